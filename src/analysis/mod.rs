@@ -1,0 +1,1 @@
+//! Head metrics, links and aggregation: pure functions of matrices.

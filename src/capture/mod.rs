@@ -1,0 +1,121 @@
+//! What one forward pass recorded: tokens and every attention map. Immutable once made.
+
+mod file;
+mod store;
+
+pub use store::{MapStore, SiteMaps};
+
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+use crate::site::{Head, Kind, Site};
+use crate::token::{Sequence, Token};
+
+/// What the model predicted in one decoder row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// Probability that the model gave to the target's token in this row.
+    pub probability: f32,
+    /// The likeliest tokens with their probabilities, best first.
+    pub candidates: Vec<(Token, f32)>,
+}
+
+/// All that one forward pass recorded, with its tokens.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// What the user asked for: hub id, folder name, `demo`.
+    pub model: String,
+    /// `model_type` of the model's config.json.
+    pub model_type: String,
+    /// Encoder text; empty where the capture has no encoder.
+    pub source: Sequence,
+    /// What the decoder predicts, one token per decoder row.
+    pub target: Sequence,
+    /// What the decoder is fed, one token per decoder row (the start token first).
+    pub decoder_input: Vec<Token>,
+    /// One entry per decoder row, where the capture was made by the engine or carries logits.
+    pub predictions: Vec<Prediction>,
+    /// `[target, vocabulary]` scores before the softmax, where asked for.
+    pub logits: Option<Matrix>,
+    /// The maps.
+    pub maps: MapStore,
+}
+
+impl Capture {
+    /// The kinds that this capture has, in display order.
+    pub fn kinds(&self) -> Vec<Kind> {
+        Kind::ALL.into_iter().filter(|&kind| self.layers(kind) > 0).collect()
+    }
+
+    /// Number of layers of a kind; 0 where the kind is absent.
+    pub fn layers(&self, kind: Kind) -> usize {
+        self.maps.layers(kind)
+    }
+
+    /// Number of heads at a site; 0 where the site is absent.
+    pub fn heads(&self, site: Site) -> usize {
+        self.maps.heads(site)
+    }
+
+    /// Every head of a kind, layer by layer.
+    pub fn heads_of(&self, kind: Kind) -> Vec<Head> {
+        (0..self.layers(kind))
+            .flat_map(|layer| {
+                let site = Site::new(kind, layer);
+                (0..self.heads(site)).map(move |head| site.head(head))
+            })
+            .collect()
+    }
+
+    /// Every head of every kind.
+    pub fn all_heads(&self) -> Vec<Head> {
+        Kind::ALL.into_iter().flat_map(|kind| self.heads_of(kind)).collect()
+    }
+
+    /// `(queries, keys)` of a kind's maps.
+    pub fn shape(&self, kind: Kind) -> (usize, usize) {
+        let (source, target) = (self.source.len(), self.decoder_input.len());
+        match kind {
+            Kind::Encoder => (source, source),
+            Kind::Decoder => (target, target),
+            Kind::Cross => (target, source),
+        }
+    }
+
+    /// One head's map, `[queries, keys]`, rows summing to 1.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchHead`], naming what there is.
+    pub fn map(&self, head: Head) -> Result<Matrix> {
+        self.maps.map(head).ok_or_else(|| Error::NoSuchHead(self.why_not(head)))
+    }
+
+    /// The tokens of a kind's queries: source tokens, or what the decoder is fed.
+    pub fn queries(&self, kind: Kind) -> &[Token] {
+        match kind {
+            Kind::Encoder => &self.source.tokens,
+            Kind::Decoder | Kind::Cross => &self.decoder_input,
+        }
+    }
+
+    /// The tokens of a kind's keys: source tokens, or what the decoder is fed.
+    pub fn keys(&self, kind: Kind) -> &[Token] {
+        match kind {
+            Kind::Encoder | Kind::Cross => &self.source.tokens,
+            Kind::Decoder => &self.decoder_input,
+        }
+    }
+
+    fn why_not(&self, head: Head) -> String {
+        let kind = head.kind();
+        let layers = self.layers(kind);
+        if layers == 0 {
+            let have: Vec<_> = self.kinds().iter().map(|kind| kind.name()).collect();
+            return format!("this capture has no {kind} attention; it has: {}", have.join(", "));
+        }
+        if head.layer() >= layers {
+            return format!("{kind} has layers 0 to {}, not {}", layers - 1, head.layer());
+        }
+        let heads = self.heads(head.site);
+        format!("{} has heads 0 to {}, not {}", head.site, heads.saturating_sub(1), head.head)
+    }
+}

@@ -1,0 +1,100 @@
+//! What the explorer asks of the engine and what the engine answers.
+
+use std::sync::Arc;
+
+use crate::capture::Capture;
+use crate::error::Error;
+use crate::progress::Progress;
+
+/// Where the model runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Device {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// The first NVIDIA GPU (feature `cuda`).
+    Cuda,
+    /// Apple's GPU (feature `metal`).
+    Metal,
+}
+
+/// Which model to open, and how.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OpenOptions {
+    /// The MODEL argument: hub id, folder, capture file or `demo`.
+    pub model: String,
+    /// Branch, tag or commit; overrides the part after `@`.
+    pub revision: Option<String>,
+    /// Never touch the network.
+    pub offline: bool,
+    /// Where to run.
+    pub device: Device,
+    /// Threads of the engine; `None`: the machine's physical cores.
+    pub threads: Option<usize>,
+}
+
+/// One run of an opened model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunOptions {
+    /// The encoder's text.
+    pub source: String,
+    /// The decoder's text; `None`: generate it.
+    pub target: Option<String>,
+    /// Source language, for multilingual models.
+    pub src_lang: Option<String>,
+    /// Target language, for multilingual models.
+    pub tgt_lang: Option<String>,
+    /// Beams; `None`: the model's own generation config.
+    pub beams: Option<usize>,
+    /// Longest generated text in tokens; `None`: the model's own generation config.
+    pub max_new_tokens: Option<usize>,
+    /// Keep the logits in the capture.
+    pub logits: bool,
+}
+
+/// What is known of an opened model before it ran.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelInfo {
+    /// Hub id, folder name or `demo`.
+    pub name: String,
+    /// `model_type` of its config.json.
+    pub model_type: String,
+    /// Encoder and decoder layers.
+    pub layers: (usize, usize),
+    /// Heads per layer of encoder and decoder.
+    pub heads: (usize, usize),
+    /// Number of parameters.
+    pub parameters: usize,
+    /// Language codes, where the model has them.
+    pub languages: Vec<String>,
+    /// Task prefixes that its config offers (`translate English to French: `), by task name.
+    pub prefixes: Vec<(String, String)>,
+    /// A source text worth trying first.
+    pub example: String,
+}
+
+/// Asked by the explorer. A newer request stops and replaces one that is under way.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Open a model or a capture file.
+    Open(OpenOptions),
+    /// Run the open model.
+    Run(RunOptions),
+    /// Stop what is under way.
+    Cancel,
+}
+
+/// Told by the engine.
+#[derive(Debug)]
+pub enum Event {
+    /// A long step advances.
+    Progress(Progress),
+    /// The model is open.
+    Opened(ModelInfo),
+    /// A run is complete, or a capture file is open.
+    Captured(Arc<Capture>),
+    /// A request failed; what was there before stays.
+    Failed(Error),
+    /// A request was stopped.
+    Cancelled,
+}

@@ -1,0 +1,109 @@
+//! Every way in which the program can fail, named by condition, with a hint for the user.
+
+use std::path::{Path, PathBuf};
+
+/// The result of anything that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What went wrong. `Display` says it in one line; [`Error::hint`] says what the user can do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The user or a newer request stopped the work.
+    #[error("cancelled")]
+    Cancelled,
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// An output file is there already.
+    #[error("{} exists already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file does not hold what its name promises.
+    #[error("{file}: {why}")]
+    BadFile {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A model lacks a file that it needs.
+    #[error("{model} has no {file}")]
+    MissingFile {
+        /// The model.
+        model: String,
+        /// The file that is missing.
+        file: String,
+    },
+    /// A model family that the program does not know.
+    #[error("model type '{model_type}' is not supported")]
+    UnsupportedModel {
+        /// `model_type` of its config.json.
+        model_type: String,
+        /// The supported types.
+        supported: Vec<String>,
+    },
+    /// The model has only one of the two stacks.
+    #[error("'{model_type}' is {what}, not an encoder-decoder model")]
+    NotEncoderDecoder {
+        /// `model_type` of its config.json.
+        model_type: String,
+        /// "a decoder-only model" or "an encoder-only model".
+        what: &'static str,
+    },
+    /// config.json says something that cannot be run.
+    #[error("config.json: {0}")]
+    Config(String),
+    /// Weights do not fit the model.
+    #[error("weights: {0}")]
+    Weights(String),
+    /// The tokenizer cannot be built from the model's files.
+    #[error("tokenizer: {0}")]
+    Tokenizer(String),
+    /// The text has no tokens, or more than the model takes.
+    #[error("{0}")]
+    Text(String),
+    /// A request for a head, layer or kind that the capture does not have.
+    #[error("{0}")]
+    NoSuchHead(String),
+    /// The engine failed in its arithmetic.
+    #[error("engine: {0}")]
+    Engine(String),
+    /// Options that do not go together, or a value out of range.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Error {
+    /// A file that could not be read or written.
+    pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::Io { path: path.as_ref().to_path_buf(), source }
+    }
+
+    /// What the user can do about it, in one line, where there is something.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exists { .. } => Some("give --force to overwrite it, or choose another name".into()),
+            Self::UnsupportedModel { supported, .. } => Some(format!("supported: {}", supported.join(", "))),
+            Self::NotEncoderDecoder { .. } => Some(
+                "attn-tui shows encoder-decoder models; a capture file of any model's maps opens too".into(),
+            ),
+            Self::MissingFile { .. } => {
+                Some("is this the folder or repository of a whole model? `attn-tui doctor` lists what is there".into())
+            }
+            _ => None,
+        }
+    }
+
+    /// The exit status: 2 for wrong usage, 1 for anything else.
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Usage(_)) { 2 } else { 1 }
+    }
+}

@@ -1,0 +1,1 @@
+//! The MODEL argument to files: local folder, hub cache, download with progress.

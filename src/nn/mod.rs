@@ -1,0 +1,1 @@
+//! Network blocks without model names.

@@ -1,0 +1,1 @@
+//! Colour maps, scales and pooling, shared by the screen and the exporters.

@@ -1,0 +1,63 @@
+//! How long work reports what it does and hears that it should stop.
+
+/// What a long step is doing now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// Fetching a file from the hub.
+    Download {
+        /// File name within the repository.
+        file: String,
+        /// Bytes on disk so far, resumed ones included.
+        done: u64,
+        /// Size of the whole file, where the server told it.
+        total: Option<u64>,
+        /// Bytes a second, averaged over the last seconds.
+        speed: f64,
+    },
+    /// Reading weights: tensors read so far and in all.
+    Load {
+        /// Tensors read.
+        done: usize,
+        /// Tensors in all.
+        total: usize,
+    },
+    /// The encoder is running.
+    Encode,
+    /// Generating the target: what is there so far.
+    Generate {
+        /// Tokens generated so far.
+        tokens: usize,
+        /// The text so far (the best beam's).
+        text: String,
+    },
+    /// The teacher-forced pass that records the maps.
+    Capture {
+        /// Layers done, encoder and decoder together.
+        done: usize,
+        /// Layers in all.
+        total: usize,
+    },
+}
+
+/// Listens to a long step and may stop it.
+pub trait Watch: Send + Sync {
+    /// Called whenever there is something new to tell; must return quickly.
+    fn progress(&self, progress: Progress);
+
+    /// Asked between small steps; once it is true the work stops with [`crate::error::Error::Cancelled`].
+    fn cancelled(&self) -> bool {
+        false
+    }
+
+    /// `Err(Cancelled)` once the work should stop.
+    fn check(&self) -> crate::error::Result<()> {
+        if self.cancelled() { Err(crate::error::Error::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// Listens to nothing and never stops.
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn progress(&self, _: Progress) {}
+}

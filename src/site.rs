@@ -1,0 +1,105 @@
+//! Where an attention map comes from: kind, layer, head.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The three kinds of attention of an encoder-decoder Transformer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Encoder self-attention, `[heads, source, source]`.
+    Encoder,
+    /// Decoder self-attention (causal), `[heads, target, target]`.
+    Decoder,
+    /// Cross-attention: target positions look at source positions, `[heads, target, source]`.
+    Cross,
+}
+
+impl Kind {
+    /// Every kind, in the order in which they are shown.
+    pub const ALL: [Kind; 3] = [Kind::Encoder, Kind::Decoder, Kind::Cross];
+
+    /// The name used in files, options and on screen.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Encoder => "encoder",
+            Kind::Decoder => "decoder",
+            Kind::Cross => "cross",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Kind::ALL
+            .into_iter()
+            .find(|kind| kind.name() == text)
+            .ok_or_else(|| format!("'{text}' is none of encoder, decoder, cross"))
+    }
+}
+
+/// A kind and a layer (zero-based).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Site {
+    /// Which attention.
+    pub kind: Kind,
+    /// Zero-based layer of the stack that holds it.
+    pub layer: usize,
+}
+
+/// One head: a site and a head number (zero-based).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Head {
+    /// The site it belongs to.
+    pub site: Site,
+    /// Zero-based number within the site.
+    pub head: usize,
+}
+
+impl Site {
+    /// The site of `kind` in `layer`.
+    pub fn new(kind: Kind, layer: usize) -> Self {
+        Self { kind, layer }
+    }
+
+    /// One head of this site.
+    pub fn head(self, head: usize) -> Head {
+        Head { site: self, head }
+    }
+}
+
+impl Head {
+    /// The head `head` of `kind` in `layer`.
+    pub fn new(kind: Kind, layer: usize, head: usize) -> Self {
+        Site::new(kind, layer).head(head)
+    }
+
+    /// Its kind.
+    pub fn kind(self) -> Kind {
+        self.site.kind
+    }
+
+    /// Its layer.
+    pub fn layer(self) -> usize {
+        self.site.layer
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.kind, self.layer)
+    }
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.site, self.head)
+    }
+}
