@@ -95,9 +95,10 @@ impl Error {
             Self::NotEncoderDecoder { .. } => Some(
                 "attn-tui shows encoder-decoder models; a capture file of any model's maps opens too".into(),
             ),
-            Self::MissingFile { .. } => {
-                Some("is this the folder or repository of a whole model? `attn-tui doctor` lists what is there".into())
-            }
+            Self::MissingFile { .. } => Some(
+                "is this the folder or repository of a whole model? `attn-tui doctor` lists what is there"
+                    .into(),
+            ),
             _ => None,
         }
     }

@@ -1,1 +1,12 @@
-//! Colour maps, scales and pooling, shared by the screen and the exporters.
+//! From weights to something to look at: colour maps, scales, pooling, glyphs. Shared by screen and
+//! exporters; knows neither.
+
+mod colormap;
+mod glyph;
+mod pool;
+mod scale;
+
+pub use colormap::{Colormap, ink};
+pub use glyph::Ramp;
+pub use pool::{Pool, Window, cell_of, pool, span_of};
+pub use scale::{Curve, Range, Scale};

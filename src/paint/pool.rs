@@ -1,0 +1,188 @@
+//! A window of a map in fewer cells than it has weights.
+
+use std::ops::Range;
+
+use crate::matrix::Matrix;
+
+/// What a cell shows of the weights it covers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Pool {
+    /// The largest: no strong link gets lost.
+    #[default]
+    Max,
+    /// The mean.
+    Mean,
+}
+
+/// A rectangle of a map.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Queries.
+    pub rows: Range<usize>,
+    /// Keys.
+    pub cols: Range<usize>,
+}
+
+impl Window {
+    /// The rectangle of these rows and columns.
+    pub fn new(rows: Range<usize>, cols: Range<usize>) -> Self {
+        Self { rows, cols }
+    }
+
+    /// The whole map.
+    pub fn whole(map: &Matrix) -> Self {
+        Self::new(0..map.rows(), 0..map.cols())
+    }
+}
+
+/// What cell `cell` of `cells` covers of `len` positions; never empty where `cells <= len`.
+pub fn span_of(cell: usize, len: usize, cells: usize) -> Range<usize> {
+    let cells = cells.max(1);
+    (cell * len / cells).min(len)..((cell + 1) * len / cells).min(len)
+}
+
+/// Which of `cells` cells covers position `at` of `len`: the inverse of [`span_of`].
+pub fn cell_of(at: usize, len: usize, cells: usize) -> usize {
+    if len == 0 || cells == 0 {
+        return 0;
+    }
+    (((at + 1) * cells).div_ceil(len) - 1).min(cells - 1)
+}
+
+/// The weights of `window` in at most `rows` by `cols` cells, `[min(rows, window rows), min(cols, window
+/// cols)]`. Cell `(r, c)` covers the positions [`span_of`]`(r, window rows, rows)` and likewise `c`, counted
+/// from the window's corner. A window that leaves the map is cut at its edge; nothing outside the window is
+/// read.
+pub fn pool(map: &Matrix, window: &Window, rows: usize, cols: usize, how: Pool) -> Matrix {
+    let clip = |range: &Range<usize>, len: usize| {
+        let start = range.start.min(len);
+        start..range.end.clamp(start, len)
+    };
+    let (from_rows, from_cols) = (clip(&window.rows, map.rows()), clip(&window.cols, map.cols()));
+    let (rows, cols) = (rows.min(from_rows.len()), cols.min(from_cols.len()));
+    if rows == 0 || cols == 0 {
+        return Matrix::new(rows, cols, Vec::new());
+    }
+    let spans: Vec<_> = (0..cols).map(|c| span_of(c, from_cols.len(), cols)).collect();
+    let mut data = Vec::with_capacity(rows * cols);
+    let mut cells = vec![0.0; cols];
+    for r in 0..rows {
+        let span = span_of(r, from_rows.len(), rows);
+        cells.fill(if how == Pool::Max { f32::NEG_INFINITY } else { 0.0 });
+        for i in span.clone() {
+            let row = &map.row(from_rows.start + i)[from_cols.clone()];
+            for (cell, span) in cells.iter_mut().zip(&spans) {
+                let piece = &row[span.clone()];
+                *cell = match how {
+                    Pool::Max => larger(*cell, max_of(piece)),
+                    Pool::Mean => *cell + sum_of(piece),
+                };
+            }
+        }
+        if how == Pool::Mean {
+            for (cell, cols) in cells.iter_mut().zip(&spans) {
+                *cell /= (span.len() * cols.len()) as f32;
+            }
+        }
+        data.extend_from_slice(&cells);
+    }
+    Matrix::new(rows, cols, data)
+}
+
+/// Independent running results, so that the compiler may use the machine's vectors.
+const LANES: usize = 8;
+
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+fn max_of(values: &[f32]) -> f32 {
+    fold(values, f32::NEG_INFINITY, larger)
+}
+
+fn sum_of(values: &[f32]) -> f32 {
+    fold(values, 0.0, |a, b| a + b)
+}
+
+fn fold(values: &[f32], start: f32, op: impl Fn(f32, f32) -> f32) -> f32 {
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [start; LANES];
+    for chunk in chunks {
+        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+            *lane = op(*lane, value);
+        }
+    }
+    lanes.iter().chain(rest).fold(start, |a, &b| op(a, b))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ramp(rows: usize, cols: usize) -> Matrix {
+        Matrix::from_fn(rows, cols, |i, j| (i * cols + j) as f32)
+    }
+
+    #[test]
+    fn a_small_window_is_copied() {
+        let pooled = pool(&ramp(4, 5), &Window::new(1..3, 2..5), 10, 10, Pool::Mean);
+        assert_eq!(pooled, Matrix::new(2, 3, vec![7.0, 8.0, 9.0, 12.0, 13.0, 14.0]));
+    }
+
+    #[test]
+    fn max_and_mean_of_blocks() {
+        let map = ramp(4, 4);
+        let whole = Window::whole(&map);
+        assert_eq!(pool(&map, &whole, 2, 2, Pool::Max).as_slice(), &[5.0, 7.0, 13.0, 15.0]);
+        assert_eq!(pool(&map, &whole, 2, 2, Pool::Mean).as_slice(), &[2.5, 4.5, 10.5, 12.5]);
+    }
+
+    #[test]
+    fn windows_are_cut_at_the_edge() {
+        let map = ramp(2, 2);
+        assert_eq!(pool(&map, &Window::new(1..9, 0..9), 4, 4, Pool::Max).as_slice(), &[2.0, 3.0]);
+        assert_eq!(pool(&map, &Window::new(5..9, 0..2), 4, 4, Pool::Max).rows(), 0);
+        assert_eq!(pool(&map, &Window::whole(&map), 0, 4, Pool::Mean).rows(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn cells_tile_the_positions(len in 1usize..200, cells in 1usize..60) {
+            let cells = cells.min(len);
+            let mut next = 0;
+            for cell in 0..cells {
+                let span = span_of(cell, len, cells);
+                prop_assert_eq!(span.start, next);
+                prop_assert!(!span.is_empty());
+                for at in span.clone() {
+                    prop_assert_eq!(cell_of(at, len, cells), cell);
+                }
+                next = span.end;
+            }
+            prop_assert_eq!(next, len);
+        }
+
+        #[test]
+        fn pooling_equals_the_plain_loop(
+            rows in 1usize..30, cols in 1usize..40, out in 1usize..20, values in prop::collection::vec(0f32..1.0, 1200)
+        ) {
+            let map = Matrix::new(rows, cols, values[..rows * cols].to_vec());
+            let pooled = pool(&map, &Window::whole(&map), out, out, Pool::Max);
+            let means = pool(&map, &Window::whole(&map), out, out, Pool::Mean);
+            for r in 0..pooled.rows() {
+                for c in 0..pooled.cols() {
+                    let mut cells = Vec::new();
+                    for i in span_of(r, rows, pooled.rows()) {
+                        cells.extend_from_slice(&map.row(i)[span_of(c, cols, pooled.cols())]);
+                    }
+                    let max = cells.iter().copied().fold(0.0, f32::max);
+                    let mean = cells.iter().sum::<f32>() / cells.len() as f32;
+                    prop_assert_eq!(pooled.get(r, c), Some(max));
+                    prop_assert!((means.get(r, c).unwrap() - mean).abs() < 1e-5);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! From a weight to 0..=1, the argument of a colour map or a glyph ramp.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::matrix::Matrix;
+
+/// How a weight grows into a shade.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Curve {
+    /// In proportion.
+    #[default]
+    Linear,
+    /// Square root: small weights show.
+    Sqrt,
+    /// Logarithm over three decades below the top: 1/1000 of the top and less is 0.
+    Log,
+}
+
+/// The weight that is painted as 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Range {
+    /// The largest weight of the row: every query's favourite key is fully bright.
+    #[default]
+    Row,
+    /// The largest weight of the map.
+    Map,
+    /// 1: shades can be compared between heads.
+    Absolute,
+}
+
+/// A curve and a range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Scale {
+    /// How a weight grows into a shade.
+    pub curve: Curve,
+    /// The weight that is painted as 1.
+    pub range: Range,
+}
+
+/// Decades that [`Curve::Log`] spans.
+const DECADES: f32 = 3.0;
+
+impl Scale {
+    /// The scale of a curve and a range.
+    pub fn new(curve: Curve, range: Range) -> Self {
+        Self { curve, range }
+    }
+
+    /// The weight that is painted as 1, given the largest weight of the row and of the map.
+    pub fn top(self, row_max: f32, map_max: f32) -> f32 {
+        match self.range {
+            Range::Row => row_max,
+            Range::Map => map_max,
+            Range::Absolute => 1.0,
+        }
+    }
+
+    /// A weight in 0..=1, where `top` (see [`Scale::top`]) becomes 1. 0 where `top` is not positive.
+    pub fn unit(self, weight: f32, top: f32) -> f32 {
+        if top <= 0.0 || top.is_nan() || weight.is_nan() {
+            return 0.0;
+        }
+        let share = (weight / top).clamp(0.0, 1.0);
+        match self.curve {
+            Curve::Linear => share,
+            Curve::Sqrt => share.sqrt(),
+            Curve::Log => (1.0 + share.log10() / DECADES).max(0.0),
+        }
+    }
+
+    /// The weight that [`Scale::unit`] turns into `t`: what a colour bar writes beside its colours.
+    pub fn weight(self, t: f32, top: f32) -> f32 {
+        let t = t.clamp(0.0, 1.0);
+        top * match self.curve {
+            Curve::Linear => t,
+            Curve::Sqrt => t * t,
+            Curve::Log => 10f32.powf((t - 1.0) * DECADES),
+        }
+    }
+
+    /// Every weight of a map in 0..=1, `[rows, cols]` as the map.
+    pub fn map(self, map: &Matrix) -> Matrix {
+        let map_max = if self.range == Range::Map { map.max() } else { 0.0 };
+        let mut data = Vec::with_capacity(map.rows() * map.cols());
+        for i in 0..map.rows() {
+            let row = map.row(i);
+            let row_max = row.iter().copied().fold(0.0, f32::max);
+            let top = self.top(row_max, map_max);
+            data.extend(row.iter().map(|&weight| self.unit(weight, top)));
+        }
+        Matrix::new(map.rows(), map.cols(), data)
+    }
+}
+
+macro_rules! named {
+    ($type:ident { $($variant:ident = $name:literal),+ }) => {
+        impl $type {
+            /// Every value, in the order in which a key walks them.
+            pub const ALL: &[$type] = &[$($type::$variant),+];
+
+            /// The name used in options and settings.
+            pub fn name(self) -> &'static str {
+                match self { $($type::$variant => $name),+ }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.name())
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($name => Ok($type::$variant),)+
+                    _ => Err(format!("'{text}' is none of {}", [$($name),+].join(", "))),
+                }
+            }
+        }
+    };
+}
+
+named!(Curve { Linear = "linear", Sqrt = "sqrt", Log = "log" });
+named!(Range { Row = "row", Map = "map", Absolute = "absolute" });
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ranges_choose_the_top() {
+        let map = Matrix::new(2, 2, vec![0.2, 0.1, 0.8, 0.4]);
+        let scaled = |range| Scale::new(Curve::Linear, range).map(&map);
+        assert_eq!(scaled(Range::Row), Matrix::new(2, 2, vec![1.0, 0.5, 1.0, 0.5]));
+        assert_eq!(scaled(Range::Map), Matrix::new(2, 2, vec![0.25, 0.125, 1.0, 0.5]));
+        assert_eq!(scaled(Range::Absolute), map);
+    }
+
+    #[test]
+    fn curves() {
+        assert_eq!(Scale::new(Curve::Sqrt, Range::Row).unit(0.25, 1.0), 0.5);
+        let log = Scale::new(Curve::Log, Range::Row);
+        assert!((log.unit(0.01, 1.0) - 1.0 / 3.0).abs() < 1e-6);
+        assert_eq!(log.unit(1e-9, 1.0), 0.0);
+        assert_eq!(log.unit(0.0, 1.0), 0.0);
+    }
+
+    #[test]
+    fn a_row_of_zeros_is_dark() {
+        assert_eq!(Scale::default().map(&Matrix::new(1, 2, vec![0.0, 0.0])).as_slice(), &[0.0, 0.0]);
+    }
+
+    proptest! {
+        #[test]
+        fn unit_and_weight_undo_each_other(weight in 0.002f32..1.0, which in 0usize..3) {
+            let scale = Scale::new(Curve::ALL[which], Range::Absolute);
+            let t = scale.unit(weight, 1.0);
+            prop_assert!((0.0..=1.0).contains(&t));
+            prop_assert!((scale.weight(t, 1.0) - weight).abs() < 1e-4);
+        }
+    }
+}
