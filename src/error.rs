@@ -42,6 +42,34 @@ pub enum Error {
         /// The file that is missing.
         file: String,
     },
+    /// The MODEL argument names a path that is not there.
+    #[error("{}: no such file or folder", path.display())]
+    NoSuchPath {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The MODEL argument names a file that is no capture.
+    #[error("{} is neither a model folder nor a capture file", path.display())]
+    NotAModel {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A model without weights that the program can read.
+    #[error("{model} has no weights in safetensors or PyTorch format{}", only(found))]
+    NoWeights {
+        /// The model.
+        model: String,
+        /// Formats that are there instead.
+        found: Vec<&'static str>,
+    },
+    /// A fine-tuning adapter without its model.
+    #[error("{model} is a PEFT adapter{}, not a whole model", of(base))]
+    Adapter {
+        /// The adapter.
+        model: String,
+        /// The model it belongs to, where it says so.
+        base: Option<String>,
+    },
     /// A model family that the program does not know.
     #[error("model type '{model_type}' is not supported")]
     UnsupportedModel {
@@ -99,6 +127,18 @@ impl Error {
                 "is this the folder or repository of a whole model? `attn-tui doctor` lists what is there"
                     .into(),
             ),
+            Self::NoSuchPath { .. } => Some(
+                "MODEL is demo, a folder, a capture file, or a hub id such as google/flan-t5-small".into(),
+            ),
+            Self::NotAModel { .. } => {
+                Some("give the model's folder, or a capture file (.safetensors or .npz)".into())
+            }
+            Self::NoWeights { .. } => {
+                Some("convert it with transformers: save_pretrained writes model.safetensors".into())
+            }
+            Self::Adapter { .. } => {
+                Some("merge it into its model with PEFT's merge_and_unload() and save that".into())
+            }
             _ => None,
         }
     }
@@ -107,4 +147,12 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         if matches!(self, Self::Usage(_)) { 2 } else { 1 }
     }
+}
+
+fn only(found: &[&str]) -> String {
+    if found.is_empty() { String::new() } else { format!(", only {}", found.join(", ")) }
+}
+
+fn of(base: &Option<String>) -> String {
+    base.as_ref().map(|base| format!(" of {base}")).unwrap_or_default()
 }

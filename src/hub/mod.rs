@@ -1,1 +1,76 @@
-//! The MODEL argument to files: local folder, hub cache, download with progress.
+//! From the MODEL argument to the files of a model: the built-in one, a folder, or a repository of the hub.
+
+mod demo;
+mod folder;
+mod select;
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::files::ModelFiles;
+use crate::progress::Watch;
+
+/// How to look for a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HubOptions {
+    /// Branch, tag or commit; overrides the part of the hub id after `@`.
+    pub revision: Option<String>,
+    /// Never touch the network.
+    pub offline: bool,
+}
+
+/// What a MODEL argument turned out to be.
+#[derive(Clone, Debug)]
+pub enum Located {
+    /// A model: its files.
+    Model(ModelFiles),
+    /// A capture file.
+    Capture(PathBuf),
+}
+
+/// Finds what a MODEL argument names: `demo`, a folder, a capture file (`*.safetensors`, `*.npz`), or a hub id
+/// (`name`, `org/name`, `org/name@revision`), which is fetched into the hub's cache unless it is there.
+///
+/// What lies on disk comes first: a folder `org/name` here is opened, not the repository of that name.
+///
+/// # Errors
+/// Nothing of that name, a file of another kind, an incomplete model, or a failed download.
+pub fn locate(model: &str, options: &HubOptions, watch: &dyn Watch) -> Result<Located> {
+    if model == demo::NAME {
+        return Ok(Located::Model(demo::files()));
+    }
+    let path = Path::new(model);
+    if path.is_dir() {
+        return folder::gather(path, folder_name(path), None).map(Located::Model);
+    }
+    if path.is_file() {
+        return match is_capture_name(path) {
+            true => Ok(Located::Capture(path.to_path_buf())),
+            false => Err(Error::NotAModel { path: path.to_path_buf() }),
+        };
+    }
+    if looks_like_path(model) || is_capture_name(path) {
+        return Err(Error::NoSuchPath { path: path.to_path_buf() });
+    }
+    let _ = (options, watch);
+    Err(Error::NoSuchPath { path: path.to_path_buf() })
+}
+
+/// A folder's name as shown on screen, `.` and `..` resolved.
+fn folder_name(path: &Path) -> String {
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    full.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+fn is_capture_name(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("safetensors") || end.eq_ignore_ascii_case("npz"))
+}
+
+/// Whether an argument can only be meant as a path: a hub id has at most one slash, and not at its ends.
+fn looks_like_path(model: &str) -> bool {
+    model.starts_with(['/', '.', '~'])
+        || model.ends_with('/')
+        || model.contains('\\')
+        || model.split('@').next().is_some_and(|id| id.matches('/').count() > 1)
+}

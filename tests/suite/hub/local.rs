@@ -1,0 +1,108 @@
+//! What lies on this machine: the built-in model, folders, capture files.
+
+use std::path::Path;
+
+use attn_tui::error::{Error, Result};
+use attn_tui::files::ModelFiles;
+use attn_tui::hub::{HubOptions, Located, locate};
+use attn_tui::progress::Unwatched;
+
+fn find(model: &str) -> Result<Located> {
+    locate(model, &HubOptions::default(), &Unwatched)
+}
+
+fn files(model: &str) -> ModelFiles {
+    match find(model).unwrap() {
+        Located::Model(files) => files,
+        Located::Capture(path) => panic!("capture {}", path.display()),
+    }
+}
+
+fn folder(names: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in names {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn error(folder: &Path) -> Error {
+    find(folder.to_str().unwrap()).unwrap_err()
+}
+
+#[test]
+fn the_demo_model_is_whole_and_its_vocabularies_agree() {
+    let demo = files("demo");
+    let config = demo.json("config.json").unwrap().unwrap();
+    assert_eq!(config["model_type"], "marian");
+    assert_eq!(demo.need("source.spm").unwrap()[..], demo.need("target.spm").unwrap()[..]);
+    let vocab = demo.json("vocab.json").unwrap().unwrap();
+    assert_eq!(vocab.as_object().unwrap().len() as u64, config["vocab_size"].as_u64().unwrap());
+    assert_eq!(demo.need("model.safetensors").unwrap().len(), 7_188_730);
+    assert!(demo.json("generation_config.json").unwrap().is_some());
+}
+
+#[test]
+fn a_folder_gives_the_needed_files_alone() {
+    let dir = folder(&[
+        ("config.json", "{}"),
+        ("model.safetensors", "x"),
+        ("pytorch_model.bin", "x"),
+        ("spiece.model", "x"),
+        ("README.md", "x"),
+    ]);
+    let found = files(dir.path().to_str().unwrap());
+    let names: Vec<_> = found.files.keys().map(String::as_str).collect();
+    assert_eq!(names, ["config.json", "model.safetensors", "spiece.model"]);
+    assert_eq!(found.name, dir.path().file_name().unwrap().to_str().unwrap());
+    assert_eq!(&found.need("spiece.model").unwrap()[..], b"x");
+}
+
+#[test]
+fn a_folder_with_shards_gives_every_shard_or_names_the_missing_one() {
+    let index = r#"{"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}"#;
+    let dir =
+        folder(&[("config.json", "{}"), ("model.safetensors.index.json", index), ("one.safetensors", "x")]);
+    assert!(matches!(error(dir.path()), Error::MissingFile { file, .. } if file == "two.safetensors"));
+    std::fs::write(dir.path().join("two.safetensors"), "x").unwrap();
+    let found = files(dir.path().to_str().unwrap());
+    assert!(found.has("one.safetensors") && found.has("two.safetensors"));
+}
+
+#[test]
+fn incomplete_folders_say_what_is_missing() {
+    let dir = folder(&[]);
+    assert!(matches!(error(dir.path()), Error::MissingFile { file, .. } if file == "config.json"));
+    let dir = folder(&[("config.json", "{}"), ("tf_model.h5", "x")]);
+    let error_text = error(dir.path()).to_string();
+    assert!(
+        error_text.ends_with("no weights in safetensors or PyTorch format, only TensorFlow"),
+        "{error_text}"
+    );
+    let dir = folder(&[
+        ("adapter_config.json", r#"{"base_model_name_or_path": "google/flan-t5-base"}"#),
+        ("adapter_model.safetensors", "x"),
+    ]);
+    assert!(
+        matches!(error(dir.path()), Error::Adapter { base: Some(base), .. } if base == "google/flan-t5-base")
+    );
+}
+
+#[test]
+fn a_capture_file_is_told_from_other_files() {
+    let dir = folder(&[("a.safetensors", "x"), ("b.npz", "x"), ("c.txt", "x")]);
+    for name in ["a.safetensors", "b.npz"] {
+        let path = dir.path().join(name);
+        assert!(matches!(find(path.to_str().unwrap()).unwrap(), Located::Capture(found) if found == path));
+    }
+    assert!(matches!(error(&dir.path().join("c.txt")), Error::NotAModel { .. }));
+}
+
+#[test]
+fn a_path_that_is_not_there_never_asks_the_hub() {
+    for model in ["./nothing", "/nothing/here", "a/b/c", "nothing.safetensors", "..", "~/models"] {
+        if !Path::new(model).exists() {
+            assert!(matches!(find(model).unwrap_err(), Error::NoSuchPath { .. }), "{model}");
+        }
+    }
+}
