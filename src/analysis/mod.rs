@@ -1,1 +1,16 @@
 //! Head metrics, links and aggregation: pure functions of matrices.
+//!
+//! | module | what it computes |
+//! |---|---|
+//! | [`metrics`] | numbers that describe one head |
+//! | [`links`] | the strongest (query, key) pairs over heads, far apart |
+//! | [`merge`] | heads and layers into one map: mean, maximum, attention rollout |
+//! | [`similarity`] | how alike heads are, and groups of like heads |
+
+pub mod context;
+pub mod links;
+pub mod merge;
+pub mod metrics;
+pub mod similarity;
+
+pub use context::Context;

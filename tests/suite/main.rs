@@ -1,3 +1,4 @@
 //! All integration tests, in one binary so that the engine is linked once.
 
+mod analysis;
 mod hub;

@@ -1,0 +1,232 @@
+//! The strongest (query, key) pairs over heads: which head links two distant tokens, and how strongly.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use super::context::Context;
+use super::metrics::{FAR, SINK, rows_that_see};
+use crate::matrix::Matrix;
+use crate::site::{Head, Kind};
+use crate::token::Token;
+
+/// One (query, key) pair of a head.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Link {
+    /// The head.
+    pub head: Head,
+    /// Row, zero-based.
+    pub query: usize,
+    /// Column, zero-based.
+    pub key: usize,
+    /// The head's weight there.
+    pub weight: f32,
+    /// Distance in tokens ([`Context::distance`]).
+    pub distance: f32,
+}
+
+/// Which links count.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkFilter {
+    /// Links shorter than this many tokens are left out.
+    pub min_distance: f32,
+    /// Links weaker than this are left out.
+    pub min_weight: f32,
+    /// How many links to keep: the strongest.
+    pub top: usize,
+    /// Keep links to special tokens and, in self-attention, from them. (The row of a cross map that is fed
+    /// the start token predicts a word: it always stays.)
+    pub special: bool,
+    /// Keep links from and to punctuation: pieces without a letter or digit.
+    pub punctuation: bool,
+    /// Keep links to keys that are sinks of their head: mean weight above [`SINK`].
+    pub sinks: bool,
+}
+
+impl Default for LinkFilter {
+    /// The 20 strongest links farther than [`FAR`] tokens, without special tokens, punctuation and sinks.
+    fn default() -> Self {
+        Self {
+            min_distance: FAR + 1.0,
+            min_weight: 0.0,
+            top: 20,
+            special: false,
+            punctuation: false,
+            sinks: false,
+        }
+    }
+}
+
+/// The strongest links over the given heads, strongest first; equal ones by distance (farther first), then
+/// by head, query and key. Memory: `filter.top` links.
+pub fn links<'a>(
+    heads: impl IntoIterator<Item = (Head, Matrix, Context<'a>)>,
+    filter: &LinkFilter,
+) -> Vec<Link> {
+    let mut strongest = BinaryHeap::with_capacity(filter.top.min(4096) + 1);
+    for (head, map, context) in heads {
+        add(&mut strongest, head, &map, &context, filter);
+    }
+    strongest.into_sorted_vec().into_iter().map(|Ranked(link)| link).collect()
+}
+
+/// A link in the order of the list: the better link is the smaller, so that a heap has the worst on top.
+struct Ranked(Link);
+
+impl Ord for Ranked {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (a, b) = (&self.0, &other.0);
+        b.weight
+            .total_cmp(&a.weight)
+            .then_with(|| b.distance.total_cmp(&a.distance))
+            .then_with(|| (a.head, a.query, a.key).cmp(&(b.head, b.query, b.key)))
+    }
+}
+
+impl PartialOrd for Ranked {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Ranked {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Ranked {}
+
+fn add(strongest: &mut BinaryHeap<Ranked>, head: Head, map: &Matrix, context: &Context, filter: &LinkFilter) {
+    let keys = wanted_keys(map, context, filter);
+    for query in 0..map.rows() {
+        if !wanted_query(query, context, filter) {
+            continue;
+        }
+        let row = map.row(query);
+        for key in context.visible(query) {
+            let (Some(&weight), Some(true)) = (row.get(key), keys.get(key)) else { continue };
+            let full = strongest.len() >= filter.top;
+            if weight <= 0.0
+                || weight < filter.min_weight
+                || (full && strongest.peek().is_none_or(|worst| weight < worst.0.weight))
+            {
+                continue;
+            }
+            let distance = context.distance(query, key);
+            if distance >= filter.min_distance {
+                strongest.push(Ranked(Link { head, query, key, weight, distance }));
+                if full {
+                    strongest.pop();
+                }
+            }
+        }
+    }
+}
+
+fn wanted_query(query: usize, context: &Context, filter: &LinkFilter) -> bool {
+    let Some(token) = context.queries.get(query) else { return true };
+    if token.special {
+        return filter.special || context.kind == Kind::Cross;
+    }
+    filter.punctuation || !is_punctuation(token)
+}
+
+fn wanted_keys(map: &Matrix, context: &Context, filter: &LinkFilter) -> Vec<bool> {
+    let mut wanted: Vec<_> = (0..map.cols())
+        .map(|key| match context.keys.get(key) {
+            Some(token) if token.special => filter.special,
+            Some(token) => filter.punctuation || !is_punctuation(token),
+            None => true,
+        })
+        .collect();
+    if !filter.sinks {
+        for (key, wanted) in wanted.iter_mut().enumerate() {
+            *wanted &= !is_sink(map, context.kind, key);
+        }
+    }
+    wanted
+}
+
+/// Whether a key's mean weight over the rows that may look at it is above [`SINK`], and at least half of the
+/// rows may (see [`super::metrics::HeadMetrics::sink`]).
+fn is_sink(map: &Matrix, kind: Kind, key: usize) -> bool {
+    let rows = rows_that_see(kind, key, map.rows());
+    if rows == 0 || 2 * rows < map.rows() {
+        return false;
+    }
+    let got: f64 = (map.rows() - rows..map.rows()).filter_map(|i| map.get(i, key)).map(f64::from).sum();
+    got / rows as f64 > f64::from(SINK)
+}
+
+/// Whether a token is punctuation: its piece, word-boundary marks aside, has no letter and no digit.
+pub fn is_punctuation(token: &Token) -> bool {
+    let text = token.piece.trim_start_matches(['▁', 'Ġ', 'Ċ', ' ']).trim_end_matches("</w>");
+    !token.special && !text.is_empty() && !text.chars().any(char::is_alphanumeric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(piece: &str, special: bool) -> Token {
+        Token { id: 0, piece: piece.into(), special }
+    }
+
+    fn axis(pieces: &[&str]) -> Vec<Token> {
+        pieces.iter().map(|piece| token(piece, piece.starts_with('<'))).collect()
+    }
+
+    fn all(min_distance: f32) -> LinkFilter {
+        LinkFilter { min_distance, special: true, punctuation: true, sinks: true, ..LinkFilter::default() }
+    }
+
+    fn found(map: &Matrix, context: Context, filter: &LinkFilter) -> Vec<(usize, usize)> {
+        let head = Head::new(context.kind, 0, 0);
+        links([(head, map.clone(), context)], filter).iter().map(|link| (link.query, link.key)).collect()
+    }
+
+    #[test]
+    fn order_is_by_weight_then_distance_then_place() {
+        let tokens = axis(&["a", "b", "c"]);
+        let map = Matrix::new(3, 3, vec![0.5, 0.25, 0.25, 0.25, 0.5, 0.25, 0.6, 0.2, 0.2]);
+        let context = Context::new(Kind::Encoder, &tokens, &tokens);
+        assert_eq!(found(&map, context, &all(1.0)), [(2, 0), (0, 2), (0, 1), (1, 0), (1, 2), (2, 1)]);
+        let two = LinkFilter { top: 2, ..all(1.0) };
+        assert_eq!(found(&map, context, &two), [(2, 0), (0, 2)]);
+        assert_eq!(found(&map, context, &LinkFilter { top: 0, ..all(1.0) }), []);
+    }
+
+    #[test]
+    fn filters_drop_special_tokens_punctuation_and_sinks() {
+        let tokens = axis(&["a", ",", "b", "</s>"]);
+        let row = [0.4, 0.25, 0.2, 0.15];
+        let map = Matrix::new(4, 4, row.repeat(4));
+        let context = Context::new(Kind::Encoder, &tokens, &tokens);
+        let far = LinkFilter { special: false, ..all(1.0) };
+        assert!(found(&map, context, &far).iter().all(|&(query, key)| query != 3 && key != 3));
+        let words = LinkFilter { punctuation: false, ..far.clone() };
+        assert_eq!(found(&map, context, &words), [(2, 0), (0, 2)]);
+        let no_sinks = LinkFilter { sinks: false, ..words };
+        assert_eq!(found(&map, context, &no_sinks), [(0, 2)]);
+    }
+
+    #[test]
+    fn the_start_row_of_a_cross_map_stays() {
+        let (source, target) = (axis(&["a", "b"]), axis(&["<s>", "x"]));
+        let map = Matrix::new(2, 2, vec![0.1, 0.9, 0.8, 0.2]);
+        let context = Context::new(Kind::Cross, &target, &source);
+        let filter = LinkFilter { min_distance: 1.0, sinks: true, ..LinkFilter::default() };
+        assert_eq!(found(&map, context, &filter), [(0, 1), (1, 0)]);
+    }
+
+    #[test]
+    fn punctuation_is_seen_through_word_marks() {
+        for piece in [",", "▁«", "Ġ--", "。", "!</w>"] {
+            assert!(is_punctuation(&token(piece, false)), "{piece}");
+        }
+        for piece in ["▁a", "Ġ1", "字", "▁", "é"] {
+            assert!(!is_punctuation(&token(piece, false)), "{piece}");
+        }
+        assert!(!is_punctuation(&token("</s>", true)));
+    }
+}

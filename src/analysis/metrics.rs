@@ -1,0 +1,402 @@
+//! Numbers that describe one head.
+//!
+//! `A` is the head's map, `[queries, keys]` with `Q` rows and `K` columns, rows summing to 1; `i` is a query,
+//! `j` a key, `d_ij` their distance ([`Context::distance`]), `n_i` how many keys row `i` may look at (`i + 1`
+//! in decoder self-attention, otherwise `K`). Means over rows weigh every row alike.
+
+use super::context::Context;
+use crate::matrix::Matrix;
+use crate::site::Kind;
+
+/// Keys farther than this many tokens count as far, where nothing else is asked for.
+pub const FAR: f32 = 4.0;
+
+/// A key with more mean weight than this is a sink (Gu et al. 2024, "When Attention Sink Emerges in Language
+/// Models", epsilon).
+pub const SINK: f32 = 0.3;
+
+/// How many keys [`HeadMetrics::top5_mass`] counts.
+const TOP: usize = 5;
+
+/// One column of a table of heads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Stable name: column of a table, key of a JSON object, argument of `--sort`.
+    pub name: &'static str,
+    /// What it tells, in a few words.
+    pub about: &'static str,
+    /// Whether its values are whole numbers.
+    pub whole: bool,
+}
+
+/// A field of [`HeadMetrics`] as a number.
+trait Value {
+    const WHOLE: bool;
+    fn value(self) -> Option<f32>;
+}
+
+impl Value for f32 {
+    const WHOLE: bool = false;
+    fn value(self) -> Option<f32> {
+        Some(self)
+    }
+}
+
+impl Value for Option<f32> {
+    const WHOLE: bool = false;
+    fn value(self) -> Option<f32> {
+        self
+    }
+}
+
+impl Value for usize {
+    const WHOLE: bool = true;
+    fn value(self) -> Option<f32> {
+        Some(self as f32)
+    }
+}
+
+impl Value for isize {
+    const WHOLE: bool = true;
+    fn value(self) -> Option<f32> {
+        Some(self as f32)
+    }
+}
+
+macro_rules! head_metrics {
+    ($($(#[$doc:meta])* $field:ident: $type:ty = $about:literal,)+) => {
+        /// What is known of one head. Every metric of a map without rows is 0.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        pub struct HeadMetrics {
+            $($(#[$doc])* pub $field: $type,)+
+        }
+
+        impl HeadMetrics {
+            /// Every metric, in the order of the table's columns.
+            pub const COLUMNS: &[Column] = &[
+                $(Column { name: stringify!($field), about: $about, whole: <$type as Value>::WHOLE },)+
+            ];
+
+            /// A metric by its name; `None` where there is no such metric, or this kind of map has none.
+            pub fn get(&self, name: &str) -> Option<f32> {
+                match name {
+                    $(stringify!($field) => Value::value(self.$field),)+
+                    _ => None,
+                }
+            }
+
+            /// The values of [`HeadMetrics::COLUMNS`], in their order.
+            pub fn values(&self) -> Vec<Option<f32>> {
+                vec![$(Value::value(self.$field)),+]
+            }
+        }
+    };
+}
+
+head_metrics! {
+    /// Mean entropy of the rows in nats, `mean_i H_i` with `H_i = -sum_j A_ij ln A_ij` (Ghader and Monz 2017,
+    /// "What does Attention in Neural Machine Translation Pay Attention to?"). 0 to `ln K`.
+    entropy: f32 = "mean entropy of the rows, nats",
+    /// `mean_i H_i / ln n_i` over the rows with at least two keys: 0 one key, 1 uniform.
+    entropy_norm: f32 = "entropy over that of a uniform row, 0 to 1",
+    /// Effective number of keys, `mean_i exp H_i`: 1 to `K`.
+    effective_keys: f32 = "exp of the entropy: keys in use",
+    /// `mean_i max_j A_ij` over keys that are no special token (Voita et al. 2019, "Analyzing Multi-Head
+    /// Self-Attention", section 4, who leave the end token out). 0 to 1.
+    confidence: f32 = "mean of the rows' largest weight, special tokens left out",
+    /// Mean distance in tokens, `sum_ij A_ij d_ij / sum_ij A_ij` (Vig and Belinkov 2019, "Analyzing the
+    /// Structure of Attention in a Transformer Language Model"; in cross maps from the alignment diagonal).
+    mean_distance: f32 = "mean distance of query and key, tokens",
+    /// Far mass `L_d = mean_i sum_{d_ij > d} A_ij` for the distance `d` that was asked for. 0 to 1.
+    far_mass: f32 = "weight on keys farther than d tokens",
+    /// Far mass over the far mass of a map whose rows are uniform over their `n_i` keys: above 1 the head
+    /// seeks distance. 0 where no key is far.
+    far_ratio: f32 = "far mass over that of uniform rows",
+    /// The smallest whole `w` with `mean_i sum_{d_ij <= w} A_ij >= 0.9`, in tokens.
+    span90: usize = "distance within which 90 % of the weight lies, tokens",
+    /// The most frequent offset `p` of the row's favourite key from the diagonal, `argmax_j A_ij = i + p`
+    /// (in cross maps from the rounded diagonal); of equally frequent ones the nearest to 0, then the negative.
+    offset: isize = "most frequent offset of a row's largest weight",
+    /// Share of the rows whose favourite key lies at [`HeadMetrics::offset`]; from 0.9 on Voita et al. 2019
+    /// call a head positional. 0 to 1.
+    offset_share: f32 = "share of the rows at that offset; from 0.9 a positional head",
+    /// Share of the rows whose favourite key lies on the diagonal (in cross maps the rounded one). 0 to 1.
+    diagonal: f32 = "share of the rows whose largest weight is on the diagonal",
+    /// Previous-token score `sum_{ij} A_ij [j = i - 1] / sum A` (after TransformerLens's head detector).
+    /// Self-attention only. 0 to 1.
+    previous: Option<f32> = "weight on the previous token",
+    /// Duplicate-token score `sum_{ij} A_ij [x_j = x_i, j < i] / sum A`, `x` being token ids.
+    /// Self-attention only. 0 to 1.
+    duplicate: Option<f32> = "weight on earlier copies of the same token",
+    /// Induction score `sum_{ij} A_ij [x_{j-1} = x_i, 1 <= j <= i] / sum A`: weight on what followed an
+    /// earlier copy. Self-attention only. 0 to 1.
+    induction: Option<f32> = "weight on what followed an earlier copy",
+    /// Sink score `max_k alpha_k`, `alpha_k` being the mean of `A_ik` over the rows that may look at `k`
+    /// (Gu et al. 2024), over keys that at least half of the rows may look at; above [`SINK`] a sink. 0 to 1.
+    sink: f32 = "largest mean weight of one key; above 0.3 a sink",
+    /// The key of [`HeadMetrics::sink`], zero-based; of equal ones the first.
+    sink_key: usize = "position of that key",
+    /// `mean_i sum_{j special} A_ij` (Clark et al. 2019, "What Does BERT Look At?"). 0 to 1.
+    special_mass: f32 = "weight on special tokens",
+    /// Share of neighbouring rows whose centre of mass `c_i = sum_j j A_ij` does not go back,
+    /// `c_{i+1} >= c_i`. Cross-attention with at least two rows only. 0 to 1.
+    monotonicity: Option<f32> = "share of steps on which the cross-attention does not go back",
+    /// Mean over the keys that are no special token of `min(1, sum_i A_ij)` (the term of Wu et al. 2016's
+    /// coverage penalty). Cross-attention only. 0 to 1.
+    coverage: Option<f32> = "how much of the source got its share of attention",
+    /// Mean Gini coefficient of the rows over their `n_i` keys: 0 uniform, towards 1 one key.
+    gini: f32 = "inequality of a row's weights: 0 uniform, 1 one key",
+    /// `mean_i` of the sum of row `i`'s five largest weights. 0 to 1.
+    top5_mass: f32 = "weight of a row's five largest keys",
+}
+
+/// The metrics of one map, `[queries, keys]`, its keys farther than `far` tokens counting as far. Reads every
+/// weight a few times and sorts each row; sums are taken in f64.
+pub fn head_metrics(map: &Matrix, context: &Context, far: f32) -> HeadMetrics {
+    let mut sums = Sums::new(map, context, far);
+    for i in 0..map.rows() {
+        sums.add(i, map.row(i));
+    }
+    sums.finish()
+}
+
+/// What each row adds to, while the map is read once.
+struct Sums<'a> {
+    context: &'a Context<'a>,
+    far: f32,
+    rows: usize,
+    total: f64,
+    entropy: f64,
+    entropy_norm: f64,
+    rows_with_choice: usize,
+    effective_keys: f64,
+    confidence: f64,
+    distance: f64,
+    far_mass: f64,
+    far_uniform: f64,
+    special: f64,
+    previous: f64,
+    duplicate: f64,
+    induction: f64,
+    gini: f64,
+    top: f64,
+    /// Weight by distance, rounded up to whole tokens.
+    by_distance: Vec<f64>,
+    /// Offset of every row's favourite key.
+    offsets: Vec<isize>,
+    /// Weight that each key got.
+    received: Vec<f64>,
+    centres: Vec<f64>,
+    sorted: Vec<f32>,
+}
+
+impl<'a> Sums<'a> {
+    fn new(map: &Matrix, context: &'a Context<'a>, far: f32) -> Self {
+        Self {
+            context,
+            far,
+            rows: map.rows(),
+            total: 0.0,
+            entropy: 0.0,
+            entropy_norm: 0.0,
+            rows_with_choice: 0,
+            effective_keys: 0.0,
+            confidence: 0.0,
+            distance: 0.0,
+            far_mass: 0.0,
+            far_uniform: 0.0,
+            special: 0.0,
+            previous: 0.0,
+            duplicate: 0.0,
+            induction: 0.0,
+            gini: 0.0,
+            top: 0.0,
+            by_distance: vec![0.0; map.cols() + 2],
+            offsets: Vec::with_capacity(map.rows()),
+            received: vec![0.0; map.cols()],
+            centres: Vec::with_capacity(map.rows()),
+            sorted: Vec::with_capacity(map.cols()),
+        }
+    }
+
+    fn add(&mut self, i: usize, row: &[f32]) {
+        let visible = self.context.visible(i);
+        let row = row.get(visible).unwrap_or(row);
+        let diagonal = self.context.diagonal(i);
+        let (mut sum, mut entropy, mut distance, mut far, mut centre) =
+            (0.0f64, 0.0f64, 0.0f64, 0.0f64, 0.0f64);
+        let (mut best, mut best_plain, mut far_keys) = (0, 0.0f32, 0usize);
+        for (j, &weight) in row.iter().enumerate() {
+            let d = (diagonal - j as f32).abs();
+            let wide = f64::from(weight);
+            sum += wide;
+            if weight > 0.0 {
+                entropy -= wide * wide.ln();
+            }
+            distance += wide * f64::from(d);
+            centre += wide * j as f64;
+            self.received[j] += wide;
+            if let Some(bin) = self.by_distance.get_mut(d.ceil() as usize) {
+                *bin += wide;
+            }
+            if d > self.far {
+                far += wide;
+                far_keys += 1;
+            }
+            if weight > row[best] {
+                best = j;
+            }
+            if self.context.special(j) {
+                self.special += wide;
+            } else {
+                best_plain = best_plain.max(weight);
+            }
+        }
+        self.total += sum;
+        self.entropy += entropy;
+        self.effective_keys += entropy.exp();
+        if row.len() > 1 {
+            self.entropy_norm += entropy / (row.len() as f64).ln();
+            self.rows_with_choice += 1;
+        }
+        self.confidence += f64::from(best_plain);
+        self.distance += distance;
+        self.far_mass += far;
+        self.far_uniform += far_keys as f64 / row.len().max(1) as f64;
+        self.centres.push(centre);
+        self.offsets.push(best as isize - diagonal.round() as isize);
+        if self.context.kind != Kind::Cross {
+            self.add_token_patterns(i, row);
+        }
+        self.add_inequality(row);
+    }
+
+    fn add_token_patterns(&mut self, i: usize, row: &[f32]) {
+        let keys = self.context.keys;
+        let Some(query) = self.context.queries.get(i) else { return };
+        let upto = row.len().min(i + 1).min(keys.len());
+        for (j, &weight) in row.iter().enumerate().take(upto) {
+            let weight = f64::from(weight);
+            if j + 1 == i {
+                self.previous += weight;
+            }
+            if j < i && keys[j].id == query.id {
+                self.duplicate += weight;
+            }
+            if j >= 1 && keys[j - 1].id == query.id {
+                self.induction += weight;
+            }
+        }
+    }
+
+    fn add_inequality(&mut self, row: &[f32]) {
+        self.sorted.clear();
+        self.sorted.extend_from_slice(row);
+        self.sorted.sort_unstable_by(f32::total_cmp);
+        let n = row.len() as f64;
+        let (mut sum, mut ranked) = (0.0f64, 0.0f64);
+        for (rank, &weight) in self.sorted.iter().enumerate() {
+            sum += f64::from(weight);
+            ranked += (2.0 * (rank + 1) as f64 - n - 1.0) * f64::from(weight);
+        }
+        if sum > 0.0 {
+            self.gini += ranked / (n * sum);
+        }
+        self.top += self.sorted.iter().rev().take(TOP).map(|&weight| f64::from(weight)).sum::<f64>();
+    }
+
+    fn finish(self) -> HeadMetrics {
+        if self.rows == 0 {
+            return HeadMetrics::default();
+        }
+        let mean = |sum: f64| (sum / self.rows as f64) as f32;
+        let share = |sum: f64| if self.total > 0.0 { (sum / self.total) as f32 } else { 0.0 };
+        let own = |sum: f64| (self.context.kind != Kind::Cross).then(|| share(sum));
+        let (offset, at_offset) = most_frequent(&self.offsets);
+        let on_diagonal = self.offsets.iter().filter(|&&offset| offset == 0).count();
+        let (sink_key, sink) = self.sink();
+        HeadMetrics {
+            entropy: mean(self.entropy),
+            entropy_norm: (self.entropy_norm / self.rows_with_choice.max(1) as f64) as f32,
+            effective_keys: mean(self.effective_keys),
+            confidence: mean(self.confidence),
+            mean_distance: share(self.distance),
+            far_mass: mean(self.far_mass),
+            far_ratio: if self.far_uniform > 0.0 { (self.far_mass / self.far_uniform) as f32 } else { 0.0 },
+            span90: self.span(0.9),
+            offset,
+            offset_share: mean(at_offset as f64),
+            diagonal: mean(on_diagonal as f64),
+            previous: own(self.previous),
+            duplicate: own(self.duplicate),
+            induction: own(self.induction),
+            sink,
+            sink_key,
+            special_mass: mean(self.special),
+            monotonicity: self.monotonicity(),
+            coverage: self.coverage(),
+            gini: mean(self.gini),
+            top5_mass: mean(self.top),
+        }
+    }
+
+    /// The smallest whole distance within which `share` of the weight lies.
+    fn span(&self, share: f64) -> usize {
+        let goal = share * self.rows as f64;
+        let mut within = 0.0;
+        for (distance, weight) in self.by_distance.iter().enumerate() {
+            within += weight;
+            // The rows of an f32 map sum to 1 only to about 1e-7.
+            if within >= goal - 1e-6 * self.rows as f64 {
+                return distance;
+            }
+        }
+        self.by_distance.len().saturating_sub(1)
+    }
+
+    fn sink(&self) -> (usize, f32) {
+        let alphas = self.received.iter().enumerate().filter_map(|(k, &weight)| {
+            let rows = rows_that_see(self.context.kind, k, self.rows);
+            (2 * rows >= self.rows && rows > 0).then(|| (k, (weight / rows as f64) as f32))
+        });
+        alphas.fold((0, 0.0), |best, next| if next.1 > best.1 { next } else { best })
+    }
+
+    fn monotonicity(&self) -> Option<f32> {
+        if self.context.kind != Kind::Cross || self.centres.len() < 2 {
+            return None;
+        }
+        let forward = self.centres.windows(2).filter(|pair| pair[1] >= pair[0]).count();
+        Some(forward as f32 / (self.centres.len() - 1) as f32)
+    }
+
+    fn coverage(&self) -> Option<f32> {
+        if self.context.kind != Kind::Cross {
+            return None;
+        }
+        let plain = self.received.iter().enumerate().filter(|(j, _)| !self.context.special(*j));
+        let (sum, count) =
+            plain.fold((0.0, 0usize), |(sum, count), (_, &got)| (sum + got.min(1.0), count + 1));
+        Some(if count == 0 { 0.0 } else { (sum / count as f64) as f32 })
+    }
+}
+
+/// How many of `rows` queries may look at key `k`.
+pub(super) fn rows_that_see(kind: Kind, k: usize, rows: usize) -> usize {
+    match kind {
+        Kind::Decoder => rows.saturating_sub(k),
+        Kind::Encoder | Kind::Cross => rows,
+    }
+}
+
+/// The most frequent value and how often it occurs; of equally frequent ones the nearest to 0, then the
+/// negative one.
+fn most_frequent(offsets: &[isize]) -> (isize, usize) {
+    let mut sorted = offsets.to_vec();
+    sorted.sort_unstable();
+    let runs = sorted.chunk_by(|a, b| a == b).map(|run| (run[0], run.len()));
+    let better = |a: (isize, usize), b: (isize, usize)| {
+        b.1 > a.1 || (b.1 == a.1 && (b.0.abs(), b.0) < (a.0.abs(), a.0))
+    };
+    runs.reduce(|best, next| if better(best, next) { next } else { best }).unwrap_or((0, 0))
+}

@@ -1,0 +1,155 @@
+//! The analyses against numpy (`tests/fixtures/make_analysis.py`), and their bounds on any map.
+
+use attn_tui::analysis::merge::{self, Merge};
+use attn_tui::analysis::metrics::{HeadMetrics, head_metrics};
+use attn_tui::analysis::{Context, similarity};
+use attn_tui::matrix::Matrix;
+use attn_tui::site::Kind;
+use attn_tui::token::Token;
+use proptest::prelude::*;
+use serde_json::Value;
+
+fn fixture() -> Value {
+    serde_json::from_str(include_str!("../fixtures/analysis.json")).unwrap()
+}
+
+fn floats(value: &Value) -> Vec<f32> {
+    value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap() as f32).collect()
+}
+
+fn size(value: &Value) -> usize {
+    value.as_u64().unwrap() as usize
+}
+
+fn tokens(ids: &Value, special: Option<&Value>) -> Vec<Token> {
+    let ids = ids.as_array().unwrap().iter();
+    ids.enumerate()
+        .map(|(at, id)| Token {
+            id: id.as_u64().unwrap() as u32,
+            piece: id.to_string(),
+            special: special.is_some_and(|special| special[at].as_bool().unwrap()),
+        })
+        .collect()
+}
+
+/// `count` maps of one shape that lie one after the other.
+fn maps(value: &Value, rows: usize, cols: usize) -> Vec<Matrix> {
+    floats(value).chunks(rows * cols).map(|data| Matrix::new(rows, cols, data.to_vec())).collect()
+}
+
+fn assert_near(ours: &[f32], theirs: &[f32], what: &str) {
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        assert!((ours - theirs).abs() <= 1e-5, "{what}: {ours}, numpy says {theirs}");
+    }
+}
+
+#[test]
+fn head_metrics_agree_with_numpy() {
+    for (at, case) in fixture()["metrics"].as_array().unwrap().iter().enumerate() {
+        let (rows, cols) = (size(&case["rows"]), size(&case["cols"]));
+        let map = Matrix::new(rows, cols, floats(&case["map"]));
+        let queries = tokens(&case["queries"], None);
+        let keys = tokens(&case["keys"], Some(&case["special"]));
+        let context = Context::new(case["kind"].as_str().unwrap().parse().unwrap(), &queries, &keys);
+        let ours = head_metrics(&map, &context, case["far"].as_f64().unwrap() as f32);
+        for column in HeadMetrics::COLUMNS {
+            let (ours, theirs) = (ours.get(column.name), case["expected"][column.name].as_f64());
+            match (ours, theirs) {
+                (Some(ours), Some(theirs)) => {
+                    let gap = (f64::from(ours) - theirs).abs();
+                    assert!(gap <= 1e-5, "case {at}, {}: {ours}, numpy says {theirs}", column.name);
+                }
+                _ => assert_eq!(ours.is_some(), theirs.is_some(), "case {at}, {}", column.name),
+            }
+        }
+    }
+}
+
+#[test]
+fn rollouts_agree_with_numpy() {
+    for name in ["rollout", "rollout_uneven"] {
+        let case = &fixture()[name];
+        let (source, target) = (size(&case["source"]), size(&case["target"]));
+        let residual = case["residual"].as_f64().unwrap() as f32;
+        let heads = size(&case["heads"]);
+        let layers = |kind: &str, rows, cols| -> Vec<Matrix> {
+            let maps = maps(&case[kind], rows, cols);
+            maps.chunks(heads).map(|heads| merge::merge(heads, Merge::Mean).unwrap()).collect()
+        };
+        let encoder = merge::rollout(&layers("encoder", source, source), residual).unwrap();
+        assert_near(encoder.as_slice(), &floats(&case["encoder_rollout"]), "encoder rollout");
+        let (own, cross) = (layers("decoder", target, target), layers("cross", target, source));
+        let both = merge::cross_rollout(&encoder, &own, &cross, residual).unwrap();
+        assert_near(both.source.as_slice(), &floats(&case["source_rollout"]), "source rollout");
+        assert_near(both.prefix.as_slice(), &floats(&case["prefix_rollout"]), "prefix rollout");
+        for (t, share) in both.source_shares().into_iter().enumerate() {
+            let prefix: f32 = both.prefix.row(t).iter().sum();
+            assert!((share + prefix - 1.0).abs() < 1e-5, "row {t} sums to {}", share + prefix);
+        }
+        let heads = maps(&case["cross"], target, source);
+        let divergence = similarity::divergence(&heads[0], &heads[1]).unwrap();
+        assert_near(&[divergence], &[case["divergence"].as_f64().unwrap() as f32], "divergence");
+    }
+}
+
+/// A map with rows that sum to 1 over their visible keys, and its axes.
+fn any_map() -> impl Strategy<Value = (Kind, Matrix, Vec<Token>, Vec<Token>)> {
+    let shape = (0usize..3, 1usize..14, 1usize..14, any::<u64>());
+    shape.prop_map(|(kind, rows, cols, seed)| {
+        let kind = Kind::ALL[kind];
+        let cols = if kind == Kind::Cross { cols } else { rows };
+        let mut state = seed | 1;
+        let mut next = move || {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state >> 40) as u32
+        };
+        let mut axis = |len| -> Vec<Token> {
+            (0..len).map(|_| Token { id: next() % 5, piece: "x".into(), special: next() % 4 == 0 }).collect()
+        };
+        let keys = axis(cols);
+        let queries = if kind == Kind::Cross { axis(rows) } else { keys.clone() };
+        let context = Context::new(kind, &queries, &keys);
+        let mut data = vec![0.0; rows * cols];
+        for (i, row) in data.chunks_mut(cols).enumerate() {
+            let seen = &mut row[context.visible(i)];
+            seen.fill_with(|| 1.0 + (next() % 1000) as f32);
+            let sum: f32 = seen.iter().sum();
+            seen.iter_mut().for_each(|weight| *weight /= sum);
+        }
+        (kind, Matrix::new(rows, cols, data), queries, keys)
+    })
+}
+
+proptest! {
+    #[test]
+    fn metrics_keep_their_bounds((kind, map, queries, keys) in any_map(), far in 0f32..10.0) {
+        let context = Context::new(kind, &queries, &keys);
+        let metrics = head_metrics(&map, &context, far);
+        let most = map.cols() as f32;
+        for column in HeadMetrics::COLUMNS {
+            let Some(value) = metrics.get(column.name) else { continue };
+            let (low, high) = match column.name {
+                "entropy" => (0.0, most.ln()),
+                "effective_keys" => (1.0, most),
+                "mean_distance" | "span90" => (0.0, most.max(1.0)),
+                "far_ratio" => (0.0, f32::INFINITY),
+                "offset" => (-most, most),
+                "sink_key" => (0.0, most - 1.0),
+                _ => (0.0, 1.0),
+            };
+            prop_assert!(value >= low - 1e-5 && value <= high + 1e-5, "{}: {value}", column.name);
+        }
+        prop_assert_eq!(metrics.monotonicity.is_some(), kind == Kind::Cross && map.rows() > 1);
+        prop_assert_eq!(metrics.previous.is_some(), kind != Kind::Cross);
+    }
+
+    #[test]
+    fn divergence_is_bounded_and_symmetric((_, map, _, _) in any_map()) {
+        let turned = Matrix::from_fn(map.rows(), map.cols(), |i, j| map.row(i)[map.cols() - 1 - j]);
+        let there = similarity::divergence(&map, &turned).unwrap();
+        let back = similarity::divergence(&turned, &map).unwrap();
+        prop_assert!((there - back).abs() < 1e-6);
+        prop_assert!((0.0..=std::f32::consts::LN_2 + 1e-6).contains(&there));
+    }
+}
