@@ -1,0 +1,179 @@
+//! The two containers of torch.save: a zip archive of a pickle and one file per storage, and the older
+//! stream of pickles with the storages behind them.
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::ops::Range;
+
+use super::pickle::{Dtype, Id, Pickle, Tensor, Value};
+use crate::error::{Error, Result};
+
+/// One tensor of a file: a strided view of its bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    pub name: String,
+    pub dtype: Dtype,
+    pub shape: Vec<usize>,
+    /// In elements; `None` where the elements lie row-major without gaps.
+    pub strides: Option<Vec<usize>>,
+    /// The file's bytes from the tensor's first element to its last.
+    pub range: Range<usize>,
+}
+
+/// What the older format begins with: protocol 2, then the number 0x1950a86a20f9469cfc6c.
+const OLD_MAGIC: [u8; 15] =
+    [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
+
+/// The tensors of a torch.save file, either container, in the order of the state dict.
+///
+/// # Errors
+/// [`Error::BadFile`]: no torch file, cut off, a storage out of bounds, or Python objects that no state dict has.
+pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Vec<Stored>> {
+    let stored = if bytes.starts_with(b"PK") {
+        read_zip(bytes)
+    } else if bytes.starts_with(&OLD_MAGIC) {
+        read_old(bytes)
+    } else if bytes.is_empty() {
+        Err("the file is empty".into())
+    } else if bytes.starts_with(b"version https://git-lfs") {
+        Err("a Git LFS pointer, not the file itself (`git lfs pull` fetches it)".into())
+    } else {
+        Err("not a file of torch.save (neither a zip archive nor the older format)".into())
+    };
+    stored.map_err(|why| Error::BadFile { file: file.into(), why })
+}
+
+fn read_zip(bytes: &[u8]) -> std::result::Result<Vec<Stored>, String> {
+    let broken = |e: zip::result::ZipError| format!("a broken zip archive (cut off?): {e}");
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
+    let mut spans = HashMap::new();
+    for index in 0..archive.len() {
+        let entry = archive.by_index_raw(index).map_err(broken)?;
+        let name = entry.name().map_err(broken)?.into_owned();
+        if entry.compression() != zip::CompressionMethod::Stored {
+            return Err(format!("'{name}' is compressed; torch.save stores its entries as they are"));
+        }
+        let span = entry.data_start().and_then(|start| span(start, entry.compressed_size(), bytes.len()));
+        spans.insert(name.clone(), span.ok_or_else(|| format!("'{name}' lies beyond the end of the file"))?);
+    }
+    let root = spans.keys().find_map(|name| name.strip_suffix("data.pkl").filter(|p| p.is_empty() || p.ends_with('/')));
+    let root = root.ok_or("a zip archive without data.pkl: not made by torch.save")?;
+    if spans.get(&format!("{root}byteorder")).is_some_and(|span| bytes.get(span.clone()) == Some(b"big")) {
+        return Err("written on a big-endian machine".into());
+    }
+    let pickle = spans.get(&format!("{root}data.pkl")).cloned().and_then(|span| bytes.get(span));
+    let pickle = Pickle::read(pickle.unwrap_or_default())?;
+    tensors(&pickle, |key| spans.get(&format!("{root}data/{key}")).cloned())
+}
+
+/// Magic, protocol, system and state pickles; a pickle with the storages' keys; for each key its length in
+/// elements (8 bytes) and its elements.
+fn read_old(bytes: &[u8]) -> std::result::Result<Vec<Stored>, String> {
+    let mut at = OLD_MAGIC.len();
+    let mut next = || -> std::result::Result<Pickle<'_>, String> {
+        let pickle = Pickle::read(bytes.get(at..).unwrap_or_default())?;
+        at += pickle.used;
+        Ok(pickle)
+    };
+    next()?;
+    next()?;
+    let state = next()?;
+    let keys = next()?;
+    let Value::List(keys_in_order) = keys.root() else {
+        return Err("the list of storages is missing".into());
+    };
+    let mut sizes = HashMap::new();
+    for storage in state.storages() {
+        sizes.insert(storage.key, storage.dtype.size());
+    }
+    let mut spans = HashMap::new();
+    for &key in keys_in_order {
+        let Value::Text(key) = *keys.value(key) else { return Err("a storage's key is no text".into()) };
+        let cut = || format!("cut off in storage {key}");
+        let header = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()).ok_or_else(cut)?;
+        let Some(size) = sizes.get(key) else {
+            return Err(format!("storage {key} belongs to no tensor"));
+        };
+        let len = u64::from_le_bytes(*header).checked_mul(*size as u64).ok_or_else(cut)?;
+        let span = span(at as u64 + 8, len, bytes.len()).ok_or_else(cut)?;
+        at = span.end;
+        spans.insert(key, span);
+    }
+    tensors(&state, |key| spans.get(key).cloned())
+}
+
+fn span(start: u64, len: u64, file: usize) -> Option<Range<usize>> {
+    let end = start.checked_add(len).filter(|&end| end <= file as u64)?;
+    Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+}
+
+/// The keys under which training scripts keep the state dict.
+const NESTED: [&str; 4] = ["state_dict", "model_state_dict", "model", "module"];
+
+fn named<'a>(pickle: &Pickle<'a>) -> std::result::Result<Vec<(&'a str, Tensor<'a>)>, String> {
+    let mut dict = pickle.root();
+    for _ in 0..4 {
+        let Value::Dict(items) = dict else { return Err("it holds no state dict".into()) };
+        let named: Vec<_> = items.iter().filter_map(|&item| named_tensor(pickle, item)).collect();
+        if !named.is_empty() {
+            return Ok(named);
+        }
+        let nested = NESTED.iter().find_map(|wanted| {
+            let is = |&&(key, _): &&(Id, Id)| matches!(pickle.value(key), Value::Text(key) if key == wanted);
+            items.iter().find(is).map(|&(_, value)| pickle.value(value))
+        });
+        dict = nested.ok_or("it holds no tensors by name")?;
+    }
+    Err("it holds no tensors by name".into())
+}
+
+fn named_tensor<'a>(pickle: &Pickle<'a>, (key, value): (Id, Id)) -> Option<(&'a str, Tensor<'a>)> {
+    match (pickle.value(key), pickle.value(value)) {
+        (&Value::Text(name), Value::Tensor(tensor)) => Some((name, tensor.clone())),
+        _ => None,
+    }
+}
+
+fn tensors(
+    pickle: &Pickle<'_>,
+    span_of: impl Fn(&str) -> Option<Range<usize>>,
+) -> std::result::Result<Vec<Stored>, String> {
+    named(pickle)?
+        .into_iter()
+        .map(|(name, tensor)| {
+            let key = tensor.storage.key;
+            let span = span_of(key).ok_or_else(|| format!("tensor '{name}': storage {key} is missing"))?;
+            place(name, tensor, span)
+        })
+        .collect()
+}
+
+/// Where a tensor lies within the span of its storage; refuses one that leaves it.
+fn place(name: &str, tensor: Tensor<'_>, span: Range<usize>) -> std::result::Result<Stored, String> {
+    let Tensor { storage, offset, shape, strides } = tensor;
+    let outside = || format!("tensor '{name}' of shape {shape:?} leaves its storage (file cut off?)");
+    let size = storage.dtype.size();
+    let base = storage.view.map_or(0, |(start, _)| start);
+    let first = base.checked_add(offset).and_then(|at| at.checked_mul(size)).ok_or_else(outside)?;
+    let reach = if shape.contains(&0) {
+        Some(0)
+    } else {
+        let last = shape.iter().zip(&strides).try_fold(0usize, |sum, (&len, &stride)| {
+            sum.checked_add((len - 1).checked_mul(stride)?)
+        });
+        last.and_then(|last| last.checked_add(1)?.checked_mul(size))
+    };
+    let start = span.start.checked_add(first).ok_or_else(outside)?;
+    let end = reach.and_then(|reach| start.checked_add(reach)).filter(|&end| end <= span.end).ok_or_else(outside)?;
+    let strides = (!row_major(&shape, &strides)).then_some(strides);
+    Ok(Stored { name: name.into(), dtype: storage.dtype, shape, strides, range: start..end })
+}
+
+fn row_major(shape: &[usize], strides: &[usize]) -> bool {
+    let mut expected = 1usize;
+    shape.iter().zip(strides).rev().all(|(&len, &stride)| {
+        let fits = len == 1 || stride == expected;
+        expected = expected.saturating_mul(len);
+        fits
+    })
+}

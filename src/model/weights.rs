@@ -1,0 +1,309 @@
+//! A model's tensors by name, whatever file format holds them: safetensors or torch.save, whole or in shards.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::{Device, DeviceLocation, Tensor};
+use half::slice::HalfFloatSliceExt;
+use rayon::prelude::*;
+
+use super::pickle::Dtype;
+use super::torch;
+use crate::error::{Error, Result};
+use crate::files::{Bytes, ModelFiles};
+use crate::progress::{Progress, Watch};
+
+/// All tensors of a model by name, whatever file format holds them.
+pub struct Weights {
+    files: Vec<Bytes>,
+    entries: BTreeMap<String, Entry>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    used: BTreeSet<String>,
+    /// Tied weights are one tensor: by what they are in which file, not by name.
+    made: HashMap<(Place, DeviceLocation), Tensor>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    file: usize,
+    range: Range<usize>,
+    shape: Vec<usize>,
+    strides: Option<Vec<usize>>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    dtype: Dtype,
+    place: Place,
+}
+
+impl Entry {
+    fn is_float(&self) -> bool {
+        !matches!(self.dtype, Dtype::Other { .. })
+    }
+}
+
+/// The forms of weights that can be read, the first one present is.
+const FORMS: [&str; 4] =
+    ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+
+/// Weights of other programs: named in the error when nothing else is there.
+const UNREADABLE: [(&str, &str); 7] = [
+    ("tf_model.h5", "TensorFlow"),
+    ("flax_model.msgpack", "Flax"),
+    (".onnx", "ONNX"),
+    (".gguf", "GGUF"),
+    ("rust_model.ot", "rust-bert"),
+    ("adapter_model.safetensors", "an adapter to another model"),
+    ("adapter_model.bin", "an adapter to another model"),
+];
+
+impl Weights {
+    /// Opens the model's weights; tensors are read when they are asked for.
+    ///
+    /// # Errors
+    /// [`Error::MissingFile`] where there are no weights, or a shard that the index names is not there;
+    /// [`Error::BadFile`] for a file that cannot be read; [`Error::Cancelled`].
+    pub fn open(files: &ModelFiles, watch: &dyn Watch) -> Result<Self> {
+        let form = FORMS.into_iter().find(|form| files.has(form)).ok_or_else(|| nothing_to_read(files))?;
+        let mut weights = Self { files: Vec::new(), entries: BTreeMap::new(), state: Mutex::default() };
+        if form.ends_with(".index.json") {
+            let index = index(files, form)?;
+            let shards: BTreeSet<_> = index.values().cloned().collect();
+            for shard in &shards {
+                watch.check()?;
+                weights.add(files, shard)?;
+            }
+            if let Some((name, shard)) = index.iter().find(|(name, _)| !weights.entries.contains_key(plain(name))) {
+                return Err(Error::Weights(format!("{form} promises '{name}' in {shard}, which does not have it")));
+            }
+        } else {
+            weights.add(files, form)?;
+        }
+        watch.progress(Progress::Load { done: 0, total: weights.entries.len() });
+        Ok(weights)
+    }
+
+    fn add(&mut self, files: &ModelFiles, name: &str) -> Result<()> {
+        let bytes = files.need(name)?;
+        let stored =
+            if name.ends_with(".safetensors") { safetensors(name, &bytes)? } else { torch::read(name, &bytes)? };
+        let file = self.files.len();
+        for tensor in stored {
+            let place = Place { file, range: tensor.range, shape: tensor.shape, strides: tensor.strides };
+            self.entries
+                .entry(plain(&tensor.name).to_owned())
+                .or_insert(Entry { dtype: tensor.dtype, place });
+        }
+        self.files.push(bytes);
+        Ok(())
+    }
+
+    /// The names of all tensors, sorted, without `module.` in front.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// A tensor's shape, or `None` where there is no tensor of that name.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.entries.get(name).map(|entry| entry.place.shape.as_slice())
+    }
+
+    /// Number of weights: elements of all float tensors, those that share their bytes counted once.
+    pub fn parameters(&self) -> usize {
+        let places: BTreeMap<_, _> = self
+            .entries
+            .values()
+            .filter(|entry| entry.is_float())
+            .map(|entry| ((entry.place.file, entry.place.range.start), &entry.place.shape))
+            .collect();
+        places.values().map(|shape| shape.iter().product::<usize>()).sum()
+    }
+
+    /// Number of tensors asked for so far.
+    pub fn taken(&self) -> usize {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).used.len()
+    }
+
+    /// The first of `names` that exists, as a float32 tensor of `shape` on `device`. All of `names` count as
+    /// asked for: they are names of one parameter. A tensor asked for twice, under whatever name, is one tensor.
+    ///
+    /// # Errors
+    /// [`Error::Weights`]: none of the names exists (all are listed), another shape (both are told), or no
+    /// float tensor.
+    pub fn get(&self, names: &[String], shape: &[usize], device: &Device) -> Result<Tensor> {
+        self.get_optional(names, shape, device)?.ok_or_else(|| {
+            let (first, others) = names.split_first().map_or(("", names), |(first, others)| (first, others));
+            let others = if others.is_empty() {
+                String::new()
+            } else {
+                format!(" (also looked for: {})", others.join(", "))
+            };
+            Error::Weights(format!("tensor '{first}' is missing{others}"))
+        })
+    }
+
+    /// [`Weights::get`] for a tensor that a model may lack: `None` where none of `names` exists.
+    ///
+    /// # Errors
+    /// As [`Weights::get`], but for the missing tensor.
+    pub fn get_optional(&self, names: &[String], shape: &[usize], device: &Device) -> Result<Option<Tensor>> {
+        let Some((name, entry)) = names.iter().find_map(|name| self.entries.get_key_value(name)) else {
+            return Ok(None);
+        };
+        if entry.place.shape != shape {
+            let found = &entry.place.shape;
+            return Err(Error::Weights(format!("tensor '{name}' has shape {found:?}, the configuration says {shape:?}")));
+        }
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.used.extend(names.iter().filter(|name| self.entries.contains_key(*name)).cloned());
+        let key = (entry.place.clone(), device.location());
+        if let Some(tensor) = state.made.get(&key) {
+            return Ok(Some(tensor.clone()));
+        }
+        let values = self.read(name, entry)?;
+        let tensor = Tensor::from_vec(values, shape, device)
+            .map_err(|e| Error::Weights(format!("tensor '{name}' does not fit the device: {e}")))?;
+        state.made.insert(key, tensor.clone());
+        Ok(Some(tensor))
+    }
+
+    /// Float tensors never asked for, neither by name nor by their bytes, without those whose name fits a
+    /// pattern in `harmless` (`*` stands for any characters).
+    pub fn unused(&self, harmless: &[&str]) -> Vec<String> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let read: BTreeSet<_> = state.made.keys().map(|(place, _)| (place.file, place.range.start)).collect();
+        self.entries
+            .iter()
+            .filter(|(name, entry)| {
+                entry.is_float()
+                    && !state.used.contains(*name)
+                    && !read.contains(&(entry.place.file, entry.place.range.start))
+                    && !harmless.iter().any(|pattern| fits(pattern, name))
+            })
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    fn read(&self, name: &str, entry: &Entry) -> Result<Vec<f32>> {
+        let file = self.files.get(entry.place.file);
+        let bytes = file.and_then(|bytes| bytes.get(entry.place.range.clone())).unwrap_or_default();
+        let values = match &entry.place.strides {
+            None => to_f32(bytes, &entry.dtype),
+            // In files written by transformers such a tensor is small or a transposed matrix.
+            Some(strides) => to_f32(bytes, &entry.dtype).map(|values| gather(&values, &entry.place.shape, strides)),
+        };
+        match &entry.dtype {
+            Dtype::Other { name: dtype, .. } => {
+                Err(Error::Weights(format!("tensor '{name}' holds {dtype}, not floating-point numbers")))
+            }
+            _ => values.ok_or_else(|| Error::Weights(format!("tensor '{name}' cannot be read"))),
+        }
+    }
+}
+
+/// The name without what DataParallel puts in front of every one.
+fn plain(name: &str) -> &str {
+    name.strip_prefix("module.").unwrap_or(name)
+}
+
+fn nothing_to_read(files: &ModelFiles) -> Error {
+    let found = files.files.keys().find_map(|file| {
+        let (_, what) = UNREADABLE.iter().find(|(end, _)| file.ends_with(end))?;
+        Some(format!("; its {file} is {what}, which cannot be read"))
+    });
+    let wanted = "model.safetensors or pytorch_model.bin (or either in shards with its .index.json)";
+    Error::MissingFile { model: files.name.clone(), file: format!("{wanted}{}", found.unwrap_or_default()) }
+}
+
+/// Tensor name to shard.
+fn index(files: &ModelFiles, name: &str) -> Result<BTreeMap<String, String>> {
+    let index = files.json(name)?.unwrap_or_default();
+    let map = index.get("weight_map").cloned().unwrap_or_default();
+    serde_json::from_value(map)
+        .map_err(|e| Error::BadFile { file: name.into(), why: format!("no usable \"weight_map\": {e}") })
+}
+
+fn safetensors(file: &str, bytes: &[u8]) -> Result<Vec<torch::Stored>> {
+    let bad = |why: String| Error::BadFile { file: file.into(), why };
+    if bytes.starts_with(b"version https://git-lfs") {
+        return Err(bad("a Git LFS pointer, not the file itself (`git lfs pull` fetches it)".into()));
+    }
+    let parsed = safetensors::SafeTensors::read_metadata(bytes);
+    let (header, metadata) = parsed.map_err(|e| bad(format!("not a whole safetensors file: {e}")))?;
+    let data = header + 8;
+    if bytes.len() != data + metadata.data_len() {
+        let promised = data + metadata.data_len();
+        return Err(bad(format!("cut off: {} bytes, its header promises {promised}", bytes.len())));
+    }
+    let stored = metadata.tensors().into_iter().map(|(name, info)| {
+        let dtype = match info.dtype {
+            safetensors::Dtype::F32 => Dtype::F32,
+            safetensors::Dtype::F64 => Dtype::F64,
+            safetensors::Dtype::F16 => Dtype::F16,
+            safetensors::Dtype::BF16 => Dtype::BF16,
+            other => Dtype::Other { name: other.to_string(), size: other.bitsize().div_ceil(8) },
+        };
+        let (start, end) = info.data_offsets;
+        torch::Stored { name, dtype, shape: info.shape.clone(), strides: None, range: data + start..data + end }
+    });
+    Ok(stored.collect())
+}
+
+/// Converts this many elements in one task.
+const BLOCK: usize = 1 << 16;
+
+/// Little-endian elements as float32; `None` for other types.
+fn to_f32(bytes: &[u8], dtype: &Dtype) -> Option<Vec<f32>> {
+    let size = dtype.size();
+    let mut values = vec![0f32; bytes.len() / size];
+    let blocks = values.par_chunks_mut(BLOCK).zip(bytes.par_chunks(BLOCK * size));
+    match dtype {
+        Dtype::F32 => blocks.for_each(|(out, raw)| {
+            for (out, raw) in out.iter_mut().zip(raw.as_chunks().0) {
+                *out = f32::from_le_bytes(*raw);
+            }
+        }),
+        Dtype::F64 => blocks.for_each(|(out, raw)| {
+            for (out, raw) in out.iter_mut().zip(raw.as_chunks().0) {
+                *out = f64::from_le_bytes(*raw) as f32;
+            }
+        }),
+        Dtype::BF16 => blocks.for_each(|(out, raw)| {
+            for (out, raw) in out.iter_mut().zip(raw.as_chunks().0) {
+                *out = f32::from_bits(u32::from(u16::from_le_bytes(*raw)) << 16);
+            }
+        }),
+        Dtype::F16 => blocks.for_each(|(out, raw)| {
+            let halves: Vec<_> = raw.as_chunks().0.iter().map(|raw| half::f16::from_le_bytes(*raw)).collect();
+            halves.convert_to_f32_slice(out);
+        }),
+        Dtype::Other { .. } => return None,
+    }
+    Some(values)
+}
+
+/// The elements of a strided view in row-major order. `values` begins with the view's first element and
+/// reaches to its last.
+fn gather(values: &[f32], shape: &[usize], strides: &[usize]) -> Vec<f32> {
+    let mut starts = vec![0usize];
+    for (&len, &stride) in shape.iter().zip(strides) {
+        starts = starts.iter().flat_map(|&start| (0..len).map(move |at| start + at * stride)).collect();
+    }
+    starts.iter().filter_map(|&at| values.get(at).copied()).collect()
+}
+
+/// Whether `name` fits `pattern`, in which `*` stands for any characters.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((head, tail)) => name
+            .strip_prefix(head)
+            .is_some_and(|rest| (0..=rest.len()).any(|at| rest.get(at..).is_some_and(|rest| fits(tail, rest)))),
+    }
+}
