@@ -321,7 +321,11 @@ impl<'a> Machine<'a> {
                     let storage = self.storage(tuple)?;
                     self.push(storage)?;
                 }
-                other => return Err(format!("pickle opcode {other:#04x} at byte {at} is not one of a state dict")),
+                other => {
+                    return Err(format!(
+                        "pickle opcode {other:#04x} at byte {at} is not one of a state dict"
+                    ));
+                }
             }
         }
     }
@@ -358,7 +362,11 @@ impl<'a> Machine<'a> {
     fn line(&mut self) -> Step<&'a str> {
         let rest = self.input.get(self.at..).unwrap_or_default();
         // Module and class names are short: do not search a gigabyte of weights for a newline.
-        let end = rest.iter().take(1024).position(|&byte| byte == b'\n').ok_or("a name in the pickle never ends")?;
+        let end = rest
+            .iter()
+            .take(1024)
+            .position(|&byte| byte == b'\n')
+            .ok_or("a name in the pickle never ends")?;
         self.at += end + 1;
         std::str::from_utf8(&rest[..end]).map_err(|_| "a name in the pickle is not UTF-8".into())
     }
@@ -457,7 +465,8 @@ impl<'a> Machine<'a> {
     }
 
     fn recall(&mut self, slot: u32) -> Step<()> {
-        let id = *self.memo.get(&slot).ok_or_else(|| format!("the pickle recalls slot {slot}, never filled"))?;
+        let id =
+            *self.memo.get(&slot).ok_or_else(|| format!("the pickle recalls slot {slot}, never filled"))?;
         self.push_id(id)
     }
 
@@ -494,7 +503,9 @@ impl<'a> Machine<'a> {
         let arguments = self.items(arguments);
         Ok(match callee {
             Global::Inert => Value::Opaque,
-            Global::Tuple => Value::Tuple(arguments.first().map(|&id| self.items(id).to_vec()).unwrap_or_default()),
+            Global::Tuple => {
+                Value::Tuple(arguments.first().map(|&id| self.items(id).to_vec()).unwrap_or_default())
+            }
             Global::Dict => {
                 // Python 2 gave an OrderedDict's items as a list of pairs.
                 let items = arguments.first().map(|&id| self.items(id)).unwrap_or_default();
@@ -524,8 +535,11 @@ impl<'a> Machine<'a> {
     fn storage(&self, id: Id) -> Step<Value<'a>> {
         let items = self.items(id);
         let field = |at: usize| items.get(at).map(|&id| self.value(id));
-        let (Some(Value::Text("storage")), Some(Value::Global(Global::Storage(dtype))), Some(&Value::Text(key))) =
-            (field(0), field(1), field(2))
+        let (
+            Some(Value::Text("storage")),
+            Some(Value::Global(Global::Storage(dtype))),
+            Some(&Value::Text(key)),
+        ) = (field(0), field(1), field(2))
         else {
             return Err("an object kept outside the pickle is no storage".into());
         };
@@ -547,14 +561,16 @@ fn global(module: &str, name: &str) -> Step<Global> {
         ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => Global::RebuildTensor,
         ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => Global::RebuildParameter,
         ("torch", "Size") | ("builtins" | "__builtin__", "tuple") => Global::Tuple,
-        ("torch" | "torch.storage" | "torch.cuda", class) if class.ends_with("Storage") => {
-            Global::Storage(Dtype::of_storage(class).ok_or_else(|| format!("storage class '{class}' is unknown"))?)
-        }
+        ("torch" | "torch.storage" | "torch.cuda", class) if class.ends_with("Storage") => Global::Storage(
+            Dtype::of_storage(class).ok_or_else(|| format!("storage class '{class}' is unknown"))?,
+        ),
         ("torch", "device" | "float32" | "float16" | "bfloat16" | "float64" | "int64" | "int32" | "bool")
         | ("builtins" | "__builtin__", "set" | "int" | "float" | "str")
         | ("argparse", "Namespace")
         | ("torch.serialization", "_get_layout")
         | ("_codecs", "encode") => Global::Inert,
-        _ => return Err(format!("it refers to Python's '{module}.{name}', which is no part of a state dict")),
+        _ => {
+            return Err(format!("it refers to Python's '{module}.{name}', which is no part of a state dict"));
+        }
     })
 }

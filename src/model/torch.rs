@@ -20,9 +20,8 @@ pub(super) struct Stored {
     pub range: Range<usize>,
 }
 
-/// What the older format begins with: protocol 2, then the number 0x1950a86a20f9469cfc6c.
-const OLD_MAGIC: [u8; 15] =
-    [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
+/// The first pickle of the older format ends so: the number 0x1950a86a20f9469cfc6c and a stop.
+const OLD_MAGIC: [u8; 13] = [0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 
 /// The tensors of a torch.save file, either container, in the order of the state dict.
 ///
@@ -31,8 +30,8 @@ const OLD_MAGIC: [u8; 15] =
 pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Vec<Stored>> {
     let stored = if bytes.starts_with(b"PK") {
         read_zip(bytes)
-    } else if bytes.starts_with(&OLD_MAGIC) {
-        read_old(bytes)
+    } else if let Some(magic) = bytes.windows(OLD_MAGIC.len()).take(16).position(|head| head == OLD_MAGIC) {
+        read_old(bytes, magic + OLD_MAGIC.len())
     } else if bytes.is_empty() {
         Err("the file is empty".into())
     } else if bytes.starts_with(b"version https://git-lfs") {
@@ -56,7 +55,9 @@ fn read_zip(bytes: &[u8]) -> std::result::Result<Vec<Stored>, String> {
         let span = entry.data_start().and_then(|start| span(start, entry.compressed_size(), bytes.len()));
         spans.insert(name.clone(), span.ok_or_else(|| format!("'{name}' lies beyond the end of the file"))?);
     }
-    let root = spans.keys().find_map(|name| name.strip_suffix("data.pkl").filter(|p| p.is_empty() || p.ends_with('/')));
+    let root = spans
+        .keys()
+        .find_map(|name| name.strip_suffix("data.pkl").filter(|p| p.is_empty() || p.ends_with('/')));
     let root = root.ok_or("a zip archive without data.pkl: not made by torch.save")?;
     if spans.get(&format!("{root}byteorder")).is_some_and(|span| bytes.get(span.clone()) == Some(b"big")) {
         return Err("written on a big-endian machine".into());
@@ -66,10 +67,9 @@ fn read_zip(bytes: &[u8]) -> std::result::Result<Vec<Stored>, String> {
     tensors(&pickle, |key| spans.get(&format!("{root}data/{key}")).cloned())
 }
 
-/// Magic, protocol, system and state pickles; a pickle with the storages' keys; for each key its length in
+/// After the magic number: protocol, system and state pickles; a pickle with the storages' keys; for each key its length in
 /// elements (8 bytes) and its elements.
-fn read_old(bytes: &[u8]) -> std::result::Result<Vec<Stored>, String> {
-    let mut at = OLD_MAGIC.len();
+fn read_old(bytes: &[u8], mut at: usize) -> std::result::Result<Vec<Stored>, String> {
     let mut next = || -> std::result::Result<Pickle<'_>, String> {
         let pickle = Pickle::read(bytes.get(at..).unwrap_or_default())?;
         at += pickle.used;
@@ -158,13 +158,17 @@ fn place(name: &str, tensor: Tensor<'_>, span: Range<usize>) -> std::result::Res
     let reach = if shape.contains(&0) {
         Some(0)
     } else {
-        let last = shape.iter().zip(&strides).try_fold(0usize, |sum, (&len, &stride)| {
-            sum.checked_add((len - 1).checked_mul(stride)?)
-        });
+        let last = shape
+            .iter()
+            .zip(&strides)
+            .try_fold(0usize, |sum, (&len, &stride)| sum.checked_add((len - 1).checked_mul(stride)?));
         last.and_then(|last| last.checked_add(1)?.checked_mul(size))
     };
     let start = span.start.checked_add(first).ok_or_else(outside)?;
-    let end = reach.and_then(|reach| start.checked_add(reach)).filter(|&end| end <= span.end).ok_or_else(outside)?;
+    let end = reach
+        .and_then(|reach| start.checked_add(reach))
+        .filter(|&end| end <= span.end)
+        .ok_or_else(outside)?;
     let strides = (!row_major(&shape, &strides)).then_some(strides);
     Ok(Stored { name: name.into(), dtype: storage.dtype, shape, strides, range: start..end })
 }

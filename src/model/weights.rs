@@ -49,8 +49,12 @@ impl Entry {
 }
 
 /// The forms of weights that can be read, the first one present is.
-const FORMS: [&str; 4] =
-    ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"];
+const FORMS: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
 
 /// Weights of other programs: named in the error when nothing else is there.
 const UNREADABLE: [(&str, &str); 7] = [
@@ -79,8 +83,12 @@ impl Weights {
                 watch.check()?;
                 weights.add(files, shard)?;
             }
-            if let Some((name, shard)) = index.iter().find(|(name, _)| !weights.entries.contains_key(plain(name))) {
-                return Err(Error::Weights(format!("{form} promises '{name}' in {shard}, which does not have it")));
+            if let Some((name, shard)) =
+                index.iter().find(|(name, _)| !weights.entries.contains_key(plain(name)))
+            {
+                return Err(Error::Weights(format!(
+                    "{form} promises '{name}' in {shard}, which does not have it"
+                )));
             }
         } else {
             weights.add(files, form)?;
@@ -91,8 +99,11 @@ impl Weights {
 
     fn add(&mut self, files: &ModelFiles, name: &str) -> Result<()> {
         let bytes = files.need(name)?;
-        let stored =
-            if name.ends_with(".safetensors") { safetensors(name, &bytes)? } else { torch::read(name, &bytes)? };
+        let stored = if name.ends_with(".safetensors") {
+            safetensors(name, &bytes)?
+        } else {
+            torch::read(name, &bytes)?
+        };
         let file = self.files.len();
         for tensor in stored {
             let place = Place { file, range: tensor.range, shape: tensor.shape, strides: tensor.strides };
@@ -116,13 +127,13 @@ impl Weights {
 
     /// Number of weights: elements of all float tensors, those that share their bytes counted once.
     pub fn parameters(&self) -> usize {
-        let places: BTreeMap<_, _> = self
-            .entries
-            .values()
-            .filter(|entry| entry.is_float())
-            .map(|entry| ((entry.place.file, entry.place.range.start), &entry.place.shape))
-            .collect();
-        places.values().map(|shape| shape.iter().product::<usize>()).sum()
+        let mut places = BTreeMap::new();
+        for Entry { place, .. } in self.entries.values().filter(|entry| entry.is_float()) {
+            let elements = place.shape.iter().fold(1usize, |product, &len| product.saturating_mul(len));
+            let largest = places.entry((place.file, place.range.start)).or_insert(elements);
+            *largest = elements.max(*largest);
+        }
+        places.into_values().fold(0, usize::saturating_add)
     }
 
     /// Number of tensors asked for so far.
@@ -158,7 +169,9 @@ impl Weights {
         };
         if entry.place.shape != shape {
             let found = &entry.place.shape;
-            return Err(Error::Weights(format!("tensor '{name}' has shape {found:?}, the configuration says {shape:?}")));
+            return Err(Error::Weights(format!(
+                "tensor '{name}' has shape {found:?}, the configuration says {shape:?}"
+            )));
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.used.extend(names.iter().filter(|name| self.entries.contains_key(*name)).cloned());
@@ -196,7 +209,9 @@ impl Weights {
         let values = match &entry.place.strides {
             None => to_f32(bytes, &entry.dtype),
             // In files written by transformers such a tensor is small or a transposed matrix.
-            Some(strides) => to_f32(bytes, &entry.dtype).map(|values| gather(&values, &entry.place.shape, strides)),
+            Some(strides) => {
+                to_f32(bytes, &entry.dtype).map(|values| gather(&values, &entry.place.shape, strides))
+            }
         };
         match &entry.dtype {
             Dtype::Other { name: dtype, .. } => {
@@ -250,7 +265,13 @@ fn safetensors(file: &str, bytes: &[u8]) -> Result<Vec<torch::Stored>> {
             other => Dtype::Other { name: other.to_string(), size: other.bitsize().div_ceil(8) },
         };
         let (start, end) = info.data_offsets;
-        torch::Stored { name, dtype, shape: info.shape.clone(), strides: None, range: data + start..data + end }
+        torch::Stored {
+            name,
+            dtype,
+            shape: info.shape.clone(),
+            strides: None,
+            range: data + start..data + end,
+        }
     });
     Ok(stored.collect())
 }
@@ -302,8 +323,8 @@ fn gather(values: &[f32], shape: &[usize], strides: &[usize]) -> Vec<f32> {
 fn fits(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
-        Some((head, tail)) => name
-            .strip_prefix(head)
-            .is_some_and(|rest| (0..=rest.len()).any(|at| rest.get(at..).is_some_and(|rest| fits(tail, rest)))),
+        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| {
+            (0..=rest.len()).any(|at| rest.get(at..).is_some_and(|rest| fits(tail, rest)))
+        }),
     }
 }

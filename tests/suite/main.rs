@@ -2,3 +2,4 @@
 
 mod analysis;
 mod hub;
+mod weights;

@@ -15,7 +15,8 @@ fn fixture(name: &str) -> PathBuf {
 
 /// A model whose files have the names that the hub uses.
 fn model(files: &[(&str, &str)]) -> ModelFiles {
-    let files = files.iter().map(|(name, from)| ((*name).to_owned(), ModelFile::Path(fixture(from)))).collect();
+    let files =
+        files.iter().map(|(name, from)| ((*name).to_owned(), ModelFile::Path(fixture(from)))).collect();
     ModelFiles { name: "tiny".into(), commit: None, files }
 }
 
@@ -75,7 +76,11 @@ fn every_form_holds_the_same_tensors() {
         let counted: Vec<f32> = (0..12).map(|v| v as f32).collect();
         assert_eq!(values(&weights, "linear.weight", &[3, 4]), counted, "{form:?}");
         assert_eq!(values(&weights, "linear.bias", &[3]), [-1.0, 0.5, 2.0], "{form:?}");
-        assert_eq!(values(&weights, "shared.weight", &[4, 2]), [3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 6.5], "{form:?}");
+        assert_eq!(
+            values(&weights, "shared.weight", &[4, 2]),
+            [3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0, 6.5],
+            "{form:?}"
+        );
         let transposed = [0.0, 4.0, 8.0, 1.0, 5.0, 9.0, 2.0, 6.0, 10.0, 3.0, 7.0, 11.0];
         assert_eq!(values(&weights, "transposed", &[4, 3]), transposed, "{form:?}");
         assert_eq!(values(&weights, "strided", &[2, 2]), [0.0, 2.0, 4.0, 6.0], "{form:?}");
@@ -123,7 +128,9 @@ fn what_does_not_fit_is_named() {
 fn a_folder_without_weights_says_what_is_accepted() {
     let none = message(open(&model(&[("config.json", "index.bin.json")])));
     assert!(none.contains("tiny has no model.safetensors or pytorch_model.bin"), "{none}");
-    for (file, what) in [("tf_model.h5", "TensorFlow"), ("flax_model.msgpack", "Flax"), ("a/model.onnx", "ONNX")] {
+    for (file, what) in
+        [("tf_model.h5", "TensorFlow"), ("flax_model.msgpack", "Flax"), ("a/model.onnx", "ONNX")]
+    {
         let other = message(open(&model(&[(file, "one.bin")])));
         assert!(other.contains(file) && other.contains(what), "{other}");
     }
@@ -151,7 +158,8 @@ fn python_objects_are_refused_by_name() {
     assert!(object.contains("pytorch_model.bin") && object.contains("Tiny"), "{object}");
     // What a pickle of os.system("id") looks like.
     let mut hostile = include_bytes!("../fixtures/weights/old.bin")[..15].to_vec();
-    hostile.extend(b"\x80\x02M\xe9\x03.\x80\x02}.\x80\x02cposix\nsystem\nX\x02\x00\x00\x00id\x85R.\x80\x02].");
+    hostile
+        .extend(b"\x80\x02M\xe9\x03.\x80\x02}.\x80\x02cposix\nsystem\nX\x02\x00\x00\x00id\x85R.\x80\x02].");
     let hostile = message(open(&built_in("pytorch_model.bin", hostile)));
     assert!(hostile.contains("posix.system"), "{hostile}");
 }
