@@ -181,7 +181,7 @@ impl<'a> Machine<'a> {
                 0x95 => drop(self.take(8)?),
                 b'(' => self.marks.push(self.stack.len()),
                 b'0' => drop(self.pop()?),
-                b'1' => drop(self.to_mark()?),
+                b'1' => drop(self.cut_at_mark()?),
                 b'2' => {
                     let top = self.top()?;
                     self.push_id(top)?;
@@ -242,12 +242,12 @@ impl<'a> Machine<'a> {
                 0x86 => self.tuple(2)?,
                 0x87 => self.tuple(3)?,
                 b't' => {
-                    let items = self.to_mark()?;
+                    let items = self.cut_at_mark()?;
                     self.push(Value::Tuple(items))?;
                 }
                 b']' => self.push(Value::List(Vec::new()))?,
                 b'l' => {
-                    let items = self.to_mark()?;
+                    let items = self.cut_at_mark()?;
                     self.push(Value::List(items))?;
                 }
                 b'a' => {
@@ -255,12 +255,12 @@ impl<'a> Machine<'a> {
                     self.extend(vec![item])?;
                 }
                 b'e' => {
-                    let items = self.to_mark()?;
+                    let items = self.cut_at_mark()?;
                     self.extend(items)?;
                 }
                 b'}' => self.push(Value::Dict(Vec::new()))?,
                 b'd' => {
-                    let items = self.to_mark()?;
+                    let items = self.cut_at_mark()?;
                     self.push(Value::Dict(pairs(&items)))?;
                 }
                 b's' => {
@@ -269,13 +269,13 @@ impl<'a> Machine<'a> {
                     self.set_items(&[key, value])?;
                 }
                 b'u' => {
-                    let items = self.to_mark()?;
+                    let items = self.cut_at_mark()?;
                     self.set_items(&items)?;
                 }
                 0x8f => self.push(Value::Opaque)?,
-                0x90 => drop(self.to_mark()?),
+                0x90 => drop(self.cut_at_mark()?),
                 0x91 => {
-                    self.to_mark()?;
+                    self.cut_at_mark()?;
                     self.push(Value::Opaque)?;
                 }
                 b'c' => {
@@ -401,7 +401,7 @@ impl<'a> Machine<'a> {
         self.stack.last().copied().ok_or_else(|| "the pickle takes more values than it made".into())
     }
 
-    fn to_mark(&mut self) -> Step<Vec<Id>> {
+    fn cut_at_mark(&mut self) -> Step<Vec<Id>> {
         let mark = self.marks.pop().ok_or("the pickle lacks a mark")?;
         Ok(self.stack.split_off(mark.min(self.stack.len())))
     }
