@@ -1,6 +1,10 @@
 //! Every way in which the program can fail, named by condition, with a hint for the user.
 
+mod hub;
+
 use std::path::{Path, PathBuf};
+
+pub use hub::HubError;
 
 /// The result of anything that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -70,6 +74,9 @@ pub enum Error {
         /// The model it belongs to, where it says so.
         base: Option<String>,
     },
+    /// A model could not be had from the hub or its cache.
+    #[error(transparent)]
+    Hub(#[from] HubError),
     /// A model family that the program does not know.
     #[error("model type '{model_type}' is not supported")]
     UnsupportedModel {
@@ -127,6 +134,7 @@ impl Error {
                 "is this the folder or repository of a whole model? `attn-tui doctor` lists what is there"
                     .into(),
             ),
+            Self::Hub(error) => error.hint(),
             Self::NoSuchPath { .. } => Some(
                 "MODEL is demo, a folder, a capture file, or a hub id such as google/flan-t5-small".into(),
             ),

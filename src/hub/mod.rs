@@ -1,8 +1,17 @@
 //! From the MODEL argument to the files of a model: the built-in one, a folder, or a repository of the hub.
 
+mod cache;
+mod client;
 mod demo;
+mod download;
+mod env;
 mod folder;
+mod http;
+mod repository;
 mod select;
+
+pub use env::{Hub, Patience, Token};
+pub use repository::{Accept, Id};
 
 use std::path::{Path, PathBuf};
 
@@ -36,24 +45,69 @@ pub enum Located {
 /// # Errors
 /// Nothing of that name, a file of another kind, an incomplete model, or a failed download.
 pub fn locate(model: &str, options: &HubOptions, watch: &dyn Watch) -> Result<Located> {
+    locate_if(model, options, &|_| Ok(()), watch)
+}
+
+/// Like [`locate`], but asks `accept` about a repository's config.json before it fetches the rest: nobody wants to
+/// wait for gigabytes to hear that the program cannot open them.
+///
+/// # Errors
+/// Those of [`locate`] and of `accept`.
+pub fn locate_if(
+    model: &str,
+    options: &HubOptions,
+    accept: Accept<'_>,
+    watch: &dyn Watch,
+) -> Result<Located> {
+    match locate_here(model)? {
+        Some(located) => Ok(located),
+        None => locate_on(&Hub::from_env()?, model, options, accept, watch),
+    }
+}
+
+/// Finds a hub id on a certain hub.
+///
+/// # Errors
+/// Not a hub id, not on that hub, or a failed download.
+pub fn locate_on(
+    hub: &Hub,
+    model: &str,
+    options: &HubOptions,
+    accept: Accept<'_>,
+    watch: &dyn Watch,
+) -> Result<Located> {
+    let id = Id::parse(model, options.revision.as_deref())
+        .ok_or_else(|| Error::NoSuchPath { path: PathBuf::from(model) })?;
+    id.open(hub, options.offline, accept, watch).map(Located::Model)
+}
+
+/// The models in this machine's cache of the hub, each with its files or with what keeps it from opening.
+///
+/// # Errors
+/// The environment tells no folder for the cache.
+pub fn cached_models() -> Result<Vec<(Id, Result<ModelFiles>)>> {
+    Ok(repository::all_cached(&Hub::from_env()?))
+}
+
+/// What lies on this machine under a name; `None` where it can only be a hub id.
+fn locate_here(model: &str) -> Result<Option<Located>> {
     if model == demo::NAME {
-        return Ok(Located::Model(demo::files()));
+        return Ok(Some(Located::Model(demo::files())));
     }
     let path = Path::new(model);
     if path.is_dir() {
-        return folder::gather(path, folder_name(path), None).map(Located::Model);
+        return folder::gather(path, folder_name(path), None).map(|files| Some(Located::Model(files)));
     }
     if path.is_file() {
         return match is_capture_name(path) {
-            true => Ok(Located::Capture(path.to_path_buf())),
+            true => Ok(Some(Located::Capture(path.to_path_buf()))),
             false => Err(Error::NotAModel { path: path.to_path_buf() }),
         };
     }
     if looks_like_path(model) || is_capture_name(path) {
         return Err(Error::NoSuchPath { path: path.to_path_buf() });
     }
-    let _ = (options, watch);
-    Err(Error::NoSuchPath { path: path.to_path_buf() })
+    Ok(None)
 }
 
 /// A folder's name as shown on screen, `.` and `..` resolved.

@@ -2,3 +2,5 @@
 //! the test's own on loopback stands for it).
 
 mod local;
+mod remote;
+mod server;

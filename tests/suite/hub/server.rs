@@ -1,0 +1,242 @@
+//! A small HTTP server on loopback that stands for the hub, or for where it keeps its files.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use graviola::hashing::{Hash, Sha256};
+
+/// What was asked.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub method: String,
+    pub path: String,
+    /// Names in lower case.
+    pub headers: BTreeMap<String, String>,
+}
+
+impl Request {
+    pub fn is(&self, method: &str, end: &str) -> bool {
+        self.method == method && self.path.ends_with(end)
+    }
+}
+
+/// What to answer.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+    /// Send this much of the body, then...
+    pub stop_at: Option<usize>,
+    /// ... say nothing more (instead of closing the connection).
+    pub hang: bool,
+}
+
+impl Answer {
+    pub fn status(status: u16) -> Self {
+        Self { status, ..Self::default() }
+    }
+
+    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.headers.push((name.into(), value.to_string()));
+        self
+    }
+
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    pub fn cut_at(mut self, bytes: usize) -> Self {
+        self.stop_at = Some(bytes);
+        self
+    }
+
+    pub fn hang_at(mut self, bytes: usize) -> Self {
+        self.hang = true;
+        self.cut_at(bytes)
+    }
+}
+
+/// A running server; what it was asked stays readable.
+pub struct Server {
+    pub url: String,
+    log: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Server {
+    pub fn start(handler: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+        Self::start_over(handler, "http", |stream| Some(stream))
+    }
+
+    /// A server whose connections are wrapped, in TLS for example, before anything is said.
+    pub fn start_over<S: Read + Write + 'static>(
+        handler: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+        scheme: &str,
+        wrap: impl Fn(TcpStream) -> Option<S> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::new((handler, wrap, log.clone()));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = shared.clone();
+                std::thread::spawn(move || {
+                    let (handler, wrap, log) = &*shared;
+                    if let Some(stream) = wrap(stream) {
+                        serve(stream, handler, log);
+                    }
+                });
+            }
+        });
+        Self { url, log }
+    }
+
+    pub fn asked(&self) -> Vec<Request> {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub fn count(&self, method: &str, end: &str) -> usize {
+        self.asked().iter().filter(|request| request.is(method, end)).count()
+    }
+}
+
+fn serve(stream: impl Read + Write, handler: &impl Fn(&Request) -> Answer, log: &Mutex<Vec<Request>>) {
+    let mut reader = BufReader::new(stream);
+    let Some(request) = read_request(&mut reader) else { return };
+    log.lock().unwrap().push(request.clone());
+    let answer = handler(&request);
+    let mut stream = reader.into_inner();
+    let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", answer.status);
+    if !answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
+        head.push_str(&format!("content-length: {}\r\n", answer.body.len()));
+    }
+    for (name, value) in &answer.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    let mut bytes = (head + "\r\n").into_bytes();
+    if request.method != "HEAD" {
+        let end = answer.stop_at.unwrap_or(answer.body.len()).min(answer.body.len());
+        bytes.extend(&answer.body[..end]);
+    }
+    // the client may have gone away
+    let _ = stream.write_all(&bytes).and_then(|()| stream.flush());
+    if answer.hang {
+        let _ = stream.read(&mut [0]);
+    }
+}
+
+fn read_request(reader: &mut impl BufRead) -> Option<Request> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let mut words = line.split_whitespace();
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = BTreeMap::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    Some(Request { method, path, headers })
+}
+
+/// One model as the hub shows it.
+#[derive(Clone)]
+pub struct Model {
+    pub id: &'static str,
+    pub commit: &'static str,
+    pub files: Vec<(&'static str, Vec<u8>)>,
+}
+
+pub const COMMIT: &str = "1234567890abcdef1234567890abcdef12345678";
+
+impl Model {
+    pub fn new(id: &'static str, files: &[(&'static str, &[u8])]) -> Self {
+        let files = files.iter().map(|(name, bytes)| (*name, bytes.to_vec())).collect();
+        Self { id, commit: COMMIT, files }
+    }
+
+    /// A whole small model.
+    pub fn small() -> Self {
+        Self::new(
+            "org/name",
+            &[
+                ("config.json", br#"{"model_type": "marian"}"#),
+                ("model.safetensors", &weights()),
+                ("README.md", b"hello"),
+                ("source.spm", b"pieces"),
+                ("tf_model.h5", b"other weights"),
+            ],
+        )
+    }
+
+    /// Answers as the hub does: large files (weights) have a SHA-256, small ones a Git name.
+    pub fn answer(&self, request: &Request) -> Answer {
+        let api = format!("/api/models/{}/revision/", self.id);
+        if let Some(revision) = request.path.strip_prefix(&api) {
+            return self.contents(revision);
+        }
+        let resolve = format!("/{}/resolve/{}/", self.id, self.commit);
+        match request.path.strip_prefix(&resolve).and_then(|name| self.file(name)) {
+            Some(content) => file(request, content, is_large(&request.path)),
+            None => Answer::status(404).with("x-error-code", "EntryNotFound"),
+        }
+    }
+
+    fn contents(&self, revision: &str) -> Answer {
+        if !["main", "v1", self.commit].contains(&revision) {
+            return Answer::status(404).with("x-error-code", "RevisionNotFound");
+        }
+        let siblings: Vec<_> =
+            self.files.iter().map(|(name, _)| serde_json::json!({"rfilename": name})).collect();
+        Answer::status(200).body(serde_json::json!({"sha": self.commit, "siblings": siblings}).to_string())
+    }
+
+    pub fn file(&self, name: &str) -> Option<&[u8]> {
+        self.files.iter().find(|(file, _)| *file == name).map(|(_, content)| content.as_slice())
+    }
+}
+
+pub fn is_large(path: &str) -> bool {
+    path.ends_with(".safetensors") || path.ends_with(".bin")
+}
+
+/// Half a megabyte that no two positions of which look alike.
+pub fn weights() -> Vec<u8> {
+    (0..1 << 19).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+}
+
+/// One file's content, with its name, whole or from where it is asked for.
+pub fn file(request: &Request, content: &[u8], large: bool) -> Answer {
+    let etag = etag(content, large);
+    let named = |answer: Answer| match large {
+        true => answer
+            .with("x-linked-etag", format!("\"{etag}\""))
+            .with("x-linked-size", content.len())
+            .with("etag", "\"of-the-pointer\""),
+        false => answer.with("etag", format!("\"{etag}\"")),
+    };
+    let from = request
+        .headers
+        .get("range")
+        .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
+    match from {
+        Some(from) if from >= content.len() => {
+            Answer::status(416).with("content-range", format!("bytes */{}", content.len()))
+        }
+        Some(from) => named(Answer::status(206))
+            .with("content-range", format!("bytes {from}-{}/{}", content.len() - 1, content.len()))
+            .body(&content[from..]),
+        None => named(Answer::status(200)).body(content),
+    }
+}
+
+/// The name of a content.
+pub fn etag(content: &[u8], large: bool) -> String {
+    let hash: String = Sha256::hash(content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    if large { hash } else { hash[..40].to_owned() }
+}
