@@ -68,7 +68,7 @@ pub struct Server {
 
 impl Server {
     pub fn start(handler: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
-        Self::start_over(handler, "http", |stream| Some(stream))
+        Self::start_over(handler, "http", Some)
     }
 
     /// A server whose connections are wrapped, in TLS for example, before anything is said.
