@@ -2,4 +2,5 @@
 
 mod analysis;
 mod hub;
+mod tokenizers;
 mod weights;

@@ -1,0 +1,144 @@
+//! SentencePiece's byte-pair encoding: the best-scoring pair of neighbours is merged until none is left
+//! (Sennrich et al. 2016).
+
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashMap};
+
+use super::pieces::Pieces;
+use super::proto::PieceKind;
+
+/// A run of text that is one symbol so far, linked to its neighbours; empty once merged into the left one.
+struct Symbol {
+    start: usize,
+    end: usize,
+    previous: Option<usize>,
+    next: Option<usize>,
+    /// A user-defined symbol, which merges with nothing.
+    frozen: bool,
+}
+
+/// Two neighbours that form a piece.
+struct Pair {
+    left: usize,
+    right: usize,
+    score: f32,
+    length: usize,
+}
+
+impl PartialEq for Pair {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl Eq for Pair {}
+impl PartialOrd for Pair {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Pair {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.score.total_cmp(&other.score).then(other.left.cmp(&self.left))
+    }
+}
+
+struct Merger<'p, 't> {
+    pieces: &'p Pieces,
+    text: &'t str,
+    symbols: Vec<Symbol>,
+    agenda: BinaryHeap<Pair>,
+    /// How a piece that is only a step towards others came about.
+    unused: HashMap<&'t str, (&'t str, &'t str)>,
+}
+
+/// Cuts `text` into pieces by merging.
+pub(super) fn split<'t>(pieces: &Pieces, text: &'t str) -> Vec<(&'t str, u32)> {
+    let mut merger = Merger {
+        pieces,
+        text,
+        symbols: symbols(pieces, text),
+        agenda: BinaryHeap::new(),
+        unused: HashMap::new(),
+    };
+    for right in 1..merger.symbols.len() {
+        merger.consider(Some(right - 1), Some(right));
+    }
+    while let Some(pair) = merger.agenda.pop() {
+        merger.merge(&pair);
+    }
+    let mut out = Vec::new();
+    let mut at = (!merger.symbols.is_empty()).then_some(0);
+    while let Some(symbol) = at.and_then(|at| merger.symbols.get(at)) {
+        merger.emit(&text[symbol.start..symbol.end], &mut out);
+        at = symbol.next;
+    }
+    out
+}
+
+/// One symbol for each character or user-defined symbol.
+fn symbols(pieces: &Pieces, text: &str) -> Vec<Symbol> {
+    let mut symbols: Vec<Symbol> = Vec::new();
+    let mut start = 0;
+    while let Some(first) = text[start..].chars().next() {
+        let whole = pieces.user_defined_at(&text[start..]);
+        let end = start + if whole > 0 { whole } else { first.len_utf8() };
+        let at = symbols.len();
+        symbols.push(Symbol {
+            start,
+            end,
+            previous: at.checked_sub(1),
+            next: (end < text.len()).then_some(at + 1),
+            frozen: whole > 0,
+        });
+        start = end;
+    }
+    symbols
+}
+
+impl<'t> Merger<'_, 't> {
+    fn consider(&mut self, left: Option<usize>, right: Option<usize>) {
+        let (Some(left), Some(right)) = (left, right) else { return };
+        let (a, b) = (&self.symbols[left], &self.symbols[right]);
+        if a.frozen || b.frozen {
+            return;
+        }
+        let merged = &self.text[a.start..b.end];
+        let Some(id) = self.pieces.text_id(merged) else { return };
+        let Some(piece) = self.pieces.get(id) else { return };
+        self.agenda.push(Pair { left, right, score: piece.score, length: merged.len() });
+        if piece.kind == PieceKind::Unused {
+            self.unused.insert(merged, (&self.text[a.start..a.end], &self.text[b.start..b.end]));
+        }
+    }
+
+    fn merge(&mut self, pair: &Pair) {
+        let (a, b) = (&self.symbols[pair.left], &self.symbols[pair.right]);
+        let stale = a.start == a.end || b.start == b.end || b.end - a.start != pair.length;
+        if stale {
+            return;
+        }
+        let (end, next) = (b.end, b.next);
+        self.symbols[pair.left].end = end;
+        self.symbols[pair.left].next = next;
+        if let Some(next) = next {
+            self.symbols[next].previous = Some(pair.left);
+        }
+        let right = &mut self.symbols[pair.right];
+        right.start = right.end;
+        self.consider(self.symbols[pair.left].previous, Some(pair.left));
+        self.consider(Some(pair.left), next);
+    }
+
+    /// Writes a symbol, taking apart again what is no piece of its own.
+    fn emit(&self, symbol: &'t str, out: &mut Vec<(&'t str, u32)>) {
+        let id = self.pieces.id(symbol).unwrap_or(self.pieces.unknown);
+        let unused = self.pieces.get(id).is_some_and(|piece| piece.kind == PieceKind::Unused);
+        match self.unused.get(symbol) {
+            Some((left, right)) if unused => {
+                self.emit(left, out);
+                self.emit(right, out);
+            }
+            _ => out.push((symbol, id)),
+        }
+    }
+}
