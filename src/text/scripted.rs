@@ -105,10 +105,10 @@ impl AddedTokens {
             let Some(token) = self.by_text.get(&parts[at].0).and_then(|id| self.by_id.get(id)) else {
                 continue;
             };
-            if token.rstrip {
-                if let Some((right, _)) = parts.get_mut(at + 1) {
-                    *right = right.trim_start_matches(is_space).into();
-                }
+            if token.rstrip
+                && let Some((right, _)) = parts.get_mut(at + 1)
+            {
+                *right = right.trim_start_matches(is_space).into();
             }
             if token.lstrip && at > 0 {
                 let left = &mut parts[at - 1].0;
