@@ -111,6 +111,16 @@ pub enum Error {
     /// The engine failed in its arithmetic.
     #[error("engine: {0}")]
     Engine(String),
+    /// A setting that makes no sense.
+    #[error("setting '{key}' in {place}: {why}")]
+    Setting {
+        /// The key.
+        key: String,
+        /// The variable or file in which it stands.
+        place: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Options that do not go together, or a value out of range.
     #[error("{0}")]
     Usage(String),

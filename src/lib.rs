@@ -6,7 +6,7 @@
 //! | module | what it holds | may import |
 //! |---|---|---|
 //! | [`matrix`], [`site`], [`token`], [`error`], [`progress`], [`files`] | the words that every module shares | each other |
-//! | [`config`] | settings: command line > environment > file > defaults | the words |
+//! | [`config`] | settings: command line > environment > file > defaults | `paint` (names of colour maps) |
 //! | [`hub`] | MODEL argument → files: folder, hub cache, download | the words |
 //! | [`text`] | tokenizers, special tokens, display labels | the words |
 //! | [`nn`] | blocks without model names: attention with the recorder's hook, norms, positions, cache | the words |

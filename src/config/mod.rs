@@ -1,1 +1,306 @@
-//! Settings: command line > environment > file > defaults.
+//! Settings: what the command line says, else the environment (`ATTN_TUI_…`), else the settings file, else the
+//! defaults. They are merged once, at the start, and checked on the way.
+
+mod file;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use toml::Value;
+
+use crate::error::{Error, Result};
+use crate::paint::Colormap;
+
+/// Devices that `device` may name.
+pub const DEVICES: [&str; 3] = ["cpu", "cuda", "metal"];
+
+/// The keys of the settings file, each with what it sets. A key's variable is `ATTN_TUI_` and its name in capitals
+/// with `_` for `-`; the keys of `[keys]` have none.
+pub const KEYS: [(&str, &str); 12] = [
+    ("model", "what opens without a MODEL argument: demo, a folder or a hub id"),
+    ("device", "where models run: cpu, cuda or metal"),
+    ("threads", "threads of the engine"),
+    ("offline", "never touch the network"),
+    ("beams", "beams of the search, instead of the model's own number"),
+    ("max-new-tokens", "longest generated text in tokens"),
+    ("src-lang", "source language of multilingual models"),
+    ("tgt-lang", "target language of multilingual models"),
+    ("background", "the terminal's background: auto, dark or light"),
+    ("colormap", "colours of weights: viridis, cividis, magma, grays or ink"),
+    ("glyphs", "draw weights as glyphs instead of colours"),
+    ("keys", "a table of commands and the keys that call them"),
+];
+
+/// The terminal's background.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Background {
+    /// Ask the terminal.
+    #[default]
+    Auto,
+    /// Light text on dark.
+    Dark,
+    /// Dark text on light.
+    Light,
+}
+
+/// What the command line says; `None` where it says nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[allow(missing_docs)] // the fields of `Settings`
+pub struct Overrides {
+    pub model: Option<String>,
+    pub device: Option<String>,
+    pub threads: Option<usize>,
+    pub offline: Option<bool>,
+    pub beams: Option<usize>,
+    pub max_new_tokens: Option<usize>,
+    pub src_lang: Option<String>,
+    pub tgt_lang: Option<String>,
+    pub background: Option<Background>,
+    pub colormap: Option<Colormap>,
+    pub glyphs: Option<bool>,
+}
+
+/// The settings of one run of the program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The model that opens where none is given.
+    pub model: String,
+    /// One of [`DEVICES`].
+    pub device: String,
+    /// Threads of the engine; `None`: as many as the machine has cores.
+    pub threads: Option<usize>,
+    /// Never touch the network.
+    pub offline: bool,
+    /// Beams of the search; `None`: the model's own number.
+    pub beams: Option<usize>,
+    /// Longest generated text in tokens; `None`: the model's own limit.
+    pub max_new_tokens: Option<usize>,
+    /// Source language of multilingual models.
+    pub src_lang: Option<String>,
+    /// Target language of multilingual models.
+    pub tgt_lang: Option<String>,
+    /// The terminal's background.
+    pub background: Background,
+    /// Colours of weights; `None`: what suits the background.
+    pub colormap: Option<Colormap>,
+    /// Draw weights as glyphs.
+    pub glyphs: bool,
+    /// Commands of the explorer and the keys that call them; checked where the commands are known.
+    pub keys: BTreeMap<String, Vec<String>>,
+}
+
+impl Settings {
+    /// Merges the command line, this process's environment and the user's settings file.
+    ///
+    /// # Errors
+    /// A value that makes no sense or a key that does not exist, each with the place where it stands; a file that
+    /// is not TOML.
+    pub fn load(command: Overrides) -> Result<Self> {
+        let variable = |name: &str| std::env::var_os(name);
+        let file = file::find(variable)?;
+        Self::merge(command, variable, file)
+    }
+
+    /// Merges the layers given.
+    ///
+    /// # Errors
+    /// Those of [`Settings::load`].
+    pub fn merge(
+        command: Overrides,
+        variable: impl Fn(&str) -> Option<OsString>,
+        file: Option<PathBuf>,
+    ) -> Result<Self> {
+        let layers = Layers { variable: &variable, file: file::read(file)? };
+        let settings = Self {
+            model: layers.pick("model", command.model, text)?.unwrap_or_else(|| "demo".into()),
+            device: layers.pick("device", command.device, device)?.unwrap_or_else(|| "cpu".into()),
+            threads: layers.pick("threads", command.threads, count)?,
+            offline: layers.pick("offline", command.offline, truth)?.unwrap_or(false),
+            beams: layers.pick("beams", command.beams, count)?,
+            max_new_tokens: layers.pick("max-new-tokens", command.max_new_tokens, count)?,
+            src_lang: layers.pick("src-lang", command.src_lang, text)?,
+            tgt_lang: layers.pick("tgt-lang", command.tgt_lang, text)?,
+            background: layers.pick("background", command.background, parse)?.unwrap_or_default(),
+            colormap: layers.pick("colormap", command.colormap, parse)?,
+            glyphs: layers.pick("glyphs", command.glyphs, truth)?.unwrap_or(false),
+            keys: layers.pick("keys", None, bindings)?.unwrap_or_default(),
+        };
+        Ok(settings)
+    }
+}
+
+impl FromStr for Background {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "dark" => Ok(Self::Dark),
+            "light" => Ok(Self::Light),
+            _ => Err(format!("'{text}' is not auto, dark or light")),
+        }
+    }
+}
+
+/// What stands below the command line.
+struct Layers<'a> {
+    variable: &'a dyn Fn(&str) -> Option<OsString>,
+    file: file::Table,
+}
+
+/// Reads a value, or says what it should be.
+type Reader<T> = fn(&Value) -> std::result::Result<T, String>;
+
+impl Layers<'_> {
+    /// The value of a key from the first place that has one.
+    fn pick<T>(&self, key: &str, command: Option<T>, read: Reader<T>) -> Result<Option<T>> {
+        if command.is_some() {
+            return Ok(command);
+        }
+        let name = format!("ATTN_TUI_{}", key.replace('-', "_").to_uppercase());
+        let bad = |place: String, why| Error::Setting { key: key.into(), place, why };
+        let set = (self.variable)(&name).filter(|value| key != "keys" && !value.is_empty());
+        if let Some(value) = set {
+            let text = value.into_string().map_err(|_| bad(name.clone(), "not valid Unicode".into()))?;
+            return read(&Value::String(text)).map(Some).map_err(|why| bad(name, why));
+        }
+        match self.file.values.get(key) {
+            Some(value) => {
+                read(value).map(Some).map_err(|why| bad(self.file.path.display().to_string(), why))
+            }
+            None => Ok(None),
+        }
+    }
+}
+
+fn text(value: &Value) -> std::result::Result<String, String> {
+    value
+        .as_str()
+        .map(str::to_owned)
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| format!("{value} is not a text"))
+}
+
+fn device(value: &Value) -> std::result::Result<String, String> {
+    let name = text(value)?;
+    if DEVICES.contains(&name.as_str()) {
+        Ok(name)
+    } else {
+        Err(format!("'{name}' is not cpu, cuda or metal"))
+    }
+}
+
+/// A number from 1; variables hold it as text.
+fn count(value: &Value) -> std::result::Result<usize, String> {
+    let number = match value {
+        Value::Integer(number) => usize::try_from(*number).ok(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number.filter(|number| *number > 0).ok_or_else(|| format!("{value} is not a whole number from 1"))
+}
+
+fn truth(value: &Value) -> std::result::Result<bool, String> {
+    let word = match value {
+        Value::Boolean(truth) => return Ok(*truth),
+        Value::String(text) => text.trim().to_ascii_lowercase(),
+        other => other.to_string(),
+    };
+    match word.as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err(format!("{value} is not true or false")),
+    }
+}
+
+fn parse<T: FromStr>(value: &Value) -> std::result::Result<T, String>
+where
+    T::Err: std::fmt::Display,
+{
+    text(value)?.parse().map_err(|error: T::Err| error.to_string())
+}
+
+fn bindings(value: &Value) -> std::result::Result<BTreeMap<String, Vec<String>>, String> {
+    let table = value.as_table().ok_or_else(|| format!("{value} is not a table"))?;
+    let keys = |command: &str, value: &Value| match value {
+        Value::String(key) => Ok(vec![key.clone()]),
+        Value::Array(keys) => keys.iter().map(text).collect::<std::result::Result<_, _>>(),
+        _ => Err(format!("{command}: {value} is not a key or a list of keys")),
+    };
+    table.iter().map(|(command, value)| Ok((command.clone(), keys(command, value)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merge(command: Overrides, variables: &[(&str, &str)], toml: &str) -> Result<Settings> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, toml).unwrap();
+        let variable = |name: &str| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+        };
+        Settings::merge(command, variable, Some(path))
+    }
+
+    #[test]
+    fn nothing_said_gives_the_defaults() {
+        let settings = merge(Overrides::default(), &[], "").unwrap();
+        assert_eq!((settings.model.as_str(), settings.device.as_str()), ("demo", "cpu"));
+        assert_eq!((settings.threads, settings.offline, settings.beams), (None, false, None));
+        assert!(settings.keys.is_empty());
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
+        let toml = "threads = 2\nbeams = 2\nmax-new-tokens = 2\noffline = true\ncolormap = \"cividis\"";
+        let variables =
+            [("ATTN_TUI_THREADS", "3"), ("ATTN_TUI_MAX_NEW_TOKENS", "3"), ("ATTN_TUI_OFFLINE", "0")];
+        let command = Overrides { threads: Some(4), ..Overrides::default() };
+        let settings = merge(command, &variables, toml).unwrap();
+        assert_eq!((settings.threads, settings.max_new_tokens, settings.beams), (Some(4), Some(3), Some(2)));
+        assert!(!settings.offline);
+        assert_eq!(settings.colormap, Some(Colormap::Cividis));
+    }
+
+    #[test]
+    fn an_empty_variable_says_nothing() {
+        let settings = merge(Overrides::default(), &[("ATTN_TUI_BEAMS", "")], "beams = 5").unwrap();
+        assert_eq!(settings.beams, Some(5));
+    }
+
+    #[test]
+    fn errors_name_the_key_and_the_place() {
+        let of = |variables: &[(&str, &str)], toml: &str| {
+            merge(Overrides::default(), variables, toml).unwrap_err().to_string()
+        };
+        let error = of(&[("ATTN_TUI_THREADS", "many")], "");
+        assert_eq!(error, "setting 'threads' in ATTN_TUI_THREADS: \"many\" is not a whole number from 1");
+        let error = of(&[], "beams = 0");
+        assert!(
+            error.starts_with("setting 'beams' in ") && error.contains("config.toml: 0 is not"),
+            "{error}"
+        );
+        assert!(of(&[], "device = \"tpu\"").ends_with("'tpu' is not cpu, cuda or metal"));
+        assert!(of(&[], "background = \"pink\"").ends_with("'pink' is not auto, dark or light"));
+        assert!(of(&[], "colormap = \"pink\"").contains("setting 'colormap'"));
+        assert!(of(&[], "offline = 7").ends_with("7 is not true or false"));
+        let error = of(&[], "thread = 2");
+        assert!(
+            error.contains("setting 'thread'") && error.ends_with("no such setting; did you mean 'threads'?")
+        );
+        assert!(of(&[], "threads = = 2").contains("config.toml"), "not TOML");
+    }
+
+    #[test]
+    fn keys_are_lists_of_keys() {
+        let settings =
+            merge(Overrides::default(), &[], "[keys]\nquit = \"q\"\nnext-head = [\"]\", \"l\"]").unwrap();
+        assert_eq!(settings.keys["quit"], ["q"]);
+        assert_eq!(settings.keys["next-head"], ["]", "l"]);
+        assert!(merge(Overrides::default(), &[], "[keys]\nquit = 3").is_err());
+    }
+}

@@ -3,4 +3,5 @@
 mod analysis;
 mod hub;
 mod tokenizers;
+mod walls;
 mod weights;
