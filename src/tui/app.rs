@@ -1,0 +1,329 @@
+//! The state of the explorer: all of it, in one place. It changes in [`super::update`] alone.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::keymap::Keymap;
+use super::layout::Layout;
+use super::overlays::Overlay;
+use super::reading::{Axis, Reading};
+use super::survey::Survey;
+use super::theme::Theme;
+use crate::capture::Capture;
+use crate::engine::{ModelInfo, RunOptions};
+use crate::progress::Progress;
+use crate::site::{Head, Kind, Site};
+
+/// The views, one key each. They share one selection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum View {
+    /// One head as a heatmap.
+    #[default]
+    Map,
+    /// Source and target as paragraphs.
+    Text,
+    /// Every head of a kind as thumbnails.
+    Grid,
+    /// A table of all heads with their metrics.
+    Heads,
+    /// The strongest long-range links.
+    Links,
+    /// Attention merged over heads and layers.
+    Flow,
+    /// Two captures side by side.
+    Compare,
+}
+
+impl View {
+    /// The views in the order of their tabs and keys.
+    pub const ALL: &[View] = &[View::Map, View::Grid];
+
+    /// The name on its tab.
+    pub fn name(self) -> &'static str {
+        match self {
+            View::Map => "Map",
+            View::Text => "Text",
+            View::Grid => "Grid",
+            View::Heads => "Heads",
+            View::Links => "Links",
+            View::Flow => "Flow",
+            View::Compare => "Compare",
+        }
+    }
+}
+
+/// The selection that all views share. Queries and keys are kept as tokens of the source and of the target,
+/// so that the cursor stays on the same tokens when kind, layer or head changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The head.
+    pub head: Head,
+    /// The source token that asks, in encoder maps.
+    pub source_query: usize,
+    /// The source token that is asked, in encoder and cross maps.
+    pub source_key: usize,
+    /// The decoder row that asks, in decoder and cross maps.
+    pub target_query: usize,
+    /// The decoder row that is asked, in decoder maps.
+    pub target_key: usize,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            head: Head::new(Kind::Cross, 0, 0),
+            source_query: 0,
+            source_key: 0,
+            target_query: 0,
+            target_key: 0,
+        }
+    }
+}
+
+impl Place {
+    /// The token of the selected query.
+    pub fn query(&self) -> usize {
+        if self.head.kind() == Kind::Encoder { self.source_query } else { self.target_query }
+    }
+
+    /// The token of the selected key.
+    pub fn key(&self) -> usize {
+        if self.head.kind() == Kind::Decoder { self.target_key } else { self.source_key }
+    }
+
+    /// Selects a query token.
+    pub fn set_query(&mut self, token: usize) {
+        if self.head.kind() == Kind::Encoder { self.source_query = token } else { self.target_query = token }
+    }
+
+    /// Selects a key token.
+    pub fn set_key(&mut self, token: usize) {
+        if self.head.kind() == Kind::Decoder { self.target_key = token } else { self.source_key = token }
+    }
+}
+
+/// The axes of a capture as they are read.
+#[derive(Clone, Debug, Default)]
+pub struct Axes {
+    /// The source's tokens or words.
+    pub source: Axis,
+    /// What the decoder is fed.
+    pub input: Axis,
+    /// What each place of `input` predicts: label, and probability where known.
+    pub predicts: Vec<(String, Option<f32>)>,
+}
+
+impl Axes {
+    /// The axes of a capture under a reading.
+    pub fn new(capture: &Capture, reading: &Reading) -> Self {
+        let input = Axis::new(&capture.decoder_input, reading);
+        let predicts = input
+            .units
+            .iter()
+            .map(|unit| {
+                let label = unit
+                    .tokens
+                    .clone()
+                    .filter_map(|row| capture.target.tokens.get(row))
+                    .map(super::labels::label)
+                    .collect();
+                let probability = unit
+                    .tokens
+                    .clone()
+                    .map(|row| capture.predictions.get(row).map(|prediction| prediction.probability))
+                    .product();
+                (label, probability)
+            })
+            .collect();
+        Self { source: Axis::new(&capture.source.tokens, reading), input, predicts }
+    }
+
+    /// The queries' axis of a kind.
+    pub fn queries(&self, kind: Kind) -> &Axis {
+        if kind == Kind::Encoder { &self.source } else { &self.input }
+    }
+
+    /// The keys' axis of a kind.
+    pub fn keys(&self, kind: Kind) -> &Axis {
+        if kind == Kind::Decoder { &self.input } else { &self.source }
+    }
+}
+
+/// Work under way behind the screen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// What is being done, in words.
+    pub what: String,
+    /// How far it is.
+    pub progress: Option<Progress>,
+}
+
+/// Places visited, to walk back and forward.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    back: Vec<(View, Place)>,
+    forward: Vec<(View, Place)>,
+}
+
+impl History {
+    const LIMIT: usize = 200;
+
+    /// Remembers a place that is being left by a jump.
+    pub fn leave(&mut self, view: View, place: Place) {
+        if self.back.last() != Some(&(view, place)) {
+            self.back.push((view, place));
+        }
+        if self.back.len() > Self::LIMIT {
+            self.back.remove(0);
+        }
+        self.forward.clear();
+    }
+
+    /// The place before; the present one is kept for the way forward.
+    pub fn back(&mut self, now: (View, Place)) -> Option<(View, Place)> {
+        let place = self.back.pop()?;
+        self.forward.push(now);
+        Some(place)
+    }
+
+    /// The place that [`History::back`] left.
+    pub fn forward(&mut self, now: (View, Place)) -> Option<(View, Place)> {
+        let place = self.forward.pop()?;
+        self.back.push(now);
+        Some(place)
+    }
+}
+
+/// Everything that the screen shows.
+#[derive(Debug)]
+pub struct App {
+    /// How it looks.
+    pub theme: Theme,
+    /// Which key does what.
+    pub keymap: Keymap,
+    /// The MODEL argument.
+    pub model: String,
+    /// The open model; `None` while it loads, and for capture files.
+    pub info: Option<ModelInfo>,
+    /// The run that was asked for last.
+    pub run: RunOptions,
+    /// Whether texts were given on the command line, so that the model's example is not needed.
+    pub given: bool,
+    /// What is being explored.
+    pub capture: Option<Arc<Capture>>,
+    /// Counts captures.
+    pub serial: u64,
+    /// The capture's axes under the present reading.
+    pub axes: Axes,
+    /// The selection.
+    pub place: Place,
+    /// The view on the screen.
+    pub view: View,
+    /// The view that the overview was called from.
+    pub before: View,
+    /// Zoom of the map: a step of [`super::zoom::STEPS`]; `None` fits the map into the screen.
+    pub zoom: Option<usize>,
+    /// How maps are read.
+    pub reading: Reading,
+    /// Links at least this far apart count as far.
+    pub distance: usize,
+    /// Heads marked in the overview.
+    pub marks: BTreeSet<Head>,
+    /// Places visited.
+    pub history: History,
+    /// What lies on top of the view; the last is the topmost.
+    pub overlays: Vec<Overlay>,
+    /// Work under way.
+    pub job: Option<Job>,
+    /// A short word about what just happened, shown until the next key.
+    pub notice: Option<String>,
+    /// What is known of every head.
+    pub survey: Survey,
+    /// Where things were drawn in the last frame.
+    pub layout: Layout,
+    /// Whether the program should end.
+    pub done: bool,
+}
+
+impl App {
+    /// The state before anything is open.
+    pub fn new(model: impl Into<String>, run: Option<RunOptions>, theme: Theme, keymap: Keymap) -> Self {
+        let model = model.into();
+        Self {
+            theme,
+            keymap,
+            job: Some(Job { what: format!("opening {model}"), progress: None }),
+            model,
+            info: None,
+            given: run.is_some(),
+            run: run.unwrap_or_default(),
+            capture: None,
+            serial: 0,
+            axes: Axes::default(),
+            place: Place::default(),
+            view: View::Map,
+            before: View::Map,
+            zoom: None,
+            reading: Reading::default(),
+            distance: 4,
+            marks: BTreeSet::new(),
+            history: History::default(),
+            overlays: Vec::new(),
+            notice: None,
+            survey: Survey::default(),
+            layout: Layout::default(),
+            done: false,
+        }
+    }
+
+    /// The queries' axis of the selected kind.
+    pub fn queries(&self) -> &Axis {
+        self.axes.queries(self.place.head.kind())
+    }
+
+    /// The keys' axis of the selected kind.
+    pub fn keys(&self) -> &Axis {
+        self.axes.keys(self.place.head.kind())
+    }
+
+    /// The selected query's place on its axis.
+    pub fn query(&self) -> usize {
+        self.queries().unit_of(self.place.query())
+    }
+
+    /// The selected key's place on its axis.
+    pub fn key(&self) -> usize {
+        self.keys().unit_of(self.place.key())
+    }
+
+    /// Number of layers of the selected kind.
+    pub fn layers(&self) -> usize {
+        self.capture.as_ref().map_or(0, |capture| capture.layers(self.place.head.kind()))
+    }
+
+    /// Number of heads of the selected site.
+    pub fn heads(&self) -> usize {
+        self.capture.as_ref().map_or(0, |capture| capture.heads(self.place.head.site))
+    }
+
+    /// Brings the selection inside the capture.
+    pub fn settle(&mut self) {
+        let Some(capture) = &self.capture else { return };
+        let kinds = capture.kinds();
+        let mut kind = self.place.head.kind();
+        if !kinds.contains(&kind) {
+            let Some(&last) = kinds.last() else { return };
+            kind = last;
+        }
+        let layer = self.place.head.layer().min(capture.layers(kind).saturating_sub(1));
+        let site = Site::new(kind, layer);
+        let head = self.place.head.head.min(capture.heads(site).saturating_sub(1));
+        self.place.head = site.head(head);
+        let (source, target) =
+            (capture.source.len().saturating_sub(1), capture.decoder_input.len().saturating_sub(1));
+        self.place.source_query = self.place.source_query.min(source);
+        self.place.source_key = self.place.source_key.min(source);
+        self.place.target_query = self.place.target_query.min(target);
+        self.place.target_key = self.place.target_key.min(target);
+    }
+}

@@ -1,0 +1,116 @@
+//! Questions about the selected map: its far links, a row's strongest keys, texts to copy.
+
+use super::app::App;
+use super::reading;
+use super::survey::distance_of;
+use crate::matrix::Matrix;
+use crate::site::Kind;
+
+/// A pair of tokens of one head.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Link {
+    /// The query token.
+    pub query: usize,
+    /// The key token.
+    pub key: usize,
+    /// How far apart they are.
+    pub distance: usize,
+    /// The weight.
+    pub weight: f32,
+}
+
+/// Links of one head that a key walks, at most.
+const LIMIT: usize = 99;
+
+/// Weights below this are no links.
+const LEAST: f32 = 0.1;
+
+/// The far links of the selected head, strongest first: at least the state's distance apart, without special
+/// tokens.
+pub fn far(app: &App) -> Vec<Link> {
+    let Some(capture) = &app.capture else { return Vec::new() };
+    let Ok(map) = capture.map(app.place.head) else { return Vec::new() };
+    let kind = app.place.head.kind();
+    let (queries, keys) = (capture.queries(kind), capture.keys(kind));
+    let mut links = Vec::new();
+    for query in 0..map.rows() {
+        if kind == Kind::Encoder && queries.get(query).is_some_and(|token| token.special) {
+            continue;
+        }
+        for (key, &weight) in map.row(query).iter().enumerate() {
+            let distance = distance_of(kind, (map.rows(), map.cols()), query, key);
+            if weight >= LEAST && distance >= app.distance && keys.get(key).is_some_and(|token| !token.special) {
+                links.push(Link { query, key, distance, weight });
+            }
+        }
+    }
+    links.sort_by(|a, b| b.weight.total_cmp(&a.weight).then((a.query, a.key).cmp(&(b.query, b.key))));
+    links.truncate(LIMIT);
+    links
+}
+
+/// Selects the strongest link of the selected head, if it has far ones.
+pub fn open_at_strongest(app: &mut App) {
+    if let Some(link) = far(app).first() {
+        app.place.set_query(link.query);
+        app.place.set_key(link.key);
+    }
+}
+
+/// The selected map as it is read.
+fn shown(app: &App) -> Option<Matrix> {
+    let map = app.capture.as_ref()?.map(app.place.head).ok()?;
+    Some(reading::read(&map, app.queries(), app.keys(), &app.reading))
+}
+
+/// The place of the strongest key of the selected query.
+pub fn strongest(app: &App) -> Option<usize> {
+    let map = shown(app)?;
+    let query = app.query();
+    let row = (query < map.rows()).then(|| map.row(query))?;
+    row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(key, _)| key)
+}
+
+/// The selected weight as a line of text.
+pub fn value_text(app: &App) -> Option<String> {
+    let weight = shown(app)?.get(app.query(), app.key())?;
+    let (query, key) = (app.queries().label(app.query()), app.keys().label(app.key()));
+    Some(format!("{} {query} → {key} {weight:.6}", app.place.head))
+}
+
+/// The selected row, a line a key.
+pub fn row_text(app: &App) -> Option<String> {
+    let map = shown(app)?;
+    let query = app.query();
+    let row = (query < map.rows()).then(|| map.row(query))?;
+    let lines = app.keys().units.iter().zip(row).map(|(unit, weight)| format!("{}\t{weight:.6}\n", unit.label));
+    Some(lines.collect())
+}
+
+/// The selected map as a table, tokens on both sides, tabs between.
+pub fn map_text(app: &App) -> Option<String> {
+    const MOST: usize = 1 << 20;
+    let map = shown(app)?;
+    if map.rows() * map.cols() > MOST {
+        return None;
+    }
+    let mut out = app.place.head.to_string();
+    for unit in &app.keys().units {
+        out.push('\t');
+        out.push_str(&unit.label);
+    }
+    out.push('\n');
+    for (query, unit) in app.queries().units.iter().enumerate().take(map.rows()) {
+        out.push_str(&unit.label);
+        for weight in map.row(query) {
+            out.push_str(&format!("\t{weight:.6}"));
+        }
+        out.push('\n');
+    }
+    Some(out)
+}
+
+/// The far links of the selected head as the survey found them; empty until it has.
+pub fn cached(app: &App) -> &[Link] {
+    app.survey.heads.get(&app.place.head).map_or(&[], |facts| facts.links.as_slice())
+}

@@ -1,0 +1,118 @@
+//! What lies on top of a view: help, lists to pick from, the text editor, errors.
+
+pub mod help;
+pub mod picker;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::app::App;
+use super::layout::Layout;
+use super::theme::Theme;
+use super::widgets::cells::{fill, part, put, wrap};
+use super::widgets::editor::Editor;
+
+/// Which text is edited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The encoder's.
+    Source,
+    /// The decoder's.
+    Target,
+}
+
+/// Something on top of the view.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Overlay {
+    /// The keys of the view, scrolled.
+    Help(usize),
+    /// A list to pick from.
+    Picker(picker::Picker),
+    /// A text being typed.
+    Edit(Side, Editor),
+    /// Something went wrong.
+    Error {
+        /// What.
+        message: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+}
+
+/// Draws what lies on top and returns where the text cursor stands.
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
+    for overlay in &app.overlays {
+        match overlay {
+            Overlay::Help(scroll) => help::draw(buf, area, app, *scroll, layout),
+            Overlay::Picker(picker) => picker::draw(buf, area, app, picker, layout),
+            Overlay::Edit(side, editor) => edit(buf, area, app, *side, editor, layout),
+            Overlay::Error { message, hint } => error(buf, area, app, message, hint.as_deref()),
+        }
+    }
+}
+
+/// Clears a box in the middle of the screen, frames it, and returns its inside.
+pub fn frame(buf: &mut Buffer, area: Rect, width: u16, height: u16, title: &str, theme: &Theme) -> Rect {
+    let width = width.min(area.width);
+    let height = height.min(area.height);
+    let outer = part(area, (area.width - width) / 2, (area.height - height) / 3, width, height);
+    fill(buf, outer, ' ', theme.text());
+    if outer.width < 4 || outer.height < 3 {
+        return outer;
+    }
+    let line = theme.accent();
+    let (right, bottom) = (outer.right() - 1, outer.bottom() - 1);
+    let across = "─".repeat(usize::from(outer.width) - 2);
+    put(buf, outer, outer.x, outer.y, &format!("╭{across}╮"), line);
+    put(buf, outer, outer.x, bottom, &format!("╰{across}╯"), line);
+    for y in outer.y + 1..bottom {
+        put(buf, outer, outer.x, y, "│", line);
+        put(buf, outer, right, y, "│", line);
+    }
+    let head = part(outer, 2, 0, outer.width - 4, 1);
+    put(buf, head, head.x, head.y, &format!(" {title} "), line);
+    part(outer, 2, 1, outer.width - 4, outer.height - 2)
+}
+
+fn edit(buf: &mut Buffer, area: Rect, app: &App, side: Side, editor: &Editor, layout: &mut Layout) {
+    let width = (area.width.saturating_sub(4)).min(90);
+    let columns = usize::from(width.saturating_sub(4)).max(1);
+    let lines = (super::widgets::cells::width(editor.text()) / columns + 2) as u16;
+    let height = lines.clamp(2, 10) + 4;
+    let title = match side {
+        Side::Source => "source: what the encoder reads",
+        Side::Target => "target: what the decoder is made to say",
+    };
+    let inner = frame(buf, area, width, height, title, &app.theme);
+    let text = part(inner, 0, 0, inner.width, inner.height.saturating_sub(2).max(1));
+    let cursor = editor.draw(buf, text, app.theme.text());
+    layout.cursor = cursor.map(Into::into);
+    let hint = match side {
+        Side::Source if app.run.target.is_some() => "Enter run with the forced target · Esc keep the old one",
+        Side::Source => "Enter run · Esc keep the old one · Ctrl-U clear",
+        Side::Target => "Enter force · empty: generate · Esc keep the old one · Ctrl-U clear",
+    };
+    if inner.height > 2 {
+        put(buf, inner, inner.x, inner.bottom() - 1, hint, app.theme.dim());
+    }
+}
+
+fn error(buf: &mut Buffer, area: Rect, app: &App, message: &str, hint: Option<&str>) {
+    let width = area.width.saturating_sub(4).min(84);
+    let columns = usize::from(width.saturating_sub(4)).max(1);
+    let message = wrap(message, columns);
+    let hint = hint.map(|hint| wrap(hint, columns)).unwrap_or_default();
+    let height = (message.len() + hint.len() + 4 + usize::from(!hint.is_empty())) as u16;
+    let inner = frame(buf, area, width, height, "that did not work", &app.theme);
+    let mut y = inner.y;
+    for line in &message {
+        put(buf, inner, inner.x, y, line, app.theme.error());
+        y += 1;
+    }
+    for (at, line) in hint.iter().enumerate() {
+        y += u16::from(at == 0);
+        put(buf, inner, inner.x, y, line, app.theme.text());
+        y += 1;
+    }
+    put(buf, inner, inner.x, inner.bottom().saturating_sub(1).max(y), "Esc close", app.theme.dim());
+}

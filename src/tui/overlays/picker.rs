@@ -1,0 +1,197 @@
+//! A list to pick from: the command palette, and the tokens that a search finds.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::frame;
+use crate::site::{Head, Kind};
+use crate::tui::action::Command;
+use crate::tui::app::App;
+use crate::tui::keymap;
+use crate::tui::layout::{Hit, Layout};
+use crate::tui::widgets::cells::{fit_left, part, put, width};
+use crate::tui::widgets::editor::Editor;
+
+/// What is picked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A command, or a head to go to.
+    Palette,
+    /// A token.
+    Search,
+}
+
+/// A line of text that narrows a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picker {
+    /// What is picked.
+    pub purpose: Purpose,
+    /// What was typed.
+    pub input: Editor,
+    /// The selected item.
+    pub selected: usize,
+}
+
+/// What picking an item does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Runs a command.
+    Do(Command),
+    /// Goes to a head.
+    Go(Head),
+    /// Selects a source token.
+    Source(usize),
+    /// Selects a decoder row.
+    Target(usize),
+}
+
+/// An item of the list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// What it is.
+    pub label: String,
+    /// More about it.
+    pub detail: String,
+    /// What picking it does.
+    pub outcome: Outcome,
+}
+
+impl Picker {
+    /// An empty line over the full list.
+    pub fn new(purpose: Purpose) -> Self {
+        Self { purpose, input: Editor::default(), selected: 0 }
+    }
+
+    /// The items that fit what was typed, best first.
+    pub fn items(&self, app: &App) -> Vec<Item> {
+        match self.purpose {
+            Purpose::Palette => commands(app, self.input.text()),
+            Purpose::Search => tokens(app, self.input.text()),
+        }
+    }
+}
+
+fn commands(app: &App, typed: &str) -> Vec<Item> {
+    let mut items: Vec<(i32, Item)> = Vec::new();
+    if let Some(head) = parse_head(app, typed) {
+        let item = Item { label: format!("go to {head}"), detail: String::new(), outcome: Outcome::Go(head) };
+        items.push((i32::MAX, item));
+    }
+    for (entry, keys) in app.keymap.entries(app.view) {
+        let score = fuzzy(typed, entry.name)
+            .map(|score| score + 10)
+            .max(fuzzy(typed, entry.sentence).filter(|_| typed.chars().count() > 1));
+        if let Some(score) = score {
+            let label = entry.name.replace('-', " ");
+            let detail = format!("{}  {}", keymap_hint(&keys), entry.sentence);
+            items.push((score, Item { label, detail, outcome: Outcome::Do(entry.command) }));
+        }
+    }
+    items.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    items.into_iter().map(|(_, item)| item).collect()
+}
+
+fn keymap_hint(keys: &[String]) -> String {
+    fit_left(keys.first().map_or("", String::as_str), 9)
+}
+
+/// A head typed as `3.5` (layer, head), `cross 3.5` or `cross.3.5`, of the selected kind unless it says another.
+pub fn parse_head(app: &App, typed: &str) -> Option<Head> {
+    let capture = app.capture.as_ref()?;
+    let typed = typed.trim().to_lowercase();
+    let mut parts = typed.split([' ', '.', ',']).filter(|part| !part.is_empty()).peekable();
+    let named = parts.peek().and_then(|word| {
+        let first = word.chars().next().filter(|c| c.is_alphabetic())?;
+        Kind::ALL.into_iter().find(|kind| kind.name().starts_with(*word)).filter(|_| first.is_alphabetic())
+    });
+    if named.is_some() {
+        parts.next();
+    }
+    let kind = named.unwrap_or(app.place.head.kind());
+    let layer: usize = parts.next()?.parse().ok()?;
+    let head: usize = parts.next().map_or(Some(0), |number| number.parse().ok())?;
+    let head = Head::new(kind, layer, head);
+    (parts.next().is_none() && capture.map(head).is_ok()).then_some(head)
+}
+
+fn tokens(app: &App, typed: &str) -> Vec<Item> {
+    let wanted = typed.to_lowercase();
+    let holds = |label: &str| label.to_lowercase().contains(&wanted);
+    let source = app.axes.source.units.iter().filter(|unit| holds(&unit.label)).map(|unit| Item {
+        label: unit.label.clone(),
+        detail: format!("source {}", unit.tokens.start),
+        outcome: Outcome::Source(unit.tokens.start),
+    });
+    let target = app.axes.input.units.iter().zip(&app.axes.predicts);
+    let target = target.filter(|(unit, (predicted, _))| holds(&unit.label) || holds(predicted));
+    let target = target.map(|(unit, (predicted, _))| Item {
+        label: unit.label.clone(),
+        detail: format!("row {} → {predicted}", unit.tokens.start),
+        outcome: Outcome::Target(unit.tokens.start),
+    });
+    source.chain(target).collect()
+}
+
+/// How well letters typed fit a text, in order but with gaps: higher is better, `None` where they do not.
+pub fn fuzzy(typed: &str, text: &str) -> Option<i32> {
+    let text: Vec<char> = text.to_lowercase().chars().collect();
+    let mut score = 0;
+    let mut at = 0;
+    let mut last = None;
+    for letter in typed.to_lowercase().chars().filter(|c| *c != ' ' && *c != '-') {
+        let found = (at..text.len()).find(|&i| text.get(i) == Some(&letter))?;
+        let starts = found == 0 || text.get(found - 1).is_some_and(|c| !c.is_alphanumeric());
+        score += match last {
+            Some(previous) if previous + 1 == found => 4,
+            _ if starts => 3,
+            _ => -1,
+        };
+        last = Some(found);
+        at = found + 1;
+    }
+    Some(score)
+}
+
+/// Draws the list.
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, picker: &Picker, layout: &mut Layout) {
+    let items = picker.items(app);
+    let wide = area.width.saturating_sub(4).min(78);
+    let height = area.height.saturating_sub(2).min(18);
+    let title = match picker.purpose {
+        Purpose::Palette => "commands · or a head: 3.5, cross 2.4",
+        Purpose::Search => "find a token",
+    };
+    let inner = frame(buf, area, wide, height, title, &app.theme);
+    let line = part(inner, 0, 0, inner.width, 1);
+    let x = put(buf, line, line.x, line.y, "› ", app.theme.accent());
+    let cursor = picker.input.draw(buf, part(line, x - line.x, 0, line.width, 1), app.theme.text());
+    layout.cursor = cursor.map(Into::into);
+    let list = part(inner, 0, 1, inner.width, inner.height.saturating_sub(1));
+    let room = usize::from(list.height);
+    let selected = picker.selected.min(items.len().saturating_sub(1));
+    let first = (selected + 1).saturating_sub(room);
+    let labels = items.iter().map(|item| width(&item.label)).max().unwrap_or(0).min(24);
+    if items.is_empty() {
+        put(buf, list, list.x, list.y, "nothing fits", app.theme.dim());
+    }
+    for (y, (at, item)) in (list.y..list.bottom()).zip(items.iter().enumerate().skip(first)) {
+        let row = Rect { y, height: 1, ..list };
+        let here = at == selected;
+        let style = if here { app.theme.selected() } else { app.theme.text() };
+        let x = put(buf, row, row.x, y, &fit_left(&format!(" {}", item.label), labels + 2), style);
+        put(buf, row, x + 1, y, &item.detail, app.theme.dim());
+        layout.hit(row, Hit::Item(at));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_in_order_fit_and_runs_fit_better() {
+        assert!(fuzzy("nh", "next-head").is_some());
+        assert!(fuzzy("hn", "next-hea").is_none());
+        assert!(fuzzy("next", "next-head") > fuzzy("nxhd", "next-head"));
+    }
+}

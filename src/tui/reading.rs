@@ -1,0 +1,193 @@
+//! How a map is read: which tokens stand on the axes, whether pieces are merged into words, the scale.
+
+use std::ops::Range;
+
+use super::labels;
+use crate::matrix::Matrix;
+use crate::paint::{Pool, Scale};
+use crate::token::Token;
+
+/// What happens to special tokens (end, start, padding, language tags).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Special {
+    /// They show.
+    #[default]
+    Show,
+    /// They are left out; rows sum to less than 1.
+    Hide,
+    /// They are left out and the rest of each row is divided by its sum.
+    Renormalise,
+}
+
+impl Special {
+    /// The next of the three, for the key that walks them.
+    pub fn next(self) -> Self {
+        match self {
+            Special::Show => Special::Hide,
+            Special::Hide => Special::Renormalise,
+            Special::Renormalise => Special::Show,
+        }
+    }
+}
+
+/// How maps are read; the same in every view.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// Merge pieces into words: weights summed over keys, averaged over queries.
+    pub words: bool,
+    /// What happens to special tokens.
+    pub special: Special,
+    /// From a weight to a shade.
+    pub scale: Scale,
+    /// What a cell shows when it covers several weights.
+    pub pool: Pool,
+    /// Weights below this are not drawn.
+    pub threshold: f32,
+}
+
+/// One place on an axis: a token, or the tokens of a word.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unit {
+    /// The tokens it covers.
+    pub tokens: Range<usize>,
+    /// What it is called on the axis.
+    pub label: String,
+    /// Whether a space stands before it in running text.
+    pub space: bool,
+    /// Whether it is a special token.
+    pub special: bool,
+}
+
+/// The places along one side of a map.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Axis {
+    /// The places in order.
+    pub units: Vec<Unit>,
+    of: Vec<usize>,
+    plain: bool,
+}
+
+impl Axis {
+    /// The axis of a sequence of tokens.
+    pub fn new(tokens: &[Token], reading: &Reading) -> Self {
+        let marked = tokens.iter().any(|token| !token.special && labels::surface(token).0);
+        let mut units: Vec<Unit> = Vec::new();
+        let mut of = Vec::with_capacity(tokens.len());
+        for (at, token) in tokens.iter().enumerate() {
+            let (starts, label) = labels::surface(token);
+            let space = starts || units.last().is_some_and(|unit| unit.special);
+            if token.special && reading.special != Special::Show {
+                of.push(units.len().saturating_sub(1));
+                continue;
+            }
+            match units.last_mut() {
+                Some(word) if reading.words && marked && !space && word.tokens.end == at => {
+                    word.tokens.end = at + 1;
+                    word.label.push_str(&label);
+                }
+                _ => units.push(Unit { tokens: at..at + 1, label, space, special: token.special }),
+            }
+            of.push(units.len() - 1);
+        }
+        let plain = units.len() == tokens.len();
+        Self { units, of, plain }
+    }
+
+    /// Number of places.
+    pub fn len(&self) -> usize {
+        self.units.len()
+    }
+
+    /// Whether there are no places.
+    pub fn is_empty(&self) -> bool {
+        self.units.is_empty()
+    }
+
+    /// The place that shows a token, or the one before it where the token is hidden.
+    pub fn unit_of(&self, token: usize) -> usize {
+        self.of.get(token).or(self.of.last()).copied().unwrap_or(0)
+    }
+
+    /// The first token of a place.
+    pub fn token_of(&self, unit: usize) -> usize {
+        self.units.get(unit).or(self.units.last()).map_or(0, |unit| unit.tokens.start)
+    }
+
+    /// The label of a place; empty outside the axis.
+    pub fn label(&self, unit: usize) -> &str {
+        self.units.get(unit).map_or("", |unit| &unit.label)
+    }
+}
+
+/// A map as it is read: `[query places, key places]`. With words, the weights of a word's keys are summed and
+/// those of its queries averaged, so that rows still sum to 1; hidden special tokens are left out, and the
+/// rows divided by what is left where asked for.
+pub fn read(map: &Matrix, queries: &Axis, keys: &Axis, reading: &Reading) -> Matrix {
+    if queries.plain && keys.plain {
+        return map.clone();
+    }
+    let mut data = Vec::with_capacity(queries.len() * keys.len());
+    let mut row = vec![0.0f32; keys.len()];
+    for query in &queries.units {
+        row.fill(0.0);
+        for token in query.tokens.clone().filter(|&token| token < map.rows()) {
+            let weights = map.row(token);
+            for (sum, key) in row.iter_mut().zip(&keys.units) {
+                *sum += weights.get(key.tokens.clone()).map_or(0.0, |piece| piece.iter().sum());
+            }
+        }
+        let share = match reading.special {
+            Special::Renormalise => row.iter().sum::<f32>(),
+            _ => query.tokens.len() as f32,
+        };
+        data.extend(row.iter().map(|weight| if share > 0.0 { weight / share } else { 0.0 }));
+    }
+    Matrix::new(queries.len(), keys.len(), data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(pieces: &[&str]) -> Vec<Token> {
+        pieces
+            .iter()
+            .map(|piece| Token { id: 0, piece: piece.to_string(), special: piece.starts_with('<') })
+            .collect()
+    }
+
+    #[test]
+    fn pieces_become_words_and_rows_still_sum_to_one() {
+        let reading = Reading { words: true, ..Reading::default() };
+        let axis = Axis::new(&tokens(&["▁chil", "dren", "▁play", "</s>"]), &reading);
+        let labels: Vec<_> = axis.units.iter().map(|unit| unit.label.as_str()).collect();
+        assert_eq!(labels, ["children", "play", "</s>"]);
+        assert_eq!((axis.unit_of(1), axis.token_of(1)), (0, 2));
+        let map = Matrix::new(4, 4, vec![
+            0.1, 0.2, 0.3, 0.4, 0.3, 0.4, 0.1, 0.2, 0.0, 0.0, 1.0, 0.0, 0.25, 0.25, 0.25, 0.25,
+        ]);
+        let words = read(&map, &axis, &axis, &reading);
+        assert_eq!((words.rows(), words.cols()), (3, 3));
+        assert!((words.get(0, 0).unwrap() - 0.5).abs() < 1e-6);
+        for row in 0..3 {
+            assert!((words.row(row).iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn special_tokens_leave_and_rows_are_renormalised() {
+        let map = Matrix::new(2, 2, vec![0.25, 0.75, 0.5, 0.5]);
+        let hide = Reading { special: Special::Hide, ..Reading::default() };
+        let axis = Axis::new(&tokens(&["▁a", "</s>"]), &hide);
+        assert_eq!(read(&map, &axis, &axis, &hide).as_slice(), &[0.25]);
+        let renormalise = Reading { special: Special::Renormalise, ..hide };
+        assert_eq!(read(&map, &axis, &axis, &renormalise).as_slice(), &[1.0]);
+        assert_eq!(axis.unit_of(1), 0);
+    }
+
+    #[test]
+    fn without_word_markers_nothing_is_merged() {
+        let reading = Reading { words: true, ..Reading::default() };
+        assert_eq!(Axis::new(&tokens(&["a", "t", "t"]), &reading).len(), 3);
+    }
+}

@@ -1,0 +1,371 @@
+//! The one place where the state changes.
+
+mod click;
+mod engine;
+mod overlay;
+
+use std::sync::Arc;
+
+use super::action::{Action, Command, Effect};
+use super::app::{App, View};
+use super::links;
+use super::overlays::{Overlay, Side, picker};
+use super::widgets::editor::Editor;
+use super::zoom::{self, STEPS};
+use crate::engine::Request;
+use crate::paint::{Colormap, Curve, Pool, Range};
+use crate::site::{Kind, Site};
+
+/// Applies one action to the state and returns what the world should do. Pure: nothing else is read or
+/// written.
+pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
+    match action {
+        Action::Do(command) => {
+            app.notice = None;
+            command_(app, command)
+        }
+        Action::Edit(edit) => overlay::edit(app, edit),
+        Action::Scroll(steps) => overlay::scroll(app, steps),
+        Action::Accept => overlay::accept(app),
+        Action::Paste(text) => overlay::paste(app, &text),
+        Action::Click { at, drag } => click::click(app, at, drag),
+        Action::Wheel { at, steps, across } => click::wheel(app, at, steps, across),
+        Action::Resize => Vec::new(),
+        Action::Engine(event) => engine::event(app, event),
+        Action::Surveyed(part) => {
+            if part.serial == app.serial && part.distance == app.distance {
+                app.survey.heads.extend(part.heads);
+                app.survey.complete |= part.complete;
+            }
+            Vec::new()
+        }
+        Action::Crashed(message) => {
+            app.job = None;
+            show_error(app, message, Some("this is a fault of the program; please report it".into()));
+            Vec::new()
+        }
+        Action::End => {
+            app.done = true;
+            Vec::new()
+        }
+    }
+}
+
+/// Shows an error over the view, in place of an earlier one.
+fn show_error(app: &mut App, message: String, hint: Option<String>) {
+    app.overlays.retain(|overlay| !matches!(overlay, Overlay::Error { .. }));
+    app.overlays.push(Overlay::Error { message, hint });
+}
+
+/// Runs one command.
+fn command_(app: &mut App, command: Command) -> Vec<Effect> {
+    match command {
+        Command::Quit => app.done = true,
+        Command::Suspend => return vec![Effect::Suspend],
+        Command::Redraw => return vec![Effect::Redraw],
+        Command::Help => app.overlays.push(Overlay::Help(0)),
+        Command::Palette => {
+            app.overlays.push(Overlay::Picker(picker::Picker::new(picker::Purpose::Palette)));
+        }
+        Command::Search => {
+            app.overlays.push(Overlay::Picker(picker::Picker::new(picker::Purpose::Search)));
+        }
+        Command::Cancel => return cancel(app),
+        Command::EditSource => edit(app, Side::Source),
+        Command::EditTarget => edit(app, Side::Target),
+        Command::Generate => return generate(app),
+        Command::Show(view) => show(app, view),
+        Command::Overview if app.view == View::Grid => app.view = app.before,
+        Command::Overview => show(app, View::Grid),
+        Command::Open if app.view == View::Grid => app.view = View::Map,
+        Command::Back => {
+            if let Some(place) = app.history.back((app.view, app.place)) {
+                (app.view, app.place) = place;
+                app.settle();
+            }
+        }
+        Command::Forward => {
+            if let Some(place) = app.history.forward((app.view, app.place)) {
+                (app.view, app.place) = place;
+                app.settle();
+            }
+        }
+        Command::CopyValue | Command::CopyRow | Command::CopyMap => return copy(app, command),
+        Command::Farther => return set_distance(app, app.distance.saturating_add(1).min(9999)),
+        Command::Nearer => return set_distance(app, app.distance.saturating_sub(1).max(1)),
+        Command::NextLink => next_link(app, true),
+        Command::PreviousLink => next_link(app, false),
+        Command::Mark => {
+            let head = app.place.head;
+            if !app.marks.remove(&head) {
+                app.marks.insert(head);
+            }
+        }
+        _ if look(app, command) => {}
+        _ if choose(app, command) => {}
+        _ => walk(app, command),
+    }
+    Vec::new()
+}
+
+fn cancel(app: &mut App) -> Vec<Effect> {
+    if app.overlays.pop().is_some() {
+        return Vec::new();
+    }
+    if let Some(job) = &mut app.job {
+        job.what = format!("stopping {}", job.what.trim_start_matches("stopping "));
+        return vec![Effect::Ask(Request::Cancel)];
+    }
+    if app.view == View::Grid {
+        app.view = app.before;
+    }
+    Vec::new()
+}
+
+fn show(app: &mut App, view: View) {
+    if app.view == view {
+        return;
+    }
+    app.history.leave(app.view, app.place);
+    if app.view != View::Grid {
+        app.before = app.view;
+    }
+    app.view = view;
+}
+
+fn edit(app: &mut App, side: Side) {
+    if app.capture.is_some() && app.info.is_none() {
+        app.notice = Some("a capture file has no model to run another text".into());
+        return;
+    }
+    let text = match (side, &app.capture) {
+        (Side::Source, Some(capture)) => capture.source.text.clone(),
+        (Side::Target, Some(capture)) => app.run.target.clone().unwrap_or_else(|| capture.target.text.clone()),
+        (Side::Source, None) => app.run.source.clone(),
+        (Side::Target, None) => app.run.target.clone().unwrap_or_default(),
+    };
+    app.overlays.push(Overlay::Edit(side, Editor::new(text)));
+}
+
+fn generate(app: &mut App) -> Vec<Effect> {
+    if app.run.target.is_none() {
+        app.notice = Some("the target is generated already".into());
+        return Vec::new();
+    }
+    app.run.target = None;
+    engine::run(app)
+}
+
+/// Changes how maps look; false where the command is none of these.
+fn look(app: &mut App, command: Command) -> bool {
+    let reading = &mut app.reading;
+    match command {
+        Command::ZoomIn | Command::ZoomOut | Command::ZoomFit => zoom_(app, command),
+        Command::Words => {
+            reading.words = !reading.words;
+            refresh(app);
+        }
+        Command::Special => {
+            reading.special = reading.special.next();
+            refresh(app);
+        }
+        Command::Range => reading.scale.range = next_of(Range::ALL, reading.scale.range),
+        Command::Curve => reading.scale.curve = next_of(Curve::ALL, reading.scale.curve),
+        Command::Pooling => reading.pool = if reading.pool == Pool::Max { Pool::Mean } else { Pool::Max },
+        Command::ThresholdUp => {
+            reading.threshold = THRESHOLDS.into_iter().find(|&t| t > reading.threshold + 1e-6).unwrap_or(0.8);
+        }
+        Command::ThresholdDown => {
+            reading.threshold = THRESHOLDS.into_iter().rev().find(|&t| t < reading.threshold - 1e-6).unwrap_or(0.0);
+        }
+        Command::Colormap => {
+            let sequential = &Colormap::ALL[..Colormap::ALL.len() - 1];
+            app.theme.colormap = next_of(sequential, app.theme.colormap);
+            app.notice = Some(format!("colours: {}", app.theme.colormap));
+        }
+        Command::Glyphs => app.theme.glyphs = !app.theme.glyphs,
+        _ => return false,
+    }
+    true
+}
+
+const THRESHOLDS: [f32; 9] = [0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8];
+
+fn next_of<T: Copy + PartialEq>(all: &[T], now: T) -> T {
+    let next = all.iter().position(|&item| item == now).map_or(0, |at| at + 1);
+    all.get(next).or(all.first()).copied().unwrap_or(now)
+}
+
+/// Builds the axes anew after the reading changed.
+fn refresh(app: &mut App) {
+    if let Some(capture) = &app.capture {
+        app.axes = super::app::Axes::new(capture, &app.reading);
+    }
+}
+
+fn zoom_(app: &mut App, command: Command) {
+    let Some(window) = &app.layout.window else { return };
+    let size = (app.queries().len(), app.keys().len());
+    let half = !app.theme.draws_glyphs();
+    let whole = zoom::whole(app.layout.map_room, size, half);
+    app.zoom = match command {
+        Command::ZoomIn => Some(window.step.saturating_sub(1)),
+        Command::ZoomOut => Some((window.step + 1).min(whole.max(zoom::SMALLEST_CELL))),
+        _ if app.zoom.is_none() && whole != window.step => Some(whole),
+        _ => None,
+    };
+    let step = app.zoom.and_then(|step| STEPS.get(step));
+    app.notice = Some(match step {
+        Some(step) => format!("zoom: {}", step.name()),
+        None => "zoom: cells with labels".into(),
+    });
+}
+
+/// Chooses a head, layer or kind; false where the command is none of these.
+fn choose(app: &mut App, command: Command) -> bool {
+    let Some(capture) = app.capture.clone() else { return false };
+    let head = app.place.head;
+    let (layers, heads) = (app.layers().max(1), app.heads().max(1));
+    let turn = |at: usize, by: isize, of: usize| (at as isize + by).rem_euclid(of as isize) as usize;
+    app.place.head = match command {
+        Command::NextHead => head.site.head(turn(head.head, 1, heads)),
+        Command::PreviousHead => head.site.head(turn(head.head, -1, heads)),
+        Command::NextLayer => Site::new(head.kind(), turn(head.layer(), 1, layers)).head(head.head),
+        Command::PreviousLayer => Site::new(head.kind(), turn(head.layer(), -1, layers)).head(head.head),
+        Command::NextKind | Command::PreviousKind => {
+            let kinds = capture.kinds();
+            if kinds.len() == 1 {
+                app.notice = Some(format!("this capture has {} attention alone", head.kind()));
+            }
+            let at = kinds.iter().position(|&kind| kind == head.kind()).unwrap_or(0);
+            let by = if command == Command::NextKind { 1 } else { -1 };
+            let kind = kinds.get(turn(at, by, kinds.len().max(1))).copied().unwrap_or(Kind::Cross);
+            Site::new(kind, head.layer()).head(head.head)
+        }
+        _ => return false,
+    };
+    app.settle();
+    true
+}
+
+/// Moves the cursor of the view.
+fn walk(app: &mut App, command: Command) {
+    if app.capture.is_none() {
+        return;
+    }
+    match app.view {
+        View::Grid => walk_grid(app, command),
+        _ => walk_map(app, command),
+    }
+}
+
+fn walk_map(app: &mut App, command: Command) {
+    let (queries, keys) = (app.queries().len(), app.keys().len());
+    let (query, key) = (app.query(), app.key());
+    let window = app.layout.window.as_ref();
+    let covers = window.map_or(1, |window| window.covers());
+    let down = window.map_or(1, |window| window.rows.len()).max(2) - 1;
+    let across = window.map_or(1, |window| window.cols.len()).max(2) - 1;
+    let (query, key) = match command {
+        Command::Left => (query, key.saturating_sub(covers)),
+        Command::Right => (query, key + covers),
+        Command::Up => (query.saturating_sub(covers), key),
+        Command::Down => (query + covers, key),
+        Command::PageUp => (query.saturating_sub(down), key),
+        Command::PageDown => (query + down, key),
+        Command::PageLeft => (query, key.saturating_sub(across)),
+        Command::PageRight => (query, key + across),
+        Command::FirstKey => (query, 0),
+        Command::LastKey => (query, keys),
+        Command::FirstQuery => (0, key),
+        Command::LastQuery => (queries, key),
+        Command::Strongest => (query, links::strongest(app).unwrap_or(key)),
+        _ => return,
+    };
+    select(app, query.min(queries.saturating_sub(1)), key.min(keys.saturating_sub(1)));
+}
+
+/// Selects a pair of places on the axes.
+fn select(app: &mut App, query: usize, key: usize) {
+    let (query_token, key_token) = (app.queries().token_of(query), app.keys().token_of(key));
+    // within a merged word the cursor keeps its token
+    if app.query() != query {
+        app.place.set_query(query_token);
+    }
+    if app.key() != key {
+        app.place.set_key(key_token);
+    }
+}
+
+fn walk_grid(app: &mut App, command: Command) {
+    let Some(capture) = app.capture.clone() else { return };
+    let heads = capture.heads_of(app.place.head.kind());
+    let at = heads.iter().position(|&head| head == app.place.head).unwrap_or(0);
+    let across = app.layout.tiles_across.max(1);
+    let page = (app.layout.page * across).max(across);
+    let last = heads.len().saturating_sub(1);
+    let to = match command {
+        Command::Left => at.saturating_sub(1),
+        Command::Right => at + 1,
+        Command::Up => at.checked_sub(across).unwrap_or(at),
+        Command::Down => if at + across <= last { at + across } else { at },
+        Command::PageUp => at.saturating_sub(page),
+        Command::PageDown => at + page,
+        Command::FirstKey => 0,
+        Command::LastKey => last,
+        _ => at,
+    };
+    if let Some(&head) = heads.get(to.min(last)) {
+        app.place.head = head;
+    }
+}
+
+fn next_link(app: &mut App, forward: bool) {
+    let links = links::far(app);
+    if links.is_empty() {
+        app.notice = Some(format!("{} has no link {} or more tokens away", app.place.head, app.distance));
+        return;
+    }
+    let here = (app.place.query(), app.place.key());
+    let at = links.iter().position(|link| (link.query, link.key) == here);
+    let next = match (at, forward) {
+        (None, true) => 0,
+        (None, false) => links.len() - 1,
+        (Some(at), true) => (at + 1) % links.len(),
+        (Some(at), false) => (at + links.len() - 1) % links.len(),
+    };
+    if let Some(link) = links.get(next) {
+        app.history.leave(app.view, app.place);
+        app.place.set_query(link.query);
+        app.place.set_key(link.key);
+        app.notice = Some(format!("far link {} of {}", next + 1, links.len()));
+    }
+}
+
+fn set_distance(app: &mut App, distance: usize) -> Vec<Effect> {
+    app.distance = distance;
+    app.notice = Some(format!("far: {distance} or more tokens away"));
+    survey(app)
+}
+
+/// Asks for a survey of the present capture.
+fn survey(app: &mut App) -> Vec<Effect> {
+    let Some(capture) = &app.capture else { return Vec::new() };
+    app.survey.complete = false;
+    vec![Effect::Survey { serial: app.serial, capture: Arc::clone(capture), distance: app.distance }]
+}
+
+fn copy(app: &mut App, command: Command) -> Vec<Effect> {
+    let text = match command {
+        Command::CopyValue => links::value_text(app),
+        Command::CopyRow => links::row_text(app),
+        _ => links::map_text(app),
+    };
+    let Some(text) = text else { return Vec::new() };
+    app.notice = Some(format!("copied {}", match command {
+        Command::CopyValue => "the weight",
+        Command::CopyRow => "the row",
+        _ => "the map",
+    }));
+    vec![Effect::Copy(text)]
+}

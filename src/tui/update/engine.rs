@@ -1,0 +1,62 @@
+//! What the engine tells, and what it is asked.
+
+use super::{show_error, survey};
+use crate::engine::{Event, Request};
+use crate::tui::action::Effect;
+use crate::tui::app::{App, Axes, Job};
+use crate::tui::links;
+use crate::tui::survey::Survey;
+
+/// Takes an event of the engine into the state.
+pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
+    match event {
+        Event::Progress(progress) => {
+            if let Some(job) = &mut app.job {
+                job.progress = Some(progress);
+            }
+            Vec::new()
+        }
+        Event::Opened(info) => {
+            if !app.given {
+                app.run.source = info.example.clone();
+            }
+            app.info = Some(info);
+            run(app)
+        }
+        Event::Captured(capture) => {
+            let first = app.capture.is_none();
+            app.job = None;
+            app.serial += 1;
+            app.axes = Axes::new(&capture, &app.reading);
+            app.capture = Some(capture);
+            app.survey = Survey::default();
+            app.settle();
+            if first {
+                links::open_at_strongest(app);
+            }
+            survey(app)
+        }
+        Event::Failed(error) => {
+            app.job = None;
+            let hint = error.hint();
+            show_error(app, error.to_string(), hint);
+            Vec::new()
+        }
+        Event::Cancelled => {
+            app.job = None;
+            app.notice = Some("stopped".into());
+            Vec::new()
+        }
+    }
+}
+
+/// Runs the model on the texts of the state.
+pub fn run(app: &mut App) -> Vec<Effect> {
+    if app.run.source.trim().is_empty() {
+        app.job = None;
+        app.notice = Some("type a source to begin".into());
+        return Vec::new();
+    }
+    app.job = Some(Job { what: "running".into(), progress: None });
+    vec![Effect::Ask(Request::Run(app.run.clone()))]
+}

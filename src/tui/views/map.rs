@@ -1,0 +1,369 @@
+//! One head as a heatmap:
+//!
+//! ```text
+//! ─ reads → predicts ──┬─ keys ──────────────┬─ strongest keys ──
+//!                      │ The chil dren …     │ children  ███ .61
+//!  ⟨s⟩ → Les       .91 │ ██ ▒▒ ░░            │ are       █   .14
+//!  Les → enfants   .88 │ ░░ ██ ▓▓            │
+//! ─ source ────────────┴──────── target ─────┴───────────────────
+//!  The children who …            Les enfants …
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::site::Kind;
+use crate::tui::app::App;
+use crate::tui::cache::{Cache, Sheet};
+use crate::tui::layout::{Hit, Layout};
+use crate::tui::links;
+use crate::tui::reading::Axis;
+use crate::tui::survey::distance_of;
+use crate::tui::widgets::axis::{self, Flags};
+use crate::tui::widgets::bar::{bar, color_bar};
+use crate::tui::widgets::cells::{fit, fit_left, fit_right, part, put, width};
+use crate::tui::widgets::heat::{Heat, short};
+use crate::tui::widgets::passage;
+use crate::tui::zoom::{self, Window};
+
+/// Draws the view.
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: &mut Layout) {
+    let Some(sheet) = cache.sheet(app) else {
+        put(buf, area, area.x + 1, area.y, "this head was not recorded", app.theme.dim());
+        return;
+    };
+    let text = text_height(area, app);
+    let side = side_width(area);
+    let upper = part(area, 0, 0, area.width - side, area.height - text);
+    map(buf, upper, app, cache, &sheet, layout);
+    if side > 0 {
+        let panel = part(area, area.width - side, 0, side, area.height - text);
+        strongest(buf, panel, app, &sheet, layout);
+    }
+    if text > 0 {
+        texts(buf, part(area, 0, area.height - text, area.width, text), app, &sheet, layout);
+    }
+}
+
+/// Columns of the panel at the right.
+fn side_width(area: Rect) -> u16 {
+    match area.width {
+        0..=69 => 0,
+        70..=99 => 24,
+        100..=139 => 30,
+        _ => 38,
+    }
+}
+
+/// Rows of the running texts, their rule included.
+fn text_height(area: Rect, app: &App) -> u16 {
+    if area.height < 14 || area.width < 30 {
+        return 0;
+    }
+    let columns = usize::from(area.width / 2).saturating_sub(2);
+    let lines = passage::lines(&app.axes.source, columns).max(passage::lines(&app.axes.input, columns));
+    (lines as u16 + 1).clamp(2, (area.height / 4).max(3))
+}
+
+/// A line across with titles set into it.
+pub fn rule(buf: &mut Buffer, area: Rect, titles: &[(u16, &str)], app: &App) {
+    put(buf, area, area.x, area.y, &"─".repeat(usize::from(area.width)), app.theme.line());
+    for (x, title) in titles {
+        put(buf, area, area.x + x, area.y, &format!(" {title} "), app.theme.dim());
+    }
+}
+
+/// Widths of a row's label: what it reads, what it predicts, the probability.
+struct Gutter {
+    reads: usize,
+    predicts: usize,
+    probability: usize,
+}
+
+impl Gutter {
+    fn new(app: &App, room: u16) -> Self {
+        let longest = |labels: &mut dyn Iterator<Item = usize>| labels.max().unwrap_or(0);
+        // labels of thousands of tokens are not measured in every frame
+        const LOOK: usize = 512;
+        let axis = app.queries();
+        let reads = longest(&mut axis.units.iter().take(LOOK).map(|unit| width(&unit.label)));
+        let most = usize::from(room / 3);
+        if app.place.head.kind() == Kind::Encoder {
+            return Self { reads: reads.min(most.max(3)).min(18), predicts: 0, probability: 0 };
+        }
+        let predicts = longest(&mut app.axes.predicts.iter().take(LOOK).map(|(label, _)| width(label)));
+        let known = app.axes.predicts.iter().any(|(_, probability)| probability.is_some());
+        let probability = if known && room >= 40 { 4 } else { 0 };
+        let each = most.saturating_sub(3 + probability) / 2;
+        if each < 3 {
+            return Self { reads: reads.min(most), predicts: 0, probability: 0 };
+        }
+        let reads = reads.min(14).min(each.max(most.saturating_sub(3 + probability + predicts.min(14))));
+        let predicts = predicts.min(14).min(most.saturating_sub(3 + probability + reads));
+        Self { reads, predicts, probability }
+    }
+
+    fn width(&self) -> u16 {
+        let predicts = if self.predicts > 0 { 3 + self.predicts } else { 0 };
+        (2 + self.reads + predicts + self.probability) as u16
+    }
+
+    fn label(&self, app: &App, query: usize) -> String {
+        let mut text = fit_right(app.queries().label(query), self.reads);
+        if self.predicts > 0 {
+            let (predicted, probability) = app.axes.predicts.get(query).cloned().unwrap_or_default();
+            text.push_str(&format!(" → {}", fit_left(&predicted, self.predicts)));
+            if self.probability > 0 {
+                let known = probability.map_or_else(String::new, |p| if p < 0.005 { ".00".into() } else { short(p) });
+                text.push_str(&fit_right(&known, self.probability));
+            }
+        }
+        text
+    }
+}
+
+fn map(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, sheet: &Sheet, layout: &mut Layout) {
+    let theme = &app.theme;
+    let kind = app.place.head.kind();
+    let gutter = Gutter::new(app, area.width);
+    let left = gutter.width().min(area.width);
+    let has_rule = area.height >= 6;
+    let below = part(area, left, u16::from(has_rule), area.width - left, area.height);
+    let view = |room: Rect| {
+        let last = layout_window(app);
+        Window::new(&zoom::View {
+            room,
+            size: (app.queries().len(), app.keys().len()),
+            cursor: (app.query(), app.key()),
+            step: app.zoom,
+            half_blocks: !theme.draws_glyphs(),
+            last,
+        })
+    };
+    let most = (below.height / 2).min(10);
+    let (flags, rows) = if below.height >= 2 {
+        axis::layout(app.keys(), &view(below), most)
+    } else {
+        (Flags::Sparse, 0)
+    };
+    let room = part(below, 0, rows, below.width.saturating_sub(1), below.height - rows);
+    let window = view(room);
+    if has_rule {
+        let queries = if kind == Kind::Encoder { "source" } else { "reads → predicts" };
+        let keys = match kind {
+            Kind::Decoder => "keys: what the decoder has read",
+            _ => "keys: source",
+        };
+        let shows = shows(app, &window);
+        let keys = if shows.is_empty() { keys.to_string() } else { format!("{keys} · {shows}") };
+        rule(buf, part(area, 0, 0, area.width, 1), &[(1, queries), (left, &keys)], app);
+    }
+    let keys_area = Rect { height: rows, ..below };
+    axis::draw(buf, keys_area, app.keys(), &window, &flags, app.key(), theme);
+    for y in 0..window.area.height {
+        let pixel = usize::from(y) * window.stacked;
+        let places = window.rows_of(pixel).start..window.rows_of((pixel + window.stacked - 1).min(window.pixels.0 - 1)).end;
+        let here = places.contains(&app.query());
+        let query = if here { app.query() } else { places.start };
+        let style = if here {
+            theme.accent()
+        } else if app.queries().units.get(query).is_some_and(|unit| unit.special) || places.len() > 1 {
+            theme.dim()
+        } else {
+            theme.text()
+        };
+        let label = gutter.label(app, query);
+        let line = part(area, 0, window.area.y - area.y + y, left, 1);
+        put(buf, line, line.x, line.y, if here { "▸" } else { " " }, theme.accent());
+        put(buf, line, line.x + 1, line.y, &label, style);
+        layout.hit(line, Hit::Query(query));
+    }
+    let pixels = cache.pixels(app, sheet, &window);
+    Heat {
+        pixels: &pixels.weights,
+        tops: &pixels.tops,
+        window: &window,
+        scale: app.reading.scale,
+        threshold: app.reading.threshold,
+        causal: kind == Kind::Decoder,
+        cursor: (app.query(), app.key()),
+        theme,
+    }
+    .draw(buf);
+    layout.hit(window.area, Hit::Map);
+    layout.map_room = room;
+    layout.page = window.rows.len();
+    layout.window = Some(window);
+}
+
+fn layout_window(app: &App) -> Option<&Window> {
+    app.layout.window.as_ref()
+}
+
+/// Which part of the map shows, where not all of it does; and what a cell covers.
+fn shows(app: &App, window: &Window) -> String {
+    let (queries, keys) = (app.queries().len(), app.keys().len());
+    let mut parts = Vec::new();
+    if window.cols.len() < keys {
+        parts.push(format!("{}–{} of {keys}", window.cols.start, window.cols.end.saturating_sub(1)));
+    }
+    if window.rows.len() < queries {
+        parts.push(format!("rows {}–{} of {queries}", window.rows.start, window.rows.end.saturating_sub(1)));
+    }
+    if window.covers() > 1 {
+        let how = if app.reading.pool == crate::paint::Pool::Max { "largest" } else { "mean" };
+        parts.push(format!("{how} of {0}×{0}", window.covers()));
+    }
+    parts.join(", ")
+}
+
+/// The panel at the right: the row's strongest keys, what the row predicts, the head's far links.
+fn strongest(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut Layout) {
+    let theme = &app.theme;
+    rule(buf, part(area, 0, 0, area.width, 1), &[(1, "strongest keys")], app);
+    put(buf, area, area.x, area.y, "┬", theme.line());
+    for y in area.y + 1..area.bottom() {
+        put(buf, area, area.x, y, "│", theme.line());
+    }
+    let inner = part(area, 2, 1, area.width.saturating_sub(3), area.height.saturating_sub(1));
+    let (query, selected) = (app.query(), app.key());
+    if query >= sheet.map.rows() || inner.is_empty() {
+        return;
+    }
+    let row = sheet.map.row(query);
+    let mut order: Vec<usize> = (0..row.len()).filter(|&key| row.get(key).is_some_and(|w| *w > 0.0)).collect();
+    let by_weight = |a: &usize, b: &usize| {
+        row.get(*b).unwrap_or(&0.0).total_cmp(row.get(*a).unwrap_or(&0.0)).then(a.cmp(b))
+    };
+    const MOST: usize = 64;
+    if order.len() > MOST {
+        order.select_nth_unstable_by(MOST, by_weight);
+        order.truncate(MOST);
+    }
+    order.sort_by(by_weight);
+    let full = order.first().and_then(|&key| row.get(key)).copied().unwrap_or(1.0);
+    let candidates = candidates(app);
+    let links = links::cached(app);
+    let lists = u16::from(!candidates.is_empty()) * (candidates.len().min(3) as u16 + 2)
+        + u16::from(!links.is_empty()) * 5;
+    let keys = if inner.height > lists + 5 { inner.height - lists } else { inner.height };
+    let columns = usize::from(inner.width);
+    let labels = columns.saturating_sub(11).min(14);
+    let mut y = inner.y;
+    for &key in order.iter().take(usize::from(keys)) {
+        let weight = row.get(key).copied().unwrap_or(0.0);
+        let style = if key == selected { theme.accent() } else { theme.text() };
+        let x = put(buf, inner, inner.x, y, &fit_left(app.keys().label(key), labels), style);
+        let room = columns.saturating_sub(labels + 7);
+        put(buf, inner, x + 1, y, &bar(weight / full.max(1e-9), room), theme.bar());
+        let x = inner.right().saturating_sub(5);
+        put(buf, inner, x, y, &format!("{weight:.3}"), style);
+        y += 1;
+    }
+    if y + 3 < inner.bottom() && !candidates.is_empty() {
+        put(buf, inner, inner.x, y + 1, "predicts", theme.dim());
+        y += 2;
+        for (label, probability, chosen) in candidates.iter().take(3) {
+            let style = if *chosen { theme.accent() } else { theme.text() };
+            put(buf, inner, inner.x, y, &fit_left(label, labels), style);
+            put(buf, inner, inner.right().saturating_sub(5), y, &format!("{probability:.3}"), style);
+            y += 1;
+        }
+    }
+    if y + 3 < inner.bottom() && !links.is_empty() {
+        let title = format!("far links of this head ({}+)", app.distance);
+        put(buf, inner, inner.x, y + 1, &fit(&title, columns), theme.dim());
+        y += 2;
+        for link in links.iter() {
+            if y >= inner.bottom() {
+                break;
+            }
+            let here = (app.place.query(), app.place.key()) == (link.query, link.key);
+            let (queries, keys) = (app.queries(), app.keys());
+            let names = format!(
+                "{} ← {}",
+                queries.label(queries.unit_of(link.query)),
+                keys.label(keys.unit_of(link.key))
+            );
+            let style = if here { theme.accent() } else { theme.text() };
+            let numbers = format!(" {:>3} {:.2}", link.distance, link.weight);
+            put(buf, inner, inner.x, y, &fit(&names, columns.saturating_sub(width(&numbers))), style);
+            put(buf, inner, inner.right().saturating_sub(width(&numbers) as u16), y, &numbers, style);
+            y += 1;
+        }
+    }
+    let _ = (distance_of, layout);
+}
+
+/// What the selected decoder row predicts: label, probability, whether it is the target's token.
+fn candidates(app: &App) -> Vec<(String, f32, bool)> {
+    let Some(capture) = &app.capture else { return Vec::new() };
+    if app.place.head.kind() == Kind::Encoder {
+        return Vec::new();
+    }
+    let row = app.place.query();
+    let Some(prediction) = capture.predictions.get(row) else { return Vec::new() };
+    let target = capture.target.tokens.get(row).map(|token| token.id);
+    prediction
+        .candidates
+        .iter()
+        .map(|(token, probability)| (crate::tui::labels::label(token), *probability, Some(token.id) == target))
+        .collect()
+}
+
+/// Source and target as running text, shaded by the weights of the selected row.
+fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut Layout) {
+    let half = area.width / 2;
+    rule(buf, part(area, 0, 0, area.width, 1), &[(1, "source"), (half, "target, as the decoder reads it")], app);
+    let height = area.height.saturating_sub(1);
+    let left = part(area, 1, 1, half.saturating_sub(2), height);
+    let right = part(area, half + 1, 1, area.width.saturating_sub(half + 2), height);
+    let kind = app.place.head.kind();
+    let row = if app.query() < sheet.map.rows() { sheet.map.row(app.query()) } else { &[] };
+    let top = sheet.row_max.get(app.query()).copied().unwrap_or(1.0);
+    let scale = app.reading.scale;
+    let style = |keys: bool, queries: bool, place: usize| {
+        let mut style = app.theme.text();
+        if keys {
+            let weight = row.get(place).copied().unwrap_or(0.0);
+            style = app.theme.shaded_text(scale.unit(weight, scale.top(top, sheet.max)));
+            if place == app.key() {
+                style = style.add_modifier(ratatui::style::Modifier::BOLD | ratatui::style::Modifier::UNDERLINED);
+            }
+        }
+        if queries && place == app.query() {
+            style = app.theme.selected();
+        }
+        style
+    };
+    let axes: [(&Axis, Rect, bool, bool); 2] = [
+        (&app.axes.source, left, kind != Kind::Decoder, kind == Kind::Encoder),
+        (&app.axes.input, right, kind == Kind::Decoder, kind != Kind::Encoder),
+    ];
+    for (at, (axis, area, keys, queries)) in axes.into_iter().enumerate() {
+        let focus = if queries { app.query() } else { app.key() };
+        let places = passage::draw(buf, area, axis, focus, |place| style(keys, queries, place));
+        for (rect, place) in places {
+            layout.hit(rect, if at == 0 { Hit::Source(place) } else { Hit::Target(place) });
+        }
+    }
+}
+
+/// The colour bar for the footer.
+pub fn legend(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
+    let Some(sheet) = cache.sheet(app) else { return };
+    let scale = app.reading.scale;
+    let row_max = sheet.row_max.get(app.query()).copied().unwrap_or(0.0);
+    let top = scale.top(row_max, sheet.max);
+    let per = match scale.range {
+        crate::paint::Range::Row => "row",
+        crate::paint::Range::Map => "map",
+        crate::paint::Range::Absolute => "all",
+    };
+    let curve = match scale.curve {
+        crate::paint::Curve::Linear => "",
+        crate::paint::Curve::Sqrt => " √",
+        crate::paint::Curve::Log => " log",
+    };
+    color_bar(buf, area, area.x, area.y, &app.theme, &format!("{top:.2} per {per}{curve}"));
+}

@@ -1,0 +1,324 @@
+//! The views, and the frame around them:
+//!
+//! ```text
+//! attn-tui  demo · marian 3+3 × 6 heads                 Map Text Grid …   title
+//! encoder decoder [cross]   layer ◂ 2 ▸   head ◂ 4 ▸    entropy …         selection
+//! …                                                                        the view
+//! jouent → dans .74 · playing · 0.143 · 2nd of 12 · 3 apart                the value in words
+//! ←→↑↓ move  [ ] head  …                                                   keys, or work under way
+//! ```
+
+pub mod grid;
+pub mod map;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::action::Command;
+use super::app::{App, View};
+use super::cache::Cache;
+use super::keymap::{self, When};
+use super::layout::{Hit, Layout};
+use super::overlays;
+use super::survey::distance_of;
+use super::widgets::cells::{fit, part, put, width, wrap};
+use crate::progress::Progress;
+use crate::site::Kind;
+
+/// Draws the whole screen and tells where things are. A pure function of the state; `cache` only saves work.
+pub fn draw(app: &App, cache: &mut Cache, buf: &mut Buffer) -> Layout {
+    let area = buf.area;
+    let mut layout = Layout::default();
+    if area.is_empty() {
+        return layout;
+    }
+    // the smaller the screen, the less stands around the view
+    let (top, bottom) = match area.height {
+        0..=2 => (0, 0),
+        3..=5 => (0, 1),
+        6..=8 => (1, 1),
+        _ => (2, 2),
+    };
+    if top == 2 {
+        title(buf, part(area, 0, 0, area.width, 1), app, &mut layout);
+    }
+    if top > 0 {
+        selection(buf, part(area, 0, top - 1, area.width, 1), app, &mut layout);
+    }
+    let body = part(area, 0, top, area.width, area.height - top - bottom);
+    match (&app.capture, app.view) {
+        (None, _) => opening(buf, body, app),
+        (Some(_), View::Grid) => grid::draw(buf, body, app, &mut layout),
+        (Some(_), _) => map::draw(buf, body, app, cache, &mut layout),
+    }
+    if bottom > 0 {
+        value(buf, part(area, 0, area.height - bottom, area.width, 1), app, cache);
+    }
+    if bottom > 1 {
+        footer(buf, part(area, 0, area.height - 1, area.width, 1), app, &mut layout);
+    }
+    overlays::draw(buf, area, app, &mut layout);
+    layout
+}
+
+fn title(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
+    let theme = &app.theme;
+    let tabs: usize = View::ALL.iter().map(|view| view.name().len() + 2).sum();
+    let left = part(area, 0, 0, area.width.saturating_sub(tabs as u16 + 1), 1);
+    let x = put(buf, left, left.x, left.y, " attn-tui  ", theme.accent());
+    put(buf, left, x, left.y, &model(app), theme.text());
+    let mut x = area.right().saturating_sub(tabs as u16);
+    for &view in View::ALL {
+        let text = format!(" {} ", view.name());
+        let style = if view == app.view { theme.selected() } else { theme.dim() };
+        let end = put(buf, area, x, area.y, &text, style);
+        layout.hit(Rect { x, y: area.y, width: end.saturating_sub(x), height: 1 }, Hit::Command(Command::Show(view)));
+        x = end;
+    }
+}
+
+/// The model in a few words: `demo · marian 3+3 × 6 heads`.
+fn model(app: &App) -> String {
+    match (&app.info, &app.capture) {
+        (Some(info), _) => {
+            let (encoder, decoder) = info.layers;
+            let heads = match info.heads {
+                (a, b) if a == b => format!("{a} heads"),
+                (a, b) => format!("{a}/{b} heads"),
+            };
+            format!("{} · {} {encoder}+{decoder} × {heads}", info.name, info.model_type)
+        }
+        (None, Some(capture)) => format!("{} · {} · capture", capture.model, capture.model_type),
+        (None, None) => app.model.clone(),
+    }
+}
+
+fn selection(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
+    let theme = &app.theme;
+    let Some(capture) = &app.capture else { return };
+    let head = app.place.head;
+    let mut x = area.x + 1;
+    for kind in capture.kinds() {
+        let name = if area.width >= 60 { kind.name() } else { kind.name().get(..3).unwrap_or("") };
+        let text = format!(" {name} ");
+        let style = if kind == head.kind() { theme.selected() } else { theme.dim() };
+        let end = put(buf, area, x, area.y, &text, style);
+        layout.hit(Rect { x, y: area.y, width: end.saturating_sub(x), height: 1 }, Hit::Kind(kind));
+        x = end;
+    }
+    for (name, at, of, before, after) in [
+        ("layer", head.layer(), app.layers(), Command::PreviousLayer, Command::NextLayer),
+        ("head", head.head, app.heads(), Command::PreviousHead, Command::NextHead),
+    ] {
+        let name = if area.width >= 60 { format!("   {name} ") } else { format!(" {} ", &name[..1]) };
+        x = put(buf, area, x, area.y, &name, theme.dim());
+        for (text, style, command) in [
+            ("◂ ".to_string(), theme.dim(), Some(before)),
+            (at.to_string(), theme.accent(), None),
+            (" ▸".to_string(), theme.dim(), Some(after)),
+        ] {
+            let end = put(buf, area, x, area.y, &text, style);
+            if let Some(command) = command {
+                layout.hit(Rect { x, y: area.y, width: end.saturating_sub(x), height: 1 }, Hit::Command(command));
+            }
+            x = end;
+        }
+        if area.width >= 100 {
+            x = put(buf, area, x, area.y, &format!(" of {of}"), theme.dim());
+        }
+    }
+    let facts = facts(app);
+    let room = usize::from(area.right().saturating_sub(x + 3));
+    if let Some(text) = facts.iter().find(|text| width(text) <= room) {
+        let x = area.right().saturating_sub(width(text) as u16 + 1);
+        put(buf, area, x, area.y, text, theme.text());
+    }
+}
+
+/// What is known of the selected head, the longest wording first.
+fn facts(app: &App) -> Vec<String> {
+    let Some(facts) = app.survey.heads.get(&app.place.head) else { return Vec::new() };
+    let far = format!("far mass {:.2} ({:.1}× uniform)", facts.far, facts.far_ratio);
+    let entropy = format!("entropy {:.2}", facts.entropy);
+    vec![format!("{entropy} nats · {far} from {} tokens on", app.distance), format!("{entropy} · {far}"), entropy]
+}
+
+fn opening(buf: &mut Buffer, area: Rect, app: &App) {
+    let theme = &app.theme;
+    let y = area.y + area.height / 3;
+    let (what, bar) = work(app).unwrap_or_else(|| ("nothing is open".into(), None));
+    for (row, line) in (y..area.bottom()).zip(wrap(&what, usize::from(area.width.saturating_sub(4)))) {
+        let x = area.x + (area.width.saturating_sub(width(&line) as u16)) / 2;
+        put(buf, area, x, row, &line, theme.text());
+    }
+    if let Some(share) = bar {
+        let columns = usize::from(area.width.saturating_sub(8)).min(50);
+        let x = area.x + (area.width.saturating_sub(columns as u16)) / 2;
+        let done = (share * columns as f32).round() as usize;
+        let end = put(buf, area, x, y + 2, &"━".repeat(done), theme.accent());
+        put(buf, area, end, y + 2, &"─".repeat(columns - done.min(columns)), theme.line());
+    }
+}
+
+/// What is being done, in words, and how much of it is.
+fn work(app: &App) -> Option<(String, Option<f32>)> {
+    let job = app.job.as_ref()?;
+    let share = |done: f64, total: f64| (total > 0.0).then(|| (done / total).clamp(0.0, 1.0) as f32);
+    Some(match &job.progress {
+        None => (format!("{} …", job.what), None),
+        Some(Progress::Download { file, done, total, speed }) => {
+            let left = total.filter(|_| *speed > 0.0).map(|total| total.saturating_sub(*done) as f64 / speed);
+            let left = left.map_or_else(String::new, |s| format!(" · {} left", duration(s)));
+            let of = total.map_or_else(String::new, |total| format!(" of {}", bytes(total as f64)));
+            let text = format!("fetching {file} · {}{of} · {}/s{left}", bytes(*done as f64), bytes(*speed));
+            (text, total.and_then(|total| share(*done as f64, total as f64)))
+        }
+        Some(Progress::Load { done, total }) => {
+            (format!("reading weights · {done} of {total}"), share(*done as f64, *total as f64))
+        }
+        Some(Progress::Encode) => ("encoding the source …".into(), None),
+        Some(Progress::Generate { tokens, text }) => (format!("generating · {tokens} tokens · {text}"), None),
+        Some(Progress::Capture { done, total }) => {
+            (format!("recording attention · layer {done} of {total}"), share(*done as f64, *total as f64))
+        }
+    })
+}
+
+fn bytes(count: f64) -> String {
+    match count {
+        c if c >= 1e9 => format!("{:.2} GB", c / 1e9),
+        c if c >= 1e6 => format!("{:.1} MB", c / 1e6),
+        c => format!("{:.0} kB", c / 1e3),
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    let seconds = seconds.round().min(359_999.0) as u64;
+    match seconds {
+        0..=99 => format!("{seconds} s"),
+        100..=5999 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02}", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// `1st`, `2nd`, `3rd`, `4th`.
+pub fn ordinal(n: usize) -> String {
+    let suffix = match (n % 10, n % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{n}{suffix}")
+}
+
+/// The selected weight in words: the same line in every view.
+fn value(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
+    let theme = &app.theme;
+    if let Some((text, _)) = work(app).filter(|_| app.capture.is_some()) {
+        let x = put(buf, area, area.x, area.y, " ⋯ ", theme.accent());
+        let room = usize::from(area.right().saturating_sub(x + 12));
+        let x = put(buf, area, x, area.y, &fit(&text, room), theme.text());
+        put(buf, area, x, area.y, "  Esc stop", theme.dim());
+        return;
+    }
+    let Some(sheet) = cache.sheet(app) else { return };
+    let (query, key) = (app.query(), app.key());
+    let Some(weight) = sheet.map.get(query, key) else { return };
+    let row = sheet.map.row(query);
+    let rank = 1 + row.iter().filter(|&&other| other > weight).count();
+    let distance =
+        distance_of(app.place.head.kind(), (sheet.map.rows(), sheet.map.cols()), query, key);
+    let x = put(buf, area, area.x + 1, area.y, &query_name(app, query), theme.accent());
+    let x = put(buf, area, x, area.y, " looks at ", theme.dim());
+    let x = put(buf, area, x, area.y, app.keys().label(key), theme.accent());
+    let masked = app.place.head.kind() == Kind::Decoder && key > query;
+    let numbers = if masked {
+        ": masked, it lies ahead".to_string()
+    } else {
+        let from = if app.place.head.kind() == Kind::Cross { "off the diagonal" } else { "apart" };
+        format!(": {weight:.4} · {} of {} · {distance} {from}", ordinal(rank), row.len())
+    };
+    let end = put(buf, area, x, area.y, &numbers, theme.text());
+    let notes = app.notice.clone().unwrap_or_else(|| notes(app));
+    let start = area.right().saturating_sub(width(&notes) as u16 + 1);
+    if start > end + 1 {
+        put(buf, area, start, area.y, &notes, theme.dim());
+    } else if app.notice.is_some() {
+        put(buf, area, start.max(area.x), area.y, &format!(" {notes} "), theme.text());
+    }
+}
+
+/// The selected query: for a decoder row what it reads and what it predicts.
+fn query_name(app: &App, query: usize) -> String {
+    let label = app.queries().label(query);
+    if app.place.head.kind() == Kind::Encoder {
+        return label.to_string();
+    }
+    match app.axes.predicts.get(query) {
+        Some((predicted, _)) => format!("{label} → {predicted}"),
+        None => label.to_string(),
+    }
+}
+
+/// What has been changed about the way maps are read.
+fn notes(app: &App) -> String {
+    let reading = &app.reading;
+    let mut notes = Vec::new();
+    if reading.words {
+        notes.push("words: keys summed, queries averaged".to_string());
+    }
+    match reading.special {
+        super::reading::Special::Show => {}
+        super::reading::Special::Hide => notes.push("special tokens hidden, rows as they were".into()),
+        super::reading::Special::Renormalise => notes.push("special tokens hidden, rows renormalised".into()),
+    }
+    if reading.threshold > 0.0 {
+        notes.push(format!("from {:.2}", reading.threshold));
+    }
+    notes.join(" · ")
+}
+
+fn footer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
+    let theme = &app.theme;
+    let mut x = area.x + 1;
+    let last = area.right().saturating_sub(if app.view == View::Map { 26 } else { 1 });
+    let mut show = |x: u16, keys: &str, hint: &str, command: Option<Command>, buf: &mut Buffer| {
+        let needed = (width(keys) + width(hint) + 1) as u16;
+        if x + needed > last {
+            return x;
+        }
+        let end = put(buf, area, x, area.y, keys, theme.accent());
+        let end = put(buf, area, end, area.y, &format!(" {hint}"), theme.dim());
+        if let Some(command) = command {
+            layout.hit(Rect { x, y: area.y, width: end - x, height: 1 }, Hit::Command(command));
+        }
+        end + 2
+    };
+    for (command, hint) in [(Command::Help, "help"), (Command::Quit, "quit")] {
+        if let Some(key) = app.keymap.keys(command).first() {
+            x = show(x, key, hint, Some(command), buf);
+        }
+    }
+    let arrows = if app.view == View::Map { "cell" } else { "move" };
+    x = show(x, "←→↑↓", arrows, None, buf);
+    let pairs =
+        [("head", Command::PreviousHead, Command::NextHead), ("layer", Command::PreviousLayer, Command::NextLayer)];
+    for (hint, before, after) in pairs {
+        let keys: Vec<String> = [before, after].iter().filter_map(|c| app.keymap.keys(*c).first().cloned()).collect();
+        x = show(x, &keys.join(" "), hint, Some(after), buf);
+    }
+    let shown = [Command::Help, Command::Quit, Command::NextHead, Command::NextLayer];
+    let specific = |entry: &keymap::Entry| usize::from(entry.when == When::Always);
+    let mut entries: Vec<_> = app.keymap.entries(app.view).collect();
+    entries.sort_by_key(|(entry, _)| specific(entry));
+    for (entry, keys) in entries {
+        if entry.hint.is_empty() || shown.contains(&entry.command) {
+            continue;
+        }
+        if let Some(key) = keys.first() {
+            x = show(x, key, entry.hint, Some(entry.command), buf);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Horizontal bars and the colour bar.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::cells::put;
+use crate::tui::theme::Theme;
+
+const EIGHTHS: [&str; 9] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"];
+
+/// A bar of `share` (`0..=1`) of `columns`, in eighths of a cell.
+pub fn bar(share: f32, columns: usize) -> String {
+    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
+    let eighths = (share * (columns * 8) as f32).round() as usize;
+    let mut out = "█".repeat(eighths / 8);
+    out.push_str(EIGHTHS.get(eighths % 8).copied().unwrap_or(""));
+    out
+}
+
+/// Draws the colour bar `0 ░▒▓█ 0.61` at (`x`, `y`) and returns the column after it.
+pub fn color_bar(buf: &mut Buffer, area: Rect, x: u16, y: u16, theme: &Theme, high: &str) -> u16 {
+    let mut x = put(buf, area, x, y, "0 ", theme.dim());
+    const STEPS: u16 = 10;
+    for step in 0..STEPS {
+        let shade = theme.shade(f32::from(step) / f32::from(STEPS - 1));
+        if x >= area.right() || y >= area.bottom() {
+            return x;
+        }
+        if let Some(cell) = buf.cell_mut((x, y)) {
+            match shade.color {
+                Some(color) => cell.set_char(' ').set_bg(color),
+                None => cell.set_char(shade.glyph),
+            };
+        }
+        x += 1;
+    }
+    put(buf, area, x, y, &format!(" {high}"), theme.dim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_have_eighths() {
+        assert_eq!(bar(0.5, 4), "██");
+        assert_eq!(bar(1.0, 2), "██");
+        assert_eq!(bar(0.0625, 2), "▏");
+        assert_eq!(bar(f32::NAN, 2), "");
+    }
+}

@@ -1,0 +1,134 @@
+//! Text on cells: widths, clipping, wrapping.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// Columns that a text takes.
+pub fn width(text: &str) -> usize {
+    text.graphemes(true).map(grapheme_width).sum()
+}
+
+/// Columns that one grapheme takes on the screen, as the screen's own buffer counts them.
+pub fn grapheme_width(grapheme: &str) -> usize {
+    if grapheme.contains(char::is_control) { 0 } else { grapheme.width() }
+}
+
+/// The text cut to `columns`, with `…` where something was cut off.
+pub fn fit(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_string();
+    }
+    let Some(room) = columns.checked_sub(1) else { return String::new() };
+    let mut out = String::new();
+    let mut used = 0;
+    for grapheme in text.graphemes(true) {
+        let w = grapheme_width(grapheme);
+        if used + w > room {
+            break;
+        }
+        used += w;
+        out.push_str(grapheme);
+    }
+    out.push('…');
+    out
+}
+
+/// The text cut or padded with spaces on the left, so that it takes exactly `columns`.
+pub fn fit_right(text: &str, columns: usize) -> String {
+    let text = fit(text, columns);
+    format!("{}{text}", " ".repeat(columns.saturating_sub(width(&text))))
+}
+
+/// The text cut or padded with spaces, so that it takes exactly `columns`.
+pub fn fit_left(text: &str, columns: usize) -> String {
+    let text = fit(text, columns);
+    let pad = " ".repeat(columns.saturating_sub(width(&text)));
+    text + &pad
+}
+
+/// Writes text at (`x`, `y`), clipped to `area`; returns the column after it.
+pub fn put(buf: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Style) -> u16 {
+    let area = area.intersection(buf.area);
+    if y < area.top() || y >= area.bottom() || x < area.left() || x >= area.right() {
+        return x.min(area.right());
+    }
+    let room = usize::from(area.right() - x);
+    let text = if width(text) > room { fit(text, room) } else { text.to_string() };
+    buf.set_stringn(x, y, text, room, style).0
+}
+
+/// Fills a rectangle with one glyph.
+pub fn fill(buf: &mut Buffer, area: Rect, glyph: char, style: Style) {
+    let area = area.intersection(buf.area);
+    for y in area.top()..area.bottom() {
+        for x in area.left()..area.right() {
+            if let Some(cell) = buf.cell_mut((x, y)) {
+                cell.reset();
+                cell.set_char(glyph).set_style(style);
+            }
+        }
+    }
+}
+
+/// Breaks text into lines of at most `columns`, at spaces where there are any.
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let mut lines = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut line = String::new();
+        let mut used = 0;
+        for word in paragraph.split_word_bounds() {
+            let w = width(word);
+            if used + w > columns && used > 0 && !word.trim().is_empty() {
+                lines.push(std::mem::take(&mut line).trim_end().to_string());
+                used = 0;
+            }
+            for grapheme in word.graphemes(true) {
+                let g = grapheme_width(grapheme);
+                if used + g > columns {
+                    lines.push(std::mem::take(&mut line).trim_end().to_string());
+                    used = 0;
+                }
+                if !(used == 0 && grapheme == " " && !lines.is_empty()) {
+                    line.push_str(grapheme);
+                    used += g;
+                }
+            }
+        }
+        lines.push(line.trim_end().to_string());
+    }
+    lines
+}
+
+/// A part of a rectangle by offset and size, never outside of it.
+pub fn part(area: Rect, x: u16, y: u16, width: u16, height: u16) -> Rect {
+    let left = area.left().saturating_add(x).min(area.right());
+    let top = area.top().saturating_add(y).min(area.bottom());
+    Rect { x: left, y: top, width: width.min(area.right() - left), height: height.min(area.bottom() - top) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cutting_respects_wide_characters() {
+        assert_eq!(fit("注意力", 6), "注意力");
+        assert_eq!(fit("注意力", 5), "注意…");
+        assert_eq!(fit("注意力", 4), "注…");
+        assert_eq!(fit("abc", 0), "");
+        assert_eq!(fit_right("ab", 4), "  ab");
+        assert_eq!(width(&fit_left("注", 3)), 3);
+    }
+
+    #[test]
+    fn wrapping_breaks_at_spaces_and_inside_long_words() {
+        assert_eq!(wrap("the children play", 9), ["the", "children", "play"]);
+        assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+        assert_eq!(wrap("", 3), [""]);
+        assert_eq!(wrap("注意力", 4), ["注意", "力"]);
+    }
+}

@@ -1,0 +1,189 @@
+//! The cells of a map.
+
+use ratatui::buffer::Buffer;
+use ratatui::style::{Modifier, Style};
+
+use super::cells::put;
+use crate::matrix::Matrix;
+use crate::paint::Scale;
+use crate::tui::theme::Theme;
+use crate::tui::zoom::Window;
+
+/// A map ready to be drawn through a window.
+pub struct Heat<'a> {
+    /// One weight a pixel: `[window.pixels.0, window.pixels.1]`.
+    pub pixels: &'a Matrix,
+    /// The weight painted as full in each row of pixels.
+    pub tops: &'a [f32],
+    /// The window.
+    pub window: &'a Window,
+    /// From a weight to a shade.
+    pub scale: Scale,
+    /// Weights below this are not drawn.
+    pub threshold: f32,
+    /// Whether keys after their query are masked: the decoder's self-attention.
+    pub causal: bool,
+    /// The selected places.
+    pub cursor: (usize, usize),
+    /// How it looks.
+    pub theme: &'a Theme,
+}
+
+/// A weight in three columns: `.61`, `1.0`, or nothing where it rounds to less than a hundredth.
+pub fn short(weight: f32) -> String {
+    match weight {
+        w if w >= 0.995 => "1.0".into(),
+        w if w >= 0.005 => format!("{w:.2}").trim_start_matches('0').to_string(),
+        _ => String::new(),
+    }
+}
+
+impl Heat<'_> {
+    /// Draws the cells.
+    pub fn draw(&self, buf: &mut Buffer) {
+        let cursor = self.window.pixel_of(self.cursor.0, self.cursor.1);
+        for row in 0..self.window.area.height {
+            for col in 0..self.window.pixels.1 {
+                if self.window.stacked == 2 {
+                    self.half(buf, row, col, cursor);
+                } else {
+                    self.cell(buf, row, col, cursor);
+                }
+            }
+        }
+    }
+
+    fn weight(&self, row: usize, col: usize) -> Option<f32> {
+        if self.causal && self.window.cols_of(col).start >= self.window.rows_of(row).end {
+            return None;
+        }
+        self.pixels.get(row, col)
+    }
+
+    fn level(&self, row: usize, weight: f32) -> f32 {
+        if weight < self.threshold {
+            return 0.0;
+        }
+        self.scale.unit(weight, self.tops.get(row).copied().unwrap_or(1.0))
+    }
+
+    fn cell(&self, buf: &mut Buffer, row: u16, col: usize, cursor: Option<(usize, usize)>) {
+        let columns = usize::from(self.window.columns);
+        let x = self.window.area.x + (col * columns) as u16;
+        let y = self.window.area.y + row;
+        let pixel = usize::from(row);
+        let here = cursor == Some((pixel, col));
+        let across = cursor.is_some_and(|(r, _)| r == pixel);
+        let down = cursor.is_some_and(|(_, c)| c == col);
+        let Some(weight) = self.weight(pixel, col) else {
+            let text = if here { brackets("", columns) } else { crosshair(across, down, columns, ' ') };
+            let style = if here { self.theme.accent() } else { self.theme.line() };
+            put(buf, self.window.area, x, y, &text, style);
+            return;
+        };
+        let level = self.level(pixel, weight);
+        let shade = self.theme.shade(level);
+        let number = if columns >= 4 { short(weight) } else { String::new() };
+        let style = match shade.color {
+            Some(color) => Style::new().fg(shade.ink).bg(color),
+            None => Style::new(),
+        };
+        if here {
+            let inner = if shade.color.is_none() && number.is_empty() { shade.glyph.to_string() } else { number };
+            let style = match shade.color {
+                Some(_) => style.add_modifier(Modifier::BOLD),
+                None => self.theme.accent().add_modifier(Modifier::REVERSED),
+            };
+            put(buf, self.window.area, x, y, &brackets(&inner, columns), style);
+        } else if shade.color.is_some() {
+            let text = if number.is_empty() {
+                crosshair(across, down, columns, ' ')
+            } else {
+                format!("{number:^columns$}")
+            };
+            let ink = if level > 0.0 && !number.is_empty() { style } else { style.patch(self.theme.line()) };
+            put(buf, self.window.area, x, y, &text, ink);
+        } else {
+            let ink = shade.glyph.to_string().repeat(columns.saturating_sub(1).min(2));
+            let text = match (number.is_empty() || columns < 5, shade.glyph) {
+                (_, ' ') => crosshair(across, down, columns, '·'),
+                (true, _) => format!("{ink:<columns$}"),
+                (false, glyph) => format!("{:<columns$}", format!("{glyph}{number}")),
+            };
+            let style = if shade.glyph == ' ' { self.theme.line() } else { style };
+            put(buf, self.window.area, x, y, &text, style);
+        }
+    }
+
+    fn half(&self, buf: &mut Buffer, row: u16, col: usize, cursor: Option<(usize, usize)>) {
+        let (top, bottom) = (usize::from(row) * 2, usize::from(row) * 2 + 1);
+        let accent = self.theme.selected().bg;
+        let color = |pixel: usize| {
+            if cursor == Some((pixel, col)) {
+                return accent;
+            }
+            self.weight(pixel, col).and_then(|weight| self.theme.shade(self.level(pixel, weight)).color)
+        };
+        let (upper, lower) = (color(top), color(bottom));
+        let Some(cell) = buf.cell_mut((self.window.area.x + col as u16, self.window.area.y + row)) else { return };
+        cell.reset();
+        match (upper, lower) {
+            (None, None) => {}
+            (Some(upper), Some(lower)) if upper == lower => {
+                cell.set_char(' ').set_bg(upper);
+            }
+            (Some(upper), None) => {
+                cell.set_char('▀').set_fg(upper);
+            }
+            (None, Some(lower)) => {
+                cell.set_char('▄').set_fg(lower);
+            }
+            (Some(upper), Some(lower)) => {
+                cell.set_char('▀').set_fg(upper).set_bg(lower);
+            }
+        }
+    }
+}
+
+fn brackets(inner: &str, columns: usize) -> String {
+    match columns {
+        0 => String::new(),
+        1 => "◆".into(),
+        2 => "[]".into(),
+        _ => {
+            let inner = if inner.chars().count() > columns - 2 { "" } else { inner };
+            format!("[{inner:^width$}]", width = columns - 2)
+        }
+    }
+}
+
+fn crosshair(across: bool, down: bool, columns: usize, blank: char) -> String {
+    if across {
+        return "─".repeat(columns);
+    }
+    let mark = if down { '│' } else { blank };
+    let left = (columns - 1) / 2;
+    format!("{}{mark}{}", " ".repeat(left), " ".repeat(columns - 1 - left))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_short() {
+        assert_eq!(short(0.614), ".61");
+        assert_eq!(short(0.9951), "1.0");
+        assert_eq!(short(0.004), "");
+        assert_eq!(short(1.0), "1.0");
+    }
+
+    #[test]
+    fn the_cursor_keeps_its_width() {
+        for columns in 1..8 {
+            assert_eq!(brackets(".61", columns).chars().count(), columns);
+            assert_eq!(crosshair(false, true, columns, ' ').chars().count(), columns);
+        }
+        assert_eq!(brackets(".61", 5), "[.61]");
+    }
+}

@@ -1,0 +1,8 @@
+//! Pieces that several views draw with.
+
+pub mod axis;
+pub mod bar;
+pub mod cells;
+pub mod editor;
+pub mod heat;
+pub mod passage;
