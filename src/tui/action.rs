@@ -138,9 +138,10 @@ impl PartialEq for Effect {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Effect::Ask(a), Effect::Ask(b)) => a == b,
-            (Effect::Survey { serial: a, distance: c, .. }, Effect::Survey { serial: b, distance: d, .. }) => {
-                a == b && c == d
-            }
+            (
+                Effect::Survey { serial: a, distance: c, .. },
+                Effect::Survey { serial: b, distance: d, .. },
+            ) => a == b && c == d,
             (Effect::Copy(a), Effect::Copy(b)) => a == b,
             (Effect::Redraw, Effect::Redraw) | (Effect::Suspend, Effect::Suspend) => true,
             _ => false,

@@ -73,7 +73,8 @@ impl Cache {
             })
             .collect();
         let key = key(app);
-        let known = self.pixels.as_ref().filter(|(k, w, p, _)| *k == key && w == window && *p == app.reading.pool);
+        let known =
+            self.pixels.as_ref().filter(|(k, w, p, _)| *k == key && w == window && *p == app.reading.pool);
         let weights = match known {
             Some((.., weights)) => Rc::clone(weights),
             None => {

@@ -87,8 +87,24 @@ pub const TABLE: &[Entry] = &[
     entry(C::LastKey, "last-key", &["end", "$"], "", MOVE, Always, "To the last key, or line"),
     entry(C::FirstQuery, "first-query", &["ctrl-home", "K"], "", MOVE, ON_CELLS, "To the first query"),
     entry(C::LastQuery, "last-query", &["ctrl-end", "J"], "", MOVE, ON_CELLS, "To the last query"),
-    entry(C::Strongest, "strongest", &["m"], "strongest", MOVE, ON_CELLS, "To the strongest key of this query"),
-    entry(C::NextLink, "next-link", &["n"], "far link", MOVE, Always, "To the next far link of this head, strongest first"),
+    entry(
+        C::Strongest,
+        "strongest",
+        &["m"],
+        "strongest",
+        MOVE,
+        ON_CELLS,
+        "To the strongest key of this query",
+    ),
+    entry(
+        C::NextLink,
+        "next-link",
+        &["n"],
+        "far link",
+        MOVE,
+        Always,
+        "To the next far link of this head, strongest first",
+    ),
     entry(C::PreviousLink, "previous-link", &["N"], "", MOVE, Always, "To the far link before"),
     entry(C::Farther, "farther", &[">"], "", MOVE, Always, "Count links as far from one token farther"),
     entry(C::Nearer, "nearer", &["<"], "", MOVE, Always, "Count links as far from one token nearer"),
@@ -101,34 +117,138 @@ pub const TABLE: &[Entry] = &[
     entry(C::NextLayer, "next-layer", &["}"], "layer", HEAD, Always, "The next layer"),
     entry(C::NextKind, "next-kind", &["tab"], "kind", HEAD, Always, "The next kind: encoder, decoder, cross"),
     entry(C::PreviousKind, "previous-kind", &["backtab"], "", HEAD, Always, "The kind before"),
-    entry(C::Overview, "overview", &["g"], "overview", HEAD, Always, "All layers and heads of the kind, and back"),
-    entry(C::Open, "open", &["enter"], "open", HEAD, In(&[View::Grid, View::Heads, View::Links]), "Open what is selected"),
-    entry(C::Mark, "mark", &["space"], "mark", HEAD, In(&[View::Grid, View::Heads]), "Mark or unmark the head"),
+    entry(
+        C::Overview,
+        "overview",
+        &["g"],
+        "overview",
+        HEAD,
+        Always,
+        "All layers and heads of the kind, and back",
+    ),
+    entry(
+        C::Open,
+        "open",
+        &["enter"],
+        "open",
+        HEAD,
+        In(&[View::Grid, View::Heads, View::Links]),
+        "Open what is selected",
+    ),
+    entry(
+        C::Mark,
+        "mark",
+        &["space"],
+        "mark",
+        HEAD,
+        In(&[View::Grid, View::Heads]),
+        "Mark or unmark the head",
+    ),
     entry(C::EditSource, "source", &["s"], "source", TEXT, Always, "Type another source"),
-    entry(C::EditTarget, "target", &["t"], "target", TEXT, Always, "Type a target to force; empty: generate it"),
+    entry(
+        C::EditTarget,
+        "target",
+        &["t"],
+        "target",
+        TEXT,
+        Always,
+        "Type a target to force; empty: generate it",
+    ),
     entry(C::Generate, "generate", &["T"], "", TEXT, Always, "Drop the forced target and generate one"),
     entry(C::CopyValue, "copy-value", &["y"], "", TEXT, Always, "Copy the selected weight with its tokens"),
     entry(C::CopyRow, "copy-row", &["Y"], "", TEXT, Always, "Copy the selected row with its tokens"),
     entry(C::CopyMap, "copy-map", &["ctrl-y"], "", TEXT, Always, "Copy the whole map as a table"),
     entry(C::ZoomIn, "zoom-in", &["+", "="], "", LOOK, MAPS, "Zoom in"),
-    entry(C::ZoomOut, "zoom-out", &["-"], "", LOOK, MAPS, "Zoom out; cells then show the largest weight they cover"),
+    entry(
+        C::ZoomOut,
+        "zoom-out",
+        &["-"],
+        "",
+        LOOK,
+        MAPS,
+        "Zoom out; cells then show the largest weight they cover",
+    ),
     entry(C::ZoomFit, "zoom", &["z"], "", LOOK, MAPS, "The whole map, or cells with labels"),
-    entry(C::Words, "words", &["w"], "words", LOOK, Always, "Merge pieces into words: keys summed, queries averaged"),
-    entry(C::Special, "special", &["x"], "", LOOK, Always, "Special tokens: show, hide, hide and renormalise"),
-    entry(C::Range, "range", &["r"], "", LOOK, Always, "Full colour at the maximum of the row, of the map, or at 1"),
-    entry(C::Curve, "curve", &["c"], "", LOOK, Always, "Colour grows linearly, with the square root, or the logarithm"),
+    entry(
+        C::Words,
+        "words",
+        &["w"],
+        "words",
+        LOOK,
+        Always,
+        "Merge pieces into words: keys summed, queries averaged",
+    ),
+    entry(
+        C::Special,
+        "special",
+        &["x"],
+        "",
+        LOOK,
+        Always,
+        "Special tokens: show, hide, hide and renormalise",
+    ),
+    entry(
+        C::Range,
+        "range",
+        &["r"],
+        "",
+        LOOK,
+        Always,
+        "Full colour at the maximum of the row, of the map, or at 1",
+    ),
+    entry(
+        C::Curve,
+        "curve",
+        &["c"],
+        "",
+        LOOK,
+        Always,
+        "Colour grows linearly, with the square root, or the logarithm",
+    ),
     entry(C::Pooling, "pooling", &["p"], "", LOOK, MAPS, "Zoomed out, show the largest weight or the mean"),
-    entry(C::ThresholdUp, "threshold-up", &["."], "", LOOK, MAPS, "Raise the weight below which nothing is drawn"),
+    entry(
+        C::ThresholdUp,
+        "threshold-up",
+        &["."],
+        "",
+        LOOK,
+        MAPS,
+        "Raise the weight below which nothing is drawn",
+    ),
     entry(C::ThresholdDown, "threshold-down", &[","], "", LOOK, MAPS, "Lower it"),
     entry(C::Colormap, "colours", &["C"], "", LOOK, Always, "The next colour map"),
     entry(C::Glyphs, "glyphs", &["G"], "", LOOK, Always, "Draw weights as glyphs, or as colours"),
     entry(C::Show(View::Map), "map", &["1"], "", VIEW, Always, "Map: one head as a heatmap"),
     entry(C::Show(View::Grid), "grid", &["3"], "", VIEW, Always, "Grid: every head of a kind"),
-    entry(C::Palette, "palette", &[":", "ctrl-p"], "", PROGRAM, Always, "Find a command, or go to a head: 3.5, cross 2.4"),
+    entry(
+        C::Palette,
+        "palette",
+        &[":", "ctrl-p"],
+        "",
+        PROGRAM,
+        Always,
+        "Find a command, or go to a head: 3.5, cross 2.4",
+    ),
     entry(C::Help, "help", &["?", "f1"], "help", PROGRAM, Always, "The keys of this view"),
-    entry(C::Cancel, "cancel", &["esc"], "", PROGRAM, Always, "Close what lies on top, or stop the work under way"),
+    entry(
+        C::Cancel,
+        "cancel",
+        &["esc"],
+        "",
+        PROGRAM,
+        Always,
+        "Close what lies on top, or stop the work under way",
+    ),
     entry(C::Redraw, "redraw", &["ctrl-l"], "", PROGRAM, Always, "Draw the screen anew"),
-    entry(C::Suspend, "suspend", &["ctrl-z"], "", PROGRAM, Always, "Suspend the program; `fg` brings it back"),
+    entry(
+        C::Suspend,
+        "suspend",
+        &["ctrl-z"],
+        "",
+        PROGRAM,
+        Always,
+        "Suspend the program; `fg` brings it back",
+    ),
     entry(C::Quit, "quit", &["q", "ctrl-c"], "quit", PROGRAM, Always, "Quit"),
 ];
 
@@ -142,7 +262,8 @@ pub struct Chord {
 impl Chord {
     /// The chord of a key event; Shift is part of the character where there is one.
     pub fn of(event: &KeyEvent) -> Self {
-        let mut modifiers = event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
+        let mut modifiers =
+            event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
         if matches!(event.code, KeyCode::Char(_) | KeyCode::BackTab) {
             modifiers -= KeyModifiers::SHIFT;
         }
@@ -197,8 +318,10 @@ impl FromStr for Chord {
 
 /// How a key is written for people: `←`, `Ctrl-Y`, `Tab`.
 pub fn spell(key: &str) -> String {
-    let (ctrl, key) = key.strip_prefix("ctrl-").filter(|rest| !rest.is_empty()).map_or(("", key), |k| ("Ctrl-", k));
-    let (shift, key) = key.strip_prefix("shift-").filter(|rest| !rest.is_empty()).map_or(("", key), |k| ("Shift-", k));
+    let (ctrl, key) =
+        key.strip_prefix("ctrl-").filter(|rest| !rest.is_empty()).map_or(("", key), |k| ("Ctrl-", k));
+    let (shift, key) =
+        key.strip_prefix("shift-").filter(|rest| !rest.is_empty()).map_or(("", key), |k| ("Shift-", k));
     let name = match key {
         "left" => "←",
         "right" => "→",
@@ -216,7 +339,9 @@ pub fn spell(key: &str) -> String {
         "delete" => "Del",
         "space" => "Space",
         "f1" => "F1",
-        key => return format!("{ctrl}{shift}{}", if ctrl.is_empty() { key.into() } else { key.to_uppercase() }),
+        key => {
+            return format!("{ctrl}{shift}{}", if ctrl.is_empty() { key.into() } else { key.to_uppercase() });
+        }
     };
     format!("{ctrl}{shift}{name}")
 }
@@ -230,8 +355,10 @@ pub struct Keymap {
 
 impl Default for Keymap {
     fn default() -> Self {
-        Self::build(TABLE.iter().map(|entry| entry.keys.iter().map(|key| key.to_string()).collect()).collect())
-            .0
+        Self::build(
+            TABLE.iter().map(|entry| entry.keys.iter().map(|key| key.to_string()).collect()).collect(),
+        )
+        .0
     }
 }
 
@@ -262,12 +389,9 @@ impl Keymap {
             .iter()
             .map(|entry| match overrides.get(entry.name) {
                 Some(keys) => keys.clone(),
-                None => entry
-                    .keys
-                    .iter()
-                    .map(|key| key.to_string())
-                    .filter(|key| !given.contains(&key))
-                    .collect(),
+                None => {
+                    entry.keys.iter().map(|key| key.to_string()).filter(|key| !given.contains(&key)).collect()
+                }
             })
             .collect();
         let (keymap, wrong) = Self::build(keys);
@@ -301,7 +425,8 @@ impl Keymap {
     /// The keys of a command, as people write them.
     pub fn keys(&self, command: Command) -> Vec<String> {
         let at = TABLE.iter().position(|entry| entry.command == command);
-        at.and_then(|at| self.keys.get(at)).map_or_else(Vec::new, |keys| keys.iter().map(|key| spell(key)).collect())
+        at.and_then(|at| self.keys.get(at))
+            .map_or_else(Vec::new, |keys| keys.iter().map(|key| spell(key)).collect())
     }
 
     /// The commands that apply in a view with their keys.

@@ -2,51 +2,19 @@
 
 use super::app::App;
 use super::reading;
-use super::survey::distance_of;
+use super::survey;
+use crate::analysis::links::Link;
 use crate::matrix::Matrix;
-use crate::site::Kind;
 
-/// A pair of tokens of one head.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Link {
-    /// The query token.
-    pub query: usize,
-    /// The key token.
-    pub key: usize,
-    /// How far apart they are.
-    pub distance: usize,
-    /// The weight.
-    pub weight: f32,
-}
-
-/// Links of one head that a key walks, at most.
-const LIMIT: usize = 99;
-
-/// Weights below this are no links.
-const LEAST: f32 = 0.1;
-
-/// The far links of the selected head, strongest first: at least the state's distance apart, without special
-/// tokens.
+/// The far links of the selected head, strongest first: from the survey, or found now where it has not come
+/// so far.
 pub fn far(app: &App) -> Vec<Link> {
-    let Some(capture) = &app.capture else { return Vec::new() };
-    let Ok(map) = capture.map(app.place.head) else { return Vec::new() };
-    let kind = app.place.head.kind();
-    let (queries, keys) = (capture.queries(kind), capture.keys(kind));
-    let mut links = Vec::new();
-    for query in 0..map.rows() {
-        if kind == Kind::Encoder && queries.get(query).is_some_and(|token| token.special) {
-            continue;
-        }
-        for (key, &weight) in map.row(query).iter().enumerate() {
-            let distance = distance_of(kind, (map.rows(), map.cols()), query, key);
-            if weight >= LEAST && distance >= app.distance && keys.get(key).is_some_and(|token| !token.special) {
-                links.push(Link { query, key, distance, weight });
-            }
-        }
+    let head = app.place.head;
+    if let Some(facts) = app.survey.heads.get(&head) {
+        return facts.links.clone();
     }
-    links.sort_by(|a, b| b.weight.total_cmp(&a.weight).then((a.query, a.key).cmp(&(b.query, b.key))));
-    links.truncate(LIMIT);
-    links
+    let Some(capture) = &app.capture else { return Vec::new() };
+    capture.map(head).map(|map| survey::far_links(capture, head, &map, app.distance)).unwrap_or_default()
 }
 
 /// Selects the strongest link of the selected head, if it has far ones.
@@ -83,7 +51,8 @@ pub fn row_text(app: &App) -> Option<String> {
     let map = shown(app)?;
     let query = app.query();
     let row = (query < map.rows()).then(|| map.row(query))?;
-    let lines = app.keys().units.iter().zip(row).map(|(unit, weight)| format!("{}\t{weight:.6}\n", unit.label));
+    let lines =
+        app.keys().units.iter().zip(row).map(|(unit, weight)| format!("{}\t{weight:.6}\n", unit.label));
     Some(lines.collect())
 }
 

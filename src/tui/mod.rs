@@ -1,1 +1,103 @@
-//! The screen.
+//! The screen: an explorer of one capture at a time, keyboard first.
+//!
+//! State is in one place ([`app::App`]) and changes in one place ([`update::update`]), which is pure and
+//! returns what the world should do. Drawing ([`views::draw`]) is a pure function of the state. Keys mean
+//! commands through one table ([`keymap::TABLE`]). Everything that happens (keys, the engine's events,
+//! surveys, signals) comes through one channel; all that is there is taken, then one frame is drawn.
+
+pub mod action;
+pub mod app;
+pub mod cache;
+pub mod input;
+pub mod keymap;
+pub mod labels;
+pub mod layout;
+pub mod links;
+mod messages;
+pub mod overlays;
+pub mod reading;
+pub mod survey;
+pub mod terminal;
+pub mod theme;
+pub mod update;
+pub mod views;
+pub mod widgets;
+pub mod zoom;
+
+use std::sync::mpsc::{Receiver, channel};
+
+use action::{Action, Effect};
+use app::App;
+use cache::Cache;
+use keymap::Keymap;
+use messages::Message;
+use terminal::Screen;
+use theme::Theme;
+
+use crate::engine::{OpenOptions, Request, RunOptions};
+use crate::error::Result;
+
+/// What to explore.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// The model or the capture file.
+    pub model: OpenOptions,
+    /// The texts to begin with; `None`: the model's own example.
+    pub run: Option<RunOptions>,
+}
+
+/// How the explorer looks and listens.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Colours.
+    pub theme: Theme,
+    /// Keys.
+    pub keymap: Keymap,
+}
+
+/// Opens the explorer and returns when the user has left it. The terminal is given back whatever happens.
+///
+/// # Errors
+/// The terminal cannot be used. Errors of the engine are shown on the screen.
+pub fn run(start: Start, settings: Settings) -> Result<()> {
+    let (sender, inbox) = channel();
+    let world = messages::World::start(sender)?;
+    let mut app = App::new(start.model.model.clone(), start.run, settings.theme, settings.keymap);
+    let mut screen = Screen::enter()?;
+    world.perform(&mut screen, vec![Effect::Ask(Request::Open(start.model))])?;
+    let ended = explore(&mut app, &mut screen, &world, &inbox);
+    drop(screen);
+    world.end(ended?)
+}
+
+/// Draws, waits, takes all that has come, and so on; returns the signal that ended it, if one did.
+fn explore(
+    app: &mut App,
+    screen: &mut Screen,
+    world: &messages::World,
+    inbox: &Receiver<Message>,
+) -> Result<Option<i32>> {
+    let mut cache = Cache::default();
+    loop {
+        screen.draw(app, &mut cache)?;
+        let Ok(first) = inbox.recv() else { return Ok(None) };
+        for message in std::iter::once(first).chain(inbox.try_iter()) {
+            let action = match message {
+                Message::Terminal(event) => match input::action(app, event) {
+                    Some(action) => action,
+                    None => continue,
+                },
+                Message::Engine(event) => Action::Engine(event),
+                Message::Surveyed(part) => Action::Surveyed(part),
+                Message::Crashed(message) => Action::Crashed(message),
+                Message::Suspend => Action::Do(action::Command::Suspend),
+                Message::End(signal) => return Ok(Some(signal)),
+            };
+            let effects = update::update(app, action);
+            world.perform(screen, effects)?;
+            if app.done {
+                return Ok(None);
+            }
+        }
+    }
+}

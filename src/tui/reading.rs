@@ -163,9 +163,11 @@ mod tests {
         let labels: Vec<_> = axis.units.iter().map(|unit| unit.label.as_str()).collect();
         assert_eq!(labels, ["children", "play", "</s>"]);
         assert_eq!((axis.unit_of(1), axis.token_of(1)), (0, 2));
-        let map = Matrix::new(4, 4, vec![
-            0.1, 0.2, 0.3, 0.4, 0.3, 0.4, 0.1, 0.2, 0.0, 0.0, 1.0, 0.0, 0.25, 0.25, 0.25, 0.25,
-        ]);
+        let map = Matrix::new(
+            4,
+            4,
+            vec![0.1, 0.2, 0.3, 0.4, 0.3, 0.4, 0.1, 0.2, 0.0, 0.0, 1.0, 0.0, 0.25, 0.25, 0.25, 0.25],
+        );
         let words = read(&map, &axis, &axis, &reading);
         assert_eq!((words.rows(), words.cols()), (3, 3));
         assert!((words.get(0, 0).unwrap() - 0.5).abs() < 1e-6);

@@ -1,23 +1,24 @@
-//! What is known of every head of a capture: thumbnails and metrics, measured behind the screen.
+//! What is known of every head of a capture: thumbnails, metrics and far links, measured behind the screen.
 
 use std::collections::BTreeMap;
 
+use crate::analysis::Context;
+use crate::analysis::links::{Link, LinkFilter, links};
+use crate::analysis::metrics::{HeadMetrics, head_metrics};
 use crate::capture::Capture;
 use crate::matrix::Matrix;
 use crate::paint::{Pool, Window, pool};
-use crate::site::{Head, Kind};
+use crate::site::{Head, Kind, Site};
 
 /// What is known of one head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
     /// The map in at most [`THUMBNAIL`] rows and columns, max-pooled.
     pub thumbnail: Matrix,
-    /// Mean entropy of the rows, in nats.
-    pub entropy: f32,
-    /// Mean share of a row's weight at least `distance` away.
-    pub far: f32,
-    /// The same share over what uniform rows would have there.
-    pub far_ratio: f32,
+    /// Its metrics.
+    pub metrics: HeadMetrics,
+    /// Its far links, strongest first.
+    pub links: Vec<Link>,
 }
 
 /// Rows and columns of a thumbnail, at most.
@@ -37,7 +38,7 @@ pub struct Survey {
 pub struct Surveyed {
     /// The capture's number.
     pub serial: u64,
-    /// Links at least this far apart counted as far.
+    /// Keys farther than this counted as far.
     pub distance: usize,
     /// Heads that were measured.
     pub heads: Vec<(Head, Facts)>,
@@ -45,13 +46,18 @@ pub struct Surveyed {
     pub complete: bool,
 }
 
-/// Measures every head of a capture, layer by layer; `tell` is called after each layer and stops the work by
+/// Measures every head of a capture, site by site; `tell` is called after each and stops the work by
 /// returning false.
 pub fn run(serial: u64, capture: &Capture, distance: usize, mut tell: impl FnMut(Surveyed) -> bool) {
     for kind in Kind::ALL {
         for layer in 0..capture.layers(kind) {
-            let heads = capture.heads_of(kind).into_iter().filter(|head| head.layer() == layer);
-            let heads = heads.filter_map(|head| Some((head, measure(kind, &capture.map(head).ok()?, distance)))).collect();
+            let site = Site::new(kind, layer);
+            let mut heads = Vec::new();
+            for head in (0..capture.heads(site)).map(|head| site.head(head)) {
+                if let Ok(map) = capture.map(head) {
+                    heads.push((head, measure(capture, head, &map, distance)));
+                }
+            }
             if !tell(Surveyed { serial, distance, heads, complete: false }) {
                 return;
             }
@@ -60,41 +66,32 @@ pub fn run(serial: u64, capture: &Capture, distance: usize, mut tell: impl FnMut
     tell(Surveyed { serial, distance, heads: Vec::new(), complete: true });
 }
 
-fn measure(kind: Kind, map: &Matrix, distance: usize) -> Facts {
-    let thumbnail = pool(map, &Window::whole(map), THUMBNAIL, THUMBNAIL, Pool::Max);
-    let (mut entropy, mut far, mut uniform) = (0.0f64, 0.0f64, 0.0f64);
-    for query in 0..map.rows() {
-        let row = map.row(query);
-        let seen = if kind == Kind::Decoder { (query + 1).min(row.len()) } else { row.len() };
-        let mut away = 0;
-        for (key, &weight) in row.iter().enumerate().take(seen) {
-            if weight > 0.0 {
-                entropy -= f64::from(weight) * f64::from(weight.ln());
-            }
-            if distance_of(kind, (map.rows(), map.cols()), query, key) >= distance {
-                far += f64::from(weight);
-                away += 1;
-            }
-        }
-        uniform += f64::from(away) / seen.max(1) as f64;
-    }
-    let rows = map.rows().max(1) as f64;
+/// The context of a kind's maps.
+pub fn context(capture: &Capture, kind: Kind) -> Context<'_> {
+    Context::new(kind, capture.queries(kind), capture.keys(kind))
+}
+
+fn measure(capture: &Capture, head: Head, map: &Matrix, distance: usize) -> Facts {
+    let context = context(capture, head.kind());
     Facts {
-        thumbnail,
-        entropy: (entropy / rows) as f32,
-        far: (far / rows) as f32,
-        far_ratio: if uniform > 0.0 { (far / uniform) as f32 } else { 0.0 },
+        thumbnail: pool(map, &Window::whole(map), THUMBNAIL, THUMBNAIL, Pool::Max),
+        metrics: head_metrics(map, &context, distance as f32),
+        links: far_links(capture, head, map, distance),
     }
 }
 
-/// How far apart a query and a key are: in tokens, or from the alignment diagonal in a cross map of
-/// `(queries, keys)`, rounded.
-pub fn distance_of(kind: Kind, (queries, keys): (usize, usize), query: usize, key: usize) -> usize {
-    match kind {
-        Kind::Cross => {
-            let diagonal = query as f32 * keys as f32 / queries.max(1) as f32;
-            (diagonal - key as f32).abs().round() as usize
-        }
-        _ => query.abs_diff(key),
-    }
+/// Weights below this are no links.
+const LEAST: f32 = 0.1;
+
+/// The links of a head to keys farther than `distance` tokens, strongest first, without special tokens.
+pub fn far_links(capture: &Capture, head: Head, map: &Matrix, distance: usize) -> Vec<Link> {
+    let filter = LinkFilter {
+        min_distance: distance as f32 + 1.0,
+        min_weight: LEAST,
+        top: 50,
+        punctuation: true,
+        sinks: true,
+        special: false,
+    };
+    links([(head, map.clone(), context(capture, head.kind()))], &filter)
 }

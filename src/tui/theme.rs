@@ -78,8 +78,9 @@ impl Theme {
     pub fn detect(var: impl Fn(&str) -> Option<String>) -> Self {
         let depth = Depth::detect(&var);
         // COLORFGBG is "foreground;background": 7 and 15 are white
-        let light =
-            var("COLORFGBG").and_then(|v| v.rsplit(';').next()?.parse::<u8>().ok()).is_some_and(|bg| bg == 7 || bg == 15);
+        let light = var("COLORFGBG")
+            .and_then(|v| v.rsplit(';').next()?.parse::<u8>().ok())
+            .is_some_and(|bg| bg == 7 || bg == 15);
         let utf8 = ["LC_ALL", "LC_CTYPE", "LANG"]
             .iter()
             .find_map(|name| var(name).filter(|value| !value.is_empty()))
@@ -196,7 +197,9 @@ impl Theme {
 /// The nearest colour of the 256-colour palette's cube and greys.
 fn nearest_256([r, g, b]: [u8; 3]) -> u8 {
     const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
-    let nearest = |v: u8| (0..6u8).min_by_key(|&i| STEPS.get(usize::from(i)).map_or(255, |s| s.abs_diff(v))).unwrap_or(0);
+    let nearest = |v: u8| {
+        (0..6u8).min_by_key(|&i| STEPS.get(usize::from(i)).map_or(255, |s| s.abs_diff(v))).unwrap_or(0)
+    };
     let step = |i: u8| STEPS.get(usize::from(i)).copied().unwrap_or(0);
     let distance = |x: (u8, u8, u8)| {
         [(x.0, r), (x.1, g), (x.2, b)].iter().map(|(p, q)| u32::from(p.abs_diff(*q)).pow(2)).sum::<u32>()

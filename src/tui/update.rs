@@ -140,7 +140,9 @@ fn edit(app: &mut App, side: Side) {
     }
     let text = match (side, &app.capture) {
         (Side::Source, Some(capture)) => capture.source.text.clone(),
-        (Side::Target, Some(capture)) => app.run.target.clone().unwrap_or_else(|| capture.target.text.clone()),
+        (Side::Target, Some(capture)) => {
+            app.run.target.clone().unwrap_or_else(|| capture.target.text.clone())
+        }
         (Side::Source, None) => app.run.source.clone(),
         (Side::Target, None) => app.run.target.clone().unwrap_or_default(),
     };
@@ -176,7 +178,8 @@ fn look(app: &mut App, command: Command) -> bool {
             reading.threshold = THRESHOLDS.into_iter().find(|&t| t > reading.threshold + 1e-6).unwrap_or(0.8);
         }
         Command::ThresholdDown => {
-            reading.threshold = THRESHOLDS.into_iter().rev().find(|&t| t < reading.threshold - 1e-6).unwrap_or(0.0);
+            reading.threshold =
+                THRESHOLDS.into_iter().rev().find(|&t| t < reading.threshold - 1e-6).unwrap_or(0.0);
         }
         Command::Colormap => {
             let sequential = &Colormap::ALL[..Colormap::ALL.len() - 1];
@@ -308,7 +311,13 @@ fn walk_grid(app: &mut App, command: Command) {
         Command::Left => at.saturating_sub(1),
         Command::Right => at + 1,
         Command::Up => at.checked_sub(across).unwrap_or(at),
-        Command::Down => if at + across <= last { at + across } else { at },
+        Command::Down => {
+            if at + across <= last {
+                at + across
+            } else {
+                at
+            }
+        }
         Command::PageUp => at.saturating_sub(page),
         Command::PageDown => at + page,
         Command::FirstKey => 0,
@@ -323,7 +332,7 @@ fn walk_grid(app: &mut App, command: Command) {
 fn next_link(app: &mut App, forward: bool) {
     let links = links::far(app);
     if links.is_empty() {
-        app.notice = Some(format!("{} has no link {} or more tokens away", app.place.head, app.distance));
+        app.notice = Some(format!("{} has no link beyond {} tokens", app.place.head, app.distance));
         return;
     }
     let here = (app.place.query(), app.place.key());
@@ -344,7 +353,7 @@ fn next_link(app: &mut App, forward: bool) {
 
 fn set_distance(app: &mut App, distance: usize) -> Vec<Effect> {
     app.distance = distance;
-    app.notice = Some(format!("far: {distance} or more tokens away"));
+    app.notice = Some(format!("far: beyond {distance} tokens"));
     survey(app)
 }
 
@@ -362,10 +371,13 @@ fn copy(app: &mut App, command: Command) -> Vec<Effect> {
         _ => links::map_text(app),
     };
     let Some(text) = text else { return Vec::new() };
-    app.notice = Some(format!("copied {}", match command {
-        Command::CopyValue => "the weight",
-        Command::CopyRow => "the row",
-        _ => "the map",
-    }));
+    app.notice = Some(format!(
+        "copied {}",
+        match command {
+            Command::CopyValue => "the weight",
+            Command::CopyRow => "the row",
+            _ => "the map",
+        }
+    ));
     vec![Effect::Copy(text)]
 }

@@ -5,3 +5,6 @@ mod hub;
 mod tokenizers;
 mod walls;
 mod weights;
+
+mod made;
+mod screens;

@@ -7,7 +7,6 @@ use super::frame;
 use crate::site::{Head, Kind};
 use crate::tui::action::Command;
 use crate::tui::app::App;
-use crate::tui::keymap;
 use crate::tui::layout::{Hit, Layout};
 use crate::tui::widgets::cells::{fit_left, part, put, width};
 use crate::tui::widgets::editor::Editor;

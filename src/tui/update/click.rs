@@ -3,11 +3,11 @@
 use ratatui::layout::Position;
 
 use super::{command_, overlay, select};
+use crate::site::Site;
 use crate::tui::action::{Command, Effect};
 use crate::tui::app::{App, View};
 use crate::tui::layout::Hit;
 use crate::tui::overlays::Overlay;
-use crate::site::Site;
 
 /// The left button went down, or was dragged.
 pub fn click(app: &mut App, at: Position, drag: bool) -> Vec<Effect> {

@@ -67,7 +67,7 @@ fn draw_tile(buf: &mut Buffer, tile: Rect, app: &App, head: Head) {
         put(buf, tile, tile.x + 1, tile.y + 1, "…", theme.dim());
         return;
     };
-    let far = format!(" far {:.2}", facts.far);
+    let far = format!(" far {:.2}", facts.metrics.far_mass);
     let room = usize::from(tile.right().saturating_sub(end + 1));
     if far.len() <= room {
         put(buf, tile, end, tile.y, &fit(&far, room), theme.dim());

@@ -18,7 +18,6 @@ use crate::tui::cache::{Cache, Sheet};
 use crate::tui::layout::{Hit, Layout};
 use crate::tui::links;
 use crate::tui::reading::Axis;
-use crate::tui::survey::distance_of;
 use crate::tui::widgets::axis::{self, Flags};
 use crate::tui::widgets::bar::{bar, color_bar};
 use crate::tui::widgets::cells::{fit, fit_left, fit_right, part, put, width};
@@ -38,7 +37,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
     map(buf, upper, app, cache, &sheet, layout);
     if side > 0 {
         let panel = part(area, area.width - side, 0, side, area.height - text);
-        strongest(buf, panel, app, &sheet, layout);
+        strongest(buf, panel, app, &sheet);
     }
     if text > 0 {
         texts(buf, part(area, 0, area.height - text, area.width, text), app, &sheet, layout);
@@ -114,7 +113,8 @@ impl Gutter {
             let (predicted, probability) = app.axes.predicts.get(query).cloned().unwrap_or_default();
             text.push_str(&format!(" → {}", fit_left(&predicted, self.predicts)));
             if self.probability > 0 {
-                let known = probability.map_or_else(String::new, |p| if p < 0.005 { ".00".into() } else { short(p) });
+                let known =
+                    probability.map_or_else(String::new, |p| if p < 0.005 { ".00".into() } else { short(p) });
                 text.push_str(&fit_right(&known, self.probability));
             }
         }
@@ -141,11 +141,8 @@ fn map(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, sheet: &Sheet
         })
     };
     let most = (below.height / 2).min(10);
-    let (flags, rows) = if below.height >= 2 {
-        axis::layout(app.keys(), &view(below), most)
-    } else {
-        (Flags::Sparse, 0)
-    };
+    let (flags, rows) =
+        if below.height >= 2 { axis::layout(app.keys(), &view(below), most) } else { (Flags::Sparse, 0) };
     let room = part(below, 0, rows, below.width.saturating_sub(1), below.height - rows);
     let window = view(room);
     if has_rule {
@@ -162,7 +159,8 @@ fn map(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, sheet: &Sheet
     axis::draw(buf, keys_area, app.keys(), &window, &flags, app.key(), theme);
     for y in 0..window.area.height {
         let pixel = usize::from(y) * window.stacked;
-        let places = window.rows_of(pixel).start..window.rows_of((pixel + window.stacked - 1).min(window.pixels.0 - 1)).end;
+        let places = window.rows_of(pixel).start
+            ..window.rows_of((pixel + window.stacked - 1).min(window.pixels.0 - 1)).end;
         let here = places.contains(&app.query());
         let query = if here { app.query() } else { places.start };
         let style = if here {
@@ -218,7 +216,7 @@ fn shows(app: &App, window: &Window) -> String {
 }
 
 /// The panel at the right: the row's strongest keys, what the row predicts, the head's far links.
-fn strongest(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut Layout) {
+fn strongest(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet) {
     let theme = &app.theme;
     rule(buf, part(area, 0, 0, area.width, 1), &[(1, "strongest keys")], app);
     put(buf, area, area.x, area.y, "┬", theme.line());
@@ -231,7 +229,8 @@ fn strongest(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mu
         return;
     }
     let row = sheet.map.row(query);
-    let mut order: Vec<usize> = (0..row.len()).filter(|&key| row.get(key).is_some_and(|w| *w > 0.0)).collect();
+    let mut order: Vec<usize> =
+        (0..row.len()).filter(|&key| row.get(key).is_some_and(|w| *w > 0.0)).collect();
     let by_weight = |a: &usize, b: &usize| {
         row.get(*b).unwrap_or(&0.0).total_cmp(row.get(*a).unwrap_or(&0.0)).then(a.cmp(b))
     };
@@ -271,7 +270,7 @@ fn strongest(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mu
         }
     }
     if y + 3 < inner.bottom() && !links.is_empty() {
-        let title = format!("far links of this head ({}+)", app.distance);
+        let title = format!("far links, beyond {}", app.distance);
         put(buf, inner, inner.x, y + 1, &fit(&title, columns), theme.dim());
         y += 2;
         for link in links.iter() {
@@ -286,13 +285,12 @@ fn strongest(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mu
                 keys.label(keys.unit_of(link.key))
             );
             let style = if here { theme.accent() } else { theme.text() };
-            let numbers = format!(" {:>3} {:.2}", link.distance, link.weight);
+            let numbers = format!(" {:>3.0} {:.2}", link.distance, link.weight);
             put(buf, inner, inner.x, y, &fit(&names, columns.saturating_sub(width(&numbers))), style);
             put(buf, inner, inner.right().saturating_sub(width(&numbers) as u16), y, &numbers, style);
             y += 1;
         }
     }
-    let _ = (distance_of, layout);
 }
 
 /// What the selected decoder row predicts: label, probability, whether it is the target's token.
@@ -307,14 +305,21 @@ fn candidates(app: &App) -> Vec<(String, f32, bool)> {
     prediction
         .candidates
         .iter()
-        .map(|(token, probability)| (crate::tui::labels::label(token), *probability, Some(token.id) == target))
+        .map(|(token, probability)| {
+            (crate::tui::labels::label(token), *probability, Some(token.id) == target)
+        })
         .collect()
 }
 
 /// Source and target as running text, shaded by the weights of the selected row.
 fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut Layout) {
     let half = area.width / 2;
-    rule(buf, part(area, 0, 0, area.width, 1), &[(1, "source"), (half, "target, as the decoder reads it")], app);
+    rule(
+        buf,
+        part(area, 0, 0, area.width, 1),
+        &[(1, "source"), (half, "target, as the decoder reads it")],
+        app,
+    );
     let height = area.height.saturating_sub(1);
     let left = part(area, 1, 1, half.saturating_sub(2), height);
     let right = part(area, half + 1, 1, area.width.saturating_sub(half + 2), height);
@@ -328,7 +333,8 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut La
             let weight = row.get(place).copied().unwrap_or(0.0);
             style = app.theme.shaded_text(scale.unit(weight, scale.top(top, sheet.max)));
             if place == app.key() {
-                style = style.add_modifier(ratatui::style::Modifier::BOLD | ratatui::style::Modifier::UNDERLINED);
+                style =
+                    style.add_modifier(ratatui::style::Modifier::BOLD | ratatui::style::Modifier::UNDERLINED);
             }
         }
         if queries && place == app.query() {

@@ -20,7 +20,7 @@ use super::cache::Cache;
 use super::keymap::{self, When};
 use super::layout::{Hit, Layout};
 use super::overlays;
-use super::survey::distance_of;
+use super::survey;
 use super::widgets::cells::{fit, part, put, width, wrap};
 use crate::progress::Progress;
 use crate::site::Kind;
@@ -72,7 +72,10 @@ fn title(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         let text = format!(" {} ", view.name());
         let style = if view == app.view { theme.selected() } else { theme.dim() };
         let end = put(buf, area, x, area.y, &text, style);
-        layout.hit(Rect { x, y: area.y, width: end.saturating_sub(x), height: 1 }, Hit::Command(Command::Show(view)));
+        layout.hit(
+            Rect { x, y: area.y, width: end.saturating_sub(x), height: 1 },
+            Hit::Command(Command::Show(view)),
+        );
         x = end;
     }
 }
@@ -119,7 +122,10 @@ fn selection(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         ] {
             let end = put(buf, area, x, area.y, &text, style);
             if let Some(command) = command {
-                layout.hit(Rect { x, y: area.y, width: end.saturating_sub(x), height: 1 }, Hit::Command(command));
+                layout.hit(
+                    Rect { x, y: area.y, width: end.saturating_sub(x), height: 1 },
+                    Hit::Command(command),
+                );
             }
             x = end;
         }
@@ -138,9 +144,11 @@ fn selection(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
 /// What is known of the selected head, the longest wording first.
 fn facts(app: &App) -> Vec<String> {
     let Some(facts) = app.survey.heads.get(&app.place.head) else { return Vec::new() };
-    let far = format!("far mass {:.2} ({:.1}× uniform)", facts.far, facts.far_ratio);
-    let entropy = format!("entropy {:.2}", facts.entropy);
-    vec![format!("{entropy} nats · {far} from {} tokens on", app.distance), format!("{entropy} · {far}"), entropy]
+    let metrics = &facts.metrics;
+    let far = format!("far mass {:.2} ({:.1}× uniform)", metrics.far_mass, metrics.far_ratio);
+    let entropy = format!("entropy {:.2}", metrics.entropy);
+    let d = app.distance;
+    vec![format!("{entropy} nats · {far} beyond {d} tokens"), format!("{entropy} · {far}"), entropy]
 }
 
 fn opening(buf: &mut Buffer, area: Rect, app: &App) {
@@ -228,16 +236,20 @@ fn value(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
     let Some(weight) = sheet.map.get(query, key) else { return };
     let row = sheet.map.row(query);
     let rank = 1 + row.iter().filter(|&&other| other > weight).count();
-    let distance =
-        distance_of(app.place.head.kind(), (sheet.map.rows(), sheet.map.cols()), query, key);
+    let kind = app.place.head.kind();
+    let distance = app
+        .capture
+        .as_ref()
+        .map_or(0.0, |capture| survey::context(capture, kind).distance(app.place.query(), app.place.key()));
+    let distance = if distance.fract() > 0.0 { format!("{distance:.1}") } else { format!("{distance}") };
     let x = put(buf, area, area.x + 1, area.y, &query_name(app, query), theme.accent());
     let x = put(buf, area, x, area.y, " looks at ", theme.dim());
     let x = put(buf, area, x, area.y, app.keys().label(key), theme.accent());
-    let masked = app.place.head.kind() == Kind::Decoder && key > query;
+    let masked = kind == Kind::Decoder && key > query;
     let numbers = if masked {
         ": masked, it lies ahead".to_string()
     } else {
-        let from = if app.place.head.kind() == Kind::Cross { "off the diagonal" } else { "apart" };
+        let from = if kind == Kind::Cross { "off the diagonal" } else { "apart" };
         format!(": {weight:.4} · {} of {} · {distance} {from}", ordinal(rank), row.len())
     };
     let end = put(buf, area, x, area.y, &numbers, theme.text());
@@ -303,10 +315,13 @@ fn footer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     }
     let arrows = if app.view == View::Map { "cell" } else { "move" };
     x = show(x, "←→↑↓", arrows, None, buf);
-    let pairs =
-        [("head", Command::PreviousHead, Command::NextHead), ("layer", Command::PreviousLayer, Command::NextLayer)];
+    let pairs = [
+        ("head", Command::PreviousHead, Command::NextHead),
+        ("layer", Command::PreviousLayer, Command::NextLayer),
+    ];
     for (hint, before, after) in pairs {
-        let keys: Vec<String> = [before, after].iter().filter_map(|c| app.keymap.keys(*c).first().cloned()).collect();
+        let keys: Vec<String> =
+            [before, after].iter().filter_map(|c| app.keymap.keys(*c).first().cloned()).collect();
         x = show(x, &keys.join(" "), hint, Some(after), buf);
     }
     let shown = [Command::Help, Command::Quit, Command::NextHead, Command::NextLayer];

@@ -34,7 +34,8 @@ pub fn layout(axis: &Axis, window: &Window, rows: u16) -> (Flags, u16) {
         return (Flags::Sparse, 1);
     }
     let columns = usize::from(window.columns);
-    let labels: Vec<usize> = window.cols.clone().map(|key| width(axis.label(key)).clamp(1, LONGEST)).collect();
+    let labels: Vec<usize> =
+        window.cols.clone().map(|key| width(axis.label(key)).clamp(1, LONGEST)).collect();
     let mut levels = vec![0usize; labels.len()];
     for at in (0..labels.len()).rev() {
         let covered = (labels.get(at).copied().unwrap_or(1) / columns).min(labels.len() - 1 - at);
@@ -95,7 +96,11 @@ pub fn draw(
                 let top = area.bottom() - letters.len().min(rows) as u16;
                 for (row, letter) in letters.iter().take(rows).enumerate() {
                     let last = cut && row + 1 == rows;
-                    let letter = if last || grapheme_width(letter) > usize::from(window.columns) { "⋮" } else { letter };
+                    let letter = if last || grapheme_width(letter) > usize::from(window.columns) {
+                        "⋮"
+                    } else {
+                        letter
+                    };
                     put(buf, area, window.x_of(key), top + row as u16, letter, style(key));
                 }
             }
@@ -131,8 +136,8 @@ fn sparse(buf: &mut Buffer, area: Rect, axis: &Axis, window: &Window, selected: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::reading::Reading;
     use crate::token::Token;
+    use crate::tui::reading::Reading;
     use crate::tui::zoom::View;
 
     fn case(words: &[&str], room: u16) -> (Axis, Window) {

@@ -131,9 +131,10 @@ impl Editor {
         }
         let mut places = Vec::new();
         let (mut x, mut y) = (0, 0);
-        let mut cursor = (0, 0);
+        let mut cursor = (0usize, 0usize);
         for (at, grapheme) in self.text.grapheme_indices(true) {
-            let shown = if grapheme_width(grapheme) == 0 { labels::visible(grapheme) } else { grapheme.to_string() };
+            let shown =
+                if grapheme_width(grapheme) == 0 { labels::visible(grapheme) } else { grapheme.to_string() };
             let w = cells::width(&shown).max(1);
             if x + w > columns {
                 (x, y) = (0, y + 1);

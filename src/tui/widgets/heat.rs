@@ -89,7 +89,8 @@ impl Heat<'_> {
             None => Style::new(),
         };
         if here {
-            let inner = if shade.color.is_none() && number.is_empty() { shade.glyph.to_string() } else { number };
+            let inner =
+                if shade.color.is_none() && number.is_empty() { shade.glyph.to_string() } else { number };
             let style = match shade.color {
                 Some(_) => style.add_modifier(Modifier::BOLD),
                 None => self.theme.accent().add_modifier(Modifier::REVERSED),
@@ -125,7 +126,9 @@ impl Heat<'_> {
             self.weight(pixel, col).and_then(|weight| self.theme.shade(self.level(pixel, weight)).color)
         };
         let (upper, lower) = (color(top), color(bottom));
-        let Some(cell) = buf.cell_mut((self.window.area.x + col as u16, self.window.area.y + row)) else { return };
+        let Some(cell) = buf.cell_mut((self.window.area.x + col as u16, self.window.area.y + row)) else {
+            return;
+        };
         cell.reset();
         match (upper, lower) {
             (None, None) => {}

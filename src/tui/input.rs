@@ -1,0 +1,105 @@
+//! From what the terminal sends to what it means: keys and mouse to actions.
+
+use ratatui::crossterm::event::{
+    Event as TerminalEvent, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent,
+    MouseEventKind,
+};
+use ratatui::layout::Position;
+
+use super::action::{Action, Command};
+use super::app::App;
+use super::overlays::Overlay;
+use super::widgets::editor::Edit;
+
+/// What an event of the terminal means in the present state; `None`: nothing.
+pub fn action(app: &App, event: TerminalEvent) -> Option<Action> {
+    match event {
+        TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => self::key(app, &key),
+        TerminalEvent::Mouse(event) => mouse(&event),
+        TerminalEvent::Paste(text) => Some(Action::Paste(text)),
+        TerminalEvent::Resize(..) => Some(Action::Resize),
+        _ => None,
+    }
+}
+
+/// What a key means in the present state.
+pub fn key(app: &App, event: &KeyEvent) -> Option<Action> {
+    let control = event.modifiers.contains(KeyModifiers::CONTROL);
+    if control && event.code == KeyCode::Char('c') {
+        return Some(Action::Do(Command::Quit));
+    }
+    let command = |event| app.keymap.command(event, app.view);
+    match app.overlays.last() {
+        None => command(event).map(Action::Do),
+        Some(Overlay::Error { .. }) => match event.code {
+            KeyCode::Esc | KeyCode::Enter | KeyCode::Char(_) => Some(Action::Do(Command::Cancel)),
+            _ => None,
+        },
+        Some(Overlay::Help(_)) => match (event.code, command(event)) {
+            (KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | '?'), _) => {
+                Some(Action::Do(Command::Cancel))
+            }
+            (_, Some(Command::Up)) => Some(Action::Scroll(-1)),
+            (_, Some(Command::Down)) => Some(Action::Scroll(1)),
+            (_, Some(Command::PageUp)) => Some(Action::Scroll(-(page(app)))),
+            (_, Some(Command::PageDown)) => Some(Action::Scroll(page(app))),
+            (KeyCode::Char(' '), _) => Some(Action::Scroll(page(app))),
+            (_, Some(Command::FirstKey)) => Some(Action::Scroll(isize::MIN)),
+            (_, Some(Command::LastKey)) => Some(Action::Scroll(isize::MAX)),
+            _ => None,
+        },
+        Some(Overlay::Picker(_)) => match event.code {
+            KeyCode::Up | KeyCode::BackTab => Some(Action::Scroll(-1)),
+            KeyCode::Down | KeyCode::Tab => Some(Action::Scroll(1)),
+            KeyCode::Char('p') if control => Some(Action::Scroll(-1)),
+            KeyCode::Char('n') if control => Some(Action::Scroll(1)),
+            KeyCode::PageUp => Some(Action::Scroll(-10)),
+            KeyCode::PageDown => Some(Action::Scroll(10)),
+            _ => typed(event),
+        },
+        Some(Overlay::Edit(..)) => typed(event),
+    }
+}
+
+fn page(app: &App) -> isize {
+    app.layout.page.max(2) as isize - 1
+}
+
+fn typed(event: &KeyEvent) -> Option<Action> {
+    let control = event.modifiers.contains(KeyModifiers::CONTROL);
+    let alt = event.modifiers.contains(KeyModifiers::ALT);
+    let edit = match (event.code, control, alt) {
+        (KeyCode::Enter, ..) => return Some(Action::Accept),
+        (KeyCode::Esc, ..) => return Some(Action::Do(Command::Cancel)),
+        (KeyCode::Char('z'), true, _) => return Some(Action::Do(Command::Suspend)),
+        (KeyCode::Left, false, false) | (KeyCode::Char('b'), true, _) => Edit::Left,
+        (KeyCode::Right, false, false) | (KeyCode::Char('f'), true, _) => Edit::Right,
+        (KeyCode::Left, ..) | (KeyCode::Char('b'), _, true) => Edit::WordLeft,
+        (KeyCode::Right, ..) | (KeyCode::Char('f'), _, true) => Edit::WordRight,
+        (KeyCode::Home, ..) | (KeyCode::Char('a'), true, _) => Edit::Home,
+        (KeyCode::End, ..) | (KeyCode::Char('e'), true, _) => Edit::End,
+        (KeyCode::Backspace, _, true) | (KeyCode::Char('w'), true, _) => Edit::DeleteWord,
+        (KeyCode::Backspace, ..) | (KeyCode::Char('h'), true, _) => Edit::Backspace,
+        (KeyCode::Delete, ..) | (KeyCode::Char('d'), true, _) => Edit::Delete,
+        (KeyCode::Char('u'), true, _) => Edit::DeleteToStart,
+        (KeyCode::Char('k'), true, _) => Edit::DeleteToEnd,
+        (KeyCode::Char(c), false, _) => Edit::Insert(c),
+        _ => return None,
+    };
+    Some(Action::Edit(edit))
+}
+
+fn mouse(event: &MouseEvent) -> Option<Action> {
+    let at = Position::new(event.column, event.row);
+    let shift = event.modifiers.contains(KeyModifiers::SHIFT);
+    let wheel = |steps, across| Some(Action::Wheel { at, steps, across });
+    match event.kind {
+        MouseEventKind::Down(MouseButton::Left) => Some(Action::Click { at, drag: false }),
+        MouseEventKind::Drag(MouseButton::Left) => Some(Action::Click { at, drag: true }),
+        MouseEventKind::ScrollDown => wheel(1, shift),
+        MouseEventKind::ScrollUp => wheel(-1, shift),
+        MouseEventKind::ScrollRight => wheel(1, true),
+        MouseEventKind::ScrollLeft => wheel(-1, true),
+        _ => None,
+    }
+}

@@ -1,0 +1,142 @@
+//! The world outside the state: threads that send messages, and effects that are carried out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::thread;
+
+use ratatui::crossterm::event::{self, Event as TerminalEvent};
+
+use super::action::Effect;
+use super::survey::{self, Surveyed};
+use super::terminal::{self, Screen};
+use crate::engine::Event;
+use crate::error::Result;
+
+/// Anything that comes in.
+pub enum Message {
+    /// The user.
+    Terminal(TerminalEvent),
+    /// The engine.
+    Engine(Event),
+    /// The survey.
+    Surveyed(Box<Surveyed>),
+    /// A thread panicked.
+    Crashed(String),
+    /// The system asks to stop for a while.
+    Suspend,
+    /// A signal asks to end.
+    End(i32),
+}
+
+/// Everything that runs beside the screen.
+pub struct World {
+    sender: Sender<Message>,
+    /// The newest survey: an older one stops.
+    newest: Arc<AtomicU64>,
+}
+
+impl World {
+    /// Starts the threads that listen.
+    pub fn start(sender: Sender<Message>) -> Result<Self> {
+        hook_panics(sender.clone());
+        listen(sender.clone());
+        #[cfg(unix)]
+        listen_to_signals(sender.clone())?;
+        Ok(Self { sender, newest: Arc::default() })
+    }
+
+    /// Carries out what an update asked for.
+    pub fn perform(&self, screen: &mut Screen, effects: Vec<Effect>) -> Result<()> {
+        for effect in effects {
+            match effect {
+                Effect::Ask(request) => {
+                    let _ = request;
+                }
+                Effect::Survey { serial, capture, distance } => self.survey(serial, capture, distance),
+                Effect::Copy(text) => screen.copy(&text)?,
+                Effect::Redraw => screen.redraw()?,
+                Effect::Suspend => screen.suspend()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn survey(&self, serial: u64, capture: Arc<crate::capture::Capture>, distance: usize) {
+        let mine = self.newest.fetch_add(1, Ordering::SeqCst) + 1;
+        let (newest, sender) = (Arc::clone(&self.newest), self.sender.clone());
+        thread::spawn(move || {
+            survey::run(serial, &capture, distance, |part| {
+                newest.load(Ordering::SeqCst) == mine
+                    && sender.send(Message::Surveyed(Box::new(part))).is_ok()
+            });
+        });
+    }
+
+    /// After the terminal is back: dies of the signal that ended the program, as the shell expects.
+    pub fn end(&self, signal: Option<i32>) -> Result<()> {
+        #[cfg(unix)]
+        if let Some(signal) = signal {
+            signal_hook::low_level::emulate_default_handler(signal)
+                .map_err(|e| crate::error::Error::io("signal", e))?;
+        }
+        let _ = signal;
+        Ok(())
+    }
+}
+
+/// Sends what the terminal says, from a thread of its own.
+fn listen(sender: Sender<Message>) {
+    thread::spawn(move || {
+        loop {
+            match event::read() {
+                Ok(event) => {
+                    if sender.send(Message::Terminal(event)).is_err() {
+                        return;
+                    }
+                }
+                // the terminal is gone
+                Err(_) => {
+                    let _ = sender.send(Message::End(HANGUP));
+                    return;
+                }
+            }
+        }
+    });
+}
+
+#[cfg(unix)]
+const HANGUP: i32 = signal_hook::consts::SIGHUP;
+#[cfg(not(unix))]
+const HANGUP: i32 = 1;
+
+#[cfg(unix)]
+fn listen_to_signals(sender: Sender<Message>) -> Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP])
+        .map_err(|e| crate::error::Error::io("signals", e))?;
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            let message = if signal == SIGTSTP { Message::Suspend } else { Message::End(signal) };
+            if sender.send(message).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// A panic of the thread that draws gives the terminal back before it is reported; one of another thread is
+/// shown on the screen.
+fn hook_panics(sender: Sender<Message>) {
+    let drawing = thread::current().id();
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if thread::current().id() == drawing {
+            terminal::restore();
+            report(info);
+        } else {
+            let _ = sender.send(Message::Crashed(info.to_string()));
+        }
+    }));
+}

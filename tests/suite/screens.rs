@@ -1,0 +1,263 @@
+//! Every view and overlay as snapshots, text and styles, from captures made by hand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use attn_tui::capture::Capture;
+use attn_tui::engine::{Event, ModelInfo};
+use attn_tui::error::Error;
+use attn_tui::progress::Progress;
+use attn_tui::tui::action::{Action, Effect};
+use attn_tui::tui::app::App;
+use attn_tui::tui::cache::Cache;
+use attn_tui::tui::keymap::Keymap;
+use attn_tui::tui::theme::{Depth, Theme};
+use attn_tui::tui::{input, survey, update, views};
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+
+use crate::made;
+
+/// The explorer without a terminal: keys in, frames out.
+pub struct Driver {
+    pub app: App,
+    cache: Cache,
+    pub size: (u16, u16),
+    /// Everything that updates asked of the world, surveys aside: those are done at once.
+    pub asked: Vec<Effect>,
+}
+
+impl Driver {
+    /// The explorer before anything is open.
+    pub fn new(size: (u16, u16)) -> Self {
+        let app = App::new("made", None, Theme::default(), Keymap::default());
+        Self { app, cache: Cache::default(), size, asked: Vec::new() }
+    }
+
+    /// The explorer over a capture.
+    pub fn over(capture: Arc<Capture>, size: (u16, u16)) -> Self {
+        let mut driver = Self::new(size);
+        let info = ModelInfo {
+            name: "made".into(),
+            model_type: "marian".into(),
+            layers: (3, 3),
+            heads: (6, 6),
+            parameters: 1_000_000,
+            example: "The children who live next door are playing.".into(),
+            ..ModelInfo::default()
+        };
+        driver.act(Action::Engine(Event::Opened(info)));
+        driver.act(Action::Engine(Event::Captured(capture)));
+        driver.asked.clear();
+        driver
+    }
+
+    pub fn act(&mut self, action: Action) {
+        for effect in update::update(&mut self.app, action) {
+            if let Effect::Survey { serial, capture, distance } = effect {
+                let mut parts = Vec::new();
+                survey::run(serial, &capture, distance, |part| {
+                    parts.push(part);
+                    true
+                });
+                for part in parts {
+                    update::update(&mut self.app, Action::Surveyed(Box::new(part)));
+                }
+            } else {
+                self.asked.push(effect);
+            }
+        }
+    }
+
+    /// Draws a frame.
+    pub fn draw(&mut self) -> Buffer {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, self.size.0, self.size.1));
+        self.app.layout = views::draw(&self.app, &mut self.cache, &mut buffer);
+        buffer
+    }
+
+    /// Sends an event of the terminal, then draws.
+    pub fn send(&mut self, event: TerminalEvent) {
+        if let Some(action) = input::action(&self.app, event) {
+            self.act(action);
+        }
+        self.draw();
+    }
+
+    /// Presses keys: single characters, or names in angle brackets (`<enter>`, `<ctrl-p>`).
+    pub fn press(&mut self, keys: &str) -> &mut Self {
+        self.draw();
+        let mut rest = keys;
+        while let Some(first) = rest.chars().next() {
+            let (name, after) = match rest.strip_prefix('<').and_then(|tail| tail.split_once('>')) {
+                Some((name, after)) if !name.is_empty() => (name.to_string(), after),
+                _ => (first.to_string(), &rest[first.len_utf8()..]),
+            };
+            self.send(TerminalEvent::Key(key(&name)));
+            rest = after;
+        }
+        self
+    }
+}
+
+pub fn key(name: &str) -> KeyEvent {
+    let (modifiers, name) = match name.strip_prefix("ctrl-") {
+        Some(name) => (KeyModifiers::CONTROL, name),
+        None => (KeyModifiers::NONE, name),
+    };
+    let code = match name {
+        "enter" => KeyCode::Enter,
+        "esc" => KeyCode::Esc,
+        "tab" => KeyCode::Tab,
+        "backtab" => KeyCode::BackTab,
+        "left" => KeyCode::Left,
+        "right" => KeyCode::Right,
+        "up" => KeyCode::Up,
+        "down" => KeyCode::Down,
+        "home" => KeyCode::Home,
+        "end" => KeyCode::End,
+        "pageup" => KeyCode::PageUp,
+        "pagedown" => KeyCode::PageDown,
+        "backspace" => KeyCode::Backspace,
+        "space" => KeyCode::Char(' '),
+        name => KeyCode::Char(name.chars().next().expect("a key")),
+    };
+    KeyEvent::new(code, modifiers)
+}
+
+/// The text of a screen, then its styles: the same screen with a letter for each style, and what the letters
+/// mean.
+pub fn picture(buffer: &Buffer) -> String {
+    const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    let mut styles: BTreeMap<String, char> = BTreeMap::new();
+    let (mut text, mut inks) = (String::new(), String::new());
+    for y in buffer.area.top()..buffer.area.bottom() {
+        let (mut line, mut ink) = (String::new(), String::new());
+        let mut skip = 0;
+        for x in buffer.area.left()..buffer.area.right() {
+            let cell = &buffer[(x, y)];
+            if skip > 0 {
+                skip -= 1;
+            } else {
+                line.push_str(cell.symbol());
+                skip = attn_tui::tui::widgets::cells::width(cell.symbol()).saturating_sub(1);
+            }
+            let style = cell.style();
+            let plain = style == Style::reset() || name_of(style).is_empty();
+            let next = LETTERS.chars().nth(styles.len()).unwrap_or('?');
+            ink.push(if plain { ' ' } else { *styles.entry(name_of(style)).or_insert(next) });
+        }
+        text.push_str(&format!("|{line}|\n"));
+        inks.push_str(&format!("|{}|\n", ink.trim_end()));
+    }
+    let mut legend: Vec<_> = styles.into_iter().map(|(style, letter)| (letter, style)).collect();
+    legend.sort();
+    let legend: String = legend.iter().map(|(letter, style)| format!("{letter} {style}\n")).collect();
+    format!("{text}\n{inks}\n{legend}")
+}
+
+fn name_of(style: Style) -> String {
+    use ratatui::style::{Color, Modifier};
+    let mut parts = Vec::new();
+    for (name, color) in [("fg", style.fg), ("bg", style.bg)] {
+        if let Some(color) = color.filter(|color| *color != Color::Reset) {
+            parts.push(format!("{name}:{color}"));
+        }
+    }
+    if style.add_modifier != Modifier::empty() {
+        parts.push(format!("{:?}", style.add_modifier));
+    }
+    parts.join(" ")
+}
+
+const SIZES: [(u16, u16); 4] = [(80, 24), (120, 40), (200, 60), (30, 8)];
+
+fn snapshots(name: &str, capture: &Arc<Capture>, keys: &str) {
+    for size in SIZES {
+        let mut driver = Driver::over(Arc::clone(capture), size);
+        driver.press(keys);
+        let picture = picture(&driver.draw());
+        insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), picture);
+    }
+}
+
+#[test]
+fn map() {
+    snapshots("map", &made::sentence(), "");
+    snapshots("map-encoder", &made::sentence(), "<tab>jjll");
+    snapshots("map-decoder", &made::sentence(), "<backtab>jj]");
+    snapshots("map-awkward", &made::awkward(), "jl");
+    snapshots("map-long", &made::long(300), "z");
+}
+
+#[test]
+fn grid() {
+    snapshots("grid", &made::sentence(), "g");
+    snapshots("grid-decoder", &made::sentence(), "g<backtab>l<space>");
+}
+
+#[test]
+fn overlays() {
+    snapshots("help", &made::sentence(), "?");
+    snapshots("palette", &made::sentence(), ":zoo");
+    snapshots("search", &made::sentence(), "/en");
+    snapshots("edit-source", &made::sentence(), "s 注意 e\u{301}");
+    snapshots("edit-target", &made::sentence(), "t");
+}
+
+#[test]
+fn without_colours() {
+    for (name, depth) in [("mono", Depth::Mono), ("ansi16", Depth::Ansi16), ("ansi256", Depth::Ansi256)] {
+        for (view, keys) in [("map", ""), ("grid", "g"), ("far", "z")] {
+            let mut driver = Driver::over(made::sentence(), (80, 24));
+            driver.app.theme.depth = depth;
+            driver.press(keys);
+            insta::assert_snapshot!(format!("{view}-{name}"), picture(&driver.draw()));
+        }
+    }
+}
+
+#[test]
+fn opening_and_errors() {
+    for size in [(80, 24), (30, 8)] {
+        let mut driver = Driver::new(size);
+        driver.act(Action::Engine(Event::Progress(Progress::Download {
+            file: "model.safetensors".into(),
+            done: 123_000_000,
+            total: Some(300_000_000),
+            speed: 12_500_000.0,
+        })));
+        insta::assert_snapshot!(format!("opening-{}x{}", size.0, size.1), picture(&driver.draw()));
+        driver.act(Action::Engine(Event::Failed(Error::MissingFile {
+            model: "org/name".into(),
+            file: "tokenizer.json".into(),
+        })));
+        insta::assert_snapshot!(format!("error-{}x{}", size.0, size.1), picture(&driver.draw()));
+    }
+}
+
+#[test]
+fn working() {
+    let mut driver = Driver::over(made::sentence(), (80, 24));
+    driver.press("T").press("sHello<enter>");
+    driver.act(Action::Engine(Event::Progress(Progress::Generate {
+        tokens: 3,
+        text: "Les enfants qui".into(),
+    })));
+    insta::assert_snapshot!("working-80x24", picture(&driver.draw()));
+}
+
+#[test]
+fn every_size_is_harmless() {
+    for capture in [made::sentence(), made::awkward(), made::long(70)] {
+        for width in (0..12).chain([20, 33, 64, 79]) {
+            for height in (0..10).chain([17, 24]) {
+                for keys in ["", "g", "?", "s", ":", "/", "z", "<tab>"] {
+                    Driver::over(Arc::clone(&capture), (width, height)).press(keys).draw();
+                }
+            }
+        }
+    }
+}
