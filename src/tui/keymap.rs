@@ -379,7 +379,7 @@ impl Keymap {
     /// # Errors
     /// An unknown command, or something that is no key.
     pub fn with(overrides: &BTreeMap<String, Vec<String>>) -> Result<Self, BadKeymap> {
-        for (name, _) in overrides {
+        for name in overrides.keys() {
             if !TABLE.iter().any(|entry| entry.name == name) {
                 return Err(BadKeymap(format!("keys: '{name}' is no command")));
             }

@@ -34,8 +34,6 @@ pub enum Hit {
 pub struct Layout {
     /// What the mouse hits; later ones lie on top.
     pub hits: Vec<(Rect, Hit)>,
-    /// The room that the map has.
-    pub map_room: Rect,
     /// The part of the map that shows.
     pub window: Option<Window>,
     /// Rows of a page of the list in view.

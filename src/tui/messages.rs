@@ -31,6 +31,7 @@ pub enum Message {
 
 /// Everything that runs beside the screen.
 pub struct World {
+    ask: super::Ask,
     sender: Sender<Message>,
     /// The newest survey: an older one stops.
     newest: Arc<AtomicU64>,
@@ -38,21 +39,19 @@ pub struct World {
 
 impl World {
     /// Starts the threads that listen.
-    pub fn start(sender: Sender<Message>) -> Result<Self> {
+    pub fn start(sender: Sender<Message>, ask: super::Ask) -> Result<Self> {
         hook_panics(sender.clone());
         listen(sender.clone());
         #[cfg(unix)]
         listen_to_signals(sender.clone())?;
-        Ok(Self { sender, newest: Arc::default() })
+        Ok(Self { ask, sender, newest: Arc::default() })
     }
 
     /// Carries out what an update asked for.
     pub fn perform(&self, screen: &mut Screen, effects: Vec<Effect>) -> Result<()> {
         for effect in effects {
             match effect {
-                Effect::Ask(request) => {
-                    let _ = request;
-                }
+                Effect::Ask(request) => (self.ask)(request),
                 Effect::Survey { serial, capture, distance } => self.survey(serial, capture, distance),
                 Effect::Copy(text) => screen.copy(&text)?,
                 Effect::Redraw => screen.redraw()?,

@@ -34,7 +34,7 @@ use messages::Message;
 use terminal::Screen;
 use theme::Theme;
 
-use crate::engine::{OpenOptions, Request, RunOptions};
+use crate::engine::{Event, OpenOptions, Request, RunOptions};
 use crate::error::Result;
 
 /// What to explore.
@@ -55,13 +55,25 @@ pub struct Settings {
     pub keymap: Keymap,
 }
 
-/// Opens the explorer and returns when the user has left it. The terminal is given back whatever happens.
+/// Takes events of the engine to the screen; may be called from any thread.
+pub type Tell = Box<dyn Fn(Event) + Send>;
+
+/// Takes requests of the screen to the engine; returns at once.
+pub type Ask = Box<dyn Fn(Request)>;
+
+/// Opens the explorer over an engine and returns when the user has left it. `connect` is given the way to
+/// the screen and returns the way to the engine. The terminal is given back whatever happens.
 ///
 /// # Errors
 /// The terminal cannot be used. Errors of the engine are shown on the screen.
-pub fn run(start: Start, settings: Settings) -> Result<()> {
+pub fn run_with(start: Start, settings: Settings, connect: impl FnOnce(Tell) -> Ask) -> Result<()> {
     let (sender, inbox) = channel();
-    let world = messages::World::start(sender)?;
+    let tell = sender.clone();
+    let ask = connect(Box::new(move |event| {
+        // after the last frame there is nobody to tell
+        let _ = tell.send(Message::Engine(event));
+    }));
+    let world = messages::World::start(sender, ask)?;
     let mut app = App::new(start.model.model.clone(), start.run, settings.theme, settings.keymap);
     let mut screen = Screen::enter()?;
     world.perform(&mut screen, vec![Effect::Ask(Request::Open(start.model))])?;

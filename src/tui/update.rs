@@ -11,7 +11,7 @@ use super::app::{App, View};
 use super::links;
 use super::overlays::{Overlay, Side, picker};
 use super::widgets::editor::Editor;
-use super::zoom::{self, STEPS};
+use super::zoom::{self, STEPS, Step};
 use crate::engine::Request;
 use crate::paint::{Colormap, Curve, Pool, Range};
 use crate::site::{Kind, Site};
@@ -208,13 +208,22 @@ fn refresh(app: &mut App) {
 
 fn zoom_(app: &mut App, command: Command) {
     let Some(window) = &app.layout.window else { return };
-    let size = (app.queries().len(), app.keys().len());
-    let half = !app.theme.draws_glyphs();
-    let whole = zoom::whole(app.layout.map_room, size, half);
+    let all = window.rows.len() == app.queries().len() && window.cols.len() == app.keys().len();
     app.zoom = match command {
+        Command::ZoomIn if window.step == zoom::WHOLE => {
+            let (rows, cols) = window.covers();
+            // the nearest step that shows more detail than this whole map
+            let covered = rows.max(cols);
+            STEPS.iter().rposition(|step| match step {
+                Step::Pool(n) => *n < covered,
+                Step::Whole => false,
+                _ => true,
+            })
+        }
         Command::ZoomIn => Some(window.step.saturating_sub(1)),
-        Command::ZoomOut => Some((window.step + 1).min(whole.max(zoom::SMALLEST_CELL))),
-        _ if app.zoom.is_none() && whole != window.step => Some(whole),
+        Command::ZoomOut if all && window.step >= zoom::SMALLEST_CELL => Some(zoom::WHOLE),
+        Command::ZoomOut => Some((window.step + 1).min(zoom::WHOLE)),
+        _ if app.zoom.is_none() => Some(zoom::WHOLE),
         _ => None,
     };
     let step = app.zoom.and_then(|step| STEPS.get(step));
@@ -266,14 +275,14 @@ fn walk_map(app: &mut App, command: Command) {
     let (queries, keys) = (app.queries().len(), app.keys().len());
     let (query, key) = (app.query(), app.key());
     let window = app.layout.window.as_ref();
-    let covers = window.map_or(1, |window| window.covers());
+    let (rows, cols) = window.map_or((1, 1), |window| window.covers());
     let down = window.map_or(1, |window| window.rows.len()).max(2) - 1;
     let across = window.map_or(1, |window| window.cols.len()).max(2) - 1;
     let (query, key) = match command {
-        Command::Left => (query, key.saturating_sub(covers)),
-        Command::Right => (query, key + covers),
-        Command::Up => (query.saturating_sub(covers), key),
-        Command::Down => (query + covers, key),
+        Command::Left => (query, key.saturating_sub(cols)),
+        Command::Right => (query, key + cols),
+        Command::Up => (query.saturating_sub(rows), key),
+        Command::Down => (query + rows, key),
         Command::PageUp => (query.saturating_sub(down), key),
         Command::PageDown => (query + down, key),
         Command::PageLeft => (query, key.saturating_sub(across)),

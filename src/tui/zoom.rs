@@ -15,10 +15,14 @@ pub enum Step {
     Half,
     /// As half blocks, each covering so many queries and keys.
     Pool(usize),
+    /// The whole map in the room there is.
+    Whole,
 }
 
 /// The zoom steps from near to far.
-pub const STEPS: [Step; 14] = [
+pub const STEPS: [Step; 15] = [
+    Step::Cell(10),
+    Step::Cell(8),
     Step::Cell(6),
     Step::Cell(5),
     Step::Cell(4),
@@ -31,27 +35,21 @@ pub const STEPS: [Step; 14] = [
     Step::Pool(16),
     Step::Pool(32),
     Step::Pool(64),
-    Step::Pool(128),
-    Step::Pool(256),
+    Step::Whole,
 ];
 
 /// The farthest step that still gives a weight a cell with room for a label.
-pub const SMALLEST_CELL: usize = 4;
+pub const SMALLEST_CELL: usize = 6;
+
+/// The step that shows the whole map.
+pub const WHOLE: usize = STEPS.len() - 1;
 
 impl Step {
     /// Columns of the screen that one pixel takes.
     pub fn columns(self) -> u16 {
         match self {
             Step::Cell(columns) => columns,
-            Step::Half | Step::Pool(_) => 1,
-        }
-    }
-
-    /// Queries, and keys, that one pixel covers.
-    pub fn covers(self) -> usize {
-        match self {
-            Step::Cell(_) | Step::Half => 1,
-            Step::Pool(n) => n,
+            Step::Half | Step::Pool(_) | Step::Whole => 1,
         }
     }
 
@@ -61,6 +59,7 @@ impl Step {
             Step::Cell(columns) => format!("{columns} columns a key"),
             Step::Half => "1 column a key".into(),
             Step::Pool(n) => format!("{n}×{n} weights a cell"),
+            Step::Whole => "the whole map".into(),
         }
     }
 }
@@ -74,6 +73,8 @@ pub struct Window {
     pub step: usize,
     /// Columns of the screen a pixel.
     pub columns: u16,
+    /// Rows of the screen a pixel, where there is room for tall cells; 1 with half blocks.
+    pub lines: u16,
     /// Rows of pixels in one row of the screen: 2 with half blocks.
     pub stacked: usize,
     /// Query places that show.
@@ -104,35 +105,54 @@ pub struct View<'a> {
 impl Window {
     /// The window that a view shows.
     pub fn new(view: &View) -> Self {
-        let step = view.step.unwrap_or_else(|| fitting(view.room, view.size)).min(STEPS.len() - 1);
+        let step = view.step.unwrap_or_else(|| fitting(view.room, view.size)).min(WHOLE);
         let size = STEPS.get(step).copied().unwrap_or(Step::Half);
         let stacked = if view.half_blocks && !matches!(size, Step::Cell(_)) { 2 } else { 1 };
         let columns = size.columns();
         let fits = (usize::from(view.room.height) * stacked, usize::from(view.room.width / columns));
         let last = view.last.filter(|last| last.step == step);
         let span = |len: usize, pixels: usize, cursor: usize, last: Option<usize>| {
-            let shown = (pixels * size.covers()).min(len);
+            let covers = match size {
+                Step::Pool(n) => n,
+                Step::Whole => return (0..if pixels == 0 { 0 } else { len }, len.min(pixels)),
+                _ => 1,
+            };
+            let shown = (pixels * covers).min(len);
             let margin = (shown / 8).min(3);
-            let first = last.unwrap_or(0);
             // the cursor shows, with a little room around it, and nothing beyond the end does
-            let first = first.min((cursor).saturating_sub(margin));
+            let first = last.unwrap_or(0).min(cursor.saturating_sub(margin));
             let first = first.max((cursor + 1 + margin).saturating_sub(shown)).min(len - shown);
-            first..first + shown
+            (first..first + shown, shown.div_ceil(covers))
         };
-        let rows = span(view.size.0, fits.0, view.cursor.0, last.map(|last| last.rows.start));
-        let cols = span(view.size.1, fits.1, view.cursor.1, last.map(|last| last.cols.start));
-        let pixels = (rows.len().div_ceil(size.covers()), cols.len().div_ceil(size.covers()));
+        let (rows, down) = span(view.size.0, fits.0, view.cursor.0, last.map(|last| last.rows.start));
+        let (cols, across) = span(view.size.1, fits.1, view.cursor.1, last.map(|last| last.cols.start));
+        let lines = match size {
+            // as square as cells of a terminal get, about twice as high as wide
+            Step::Cell(columns @ 5..) if down > 0 => {
+                (view.room.height / down as u16).clamp(1, if columns >= 8 { 3 } else { 2 })
+            }
+            _ => 1,
+        };
         let area = Rect {
-            width: (pixels.1 * usize::from(columns)) as u16,
-            height: pixels.0.div_ceil(stacked) as u16,
+            width: (across * usize::from(columns)) as u16,
+            height: down.div_ceil(stacked) as u16 * lines,
             ..view.room
         };
-        Self { area, step, columns, stacked, rows, cols, pixels }
+        Self { area, step, columns, lines, stacked, rows, cols, pixels: (down, across) }
     }
 
-    /// Queries and keys that one pixel covers.
-    pub fn covers(&self) -> usize {
-        STEPS.get(self.step).map_or(1, |step| step.covers())
+    /// Queries and keys that one pixel covers, rounded up.
+    pub fn covers(&self) -> (usize, usize) {
+        (
+            self.rows.len().div_ceil(self.pixels.0.max(1)).max(1),
+            self.cols.len().div_ceil(self.pixels.1.max(1)).max(1),
+        )
+    }
+
+    /// The rows of pixels in a row of the screen within the area.
+    pub fn pixels_at(&self, line: u16) -> Range<usize> {
+        let first = usize::from(line / self.lines.max(1)) * self.stacked;
+        first..(first + self.stacked).min(self.pixels.0)
     }
 
     /// The query places of a row of pixels.
@@ -162,9 +182,9 @@ impl Window {
         if !self.area.contains(at) {
             return None;
         }
-        let row = usize::from(at.y - self.area.y) * self.stacked;
-        let col = usize::from(at.x - self.area.x) / usize::from(self.columns);
-        Some((self.rows_of(row.min(self.pixels.0 - 1)).start, self.cols_of(col.min(self.pixels.1 - 1)).start))
+        let row = self.pixels_at(at.y - self.area.y).start;
+        let col = usize::from((at.x - self.area.x) / self.columns.max(1));
+        Some((self.rows_of(row).start, self.cols_of(col).start))
     }
 
     /// The screen's column of a key place that shows.
@@ -183,19 +203,6 @@ fn fitting(room: Rect, size: (usize, usize)) -> usize {
         .unwrap_or(SMALLEST_CELL)
 }
 
-/// The nearest step at which the whole map shows.
-pub fn whole(room: Rect, size: (usize, usize), half_blocks: bool) -> usize {
-    (0..STEPS.len())
-        .find(|&index| {
-            STEPS.get(index).is_some_and(|step| {
-                let stacked = if half_blocks && !matches!(step, Step::Cell(_)) { 2 } else { 1 };
-                size.0.div_ceil(step.covers()) <= usize::from(room.height) * stacked
-                    && size.1.div_ceil(step.covers()) * usize::from(step.columns()) <= usize::from(room.width)
-            })
-        })
-        .unwrap_or(STEPS.len() - 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,7 +215,7 @@ mod tests {
     fn a_small_map_gets_wide_cells() {
         let window = Window::new(&view((8, 9), (0, 0), None));
         assert_eq!((window.columns, window.rows.clone(), window.cols.clone()), (6, 0..8, 0..9));
-        assert_eq!(window.area, Rect::new(10, 5, 54, 8));
+        assert_eq!((window.lines, window.area), (2, Rect::new(10, 5, 54, 16)));
     }
 
     #[test]
@@ -223,12 +230,19 @@ mod tests {
 
     #[test]
     fn pixels_and_places_agree() {
-        let window = Window::new(&view((1000, 1000), (500, 500), Some(9)));
+        let window = Window::new(&view((1000, 1000), (500, 500), Some(11)));
         for (query, key) in [(500, 500), (window.rows.start, window.cols.end - 1)] {
             let (row, col) = window.pixel_of(query, key).unwrap();
             assert!(window.rows_of(row).contains(&query) && window.cols_of(col).contains(&key));
         }
         assert_eq!(window.pixel_of(2000, 0), None);
+    }
+
+    #[test]
+    fn the_whole_map_fills_the_room() {
+        let window = Window::new(&view((1000, 500), (999, 0), Some(WHOLE)));
+        assert_eq!((window.pixels, window.covers()), ((40, 60), (25, 9)));
+        assert_eq!(window.places_at(Position::new(10, 5)), Some((0, 0)));
     }
 
     #[test]

@@ -153,7 +153,10 @@ fn map(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, sheet: &Sheet
         };
         let shows = shows(app, &window);
         let keys = if shows.is_empty() { keys.to_string() } else { format!("{keys} · {shows}") };
-        rule(buf, part(area, 0, 0, area.width, 1), &[(1, queries), (left, &keys)], app);
+        let line = part(area, 0, 0, area.width, 1);
+        rule(buf, line, &[(1, queries), (left, &keys)], app);
+        let taken = left + width(&keys) as u16 + 3;
+        legend(buf, part(line, taken, 0, line.width, 1), app, sheet);
     }
     let keys_area = Rect { height: rows, ..below };
     axis::draw(buf, keys_area, app.keys(), &window, &flags, app.key(), theme);
@@ -189,7 +192,6 @@ fn map(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, sheet: &Sheet
     }
     .draw(buf);
     layout.hit(window.area, Hit::Map);
-    layout.map_room = room;
     layout.page = window.rows.len();
     layout.window = Some(window);
 }
@@ -208,9 +210,10 @@ fn shows(app: &App, window: &Window) -> String {
     if window.rows.len() < queries {
         parts.push(format!("rows {}–{} of {queries}", window.rows.start, window.rows.end.saturating_sub(1)));
     }
-    if window.covers() > 1 {
+    let (down, across) = window.covers();
+    if down * across > 1 {
         let how = if app.reading.pool == crate::paint::Pool::Max { "largest" } else { "mean" };
-        parts.push(format!("{how} of {0}×{0}", window.covers()));
+        parts.push(format!("{how} of {down}×{across}"));
     }
     parts.join(", ")
 }
@@ -355,21 +358,29 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut La
     }
 }
 
-/// The colour bar for the footer.
-pub fn legend(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
-    let Some(sheet) = cache.sheet(app) else { return };
+/// The colour bar, at the right end of a line.
+fn legend(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet) {
     let scale = app.reading.scale;
     let row_max = sheet.row_max.get(app.query()).copied().unwrap_or(0.0);
-    let top = scale.top(row_max, sheet.max);
-    let per = match scale.range {
-        crate::paint::Range::Row => "row",
-        crate::paint::Range::Map => "map",
-        crate::paint::Range::Absolute => "all",
+    let top = short(scale.top(row_max, sheet.max));
+    let top = match scale.range {
+        crate::paint::Range::Row => format!("{top}, the row's largest"),
+        crate::paint::Range::Map => format!("{top}, the map's largest"),
+        crate::paint::Range::Absolute => "1.0".into(),
     };
     let curve = match scale.curve {
         crate::paint::Curve::Linear => "",
         crate::paint::Curve::Sqrt => " √",
         crate::paint::Curve::Log => " log",
     };
-    color_bar(buf, area, area.x, area.y, &app.theme, &format!("{top:.2} per {per}{curve}"));
+    for high in [format!("{top}{curve}"), format!("{}{curve}", top.split(',').next().unwrap_or(""))] {
+        let needed = 15 + width(&high) as u16;
+        if needed < area.width {
+            let at = part(area, area.width - needed, 0, needed, 1);
+            put(buf, at, at.x, at.y, " ", app.theme.text());
+            let end = color_bar(buf, at, at.x + 1, at.y, &app.theme, &high);
+            put(buf, at, end, at.y, " ", app.theme.text());
+            return;
+        }
+    }
 }

@@ -148,7 +148,8 @@ fn facts(app: &App) -> Vec<String> {
     let far = format!("far mass {:.2} ({:.1}× uniform)", metrics.far_mass, metrics.far_ratio);
     let entropy = format!("entropy {:.2}", metrics.entropy);
     let d = app.distance;
-    vec![format!("{entropy} nats · {far} beyond {d} tokens"), format!("{entropy} · {far}"), entropy]
+    let short = format!("{entropy} · far {:.2}", metrics.far_mass);
+    vec![format!("{entropy} nats · {far} beyond {d} tokens"), format!("{entropy} · {far}"), short, entropy]
 }
 
 fn opening(buf: &mut Buffer, area: Rect, app: &App) {
@@ -295,7 +296,7 @@ fn notes(app: &App) -> String {
 fn footer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let theme = &app.theme;
     let mut x = area.x + 1;
-    let last = area.right().saturating_sub(if app.view == View::Map { 26 } else { 1 });
+    let last = area.right();
     let mut show = |x: u16, keys: &str, hint: &str, command: Option<Command>, buf: &mut Buffer| {
         let needed = (width(keys) + width(hint) + 1) as u16;
         if x + needed > last {

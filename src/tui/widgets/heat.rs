@@ -71,24 +71,32 @@ impl Heat<'_> {
         let columns = usize::from(self.window.columns);
         let x = self.window.area.x + (col * columns) as u16;
         let y = self.window.area.y + row;
-        let pixel = usize::from(row);
+        let lines = self.window.lines.max(1);
+        let pixel = usize::from(row / lines);
+        // tall cells carry their number in the middle
+        let middle = row % lines == (lines - 1) / 2;
         let here = cursor == Some((pixel, col));
         let across = cursor.is_some_and(|(r, _)| r == pixel);
         let down = cursor.is_some_and(|(_, c)| c == col);
         let Some(weight) = self.weight(pixel, col) else {
-            let text = if here { brackets("", columns) } else { crosshair(across, down, columns, ' ') };
+            let text = if here && middle {
+                brackets("", columns)
+            } else {
+                crosshair(across && middle, down, columns, ' ')
+            };
             let style = if here { self.theme.accent() } else { self.theme.line() };
             put(buf, self.window.area, x, y, &text, style);
             return;
         };
         let level = self.level(pixel, weight);
         let shade = self.theme.shade(level);
-        let number = if columns >= 4 { short(weight) } else { String::new() };
+        let number = if columns >= 4 && middle { short(weight) } else { String::new() };
         let style = match shade.color {
             Some(color) => Style::new().fg(shade.ink).bg(color),
             None => Style::new(),
         };
-        if here {
+        let across = across && middle;
+        if here && middle {
             let inner =
                 if shade.color.is_none() && number.is_empty() { shade.glyph.to_string() } else { number };
             let style = match shade.color {
