@@ -1,1 +1,3 @@
 //! Network blocks without model names.
+
+pub mod kernels;

@@ -1,0 +1,547 @@
+//! Attention of all heads: scores, bias, mask, softmax and the product with the values, block by block of
+//! query rows, so that a block's scores never leave the cache unless they are asked for.
+
+use super::gemm::{PANEL, Product, product, transpose};
+use super::simd::{Simd, Task, dispatch};
+use super::softmax::{Row, softmax};
+use super::threads::{self, Shared};
+
+/// Vectors of all heads at all positions of one sequence: `head_dim` values side by side.
+#[derive(Clone, Copy)]
+pub struct Heads<'a> {
+    /// The values.
+    pub data: &'a [f32],
+    /// Distance from one position to the next.
+    pub position: usize,
+    /// Distance from one head to the next.
+    pub head: usize,
+}
+
+impl Heads<'_> {
+    fn check(&self, heads: usize, positions: usize, width: usize) {
+        let last = |count: usize, stride: usize| count.saturating_sub(1).saturating_mul(stride);
+        let end = last(heads, self.head).saturating_add(last(positions, self.position)).saturating_add(width);
+        assert!(end <= self.data.len(), "{heads} heads at {positions} positions leave the slice");
+    }
+
+    fn at(&self, head: usize, position: usize) -> *const f32 {
+        self.data[head * self.head + position * self.position..].as_ptr()
+    }
+}
+
+/// Which keys a query may see.
+#[derive(Clone, Copy)]
+pub enum Visible<'a> {
+    /// Every key.
+    All,
+    /// Keys at or before the query's own position, the first query standing at `past`.
+    Causal {
+        /// Position of the first query.
+        past: usize,
+    },
+    /// Added to the scores: `[queries, keys]`, minus infinity where hidden.
+    Table(&'a [f32]),
+}
+
+/// A position bias that depends on key minus query position alone: per head one value for each of the
+/// `queries + keys - 1` diagonals, that of the last query's first key first.
+#[derive(Clone, Copy)]
+pub struct Diagonals<'a> {
+    /// `[heads, queries + keys - 1]`
+    pub lines: &'a [f32],
+}
+
+/// One attention over one sequence (or several that share their keys).
+#[derive(Clone, Copy)]
+pub struct Attention<'a> {
+    /// Number of query heads.
+    pub heads: usize,
+    /// Number of key and value heads: `heads`, or a divisor of it (Ainslie et al. 2023).
+    pub kv_heads: usize,
+    /// Number of queries.
+    pub queries: usize,
+    /// Number of keys.
+    pub keys: usize,
+    /// Values in a head's vector.
+    pub width: usize,
+    /// Factor on the scores.
+    pub scale: f32,
+    /// Soft cap on the scores.
+    pub cap: Option<f32>,
+    /// Position bias.
+    pub bias: Option<Diagonals<'a>>,
+    /// Which keys are visible.
+    pub visible: Visible<'a>,
+}
+
+/// Up to this many queries, packing the keys costs more than it saves.
+const FEW: usize = 3;
+
+/// Scores of one block of rows: they stay in the second cache.
+const BLOCK_SCORES: usize = 1 << 16;
+
+impl Attention<'_> {
+    /// What the heads read, `[queries, heads, width]`. With `maps` (`[heads, queries, keys]`) the weights are
+    /// written there, all of them.
+    ///
+    /// # Panics
+    /// When the lengths do not fit.
+    pub fn run(&self, query: Heads, key: Heads, value: Heads, maps: Option<&mut [f32]>) -> Vec<f32> {
+        let Self { heads, kv_heads, queries, keys, width, .. } = *self;
+        assert!(kv_heads > 0 && heads.is_multiple_of(kv_heads));
+        query.check(heads, queries, width);
+        key.check(kv_heads, keys, width);
+        value.check(kv_heads, keys, width);
+        assert!(self.bias.is_none_or(|bias| bias.lines.len() == heads * (queries + keys).saturating_sub(1)));
+        if let Visible::Table(table) = self.visible {
+            assert_eq!(table.len(), queries * keys);
+        }
+        let maps = maps.map(|maps| {
+            assert_eq!(maps.len(), heads * queries * keys);
+            Shared(maps.as_mut_ptr())
+        });
+        if keys == 0 {
+            return vec![0.0; queries * heads * width];
+        }
+        let work = 2 * heads * queries * keys * width;
+        let packed = if queries > FEW { self.pack(key, value) } else { Vec::new() };
+        let rows =
+            if queries > FEW { (BLOCK_SCORES / keys).clamp(12, 96).next_multiple_of(12) } else { queries };
+        let blocks = queries.div_ceil(rows.max(1));
+        let fill = |out: Shared| {
+            threads::each(heads * blocks, work, |task| {
+                // The last rows see most where the mask is causal: the longest tasks go first.
+                let (head, first) = (task % heads, (blocks - 1 - task / heads) * rows);
+                let block = Block {
+                    what: self,
+                    head,
+                    first,
+                    rows: rows.min(queries - first),
+                    query,
+                    key,
+                    value,
+                    maps,
+                    out,
+                };
+                // SAFETY: all lengths were checked above, and every task has its own head and rows.
+                unsafe {
+                    if packed.is_empty() {
+                        dispatch(Few(block));
+                    } else {
+                        let size = self.packed_keys() + self.packed_values();
+                        let at = head / (heads / kv_heads) * size;
+                        dispatch(Many { block, keys: packed[at..].as_ptr() });
+                    }
+                }
+            });
+        };
+        // SAFETY: the tasks cover all heads and rows.
+        unsafe { threads::filled(queries * heads * width, fill) }
+    }
+
+    fn packed_keys(&self) -> usize {
+        self.keys.div_ceil(PANEL) * PANEL * self.width
+    }
+
+    fn packed_values(&self) -> usize {
+        self.width.div_ceil(PANEL) * PANEL * self.keys
+    }
+
+    /// Per key head: its keys in panels of keys, its values in panels of `width`.
+    fn pack(&self, key: Heads, value: Heads) -> Vec<f32> {
+        let (keys, width) = (self.keys, self.width);
+        let size = self.packed_keys() + self.packed_values();
+        let mut packed = vec![0f32; self.kv_heads * size];
+        let to = Shared(packed.as_mut_ptr());
+        threads::each(self.kv_heads, self.kv_heads * size, |head| {
+            // SAFETY: each head has its own part; `run` checked the slices.
+            unsafe {
+                let to = to.at(head * size);
+                for first in (0..keys).step_by(PANEL) {
+                    let rows = PANEL.min(keys - first);
+                    transpose(key.at(head, first), key.position, rows, width, to.add(first * width));
+                }
+                let to = to.add(self.packed_keys());
+                for position in 0..keys {
+                    let from = value.at(head, position);
+                    for first in (0..width).step_by(PANEL) {
+                        let to = to.add(first * keys + position * PANEL);
+                        std::ptr::copy_nonoverlapping(from.add(first), to, PANEL.min(width - first));
+                    }
+                }
+            }
+        });
+        packed
+    }
+
+    /// Number of keys that `query` may see, where that is known without a table.
+    #[inline(always)]
+    fn seen(&self, query: usize) -> usize {
+        match self.visible {
+            Visible::Causal { past } => self.keys.min(past + query + 1),
+            _ => self.keys,
+        }
+    }
+
+    /// What is added to the scores of one row.
+    #[inline(always)]
+    fn row(&self, head: usize, query: usize) -> Row {
+        let mut row =
+            Row { scale: self.scale, cap: self.cap, bias: std::ptr::null(), mask: std::ptr::null() };
+        if let Some(bias) = self.bias {
+            let line = head * (self.queries + self.keys - 1);
+            row.bias = bias.lines[line + self.queries - 1 - query..].as_ptr();
+        }
+        if let Visible::Table(table) = self.visible {
+            row.mask = table[query * self.keys..].as_ptr();
+        }
+        row
+    }
+}
+
+/// Some rows of one head.
+struct Block<'a> {
+    what: &'a Attention<'a>,
+    head: usize,
+    first: usize,
+    rows: usize,
+    query: Heads<'a>,
+    key: Heads<'a>,
+    value: Heads<'a>,
+    maps: Option<Shared>,
+    out: Shared,
+}
+
+thread_local! {
+    static SCORES: std::cell::RefCell<Vec<f32>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+impl Block<'_> {
+    /// The place of the block's weights: in the maps, or in `scratch`.
+    fn weights(&self, scratch: &mut Vec<f32>) -> *mut f32 {
+        let Attention { queries, keys, .. } = *self.what;
+        match self.maps {
+            // SAFETY: this task's own rows.
+            Some(maps) => unsafe { maps.at((self.head * queries + self.first) * keys) },
+            None => {
+                scratch.resize((self.rows * keys).max(scratch.len()), 0.0);
+                scratch.as_mut_ptr()
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn out(&self, row: usize) -> *mut f32 {
+        let Attention { heads, width, .. } = *self.what;
+        unsafe { self.out.at(((self.first + row) * heads + self.head) * width) }
+    }
+}
+
+/// Enough rows to use packed keys and values.
+struct Many<'a> {
+    block: Block<'a>,
+    keys: *const f32,
+}
+
+impl Task for Many<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let mut scratch = SCORES.take();
+        unsafe { many::<S>(&self, self.block.weights(&mut scratch)) }
+        SCORES.set(scratch);
+    }
+}
+
+#[inline(always)]
+unsafe fn many<S: Simd>(task: &Many, weights: *mut f32) {
+    let Many { block, keys: packed } = task;
+    let what = block.what;
+    let Attention { heads, keys, width, .. } = *what;
+    let seen = what.seen(block.first + block.rows - 1);
+    unsafe {
+        let mut first = 0;
+        while first < seen {
+            product::<S>(&Product {
+                rows: block.rows,
+                depth: width,
+                columns: PANEL.min(keys - first),
+                x: block.query.at(block.head, block.first),
+                x_stride: block.query.position,
+                panel: packed.add(first * width),
+                bias: std::ptr::null(),
+                activation: None,
+                out: weights.add(first),
+                out_stride: keys,
+            });
+            first += PANEL;
+        }
+        for row in 0..block.rows {
+            let query = block.first + row;
+            let seen = what.seen(query);
+            let scores = weights.add(row * keys);
+            softmax::<S>(scores, seen, what.row(block.head, query));
+            std::ptr::write_bytes(scores.add(seen), 0, keys - seen);
+        }
+        let values = packed.add(what.packed_keys());
+        let mut first = 0;
+        while first < width {
+            product::<S>(&Product {
+                rows: block.rows,
+                depth: seen,
+                columns: PANEL.min(width - first),
+                x: weights,
+                x_stride: keys,
+                panel: values.add(first * keys),
+                bias: std::ptr::null(),
+                activation: None,
+                out: block.out(0).add(first),
+                out_stride: heads * width,
+            });
+            first += PANEL;
+        }
+    }
+}
+
+/// So few rows that keys and values are read where they lie.
+struct Few<'a>(Block<'a>);
+
+impl Task for Few<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let mut scratch = SCORES.take();
+        unsafe { few::<S>(&self.0, self.0.weights(&mut scratch)) }
+        SCORES.set(scratch);
+    }
+}
+
+#[inline(always)]
+unsafe fn few<S: Simd>(block: &Block, weights: *mut f32) {
+    let what = block.what;
+    let Attention { heads, kv_heads, keys, width, .. } = *what;
+    let shared = block.head / (heads / kv_heads);
+    for row in 0..block.rows {
+        let query = block.first + row;
+        let seen = what.seen(query);
+        unsafe {
+            let weights = weights.add(row * keys);
+            let q = block.query.at(block.head, query);
+            for j in 0..seen {
+                *weights.add(j) = dot::<S>(q, block.key.at(shared, j), width);
+            }
+            softmax::<S>(weights, seen, what.row(block.head, query));
+            std::ptr::write_bytes(weights.add(seen), 0, keys - seen);
+            let out = block.out(row);
+            let mut first = 0;
+            while first < width {
+                let len = (4 * S::LANES).min(width - first);
+                mix::<S>(
+                    weights,
+                    seen,
+                    block.value.at(shared, 0).add(first),
+                    block.value.position,
+                    len,
+                    out.add(first),
+                );
+                first += len;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn dot<S: Simd>(a: *const f32, b: *const f32, len: usize) -> f32 {
+    unsafe {
+        let mut sums = [S::splat(0.0); 2];
+        let mut at = 0;
+        while at + 2 * S::LANES <= len {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let at = at + i * S::LANES;
+                *sum = S::fma(S::load(a.add(at)), S::load(b.add(at)), *sum);
+            }
+            at += 2 * S::LANES;
+        }
+        let mut total = S::add(sums[0], sums[1]);
+        while at < len {
+            let part = S::LANES.min(len - at);
+            total = S::fma(S::load_part(a.add(at), part, 0.0), S::load_part(b.add(at), part, 0.0), total);
+            at += part;
+        }
+        S::sum(total)
+    }
+}
+
+/// `len` (at most four vectors) columns of the sum of `count` rows, each times its weight.
+#[inline(always)]
+unsafe fn mix<S: Simd>(
+    weights: *const f32,
+    count: usize,
+    from: *const f32,
+    stride: usize,
+    len: usize,
+    out: *mut f32,
+) {
+    unsafe {
+        if len == 4 * S::LANES {
+            let mut sums = [S::splat(0.0); 4];
+            for j in 0..count {
+                let w = S::splat(*weights.add(j));
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    *sum = S::fma(w, S::load(from.add(j * stride + i * S::LANES)), *sum);
+                }
+            }
+            for (i, &sum) in sums.iter().enumerate() {
+                S::store(out.add(i * S::LANES), sum);
+            }
+            return;
+        }
+        let mut at = 0;
+        while at < len {
+            let part = S::LANES.min(len - at);
+            let mut sum = S::splat(0.0);
+            for j in 0..count {
+                sum = S::fma(
+                    S::splat(*weights.add(j)),
+                    S::load_part(from.add(j * stride + at), part, 0.0),
+                    sum,
+                );
+            }
+            S::store_part(out.add(at), sum, part);
+            at += part;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::kernels::test::noise;
+
+    struct Case {
+        heads: usize,
+        kv_heads: usize,
+        queries: usize,
+        keys: usize,
+        width: usize,
+    }
+
+    /// Everything in double precision, pair by pair.
+    fn reference(what: &Attention, q: &[f32], k: &[f32], v: &[f32]) -> (Vec<f64>, Vec<f64>) {
+        let Attention { heads, kv_heads, queries, keys, width, .. } = *what;
+        let (mut maps, mut out) = (Vec::new(), vec![0f64; queries * heads * width]);
+        for h in 0..heads {
+            let g = h / (heads / kv_heads);
+            for i in 0..queries {
+                let score = |j: usize| {
+                    let q = &q[(i * heads + h) * width..][..width];
+                    let k = &k[(j * kv_heads + g) * width..][..width];
+                    let dot: f64 = q.iter().zip(k).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
+                    let mut s = dot * f64::from(what.scale);
+                    if let Some(cap) = what.cap {
+                        s = f64::from(cap) * (s / f64::from(cap)).tanh();
+                    }
+                    if let Some(bias) = what.bias {
+                        s += f64::from(bias.lines[h * (queries + keys - 1) + queries - 1 + j - i]);
+                    }
+                    match what.visible {
+                        Visible::All => s,
+                        Visible::Causal { past } if j > i + past => f64::NEG_INFINITY,
+                        Visible::Causal { .. } => s,
+                        Visible::Table(table) => s + f64::from(table[i * keys + j]),
+                    }
+                };
+                let scores: Vec<f64> = (0..keys).map(score).collect();
+                let max = scores.iter().copied().fold(f64::MIN, f64::max);
+                let e: Vec<f64> = scores.iter().map(|s| (s - max).exp()).collect();
+                let total: f64 = e.iter().sum();
+                for (j, e) in e.iter().enumerate() {
+                    let weight = if total == 0.0 { 0.0 } else { e / total };
+                    maps.push(weight);
+                    for d in 0..width {
+                        let v = v[(j * kv_heads + g) * width + d];
+                        out[(i * heads + h) * width + d] += weight * f64::from(v);
+                    }
+                }
+            }
+        }
+        (maps, out)
+    }
+
+    fn near(found: &[f32], expected: &[f64], what: &str) {
+        assert_eq!(found.len(), expected.len(), "{what}");
+        for (i, (&found, expected)) in found.iter().zip(expected).enumerate() {
+            assert!((f64::from(found) - expected).abs() < 1e-5, "{what} at {i}: {found}, {expected}");
+        }
+    }
+
+    #[test]
+    fn all_shapes_and_masks_match_double_precision() {
+        for Case { heads, kv_heads, queries, keys, width } in [
+            Case { heads: 2, kv_heads: 2, queries: 1, keys: 1, width: 4 },
+            Case { heads: 2, kv_heads: 1, queries: 3, keys: 40, width: 64 },
+            Case { heads: 1, kv_heads: 1, queries: 2, keys: 70, width: 100 },
+            Case { heads: 3, kv_heads: 3, queries: 9, keys: 9, width: 8 },
+            Case { heads: 4, kv_heads: 2, queries: 50, keys: 77, width: 33 },
+            Case { heads: 2, kv_heads: 2, queries: 200, keys: 200, width: 64 },
+        ] {
+            let q = noise(queries * heads * width, 1);
+            let k = noise(keys * kv_heads * width, 2);
+            let v = noise(keys * kv_heads * width, 3);
+            let lines = noise(heads * (queries + keys - 1), 4);
+            let hidden = |i: usize| if i % 3 == 1 || i < keys { f32::NEG_INFINITY } else { 0.25 };
+            let table: Vec<f32> = (0..queries * keys).map(hidden).collect();
+            let past = keys.saturating_sub(queries);
+            for (visible, bias, cap) in [
+                (Visible::All, None, None),
+                (Visible::Causal { past }, Some(Diagonals { lines: &lines }), None),
+                (Visible::Table(&table), Some(Diagonals { lines: &lines }), Some(2.0)),
+            ] {
+                let what =
+                    Attention { heads, kv_heads, queries, keys, width, scale: 0.7, cap, bias, visible };
+                let query = Heads { data: &q, position: heads * width, head: width };
+                let key = Heads { data: &k, position: kv_heads * width, head: width };
+                let value = Heads { data: &v, position: kv_heads * width, head: width };
+                let (expected_maps, expected) = reference(&what, &q, &k, &v);
+                let mut maps = vec![f32::NAN; heads * queries * keys];
+                let name = format!("{queries}x{keys}x{width}");
+                near(&what.run(query, key, value, Some(&mut maps)), &expected, &name);
+                near(&maps, &expected_maps, &name);
+                let alone = threads::run(1, || what.run(query, key, value, None));
+                near(&alone, &expected, &name);
+            }
+        }
+    }
+
+    #[test]
+    fn heads_may_lie_side_by_side_or_one_after_another() {
+        let (heads, queries, keys, width) = (3, 20, 30, 16);
+        let what = Attention {
+            heads,
+            kv_heads: heads,
+            queries,
+            keys,
+            width,
+            scale: 1.0,
+            cap: None,
+            bias: None,
+            visible: Visible::All,
+        };
+        let side = |data: &[f32], positions: usize| -> Vec<f32> {
+            let index = (0..heads * positions * width).map(|i| {
+                let (h, p, d) = (i / (positions * width), i / width % positions, i % width);
+                data[(p * heads + h) * width + d]
+            });
+            index.collect()
+        };
+        let (q, k) = (noise(queries * heads * width, 1), noise(keys * heads * width, 2));
+        let (q2, k2) = (side(&q, queries), side(&k, keys));
+        let near_to = |data| Heads { data, position: heads * width, head: width };
+        let far = |data, positions| Heads { data, position: width, head: positions * width };
+        let one = what.run(near_to(&q), near_to(&k), near_to(&k), None);
+        let other = what.run(far(&q2, queries), far(&k2, keys), far(&k2, keys), None);
+        assert_eq!(one, other);
+    }
+}

@@ -1,0 +1,154 @@
+//! Softmax of one row of scores.
+
+use super::math::exp;
+use super::simd::Simd;
+
+/// What is done to a score before the softmax: `cap(score * scale) + bias + mask`.
+#[derive(Clone, Copy)]
+pub(super) struct Row {
+    /// Factor on the scores.
+    pub scale: f32,
+    /// Soft cap: `cap * tanh(score / cap)`.
+    pub cap: Option<f32>,
+    /// Added, one per key; null for none.
+    pub bias: *const f32,
+    /// Added too, one per key; null for none.
+    pub mask: *const f32,
+}
+
+/// Turns the `len` scores behind `row` into weights that sum to 1. Where every score is minus infinity, the
+/// weights are 0.
+///
+/// # Safety
+/// `row`, and what `how` points to, are valid for `len` values; the machine has the instructions of `S`.
+#[inline(always)]
+pub(super) unsafe fn softmax<S: Simd>(row: *mut f32, len: usize, how: Row) {
+    unsafe {
+        let whole = len - len % S::LANES;
+        let rest = len - whole;
+
+        let mut largest = S::splat(f32::MIN);
+        let mut at = 0;
+        while at < whole {
+            let x = adjusted::<S>(row, at, S::LANES, how);
+            S::store(row.add(at), x);
+            largest = S::max(x, largest);
+            at += S::LANES;
+        }
+        if rest > 0 {
+            let x = adjusted::<S>(row, at, rest, how);
+            S::store_part(row.add(at), x, rest);
+            largest = S::max(S::load_part(row.add(at), rest, f32::MIN), largest);
+        }
+        let largest = S::splat(S::largest(largest));
+
+        let mut total = S::splat(0.0);
+        at = 0;
+        while at < whole {
+            let e = exp::<S>(S::sub(S::load(row.add(at)), largest));
+            S::store(row.add(at), e);
+            total = S::add(total, e);
+            at += S::LANES;
+        }
+        if rest > 0 {
+            let e = exp::<S>(S::sub(S::load_part(row.add(at), rest, f32::NEG_INFINITY), largest));
+            S::store_part(row.add(at), e, rest);
+            total = S::add(total, e);
+        }
+        let total = S::sum(total);
+
+        let factor = S::splat(if total == 0.0 { 0.0 } else { 1.0 / total });
+        at = 0;
+        while at < whole {
+            S::store(row.add(at), S::mul(S::load(row.add(at)), factor));
+            at += S::LANES;
+        }
+        if rest > 0 {
+            S::store_part(row.add(at), S::mul(S::load_part(row.add(at), rest, 0.0), factor), rest);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn adjusted<S: Simd>(row: *const f32, at: usize, len: usize, how: Row) -> S::V {
+    unsafe {
+        let mut x = S::mul(load::<S>(row.add(at), len), S::splat(how.scale));
+        if let Some(cap) = how.cap {
+            let squashed = super::math::tanh::<S>(S::mul(x, S::splat(1.0 / cap)));
+            x = S::mul(squashed, S::splat(cap));
+        }
+        if !how.bias.is_null() {
+            x = S::add(x, load::<S>(how.bias.add(at), len));
+        }
+        if !how.mask.is_null() {
+            x = S::add(x, load::<S>(how.mask.add(at), len));
+        }
+        x
+    }
+}
+
+#[inline(always)]
+unsafe fn load<S: Simd>(from: *const f32, len: usize) -> S::V {
+    unsafe { if len == S::LANES { S::load(from) } else { S::load_part(from, len, 0.0) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::kernels::simd::{Level, Task, dispatch_at};
+    use crate::nn::kernels::test::noise;
+
+    struct One<'a>(&'a mut [f32], Row);
+
+    impl Task for One<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) {
+            unsafe { softmax::<S>(self.0.as_mut_ptr(), self.0.len(), self.1) }
+        }
+    }
+
+    const PLAIN: Row = Row { scale: 1.0, cap: None, bias: std::ptr::null(), mask: std::ptr::null() };
+
+    #[test]
+    fn every_level_matches_double_precision() {
+        for len in [1, 2, 7, 16, 33, 200] {
+            let scores: Vec<f32> = noise(len, 1).iter().map(|v| v * 30.0).collect();
+            let bias = noise(len, 2);
+            let mask: Vec<f32> = (0..len).map(|j| if j % 5 == 4 { f32::NEG_INFINITY } else { 0.0 }).collect();
+            for (level, cap) in Level::available().into_iter().flat_map(|l| [(l, None), (l, Some(20.0f32))]) {
+                let how = Row { scale: 0.5, cap, bias: bias.as_ptr(), mask: mask.as_ptr() };
+                let mut row = scores.clone();
+                // SAFETY: an available level, and slices of the right lengths.
+                unsafe { dispatch_at(level, One(&mut row, how)) };
+                let adjusted = (0..len).map(|j| {
+                    let x = f64::from(scores[j]) * 0.5;
+                    let x = cap.map_or(x, |cap| f64::from(cap) * (x / f64::from(cap)).tanh());
+                    x + f64::from(bias[j]) + f64::from(mask[j])
+                });
+                let e: Vec<f64> = adjusted.map(f64::exp).collect();
+                let total: f64 = e.iter().sum();
+                for (j, y) in row.iter().enumerate() {
+                    assert!((f64::from(*y) - e[j] / total).abs() < 2e-6, "{level:?} {len} {j}");
+                    assert!(mask[j] == 0.0 || *y == 0.0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_that_sees_nothing_is_zero_and_nonsense_shows() {
+        for level in Level::available() {
+            let mut hidden = vec![f32::NEG_INFINITY; 21];
+            // SAFETY: an available level, and slices of the right lengths.
+            unsafe { dispatch_at(level, One(&mut hidden, PLAIN)) };
+            assert_eq!(hidden, [0.0; 21]);
+            let mut broken = vec![0.0; 21];
+            broken[3] = f32::NAN;
+            // SAFETY: an available level, and slices of the right lengths.
+            unsafe { dispatch_at(level, One(&mut broken, PLAIN)) };
+            assert!(broken.iter().all(|v| v.is_nan()), "{level:?} {broken:?}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Work spread over the threads of the current rayon pool: the one that [`run`] entered, or the global one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use rayon::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// Below this many elementary operations a second thread costs more than it saves.
+const WORTH_SPREADING: usize = 1 << 16;
+
+/// Runs `task` for every number below `tasks`, on several threads where `work` (multiplications, about) is
+/// worth it.
+pub fn each(tasks: usize, work: usize, task: impl Fn(usize) + Sync + Send) {
+    if tasks <= 1 || work < WORTH_SPREADING || rayon::current_num_threads() == 1 {
+        (0..tasks).for_each(task);
+    } else {
+        (0..tasks).into_par_iter().with_max_len(1).for_each(task);
+    }
+}
+
+/// A pointer that several threads may write through, each to its own part.
+#[derive(Clone, Copy)]
+pub(super) struct Shared(pub *mut f32);
+
+// SAFETY: whoever makes one hands out disjoint parts.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// The address of element `at`.
+    ///
+    /// # Safety
+    /// `at` lies within the allocation, and no other thread uses what the caller does there.
+    pub unsafe fn at(self, at: usize) -> *mut f32 {
+        unsafe { self.0.add(at) }
+    }
+}
+
+/// A vector of `len` values that `fill` writes, all of them.
+///
+/// # Safety
+/// `fill` must have written every one of the `len` values behind its pointer.
+pub(super) unsafe fn filled(len: usize, fill: impl FnOnce(Shared)) -> Vec<f32> {
+    let mut values = Vec::with_capacity(len);
+    fill(Shared(values.as_mut_ptr()));
+    // SAFETY: the caller's promise.
+    unsafe { values.set_len(len) };
+    values
+}
+
+/// How many threads are used when nobody says: one for each core.
+pub fn default_count() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Runs `work` with `count` threads (at least one): all that it spreads goes over these, and no others.
+pub fn run<T: Send>(count: usize, work: impl FnOnce() -> T + Send) -> T {
+    static POOLS: OnceLock<Mutex<BTreeMap<usize, Arc<ThreadPool>>>> = OnceLock::new();
+    let count = count.max(1);
+    if count == rayon::current_num_threads() && rayon::current_thread_index().is_some() {
+        return work();
+    }
+    let mut pools = POOLS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    let pool = match pools.get(&count) {
+        Some(pool) => pool.clone(),
+        None => {
+            let name = |index| format!("engine-{index}");
+            let Ok(pool) = ThreadPoolBuilder::new().num_threads(count).thread_name(name).build() else {
+                // The system gives no more threads: go on with those there are.
+                drop(pools);
+                return work();
+            };
+            pools.entry(count).or_insert(Arc::new(pool)).clone()
+        }
+    };
+    drop(pools);
+    pool.install(work)
+}
