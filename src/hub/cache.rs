@@ -154,6 +154,16 @@ pub fn make_parent(path: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))
 }
 
+/// Marks a folder as a cache, for programs that make backups (<https://bford.info/cachedir/>).
+pub fn tag(cache: &Path) -> Result<()> {
+    let path = cache.join("CACHEDIR.TAG");
+    if path.exists() {
+        return Ok(());
+    }
+    make_parent(&path)?;
+    std::fs::write(&path, "Signature: 8a477f597d28d172789f06886806bc55\n").map_err(|e| Error::io(&path, e))
+}
+
 /// A name in the same folder that no other thread or process uses.
 fn beside(path: &Path) -> PathBuf {
     use std::sync::atomic::{AtomicU32, Ordering};

@@ -209,7 +209,6 @@ fn hand_over(
 }
 
 fn failure(error: &ureq::Error) -> Failure {
-    use std::io::ErrorKind;
     match error {
         ureq::Error::HostNotFound => Failure::Unreachable("no such host, or no network".into()),
         ureq::Error::ConnectionFailed | ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => {
@@ -224,18 +223,20 @@ fn failure(error: &ureq::Error) -> Failure {
         ureq::Error::Io(error) => {
             match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
                 Some(error) => Failure::Tls(error.to_string()),
-                None if matches!(
-                    error.kind(),
-                    ErrorKind::ConnectionRefused | ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable
-                ) =>
-                {
-                    Failure::Unreachable(error.to_string())
-                }
+                None if is_unreachable(error) => Failure::Unreachable(error.to_string()),
                 None => Failure::Cut(error.to_string()),
             }
         }
         other => Failure::Cut(other.to_string()),
     }
+}
+
+/// Whether there is no way to the host at all.
+fn is_unreachable(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
+    matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkDown | NetworkUnreachable)
+        // the standard library has no kind for a name that cannot be looked up
+        || error.to_string().starts_with("failed to lookup address")
 }
 
 /// The certificates of a PEM file.
@@ -311,6 +312,15 @@ mod tests {
         assert_ne!(origin("https://hub.test"), origin("http://hub.test"));
         assert_ne!(origin("https://hub.test"), origin("https://hub.test:8443"));
         assert_ne!(origin("https://hub.test"), origin("https://hub.test.evil"));
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_looked_up_is_not_tried_again() {
+        let text = "failed to lookup address information: Name or service not known";
+        let error = ureq::Error::Io(std::io::Error::other(text));
+        assert!(matches!(failure(&error), Failure::Unreachable(why) if why == text));
+        let error = ureq::Error::Io(std::io::ErrorKind::ConnectionReset.into());
+        assert!(matches!(failure(&error), Failure::Cut(_)));
     }
 
     #[test]

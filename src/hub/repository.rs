@@ -105,6 +105,7 @@ impl Id {
         let Some(weights) = select::weights(has) else {
             return Err(folder::no_weights(self.name(), contents.files.iter().map(String::as_str)));
         };
+        cache::tag(&hub.cache)?;
         fetch("config.json")?;
         place.remember(&commit)?;
         let config = serde_json::from_slice(&read("config.json")?).map_err(|e| Error::BadFile {
