@@ -1,7 +1,23 @@
 //! From config.json to the one encoder-decoder.
+//!
+//! A family (`families/`) turns config.json into a [`ModelSpec`]: data that says which blocks stand where
+//! and what their tensors are called. The stacks and the encoder-decoder are written once.
 
+mod config;
+pub mod families;
 mod pickle;
+mod registry;
+mod seq2seq;
+mod spec;
+mod stack;
 mod torch;
 mod weights;
 
+pub use config::Config;
+pub use registry::{Family, registry, spec_of, supported};
+pub use seq2seq::Model;
+pub use spec::{
+    AttentionNames, BiasSpec, FfnNames, HeadSpec, ModelSpec, NormKind, Placement, Positions, StackNames,
+    StackSpec,
+};
 pub use weights::Weights;

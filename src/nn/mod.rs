@@ -1,3 +1,35 @@
-//! Network blocks without model names.
+//! Network blocks without model names. Hidden states are `[batch, positions, d_model]` in `f32`.
+//!
+//! Nothing here keeps state between calls: caches are passed in, and whoever wants to see or change what
+//! attention does passes a [`Hook`].
 
+mod activation;
+mod attention;
+mod cache;
+mod embedding;
+mod ffn;
+mod hook;
 pub mod kernels;
+mod linear;
+mod mask;
+mod norm;
+mod position;
+mod relative_bias;
+
+pub use activation::Activation;
+pub use attention::{Attention, KeysValues, Look};
+pub use cache::{Cache, LayerCache};
+pub use embedding::Embedding;
+pub use ffn::FeedForward;
+pub use hook::{Hook, NoHook};
+pub use linear::Linear;
+pub use mask::Mask;
+pub use norm::Norm;
+pub use position::{PositionTable, Sinusoid};
+pub use relative_bias::RelativeBias;
+
+impl From<candle_core::Error> for crate::error::Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Engine(error.to_string())
+    }
+}

@@ -1,0 +1,133 @@
+//! BART (Lewis et al. 2020): norms after each block, a norm on the embeddings, learned positions from row 2
+//! on. Its kin (Marian, Blenderbot, mBART, ...) differ in a few fields.
+
+use crate::error::{Error, Result};
+use crate::model::config::Config;
+use crate::model::spec::{
+    AttentionNames, FfnNames, HeadSpec, ModelSpec, NormKind, Placement, Positions, StackNames, StackSpec,
+};
+use crate::nn::Activation;
+
+const OWN: AttentionNames = AttentionNames {
+    query: "self_attn.q_proj",
+    key: "self_attn.k_proj",
+    value: "self_attn.v_proj",
+    output: "self_attn.out_proj",
+    norm: "self_attn_layer_norm",
+};
+const CROSS: AttentionNames = AttentionNames {
+    query: "encoder_attn.q_proj",
+    key: "encoder_attn.k_proj",
+    value: "encoder_attn.v_proj",
+    output: "encoder_attn.out_proj",
+    norm: "encoder_attn_layer_norm",
+};
+const FFN: FfnNames = FfnNames { up: "fc1", gate: None, down: "fc2", norm: "final_layer_norm" };
+const TIED_HEAD: &[&str] = &["model.shared.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"];
+const OWN_HEAD: &[&str] = &["lm_head.weight", "model.decoder.embed_tokens.weight", "model.shared.weight"];
+
+/// Where BART's kin differ from one another.
+pub(super) struct Kin {
+    /// Where the norms stand.
+    pub placement: Placement,
+    /// Whether the embeddings are normalised.
+    pub embedding_norm: bool,
+    /// Whether there is a norm after the last layer.
+    pub final_norm: bool,
+    /// Positions of either stack.
+    pub positions: Positions,
+    /// `scale_embedding` where config.json does not say.
+    pub scale_embedding: bool,
+    /// `activation_function` where config.json does not say.
+    pub activation: &'static str,
+}
+
+/// Reads BART's config.json.
+pub fn spec(config: &Config) -> Result<ModelSpec> {
+    let count = config.count_or("max_position_embeddings", 1024)?;
+    let kin = Kin {
+        placement: Placement::Post,
+        embedding_norm: true,
+        final_norm: false,
+        positions: Positions::Learned { offset: 2, count },
+        scale_embedding: false,
+        activation: "gelu",
+    };
+    build(config, &kin)
+}
+
+/// The specification of a model with BART's config fields and tensor names.
+pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
+    let d_model = config.count("d_model")?;
+    let encoder = stack(config, kin, "encoder", d_model)?;
+    let mut decoder = stack(config, kin, "decoder", d_model)?;
+    decoder.names = StackNames {
+        layer: "model.decoder.layers.{}",
+        cross: Some(CROSS),
+        embedding: &["model.decoder.embed_tokens.weight", "model.shared.weight"],
+        positions: "model.decoder.embed_positions.weight",
+        embedding_norm: kin.embedding_norm.then_some("model.decoder.layernorm_embedding"),
+        final_norm: kin.final_norm.then_some("model.decoder.layer_norm"),
+        ..encoder.names.clone()
+    };
+    let tied = config.flag_or("tie_word_embeddings", true)?;
+    Ok(ModelSpec {
+        model_type: config.model_type()?.into(),
+        d_model,
+        encoder,
+        decoder,
+        head: HeadSpec {
+            weight: if tied { TIED_HEAD } else { OWN_HEAD },
+            scale: 1.0,
+            bias: "final_logits_bias",
+        },
+        start: config.token("decoder_start_token_id").or(config.token("bos_token_id")).ok_or_else(|| {
+            Error::Config("there is neither decoder_start_token_id nor bos_token_id".into())
+        })?,
+        end: config.token("eos_token_id"),
+        harmless: &[
+            "lm_head.weight",
+            "*shared.weight",
+            "*embed_tokens.weight",
+            "*embed_positions.weight",
+            "final_logits_bias",
+            "*.version",
+            "*_float_tensor",
+        ],
+    })
+}
+
+fn stack(config: &Config, kin: &Kin, side: &str, d_model: usize) -> Result<StackSpec> {
+    let heads = config.count(&format!("{side}_attention_heads"))?;
+    if heads == 0 || !d_model.is_multiple_of(heads) {
+        return Err(Error::Config(format!("d_model {d_model} is no multiple of {heads} heads")));
+    }
+    let head_dim = d_model / heads;
+    let scaled = config.flag_or("scale_embedding", kin.scale_embedding)?;
+    Ok(StackSpec {
+        layers: config.count(&format!("{side}_layers"))?,
+        heads,
+        head_dim,
+        ffn_dim: config.count(&format!("{side}_ffn_dim"))?,
+        vocabulary: config.count("vocab_size")?,
+        embedding_scale: if scaled { (d_model as f64).sqrt() } else { 1.0 },
+        positions: kin.positions,
+        bias: None,
+        score_scale: (head_dim as f64).powf(-0.5),
+        linear_bias: true,
+        norm: NormKind::Layer { eps: 1e-5 },
+        placement: kin.placement,
+        activation: Activation::parse(config.text_or("activation_function", kin.activation)?)?,
+        names: StackNames {
+            layer: "model.encoder.layers.{}",
+            own: OWN,
+            cross: None,
+            ffn: FFN,
+            embedding: &["model.encoder.embed_tokens.weight", "model.shared.weight"],
+            positions: "model.encoder.embed_positions.weight",
+            embedding_norm: kin.embedding_norm.then_some("model.encoder.layernorm_embedding"),
+            final_norm: kin.final_norm.then_some("model.encoder.layer_norm"),
+            bias: "",
+        },
+    })
+}

@@ -1,0 +1,21 @@
+//! Blenderbot (Roller et al. 2020): BART with norms before each block and after the last, learned positions
+//! from row 0 on.
+
+use super::bart::{Kin, build};
+use crate::error::Result;
+use crate::model::config::Config;
+use crate::model::spec::{ModelSpec, Placement, Positions};
+
+/// Reads Blenderbot's config.json.
+pub fn spec(config: &Config) -> Result<ModelSpec> {
+    let count = config.count_or("max_position_embeddings", 128)?;
+    let kin = Kin {
+        placement: Placement::Pre,
+        embedding_norm: false,
+        final_norm: true,
+        positions: Positions::Learned { offset: 0, count },
+        scale_embedding: false,
+        activation: "gelu",
+    };
+    build(config, &kin)
+}

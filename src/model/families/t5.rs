@@ -1,0 +1,139 @@
+//! T5 (Raffel et al. 2020): v1.0, v1.1, Flan, mT5, ByT5. Root mean square norms before each block, no
+//! biases, no factor on the scores, a relative position bias shared by all layers of a stack.
+
+use crate::error::{Error, Result};
+use crate::model::config::Config;
+use crate::model::spec::{
+    AttentionNames, BiasSpec, FfnNames, HeadSpec, ModelSpec, NormKind, Placement, Positions, StackNames,
+    StackSpec,
+};
+use crate::nn::Activation;
+
+const OWN: AttentionNames = AttentionNames {
+    query: "layer.0.SelfAttention.q",
+    key: "layer.0.SelfAttention.k",
+    value: "layer.0.SelfAttention.v",
+    output: "layer.0.SelfAttention.o",
+    norm: "layer.0.layer_norm",
+};
+const CROSS: AttentionNames = AttentionNames {
+    query: "layer.1.EncDecAttention.q",
+    key: "layer.1.EncDecAttention.k",
+    value: "layer.1.EncDecAttention.v",
+    output: "layer.1.EncDecAttention.o",
+    norm: "layer.1.layer_norm",
+};
+const ENCODER_PLAIN: FfnNames = FfnNames {
+    up: "layer.1.DenseReluDense.wi",
+    gate: None,
+    down: "layer.1.DenseReluDense.wo",
+    norm: "layer.1.layer_norm",
+};
+const ENCODER_GATED: FfnNames = FfnNames {
+    up: "layer.1.DenseReluDense.wi_1",
+    gate: Some("layer.1.DenseReluDense.wi_0"),
+    ..ENCODER_PLAIN
+};
+const DECODER_PLAIN: FfnNames = FfnNames {
+    up: "layer.2.DenseReluDense.wi",
+    gate: None,
+    down: "layer.2.DenseReluDense.wo",
+    norm: "layer.2.layer_norm",
+};
+const DECODER_GATED: FfnNames = FfnNames {
+    up: "layer.2.DenseReluDense.wi_1",
+    gate: Some("layer.2.DenseReluDense.wi_0"),
+    ..DECODER_PLAIN
+};
+
+/// Reads a T5-like config.json.
+pub fn spec(config: &Config) -> Result<ModelSpec> {
+    let d_model = config.count("d_model")?;
+    let layers = config.count("num_layers")?;
+    let mt5 = config.model_type()? == "mt5";
+    let projection = if mt5 { "gated-gelu" } else { "relu" };
+    let (gated, activation) = feed_forward(config.text_or("feed_forward_proj", projection)?)?;
+    let tied = config.flag_or("tie_word_embeddings", !mt5)?;
+    let stack = StackSpec {
+        layers,
+        heads: config.count("num_heads")?,
+        head_dim: config.count("d_kv")?,
+        ffn_dim: config.count("d_ff")?,
+        vocabulary: config.count("vocab_size")?,
+        embedding_scale: 1.0,
+        positions: Positions::None,
+        bias: Some(BiasSpec {
+            buckets: config.count_or("relative_attention_num_buckets", 32)?,
+            max_distance: config.count_or("relative_attention_max_distance", 128)?,
+            per_layer: false,
+        }),
+        score_scale: 1.0,
+        linear_bias: false,
+        norm: NormKind::Rms { eps: config.number_or("layer_norm_epsilon", 1e-6)? },
+        placement: Placement::Pre,
+        activation,
+        names: StackNames {
+            layer: "encoder.block.{}",
+            own: OWN,
+            cross: None,
+            ffn: if gated { ENCODER_GATED } else { ENCODER_PLAIN },
+            embedding: &["encoder.embed_tokens.weight", "shared.weight"],
+            positions: "",
+            embedding_norm: None,
+            final_norm: Some("encoder.final_layer_norm"),
+            bias: "layer.0.SelfAttention.relative_attention_bias",
+        },
+    };
+    let decoder = StackSpec {
+        layers: config.count_or("num_decoder_layers", layers)?,
+        names: StackNames {
+            layer: "decoder.block.{}",
+            cross: Some(CROSS),
+            ffn: if gated { DECODER_GATED } else { DECODER_PLAIN },
+            embedding: &["decoder.embed_tokens.weight", "shared.weight"],
+            final_norm: Some("decoder.final_layer_norm"),
+            ..stack.names.clone()
+        },
+        ..stack.clone()
+    };
+    Ok(ModelSpec {
+        model_type: config.model_type()?.into(),
+        d_model,
+        encoder: stack,
+        decoder,
+        head: HeadSpec {
+            weight: if tied {
+                &["shared.weight", "decoder.embed_tokens.weight", "lm_head.weight"]
+            } else {
+                &["lm_head.weight", "shared.weight"]
+            },
+            // A tied head meets embeddings of unit variance; an own head was trained without the factor.
+            scale: if tied { (d_model as f64).powf(-0.5) } else { 1.0 },
+            bias: "final_logits_bias",
+        },
+        start: config.token("decoder_start_token_id").or(config.token("pad_token_id")).unwrap_or(0),
+        end: config.token("eos_token_id").or(Some(1)),
+        // Old checkpoints hold a bias for cross-attention that no version ever used.
+        harmless: &[
+            "lm_head.weight",
+            "shared.weight",
+            "*embed_tokens.weight",
+            "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",
+        ],
+    })
+}
+
+/// `feed_forward_proj`: "relu", "gated-gelu", "gated-silu", ...
+pub(super) fn feed_forward(name: &str) -> Result<(bool, Activation)> {
+    let (gated, activation) = match name.strip_prefix("gated-") {
+        Some(activation) => (true, activation),
+        None => (false, name),
+    };
+    // "gated-gelu" has always meant the tanh form.
+    if gated && activation == "gelu" {
+        return Ok((true, Activation::GeluTanh));
+    }
+    Activation::parse(activation)
+        .map(|activation| (gated, activation))
+        .map_err(|_| Error::Config(format!("feed_forward_proj '{name}' is not known")))
+}

@@ -1,0 +1,68 @@
+//! Which model types open, and with which family.
+
+use super::config::Config;
+use super::families::{bart, blenderbot, marian, t5};
+use super::spec::ModelSpec;
+use crate::error::{Error, Result};
+
+/// One supported model type.
+pub struct Family {
+    /// `model_type` in config.json.
+    pub model_type: &'static str,
+    /// Models on the hub that have it.
+    pub examples: &'static str,
+    /// Reads config.json.
+    pub spec: fn(&Config) -> Result<ModelSpec>,
+}
+
+const FAMILIES: &[Family] = &[
+    Family { model_type: "t5", examples: "t5-small, google/flan-t5-base, google/byt5-small", spec: t5::spec },
+    Family { model_type: "mt5", examples: "google/mt5-small", spec: t5::spec },
+    Family { model_type: "bart", examples: "facebook/bart-large-cnn", spec: bart::spec },
+    Family { model_type: "marian", examples: "Helsinki-NLP/opus-mt-en-de", spec: marian::spec },
+    Family { model_type: "blenderbot", examples: "facebook/blenderbot-400M-distill", spec: blenderbot::spec },
+];
+
+const DECODER_ONLY: &[&str] = &[
+    "bloom", "codegen", "cohere", "ctrl", "deepseek_v2", "deepseek_v3", "falcon", "gemma", "gemma2", "gemma3",
+    "gemma3_text", "glm", "gpt2", "gpt_bigcode", "gpt_neo", "gpt_neox", "gptj", "granite", "llama", "mamba",
+    "mistral", "mixtral", "mpt", "olmo", "olmo2", "openai-gpt", "opt", "persimmon", "phi", "phi3", "qwen2",
+    "qwen2_moe", "qwen3", "qwen3_moe", "stablelm", "starcoder2", "xglm", "xlnet",
+];
+
+const ENCODER_ONLY: &[&str] = &[
+    "albert", "bert", "big_bird", "camembert", "clip", "convbert", "data2vec-text", "deberta", "deberta-v2",
+    "distilbert", "electra", "ernie", "esm", "funnel", "ibert", "layoutlm", "longformer", "luke", "mobilebert",
+    "modernbert", "mpnet", "nomic_bert", "roberta", "roformer", "vit", "xlm", "xlm-roberta",
+];
+
+/// Every supported family.
+pub fn registry() -> &'static [Family] {
+    FAMILIES
+}
+
+/// The supported model types, in order.
+pub fn supported() -> Vec<String> {
+    FAMILIES.iter().map(|family| family.model_type.to_string()).collect()
+}
+
+/// The specification of the model that `config` describes.
+///
+/// # Errors
+/// [`Error::NotEncoderDecoder`] or [`Error::UnsupportedModel`] for a type that has no family, and what the
+/// family finds wrong.
+pub fn spec_of(config: &Config) -> Result<ModelSpec> {
+    let model_type = config.model_type()?;
+    if let Some(family) = FAMILIES.iter().find(|family| family.model_type == model_type) {
+        return (family.spec)(config);
+    }
+    let what = match model_type {
+        known if DECODER_ONLY.contains(&known) => Some("a decoder-only model"),
+        known if ENCODER_ONLY.contains(&known) => Some("an encoder-only model"),
+        _ => None,
+    };
+    Err(match what {
+        Some(what) => Error::NotEncoderDecoder { model_type: model_type.into(), what },
+        None => Error::UnsupportedModel { model_type: model_type.into(), supported: supported() },
+    })
+}

@@ -1,0 +1,111 @@
+//! The one encoder-decoder.
+
+use candle_core::{Device, Tensor};
+
+use super::config::Config;
+use super::registry::spec_of;
+use super::spec::ModelSpec;
+use super::stack::{Builder, Source, Stack};
+use super::weights::Weights;
+use crate::error::{Error, Result};
+use crate::files::ModelFiles;
+use crate::nn::{Cache, Hook, Linear};
+use crate::progress::Watch;
+use crate::site::Kind;
+
+/// A loaded encoder-decoder. Running it changes nothing in it.
+pub struct Model {
+    spec: ModelSpec,
+    encoder: Stack,
+    decoder: Stack,
+    head: Linear,
+    head_scale: f64,
+    parameters: usize,
+}
+
+impl Model {
+    /// Reads config.json and the weights.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedModel`], [`Error::NotEncoderDecoder`], [`Error::Config`], or [`Error::Weights`]
+    /// naming the tensors that are missing, misshapen or unknown.
+    pub fn load(files: &ModelFiles, device: &Device, watch: &dyn Watch) -> Result<Self> {
+        let config = files.json("config.json")?.ok_or_else(|| Error::MissingFile {
+            model: files.name.clone(),
+            file: "config.json".into(),
+        })?;
+        let spec = spec_of(&Config::new(config))?;
+        let weights = Weights::open(files, watch)?;
+        let build = Builder { weights: &weights, device, d_model: spec.d_model };
+        let encoder = Stack::new(&build, &spec.encoder, Kind::Encoder)?;
+        let decoder = Stack::new(&build, &spec.decoder, Kind::Decoder)?;
+        let shape = [spec.decoder.vocabulary, spec.d_model];
+        let weight = build.tensor(spec.head.weight, &shape)?;
+        let bias = match build.maybe(&[spec.head.bias], &[1, spec.decoder.vocabulary])? {
+            Some(bias) => Some(bias.squeeze(0)?),
+            None => None,
+        };
+        let unknown = weights.unused(spec.harmless);
+        if !unknown.is_empty() {
+            let shown = unknown.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+            return Err(Error::Weights(format!(
+                "{} tensors are not part of a {} model: {shown}{}",
+                unknown.len(),
+                spec.model_type,
+                if unknown.len() > 5 { ", ..." } else { "" }
+            )));
+        }
+        let head_scale = spec.head.scale;
+        let parameters = weights.parameters();
+        Ok(Self { spec, encoder, decoder, head: Linear::new(weight, bias), head_scale, parameters })
+    }
+
+    /// What it is made of.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    /// Number of parameters in the checkpoint.
+    pub fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    /// An empty cache for decoding.
+    pub fn cache(&self) -> Cache {
+        Cache::new(self.spec.decoder.layers)
+    }
+
+    /// Source ids to the encoder's last states, `[1, source, d_model]`.
+    pub fn encode(
+        &self,
+        source: &[u32],
+        hook: &mut dyn Hook,
+        each: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<Tensor> {
+        if source.is_empty() {
+            return Err(Error::Text("the source has no tokens".into()));
+        }
+        self.encoder.forward(source, 1, None, None, hook, each)
+    }
+
+    /// Decoder input ids of `batch` equally long rows to last states, `[batch, positions, d_model]`.
+    pub fn decode(
+        &self,
+        input: &[u32],
+        batch: usize,
+        encoded: &Tensor,
+        cache: Option<&mut Cache>,
+        hook: &mut dyn Hook,
+        each: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<Tensor> {
+        self.decoder.forward(input, batch, Some(&Source { states: encoded }), cache, hook, each)
+    }
+
+    /// Decoder states `[..., d_model]` to scores over the vocabulary, `[..., vocabulary]`.
+    pub fn logits(&self, states: &Tensor) -> Result<Tensor> {
+        if self.head_scale == 1.0 {
+            return self.head.forward(states);
+        }
+        self.head.forward(&(states * self.head_scale)?)
+    }
+}

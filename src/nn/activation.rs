@@ -1,0 +1,48 @@
+//! Activation functions by the names that config.json uses.
+
+use candle_core::Tensor;
+
+use crate::error::{Error, Result};
+
+/// An element-wise activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// `max(x, 0)`
+    Relu,
+    /// `x Φ(x)` with the exact normal distribution.
+    Gelu,
+    /// Its tanh approximation (Hendrycks & Gimpel 2016).
+    GeluTanh,
+    /// `x σ(x)`, also called swish.
+    Silu,
+    /// `tanh x`
+    Tanh,
+}
+
+impl Activation {
+    /// From the name in config.json.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a name that no supported model uses.
+    pub fn parse(name: &str) -> Result<Self> {
+        Ok(match name {
+            "relu" => Self::Relu,
+            "gelu" | "gelu_python" => Self::Gelu,
+            "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" | "gelu_accurate" => Self::GeluTanh,
+            "silu" | "swish" => Self::Silu,
+            "tanh" => Self::Tanh,
+            _ => return Err(Error::Config(format!("activation '{name}' is not known"))),
+        })
+    }
+
+    /// Applies it to every element.
+    pub fn forward(self, x: &Tensor) -> Result<Tensor> {
+        Ok(match self {
+            Self::Relu => x.relu()?,
+            Self::Gelu => x.gelu_erf()?,
+            Self::GeluTanh => x.gelu()?,
+            Self::Silu => x.silu()?,
+            Self::Tanh => x.tanh()?,
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! Scaled dot-product attention with several heads (Vaswani et al. 2017): the only softmax(QKᵀ) in the
+//! program, for generation and for capture alike.
+
+use candle_core::{D, Tensor};
+
+use super::{Hook, Linear, Mask, RelativeBias};
+use crate::error::Result;
+use crate::site::Site;
+
+/// Keys and values of a sequence, each `[batch, heads, keys, head_dim]`. A batch of 1 serves any batch.
+#[derive(Clone, Debug)]
+pub struct KeysValues {
+    /// `[batch, heads, keys, head_dim]`
+    pub keys: Tensor,
+    /// `[batch, heads, keys, head_dim]`
+    pub values: Tensor,
+}
+
+impl KeysValues {
+    /// These, followed by those of later positions.
+    pub fn append(&self, later: &KeysValues) -> Result<KeysValues> {
+        Ok(KeysValues {
+            keys: Tensor::cat(&[&self.keys, &later.keys], 2)?,
+            values: Tensor::cat(&[&self.values, &later.values], 2)?,
+        })
+    }
+}
+
+/// How queries may look at keys in one call.
+pub struct Look<'a> {
+    /// Where in the model this is.
+    pub site: Site,
+    /// Which keys are visible.
+    pub mask: &'a Mask,
+    /// Position bias on the scores.
+    pub bias: Option<&'a RelativeBias>,
+    /// Position of the first query.
+    pub past: usize,
+}
+
+/// One attention block: its projections and its number of heads.
+#[derive(Clone, Debug)]
+pub struct Attention {
+    /// `d_model` to `heads * head_dim`.
+    pub query: Linear,
+    /// `d_model` to `heads * head_dim`.
+    pub key: Linear,
+    /// `d_model` to `heads * head_dim`.
+    pub value: Linear,
+    /// `heads * head_dim` to `d_model`.
+    pub output: Linear,
+    /// Number of heads.
+    pub heads: usize,
+    /// Factor on the scores: `1/sqrt(head_dim)`, or 1 in T5.
+    pub scale: f64,
+}
+
+impl Attention {
+    /// Keys and values of `[batch, positions, d_model]`.
+    pub fn keys_values(&self, states: &Tensor) -> Result<KeysValues> {
+        Ok(KeysValues {
+            keys: self.split(&self.key.forward(states)?)?,
+            values: self.split(&self.value.forward(states)?)?,
+        })
+    }
+
+    /// Lets `[batch, queries, d_model]` look at `kv`; gives `[batch, queries, d_model]`.
+    pub fn forward(
+        &self,
+        states: &Tensor,
+        kv: &KeysValues,
+        look: &Look,
+        hook: &mut dyn Hook,
+    ) -> Result<Tensor> {
+        let queries = (self.split(&self.query.forward(states)?)? * self.scale)?;
+        let context = attend(&queries, kv, look, hook)?;
+        let (batch, heads, positions, width) = context.dims4()?;
+        let merged = context.transpose(1, 2)?.reshape((batch, positions, heads * width))?;
+        self.output.forward(&merged)
+    }
+
+    /// `[batch, positions, heads * head_dim]` to `[batch, heads, positions, head_dim]`.
+    fn split(&self, x: &Tensor) -> Result<Tensor> {
+        let (batch, positions, width) = x.dims3()?;
+        let heads = x.reshape((batch, positions, self.heads, width / self.heads))?;
+        Ok(heads.transpose(1, 2)?.contiguous()?)
+    }
+}
+
+/// `softmax(Q Kᵀ + bias + mask) V` for scaled queries `[batch, heads, queries, head_dim]`.
+fn attend(queries: &Tensor, kv: &KeysValues, look: &Look, hook: &mut dyn Hook) -> Result<Tensor> {
+    let (batch, heads, count, width) = queries.dims4()?;
+    let keys = kv.keys.dim(2)?;
+    // Rows that share their keys (beams over one source) are queries of one batch row.
+    if kv.keys.dim(0)? == 1 && batch > 1 {
+        let shared = queries.transpose(0, 1)?.reshape((1, heads, batch * count, width))?;
+        let mixed = attend(&shared, kv, look, hook)?;
+        return Ok(mixed.reshape((heads, batch, count, width))?.transpose(0, 1)?.contiguous()?);
+    }
+    let mut scores = queries.matmul(&kv.keys.t()?)?;
+    let device = queries.device();
+    if let Some(bias) = look.bias {
+        scores = scores.broadcast_add(&bias.tensor(count, keys, look.past, device)?)?;
+    }
+    if let Some(mask) = look.mask.additive(count, keys, look.past, device)? {
+        scores = scores.broadcast_add(&mask)?;
+    }
+    let watched = hook.wants(look.site);
+    if watched {
+        scores = hook.scores(look.site, scores.squeeze(0)?)?.unsqueeze(0)?;
+    }
+    let weights = softmax(&scores)?;
+    if watched {
+        hook.weights(look.site, &weights.squeeze(0)?)?;
+    }
+    let context = weights.matmul(&kv.values)?;
+    if watched {
+        return Ok(hook.context(look.site, context.squeeze(0)?)?.unsqueeze(0)?);
+    }
+    Ok(context)
+}
+
+/// Softmax over the last dimension; a row that sees nothing becomes zeros.
+fn softmax(scores: &Tensor) -> Result<Tensor> {
+    let max = scores.max_keepdim(D::Minus1)?.maximum(f64::from(f32::MIN))?;
+    let exp = scores.broadcast_sub(&max)?.exp()?;
+    let sum = exp.sum_keepdim(D::Minus1)?.maximum(f64::from(f32::MIN_POSITIVE))?;
+    Ok(exp.broadcast_div(&sum)?)
+}

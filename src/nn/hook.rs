@@ -1,0 +1,39 @@
+//! Where an observer meets the one attention function.
+
+use candle_core::Tensor;
+
+use crate::error::Result;
+use crate::site::Site;
+
+/// Sees, and may change, what happens inside attention at each site. Every method does nothing unless
+/// overridden. Tensors are those of a single sequence.
+pub trait Hook {
+    /// Whether anything at this site is of interest; if not, attention may take its fastest path.
+    fn wants(&self, site: Site) -> bool;
+
+    /// Scores before the softmax, `[heads, queries, keys]`, masked pairs at minus infinity. What is
+    /// returned goes into the softmax.
+    fn scores(&mut self, _site: Site, scores: Tensor) -> Result<Tensor> {
+        Ok(scores)
+    }
+
+    /// Weights after the softmax, `[heads, queries, keys]`.
+    fn weights(&mut self, _site: Site, _weights: &Tensor) -> Result<()> {
+        Ok(())
+    }
+
+    /// What each head read, `[heads, queries, head_dim]`, before the output projection. What is returned
+    /// goes into the projection.
+    fn context(&mut self, _site: Site, context: Tensor) -> Result<Tensor> {
+        Ok(context)
+    }
+}
+
+/// Wants nothing.
+pub struct NoHook;
+
+impl Hook for NoHook {
+    fn wants(&self, _: Site) -> bool {
+        false
+    }
+}

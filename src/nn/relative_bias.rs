@@ -1,0 +1,113 @@
+//! T5's relative position bias: one learned number per head and bucket of distances (Raffel et al. 2020).
+
+use candle_core::{Device, Tensor};
+
+use crate::error::Result;
+
+/// A learned bias on the scores that depends on key position minus query position alone.
+#[derive(Clone, Debug)]
+pub struct RelativeBias {
+    table: Vec<f32>,
+    heads: usize,
+    buckets: usize,
+    max_distance: usize,
+    bidirectional: bool,
+}
+
+impl RelativeBias {
+    /// From the learned table `[buckets, heads]`. Encoders look both ways (`bidirectional`); decoders back.
+    pub fn new(table: &Tensor, max_distance: usize, bidirectional: bool) -> Result<Self> {
+        let (buckets, heads) = table.dims2()?;
+        let table = table.flatten_all()?.to_vec1()?;
+        Ok(Self { table, heads, buckets, max_distance, bidirectional })
+    }
+
+    /// Number of heads.
+    pub fn heads(&self) -> usize {
+        self.heads
+    }
+
+    /// The bias of `head` for a key `offset` positions after the query (negative: before it).
+    pub fn at(&self, head: usize, offset: i64) -> f32 {
+        self.table[self.bucket(offset) * self.heads + head]
+    }
+
+    /// `[heads, queries, keys]` for queries from position `past` on and keys from 0 on.
+    pub fn tensor(&self, queries: usize, keys: usize, past: usize, device: &Device) -> Result<Tensor> {
+        // The bias depends on the diagonal alone: one value per head and diagonal, then copies.
+        let diagonals = queries + keys;
+        let mut values = Vec::with_capacity(self.heads * queries * keys);
+        let mut line = vec![0f32; diagonals];
+        for head in 0..self.heads {
+            for (d, value) in line.iter_mut().enumerate() {
+                *value = self.at(head, d as i64 - (queries + past) as i64);
+            }
+            for i in 0..queries {
+                let first = queries - i;
+                values.extend_from_slice(&line[first..first + keys]);
+            }
+        }
+        Ok(Tensor::from_vec(values, (self.heads, queries, keys), device)?)
+    }
+
+    /// The bucket of `offset` = key position - query position, as in Mesh TensorFlow's transformer layers.
+    /// The logarithm is taken in single precision, as the reference does: some boundaries depend on it.
+    fn bucket(&self, offset: i64) -> usize {
+        let mut buckets = self.buckets;
+        let mut first = 0;
+        let distance = if self.bidirectional {
+            buckets /= 2;
+            if offset > 0 {
+                first = buckets;
+            }
+            offset.unsigned_abs() as usize
+        } else {
+            (-offset).max(0) as usize
+        };
+        let exact = buckets / 2;
+        if distance < exact {
+            return first + distance;
+        }
+        let ratio = (distance as f32 / exact as f32).ln()
+            / ((self.max_distance as f64 / exact as f64).ln() as f32)
+            * (buckets - exact) as f32;
+        first + (exact + ratio as usize).min(buckets - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bias(bidirectional: bool) -> RelativeBias {
+        let table: Vec<f32> = (0..64).map(|v| v as f32).collect();
+        let table = Tensor::from_vec(table, (32, 2), &Device::Cpu).unwrap();
+        RelativeBias::new(&table, 128, bidirectional).unwrap()
+    }
+
+    #[test]
+    fn buckets_match_the_reference() {
+        // Values of transformers' T5Attention._relative_position_bucket.
+        let both = bias(true);
+        let offsets = [-200, -128, -20, -9, -8, -1, 0, 1, 7, 8, 15, 16, 90, 127, 128];
+        let expected = [15, 15, 10, 8, 8, 1, 0, 17, 23, 24, 25, 26, 30, 31, 31];
+        assert_eq!(offsets.map(|o| both.bucket(o)), expected);
+        let back = bias(false);
+        let offsets = [5, 0, -1, -15, -16, -17, -18, -19, -40, -64, -113, -127, -128];
+        let expected = [0, 0, 1, 15, 16, 16, 16, 17, 23, 26, 30, 31, 31];
+        assert_eq!(offsets.map(|o| back.bucket(o)), expected);
+    }
+
+    #[test]
+    fn the_tensor_holds_every_diagonal() {
+        let bias = bias(false);
+        let tensor = bias.tensor(3, 5, 2, &Device::Cpu).unwrap().to_vec3::<f32>().unwrap();
+        for head in 0..2 {
+            for i in 0..3 {
+                for j in 0..5 {
+                    assert_eq!(tensor[head][i][j], bias.at(head, j as i64 - (i + 2) as i64));
+                }
+            }
+        }
+    }
+}
