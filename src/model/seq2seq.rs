@@ -30,10 +30,9 @@ impl Model {
     /// [`Error::UnsupportedModel`], [`Error::NotEncoderDecoder`], [`Error::Config`], or [`Error::Weights`]
     /// naming the tensors that are missing, misshapen or unknown.
     pub fn load(files: &ModelFiles, device: &Device, watch: &dyn Watch) -> Result<Self> {
-        let config = files.json("config.json")?.ok_or_else(|| Error::MissingFile {
-            model: files.name.clone(),
-            file: "config.json".into(),
-        })?;
+        let config = files
+            .json("config.json")?
+            .ok_or_else(|| Error::MissingFile { model: files.name.clone(), file: "config.json".into() })?;
         let spec = spec_of(&Config::new(config))?;
         let weights = Weights::open(files, watch)?;
         let build = Builder { weights: &weights, device, d_model: spec.d_model };

@@ -171,10 +171,6 @@ impl Stack {
         })
     }
 
-    pub fn embedding_table(&self) -> &Tensor {
-        &self.embedding.table
-    }
-
     /// Ids of `batch` equally long sequences, from position `past` on, to embeddings with positions.
     fn embed(&self, ids: &[u32], batch: usize, past: usize) -> Result<Tensor> {
         let mut x = self.embedding.forward(ids, batch)?;
