@@ -1,1 +1,352 @@
 //! The capture file: a safetensors file with the maps and their tokens (format `attn-tui capture 1`).
+//!
+//! Tensors `encoder.{layer}`, `decoder.{layer}`, `cross.{layer}`, each `[heads, queries, keys]`, and
+//! `logits` `[target, vocabulary]`; texts, ids and tokens in the metadata, lists as JSON.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::{Capture, MapStore, Prediction, SiteMaps};
+use crate::error::{Error, Result};
+use crate::files::ModelFile;
+use crate::matrix::Matrix;
+use crate::site::{Kind, Site};
+use crate::token::{Sequence, Token};
+
+/// What `format` says in the metadata.
+pub const FORMAT: &str = "attn-tui capture 1";
+/// Candidates kept for each decoder row.
+pub const CANDIDATES: usize = 5;
+
+/// Number type of the maps in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits: half the size, three decimal digits.
+    F16,
+}
+
+/// The bytes of a capture file.
+///
+/// # Errors
+/// [`Error::BadFile`] where the parts do not form a valid file.
+pub fn to_bytes(capture: &Capture, precision: Precision) -> Result<Vec<u8>> {
+    let dtype = if precision == Precision::F16 { Dtype::F16 } else { Dtype::F32 };
+    let mut parts: Vec<(String, Vec<usize>, Vec<u8>)> = capture
+        .maps
+        .sites()
+        .map(|(site, maps)| (site.to_string(), maps.shape().to_vec(), encode(maps.data(), precision)))
+        .collect();
+    if let Some(logits) = &capture.logits {
+        let shape = vec![logits.rows(), logits.cols()];
+        parts.push(("logits".into(), shape, encode(logits.as_slice(), precision)));
+    }
+    let bad = |e: safetensors::SafeTensorError| Error::BadFile { file: "capture".into(), why: e.to_string() };
+    let views = parts
+        .iter()
+        .map(|(name, shape, bytes)| Ok((name.clone(), TensorView::new(dtype, shape.clone(), bytes)?)))
+        .collect::<std::result::Result<Vec<_>, _>>()
+        .map_err(bad)?;
+    safetensors::serialize(views, Some(metadata(capture))).map_err(bad)
+}
+
+/// Reads a capture file, ours or one written from Python.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::BadFile`] naming the tensor or field at fault.
+pub fn read(path: &Path) -> Result<Capture> {
+    let bytes = ModelFile::Path(path.to_path_buf()).bytes()?;
+    let name = path.display().to_string();
+    parse(&bytes).map_err(|why| Error::BadFile { file: name, why })
+}
+
+/// The likeliest `CANDIDATES` tokens and the target's probability for each row of `logits`. `piece` spells a
+/// token.
+pub fn predictions(logits: &Matrix, target: &[Token], piece: impl Fn(u32) -> Token) -> Vec<Prediction> {
+    (0..logits.rows().min(target.len()))
+        .map(|row| {
+            let scores = logits.row(row);
+            let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let sum: f64 = scores.iter().map(|s| f64::from(s - max).exp()).sum();
+            let probability =
+                |id: usize| scores.get(id).map_or(0.0, |s| (f64::from(s - max).exp() / sum) as f32);
+            let mut order: Vec<usize> = (0..scores.len()).collect();
+            let by_score = |a: &usize, b: &usize| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b));
+            if order.len() > CANDIDATES {
+                order.select_nth_unstable_by(CANDIDATES, by_score);
+                order.truncate(CANDIDATES);
+            }
+            order.sort_unstable_by(by_score);
+            Prediction {
+                probability: probability(target[row].id as usize),
+                candidates: order.into_iter().map(|id| (piece(id as u32), probability(id))).collect(),
+            }
+        })
+        .collect()
+}
+
+fn metadata(capture: &Capture) -> HashMap<String, String> {
+    let pieces = |tokens: &[Token]| {
+        serde_json::Value::from(tokens.iter().map(|t| t.piece.clone()).collect::<Vec<_>>()).to_string()
+    };
+    let ids = |tokens: &[Token]| {
+        serde_json::Value::from(tokens.iter().map(|t| t.id).collect::<Vec<_>>()).to_string()
+    };
+    let special = |tokens: &[Token]| {
+        serde_json::Value::from(tokens.iter().filter(|t| t.special).map(|t| t.id).collect::<Vec<_>>())
+            .to_string()
+    };
+    let all: Vec<Token> = [&capture.source.tokens, &capture.target.tokens, &capture.decoder_input]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
+    HashMap::from(
+        [
+            ("format", FORMAT.to_string()),
+            ("model", capture.model.clone()),
+            ("model_type", capture.model_type.clone()),
+            ("source", capture.source.text.clone()),
+            ("target", capture.target.text.clone()),
+            ("source_ids", ids(&capture.source.tokens)),
+            ("target_ids", ids(&capture.target.tokens)),
+            ("source_tokens", pieces(&capture.source.tokens)),
+            ("target_tokens", pieces(&capture.target.tokens)),
+            ("decoder_input_ids", ids(&capture.decoder_input)),
+            ("decoder_input_tokens", pieces(&capture.decoder_input)),
+            ("special_ids", special(&all)),
+        ]
+        .map(|(key, value)| (key.to_string(), value)),
+    )
+}
+
+fn encode(values: &[f32], precision: Precision) -> Vec<u8> {
+    match precision {
+        Precision::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        Precision::F16 => values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect(),
+    }
+}
+
+type Parsed<T> = std::result::Result<T, String>;
+
+fn parse(bytes: &[u8]) -> Parsed<Capture> {
+    let (_, header) =
+        SafeTensors::read_metadata(bytes).map_err(|e| format!("not a safetensors file: {e}"))?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(|e| format!("not a safetensors file: {e}"))?;
+    let empty = HashMap::new();
+    let fields = header.metadata().as_ref().unwrap_or(&empty);
+    let mut maps = MapStore::default();
+    for (name, view) in tensors.iter() {
+        if let Some(site) = site_of(name) {
+            maps.insert(site, site_maps(name, &view)?);
+        }
+    }
+    let lengths = Lengths::of(&maps)?;
+    let special: Vec<u32> = list(fields, "special_ids")?.unwrap_or_default();
+    let tokens = Tokens { fields, special };
+    let source = tokens.read("source", lengths.source)?;
+    let target = tokens.read("target", lengths.target)?;
+    let decoder_input = tokens.decoder_input(&source, &target, lengths.target)?;
+    let text = |key: &str| fields.get(key).cloned().unwrap_or_default();
+    let logits = match tensors.tensor("logits") {
+        Err(_) => None,
+        Ok(view) => Some(logits_of(&view, target.len())?),
+    };
+    let named = |id: u32| {
+        let known = target.iter().chain(&source).find(|token| token.id == id).cloned();
+        known.unwrap_or_else(|| Token { id, piece: format!("#{id}"), special: false })
+    };
+    let predictions = logits.as_ref().map_or_else(Vec::new, |logits| predictions(logits, &target, named));
+    Ok(Capture {
+        model: text("model"),
+        model_type: text("model_type"),
+        source: Sequence { text: text("source"), tokens: source },
+        target: Sequence { text: text("target"), tokens: target },
+        decoder_input,
+        predictions,
+        logits,
+        maps,
+    })
+}
+
+fn site_of(name: &str) -> Option<Site> {
+    let (kind, layer) = name.split_once('.')?;
+    Some(Site::new(kind.parse::<Kind>().ok()?, layer.parse().ok()?))
+}
+
+fn site_maps(name: &str, view: &TensorView) -> Parsed<SiteMaps> {
+    // Python's attentions carry a batch of one in front.
+    let shape = match view.shape() {
+        [1, rest @ ..] if rest.len() == 3 => rest,
+        shape => shape,
+    };
+    let &[heads, queries, keys] = shape else {
+        return Err(format!("{name} has shape {:?}, not [heads, queries, keys]", view.shape()));
+    };
+    if heads * queries * keys == 0 {
+        return Err(format!("{name} is empty: its shape is {:?}", view.shape()));
+    }
+    let values = decode(name, view)?;
+    if let Some(bad) = values.iter().find(|v| !v.is_finite()) {
+        return Err(format!("{name} holds {bad}, which is no weight"));
+    }
+    Ok(SiteMaps::new(heads, queries, keys, values))
+}
+
+fn logits_of(view: &TensorView, rows: usize) -> Parsed<Matrix> {
+    let shape = match view.shape() {
+        [1, rest @ ..] if rest.len() == 2 => rest,
+        shape => shape,
+    };
+    match *shape {
+        [found, vocabulary] if found == rows => Ok(Matrix::new(rows, vocabulary, decode("logits", view)?)),
+        _ => Err(format!("logits has shape {shape:?}, not [{rows}, vocabulary]")),
+    }
+}
+
+fn decode(name: &str, view: &TensorView) -> Parsed<Vec<f32>> {
+    let data = view.data();
+    Ok(match view.dtype() {
+        Dtype::F32 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        Dtype::F64 => data.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
+        Dtype::F16 => data.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect(),
+        Dtype::BF16 => {
+            data.as_chunks::<2>().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect()
+        }
+        other => return Err(format!("{name} is of type {other:?}, not a float")),
+    })
+}
+
+/// Sequence lengths that the maps agree on.
+struct Lengths {
+    source: Option<usize>,
+    target: Option<usize>,
+}
+
+impl Lengths {
+    fn of(maps: &MapStore) -> Parsed<Self> {
+        let mut lengths = Lengths { source: None, target: None };
+        let agree = |slot: &mut Option<usize>, found: usize, site: Site, what: &str| match *slot {
+            Some(known) if known != found => Err(format!("{site} has {found} {what} tokens, others {known}")),
+            _ => {
+                *slot = Some(found);
+                Ok(())
+            }
+        };
+        for (site, site_maps) in maps.sites() {
+            let [_, queries, keys] = site_maps.shape();
+            if site.kind == Kind::Encoder {
+                agree(&mut lengths.source, queries, site, "source")?;
+            } else {
+                agree(&mut lengths.target, queries, site, "target")?;
+            }
+            if site.kind == Kind::Decoder {
+                agree(&mut lengths.target, keys, site, "target")?;
+            } else {
+                agree(&mut lengths.source, keys, site, "source")?;
+            }
+        }
+        if maps.sites().next().is_none() {
+            return Err(
+                "there are no tensors named encoder.N, decoder.N or cross.N: not a capture file".into()
+            );
+        }
+        Ok(lengths)
+    }
+}
+
+/// Reads the token lists of the metadata; where Python left some out, what can be known is filled in.
+struct Tokens<'a> {
+    fields: &'a HashMap<String, String>,
+    special: Vec<u32>,
+}
+
+impl Tokens<'_> {
+    fn read(&self, side: &str, length: Option<usize>) -> Parsed<Vec<Token>> {
+        let ids = list::<u32>(self.fields, &format!("{side}_ids"))?;
+        let pieces = list::<String>(self.fields, &format!("{side}_tokens"))?;
+        let count = length.or(pieces.as_ref().map(Vec::len)).or(ids.as_ref().map(Vec::len)).unwrap_or(0);
+        self.join(side, ids, pieces, count)
+    }
+
+    fn decoder_input(&self, source: &[Token], target: &[Token], length: Option<usize>) -> Parsed<Vec<Token>> {
+        let count = length.unwrap_or(target.len());
+        let ids = list::<u32>(self.fields, "decoder_input_ids")?;
+        let mut pieces = list::<String>(self.fields, "decoder_input_tokens")?;
+        if pieces.is_none()
+            && let Some(ids) = &ids
+        {
+            // Row t is fed what row t-1 predicted; the start token may be spelt elsewhere in the file.
+            let spelling = |(row, &id): (usize, &u32)| {
+                let before = row.checked_sub(1).and_then(|before| target.get(before));
+                let known = before.filter(|token| token.id == id);
+                let known = known.or_else(|| source.iter().chain(target).find(|token| token.id == id));
+                known.map_or_else(
+                    || if row == 0 { "<start>".into() } else { format!("#{id}") },
+                    |t| t.piece.clone(),
+                )
+            };
+            pieces = Some(ids.iter().enumerate().map(spelling).collect());
+        }
+        if pieces.is_none() {
+            pieces = Some(
+                std::iter::once("<start>".to_string())
+                    .chain(target.iter().map(|token| token.piece.clone()))
+                    .take(count)
+                    .collect(),
+            );
+        }
+        let mut tokens = self.join("decoder_input", ids, pieces, count)?;
+        if let Some(first) = tokens.first_mut() {
+            first.special = true;
+        }
+        Ok(tokens)
+    }
+
+    fn join(
+        &self,
+        side: &str,
+        ids: Option<Vec<u32>>,
+        pieces: Option<Vec<String>>,
+        count: usize,
+    ) -> Parsed<Vec<Token>> {
+        let wrong = |key: String, found: usize| format!("{key} has {found} entries, the maps {count}");
+        if let Some(ids) = ids.as_ref().filter(|ids| ids.len() != count) {
+            return Err(wrong(format!("{side}_ids"), ids.len()));
+        }
+        if let Some(pieces) = pieces.as_ref().filter(|pieces| pieces.len() != count) {
+            return Err(wrong(format!("{side}_tokens"), pieces.len()));
+        }
+        Ok((0..count)
+            .map(|i| {
+                let id = ids.as_ref().map_or(i as u32, |ids| ids[i]);
+                let piece = pieces.as_ref().map_or_else(|| format!("#{id}"), |pieces| pieces[i].clone());
+                let special = (ids.is_some() && self.special.contains(&id)) || looks_special(&piece);
+                Token { id, piece, special }
+            })
+            .collect())
+    }
+}
+
+/// Whether a piece is spelt like a special token; files from Python do not say.
+fn looks_special(piece: &str) -> bool {
+    let inner = |open: char, close: char| {
+        piece.strip_prefix(open).and_then(|rest| rest.strip_suffix(close)).is_some_and(|rest| {
+            !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || "_/|".contains(c))
+        })
+    };
+    // Byte pieces such as <0x0A> are text.
+    (inner('<', '>') && !piece.starts_with("<0x")) || inner('[', ']')
+}
+
+fn list<T: serde::de::DeserializeOwned>(
+    fields: &HashMap<String, String>,
+    key: &str,
+) -> Parsed<Option<Vec<T>>> {
+    let Some(text) = fields.get(key) else { return Ok(None) };
+    serde_json::from_str(text).map(Some).map_err(|e| format!("metadata {key} is not a JSON list: {e}"))
+}

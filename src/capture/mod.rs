@@ -1,8 +1,11 @@
 //! What one forward pass recorded: tokens and every attention map. Immutable once made.
 
 mod file;
+mod recorder;
 mod store;
 
+pub use file::{CANDIDATES, FORMAT, Precision, predictions, read, to_bytes};
+pub use recorder::Recorder;
 pub use store::{MapStore, SiteMaps};
 
 use crate::error::{Error, Result};

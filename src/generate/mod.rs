@@ -1,1 +1,67 @@
-//! Greedy and beam search.
+//! Greedy and beam search with a cache, following the model's generation config.
+
+mod beam;
+mod greedy;
+mod processors;
+mod settings;
+
+pub use settings::{EarlyStopping, Settings};
+
+use candle_core::Tensor;
+
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::nn::{Cache, NoHook};
+
+/// Told the tokens of the best continuation so far after every step; an error stops the search.
+pub type OnStep<'a> = &'a mut dyn FnMut(&[u32]) -> Result<()>;
+
+/// Generates target ids (without the start token, with the end token where it came) for `source`, whose
+/// encoder states are `encoded`, `[1, source, d_model]`.
+///
+/// Ids equal those of transformers' `generate` with the same settings.
+pub fn generate(
+    model: &Model,
+    source: &[u32],
+    encoded: &Tensor,
+    settings: &Settings,
+    on_step: OnStep,
+) -> Result<Vec<u32>> {
+    let mut step = Step { model, encoded, cache: model.cache() };
+    if settings.beams > 1 {
+        beam::search(&mut step, source, settings, on_step)
+    } else {
+        greedy::search(&mut step, source, settings, on_step)
+    }
+}
+
+/// One decoding step at a time.
+struct Step<'a> {
+    model: &'a Model,
+    encoded: &'a Tensor,
+    cache: Cache,
+}
+
+impl Step<'_> {
+    /// The last tokens of `batch` rows to their next-token logits, `[batch][vocabulary]`.
+    fn logits(&mut self, last: &[u32]) -> Result<Vec<Vec<f32>>> {
+        let batch = last.len();
+        let cache = Some(&mut self.cache);
+        let states = self.model.decode(last, batch, self.encoded, cache, &mut NoHook, &mut |_| Ok(()))?;
+        let logits = self.model.logits(&states)?;
+        Ok(logits.squeeze(1)?.to_vec2::<f32>()?)
+    }
+
+    /// Makes row `i` of the cache what row `rows[i]` was.
+    fn reorder(&mut self, rows: &[u32]) -> Result<()> {
+        self.cache.reorder(rows)
+    }
+}
+
+/// Errors that no search can go on from.
+fn check_scores(scores: &[f32]) -> Result<()> {
+    if scores.iter().all(|score| score.is_nan()) {
+        return Err(Error::Engine("the model's scores are not numbers: are the weights damaged?".into()));
+    }
+    Ok(())
+}

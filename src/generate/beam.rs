@@ -1,0 +1,158 @@
+//! Beam search with transformers' rules: which candidates may finish, how lengths are rewarded, when to
+//! stop.
+
+use super::processors::process;
+use super::{EarlyStopping, OnStep, Settings, Step, check_scores};
+use crate::error::Result;
+
+/// A row that is not to be chosen; finite, so that sums and comparisons stay numbers.
+const NEVER: f32 = -1.0e9;
+
+/// A row of ids with its score: a sum of log-probabilities while it runs, a penalised one when finished.
+#[derive(Clone)]
+struct Beam {
+    ids: Vec<u32>,
+    score: f32,
+    finished: bool,
+}
+
+/// A candidate: the running beam that it extends, its token, its summed log-probability.
+#[derive(Clone, Copy)]
+struct Candidate {
+    beam: usize,
+    token: u32,
+    score: f32,
+    stops: bool,
+}
+
+pub(super) fn search(
+    step: &mut Step,
+    source: &[u32],
+    settings: &Settings,
+    on_step: OnStep,
+) -> Result<Vec<u32>> {
+    let beams = settings.beams;
+    // As many candidates as leave `beams` running ones even if every beam's best token ends it.
+    let kept = (1 + settings.end.len()).max(2) * beams;
+    let start = Beam { ids: vec![settings.start], score: NEVER, finished: false };
+    let mut running = vec![start.clone(); beams];
+    running[0].score = 0.0;
+    let mut finished = vec![start; beams];
+    let mut improvable = true;
+    loop {
+        let length = running[0].ids.len();
+        let candidates = candidates(step, &running, source, settings, kept)?;
+        let next = continuations(&candidates, beams);
+        finished = finish(finished, &running, &candidates, length, improvable, settings);
+        let rows: Vec<u32> = next.iter().map(|candidate| candidate.beam as u32).collect();
+        running = next.iter().map(|candidate| extend(&running, candidate)).collect();
+        let leader = if finished[0].finished { &finished[0] } else { &running[0] };
+        on_step(&leader.ids[1..])?;
+        improvable = improvable && can_improve(&running, &finished, length + 1, settings);
+        let full = settings.early_stopping == EarlyStopping::Yes && finished.iter().all(|b| b.finished);
+        if !improvable || full || candidates.iter().all(|candidate| candidate.stops) {
+            break;
+        }
+        step.reorder(&rows)?;
+    }
+    let mut best = finished.swap_remove(0).ids;
+    best.remove(0);
+    Ok(best)
+}
+
+/// The best `kept` extensions over all running beams, best first.
+fn candidates(
+    step: &mut Step,
+    running: &[Beam],
+    source: &[u32],
+    settings: &Settings,
+    kept: usize,
+) -> Result<Vec<Candidate>> {
+    let length = running[0].ids.len();
+    // All beams are one row before the first step: one row of the cache serves them.
+    let last: Vec<u32> = running.iter().map(|beam| beam.ids[length - 1]).collect();
+    let mut all = Vec::new();
+    for (beam, mut scores) in step.logits(&last)?.into_iter().enumerate() {
+        log_softmax(&mut scores);
+        process(&mut scores, &running[beam].ids, source, settings);
+        check_scores(&scores)?;
+        let base = running[beam].score;
+        all.extend(scores.iter().enumerate().map(|(token, score)| (score + base, beam, token as u32)));
+    }
+    let kept = kept.min(all.len());
+    let order = |a: &(f32, usize, u32), b: &(f32, usize, u32)| {
+        b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2))
+    };
+    if kept < all.len() {
+        all.select_nth_unstable_by(kept, order);
+        all.truncate(kept);
+    }
+    all.sort_unstable_by(order);
+    let stops = |token| length + 1 >= settings.max_length || settings.end.contains(&token);
+    Ok(all
+        .into_iter()
+        .map(|(score, beam, token)| Candidate { beam, token, score, stops: stops(token) })
+        .collect())
+}
+
+/// The best `beams` candidates that go on; ended ones only where too few do.
+fn continuations(candidates: &[Candidate], beams: usize) -> Vec<Candidate> {
+    let mut next: Vec<Candidate> = candidates
+        .iter()
+        .map(|c| Candidate { score: if c.stops { c.score + NEVER } else { c.score }, ..*c })
+        .collect();
+    next.sort_by(|a, b| b.score.total_cmp(&a.score));
+    next.truncate(beams);
+    next
+}
+
+fn extend(running: &[Beam], candidate: &Candidate) -> Beam {
+    let mut ids = running[candidate.beam].ids.clone();
+    ids.push(candidate.token);
+    Beam { ids, score: candidate.score, finished: false }
+}
+
+/// The best `beams` of the texts finished before and those that the top candidates finish now.
+fn finish(
+    mut finished: Vec<Beam>,
+    running: &[Beam],
+    candidates: &[Candidate],
+    length: usize,
+    improvable: bool,
+    settings: &Settings,
+) -> Vec<Beam> {
+    let beams = settings.beams;
+    let full = settings.early_stopping == EarlyStopping::Yes && finished.iter().all(|b| b.finished);
+    let reward = (length as f32).powf(settings.length_penalty);
+    for (rank, candidate) in candidates.iter().enumerate() {
+        let ends = candidate.stops && rank < beams;
+        let mut beam = extend(running, candidate);
+        beam.score = candidate.score / reward;
+        beam.score += if full { NEVER } else { 0.0 };
+        beam.score += if improvable { 0.0 } else { NEVER };
+        beam.score += if ends { 0.0 } else { NEVER };
+        beam.finished = ends;
+        finished.push(beam);
+    }
+    finished.sort_by(|a, b| b.score.total_cmp(&a.score));
+    finished.truncate(beams);
+    finished
+}
+
+/// Whether the best running beam could still beat the worst finished one.
+fn can_improve(running: &[Beam], finished: &[Beam], length: usize, settings: &Settings) -> bool {
+    let never = settings.early_stopping == EarlyStopping::Never && settings.length_penalty > 0.0;
+    let length = if never { settings.max_length - 1 } else { length - 1 };
+    let possible = running[0].score / (length as f32).powf(settings.length_penalty);
+    let worst = finished.iter().map(|beam| beam.score).fold(f32::INFINITY, f32::min);
+    finished.iter().any(|beam| possible > if beam.finished { worst } else { NEVER })
+}
+
+fn log_softmax(scores: &mut [f32]) {
+    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = scores.iter().map(|score| (score - max).exp()).sum();
+    let shift = max + sum.ln();
+    for score in scores {
+        *score -= shift;
+    }
+}

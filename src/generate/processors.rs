@@ -1,0 +1,153 @@
+//! What changes the scores of the next token before one is chosen, in transformers' order.
+
+use super::settings::Settings;
+
+/// Changes the next-token `scores` (`[vocabulary]`: logits in greedy search, log-probabilities in beam
+/// search) for a row whose decoder ids so far, start token included, are `row`.
+pub(super) fn process(scores: &mut [f32], row: &[u32], source: &[u32], settings: &Settings) {
+    penalise(scores, source, 1.0 / settings.encoder_repetition_penalty);
+    penalise(scores, row, settings.repetition_penalty);
+    ban(scores, &repeated(row, row, settings.no_repeat_ngram));
+    ban(scores, &repeated(source, row, settings.encoder_no_repeat_ngram));
+    ban(scores, &bad_words(row, settings));
+    if row.len() < settings.min_length {
+        ban(scores, &settings.end);
+    }
+    if let (1, Some(token)) = (row.len(), settings.forced_bos) {
+        force(scores, &[token]);
+    }
+    if row.len() + 1 == settings.max_length && !settings.forced_eos.is_empty() {
+        force(scores, &settings.forced_eos);
+    }
+    ban(scores, &settings.suppress);
+    let first = if settings.forced_bos.is_some() { 2 } else { 1 };
+    if row.len() == first {
+        ban(scores, &settings.begin_suppress);
+    }
+}
+
+fn ban(scores: &mut [f32], tokens: &[u32]) {
+    for &token in tokens {
+        if let Some(score) = scores.get_mut(token as usize) {
+            *score = f32::NEG_INFINITY;
+        }
+    }
+}
+
+fn force(scores: &mut [f32], tokens: &[u32]) {
+    scores.fill(f32::NEG_INFINITY);
+    for &token in tokens {
+        if let Some(score) = scores.get_mut(token as usize) {
+            *score = 0.0;
+        }
+    }
+}
+
+/// The CTRL penalty: divides positive scores and multiplies negative ones, once a distinct token.
+fn penalise(scores: &mut [f32], tokens: &[u32], penalty: f32) {
+    if penalty == 1.0 {
+        return;
+    }
+    let mut distinct = tokens.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    for token in distinct {
+        if let Some(score) = scores.get_mut(token as usize) {
+            *score = if *score < 0.0 { *score * penalty } else { *score / penalty };
+        }
+    }
+}
+
+/// Tokens that would complete, at the end of `row`, an n-gram that `text` holds.
+fn repeated(text: &[u32], row: &[u32], size: usize) -> Vec<u32> {
+    if size == 0 || row.len() + 1 < size {
+        return Vec::new();
+    }
+    let prefix = &row[row.len() + 1 - size..];
+    text.windows(size).filter(|gram| gram[..size - 1] == *prefix).map(|gram| gram[size - 1]).collect()
+}
+
+/// Last tokens of forbidden sequences whose beginning stands at the end of `row`. As in transformers, a
+/// sequence as long as the row or longer is not looked for yet, and a lone end token is never forbidden.
+fn bad_words(row: &[u32], settings: &Settings) -> Vec<u32> {
+    let mut banned = Vec::new();
+    for word in &settings.bad_words {
+        let Some((&last, prefix)) = word.split_last() else { continue };
+        let lone_end = prefix.is_empty() && settings.end.contains(&last);
+        if !lone_end && (prefix.is_empty() || (word.len() <= row.len() && row.ends_with(prefix))) {
+            banned.push(last);
+        }
+    }
+    banned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate::EarlyStopping;
+
+    fn settings() -> Settings {
+        Settings {
+            beams: 1,
+            length_penalty: 1.0,
+            early_stopping: EarlyStopping::No,
+            max_length: 20,
+            min_length: 0,
+            start: 0,
+            end: vec![1],
+            forced_bos: None,
+            forced_eos: vec![],
+            bad_words: vec![],
+            suppress: vec![],
+            begin_suppress: vec![],
+            no_repeat_ngram: 0,
+            encoder_no_repeat_ngram: 0,
+            repetition_penalty: 1.0,
+            encoder_repetition_penalty: 1.0,
+        }
+    }
+
+    fn banned(settings: &Settings, row: &[u32], source: &[u32]) -> Vec<usize> {
+        let mut scores = vec![1.0; 8];
+        process(&mut scores, row, source, settings);
+        (0..8).filter(|&i| scores[i] == f32::NEG_INFINITY).collect()
+    }
+
+    #[test]
+    fn ngrams_do_not_come_twice() {
+        let settings = Settings { no_repeat_ngram: 2, ..settings() };
+        assert_eq!(banned(&settings, &[0, 3, 4, 3], &[]), [4]);
+        assert!(banned(&settings, &[0, 3, 4, 5], &[]).is_empty());
+        let settings = Settings { no_repeat_ngram: 0, encoder_no_repeat_ngram: 3, ..settings };
+        assert_eq!(banned(&settings, &[0, 3, 4], &[2, 3, 4, 6, 3, 4, 7]), [6, 7]);
+        assert!(banned(&settings, &[0], &[2, 3, 4]).is_empty());
+    }
+
+    #[test]
+    fn bad_words_are_banned_at_their_last_token() {
+        let settings = Settings { bad_words: vec![vec![5], vec![3, 4, 6], vec![1]], ..settings() };
+        assert_eq!(banned(&settings, &[0, 3, 4], &[]), [5, 6]);
+        assert_eq!(banned(&settings, &[3, 4], &[]), [5], "as long as the row: not yet");
+    }
+
+    #[test]
+    fn forced_and_suppressed_tokens() {
+        let settings =
+            Settings { forced_bos: Some(6), begin_suppress: vec![2], suppress: vec![7], ..settings() };
+        assert_eq!(banned(&settings, &[0], &[]), [0, 1, 2, 3, 4, 5, 7]);
+        assert_eq!(banned(&settings, &[0, 6], &[]), [2, 7]);
+        let settings = Settings { forced_eos: vec![1], max_length: 4, ..self::settings() };
+        assert_eq!(banned(&settings, &[0, 6, 6], &[]), [0, 2, 3, 4, 5, 6, 7]);
+        let settings = Settings { min_length: 3, ..self::settings() };
+        assert_eq!(banned(&settings, &[0, 6], &[]), [1]);
+        assert!(banned(&settings, &[0, 6, 6], &[]).is_empty());
+    }
+
+    #[test]
+    fn repetition_is_penalised_once_a_token() {
+        let settings = Settings { repetition_penalty: 2.0, ..settings() };
+        let mut scores = vec![1.0, -1.0, 4.0, 0.5];
+        process(&mut scores, &[2, 2, 1], &[], &settings);
+        assert_eq!(scores, [1.0, -2.0, 2.0, 0.5]);
+    }
+}

@@ -1,0 +1,131 @@
+//! generation_config.json, or the same fields of an older config.json.
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::model::{Config, ModelSpec};
+
+/// The longest generated text, in tokens, where neither the model nor the user sets a limit.
+const DEFAULT_NEW_TOKENS: usize = 256;
+
+/// When beam search stops looking for better texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EarlyStopping {
+    /// As soon as there are as many complete texts as beams.
+    Yes,
+    /// When a better one is unlikely.
+    No,
+    /// When a better one is impossible.
+    Never,
+}
+
+/// How to generate. Lengths count decoder ids with the start token, as transformers' do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Number of beams; 1 is greedy search.
+    pub beams: usize,
+    /// Exponent of the length by which a finished beam's log-probability is divided.
+    pub length_penalty: f32,
+    /// When beam search stops.
+    pub early_stopping: EarlyStopping,
+    /// Longest text.
+    pub max_length: usize,
+    /// No end token before this length.
+    pub min_length: usize,
+    /// The first decoder id.
+    pub start: u32,
+    /// End tokens.
+    pub end: Vec<u32>,
+    /// Forced right after the start token (a language tag, for instance).
+    pub forced_bos: Option<u32>,
+    /// Forced where the longest text is reached.
+    pub forced_eos: Vec<u32>,
+    /// Sequences that must not appear.
+    pub bad_words: Vec<Vec<u32>>,
+    /// Tokens that never appear.
+    pub suppress: Vec<u32>,
+    /// Tokens that do not appear first.
+    pub begin_suppress: Vec<u32>,
+    /// No n-gram of this size appears twice; 0: off.
+    pub no_repeat_ngram: usize,
+    /// No n-gram of this size of the source appears; 0: off.
+    pub encoder_no_repeat_ngram: usize,
+    /// Divides the scores of tokens that are there already (Keskar et al. 2019); 1: off.
+    pub repetition_penalty: f32,
+    /// The inverse of it for tokens of the source; 1: off.
+    pub encoder_repetition_penalty: f32,
+}
+
+impl Settings {
+    /// From a model's generation_config.json, or from config.json where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a field of the wrong type.
+    pub fn read(generation: Option<&Value>, config: &Config, spec: &ModelSpec) -> Result<Self> {
+        let own = generation.map(|value| Config::new(value.clone()));
+        let fields = own.as_ref().unwrap_or(config);
+        let new_tokens = fields.count_maybe("max_new_tokens")?;
+        let max_length = match (new_tokens, fields.count_maybe("max_length")?) {
+            (Some(new), _) => new + 1,
+            (None, Some(length)) => length,
+            (None, None) => DEFAULT_NEW_TOKENS + 1,
+        };
+        let min_length = match fields.count_maybe("min_new_tokens")? {
+            Some(new) => new + 1,
+            None => fields.count_or("min_length", 0)?,
+        };
+        let mut end = tokens(fields, "eos_token_id")?;
+        if end.is_empty() {
+            end.extend(spec.end);
+        }
+        let early_stopping = match fields.get("early_stopping") {
+            Some(Value::Bool(true)) => EarlyStopping::Yes,
+            Some(Value::String(word)) if word == "never" => EarlyStopping::Never,
+            _ => EarlyStopping::No,
+        };
+        Ok(Self {
+            beams: fields.count_or("num_beams", 1)?.max(1),
+            length_penalty: fields.number_or("length_penalty", 1.0)? as f32,
+            early_stopping,
+            max_length: max_length.max(2),
+            min_length,
+            start: fields.token("decoder_start_token_id").unwrap_or(spec.start),
+            end,
+            forced_bos: fields.token("forced_bos_token_id"),
+            forced_eos: tokens(fields, "forced_eos_token_id")?,
+            bad_words: lists(fields, "bad_words_ids")?,
+            suppress: tokens(fields, "suppress_tokens")?,
+            begin_suppress: tokens(fields, "begin_suppress_tokens")?,
+            no_repeat_ngram: fields.count_or("no_repeat_ngram_size", 0)?,
+            encoder_no_repeat_ngram: fields.count_or("encoder_no_repeat_ngram_size", 0)?,
+            repetition_penalty: fields.number_or("repetition_penalty", 1.0)? as f32,
+            encoder_repetition_penalty: fields.number_or("encoder_repetition_penalty", 1.0)? as f32,
+        })
+    }
+}
+
+fn tokens(fields: &Config, key: &str) -> Result<Vec<u32>> {
+    match fields.get(key) {
+        None => Ok(Vec::new()),
+        Some(value) => token_list(value).ok_or_else(|| wrong(key, value)),
+    }
+}
+
+fn lists(fields: &Config, key: &str) -> Result<Vec<Vec<u32>>> {
+    let Some(value) = fields.get(key) else { return Ok(Vec::new()) };
+    let lists: Option<Vec<_>> = value.as_array().and_then(|lists| lists.iter().map(token_list).collect());
+    Ok(lists.ok_or_else(|| wrong(key, value))?.into_iter().filter(|list| !list.is_empty()).collect())
+}
+
+/// One id or a list of ids.
+fn token_list(value: &Value) -> Option<Vec<u32>> {
+    let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+    match value {
+        Value::Array(ids) => ids.iter().map(id).collect(),
+        single => id(single).map(|id| vec![id]),
+    }
+}
+
+fn wrong(key: &str, value: &Value) -> Error {
+    Error::Config(format!("{key} is {value}, not token ids"))
+}
