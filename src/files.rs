@@ -91,3 +91,28 @@ impl ModelFiles {
             .map_err(|e| Error::BadFile { file: name.into(), why: format!("not valid JSON: {e}") })
     }
 }
+
+/// `Err(Exists)` where a file is there already and may not be overwritten.
+pub fn check_free(path: &Path, force: bool) -> Result<()> {
+    if !force && path.exists() { Err(Error::Exists { path: path.to_path_buf() }) } else { Ok(()) }
+}
+
+/// Writes a file whole or not at all: under a temporary name beside it, then renamed.
+///
+/// # Errors
+/// [`Error::Exists`] where it is there already and `force` is off; [`Error::Io`].
+pub fn save(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
+    check_free(path, force)?;
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    let written = std::fs::write(&part, bytes)
+        .map_err(|e| Error::io(path, e))
+        .and_then(|()| std::fs::rename(&part, path).map_err(|e| Error::io(path, e)));
+    if written.is_err() {
+        // What went wrong is told; what is left of the attempt must not stay.
+        let _ = std::fs::remove_file(&part);
+    }
+    written
+}

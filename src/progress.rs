@@ -39,6 +39,47 @@ pub enum Progress {
     },
 }
 
+impl std::fmt::Display for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Progress::Download { file, done, total, speed } => {
+                write!(f, "{file}: {}", megabytes(*done as f64))?;
+                if let Some(total) = total {
+                    write!(f, " of {}", megabytes(*total as f64))?;
+                }
+                if *speed > 0.0 {
+                    write!(f, ", {}/s", megabytes(*speed))?;
+                    if let Some(total) = total {
+                        let left = (total.saturating_sub(*done) as f64 / speed).ceil() as u64;
+                        write!(f, ", {} left", clock(left))?;
+                    }
+                }
+                Ok(())
+            }
+            Progress::Load { done, total } => write!(f, "loading weights: {done} of {total} tensors"),
+            Progress::Encode => write!(f, "encoding the source"),
+            Progress::Generate { tokens, text } => {
+                write!(f, "generating, token {tokens}: {}", tail(text, 60))
+            }
+            Progress::Capture { done, total } => write!(f, "capturing: layer {done} of {total}"),
+        }
+    }
+}
+
+fn megabytes(bytes: f64) -> String {
+    if bytes >= 1e9 { format!("{:.2} GB", bytes / 1e9) } else { format!("{:.1} MB", bytes / 1e6) }
+}
+
+fn clock(seconds: u64) -> String {
+    format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+/// The last `width` characters of a text, on one line.
+fn tail(text: &str, width: usize) -> String {
+    let count = text.chars().count();
+    text.chars().skip(count.saturating_sub(width)).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// Listens to a long step and may stop it.
 pub trait Watch: Send + Sync {
     /// Called whenever there is something new to tell; must return quickly.

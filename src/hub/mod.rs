@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
+pub use demo::NAME as DEMO;
+
 use crate::progress::Watch;
 
 /// How to look for a model.

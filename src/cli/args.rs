@@ -1,0 +1,160 @@
+//! What the command line says: one definition makes parser, help, man page and completions.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::engine::{Device, OpenOptions, RunOptions};
+
+/// A terminal explorer for attention in encoder-decoder Transformers.
+#[derive(Parser)]
+#[command(name = "attn-tui", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+pub struct Cli {
+    /// A command; without one the explorer opens.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub explore: Explore,
+}
+
+/// Commands that draw no screen.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the model once and write every attention map to a file.
+    Capture(Capture),
+}
+
+/// Options of the explorer.
+#[derive(Args)]
+pub struct Explore {
+    /// Hub id (org/name, org/name@revision), folder, capture file or `demo`.
+    #[arg(default_value = "demo", hide_default_value = true)]
+    pub model: String,
+    #[command(flatten)]
+    pub open: Open,
+    #[command(flatten)]
+    pub text: Text,
+}
+
+/// Options of `capture`.
+#[derive(Args)]
+pub struct Capture {
+    /// Hub id (org/name, org/name@revision), folder or `demo`.
+    pub model: String,
+    #[command(flatten)]
+    pub open: Open,
+    #[command(flatten)]
+    pub text: Text,
+    /// File to write, a safetensors file.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Keep the scores over the vocabulary, too.
+    #[arg(long)]
+    pub logits: bool,
+    /// Number type of the maps in the file.
+    #[arg(long, value_enum, default_value = "f32")]
+    pub dtype: Dtype,
+    /// Overwrite an existing file.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// How a model is opened; shared by all commands.
+#[derive(Args, Clone)]
+pub struct Open {
+    /// Branch, tag or commit of the hub repository.
+    #[arg(long, value_name = "REVISION", help_heading = "Model")]
+    pub revision: Option<String>,
+    /// Never touch the network: open what is on this machine.
+    #[arg(long, help_heading = "Model")]
+    pub offline: bool,
+    /// Where to run the model.
+    #[arg(long, value_enum, default_value = "cpu", help_heading = "Model")]
+    pub device: DeviceArg,
+    /// Threads of the engine [default: all cores].
+    #[arg(long, value_name = "N", help_heading = "Model", value_parser = count)]
+    pub threads: Option<usize>,
+}
+
+/// What the model is run on; shared by all commands.
+#[derive(Args, Clone)]
+pub struct Text {
+    /// Text for the encoder; `-` reads standard input.
+    #[arg(short, long, value_name = "TEXT", help_heading = "Text", allow_hyphen_values = true)]
+    pub source: Option<String>,
+    /// Text for the decoder; without it one is generated.
+    #[arg(short, long, value_name = "TEXT", help_heading = "Text", allow_hyphen_values = true)]
+    pub target: Option<String>,
+    /// Language of the source, for multilingual models.
+    #[arg(long, value_name = "CODE", help_heading = "Text")]
+    pub src_lang: Option<String>,
+    /// Language of the target, for multilingual models.
+    #[arg(long, value_name = "CODE", help_heading = "Text")]
+    pub tgt_lang: Option<String>,
+    /// Beams of the search; 1 is greedy [default: the model's own].
+    #[arg(long, value_name = "N", help_heading = "Text", value_parser = count)]
+    pub beams: Option<usize>,
+    /// Longest generated text, in tokens [default: the model's own].
+    #[arg(long, value_name = "N", help_heading = "Text", value_parser = count)]
+    pub max_new_tokens: Option<usize>,
+}
+
+/// `--device`.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum DeviceArg {
+    /// The processor.
+    Cpu,
+    /// The first NVIDIA GPU.
+    Cuda,
+    /// Apple's GPU.
+    Metal,
+}
+
+/// `--dtype`.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Dtype {
+    /// 32 bits.
+    F32,
+    /// 16 bits.
+    F16,
+}
+
+impl Open {
+    /// For the engine.
+    pub fn options(&self, model: &str) -> OpenOptions {
+        OpenOptions {
+            model: model.into(),
+            revision: self.revision.clone(),
+            offline: self.offline,
+            device: match self.device {
+                DeviceArg::Cpu => Device::Cpu,
+                DeviceArg::Cuda => Device::Cuda,
+                DeviceArg::Metal => Device::Metal,
+            },
+            threads: self.threads,
+        }
+    }
+}
+
+impl Text {
+    /// For the engine, with `source` as the text.
+    pub fn options(&self, source: String, logits: bool) -> RunOptions {
+        RunOptions {
+            source,
+            target: self.target.clone(),
+            src_lang: self.src_lang.clone(),
+            tgt_lang: self.tgt_lang.clone(),
+            beams: self.beams,
+            max_new_tokens: self.max_new_tokens,
+            logits,
+        }
+    }
+}
+
+/// A number from 1 to 65536.
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(n) if (1..=65_536).contains(&n) => Ok(n),
+        _ => Err("a number from 1 to 65536 is needed".into()),
+    }
+}

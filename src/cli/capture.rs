@@ -1,0 +1,36 @@
+//! `attn-tui capture`: every map of one run, in a file.
+
+use super::args::{self, Dtype};
+use super::{output, run};
+use crate::capture::{Precision, to_bytes};
+use crate::error::{Error, Result};
+use crate::files::{check_free, save};
+use crate::site::Kind;
+
+/// Runs the command.
+pub fn run(args: &args::Capture) -> Result<()> {
+    check_free(&args.output, args.force)?;
+    if args.output.extension().is_none_or(|ext| ext != "safetensors") {
+        return Err(Error::Usage(format!(
+            "--output {}: a capture is a .safetensors file; `export` writes others",
+            args.output.display()
+        )));
+    }
+    let capture = run::open_capture(&args.model, &args.open, &args.text, args.logits)?;
+    let precision = match args.dtype {
+        Dtype::F32 => Precision::F32,
+        Dtype::F16 => Precision::F16,
+    };
+    save(&args.output, &to_bytes(&capture, precision)?, args.force)?;
+    let heads = |kind| capture.heads_of(kind).len();
+    output::print(&format!(
+        "{}\n{}: {} source and {} target tokens; heads: {} encoder, {} decoder, {} cross\n",
+        capture.target.text,
+        args.output.display(),
+        capture.source.len(),
+        capture.target.len(),
+        heads(Kind::Encoder),
+        heads(Kind::Decoder),
+        heads(Kind::Cross),
+    ))
+}

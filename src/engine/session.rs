@@ -1,0 +1,207 @@
+//! One opened model: text in, capture out.
+
+use candle_core::Tensor;
+
+use super::protocol::{Device, ModelInfo, OpenOptions, RunOptions};
+use crate::capture::{self, Capture, Recorder};
+use crate::error::{Error, Result};
+use crate::generate::{Settings, generate};
+use crate::hub::{self, HubOptions, Located};
+use crate::matrix::Matrix;
+use crate::model::{Config, Model, spec_of};
+use crate::progress::{Progress, Watch};
+use crate::text::{Languages, Tokenizer};
+use crate::token::{Sequence, Token};
+
+/// Its maps show a link over seven tokens: encoder layer 1, head 4 ties `The` to `is`.
+const DEMO_EXAMPLE: &str = "The woman who lives near my parents is very tired.";
+const EXAMPLE: &str = "The animal didn't cross the street because it was too tired.";
+
+/// What a MODEL argument opened as.
+pub enum Opened {
+    /// A model, ready to run.
+    Model(Box<Session>),
+    /// A capture file: nothing to run.
+    Capture(Box<Capture>),
+}
+
+/// A loaded model with its tokenizer and generation settings.
+pub struct Session {
+    info: ModelInfo,
+    model: Model,
+    tokenizer: Tokenizer,
+    settings: Settings,
+}
+
+/// Opens a MODEL argument, fetching what is missing.
+///
+/// # Errors
+/// What [`hub::locate`], the tokenizer, the configuration or the weights find wrong; [`Error::Cancelled`].
+pub fn open(options: &OpenOptions, watch: &dyn Watch) -> Result<Opened> {
+    use_threads(options.threads);
+    let hub_options = HubOptions { revision: options.revision.clone(), offline: options.offline };
+    let accept = |config: &serde_json::Value| spec_of(&Config::new(config.clone())).map(|_| ());
+    let files = match hub::locate_if(&options.model, &hub_options, &accept, watch)? {
+        Located::Capture(path) => return capture::read(&path).map(|c| Opened::Capture(Box::new(c))),
+        Located::Model(files) => files,
+    };
+    watch.check()?;
+    let device = device(options.device)?;
+    // The two take about equally long for small models.
+    let (model, tokenizer) = rayon::join(|| Model::load(&files, &device, watch), || Tokenizer::load(&files));
+    let (model, tokenizer) = (model?, tokenizer?);
+    let config = Config::new(files.json("config.json")?.unwrap_or_default());
+    let generation = files.json("generation_config.json")?;
+    let settings = Settings::read(generation.as_ref(), &config, model.spec())?;
+    let info = info(&files.name, &model, &tokenizer, &config);
+    Ok(Opened::Model(Box::new(Session { info, model, tokenizer, settings })))
+}
+
+impl Session {
+    /// What is known of the model.
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// Runs the model once: encodes the source, generates the target unless one is given, and records every
+    /// map in one teacher-forced pass. The encoder's maps are recorded in the pass whose states generation
+    /// uses, so nothing runs twice.
+    ///
+    /// # Errors
+    /// Texts that are too long, languages that the model does not have; [`Error::Cancelled`].
+    pub fn run(&self, run: &RunOptions, watch: &dyn Watch) -> Result<Capture> {
+        let languages = self.languages(run);
+        let source = self.tokenizer.encode_source(&run.source, &languages)?;
+        if source.is_empty() {
+            return Err(Error::Text("the source has no tokens: give a text".into()));
+        }
+        let source_ids: Vec<u32> = source.iter().map(|token| token.id).collect();
+        let mut recorder = Recorder::default();
+        watch.progress(Progress::Encode);
+        let encoded = self.model.encode(&source_ids, &mut recorder, &mut |_| watch.check())?;
+        let target = match &run.target {
+            Some(text) => {
+                let tokens = self.tokenizer.encode_target(text, &languages)?;
+                Sequence { text: text.clone(), tokens }
+            }
+            None => self.generate(&source_ids, &encoded, run, &languages, watch)?,
+        };
+        if target.is_empty() {
+            return Err(Error::Text("the target has no tokens: give a text".into()));
+        }
+        let input = self.decoder_input(&target, &languages)?;
+        let layers = self.model.spec().decoder.layers;
+        let states = self.model.decode(&input, 1, &encoded, None, &mut recorder, &mut |layer| {
+            watch.progress(Progress::Capture { done: layer, total: layers });
+            watch.check()
+        })?;
+        let logits = matrix(&self.model.logits(&states)?)?;
+        let named = |id| self.tokenizer.target_token(id);
+        Ok(Capture {
+            model: self.info.name.clone(),
+            model_type: self.info.model_type.clone(),
+            source: Sequence { text: run.source.clone(), tokens: source },
+            predictions: capture::predictions(&logits, &target.tokens, named),
+            decoder_input: input.into_iter().map(named).collect(),
+            target,
+            logits: run.logits.then_some(logits),
+            maps: recorder.finish(),
+        })
+    }
+
+    fn languages(&self, run: &RunOptions) -> Languages {
+        let default = self.tokenizer.default_languages();
+        Languages { src: run.src_lang.clone().or(default.src), tgt: run.tgt_lang.clone().or(default.tgt) }
+    }
+
+    fn generate(
+        &self,
+        source: &[u32],
+        encoded: &Tensor,
+        run: &RunOptions,
+        languages: &Languages,
+        watch: &dyn Watch,
+    ) -> Result<Sequence> {
+        let mut settings = self.settings.clone();
+        settings.beams = run.beams.unwrap_or(settings.beams).max(1);
+        settings.max_length = run.max_new_tokens.map_or(settings.max_length, |new| new + 1).max(2);
+        settings.start = self.start(languages)?;
+        settings.forced_bos = self.tokenizer.forced_bos(languages)?.or(settings.forced_bos);
+        let ids = generate(&self.model, source, encoded, &settings, &mut |ids| {
+            watch.progress(Progress::Generate { tokens: ids.len(), text: self.tokenizer.decode_target(ids) });
+            watch.check()
+        })?;
+        Ok(Sequence {
+            text: self.tokenizer.decode_target(&ids),
+            tokens: ids.into_iter().map(|id| self.tokenizer.target_token(id)).collect(),
+        })
+    }
+
+    fn start(&self, languages: &Languages) -> Result<u32> {
+        Ok(self.tokenizer.decoder_start(languages)?.unwrap_or(self.settings.start))
+    }
+
+    /// What the decoder is fed: the start token, then the target without its last token.
+    fn decoder_input(&self, target: &Sequence, languages: &Languages) -> Result<Vec<u32>> {
+        let mut input = vec![self.start(languages)?];
+        input.extend(target.tokens[..target.len() - 1].iter().map(|token: &Token| token.id));
+        Ok(input)
+    }
+}
+
+/// `[1, rows, cols]` to a matrix.
+fn matrix(tensor: &Tensor) -> Result<Matrix> {
+    let (_, rows, cols) = tensor.dims3()?;
+    Ok(Matrix::new(rows, cols, tensor.flatten_all()?.to_vec1::<f32>()?))
+}
+
+fn device(device: Device) -> Result<candle_core::Device> {
+    let missing = |name: &str, error: candle_core::Error| {
+        Error::Usage(format!(
+            "--device {name}: {error}; build with `--features {name}` on a machine that has one"
+        ))
+    };
+    match device {
+        Device::Cpu => Ok(candle_core::Device::Cpu),
+        Device::Cuda => candle_core::Device::new_cuda(0).map_err(|e| missing("cuda", e)),
+        Device::Metal => candle_core::Device::new_metal(0).map_err(|e| missing("metal", e)),
+    }
+}
+
+/// The pool is built once in a process; later wishes cannot change it.
+fn use_threads(threads: Option<usize>) {
+    let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let _already_built = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+}
+
+fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &Config) -> ModelInfo {
+    let spec = model.spec();
+    let prefixes = prefixes(config);
+    let example = match prefixes.first() {
+        _ if name == hub::DEMO => DEMO_EXAMPLE.to_string(),
+        Some((_, prefix)) => format!("{prefix}{EXAMPLE}"),
+        None => EXAMPLE.to_string(),
+    };
+    ModelInfo {
+        name: name.into(),
+        model_type: spec.model_type.clone(),
+        layers: (spec.encoder.layers, spec.decoder.layers),
+        heads: (spec.encoder.heads, spec.decoder.heads),
+        parameters: model.parameters(),
+        languages: tokenizer.languages(),
+        prefixes,
+        example,
+    }
+}
+
+/// Task prefixes of old T5 configs: `task_specific_params.{task}.prefix`.
+fn prefixes(config: &Config) -> Vec<(String, String)> {
+    let Some(tasks) = config.get("task_specific_params").and_then(|tasks| tasks.as_object()) else {
+        return Vec::new();
+    };
+    tasks
+        .iter()
+        .filter_map(|(task, params)| Some((task.clone(), params.get("prefix")?.as_str()?.to_string())))
+        .filter(|(_, prefix)| !prefix.is_empty())
+        .collect()
+}
