@@ -63,6 +63,34 @@ pub struct Head {
     pub head: usize,
 }
 
+/// A part of the model's attention that can be switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Knockout {
+    /// All heads of a site: what they read becomes zero.
+    Site(Site),
+    /// One head: what it reads becomes zero (Michel et al. 2019).
+    Head(Head),
+    /// One pair of one head: its score becomes minus infinity (Geva et al. 2023).
+    Link {
+        /// The head.
+        head: Head,
+        /// The row.
+        query: usize,
+        /// The column.
+        key: usize,
+    },
+}
+
+impl Knockout {
+    /// Where it acts.
+    pub fn site(self) -> Site {
+        match self {
+            Knockout::Site(site) => site,
+            Knockout::Head(head) | Knockout::Link { head, .. } => head.site,
+        }
+    }
+}
+
 impl Site {
     /// The site of `kind` in `layer`.
     pub fn new(kind: Kind, layer: usize) -> Self {

@@ -5,7 +5,7 @@ mod recorder;
 mod store;
 
 pub use file::{CANDIDATES, FORMAT, Precision, predictions, read, to_bytes};
-pub use recorder::Recorder;
+pub use recorder::{Recorder, Silencer};
 pub use store::{MapStore, SiteMaps};
 
 use crate::error::{Error, Result};

@@ -147,6 +147,7 @@ impl Text {
             beams: self.beams,
             max_new_tokens: self.max_new_tokens,
             logits,
+            off: Vec::new(),
         }
     }
 }

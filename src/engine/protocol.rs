@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::capture::Capture;
 use crate::error::Error;
 use crate::progress::Progress;
+use crate::site::Knockout;
 
 /// Where the model runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub struct RunOptions {
     pub max_new_tokens: Option<usize>,
     /// Keep the logits in the capture.
     pub logits: bool,
+    /// Parts of the attention to switch off.
+    pub off: Vec<Knockout>,
 }
 
 /// What is known of an opened model before it ran.

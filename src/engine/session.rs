@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::protocol::{Device, ModelInfo, OpenOptions, RunOptions};
-use crate::capture::{self, Capture, Recorder};
+use crate::capture::{self, Capture, Recorder, Silencer};
 use crate::error::{Error, Result};
 use crate::generate::{Settings, generate};
 use crate::hub::{self, HubOptions, Located};
@@ -76,7 +76,7 @@ impl Session {
             return Err(Error::Text("the source has no tokens: give a text".into()));
         }
         let source_ids: Vec<u32> = source.iter().map(|token| token.id).collect();
-        let mut recorder = Recorder::default();
+        let mut recorder = Recorder::new(Silencer::new(run.off.clone()));
         watch.progress(Progress::Encode);
         let encoded = self.model.encode(&source_ids, &mut recorder, &mut |_| watch.check())?;
         let target = match &run.target {
@@ -127,7 +127,8 @@ impl Session {
         settings.max_length = run.max_new_tokens.map_or(settings.max_length, |new| new + 1).max(2);
         settings.start = self.start(languages)?;
         settings.forced_bos = self.tokenizer.forced_bos(languages)?.or(settings.forced_bos);
-        let ids = generate(&self.model, source, encoded, &settings, &mut |ids| {
+        let mut silencer = Silencer::new(run.off.clone());
+        let ids = generate(&self.model, source, encoded, &settings, &mut silencer, &mut |ids| {
             watch.progress(Progress::Generate { tokens: ids.len(), text: self.tokenizer.decode_target(ids) });
             watch.check()
         })?;

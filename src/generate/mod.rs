@@ -11,7 +11,7 @@ use candle_core::Tensor;
 
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::nn::{Cache, NoHook};
+use crate::nn::{Cache, Hook};
 
 /// Told the tokens of the best continuation so far after every step; an error stops the search.
 pub type OnStep<'a> = &'a mut dyn FnMut(&[u32]) -> Result<()>;
@@ -19,15 +19,17 @@ pub type OnStep<'a> = &'a mut dyn FnMut(&[u32]) -> Result<()>;
 /// Generates target ids (without the start token, with the end token where it came) for `source`, whose
 /// encoder states are `encoded`, `[1, source, d_model]`.
 ///
-/// Ids equal those of transformers' `generate` with the same settings.
+/// Ids equal those of transformers' `generate` with the same settings. `hook` may switch parts of the model
+/// off.
 pub fn generate(
     model: &Model,
     source: &[u32],
     encoded: &Tensor,
     settings: &Settings,
+    hook: &mut dyn Hook,
     on_step: OnStep,
 ) -> Result<Vec<u32>> {
-    let mut step = Step { model, encoded, cache: model.cache() };
+    let mut step = Step { model, encoded, cache: model.cache(), hook };
     if settings.beams > 1 {
         beam::search(&mut step, source, settings, on_step)
     } else {
@@ -40,6 +42,7 @@ struct Step<'a> {
     model: &'a Model,
     encoded: &'a Tensor,
     cache: Cache,
+    hook: &'a mut dyn Hook,
 }
 
 impl Step<'_> {
@@ -47,7 +50,7 @@ impl Step<'_> {
     fn logits(&mut self, last: &[u32]) -> Result<Vec<Vec<f32>>> {
         let batch = last.len();
         let cache = Some(&mut self.cache);
-        let states = self.model.decode(last, batch, self.encoded, cache, &mut NoHook, &mut |_| Ok(()))?;
+        let states = self.model.decode(last, batch, self.encoded, cache, self.hook, &mut |_| Ok(()))?;
         let logits = self.model.logits(&states)?;
         Ok(logits.squeeze(1)?.to_vec2::<f32>()?)
     }

@@ -91,6 +91,10 @@ impl Attention {
 fn attend(queries: &Tensor, kv: &KeysValues, look: &Look, hook: &mut dyn Hook) -> Result<Tensor> {
     let (batch, heads, count, width) = queries.dims4()?;
     let keys = kv.keys.dim(2)?;
+    let watched = hook.wants(look.site);
+    if watched && batch > 1 {
+        return attend_row_by_row(queries, kv, look, hook);
+    }
     // Rows that share their keys (beams over one source) are queries of one batch row.
     if kv.keys.dim(0)? == 1 && batch > 1 {
         let shared = queries.transpose(0, 1)?.reshape((1, heads, batch * count, width))?;
@@ -105,9 +109,8 @@ fn attend(queries: &Tensor, kv: &KeysValues, look: &Look, hook: &mut dyn Hook) -
     if let Some(mask) = look.mask.additive(count, keys, look.past, device)? {
         scores = scores.broadcast_add(&mask)?;
     }
-    let watched = hook.wants(look.site);
     if watched {
-        scores = hook.scores(look.site, scores.squeeze(0)?)?.unsqueeze(0)?;
+        scores = hook.scores(look.site, look.past, scores.squeeze(0)?)?.unsqueeze(0)?;
     }
     let weights = softmax(&scores)?;
     if watched {
@@ -118,6 +121,19 @@ fn attend(queries: &Tensor, kv: &KeysValues, look: &Look, hook: &mut dyn Hook) -
         return Ok(hook.context(look.site, context.squeeze(0)?)?.unsqueeze(0)?);
     }
     Ok(context)
+}
+
+/// Hooks see one sequence at a time.
+fn attend_row_by_row(queries: &Tensor, kv: &KeysValues, look: &Look, hook: &mut dyn Hook) -> Result<Tensor> {
+    let shared = kv.keys.dim(0)? == 1;
+    let rows = (0..queries.dim(0)?)
+        .map(|row| {
+            let own = if shared { 0 } else { row };
+            let kv = KeysValues { keys: kv.keys.narrow(0, own, 1)?, values: kv.values.narrow(0, own, 1)? };
+            attend(&queries.narrow(0, row, 1)?, &kv, look, hook)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Tensor::cat(&rows, 0)?)
 }
 
 /// Softmax over the last dimension; a row that sees nothing becomes zeros.

@@ -11,9 +11,9 @@ pub trait Hook {
     /// Whether anything at this site is of interest; if not, attention may take its fastest path.
     fn wants(&self, site: Site) -> bool;
 
-    /// Scores before the softmax, `[heads, queries, keys]`, masked pairs at minus infinity. What is
-    /// returned goes into the softmax.
-    fn scores(&mut self, _site: Site, scores: Tensor) -> Result<Tensor> {
+    /// Scores before the softmax, `[heads, queries, keys]`, masked pairs at minus infinity; the first query
+    /// stands at position `past`. What is returned goes into the softmax.
+    fn scores(&mut self, _site: Site, _past: usize, scores: Tensor) -> Result<Tensor> {
         Ok(scores)
     }
 

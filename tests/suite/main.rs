@@ -2,6 +2,7 @@
 
 mod analysis;
 mod hub;
+mod real_models;
 mod tokenizers;
 mod walls;
 mod weights;
