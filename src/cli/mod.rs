@@ -10,7 +10,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::engine::Worker;
 use crate::error::{Error, Result};
+use crate::tui;
 use args::{Cli, Command};
 
 /// Parses the command line, runs the command, and reports an error as one line and a hint.
@@ -35,11 +37,25 @@ fn dispatch(cli: Cli) -> Result<()> {
     }
 }
 
-fn explore(_args: &args::Explore) -> Result<()> {
+fn explore(args: &args::Explore) -> Result<()> {
     if !std::io::stdout().is_terminal() {
         return Err(Error::Usage("the explorer needs a terminal: standard output is none".into()));
     }
-    Ok(())
+    let run = match &args.text.source {
+        Some(source) => Some(args.text.options(run::read_text(source)?, false)),
+        None if args.text.target.is_some() => {
+            return Err(Error::Usage("--target needs a --source".into()));
+        }
+        None => None,
+    };
+    tui::run_with(
+        tui::Start { model: args.open.options(&args.model), run },
+        tui::Settings::default(),
+        |tell| {
+            let worker = Worker::spawn(tell);
+            Box::new(move |request| worker.send(request))
+        },
+    )
 }
 
 fn report(error: &Error) {

@@ -56,7 +56,7 @@ pub struct Settings {
 }
 
 /// Takes events of the engine to the screen; may be called from any thread.
-pub type Tell = Box<dyn Fn(Event) + Send>;
+pub type Tell = Box<dyn Fn(Event) + Send + Sync>;
 
 /// Takes requests of the screen to the engine; returns at once.
 pub type Ask = Box<dyn Fn(Request)>;
