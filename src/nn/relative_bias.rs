@@ -102,10 +102,10 @@ mod tests {
     fn the_tensor_holds_every_diagonal() {
         let bias = bias(false);
         let tensor = bias.tensor(3, 5, 2, &Device::Cpu).unwrap().to_vec3::<f32>().unwrap();
-        for head in 0..2 {
-            for i in 0..3 {
-                for j in 0..5 {
-                    assert_eq!(tensor[head][i][j], bias.at(head, j as i64 - (i + 2) as i64));
+        for (head, rows) in tensor.iter().enumerate() {
+            for (i, row) in rows.iter().enumerate() {
+                for (j, value) in row.iter().enumerate() {
+                    assert_eq!(*value, bias.at(head, j as i64 - (i + 2) as i64));
                 }
             }
         }

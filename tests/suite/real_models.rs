@@ -58,7 +58,7 @@ fn check(model: &str, folder: &str, beams: Option<usize>) {
         assert!(difference < 1e-4, "{source}: maps differ by {difference}");
         let (a, b) = (ours.logits.unwrap(), reference.logits.unwrap());
         let logits = a.as_slice().iter().zip(b.as_slice()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(logits < 1e-3, "{source}: logits differ by {logits}");
+        assert!(logits < 2e-3, "{source}: logits differ by {logits}");
     }
 }
 
