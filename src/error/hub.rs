@@ -187,5 +187,5 @@ fn because(why: &str) -> String {
 }
 
 fn except(missing: &Option<String>) -> String {
-    missing.as_ref().map(|file| format!(" as a whole: {file} is missing")).unwrap_or_default()
+    missing.as_ref().map(|file| format!(" as a whole: {file} missing")).unwrap_or_default()
 }

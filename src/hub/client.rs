@@ -1,5 +1,6 @@
 //! What the hub is asked and how its refusals are named.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::env::Hub;
@@ -36,7 +37,7 @@ pub struct Contents {
     /// The commit that the revision means now.
     pub commit: String,
     /// Names of all its files.
-    pub files: Vec<String>,
+    pub files: BTreeSet<String>,
 }
 
 /// What the hub tells of a file before it is fetched.

@@ -9,17 +9,18 @@ mod folder;
 mod http;
 mod repository;
 mod select;
+mod survey;
 
+pub use demo::NAME as DEMO;
 pub use env::{Hub, Patience, Token};
 pub use repository::{Accept, Id};
+pub use survey::{Part, Place, Survey};
 
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
-pub use demo::NAME as DEMO;
-
-use crate::progress::Watch;
+use crate::progress::{Unwatched, Watch};
 
 /// How to look for a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,9 +62,11 @@ pub fn locate_if(
     accept: Accept<'_>,
     watch: &dyn Watch,
 ) -> Result<Located> {
-    match locate_here(model)? {
-        Some(located) => Ok(located),
-        None => locate_on(&Hub::from_env()?, model, options, accept, watch),
+    match Meaning::of(model)? {
+        Meaning::Demo => Ok(Located::Model(demo::files())),
+        Meaning::Folder(path) => folder::gather(&path, folder_name(&path), None).map(Located::Model),
+        Meaning::Capture(path) => Ok(Located::Capture(path)),
+        Meaning::Repository => locate_on(&Hub::from_env()?, model, options, accept, watch),
     }
 }
 
@@ -78,38 +81,66 @@ pub fn locate_on(
     accept: Accept<'_>,
     watch: &dyn Watch,
 ) -> Result<Located> {
-    let id = Id::parse(model, options.revision.as_deref())
-        .ok_or_else(|| Error::NoSuchPath { path: PathBuf::from(model) })?;
-    id.open(hub, options.offline, accept, watch).map(Located::Model)
+    id(model, options)?.open(hub, options.offline, accept, watch).map(Located::Model)
 }
 
-/// The models in this machine's cache of the hub, each with its files or with what keeps it from opening.
+/// Finds out what opening a model would load, without loading or fetching it; `None` for a capture file.
 ///
 /// # Errors
-/// The environment tells no folder for the cache.
-pub fn cached_models() -> Result<Vec<(Id, Result<ModelFiles>)>> {
-    Ok(repository::all_cached(&Hub::from_env()?))
+/// Nothing of that name, or a hub that refuses. What is wrong with the model's own files is part of the survey.
+pub fn survey(model: &str, options: &HubOptions, watch: &dyn Watch) -> Result<Option<Survey>> {
+    match Meaning::of(model)? {
+        Meaning::Demo => Ok(Some(Survey::demo())),
+        Meaning::Folder(path) => Survey::of_folder(&path, folder_name(&path)).map(Some),
+        Meaning::Capture(_) => Ok(None),
+        Meaning::Repository => survey_on(&Hub::from_env()?, model, options, watch).map(Some),
+    }
 }
 
-/// What lies on this machine under a name; `None` where it can only be a hub id.
-fn locate_here(model: &str) -> Result<Option<Located>> {
-    if model == demo::NAME {
-        return Ok(Some(Located::Model(demo::files())));
+/// Surveys a hub id on a certain hub.
+///
+/// # Errors
+/// Not a hub id, or a hub that refuses.
+pub fn survey_on(hub: &Hub, model: &str, options: &HubOptions, watch: &dyn Watch) -> Result<Survey> {
+    Survey::of_repository(hub, &id(model, options)?, options.offline, watch)
+}
+
+/// Surveys of the models in a hub's cache, at every branch or tag that was fetched.
+pub fn cached(hub: &Hub) -> Vec<Survey> {
+    repository::ids(hub)
+        .iter()
+        .filter_map(|id| Survey::of_repository(hub, id, true, &Unwatched).ok())
+        .collect()
+}
+
+fn id(model: &str, options: &HubOptions) -> Result<Id> {
+    Id::parse(model, options.revision.as_deref())
+        .ok_or_else(|| Error::NoSuchPath { path: PathBuf::from(model) })
+}
+
+/// What a MODEL argument means. What lies on disk comes first.
+enum Meaning {
+    Demo,
+    Folder(PathBuf),
+    Capture(PathBuf),
+    Repository,
+}
+
+impl Meaning {
+    fn of(model: &str) -> Result<Self> {
+        let path = PathBuf::from(model);
+        if model == demo::NAME {
+            Ok(Self::Demo)
+        } else if path.is_dir() {
+            Ok(Self::Folder(path))
+        } else if path.is_file() {
+            if is_capture_name(&path) { Ok(Self::Capture(path)) } else { Err(Error::NotAModel { path }) }
+        } else if looks_like_path(model) || is_capture_name(&path) {
+            Err(Error::NoSuchPath { path })
+        } else {
+            Ok(Self::Repository)
+        }
     }
-    let path = Path::new(model);
-    if path.is_dir() {
-        return folder::gather(path, folder_name(path), None).map(|files| Some(Located::Model(files)));
-    }
-    if path.is_file() {
-        return match is_capture_name(path) {
-            true => Ok(Some(Located::Capture(path.to_path_buf()))),
-            false => Err(Error::NotAModel { path: path.to_path_buf() }),
-        };
-    }
-    if looks_like_path(model) || is_capture_name(path) {
-        return Err(Error::NoSuchPath { path: path.to_path_buf() });
-    }
-    Ok(None)
 }
 
 /// A folder's name as shown on screen, `.` and `..` resolved.

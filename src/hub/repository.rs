@@ -1,7 +1,9 @@
 //! A hub id and how its files are found: in the cache, or fetched into it.
 
+use std::path::Path;
+
 use super::cache::{self, Repository};
-use super::client::Client;
+use super::client::{Client, Contents};
 use super::env::Hub;
 use super::{download, folder, select};
 use crate::error::{Error, HubError, Result};
@@ -83,6 +85,7 @@ impl Id {
         match folder::gather(&place.snapshot(&commit), self.name(), Some(commit)) {
             Err(Error::Io { .. }) => Err(missing(None)),
             Err(Error::MissingFile { file, .. }) => Err(missing(Some(file))),
+            Err(Error::NoWeights { found, .. }) if found.is_empty() => Err(missing(Some("weights".into()))),
             result => result,
         }
     }
@@ -90,59 +93,42 @@ impl Id {
     /// Asks the hub what the revision means now and fetches what the cache lacks, the small files first.
     fn fetched(&self, hub: &Hub, accept: Accept<'_>, watch: &dyn Watch) -> Result<ModelFiles> {
         let client = Client::new(hub, &self.model, &self.revision, watch)?;
-        let contents = client.contents()?;
-        let commit = contents.commit;
+        let Contents { commit, files: names } = client.contents()?;
         let place = Repository::new(&hub.cache, &self.model, &self.revision);
-        let has = |file: &str| contents.files.iter().any(|name| name == file);
         let fetch = |file: &str| download::fetch(&client, &place, &commit, file);
-        let read = |file: &str| ModelFile::Path(place.snapshot(&commit).join(file)).bytes();
-        if !has("config.json") {
-            return Err(match has("adapter_config.json") {
-                true => folder::adapter(&self.name(), &client.text(&commit, "adapter_config.json")?),
-                false => Error::MissingFile { model: self.name(), file: "config.json".into() },
-            });
+        let (files, problem) = select::needed(&self.name(), &names, &|file| client.text(&commit, file));
+        if let Some(problem) = problem {
+            return Err(problem);
         }
-        let Some(weights) = select::weights(has) else {
-            return Err(folder::no_weights(self.name(), contents.files.iter().map(String::as_str)));
-        };
         cache::tag(&hub.cache)?;
         fetch("config.json")?;
         place.remember(&commit)?;
-        let config = serde_json::from_slice(&read("config.json")?).map_err(|e| Error::BadFile {
-            file: "config.json".into(),
-            why: format!("not valid JSON: {e}"),
-        })?;
-        accept(&config)?;
-        for file in contents.files.iter().filter(|file| select::is_small_part(file)) {
-            fetch(file)?;
-        }
-        fetch(weights)?;
-        if select::is_index(weights) {
-            for shard in select::shards(weights, &read(weights)?)? {
-                fetch(&shard)?;
-            }
-        }
+        accept(&read_config(&place.snapshot(&commit))?)?;
+        files.iter().try_for_each(|file| fetch(file))?;
         folder::gather(&place.snapshot(&commit), self.name(), Some(commit.clone()))
     }
 }
 
-/// The models that the cache knows at their default or only revision, each opened or with what keeps it from it.
-pub fn all_cached(hub: &Hub) -> Vec<(Id, Result<ModelFiles>)> {
+/// The config.json in a folder.
+pub fn read_config(folder: &Path) -> Result<serde_json::Value> {
+    let bytes = ModelFile::Path(folder.join("config.json")).bytes()?;
+    serde_json::from_slice(&bytes)
+        .map_err(|e| Error::BadFile { file: "config.json".into(), why: format!("not valid JSON: {e}") })
+}
+
+/// The models that a cache knows, at each of their branches and tags, or at their commits where there are none.
+pub fn ids(hub: &Hub) -> Vec<Id> {
     let models = cache::models(&hub.cache).into_iter();
     models
         .flat_map(|model| {
-            cache::revisions(&hub.cache, &model).into_iter().map(move |revision| (model.clone(), revision))
-        })
-        .map(|(model, revision)| {
-            let id = Id { model, revision };
-            let files = id.cached(hub);
-            (id, files)
+            let revisions = cache::revisions(&hub.cache, &model).into_iter();
+            revisions.map(move |revision| Id { model: model.clone(), revision })
         })
         .collect()
 }
 
 /// Whether an error says nothing about the model, only that the hub cannot be asked now.
-fn is_outage(error: &Error) -> bool {
+pub fn is_outage(error: &Error) -> bool {
     matches!(
         error,
         Error::Hub(

@@ -1,5 +1,7 @@
 //! Which files of a repository or folder a model needs: its configuration, its tokenizer and one set of weights.
 
+use std::collections::BTreeSet;
+
 use crate::error::{Error, Result};
 
 /// Configuration and tokenizer files that are known by their whole name.
@@ -33,32 +35,81 @@ const WEIGHTS: [&str; 4] = [
     "pytorch_model.bin.index.json",
 ];
 
+/// Weights that the program cannot read, for the error that says so.
+const OTHERS: [(&str, &str); 6] = [
+    ("tf_model", "TensorFlow"),
+    ("flax_model", "Flax"),
+    ("rust_model", "tch"),
+    (".onnx", "ONNX"),
+    (".gguf", "GGUF"),
+    (".ckpt", "checkpoint"),
+];
+
+/// What marks a fine-tuning adapter that is no model of its own.
+const ADAPTER: &str = "adapter_config.json";
+
+/// Which of its files a model needs, the small ones first, and what keeps it from being whole.
+///
+/// `read` gives the content of a file: of an index of shards, to know them, or of an adapter's configuration, to name
+/// its model.
+pub fn needed(
+    model: &str,
+    names: &BTreeSet<String>,
+    read: &dyn Fn(&str) -> Result<Vec<u8>>,
+) -> (Vec<String>, Option<Error>) {
+    let mut files: Vec<String> = names.iter().filter(|name| is_small_part(name)).cloned().collect();
+    if !names.contains("config.json") {
+        let missing = || Error::MissingFile { model: model.into(), file: "config.json".into() };
+        let adapter = || read(ADAPTER).map_or_else(|error| error, |config| adapter(model, &config));
+        return (files, Some(if names.contains(ADAPTER) { adapter() } else { missing() }));
+    }
+    let Some(weights) = WEIGHTS.into_iter().find(|name| names.contains(*name)) else {
+        return (files, Some(no_weights(model, names)));
+    };
+    files.push(weights.to_owned());
+    if weights.ends_with(".index.json") {
+        match read(weights).and_then(|index| shards(weights, &index)) {
+            Ok(shards) => files.extend(shards),
+            Err(error) => return (files, Some(error)),
+        }
+    }
+    (files, None)
+}
+
 /// Whether a file belongs to the configuration or the tokenizer.
-pub fn is_small_part(name: &str) -> bool {
+fn is_small_part(name: &str) -> bool {
     !name.contains('/') && (NAMES.contains(&name) || ENDINGS.iter().any(|end| name.ends_with(end)))
 }
 
-/// The weights file to take, or the index of its shards, where there is one.
-pub fn weights<'a>(has: impl Fn(&str) -> bool) -> Option<&'a str> {
-    WEIGHTS.into_iter().find(|name| has(name))
+/// The error for an adapter without its model.
+fn adapter(model: &str, config: &[u8]) -> Error {
+    let base = serde_json::from_slice::<serde_json::Value>(config)
+        .ok()
+        .and_then(|json| Some(json.get("base_model_name_or_path")?.as_str()?.to_owned()));
+    Error::Adapter { model: model.to_owned(), base }
 }
 
-/// Whether the weights file is an index of shards.
-pub fn is_index(name: &str) -> bool {
-    name.ends_with(".index.json")
+/// The error for a model whose weights are in no format that the program reads.
+fn no_weights(model: &str, names: &BTreeSet<String>) -> Error {
+    let found: BTreeSet<_> = OTHERS
+        .iter()
+        .filter(|(mark, _)| names.iter().any(|name| name.contains(mark)))
+        .map(|(_, format)| *format)
+        .collect();
+    Error::NoWeights { model: model.to_owned(), found: found.into_iter().collect() }
 }
 
 /// The shards that an index lists, in order and once each.
 ///
 /// # Errors
 /// The index is not JSON of the known form, or names a file outside of the model.
-pub fn shards(index: &str, bytes: &[u8]) -> Result<Vec<String>> {
+fn shards(index: &str, bytes: &[u8]) -> Result<Vec<String>> {
     let bad = |why: String| Error::BadFile { file: index.into(), why };
     let json: serde_json::Value =
         serde_json::from_slice(bytes).map_err(|e| bad(format!("not valid JSON: {e}")))?;
     let map =
         json.get("weight_map").and_then(|map| map.as_object()).ok_or_else(|| bad("no weight_map".into()))?;
-    let mut names = std::collections::BTreeSet::new();
+    let mut names = BTreeSet::new();
     for name in map.values() {
         match name.as_str() {
             Some(name) if is_plain(name) => names.insert(name.to_owned()),
@@ -91,11 +142,31 @@ mod tests {
         }
     }
 
+    fn needed_of(names: &[&str]) -> (Vec<String>, Option<Error>) {
+        let names = names.iter().map(|name| name.to_string()).collect();
+        needed("m", &names, &|_| {
+            Ok(br#"{"weight_map": {"a": "one"}, "base_model_name_or_path": "b"}"#.to_vec())
+        })
+    }
+
     #[test]
     fn one_safetensors_file_comes_before_everything() {
-        assert_eq!(weights(|_| true), Some("model.safetensors"));
-        assert_eq!(weights(|name| name.contains("bin")), Some("pytorch_model.bin"));
-        assert_eq!(weights(|_| false), None);
+        let all = ["config.json", "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"];
+        assert_eq!(needed_of(&all).0, ["config.json", "model.safetensors"]);
+        assert_eq!(needed_of(&["config.json", "pytorch_model.bin"]).0, ["config.json", "pytorch_model.bin"]);
+        let sharded = ["config.json", "model.safetensors.index.json", "pytorch_model.bin"];
+        assert_eq!(needed_of(&sharded).0, ["config.json", "model.safetensors.index.json", "one"]);
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        assert!(matches!(needed_of(&[]).1, Some(Error::MissingFile { .. })));
+        assert!(
+            matches!(needed_of(&[ADAPTER]).1, Some(Error::Adapter { base: Some(base), .. }) if base == "b")
+        );
+        assert!(
+            matches!(needed_of(&["config.json", "x.gguf"]).1, Some(Error::NoWeights { found, .. }) if found == ["GGUF"])
+        );
     }
 
     #[test]

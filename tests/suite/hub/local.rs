@@ -4,7 +4,7 @@ use std::path::Path;
 
 use attn_tui::error::{Error, Result};
 use attn_tui::files::ModelFiles;
-use attn_tui::hub::{HubOptions, Located, locate};
+use attn_tui::hub::{HubOptions, Located, locate, survey};
 use attn_tui::progress::Unwatched;
 
 fn find(model: &str) -> Result<Located> {
@@ -105,4 +105,29 @@ fn a_path_that_is_not_there_never_asks_the_hub() {
             assert!(matches!(find(model).unwrap_err(), Error::NoSuchPath { .. }), "{model}");
         }
     }
+}
+
+#[test]
+fn surveys_of_local_models_tell_parts_and_problems() {
+    let look = |model: &str| survey(model, &HubOptions::default(), &Unwatched).unwrap();
+    let demo = look("demo").unwrap();
+    assert_eq!(demo.parts.iter().map(|part| part.size.unwrap()).sum::<u64>(), 7_933_669);
+    assert_eq!(demo.files().unwrap().files.len(), 7);
+
+    let index = r#"{"weight_map": {"a": "one.bin", "b": "two.bin"}}"#;
+    let dir = folder(&[("config.json", "{"), ("pytorch_model.bin.index.json", index), ("one.bin", "x")]);
+    let found = look(dir.path().to_str().unwrap()).unwrap();
+    let here: Vec<_> = found.parts.iter().map(|part| (part.name.as_str(), part.file.is_some())).collect();
+    let expected = [
+        ("config.json", true),
+        ("pytorch_model.bin.index.json", true),
+        ("one.bin", true),
+        ("two.bin", false),
+    ];
+    assert_eq!(here, expected);
+    assert!(matches!(found.problem, Some(Error::MissingFile { ref file, .. }) if file == "two.bin"));
+    assert!(found.config.is_none() && found.files().is_none());
+
+    std::fs::write(dir.path().join("maps.npz"), "x").unwrap();
+    assert!(look(dir.path().join("maps.npz").to_str().unwrap()).is_none());
 }

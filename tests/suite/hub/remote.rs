@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use attn_tui::error::{Error, HubError, Result};
 use attn_tui::files::{ModelFile, ModelFiles};
-use attn_tui::hub::{Hub, HubOptions, Located, Patience, Token, locate_on};
+use attn_tui::hub::{Hub, HubOptions, Located, Patience, Place as Lies, Token, cached, locate_on, survey_on};
 use attn_tui::progress::{Progress, Unwatched, Watch};
 
 use super::server::{Answer, COMMIT, Model, Request, Server, etag, file, weights};
@@ -163,7 +163,7 @@ fn offline_opens_what_is_cached_and_asks_nobody() {
     std::fs::remove_file(place.repository().join("snapshots").join(COMMIT).join("model.safetensors"))
         .unwrap();
     let error = place.open_as("org/name@v1", &offline, &Unwatched).unwrap_err();
-    assert!(matches!(error, Error::NoWeights { .. }), "{error}");
+    assert_eq!(error.to_string(), "org/name@v1 is not in the cache as a whole: weights missing");
     assert_eq!(server.asked().len(), before);
 }
 
@@ -611,5 +611,33 @@ fn files_of_a_repository_are_on_disk() {
     let files = place.open("org/name").unwrap();
     assert!(
         matches!(&files.files["config.json"], ModelFile::Path(path) if path.starts_with(&place.hub.cache))
+    );
+}
+
+#[test]
+fn a_survey_tells_what_would_be_fetched_and_fetches_nothing() {
+    let (server, place) = small();
+    let look = |offline: bool| {
+        survey_on(&place.hub, "org/name", &HubOptions { revision: None, offline }, &Unwatched)
+    };
+    let survey = look(false).unwrap();
+    let parts: Vec<_> = survey.parts.iter().map(|part| (part.name.as_str(), part.size)).collect();
+    let expected = [("config.json", Some(24)), ("source.spm", Some(6)), ("model.safetensors", Some(1 << 19))];
+    assert_eq!(parts, expected);
+    assert!(survey.parts.iter().all(|part| part.file.is_none()) && survey.files().is_none());
+    assert!(survey.problem.is_none() && matches!(survey.place, Lies::Hub(_)));
+    assert_eq!(survey.config.unwrap()["model_type"], "marian");
+    assert!(!place.hub.cache.exists());
+    assert_eq!(server.count("GET", "model.safetensors"), 0);
+    assert!(matches!(look(true), Err(Error::Hub(HubError::NotCached { .. }))));
+
+    place.open("org/name").unwrap();
+    is_whole(&look(false).unwrap().files().unwrap());
+    let survey = look(true).unwrap();
+    assert!(matches!(survey.place, Lies::Cache(_)));
+    is_whole(&survey.files().unwrap());
+    assert_eq!(
+        cached(&place.hub).iter().map(|survey| survey.name.as_str()).collect::<Vec<_>>(),
+        ["org/name"]
     );
 }
