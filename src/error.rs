@@ -102,6 +102,20 @@ pub enum Error {
     /// The tokenizer cannot be built from the model's files.
     #[error("tokenizer: {0}")]
     Tokenizer(String),
+    /// A language that the model has no tag for.
+    #[error("the model knows no language '{language}'")]
+    Language {
+        /// What was asked for.
+        language: String,
+        /// Known languages that may have been meant, the nearest first.
+        nearest: Vec<String>,
+    },
+    /// A multilingual model that was told no target language.
+    #[error("this model needs a target language")]
+    NoLanguage {
+        /// The languages that it knows.
+        languages: Vec<String>,
+    },
     /// The text has no tokens, or more than the model takes.
     #[error("{0}")]
     Text(String),
@@ -157,13 +171,20 @@ impl Error {
             Self::Adapter { .. } => {
                 Some("merge it into its model with PEFT's merge_and_unload() and save that".into())
             }
+            Self::Language { nearest, .. } if nearest.is_empty() => {
+                Some("`attn-tui doctor MODEL` lists the languages that it knows".into())
+            }
+            Self::Language { nearest, .. } => Some(format!("did you mean {}?", nearest.join(" or "))),
+            Self::NoLanguage { languages } => {
+                Some(format!("give --tgt-lang, one of {}", languages.join(", ")))
+            }
             _ => None,
         }
     }
 
     /// The exit status: 2 for wrong usage, 1 for anything else.
     pub fn exit_code(&self) -> u8 {
-        if matches!(self, Self::Usage(_)) { 2 } else { 1 }
+        if matches!(self, Self::Usage(_) | Self::Language { .. } | Self::NoLanguage { .. }) { 2 } else { 1 }
     }
 }
 

@@ -113,8 +113,8 @@ impl Words for Side {
     }
 }
 
-/// Builds both sides: the source's and the target's.
-pub(crate) fn load(files: &ModelFiles, settings: &Settings) -> Result<(Scripted, Scripted)> {
+/// Builds both sides, the source's and the target's, and lists the language tags of the vocabulary.
+pub(crate) fn load(files: &ModelFiles, settings: &Settings) -> Result<(Scripted, Scripted, Vec<String>)> {
     let model = |name: &str| Ok::<_, Error>(Arc::new(SentencePiece::load(name, &files.need(name)?)?));
     let (source, target) = (model("source.spm")?, model("target.spm")?);
     let separate = settings.flag("separate_vocabs", false);
@@ -141,5 +141,7 @@ pub(crate) fn load(files: &ModelFiles, settings: &Settings) -> Result<(Scripted,
         Scripted::new(Box::new(side), added.clone(), &specials, settings)
             .framed(Vec::new(), end.into_iter().collect())
     };
-    Ok((scripted(source_side), scripted(target_side)))
+    let tags = source_vocab.all().filter(|piece| piece.starts_with(">>") && piece.ends_with("<<"));
+    let tags = tags.map(String::from).collect();
+    Ok((scripted(source_side), scripted(target_side), tags))
 }

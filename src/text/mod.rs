@@ -4,19 +4,27 @@
 //! transformers' `AutoTokenizer` gives. Two back ends do the work, as there: a pipeline of the `tokenizers`
 //! crate, and tokenizers that are written out here (SentencePiece with a vocabulary file, bytes, ...).
 
-#![allow(dead_code)]
-
+mod blenderbot_small;
+mod byte_bpe;
 mod bytes;
 mod class;
+mod fairseq;
+mod gemma;
 pub mod label;
 mod languages;
+mod m2m100;
 mod marian;
 mod pipeline;
+mod plbart;
+mod prophetnet;
 mod scripted;
 mod sentencepiece;
 mod settings;
 mod source;
+mod steps;
 mod t5;
+mod word_bpe;
+mod wordpiece;
 
 use std::sync::Arc;
 
@@ -43,8 +51,6 @@ trait Codec: Send + Sync {
     fn is_special(&self, id: u32) -> bool;
     /// The text of ids, without special tokens.
     fn decode(&self, ids: &[u32]) -> String;
-    /// All pieces, in no order.
-    fn vocabulary(&self) -> Vec<String>;
 }
 
 /// A model's tokenizer: text to tokens and back, on the source side and on the target side.
@@ -63,17 +69,17 @@ impl Tokenizer {
     pub fn load(files: &ModelFiles) -> Result<Self> {
         let settings = Settings::load(files)?;
         let class = Class::of(&settings);
-        let (source, target): (Arc<dyn Codec>, Arc<dyn Codec>) = match class {
+        let (source, target, tags): (Arc<dyn Codec>, Arc<dyn Codec>, Vec<String>) = match class {
             Class::Marian => {
-                let (source, target) = marian::load(files, &settings)?;
-                (Arc::new(source), Arc::new(target))
+                let (source, target, tags) = marian::load(files, &settings)?;
+                (Arc::new(source), Arc::new(target), tags)
             }
             _ => {
                 let codec = one_codec(class, files, &settings)?;
-                (codec.clone(), codec)
+                (codec.clone(), codec, Vec::new())
             }
         };
-        let tags = Tags::new(class, &settings, &*source);
+        let tags = Tags::new(class, &settings, &*source, tags);
         Ok(Self { source, target, tags })
     }
 
@@ -152,7 +158,23 @@ fn one_codec(class: Class, files: &ModelFiles, settings: &Settings) -> Result<Ar
     Ok(match class {
         Class::T5 => Arc::new(t5::load(files, settings)?),
         Class::Byt5 => Arc::new(bytes::load(settings)),
-        _ => Arc::new(json(files, settings)?),
+        Class::Roberta => Arc::new(byte_bpe::roberta(files, settings)?),
+        Class::Gpt2 => Arc::new(byte_bpe::gpt2(files, settings)?),
+        Class::Blenderbot => Arc::new(byte_bpe::blenderbot(files, settings)?),
+        Class::BlenderbotSmall => Arc::new(blenderbot_small::load(files, settings)?),
+        Class::Bert => Arc::new(wordpiece::bert(files, settings)?),
+        Class::ProphetNet => Arc::new(prophetnet::load(files, settings)?),
+        Class::XlmRoberta => Arc::new(fairseq::xlm_roberta(files, settings)?),
+        Class::XlmProphetNet => Arc::new(plbart::xlm_prophetnet(files, settings)?),
+        Class::MBart => Arc::new(fairseq::mbart(files, settings)?),
+        Class::MBart50 => Arc::new(fairseq::mbart50(files, settings)?),
+        Class::Nllb => Arc::new(fairseq::nllb(files, settings)?),
+        Class::M2m100 => Arc::new(m2m100::load(files, settings)?),
+        Class::Pegasus => Arc::new(fairseq::pegasus(files, settings)?),
+        Class::PlBart => Arc::new(plbart::load(files, settings)?),
+        Class::Seamless => Arc::new(fairseq::seamless(files, settings)?),
+        Class::Gemma => Arc::new(gemma::load(files, settings)?),
+        Class::Json | Class::Marian | Class::Fsmt => Arc::new(json(files, settings)?),
     })
 }
 

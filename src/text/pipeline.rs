@@ -62,6 +62,14 @@ impl Pipeline {
         Ok(Self { raw, frame: Frame::Own, special, unknown, clean_up })
     }
 
+    /// Puts the start and end token around a text where the settings ask for them.
+    pub fn framed_as_told(self, settings: &Settings, specials: &Specials) -> Result<Self> {
+        let asked = |option: &str, role: &str| specials.role(role).filter(|_| settings.flag(option, false));
+        let first: Vec<&str> = asked("add_bos_token", "bos_token").into_iter().collect();
+        let last: Vec<&str> = asked("add_eos_token", "eos_token").into_iter().collect();
+        self.framed(&first, &last)
+    }
+
     /// Replaces what stands around a text by the tokens given.
     pub fn framed(mut self, prefix: &[&str], suffix: &[&str]) -> Result<Self> {
         let ids = |tokens: &[&str]| -> Result<Vec<u32>> {
@@ -126,9 +134,5 @@ impl Codec for Pipeline {
             .decode(ids, true)
             .unwrap_or_else(|_| ids.iter().filter_map(|&id| self.piece(id)).collect::<Vec<_>>().join(" "));
         if self.clean_up { cleanup(&text) } else { text }
-    }
-
-    fn vocabulary(&self) -> Vec<String> {
-        self.raw.get_vocab(true).into_keys().collect()
     }
 }

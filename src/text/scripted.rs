@@ -58,13 +58,6 @@ impl AddedTokens {
         self.by_id.insert(id, token);
     }
 
-    /// Removes one token.
-    pub fn remove(&mut self, token: &str) {
-        if let Some(id) = self.by_text.remove(token) {
-            self.by_id.remove(&id);
-        }
-    }
-
     /// The token that `text` begins with, the longest one.
     fn at_start<'a>(&'a self, text: &str) -> Option<&'a str> {
         let starts =
@@ -217,12 +210,5 @@ impl Codec for Scripted {
         let pieces: Vec<String> = kept.filter_map(|&id| self.token(id)).collect();
         let text = self.words.join(&pieces, &|piece| self.special.contains(piece));
         if self.clean_up { cleanup(&text) } else { text }
-    }
-
-    fn vocabulary(&self) -> Vec<String> {
-        let all = 0..self.words.size();
-        let mut pieces: Vec<String> = all.filter_map(|id| self.words.piece(id)).collect();
-        pieces.extend(self.added.by_text.keys().cloned());
-        pieces
     }
 }

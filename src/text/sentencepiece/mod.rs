@@ -63,12 +63,6 @@ impl SentencePiece {
         })
     }
 
-    /// Turns off the space that is put before the text.
-    pub fn without_dummy_prefix(mut self) -> Self {
-        self.normalizer.add_dummy_prefix = false;
-        self
-    }
-
     /// Number of pieces.
     pub fn len(&self) -> usize {
         self.pieces.len()
@@ -82,11 +76,6 @@ impl SentencePiece {
     /// The id of a piece, special ones included.
     pub fn id(&self, piece: &str) -> Option<u32> {
         self.pieces.id(piece)
-    }
-
-    /// The id of the unknown piece.
-    pub fn unknown(&self) -> u32 {
-        self.pieces.unknown
     }
 
     /// The pieces of a text. What the vocabulary lacks stays as it is spelled, neighbours in one piece.
