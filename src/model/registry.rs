@@ -1,7 +1,9 @@
 //! Which model types open, and with which family.
 
 use super::config::Config;
-use super::families::{bart, blenderbot, marian, t5};
+use super::families::{
+    bart, blenderbot, blenderbot_small, fsmt, m2m_100, marian, mbart, mt5, mvp, pegasus, plbart, t5, umt5,
+};
 use super::spec::ModelSpec;
 use crate::error::{Error, Result};
 
@@ -17,10 +19,30 @@ pub struct Family {
 
 const FAMILIES: &[Family] = &[
     Family { model_type: "t5", examples: "t5-small, google/flan-t5-base, google/byt5-small", spec: t5::spec },
-    Family { model_type: "mt5", examples: "google/mt5-small", spec: t5::spec },
+    Family { model_type: "mt5", examples: "google/mt5-small", spec: mt5::spec },
+    Family { model_type: "umt5", examples: "google/umt5-small", spec: umt5::spec },
     Family { model_type: "bart", examples: "facebook/bart-large-cnn", spec: bart::spec },
     Family { model_type: "marian", examples: "Helsinki-NLP/opus-mt-en-de", spec: marian::spec },
     Family { model_type: "blenderbot", examples: "facebook/blenderbot-400M-distill", spec: blenderbot::spec },
+    Family {
+        model_type: "blenderbot-small",
+        examples: "facebook/blenderbot_small-90M",
+        spec: blenderbot_small::spec,
+    },
+    Family {
+        model_type: "mbart",
+        examples: "facebook/mbart-large-50-many-to-many-mmt, facebook/mbart-large-en-ro",
+        spec: mbart::spec,
+    },
+    Family {
+        model_type: "m2m_100",
+        examples: "facebook/m2m100_418M, facebook/nllb-200-distilled-600M",
+        spec: m2m_100::spec,
+    },
+    Family { model_type: "pegasus", examples: "google/pegasus-xsum", spec: pegasus::spec },
+    Family { model_type: "plbart", examples: "uclanlp/plbart-base", spec: plbart::spec },
+    Family { model_type: "mvp", examples: "RUCAIBox/mvp", spec: mvp::spec },
+    Family { model_type: "fsmt", examples: "facebook/wmt19-en-de", spec: fsmt::spec },
 ];
 
 const DECODER_ONLY: &[&str] = &[

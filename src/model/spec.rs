@@ -26,6 +26,15 @@ pub enum Placement {
     Post,
 }
 
+/// When the embeddings are normalised, where they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmbeddingNorm {
+    /// Tokens and positions together.
+    AfterPositions,
+    /// Tokens alone.
+    BeforePositions,
+}
+
 /// Absolute positions, added to the embeddings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Positions {
@@ -138,6 +147,8 @@ pub struct StackSpec {
     pub norm: NormKind,
     /// Where it stands.
     pub placement: Placement,
+    /// When the embeddings are normalised, where `names` has a norm for them.
+    pub embedding_norm: EmbeddingNorm,
     /// Between the feed-forward maps.
     pub activation: Activation,
     /// Tensor names.
@@ -149,7 +160,7 @@ pub struct StackSpec {
 pub struct HeadSpec {
     /// Its weight: the first name that exists (an own head before a tied embedding).
     pub weight: &'static [&'static str],
-    /// Factor on the states before a head that is tied.
+    /// Factor on the states before the head.
     pub scale: f64,
     /// A bias `[1, vocabulary]` on the logits, where the checkpoint has one.
     pub bias: &'static str,

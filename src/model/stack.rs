@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 
-use super::spec::{AttentionNames, NormKind, Placement, Positions, StackSpec};
+use super::spec::{AttentionNames, EmbeddingNorm, NormKind, Placement, Positions, StackSpec};
 use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::nn::{
@@ -123,7 +123,7 @@ pub(super) struct Stack {
     kind: Kind,
     embedding: Embedding,
     positions: Option<PositionTable>,
-    embedding_norm: Option<Norm>,
+    embedding_norm: Option<(EmbeddingNorm, Norm)>,
     blocks: Vec<Block>,
     final_norm: Option<Norm>,
     placement: Placement,
@@ -145,7 +145,7 @@ impl Stack {
             kind,
             embedding: Embedding { table, scale: spec.embedding_scale },
             positions: build.positions(spec)?,
-            embedding_norm: norm(names.embedding_norm)?,
+            embedding_norm: norm(names.embedding_norm)?.map(|norm| (spec.embedding_norm, norm)),
             blocks,
             final_norm: norm(names.final_norm)?,
             placement: spec.placement,
@@ -174,12 +174,15 @@ impl Stack {
     /// Ids of `batch` equally long sequences, from position `past` on, to embeddings with positions.
     fn embed(&self, ids: &[u32], batch: usize, past: usize) -> Result<Tensor> {
         let mut x = self.embedding.forward(ids, batch)?;
+        if let Some((EmbeddingNorm::BeforePositions, norm)) = &self.embedding_norm {
+            x = norm.forward(&x)?;
+        }
         if let Some(positions) = &self.positions {
             x = x.broadcast_add(&positions.forward(past, x.dim(1)?, x.device())?)?;
         }
         match &self.embedding_norm {
-            Some(norm) => norm.forward(&x),
-            None => Ok(x),
+            Some((EmbeddingNorm::AfterPositions, norm)) => norm.forward(&x),
+            _ => Ok(x),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod analysis;
 mod hub;
+mod parity;
 mod real_models;
 mod tokenizers;
 mod walls;

@@ -4,7 +4,8 @@
 use crate::error::{Error, Result};
 use crate::model::config::Config;
 use crate::model::spec::{
-    AttentionNames, FfnNames, HeadSpec, ModelSpec, NormKind, Placement, Positions, StackNames, StackSpec,
+    AttentionNames, EmbeddingNorm, FfnNames, HeadSpec, ModelSpec, NormKind, Placement, Positions, StackNames,
+    StackSpec,
 };
 use crate::nn::Activation;
 
@@ -23,8 +24,8 @@ const CROSS: AttentionNames = AttentionNames {
     norm: "encoder_attn_layer_norm",
 };
 const FFN: FfnNames = FfnNames { up: "fc1", gate: None, down: "fc2", norm: "final_layer_norm" };
-const TIED_HEAD: &[&str] = &["model.shared.weight", "model.decoder.embed_tokens.weight", "lm_head.weight"];
-const OWN_HEAD: &[&str] = &["lm_head.weight", "model.decoder.embed_tokens.weight", "model.shared.weight"];
+/// A head that the checkpoint holds counts, whatever config.json says of tying.
+const HEAD: &[&str] = &["lm_head.weight", "model.decoder.embed_tokens.weight", "model.shared.weight"];
 
 /// Where BART's kin differ from one another.
 pub(super) struct Kin {
@@ -40,7 +41,12 @@ pub(super) struct Kin {
     pub scale_embedding: bool,
     /// `activation_function` where config.json does not say.
     pub activation: &'static str,
+    /// Fields of config.json that give the encoder's and the decoder's vocabulary.
+    pub vocabularies: [&'static str; 2],
 }
+
+/// One vocabulary for both sides.
+pub(super) const ONE_VOCABULARY: [&str; 2] = ["vocab_size", "vocab_size"];
 
 /// Reads BART's config.json.
 pub fn spec(config: &Config) -> Result<ModelSpec> {
@@ -52,6 +58,7 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
         positions: Positions::Learned { offset: 2, count },
         scale_embedding: false,
         activation: "gelu",
+        vocabularies: ONE_VOCABULARY,
     };
     build(config, &kin)
 }
@@ -59,8 +66,9 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
 /// The specification of a model with BART's config fields and tensor names.
 pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
     let d_model = config.count("d_model")?;
-    let encoder = stack(config, kin, "encoder", d_model)?;
-    let mut decoder = stack(config, kin, "decoder", d_model)?;
+    let [source, target] = kin.vocabularies;
+    let encoder = stack(config, kin, "encoder", d_model, source)?;
+    let mut decoder = stack(config, kin, "decoder", d_model, target)?;
     decoder.names = StackNames {
         layer: "model.decoder.layers.{}",
         cross: Some(CROSS),
@@ -70,17 +78,12 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
         final_norm: kin.final_norm.then_some("model.decoder.layer_norm"),
         ..encoder.names.clone()
     };
-    let tied = config.flag_or("tie_word_embeddings", true)?;
     Ok(ModelSpec {
         model_type: config.model_type()?.into(),
         d_model,
         encoder,
         decoder,
-        head: HeadSpec {
-            weight: if tied { TIED_HEAD } else { OWN_HEAD },
-            scale: 1.0,
-            bias: "final_logits_bias",
-        },
+        head: HeadSpec { weight: HEAD, scale: 1.0, bias: "final_logits_bias" },
         start: config.token("decoder_start_token_id").or(config.token("bos_token_id")).ok_or_else(|| {
             Error::Config("there is neither decoder_start_token_id nor bos_token_id".into())
         })?,
@@ -90,6 +93,7 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
             "*shared.weight",
             "*embed_tokens.weight",
             "*embed_positions.weight",
+            "*embed_positions.weights",
             "final_logits_bias",
             "*.version",
             "*_float_tensor",
@@ -97,7 +101,13 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
     })
 }
 
-fn stack(config: &Config, kin: &Kin, side: &str, d_model: usize) -> Result<StackSpec> {
+fn stack(
+    config: &Config,
+    kin: &Kin,
+    side: &str,
+    d_model: usize,
+    vocabulary: &'static str,
+) -> Result<StackSpec> {
     let heads = config.count(&format!("{side}_attention_heads"))?;
     if heads == 0 || !d_model.is_multiple_of(heads) {
         return Err(Error::Config(format!("d_model {d_model} is no multiple of {heads} heads")));
@@ -109,7 +119,7 @@ fn stack(config: &Config, kin: &Kin, side: &str, d_model: usize) -> Result<Stack
         heads,
         head_dim,
         ffn_dim: config.count(&format!("{side}_ffn_dim"))?,
-        vocabulary: config.count("vocab_size")?,
+        vocabulary: config.count(vocabulary)?,
         embedding_scale: if scaled { (d_model as f64).sqrt() } else { 1.0 },
         positions: kin.positions,
         bias: None,
@@ -118,12 +128,17 @@ fn stack(config: &Config, kin: &Kin, side: &str, d_model: usize) -> Result<Stack
         norm: NormKind::Layer { eps: 1e-5 },
         placement: kin.placement,
         activation: Activation::parse(config.text_or("activation_function", kin.activation)?)?,
+        embedding_norm: EmbeddingNorm::AfterPositions,
         names: StackNames {
             layer: "model.encoder.layers.{}",
             own: OWN,
             cross: None,
             ffn: FFN,
-            embedding: &["model.encoder.embed_tokens.weight", "model.shared.weight"],
+            embedding: &[
+                "model.encoder.embed_tokens.weight",
+                "model.shared.weight",
+                "model.decoder.embed_tokens.weight",
+            ],
             positions: "model.encoder.embed_positions.weight",
             embedding_norm: kin.embedding_norm.then_some("model.encoder.layernorm_embedding"),
             final_norm: kin.final_norm.then_some("model.encoder.layer_norm"),

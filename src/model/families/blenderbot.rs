@@ -1,7 +1,7 @@
 //! Blenderbot (Roller et al. 2020): BART with norms before each block and after the last, learned positions
 //! from row 0 on.
 
-use super::bart::{Kin, build};
+use super::bart::{Kin, ONE_VOCABULARY, build};
 use crate::error::Result;
 use crate::model::config::Config;
 use crate::model::spec::{ModelSpec, Placement, Positions};
@@ -16,6 +16,7 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
         positions: Positions::Learned { offset: 0, count },
         scale_embedding: false,
         activation: "gelu",
+        vocabularies: ONE_VOCABULARY,
     };
     build(config, &kin)
 }

@@ -1,7 +1,7 @@
 //! Marian (Junczys-Dowmunt et al. 2018), as in the OPUS-MT models: BART without a norm on the embeddings,
 //! with sines and cosines for positions; source and target vocabularies may differ.
 
-use super::bart::{Kin, build};
+use super::bart::{Kin, ONE_VOCABULARY, build};
 use crate::error::Result;
 use crate::model::config::Config;
 use crate::model::spec::{ModelSpec, Placement, Positions};
@@ -17,6 +17,7 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
         positions: Positions::Sinusoid { formula: Sinusoid::Even, offset: 0, count },
         scale_embedding: false,
         activation: "gelu",
+        vocabularies: ONE_VOCABULARY,
     };
     let mut spec = build(config, &kin)?;
     if !config.flag_or("share_encoder_decoder_embeddings", true)? {

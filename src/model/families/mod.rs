@@ -2,5 +2,14 @@
 
 pub mod bart;
 pub mod blenderbot;
+pub mod blenderbot_small;
+pub mod fsmt;
+pub mod m2m_100;
 pub mod marian;
+pub mod mbart;
+pub mod mt5;
+pub mod mvp;
+pub mod pegasus;
+pub mod plbart;
 pub mod t5;
+pub mod umt5;

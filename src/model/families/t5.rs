@@ -1,11 +1,11 @@
-//! T5 (Raffel et al. 2020): v1.0, v1.1, Flan, mT5, ByT5. Root mean square norms before each block, no
+//! T5 (Raffel et al. 2020): v1.0, v1.1, Flan, ByT5. mT5 and others differ in a few fields. Root mean square norms before each block, no
 //! biases, no factor on the scores, a relative position bias shared by all layers of a stack.
 
 use crate::error::{Error, Result};
 use crate::model::config::Config;
 use crate::model::spec::{
-    AttentionNames, BiasSpec, FfnNames, HeadSpec, ModelSpec, NormKind, Placement, Positions, StackNames,
-    StackSpec,
+    AttentionNames, BiasSpec, EmbeddingNorm, FfnNames, HeadSpec, ModelSpec, NormKind, Placement, Positions,
+    StackNames, StackSpec,
 };
 use crate::nn::Activation;
 
@@ -46,14 +46,46 @@ const DECODER_GATED: FfnNames = FfnNames {
     ..DECODER_PLAIN
 };
 
-/// Reads a T5-like config.json.
+/// Whether the decoder's states are scaled before the head.
+#[derive(Clone, Copy)]
+pub(super) enum HeadScale {
+    /// By `d_model^-0.5`, unless config.json unties the head: T5 1.1 was trained without the factor.
+    UnlessUntied,
+    /// By `d_model^-0.5`.
+    Always,
+    /// Not.
+    Never,
+}
+
+/// Where T5's kin differ from one another.
+pub(super) struct Kin {
+    /// `feed_forward_proj` where config.json does not say.
+    pub feed_forward: &'static str,
+    /// Whether each layer has a position bias of its own.
+    pub bias_per_layer: bool,
+    /// Whether states are scaled before the head.
+    pub head_scale: HeadScale,
+}
+
+/// Reads T5's config.json.
 pub fn spec(config: &Config) -> Result<ModelSpec> {
+    let kin = Kin { feed_forward: "relu", bias_per_layer: false, head_scale: HeadScale::UnlessUntied };
+    build(config, &kin)
+}
+
+/// The specification of a model with T5's config fields and tensor names.
+pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
     let d_model = config.count("d_model")?;
     let layers = config.count("num_layers")?;
-    let mt5 = config.model_type()? == "mt5";
-    let projection = if mt5 { "gated-gelu" } else { "relu" };
-    let (gated, activation) = feed_forward(config.text_or("feed_forward_proj", projection)?)?;
-    let tied = config.flag_or("tie_word_embeddings", !mt5)?;
+    let (gated, activation) = feed_forward(config.text_or("feed_forward_proj", kin.feed_forward)?)?;
+    let scaled = match kin.head_scale {
+        HeadScale::Always => true,
+        HeadScale::Never => false,
+        HeadScale::UnlessUntied => {
+            let tied = config.flag_or("tie_word_embeddings", true)?;
+            config.flag_or("scale_decoder_outputs", tied)?
+        }
+    };
     let stack = StackSpec {
         layers,
         heads: config.count("num_heads")?,
@@ -65,13 +97,14 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
         bias: Some(BiasSpec {
             buckets: config.count_or("relative_attention_num_buckets", 32)?,
             max_distance: config.count_or("relative_attention_max_distance", 128)?,
-            per_layer: false,
+            per_layer: kin.bias_per_layer,
         }),
         score_scale: 1.0,
         linear_bias: false,
         norm: NormKind::Rms { eps: config.number_or("layer_norm_epsilon", 1e-6)? },
         placement: Placement::Pre,
         activation,
+        embedding_norm: EmbeddingNorm::AfterPositions,
         names: StackNames {
             layer: "encoder.block.{}",
             own: OWN,
@@ -102,13 +135,9 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
         encoder: stack,
         decoder,
         head: HeadSpec {
-            weight: if tied {
-                &["shared.weight", "decoder.embed_tokens.weight", "lm_head.weight"]
-            } else {
-                &["lm_head.weight", "shared.weight"]
-            },
-            // A tied head meets embeddings of unit variance; an own head was trained without the factor.
-            scale: if tied { (d_model as f64).powf(-0.5) } else { 1.0 },
+            // A head that the checkpoint holds counts, whatever config.json says of tying.
+            weight: &["lm_head.weight", "shared.weight", "decoder.embed_tokens.weight"],
+            scale: if scaled { (d_model as f64).powf(-0.5) } else { 1.0 },
             bias: "final_logits_bias",
         },
         start: config.token("decoder_start_token_id").or(config.token("pad_token_id")).unwrap_or(0),

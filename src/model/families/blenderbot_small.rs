@@ -1,0 +1,24 @@
+//! BlenderbotSmall (Roller et al. 2020): BART with learned positions from row 0 on; the decoder normalises its
+//! token embeddings before the positions are added.
+
+use super::bart::{Kin, ONE_VOCABULARY, build};
+use crate::error::Result;
+use crate::model::config::Config;
+use crate::model::spec::{EmbeddingNorm, ModelSpec, Placement, Positions};
+
+/// Reads BlenderbotSmall's config.json.
+pub fn spec(config: &Config) -> Result<ModelSpec> {
+    let count = config.count_or("max_position_embeddings", 512)?;
+    let kin = Kin {
+        placement: Placement::Post,
+        embedding_norm: true,
+        final_norm: false,
+        positions: Positions::Learned { offset: 0, count },
+        scale_embedding: false,
+        activation: "gelu",
+        vocabularies: ONE_VOCABULARY,
+    };
+    let mut spec = build(config, &kin)?;
+    spec.decoder.embedding_norm = EmbeddingNorm::BeforePositions;
+    Ok(spec)
+}

@@ -1,0 +1,23 @@
+//! M2M100 (Fan et al. 2021) and the dense NLLB-200: norms before each block and after the last, fairseq's sines
+//! and cosines from row 2 on.
+
+use super::bart::{Kin, ONE_VOCABULARY, build};
+use crate::error::Result;
+use crate::model::config::Config;
+use crate::model::spec::{ModelSpec, Placement, Positions};
+use crate::nn::Sinusoid;
+
+/// Reads M2M100's config.json.
+pub fn spec(config: &Config) -> Result<ModelSpec> {
+    let count = config.count_or("max_position_embeddings", 1024)?;
+    let kin = Kin {
+        placement: Placement::Pre,
+        embedding_norm: false,
+        final_norm: true,
+        positions: Positions::Sinusoid { formula: Sinusoid::Fairseq, offset: 2, count },
+        scale_embedding: true,
+        activation: "relu",
+        vocabularies: ONE_VOCABULARY,
+    };
+    build(config, &kin)
+}

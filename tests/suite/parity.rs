@@ -1,0 +1,216 @@
+//! Every fixture model gives transformers' numbers: maps and logits within 1e-4, generated ids equal.
+//!
+//! `tests/fixtures/make_models.py` says what the folders hold.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use attn_tui::capture::Recorder;
+use attn_tui::files::{ModelFile, ModelFiles};
+use attn_tui::generate::{Settings, generate};
+use attn_tui::model::{Config, Model};
+use attn_tui::nn::NoHook;
+use attn_tui::progress::Unwatched;
+use candle_core::Device;
+use safetensors::SafeTensors;
+use serde_json::Value;
+
+const TOLERANCE: f32 = 1e-4;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models")
+}
+
+/// Names of the fixtures, in order.
+fn fixtures() -> Vec<String> {
+    let folders = std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap());
+    let mut names: Vec<String> = folders
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert!(names.len() > 10, "the fixtures are missing");
+    names
+}
+
+fn files(name: &str) -> ModelFiles {
+    let files = std::fs::read_dir(root().join(name).join("model")).unwrap().map(|entry| {
+        let entry = entry.unwrap();
+        (entry.file_name().into_string().unwrap(), ModelFile::Path(entry.path()))
+    });
+    ModelFiles { name: name.into(), commit: None, files: files.collect() }
+}
+
+fn load(name: &str) -> Result<Model, String> {
+    Model::load(&files(name), &Device::Cpu, &Unwatched).map_err(|error| format!("{name}: {error}"))
+}
+
+/// Whose numbers the fixture has: its own, or for a copy in another wrapping those of the original.
+fn numbers(name: &str) -> PathBuf {
+    match std::fs::read_to_string(root().join(name).join("same_as")) {
+        Ok(original) => root().join(original.trim()),
+        Err(_) => root().join(name),
+    }
+}
+
+type Result<T, E = attn_tui::error::Error> = std::result::Result<T, E>;
+
+/// Never stops a layer.
+fn on(_: usize) -> Result<()> {
+    Ok(())
+}
+
+/// A reference file: tensors `[.., rows, columns]`, all rows or those listed.
+struct Reference {
+    tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    source: Vec<u32>,
+    decoder: Vec<u32>,
+    rows: Value,
+}
+
+impl Reference {
+    fn read(path: &Path) -> Self {
+        let bytes = std::fs::read(path).unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        let metadata = header.metadata().clone().unwrap();
+        let ids = |key: &str| serde_json::from_str(&metadata[key]).unwrap();
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let tensors = tensors.iter().map(|(name, view)| {
+            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+            (name.to_string(), (view.shape().to_vec(), values.collect()))
+        });
+        Self {
+            tensors: tensors.collect(),
+            source: ids("source_ids"),
+            decoder: ids("decoder_input_ids"),
+            rows: metadata.get("rows").map_or(Value::Null, |rows| serde_json::from_str(rows).unwrap()),
+        }
+    }
+
+    /// The rows that the tensors of this kind hold.
+    fn rows(&self, kind: &str, all: usize) -> Vec<usize> {
+        match self.rows.get(kind) {
+            None => (0..all).collect(),
+            Some(rows) => rows.as_array().unwrap().iter().map(|row| row.as_u64().unwrap() as usize).collect(),
+        }
+    }
+}
+
+/// The largest difference between `[blocks, all rows, columns]` and a reference that holds `rows` of them.
+fn difference(ours: &[f32], all: usize, rows: &[usize], shape: &[usize], expected: &[f32]) -> f32 {
+    let columns = shape[shape.len() - 1];
+    let blocks = expected.len() / (rows.len() * columns);
+    assert_eq!(ours.len(), blocks * all * columns, "the shape is not {shape:?}");
+    let mut worst = 0f32;
+    for block in 0..blocks {
+        for (i, row) in rows.iter().enumerate() {
+            for column in 0..columns {
+                let got = ours[(block * all + row) * columns + column];
+                let want = expected[(block * rows.len() + i) * columns + column];
+                let off = (got - want).abs();
+                worst = if off.is_nan() { f32::INFINITY } else { worst.max(off) };
+            }
+        }
+    }
+    worst
+}
+
+/// Runs the model over a reference's ids and says what differs.
+fn compare(model: &Model, reference: &Reference) -> Result<String> {
+    let mut recorder = Recorder::default();
+    let encoded = model.encode(&reference.source, &mut recorder, &mut on)?;
+    let states = model.decode(&reference.decoder, 1, &encoded, None, &mut recorder, &mut on)?;
+    let logits = model.logits(&states)?.flatten_all()?.to_vec1::<f32>()?;
+    let maps = recorder.finish();
+    let mut found = BTreeMap::from([("logits".to_string(), (reference.decoder.len(), logits))]);
+    for (site, map) in maps.sites() {
+        found.insert(format!("{}.{}", site.kind, site.layer), (map.shape()[1], map.data().to_vec()));
+    }
+    let mut report = String::new();
+    if !found.keys().eq(reference.tensors.keys()) {
+        let (ours, theirs): (Vec<_>, Vec<_>) = (found.keys().collect(), reference.tensors.keys().collect());
+        writeln!(report, "  sites are {ours:?}, not {theirs:?}").unwrap();
+    }
+    for (name, (shape, expected)) in &reference.tensors {
+        let Some((all, ours)) = found.get(name) else { continue };
+        let kind = name.split('.').next().unwrap_or(name);
+        let off = difference(ours, *all, &reference.rows(kind, *all), shape, expected);
+        if off > TOLERANCE {
+            writeln!(report, "  {name} is off by {off}").unwrap();
+        }
+    }
+    Ok(report)
+}
+
+#[test]
+fn maps_and_logits_are_those_of_transformers() {
+    let mut report = String::new();
+    for name in fixtures() {
+        let model = match load(&name) {
+            Ok(model) => model,
+            Err(error) => {
+                writeln!(report, "{error}").unwrap();
+                continue;
+            }
+        };
+        let mut captures: Vec<PathBuf> = std::fs::read_dir(numbers(&name))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|ending| ending == "safetensors"))
+            .collect();
+        captures.sort();
+        assert!(!captures.is_empty(), "{name} has no reference");
+        for path in captures {
+            let case = path.file_stem().unwrap().to_string_lossy();
+            match compare(&model, &Reference::read(&path)) {
+                Ok(off) if off.is_empty() => {}
+                Ok(off) => writeln!(report, "{name} {case}:\n{off}").unwrap(),
+                Err(error) => writeln!(report, "{name} {case}: {error}").unwrap(),
+            }
+        }
+    }
+    assert!(report.is_empty(), "\n{report}");
+}
+
+/// Settings of a case: its options over generation_config.json, or over config.json where there is none.
+fn settings(name: &str, options: &Value, model: &Model) -> Settings {
+    let files = files(name);
+    let own = files.json("generation_config.json").unwrap();
+    let mut config = files.json("config.json").unwrap().unwrap();
+    let mut generation = own.clone();
+    let fields = generation.as_mut().unwrap_or(&mut config).as_object_mut().unwrap();
+    for (key, value) in options.as_object().unwrap() {
+        fields.insert(key.clone(), value.clone());
+    }
+    Settings::read(generation.as_ref(), &Config::new(config), model.spec()).unwrap()
+}
+
+fn list(value: &Value) -> Vec<u32> {
+    value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
+}
+
+#[test]
+fn generated_ids_are_those_of_transformers() {
+    let mut report = String::new();
+    let mut cases = 0;
+    for name in fixtures() {
+        let Ok(text) = std::fs::read_to_string(root().join(&name).join("generation.json")) else { continue };
+        let Ok(model) = load(&name) else { continue };
+        let list_of_cases: Value = serde_json::from_str(&text).unwrap();
+        for case in list_of_cases.as_array().unwrap() {
+            let settings = settings(&name, &case["options"], &model);
+            let source = list(&case["source_ids"]);
+            let encoded = model.encode(&source, &mut NoHook, &mut on).unwrap();
+            let ids = generate(&model, &source, &encoded, &settings, &mut |_| Ok(())).unwrap();
+            let ids: Vec<u32> = std::iter::once(settings.start).chain(ids).collect();
+            let expected = list(&case["ids"]);
+            if ids != expected {
+                writeln!(report, "{name} {}:\n  {ids:?}\nnot {expected:?}", case["name"]).unwrap();
+            }
+            cases += 1;
+        }
+    }
+    assert!(report.is_empty(), "\n{report}");
+    assert!(cases > 50, "{cases} cases only");
+}
