@@ -202,7 +202,7 @@ fn generated_ids_are_those_of_transformers() {
             let settings = settings(&name, &case["options"], &model);
             let source = list(&case["source_ids"]);
             let encoded = model.encode(&source, &mut NoHook, &mut on).unwrap();
-            let ids = generate(&model, &source, &encoded, &settings, &mut |_| Ok(())).unwrap();
+            let ids = generate(&model, &source, &encoded, &settings, &mut NoHook, &mut |_| Ok(())).unwrap();
             let ids: Vec<u32> = std::iter::once(settings.start).chain(ids).collect();
             let expected = list(&case["ids"]);
             if ids != expected {
