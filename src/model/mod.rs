@@ -17,7 +17,7 @@ pub use config::Config;
 pub use registry::{Family, registry, spec_of, supported};
 pub use seq2seq::Model;
 pub use spec::{
-    AttentionNames, BiasSpec, EmbeddingNorm, FfnNames, HeadSpec, ModelSpec, NormKind, Placement, Positions,
-    StackNames, StackSpec,
+    AttentionNames, BiasSpec, EmbeddingNorm, ExpertSpec, FfnNames, HeadSpec, ModelSpec, NormKind, Placement,
+    Positions, Reach, StackNames, StackSpec, SummarySpec,
 };
 pub use weights::Weights;

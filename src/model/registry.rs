@@ -2,7 +2,8 @@
 
 use super::config::Config;
 use super::families::{
-    bart, blenderbot, blenderbot_small, fsmt, m2m_100, marian, mbart, mt5, mvp, pegasus, plbart, t5, umt5,
+    bart, blenderbot, blenderbot_small, fsmt, led, longt5, m2m_100, marian, mbart, mt5, mvp, nllb_moe,
+    pegasus, plbart, seamless_m4t, switch_transformers, t5, umt5,
 };
 use super::spec::ModelSpec;
 use crate::error::{Error, Result};
@@ -21,6 +22,16 @@ const FAMILIES: &[Family] = &[
     Family { model_type: "t5", examples: "t5-small, google/flan-t5-base, google/byt5-small", spec: t5::spec },
     Family { model_type: "mt5", examples: "google/mt5-small", spec: mt5::spec },
     Family { model_type: "umt5", examples: "google/umt5-small", spec: umt5::spec },
+    Family {
+        model_type: "switch_transformers",
+        examples: "google/switch-base-8",
+        spec: switch_transformers::spec,
+    },
+    Family {
+        model_type: "longt5",
+        examples: "google/long-t5-local-base, google/long-t5-tglobal-base",
+        spec: longt5::spec,
+    },
     Family { model_type: "bart", examples: "facebook/bart-large-cnn", spec: bart::spec },
     Family { model_type: "marian", examples: "Helsinki-NLP/opus-mt-en-de", spec: marian::spec },
     Family { model_type: "blenderbot", examples: "facebook/blenderbot-400M-distill", spec: blenderbot::spec },
@@ -39,6 +50,18 @@ const FAMILIES: &[Family] = &[
         examples: "facebook/m2m100_418M, facebook/nllb-200-distilled-600M",
         spec: m2m_100::spec,
     },
+    Family { model_type: "nllb-moe", examples: "facebook/nllb-moe-54b", spec: nllb_moe::spec },
+    Family {
+        model_type: "seamless_m4t",
+        examples: "facebook/hf-seamless-m4t-medium",
+        spec: seamless_m4t::spec,
+    },
+    Family {
+        model_type: "seamless_m4t_v2",
+        examples: "facebook/seamless-m4t-v2-large",
+        spec: seamless_m4t::spec,
+    },
+    Family { model_type: "led", examples: "allenai/led-base-16384", spec: led::spec },
     Family { model_type: "pegasus", examples: "google/pegasus-xsum", spec: pegasus::spec },
     Family { model_type: "plbart", examples: "uclanlp/plbart-base", spec: plbart::spec },
     Family { model_type: "mvp", examples: "RUCAIBox/mvp", spec: mvp::spec },

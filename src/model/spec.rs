@@ -1,6 +1,6 @@
 //! What a model is made of, as data.
 
-use crate::nn::{Activation, Sinusoid};
+use crate::nn::{Activation, Routing, Sinusoid};
 
 /// Which normalisation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,6 +69,46 @@ pub struct BiasSpec {
     pub per_layer: bool,
 }
 
+/// Which keys the queries of an encoder's self-attention see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// All.
+    All,
+    /// Those at most this many positions away, layer by layer.
+    Near(Vec<usize>),
+}
+
+/// Summaries of blocks of tokens, which every query of an encoder sees besides the tokens near it
+/// (transient global attention, Guo et al. 2022).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SummarySpec {
+    /// Tokens that a summary stands for.
+    pub block: usize,
+    /// Normalisation of the summaries, within a layer.
+    pub norm: &'static str,
+    /// Position bias between a token's block and a summary's, within the first layer.
+    pub bias: &'static str,
+}
+
+/// Feed-forward blocks that are mixtures of experts.
+#[derive(Clone, Debug)]
+pub struct ExpertSpec {
+    /// Whether a layer has them, layer by layer.
+    pub layers: Vec<bool>,
+    /// Number of experts.
+    pub count: usize,
+    /// Who goes where.
+    pub routing: Routing,
+    /// Whether the router has a bias.
+    pub router_bias: bool,
+    /// The router within a layer.
+    pub router: &'static str,
+    /// An expert's maps within a layer; `{}` stands for its number.
+    pub up: &'static str,
+    /// An expert's second map.
+    pub down: &'static str,
+}
+
 /// Names of an attention block's tensors, relative to the layer and without `.weight`/`.bias`.
 #[derive(Clone, Copy, Debug)]
 pub struct AttentionNames {
@@ -86,15 +126,15 @@ pub struct AttentionNames {
 
 /// Names of a feed-forward block's tensors, relative to the layer and without `.weight`/`.bias`.
 #[derive(Clone, Copy, Debug)]
-pub struct FfnNames {
+pub struct FfnNames<'a> {
     /// `d_model` to `ffn_dim`.
-    pub up: &'static str,
+    pub up: &'a str,
     /// The same through the activation, where it is gated.
-    pub gate: Option<&'static str>,
+    pub gate: Option<&'a str>,
     /// `ffn_dim` to `d_model`.
-    pub down: &'static str,
+    pub down: &'a str,
     /// Its normalisation.
-    pub norm: &'static str,
+    pub norm: &'a str,
 }
 
 /// Names of a stack's tensors. `{}` stands for the layer.
@@ -107,7 +147,7 @@ pub struct StackNames {
     /// Cross-attention; decoders only.
     pub cross: Option<AttentionNames>,
     /// Feed-forward.
-    pub ffn: FfnNames,
+    pub ffn: FfnNames<'static>,
     /// Token embedding: the first name that exists.
     pub embedding: &'static [&'static str],
     /// Position table.
@@ -139,6 +179,12 @@ pub struct StackSpec {
     pub positions: Positions,
     /// Relative position bias on self-attention.
     pub bias: Option<BiasSpec>,
+    /// Which keys a query sees, in an encoder.
+    pub reach: Reach,
+    /// Summaries that it sees besides.
+    pub summaries: Option<SummarySpec>,
+    /// Layers whose feed-forward block is a mixture of experts.
+    pub experts: Option<ExpertSpec>,
     /// Factor on the scores.
     pub score_scale: f64,
     /// Whether the linear maps of attention and feed-forward have biases.

@@ -2,12 +2,14 @@
 
 use candle_core::{Device, Tensor};
 
-use super::spec::{AttentionNames, EmbeddingNorm, NormKind, Placement, Positions, StackSpec};
+use super::spec::{
+    AttentionNames, EmbeddingNorm, ExpertSpec, FfnNames, NormKind, Placement, Positions, Reach, StackSpec,
+};
 use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::nn::{
-    Attention, Cache, Embedding, FeedForward, Hook, KeysValues, LayerCache, Linear, Look, Mask, Norm,
-    PositionTable, RelativeBias,
+    Attention, Cache, Embedding, Experts, FeedForward, Hook, KeysValues, LayerCache, Linear, Look, Mask,
+    Norm, PositionTable, RelativeBias, Summaries,
 };
 use crate::site::{Kind, Site};
 
@@ -61,8 +63,27 @@ impl Builder<'_> {
         })
     }
 
-    fn feed_forward(&self, layer: &str, spec: &StackSpec) -> Result<FeedForward> {
-        let names = &spec.names.ffn;
+    fn mixer(&self, layer: &str, spec: &StackSpec, index: usize) -> Result<Mixer> {
+        let here = |experts: &&ExpertSpec| experts.layers.get(index) == Some(&true);
+        let Some(experts) = spec.experts.as_ref().filter(here) else {
+            return self.feed_forward(layer, &spec.names.ffn, spec).map(Mixer::One);
+        };
+        let router = self.linear(
+            &format!("{layer}.{}", experts.router),
+            self.d_model,
+            experts.count,
+            experts.router_bias,
+        )?;
+        let expert = |number: usize| {
+            let [up, down] = [experts.up, experts.down].map(|name| name.replace("{}", &number.to_string()));
+            let names = FfnNames { up: &up, gate: None, down: &down, norm: "" };
+            self.feed_forward(layer, &names, spec)
+        };
+        let all = (0..experts.count).map(expert).collect::<Result<_>>()?;
+        Ok(Mixer::Some(Experts { router, experts: all, routing: experts.routing }))
+    }
+
+    fn feed_forward(&self, layer: &str, names: &FfnNames, spec: &StackSpec) -> Result<FeedForward> {
         let linear = |name: &str, input, output| {
             self.linear(&format!("{layer}.{name}"), input, output, spec.linear_bias)
         };
@@ -72,6 +93,20 @@ impl Builder<'_> {
             down: linear(names.down, spec.ffn_dim, self.d_model)?,
             activation: spec.activation,
         })
+    }
+
+    fn summaries(&self, layer: &str, spec: &StackSpec, index: usize) -> Result<Option<Summaries>> {
+        let Some(summaries) = spec.summaries else { return Ok(None) };
+        let norm = self.norm(&format!("{layer}.{}", summaries.norm), spec.norm)?;
+        let bias = match (index, spec.bias) {
+            (0, Some(bias)) => {
+                let name = format!("{layer}.{}.weight", summaries.bias);
+                let table = self.tensor(&[&name], &[bias.buckets, spec.heads])?;
+                Some(RelativeBias::new(&table, bias.max_distance, true)?)
+            }
+            _ => None,
+        };
+        Ok(Some(Summaries { block: summaries.block.max(1), norm, bias }))
     }
 
     fn positions(&self, spec: &StackSpec) -> Result<Option<PositionTable>> {
@@ -109,12 +144,28 @@ fn with_prefixes(names: &[&str]) -> Vec<String> {
     all
 }
 
+/// A layer's feed-forward block, or the experts in its place.
+enum Mixer {
+    One(FeedForward),
+    Some(Experts),
+}
+
+impl Mixer {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Mixer::One(ffn) => ffn.forward(x),
+            Mixer::Some(experts) => experts.forward(x),
+        }
+    }
+}
+
 struct Block {
     own: Attention,
     own_norm: Norm,
     bias: Option<RelativeBias>,
     cross: Option<(Attention, Norm)>,
-    ffn: FeedForward,
+    summaries: Option<Summaries>,
+    ffn: Mixer,
     ffn_norm: Norm,
 }
 
@@ -127,6 +178,7 @@ pub(super) struct Stack {
     blocks: Vec<Block>,
     final_norm: Option<Norm>,
     placement: Placement,
+    reach: Reach,
 }
 
 /// What a decoder looks at besides itself.
@@ -149,6 +201,7 @@ impl Stack {
             blocks,
             final_norm: norm(names.final_norm)?,
             placement: spec.placement,
+            reach: spec.reach.clone(),
         })
     }
 
@@ -166,7 +219,8 @@ impl Stack {
             own_norm: norm(names.own.norm)?,
             bias: if own_bias { build.bias(&layer, spec, kind)? } else { None },
             cross,
-            ffn: build.feed_forward(&layer, spec)?,
+            summaries: build.summaries(&layer, spec, index)?,
+            ffn: build.mixer(&layer, spec, index)?,
             ffn_norm: norm(names.ffn.norm)?,
         })
     }
@@ -199,12 +253,15 @@ impl Stack {
     ) -> Result<Tensor> {
         let past = cache.as_ref().map_or(0, |cache| cache.past);
         let mut x = self.embed(ids, batch, past)?;
-        let mask = if self.kind == Kind::Encoder { Mask::Full } else { Mask::Causal };
         let count = x.dim(1)?;
+        let side = self.blocks.first().and_then(|block| block.summaries.as_ref());
+        let side = side.map(|summaries| summaries.bias(count, x.device())).transpose()?.flatten();
         for (layer, block) in self.blocks.iter().enumerate() {
             each(layer)?;
             let bias = block.bias.as_ref().or_else(|| self.blocks[0].bias.as_ref());
-            let look = Look { site: Site::new(self.kind, layer), mask: &mask, bias, past };
+            let mask = self.mask(layer);
+            let look =
+                Look { site: Site::new(self.kind, layer), mask: &mask, bias, past, summaries: side.as_ref() };
             let slot = cache.as_mut().and_then(|cache| cache.layers.get_mut(layer));
             x = self.block_forward(block, &x, source, &look, slot, hook)?;
         }
@@ -214,6 +271,16 @@ impl Stack {
         match &self.final_norm {
             Some(norm) => norm.forward(&x),
             None => Ok(x),
+        }
+    }
+
+    fn mask(&self, layer: usize) -> Mask {
+        match (&self.reach, self.kind) {
+            (_, Kind::Decoder | Kind::Cross) => Mask::Causal,
+            (Reach::All, _) => Mask::Full,
+            (Reach::Near(distances), _) => {
+                distances.get(layer).map_or(Mask::Full, |&distance| Mask::Near(distance))
+            }
         }
     }
 
@@ -227,7 +294,10 @@ impl Stack {
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
         let mut x = self.around(x, &block.own_norm, |x| {
-            let new = block.own.keys_values(x)?;
+            let mut new = block.own.keys_values(x)?;
+            if let (Some(summaries), Some(_)) = (&block.summaries, look.summaries) {
+                new = new.append(&block.own.keys_values(&summaries.of(x)?)?)?;
+            }
             let kv = match slot.as_deref_mut() {
                 None => new,
                 Some(slot) => {
@@ -249,6 +319,7 @@ impl Stack {
                 mask: &Mask::Full,
                 bias: None,
                 past: 0,
+                summaries: None,
             };
             x = self.around(&x, norm, |x| cross.forward(x, &kv, &look, hook))?;
         }

@@ -36,6 +36,9 @@ pub struct Look<'a> {
     pub bias: Option<&'a RelativeBias>,
     /// Position of the first query.
     pub past: usize,
+    /// Where keys that are no tokens (summaries of many) follow the tokens': their bias,
+    /// `[heads, queries, summaries]`. They take part in the softmax; maps show the tokens alone.
+    pub summaries: Option<&'a Tensor>,
 }
 
 /// One attention block: its projections and its number of heads.
@@ -90,7 +93,9 @@ impl Attention {
 /// `softmax(Q Kᵀ + bias + mask) V` for scaled queries `[batch, heads, queries, head_dim]`.
 fn attend(queries: &Tensor, kv: &KeysValues, look: &Look, hook: &mut dyn Hook) -> Result<Tensor> {
     let (batch, heads, count, width) = queries.dims4()?;
-    let keys = kv.keys.dim(2)?;
+    let summaries = look.summaries.map_or(Ok(0), |bias| bias.dim(2))?;
+    let all = kv.keys.dim(2)?;
+    let keys = all - summaries.min(all);
     let watched = hook.wants(look.site);
     if watched && batch > 1 {
         return attend_row_by_row(queries, kv, look, hook);
@@ -101,7 +106,8 @@ fn attend(queries: &Tensor, kv: &KeysValues, look: &Look, hook: &mut dyn Hook) -
         let mixed = attend(&shared, kv, look, hook)?;
         return Ok(mixed.reshape((heads, batch, count, width))?.transpose(0, 1)?.contiguous()?);
     }
-    let mut scores = queries.matmul(&kv.keys.t()?)?;
+    let all_scores = queries.matmul(&kv.keys.t()?)?;
+    let mut scores = all_scores.narrow(3, 0, keys)?;
     let device = queries.device();
     if let Some(bias) = look.bias {
         scores = scores.broadcast_add(&bias.tensor(count, keys, look.past, device)?)?;
@@ -112,9 +118,13 @@ fn attend(queries: &Tensor, kv: &KeysValues, look: &Look, hook: &mut dyn Hook) -
     if watched {
         scores = hook.scores(look.site, look.past, scores.squeeze(0)?)?.unsqueeze(0)?;
     }
+    if let Some(bias) = look.summaries {
+        let beside = all_scores.narrow(3, keys, summaries)?.broadcast_add(bias)?;
+        scores = Tensor::cat(&[scores, beside], 3)?;
+    }
     let weights = softmax(&scores)?;
     if watched {
-        hook.weights(look.site, &weights.squeeze(0)?)?;
+        hook.weights(look.site, &weights.narrow(3, 0, keys)?.squeeze(0)?)?;
     }
     let context = weights.matmul(&kv.values)?;
     if watched {

@@ -11,6 +11,8 @@ pub enum Mask {
     Full,
     /// Keys at or before the query's own position.
     Causal,
+    /// Keys at most this many positions away.
+    Near(usize),
     /// Added to the scores: `[queries, keys]`, 0 where allowed and minus infinity where not.
     Table(Tensor),
 }
@@ -28,13 +30,26 @@ impl Mask {
         match self {
             Mask::Full => Ok(None),
             Mask::Causal if queries == 1 && keys == past + 1 => Ok(None),
-            Mask::Causal => {
-                let hidden = |i: usize, j: usize| if j > i + past { f32::NEG_INFINITY } else { 0.0 };
-                let values: Vec<f32> =
-                    (0..queries).flat_map(|i| (0..keys).map(move |j| hidden(i, j))).collect();
-                Ok(Some(Tensor::from_vec(values, (queries, keys), device)?))
-            }
+            Mask::Causal => table(queries, keys, device, |i, j| j > i + past),
+            Mask::Near(distance) if queries.max(keys) <= *distance => Ok(None),
+            Mask::Near(distance) => table(queries, keys, device, |i, j| (i + past).abs_diff(j) > *distance),
             Mask::Table(table) => Ok(Some(table.clone())),
         }
     }
+}
+
+/// `[queries, keys]` with minus infinity where `hidden(query, key)`.
+fn table(
+    queries: usize,
+    keys: usize,
+    device: &Device,
+    hidden: impl Fn(usize, usize) -> bool,
+) -> Result<Option<Tensor>> {
+    let mut values = vec![0f32; queries * keys];
+    for (at, value) in values.iter_mut().enumerate() {
+        if hidden(at / keys, at % keys) {
+            *value = f32::NEG_INFINITY;
+        }
+    }
+    Ok(Some(Tensor::from_vec(values, (queries, keys), device)?))
 }

@@ -7,6 +7,7 @@ mod activation;
 mod attention;
 mod cache;
 mod embedding;
+mod experts;
 mod ffn;
 mod hook;
 pub mod kernels;
@@ -15,11 +16,13 @@ mod mask;
 mod norm;
 mod position;
 mod relative_bias;
+mod summaries;
 
 pub use activation::Activation;
 pub use attention::{Attention, KeysValues, Look};
 pub use cache::{Cache, LayerCache};
 pub use embedding::Embedding;
+pub use experts::{Experts, Pair, Routing};
 pub use ffn::FeedForward;
 pub use hook::{Hook, NoHook};
 pub use linear::Linear;
@@ -27,6 +30,7 @@ pub use mask::Mask;
 pub use norm::Norm;
 pub use position::{PositionTable, Sinusoid};
 pub use relative_bias::RelativeBias;
+pub use summaries::Summaries;
 
 impl From<candle_core::Error> for crate::error::Error {
     fn from(error: candle_core::Error) -> Self {

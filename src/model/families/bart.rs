@@ -4,8 +4,8 @@
 use crate::error::{Error, Result};
 use crate::model::config::Config;
 use crate::model::spec::{
-    AttentionNames, EmbeddingNorm, FfnNames, HeadSpec, ModelSpec, NormKind, Placement, Positions, StackNames,
-    StackSpec,
+    AttentionNames, EmbeddingNorm, FfnNames, HeadSpec, ModelSpec, NormKind, Placement, Positions, Reach,
+    StackNames, StackSpec,
 };
 use crate::nn::Activation;
 
@@ -65,7 +65,10 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
 
 /// The specification of a model with BART's config fields and tensor names.
 pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
-    let d_model = config.count("d_model")?;
+    let d_model = match config.count_maybe("d_model")? {
+        Some(width) => width,
+        None => config.count("hidden_size")?,
+    };
     let [source, target] = kin.vocabularies;
     let encoder = stack(config, kin, "encoder", d_model, source)?;
     let mut decoder = stack(config, kin, "decoder", d_model, target)?;
@@ -123,6 +126,9 @@ fn stack(
         embedding_scale: if scaled { (d_model as f64).sqrt() } else { 1.0 },
         positions: kin.positions,
         bias: None,
+        reach: Reach::All,
+        summaries: None,
+        experts: None,
         score_scale: (head_dim as f64).powf(-0.5),
         linear_bias: true,
         norm: NormKind::Layer { eps: 1e-5 },

@@ -1,5 +1,5 @@
 //! M2M100 (Fan et al. 2021) and the dense NLLB-200: norms before each block and after the last, fairseq's sines
-//! and cosines from row 2 on.
+//! and cosines from the row after the padding's on.
 
 use super::bart::{Kin, ONE_VOCABULARY, build};
 use crate::error::Result;
@@ -10,11 +10,12 @@ use crate::nn::Sinusoid;
 /// Reads M2M100's config.json.
 pub fn spec(config: &Config) -> Result<ModelSpec> {
     let count = config.count_or("max_position_embeddings", 1024)?;
+    let offset = config.token("pad_token_id").unwrap_or(1) as usize + 1;
     let kin = Kin {
         placement: Placement::Pre,
         embedding_norm: false,
         final_norm: true,
-        positions: Positions::Sinusoid { formula: Sinusoid::Fairseq, offset: 2, count },
+        positions: Positions::Sinusoid { formula: Sinusoid::Fairseq, offset, count },
         scale_embedding: true,
         activation: "relu",
         vocabularies: ONE_VOCABULARY,

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::model::config::Config;
 use crate::model::spec::{
     AttentionNames, BiasSpec, EmbeddingNorm, FfnNames, HeadSpec, ModelSpec, NormKind, Placement, Positions,
-    StackNames, StackSpec,
+    Reach, StackNames, StackSpec,
 };
 use crate::nn::Activation;
 
@@ -99,6 +99,9 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
             max_distance: config.count_or("relative_attention_max_distance", 128)?,
             per_layer: kin.bias_per_layer,
         }),
+        reach: Reach::All,
+        summaries: None,
+        experts: None,
         score_scale: 1.0,
         linear_bias: false,
         norm: NormKind::Rms { eps: config.number_or("layer_norm_epsilon", 1e-6)? },

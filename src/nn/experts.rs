@@ -1,0 +1,191 @@
+//! Feed-forward blocks of which each token visits a few (mixture of experts).
+
+use candle_core::{D, Tensor};
+
+use super::{FeedForward, Linear};
+use crate::error::{Error, Result};
+
+/// Which experts a token visits, by the router's probabilities.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Routing {
+    /// The most probable one, weighted by its probability. An expert takes the first `capacity` tokens of a
+    /// sequence; later ones get nothing (Fedus et al. 2021).
+    Best {
+        /// Tokens that one expert takes of each sequence.
+        capacity: usize,
+    },
+    /// NLLB's two most probable ones, as the reference runs them: expert 1 stands in for every token's first
+    /// choice and expert 0 for its second, whatever the router chose. The router's probabilities do count.
+    Pair(Pair),
+}
+
+/// Details of [`Routing::Pair`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pair {
+    /// Share of all tokens that one expert takes; not positive: `capacity` tokens.
+    pub fraction: f64,
+    /// Tokens that one expert takes where there is no share.
+    pub capacity: usize,
+    /// Whether the two probabilities are made to sum to 1 before the full experts turn tokens away.
+    pub normalise_first: bool,
+    /// Whether the most certain tokens are served first.
+    pub prioritised: bool,
+    /// Factor on what the experts say: 1 minus the dropout of training.
+    pub scale: f64,
+}
+
+/// Experts and their router.
+#[derive(Clone, Debug)]
+pub struct Experts {
+    /// `d_model` to the number of experts.
+    pub router: Linear,
+    /// Each of them.
+    pub experts: Vec<FeedForward>,
+    /// Who goes where.
+    pub routing: Routing,
+}
+
+/// One token's visit: which expert, which row, with what weight.
+struct Visit {
+    expert: usize,
+    row: u32,
+    weight: f32,
+}
+
+impl Experts {
+    /// `[batch, positions, d_model]` to the same.
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let (batch, positions, width) = x.dims3()?;
+        let rows = x.reshape((batch * positions, width))?;
+        let logits = self.router.forward(&rows)?;
+        let exp = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?.exp()?;
+        let probabilities = exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)?.to_vec2::<f32>()?;
+        let visits = match self.routing {
+            Routing::Best { capacity } => best(&probabilities, positions, capacity),
+            Routing::Pair(pair) => two(&probabilities, &pair),
+        };
+        let mut sum = rows.zeros_like()?;
+        for (number, expert) in self.experts.iter().enumerate() {
+            let own: Vec<&Visit> = visits.iter().filter(|visit| visit.expert == number).collect();
+            if own.is_empty() {
+                continue;
+            }
+            let index = Tensor::new(own.iter().map(|visit| visit.row).collect::<Vec<_>>(), x.device())?;
+            let weights: Vec<f32> = own.iter().map(|visit| visit.weight).collect();
+            let weights = Tensor::from_vec(weights, (own.len(), 1), x.device())?;
+            let said = expert.forward(&rows.index_select(&index, 0)?)?.broadcast_mul(&weights)?;
+            sum = sum.index_add(&index, &said, 0)?;
+        }
+        Ok(sum.reshape((batch, positions, width))?)
+    }
+}
+
+/// The first of the largest values.
+fn argmax(values: impl Iterator<Item = f32>) -> usize {
+    let mut found = (0, f32::NEG_INFINITY);
+    for (i, value) in values.enumerate() {
+        if value > found.1 {
+            found = (i, value);
+        }
+    }
+    found.0
+}
+
+fn best(probabilities: &[Vec<f32>], positions: usize, capacity: usize) -> Vec<Visit> {
+    let mut visits = Vec::new();
+    for (sequence, tokens) in probabilities.chunks(positions.max(1)).enumerate() {
+        let mut taken = vec![0; tokens.first().map_or(0, Vec::len)];
+        for (i, token) in tokens.iter().enumerate() {
+            let expert = argmax(token.iter().copied());
+            let (Some(taken), Some(&weight)) = (taken.get_mut(expert), token.get(expert)) else { continue };
+            *taken += 1;
+            if *taken <= capacity {
+                visits.push(Visit { expert, row: (sequence * positions + i) as u32, weight });
+            }
+        }
+    }
+    visits
+}
+
+fn two(probabilities: &[Vec<f32>], pair: &Pair) -> Vec<Visit> {
+    let tokens = probabilities.len();
+    let capacity =
+        if pair.fraction > 0.0 { (pair.fraction * tokens as f64).ceil() as usize } else { pair.capacity };
+    let choices: Vec<[(usize, f32); 2]> = probabilities.iter().map(|token| top_two(token)).collect();
+    let mut order: Vec<usize> = (0..tokens).collect();
+    if pair.prioritised {
+        order.sort_by(|&a, &b| choices[b][0].1.total_cmp(&choices[a][0].1));
+    }
+    let count = probabilities.first().map_or(0, Vec::len);
+    let mut firsts = vec![0; count];
+    for choice in &choices {
+        firsts[choice[0].0] += 1;
+    }
+    // Second choices queue behind all first choices.
+    let mut queues = [vec![0; count], firsts];
+    let mut kept = vec![[false; 2]; tokens];
+    for &token in &order {
+        for rank in 0..2 {
+            let place = &mut queues[rank][choices[token][rank].0];
+            kept[token][rank] = *place < capacity;
+            *place += 1;
+        }
+    }
+    let mut visits = Vec::new();
+    for (row, (choice, kept)) in choices.iter().zip(&kept).enumerate() {
+        let counted = |rank: usize| pair.normalise_first || kept[rank];
+        let sum: f32 = (0..2).filter(|&rank| counted(rank)).map(|rank| choice[rank].1).sum();
+        for rank in (0..2).filter(|&rank| kept[rank]) {
+            let weight = choice[rank].1 / sum.max(f32::EPSILON) * pair.scale as f32;
+            visits.push(Visit { expert: 1 - rank, row: row as u32, weight });
+        }
+    }
+    visits
+}
+
+/// The two most probable experts with their probabilities.
+fn top_two(token: &[f32]) -> [(usize, f32); 2] {
+    let first = argmax(token.iter().copied());
+    let rest = |(i, &p): (usize, &f32)| if i == first { f32::NEG_INFINITY } else { p };
+    let second = argmax(token.iter().enumerate().map(rest));
+    [first, second].map(|i| (i, token.get(i).copied().unwrap_or(0.0)))
+}
+
+impl Pair {
+    /// # Errors
+    /// [`Error::Config`] for policies that draw lots.
+    pub fn check_policy(policy: &str) -> Result<()> {
+        if policy == "all" {
+            return Ok(());
+        }
+        Err(Error::Config(format!("second_expert_policy '{policy}' draws lots: no two runs would agree")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(visits: &[Visit]) -> Vec<(usize, u32, f32)> {
+        visits.iter().map(|visit| (visit.expert, visit.row, visit.weight)).collect()
+    }
+
+    #[test]
+    fn a_full_expert_takes_no_more_of_a_sequence() {
+        let tokens: Vec<Vec<f32>> = [0.9, 0.2, 0.8, 0.7].iter().map(|&p| vec![p, 1.0 - p]).collect();
+        assert_eq!(told(&best(&tokens, 4, 2)), [(0, 0, 0.9), (1, 1, 0.8), (0, 2, 0.8)]);
+        let one_each = [(0, 0, 0.9), (1, 1, 0.8), (0, 2, 0.8)];
+        assert_eq!(told(&best(&tokens, 2, 1)), one_each, "each sequence has its own places");
+    }
+
+    #[test]
+    fn second_choices_wait_for_first_ones() {
+        let pair = Pair { fraction: 0.0, capacity: 1, normalise_first: true, prioritised: false, scale: 0.5 };
+        let tokens = [vec![0.5, 0.25, 0.25], vec![0.25, 0.5, 0.25]];
+        // Expert 1 is full with token 1's first choice when token 0 asks, and the other way round.
+        let third = 1.0 / 3.0;
+        assert_eq!(told(&two(&tokens, &pair)), [(1, 0, third), (1, 1, third)]);
+        let roomy = Pair { capacity: 2, ..pair };
+        assert_eq!(told(&two(&tokens, &roomy)).len(), 4);
+    }
+}
