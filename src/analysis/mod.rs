@@ -2,15 +2,19 @@
 //!
 //! | module | what it computes |
 //! |---|---|
+//! | [`align`] | word alignment from cross-attention, alignment error rate |
 //! | [`metrics`] | numbers that describe one head |
 //! | [`links`] | the strongest (query, key) pairs over heads, far apart |
 //! | [`merge`] | heads and layers into one map: mean, maximum, attention rollout |
 //! | [`similarity`] | how alike heads are, and groups of like heads |
+//! | [`spread`] | mean and standard deviation over many sentences |
 
+pub mod align;
 pub mod context;
 pub mod links;
 pub mod merge;
 pub mod metrics;
 pub mod similarity;
+pub mod spread;
 
 pub use context::Context;

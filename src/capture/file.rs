@@ -8,6 +8,7 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use super::npz;
 use super::{Capture, MapStore, Prediction, SiteMaps};
 use crate::error::{Error, Result};
 use crate::files::ModelFile;
@@ -54,14 +55,19 @@ pub fn to_bytes(capture: &Capture, precision: Precision) -> Result<Vec<u8>> {
     safetensors::serialize(views, Some(metadata(capture))).map_err(bad)
 }
 
-/// Reads a capture file, ours or one written from Python.
+/// Reads a capture file, ours or one written from Python, safetensors or npz.
 ///
 /// # Errors
 /// [`Error::Io`], or [`Error::BadFile`] naming the tensor or field at fault.
 pub fn read(path: &Path) -> Result<Capture> {
     let bytes = ModelFile::Path(path.to_path_buf()).bytes()?;
     let name = path.display().to_string();
-    parse(&bytes).map_err(|why| Error::BadFile { file: name, why })
+    let parsed = if npz::is_npz(&bytes) {
+        npz::to_safetensors(&bytes).and_then(|bytes| parse(&bytes))
+    } else {
+        parse(&bytes)
+    };
+    parsed.map_err(|why| Error::BadFile { file: name, why })
 }
 
 /// The likeliest `CANDIDATES` tokens and the target's probability for each row of `logits`. `piece` spells a

@@ -1,6 +1,7 @@
 //! What one forward pass recorded: tokens and every attention map. Immutable once made.
 
 mod file;
+mod npz;
 mod recorder;
 mod store;
 

@@ -22,6 +22,18 @@ pub struct Cli {
 pub enum Command {
     /// Run the model once and write every attention map to a file.
     Capture(Capture),
+    /// Print one attention map as text.
+    Show(super::show::Show),
+    /// List every head with its metrics.
+    Heads(super::heads::Heads),
+    /// List the strongest long-range links over all heads.
+    Links(super::links::Links),
+    /// Align words by cross-attention, and compare with a gold alignment.
+    Align(super::align::Align),
+    /// Follow attention through all layers: what each position draws from where.
+    Rollout(super::rollout::Rollout),
+    /// Write a picture, a table or a file of the maps.
+    Export(super::export::Export),
 }
 
 /// Options of the explorer.

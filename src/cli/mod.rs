@@ -1,9 +1,18 @@
 //! The command line.
 
+mod align;
 mod args;
+mod batch;
 mod capture;
+mod common;
+mod export;
+mod heads;
+mod links;
 mod output;
+mod rollout;
 mod run;
+mod show;
+mod survey;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -33,6 +42,12 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> Result<()> {
     match cli.command {
         Some(Command::Capture(args)) => capture::run(&args),
+        Some(Command::Show(args)) => show::run(&args),
+        Some(Command::Heads(args)) => heads::run(&args),
+        Some(Command::Links(args)) => links::run(&args),
+        Some(Command::Align(args)) => align::run(&args),
+        Some(Command::Rollout(args)) => rollout::run(&args),
+        Some(Command::Export(args)) => export::run(&args),
         None => explore(&cli.explore),
     }
 }

@@ -1,5 +1,6 @@
 //! MODEL and texts to a capture, for every command that draws no screen.
 
+use std::fmt::Display;
 use std::io::{IsTerminal, Read, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -57,7 +58,7 @@ pub fn read_text(argument: &str) -> Result<String> {
 }
 
 /// One line on standard error that says what takes long; none where it is no terminal.
-struct StatusLine {
+pub struct StatusLine {
     shown: Mutex<Option<Instant>>,
     terminal: bool,
 }
@@ -68,8 +69,9 @@ impl Default for StatusLine {
     }
 }
 
-impl Watch for StatusLine {
-    fn progress(&self, progress: Progress) {
+impl StatusLine {
+    /// Shows a text, unless one was shown a moment ago.
+    pub fn say(&self, what: &dyn Display) {
         if !self.terminal {
             return;
         }
@@ -79,7 +81,13 @@ impl Watch for StatusLine {
         }
         *shown = Some(Instant::now());
         // A status line that cannot be written is no reason to stop.
-        let _ = write!(std::io::stderr(), "\r\x1b[K{progress}");
+        let _ = write!(std::io::stderr(), "\r\x1b[K{what}");
+    }
+}
+
+impl Watch for StatusLine {
+    fn progress(&self, progress: Progress) {
+        self.say(&progress);
     }
 }
 

@@ -143,6 +143,11 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
+/// Columns of the terminal; `None` where it does not tell.
+pub fn width() -> Option<usize> {
+    ratatui::crossterm::terminal::size().ok().map(|(columns, _)| usize::from(columns)).filter(|&n| n > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,8 @@
 //! All integration tests, in one binary so that the engine is linked once.
 
 mod analysis;
+mod export;
+mod headless;
 mod hub;
 mod parity;
 mod real_models;

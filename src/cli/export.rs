@@ -1,0 +1,124 @@
+//! `attn-tui export`: pictures, tables and files of a capture.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::common::{ColorChoice, Input, Shading, Which};
+use super::output;
+use crate::error::Result;
+use crate::export::ansi::Colors;
+use crate::export::figure::{Style, Theme};
+use crate::export::format::{Content, Format, Options, export};
+use crate::files::{check_free, save};
+use crate::paint::Range;
+
+/// Options of `export`.
+#[derive(Args)]
+pub struct Export {
+    #[command(flatten)]
+    input: Input,
+    #[command(flatten)]
+    heads: Which,
+    /// File to write; its extension tells the format: csv, json, npz, safetensors, png, svg, html, txt.
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    output: PathBuf,
+    /// Overwrite an existing file.
+    #[arg(long, help_heading = "Output")]
+    force: bool,
+    /// What a picture shows [default: map with --layer or --head, text with --query, otherwise grid].
+    #[arg(long, value_enum, help_heading = "Look")]
+    view: Option<ViewArg>,
+    /// Shade the text by what this query looks at, from 0.
+    #[arg(long, value_name = "N", help_heading = "Look")]
+    query: Option<usize>,
+    /// Ink and paper.
+    #[arg(long, value_enum, default_value = "light", help_heading = "Look")]
+    theme: ThemeArg,
+    #[command(flatten)]
+    shading: Shading,
+    /// Write the weights into the cells of a map.
+    #[arg(long, help_heading = "Look")]
+    values: bool,
+    /// Pixels of a PNG to a unit of length (1/96 inch): 3 prints well, 1 is for screens.
+    #[arg(long, value_name = "N", default_value_t = 2.0, value_parser = scale, help_heading = "Look")]
+    scale: f32,
+    /// A TrueType or OpenType font for characters that the built-in font lacks (Chinese, Japanese, Korean),
+    /// for PNG.
+    #[arg(long, value_name = "FILE", help_heading = "Look")]
+    font: Option<PathBuf>,
+    /// Colours in a txt file.
+    #[arg(long, value_enum, default_value = "never", help_heading = "Look")]
+    color: ColorChoice,
+}
+
+/// `--view`.
+#[derive(Clone, Copy, ValueEnum)]
+enum ViewArg {
+    /// One head's map.
+    Map,
+    /// All heads of a kind.
+    Grid,
+    /// Running text, each token shaded by its weight.
+    Text,
+}
+
+/// `--theme`.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum ThemeArg {
+    /// Dark on white.
+    Light,
+    /// Light on near-black.
+    Dark,
+}
+
+/// Runs the command.
+pub fn run(args: &Export) -> Result<()> {
+    let format = Format::of(&args.output)?;
+    check_free(&args.output, args.force)?;
+    let capture = args.input.capture()?;
+    let exported = export(&capture, format, &args.options())?;
+    save(&args.output, &exported.bytes, args.force)?;
+    if !exported.missing.is_empty() {
+        let characters: String = exported.missing.iter().take(20).collect();
+        output::note(&format!(
+            "the fonts have no {characters}: boxes stand for them; --font FILE gives a font that has, and SVG and HTML use the fonts of whoever looks at them"
+        ));
+    }
+    Ok(())
+}
+
+impl Export {
+    fn options(&self) -> Options {
+        Options {
+            selection: self.heads.selection(),
+            content: match self.view {
+                None => Content::Auto,
+                Some(ViewArg::Map) => Content::Map,
+                Some(ViewArg::Grid) => Content::Grid,
+                Some(ViewArg::Text) => Content::Passage,
+            },
+            query: self.query,
+            style: Style {
+                theme: if self.theme == ThemeArg::Dark { Theme::Dark } else { Theme::Light },
+                colormap: self.shading.colormap,
+                scale: self.shading.scale(Range::Map),
+                values: self.values,
+            },
+            pixels: self.scale,
+            font: self.font.clone(),
+            colors: match self.color {
+                // A file is no terminal.
+                ColorChoice::Auto => Colors::None,
+                choice => choice.colors(),
+            },
+        }
+    }
+}
+
+fn scale(text: &str) -> std::result::Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if (0.25..=16.0).contains(&value) => Ok(value),
+        _ => Err("a number from 0.25 to 16 is needed".into()),
+    }
+}

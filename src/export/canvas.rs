@@ -1,0 +1,198 @@
+//! Draws a scene into pixels.
+
+use ab_glyph::{OutlineCurve, Point};
+use ab_glyph_rasterizer::Rasterizer;
+
+use super::font::{Fonts, Glyph, MISSING_ADVANCE};
+use super::scene::{Anchor, Area, Color, Scene, Shape, Text};
+
+/// A picture in pixels, three bytes each, row by row.
+pub struct Canvas {
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Red, green and blue of every pixel.
+    pub pixels: Vec<u8>,
+}
+
+/// The pixels of a scene, `scale` to a unit of length.
+pub fn draw(scene: &Scene, fonts: &Fonts, scale: f32) -> Canvas {
+    let (width, height) = ((scene.width * scale).ceil() as usize, (scene.height * scale).ceil() as usize);
+    let mut canvas = Canvas { width, height, pixels: scene.background.repeat(width * height) };
+    for shape in &scene.shapes {
+        match shape {
+            Shape::Fill(area, color) => canvas.fill(area, scale, *color),
+            Shape::Outline(area, color) => canvas.outline(area, scale, *color),
+            Shape::Cells(cells) => cells.runs().for_each(|(area, color)| canvas.fill(&area, scale, color)),
+            Shape::Text(text) => canvas.text(text, fonts, scale),
+        }
+    }
+    canvas
+}
+
+impl Canvas {
+    /// Fills a rectangle; its edges are rounded to pixels, so that neighbours neither overlap nor gape.
+    fn fill(&mut self, area: &Area, scale: f32, color: Color) {
+        let span = |from: f32, length: f32, most: usize| {
+            let start = (from * scale).round().max(0.0) as usize;
+            let end = ((from + length) * scale).round().max(0.0) as usize;
+            start.min(most)..end.min(most)
+        };
+        let cols = span(area.x, area.width, self.width);
+        for row in span(area.y, area.height, self.height) {
+            let at = row * self.width;
+            if let Some(pixels) = self.pixels.get_mut((at + cols.start) * 3..(at + cols.end) * 3) {
+                pixels.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&color));
+            }
+        }
+    }
+
+    fn outline(&mut self, area: &Area, scale: f32, color: Color) {
+        let &Area { x, y, width, height } = area;
+        let line = 1.0;
+        let sides = [
+            Area { x: x - line, y: y - line, width: width + 2.0 * line, height: line },
+            Area { x: x - line, y: y + height, width: width + 2.0 * line, height: line },
+            Area { x: x - line, y, width: line, height },
+            Area { x: x + width, y, width: line, height },
+        ];
+        sides.iter().for_each(|side| self.fill(side, scale, color));
+    }
+
+    fn text(&mut self, text: &Text, fonts: &Fonts, scale: f32) {
+        let shift = match text.anchor {
+            Anchor::Start => 0.0,
+            Anchor::Middle => -fonts.width(&text.content, text.size) / 2.0,
+            Anchor::End => -fonts.width(&text.content, text.size),
+        };
+        let mut pen = Pen::new(text, scale, shift);
+        for character in text.content.chars() {
+            match fonts.glyph(character) {
+                Some(glyph) => {
+                    pen.glyph(&glyph);
+                    pen.advance += glyph.advance * text.size;
+                }
+                None => {
+                    pen.missing();
+                    pen.advance += MISSING_ADVANCE * text.size;
+                }
+            }
+        }
+        self.stamp(&pen.lines, text.color);
+    }
+
+    /// Fills what closed lines enclose, with smooth edges.
+    fn stamp(&mut self, lines: &[(Point, Point)], color: Color) {
+        let points = || lines.iter().flat_map(|(a, b)| [a, b]);
+        let left = points().map(|p| p.x).fold(f32::INFINITY, f32::min).floor().max(0.0);
+        let top = points().map(|p| p.y).fold(f32::INFINITY, f32::min).floor().max(0.0);
+        let right = points().map(|p| p.x).fold(0.0, f32::max).ceil().min(self.width as f32);
+        let bottom = points().map(|p| p.y).fold(0.0, f32::max).ceil().min(self.height as f32);
+        if right <= left || bottom <= top {
+            return;
+        }
+        let mut rasterizer = Rasterizer::new((right - left) as usize + 1, (bottom - top) as usize + 1);
+        let within = |p: Point| ab_glyph::point(p.x - left, p.y - top);
+        lines.iter().for_each(|&(a, b)| rasterizer.draw_line(within(a), within(b)));
+        rasterizer.for_each_pixel_2d(|x, y, coverage| {
+            let (x, y) = (left as usize + x as usize, top as usize + y as usize);
+            if x < self.width && y < self.height {
+                self.blend((y * self.width + x) * 3, color, coverage.min(1.0));
+            }
+        });
+    }
+
+    fn blend(&mut self, at: usize, color: Color, coverage: f32) {
+        if let Some(pixel) = self.pixels.get_mut(at..at + 3) {
+            for (below, above) in pixel.iter_mut().zip(color) {
+                let mixed = f32::from(*below) * (1.0 - coverage) + f32::from(above) * coverage;
+                *below = mixed.round() as u8;
+            }
+        }
+    }
+}
+
+/// Turns glyphs into lines on the page, one after the other.
+struct Pen {
+    origin: Point,
+    cos: f32,
+    sin: f32,
+    size: f32,
+    scale: f32,
+    /// How far along the line of text the next glyph stands.
+    advance: f32,
+    lines: Vec<(Point, Point)>,
+}
+
+/// Straight pieces that a curve of a glyph becomes: at text sizes finer is not seen.
+const PIECES: usize = 8;
+
+impl Pen {
+    fn new(text: &Text, scale: f32, advance: f32) -> Self {
+        let (sin, cos) = text.angle.to_radians().sin_cos();
+        Self {
+            origin: ab_glyph::point(text.x, text.y),
+            cos,
+            sin,
+            size: text.size,
+            scale,
+            advance,
+            lines: Vec::new(),
+        }
+    }
+
+    /// A point of the line of text, `y` growing upwards from the base line, as a point of the page.
+    fn place(&self, x: f32, y: f32) -> Point {
+        let (along, down) = (self.advance + x, -y);
+        ab_glyph::point(
+            (self.origin.x + along * self.cos - down * self.sin) * self.scale,
+            (self.origin.y + along * self.sin + down * self.cos) * self.scale,
+        )
+    }
+
+    fn glyph(&mut self, glyph: &Glyph) {
+        let Some(outline) = &glyph.outline else { return };
+        let unit = glyph.scale * self.size;
+        for curve in &outline.curves {
+            let place = |p: Point| self.place(p.x * unit, p.y * unit);
+            let points = match *curve {
+                OutlineCurve::Line(a, b) => vec![place(a), place(b)],
+                OutlineCurve::Quad(a, b, c) => bezier(&[place(a), place(b), place(c)]),
+                OutlineCurve::Cubic(a, b, c, d) => bezier(&[place(a), place(b), place(c), place(d)]),
+            };
+            self.lines.extend(points.windows(2).map(|pair| (pair[0], pair[1])));
+        }
+    }
+
+    /// An empty box for a character that no font has.
+    fn missing(&mut self) {
+        let (low, high) = (0.0, 0.72 * self.size);
+        let (left, right, line) = (0.08 * self.size, 0.82 * self.size, 0.06 * self.size);
+        self.ring(&[(left, low), (right, low), (right, high), (left, high)]);
+        let (left, right, low, high) = (left + line, right - line, low + line, high - line);
+        self.ring(&[(left, low), (left, high), (right, high), (right, low)]);
+    }
+
+    fn ring(&mut self, corners: &[(f32, f32)]) {
+        let points: Vec<_> = corners.iter().map(|&(x, y)| self.place(x, y)).collect();
+        let next = points.iter().cycle().skip(1);
+        self.lines.extend(points.iter().zip(next).map(|(&a, &b)| (a, b)));
+    }
+}
+
+/// Points on a Bézier curve (de Casteljau).
+fn bezier(control: &[Point]) -> Vec<Point> {
+    let at = |t: f32| {
+        let mut points = control.to_vec();
+        while points.len() > 1 {
+            points = points.windows(2).map(|pair| between(pair[0], pair[1], t)).collect();
+        }
+        points.first().copied().unwrap_or_default()
+    };
+    (0..=PIECES).map(|piece| at(piece as f32 / PIECES as f32)).collect()
+}
+
+fn between(a: Point, b: Point, t: f32) -> Point {
+    ab_glyph::point(a.x + (b.x - a.x) * t, a.y + (b.y - a.y) * t)
+}

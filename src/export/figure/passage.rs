@@ -1,0 +1,125 @@
+//! The picture of a text whose tokens are shaded by the weight that they get.
+
+use super::{MARGIN, SMALL, Style, TITLE, TOKEN, bar, heading, heading_width, text};
+use crate::capture::Capture;
+use crate::error::{Error, Result};
+use crate::export::font::Fonts;
+use crate::export::labels::{site_title, token_label};
+use crate::export::scene::{Area, Color, Scene, Shape};
+use crate::paint::ink;
+use crate::site::{Head, Kind};
+use crate::token::Token;
+
+/// Lines are broken at this width.
+const WIDTH: f32 = 640.0;
+const SIZE: f32 = TOKEN + 2.0;
+const LINE: f32 = 30.0;
+const PAD: f32 = 4.0;
+
+pub fn scene(
+    capture: &Capture,
+    head: Head,
+    query: Option<usize>,
+    style: &Style,
+    fonts: &Fonts,
+) -> Result<Scene> {
+    let kind = head.kind();
+    let weights = weights(capture, head, query)?;
+    let queries = capture.queries(kind);
+    let what = match query.and_then(|at| Some((at, queries.get(at)?))) {
+        Some((at, token)) => format!("what query {at} ({}) looks at", token_label(token)),
+        None => "mean weight that each token gets".to_string(),
+    };
+    let title = format!("{}, head {}", site_title(kind, head.layer()), head.head);
+    let (mut shapes, top) = heading(capture, &title, &what, style);
+    let largest = weights.iter().copied().fold(0.0, f32::max);
+    let shades = weights.iter().map(|&w| style.scale.unit(w, style.scale.top(largest, largest)));
+    let colors: Vec<_> = shades.map(|t| Some(style.colormap.color(t))).collect();
+
+    let mut page = Page { style, fonts, y: top + 14.0, right: 0.0, shapes: Vec::new() };
+    let own = kind != Kind::Cross;
+    page.caption(if kind == Kind::Decoder { "fed to the decoder" } else { "source" });
+    page.tokens(capture.keys(kind), &colors, query.filter(|_| own));
+    if !own {
+        page.caption("fed to the decoder");
+        page.tokens(queries, &vec![None; queries.len()], query);
+    }
+    let (bottom, right) = (page.y, page.right);
+    shapes.extend(page.shapes);
+    shapes.extend(bar::upright(right + 24.0, top + 20.0, 90.0, largest, style));
+    Ok(Scene {
+        width: (right + 24.0 + bar::WIDTH).max(heading_width(&shapes[..2], fonts)) + MARGIN,
+        height: bottom.max(top + 120.0) + MARGIN,
+        background: style.theme.background(),
+        description: format!("{title} of {}: {what}", capture.model),
+        shapes,
+    })
+}
+
+/// One weight a key: the query's row, or each key's mean over the rows that may look at it.
+fn weights(capture: &Capture, head: Head, query: Option<usize>) -> Result<Vec<f32>> {
+    let map = capture.map(head)?;
+    if let Some(query) = query {
+        if query >= map.rows() {
+            return Err(Error::NoSuchHead(format!(
+                "{head} has queries 0 to {}, not {query}",
+                map.rows().saturating_sub(1)
+            )));
+        }
+        return Ok(map.row(query).to_vec());
+    }
+    let sees =
+        |key: usize| if head.kind() == Kind::Decoder { map.rows().saturating_sub(key) } else { map.rows() };
+    let mut means = vec![0.0; map.cols()];
+    for i in 0..map.rows() {
+        means.iter_mut().zip(map.row(i)).for_each(|(mean, weight)| *mean += weight);
+    }
+    means.iter_mut().enumerate().for_each(|(key, mean)| *mean /= sees(key).max(1) as f32);
+    Ok(means)
+}
+
+/// Sets tokens into lines.
+struct Page<'a> {
+    style: &'a Style,
+    fonts: &'a Fonts,
+    /// The base line of the next line.
+    y: f32,
+    /// The right edge of the longest line so far.
+    right: f32,
+    shapes: Vec<Shape>,
+}
+
+impl Page<'_> {
+    fn caption(&mut self, caption: &str) {
+        self.y += 4.0;
+        self.shapes.push(text(MARGIN, self.y, SMALL, self.style.theme.dim(), caption));
+        self.y += LINE - 4.0;
+    }
+
+    fn tokens(&mut self, tokens: &[Token], colors: &[Option<Color>], marked: Option<usize>) {
+        let mut x = MARGIN;
+        for (at, (token, color)) in tokens.iter().zip(colors).enumerate() {
+            let label = token_label(token);
+            let width = self.fonts.width(&label, SIZE) + 2.0 * PAD;
+            if at > 0 && crate::text::starts_word(&token.piece) {
+                x += 4.0;
+            }
+            if x + width > MARGIN + WIDTH && x > MARGIN {
+                x = MARGIN;
+                self.y += LINE;
+            }
+            let area = Area { x, y: self.y - TITLE - 1.0, width, height: TITLE + 8.0 };
+            if let &Some(color) = color {
+                self.shapes.push(Shape::Fill(area, color));
+            }
+            let plain = if token.special { self.style.theme.dim() } else { self.style.theme.ink() };
+            self.shapes.push(text(x + PAD, self.y, SIZE, color.map_or(plain, ink), &label));
+            if marked == Some(at) {
+                self.shapes.push(Shape::Outline(area, self.style.theme.accent()));
+            }
+            x += width + 1.0;
+            self.right = self.right.max(x);
+        }
+        self.y += LINE;
+    }
+}

@@ -1,0 +1,96 @@
+//! The fonts that pictures are measured and drawn with.
+
+use std::path::Path;
+
+use ab_glyph::{FontRef, FontVec, GlyphId, Outline};
+
+use crate::error::{Error, Result};
+
+/// DejaVu Sans 2.37: Latin, Greek, Cyrillic, Hebrew, Arabic letters, symbols; no Chinese, Japanese or Korean.
+const BUILT_IN: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
+
+/// The built-in font and, behind it, one that the user gave.
+pub struct Fonts {
+    built_in: FontRef<'static>,
+    extra: Option<FontVec>,
+}
+
+/// One character as it is drawn.
+pub struct Glyph {
+    /// Its shape in font units; `None` for a blank.
+    pub outline: Option<Outline>,
+    /// Multiply font units by it to get a glyph of size 1.
+    pub scale: f32,
+    /// How far the next character is, at size 1.
+    pub advance: f32,
+}
+
+impl Fonts {
+    /// The built-in font alone.
+    ///
+    /// # Errors
+    /// [`Error::BadFile`]: never with an intact program.
+    pub fn built_in() -> Result<Self> {
+        let broken = |_| Error::BadFile { file: "built-in font".into(), why: "not a font".into() };
+        Ok(Self { built_in: FontRef::try_from_slice(BUILT_IN).map_err(broken)?, extra: None })
+    }
+
+    /// The built-in font, and a TrueType or OpenType file (the first font of a collection) for the characters
+    /// that it lacks.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::BadFile`] when the file is no font.
+    pub fn with(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        let no_font = |_| Error::BadFile {
+            file: path.display().to_string(),
+            why: "not a TrueType or OpenType font".into(),
+        };
+        let extra = FontVec::try_from_vec_and_index(bytes, 0).map_err(no_font)?;
+        Ok(Self { extra: Some(extra), ..Self::built_in()? })
+    }
+
+    /// A character; `None` where no font has it.
+    pub fn glyph(&self, character: char) -> Option<Glyph> {
+        glyph(&self.built_in, character)
+            .or_else(|| self.extra.as_ref().and_then(|extra| glyph(extra, character)))
+    }
+
+    /// The width of a text at a font size, in pixels.
+    pub fn width(&self, text: &str, size: f32) -> f32 {
+        text.chars().map(|c| self.glyph(c).map_or(MISSING_ADVANCE, |glyph| glyph.advance)).sum::<f32>() * size
+    }
+
+    /// Which characters of a text no font has, each once.
+    pub fn missing(&self, text: &str) -> Vec<char> {
+        let mut missing: Vec<_> = text.chars().filter(|&c| self.glyph(c).is_none()).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        missing
+    }
+}
+
+/// The width, at size 1, of the box that stands for a character that no font has.
+pub const MISSING_ADVANCE: f32 = 0.9;
+
+fn glyph(font: &impl ab_glyph::Font, character: char) -> Option<Glyph> {
+    let id = font.glyph_id(character);
+    if id == GlyphId(0) {
+        return None;
+    }
+    let scale = 1.0 / font.units_per_em()?;
+    Some(Glyph { outline: font.outline(id), scale, advance: font.h_advance_unscaled(id) * scale })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_font_knows_what_it_lacks() {
+        let fonts = Fonts::built_in().unwrap();
+        assert_eq!(fonts.missing("Les élèves → ⟨s⟩ · Привет"), []);
+        assert_eq!(fonts.missing("你好a你"), ['你', '好']);
+        assert!(fonts.width("mm", 10.0) > fonts.width("ii", 10.0));
+    }
+}

@@ -1,0 +1,85 @@
+//! One HTML file that shows every chosen map, offline.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::labels::{Labels, keys_title, kind_title, queries_title};
+use super::select::Selection;
+use super::svg::escaped;
+use crate::capture::Capture;
+use crate::error::Result;
+use crate::paint::Colormap;
+use crate::site::{Head, Kind};
+
+/// The page; `{{...}}` are filled in.
+const PAGE: &str = include_str!("page.html");
+
+/// The chosen heads as one HTML page without outside parts: the reader switches kind, layer, head, colours and
+/// scale, and reads every weight. Weights are kept in 1/10,000.
+///
+/// # Errors
+/// [`crate::error::Error::NoSuchHead`] when nothing is chosen.
+pub fn render(capture: &Capture, selection: &Selection, dark: bool, colormap: Colormap) -> Result<Vec<u8>> {
+    let mut kinds: BTreeMap<Kind, Vec<Head>> = BTreeMap::new();
+    for head in selection.heads(capture)? {
+        kinds.entry(head.kind()).or_default().push(head);
+    }
+    let mut data = Vec::new();
+    for (kind, heads) in kinds {
+        let labels = Labels::of(capture, kind);
+        let mut maps = Vec::new();
+        for head in heads {
+            let map = capture.map(head)?;
+            let weights: Value = map.as_slice().iter().map(|weight| (weight * 1e4).round() as i64).collect();
+            maps.push(json!({"layer": head.layer(), "head": head.head, "weights": weights}));
+        }
+        data.push(json!({
+            "kind": kind.name(), "title": kind_title(kind), "queries": labels.queries, "keys": labels.keys,
+            "rows": queries_title(kind), "columns": keys_title(kind), "maps": maps,
+        }));
+    }
+    let colors: serde_json::Map<_, _> = Colormap::ALL
+        .into_iter()
+        .filter(|&map| map != Colormap::Diverging)
+        .map(|map| (map.name().to_string(), palette(map)))
+        .collect();
+    let data = json!({
+        "kinds": data, "colors": colors, "colormap": colormap.name(), "theme": if dark { "dark" } else { "light" },
+    });
+    // A "</script>" inside a token must not end the script.
+    let data = data.to_string().replace('<', "\\u003c");
+    let page = filled(PAGE, |name| match name {
+        "model" => escaped(&capture.model),
+        "source" => escaped(&capture.source.text),
+        "target" => escaped(&capture.target.text),
+        _ => data.clone(),
+    });
+    Ok(page.into_bytes())
+}
+
+/// The colours of a map from 0 to 1.
+fn palette(map: Colormap) -> Value {
+    const STEPS: usize = 64;
+    (0..STEPS)
+        .map(|step| {
+            let [r, g, b] = map.color(step as f32 / (STEPS - 1) as f32);
+            format!("#{r:02x}{g:02x}{b:02x}")
+        })
+        .collect()
+}
+
+/// A template with its `{{name}}`s replaced, in one pass: what is filled in is never looked at again.
+fn filled(template: &str, value: impl Fn(&str) -> String) -> String {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((before, name, after)) = rest
+        .split_once("{{")
+        .and_then(|(before, tail)| tail.split_once("}}").map(|(name, after)| (before, name, after)))
+    {
+        out += before;
+        out += &value(name);
+        rest = after;
+    }
+    out + rest
+}

@@ -1,0 +1,128 @@
+//! SVG pictures.
+
+use std::fmt::Write as _;
+
+use super::scene::{Anchor, Area, Cells, Color, Scene, Shape, Text};
+
+/// Fonts by name: the one that the layout was measured with, near relatives of it, then fonts for the scripts
+/// that it lacks; a viewer takes what its machine has.
+const FAMILIES: &str = "'DejaVu Sans', Verdana, 'Bitstream Vera Sans', 'Noto Sans', 'Noto Sans CJK SC', \
+                        'Noto Sans Arabic', 'Noto Sans Hebrew', 'Noto Sans Devanagari', sans-serif";
+
+/// How far cells reach under their neighbours.
+const SEAM: f32 = 0.7;
+
+/// A scene as an SVG 1.1 file: no scripts, no links, no embedded fonts (text stays text).
+pub fn render(scene: &Scene) -> String {
+    let (width, height) = (scene.width.ceil(), scene.height.ceil());
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+         viewBox=\"0 0 {width} {height}\" font-family=\"{FAMILIES}\" role=\"img\">\n<title>{}</title>\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"{}\"/>\n",
+        escaped(&scene.description),
+        hex(scene.background),
+    );
+    for shape in &scene.shapes {
+        match shape {
+            Shape::Fill(area, color) => rect(&mut svg, area, *color),
+            Shape::Outline(area, color) => outline(&mut svg, area, *color),
+            Shape::Cells(cells) => grid(&mut svg, cells),
+            Shape::Text(text) => line(&mut svg, text),
+        }
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn rect(svg: &mut String, area: &Area, color: Color) {
+    let (x, y, width, height) = (num(area.x), num(area.y), num(area.width), num(area.height));
+    append(
+        svg,
+        format_args!(
+            "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{}\"/>\n",
+            hex(color)
+        ),
+    );
+}
+
+fn outline(svg: &mut String, area: &Area, color: Color) {
+    let (x, y) = (num(area.x - 0.5), num(area.y - 0.5));
+    let (width, height) = (num(area.width + 1.0), num(area.height + 1.0));
+    append(
+        svg,
+        format_args!(
+            "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"none\" stroke=\"{}\"/>\n",
+            hex(color)
+        ),
+    );
+}
+
+fn grid(svg: &mut String, cells: &Cells) {
+    // Crisp edges: otherwise viewers smooth each rectangle by itself and the background shines through.
+    svg.push_str("<g shape-rendering=\"crispEdges\">\n");
+    let (right, bottom) = (cells.area.x + cells.area.width, cells.area.y + cells.area.height);
+    for (mut area, color) in cells.runs() {
+        // Cells reach under the next ones, which are drawn later: rounding leaves no seam.
+        area.width = (area.width + SEAM).min(right - area.x);
+        area.height = (area.height + SEAM).min(bottom - area.y);
+        rect(svg, &area, color);
+    }
+    svg.push_str("</g>\n");
+}
+
+fn line(svg: &mut String, text: &Text) {
+    let (x, y) = (num(text.x), num(text.y));
+    let anchor = match text.anchor {
+        Anchor::Start => "start",
+        Anchor::Middle => "middle",
+        Anchor::End => "end",
+    };
+    let turned = match text.angle {
+        0.0 => String::new(),
+        angle => format!(" transform=\"rotate({} {x} {y})\"", num(angle)),
+    };
+    append(
+        svg,
+        format_args!(
+            "<text x=\"{x}\" y=\"{y}\" font-size=\"{}\" text-anchor=\"{anchor}\" fill=\"{}\"{turned} \
+             xml:space=\"preserve\">{}</text>\n",
+            num(text.size),
+            hex(text.color),
+            escaped(&text.content)
+        ),
+    );
+}
+
+fn append(svg: &mut String, what: std::fmt::Arguments) {
+    // Writing to a String cannot fail.
+    let _ = svg.write_fmt(what);
+}
+
+fn hex([r, g, b]: Color) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+/// A length to a hundredth, without needless zeros.
+fn num(value: f32) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+/// Text for XML and HTML: markup characters as entities, characters that XML forbids as replacement
+/// characters.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\t' | '\n' => out.push(character),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,147 @@
+//! The commands that print numbers, in the real binary, on a capture file.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const DEMO: &str = "tests/fixtures/captures/demo.safetensors";
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_attn-tui")).args(args).output().unwrap()
+}
+
+fn ok(args: &[&str]) -> String {
+    let output = run(args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(args: &[&str]) -> Vec<Value> {
+    serde_json::from_str(&ok(args)).unwrap()
+}
+
+fn fails(args: &[&str], code: i32) -> String {
+    let output = run(args);
+    assert_eq!(output.status.code(), Some(code), "{args:?}");
+    assert!(output.stdout.is_empty());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn show_prints_numbers_where_there_is_no_terminal() {
+    let shown = ok(&["show", DEMO, "--kind", "cross", "--layer", "2", "--head", "4"]);
+    assert!(!shown.contains('\x1b'));
+    let row = shown.lines().find(|line| line.contains("La → femme")).unwrap();
+    assert!(row.contains(" 0.980 "), "{row}");
+    assert!(ok(&["show", DEMO, "--cells", "glyphs"]).contains('█'));
+    assert!(ok(&["show", DEMO, "--color", "always"]).contains("\x1b[48;5;"));
+    let merged = ok(&["show", DEMO, "--kind", "encoder", "--layer", "0", "--merge", "mean"]);
+    assert!(merged.starts_with("encoder self-attention, mean over 6 heads of layer 0"));
+    assert!(fails(&["show", DEMO, "--kind", "cross", "--layer", "7"], 1).contains("layers 0 to 2"));
+    assert!(fails(&["show", DEMO, "--kind", "sideways"], 2).contains("encoder"));
+}
+
+#[test]
+fn heads_lists_sorts_and_groups() {
+    let all = json(&["heads", DEMO, "--json"]);
+    assert_eq!(all.len(), 54);
+    assert_eq!(all[0]["kind"], "encoder");
+    assert!(all[0]["monotonicity"].is_null() && all[53]["monotonicity"].is_number());
+    assert!(all[0]["offset"].is_i64() && all[0]["entropy"].is_f64());
+    let sorted = json(&["heads", DEMO, "--kind", "cross", "--sort", "confidence", "--top", "3", "--json"]);
+    assert_eq!(sorted.len(), 3);
+    let confidence = |row: usize| sorted[row]["confidence"].as_f64().unwrap();
+    assert!(confidence(0) >= confidence(1) && confidence(1) >= confidence(2) && confidence(0) > 0.8);
+    let csv = ok(&["heads", DEMO, "--csv", "--columns", "entropy,sink_key"]);
+    assert_eq!(csv.lines().next(), Some("kind,layer,head,entropy,sink_key"));
+    let groups = json(&["heads", DEMO, "--kind", "cross", "--groups", "2", "--json"]);
+    assert!(groups.iter().all(|row| row["group"].as_u64().unwrap() < 2));
+    assert!(fails(&["heads", DEMO, "--sort", "beauty"], 2).contains("entropy"));
+}
+
+#[test]
+fn links_are_far_and_strong_first() {
+    let links = json(&["links", DEMO, "--kind", "encoder", "--min-distance", "6", "--top", "5", "--json"]);
+    assert_eq!(links.len(), 5);
+    // The subject and its verb, seven tokens away.
+    assert_eq!((&links[0]["query_token"], &links[0]["key_token"]), (&"The".into(), &"is".into()));
+    assert_eq!((&links[0]["layer"], &links[0]["head"]), (&1.into(), &4.into()));
+    assert!(links.iter().all(|link| link["distance"].as_f64().unwrap() >= 6.0));
+    assert_eq!(json(&["links", DEMO, "--min-distance", "99", "--json"]).len(), 0);
+}
+
+#[test]
+fn align_gives_pharaoh_and_error_rates() {
+    let line = ok(&["align", DEMO, "--layer", "2", "--head", "4"]);
+    assert!(line.starts_with("0-0 1-1 2-2 3-3 4-4 "), "{line}");
+    let folder = tempfile::tempdir().unwrap();
+    let gold = folder.path().join("gold");
+    std::fs::write(&gold, "0-0 1-1 2-2 3-3 4-4 4?5 5-6 6-7 7-8 8-9 9-10\n").unwrap();
+    let gold = gold.to_str().unwrap();
+    let rates = json(&["align", DEMO, "--per-head", "--gold", gold, "--json"]);
+    assert_eq!(rates.len(), 18);
+    assert!(rates[0]["aer"].as_f64().unwrap() < 0.2);
+    assert!(rates[0]["aer"].as_f64() <= rates[17]["aer"].as_f64());
+    let fed = ok(&["align", DEMO, "--layer", "2", "--head", "4", "--convention", "fed"]);
+    assert_ne!(fed, line);
+}
+
+#[test]
+fn rollout_shares_sum_to_one() {
+    for row in json(&["rollout", DEMO, "--json"]) {
+        let sum = row["source_share"].as_f64().unwrap() + row["prefix_share"].as_f64().unwrap();
+        assert!((sum - 1.0).abs() < 1e-5, "{row}");
+    }
+    let map = json(&["rollout", DEMO, "--kind", "encoder", "--map", "--json"]);
+    assert_eq!(map.len(), 144);
+}
+
+#[test]
+fn export_never_overwrites_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.svg");
+    let path = path.to_str().unwrap();
+    let export = ["export", DEMO, "--kind", "cross", "--output", path];
+    ok(&export);
+    assert!(fails(&export, 1).contains("--force"));
+    ok(&[&export[..], &["--force", "--theme", "dark"]].concat());
+    assert!(std::fs::read_to_string(path).unwrap().contains("all heads"));
+    assert!(fails(&["export", DEMO, "--output", "x.pdf"], 2).contains("png"));
+}
+
+/// The lines of a table of sentences, and what was printed.
+fn survey(folder: &Path, name: &str, texts: &str, more: &[&str]) -> (String, String) {
+    let (sources, table) = (folder.join("sources.txt"), folder.join(name));
+    std::fs::write(&sources, texts).unwrap();
+    let (sources, path) = (sources.to_str().unwrap(), table.to_str().unwrap());
+    let base = ["heads", "demo", "--source-file", sources, "--table", path, "--beams", "1", "--json"];
+    let printed = ok(&[&base[..], more].concat());
+    (std::fs::read_to_string(&table).unwrap(), printed)
+}
+
+#[test]
+fn an_interrupted_survey_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let texts = "I am here.\nYou are tired.\nWho is she?\n";
+    let (whole, printed) = survey(folder.path(), "whole.jsonl", texts, &[]);
+    assert_eq!(whole.lines().count(), 3 * 54);
+    let means: Vec<Value> = serde_json::from_str(&printed).unwrap();
+    assert_eq!(means.len(), 54);
+    assert_eq!(means[0]["sentences"], 3);
+    for cut in [0, 100, whole.len() / 2, whole.len()] {
+        std::fs::write(folder.path().join("again.jsonl.part"), &whole[..cut]).unwrap();
+        assert_eq!(
+            survey(folder.path(), "again.jsonl", texts, &["--force"]),
+            (whole.clone(), printed.clone())
+        );
+        assert!(!folder.path().join("again.jsonl.part").exists());
+    }
+    std::fs::write(folder.path().join("other.jsonl.part"), &whole).unwrap();
+    let sources = folder.path().join("sources.txt");
+    std::fs::write(&sources, "I am here.\nYou are tired.\nWhere are they?\n").unwrap();
+    let (sources, other) = (sources.to_str().unwrap(), folder.path().join("other.jsonl"));
+    let args =
+        ["heads", "demo", "--source-file", sources, "--table", other.to_str().unwrap(), "--beams", "1"];
+    assert!(fails(&args, 1).contains("other.jsonl.part"));
+}
