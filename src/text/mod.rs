@@ -9,11 +9,13 @@ mod byte_bpe;
 mod bytes;
 mod class;
 mod fairseq;
+mod fsmt;
 mod gemma;
 pub mod label;
 mod languages;
 mod m2m100;
 mod marian;
+mod moses;
 mod pipeline;
 mod plbart;
 mod prophetnet;
@@ -29,7 +31,7 @@ mod wordpiece;
 use std::sync::Arc;
 
 use class::Class;
-pub use label::{label, starts_word};
+pub use label::{label, starts_word, visible, word_starts};
 pub use languages::Languages;
 use languages::Tags;
 use pipeline::Pipeline;
@@ -73,6 +75,10 @@ impl Tokenizer {
             Class::Marian => {
                 let (source, target, tags) = marian::load(files, &settings)?;
                 (Arc::new(source), Arc::new(target), tags)
+            }
+            Class::Fsmt => {
+                let (source, target) = fsmt::load(files, &settings)?;
+                (Arc::new(source), Arc::new(target), Vec::new())
             }
             _ => {
                 let codec = one_codec(class, files, &settings)?;

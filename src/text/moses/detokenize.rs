@@ -1,0 +1,158 @@
+//! Moses' detokenizer: words to running text.
+
+use std::collections::HashMap;
+
+use super::super::scripted::is_space;
+use super::classes::Classes;
+
+const ESCAPED: [(&str, &str); 11] = [
+    ("&bar;", "|"),
+    ("&#124;", "|"),
+    ("&lt;", "<"),
+    ("&gt;", ">"),
+    ("&bra;", "["),
+    ("&ket;", "]"),
+    ("&quot;", "\""),
+    ("&apos;", "'"),
+    ("&#91;", "["),
+    ("&#93;", "]"),
+    ("&amp;", "&"),
+];
+
+/// Blocks of Chinese, Japanese and Korean characters, which are written without spaces.
+const CJK: [(char, char); 11] = [
+    ('\u{1100}', '\u{11ff}'),
+    ('\u{2e80}', '\u{a4cf}'),
+    ('\u{a840}', '\u{a87f}'),
+    ('\u{ac00}', '\u{d7af}'),
+    ('\u{f900}', '\u{faff}'),
+    ('\u{fe30}', '\u{fe4f}'),
+    ('\u{ff65}', '\u{ffdc}'),
+    ('\u{17000}', '\u{18aff}'),
+    ('\u{1b000}', '\u{1b12f}'),
+    ('\u{1b170}', '\u{1b2ff}'),
+    ('\u{20000}', '\u{2ffff}'),
+];
+
+fn is_cjk(c: char) -> bool {
+    CJK.iter().any(|(first, last)| (*first..=*last).contains(&c))
+}
+
+/// The detokenizer of one language.
+pub(crate) struct Detokenizer {
+    language: String,
+    classes: Classes,
+}
+
+/// Where the spaces of a word go.
+enum Side {
+    /// None before it.
+    Left,
+    /// None behind it.
+    Right,
+    /// One on either side.
+    Both,
+}
+
+impl Detokenizer {
+    /// The rules of a language; Czech and Finnish have none of their own here.
+    pub fn new(language: &str) -> Self {
+        Self { language: language.into(), classes: Classes::new() }
+    }
+
+    /// The text of tokenized words.
+    pub fn join(&self, words: &[&str]) -> String {
+        let text = format!(" {} ", words.join(" ")).replace(" @-@ ", "-");
+        let text = ESCAPED.iter().fold(text, |text, (from, to)| text.replace(from, to));
+        let words: Vec<&str> = text.split(is_space).filter(|word| !word.is_empty()).collect();
+        let mut out = String::new();
+        let mut space = " ";
+        let mut quotes: HashMap<String, usize> = HashMap::new();
+        for (at, word) in words.iter().enumerate() {
+            let before = at.checked_sub(1).and_then(|at| words.get(at)).copied();
+            let next = words.get(at + 1).copied();
+            if self.language == "fr" && matches!(*word, "?" | "!" | ":" | ";" | "\\" | "%") {
+                out.push(' ');
+            }
+            let side = self.side(word, before, next, &mut quotes);
+            if !matches!(side, Side::Left) {
+                out.push_str(space);
+            }
+            out.push_str(word);
+            space = if matches!(side, Side::Right) { "" } else { " " };
+        }
+        let squeezed = out.split(' ').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+        squeezed.trim_matches(is_space).to_string()
+    }
+
+    fn side(
+        &self,
+        word: &str,
+        before: Option<&str>,
+        next: Option<&str>,
+        quotes: &mut HashMap<String, usize>,
+    ) -> Side {
+        let all = |is: &dyn Fn(char) -> bool| word.chars().all(is);
+        if word.starts_with(is_cjk) && self.language != "ko" {
+            return if before.is_some_and(|before| before.ends_with(is_cjk)) {
+                Side::Left
+            } else {
+                Side::Both
+            };
+        }
+        if all(&|c| self.classes.is_currency(c) || "([{¿¡".contains(c)) {
+            return Side::Right;
+        }
+        if all(&|c| ",.?!:;\\%}])".contains(c)) {
+            return Side::Left;
+        }
+        let letter_at =
+            |text: &str, from: usize| text.chars().nth(from).is_some_and(|c| self.classes.is_letter(c));
+        if self.language == "en" && before.is_some() && word.starts_with('\'') && letter_at(word, 1) {
+            return Side::Left;
+        }
+        let elided =
+            word.strip_suffix('\'').is_some_and(|stem| stem.ends_with(|c| self.classes.is_letter(c)));
+        if matches!(self.language.as_str(), "fr" | "it" | "ga")
+            && elided
+            && next.is_some_and(|next| letter_at(next, 0))
+        {
+            return Side::Right;
+        }
+        if all(&|c| "'\"„“`".contains(c)) {
+            return self.quote(word, before, quotes);
+        }
+        Side::Both
+    }
+
+    /// Quotation marks open and close in turn.
+    fn quote(&self, word: &str, before: Option<&str>, quotes: &mut HashMap<String, usize>) -> Side {
+        let mark = if word.chars().all(|c| "„“”".contains(c)) { "\"" } else { word };
+        let count = quotes.entry(mark.to_string()).or_default();
+        let possessive =
+            self.language == "en" && word == "'" && before.is_some_and(|before| before.ends_with('s'));
+        match *count % 2 == 0 {
+            true if possessive => Side::Left,
+            open => {
+                *count += 1;
+                if open { Side::Right } else { Side::Left }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_become_text_again() {
+        let english = Detokenizer::new("en");
+        let words = ["He", "said", ":", "&quot;", "it", "&apos;s", "well", "@-@", "known", "&quot;", "."];
+        assert_eq!(english.join(&words), "He said: \"it's well-known\".");
+        assert_eq!(english.join(&["$", "5", "(", "five", ")"]), "$5 (five)");
+        assert_eq!(english.join(&[]), "");
+        assert_eq!(Detokenizer::new("fr").join(&["l&apos;", "été", "!"]), "l'été !");
+        assert_eq!(english.join(&["日", "本"]), "日本");
+    }
+}
