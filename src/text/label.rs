@@ -32,30 +32,70 @@ pub fn starts_word(piece: &str) -> bool {
     piece.starts_with(['▁', 'Ġ'])
 }
 
+/// How a vocabulary marks words.
+#[derive(Clone, Copy)]
+enum Marks {
+    /// `▁` or `Ġ` at the begin.
+    Begin,
+    /// `##` before the middle.
+    Middle,
+    /// `@@` where the word goes on.
+    Open,
+    /// `</w>` at the end.
+    End,
+    /// Spaces that are pieces of their own.
+    Spaces,
+    /// Nothing: every piece is a word.
+    None,
+}
+
+impl Marks {
+    /// The marks that a sequence shows.
+    fn of(tokens: &[Token]) -> Self {
+        let any = |mark: fn(&str) -> bool| tokens.iter().any(|token| !token.special && mark(&token.piece));
+        match () {
+            () if any(starts_word) => Marks::Begin,
+            () if any(|piece| piece.ends_with("</w>")) => Marks::End,
+            () if any(goes_on) => Marks::Open,
+            () if any(is_middle) => Marks::Middle,
+            () if any(is_blank) => Marks::Spaces,
+            () => Marks::None,
+        }
+    }
+
+    /// Whether a word begins between two pieces.
+    fn part(self, before: &str, piece: &str) -> bool {
+        match self {
+            Marks::Begin => starts_word(piece),
+            Marks::Middle => !is_middle(piece),
+            Marks::Open => !goes_on(before),
+            Marks::End => before.ends_with("</w>"),
+            Marks::Spaces => is_blank(before) || is_blank(piece),
+            Marks::None => true,
+        }
+    }
+}
+
+fn is_middle(piece: &str) -> bool {
+    piece.len() > 2 && piece.starts_with("##")
+}
+
+fn goes_on(piece: &str) -> bool {
+    piece.len() > 2 && piece.ends_with("@@")
+}
+
+fn is_blank(piece: &str) -> bool {
+    piece.chars().all(char::is_whitespace)
+}
+
 /// Which tokens of a sequence begin a word, by the marks that its vocabulary uses: `▁` or `Ġ` at the begin,
 /// `##` before the middle, `@@` or `</w>` at the end, or else spaces of their own. A special token is a word.
 pub fn word_starts(tokens: &[Token]) -> Vec<bool> {
-    let any = |mark: fn(&str) -> bool| tokens.iter().any(|token| !token.special && mark(&token.piece));
-    let middle = |piece: &str| piece.len() > 2 && piece.starts_with("##");
-    let open = |piece: &str| piece.len() > 2 && piece.ends_with("@@");
-    let blank = |piece: &str| piece.chars().all(char::is_whitespace);
-    let begins: Box<dyn Fn(&str, &str) -> bool> = if any(starts_word) {
-        Box::new(|_, piece| starts_word(piece))
-    } else if any(|piece| piece.ends_with("</w>")) {
-        Box::new(|before, _| before.ends_with("</w>"))
-    } else if any(open) {
-        Box::new(move |before, _| !open(before))
-    } else if any(middle) {
-        Box::new(move |_, piece| !middle(piece))
-    } else if any(blank) {
-        Box::new(move |before, piece| blank(before) || blank(piece))
-    } else {
-        Box::new(|_, _| true)
-    };
+    let marks = Marks::of(tokens);
     let starts = |(at, token): (usize, &Token)| match at.checked_sub(1).and_then(|before| tokens.get(before))
     {
         None => true,
-        Some(before) => token.special || before.special || begins(&before.piece, &token.piece),
+        Some(before) => token.special || before.special || marks.part(&before.piece, &token.piece),
     };
     tokens.iter().enumerate().map(starts).collect()
 }

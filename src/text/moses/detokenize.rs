@@ -131,7 +131,7 @@ impl Detokenizer {
         let count = quotes.entry(mark.to_string()).or_default();
         let possessive =
             self.language == "en" && word == "'" && before.is_some_and(|before| before.ends_with('s'));
-        match *count % 2 == 0 {
+        match count.is_multiple_of(2) {
             true if possessive => Side::Left,
             open => {
                 *count += 1;
