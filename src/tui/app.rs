@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::keymap::Keymap;
 use super::layout::Layout;
+use super::links::Keep;
 use super::overlays::Overlay;
 use super::reading::{Axis, Reading};
 use super::survey::Survey;
@@ -36,7 +37,7 @@ pub enum View {
 
 impl View {
     /// The views in the order of their tabs and keys.
-    pub const ALL: &[View] = &[View::Map, View::Grid];
+    pub const ALL: &[View] = &[View::Map, View::Text, View::Grid, View::Heads, View::Links, View::Flow];
 
     /// The name on its tab.
     pub fn name(self) -> &'static str {
@@ -48,6 +49,38 @@ impl View {
             View::Links => "Links",
             View::Flow => "Flow",
             View::Compare => "Compare",
+        }
+    }
+}
+
+/// Whose weights shade the texts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Over {
+    /// The selected head's.
+    #[default]
+    Head,
+    /// The mean over the marked heads, or over the layer's where none is marked.
+    Mean,
+    /// The maximum over them.
+    Max,
+}
+
+impl Over {
+    /// Its name on the screen.
+    pub fn name(self) -> &'static str {
+        match self {
+            Over::Head => "head",
+            Over::Mean => "mean",
+            Over::Max => "maximum",
+        }
+    }
+
+    /// The next of the three.
+    pub fn next(self) -> Self {
+        match self {
+            Over::Head => Over::Mean,
+            Over::Mean => Over::Max,
+            Over::Max => Over::Head,
         }
     }
 }
@@ -227,12 +260,28 @@ pub struct App {
     pub reading: Reading,
     /// Links at least this far apart count as far.
     pub distance: usize,
+    /// Whose weights shade the texts.
+    pub over: Over,
+    /// Texts show what the selected key receives, instead of what the selected query gives.
+    pub receives: bool,
+    /// Heads and links of the selected kind alone.
+    pub one_kind: bool,
+    /// Column that the table of heads is sorted by.
+    pub sort: usize,
+    /// Smallest first.
+    pub reverse: bool,
+    /// Which links the list keeps.
+    pub keep: Keep,
+    /// Selected line of the list of links.
+    pub link: usize,
     /// Heads marked in the overview.
     pub marks: BTreeSet<Head>,
     /// Places visited.
     pub history: History,
     /// What lies on top of the view; the last is the topmost.
     pub overlays: Vec<Overlay>,
+    /// Requests that the engine has not answered yet.
+    pub pending: usize,
     /// Work under way.
     pub job: Option<Job>,
     /// A short word about what just happened, shown until the next key.
@@ -266,9 +315,17 @@ impl App {
             zoom: None,
             reading: Reading::default(),
             distance: 4,
+            over: Over::default(),
+            receives: false,
+            one_kind: false,
+            sort: 0,
+            reverse: false,
+            keep: Keep::default(),
+            link: 0,
             marks: BTreeSet::new(),
             history: History::default(),
             overlays: Vec::new(),
+            pending: 1,
             notice: None,
             survey: Survey::default(),
             layout: Layout::default(),

@@ -72,6 +72,9 @@ use When::{Always, In};
 
 const MAPS: When = In(&[View::Map]);
 const ON_CELLS: When = In(&[View::Map, View::Text]);
+const TEXTS: When = In(&[View::Text]);
+const LISTS: When = In(&[View::Heads, View::Links]);
+const TABLE_OF_HEADS: When = In(&[View::Heads]);
 
 /// Every command, in the order of the help.
 pub const TABLE: &[Entry] = &[
@@ -134,6 +137,29 @@ pub const TABLE: &[Entry] = &[
         HEAD,
         In(&[View::Grid, View::Heads, View::Links]),
         "Open what is selected",
+    ),
+    entry(C::Sort, "sort", &["o"], "sort", HEAD, TABLE_OF_HEADS, "Sort by the next column"),
+    entry(C::SortBack, "sort-back", &["i"], "", HEAD, TABLE_OF_HEADS, "Sort by the column before"),
+    entry(C::Reverse, "reverse", &["O"], "reverse", HEAD, TABLE_OF_HEADS, "Sort the other way round"),
+    entry(C::OneKind, "one-kind", &["f"], "one kind", HEAD, LISTS, "The selected kind alone, or all kinds"),
+    entry(C::Keep, "keep", &["d"], "keep", HEAD, In(&[View::Links]), "Leave out punctuation, and sinks"),
+    entry(
+        C::Over,
+        "over",
+        &["o"],
+        "heads",
+        HEAD,
+        TEXTS,
+        "Shade by the head, or the mean or maximum of the marked heads or the layer",
+    ),
+    entry(
+        C::Receives,
+        "receives",
+        &["d"],
+        "gives/receives",
+        HEAD,
+        TEXTS,
+        "What the query gives, or what the key receives",
     ),
     entry(
         C::Mark,
@@ -219,6 +245,42 @@ pub const TABLE: &[Entry] = &[
     entry(C::Colormap, "colours", &["C"], "", LOOK, Always, "The next colour map"),
     entry(C::Glyphs, "glyphs", &["G"], "", LOOK, Always, "Draw weights as glyphs, or as colours"),
     entry(C::Show(View::Map), "map", &["1"], "", VIEW, Always, "Map: one head as a heatmap"),
+    entry(
+        C::Show(View::Text),
+        "text",
+        &["2"],
+        "",
+        VIEW,
+        Always,
+        "Text: source and target as paragraphs, shaded",
+    ),
+    entry(
+        C::Show(View::Heads),
+        "heads",
+        &["4"],
+        "",
+        VIEW,
+        Always,
+        "Heads: a table of all heads with their metrics",
+    ),
+    entry(
+        C::Show(View::Links),
+        "links",
+        &["5"],
+        "",
+        VIEW,
+        Always,
+        "Links: the strongest far links of all heads",
+    ),
+    entry(
+        C::Show(View::Flow),
+        "flow",
+        &["6"],
+        "",
+        VIEW,
+        Always,
+        "Flow: what an output token draws from where, through all layers",
+    ),
     entry(C::Show(View::Grid), "grid", &["3"], "", VIEW, Always, "Grid: every head of a kind"),
     entry(
         C::Palette,

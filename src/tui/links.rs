@@ -3,7 +3,8 @@
 use super::app::App;
 use super::reading;
 use super::survey;
-use crate::analysis::links::Link;
+use crate::analysis::links::{Link, is_punctuation};
+use crate::analysis::metrics::SINK;
 use crate::matrix::Matrix;
 
 /// The far links of the selected head, strongest first: from the survey, or found now where it has not come
@@ -16,6 +17,57 @@ pub fn far(app: &App) -> Vec<Link> {
     let Some(capture) = &app.capture else { return Vec::new() };
     capture.map(head).map(|map| survey::far_links(capture, head, &map, app.distance)).unwrap_or_default()
 }
+
+/// Which links the list keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// All but those of special tokens.
+    All,
+    /// No punctuation either.
+    #[default]
+    Words,
+    /// Nor links to a head's sink.
+    NoSinks,
+}
+
+impl Keep {
+    /// The next of the three.
+    pub fn next(self) -> Self {
+        match self {
+            Keep::All => Keep::Words,
+            Keep::Words => Keep::NoSinks,
+            Keep::NoSinks => Keep::All,
+        }
+    }
+}
+
+/// The far links of all heads that the list keeps, strongest first.
+pub fn everywhere(app: &App) -> Vec<Link> {
+    let Some(capture) = &app.capture else { return Vec::new() };
+    let mut links: Vec<Link> = Vec::new();
+    for (head, facts) in &app.survey.heads {
+        let kind = head.kind();
+        if app.one_kind && kind != app.place.head.kind() {
+            continue;
+        }
+        let (queries, keys) = (capture.queries(kind), capture.keys(kind));
+        let mark = |token: Option<&crate::token::Token>| token.is_some_and(is_punctuation);
+        links.extend(facts.links.iter().filter(|link| match app.keep {
+            Keep::All => true,
+            _ if mark(queries.get(link.query)) || mark(keys.get(link.key)) => false,
+            Keep::Words => true,
+            Keep::NoSinks => facts.metrics.sink <= SINK || facts.metrics.sink_key != link.key,
+        }));
+    }
+    links.sort_by(|a, b| {
+        b.weight.total_cmp(&a.weight).then((a.head, a.query, a.key).cmp(&(b.head, b.query, b.key)))
+    });
+    links.truncate(MOST_LISTED);
+    links
+}
+
+/// Links that the list shows, at most.
+const MOST_LISTED: usize = 1000;
 
 /// Selects the strongest link of the selected head, if it has far ones.
 pub fn open_at_strongest(app: &mut App) {

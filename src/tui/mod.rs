@@ -34,8 +34,9 @@ use messages::Message;
 use terminal::Screen;
 use theme::Theme;
 
+use crate::config::{self, Background};
 use crate::engine::{Event, OpenOptions, Request, RunOptions};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What to explore.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +54,25 @@ pub struct Settings {
     pub theme: Theme,
     /// Keys.
     pub keymap: Keymap,
+}
+
+impl Settings {
+    /// The settings of the program, on the terminal that the environment describes.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when the user's keys name a command or a key that does not exist.
+    pub fn new(config: &config::Settings, var: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let mut theme = Theme::detect(var);
+        match config.background {
+            Background::Auto => {}
+            Background::Dark => theme = theme.on(false),
+            Background::Light => theme = theme.on(true),
+        }
+        theme.colormap = config.colormap.unwrap_or(theme.colormap);
+        theme.glyphs = config.glyphs;
+        let keymap = Keymap::with(&config.keys).map_err(|wrong| Error::Usage(wrong.to_string()))?;
+        Ok(Self { theme, keymap })
+    }
 }
 
 /// Takes events of the engine to the screen; may be called from any thread.

@@ -127,22 +127,30 @@ pub fn read(map: &Matrix, queries: &Axis, keys: &Axis, reading: &Reading) -> Mat
         return map.clone();
     }
     let mut data = Vec::with_capacity(queries.len() * keys.len());
-    let mut row = vec![0.0f32; keys.len()];
-    for query in &queries.units {
-        row.fill(0.0);
-        for token in query.tokens.clone().filter(|&token| token < map.rows()) {
-            let weights = map.row(token);
-            for (sum, key) in row.iter_mut().zip(&keys.units) {
-                *sum += weights.get(key.tokens.clone()).map_or(0.0, |piece| piece.iter().sum());
-            }
-        }
-        let share = match reading.special {
-            Special::Renormalise => row.iter().sum::<f32>(),
-            _ => query.tokens.len() as f32,
-        };
-        data.extend(row.iter().map(|weight| if share > 0.0 { weight / share } else { 0.0 }));
+    for query in 0..queries.len() {
+        data.extend(read_row(map, queries, keys, reading, query));
     }
     Matrix::new(queries.len(), keys.len(), data)
+}
+
+/// One row of [`read`]: the weights of query place `query`, one a key place.
+pub fn read_row(map: &Matrix, queries: &Axis, keys: &Axis, reading: &Reading, query: usize) -> Vec<f32> {
+    let mut row = vec![0.0f32; keys.len()];
+    let Some(unit) = queries.units.get(query) else { return row };
+    for token in unit.tokens.clone().filter(|&token| token < map.rows()) {
+        let weights = map.row(token);
+        for (sum, key) in row.iter_mut().zip(&keys.units) {
+            *sum += weights.get(key.tokens.clone()).map_or(0.0, |piece| piece.iter().sum());
+        }
+    }
+    let share = match reading.special {
+        Special::Renormalise => row.iter().sum::<f32>(),
+        _ => unit.tokens.len() as f32,
+    };
+    for weight in &mut row {
+        *weight = if share > 0.0 { *weight / share } else { 0.0 };
+    }
+    row
 }
 
 #[cfg(test)]

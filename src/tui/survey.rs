@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::analysis::Context;
 use crate::analysis::links::{Link, LinkFilter, links};
+use crate::analysis::merge::{CrossRollout, Merge, cross_rollout, merge, rollout};
 use crate::analysis::metrics::{HeadMetrics, head_metrics};
 use crate::capture::Capture;
 use crate::matrix::Matrix;
@@ -31,6 +32,10 @@ pub struct Survey {
     pub heads: BTreeMap<Head, Facts>,
     /// Whether all are.
     pub complete: bool,
+    /// The rollout of the whole model, where it could be computed.
+    pub flow: Option<CrossRollout>,
+    /// Why it could not.
+    pub no_flow: Option<String>,
 }
 
 /// A part of a survey, as its thread sends it.
@@ -44,6 +49,8 @@ pub struct Surveyed {
     pub heads: Vec<(Head, Facts)>,
     /// Whether these were the last.
     pub complete: bool,
+    /// The rollout, or why there is none; comes with the last part.
+    pub flow: Option<Result<CrossRollout, String>>,
 }
 
 /// Measures every head of a capture, site by site; `tell` is called after each and stops the work by
@@ -58,12 +65,47 @@ pub fn run(serial: u64, capture: &Capture, distance: usize, mut tell: impl FnMut
                     heads.push((head, measure(capture, head, &map, distance)));
                 }
             }
-            if !tell(Surveyed { serial, distance, heads, complete: false }) {
+            if !tell(Surveyed { serial, distance, heads, complete: false, flow: None }) {
                 return;
             }
         }
     }
-    tell(Surveyed { serial, distance, heads: Vec::new(), complete: true });
+    tell(Surveyed { serial, distance, heads: Vec::new(), complete: true, flow: Some(flow(capture)) });
+}
+
+/// Longest side of a rollout: its time grows with the cube.
+const LONGEST_FLOW: usize = 768;
+
+/// Share of the residual connection in a rollout (Abnar and Zuidema 2020).
+const RESIDUAL: f32 = 0.5;
+
+fn flow(capture: &Capture) -> Result<CrossRollout, String> {
+    for kind in Kind::ALL {
+        if capture.layers(kind) == 0 {
+            return Err(format!(
+                "the flow through all layers needs {kind} attention, which this capture lacks"
+            ));
+        }
+    }
+    let (target, source) = capture.shape(Kind::Cross);
+    if target.max(source) > LONGEST_FLOW {
+        return Err(format!("the flow through all layers is shown for texts of up to {LONGEST_FLOW} tokens"));
+    }
+    let layers = |kind: Kind| -> crate::error::Result<Vec<Matrix>> {
+        (0..capture.layers(kind))
+            .map(|layer| {
+                let site = Site::new(kind, layer);
+                let maps: crate::error::Result<Vec<Matrix>> =
+                    (0..capture.heads(site)).map(|head| capture.map(site.head(head))).collect();
+                merge(&maps?, Merge::Mean)
+            })
+            .collect()
+    };
+    let all = || {
+        let encoder = rollout(&layers(Kind::Encoder)?, RESIDUAL)?;
+        cross_rollout(&encoder, &layers(Kind::Decoder)?, &layers(Kind::Cross)?, RESIDUAL)
+    };
+    all().map_err(|error| error.to_string())
 }
 
 /// The context of a kind's maps.

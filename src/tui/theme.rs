@@ -85,8 +85,13 @@ impl Theme {
             .iter()
             .find_map(|name| var(name).filter(|value| !value.is_empty()))
             .is_none_or(|value| value.to_ascii_lowercase().replace('-', "").contains("utf8"));
+        Self { depth, ascii: !utf8, ..Self::default() }.on(light)
+    }
+
+    /// The theme on a light or a dark background, with the colour map that suits it.
+    pub fn on(self, light: bool) -> Self {
         let colormap = if light { Colormap::Ink } else { Colormap::Magma };
-        Self { depth, light, colormap, ascii: !utf8, ..Self::default() }
+        Self { light, colormap, ..self }
     }
 
     /// Whether weights are drawn as glyphs.

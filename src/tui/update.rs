@@ -3,6 +3,7 @@
 mod click;
 mod engine;
 mod overlay;
+mod walk;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use super::action::{Action, Command, Effect};
 use super::app::{App, View};
 use super::links;
 use super::overlays::{Overlay, Side, picker};
+use super::views::heads::ORDER;
 use super::widgets::editor::Editor;
 use super::zoom::{self, STEPS, Step};
 use crate::engine::Request;
@@ -36,6 +38,11 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
             if part.serial == app.serial && part.distance == app.distance {
                 app.survey.heads.extend(part.heads);
                 app.survey.complete |= part.complete;
+                match part.flow {
+                    Some(Ok(flow)) => app.survey.flow = Some(flow),
+                    Some(Err(why)) => app.survey.no_flow = Some(why),
+                    None => {}
+                }
             }
             Vec::new()
         }
@@ -77,7 +84,7 @@ fn command_(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Show(view) => show(app, view),
         Command::Overview if app.view == View::Grid => app.view = app.before,
         Command::Overview => show(app, View::Grid),
-        Command::Open if app.view == View::Grid => app.view = View::Map,
+        Command::Open => open(app),
         Command::Back => {
             if let Some(place) = app.history.back((app.view, app.place)) {
                 (app.view, app.place) = place;
@@ -103,7 +110,7 @@ fn command_(app: &mut App, command: Command) -> Vec<Effect> {
         }
         _ if look(app, command) => {}
         _ if choose(app, command) => {}
-        _ => walk(app, command),
+        _ => walk_(app, command),
     }
     Vec::new()
 }
@@ -120,6 +127,19 @@ fn cancel(app: &mut App) -> Vec<Effect> {
         app.view = app.before;
     }
     Vec::new()
+}
+
+/// Opens what is selected in a list or an overview as a map.
+fn open(app: &mut App) {
+    app.history.leave(app.view, app.place);
+    if app.view == View::Links
+        && let Some(link) = links::everywhere(app).get(app.link)
+    {
+        app.place.head = link.head;
+        app.place.set_query(link.query);
+        app.place.set_key(link.key);
+    }
+    app.view = View::Map;
 }
 
 fn show(app: &mut App, view: View) {
@@ -181,6 +201,13 @@ fn look(app: &mut App, command: Command) -> bool {
             reading.threshold =
                 THRESHOLDS.into_iter().rev().find(|&t| t < reading.threshold - 1e-6).unwrap_or(0.0);
         }
+        Command::Sort => app.sort = (app.sort + 1) % ORDER.len(),
+        Command::SortBack => app.sort = (app.sort + ORDER.len() - 1) % ORDER.len(),
+        Command::Reverse => app.reverse = !app.reverse,
+        Command::OneKind => app.one_kind = !app.one_kind,
+        Command::Keep => app.keep = app.keep.next(),
+        Command::Over => app.over = app.over.next(),
+        Command::Receives => app.receives = !app.receives,
         Command::Colormap => {
             let sequential = &Colormap::ALL[..Colormap::ALL.len() - 1];
             app.theme.colormap = next_of(sequential, app.theme.colormap);
@@ -261,40 +288,17 @@ fn choose(app: &mut App, command: Command) -> bool {
 }
 
 /// Moves the cursor of the view.
-fn walk(app: &mut App, command: Command) {
+fn walk_(app: &mut App, command: Command) {
     if app.capture.is_none() {
         return;
     }
     match app.view {
-        View::Grid => walk_grid(app, command),
-        _ => walk_map(app, command),
+        View::Grid => walk::grid(app, command),
+        View::Heads => walk::heads(app, command),
+        View::Links => walk::links(app, command),
+        View::Text | View::Flow => walk::text(app, command),
+        _ => walk::map(app, command),
     }
-}
-
-fn walk_map(app: &mut App, command: Command) {
-    let (queries, keys) = (app.queries().len(), app.keys().len());
-    let (query, key) = (app.query(), app.key());
-    let window = app.layout.window.as_ref();
-    let (rows, cols) = window.map_or((1, 1), |window| window.covers());
-    let down = window.map_or(1, |window| window.rows.len()).max(2) - 1;
-    let across = window.map_or(1, |window| window.cols.len()).max(2) - 1;
-    let (query, key) = match command {
-        Command::Left => (query, key.saturating_sub(cols)),
-        Command::Right => (query, key + cols),
-        Command::Up => (query.saturating_sub(rows), key),
-        Command::Down => (query + rows, key),
-        Command::PageUp => (query.saturating_sub(down), key),
-        Command::PageDown => (query + down, key),
-        Command::PageLeft => (query, key.saturating_sub(across)),
-        Command::PageRight => (query, key + across),
-        Command::FirstKey => (query, 0),
-        Command::LastKey => (query, keys),
-        Command::FirstQuery => (0, key),
-        Command::LastQuery => (queries, key),
-        Command::Strongest => (query, links::strongest(app).unwrap_or(key)),
-        _ => return,
-    };
-    select(app, query.min(queries.saturating_sub(1)), key.min(keys.saturating_sub(1)));
 }
 
 /// Selects a pair of places on the axes.
@@ -306,35 +310,6 @@ fn select(app: &mut App, query: usize, key: usize) {
     }
     if app.key() != key {
         app.place.set_key(key_token);
-    }
-}
-
-fn walk_grid(app: &mut App, command: Command) {
-    let Some(capture) = app.capture.clone() else { return };
-    let heads = capture.heads_of(app.place.head.kind());
-    let at = heads.iter().position(|&head| head == app.place.head).unwrap_or(0);
-    let across = app.layout.tiles_across.max(1);
-    let page = (app.layout.page * across).max(across);
-    let last = heads.len().saturating_sub(1);
-    let to = match command {
-        Command::Left => at.saturating_sub(1),
-        Command::Right => at + 1,
-        Command::Up => at.checked_sub(across).unwrap_or(at),
-        Command::Down => {
-            if at + across <= last {
-                at + across
-            } else {
-                at
-            }
-        }
-        Command::PageUp => at.saturating_sub(page),
-        Command::PageDown => at + page,
-        Command::FirstKey => 0,
-        Command::LastKey => last,
-        _ => at,
-    };
-    if let Some(&head) = heads.get(to.min(last)) {
-        app.place.head = head;
     }
 }
 

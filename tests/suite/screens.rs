@@ -199,6 +199,31 @@ fn grid() {
 }
 
 #[test]
+fn text() {
+    snapshots("text", &made::sentence(), "2jll");
+    snapshots("text-encoder", &made::sentence(), "<tab>2ll");
+    snapshots("text-received", &made::awkward(), "2do");
+    snapshots("text-mean", &made::sentence(), "2o");
+}
+
+#[test]
+fn heads() {
+    snapshots("heads", &made::sentence(), "4jj");
+    snapshots("heads-kind", &made::sentence(), "4fooO<space>");
+}
+
+#[test]
+fn links() {
+    snapshots("links", &made::sentence(), "5jj");
+    snapshots("links-none", &made::sentence(), "5>>>>>>>>>>");
+}
+
+#[test]
+fn flow() {
+    snapshots("flow", &made::sentence(), "6ll");
+}
+
+#[test]
 fn overlays() {
     snapshots("help", &made::sentence(), "?");
     snapshots("palette", &made::sentence(), ":zoo");
@@ -251,13 +276,18 @@ fn working() {
 
 #[test]
 fn every_size_is_harmless() {
+    const WAYS: [&str; 12] = ["", "g", "1?", "1s", "1:", "1/", "1z", "1<tab>", "2", "4", "5", "6"];
     for capture in [made::sentence(), made::awkward(), made::long(70)] {
-        for width in (0..12).chain([20, 33, 64, 79]) {
-            for height in (0..10).chain([17, 24]) {
-                for keys in ["", "g", "?", "s", ":", "/", "z", "<tab>"] {
-                    Driver::over(Arc::clone(&capture), (width, height)).press(keys).draw();
+        let mut driver = Driver::over(capture, (80, 24));
+        for keys in WAYS {
+            driver.press(keys);
+            for width in [0, 1, 2, 3, 5, 8, 13, 21, 34, 64, 79, 130] {
+                for height in [0, 1, 2, 3, 4, 6, 8, 11, 17, 24, 50] {
+                    driver.size = (width, height);
+                    driver.draw();
                 }
             }
+            driver.press("<esc>");
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::tui::action::{Command, Effect};
 use crate::tui::app::{App, View};
 use crate::tui::layout::Hit;
 use crate::tui::overlays::Overlay;
+use crate::tui::views::heads;
 
 /// The left button went down, or was dragged.
 pub fn click(app: &mut App, at: Position, drag: bool) -> Vec<Effect> {
@@ -38,14 +39,32 @@ pub fn click(app: &mut App, at: Position, drag: bool) -> Vec<Effect> {
         Hit::Source(place) => {
             let token = app.axes.source.token_of(place);
             app.place.source_key = token;
-            if app.view == View::Text {
+            if app.view == View::Text && !app.receives {
                 app.place.source_query = token;
             }
         }
         Hit::Target(place) => app.place.target_query = app.axes.input.token_of(place),
         Hit::Tile(head) if app.place.head == head => app.view = View::Map,
         Hit::Tile(head) => app.place.head = head,
-        Hit::Row(_) | Hit::Item(_) => {}
+        Hit::Row(line) => return row(app, line),
+        Hit::Item(_) => {}
+    }
+    Vec::new()
+}
+
+/// A line of a list: the first click selects it, the second opens it.
+fn row(app: &mut App, line: usize) -> Vec<Effect> {
+    match app.view {
+        View::Links if app.link == line => return command_(app, Command::Open),
+        View::Links => app.link = line,
+        View::Heads => {
+            let Some(&head) = heads::rows(app).get(line) else { return Vec::new() };
+            if head == app.place.head {
+                return command_(app, Command::Open);
+            }
+            app.place.head = head;
+        }
+        _ => {}
     }
     Vec::new()
 }

@@ -9,6 +9,13 @@ use crate::tui::survey::Survey;
 
 /// Takes an event of the engine into the state.
 pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
+    if !matches!(event, Event::Progress(_)) {
+        app.pending = app.pending.saturating_sub(1);
+        // a newer request is still under way
+        if app.pending == 0 {
+            app.job = None;
+        }
+    }
     match event {
         Event::Progress(progress) => {
             if let Some(job) = &mut app.job {
@@ -25,7 +32,6 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
         }
         Event::Captured(capture) => {
             let first = app.capture.is_none();
-            app.job = None;
             app.serial += 1;
             app.axes = Axes::new(&capture, &app.reading);
             app.capture = Some(capture);
@@ -37,14 +43,14 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             survey(app)
         }
         Event::Failed(error) => {
-            app.job = None;
             let hint = error.hint();
             show_error(app, error.to_string(), hint);
             Vec::new()
         }
         Event::Cancelled => {
-            app.job = None;
-            app.notice = Some("stopped".into());
+            if app.pending == 0 {
+                app.notice = Some("stopped".into());
+            }
             Vec::new()
         }
     }
@@ -53,10 +59,10 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
 /// Runs the model on the texts of the state.
 pub fn run(app: &mut App) -> Vec<Effect> {
     if app.run.source.trim().is_empty() {
-        app.job = None;
         app.notice = Some("type a source to begin".into());
         return Vec::new();
     }
     app.job = Some(Job { what: "running".into(), progress: None });
+    app.pending += 1;
     vec![Effect::Ask(Request::Run(app.run.clone()))]
 }

@@ -161,9 +161,11 @@ fn map(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, sheet: &Sheet
     let keys_area = Rect { height: rows, ..below };
     axis::draw(buf, keys_area, app.keys(), &window, &flags, app.key(), theme);
     for y in 0..window.area.height {
-        let pixel = usize::from(y) * window.stacked;
-        let places = window.rows_of(pixel).start
-            ..window.rows_of((pixel + window.stacked - 1).min(window.pixels.0 - 1)).end;
+        if y % window.lines != (window.lines - 1) / 2 {
+            continue;
+        }
+        let pixels = window.pixels_at(y);
+        let places = window.rows_of(pixels.start).start..window.rows_of(pixels.end.saturating_sub(1)).end;
         let here = places.contains(&app.query());
         let query = if here { app.query() } else { places.start };
         let style = if here {

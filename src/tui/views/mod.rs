@@ -8,8 +8,13 @@
 //! ←→↑↓ move  [ ] head  …                                                   keys, or work under way
 //! ```
 
+pub mod flow;
 pub mod grid;
+pub mod heads;
+pub mod links;
 pub mod map;
+pub mod panel;
+pub mod text;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -49,6 +54,10 @@ pub fn draw(app: &App, cache: &mut Cache, buf: &mut Buffer) -> Layout {
     match (&app.capture, app.view) {
         (None, _) => opening(buf, body, app),
         (Some(_), View::Grid) => grid::draw(buf, body, app, &mut layout),
+        (Some(_), View::Text) => text::draw(buf, body, app, cache, &mut layout),
+        (Some(_), View::Heads) => heads::draw(buf, body, app, &mut layout),
+        (Some(_), View::Links) => links::draw(buf, body, app, &mut layout),
+        (Some(_), View::Flow) => flow::draw(buf, body, app, &mut layout),
         (Some(_), _) => map::draw(buf, body, app, cache, &mut layout),
     }
     if bottom > 0 {
@@ -63,13 +72,18 @@ pub fn draw(app: &App, cache: &mut Cache, buf: &mut Buffer) -> Layout {
 
 fn title(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let theme = &app.theme;
-    let tabs: usize = View::ALL.iter().map(|view| view.name().len() + 2).sum();
+    let wide = area.width >= 100;
+    let name = |view: View| {
+        let key = app.keymap.keys(Command::Show(view)).first().cloned().unwrap_or_default();
+        if wide { format!(" {key} {} ", view.name()) } else { format!(" {} ", view.name()) }
+    };
+    let tabs: usize = View::ALL.iter().map(|&view| width(&name(view))).sum();
     let left = part(area, 0, 0, area.width.saturating_sub(tabs as u16 + 1), 1);
     let x = put(buf, left, left.x, left.y, " attn-tui  ", theme.accent());
     put(buf, left, x, left.y, &model(app), theme.text());
     let mut x = area.right().saturating_sub(tabs as u16);
     for &view in View::ALL {
-        let text = format!(" {} ", view.name());
+        let text = name(view);
         let style = if view == app.view { theme.selected() } else { theme.dim() };
         let end = put(buf, area, x, area.y, &text, style);
         layout.hit(

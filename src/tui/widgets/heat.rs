@@ -107,6 +107,8 @@ impl Heat<'_> {
         } else if shade.color.is_some() {
             let text = if number.is_empty() {
                 crosshair(across, down, columns, ' ')
+            } else if across {
+                format!("{number:─^columns$}")
             } else {
                 format!("{number:^columns$}")
             };
