@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use attn_tui::capture::Capture;
-use attn_tui::engine::{Event, ModelInfo};
+use attn_tui::engine::{self, Event, ModelInfo, OpenOptions, Opened, RunOptions};
+use attn_tui::progress::Unwatched;
 use attn_tui::tui::action::{Action, Effect};
 use attn_tui::tui::app::App;
 use attn_tui::tui::cache::Cache;
@@ -19,31 +20,35 @@ use ratatui::crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyMo
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
 
-mod dev;
-
 /// Columns and rows of the pictures.
 const SIZE: (u16, u16) = (132, 36);
 
 /// A picture's name and the keys that lead to it.
-const PICTURES: [(&str, &str); 7] = [
-    ("map", "nn"),
-    ("text", "2nn"),
-    ("grid", "g"),
-    ("heads", "4"),
-    ("links", "5"),
-    ("flow", "6"),
-    ("help", "?"),
-];
+const PICTURES: [(&str, &str); 6] =
+    [("map", ""), ("text", "2"), ("grid", "g"), ("heads", "4"), ("links", "5"), ("flow", "6"), ("help", "?")];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/pictures");
     std::fs::create_dir_all(&folder)?;
-    let (info, capture) = dev::open()?;
+    let (info, capture) = open()?;
     for (name, keys) in PICTURES {
         let picture = svg(&frame(&info, &capture, keys));
         std::fs::write(folder.join(format!("{name}.svg")), picture)?;
     }
     Ok(())
+}
+
+/// The demo model and its run on its own example.
+fn open() -> attn_tui::error::Result<(ModelInfo, Arc<Capture>)> {
+    let options = OpenOptions { model: "demo".into(), ..OpenOptions::default() };
+    match engine::open(&options, &Unwatched)? {
+        Opened::Model(session) => {
+            let info = session.info().clone();
+            let run = RunOptions { source: info.example.clone(), ..RunOptions::default() };
+            Ok((info, Arc::new(session.run(&run, &Unwatched)?)))
+        }
+        Opened::Capture(capture) => Ok((ModelInfo::default(), Arc::from(capture))),
+    }
 }
 
 /// The frame that the explorer shows after these keys.

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::config;
 use crate::engine::Worker;
 use crate::error::{Error, Result};
 use crate::tui;
@@ -63,14 +64,12 @@ fn explore(args: &args::Explore) -> Result<()> {
         }
         None => None,
     };
-    tui::run_with(
-        tui::Start { model: args.open.options(&args.model), run },
-        tui::Settings::default(),
-        |tell| {
-            let worker = Worker::spawn(tell);
-            Box::new(move |request| worker.send(request))
-        },
-    )
+    let settings = config::Settings::load(config::Overrides::default())?;
+    let settings = tui::Settings::new(&settings, |name| std::env::var(name).ok())?;
+    tui::run_with(tui::Start { model: args.open.options(&args.model), run }, settings, |tell| {
+        let worker = Worker::spawn(tell);
+        Box::new(move |request| worker.send(request))
+    })
 }
 
 fn report(error: &Error) {

@@ -45,6 +45,7 @@ pub enum Command {
     Reverse,
     OneKind,
     Keep,
+    Pin,
     Over,
     Receives,
     Back,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::compare::Comparison;
 use super::keymap::Keymap;
 use super::layout::Layout;
 use super::links::Keep;
@@ -37,7 +38,8 @@ pub enum View {
 
 impl View {
     /// The views in the order of their tabs and keys.
-    pub const ALL: &[View] = &[View::Map, View::Text, View::Grid, View::Heads, View::Links, View::Flow];
+    pub const ALL: &[View] =
+        &[View::Map, View::Text, View::Grid, View::Heads, View::Links, View::Flow, View::Compare];
 
     /// The name on its tab.
     pub fn name(self) -> &'static str {
@@ -244,6 +246,12 @@ pub struct App {
     pub given: bool,
     /// What is being explored.
     pub capture: Option<Arc<Capture>>,
+    /// The capture that others are compared with.
+    pub pinned: Option<Arc<Capture>>,
+    /// The present capture against the pinned one.
+    pub comparison: Option<Comparison>,
+    /// Why they cannot be compared.
+    pub no_comparison: Option<String>,
     /// Counts captures.
     pub serial: u64,
     /// The capture's axes under the present reading.
@@ -290,6 +298,8 @@ pub struct App {
     pub survey: Survey,
     /// Where things were drawn in the last frame.
     pub layout: Layout,
+    /// Whether the selection is still where the program put it.
+    pub untouched: bool,
     /// Whether the program should end.
     pub done: bool,
 }
@@ -307,6 +317,9 @@ impl App {
             given: run.is_some(),
             run: run.unwrap_or_default(),
             capture: None,
+            pinned: None,
+            comparison: None,
+            no_comparison: None,
             serial: 0,
             axes: Axes::default(),
             place: Place::default(),
@@ -329,6 +342,7 @@ impl App {
             notice: None,
             survey: Survey::default(),
             layout: Layout::default(),
+            untouched: true,
             done: false,
         }
     }
@@ -361,6 +375,17 @@ impl App {
     /// Number of heads of the selected site.
     pub fn heads(&self) -> usize {
         self.capture.as_ref().map_or(0, |capture| capture.heads(self.place.head.site))
+    }
+
+    /// Compares the present capture with the pinned one.
+    pub fn compare(&mut self) {
+        (self.comparison, self.no_comparison) = match (&self.pinned, &self.capture) {
+            (Some(pinned), Some(capture)) => match Comparison::new(pinned, capture) {
+                Ok(comparison) => (Some(comparison), None),
+                Err(error) => (None, Some(error.to_string())),
+            },
+            _ => (None, None),
+        };
     }
 
     /// Brings the selection inside the capture.

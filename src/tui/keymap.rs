@@ -73,7 +73,7 @@ use When::{Always, In};
 const MAPS: When = In(&[View::Map]);
 const ON_CELLS: When = In(&[View::Map, View::Text]);
 const TEXTS: When = In(&[View::Text]);
-const LISTS: When = In(&[View::Heads, View::Links]);
+const LISTS: When = In(&[View::Heads, View::Links, View::Compare]);
 const TABLE_OF_HEADS: When = In(&[View::Heads]);
 
 /// Every command, in the order of the help.
@@ -135,7 +135,7 @@ pub const TABLE: &[Entry] = &[
         &["enter"],
         "open",
         HEAD,
-        In(&[View::Grid, View::Heads, View::Links]),
+        In(&[View::Grid, View::Heads, View::Links, View::Compare]),
         "Open what is selected",
     ),
     entry(C::Sort, "sort", &["o"], "sort", HEAD, TABLE_OF_HEADS, "Sort by the next column"),
@@ -282,6 +282,16 @@ pub const TABLE: &[Entry] = &[
         "Flow: what an output token draws from where, through all layers",
     ),
     entry(C::Show(View::Grid), "grid", &["3"], "", VIEW, Always, "Grid: every head of a kind"),
+    entry(
+        C::Show(View::Compare),
+        "compare",
+        &["7"],
+        "",
+        VIEW,
+        Always,
+        "Compare: the pinned capture and the present one",
+    ),
+    entry(C::Pin, "pin", &["P"], "", VIEW, Always, "Pin this capture, to compare others with it"),
     entry(
         C::Palette,
         "palette",

@@ -69,9 +69,18 @@ pub fn everywhere(app: &App) -> Vec<Link> {
 /// Links that the list shows, at most.
 const MOST_LISTED: usize = 1000;
 
-/// Selects the strongest link of the selected head, if it has far ones.
+/// Selects the strongest far link above the first layer, whose maps know little but positions: a place worth
+/// beginning at.
 pub fn open_at_strongest(app: &mut App) {
-    if let Some(link) = far(app).first() {
+    let links = everywhere(app);
+    let special = |link: &Link| {
+        let kind = link.head.kind();
+        let queries = app.capture.as_ref().map(|capture| capture.queries(kind));
+        queries.and_then(|queries| queries.get(link.query)).is_some_and(|token| token.special)
+    };
+    let above = links.iter().find(|link| link.head.layer() > 0 && !special(link));
+    if let Some(link) = above.or(links.first()) {
+        app.place.head = link.head;
         app.place.set_query(link.query);
         app.place.set_key(link.key);
     }

@@ -8,6 +8,7 @@
 pub mod action;
 pub mod app;
 pub mod cache;
+pub mod compare;
 pub mod input;
 pub mod keymap;
 pub mod labels;
@@ -125,6 +126,11 @@ fn explore(
                 Message::Suspend => Action::Do(action::Command::Suspend),
                 Message::End(signal) => return Ok(Some(signal)),
             };
+            // the test of the real program needs a panic while the screen is up
+            #[cfg(debug_assertions)]
+            if matches!(action, Action::Do(_)) && std::env::var_os("ATTN_TUI_PANIC").is_some() {
+                panic!("asked to panic");
+            }
             let effects = update::update(app, action);
             world.perform(screen, effects)?;
             if app.done {

@@ -183,6 +183,33 @@ impl Theme {
         self.ink([230, 150, 70], [190, 100, 20], Color::Yellow)
     }
 
+    /// The look of a change in `-1..=1`: one hue for more, another for less, nothing for none.
+    pub fn change(&self, change: f32) -> (char, Style) {
+        let size = if change.is_finite() { change.abs().min(1.0) } else { 0.0 };
+        if self.draws_glyphs() {
+            let glyph = match (size >= 0.05, change > 0.0, size >= 0.5) {
+                (false, ..) => '·',
+                (_, true, true) => '#',
+                (_, true, false) => '+',
+                (_, false, true) => '=',
+                (_, false, false) => '-',
+            };
+            return (glyph, if size >= 0.05 { self.text() } else { self.line() });
+        }
+        let step = (size * (LEVELS - 1) as f32).round() / (LEVELS - 1) as f32;
+        let (from, to) = match (self.light, change > 0.0) {
+            (false, true) => ([18.0, 18.0, 22.0], [255.0, 120.0, 80.0]),
+            (false, false) => ([18.0, 18.0, 22.0], [90.0, 150.0, 255.0]),
+            (true, true) => ([247.0, 247.0, 247.0], [178.0, 24.0, 43.0]),
+            (true, false) => ([247.0, 247.0, 247.0], [33.0, 102.0, 172.0]),
+        };
+        let mut mixed = [0u8; 3];
+        for (out, (a, b)) in mixed.iter_mut().zip(std::iter::zip(from, to)) {
+            *out = (a + (b - a) * step) as u8;
+        }
+        (' ', Style::new().bg(self.color(mixed)))
+    }
+
     /// Style of text on a shade: its background where there is colour; else the stronger, the more marked.
     pub fn shaded_text(&self, level: f32) -> Style {
         let shade = self.shade(level);

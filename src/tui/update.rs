@@ -21,6 +21,11 @@ use crate::site::{Kind, Site};
 /// Applies one action to the state and returns what the world should do. Pure: nothing else is read or
 /// written.
 pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
+    let by_user = !matches!(
+        action,
+        Action::Engine(_) | Action::Surveyed(_) | Action::Resize | Action::Crashed(_) | Action::End
+    );
+    app.untouched &= !by_user;
     match action {
         Action::Do(command) => {
             app.notice = None;
@@ -38,6 +43,9 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
             if part.serial == app.serial && part.distance == app.distance {
                 app.survey.heads.extend(part.heads);
                 app.survey.complete |= part.complete;
+                if part.complete && app.untouched {
+                    links::open_at_strongest(app);
+                }
                 match part.flow {
                     Some(Ok(flow)) => app.survey.flow = Some(flow),
                     Some(Err(why)) => app.survey.no_flow = Some(why),
@@ -102,6 +110,11 @@ fn command_(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Nearer => return set_distance(app, app.distance.saturating_sub(1).max(1)),
         Command::NextLink => next_link(app, true),
         Command::PreviousLink => next_link(app, false),
+        Command::Pin => {
+            app.pinned = app.capture.clone();
+            app.compare();
+            app.notice = Some("pinned: run another text, then compare".into());
+        }
         Command::Mark => {
             let head = app.place.head;
             if !app.marks.remove(&head) {
@@ -294,7 +307,7 @@ fn walk_(app: &mut App, command: Command) {
     }
     match app.view {
         View::Grid => walk::grid(app, command),
-        View::Heads => walk::heads(app, command),
+        View::Heads | View::Compare => walk::heads(app, command),
         View::Links => walk::links(app, command),
         View::Text | View::Flow => walk::text(app, command),
         _ => walk::map(app, command),

@@ -138,3 +138,12 @@ pub fn long(length: usize) -> Arc<Capture> {
     let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
     Arc::new(capture(&pieces, &pieces, 1, 1))
 }
+
+/// Cross-attention alone, as a recurrent network with attention has it.
+pub fn cross_alone() -> Capture {
+    let mut capture = capture(&["▁un", "▁deux", "</s>"], &["▁one", "▁two", "</s>"], 1, 1);
+    let cross = capture.maps.site(Site::new(Kind::Cross, 0)).expect("a map").clone();
+    capture.maps = MapStore::default();
+    capture.maps.insert(Site::new(Kind::Cross, 0), cross);
+    capture
+}

@@ -10,5 +10,8 @@ mod tokenizers;
 mod walls;
 mod weights;
 
+mod explorer;
 mod made;
 mod screens;
+#[cfg(unix)]
+mod terminal;

@@ -224,6 +224,26 @@ fn flow() {
 }
 
 #[test]
+fn compare() {
+    snapshots("compare-nothing", &made::sentence(), "7");
+    for size in SIZES {
+        let mut driver = Driver::over(made::sentence(), size);
+        driver.press("P7");
+        driver.act(Action::Engine(Event::Captured(Arc::new(made::capture(
+            &[
+                "▁The", "▁dog", "▁who", "▁live", "▁next", "▁to", "▁the", "▁door", "▁is", "▁play", "ing", ".",
+                "</s>",
+            ],
+            &["▁Le", "▁chien", "▁qui", "▁vit", "▁à", "▁côté", "▁joue", ".", "</s>"],
+            3,
+            6,
+        )))));
+        driver.press("jj");
+        insta::assert_snapshot!(format!("compare-{}x{}", size.0, size.1), picture(&driver.draw()));
+    }
+}
+
+#[test]
 fn overlays() {
     snapshots("help", &made::sentence(), "?");
     snapshots("palette", &made::sentence(), ":zoo");
@@ -276,7 +296,7 @@ fn working() {
 
 #[test]
 fn every_size_is_harmless() {
-    const WAYS: [&str; 12] = ["", "g", "1?", "1s", "1:", "1/", "1z", "1<tab>", "2", "4", "5", "6"];
+    const WAYS: [&str; 13] = ["", "g", "1?", "1s", "1:", "1/", "1z", "1<tab>", "2", "4", "5", "6", "P7"];
     for capture in [made::sentence(), made::awkward(), made::long(70)] {
         let mut driver = Driver::over(capture, (80, 24));
         for keys in WAYS {

@@ -8,7 +8,7 @@ use crate::tui::action::{Command, Effect};
 use crate::tui::app::{App, View};
 use crate::tui::layout::Hit;
 use crate::tui::overlays::Overlay;
-use crate::tui::views::heads;
+use crate::tui::views::{compare, heads};
 
 /// The left button went down, or was dragged.
 pub fn click(app: &mut App, at: Position, drag: bool) -> Vec<Effect> {
@@ -57,8 +57,12 @@ fn row(app: &mut App, line: usize) -> Vec<Effect> {
     match app.view {
         View::Links if app.link == line => return command_(app, Command::Open),
         View::Links => app.link = line,
-        View::Heads => {
-            let Some(&head) = heads::rows(app).get(line) else { return Vec::new() };
+        View::Heads | View::Compare => {
+            let ranked = || compare::ranked(app).get(line).map(|(head, _)| *head);
+            let listed = || heads::rows(app).get(line).copied();
+            let Some(head) = (if app.view == View::Heads { listed() } else { ranked() }) else {
+                return Vec::new();
+            };
             if head == app.place.head {
                 return command_(app, Command::Open);
             }

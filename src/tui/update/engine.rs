@@ -4,7 +4,6 @@ use super::{show_error, survey};
 use crate::engine::{Event, Request};
 use crate::tui::action::Effect;
 use crate::tui::app::{App, Axes, Job};
-use crate::tui::links;
 use crate::tui::survey::Survey;
 
 /// Takes an event of the engine into the state.
@@ -31,15 +30,12 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             run(app)
         }
         Event::Captured(capture) => {
-            let first = app.capture.is_none();
             app.serial += 1;
             app.axes = Axes::new(&capture, &app.reading);
             app.capture = Some(capture);
             app.survey = Survey::default();
             app.settle();
-            if first {
-                links::open_at_strongest(app);
-            }
+            app.compare();
             survey(app)
         }
         Event::Failed(error) => {

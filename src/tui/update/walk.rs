@@ -8,6 +8,7 @@ use crate::tui::action::Command;
 use crate::tui::app::{App, View};
 use crate::tui::layout::Hit;
 use crate::tui::links;
+use crate::tui::views::compare::ranked;
 use crate::tui::views::heads::rows;
 
 /// Moves from cell to cell.
@@ -67,9 +68,12 @@ pub fn grid(app: &mut App, command: Command) {
     }
 }
 
-/// Moves through the table of heads: the selected line is the selected head.
+/// Moves through a list of heads: the selected line is the selected head.
 pub fn heads(app: &mut App, command: Command) {
-    let heads = rows(app);
+    let heads = match app.view {
+        View::Compare => ranked(app).into_iter().map(|(head, _)| head).collect(),
+        _ => rows(app),
+    };
     let at = heads.iter().position(|&head| head == app.place.head).unwrap_or(0);
     if let Some(&head) = heads.get(line(app, command, at, heads.len())) {
         app.place.head = head;

@@ -12,15 +12,15 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::side;
 use crate::site::Kind;
 use crate::tui::app::App;
 use crate::tui::cache::{Cache, Sheet};
 use crate::tui::layout::{Hit, Layout};
-use crate::tui::links;
 use crate::tui::reading::Axis;
 use crate::tui::widgets::axis::{self, Flags};
-use crate::tui::widgets::bar::{bar, color_bar};
-use crate::tui::widgets::cells::{fit, fit_left, fit_right, part, put, width};
+use crate::tui::widgets::bar::color_bar;
+use crate::tui::widgets::cells::{fit_left, fit_right, part, put, width};
 use crate::tui::widgets::heat::{Heat, short};
 use crate::tui::widgets::passage;
 use crate::tui::zoom::{self, Window};
@@ -37,7 +37,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
     map(buf, upper, app, cache, &sheet, layout);
     if side > 0 {
         let panel = part(area, area.width - side, 0, side, area.height - text);
-        strongest(buf, panel, app, &sheet);
+        side::draw(buf, panel, app, &sheet, layout.window.as_ref());
     }
     if text > 0 {
         texts(buf, part(area, 0, area.height - text, area.width, text), app, &sheet, layout);
@@ -48,7 +48,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
 fn side_width(area: Rect) -> u16 {
     match area.width {
         0..=69 => 0,
-        70..=99 => 24,
+        70..=99 => 22,
         100..=139 => 30,
         _ => 38,
     }
@@ -140,7 +140,7 @@ fn map(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, sheet: &Sheet
             last,
         })
     };
-    let most = (below.height / 2).min(10);
+    let most = (below.height / 3).max(3).min(below.height / 2).min(10);
     let (flags, rows) =
         if below.height >= 2 { axis::layout(app.keys(), &view(below), most) } else { (Flags::Sparse, 0) };
     let room = part(below, 0, rows, below.width.saturating_sub(1), below.height - rows);
@@ -218,102 +218,6 @@ fn shows(app: &App, window: &Window) -> String {
         parts.push(format!("{how} of {down}×{across}"));
     }
     parts.join(", ")
-}
-
-/// The panel at the right: the row's strongest keys, what the row predicts, the head's far links.
-fn strongest(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet) {
-    let theme = &app.theme;
-    rule(buf, part(area, 0, 0, area.width, 1), &[(1, "strongest keys")], app);
-    put(buf, area, area.x, area.y, "┬", theme.line());
-    for y in area.y + 1..area.bottom() {
-        put(buf, area, area.x, y, "│", theme.line());
-    }
-    let inner = part(area, 2, 1, area.width.saturating_sub(3), area.height.saturating_sub(1));
-    let (query, selected) = (app.query(), app.key());
-    if query >= sheet.map.rows() || inner.is_empty() {
-        return;
-    }
-    let row = sheet.map.row(query);
-    let mut order: Vec<usize> =
-        (0..row.len()).filter(|&key| row.get(key).is_some_and(|w| *w > 0.0)).collect();
-    let by_weight = |a: &usize, b: &usize| {
-        row.get(*b).unwrap_or(&0.0).total_cmp(row.get(*a).unwrap_or(&0.0)).then(a.cmp(b))
-    };
-    const MOST: usize = 64;
-    if order.len() > MOST {
-        order.select_nth_unstable_by(MOST, by_weight);
-        order.truncate(MOST);
-    }
-    order.sort_by(by_weight);
-    let full = order.first().and_then(|&key| row.get(key)).copied().unwrap_or(1.0);
-    let candidates = candidates(app);
-    let links = links::cached(app);
-    let lists = u16::from(!candidates.is_empty()) * (candidates.len().min(3) as u16 + 2)
-        + u16::from(!links.is_empty()) * 5;
-    let keys = if inner.height > lists + 5 { inner.height - lists } else { inner.height };
-    let columns = usize::from(inner.width);
-    let labels = columns.saturating_sub(11).min(14);
-    let mut y = inner.y;
-    for &key in order.iter().take(usize::from(keys)) {
-        let weight = row.get(key).copied().unwrap_or(0.0);
-        let style = if key == selected { theme.accent() } else { theme.text() };
-        let x = put(buf, inner, inner.x, y, &fit_left(app.keys().label(key), labels), style);
-        let room = columns.saturating_sub(labels + 7);
-        put(buf, inner, x + 1, y, &bar(weight / full.max(1e-9), room), theme.bar());
-        let x = inner.right().saturating_sub(5);
-        put(buf, inner, x, y, &format!("{weight:.3}"), style);
-        y += 1;
-    }
-    if y + 3 < inner.bottom() && !candidates.is_empty() {
-        put(buf, inner, inner.x, y + 1, "predicts", theme.dim());
-        y += 2;
-        for (label, probability, chosen) in candidates.iter().take(3) {
-            let style = if *chosen { theme.accent() } else { theme.text() };
-            put(buf, inner, inner.x, y, &fit_left(label, labels), style);
-            put(buf, inner, inner.right().saturating_sub(5), y, &format!("{probability:.3}"), style);
-            y += 1;
-        }
-    }
-    if y + 3 < inner.bottom() && !links.is_empty() {
-        let title = format!("far links, beyond {}", app.distance);
-        put(buf, inner, inner.x, y + 1, &fit(&title, columns), theme.dim());
-        y += 2;
-        for link in links.iter() {
-            if y >= inner.bottom() {
-                break;
-            }
-            let here = (app.place.query(), app.place.key()) == (link.query, link.key);
-            let (queries, keys) = (app.queries(), app.keys());
-            let names = format!(
-                "{} ← {}",
-                queries.label(queries.unit_of(link.query)),
-                keys.label(keys.unit_of(link.key))
-            );
-            let style = if here { theme.accent() } else { theme.text() };
-            let numbers = format!(" {:>3.0} {:.2}", link.distance, link.weight);
-            put(buf, inner, inner.x, y, &fit(&names, columns.saturating_sub(width(&numbers))), style);
-            put(buf, inner, inner.right().saturating_sub(width(&numbers) as u16), y, &numbers, style);
-            y += 1;
-        }
-    }
-}
-
-/// What the selected decoder row predicts: label, probability, whether it is the target's token.
-fn candidates(app: &App) -> Vec<(String, f32, bool)> {
-    let Some(capture) = &app.capture else { return Vec::new() };
-    if app.place.head.kind() == Kind::Encoder {
-        return Vec::new();
-    }
-    let row = app.place.query();
-    let Some(prediction) = capture.predictions.get(row) else { return Vec::new() };
-    let target = capture.target.tokens.get(row).map(|token| token.id);
-    prediction
-        .candidates
-        .iter()
-        .map(|(token, probability)| {
-            (crate::tui::labels::label(token), *probability, Some(token.id) == target)
-        })
-        .collect()
 }
 
 /// Source and target as running text, shaded by the weights of the selected row.

@@ -8,12 +8,14 @@
 //! ←→↑↓ move  [ ] head  …                                                   keys, or work under way
 //! ```
 
+pub mod compare;
 pub mod flow;
 pub mod grid;
 pub mod heads;
 pub mod links;
 pub mod map;
 pub mod panel;
+pub mod side;
 pub mod text;
 
 use ratatui::buffer::Buffer;
@@ -58,7 +60,8 @@ pub fn draw(app: &App, cache: &mut Cache, buf: &mut Buffer) -> Layout {
         (Some(_), View::Heads) => heads::draw(buf, body, app, &mut layout),
         (Some(_), View::Links) => links::draw(buf, body, app, &mut layout),
         (Some(_), View::Flow) => flow::draw(buf, body, app, &mut layout),
-        (Some(_), _) => map::draw(buf, body, app, cache, &mut layout),
+        (Some(_), View::Compare) => compare::draw(buf, body, app, &mut layout),
+        (Some(_), View::Map) => map::draw(buf, body, app, cache, &mut layout),
     }
     if bottom > 0 {
         value(buf, part(area, 0, area.height - bottom, area.width, 1), app, cache);

@@ -1,0 +1,117 @@
+//! How long a key press takes to its frame, through the real update and drawing, and how many bytes the
+//! terminal is sent for it. `cargo bench --bench screen`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use attn_tui::capture::{Capture, MapStore, SiteMaps};
+use attn_tui::engine::{Event, ModelInfo};
+use attn_tui::site::{Kind, Site};
+use attn_tui::token::{Sequence, Token};
+use attn_tui::tui::action::Action;
+use attn_tui::tui::app::App;
+use attn_tui::tui::cache::Cache;
+use attn_tui::tui::keymap::Keymap;
+use attn_tui::tui::theme::Theme;
+use attn_tui::tui::{input, update, views};
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
+use ratatui::layout::Rect;
+use ratatui::{Terminal, TerminalOptions, Viewport};
+
+const SIZE: Rect = Rect { x: 0, y: 0, width: 200, height: 60 };
+const ROUNDS: usize = 15;
+
+fn main() {
+    println!("{:>6}  {:<28} {:>10} {:>10} {:>9}", "tokens", "key", "median ms", "worst ms", "bytes");
+    for length in [64, 1024, 4096] {
+        let capture = capture(length);
+        for (what, before, key) in [
+            ("right", "", 'l'),
+            ("next head", "", ']'),
+            ("next head, whole map", "z", ']'),
+            ("down, whole map", "z", 'j'),
+            ("zoom: whole map and back", "", 'z'),
+            ("text", "", '2'),
+            ("grid", "", '3'),
+        ] {
+            measure(length, what, &capture, before, key);
+        }
+    }
+}
+
+fn measure(length: usize, what: &str, capture: &Arc<Capture>, before: &str, key: char) {
+    let mut app = App::new("bench", None, Theme::default(), Keymap::default());
+    update::update(&mut app, Action::Engine(Event::Opened(ModelInfo::default())));
+    update::update(&mut app, Action::Engine(Event::Captured(Arc::clone(capture))));
+    let mut cache = Cache::default();
+    let options = TerminalOptions { viewport: Viewport::Fixed(SIZE) };
+    let mut terminal =
+        Terminal::with_options(CrosstermBackend::new(Vec::new()), options).expect("a terminal");
+    draw(&mut app, &mut cache, &mut terminal);
+    for key in before.chars() {
+        press(&mut app, key);
+        draw(&mut app, &mut cache, &mut terminal);
+    }
+    let mut times: Vec<Duration> = Vec::new();
+    let mut bytes = 0;
+    for _ in 0..ROUNDS {
+        terminal.backend_mut().writer_mut().clear();
+        let start = Instant::now();
+        press(&mut app, key);
+        draw(&mut app, &mut cache, &mut terminal);
+        times.push(start.elapsed());
+        bytes = bytes.max(terminal.backend().writer().len());
+        if "23".contains(key) {
+            press(&mut app, '1');
+            draw(&mut app, &mut cache, &mut terminal);
+        }
+    }
+    times.sort();
+    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+    let (median, worst) = (ms(times[ROUNDS / 2]), ms(times[ROUNDS - 1]));
+    println!("{length:>6}  {what:<28} {median:>10.2} {worst:>10.2} {bytes:>9}");
+}
+
+fn press(app: &mut App, key: char) {
+    let event = TerminalEvent::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE));
+    if let Some(action) = input::action(app, event) {
+        update::update(app, action);
+    }
+}
+
+fn draw(app: &mut App, cache: &mut Cache, terminal: &mut Terminal<CrosstermBackend<Vec<u8>>>) {
+    let mut layout = None;
+    terminal.draw(|frame| layout = Some(views::draw(app, cache, frame.buffer_mut()))).expect("a frame");
+    app.layout = layout.expect("a layout");
+}
+
+/// Two cross heads of `length` x `length` tokens.
+fn capture(length: usize) -> Arc<Capture> {
+    let tokens: Vec<Token> =
+        (0..length).map(|at| Token { id: at as u32, piece: format!("▁token{at}"), special: false }).collect();
+    let sequence = Sequence { text: String::new(), tokens: tokens.clone() };
+    let heads = 2;
+    let mut data = Vec::with_capacity(heads * length * length);
+    for head in 0..heads {
+        for i in 0..length {
+            for j in 0..length {
+                let noise = (i * 7919 + j * 104_729 + head * 31) % 1000;
+                let near = if i.abs_diff(j) < 3 { 0.2 } else { 0.0 };
+                data.push(near + noise as f32 / (1000.0 * length as f32));
+            }
+        }
+    }
+    let mut maps = MapStore::default();
+    maps.insert(Site::new(Kind::Cross, 0), SiteMaps::new(heads, length, length, data));
+    Arc::new(Capture {
+        model: "bench".into(),
+        model_type: "bench".into(),
+        source: sequence.clone(),
+        target: sequence,
+        decoder_input: tokens,
+        predictions: Vec::new(),
+        logits: None,
+        maps,
+    })
+}

@@ -1,0 +1,140 @@
+//! Two captures against each other: which tokens they share, and how each head changed on those.
+
+use std::collections::BTreeMap;
+
+use crate::capture::Capture;
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+use crate::site::{Head, Kind};
+use crate::token::Token;
+
+/// Pairs of token positions that two sequences share: (in the first, in the second), both rising.
+pub type Pairs = Vec<(usize, usize)>;
+
+/// What two captures have in common and how they differ.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Comparison {
+    /// Shared source tokens.
+    pub source: Pairs,
+    /// Shared decoder rows: those that are fed the same token.
+    pub target: Pairs,
+    /// How much each head changed, most first: the mean over shared rows of half the sum of absolute
+    /// differences over shared keys, 0 to 1.
+    pub changes: Vec<(Head, f32)>,
+}
+
+/// Longest texts that are aligned: time and memory grow with the product of their lengths.
+const LONGEST: usize = 2048;
+
+impl Comparison {
+    /// Compares the heads that both captures have.
+    ///
+    /// # Errors
+    /// [`Error::Text`] when a text is too long to be aligned.
+    pub fn new(a: &Capture, b: &Capture) -> Result<Self> {
+        let pairs = |a: &[Token], b: &[Token]| {
+            if a.len().max(b.len()) > LONGEST {
+                return Err(Error::Text(format!("texts of more than {LONGEST} tokens are not compared")));
+            }
+            Ok(shared(a, b))
+        };
+        let source = pairs(&a.source.tokens, &b.source.tokens)?;
+        let target = pairs(&a.decoder_input, &b.decoder_input)?;
+        let mut comparison = Self { source, target, changes: Vec::new() };
+        let mut changes = BTreeMap::new();
+        for head in b.all_heads() {
+            if let Some(difference) = comparison.difference(a, b, head) {
+                changes.insert(head, change(&difference));
+            }
+        }
+        comparison.changes = changes.into_iter().collect();
+        comparison.changes.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        Ok(comparison)
+    }
+
+    /// The shared queries of a kind.
+    pub fn queries(&self, kind: Kind) -> &Pairs {
+        if kind == Kind::Encoder { &self.source } else { &self.target }
+    }
+
+    /// The shared keys of a kind.
+    pub fn keys(&self, kind: Kind) -> &Pairs {
+        if kind == Kind::Decoder { &self.target } else { &self.source }
+    }
+
+    /// The second capture's weights minus the first's, `[shared queries, shared keys]`; `None` where one of
+    /// them lacks the head.
+    pub fn difference(&self, a: &Capture, b: &Capture, head: Head) -> Option<Matrix> {
+        let (first, second) = (a.map(head).ok()?, b.map(head).ok()?);
+        let (queries, keys) = (self.queries(head.kind()), self.keys(head.kind()));
+        let mut data = Vec::with_capacity(queries.len() * keys.len());
+        for &(i, k) in queries {
+            for &(j, l) in keys {
+                data.push(second.get(k, l).unwrap_or(0.0) - first.get(i, j).unwrap_or(0.0));
+            }
+        }
+        Some(Matrix::new(queries.len(), keys.len(), data))
+    }
+}
+
+fn change(difference: &Matrix) -> f32 {
+    let sum: f64 = difference.as_slice().iter().map(|d| f64::from(d.abs())).sum();
+    (sum / 2.0 / difference.rows().max(1) as f64) as f32
+}
+
+/// The longest common subsequence of two sequences of tokens, by their pieces (Wagner and Fischer 1974).
+fn shared(a: &[Token], b: &[Token]) -> Pairs {
+    let width = b.len() + 1;
+    let mut longest = vec![0u32; (a.len() + 1) * width];
+    let at = |i: usize, j: usize| i * width + j;
+    for (i, x) in a.iter().enumerate().rev() {
+        for (j, y) in b.iter().enumerate().rev() {
+            let value = if x.piece == y.piece {
+                longest.get(at(i + 1, j + 1)).map_or(0, |n| n + 1)
+            } else {
+                let (down, right) = (longest.get(at(i + 1, j)), longest.get(at(i, j + 1)));
+                down.max(right).copied().unwrap_or(0)
+            };
+            if let Some(slot) = longest.get_mut(at(i, j)) {
+                *slot = value;
+            }
+        }
+    }
+    let (mut i, mut j) = (0, 0);
+    let mut pairs = Vec::new();
+    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
+        if x.piece == y.piece {
+            pairs.push((i, j));
+            (i, j) = (i + 1, j + 1);
+        } else if longest.get(at(i + 1, j)) >= longest.get(at(i, j + 1)) {
+            i += 1;
+        } else {
+            j += 1;
+        }
+    }
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(text: &str) -> Vec<Token> {
+        text.split(' ').map(|piece| Token { id: 0, piece: piece.into(), special: false }).collect()
+    }
+
+    #[test]
+    fn what_two_sentences_share_keeps_its_order() {
+        let a = tokens("the dog near the house is old");
+        let b = tokens("the dogs near the old house are old");
+        assert_eq!(shared(&a, &b), [(0, 0), (2, 2), (3, 3), (4, 5), (6, 7)]);
+        assert_eq!(shared(&a, &a).len(), a.len());
+        assert!(shared(&a, &[]).is_empty());
+    }
+
+    #[test]
+    fn change_is_half_the_absolute_difference_a_row() {
+        let difference = Matrix::new(2, 2, vec![0.5, -0.5, 0.0, 0.0]);
+        assert_eq!(change(&difference), 0.25);
+    }
+}

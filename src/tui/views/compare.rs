@@ -1,0 +1,159 @@
+//! Two captures side by side: the pinned one, the present one, and their difference on the tokens that both
+//! have; heads ranked by how much they changed.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::grid::thumbnail;
+use super::heads::layout_first;
+use super::map::rule;
+use crate::capture::Capture;
+use crate::matrix::Matrix;
+use crate::paint::{Pool, Window, pool};
+use crate::site::{Head, Kind};
+use crate::tui::app::App;
+use crate::tui::labels::label;
+use crate::tui::layout::{Hit, Layout};
+use crate::tui::widgets::bar::bar;
+use crate::tui::widgets::cells::{fit, fit_left, fit_right, part, put, wrap};
+
+/// Draws the view.
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
+    let (Some(pinned), Some(present), Some(comparison)) = (&app.pinned, &app.capture, &app.comparison) else {
+        let how = match &app.no_comparison {
+            Some(why) => why.clone(),
+            None => "Nothing is pinned yet. P pins this capture; then run another source (s) or target (t), and \
+                     this view shows the two side by side, with every head's difference on the tokens that both \
+                     texts share."
+                .into(),
+        };
+        for (y, line) in
+            (area.y + 1..area.bottom()).zip(wrap(&how, usize::from(area.width.saturating_sub(4))))
+        {
+            put(buf, area, area.x + 2, y, &line, app.theme.text());
+        }
+        return;
+    };
+    let list = if area.width >= 60 { 34 } else { area.width };
+    heads(buf, part(area, 0, 0, list, area.height), app, layout);
+    let maps = part(area, list, 0, area.width - list, area.height);
+    if maps.width < 20 || maps.height < 8 {
+        return;
+    }
+    let head = app.place.head;
+    let third = maps.height / 3;
+    let wide = maps.width >= 3 * maps.height;
+    let places = if wide {
+        let w = maps.width / 3;
+        [0, 1, 2].map(|at| part(maps, at * w, 0, w, maps.height))
+    } else {
+        [0, 1, 2].map(|at| part(maps, 0, at * third, maps.width, third))
+    };
+    let causal = head.kind() == Kind::Decoder;
+    let shared = format!(
+        "difference on {} × {} shared tokens",
+        comparison.queries(head.kind()).len(),
+        comparison.keys(head.kind()).len()
+    );
+    let titled = |capture: &Capture, name: &str| format!("{name}: {}", capture.source.text);
+    for ((place, title), map) in places
+        .into_iter()
+        .zip([titled(pinned, "pinned"), titled(present, "present"), shared])
+        .zip([pinned.map(head).ok(), present.map(head).ok(), comparison.difference(pinned, present, head)])
+        .take(3)
+    {
+        let line = part(place, 0, 0, place.width, 1);
+        rule(buf, line, &[(1, &fit(&title, usize::from(place.width).saturating_sub(4)))], app);
+        let picture = part(place, 1, 1, place.width.saturating_sub(2), place.height.saturating_sub(1));
+        let Some(map) = map else {
+            put(buf, picture, picture.x, picture.y, "has no such head", app.theme.dim());
+            continue;
+        };
+        let rows = (map.rows() as u16 * 2).max(2).min(picture.height);
+        let picture = part(
+            picture,
+            0,
+            0,
+            picture.width,
+            if wide { rows.max(picture.height / 2) } else { picture.height },
+        );
+        if title.starts_with("difference") {
+            difference(buf, picture, app, &map, head);
+        } else {
+            thumbnail(buf, picture, &app.theme, &map, app.reading.scale, causal);
+        }
+    }
+}
+
+fn heads(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
+    let theme = &app.theme;
+    let rows = ranked(app);
+    rule(buf, part(area, 0, 0, area.width, 1), &[(1, "heads by change")], app);
+    let list = part(area, 0, 1, area.width.saturating_sub(1), area.height.saturating_sub(1));
+    let room = usize::from(list.height);
+    let selected = rows.iter().position(|(head, _)| *head == app.place.head).unwrap_or(0);
+    let first = layout_first(app.layout.first, selected, room, rows.len());
+    let full = rows.first().map_or(1.0, |(_, change)| change.max(1e-6));
+    for (y, (at, (head, change))) in (list.y..list.bottom()).zip(rows.iter().enumerate().skip(first)) {
+        let row = Rect { y, height: 1, ..list };
+        let style = if at == selected { theme.selected() } else { theme.text() };
+        let x = put(buf, row, row.x, y, &fit_left(&format!(" {head}"), 13), style);
+        let x = put(buf, row, x, y, &fit_right(&format!("{change:.3} "), 7), theme.text());
+        put(buf, row, x, y, &bar(change / full, usize::from(row.right().saturating_sub(x + 1))), theme.bar());
+        layout.hit(row, Hit::Row(at));
+    }
+    layout.page = room;
+    layout.first = first;
+}
+
+/// The heads in the order of the list.
+pub fn ranked(app: &App) -> Vec<(Head, f32)> {
+    let Some(comparison) = &app.comparison else { return Vec::new() };
+    let kind = app.place.head.kind();
+    comparison.changes.iter().filter(|(head, _)| !app.one_kind || head.kind() == kind).copied().collect()
+}
+
+/// The difference as cells, and below it the three largest in words.
+fn difference(buf: &mut Buffer, area: Rect, app: &App, map: &Matrix, head: Head) {
+    let (Some(present), Some(comparison)) = (&app.capture, &app.comparison) else { return };
+    let mut largest: Vec<(f32, usize, usize)> = Vec::new();
+    for row in 0..map.rows() {
+        for (col, &value) in map.row(row).iter().enumerate() {
+            if largest.len() < 3 || largest.last().is_some_and(|worst| value.abs() > worst.0.abs()) {
+                largest.push((value, row, col));
+                largest.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()));
+                largest.truncate(3);
+            }
+        }
+    }
+    let words = if area.height >= 9 { 4 } else { 0 };
+    let cells = part(area, 0, 0, area.width, area.height - words);
+    let top = largest.first().map_or(1.0, |(value, ..)| value.abs().max(1e-6));
+    let positive = Matrix::from_fn(map.rows(), map.cols(), |i, j| map.get(i, j).unwrap_or(0.0).max(0.0));
+    let negative = Matrix::from_fn(map.rows(), map.cols(), |i, j| (-map.get(i, j).unwrap_or(0.0)).max(0.0));
+    let (rows, cols) = (usize::from(cells.height), usize::from(cells.width));
+    // each sign is pooled by itself, so that neighbours of opposite sign do not hide each other
+    let whole = Window::whole(map);
+    let (up, down) =
+        (pool(&positive, &whole, rows, cols, Pool::Max), pool(&negative, &whole, rows, cols, Pool::Max));
+    for y in 0..cells.height {
+        for x in 0..cells.width {
+            let i = usize::from(y) * up.rows() / rows.max(1);
+            let j = usize::from(x) * up.cols() / cols.max(1);
+            let (more, less) = (up.get(i, j).unwrap_or(0.0), down.get(i, j).unwrap_or(0.0));
+            let value = if more >= less { more } else { -less };
+            let (glyph, style) = app.theme.change(value / top);
+            if let Some(cell) = buf.cell_mut((cells.x + x, cells.y + y)) {
+                cell.set_char(glyph).set_style(style);
+            }
+        }
+    }
+    let (queries, keys) = (present.queries(head.kind()), present.keys(head.kind()));
+    for (y, (value, row, col)) in (cells.bottom() + 1..area.bottom()).zip(largest) {
+        let query = comparison.queries(head.kind()).get(row).and_then(|(_, at)| queries.get(*at));
+        let key = comparison.keys(head.kind()).get(col).and_then(|(_, at)| keys.get(*at));
+        let name = |token: Option<&crate::token::Token>| token.map(label).unwrap_or_default();
+        let text = format!("{value:+.3} {} ← {}", name(query), name(key));
+        put(buf, area, area.x, y, &text, app.theme.text());
+    }
+}

@@ -1,0 +1,286 @@
+//! The explorer's logic as (state, keys, state), and random input that must not break it.
+
+use std::sync::Arc;
+
+use attn_tui::engine::{Event, Request};
+use attn_tui::error::Error;
+use attn_tui::tui::action::{Action, Effect};
+use ratatui::crossterm::event::{
+    Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+use ratatui::layout::Rect;
+
+use crate::made;
+use crate::screens::Driver;
+
+/// View, head, query, key.
+fn place(driver: &Driver) -> String {
+    let app = &driver.app;
+    format!("{} {} q{} k{}", app.view.name(), app.place.head, app.place.query(), app.place.key())
+}
+
+#[test]
+fn keys_move_the_selection() {
+    for (keys, expected) in [
+        ("", "Map cross.0.0 q0 k0"),
+        ("jjl", "Map cross.0.0 q2 k1"),
+        ("<down><down><right>", "Map cross.0.0 q2 k1"),
+        ("hk", "Map cross.0.0 q0 k0"),
+        ("$", "Map cross.0.0 q0 k11"),
+        ("J$", "Map cross.0.0 q9 k11"),
+        ("]", "Map cross.0.1 q0 k0"),
+        ("[", "Map cross.0.5 q0 k0"),
+        ("}}", "Map cross.2.0 q0 k0"),
+        ("}}}", "Map cross.0.0 q0 k0"),
+        // the cursor stays on its tokens: the source key of the cross map is that of the encoder's
+        ("jjlll<tab>", "Map encoder.0.0 q0 k3"),
+        ("jjlll<tab><tab>", "Map decoder.0.0 q2 k0"),
+        ("jjlll<tab><tab><tab>", "Map cross.0.0 q2 k3"),
+        ("}]g", "Grid cross.1.1 q0 k0"),
+        ("glj<enter>", "Map cross.1.1 q0 k0"),
+        ("gg", "Map cross.0.0 q0 k0"),
+        ("2g<esc>", "Text cross.0.0 q0 k0"),
+        ("2ll", "Text cross.0.0 q2 k0"),
+        ("6l1", "Map cross.0.0 q1 k0"),
+        (":2.4<enter>", "Map cross.2.4 q0 k0"),
+        (":enc 1.3<enter>", "Map encoder.1.3 q0 k0"),
+        (":2.4<enter>u", "Map cross.0.0 q0 k0"),
+        (":2.4<enter>uU", "Map cross.2.4 q0 k0"),
+        (":qzx<enter>", "Map cross.0.0 q0 k0"),
+        ("/play<enter>", "Map cross.0.0 q0 k8"),
+        ("/côté<enter>", "Map cross.0.0 q5 k0"),
+        ("w$", "Map cross.0.0 q0 k11"),
+        ("wll", "Map cross.0.0 q0 k3"),
+        ("wllw", "Map cross.0.0 q0 k3"),
+        ("x$", "Map cross.0.0 q0 k10"),
+        ("?jj<esc>j", "Map cross.0.0 q1 k0"),
+        ("zj-+", "Map cross.0.0 q1 k0"),
+    ] {
+        let mut driver = Driver::over(made::sentence(), (80, 24));
+        driver.app.place = Default::default();
+        driver.press(keys);
+        assert_eq!(place(&driver), expected, "after {keys:?}");
+    }
+}
+
+#[test]
+fn far_links_are_walked_in_order_and_back_returns() {
+    let mut driver = Driver::over(made::sentence(), (80, 24));
+    driver.press(":3.3<enter>").press(":enc 0.3<enter>n");
+    let first = place(&driver);
+    let links = attn_tui::tui::links::far(&driver.app);
+    assert!(links.len() > 2 && links.windows(2).all(|pair| pair[0].weight >= pair[1].weight));
+    assert!(links.iter().all(|link| link.distance > 4.0));
+    assert_eq!(first, format!("Map encoder.0.3 q{} k{}", links[0].query, links[0].key));
+    driver.press("n");
+    assert_ne!(place(&driver), first);
+    driver.press("N");
+    assert_eq!(place(&driver), first);
+    driver.press("uu");
+    assert_eq!(place(&driver), first);
+}
+
+#[test]
+fn a_link_of_the_list_opens_as_a_map() {
+    let mut driver = Driver::over(made::sentence(), (80, 24));
+    driver.press("5j");
+    let link = attn_tui::tui::links::everywhere(&driver.app)[1];
+    driver.press("<enter>");
+    assert_eq!(place(&driver), format!("Map {} q{} k{}", link.head, link.query, link.key));
+}
+
+#[test]
+fn the_table_of_heads_sorts_and_selects() {
+    let mut driver = Driver::over(made::sentence(), (80, 24));
+    driver.press("4<home>");
+    let heads = attn_tui::tui::views::heads::rows(&driver.app);
+    assert_eq!(driver.app.place.head, heads[0]);
+    let far = |head| driver.app.survey.heads[head].metrics.far_mass;
+    assert!(heads.windows(2).all(|pair| far(&pair[0]) >= far(&pair[1])));
+    driver.press("O");
+    let mut reversed = attn_tui::tui::views::heads::rows(&driver.app);
+    reversed.reverse();
+    assert_eq!(reversed.len(), heads.len());
+    assert_eq!(reversed[0], heads[0]);
+}
+
+#[test]
+fn texts_are_typed_and_run() {
+    let mut driver = Driver::over(made::sentence(), (80, 24));
+    driver.press("s<ctrl-u>Hé<enter>");
+    let run = |driver: &Driver| match driver.asked.last() {
+        Some(Effect::Ask(Request::Run(run))) => run.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((run(&driver).source.as_str(), run(&driver).target), ("Hé", None));
+    driver.press("t<ctrl-u>Ja<enter>");
+    assert_eq!(run(&driver).target.as_deref(), Some("Ja"));
+    driver.press("T");
+    assert_eq!((run(&driver).source.as_str(), run(&driver).target), ("Hé", None));
+    let asked = driver.asked.len();
+    driver.press("sxyz<esc>");
+    assert_eq!(driver.asked.len(), asked);
+    driver.press("<esc>");
+    assert_eq!(driver.asked.last(), Some(&Effect::Ask(Request::Cancel)));
+}
+
+#[test]
+fn a_replaced_run_does_not_end_the_newer_one() {
+    let mut driver = Driver::over(made::sentence(), (80, 24));
+    driver.press("s<ctrl-u>a<enter>s<ctrl-u>b<enter>");
+    driver.act(Action::Engine(Event::Cancelled));
+    assert!(driver.app.job.is_some());
+    driver.act(Action::Engine(Event::Captured(made::awkward())));
+    assert!(driver.app.job.is_none());
+}
+
+#[test]
+fn a_failure_leaves_the_capture() {
+    let mut driver = Driver::over(made::sentence(), (80, 24));
+    driver.press("s<ctrl-u>a<enter>");
+    driver.act(Action::Engine(Event::Failed(Error::Text("too long".into()))));
+    assert!(driver.app.job.is_none() && driver.app.capture.is_some());
+    driver.press("<esc>j");
+    assert!(driver.app.overlays.is_empty());
+}
+
+#[test]
+fn text_is_copied() {
+    let mut driver = Driver::over(made::sentence(), (80, 24));
+    driver.app.place = Default::default();
+    driver.press("yY<ctrl-y>");
+    let copied: Vec<&String> = driver
+        .asked
+        .iter()
+        .filter_map(|effect| if let Effect::Copy(text) = effect { Some(text) } else { None })
+        .collect();
+    assert!(copied[0].starts_with("cross.0.0 <pad> → The 0."), "{}", copied[0]);
+    assert_eq!(copied[1].lines().count(), 12);
+    assert_eq!(copied[2].lines().count(), 11);
+}
+
+#[test]
+fn the_mouse_picks_what_it_hits() {
+    let mut driver = Driver::over(made::sentence(), (120, 40));
+    driver.app.place = Default::default();
+    driver.draw();
+    let click = |driver: &mut Driver, area: Rect| {
+        driver.send(TerminalEvent::Mouse(MouseEvent {
+            kind: MouseEventKind::Down(MouseButton::Left),
+            column: area.x + area.width / 2,
+            row: area.y,
+            modifiers: KeyModifiers::NONE,
+        }));
+    };
+    let window = driver.app.layout.window.clone().unwrap();
+    let cell = Rect::new(window.area.x + 3 * window.columns, window.area.y + 2 * window.lines, 2, 1);
+    click(&mut driver, cell);
+    assert_eq!(place(&driver), "Map cross.0.0 q2 k3");
+    for (text, expected) in [("Heads", "Heads"), ("Grid", "Grid")] {
+        let area = find(&mut driver, text);
+        click(&mut driver, area);
+        assert_eq!(driver.app.view.name(), expected);
+    }
+    let tile = find(&mut driver, "1.2");
+    click(&mut driver, tile);
+    assert_eq!(driver.app.place.head.to_string(), "cross.1.2");
+    click(&mut driver, tile);
+    assert_eq!(driver.app.view.name(), "Map");
+}
+
+/// Where a text stands on the screen.
+fn find(driver: &mut Driver, text: &str) -> Rect {
+    let buffer = driver.draw();
+    for y in 0..buffer.area.height {
+        let line: Vec<&str> = (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect();
+        let wanted: Vec<String> = text.chars().map(String::from).collect();
+        if let Some(x) = line.windows(wanted.len()).position(|w| w == wanted.as_slice()) {
+            return Rect::new(x as u16, y, wanted.len() as u16, 1);
+        }
+    }
+    panic!("no {text:?} on the screen");
+}
+
+/// A small generator (SplitMix64), so that a failure can be run again from its seed.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % below.max(1) as u64) as usize
+    }
+}
+
+fn random_event(random: &mut Random, size: (u16, u16)) -> TerminalEvent {
+    const CODES: [KeyCode; 14] = [
+        KeyCode::Left,
+        KeyCode::Right,
+        KeyCode::Up,
+        KeyCode::Down,
+        KeyCode::Enter,
+        KeyCode::Esc,
+        KeyCode::Tab,
+        KeyCode::BackTab,
+        KeyCode::Backspace,
+        KeyCode::Delete,
+        KeyCode::Home,
+        KeyCode::End,
+        KeyCode::PageUp,
+        KeyCode::PageDown,
+    ];
+    const LETTERS: &str = "hjklHLJK0$mnN<>uU/[]{}g fdoOi stTyYzwxrcp.,CG:?1234567+-=qaé注\u{301}👩";
+    match random.next(20) {
+        0..=2 => TerminalEvent::Mouse(MouseEvent {
+            kind: [
+                MouseEventKind::Down(MouseButton::Left),
+                MouseEventKind::Drag(MouseButton::Left),
+                MouseEventKind::ScrollDown,
+                MouseEventKind::ScrollUp,
+                MouseEventKind::ScrollRight,
+            ][random.next(5)],
+            column: random.next(usize::from(size.0) + 3) as u16,
+            row: random.next(usize::from(size.1) + 3) as u16,
+            modifiers: KeyModifiers::NONE,
+        }),
+        3 => TerminalEvent::Paste("pasted\n注意\u{200b} text".into()),
+        4..=8 => TerminalEvent::Key(KeyEvent::new(CODES[random.next(CODES.len())], KeyModifiers::NONE)),
+        choice => {
+            let letters: Vec<char> = LETTERS.chars().collect();
+            let modifiers = if choice == 9 { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
+            TerminalEvent::Key(KeyEvent::new(KeyCode::Char(letters[random.next(letters.len())]), modifiers))
+        }
+    }
+}
+
+/// Random keys, mouse events, sizes and captures: nothing panics and the selection stays inside. Two thousand
+/// events; `ATTN_TUI_FUZZ_SECONDS` runs as long as it says.
+#[test]
+fn random_input_is_harmless() {
+    let seconds = std::env::var("ATTN_TUI_FUZZ_SECONDS").ok().and_then(|text| text.parse::<u64>().ok());
+    let start = std::time::Instant::now();
+    let captures = [made::sentence(), made::awkward(), made::long(40), Arc::new(made::cross_alone())];
+    let mut random = Random(7);
+    let mut driver = Driver::over(made::sentence(), (80, 24));
+    let mut count = 0;
+    while seconds.map_or(count < 2000, |seconds| start.elapsed().as_secs() < seconds) {
+        count += 1;
+        if random.next(25) == 0 {
+            driver.size = (random.next(140) as u16, random.next(50) as u16);
+        }
+        if random.next(120) == 0 {
+            let capture = Arc::clone(&captures[random.next(captures.len())]);
+            driver.act(Action::Engine(Event::Captured(capture)));
+        }
+        let event = random_event(&mut random, driver.size);
+        driver.send(event);
+        let app = &driver.app;
+        let capture = app.capture.as_ref().expect("a capture");
+        assert!(capture.map(app.place.head).is_ok(), "{} after event {count}", app.place.head);
+        let (queries, keys) = capture.shape(app.place.head.kind());
+        assert!(app.place.query() < queries && app.place.key() < keys, "outside after event {count}");
+        driver.app.done = false;
+    }
+}

@@ -1,0 +1,251 @@
+//! The real program in a pseudo-terminal: started, driven, ended in every way, the terminal as it was before.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Patience with a slow machine; nothing waits longer than it has to.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Terminal {
+    master: File,
+    child: Child,
+    screen: Arc<Mutex<vt100::Parser>>,
+    modes: libc::termios,
+}
+
+fn cells(count: u16) -> NonZero<u16> {
+    NonZero::new(count).expect("at least one")
+}
+
+fn open_pty(columns: u16, rows: u16) -> (OwnedFd, OwnedFd) {
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let (mut master, mut slave) = (0, 0);
+    // SAFETY: both numbers are written by openpty, which is given no name and no modes.
+    let done =
+        unsafe { libc::openpty(&mut master, &mut slave, std::ptr::null_mut(), std::ptr::null(), &size) };
+    assert_eq!(done, 0, "openpty: {}", std::io::Error::last_os_error());
+    // SAFETY: openpty has just opened them, and nobody else has them.
+    unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) }
+}
+
+fn modes(terminal: &impl AsRawFd) -> libc::termios {
+    // SAFETY: termios is plain data that tcgetattr fills.
+    unsafe {
+        let mut modes = std::mem::zeroed();
+        assert_eq!(libc::tcgetattr(terminal.as_raw_fd(), &mut modes), 0);
+        modes
+    }
+}
+
+impl Terminal {
+    fn start(columns: u16, rows: u16, variables: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let (master, slave) = open_pty(columns, rows);
+        let before = modes(&master);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_attn-tui"));
+        command
+            .args(arguments)
+            .env("TERM", "xterm-256color")
+            .env("COLORTERM", "truecolor")
+            .env("LANG", "C.UTF-8")
+            .env("RUST_BACKTRACE", "0")
+            .env_remove("NO_COLOR")
+            .envs(variables.iter().copied())
+            .stdin(slave.try_clone().expect("a copy"))
+            .stdout(slave.try_clone().expect("a copy"))
+            .stderr(slave);
+        // SAFETY: only calls that are safe after fork: a session of its own with this terminal.
+        unsafe {
+            command.pre_exec(|| {
+                libc::setsid();
+                libc::ioctl(0, libc::TIOCSCTTY as _, 0);
+                Ok(())
+            });
+        }
+        let child = command.spawn().expect("the program starts");
+        drop(command);
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(rows), cells(columns), 0)));
+        let master = File::from(master);
+        let (mut reader, seen) = (master.try_clone().expect("a copy"), Arc::clone(&screen));
+        thread::spawn(move || {
+            let mut buffer = [0; 65536];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                seen.lock().expect("the screen").process(&buffer[..count]);
+            }
+        });
+        Self { master, child, screen, modes: before }
+    }
+
+    fn text(&self) -> String {
+        self.screen.lock().expect("the screen").screen().contents()
+    }
+
+    fn wait_for(&self, wanted: &str) {
+        let start = Instant::now();
+        while !self.text().contains(wanted) {
+            assert!(start.elapsed() < PATIENCE, "no {wanted:?} on the screen:\n{}", self.text());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn wait_until_gone(&self, unwanted: &str) {
+        let start = Instant::now();
+        while self.text().contains(unwanted) {
+            assert!(start.elapsed() < PATIENCE, "still {unwanted:?} on the screen:\n{}", self.text());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.master.write_all(keys.as_bytes()).expect("keys");
+    }
+
+    fn signal(&self, signal: i32) {
+        // SAFETY: the child is ours and has not been waited for.
+        assert_eq!(unsafe { libc::kill(self.child.id() as i32, signal) }, 0);
+    }
+
+    fn resize(&self, columns: u16, rows: u16) {
+        let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        self.screen.lock().expect("the screen").screen_mut().set_size(cells(rows), cells(columns));
+        // SAFETY: the size is plain data that the call reads.
+        assert_eq!(unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ as _, &size) }, 0);
+    }
+
+    /// Waits until the child ends.
+    fn end(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the child") {
+                return status;
+            }
+            assert!(start.elapsed() < PATIENCE, "the program does not end:\n{}", self.text());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The terminal is as it was before the program.
+    fn is_restored(&self) {
+        let start = Instant::now();
+        // what the program wrote last may still be on its way
+        while self.screen.lock().expect("the screen").screen().alternate_screen() {
+            assert!(start.elapsed() < PATIENCE, "still on the alternate screen");
+            thread::sleep(Duration::from_millis(20));
+        }
+        let screen = self.screen.lock().expect("the screen");
+        let screen = screen.screen();
+        assert!(!screen.hide_cursor(), "the cursor is hidden");
+        assert!(!screen.bracketed_paste(), "bracketed paste is on");
+        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None, "the mouse is captured");
+        let now = modes(&self.master);
+        assert_eq!((now.c_lflag, now.c_iflag), (self.modes.c_lflag, self.modes.c_iflag), "raw mode is on");
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        // a test that failed leaves nothing running
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn walk_type_and_quit() {
+    let mut terminal = Terminal::start(120, 40, &[], &[]);
+    terminal.wait_for("looks at");
+    // the survey chooses where to begin; a jump says where we are
+    terminal.press(":cross 0.0\r");
+    terminal.wait_for("head ◂ 0 ▸");
+    terminal.press("]");
+    terminal.wait_for("head ◂ 1 ▸");
+    terminal.press("}");
+    terminal.wait_for("layer ◂ 1 ▸");
+    for (key, sign) in [
+        ("2", "prefix, by"),
+        ("3", "heads across"),
+        ("4", "far mass"),
+        ("5", "special tokens"),
+        ("6", "through all layers"),
+        ("1", "strongest keys"),
+        ("?", "One key"),
+    ] {
+        terminal.press(key);
+        terminal.wait_for(sign);
+    }
+    terminal.press("\x1b");
+    terminal.wait_until_gone("One key");
+    terminal.press("s");
+    terminal.wait_for("what the encoder reads");
+    terminal.press("\x15A small dog is running.\r");
+    terminal.wait_until_gone("what the encoder reads");
+    terminal.wait_for("small dog");
+    terminal.resize(30, 8);
+    terminal.wait_for("looks");
+    terminal.resize(80, 24);
+    terminal.wait_for("strongest keys");
+    terminal.press("q");
+    assert!(terminal.end().success());
+    terminal.is_restored();
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back() {
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        let mut terminal = Terminal::start(80, 24, &[], &[]);
+        terminal.wait_for("looks at");
+        terminal.signal(signal);
+        assert_eq!(terminal.end().signal(), Some(signal));
+        terminal.is_restored();
+    }
+}
+
+#[cfg(debug_assertions)]
+#[test]
+fn a_panic_gives_the_terminal_back_and_is_told() {
+    let mut terminal = Terminal::start(80, 24, &[("ATTN_TUI_PANIC", "1")], &[]);
+    terminal.wait_for("looks at");
+    terminal.press("j");
+    assert_eq!(terminal.end().code(), Some(101));
+    terminal.is_restored();
+    terminal.wait_for("asked to panic");
+}
+
+#[test]
+fn an_error_is_shown_and_quitting_restores() {
+    let mut terminal = Terminal::start(80, 24, &[("HF_HUB_OFFLINE", "1")], &["/nowhere/at/all"]);
+    terminal.wait_for("that did not work");
+    terminal.press("\x1b");
+    terminal.wait_until_gone("that did not work");
+    terminal.press("q");
+    assert!(terminal.end().success());
+    terminal.is_restored();
+}
+
+#[test]
+fn suspended_and_continued() {
+    let mut terminal = Terminal::start(80, 24, &[("NO_COLOR", "1")], &[]);
+    terminal.wait_for("looks at");
+    terminal.press("\x1a");
+    let mut status = 0;
+    // SAFETY: the child is ours; WUNTRACED reports that it stopped and does not reap it.
+    let stopped = unsafe { libc::waitpid(terminal.child.id() as i32, &mut status, libc::WUNTRACED) };
+    assert_eq!(stopped, terminal.child.id() as i32);
+    assert!(libc::WIFSTOPPED(status));
+    terminal.is_restored();
+    terminal.signal(libc::SIGCONT);
+    terminal.wait_for("looks at");
+    terminal.press(":cross 0.0\r");
+    terminal.wait_for("head ◂ 0 ▸");
+    terminal.press("]");
+    terminal.wait_for("head ◂ 1 ▸");
+    terminal.press("\x03");
+    assert!(terminal.end().success());
+    terminal.is_restored();
+}
