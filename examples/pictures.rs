@@ -25,7 +25,7 @@ const SIZE: (u16, u16) = (132, 36);
 
 /// A picture's name and the keys that lead to it.
 const PICTURES: [(&str, &str); 6] =
-    [("map", ""), ("text", "2"), ("grid", "g"), ("heads", "4"), ("links", "5"), ("flow", "6"), ("help", "?")];
+    [("map", ""), ("text", "2"), ("grid", "g"), ("heads", "4"), ("links", "5"), ("flow", "6")];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/pictures");
