@@ -62,8 +62,9 @@ fn measure(length: usize, what: &str, capture: &Arc<Capture>, before: &str, key:
     update::update(&mut app, Action::Engine(Event::Captured(Arc::clone(capture))));
     let mut cache = Cache::default();
     let options = TerminalOptions { viewport: Viewport::Fixed(SIZE) };
-    let mut terminal =
-        Terminal::with_options(CrosstermBackend::new(Vec::new()), options).expect("a terminal");
+    let sent = Arc::new(AtomicUsize::new(0));
+    let backend = CrosstermBackend::new(Line(Arc::clone(&sent)));
+    let mut terminal = Terminal::with_options(backend, options).expect("a terminal");
     draw(&mut app, &mut cache, &mut terminal);
     for key in before.chars() {
         press(&mut app, key);
