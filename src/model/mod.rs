@@ -3,6 +3,7 @@
 //! A family (`families/`) turns config.json into a [`ModelSpec`]: data that says which blocks stand where
 //! and what their tensors are called. The stacks and the encoder-decoder are written once.
 
+mod build;
 mod config;
 pub mod families;
 mod pickle;
@@ -17,7 +18,7 @@ pub use config::Config;
 pub use registry::{Family, registry, spec_of, supported};
 pub use seq2seq::Model;
 pub use spec::{
-    AttentionNames, BiasSpec, EmbeddingNorm, ExpertSpec, FfnNames, HeadSpec, ModelSpec, NormKind, Placement,
-    Positions, Reach, StackNames, StackSpec, SummarySpec,
+    AfterNames, AttentionNames, BiasSpec, EmbeddingNorm, ExpertSpec, FfnNames, HeadBias, HeadSpec,
+    HeadTransform, ModelSpec, NormKind, Placement, Positions, Reach, StackNames, StackSpec, SummarySpec,
 };
 pub use weights::Weights;

@@ -2,8 +2,8 @@
 
 use super::config::Config;
 use super::families::{
-    bart, blenderbot, blenderbot_small, fsmt, led, longt5, m2m_100, marian, mbart, mt5, mvp, nllb_moe,
-    pegasus, plbart, seamless_m4t, switch_transformers, t5, umt5,
+    bart, blenderbot, blenderbot_small, encoder_decoder, fsmt, led, longt5, m2m_100, marian, mbart, mt5, mvp,
+    nllb_moe, pegasus, plbart, seamless_m4t, switch_transformers, t5, t5gemma, umt5,
 };
 use super::spec::ModelSpec;
 use crate::error::{Error, Result};
@@ -66,6 +66,12 @@ const FAMILIES: &[Family] = &[
     Family { model_type: "plbart", examples: "uclanlp/plbart-base", spec: plbart::spec },
     Family { model_type: "mvp", examples: "RUCAIBox/mvp", spec: mvp::spec },
     Family { model_type: "fsmt", examples: "facebook/wmt19-en-de", spec: fsmt::spec },
+    Family {
+        model_type: "encoder-decoder",
+        examples: "patrickvonplaten/bert2bert_cnn_daily_mail, google/roberta2roberta_L-24_bbc",
+        spec: encoder_decoder::spec,
+    },
+    Family { model_type: "t5gemma", examples: "google/t5gemma-2b-2b-ul2", spec: t5gemma::spec },
 ];
 
 const DECODER_ONLY: &[&str] = &[

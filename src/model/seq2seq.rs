@@ -2,14 +2,15 @@
 
 use candle_core::{Device, Tensor};
 
+use super::build::Builder;
 use super::config::Config;
 use super::registry::spec_of;
-use super::spec::ModelSpec;
-use super::stack::{Builder, Source, Stack};
+use super::spec::{HeadBias, HeadTransform, ModelSpec};
+use super::stack::{Source, Stack};
 use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
-use crate::nn::{Cache, Hook, Linear};
+use crate::nn::{Activation, Cache, Hook, Linear, Norm};
 use crate::progress::Watch;
 use crate::site::Kind;
 
@@ -18,8 +19,9 @@ pub struct Model {
     spec: ModelSpec,
     encoder: Stack,
     decoder: Stack,
+    bridge: Option<Linear>,
+    transform: Option<(Linear, Activation, Norm)>,
     head: Linear,
-    head_scale: f64,
     parameters: usize,
 }
 
@@ -35,15 +37,27 @@ impl Model {
             .ok_or_else(|| Error::MissingFile { model: files.name.clone(), file: "config.json".into() })?;
         let spec = spec_of(&Config::new(config))?;
         let weights = Weights::open(files, watch)?;
-        let build = Builder { weights: &weights, device, d_model: spec.d_model };
+        let build = Builder { weights: &weights, device };
         let encoder = Stack::new(&build, &spec.encoder, Kind::Encoder)?;
         let decoder = Stack::new(&build, &spec.decoder, Kind::Decoder)?;
-        let shape = [spec.decoder.vocabulary, spec.d_model];
-        let weight = build.tensor(spec.head.weight, &shape)?;
-        let bias = match build.maybe(&[spec.head.bias], &[1, spec.decoder.vocabulary])? {
-            Some(bias) => Some(bias.squeeze(0)?),
+        let (vocabulary, width) = (spec.decoder.vocabulary, spec.decoder.d_model);
+        let weight = build.tensor(spec.head.weight, &[vocabulary, width])?;
+        let bias = match spec.head.bias {
+            HeadBias::Row(name) => {
+                build.maybe(&[name], &[1, vocabulary])?.map(|row| row.squeeze(0)).transpose()?
+            }
+            HeadBias::Plain(names) => build.maybe(names, &[vocabulary])?,
+        };
+        let transform = match &spec.head.transform {
+            Some(HeadTransform { dense, activation, norm }) => Some((
+                build.linear(dense, width, width, true)?,
+                *activation,
+                build.norm(norm, spec.decoder.norm, width)?,
+            )),
             None => None,
         };
+        let bridge =
+            spec.bridge.map(|name| build.linear(name, spec.encoder.d_model, width, true)).transpose()?;
         let unknown = weights.unused(spec.harmless);
         if !unknown.is_empty() {
             let shown = unknown.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
@@ -54,9 +68,8 @@ impl Model {
                 if unknown.len() > 5 { ", ..." } else { "" }
             )));
         }
-        let head_scale = spec.head.scale;
         let parameters = weights.parameters();
-        Ok(Self { spec, encoder, decoder, head: Linear::new(weight, bias), head_scale, parameters })
+        Ok(Self { spec, encoder, decoder, bridge, transform, head: Linear::new(weight, bias), parameters })
     }
 
     /// What it is made of.
@@ -84,7 +97,11 @@ impl Model {
         if source.is_empty() {
             return Err(Error::Text("the source has no tokens".into()));
         }
-        self.encoder.forward(source, 1, None, None, hook, each)
+        let states = self.encoder.forward(source, 1, None, None, hook, each)?;
+        match &self.bridge {
+            Some(bridge) => bridge.forward(&states),
+            None => Ok(states),
+        }
     }
 
     /// Decoder input ids of `batch` equally long rows to last states, `[batch, positions, d_model]`.
@@ -102,9 +119,17 @@ impl Model {
 
     /// Decoder states `[..., d_model]` to scores over the vocabulary, `[..., vocabulary]`.
     pub fn logits(&self, states: &Tensor) -> Result<Tensor> {
-        if self.head_scale == 1.0 {
-            return self.head.forward(states);
+        let mut states = states.clone();
+        if let Some((dense, activation, norm)) = &self.transform {
+            states = norm.forward(&activation.forward(&dense.forward(&states)?)?)?;
         }
-        self.head.forward(&(states * self.head_scale)?)
+        if self.spec.head.scale != 1.0 {
+            states = (states * self.spec.head.scale)?;
+        }
+        let logits = self.head.forward(&states)?;
+        match self.spec.head.cap {
+            Some(cap) => Ok(((logits / cap)?.tanh()? * cap)?),
+            None => Ok(logits),
+        }
     }
 }

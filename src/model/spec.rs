@@ -15,6 +15,11 @@ pub enum NormKind {
         /// Added to the mean square.
         eps: f64,
     },
+    /// Root mean square whose stored weight is the factor less 1.
+    RmsLessOne {
+        /// Added to the mean square.
+        eps: f64,
+    },
 }
 
 /// Where a block's normalisation stands.
@@ -24,6 +29,8 @@ pub enum Placement {
     Pre,
     /// `norm(x + f(x))`
     Post,
+    /// `x + norm'(f(norm(x)))`, with the names of [`AfterNames`].
+    Around,
 }
 
 /// When the embeddings are normalised, where they are.
@@ -35,8 +42,8 @@ pub enum EmbeddingNorm {
     BeforePositions,
 }
 
-/// Absolute positions, added to the embeddings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where positions come in: added to the embeddings, but for the last.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Positions {
     /// None: the position bias does the work.
     None,
@@ -46,6 +53,11 @@ pub enum Positions {
         offset: usize,
         /// Positions that the config promises.
         count: usize,
+    },
+    /// Queries and keys of self-attention are turned.
+    Rotary {
+        /// The longest period over 2 pi.
+        theta: f64,
     },
     /// Sines and cosines.
     Sinusoid {
@@ -69,7 +81,7 @@ pub struct BiasSpec {
     pub per_layer: bool,
 }
 
-/// Which keys the queries of an encoder's self-attention see.
+/// Which keys the queries of self-attention see; a decoder's see none after themselves anyway.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// All.
@@ -124,6 +136,17 @@ pub struct AttentionNames {
     pub norm: &'static str,
 }
 
+/// Names of the norms on what a block gives, relative to the layer, for [`Placement::Around`].
+#[derive(Clone, Copy, Debug)]
+pub struct AfterNames {
+    /// After self-attention.
+    pub own: &'static str,
+    /// After cross-attention.
+    pub cross: &'static str,
+    /// After the feed-forward block.
+    pub ffn: &'static str,
+}
+
 /// Names of a feed-forward block's tensors, relative to the layer and without `.weight`/`.bias`.
 #[derive(Clone, Copy, Debug)]
 pub struct FfnNames<'a> {
@@ -150,6 +173,12 @@ pub struct StackNames {
     pub ffn: FfnNames<'static>,
     /// Token embedding: the first name that exists.
     pub embedding: &'static [&'static str],
+    /// Map from the embeddings' width to `d_model`, where they differ.
+    pub projection: &'static str,
+    /// Embeddings of segments, where there are any.
+    pub segments: &'static str,
+    /// Norms on what the blocks give.
+    pub after: Option<AfterNames>,
     /// Position table.
     pub positions: &'static str,
     /// Normalisation of the embeddings, where there is one.
@@ -163,10 +192,25 @@ pub struct StackNames {
 /// One stack: encoder or decoder.
 #[derive(Clone, Debug)]
 pub struct StackSpec {
+    /// Width of the hidden states.
+    pub d_model: usize,
+    /// Width of the embeddings.
+    pub embedding_width: usize,
+    /// Width of the states that cross-attention looks at.
+    pub source_width: usize,
+    /// Whether weights are stored `[in, out]`, as GPT-2's are. Projections of the same name then share a
+    /// tensor, side by side.
+    pub transposed: bool,
+    /// Number of segments that the embeddings tell apart; all tokens are in the first.
+    pub segments: usize,
     /// Number of layers.
     pub layers: usize,
     /// Heads per layer.
     pub heads: usize,
+    /// Heads with keys and values of their own.
+    pub key_heads: usize,
+    /// Bound on the scores, approached by a tanh.
+    pub score_cap: Option<f64>,
     /// Width of a head.
     pub head_dim: usize,
     /// Width of the feed-forward block.
@@ -179,7 +223,7 @@ pub struct StackSpec {
     pub positions: Positions,
     /// Relative position bias on self-attention.
     pub bias: Option<BiasSpec>,
-    /// Which keys a query sees, in an encoder.
+    /// Which keys a query sees.
     pub reach: Reach,
     /// Summaries that it sees besides.
     pub summaries: Option<SummarySpec>,
@@ -208,8 +252,32 @@ pub struct HeadSpec {
     pub weight: &'static [&'static str],
     /// Factor on the states before the head.
     pub scale: f64,
-    /// A bias `[1, vocabulary]` on the logits, where the checkpoint has one.
-    pub bias: &'static str,
+    /// A bias on the logits, where the checkpoint has one.
+    pub bias: HeadBias,
+    /// What happens to the states first.
+    pub transform: Option<HeadTransform>,
+    /// Bound on the logits, approached by a tanh.
+    pub cap: Option<f64>,
+}
+
+/// The bias on the logits.
+#[derive(Clone, Copy, Debug)]
+pub enum HeadBias {
+    /// `[1, vocabulary]`, or absent.
+    Row(&'static str),
+    /// `[vocabulary]` under one of these names, or absent.
+    Plain(&'static [&'static str]),
+}
+
+/// `norm(act(dense(x)))` before the head, as BERT has it.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadTransform {
+    /// `d_model` to `d_model`.
+    pub dense: &'static str,
+    /// After it.
+    pub activation: Activation,
+    /// And last.
+    pub norm: &'static str,
 }
 
 /// A whole model.
@@ -217,12 +285,12 @@ pub struct HeadSpec {
 pub struct ModelSpec {
     /// `model_type` of config.json.
     pub model_type: String,
-    /// Width of the hidden states.
-    pub d_model: usize,
     /// The encoder.
     pub encoder: StackSpec,
     /// The decoder.
     pub decoder: StackSpec,
+    /// Map from the encoder's width to the decoder's, where there is one.
+    pub bridge: Option<&'static str>,
     /// The output head.
     pub head: HeadSpec,
     /// The decoder's first token.

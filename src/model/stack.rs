@@ -1,11 +1,9 @@
 //! The encoder and the decoder: the same stack, with cross-attention or without.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
-use super::spec::{
-    AttentionNames, EmbeddingNorm, ExpertSpec, FfnNames, NormKind, Placement, Positions, Reach, StackSpec,
-};
-use super::weights::Weights;
+use super::build::Builder;
+use super::spec::{AfterNames, EmbeddingNorm, Placement, Reach, StackSpec};
 use crate::error::{Error, Result};
 use crate::nn::{
     Attention, Cache, Embedding, Experts, FeedForward, Hook, KeysValues, LayerCache, Linear, Look, Mask,
@@ -13,139 +11,8 @@ use crate::nn::{
 };
 use crate::site::{Kind, Site};
 
-/// Builds blocks from a checkpoint's tensors.
-pub(super) struct Builder<'a> {
-    pub weights: &'a Weights,
-    pub device: &'a Device,
-    pub d_model: usize,
-}
-
-impl Builder<'_> {
-    /// A tensor that must be there, under one of `names`.
-    pub fn tensor(&self, names: &[&str], shape: &[usize]) -> Result<Tensor> {
-        self.weights.get(&with_prefixes(names), shape, self.device)
-    }
-
-    /// A tensor that may be absent.
-    pub fn maybe(&self, names: &[&str], shape: &[usize]) -> Result<Option<Tensor>> {
-        self.weights.get_optional(&with_prefixes(names), shape, self.device)
-    }
-
-    fn linear(&self, name: &str, input: usize, output: usize, bias: bool) -> Result<Linear> {
-        let weight = self.tensor(&[&format!("{name}.weight")], &[output, input])?;
-        let bias = if bias { Some(self.tensor(&[&format!("{name}.bias")], &[output])?) } else { None };
-        Ok(Linear::new(weight, bias))
-    }
-
-    fn norm(&self, name: &str, kind: NormKind) -> Result<Norm> {
-        let weight = self.tensor(&[&format!("{name}.weight")], &[self.d_model])?;
-        Ok(match kind {
-            NormKind::Rms { eps } => Norm::Rms { weight, eps },
-            NormKind::Layer { eps } => {
-                let bias = self.tensor(&[&format!("{name}.bias")], &[self.d_model])?;
-                Norm::Layer { weight, bias, eps }
-            }
-        })
-    }
-
-    fn attention(&self, layer: &str, names: &AttentionNames, spec: &StackSpec) -> Result<Attention> {
-        let inner = spec.heads * spec.head_dim;
-        let linear = |name: &str, input, output| {
-            self.linear(&format!("{layer}.{name}"), input, output, spec.linear_bias)
-        };
-        Ok(Attention {
-            query: linear(names.query, self.d_model, inner)?,
-            key: linear(names.key, self.d_model, inner)?,
-            value: linear(names.value, self.d_model, inner)?,
-            output: linear(names.output, inner, self.d_model)?,
-            heads: spec.heads,
-            scale: spec.score_scale,
-        })
-    }
-
-    fn mixer(&self, layer: &str, spec: &StackSpec, index: usize) -> Result<Mixer> {
-        let here = |experts: &&ExpertSpec| experts.layers.get(index) == Some(&true);
-        let Some(experts) = spec.experts.as_ref().filter(here) else {
-            return self.feed_forward(layer, &spec.names.ffn, spec).map(Mixer::One);
-        };
-        let router = self.linear(
-            &format!("{layer}.{}", experts.router),
-            self.d_model,
-            experts.count,
-            experts.router_bias,
-        )?;
-        let expert = |number: usize| {
-            let [up, down] = [experts.up, experts.down].map(|name| name.replace("{}", &number.to_string()));
-            let names = FfnNames { up: &up, gate: None, down: &down, norm: "" };
-            self.feed_forward(layer, &names, spec)
-        };
-        let all = (0..experts.count).map(expert).collect::<Result<_>>()?;
-        Ok(Mixer::Some(Experts { router, experts: all, routing: experts.routing }))
-    }
-
-    fn feed_forward(&self, layer: &str, names: &FfnNames, spec: &StackSpec) -> Result<FeedForward> {
-        let linear = |name: &str, input, output| {
-            self.linear(&format!("{layer}.{name}"), input, output, spec.linear_bias)
-        };
-        Ok(FeedForward {
-            up: linear(names.up, self.d_model, spec.ffn_dim)?,
-            gate: names.gate.map(|gate| linear(gate, self.d_model, spec.ffn_dim)).transpose()?,
-            down: linear(names.down, spec.ffn_dim, self.d_model)?,
-            activation: spec.activation,
-        })
-    }
-
-    fn summaries(&self, layer: &str, spec: &StackSpec, index: usize) -> Result<Option<Summaries>> {
-        let Some(summaries) = spec.summaries else { return Ok(None) };
-        let norm = self.norm(&format!("{layer}.{}", summaries.norm), spec.norm)?;
-        let bias = match (index, spec.bias) {
-            (0, Some(bias)) => {
-                let name = format!("{layer}.{}.weight", summaries.bias);
-                let table = self.tensor(&[&name], &[bias.buckets, spec.heads])?;
-                Some(RelativeBias::new(&table, bias.max_distance, true)?)
-            }
-            _ => None,
-        };
-        Ok(Some(Summaries { block: summaries.block.max(1), norm, bias }))
-    }
-
-    fn positions(&self, spec: &StackSpec) -> Result<Option<PositionTable>> {
-        let name = [spec.names.positions];
-        Ok(match spec.positions {
-            Positions::None => None,
-            Positions::Learned { offset, count } => {
-                let table = self.tensor(&name, &[offset + count, self.d_model])?;
-                Some(PositionTable::learned(table, offset)?)
-            }
-            Positions::Sinusoid { formula, offset, count } => {
-                let stored = self.maybe(&name, &[offset + count, self.d_model])?;
-                Some(PositionTable::sinusoid(formula, offset, self.d_model, stored))
-            }
-        })
-    }
-
-    fn bias(&self, layer: &str, spec: &StackSpec, kind: Kind) -> Result<Option<RelativeBias>> {
-        let Some(bias) = spec.bias else { return Ok(None) };
-        let name = format!("{layer}.{}.weight", spec.names.bias);
-        let table = self.tensor(&[&name], &[bias.buckets, spec.heads])?;
-        RelativeBias::new(&table, bias.max_distance, kind == Kind::Encoder).map(Some)
-    }
-}
-
-/// Checkpoints of bare models lack the outer module's name, and those of wrappers add one.
-fn with_prefixes(names: &[&str]) -> Vec<String> {
-    let mut all: Vec<String> = names.iter().map(|name| (*name).to_string()).collect();
-    for name in names {
-        match name.strip_prefix("model.") {
-            Some(bare) => all.push(bare.to_string()),
-            None => all.push(format!("model.{name}")),
-        }
-    }
-    all
-}
-
 /// A layer's feed-forward block, or the experts in its place.
-enum Mixer {
+pub(super) enum Mixer {
     One(FeedForward),
     Some(Experts),
 }
@@ -159,20 +26,28 @@ impl Mixer {
     }
 }
 
+/// A block's norms: before or after, or both.
+struct Norms {
+    norm: Norm,
+    after: Option<Norm>,
+}
+
 struct Block {
     own: Attention,
-    own_norm: Norm,
+    own_norm: Norms,
     bias: Option<RelativeBias>,
-    cross: Option<(Attention, Norm)>,
+    cross: Option<(Attention, Norms)>,
     summaries: Option<Summaries>,
     ffn: Mixer,
-    ffn_norm: Norm,
+    ffn_norm: Norms,
 }
 
 /// An encoder or a decoder.
 pub(super) struct Stack {
     kind: Kind,
     embedding: Embedding,
+    segment: Option<Tensor>,
+    projection: Option<Linear>,
     positions: Option<PositionTable>,
     embedding_norm: Option<(EmbeddingNorm, Norm)>,
     blocks: Vec<Block>,
@@ -190,16 +65,32 @@ pub(super) struct Source<'a> {
 impl Stack {
     pub fn new(build: &Builder, spec: &StackSpec, kind: Kind) -> Result<Self> {
         let names = &spec.names;
-        let table = build.tensor(names.embedding, &[spec.vocabulary, build.d_model])?;
+        let table = build.tensor(names.embedding, &[spec.vocabulary, spec.embedding_width])?;
+        let segment = match spec.segments {
+            0 => None,
+            count => {
+                let all = build.tensor(&[names.segments], &[count, spec.embedding_width])?;
+                Some(all.narrow(0, 0, 1)?)
+            }
+        };
+        let projection = (spec.embedding_width != spec.d_model)
+            .then(|| build.linear(names.projection, spec.embedding_width, spec.d_model, true))
+            .transpose()?;
         let blocks = (0..spec.layers).map(|i| Self::block(build, spec, kind, i)).collect::<Result<_>>()?;
-        let norm = |name: Option<&str>| name.map(|name| build.norm(name, spec.norm)).transpose();
+        let norm = |name: Option<&str>, width| match name {
+            Some(name) => build.norm(name, spec.norm, width).map(Some),
+            None => Ok(None),
+        };
+        let embedding_norm = norm(names.embedding_norm, spec.embedding_width)?;
         Ok(Self {
             kind,
             embedding: Embedding { table, scale: spec.embedding_scale },
+            segment,
+            projection,
             positions: build.positions(spec)?,
-            embedding_norm: norm(names.embedding_norm)?.map(|norm| (spec.embedding_norm, norm)),
+            embedding_norm: embedding_norm.map(|norm| (spec.embedding_norm, norm)),
             blocks,
-            final_norm: norm(names.final_norm)?,
+            final_norm: norm(names.final_norm, spec.d_model)?,
             placement: spec.placement,
             reach: spec.reach.clone(),
         })
@@ -208,35 +99,47 @@ impl Stack {
     fn block(build: &Builder, spec: &StackSpec, kind: Kind, index: usize) -> Result<Block> {
         let names = &spec.names;
         let layer = names.layer.replace("{}", &index.to_string());
-        let norm = |name: &str| build.norm(&format!("{layer}.{name}"), spec.norm);
+        let norm = |name: &str| build.norm(&format!("{layer}.{name}"), spec.norm, spec.d_model);
+        let norms = |name: &str, after: fn(&AfterNames) -> &'static str| {
+            let after = names.after.as_ref().map(|names| norm(after(names))).transpose()?;
+            Ok::<_, Error>(Norms { norm: norm(name)?, after })
+        };
         let own_bias = index == 0 || spec.bias.is_some_and(|bias| bias.per_layer);
         let cross = match &names.cross {
-            Some(cross) => Some((build.attention(&layer, cross, spec)?, norm(cross.norm)?)),
+            Some(cross) => {
+                Some((build.attention(&layer, cross, spec, Kind::Cross)?, norms(cross.norm, |n| n.cross)?))
+            }
             None => None,
         };
         Ok(Block {
-            own: build.attention(&layer, &names.own, spec)?,
-            own_norm: norm(names.own.norm)?,
+            own: build.attention(&layer, &names.own, spec, kind)?,
+            own_norm: norms(names.own.norm, |n| n.own)?,
             bias: if own_bias { build.bias(&layer, spec, kind)? } else { None },
             cross,
             summaries: build.summaries(&layer, spec, index)?,
             ffn: build.mixer(&layer, spec, index)?,
-            ffn_norm: norm(names.ffn.norm)?,
+            ffn_norm: norms(names.ffn.norm, |n| n.ffn)?,
         })
     }
 
     /// Ids of `batch` equally long sequences, from position `past` on, to embeddings with positions.
     fn embed(&self, ids: &[u32], batch: usize, past: usize) -> Result<Tensor> {
         let mut x = self.embedding.forward(ids, batch)?;
+        if let Some(segment) = &self.segment {
+            x = x.broadcast_add(segment)?;
+        }
         if let Some((EmbeddingNorm::BeforePositions, norm)) = &self.embedding_norm {
             x = norm.forward(&x)?;
         }
         if let Some(positions) = &self.positions {
             x = x.broadcast_add(&positions.forward(past, x.dim(1)?, x.device())?)?;
         }
-        match &self.embedding_norm {
-            Some((EmbeddingNorm::AfterPositions, norm)) => norm.forward(&x),
-            _ => Ok(x),
+        if let Some((EmbeddingNorm::AfterPositions, norm)) = &self.embedding_norm {
+            x = norm.forward(&x)?;
+        }
+        match &self.projection {
+            Some(projection) => projection.forward(&x),
+            None => Ok(x),
         }
     }
 
@@ -275,12 +178,15 @@ impl Stack {
     }
 
     fn mask(&self, layer: usize) -> Mask {
-        match (&self.reach, self.kind) {
-            (_, Kind::Decoder | Kind::Cross) => Mask::Causal,
-            (Reach::All, _) => Mask::Full,
-            (Reach::Near(distances), _) => {
-                distances.get(layer).map_or(Mask::Full, |&distance| Mask::Near(distance))
-            }
+        let near = match &self.reach {
+            Reach::All => None,
+            Reach::Near(distances) => distances.get(layer).copied(),
+        };
+        match (self.kind, near) {
+            (Kind::Encoder, None) => Mask::Full,
+            (Kind::Encoder, Some(distance)) => Mask::Near(distance),
+            (_, None) => Mask::Causal,
+            (_, Some(distance)) => Mask::CausalNear(distance),
         }
     }
 
@@ -294,9 +200,9 @@ impl Stack {
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
         let mut x = self.around(x, &block.own_norm, |x| {
-            let mut new = block.own.keys_values(x)?;
+            let mut new = block.own.keys_values(x, look.past)?;
             if let (Some(summaries), Some(_)) = (&block.summaries, look.summaries) {
-                new = new.append(&block.own.keys_values(&summaries.of(x)?)?)?;
+                new = new.append(&block.own.keys_values(&summaries.of(x)?, 0)?)?;
             }
             let kv = match slot.as_deref_mut() {
                 None => new,
@@ -326,20 +232,27 @@ impl Stack {
         self.around(&x, &block.ffn_norm, |x| block.ffn.forward(x))
     }
 
-    fn around(&self, x: &Tensor, norm: &Norm, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    fn around(&self, x: &Tensor, norms: &Norms, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
         match self.placement {
-            Placement::Pre => Ok((x + f(&norm.forward(x)?)?)?),
-            Placement::Post => norm.forward(&(x + f(x)?)?),
+            Placement::Pre => Ok((x + f(&norms.norm.forward(x)?)?)?),
+            Placement::Post => norms.norm.forward(&(x + f(x)?)?),
+            Placement::Around => {
+                let given = f(&norms.norm.forward(x)?)?;
+                match &norms.after {
+                    Some(after) => Ok((x + after.forward(&given)?)?),
+                    None => Ok((x + given)?),
+                }
+            }
         }
     }
 }
 
 fn source_keys(cross: &Attention, source: &Source, slot: Option<&mut LayerCache>) -> Result<KeysValues> {
     match slot {
-        None => cross.keys_values(source.states),
+        None => cross.keys_values(source.states, 0),
         Some(LayerCache { cross: Some(kv), .. }) => Ok(kv.clone()),
         Some(slot) => {
-            let kv = cross.keys_values(source.states)?;
+            let kv = cross.keys_values(source.states, 0)?;
             slot.cross = Some(kv.clone());
             Ok(kv)
         }

@@ -3,7 +3,7 @@
 
 use candle_core::{D, Tensor};
 
-use super::{Hook, Linear, Mask, RelativeBias};
+use super::{Hook, Linear, Mask, RelativeBias, Rotary};
 use crate::error::Result;
 use crate::site::Site;
 
@@ -46,25 +46,50 @@ pub struct Look<'a> {
 pub struct Attention {
     /// `d_model` to `heads * head_dim`.
     pub query: Linear,
-    /// `d_model` to `heads * head_dim`.
+    /// Width of what is looked at to `key_heads * head_dim`.
     pub key: Linear,
-    /// `d_model` to `heads * head_dim`.
+    /// Width of what is looked at to `key_heads * head_dim`.
     pub value: Linear,
     /// `heads * head_dim` to `d_model`.
     pub output: Linear,
     /// Number of heads.
     pub heads: usize,
+    /// Number of heads with keys and values of their own; each serves `heads / key_heads` of the queries'
+    /// (Ainslie et al. 2023).
+    pub key_heads: usize,
+    /// Positions that queries and keys are turned by.
+    pub rotary: Option<Rotary>,
+    /// Scores are kept within this of 0: `cap * tanh(score / cap)`.
+    pub cap: Option<f64>,
     /// Factor on the scores: `1/sqrt(head_dim)`, or 1 in T5.
     pub scale: f64,
 }
 
 impl Attention {
-    /// Keys and values of `[batch, positions, d_model]`.
-    pub fn keys_values(&self, states: &Tensor) -> Result<KeysValues> {
-        Ok(KeysValues {
-            keys: self.split(&self.key.forward(states)?)?,
-            values: self.split(&self.value.forward(states)?)?,
-        })
+    /// Keys and values of `[batch, positions, d_model]`, the first at position `past`.
+    pub fn keys_values(&self, states: &Tensor, past: usize) -> Result<KeysValues> {
+        let keys = split(&self.key.forward(states)?, self.key_heads)?;
+        let keys = self.turn(keys, past)?;
+        let values = split(&self.value.forward(states)?, self.key_heads)?;
+        Ok(KeysValues { keys: self.share(keys)?, values: self.share(values)? })
+    }
+
+    fn turn(&self, x: Tensor, past: usize) -> Result<Tensor> {
+        match &self.rotary {
+            Some(rotary) => rotary.turn(&x, past),
+            None => Ok(x),
+        }
+    }
+
+    /// `[batch, key_heads, keys, head_dim]` to `[batch, heads, keys, head_dim]`.
+    fn share(&self, x: Tensor) -> Result<Tensor> {
+        let each = self.heads / self.key_heads.max(1);
+        if each <= 1 {
+            return Ok(x);
+        }
+        let (batch, heads, keys, width) = x.dims4()?;
+        let copies = x.unsqueeze(2)?.expand((batch, heads, each, keys, width))?;
+        Ok(copies.reshape((batch, heads * each, keys, width))?)
     }
 
     /// Lets `[batch, queries, d_model]` look at `kv`; gives `[batch, queries, d_model]`.
@@ -75,38 +100,48 @@ impl Attention {
         look: &Look,
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
-        let queries = (self.split(&self.query.forward(states)?)? * self.scale)?;
-        let context = attend(&queries, kv, look, hook)?;
+        let queries = split(&self.query.forward(states)?, self.heads)?;
+        let queries = (self.turn(queries, look.past)? * self.scale)?;
+        let context = attend(&queries, kv, look, self.cap, hook)?;
         let (batch, heads, positions, width) = context.dims4()?;
         let merged = context.transpose(1, 2)?.reshape((batch, positions, heads * width))?;
         self.output.forward(&merged)
     }
+}
 
-    /// `[batch, positions, heads * head_dim]` to `[batch, heads, positions, head_dim]`.
-    fn split(&self, x: &Tensor) -> Result<Tensor> {
-        let (batch, positions, width) = x.dims3()?;
-        let heads = x.reshape((batch, positions, self.heads, width / self.heads))?;
-        Ok(heads.transpose(1, 2)?.contiguous()?)
-    }
+/// `[batch, positions, heads * head_dim]` to `[batch, heads, positions, head_dim]`.
+fn split(x: &Tensor, heads: usize) -> Result<Tensor> {
+    let (batch, positions, width) = x.dims3()?;
+    let split = x.reshape((batch, positions, heads, width / heads.max(1)))?;
+    Ok(split.transpose(1, 2)?.contiguous()?)
 }
 
 /// `softmax(Q Kᵀ + bias + mask) V` for scaled queries `[batch, heads, queries, head_dim]`.
-fn attend(queries: &Tensor, kv: &KeysValues, look: &Look, hook: &mut dyn Hook) -> Result<Tensor> {
+fn attend(
+    queries: &Tensor,
+    kv: &KeysValues,
+    look: &Look,
+    cap: Option<f64>,
+    hook: &mut dyn Hook,
+) -> Result<Tensor> {
     let (batch, heads, count, width) = queries.dims4()?;
     let summaries = look.summaries.map_or(Ok(0), |bias| bias.dim(2))?;
     let all = kv.keys.dim(2)?;
     let keys = all - summaries.min(all);
     let watched = hook.wants(look.site);
     if watched && batch > 1 {
-        return attend_row_by_row(queries, kv, look, hook);
+        return attend_row_by_row(queries, kv, look, cap, hook);
     }
     // Rows that share their keys (beams over one source) are queries of one batch row.
     if kv.keys.dim(0)? == 1 && batch > 1 {
         let shared = queries.transpose(0, 1)?.reshape((1, heads, batch * count, width))?;
-        let mixed = attend(&shared, kv, look, hook)?;
+        let mixed = attend(&shared, kv, look, cap, hook)?;
         return Ok(mixed.reshape((heads, batch, count, width))?.transpose(0, 1)?.contiguous()?);
     }
-    let all_scores = queries.matmul(&kv.keys.t()?)?;
+    let mut all_scores = queries.matmul(&kv.keys.t()?)?;
+    if let Some(cap) = cap {
+        all_scores = ((all_scores / cap)?.tanh()? * cap)?;
+    }
     let mut scores = all_scores.narrow(3, 0, keys)?;
     let device = queries.device();
     if let Some(bias) = look.bias {
@@ -134,13 +169,19 @@ fn attend(queries: &Tensor, kv: &KeysValues, look: &Look, hook: &mut dyn Hook) -
 }
 
 /// Hooks see one sequence at a time.
-fn attend_row_by_row(queries: &Tensor, kv: &KeysValues, look: &Look, hook: &mut dyn Hook) -> Result<Tensor> {
+fn attend_row_by_row(
+    queries: &Tensor,
+    kv: &KeysValues,
+    look: &Look,
+    cap: Option<f64>,
+    hook: &mut dyn Hook,
+) -> Result<Tensor> {
     let shared = kv.keys.dim(0)? == 1;
     let rows = (0..queries.dim(0)?)
         .map(|row| {
             let own = if shared { 0 } else { row };
             let kv = KeysValues { keys: kv.keys.narrow(0, own, 1)?, values: kv.values.narrow(0, own, 1)? };
-            attend(&queries.narrow(0, row, 1)?, &kv, look, hook)
+            attend(&queries.narrow(0, row, 1)?, &kv, look, cap, hook)
         })
         .collect::<Result<Vec<_>>>()?;
     Ok(Tensor::cat(&rows, 0)?)

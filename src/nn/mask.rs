@@ -13,6 +13,8 @@ pub enum Mask {
     Causal,
     /// Keys at most this many positions away.
     Near(usize),
+    /// Keys at or before the query's own position, and at most this many positions away.
+    CausalNear(usize),
     /// Added to the scores: `[queries, keys]`, 0 where allowed and minus infinity where not.
     Table(Tensor),
 }
@@ -33,6 +35,9 @@ impl Mask {
             Mask::Causal => table(queries, keys, device, |i, j| j > i + past),
             Mask::Near(distance) if queries.max(keys) <= *distance => Ok(None),
             Mask::Near(distance) => table(queries, keys, device, |i, j| (i + past).abs_diff(j) > *distance),
+            Mask::CausalNear(distance) => {
+                table(queries, keys, device, |i, j| j > i + past || i + past - j > *distance)
+            }
             Mask::Table(table) => Ok(Some(table.clone())),
         }
     }

@@ -16,6 +16,7 @@ mod mask;
 mod norm;
 mod position;
 mod relative_bias;
+mod rotary;
 mod summaries;
 
 pub use activation::Activation;
@@ -30,6 +31,7 @@ pub use mask::Mask;
 pub use norm::Norm;
 pub use position::{PositionTable, Sinusoid};
 pub use relative_bias::RelativeBias;
+pub use rotary::Rotary;
 pub use summaries::Summaries;
 
 impl From<candle_core::Error> for crate::error::Error {

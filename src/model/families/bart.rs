@@ -4,8 +4,8 @@
 use crate::error::{Error, Result};
 use crate::model::config::Config;
 use crate::model::spec::{
-    AttentionNames, EmbeddingNorm, FfnNames, HeadSpec, ModelSpec, NormKind, Placement, Positions, Reach,
-    StackNames, StackSpec,
+    AttentionNames, EmbeddingNorm, FfnNames, HeadBias, HeadSpec, ModelSpec, NormKind, Placement, Positions,
+    Reach, StackNames, StackSpec,
 };
 use crate::nn::Activation;
 
@@ -83,10 +83,16 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
     };
     Ok(ModelSpec {
         model_type: config.model_type()?.into(),
-        d_model,
         encoder,
         decoder,
-        head: HeadSpec { weight: HEAD, scale: 1.0, bias: "final_logits_bias" },
+        bridge: None,
+        head: HeadSpec {
+            weight: HEAD,
+            scale: 1.0,
+            bias: HeadBias::Row("final_logits_bias"),
+            transform: None,
+            cap: None,
+        },
         start: config.token("decoder_start_token_id").or(config.token("bos_token_id")).ok_or_else(|| {
             Error::Config("there is neither decoder_start_token_id nor bos_token_id".into())
         })?,
@@ -118,6 +124,13 @@ fn stack(
     let head_dim = d_model / heads;
     let scaled = config.flag_or("scale_embedding", kin.scale_embedding)?;
     Ok(StackSpec {
+        d_model,
+        embedding_width: d_model,
+        source_width: d_model,
+        transposed: false,
+        segments: 0,
+        key_heads: heads,
+        score_cap: None,
         layers: config.count(&format!("{side}_layers"))?,
         heads,
         head_dim,
@@ -145,6 +158,9 @@ fn stack(
                 "model.shared.weight",
                 "model.decoder.embed_tokens.weight",
             ],
+            projection: "",
+            segments: "",
+            after: None,
             positions: "model.encoder.embed_positions.weight",
             embedding_norm: kin.embedding_norm.then_some("model.encoder.layernorm_embedding"),
             final_norm: kin.final_norm.then_some("model.encoder.layer_norm"),

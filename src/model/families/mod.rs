@@ -3,6 +3,7 @@
 pub mod bart;
 pub mod blenderbot;
 pub mod blenderbot_small;
+pub mod encoder_decoder;
 pub mod fsmt;
 pub mod led;
 pub mod longt5;
@@ -17,4 +18,5 @@ pub mod plbart;
 pub mod seamless_m4t;
 pub mod switch_transformers;
 pub mod t5;
+pub mod t5gemma;
 pub mod umt5;

@@ -4,8 +4,8 @@
 use crate::error::{Error, Result};
 use crate::model::config::Config;
 use crate::model::spec::{
-    AttentionNames, BiasSpec, EmbeddingNorm, FfnNames, HeadSpec, ModelSpec, NormKind, Placement, Positions,
-    Reach, StackNames, StackSpec,
+    AttentionNames, BiasSpec, EmbeddingNorm, FfnNames, HeadBias, HeadSpec, ModelSpec, NormKind, Placement,
+    Positions, Reach, StackNames, StackSpec,
 };
 use crate::nn::Activation;
 
@@ -86,9 +86,17 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
             config.flag_or("scale_decoder_outputs", tied)?
         }
     };
+    let heads = config.count("num_heads")?;
     let stack = StackSpec {
+        d_model,
+        embedding_width: d_model,
+        source_width: d_model,
+        transposed: false,
+        segments: 0,
+        key_heads: heads,
+        score_cap: None,
         layers,
-        heads: config.count("num_heads")?,
+        heads,
         head_dim: config.count("d_kv")?,
         ffn_dim: config.count("d_ff")?,
         vocabulary: config.count("vocab_size")?,
@@ -114,6 +122,9 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
             cross: None,
             ffn: if gated { ENCODER_GATED } else { ENCODER_PLAIN },
             embedding: &["encoder.embed_tokens.weight", "shared.weight"],
+            projection: "",
+            segments: "",
+            after: None,
             positions: "",
             embedding_norm: None,
             final_norm: Some("encoder.final_layer_norm"),
@@ -134,14 +145,16 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
     };
     Ok(ModelSpec {
         model_type: config.model_type()?.into(),
-        d_model,
         encoder: stack,
         decoder,
+        bridge: None,
         head: HeadSpec {
             // A head that the checkpoint holds counts, whatever config.json says of tying.
             weight: &["lm_head.weight", "shared.weight", "decoder.embed_tokens.weight"],
             scale: if scaled { (d_model as f64).powf(-0.5) } else { 1.0 },
-            bias: "final_logits_bias",
+            bias: HeadBias::Row("final_logits_bias"),
+            transform: None,
+            cap: None,
         },
         start: config.token("decoder_start_token_id").or(config.token("pad_token_id")).unwrap_or(0),
         end: config.token("eos_token_id").or(Some(1)),

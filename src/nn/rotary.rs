@@ -1,0 +1,65 @@
+//! Rotary positions (Su et al. 2021): queries and keys are turned by an angle that grows with their position.
+
+use candle_core::{D, Device, Tensor};
+
+use crate::error::Result;
+
+/// Turns pairs of a head's dimensions.
+#[derive(Clone, Debug)]
+pub struct Rotary {
+    frequencies: Vec<f32>,
+}
+
+impl Rotary {
+    /// For heads of `width` dimensions; dimension `i` is paired with `i + width / 2`.
+    pub fn new(width: usize, theta: f64) -> Self {
+        let pairs = width / 2;
+        let frequency = |pair: usize| 1.0 / (theta as f32).powf(2.0 * pair as f32 / width as f32);
+        Self { frequencies: (0..pairs).map(frequency).collect() }
+    }
+
+    /// `[batch, heads, positions, head_dim]`, the first at position `past`, turned.
+    pub fn turn(&self, x: &Tensor, past: usize) -> Result<Tensor> {
+        let (_, _, count, width) = x.dims4()?;
+        let half = width / 2;
+        let [cos, sin] = self.tables(past, count, x.device())?;
+        let (first, second) = (x.narrow(D::Minus1, 0, half)?, x.narrow(D::Minus1, half, half)?);
+        let turned_first = (first.broadcast_mul(&cos)? - second.broadcast_mul(&sin)?)?;
+        let turned_second = (second.broadcast_mul(&cos)? + first.broadcast_mul(&sin)?)?;
+        Ok(Tensor::cat(&[turned_first, turned_second], D::Minus1)?.contiguous()?)
+    }
+
+    fn tables(&self, past: usize, count: usize, device: &Device) -> Result<[Tensor; 2]> {
+        let angles: Vec<f32> = (past..past + count)
+            .flat_map(|position| self.frequencies.iter().map(move |frequency| position as f32 * frequency))
+            .collect();
+        let angles = Tensor::from_vec(angles, (count, self.frequencies.len()), device)?;
+        Ok([angles.cos()?, angles.sin()?])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_turn_by_their_position() {
+        let x = Tensor::new(&[1f32, 2.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0], &Device::Cpu).unwrap();
+        let x = x.reshape((1, 1, 2, 4)).unwrap();
+        let turned = Rotary::new(4, 100.0).turn(&x, 3).unwrap().flatten_all().unwrap();
+        let angles = [3f32, 0.3, 4.0, 0.4];
+        let expected = [
+            angles[0].cos(),
+            2.0 * angles[1].cos(),
+            angles[0].sin(),
+            2.0 * angles[1].sin(),
+            angles[2].cos(),
+            2.0 * angles[3].cos(),
+            angles[2].sin(),
+            2.0 * angles[3].sin(),
+        ];
+        for (got, want) in turned.to_vec1::<f32>().unwrap().iter().zip(expected) {
+            assert!((got - want).abs() < 1e-6, "{got} {want}");
+        }
+    }
+}
