@@ -34,6 +34,18 @@ pub enum Command {
     Rollout(super::rollout::Rollout),
     /// Write a picture, a table or a file of the maps.
     Export(super::export::Export),
+    /// List the supported families, and the models in this machine's cache.
+    Models,
+    /// Say what opening a model would load and what is missing, without loading it.
+    Doctor(Doctor),
+    /// Print a shell's completions of the command line.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write a page for every command.
+    Man(Man),
 }
 
 /// Options of the explorer.
@@ -68,6 +80,30 @@ pub struct Capture {
     pub dtype: Dtype,
     /// Overwrite an existing file.
     #[arg(long)]
+    pub force: bool,
+}
+
+/// Options of `doctor`.
+#[derive(Args)]
+pub struct Doctor {
+    /// Hub id (org/name, org/name@revision), folder, capture file or `demo`.
+    pub model: String,
+    /// Branch, tag or commit of the hub repository.
+    #[arg(long, value_name = "REVISION")]
+    pub revision: Option<String>,
+    /// Never touch the network: look at what is on this machine.
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Options of `man`.
+#[derive(Args)]
+pub struct Man {
+    /// Folder for the pages of all commands, instead of one page on standard output.
+    #[arg(short, long, value_name = "FOLDER")]
+    pub output: Option<PathBuf>,
+    /// Overwrite existing pages.
+    #[arg(long, requires = "output")]
     pub force: bool,
 }
 

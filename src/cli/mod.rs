@@ -5,9 +5,13 @@ mod args;
 mod batch;
 mod capture;
 mod common;
+mod completions;
+mod doctor;
 mod export;
 mod heads;
 mod links;
+mod man;
+mod models;
 mod output;
 mod rollout;
 mod run;
@@ -49,6 +53,10 @@ fn dispatch(cli: Cli) -> Result<()> {
         Some(Command::Align(args)) => align::run(&args),
         Some(Command::Rollout(args)) => rollout::run(&args),
         Some(Command::Export(args)) => export::run(&args),
+        Some(Command::Models) => models::run(),
+        Some(Command::Doctor(args)) => doctor::run(&args),
+        Some(Command::Completions { shell }) => completions::run(shell),
+        Some(Command::Man(args)) => man::run(&args),
         None => explore(&cli.explore),
     }
 }

@@ -230,6 +230,10 @@ impl<'a> Client<'a> {
             (_, 401) => HubError::NoToken { model },
             ("EntryNotFound", _) | (_, 404) => match file {
                 Some(file) => return Error::MissingFile { model, file: file.into() },
+                // a mirror may not send the hub's code
+                None if self.words(&mut reply).contains("rev id") => {
+                    HubError::UnknownRevision { model, revision: self.revision.into() }
+                }
                 None => HubError::UnknownModel { model, token },
             },
             (_, 429) => HubError::RateLimited {

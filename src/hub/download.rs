@@ -24,6 +24,7 @@ pub fn fetch(client: &Client<'_>, place: &Repository, commit: &str, file: &str) 
     }
     let told = client.metadata(commit, file)?;
     let blob = place.blobs().join(&told.etag);
+    cache::tag(&client.hub.cache)?;
     let _lock = place.lock(&told.etag, client.watch)?;
     if !blob.exists() {
         cache::make_parent(&blob)?;

@@ -100,11 +100,12 @@ impl Id {
         if let Some(problem) = problem {
             return Err(problem);
         }
-        cache::tag(&hub.cache)?;
         fetch("config.json")?;
-        place.remember(&commit)?;
         accept(&read_config(&place.snapshot(&commit))?)?;
         files.iter().try_for_each(|file| fetch(file))?;
+        // last, so that until then the commit that was fetched before opens offline; a whole model in a cache that
+        // cannot be written opens all the same
+        let _ = place.remember(&commit);
         folder::gather(&place.snapshot(&commit), self.name(), Some(commit.clone()))
     }
 }

@@ -38,6 +38,17 @@ impl Dtype {
         }
     }
 
+    /// The name that PyTorch gives it.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Dtype::F64 => "float64",
+            Dtype::F32 => "float32",
+            Dtype::F16 => "float16",
+            Dtype::BF16 => "bfloat16",
+            Dtype::Other { name, .. } => name,
+        }
+    }
+
     fn of_storage(class: &str) -> Option<Self> {
         let other = |name: &str, size| Dtype::Other { name: name.into(), size };
         Some(match class {

@@ -136,6 +136,15 @@ impl Weights {
         places.into_values().fold(0, usize::saturating_add)
     }
 
+    /// How many tensors of which number type there are: `float32`, `float16`, `bfloat16`, ...
+    pub fn dtypes(&self) -> BTreeMap<&str, usize> {
+        let mut counts = BTreeMap::new();
+        for entry in self.entries.values() {
+            *counts.entry(entry.dtype.name()).or_default() += 1;
+        }
+        counts
+    }
+
     /// Number of tensors asked for so far.
     pub fn taken(&self) -> usize {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).used.len()

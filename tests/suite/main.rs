@@ -1,5 +1,6 @@
 //! All integration tests, in one binary so that the engine is linked once.
 
+mod about;
 mod analysis;
 mod export;
 mod headless;

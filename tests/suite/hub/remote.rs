@@ -335,6 +335,7 @@ fn a_changed_file_is_fetched_anew_and_not_glued_to_the_old_half() {
     let mut place = Place::new(&server);
     place.hub.patience.retries = 0;
     assert!(matches!(place.failure("org/name"), HubError::Interrupted { .. }));
+    assert!(!place.repository().join("refs").exists(), "what is not whole is not what the branch means");
     moved.store(true, Ordering::SeqCst);
     let files = place.open("org/name").unwrap();
     assert_eq!(files.need("model.safetensors").unwrap()[..], expected[..]);
@@ -405,6 +406,9 @@ fn refusals_are_named() {
         refuse(code(404, "RevisionNotFound"), false).0,
         HubError::UnknownRevision { model: "org/name".into(), revision: "main".into() }
     );
+    let mirror = Answer::status(404).body(r#"{"error": "Invalid rev id: main"}"#);
+    assert!(matches!(refuse(mirror, false).0, HubError::UnknownRevision { .. }));
+    assert!(matches!(refuse(Answer::status(404), false).0, HubError::UnknownModel { .. }));
     let (error, hint) = refuse(code(403, "GatedRepo"), true);
     assert!(matches!(error, HubError::Gated { token: true, .. }));
     assert!(hint.ends_with("/org/name") && !hint.contains("HF_TOKEN"));

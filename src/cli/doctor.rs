@@ -1,0 +1,187 @@
+//! `attn-tui doctor`: what opening a model would load, and what is wrong with it, without loading it.
+
+use super::args;
+use super::models::pair;
+use super::output::{self, bytes, table};
+use crate::error::{Error, Result};
+use crate::hub::{self, HubOptions, Part, Place, Survey};
+use crate::model::{Config, ModelSpec, Weights, spec_of};
+use crate::progress::Unwatched;
+use crate::text::Tokenizer;
+
+/// Runs the command. The report is printed whatever it says; a model that does not open is an error all the same.
+pub fn run(args: &args::Doctor) -> Result<()> {
+    let options = HubOptions { revision: args.revision.clone(), offline: args.offline };
+    let Some(survey) = hub::survey(&args.model, &options, &Unwatched)? else {
+        return capture_file(&args.model);
+    };
+    let mut report = Report::default();
+    report.examine(survey);
+    output::print(&report.text())?;
+    report.problems.into_iter().next().map_or(Ok(()), Err)
+}
+
+fn capture_file(path: &str) -> Result<()> {
+    let capture = crate::capture::read(std::path::Path::new(path))?;
+    let (source, target) = (capture.source.len(), capture.target.len());
+    output::print(&format!(
+        "capture  {path}\nmodel    {} ({})\ntokens   {source} source, {target} target\nopens    yes\n",
+        capture.model, capture.model_type
+    ))
+}
+
+/// What was found: labelled lines, and what keeps the model from opening.
+#[derive(Default)]
+struct Report {
+    rows: Vec<Vec<String>>,
+    problems: Vec<Error>,
+}
+
+impl Report {
+    fn say(&mut self, label: &str, text: impl Into<String>) {
+        self.rows.push(vec![label.into(), text.into()]);
+    }
+
+    fn examine(&mut self, mut survey: Survey) {
+        let commit =
+            survey.commit.as_deref().map(|commit| format!(" at commit {commit}")).unwrap_or_default();
+        self.say("model", format!("{}{commit}", survey.name));
+        self.say("place", place(&survey));
+        self.problems.extend(survey.problem.take());
+        self.configuration(&survey);
+        self.files(&survey);
+        match survey.files() {
+            Some(files) if self.problems.is_empty() => {
+                self.tokenizer(&survey, Tokenizer::load(&files));
+                self.weights(&survey, Weights::open(&files, &Unwatched));
+            }
+            _ => {
+                self.say("tokenizer", format!("{}; not checked", tokenizer_files(&survey)));
+                self.say("weights", format!("{}; not checked", weights_form(&survey)));
+            }
+        }
+    }
+
+    fn configuration(&mut self, survey: &Survey) {
+        let Some(config) = &survey.config else {
+            return self.say("type", "unknown: no config.json that can be read");
+        };
+        match spec_of(&Config::new(config.clone())) {
+            Ok(spec) => {
+                self.say("type", format!("{}, supported", spec.model_type));
+                self.say("shape", shape(&spec));
+            }
+            Err(error) => {
+                let model_type = config.get("model_type").and_then(|name| name.as_str()).unwrap_or("unknown");
+                self.say("type", model_type);
+                self.problems.push(error);
+            }
+        }
+        if !survey.parts.iter().any(|part| part.name == "generation_config.json") {
+            self.say("generation", "no generation_config.json: config.json's own settings count");
+        }
+    }
+
+    fn files(&mut self, survey: &Survey) {
+        let width = survey.parts.iter().map(|part| part.name.len()).max().unwrap_or(0);
+        for (at, part) in survey.parts.iter().enumerate() {
+            let size = part.size.map_or_else(|| "-".into(), bytes);
+            let state = match (&part.file, &survey.place) {
+                (Some(_), _) => "",
+                (None, Place::Hub(_)) => "  to fetch",
+                (None, _) => "  missing",
+            };
+            self.say(if at == 0 { "files" } else { "" }, format!("{:width$}  {size:>8}{state}", part.name));
+        }
+    }
+
+    fn tokenizer(&mut self, survey: &Survey, tokenizer: Result<Tokenizer>) {
+        let files = tokenizer_files(survey);
+        match tokenizer {
+            Ok(tokenizer) => match tokenizer.languages().len() {
+                0 => self.say("tokenizer", format!("{files}; opens")),
+                count => self.say("tokenizer", format!("{files}; opens, {count} languages")),
+            },
+            Err(error) => {
+                self.say("tokenizer", format!("{files}; does not open"));
+                self.problems.push(error);
+            }
+        }
+    }
+
+    fn weights(&mut self, survey: &Survey, weights: Result<Weights>) {
+        let form = weights_form(survey);
+        match weights {
+            Ok(weights) => {
+                let dtypes: Vec<_> =
+                    weights.dtypes().into_iter().map(|(name, count)| format!("{count} {name}")).collect();
+                let millions = weights.parameters() as f64 / 1e6;
+                self.say(
+                    "weights",
+                    format!("{form}; tensors: {}; {millions:.2} million weights", dtypes.join(", ")),
+                );
+            }
+            Err(error) => {
+                self.say("weights", format!("{form}; cannot be read"));
+                self.problems.push(error);
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut rows = self.rows.clone();
+        let answers: Vec<String> = match self.problems.is_empty() {
+            true => vec!["yes, as far as can be told without loading it".into()],
+            false => self.problems.iter().map(|problem| format!("no: {problem}")).collect(),
+        };
+        for (at, answer) in answers.into_iter().enumerate() {
+            rows.push(vec![if at == 0 { "opens" } else { "" }.into(), answer]);
+        }
+        table(&rows)
+    }
+}
+
+fn place(survey: &Survey) -> String {
+    let missing: Vec<&Part> = survey.parts.iter().filter(|part| part.file.is_none()).collect();
+    match &survey.place {
+        Place::BuiltIn => "built into the program".into(),
+        Place::Folder(path) => format!("folder {}", path.display()),
+        Place::Cache(path) => format!("cache {}", path.display()),
+        Place::Hub(path) if missing.is_empty() => format!("cache {}, as the hub has it now", path.display()),
+        Place::Hub(_) => {
+            let size = missing.iter().filter_map(|part| part.size).sum();
+            format!("the hub: {} of {} files to fetch, {}", missing.len(), survey.parts.len(), bytes(size))
+        }
+    }
+}
+
+fn shape(spec: &ModelSpec) -> String {
+    let layers = pair(spec, |stack| stack.layers);
+    let heads = pair(spec, |stack| stack.heads);
+    format!("{layers} layers, {heads} heads, width {}", spec.d_model)
+}
+
+fn is_weights(name: &str) -> bool {
+    name.contains(".safetensors") || name.contains(".bin")
+}
+
+fn tokenizer_files(survey: &Survey) -> String {
+    let names = survey.parts.iter().map(|part| part.name.as_str());
+    let names: Vec<_> = names
+        .filter(|name| !is_weights(name) && !["config.json", "generation_config.json"].contains(name))
+        .collect();
+    if names.is_empty() { "no files of its own".into() } else { names.join(", ") }
+}
+
+fn weights_form(survey: &Survey) -> String {
+    let parts: Vec<_> = survey.parts.iter().filter(|part| is_weights(&part.name)).collect();
+    let shards = parts.iter().filter(|part| !part.name.ends_with(".index.json"));
+    let (count, size) = (shards.clone().count(), shards.filter_map(|part| part.size).sum());
+    let format = match parts.first() {
+        Some(part) if part.name.contains(".safetensors") => "safetensors",
+        Some(_) => "PyTorch",
+        None => return "none".into(),
+    };
+    let sharded = if count > 1 { format!(" in {count} shards") } else { String::new() };
+    format!("{format}{sharded}, {}", bytes(size))
+}
