@@ -56,8 +56,8 @@ fn the_doctor_finds_the_demo_model_healthy() {
     assert!(line(&report, "shape").ends_with("3 layers, 6 heads, width 192"));
     assert!(line(&report, "model.safetensors").ends_with("7.2 MB"));
     assert!(line(&report, "tokenizer ").contains("source.spm, target.spm"));
-    assert!(line(&report, "weights").contains("safetensors, 7.2 MB; tensors: 1"), "{report}");
-    assert!(line(&report, "weights").contains("float16; 3.58 million weights"), "{report}");
+    assert!(line(&report, "weights").contains("safetensors, 7.2 MB; tensors: 130 float16"), "{report}");
+    assert!(line(&report, "weights").contains("float16; 3.59 million weights"), "{report}");
     assert!(line(&report, "opens").contains("yes"));
 }
 
