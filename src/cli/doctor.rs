@@ -158,7 +158,7 @@ fn place(survey: &Survey) -> String {
 fn shape(spec: &ModelSpec) -> String {
     let layers = pair(spec, |stack| stack.layers);
     let heads = pair(spec, |stack| stack.heads);
-    format!("{layers} layers, {heads} heads, width {}", spec.d_model)
+    format!("{layers} layers, {heads} heads, width {}", pair(spec, |stack| stack.d_model))
 }
 
 fn is_weights(name: &str) -> bool {
