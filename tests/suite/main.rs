@@ -6,6 +6,7 @@ mod export;
 mod headless;
 mod hub;
 mod parity;
+mod readme;
 mod real_models;
 mod tokenizers;
 mod walls;
