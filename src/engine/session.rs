@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::protocol::{Device, ModelInfo, OpenOptions, RunOptions};
-use crate::capture::{self, Capture, Recorder, Silencer};
+use crate::capture::{self, Capture, Prediction, Recorder, Silencer};
 use crate::error::{Error, Result};
 use crate::generate::{Settings, generate};
 use crate::hub::{self, HubOptions, Located};
@@ -15,6 +15,8 @@ use crate::token::{Sequence, Token};
 
 /// Its maps show a link over seven tokens: encoder layer 1, head 4 ties `The` to `is`.
 const DEMO_EXAMPLE: &str = "The woman who lives near my parents is very tired.";
+/// Decoder rows whose scores over the vocabulary are held at once.
+const ROWS_AT_ONCE: usize = 64;
 const EXAMPLE: &str = "The animal didn't cross the street because it was too tired.";
 
 /// What a MODEL argument opened as.
@@ -95,18 +97,40 @@ impl Session {
             watch.progress(Progress::Capture { done: layer, total: layers });
             watch.check()
         })?;
-        let logits = matrix(&self.model.logits(&states)?)?;
+        let (predictions, logits) = self.predict(&states, &target.tokens, run.logits)?;
         let named = |id| self.tokenizer.target_token(id);
         Ok(Capture {
             model: self.info.name.clone(),
             model_type: self.info.model_type.clone(),
             source: Sequence { text: run.source.clone(), tokens: source },
-            predictions: capture::predictions(&logits, &target.tokens, named),
+            predictions,
             decoder_input: input.into_iter().map(named).collect(),
             target,
-            logits: run.logits.then_some(logits),
+            logits,
             maps: recorder.finish(),
         })
+    }
+
+    /// What each decoder row predicts, and all its scores where they are to be kept. A few rows at a time:
+    /// a long target times a large vocabulary would be gigabytes.
+    fn predict(
+        &self,
+        states: &Tensor,
+        target: &[Token],
+        keep: bool,
+    ) -> Result<(Vec<Prediction>, Option<Matrix>)> {
+        let mut predictions = Vec::with_capacity(target.len());
+        let mut kept = Vec::new();
+        for (block, tokens) in target.chunks(ROWS_AT_ONCE).enumerate() {
+            let rows = states.narrow(1, block * ROWS_AT_ONCE, tokens.len())?;
+            let logits = matrix(&self.model.logits(&rows)?)?;
+            predictions.extend(capture::predictions(&logits, tokens, |id| self.tokenizer.target_token(id)));
+            if keep {
+                kept.extend_from_slice(logits.as_slice());
+            }
+        }
+        let vocabulary = self.model.spec().decoder.vocabulary;
+        Ok((predictions, keep.then(|| Matrix::new(target.len(), vocabulary, kept))))
     }
 
     fn languages(&self, run: &RunOptions) -> Languages {

@@ -69,30 +69,34 @@ fn candidates(
     kept: usize,
 ) -> Result<Vec<Candidate>> {
     let length = running[0].ids.len();
-    // All beams are one row before the first step: one row of the cache serves them.
     let last: Vec<u32> = running.iter().map(|beam| beam.ids[length - 1]).collect();
+    let stops = |token| length + 1 >= settings.max_length || settings.end.contains(&token);
     let mut all = Vec::new();
     for (beam, mut scores) in step.logits(&last)?.into_iter().enumerate() {
         log_softmax(&mut scores);
         process(&mut scores, &running[beam].ids, source, settings);
         check_scores(&scores)?;
         let base = running[beam].score;
-        all.extend(scores.iter().enumerate().map(|(token, score)| (score + base, beam, token as u32)));
+        let candidate =
+            |token: u32| Candidate { beam, token, score: scores[token as usize] + base, stops: stops(token) };
+        let own = (0..scores.len() as u32).map(candidate).collect();
+        // No beam can give more than all the places, so each is cut down before they meet.
+        all.extend(best_first(own, kept));
     }
-    let kept = kept.min(all.len());
-    let order = |a: &(f32, usize, u32), b: &(f32, usize, u32)| {
-        b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2))
+    Ok(best_first(all, kept))
+}
+
+/// The best `kept` candidates, best first; equals keep their order of beam and token.
+fn best_first(mut candidates: Vec<Candidate>, kept: usize) -> Vec<Candidate> {
+    let order = |a: &Candidate, b: &Candidate| {
+        b.score.total_cmp(&a.score).then(a.beam.cmp(&b.beam)).then(a.token.cmp(&b.token))
     };
-    if kept < all.len() {
-        all.select_nth_unstable_by(kept, order);
-        all.truncate(kept);
+    if kept < candidates.len() {
+        candidates.select_nth_unstable_by(kept, order);
+        candidates.truncate(kept);
     }
-    all.sort_unstable_by(order);
-    let stops = |token| length + 1 >= settings.max_length || settings.end.contains(&token);
-    Ok(all
-        .into_iter()
-        .map(|(score, beam, token)| Candidate { beam, token, score, stops: stops(token) })
-        .collect())
+    candidates.sort_unstable_by(order);
+    candidates
 }
 
 /// The best `beams` candidates that go on; ended ones only where too few do.

@@ -106,6 +106,8 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
             "final_logits_bias",
             "*.version",
             "*_float_tensor",
+            "classification_head.*",
+            "qa_outputs.*",
         ],
     })
 }
