@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use tokenizers::models::ModelWrapper;
-use tokenizers::{AddedToken as RawToken, Tokenizer as Raw};
+use tokenizers::{AddedToken as RawToken, PostProcessorWrapper, Tokenizer as Raw};
 
 use super::settings::{AddedToken, Settings, Special, Specials};
 use super::{Codec, cleanup};
@@ -45,8 +45,20 @@ fn raw_token(token: &AddedToken) -> RawToken {
 impl Pipeline {
     /// Reads a tokenizer.json.
     pub fn from_json(bytes: &[u8]) -> Result<Raw> {
-        Raw::from_bytes(bytes)
-            .map_err(|e| Error::BadFile { file: "tokenizer.json".into(), why: e.to_string() })
+        let bad = |why: String| Error::BadFile { file: "tokenizer.json".into(), why };
+        let text = std::str::from_utf8(bytes).map_err(|e| bad(e.to_string()))?;
+        // The one way in that the `tokenizers` crate has compiled already: its generic ones cost a minute.
+        text.parse().map_err(|e: tokenizers::Error| bad(e.to_string()))
+    }
+
+    /// The post-processor that stands in a tokenizer.json.
+    pub fn post_processor(json: &serde_json::Value) -> Result<Option<PostProcessorWrapper>> {
+        let carrier = serde_json::json!({
+            "version": "1.0",
+            "model": {"type": "WordLevel", "vocab": {}, "unk_token": ""},
+            "post_processor": json,
+        });
+        Ok(Self::from_json(carrier.to_string().as_bytes())?.get_post_processor().cloned())
     }
 
     /// Adds the tokens of the files and the special tokens to a pipeline, those that it lacks at the end.

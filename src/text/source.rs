@@ -8,7 +8,7 @@ use tokenizers::PostProcessorWrapper;
 use tokenizers::models::bpe::BPE;
 use tokenizers::normalizers::precompiled::Precompiled;
 
-use super::pipeline::failed;
+use super::pipeline::{Pipeline, failed};
 use super::sentencepiece::proto::{Piece, PieceKind, Proto};
 use super::settings::{AddedToken, Special};
 use crate::error::{Error, Result};
@@ -90,12 +90,7 @@ impl Json {
 
     fn extras(&self) -> Result<Extras> {
         let charsmap = precompiled(&self.normalizer).map_err(|e| bad("tokenizer.json", e.to_string()))?;
-        let post_processor = match &self.post_processor {
-            Value::Null => None,
-            value => Some(
-                PostProcessorWrapper::deserialize(value).map_err(|e| bad("tokenizer.json", e.to_string()))?,
-            ),
-        };
+        let post_processor = Pipeline::post_processor(&self.post_processor)?;
         Ok(Extras { charsmap, post_processor, from_json: true, ..Extras::default() })
     }
 }
