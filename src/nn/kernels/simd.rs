@@ -1,6 +1,6 @@
 //! Vectors of `f32` behind one trait, and the choice among instruction sets while the program runs.
 //!
-//! A kernel is written once, as a [`Task`] generic over [`Simd`]; [`dispatch`] compiles it for each
+//! A kernel is written once, as a `Task` generic over `Simd`; `dispatch` compiles it for each
 //! instruction set and calls the best one that the machine has.
 
 use std::sync::OnceLock;
