@@ -112,3 +112,68 @@ fn all_agree_with_the_reference() {
     }
     assert!(report.is_empty(), "{report}");
 }
+
+fn fixture(name: &str) -> Tokenizer {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tokenizers")).join(name);
+    Tokenizer::load(&model_files(&folder)).unwrap()
+}
+
+fn pair(src: &str, tgt: &str) -> Languages {
+    Languages { src: Some(src.into()), tgt: Some(tgt.into()) }
+}
+
+#[test]
+fn generation_begins_with_the_target_language() {
+    let piece = |tokenizer: &Tokenizer, id: Option<u32>| id.map(|id| tokenizer.target_token(id).piece);
+    for (name, langs, forced, start) in [
+        ("mbart", pair("en_XX", "ro_RO"), None, Some("ro_RO")),
+        ("mbart50", pair("en_XX", "fr_XX"), Some("fr_XX"), None),
+        ("nllb", pair("eng_Latn", "fra_Latn"), Some("fra_Latn"), None),
+        ("m2m100", pair("en", "fr"), Some("__fr__"), None),
+        ("seamless", pair("eng", "deu"), Some("__deu__"), None),
+        ("plbart", pair("java", "python"), None, Some("__python__")),
+        ("t5", pair("en", "fr"), None, None),
+    ] {
+        let tokenizer = fixture(name);
+        let found = piece(&tokenizer, tokenizer.forced_bos(&langs).unwrap());
+        assert_eq!(found.as_deref(), forced, "{name}");
+        let found = piece(&tokenizer, tokenizer.decoder_start(&langs).unwrap());
+        assert_eq!(found.as_deref(), start, "{name}");
+    }
+}
+
+#[test]
+fn languages_are_listed_and_near_misses_suggested() {
+    let nllb = fixture("nllb");
+    assert_eq!(nllb.languages().len(), 202);
+    assert_eq!(nllb.default_languages().src.as_deref(), Some("eng_Latn"));
+    let error = nllb.encode_source("hello", &pair("fr", "deu_Latn")).unwrap_err();
+    assert_eq!(error.hint().as_deref(), Some("did you mean fra_Latn?"));
+    assert_eq!(error.exit_code(), 2);
+    assert!(nllb.forced_bos(&pair("eng_Latn", "klingon")).is_err());
+    assert_eq!(fixture("marian-tags").languages().len(), 3);
+    assert!(fixture("t5").languages().is_empty());
+}
+
+#[test]
+fn a_target_language_is_written_into_marian_text() {
+    let tokenizer = fixture("marian-tags");
+    let langs = Languages { tgt: Some("fra".into()), ..Languages::default() };
+    let ids = |text: &str, langs: &Languages| {
+        tokenizer.encode_source(text, langs).unwrap().iter().map(|token| token.id).collect::<Vec<_>>()
+    };
+    let none = Languages::default();
+    assert_eq!(ids("Hello", &langs), ids(">>fra<< Hello", &none));
+    assert_eq!(ids(">>spa<< Hello", &langs), ids(">>spa<< Hello", &none));
+}
+
+#[test]
+fn broken_files_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("config.json"), r#"{"model_type": "t5"}"#).unwrap();
+    assert!(Tokenizer::load(&model_files(folder.path())).is_err());
+    std::fs::write(folder.path().join("spiece.model"), b"not a model").unwrap();
+    assert!(Tokenizer::load(&model_files(folder.path())).is_err());
+    std::fs::write(folder.path().join("tokenizer.json"), "{}").unwrap();
+    assert!(Tokenizer::load(&model_files(folder.path())).is_err());
+}

@@ -1,11 +1,11 @@
 //! Near misses: which known languages a user may have meant.
 
-/// Up to three known names that are close to what was asked for, the closest first.
+/// Up to three known names that are closest to what was asked for, where any is close.
 pub(super) fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
     let wanted = plain(wanted);
     let mut scored: Vec<(usize, &str)> = known.map(|name| (distance(&wanted, &plain(name)), name)).collect();
-    scored.retain(|(distance, _)| *distance <= 2);
-    scored.sort_by_key(|(distance, _)| *distance);
+    let best = scored.iter().map(|(distance, _)| *distance).min().unwrap_or(usize::MAX);
+    scored.retain(|(distance, _)| *distance == best && best <= 2);
     scored.into_iter().take(3).map(|(_, name)| name.to_string()).collect()
 }
 
