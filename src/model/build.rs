@@ -55,11 +55,17 @@ impl Builder<'_> {
     }
 
     /// One of a stack's affine maps, in the layout that its checkpoint has.
-    fn map(&self, name: &str, input: usize, output: usize, spec: &StackSpec) -> Result<Linear> {
-        if spec.transposed {
-            return self.part(name, [input, output], [0, 1], spec.linear_bias);
+    fn map(
+        &self,
+        name: &str,
+        input: usize,
+        output: usize,
+        (transposed, bias): (bool, bool),
+    ) -> Result<Linear> {
+        if transposed {
+            return self.part(name, [input, output], [0, 1], bias);
         }
-        self.linear(name, input, output, spec.linear_bias)
+        self.linear(name, input, output, bias)
     }
 
     /// A normalisation over `width` dimensions.
@@ -94,9 +100,9 @@ impl Builder<'_> {
             let part = all.iter().take(at).filter(|other| **other == name).count();
             let name = format!("{layer}.{name}");
             if spec.transposed {
-                return self.part(&name, [input, output], [part, parts], spec.linear_bias);
+                return self.part(&name, [input, output], [part, parts], spec.attention_bias);
             }
-            self.linear(&name, input, output, spec.linear_bias)
+            self.linear(&name, input, output, spec.attention_bias)
         };
         let rotary = match spec.positions {
             Positions::Rotary { theta } if !cross => Some(Rotary::new(spec.head_dim, theta)),
@@ -106,7 +112,12 @@ impl Builder<'_> {
             query: project(0, spec.d_model, inner)?,
             key: project(1, looked_at, key_inner)?,
             value: project(2, looked_at, key_inner)?,
-            output: self.map(&format!("{layer}.{}", names.output), inner, spec.d_model, spec)?,
+            output: self.map(
+                &format!("{layer}.{}", names.output),
+                inner,
+                spec.d_model,
+                (spec.transposed, spec.attention_bias),
+            )?,
             heads: spec.heads,
             key_heads: spec.key_heads,
             rotary,
@@ -137,7 +148,8 @@ impl Builder<'_> {
     }
 
     fn feed_forward(&self, layer: &str, names: &FfnNames, spec: &StackSpec) -> Result<FeedForward> {
-        let linear = |name: &str, input, output| self.map(&format!("{layer}.{name}"), input, output, spec);
+        let layout = (spec.transposed, spec.linear_bias);
+        let linear = |name: &str, input, output| self.map(&format!("{layer}.{name}"), input, output, layout);
         Ok(FeedForward {
             up: linear(names.up, spec.d_model, spec.ffn_dim)?,
             gate: names.gate.map(|gate| linear(gate, spec.d_model, spec.ffn_dim)).transpose()?,

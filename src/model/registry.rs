@@ -2,8 +2,8 @@
 
 use super::config::Config;
 use super::families::{
-    bart, blenderbot, blenderbot_small, encoder_decoder, fsmt, led, longt5, m2m_100, marian, mbart, mt5, mvp,
-    nllb_moe, pegasus, plbart, seamless_m4t, switch_transformers, t5, t5gemma, umt5,
+    bart, bigbird_pegasus, blenderbot, blenderbot_small, encoder_decoder, fsmt, led, longt5, m2m_100, marian,
+    mbart, mt5, mvp, nllb_moe, pegasus, plbart, seamless_m4t, switch_transformers, t5, t5gemma, umt5,
 };
 use super::spec::ModelSpec;
 use crate::error::{Error, Result};
@@ -63,6 +63,11 @@ const FAMILIES: &[Family] = &[
     },
     Family { model_type: "led", examples: "allenai/led-base-16384", spec: led::spec },
     Family { model_type: "pegasus", examples: "google/pegasus-xsum", spec: pegasus::spec },
+    Family {
+        model_type: "bigbird_pegasus",
+        examples: "google/bigbird-pegasus-large-arxiv",
+        spec: bigbird_pegasus::spec,
+    },
     Family { model_type: "plbart", examples: "uclanlp/plbart-base", spec: plbart::spec },
     Family { model_type: "mvp", examples: "RUCAIBox/mvp", spec: mvp::spec },
     Family { model_type: "fsmt", examples: "facebook/wmt19-en-de", spec: fsmt::spec },

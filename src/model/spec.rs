@@ -88,6 +88,14 @@ pub enum Reach {
     All,
     /// Those at most this many positions away, layer by layer.
     Near(Vec<usize>),
+    /// Those of [`Mask::Blocks`](crate::nn::Mask::Blocks) in a long text, all in a short one.
+    Blocks {
+        /// Positions in a block.
+        size: usize,
+        /// Random blocks a block saw in training. The reference does not draw any when it only runs: each is
+        /// the first block once more, whose keys then count so many times more in the softmax.
+        random: usize,
+    },
 }
 
 /// Summaries of blocks of tokens, which every query of an encoder sees besides the tokens near it
@@ -231,7 +239,9 @@ pub struct StackSpec {
     pub experts: Option<ExpertSpec>,
     /// Factor on the scores.
     pub score_scale: f64,
-    /// Whether the linear maps of attention and feed-forward have biases.
+    /// Whether the linear maps of attention have biases.
+    pub attention_bias: bool,
+    /// Whether those of the feed-forward block have.
     pub linear_bias: bool,
     /// Which normalisation.
     pub norm: NormKind,

@@ -1,6 +1,6 @@
 //! The encoder and the decoder: the same stack, with cross-attention or without.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use super::build::Builder;
 use super::spec::{AfterNames, EmbeddingNorm, Placement, Reach, StackSpec};
@@ -158,11 +158,15 @@ impl Stack {
         let mut x = self.embed(ids, batch, past)?;
         let count = x.dim(1)?;
         let side = self.blocks.first().and_then(|block| block.summaries.as_ref());
-        let side = side.map(|summaries| summaries.bias(count, x.device())).transpose()?.flatten();
+        let side = match (side, self.blocks_of(count)) {
+            (Some(summaries), _) => summaries.bias(count, x.device())?,
+            (None, Some((size, random))) => self.first_block_bias(count, size, random, x.device())?,
+            (None, None) => None,
+        };
         for (layer, block) in self.blocks.iter().enumerate() {
             each(layer)?;
             let bias = block.bias.as_ref().or_else(|| self.blocks[0].bias.as_ref());
-            let mask = self.mask(layer);
+            let mask = self.mask(layer, count);
             let look =
                 Look { site: Site::new(self.kind, layer), mask: &mask, bias, past, summaries: side.as_ref() };
             let slot = cache.as_mut().and_then(|cache| cache.layers.get_mut(layer));
@@ -177,9 +181,45 @@ impl Stack {
         }
     }
 
-    fn mask(&self, layer: usize) -> Mask {
+    /// Size of the blocks that a text of `count` tokens is split into, and random blocks for each.
+    fn blocks_of(&self, count: usize) -> Option<(usize, usize)> {
+        match self.reach {
+            Reach::Blocks { size, random } if count > (5 + 2 * random) * size => Some((size, random)),
+            _ => None,
+        }
+    }
+
+    /// Bias `[heads, count, size]` on the first block's keys where they come in again as random blocks.
+    fn first_block_bias(
+        &self,
+        count: usize,
+        size: usize,
+        random: usize,
+        device: &Device,
+    ) -> Result<Option<Tensor>> {
+        if random == 0 {
+            return Ok(None);
+        }
+        let heads = self.blocks.first().map_or(0, |block| block.own.heads);
+        let last = (count - 1) / size;
+        let again = (random as f32).ln();
+        let row = |query: usize| match query / size {
+            0 => f32::NEG_INFINITY,
+            block if block == last => f32::NEG_INFINITY,
+            _ => again,
+        };
+        let values: Vec<f32> = (0..heads)
+            .flat_map(|_| (0..count).flat_map(|query| std::iter::repeat_n(row(query), size)))
+            .collect();
+        Ok(Some(Tensor::from_vec(values, (heads, count, size), device)?))
+    }
+
+    fn mask(&self, layer: usize, count: usize) -> Mask {
+        if let Some((size, _)) = self.blocks_of(count) {
+            return Mask::Blocks(size);
+        }
         let near = match &self.reach {
-            Reach::All => None,
+            Reach::All | Reach::Blocks { .. } => None,
             Reach::Near(distances) => distances.get(layer).copied(),
         };
         match (self.kind, near) {
@@ -201,8 +241,12 @@ impl Stack {
     ) -> Result<Tensor> {
         let mut x = self.around(x, &block.own_norm, |x| {
             let mut new = block.own.keys_values(x, look.past)?;
-            if let (Some(summaries), Some(_)) = (&block.summaries, look.summaries) {
-                new = new.append(&block.own.keys_values(&summaries.of(x)?, 0)?)?;
+            if let Some(bias) = look.summaries {
+                let more = match &block.summaries {
+                    Some(summaries) => block.own.keys_values(&summaries.of(x)?, 0)?,
+                    None => new.first(bias.dim(2)?)?,
+                };
+                new = new.append(&more)?;
             }
             let kv = match slot.as_deref_mut() {
                 None => new,

@@ -26,6 +26,13 @@ impl KeysValues {
     }
 }
 
+impl KeysValues {
+    /// Those of the first `count` positions.
+    pub fn first(&self, count: usize) -> Result<KeysValues> {
+        Ok(KeysValues { keys: self.keys.narrow(2, 0, count)?, values: self.values.narrow(2, 0, count)? })
+    }
+}
+
 /// How queries may look at keys in one call.
 pub struct Look<'a> {
     /// Where in the model this is.
@@ -36,7 +43,7 @@ pub struct Look<'a> {
     pub bias: Option<&'a RelativeBias>,
     /// Position of the first query.
     pub past: usize,
-    /// Where keys that are no tokens (summaries of many) follow the tokens': their bias,
+    /// Where keys that are no tokens of their own (summaries, or tokens again) follow the tokens': their bias,
     /// `[heads, queries, summaries]`. They take part in the softmax; maps show the tokens alone.
     pub summaries: Option<&'a Tensor>,
 }

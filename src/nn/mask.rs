@@ -15,6 +15,9 @@ pub enum Mask {
     Near(usize),
     /// Keys at or before the query's own position, and at most this many positions away.
     CausalNear(usize),
+    /// Keys in the same block of this many positions, in those beside it, and in the first and the last; the
+    /// first and the last block see all (Zaheer et al. 2020).
+    Blocks(usize),
     /// Added to the scores: `[queries, keys]`, 0 where allowed and minus infinity where not.
     Table(Tensor),
 }
@@ -37,6 +40,15 @@ impl Mask {
             Mask::Near(distance) => table(queries, keys, device, |i, j| (i + past).abs_diff(j) > *distance),
             Mask::CausalNear(distance) => {
                 table(queries, keys, device, |i, j| j > i + past || i + past - j > *distance)
+            }
+            Mask::Blocks(size) => {
+                let size = (*size).max(1);
+                let last = keys.saturating_sub(1) / size;
+                let global = |block: usize| block == 0 || block == last;
+                table(queries, keys, device, |i, j| {
+                    let (query, key) = ((i + past) / size, j / size);
+                    !global(query) && !global(key) && query.abs_diff(key) > 1
+                })
             }
             Mask::Table(table) => Ok(Some(table.clone())),
         }

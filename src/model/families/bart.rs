@@ -145,6 +145,7 @@ fn stack(
         summaries: None,
         experts: None,
         score_scale: (head_dim as f64).powf(-0.5),
+        attention_bias: true,
         linear_bias: true,
         norm: NormKind::Layer { eps: 1e-5 },
         placement: kin.placement,

@@ -1,6 +1,7 @@
 //! One small file a family: config.json to [`ModelSpec`](super::ModelSpec), tensor names included.
 
 pub mod bart;
+pub mod bigbird_pegasus;
 pub mod blenderbot;
 pub mod blenderbot_small;
 pub mod encoder_decoder;

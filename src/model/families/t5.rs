@@ -111,6 +111,7 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
         summaries: None,
         experts: None,
         score_scale: 1.0,
+        attention_bias: false,
         linear_bias: false,
         norm: NormKind::Rms { eps: config.number_or("layer_norm_epsilon", 1e-6)? },
         placement: Placement::Pre,
