@@ -72,7 +72,9 @@ impl CrossRollout {
 /// `S_l = residual * ((1 - residual) self_l + residual I)`, `C_l = (1 - residual) cross_l`,
 /// `Rsrc_l = S_l Rsrc_{l-1} + C_l R_enc`, `Rtgt_l = S_l Rtgt_{l-1}`, from `Rsrc_0 = 0`, `Rtgt_0 = I`.
 /// `encoder` is the encoder's rollout, `[source, source]`; `own` and `cross` are the head-averaged maps of the
-/// decoder's layers, `[target, target]` and `[target, source]`.
+/// decoder's layers, `[target, target]` and `[target, source]`. With one residual share for all layers and rows,
+/// as here, every row draws `1 - residual^layers` from the source: what differs between rows is from which
+/// tokens. Shares that differ need contributions measured with the values.
 ///
 /// # Errors
 /// [`Error::Usage`] when the layers are none or unequal in number, or shapes do not fit.

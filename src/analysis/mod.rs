@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`align`] | word alignment from cross-attention, alignment error rate |
 //! | [`metrics`] | numbers that describe one head |
+//! | [`knockout`] | what the output loses when a part of the attention is switched off |
 //! | [`links`] | the strongest (query, key) pairs over heads, far apart |
 //! | [`merge`] | heads and layers into one map: mean, maximum, attention rollout |
 //! | [`similarity`] | how alike heads are, and groups of like heads |
@@ -11,6 +12,7 @@
 
 pub mod align;
 pub mod context;
+pub mod knockout;
 pub mod links;
 pub mod merge;
 pub mod metrics;

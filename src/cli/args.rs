@@ -32,6 +32,8 @@ pub enum Command {
     Align(super::align::Align),
     /// Follow attention through all layers: what each position draws from where.
     Rollout(super::rollout::Rollout),
+    /// Switch heads, layers or a link off and see what the output loses.
+    Knockout(super::knockout::Knockout),
     /// Write a picture, a table or a file of the maps.
     Export(super::export::Export),
     /// List the supported families, and the models in this machine's cache.

@@ -9,6 +9,7 @@ mod completions;
 mod doctor;
 mod export;
 mod heads;
+mod knockout;
 mod links;
 mod man;
 mod models;
@@ -52,6 +53,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         Some(Command::Links(args)) => links::run(&args),
         Some(Command::Align(args)) => align::run(&args),
         Some(Command::Rollout(args)) => rollout::run(&args),
+        Some(Command::Knockout(args)) => knockout::run(&args),
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Models) => models::run(),
         Some(Command::Doctor(args)) => doctor::run(&args),

@@ -26,7 +26,8 @@ pub struct Rollout {
     /// [default: cross where there is any].
     #[arg(long, value_parser = kinds())]
     kind: Option<Kind>,
-    /// How much of a position passes by each attention block.
+    /// How much of a position passes by each attention block. It is the same for all, so every row has the same
+    /// source share; what differs is which tokens it comes from.
     #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = share)]
     residual: f32,
     /// Print the whole map, not a table of the shares.

@@ -65,6 +65,11 @@ impl Session {
         &self.info
     }
 
+    /// The target token with that id.
+    pub fn token(&self, id: u32) -> Token {
+        self.tokenizer.target_token(id)
+    }
+
     /// Runs the model once: encodes the source, generates the target unless one is given, and records every
     /// map in one teacher-forced pass. The encoder's maps are recorded in the pass whose states generation
     /// uses, so nothing runs twice.

@@ -145,3 +145,24 @@ fn an_interrupted_survey_goes_on_where_it_was() {
         ["heads", "demo", "--source-file", sources, "--table", other.to_str().unwrap(), "--beams", "1"];
     assert!(fails(&args, 1).contains("other.jsonl.part"));
 }
+
+#[test]
+fn knockout_ranks_heads_and_looks_at_one_link() {
+    let heads = json(&["knockout", "demo", "--beams", "1", "--kind", "cross", "--json"]);
+    assert_eq!(heads.len(), 18);
+    let drop = |row: usize| heads[row]["drop"].as_f64().unwrap();
+    assert!((1..18).all(|row| drop(row - 1) >= drop(row)) && drop(0) > 0.0);
+    assert!(heads.iter().all(|row| row["divergence"].as_f64().unwrap() >= 0.0));
+    let layers = json(&["knockout", "demo", "--beams", "1", "--kind", "cross", "--by", "layer", "--json"]);
+    assert_eq!(layers.len(), 3);
+    // Without a whole layer more is lost than without its most important head.
+    assert!(layers[0]["drop"].as_f64() > heads[0]["drop"].as_f64());
+    let link = ["knockout", "demo", "--beams", "1", "--kind", "cross", "--layer", "2", "--head", "4"];
+    let tokens = json(&[&link[..], &["--link", "3:3", "--json"]].concat());
+    assert_eq!(tokens.len(), 13);
+    // Only the row that looks through the link, and what reads from that row later, may change.
+    assert!((0..3).all(|row| tokens[row]["drop"].as_f64().unwrap().abs() < 1e-4));
+    assert!(tokens[3]["divergence"].as_f64().unwrap() > 1e-4);
+    assert!(fails(&[&link[..], &["--link", "99:0"]].concat(), 1).contains("13 queries"));
+    assert!(fails(&["knockout", DEMO], 2).contains("capture file"));
+}
