@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::npz;
@@ -13,6 +14,7 @@ use super::{Capture, MapStore, Prediction, SiteMaps};
 use crate::error::{Error, Result};
 use crate::files::ModelFile;
 use crate::matrix::Matrix;
+use crate::nn::kernels::softmax::normaliser;
 use crate::site::{Kind, Site};
 use crate::token::{Sequence, Token};
 
@@ -73,26 +75,39 @@ pub fn read(path: &Path) -> Result<Capture> {
 /// The likeliest `CANDIDATES` tokens and the target's probability for each row of `logits`. `piece` spells a
 /// token.
 pub fn predictions(logits: &Matrix, target: &[Token], piece: impl Fn(u32) -> Token) -> Vec<Prediction> {
-    (0..logits.rows().min(target.len()))
+    // The vocabulary is wide: the rows are read by all threads, the few tokens named by one.
+    let rows: Vec<_> = (0..logits.rows().min(target.len()))
+        .into_par_iter()
         .map(|row| {
             let scores = logits.row(row);
-            let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f64 = scores.iter().map(|s| f64::from(s - max).exp()).sum();
-            let probability =
-                |id: usize| scores.get(id).map_or(0.0, |s| (f64::from(s - max).exp() / sum) as f32);
-            let mut order: Vec<usize> = (0..scores.len()).collect();
-            let by_score = |a: &usize, b: &usize| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b));
-            if order.len() > CANDIDATES {
-                order.select_nth_unstable_by(CANDIDATES, by_score);
-                order.truncate(CANDIDATES);
-            }
-            order.sort_unstable_by(by_score);
-            Prediction {
-                probability: probability(target[row].id as usize),
-                candidates: order.into_iter().map(|id| (piece(id as u32), probability(id))).collect(),
-            }
+            let (max, sum) = normaliser(scores);
+            let probability = |id: usize| scores.get(id).map_or(0.0, |s| (s - max).exp() / sum);
+            let best: Vec<_> = likeliest(scores).into_iter().map(|id| (id, probability(id))).collect();
+            (probability(target[row].id as usize), best)
+        })
+        .collect();
+    rows.into_iter()
+        .map(|(probability, best)| Prediction {
+            probability,
+            candidates: best.into_iter().map(|(id, probability)| (piece(id as u32), probability)).collect(),
         })
         .collect()
+}
+
+/// The places of the `CANDIDATES` largest scores, the largest first, the first of equals first.
+fn likeliest(scores: &[f32]) -> Vec<usize> {
+    let mut best: Vec<usize> = Vec::with_capacity(CANDIDATES + 1);
+    let mut worst = f32::NEG_INFINITY;
+    for (id, &score) in scores.iter().enumerate() {
+        if best.len() == CANDIDATES && score <= worst {
+            continue;
+        }
+        let at = best.partition_point(|&other| scores[other].total_cmp(&score).is_ge());
+        best.insert(at, id);
+        best.truncate(CANDIDATES);
+        worst = best.last().map_or(worst, |&last| scores[last]);
+    }
+    best
 }
 
 fn metadata(capture: &Capture) -> HashMap<String, String> {

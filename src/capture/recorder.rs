@@ -1,5 +1,7 @@
 //! The hooks of a pass: one keeps every map, one switches parts of the attention off.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
 
 use super::{MapStore, SiteMaps};
@@ -88,6 +90,10 @@ impl Hook for Recorder {
         true
     }
 
+    fn rewrites(&self, site: Site) -> bool {
+        self.silencer.wants(site)
+    }
+
     fn scores(&mut self, site: Site, past: usize, scores: Tensor) -> Result<Tensor> {
         self.silencer.scores(site, past, scores)
     }
@@ -95,7 +101,11 @@ impl Hook for Recorder {
     fn weights(&mut self, site: Site, weights: &Tensor) -> Result<()> {
         let (heads, queries, keys) = weights.dims3()?;
         let data = weights.flatten_all()?.to_vec1::<f32>()?;
-        self.maps.insert(site, SiteMaps::new(heads, queries, keys, data));
+        self.maps(site, [heads, queries, keys], data.into())
+    }
+
+    fn maps(&mut self, site: Site, [heads, queries, keys]: [usize; 3], maps: Arc<[f32]>) -> Result<()> {
+        self.maps.insert(site, SiteMaps::new(heads, queries, keys, maps));
         Ok(())
     }
 

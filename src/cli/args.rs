@@ -121,9 +121,15 @@ pub struct Open {
     /// Where to run the model.
     #[arg(long, value_enum, default_value = "cpu", help_heading = "Model")]
     pub device: DeviceArg,
-    /// Threads of the engine [default: all cores].
+    /// Threads of the engine [default: physical cores].
     #[arg(long, value_name = "N", help_heading = "Model", value_parser = count)]
     pub threads: Option<usize>,
+    /// Print where the time went, as one line of JSON on standard error.
+    #[arg(long, help_heading = "Model")]
+    pub timings: bool,
+    /// Run the recorded pass N times and time the median.
+    #[arg(long, value_name = "N", help_heading = "Model", value_parser = count)]
+    pub repeat: Option<usize>,
 }
 
 /// What the model is run on; shared by all commands.

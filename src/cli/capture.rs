@@ -1,7 +1,7 @@
 //! `attn-tui capture`: every map of one run, in a file.
 
 use super::args::{self, Dtype};
-use super::{output, run};
+use super::{output, run, timings};
 use crate::capture::{Precision, to_bytes};
 use crate::error::{Error, Result};
 use crate::files::{check_free, save};
@@ -21,7 +21,8 @@ pub fn run(args: &args::Capture) -> Result<()> {
         Dtype::F32 => Precision::F32,
         Dtype::F16 => Precision::F16,
     };
-    save(&args.output, &to_bytes(&capture, precision)?, args.force)?;
+    let bytes = to_bytes(&capture, precision)?;
+    timings::writing(|| save(&args.output, &bytes, args.force))?;
     let heads = |kind| capture.heads_of(kind).len();
     output::print(&format!(
         "{}\n{}: {} source and {} target tokens; heads: {} encoder, {} decoder, {} cross\n",

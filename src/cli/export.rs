@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::common::{ColorChoice, Input, Shading, Which};
-use super::output;
+use super::{output, timings};
 use crate::error::Result;
 use crate::export::ansi::Colors;
 use crate::export::figure::{Style, Theme};
@@ -78,7 +78,7 @@ pub fn run(args: &Export) -> Result<()> {
     check_free(&args.output, args.force)?;
     let capture = args.input.capture()?;
     let exported = export(&capture, format, &args.options())?;
-    save(&args.output, &exported.bytes, args.force)?;
+    timings::writing(|| save(&args.output, &exported.bytes, args.force))?;
     if !exported.missing.is_empty() {
         let characters: String = exported.missing.iter().take(20).collect();
         output::note(&format!(

@@ -18,6 +18,7 @@ mod rollout;
 mod run;
 mod show;
 mod survey;
+mod timings;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -35,7 +36,10 @@ pub fn main() -> ExitCode {
     // clap prints its own messages and exits with 2 on wrong usage, 0 on --help.
     let cli = Cli::parse();
     match dispatch(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            timings::print();
+            ExitCode::SUCCESS
+        }
         // Whoever reads our output has seen enough.
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {

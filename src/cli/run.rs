@@ -6,8 +6,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::args::{Open, Text};
+use super::timings;
 use crate::capture::Capture;
-use crate::engine::{self, Opened};
+use crate::engine::{self, Opened, Timings};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Watch};
 
@@ -17,12 +18,16 @@ use crate::progress::{Progress, Watch};
 /// What the engine finds wrong, and [`Error::Usage`] where there is no source or one too many.
 pub fn open_capture(model: &str, open: &Open, text: &Text, logits: bool) -> Result<Capture> {
     let watch = StatusLine::default();
+    let start = Instant::now();
     match engine::open(&open.options(model), &watch)? {
         Opened::Capture(capture) => {
             if text.source.is_some() || text.target.is_some() {
                 return Err(Error::Usage(format!(
                     "{model} is a capture file: it has its texts, so --source and --target do not go with it"
                 )));
+            }
+            if open.timings {
+                timings::captured(open.threads, timings::since(start), Timings::default());
             }
             Ok(*capture)
         }
@@ -34,7 +39,13 @@ pub fn open_capture(model: &str, open: &Open, text: &Text, logits: bool) -> Resu
                     return Err(Error::Usage("--source TEXT is needed (`-` reads standard input)".into()));
                 }
             };
-            session.run(&text.options(source, logits), &watch)
+            let load_ms = timings::since(start);
+            let repeat = open.repeat.unwrap_or(1);
+            let (capture, steps) = session.measure(&text.options(source, logits), repeat, &watch)?;
+            if open.timings {
+                timings::captured(open.threads, load_ms, steps);
+            }
+            Ok(capture)
         }
     }
 }

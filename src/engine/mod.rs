@@ -2,8 +2,20 @@
 
 mod protocol;
 mod session;
+mod timings;
 mod worker;
 
 pub use protocol::{Device, Event, ModelInfo, OpenOptions, Request, RunOptions};
 pub use session::{Opened, Session, open};
+pub use timings::Timings;
 pub use worker::Worker;
+
+/// The instruction set in use on the CPU.
+pub fn kernels() -> &'static str {
+    crate::model::kernel_level()
+}
+
+/// Threads of the engine where `wish` is what the user asked for.
+pub fn threads(wish: Option<usize>) -> usize {
+    wish.unwrap_or_else(crate::model::threads::default_count)
+}

@@ -1,14 +1,17 @@
 //! One opened model: text in, capture out.
 
+use std::time::Instant;
+
 use candle_core::Tensor;
 
 use super::protocol::{Device, ModelInfo, OpenOptions, RunOptions};
+use super::timings::{Timings, median};
 use crate::capture::{self, Capture, Prediction, Recorder, Silencer};
 use crate::error::{Error, Result};
 use crate::generate::{Settings, generate};
 use crate::hub::{self, HubOptions, Located};
 use crate::matrix::Matrix;
-use crate::model::{Config, Model, spec_of};
+use crate::model::{Config, Model, spec_of, threads};
 use crate::progress::{Progress, Watch};
 use crate::text::{Languages, Tokenizer};
 use crate::token::{Sequence, Token};
@@ -33,6 +36,7 @@ pub struct Session {
     model: Model,
     tokenizer: Tokenizer,
     settings: Settings,
+    threads: usize,
 }
 
 /// Opens a MODEL argument, fetching what is missing.
@@ -40,7 +44,11 @@ pub struct Session {
 /// # Errors
 /// What [`hub::locate`], the tokenizer, the configuration or the weights find wrong; [`Error::Cancelled`].
 pub fn open(options: &OpenOptions, watch: &dyn Watch) -> Result<Opened> {
-    use_threads(options.threads);
+    let threads = super::threads(options.threads);
+    threads::run(threads, || open_with(options, threads, watch))
+}
+
+fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result<Opened> {
     let hub_options = HubOptions { revision: options.revision.clone(), offline: options.offline };
     let accept = |config: &serde_json::Value| spec_of(&Config::new(config.clone())).map(|_| ());
     let files = match hub::locate_if(&options.model, &hub_options, &accept, watch)? {
@@ -56,7 +64,7 @@ pub fn open(options: &OpenOptions, watch: &dyn Watch) -> Result<Opened> {
     let generation = files.json("generation_config.json")?;
     let settings = Settings::read(generation.as_ref(), &config, model.spec())?;
     let info = info(&files.name, &model, &tokenizer, &config);
-    Ok(Opened::Model(Box::new(Session { info, model, tokenizer, settings })))
+    Ok(Opened::Model(Box::new(Session { info, model, tokenizer, settings, threads })))
 }
 
 impl Session {
@@ -77,34 +85,66 @@ impl Session {
     /// # Errors
     /// Texts that are too long, languages that the model does not have; [`Error::Cancelled`].
     pub fn run(&self, run: &RunOptions, watch: &dyn Watch) -> Result<Capture> {
+        self.measure(run, 1, watch).map(|(capture, _)| capture)
+    }
+
+    /// [`Session::run`] with the time that its steps took. The recorded passes run `repeat` times (at least
+    /// once).
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn measure(&self, run: &RunOptions, repeat: usize, watch: &dyn Watch) -> Result<(Capture, Timings)> {
+        threads::run(self.threads, || self.measure_here(run, repeat, watch))
+    }
+
+    fn measure_here(&self, run: &RunOptions, repeat: usize, watch: &dyn Watch) -> Result<(Capture, Timings)> {
+        let mut timings = Timings::default();
+        let start = Instant::now();
         let languages = self.languages(run);
         let source = self.tokenizer.encode_source(&run.source, &languages)?;
         if source.is_empty() {
             return Err(Error::Text("the source has no tokens: give a text".into()));
         }
         let source_ids: Vec<u32> = source.iter().map(|token| token.id).collect();
+        timings.tokenize_ms = ms(start);
+
         let mut recorder = Recorder::new(Silencer::new(run.off.clone()));
-        watch.progress(Progress::Encode);
-        let encoded = self.model.encode(&source_ids, &mut recorder, &mut |_| watch.check())?;
+        let start = Instant::now();
+        let encoded = self.encode(&source_ids, &mut recorder, watch)?;
+        let encode_ms = ms(start);
+
+        let start = Instant::now();
         let target = match &run.target {
             Some(text) => {
                 let tokens = self.tokenizer.encode_target(text, &languages)?;
+                timings.tokenize_ms += ms(start);
                 Sequence { text: text.clone(), tokens }
             }
-            None => self.generate(&source_ids, &encoded, run, &languages, watch)?,
+            None => {
+                let target = self.generate(&source_ids, &encoded, run, &languages, watch)?;
+                timings.generate_ms = ms(start);
+                target
+            }
         };
         if target.is_empty() {
             return Err(Error::Text("the target has no tokens: give a text".into()));
         }
         let input = self.decoder_input(&target, &languages)?;
-        let layers = self.model.spec().decoder.layers;
-        let states = self.model.decode(&input, 1, &encoded, None, &mut recorder, &mut |layer| {
-            watch.progress(Progress::Capture { done: layer, total: layers });
-            watch.check()
-        })?;
-        let (predictions, logits) = self.predict(&states, &target.tokens, run.logits)?;
+        let start = Instant::now();
+        let (mut predictions, mut logits) =
+            self.decode(&input, &encoded, &target.tokens, run.logits, &mut recorder, watch)?;
+        let mut passes = vec![encode_ms + ms(start)];
+        for _ in 1..repeat {
+            recorder = Recorder::new(Silencer::new(run.off.clone()));
+            let start = Instant::now();
+            let encoded = self.encode(&source_ids, &mut recorder, watch)?;
+            (predictions, logits) =
+                self.decode(&input, &encoded, &target.tokens, run.logits, &mut recorder, watch)?;
+            passes.push(ms(start));
+        }
+        timings.capture_ms = median(&mut passes);
         let named = |id| self.tokenizer.target_token(id);
-        Ok(Capture {
+        let capture = Capture {
             model: self.info.name.clone(),
             model_type: self.info.model_type.clone(),
             source: Sequence { text: run.source.clone(), tokens: source },
@@ -113,7 +153,31 @@ impl Session {
             target,
             logits,
             maps: recorder.finish(),
-        })
+        };
+        Ok((capture, timings))
+    }
+
+    fn encode(&self, source: &[u32], recorder: &mut Recorder, watch: &dyn Watch) -> Result<Tensor> {
+        watch.progress(Progress::Encode);
+        self.model.encode(source, recorder, &mut |_| watch.check())
+    }
+
+    /// Decoder input to what each row predicts, with everything recorded.
+    fn decode(
+        &self,
+        input: &[u32],
+        encoded: &Tensor,
+        target: &[Token],
+        keep_logits: bool,
+        recorder: &mut Recorder,
+        watch: &dyn Watch,
+    ) -> Result<(Vec<Prediction>, Option<Matrix>)> {
+        let layers = self.model.spec().decoder.layers;
+        let states = self.model.decode(input, 1, encoded, None, recorder, &mut |layer| {
+            watch.progress(Progress::Capture { done: layer, total: layers });
+            watch.check()
+        })?;
+        self.predict(&states, target, keep_logits)
     }
 
     /// What each decoder row predicts, and all its scores where they are to be kept. A few rows at a time:
@@ -179,6 +243,11 @@ impl Session {
     }
 }
 
+/// Milliseconds since `start`.
+fn ms(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e3
+}
+
 /// `[1, rows, cols]` to a matrix.
 fn matrix(tensor: &Tensor) -> Result<Matrix> {
     let (_, rows, cols) = tensor.dims3()?;
@@ -196,12 +265,6 @@ fn device(device: Device) -> Result<candle_core::Device> {
         Device::Cuda => candle_core::Device::new_cuda(0).map_err(|e| missing("cuda", e)),
         Device::Metal => candle_core::Device::new_metal(0).map_err(|e| missing("metal", e)),
     }
-}
-
-/// The pool is built once in a process; later wishes cannot change it.
-fn use_threads(threads: Option<usize>) {
-    let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let _already_built = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
 }
 
 fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &Config) -> ModelInfo {

@@ -7,7 +7,7 @@ use super::stack::Mixer;
 use super::weights::Weights;
 use crate::error::Result;
 use crate::nn::{
-    Attention, Experts, FeedForward, Linear, Norm, PositionTable, RelativeBias, Rotary, Summaries,
+    Attention, Experts, FeedForward, Linear, Norm, PositionTable, RelativeBias, Rotary, Summaries, Weight,
 };
 use crate::site::Kind;
 
@@ -23,6 +23,11 @@ impl Builder<'_> {
         self.weights.get(&with_prefixes(names), shape, self.device)
     }
 
+    /// A matrix that is multiplied with or looked up in.
+    pub fn matrix(&self, names: &[&str], shape: [usize; 2]) -> Result<Weight> {
+        self.weights.matrix(&with_prefixes(names), shape, self.device)
+    }
+
     /// A tensor that may be absent.
     pub fn maybe(&self, names: &[&str], shape: &[usize]) -> Result<Option<Tensor>> {
         self.weights.get_optional(&with_prefixes(names), shape, self.device)
@@ -30,7 +35,7 @@ impl Builder<'_> {
 
     /// An affine map stored `[out, in]`.
     pub fn linear(&self, name: &str, input: usize, output: usize, bias: bool) -> Result<Linear> {
-        let weight = self.tensor(&[&format!("{name}.weight")], &[output, input])?;
+        let weight = self.matrix(&[&format!("{name}.weight")], [output, input])?;
         let bias = if bias { Some(self.tensor(&[&format!("{name}.bias")], &[output])?) } else { None };
         Ok(Linear::new(weight, bias))
     }

@@ -14,6 +14,7 @@ mod stack;
 mod torch;
 mod weights;
 
+pub use crate::nn::kernels::threads;
 pub use config::Config;
 pub use registry::{Family, registry, spec_of, supported};
 pub use seq2seq::Model;
@@ -22,3 +23,8 @@ pub use spec::{
     HeadTransform, ModelSpec, NormKind, Placement, Positions, Reach, StackNames, StackSpec, SummarySpec,
 };
 pub use weights::Weights;
+
+/// The name of the instruction set that the CPU's kernels use.
+pub fn kernel_level() -> &'static str {
+    crate::nn::kernels::simd::level().name()
+}

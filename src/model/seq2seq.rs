@@ -41,7 +41,7 @@ impl Model {
         let encoder = Stack::new(&build, &spec.encoder, Kind::Encoder)?;
         let decoder = Stack::new(&build, &spec.decoder, Kind::Decoder)?;
         let (vocabulary, width) = (spec.decoder.vocabulary, spec.decoder.d_model);
-        let weight = build.tensor(spec.head.weight, &[vocabulary, width])?;
+        let weight = build.matrix(spec.head.weight, [vocabulary, width])?;
         let bias = match spec.head.bias {
             HeadBias::Row(name) => {
                 build.maybe(&[name], &[1, vocabulary])?.map(|row| row.squeeze(0)).transpose()?

@@ -65,7 +65,7 @@ pub(super) struct Source<'a> {
 impl Stack {
     pub fn new(build: &Builder, spec: &StackSpec, kind: Kind) -> Result<Self> {
         let names = &spec.names;
-        let table = build.tensor(names.embedding, &[spec.vocabulary, spec.embedding_width])?;
+        let table = build.matrix(names.embedding, [spec.vocabulary, spec.embedding_width])?;
         let segment = match spec.segments {
             0 => None,
             count => {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{Device, DeviceLocation, Tensor};
 use half::slice::HalfFloatSliceExt;
@@ -12,6 +12,8 @@ use super::pickle::Dtype;
 use super::torch;
 use crate::error::{Error, Result};
 use crate::files::{Bytes, ModelFiles};
+use crate::nn::Weight;
+use crate::nn::kernels::gemm::Packed;
 use crate::progress::{Progress, Watch};
 
 /// All tensors of a model by name, whatever file format holds them.
@@ -26,6 +28,7 @@ struct State {
     used: BTreeSet<String>,
     /// Tied weights are one tensor: by what they are in which file, not by name.
     made: HashMap<(Place, DeviceLocation), Tensor>,
+    packed: HashMap<Place, Weight>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -147,7 +150,7 @@ impl Weights {
 
     /// Number of tensors asked for so far.
     pub fn taken(&self) -> usize {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).used.len()
+        self.state().used.len()
     }
 
     /// The first of `names` that exists, as a float32 tensor of `shape` on `device`. All of `names` count as
@@ -157,15 +160,7 @@ impl Weights {
     /// [`Error::Weights`]: none of the names exists (all are listed), another shape (both are told), or no
     /// float tensor.
     pub fn get(&self, names: &[String], shape: &[usize], device: &Device) -> Result<Tensor> {
-        self.get_optional(names, shape, device)?.ok_or_else(|| {
-            let (first, others) = names.split_first().map_or(("", names), |(first, others)| (first, others));
-            let others = if others.is_empty() {
-                String::new()
-            } else {
-                format!(" (also looked for: {})", others.join(", "))
-            };
-            Error::Weights(format!("tensor '{first}' is missing{others}"))
-        })
+        self.get_optional(names, shape, device)?.ok_or_else(|| missing(names))
     }
 
     /// [`Weights::get`] for a tensor that a model may lack: `None` where none of `names` exists.
@@ -173,6 +168,58 @@ impl Weights {
     /// # Errors
     /// As [`Weights::get`], but for the missing tensor.
     pub fn get_optional(&self, names: &[String], shape: &[usize], device: &Device) -> Result<Option<Tensor>> {
+        let Some((name, entry)) = self.find(names, shape)? else { return Ok(None) };
+        let key = (entry.place.clone(), device.location());
+        if let Some(tensor) = self.state().made.get(&key) {
+            return Ok(Some(tensor.clone()));
+        }
+        let values = self.read(name, entry)?;
+        let tensor = Tensor::from_vec(values, shape, device)
+            .map_err(|e| Error::Weights(format!("tensor '{name}' does not fit the device: {e}")))?;
+        self.state().made.insert(key, tensor.clone());
+        Ok(Some(tensor))
+    }
+
+    /// [`Weights::get`] for a matrix that is multiplied with or looked up in: what the kernels of `device`
+    /// want, made straight from the file.
+    ///
+    /// # Errors
+    /// As [`Weights::get`].
+    pub fn matrix(&self, names: &[String], shape: [usize; 2], device: &Device) -> Result<Weight> {
+        if !matches!(device, Device::Cpu) {
+            return Ok(Weight::from(self.get(names, &shape, device)?));
+        }
+        let (name, entry) = self.find(names, &shape)?.ok_or_else(|| missing(names))?;
+        if let Some(weight) = self.state().packed.get(&entry.place) {
+            return Ok(weight.clone());
+        }
+        let [outputs, inputs] = shape;
+        let packed = match self.floats(entry) {
+            Some(values) => Packed::new(values, outputs, inputs),
+            None => Packed::new(&self.read(name, entry)?, outputs, inputs),
+        };
+        let weight = Weight::Packed(Arc::new(packed));
+        self.state().packed.insert(entry.place.clone(), weight.clone());
+        Ok(weight)
+    }
+
+    /// Never held while values are read: reading is spread over threads that may come back here.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The values where they lie in the file, if they are what the machine computes with.
+    fn floats(&self, entry: &Entry) -> Option<&[f32]> {
+        let plain =
+            entry.dtype == Dtype::F32 && entry.place.strides.is_none() && cfg!(target_endian = "little");
+        let bytes = self.files.get(entry.place.file)?.get(entry.place.range.clone()).filter(|_| plain)?;
+        // SAFETY: every pattern of bits is an f32.
+        let (before, values, after) = unsafe { bytes.align_to::<f32>() };
+        (before.is_empty() && after.is_empty()).then_some(values)
+    }
+
+    /// The first of `names` that exists, all of them counted as asked for.
+    fn find(&self, names: &[String], shape: &[usize]) -> Result<Option<(&String, &Entry)>> {
         let Some((name, entry)) = names.iter().find_map(|name| self.entries.get_key_value(name)) else {
             return Ok(None);
         };
@@ -182,24 +229,16 @@ impl Weights {
                 "tensor '{name}' has shape {found:?}, the configuration says {shape:?}"
             )));
         }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.used.extend(names.iter().filter(|name| self.entries.contains_key(*name)).cloned());
-        let key = (entry.place.clone(), device.location());
-        if let Some(tensor) = state.made.get(&key) {
-            return Ok(Some(tensor.clone()));
-        }
-        let values = self.read(name, entry)?;
-        let tensor = Tensor::from_vec(values, shape, device)
-            .map_err(|e| Error::Weights(format!("tensor '{name}' does not fit the device: {e}")))?;
-        state.made.insert(key, tensor.clone());
-        Ok(Some(tensor))
+        self.state().used.extend(names.iter().filter(|name| self.entries.contains_key(*name)).cloned());
+        Ok(Some((name, entry)))
     }
 
     /// Float tensors never asked for, neither by name nor by their bytes, without those whose name fits a
     /// pattern in `harmless` (`*` stands for any characters).
     pub fn unused(&self, harmless: &[&str]) -> Vec<String> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let read: BTreeSet<_> = state.made.keys().map(|(place, _)| (place.file, place.range.start)).collect();
+        let read = state.made.keys().map(|(place, _)| place).chain(state.packed.keys());
+        let read: BTreeSet<_> = read.map(|place| (place.file, place.range.start)).collect();
         self.entries
             .iter()
             .filter(|(name, entry)| {
@@ -229,6 +268,13 @@ impl Weights {
             _ => values.ok_or_else(|| Error::Weights(format!("tensor '{name}' cannot be read"))),
         }
     }
+}
+
+fn missing(names: &[String]) -> Error {
+    let (first, others) = names.split_first().map_or(("", names), |(first, others)| (first.as_str(), others));
+    let also =
+        if others.is_empty() { String::new() } else { format!(" (also looked for: {})", others.join(", ")) };
+    Error::Weights(format!("tensor '{first}' is missing{also}"))
 }
 
 /// The name without what DataParallel puts in front of every one.

@@ -2,6 +2,8 @@
 
 use candle_core::Tensor;
 
+use super::cpu::{on_cpu, values};
+use super::kernels::activation::{self, Function};
 use crate::error::{Error, Result};
 
 /// An element-wise activation.
@@ -35,8 +37,25 @@ impl Activation {
         })
     }
 
+    /// The kernel that computes it.
+    pub(super) fn function(self) -> Function {
+        match self {
+            Self::Relu => Function::Relu,
+            Self::Gelu => Function::Gelu,
+            Self::GeluTanh => Function::GeluTanh,
+            Self::Silu => Function::Silu,
+            Self::Tanh => Function::Tanh,
+        }
+    }
+
     /// Applies it to every element.
     pub fn forward(self, x: &Tensor) -> Result<Tensor> {
+        if on_cpu(x) {
+            let x = x.contiguous()?;
+            let mut y = values(&x)?.to_vec();
+            activation::apply(self.function(), &mut y);
+            return Ok(Tensor::from_vec(y, x.shape(), x.device())?);
+        }
         Ok(match self {
             Self::Relu => x.relu()?,
             Self::Gelu => x.gelu_erf()?,

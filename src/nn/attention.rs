@@ -1,18 +1,23 @@
 //! Scaled dot-product attention with several heads (Vaswani et al. 2017): the only softmax(QKᵀ) in the
 //! program, for generation and for capture alike.
 
+use std::sync::Arc;
+
 use candle_core::{D, Tensor};
 
+use super::cpu::{on_cpu, values};
+use super::kernels::attention::{self, Diagonals, Heads, Visible};
 use super::{Hook, Linear, Mask, RelativeBias, Rotary};
 use crate::error::Result;
 use crate::site::Site;
 
-/// Keys and values of a sequence, each `[batch, heads, keys, head_dim]`. A batch of 1 serves any batch.
+/// Keys and values of a sequence, each `[batch, keys, key_heads * head_dim]`, as the projections give them. A
+/// batch of 1 serves any batch.
 #[derive(Clone, Debug)]
 pub struct KeysValues {
-    /// `[batch, heads, keys, head_dim]`
+    /// `[batch, keys, key_heads * head_dim]`
     pub keys: Tensor,
-    /// `[batch, heads, keys, head_dim]`
+    /// `[batch, keys, key_heads * head_dim]`
     pub values: Tensor,
 }
 
@@ -20,8 +25,8 @@ impl KeysValues {
     /// These, followed by those of later positions.
     pub fn append(&self, later: &KeysValues) -> Result<KeysValues> {
         Ok(KeysValues {
-            keys: Tensor::cat(&[&self.keys, &later.keys], 2)?,
-            values: Tensor::cat(&[&self.values, &later.values], 2)?,
+            keys: Tensor::cat(&[&self.keys, &later.keys], 1)?,
+            values: Tensor::cat(&[&self.values, &later.values], 1)?,
         })
     }
 }
@@ -75,21 +80,20 @@ pub struct Attention {
 impl Attention {
     /// Keys and values of `[batch, positions, d_model]`, the first at position `past`.
     pub fn keys_values(&self, states: &Tensor, past: usize) -> Result<KeysValues> {
-        let keys = split(&self.key.forward(states)?, self.key_heads)?;
-        let keys = self.turn(keys, past)?;
-        let values = split(&self.value.forward(states)?, self.key_heads)?;
-        Ok(KeysValues { keys: self.share(keys)?, values: self.share(values)? })
+        let keys = self.turn(self.key.forward(states)?, self.key_heads, past)?;
+        Ok(KeysValues { keys, values: self.value.forward(states)? })
     }
 
-    fn turn(&self, x: Tensor, past: usize) -> Result<Tensor> {
-        match &self.rotary {
-            Some(rotary) => rotary.turn(&x, past),
-            None => Ok(x),
-        }
+    /// Turns `[batch, positions, heads * head_dim]` by the positions from `past` on.
+    fn turn(&self, x: Tensor, heads: usize, past: usize) -> Result<Tensor> {
+        let Some(rotary) = &self.rotary else { return Ok(x) };
+        let turned = rotary.turn(&split(&x, heads)?, past)?;
+        Ok(turned.transpose(1, 2)?.reshape(x.shape())?)
     }
 
-    /// `[batch, key_heads, keys, head_dim]` to `[batch, heads, keys, head_dim]`.
-    fn share(&self, x: Tensor) -> Result<Tensor> {
+    /// `[batch, keys, key_heads * head_dim]` to `[batch, heads, keys, head_dim]`.
+    fn share(&self, x: &Tensor) -> Result<Tensor> {
+        let x = split(x, self.key_heads)?;
         let each = self.heads / self.key_heads.max(1);
         if each <= 1 {
             return Ok(x);
@@ -107,12 +111,158 @@ impl Attention {
         look: &Look,
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
-        let queries = split(&self.query.forward(states)?, self.heads)?;
-        let queries = (self.turn(queries, look.past)? * self.scale)?;
-        let context = attend(&queries, kv, look, self.cap, hook)?;
-        let (batch, heads, positions, width) = context.dims4()?;
-        let merged = context.transpose(1, 2)?.reshape((batch, positions, heads * width))?;
-        self.output.forward(&merged)
+        let queries = self.turn(self.query.forward(states)?, self.heads, look.past)?;
+        let context = self.attend(&queries, kv, look, hook)?;
+        self.output.forward(&context)
+    }
+
+    /// `softmax(scale Q Kᵀ + bias + mask) V` for queries `[batch, queries, heads * head_dim]`; gives what
+    /// they are.
+    fn attend(&self, queries: &Tensor, kv: &KeysValues, look: &Look, hook: &mut dyn Hook) -> Result<Tensor> {
+        let (batch, count, width) = queries.dims3()?;
+        let watched = hook.wants(look.site);
+        if watched && batch > 1 {
+            return self.attend_row_by_row(queries, kv, look, hook);
+        }
+        // Rows that share their keys (beams over one source) are queries of one batch row.
+        if kv.keys.dim(0)? == 1 && batch > 1 {
+            let shared = queries.reshape((1, batch * count, width))?;
+            return Ok(self.attend(&shared, kv, look, hook)?.reshape((batch, count, width))?);
+        }
+        if on_cpu(queries) && look.summaries.is_none() && !(watched && hook.rewrites(look.site)) {
+            return self.attend_fused(queries, kv, look, watched.then_some(hook));
+        }
+        self.attend_in_steps(queries, kv, look, watched.then_some(hook))
+    }
+
+    /// Hooks see one sequence at a time.
+    fn attend_row_by_row(
+        &self,
+        queries: &Tensor,
+        kv: &KeysValues,
+        look: &Look,
+        hook: &mut dyn Hook,
+    ) -> Result<Tensor> {
+        let shared = kv.keys.dim(0)? == 1;
+        let rows = (0..queries.dim(0)?)
+            .map(|row| {
+                let own = if shared { 0 } else { row };
+                let kv =
+                    KeysValues { keys: kv.keys.narrow(0, own, 1)?, values: kv.values.narrow(0, own, 1)? };
+                self.attend(&queries.narrow(0, row, 1)?, &kv, look, hook)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Tensor::cat(&rows, 0)?)
+    }
+
+    /// Block by block in cache; the scores are never seen as a whole, the weights only by who wants them.
+    fn attend_fused(
+        &self,
+        queries: &Tensor,
+        kv: &KeysValues,
+        look: &Look,
+        hook: Option<&mut dyn Hook>,
+    ) -> Result<Tensor> {
+        let (batch, count, width) = queries.dims3()?;
+        let keys = kv.keys.dim(1)?;
+        let lines = look.bias.map(|bias| bias.diagonals(count, keys, look.past));
+        let table = match look.mask {
+            Mask::Table(table) => Some(table.contiguous()?),
+            _ => None,
+        };
+        let table = table.as_ref().map(values).transpose()?;
+        let head_dim = width / self.heads.max(1);
+        let key_width = self.key_heads * head_dim;
+        let kernel = attention::Attention {
+            heads: self.heads,
+            kv_heads: self.key_heads,
+            queries: count,
+            keys,
+            width: head_dim,
+            scale: self.scale as f32,
+            cap: self.cap.map(|cap| cap as f32),
+            bias: lines.as_deref().map(|lines| Diagonals { lines }),
+            visible: match (look.mask, &table) {
+                (_, Some(table)) => Visible::Table(table),
+                (Mask::Causal, _) => Visible::Causal { past: look.past },
+                (Mask::Near(distance), _) => {
+                    Visible::Near { past: look.past, before: *distance, after: *distance }
+                }
+                (Mask::CausalNear(distance), _) => {
+                    Visible::Near { past: look.past, before: *distance, after: 0 }
+                }
+                _ => Visible::All,
+            },
+        };
+        let (q, k, v) = (queries.contiguous()?, kv.keys.contiguous()?, kv.values.contiguous()?);
+        let (q, k, v) = (values(&q)?, values(&k)?, values(&v)?);
+        let heads = |data, position| Heads { data, position, head: head_dim };
+        let row = |row: usize, maps| {
+            let (own, seen) = (row * count * width, row * keys * key_width);
+            let (k, v) = (&k[seen..seen + keys * key_width], &v[seen..seen + keys * key_width]);
+            kernel.run(
+                heads(&q[own..own + count * width], width),
+                heads(k, key_width),
+                heads(v, key_width),
+                maps,
+            )
+        };
+        let context = match hook {
+            None if batch == 1 => row(0, None),
+            None => (0..batch).flat_map(|at| row(at, None)).collect(),
+            Some(hook) => {
+                let mut maps = Arc::<[f32]>::new_uninit_slice(self.heads * count * keys);
+                let context = row(0, Arc::get_mut(&mut maps));
+                // SAFETY: nobody else holds the maps yet, so the kernel got them, and it writes all of them.
+                let maps = unsafe { maps.assume_init() };
+                hook.maps(look.site, [self.heads, count, keys], maps)?;
+                context
+            }
+        };
+        Ok(Tensor::from_vec(context, (batch, count, width), queries.device())?)
+    }
+
+    /// Step by step over whole tensors, on any device, with everything open to the hook.
+    fn attend_in_steps(
+        &self,
+        queries: &Tensor,
+        kv: &KeysValues,
+        look: &Look,
+        mut hook: Option<&mut dyn Hook>,
+    ) -> Result<Tensor> {
+        let (batch, count, width) = queries.dims3()?;
+        let summaries = look.summaries.map_or(Ok(0), |bias| bias.dim(2))?;
+        let all = kv.keys.dim(1)?;
+        let keys = all - summaries.min(all);
+        let device = queries.device();
+        let q = split(&(queries * self.scale)?, self.heads)?;
+        let mut all_scores = q.matmul(&self.share(&kv.keys)?.t()?)?;
+        if let Some(cap) = self.cap {
+            all_scores = ((all_scores / cap)?.tanh()? * cap)?;
+        }
+        let mut scores = all_scores.narrow(3, 0, keys)?;
+        if let Some(bias) = look.bias {
+            scores = scores.broadcast_add(&bias.tensor(count, keys, look.past, device)?)?;
+        }
+        if let Some(mask) = look.mask.additive(count, keys, look.past, device)? {
+            scores = scores.broadcast_add(&mask)?;
+        }
+        if let Some(hook) = &mut hook {
+            scores = hook.scores(look.site, look.past, scores.squeeze(0)?)?.unsqueeze(0)?;
+        }
+        if let Some(bias) = look.summaries {
+            let beside = all_scores.narrow(3, keys, summaries)?.broadcast_add(bias)?;
+            scores = Tensor::cat(&[scores, beside], 3)?;
+        }
+        let weights = softmax(&scores)?;
+        if let Some(hook) = &mut hook {
+            hook.weights(look.site, &weights.narrow(3, 0, keys)?.squeeze(0)?)?;
+        }
+        let mut context = weights.matmul(&self.share(&kv.values)?)?;
+        if let Some(hook) = &mut hook {
+            context = hook.context(look.site, context.squeeze(0)?)?.unsqueeze(0)?;
+        }
+        Ok(context.transpose(1, 2)?.reshape((batch, count, width))?)
     }
 }
 
@@ -121,77 +271,6 @@ fn split(x: &Tensor, heads: usize) -> Result<Tensor> {
     let (batch, positions, width) = x.dims3()?;
     let split = x.reshape((batch, positions, heads, width / heads.max(1)))?;
     Ok(split.transpose(1, 2)?.contiguous()?)
-}
-
-/// `softmax(Q Kᵀ + bias + mask) V` for scaled queries `[batch, heads, queries, head_dim]`.
-fn attend(
-    queries: &Tensor,
-    kv: &KeysValues,
-    look: &Look,
-    cap: Option<f64>,
-    hook: &mut dyn Hook,
-) -> Result<Tensor> {
-    let (batch, heads, count, width) = queries.dims4()?;
-    let summaries = look.summaries.map_or(Ok(0), |bias| bias.dim(2))?;
-    let all = kv.keys.dim(2)?;
-    let keys = all - summaries.min(all);
-    let watched = hook.wants(look.site);
-    if watched && batch > 1 {
-        return attend_row_by_row(queries, kv, look, cap, hook);
-    }
-    // Rows that share their keys (beams over one source) are queries of one batch row.
-    if kv.keys.dim(0)? == 1 && batch > 1 {
-        let shared = queries.transpose(0, 1)?.reshape((1, heads, batch * count, width))?;
-        let mixed = attend(&shared, kv, look, cap, hook)?;
-        return Ok(mixed.reshape((heads, batch, count, width))?.transpose(0, 1)?.contiguous()?);
-    }
-    let mut all_scores = queries.matmul(&kv.keys.t()?)?;
-    if let Some(cap) = cap {
-        all_scores = ((all_scores / cap)?.tanh()? * cap)?;
-    }
-    let mut scores = all_scores.narrow(3, 0, keys)?;
-    let device = queries.device();
-    if let Some(bias) = look.bias {
-        scores = scores.broadcast_add(&bias.tensor(count, keys, look.past, device)?)?;
-    }
-    if let Some(mask) = look.mask.additive(count, keys, look.past, device)? {
-        scores = scores.broadcast_add(&mask)?;
-    }
-    if watched {
-        scores = hook.scores(look.site, look.past, scores.squeeze(0)?)?.unsqueeze(0)?;
-    }
-    if let Some(bias) = look.summaries {
-        let beside = all_scores.narrow(3, keys, summaries)?.broadcast_add(bias)?;
-        scores = Tensor::cat(&[scores, beside], 3)?;
-    }
-    let weights = softmax(&scores)?;
-    if watched {
-        hook.weights(look.site, &weights.narrow(3, 0, keys)?.squeeze(0)?)?;
-    }
-    let context = weights.matmul(&kv.values)?;
-    if watched {
-        return Ok(hook.context(look.site, context.squeeze(0)?)?.unsqueeze(0)?);
-    }
-    Ok(context)
-}
-
-/// Hooks see one sequence at a time.
-fn attend_row_by_row(
-    queries: &Tensor,
-    kv: &KeysValues,
-    look: &Look,
-    cap: Option<f64>,
-    hook: &mut dyn Hook,
-) -> Result<Tensor> {
-    let shared = kv.keys.dim(0)? == 1;
-    let rows = (0..queries.dim(0)?)
-        .map(|row| {
-            let own = if shared { 0 } else { row };
-            let kv = KeysValues { keys: kv.keys.narrow(0, own, 1)?, values: kv.values.narrow(0, own, 1)? };
-            attend(&queries.narrow(0, row, 1)?, &kv, look, cap, hook)
-        })
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Tensor::cat(&rows, 0)?)
 }
 
 /// Softmax over the last dimension; a row that sees nothing becomes zeros.

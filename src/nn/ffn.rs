@@ -21,10 +21,9 @@ pub struct FeedForward {
 impl FeedForward {
     /// `[..., d_model]` to `[..., d_model]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let up = self.up.forward(x)?;
         let hidden = match &self.gate {
-            Some(gate) => (self.activation.forward(&gate.forward(x)?)? * up)?,
-            None => self.activation.forward(&up)?,
+            Some(gate) => (gate.forward_through(x, self.activation)? * self.up.forward(x)?)?,
+            None => self.up.forward_through(x, self.activation)?,
         };
         self.down.forward(&hidden)
     }

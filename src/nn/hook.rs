@@ -1,6 +1,8 @@
 //! Where an observer meets the one attention function.
 
-use candle_core::Tensor;
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
 
 use crate::error::Result;
 use crate::site::Site;
@@ -11,6 +13,12 @@ pub trait Hook {
     /// Whether anything at this site is of interest; if not, attention may take its fastest path.
     fn wants(&self, site: Site) -> bool;
 
+    /// Whether scores or context may be changed at this site, where it [`Hook::wants`] anything. If not, they
+    /// are not shown.
+    fn rewrites(&self, _site: Site) -> bool {
+        true
+    }
+
     /// Scores before the softmax, `[heads, queries, keys]`, masked pairs at minus infinity; the first query
     /// stands at position `past`. What is returned goes into the softmax.
     fn scores(&mut self, _site: Site, _past: usize, scores: Tensor) -> Result<Tensor> {
@@ -20,6 +28,12 @@ pub trait Hook {
     /// Weights after the softmax, `[heads, queries, keys]`.
     fn weights(&mut self, _site: Site, _weights: &Tensor) -> Result<()> {
         Ok(())
+    }
+
+    /// [`Hook::weights`] for weights that lie in memory already: `maps` is `shape`, row-major.
+    fn maps(&mut self, site: Site, shape: [usize; 3], maps: Arc<[f32]>) -> Result<()> {
+        let [heads, queries, keys] = shape;
+        self.weights(site, &Tensor::from_slice(&maps, (heads, queries, keys), &Device::Cpu)?)
     }
 
     /// What each head read, `[heads, queries, head_dim]`, before the output projection. What is returned

@@ -2,37 +2,29 @@
 
 use candle_core::Tensor;
 
+use super::{Activation, Weight};
 use crate::error::Result;
 
 /// `y = x Wᵀ + b`.
 #[derive(Clone, Debug)]
 pub struct Linear {
-    weight: Tensor,
+    weight: Weight,
     bias: Option<Tensor>,
 }
 
 impl Linear {
     /// From a weight `[out, in]` and a bias `[out]`.
-    pub fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
-        Self { weight, bias }
+    pub fn new(weight: impl Into<Weight>, bias: Option<Tensor>) -> Self {
+        Self { weight: weight.into(), bias }
     }
 
     /// `[..., in]` to `[..., out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let mut shape = x.dims().to_vec();
-        let width = shape.pop().unwrap_or(1);
-        let rows = shape.iter().product::<usize>();
-        shape.push(self.weight.dim(0)?);
-        let y = x.reshape((rows, width))?.matmul(&self.weight.t()?)?;
-        let y = match &self.bias {
-            Some(bias) => y.broadcast_add(bias)?,
-            None => y,
-        };
-        Ok(y.reshape(shape)?)
+        self.weight.multiply(x, self.bias.as_ref(), None)
     }
 
-    /// The weight, `[out, in]`.
-    pub fn weight(&self) -> &Tensor {
-        &self.weight
+    /// `activation(x Wᵀ + b)`, in one go.
+    pub fn forward_through(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
+        self.weight.multiply(x, self.bias.as_ref(), Some(activation))
     }
 }

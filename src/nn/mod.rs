@@ -6,6 +6,7 @@
 mod activation;
 mod attention;
 mod cache;
+mod cpu;
 mod embedding;
 mod experts;
 mod ffn;
@@ -18,6 +19,7 @@ mod position;
 mod relative_bias;
 mod rotary;
 mod summaries;
+mod weight;
 
 pub use activation::Activation;
 pub use attention::{Attention, KeysValues, Look};
@@ -33,6 +35,7 @@ pub use position::{PositionTable, Sinusoid};
 pub use relative_bias::RelativeBias;
 pub use rotary::Rotary;
 pub use summaries::Summaries;
+pub use weight::Weight;
 
 impl From<candle_core::Error> for crate::error::Error {
     fn from(error: candle_core::Error) -> Self {

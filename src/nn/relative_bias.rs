@@ -32,6 +32,16 @@ impl RelativeBias {
         self.table[self.bucket(offset) * self.heads + head]
     }
 
+    /// The bias along each diagonal, `[heads, queries + keys - 1]`, that of the last query's first key first;
+    /// queries stand at position `past` and on, keys at 0 and on.
+    pub fn diagonals(&self, queries: usize, keys: usize, past: usize) -> Vec<f32> {
+        let first = -((past + queries) as i64 - 1);
+        let count = (queries + keys).saturating_sub(1);
+        let buckets: Vec<usize> = (0..count as i64).map(|d| self.bucket(first + d)).collect();
+        let of = |head| buckets.iter().map(move |bucket| self.table[bucket * self.heads + head]);
+        (0..self.heads).flat_map(of).collect()
+    }
+
     /// `[heads, queries, keys]` for queries from position `past` on and keys from 0 on.
     pub fn tensor(&self, queries: usize, keys: usize, past: usize, device: &Device) -> Result<Tensor> {
         // The bias depends on the diagonal alone: one value per head and diagonal, then copies.
@@ -94,7 +104,7 @@ mod tests {
         assert_eq!(offsets.map(|o| both.bucket(o)), expected);
         let back = bias(false);
         let offsets = [5, 0, -1, -15, -16, -17, -18, -19, -40, -64, -113, -127, -128];
-        let expected = [0, 0, 1, 15, 16, 16, 16, 17, 23, 26, 30, 31, 31];
+        let expected = [0, 0, 1, 15, 16, 16, 16, 17, 23, 26, 31, 31, 31];
         assert_eq!(offsets.map(|o| back.bucket(o)), expected);
     }
 

@@ -1,7 +1,10 @@
 //! Attention of all heads: scores, bias, mask, softmax and the product with the values, block by block of
 //! query rows, so that a block's scores never leave the cache unless they are asked for.
 
-use super::gemm::{PANEL, Product, product, transpose};
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use super::gemm::{PAD, PANEL, Product, transpose};
 use super::simd::{Simd, Task, dispatch};
 use super::softmax::{Row, softmax};
 use super::threads::{self, Shared};
@@ -38,6 +41,15 @@ pub enum Visible<'a> {
     Causal {
         /// Position of the first query.
         past: usize,
+    },
+    /// Keys at most `before` positions before the query's own and at most `after` behind it.
+    Near {
+        /// Position of the first query.
+        past: usize,
+        /// The farthest key before.
+        before: usize,
+        /// The farthest key behind.
+        after: usize,
     },
     /// Added to the scores: `[queries, keys]`, minus infinity where hidden.
     Table(&'a [f32]),
@@ -86,7 +98,13 @@ impl Attention<'_> {
     ///
     /// # Panics
     /// When the lengths do not fit.
-    pub fn run(&self, query: Heads, key: Heads, value: Heads, maps: Option<&mut [f32]>) -> Vec<f32> {
+    pub fn run(
+        &self,
+        query: Heads,
+        key: Heads,
+        value: Heads,
+        maps: Option<&mut [MaybeUninit<f32>]>,
+    ) -> Vec<f32> {
         let Self { heads, kv_heads, queries, keys, width, .. } = *self;
         assert!(kv_heads > 0 && heads.is_multiple_of(kv_heads));
         query.check(heads, queries, width);
@@ -98,7 +116,7 @@ impl Attention<'_> {
         }
         let maps = maps.map(|maps| {
             assert_eq!(maps.len(), heads * queries * keys);
-            Shared(maps.as_mut_ptr())
+            Shared(maps.as_mut_ptr().cast())
         });
         if keys == 0 {
             return vec![0.0; queries * heads * width];
@@ -174,26 +192,30 @@ impl Attention<'_> {
         packed
     }
 
-    /// Number of keys that `query` may see, where that is known without a table.
+    /// The keys that `query` may see, as far as that is known without a table.
     #[inline(always)]
-    fn seen(&self, query: usize) -> usize {
+    fn seen(&self, query: usize) -> Range<usize> {
         match self.visible {
-            Visible::Causal { past } => self.keys.min(past + query + 1),
-            _ => self.keys,
+            Visible::Causal { past } => 0..self.keys.min(past + query + 1),
+            Visible::Near { past, before, after } => {
+                let end = self.keys.min((past + query).saturating_add(after).saturating_add(1));
+                (past + query).saturating_sub(before).min(end)..end
+            }
+            _ => 0..self.keys,
         }
     }
 
-    /// What is added to the scores of one row.
+    /// What is added to the scores of one row from `first_key` on.
     #[inline(always)]
-    fn row(&self, head: usize, query: usize) -> Row {
+    fn row(&self, head: usize, query: usize, first_key: usize) -> Row {
         let mut row =
             Row { scale: self.scale, cap: self.cap, bias: std::ptr::null(), mask: std::ptr::null() };
         if let Some(bias) = self.bias {
             let line = head * (self.queries + self.keys - 1);
-            row.bias = bias.lines[line + self.queries - 1 - query..].as_ptr();
+            row.bias = bias.lines[line + self.queries - 1 - query + first_key..].as_ptr();
         }
         if let Visible::Table(table) = self.visible {
-            row.mask = table[query * self.keys..].as_ptr();
+            row.mask = table[query * self.keys + first_key..].as_ptr();
         }
         row
     }
@@ -217,16 +239,38 @@ thread_local! {
 }
 
 impl Block<'_> {
-    /// The place of the block's weights: in the maps, or in `scratch`.
+    /// Values from one row of the block's weights to the next: not a multiple of 4 KiB, see [`PAD`].
+    fn stride(&self) -> usize {
+        self.what.keys.next_multiple_of(PAD) + PAD
+    }
+
+    /// Where the block's weights are made: small enough to stay in the cache.
     fn weights(&self, scratch: &mut Vec<f32>) -> *mut f32 {
+        let len = self.rows * self.stride();
+        if scratch.len() < len {
+            *scratch = vec![0.0; len];
+        }
+        scratch.as_mut_ptr()
+    }
+
+    /// Makes the weights of one row from its scores, here (zeros elsewhere `within`) and in the maps.
+    #[inline(always)]
+    unsafe fn softmax<S: Simd>(&self, row: usize, scores: *mut f32, within: &Range<usize>) {
         let Attention { queries, keys, .. } = *self.what;
-        match self.maps {
-            // SAFETY: this task's own rows.
-            Some(maps) => unsafe { maps.at((self.head * queries + self.first) * keys) },
-            None => {
-                scratch.resize((self.rows * keys).max(scratch.len()), 0.0);
-                scratch.as_mut_ptr()
+        let query = self.first + row;
+        let seen = self.what.seen(query);
+        unsafe {
+            let mut copy = std::ptr::null_mut();
+            if let Some(maps) = self.maps {
+                copy = maps.at((self.head * queries + query) * keys);
+                std::ptr::write_bytes(copy, 0, seen.start);
+                std::ptr::write_bytes(copy.add(seen.end), 0, keys - seen.end);
+                copy = copy.add(seen.start);
             }
+            let how = self.what.row(self.head, query, seen.start);
+            softmax::<S>(scores.add(seen.start), seen.len(), how, copy);
+            std::ptr::write_bytes(scores.add(within.start), 0, seen.start - within.start);
+            std::ptr::write_bytes(scores.add(seen.end), 0, within.end - seen.end);
         }
     }
 
@@ -259,11 +303,13 @@ unsafe fn many<S: Simd>(task: &Many, weights: *mut f32) {
     let Many { block, keys: packed } = task;
     let what = block.what;
     let Attention { heads, keys, width, .. } = *what;
-    let seen = what.seen(block.first + block.rows - 1);
+    // Where rows see a window, the first row's begins first and the last row's ends last.
+    let within = what.seen(block.first).start..what.seen(block.first + block.rows - 1).end;
+    let stride = block.stride();
     unsafe {
-        let mut first = 0;
-        while first < seen {
-            product::<S>(&Product {
+        let mut first = within.start / PANEL * PANEL;
+        while first < within.end {
+            dispatch(Product {
                 rows: block.rows,
                 depth: width,
                 columns: PANEL.min(keys - first),
@@ -273,27 +319,28 @@ unsafe fn many<S: Simd>(task: &Many, weights: *mut f32) {
                 bias: std::ptr::null(),
                 activation: None,
                 out: weights.add(first),
-                out_stride: keys,
+                out_stride: stride,
             });
             first += PANEL;
         }
         for row in 0..block.rows {
-            let query = block.first + row;
-            let seen = what.seen(query);
-            let scores = weights.add(row * keys);
-            softmax::<S>(scores, seen, what.row(block.head, query));
-            std::ptr::write_bytes(scores.add(seen), 0, keys - seen);
+            block.softmax::<S>(row, weights.add(row * stride), &within);
+        }
+        if within.is_empty() {
+            for row in 0..block.rows {
+                std::ptr::write_bytes(block.out(row), 0, width);
+            }
         }
         let values = packed.add(what.packed_keys());
         let mut first = 0;
         while first < width {
-            product::<S>(&Product {
+            dispatch(Product {
                 rows: block.rows,
-                depth: seen,
+                depth: within.len(),
                 columns: PANEL.min(width - first),
-                x: weights,
-                x_stride: keys,
-                panel: values.add(first * keys),
+                x: weights.add(within.start),
+                x_stride: stride,
+                panel: values.add(first * keys + within.start * PANEL),
                 bias: std::ptr::null(),
                 activation: None,
                 out: block.out(0).add(first),
@@ -327,21 +374,20 @@ unsafe fn few<S: Simd>(block: &Block, weights: *mut f32) {
         let query = block.first + row;
         let seen = what.seen(query);
         unsafe {
-            let weights = weights.add(row * keys);
+            let weights = weights.add(row * block.stride());
             let q = block.query.at(block.head, query);
-            for j in 0..seen {
+            for j in seen.clone() {
                 *weights.add(j) = dot::<S>(q, block.key.at(shared, j), width);
             }
-            softmax::<S>(weights, seen, what.row(block.head, query));
-            std::ptr::write_bytes(weights.add(seen), 0, keys - seen);
+            block.softmax::<S>(row, weights, &seen);
             let out = block.out(row);
             let mut first = 0;
             while first < width {
                 let len = (4 * S::LANES).min(width - first);
                 mix::<S>(
-                    weights,
-                    seen,
-                    block.value.at(shared, 0).add(first),
+                    weights.add(seen.start),
+                    seen.len(),
+                    block.value.at(shared, seen.start.min(keys - 1)).add(first),
                     block.value.position,
                     len,
                     out.add(first),
@@ -450,6 +496,12 @@ mod tests {
                         Visible::All => s,
                         Visible::Causal { past } if j > i + past => f64::NEG_INFINITY,
                         Visible::Causal { .. } => s,
+                        Visible::Near { past, before, after }
+                            if j + before < i + past || j > i + past + after =>
+                        {
+                            f64::NEG_INFINITY
+                        }
+                        Visible::Near { .. } => s,
                         Visible::Table(table) => s + f64::from(table[i * keys + j]),
                     }
                 };
@@ -497,6 +549,7 @@ mod tests {
             for (visible, bias, cap) in [
                 (Visible::All, None, None),
                 (Visible::Causal { past }, Some(Diagonals { lines: &lines }), None),
+                (Visible::Near { past, before: 5, after: 2 }, Some(Diagonals { lines: &lines }), None),
                 (Visible::Table(&table), Some(Diagonals { lines: &lines }), Some(2.0)),
             ] {
                 let what =
@@ -505,9 +558,11 @@ mod tests {
                 let key = Heads { data: &k, position: kv_heads * width, head: width };
                 let value = Heads { data: &v, position: kv_heads * width, head: width };
                 let (expected_maps, expected) = reference(&what, &q, &k, &v);
-                let mut maps = vec![f32::NAN; heads * queries * keys];
+                let mut maps = vec![MaybeUninit::new(f32::NAN); heads * queries * keys];
                 let name = format!("{queries}x{keys}x{width}");
                 near(&what.run(query, key, value, Some(&mut maps)), &expected, &name);
+                // SAFETY: they were numbers before, too.
+                let maps: Vec<f32> = maps.iter().map(|v| unsafe { v.assume_init() }).collect();
                 near(&maps, &expected_maps, &name);
                 let alone = threads::run(1, || what.run(query, key, value, None));
                 near(&alone, &expected, &name);

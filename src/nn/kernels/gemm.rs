@@ -114,6 +114,10 @@ pub fn multiply(x: &[f32], weight: &Packed, bias: Option<&[f32]>, activation: Op
     let panels = outputs.div_ceil(PANEL);
     let work = x.len().saturating_mul(outputs);
 
+    let padded = rows > 4 && inputs.is_multiple_of(1024);
+    let copy = if padded { pad(x, inputs) } else { Vec::new() };
+    let (x, x_stride) = if padded { (&copy[..], inputs + PAD) } else { (x, inputs) };
+
     let block = (LEFT_BLOCK / inputs.min(DEPTH)).next_multiple_of(12).max(12);
     let blocks = rows.div_ceil(block);
     // Several tasks a thread, so that one that starts late does not hold up the others.
@@ -132,8 +136,8 @@ pub fn multiply(x: &[f32], weight: &Packed, bias: Option<&[f32]>, activation: Op
                         rows,
                         depth: inputs,
                         columns: PANEL.min(outputs - column),
-                        x: x.as_ptr().add(first_row * inputs),
-                        x_stride: inputs,
+                        x: x.as_ptr().add(first_row * x_stride),
+                        x_stride,
                         panel: weight.panel(panel),
                         bias: bias.map_or(std::ptr::null(), |bias| bias.as_ptr().add(column)),
                         activation,
@@ -146,6 +150,29 @@ pub fn multiply(x: &[f32], weight: &Packed, bias: Option<&[f32]>, activation: Op
     };
     // SAFETY: the tasks cover all rows and columns.
     unsafe { threads::filled(rows * outputs, fill) }
+}
+
+/// Rows a multiple of 4 KiB apart fall on the same few lines of the first cache and push each other out:
+/// this many values more between them, and they do not.
+pub(super) const PAD: usize = 16;
+
+/// The rows of `x`, [`PAD`] values further apart.
+fn pad(x: &[f32], width: usize) -> Vec<f32> {
+    let rows = x.len() / width;
+    let fill = |to: Shared| {
+        threads::each(rows.div_ceil(32), x.len(), |block| {
+            for row in block * 32..rows.min(block * 32 + 32) {
+                // SAFETY: each row is written by one task, its padding too.
+                unsafe {
+                    let to = to.at(row * (width + PAD));
+                    std::ptr::copy_nonoverlapping(x.as_ptr().add(row * width), to, width);
+                    std::ptr::write_bytes(to.add(width), 0, PAD);
+                }
+            }
+        });
+    };
+    // SAFETY: the tasks cover all rows.
+    unsafe { threads::filled(rows * (width + PAD), fill) }
 }
 
 /// Some rows times one panel.
@@ -171,56 +198,50 @@ impl Task for Product {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        unsafe { product::<S>(&self) }
-    }
-}
-
-/// # Safety
-/// All pointers of `p` are valid for the values that its sizes say; the machine has the instructions of `S`.
-#[inline(always)]
-pub(super) unsafe fn product<S: Simd>(p: &Product) {
-    unsafe {
-        let tiles = p.rows.div_ceil(S::TILE_ROWS);
-        let mut from = 0;
-        while from < p.depth {
-            let depth = DEPTH.min(p.depth - from);
-            let last = from + depth == p.depth;
-            let mut row = 0;
-            for tile in 0..tiles {
-                // As even as can be: a last tile of one row would waste most of the registers.
-                let rows = (p.rows - row).div_ceil(tiles - tile);
-                let part = Tile {
-                    depth,
-                    x: p.x.add(row * p.x_stride + from),
-                    x_stride: p.x_stride,
-                    panel: p.panel.add(from * PANEL),
-                    start: if from > 0 { Start::Out } else { Start::Bias(p.bias) },
-                    columns: p.columns,
-                    out: p.out.add(row * p.out_stride),
-                    out_stride: p.out_stride,
-                };
-                match rows {
-                    1 => part.run::<S, 1, 4>(),
-                    2 => part.run::<S, 2, 4>(),
-                    3 => part.run::<S, 3, 2>(),
-                    4 => part.run::<S, 4, 2>(),
-                    5 => part.run::<S, 5, 1>(),
-                    6 => part.run::<S, 6, 1>(),
-                    7 => part.run::<S, 7, 1>(),
-                    8 => part.run::<S, 8, 1>(),
-                    9 => part.run::<S, 9, 1>(),
-                    10 => part.run::<S, 10, 1>(),
-                    11 => part.run::<S, 11, 1>(),
-                    _ => part.run::<S, 12, 1>(),
-                }
-                if let (true, Some(function)) = (last, p.activation) {
-                    for i in row..row + rows {
-                        activation::in_place::<S>(function, p.out.add(i * p.out_stride), p.columns);
+        let p = self;
+        unsafe {
+            let tiles = p.rows.div_ceil(S::TILE_ROWS);
+            let mut from = 0;
+            while from < p.depth {
+                let depth = DEPTH.min(p.depth - from);
+                let last = from + depth == p.depth;
+                let mut row = 0;
+                for tile in 0..tiles {
+                    // As even as can be: a last tile of one row would waste most of the registers.
+                    let rows = (p.rows - row).div_ceil(tiles - tile);
+                    let part = Tile {
+                        depth,
+                        x: p.x.add(row * p.x_stride + from),
+                        x_stride: p.x_stride,
+                        panel: p.panel.add(from * PANEL),
+                        start: if from > 0 { Start::Out } else { Start::Bias(p.bias) },
+                        columns: p.columns,
+                        out: p.out.add(row * p.out_stride),
+                        out_stride: p.out_stride,
+                    };
+                    match rows {
+                        1 => part.run::<S, 1, 4>(),
+                        2 => part.run::<S, 2, 4>(),
+                        3 => part.run::<S, 3, 2>(),
+                        4 => part.run::<S, 4, 2>(),
+                        5 => part.run::<S, 5, 1>(),
+                        6 => part.run::<S, 6, 1>(),
+                        7 => part.run::<S, 7, 1>(),
+                        8 => part.run::<S, 8, 1>(),
+                        9 => part.run::<S, 9, 1>(),
+                        10 => part.run::<S, 10, 1>(),
+                        11 => part.run::<S, 11, 1>(),
+                        _ => part.run::<S, 12, 1>(),
                     }
+                    if let (true, Some(function)) = (last, p.activation) {
+                        for i in row..row + rows {
+                            activation::in_place::<S>(function, p.out.add(i * p.out_stride), p.columns);
+                        }
+                    }
+                    row += rows;
                 }
-                row += rows;
+                from += depth;
             }
-            from += depth;
         }
     }
 }
@@ -260,52 +281,74 @@ impl Tile {
     }
 
     /// Two vectors of columns from `column` on.
+    #[allow(clippy::needless_range_loop)]
     #[inline(always)]
     unsafe fn columns<S: Simd, const R: usize, const U: usize>(&self, column: usize) {
         unsafe {
-            let mut sums = [[[S::splat(0.0); 2]; R]; U];
-            let panel = self.panel.add(column);
-            let stride = self.x_stride;
-            let mut k = 0;
-            while k + U <= self.depth {
-                for (u, sums) in sums.iter_mut().enumerate() {
-                    let w = panel.add((k + u) * PANEL);
-                    let (w0, w1) = (S::load(w), S::load(w.add(S::LANES)));
-                    let x = self.x.add(k + u);
-                    for (r, [s0, s1]) in sums.iter_mut().enumerate() {
-                        let x = S::splat(*x.add(r * stride));
-                        *s0 = S::fma(x, w0, *s0);
-                        *s1 = S::fma(x, w1, *s1);
-                    }
-                }
-                k += U;
-            }
-            while k < self.depth {
-                let w = panel.add(k * PANEL);
-                let (w0, w1) = (S::load(w), S::load(w.add(S::LANES)));
-                for (r, [s0, s1]) in sums[0].iter_mut().enumerate() {
-                    let x = S::splat(*self.x.add(k + r * stride));
-                    *s0 = S::fma(x, w0, *s0);
-                    *s1 = S::fma(x, w1, *s1);
-                }
-                k += 1;
-            }
-            let (first, others) = sums.split_at_mut(1);
-            for other in others {
-                for r in 0..R {
-                    for v in 0..2 {
-                        first[0][r][v] = S::add(first[0][r][v], other[r][v]);
-                    }
-                }
-            }
-            for (r, pair) in first[0].iter().enumerate() {
-                for (v, &sum) in pair.iter().enumerate() {
+            let sums = self.sums::<S, R, U>(column);
+            for r in 0..R {
+                for v in 0..2 {
                     let at = column + v * S::LANES;
                     if at < self.columns {
-                        self.put::<S>(sum, r, at, S::LANES.min(self.columns - at));
+                        self.put::<S>(sums[r][v], r, at, S::LANES.min(self.columns - at));
                     }
                 }
             }
+        }
+    }
+
+    // Plain counted loops over arrays: only these are sure to stay in registers.
+    #[allow(clippy::needless_range_loop)]
+    #[inline(always)]
+    unsafe fn sums<S: Simd, const R: usize, const U: usize>(&self, column: usize) -> [[S::V; 2]; R] {
+        unsafe {
+            let mut sums = [[[S::splat(0.0); 2]; R]; U];
+            let stride = self.x_stride;
+            let mut w = self.panel.add(column);
+            // One pointer for each three rows: the other two are at one and two strides from it, which an
+            // address can say by itself, and twelve pointers would not fit the registers.
+            let mut x = [self.x; 4];
+            for i in 1..4 {
+                x[i] = self.x.add(if 3 * i < R { 3 * i * stride } else { 0 });
+            }
+            let mut left = self.depth;
+            while left >= U {
+                for u in 0..U {
+                    let w = w.add(u * PANEL);
+                    let (w0, w1) = (S::load(w), S::load(w.add(S::LANES)));
+                    for r in 0..R {
+                        let x = S::splat(*x[r / 3].add(u + r % 3 * stride));
+                        sums[u][r][0] = S::fma(x, w0, sums[u][r][0]);
+                        sums[u][r][1] = S::fma(x, w1, sums[u][r][1]);
+                    }
+                }
+                w = w.add(U * PANEL);
+                for x in &mut x {
+                    *x = x.add(U);
+                }
+                left -= U;
+            }
+            for u in 1..U {
+                for r in 0..R {
+                    for v in 0..2 {
+                        sums[0][r][v] = S::add(sums[0][r][v], sums[u][r][v]);
+                    }
+                }
+            }
+            while left > 0 {
+                let (w0, w1) = (S::load(w), S::load(w.add(S::LANES)));
+                for r in 0..R {
+                    let x = S::splat(*x[r / 3].add(r % 3 * stride));
+                    sums[0][r][0] = S::fma(x, w0, sums[0][r][0]);
+                    sums[0][r][1] = S::fma(x, w1, sums[0][r][1]);
+                }
+                w = w.add(PANEL);
+                for x in &mut x {
+                    *x = x.add(1);
+                }
+                left -= 1;
+            }
+            sums[0]
         }
     }
 

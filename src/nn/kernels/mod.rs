@@ -9,7 +9,7 @@ pub mod gemm;
 mod math;
 pub mod norm;
 pub mod simd;
-mod softmax;
+pub mod softmax;
 pub mod threads;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Softmax of one row of scores.
 
 use super::math::exp;
-use super::simd::Simd;
+use super::simd::{Simd, Task, dispatch};
 
 /// What is done to a score before the softmax: `cap(score * scale) + bias + mask`.
 #[derive(Clone, Copy)]
@@ -17,12 +17,12 @@ pub(super) struct Row {
 }
 
 /// Turns the `len` scores behind `row` into weights that sum to 1. Where every score is minus infinity, the
-/// weights are 0.
+/// weights are 0. A second copy of the weights goes to `copy`, unless that is null.
 ///
 /// # Safety
-/// `row`, and what `how` points to, are valid for `len` values; the machine has the instructions of `S`.
+/// `row`, `copy` and what `how` points to are valid for `len` values; the machine has the instructions of `S`.
 #[inline(always)]
-pub(super) unsafe fn softmax<S: Simd>(row: *mut f32, len: usize, how: Row) {
+pub(super) unsafe fn softmax<S: Simd>(row: *mut f32, len: usize, how: Row, copy: *mut f32) {
     unsafe {
         let whole = len - len % S::LANES;
         let rest = len - whole;
@@ -60,11 +60,56 @@ pub(super) unsafe fn softmax<S: Simd>(row: *mut f32, len: usize, how: Row) {
         let factor = S::splat(if total == 0.0 { 0.0 } else { 1.0 / total });
         at = 0;
         while at < whole {
-            S::store(row.add(at), S::mul(S::load(row.add(at)), factor));
+            let w = S::mul(S::load(row.add(at)), factor);
+            S::store(row.add(at), w);
+            if !copy.is_null() {
+                S::store(copy.add(at), w);
+            }
             at += S::LANES;
         }
         if rest > 0 {
-            S::store_part(row.add(at), S::mul(S::load_part(row.add(at), rest, 0.0), factor), rest);
+            let w = S::mul(S::load_part(row.add(at), rest, 0.0), factor);
+            S::store_part(row.add(at), w, rest);
+            if !copy.is_null() {
+                S::store_part(copy.add(at), w, rest);
+            }
+        }
+    }
+}
+
+/// The largest of `scores`, and the sum of `e^(score - largest)`: together they turn a score into a
+/// probability.
+pub fn normaliser(scores: &[f32]) -> (f32, f32) {
+    // SAFETY: the slice is the task's own.
+    unsafe { dispatch(Normaliser(scores)) }
+}
+
+struct Normaliser<'a>(&'a [f32]);
+
+impl Task for Normaliser<'_> {
+    type Output = (f32, f32);
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> (f32, f32) {
+        let (row, len) = (self.0.as_ptr(), self.0.len());
+        let whole = len - len % S::LANES;
+        unsafe {
+            let mut largest = S::load_part(row.add(whole), len - whole, f32::MIN);
+            let mut at = 0;
+            while at < whole {
+                largest = S::max(S::load(row.add(at)), largest);
+                at += S::LANES;
+            }
+            let largest = S::largest(largest);
+            let max = S::splat(largest);
+            let rest = S::load_part(row.add(whole), len - whole, f32::NEG_INFINITY);
+            let mut total = exp::<S>(S::sub(rest, max));
+            at = 0;
+            while at < whole {
+                total = S::add(exp::<S>(S::sub(S::load(row.add(at)), max)), total);
+                at += S::LANES;
+            }
+            (largest, S::sum(total))
         }
     }
 }
@@ -95,7 +140,7 @@ unsafe fn load<S: Simd>(from: *const f32, len: usize) -> S::V {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::kernels::simd::{Level, Task, dispatch_at};
+    use crate::nn::kernels::simd::{Level, dispatch_at};
     use crate::nn::kernels::test::noise;
 
     struct One<'a>(&'a mut [f32], Row);
@@ -105,7 +150,7 @@ mod tests {
 
         #[inline(always)]
         unsafe fn run<S: Simd>(self) {
-            unsafe { softmax::<S>(self.0.as_mut_ptr(), self.0.len(), self.1) }
+            unsafe { softmax::<S>(self.0.as_mut_ptr(), self.0.len(), self.1, std::ptr::null_mut()) }
         }
     }
 
@@ -134,6 +179,19 @@ mod tests {
                     assert!(mask[j] == 0.0 || *y == 0.0);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_normaliser_makes_probabilities() {
+        let scores: Vec<f32> = noise(1003, 3).iter().map(|v| v * 20.0).collect();
+        let largest = scores.iter().copied().fold(f32::MIN, f32::max);
+        let total: f64 = scores.iter().map(|&s| f64::from(s - largest).exp()).sum();
+        for level in Level::available() {
+            // SAFETY: an available level.
+            let (found, sum) = unsafe { dispatch_at(level, Normaliser(&scores)) };
+            assert_eq!(found, largest);
+            assert!((f64::from(sum) / total - 1.0).abs() < 1e-5, "{level:?}: {sum}, {total}");
         }
     }
 

@@ -50,9 +50,11 @@ pub(super) unsafe fn filled(len: usize, fill: impl FnOnce(Shared)) -> Vec<f32> {
     values
 }
 
-/// How many threads are used when nobody says: one for each core.
+/// How many threads are used when nobody says: one for each physical core that this process may use. A
+/// second thread on a core shares its multipliers and only adds to what it waits for.
 pub fn default_count() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    let allowed = std::thread::available_parallelism().map_or(1, usize::from);
+    num_cpus::get_physical().clamp(1, allowed)
 }
 
 /// Runs `work` with `count` threads (at least one): all that it spreads goes over these, and no others.

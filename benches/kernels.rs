@@ -1,0 +1,105 @@
+//! The CPU kernels by themselves: `cargo bench --bench kernels`. Each figure is the median of many runs, and
+//! its share of what a small product in the first cache reaches right before it: machines throttle and have
+//! neighbours, the share stays.
+
+use std::hint::black_box;
+use std::mem::MaybeUninit;
+use std::time::Instant;
+
+use attn_tui::nn::kernels::activation::{Function, apply};
+use attn_tui::nn::kernels::attention::{Attention, Diagonals, Heads, Visible};
+use attn_tui::nn::kernels::gemm::{Packed, multiply};
+use attn_tui::nn::kernels::norm::{layer_norm, rms_norm};
+use attn_tui::nn::kernels::{simd, threads};
+
+/// Median seconds of a run.
+fn time(runs: usize, mut run: impl FnMut()) -> f64 {
+    run();
+    let once = |run: &mut dyn FnMut()| {
+        let start = Instant::now();
+        run();
+        start.elapsed().as_secs_f64()
+    };
+    let mut all: Vec<f64> = (0..runs).map(|_| once(&mut run)).collect();
+    all.sort_by(f64::total_cmp);
+    all[runs / 2]
+}
+
+/// GFLOP/s of one thread where nothing leaves the first cache, times the threads.
+fn reachable() -> f64 {
+    let packed = Packed::new(&vec![0.5; 32 * 64], 32, 64);
+    let x = vec![0.25; 12 * 64];
+    let seconds = time(200, || drop(black_box(multiply(&x, &packed, None, None))));
+    2.0 * (12 * 64 * 32) as f64 / seconds / 1e9 * rayon::current_num_threads() as f64
+}
+
+fn products() {
+    let shapes = [
+        (1, 512, 2048),
+        (32, 512, 512),
+        (128, 512, 2048),
+        (512, 512, 512),
+        (512, 512, 2048),
+        (512, 2048, 512),
+    ];
+    for (rows, inputs, outputs) in shapes {
+        let packed = Packed::new(&vec![0.5; outputs * inputs], outputs, inputs);
+        let x = vec![0.25; rows * inputs];
+        let best = reachable();
+        let seconds = time(21, || drop(black_box(multiply(&x, &packed, None, None))));
+        let rate = 2.0 * (rows * inputs * outputs) as f64 / seconds / 1e9;
+        println!(
+            "product {rows}x{inputs}x{outputs}: {:.3} ms, {rate:.0} GFLOP/s, {:.2}",
+            seconds * 1e3,
+            rate / best
+        );
+    }
+}
+
+fn attention() {
+    let (heads, width) = (8, 64);
+    for (queries, keys) in [(1, 512), (128, 128), (512, 512), (512, 2048), (2048, 2048)] {
+        let q = vec![0.1; queries * heads * width];
+        let k = vec![0.1; keys * heads * width];
+        let lines = vec![0.1; heads * (queries + keys - 1)];
+        let attention = Attention {
+            heads,
+            kv_heads: heads,
+            queries,
+            keys,
+            width,
+            scale: 1.0,
+            cap: None,
+            bias: Some(Diagonals { lines: &lines }),
+            visible: Visible::All,
+        };
+        let side = |data| Heads { data, position: heads * width, head: width };
+        let mut maps = vec![MaybeUninit::new(0f32); heads * queries * keys];
+        let plain = time(11, || drop(black_box(attention.run(side(&q), side(&k), side(&k), None))));
+        let kept = time(11, || drop(black_box(attention.run(side(&q), side(&k), side(&k), Some(&mut maps)))));
+        println!("attention {queries}x{keys}: {:.3} ms, with maps {:.3} ms", plain * 1e3, kept * 1e3);
+    }
+}
+
+fn elements() {
+    let mut x = vec![0.3f32; 1 << 20];
+    for function in [Function::Relu, Function::Gelu, Function::GeluTanh, Function::Silu] {
+        let seconds = time(21, || apply(function, &mut x));
+        println!("{function:?} of 2^20: {:.3} ms", seconds * 1e3);
+    }
+    let weight = vec![1f32; 512];
+    let layer = time(21, || drop(black_box(layer_norm(&x, &weight, &weight, 1e-5))));
+    let rms = time(21, || drop(black_box(rms_norm(&x, &weight, 1e-5))));
+    println!("layer norm of 2^20: {:.3} ms, RMS norm {:.3} ms", layer * 1e3, rms * 1e3);
+}
+
+fn main() {
+    for count in [1, threads::default_count()] {
+        threads::run(count, || {
+            println!("# {count} threads, {}", simd::level().name());
+            products();
+            attention();
+            elements();
+        });
+    }
+}

@@ -1,0 +1,48 @@
+//! Tensors as slices, for the kernels of our own; what is not float32 on the CPU goes through candle.
+
+use std::ops::{Deref, Range};
+
+use candle_core::{DType, Device, Storage, Tensor};
+
+use crate::error::{Error, Result};
+
+/// Whether the kernels can take it.
+pub(super) fn on_cpu(x: &Tensor) -> bool {
+    matches!(x.device(), Device::Cpu) && x.dtype() == DType::F32
+}
+
+/// The values of a contiguous float32 tensor on the CPU.
+pub(super) struct Values<Guard> {
+    storage: Guard,
+    range: Range<usize>,
+}
+
+/// Reads `x`, which must be contiguous float32 on the CPU.
+pub(super) fn values(x: &Tensor) -> Result<Values<impl Deref<Target = Storage>>> {
+    let (storage, layout) = x.storage_and_layout();
+    let (start, end) = layout
+        .contiguous_offsets()
+        .ok_or_else(|| Error::Engine("a tensor's values do not lie side by side".into()))?;
+    let values = Values { storage, range: start..end };
+    match values.slice() {
+        Some(_) => Ok(values),
+        None => Err(Error::Engine("a tensor is not float32 on the CPU".into())),
+    }
+}
+
+impl<Guard: Deref<Target = Storage>> Values<Guard> {
+    fn slice(&self) -> Option<&[f32]> {
+        match &*self.storage {
+            Storage::Cpu(storage) => storage.as_slice::<f32>().ok()?.get(self.range.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl<Guard: Deref<Target = Storage>> Deref for Values<Guard> {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        self.slice().unwrap_or_default()
+    }
+}
