@@ -15,6 +15,7 @@ use crate::capture::Capture;
 use crate::engine::{ModelInfo, RunOptions};
 use crate::progress::Progress;
 use crate::site::{Head, Kind, Site};
+use crate::text::label;
 
 /// The views, one key each. They share one selection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -160,7 +161,7 @@ impl Axes {
                     .tokens
                     .clone()
                     .filter_map(|row| capture.target.tokens.get(row))
-                    .map(super::labels::label)
+                    .map(|token| label(&token.piece))
                     .collect();
                 let probability = unit
                     .tokens

@@ -11,7 +11,6 @@ pub mod cache;
 pub mod compare;
 pub mod input;
 pub mod keymap;
-pub mod labels;
 pub mod layout;
 pub mod links;
 mod messages;

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::labels;
 use crate::matrix::Matrix;
 use crate::paint::{Pool, Scale};
+use crate::text::{label, word_starts};
 use crate::token::Token;
 
 /// What happens to special tokens (end, start, padding, language tags).
@@ -70,18 +70,17 @@ pub struct Axis {
 impl Axis {
     /// The axis of a sequence of tokens.
     pub fn new(tokens: &[Token], reading: &Reading) -> Self {
-        let marked = tokens.iter().any(|token| !token.special && labels::surface(token).0);
+        let starts = word_starts(tokens);
         let mut units: Vec<Unit> = Vec::new();
         let mut of = Vec::with_capacity(tokens.len());
-        for (at, token) in tokens.iter().enumerate() {
-            let (starts, label) = labels::surface(token);
-            let space = starts || units.last().is_some_and(|unit| unit.special);
+        for (at, (token, space)) in tokens.iter().zip(starts).enumerate() {
+            let label = label(&token.piece);
             if token.special && reading.special != Special::Show {
                 of.push(units.len().saturating_sub(1));
                 continue;
             }
             match units.last_mut() {
-                Some(word) if reading.words && marked && !space && word.tokens.end == at => {
+                Some(word) if reading.words && !space && word.tokens.end == at => {
                     word.tokens.end = at + 1;
                     word.label.push_str(&label);
                 }

@@ -11,8 +11,8 @@ use crate::capture::Capture;
 use crate::matrix::Matrix;
 use crate::paint::{Pool, Window, pool};
 use crate::site::{Head, Kind};
+use crate::text::label;
 use crate::tui::app::App;
-use crate::tui::labels::label;
 use crate::tui::layout::{Hit, Layout};
 use crate::tui::widgets::bar::bar;
 use crate::tui::widgets::cells::{fit, fit_left, fit_right, part, put, wrap};
@@ -152,7 +152,8 @@ fn difference(buf: &mut Buffer, area: Rect, app: &App, map: &Matrix, head: Head)
     for (y, (value, row, col)) in (cells.bottom() + 1..area.bottom()).zip(largest) {
         let query = comparison.queries(head.kind()).get(row).and_then(|(_, at)| queries.get(*at));
         let key = comparison.keys(head.kind()).get(col).and_then(|(_, at)| keys.get(*at));
-        let name = |token: Option<&crate::token::Token>| token.map(label).unwrap_or_default();
+        let name =
+            |token: Option<&crate::token::Token>| token.map(|token| label(&token.piece)).unwrap_or_default();
         let text = format!("{value:+.3} {} ← {}", name(query), name(key));
         put(buf, area, area.x, y, &text, app.theme.text());
     }

@@ -60,7 +60,9 @@ fn text_height(area: Rect, app: &App) -> u16 {
         return 0;
     }
     let columns = usize::from(area.width / 2).saturating_sub(2);
-    let lines = passage::lines(&app.axes.source, columns).max(passage::lines(&app.axes.input, columns));
+    let most = usize::from(area.height);
+    let lines = |axis: &Axis| passage::lines(axis, columns, most);
+    let lines = lines(&app.axes.source).max(lines(&app.axes.input));
     (lines as u16 + 1).clamp(2, (area.height / 4).max(3))
 }
 

@@ -35,7 +35,7 @@ impl Panel<'_> {
     pub fn draw(&self, buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         rule(buf, part(area, 0, 0, area.width, 1), &[(1, &self.title)], app);
         let inner = part(area, 1, 1, area.width.saturating_sub(2), area.height.saturating_sub(1));
-        let lines = passage::lines(self.axis, usize::from(inner.width)) as u16;
+        let lines = passage::lines(self.axis, usize::from(inner.width), usize::from(inner.height)) as u16;
         let listed = if self.weights.is_empty() || inner.height < 5 { 0 } else { (inner.height / 2).min(12) };
         let text = part(inner, 0, 0, inner.width, lines.min(inner.height - listed));
         let focus = self.query.or(self.key).unwrap_or(0);

@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 use super::grid::thumbnail;
 use super::map::rule;
 use crate::site::Kind;
+use crate::text::label;
 use crate::tui::app::App;
 use crate::tui::cache::Sheet;
 use crate::tui::links;
@@ -112,9 +113,7 @@ fn candidates(app: &App) -> Vec<(String, f32, bool)> {
     prediction
         .candidates
         .iter()
-        .map(|(token, probability)| {
-            (crate::tui::labels::label(token), *probability, Some(token.id) == target)
-        })
+        .map(|(token, probability)| (label(&token.piece), *probability, Some(token.id) == target))
         .collect()
 }
 

@@ -8,6 +8,9 @@ use unicode_width::UnicodeWidthStr;
 
 /// Columns that a text takes.
 pub fn width(text: &str) -> usize {
+    if text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        return text.len();
+    }
     text.graphemes(true).map(grapheme_width).sum()
 }
 

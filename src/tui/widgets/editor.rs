@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::cells::{self, grapheme_width};
-use crate::tui::labels;
+use crate::text::visible;
 
 /// What a key does to the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,8 +133,7 @@ impl Editor {
         let (mut x, mut y) = (0, 0);
         let mut cursor = (0usize, 0usize);
         for (at, grapheme) in self.text.grapheme_indices(true) {
-            let shown =
-                if grapheme_width(grapheme) == 0 { labels::visible(grapheme) } else { grapheme.to_string() };
+            let shown = if grapheme_width(grapheme) == 0 { visible(grapheme) } else { grapheme.to_string() };
             let w = cells::width(&shown).max(1);
             if x + w > columns {
                 (x, y) = (0, y + 1);

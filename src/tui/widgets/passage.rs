@@ -1,5 +1,7 @@
 //! Running text whose tokens carry styles: the source and the target as one reads them.
 
+use std::ops::Range;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -16,11 +18,12 @@ struct Spot {
     spaced: bool,
 }
 
-fn set(axis: &Axis, columns: usize) -> Vec<Spot> {
+/// Lays out the places of a range, one after another in lines of `columns`.
+fn set(axis: &Axis, range: Range<usize>, columns: usize) -> impl Iterator<Item = Spot> {
     let columns = columns.max(1);
     let (mut x, mut line) = (0, 0);
-    let mut spots = Vec::with_capacity(axis.len());
-    for (place, unit) in axis.units.iter().enumerate() {
+    let units = axis.units.get(range.clone()).unwrap_or(&[]);
+    units.iter().zip(range).map(move |(unit, place)| {
         let text = fit(&unit.label, columns);
         let w = width(&text);
         let spaced = unit.space && x > 0;
@@ -29,16 +32,23 @@ fn set(axis: &Axis, columns: usize) -> Vec<Spot> {
         } else if spaced {
             x += 1;
         }
-        let spaced = spaced && x > 0;
-        spots.push(Spot { place, x, line, text, spaced });
+        let spot = Spot { place, x, line, text, spaced: spaced && x > 0 };
         x += w;
-    }
-    spots
+        spot
+    })
 }
 
-/// Lines that the text takes when it is `columns` wide.
-pub fn lines(axis: &Axis, columns: usize) -> usize {
-    set(axis, columns).last().map_or(1, |spot| spot.line + 1)
+/// Lines that the text takes when it is `columns` wide; counted up to `most`.
+pub fn lines(axis: &Axis, columns: usize, most: usize) -> usize {
+    set(axis, 0..axis.len(), columns).map(|spot| spot.line + 1).take_while(|&line| line <= most).last().unwrap_or(1)
+}
+
+/// The places that may show in an area around the selected one: a long text is not laid out as a whole.
+fn around(axis: &Axis, area: Rect, selected: usize) -> Range<usize> {
+    let room = (usize::from(area.width) * usize::from(area.height)).max(200);
+    // in steps, so that lines do not break anew with every move
+    let first = (selected / room * room).saturating_sub(room);
+    first..(first + 3 * room).min(axis.len()).max(first)
 }
 
 /// Draws the text into `area`, scrolled so that `selected` shows, each place in its style; returns the
@@ -50,7 +60,7 @@ pub fn draw(
     selected: usize,
     style: impl Fn(usize) -> Style,
 ) -> Vec<(Rect, usize)> {
-    let spots = set(axis, usize::from(area.width));
+    let spots: Vec<Spot> = set(axis, around(axis, area, selected), usize::from(area.width)).collect();
     let height = usize::from(area.height);
     let total = spots.last().map_or(0, |spot| spot.line + 1);
     let focus = spots.iter().find(|spot| spot.place == selected).map_or(0, |spot| spot.line);
@@ -89,6 +99,6 @@ mod tests {
         let line = |y: u16| (0..14).map(|x| buf[(x, y)].symbol()).collect::<String>();
         assert_eq!((line(0).trim_end(), line(1).trim_end()), ("The children", "play </s>"));
         assert_eq!(places[2], (Rect::new(8, 0, 4, 1), 2));
-        assert_eq!(lines(&axis, 14), 2);
+        assert_eq!((lines(&axis, 14, 9), lines(&axis, 14, 1)), (2, 1));
     }
 }
