@@ -29,12 +29,10 @@ impl KeysValues {
             values: Tensor::cat(&[&self.values, &later.values], 1)?,
         })
     }
-}
 
-impl KeysValues {
     /// Those of the first `count` positions.
     pub fn first(&self, count: usize) -> Result<KeysValues> {
-        Ok(KeysValues { keys: self.keys.narrow(2, 0, count)?, values: self.values.narrow(2, 0, count)? })
+        Ok(KeysValues { keys: self.keys.narrow(1, 0, count)?, values: self.values.narrow(1, 0, count)? })
     }
 }
 

@@ -25,7 +25,7 @@ fn fixtures() -> BTreeMap<String, Vec<String>> {
 }
 
 fn model_type(folder: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(folder.join("config.json")).ok()?;
+    let text = std::fs::read_to_string(folder.join("model/config.json")).ok()?;
     let config: serde_json::Value = serde_json::from_str(&text).ok()?;
     config["model_type"].as_str().map(str::to_string)
 }
