@@ -136,14 +136,17 @@ fn a_silenced_head_changes_what_follows_and_a_silenced_link_is_zero() {
     let plain = run(vec![]);
     let head = Head::new(Kind::Encoder, 1, 4);
     let without = run(vec![Knockout::Head(head)]);
-    assert_eq!(plain.map(head).unwrap(), without.map(head).unwrap(), "its own map stays");
+    // Where something is switched off, attention runs step by step: equal up to rounding.
+    let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+    let (before, after) = (plain.map(head).unwrap(), without.map(head).unwrap());
+    assert!(near(before.as_slice(), after.as_slice()), "its own map stays");
     let later = Head::new(Kind::Encoder, 2, 0);
     assert_ne!(plain.map(later).unwrap(), without.map(later).unwrap());
     let cross = Head::new(Kind::Cross, 2, 1);
     let cut = run(vec![Knockout::Link { head: cross, query: 3, key: 3 }]).map(cross).unwrap();
     assert_eq!(cut.get(3, 3), Some(0.0));
     assert!((cut.row(3).iter().sum::<f32>() - 1.0).abs() < 1e-5);
-    assert_eq!(cut.row(2), plain.map(cross).unwrap().row(2));
+    assert!(near(cut.row(2), plain.map(cross).unwrap().row(2)));
 }
 
 #[test]
