@@ -40,7 +40,11 @@ fn set(axis: &Axis, range: Range<usize>, columns: usize) -> impl Iterator<Item =
 
 /// Lines that the text takes when it is `columns` wide; counted up to `most`.
 pub fn lines(axis: &Axis, columns: usize, most: usize) -> usize {
-    set(axis, 0..axis.len(), columns).map(|spot| spot.line + 1).take_while(|&line| line <= most).last().unwrap_or(1)
+    set(axis, 0..axis.len(), columns)
+        .map(|spot| spot.line + 1)
+        .take_while(|&line| line <= most)
+        .last()
+        .unwrap_or(1)
 }
 
 /// The places that may show in an area around the selected one: a long text is not laid out as a whole.
