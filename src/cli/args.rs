@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::{Overrides, Settings};
 use crate::engine::{Device, OpenOptions, RunOptions};
+use crate::error::Result;
 
 /// A terminal explorer for attention in encoder-decoder Transformers.
 #[derive(Parser)]
@@ -53,9 +55,8 @@ pub enum Command {
 /// Options of the explorer.
 #[derive(Args)]
 pub struct Explore {
-    /// Hub id (org/name, org/name@revision), folder, capture file or `demo`.
-    #[arg(default_value = "demo", hide_default_value = true)]
-    pub model: String,
+    /// Hub id (org/name, org/name@revision), folder, capture file or `demo` [default: demo].
+    pub model: Option<String>,
     #[command(flatten)]
     pub open: Open,
     #[command(flatten)]
@@ -118,9 +119,9 @@ pub struct Open {
     /// Never touch the network: open what is on this machine.
     #[arg(long, help_heading = "Model")]
     pub offline: bool,
-    /// Where to run the model.
-    #[arg(long, value_enum, default_value = "cpu", help_heading = "Model")]
-    pub device: DeviceArg,
+    /// Where to run the model [default: cpu].
+    #[arg(long, value_enum, help_heading = "Model")]
+    pub device: Option<DeviceArg>,
     /// Threads of the engine [default: physical cores].
     #[arg(long, value_name = "N", help_heading = "Model", value_parser = count)]
     pub threads: Option<usize>,
@@ -175,41 +176,70 @@ pub enum Dtype {
     F16,
 }
 
+impl DeviceArg {
+    fn name(self) -> &'static str {
+        match self {
+            DeviceArg::Cpu => "cpu",
+            DeviceArg::Cuda => "cuda",
+            DeviceArg::Metal => "metal",
+        }
+    }
+}
+
 impl Open {
-    /// For the engine.
-    pub fn options(&self, model: &str) -> OpenOptions {
-        OpenOptions {
+    /// For the engine: what the command line says, else the environment, else the settings file.
+    ///
+    /// # Errors
+    /// Those of [`Settings::load`].
+    pub fn options(&self, model: &str) -> Result<OpenOptions> {
+        let settings = Settings::load(Overrides {
+            device: self.device.map(|device| device.name().into()),
+            threads: self.threads,
+            offline: self.offline.then_some(true),
+            ..Overrides::default()
+        })?;
+        Ok(OpenOptions {
             model: model.into(),
             revision: self.revision.clone(),
-            offline: self.offline,
-            device: match self.device {
-                DeviceArg::Cpu => Device::Cpu,
-                DeviceArg::Cuda => Device::Cuda,
-                DeviceArg::Metal => Device::Metal,
+            offline: settings.offline,
+            device: match settings.device.as_str() {
+                "cuda" => Device::Cuda,
+                "metal" => Device::Metal,
+                _ => Device::Cpu,
             },
-            threads: self.threads,
-        }
+            threads: settings.threads,
+        })
     }
 }
 
 impl Text {
-    /// For the engine, with `source` as the text.
-    pub fn options(&self, source: String, logits: bool) -> RunOptions {
-        RunOptions {
-            source,
-            target: self.target.clone(),
-            src_lang: self.src_lang.clone(),
-            tgt_lang: self.tgt_lang.clone(),
+    /// For the engine, with `source` as the text; settings as in [`Open::options`].
+    ///
+    /// # Errors
+    /// Those of [`Settings::load`].
+    pub fn options(&self, source: String, logits: bool) -> Result<RunOptions> {
+        let settings = Settings::load(Overrides {
             beams: self.beams,
             max_new_tokens: self.max_new_tokens,
+            src_lang: self.src_lang.clone(),
+            tgt_lang: self.tgt_lang.clone(),
+            ..Overrides::default()
+        })?;
+        Ok(RunOptions {
+            source,
+            target: self.target.clone(),
+            src_lang: settings.src_lang,
+            tgt_lang: settings.tgt_lang,
+            beams: settings.beams,
+            max_new_tokens: settings.max_new_tokens,
             logits,
             off: Vec::new(),
-        }
+        })
     }
 }
 
 /// A number from 1 to 65536.
-fn count(text: &str) -> Result<usize, String> {
+fn count(text: &str) -> std::result::Result<usize, String> {
     match text.parse::<usize>() {
         Ok(n) if (1..=65_536).contains(&n) => Ok(n),
         _ => Err("a number from 1 to 65536 is needed".into()),

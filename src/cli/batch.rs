@@ -143,7 +143,7 @@ impl<'a> Runner<'a> {
     /// What the engine finds wrong; [`Error::Usage`] for a capture file, which cannot be run.
     pub fn open(input: &'a Input) -> Result<Self> {
         let watch = StatusLine::default();
-        match engine::open(&input.open.options(&input.model), &watch)? {
+        match engine::open(&input.open.options(&input.model)?, &watch)? {
             Opened::Model(session) => Ok(Self { input, session, watch }),
             Opened::Capture(_) => {
                 Err(Error::Usage(format!("{} is a capture file: --source-file needs a model", input.model)))
@@ -156,7 +156,7 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// What the engine finds wrong.
     pub fn run(&self, pair: &Pair) -> Result<Capture> {
-        let mut options = self.input.text.options(pair.source.clone(), false);
+        let mut options = self.input.text.options(pair.source.clone(), false)?;
         options.target = pair.target.clone();
         self.session.run(&options, &self.watch)
     }

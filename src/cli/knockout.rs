@@ -108,7 +108,7 @@ impl Trial {
     fn open(args: &Knockout) -> Result<Self> {
         let watch = StatusLine::default();
         let input = &args.input;
-        let Opened::Model(session) = engine::open(&input.open.options(&input.model), &watch)? else {
+        let Opened::Model(session) = engine::open(&input.open.options(&input.model)?, &watch)? else {
             return Err(Error::Usage(format!("{} is a capture file: knock-outs need a model", input.model)));
         };
         let source = match &input.text.source {
@@ -116,7 +116,7 @@ impl Trial {
             None if session.info().name == crate::hub::DEMO => session.info().example.clone(),
             None => return Err(Error::Usage("--source TEXT is needed (`-` reads standard input)".into())),
         };
-        let mut options = input.text.options(source, true);
+        let mut options = input.text.options(source, true)?;
         if options.target.is_none() {
             // Every run below is about this target, the first one too.
             options.target = Some(session.run(&options, &watch)?.target.text);

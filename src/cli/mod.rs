@@ -72,15 +72,16 @@ fn explore(args: &args::Explore) -> Result<()> {
         return Err(Error::Usage("the explorer needs a terminal: standard output is none".into()));
     }
     let run = match &args.text.source {
-        Some(source) => Some(args.text.options(run::read_text(source)?, false)),
+        Some(source) => Some(args.text.options(run::read_text(source)?, false)?),
         None if args.text.target.is_some() => {
             return Err(Error::Usage("--target needs a --source".into()));
         }
         None => None,
     };
     let settings = config::Settings::load(config::Overrides::default())?;
+    let model = args.model.clone().unwrap_or_else(|| settings.model.clone());
     let settings = tui::Settings::new(&settings, |name| std::env::var(name).ok())?;
-    tui::run_with(tui::Start { model: args.open.options(&args.model), run }, settings, |tell| {
+    tui::run_with(tui::Start { model: args.open.options(&model)?, run }, settings, |tell| {
         let worker = Worker::spawn(tell);
         Box::new(move |request| worker.send(request))
     })

@@ -19,7 +19,7 @@ use crate::progress::{Progress, Watch};
 pub fn open_capture(model: &str, open: &Open, text: &Text, logits: bool) -> Result<Capture> {
     let watch = StatusLine::default();
     let start = Instant::now();
-    match engine::open(&open.options(model), &watch)? {
+    match engine::open(&open.options(model)?, &watch)? {
         Opened::Capture(capture) => {
             if text.source.is_some() || text.target.is_some() {
                 return Err(Error::Usage(format!(
@@ -41,7 +41,7 @@ pub fn open_capture(model: &str, open: &Open, text: &Text, logits: bool) -> Resu
             };
             let load_ms = timings::since(start);
             let repeat = open.repeat.unwrap_or(1);
-            let (capture, steps) = session.measure(&text.options(source, logits), repeat, &watch)?;
+            let (capture, steps) = session.measure(&text.options(source, logits)?, repeat, &watch)?;
             if open.timings {
                 timings::captured(open.threads, load_ms, steps);
             }
