@@ -2,6 +2,7 @@
 
 mod hub;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 pub use hub::HubError;
@@ -149,6 +150,7 @@ impl Error {
     /// What the user can do about it, in one line, where there is something.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Io { source, .. } => io_hint(source.kind()).map(Into::into),
             Self::Exists { .. } => Some("give --force to overwrite it, or choose another name".into()),
             Self::UnsupportedModel { supported, .. } => Some(format!("supported: {}", supported.join(", "))),
             Self::NotEncoderDecoder { .. } => Some(
@@ -185,6 +187,21 @@ impl Error {
     /// The exit status: 2 for wrong usage, 1 for anything else.
     pub fn exit_code(&self) -> u8 {
         if matches!(self, Self::Usage(_) | Self::Language { .. } | Self::NoLanguage { .. }) { 2 } else { 1 }
+    }
+}
+
+/// What to do about the failures of files that users can do something about.
+fn io_hint(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            Some("free some space, or choose a place on another disk; nothing was left half-written")
+        }
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            Some("choose a place that you may write to, or change the permissions")
+        }
+        ErrorKind::NotFound => Some("check the path: its folder must be there"),
+        ErrorKind::IsADirectory => Some("name a file in that folder"),
+        _ => None,
     }
 }
 

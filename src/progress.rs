@@ -66,7 +66,8 @@ impl std::fmt::Display for Progress {
     }
 }
 
-fn megabytes(bytes: f64) -> String {
+/// A number of bytes as people read it: `7.2 MB`, `1.31 GB`.
+pub fn megabytes(bytes: f64) -> String {
     if bytes >= 1e9 { format!("{:.2} GB", bytes / 1e9) } else { format!("{:.1} MB", bytes / 1e6) }
 }
 

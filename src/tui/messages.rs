@@ -29,6 +29,17 @@ pub enum Message {
     End(i32),
 }
 
+impl Message {
+    /// Whether it only tells how something advances, so that a frame for it may wait for the next one.
+    pub fn can_wait(&self) -> bool {
+        match self {
+            Message::Engine(Event::Progress(_)) => true,
+            Message::Surveyed(part) => !part.complete,
+            _ => false,
+        }
+    }
+}
+
 /// Everything that runs beside the screen.
 pub struct World {
     ask: super::Ask,

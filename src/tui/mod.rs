@@ -25,6 +25,7 @@ pub mod widgets;
 pub mod zoom;
 
 use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 use action::{Action, Effect};
 use app::App;
@@ -102,6 +103,10 @@ pub fn run_with(start: Start, settings: Settings, connect: impl FnOnce(Tell) -> 
     world.end(ended?)
 }
 
+/// Shortest time between two frames that only tell how something advances: a stream of them would take the
+/// processor from what they tell of, and fill a slow line.
+const STEADY: Duration = Duration::from_millis(50);
+
 /// Draws, waits, takes all that has come, and so on; returns the signal that ended it, if one did.
 fn explore(
     app: &mut App,
@@ -112,29 +117,54 @@ fn explore(
     let mut cache = Cache::default();
     loop {
         screen.draw(app, &mut cache)?;
-        let Ok(first) = inbox.recv() else { return Ok(None) };
-        for message in std::iter::once(first).chain(inbox.try_iter()) {
-            let action = match message {
-                Message::Terminal(event) => match input::action(app, event) {
-                    Some(action) => action,
-                    None => continue,
-                },
-                Message::Engine(event) => Action::Engine(event),
-                Message::Surveyed(part) => Action::Surveyed(part),
-                Message::Crashed(message) => Action::Crashed(message),
-                Message::Suspend => Action::Do(action::Command::Suspend),
-                Message::End(signal) => return Ok(Some(signal)),
+        let drawn = Instant::now();
+        let (mut advanced, mut urgent) = (false, false);
+        while !urgent {
+            let first = if advanced {
+                let Ok(message) = inbox.recv_timeout(STEADY.saturating_sub(drawn.elapsed())) else { break };
+                message
+            } else {
+                let Ok(message) = inbox.recv() else { return Ok(None) };
+                message
             };
-            // the test of the real program needs a panic while the screen is up
-            #[cfg(debug_assertions)]
-            if matches!(action, Action::Do(_)) && std::env::var_os("ATTN_TUI_PANIC").is_some() {
-                panic!("asked to panic");
-            }
-            let effects = update::update(app, action);
-            world.perform(screen, effects)?;
-            if app.done {
-                return Ok(None);
+            for message in std::iter::once(first).chain(inbox.try_iter()) {
+                advanced = true;
+                urgent |= !message.can_wait();
+                match take(app, screen, world, message)? {
+                    Taken::GoOn => {}
+                    Taken::Ended(signal) => return Ok(signal),
+                }
             }
         }
     }
+}
+
+/// Whether the explorer goes on after a message.
+enum Taken {
+    GoOn,
+    /// It ends, by that signal if it was one.
+    Ended(Option<i32>),
+}
+
+/// Takes one message into the state and carries out what follows from it.
+fn take(app: &mut App, screen: &mut Screen, world: &messages::World, message: Message) -> Result<Taken> {
+    let action = match message {
+        Message::Terminal(event) => match input::action(app, event) {
+            Some(action) => action,
+            None => return Ok(Taken::GoOn),
+        },
+        Message::Engine(event) => Action::Engine(event),
+        Message::Surveyed(part) => Action::Surveyed(part),
+        Message::Crashed(message) => Action::Crashed(message),
+        Message::Suspend => Action::Do(action::Command::Suspend),
+        Message::End(signal) => return Ok(Taken::Ended(Some(signal))),
+    };
+    // the test of the real program needs a panic while the screen is up
+    #[cfg(debug_assertions)]
+    if matches!(action, Action::Do(_)) && std::env::var_os("ATTN_TUI_PANIC").is_some() {
+        panic!("asked to panic");
+    }
+    let effects = update::update(app, action);
+    world.perform(screen, effects)?;
+    Ok(if app.done { Taken::Ended(None) } else { Taken::GoOn })
 }
