@@ -5,7 +5,7 @@ use super::models::pair;
 use super::output::{self, bytes, table};
 use crate::error::{Error, Result};
 use crate::hub::{self, HubOptions, Part, Place, Survey};
-use crate::model::{Config, ModelSpec, Weights, spec_of};
+use crate::model::{Config, Spec, Weights, spec_of};
 use crate::progress::Unwatched;
 use crate::text::Tokenizer;
 
@@ -68,7 +68,7 @@ impl Report {
         };
         match spec_of(&Config::new(config.clone())) {
             Ok(spec) => {
-                self.say("type", format!("{}, supported", spec.model_type));
+                self.say("type", format!("{}, supported", spec.model_type()));
                 self.say("shape", shape(&spec));
             }
             Err(error) => {
@@ -155,10 +155,9 @@ fn place(survey: &Survey) -> String {
     }
 }
 
-fn shape(spec: &ModelSpec) -> String {
-    let layers = pair(spec, |stack| stack.layers);
-    let heads = pair(spec, |stack| stack.heads);
-    format!("{layers} layers, {heads} heads, width {}", pair(spec, |stack| stack.d_model))
+fn shape(spec: &Spec) -> String {
+    let [layers, heads, width] = [spec.layers(), spec.heads(), spec.widths()].map(pair);
+    format!("{layers} layers, {heads} heads, width {width}")
 }
 
 fn is_weights(name: &str) -> bool {

@@ -3,7 +3,7 @@
 use super::output::{self, bytes, table};
 use crate::error::{Error, Result};
 use crate::hub::{self, Hub, HubOptions, Survey};
-use crate::model::{Config, ModelSpec, Weights, registry, spec_of};
+use crate::model::{Config, Spec, Weights, registry, spec_of};
 use crate::progress::Unwatched;
 
 /// Runs the command.
@@ -26,7 +26,7 @@ pub fn run() -> Result<()> {
 fn row(survey: &Survey) -> Vec<String> {
     let spec = survey.config.clone().map(|config| spec_of(&Config::new(config)));
     let (layers, heads) = match &spec {
-        Some(Ok(spec)) => (pair(spec, |stack| stack.layers), pair(spec, |stack| stack.heads)),
+        Some(Ok(spec)) => (pair(spec.layers()), pair(spec.heads())),
         _ => ("-".into(), "-".into()),
     };
     let model_type =
@@ -40,7 +40,7 @@ fn row(survey: &Survey) -> Vec<String> {
 }
 
 /// Whether a model on this machine opens, as far as its configuration and its weights' headers tell.
-fn opens(survey: &Survey, spec: Option<Result<ModelSpec>>) -> Result<()> {
+fn opens(survey: &Survey, spec: Option<Result<Spec>>) -> Result<()> {
     if let Some(Err(error)) = spec {
         return Err(error);
     }
@@ -53,7 +53,6 @@ fn opens(survey: &Survey, spec: Option<Result<ModelSpec>>) -> Result<()> {
 }
 
 /// A number of the encoder and of the decoder: `6` where they agree, else `12+2`.
-pub fn pair(spec: &ModelSpec, of: impl Fn(&crate::model::StackSpec) -> usize) -> String {
-    let (encoder, decoder) = (of(&spec.encoder), of(&spec.decoder));
+pub fn pair((encoder, decoder): (usize, usize)) -> String {
     if encoder == decoder { encoder.to_string() } else { format!("{encoder}+{decoder}") }
 }

@@ -172,7 +172,7 @@ impl Session {
         recorder: &mut Recorder,
         watch: &dyn Watch,
     ) -> Result<(Vec<Prediction>, Option<Matrix>)> {
-        let layers = self.model.spec().decoder.layers;
+        let (_, layers) = self.model.spec().layers();
         let states = self.model.decode(input, 1, encoded, None, recorder, &mut |layer| {
             watch.progress(Progress::Capture { done: layer, total: layers });
             watch.check()
@@ -198,7 +198,7 @@ impl Session {
                 kept.extend_from_slice(logits.as_slice());
             }
         }
-        let vocabulary = self.model.spec().decoder.vocabulary;
+        let vocabulary = self.model.spec().vocabulary();
         Ok((predictions, keep.then(|| Matrix::new(target.len(), vocabulary, kept))))
     }
 
@@ -277,9 +277,9 @@ fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &Config) -> Mo
     };
     ModelInfo {
         name: name.into(),
-        model_type: spec.model_type.clone(),
-        layers: (spec.encoder.layers, spec.decoder.layers),
-        heads: (spec.encoder.heads, spec.decoder.heads),
+        model_type: spec.model_type().into(),
+        layers: spec.layers(),
+        heads: spec.heads(),
         parameters: model.parameters(),
         languages: tokenizer.languages(),
         prefixes,

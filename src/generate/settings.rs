@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::model::{Config, ModelSpec};
+use crate::model::{Config, Spec};
 
 /// The longest generated text, in tokens, where neither the model nor the user sets a limit.
 const DEFAULT_NEW_TOKENS: usize = 256;
@@ -61,7 +61,7 @@ impl Settings {
     ///
     /// # Errors
     /// [`Error::Config`] for a field of the wrong type.
-    pub fn read(generation: Option<&Value>, config: &Config, spec: &ModelSpec) -> Result<Self> {
+    pub fn read(generation: Option<&Value>, config: &Config, spec: &Spec) -> Result<Self> {
         let own = generation.map(|value| Config::new(value.clone()));
         let fields = own.as_ref().unwrap_or(config);
         let new_tokens = fields.count_maybe("max_new_tokens")?;
@@ -76,7 +76,7 @@ impl Settings {
         };
         let mut end = tokens(fields, "eos_token_id")?;
         if end.is_empty() {
-            end.extend(spec.end);
+            end.extend(spec.end());
         }
         let early_stopping = match fields.get("early_stopping") {
             Some(Value::Bool(true)) => EarlyStopping::Yes,
@@ -89,7 +89,7 @@ impl Settings {
             early_stopping,
             max_length: max_length.max(2),
             min_length,
-            start: fields.token("decoder_start_token_id").unwrap_or(spec.start),
+            start: fields.token("decoder_start_token_id").unwrap_or(spec.start()),
             end,
             forced_bos: fields.token("forced_bos_token_id"),
             forced_eos: tokens(fields, "forced_eos_token_id")?,

@@ -1,12 +1,14 @@
 //! From config.json to the one encoder-decoder.
 //!
 //! A family (`families/`) turns config.json into a [`ModelSpec`]: data that says which blocks stand where
-//! and what their tensors are called. The stacks and the encoder-decoder are written once.
+//! and what their tensors are called. The stacks and the encoder-decoder are written once. Beside it stands
+//! one recurrent network, for comparison.
 
 mod build;
 mod config;
 pub mod families;
 mod pickle;
+mod recurrent;
 mod registry;
 mod seq2seq;
 mod spec;
@@ -16,11 +18,13 @@ mod weights;
 
 pub use crate::nn::kernels::threads;
 pub use config::Config;
-pub use registry::{Family, registry, spec_of, supported};
+pub use recurrent::{RecurrentSpec, Scoring};
+pub use registry::{Family, Reader, registry, spec_of, supported};
 pub use seq2seq::Model;
 pub use spec::{
     AfterNames, AttentionNames, BiasSpec, EmbeddingNorm, ExpertSpec, FfnNames, HeadBias, HeadSpec,
-    HeadTransform, ModelSpec, NormKind, Placement, Positions, Reach, StackNames, StackSpec, SummarySpec,
+    HeadTransform, ModelSpec, NormKind, Placement, Positions, Reach, Spec, StackNames, StackSpec,
+    SummarySpec,
 };
 pub use weights::Weights;
 

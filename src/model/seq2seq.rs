@@ -1,11 +1,12 @@
-//! The one encoder-decoder.
+//! The one encoder-decoder Transformer, and what it shares with the recurrent network.
 
 use candle_core::{Device, Tensor};
 
 use super::build::Builder;
 use super::config::Config;
+use super::recurrent::{self, Recurrent};
 use super::registry::spec_of;
-use super::spec::{HeadBias, HeadTransform, ModelSpec};
+use super::spec::{HeadBias, HeadTransform, ModelSpec, Spec};
 use super::stack::{Source, Stack};
 use super::weights::Weights;
 use crate::error::{Error, Result};
@@ -14,14 +15,34 @@ use crate::nn::{Activation, Cache, Hook, Linear, Norm};
 use crate::progress::Watch;
 use crate::site::Kind;
 
+/// An encoder-decoder of any making, as generation and capture run it. The methods are those of [`Model`].
+pub(super) trait Network: Send + Sync {
+    fn cache(&self) -> Cache;
+
+    fn encode(
+        &self,
+        source: &[u32],
+        hook: &mut dyn Hook,
+        each: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<Tensor>;
+
+    fn decode(
+        &self,
+        input: &[u32],
+        batch: usize,
+        encoded: &Tensor,
+        cache: Option<&mut Cache>,
+        hook: &mut dyn Hook,
+        each: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<Tensor>;
+
+    fn logits(&self, states: &Tensor) -> Result<Tensor>;
+}
+
 /// A loaded encoder-decoder. Running it changes nothing in it.
 pub struct Model {
-    spec: ModelSpec,
-    encoder: Stack,
-    decoder: Stack,
-    bridge: Option<Linear>,
-    transform: Option<(Linear, Activation, Norm)>,
-    head: Linear,
+    spec: Spec,
+    network: Box<dyn Network>,
     parameters: usize,
 }
 
@@ -38,8 +59,84 @@ impl Model {
         let spec = spec_of(&Config::new(config))?;
         let weights = Weights::open(files, watch)?;
         let build = Builder { weights: &weights, device };
-        let encoder = Stack::new(&build, &spec.encoder, Kind::Encoder)?;
-        let decoder = Stack::new(&build, &spec.decoder, Kind::Decoder)?;
+        let (network, harmless): (Box<dyn Network>, _) = match &spec {
+            Spec::Transformer(spec) => (Box::new(Transformer::new(&build, spec)?), spec.harmless),
+            Spec::Recurrent(spec) => (Box::new(Recurrent::new(&build, spec)?), recurrent::HARMLESS),
+        };
+        let unknown = weights.unused(harmless);
+        if !unknown.is_empty() {
+            let shown = unknown.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
+            return Err(Error::Weights(format!(
+                "{} tensors are not part of a {} model: {shown}{}",
+                unknown.len(),
+                spec.model_type(),
+                if unknown.len() > 5 { ", ..." } else { "" }
+            )));
+        }
+        Ok(Self { spec, network, parameters: weights.parameters() })
+    }
+
+    /// What it is made of.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Number of parameters in the checkpoint.
+    pub fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    /// An empty cache for decoding.
+    pub fn cache(&self) -> Cache {
+        self.network.cache()
+    }
+
+    /// Source ids to the encoder's last states, `[1, source, width]`.
+    pub fn encode(
+        &self,
+        source: &[u32],
+        hook: &mut dyn Hook,
+        each: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<Tensor> {
+        if source.is_empty() {
+            return Err(Error::Text("the source has no tokens".into()));
+        }
+        self.network.encode(source, hook, each)
+    }
+
+    /// Decoder input ids of `batch` equally long rows to last states, `[batch, positions, width]`.
+    pub fn decode(
+        &self,
+        input: &[u32],
+        batch: usize,
+        encoded: &Tensor,
+        cache: Option<&mut Cache>,
+        hook: &mut dyn Hook,
+        each: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<Tensor> {
+        self.network.decode(input, batch, encoded, cache, hook, each)
+    }
+
+    /// Decoder states `[..., width]` to scores over the vocabulary, `[..., vocabulary]`.
+    pub fn logits(&self, states: &Tensor) -> Result<Tensor> {
+        self.network.logits(states)
+    }
+}
+
+/// Two stacks of attention layers and a head.
+struct Transformer {
+    spec: ModelSpec,
+    encoder: Stack,
+    decoder: Stack,
+    bridge: Option<Linear>,
+    transform: Option<(Linear, Activation, Norm)>,
+    head: Linear,
+}
+
+impl Transformer {
+    fn new(build: &Builder, spec: &ModelSpec) -> Result<Self> {
+        let encoder = Stack::new(build, &spec.encoder, Kind::Encoder)?;
+        let decoder = Stack::new(build, &spec.decoder, Kind::Decoder)?;
         let (vocabulary, width) = (spec.decoder.vocabulary, spec.decoder.d_model);
         let weight = build.matrix(spec.head.weight, [vocabulary, width])?;
         let bias = match spec.head.bias {
@@ -58,45 +155,21 @@ impl Model {
         };
         let bridge =
             spec.bridge.map(|name| build.linear(name, spec.encoder.d_model, width, true)).transpose()?;
-        let unknown = weights.unused(spec.harmless);
-        if !unknown.is_empty() {
-            let shown = unknown.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
-            return Err(Error::Weights(format!(
-                "{} tensors are not part of a {} model: {shown}{}",
-                unknown.len(),
-                spec.model_type,
-                if unknown.len() > 5 { ", ..." } else { "" }
-            )));
-        }
-        let parameters = weights.parameters();
-        Ok(Self { spec, encoder, decoder, bridge, transform, head: Linear::new(weight, bias), parameters })
+        Ok(Self { spec: spec.clone(), encoder, decoder, bridge, transform, head: Linear::new(weight, bias) })
     }
+}
 
-    /// What it is made of.
-    pub fn spec(&self) -> &ModelSpec {
-        &self.spec
-    }
-
-    /// Number of parameters in the checkpoint.
-    pub fn parameters(&self) -> usize {
-        self.parameters
-    }
-
-    /// An empty cache for decoding.
-    pub fn cache(&self) -> Cache {
+impl Network for Transformer {
+    fn cache(&self) -> Cache {
         Cache::new(self.spec.decoder.layers)
     }
 
-    /// Source ids to the encoder's last states, `[1, source, d_model]`.
-    pub fn encode(
+    fn encode(
         &self,
         source: &[u32],
         hook: &mut dyn Hook,
         each: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Tensor> {
-        if source.is_empty() {
-            return Err(Error::Text("the source has no tokens".into()));
-        }
         let states = self.encoder.forward(source, 1, None, None, hook, each)?;
         match &self.bridge {
             Some(bridge) => bridge.forward(&states),
@@ -104,8 +177,7 @@ impl Model {
         }
     }
 
-    /// Decoder input ids of `batch` equally long rows to last states, `[batch, positions, d_model]`.
-    pub fn decode(
+    fn decode(
         &self,
         input: &[u32],
         batch: usize,
@@ -117,8 +189,7 @@ impl Model {
         self.decoder.forward(input, batch, Some(&Source { states: encoded }), cache, hook, each)
     }
 
-    /// Decoder states `[..., d_model]` to scores over the vocabulary, `[..., vocabulary]`.
-    pub fn logits(&self, states: &Tensor) -> Result<Tensor> {
+    fn logits(&self, states: &Tensor) -> Result<Tensor> {
         let mut states = states.clone();
         if let Some((dense, activation, norm)) = &self.transform {
             states = norm.forward(&activation.forward(&dense.forward(&states)?)?)?;

@@ -1,5 +1,6 @@
 //! What a model is made of, as data.
 
+use super::recurrent::{RecurrentSpec, Scoring};
 use crate::nn::{Activation, Routing, Sinusoid};
 
 /// Which normalisation.
@@ -290,7 +291,74 @@ pub struct HeadTransform {
     pub norm: &'static str,
 }
 
-/// A whole model.
+/// What config.json says of a model.
+#[derive(Clone, Debug)]
+pub enum Spec {
+    /// An encoder and a decoder of attention layers.
+    Transformer(Box<ModelSpec>),
+    /// Gated recurrent units.
+    Recurrent(RecurrentSpec),
+}
+
+impl Spec {
+    /// `model_type` of config.json.
+    pub fn model_type(&self) -> &str {
+        match self {
+            Self::Transformer(spec) => &spec.model_type,
+            Self::Recurrent(spec) => &spec.model_type,
+        }
+    }
+
+    /// Layers of encoder and decoder.
+    pub fn layers(&self) -> (usize, usize) {
+        match self {
+            Self::Transformer(spec) => (spec.encoder.layers, spec.decoder.layers),
+            Self::Recurrent(_) => (1, 1),
+        }
+    }
+
+    /// Heads in a layer of encoder and decoder.
+    pub fn heads(&self) -> (usize, usize) {
+        match self {
+            Self::Transformer(spec) => (spec.encoder.heads, spec.decoder.heads),
+            Self::Recurrent(spec) => (0, usize::from(spec.attention != Scoring::None)),
+        }
+    }
+
+    /// Width of the hidden states of encoder (both directions) and decoder.
+    pub fn widths(&self) -> (usize, usize) {
+        match self {
+            Self::Transformer(spec) => (spec.encoder.d_model, spec.decoder.d_model),
+            Self::Recurrent(spec) => (2 * spec.encoder, spec.decoder),
+        }
+    }
+
+    /// Number of tokens that the decoder chooses from.
+    pub fn vocabulary(&self) -> usize {
+        match self {
+            Self::Transformer(spec) => spec.decoder.vocabulary,
+            Self::Recurrent(spec) => spec.vocabulary,
+        }
+    }
+
+    /// The decoder's first token.
+    pub fn start(&self) -> u32 {
+        match self {
+            Self::Transformer(spec) => spec.start,
+            Self::Recurrent(spec) => spec.start,
+        }
+    }
+
+    /// Ends a text.
+    pub fn end(&self) -> Option<u32> {
+        match self {
+            Self::Transformer(spec) => spec.end,
+            Self::Recurrent(spec) => spec.end,
+        }
+    }
+}
+
+/// A whole Transformer.
 #[derive(Clone, Debug)]
 pub struct ModelSpec {
     /// `model_type` of config.json.

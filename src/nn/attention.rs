@@ -272,7 +272,7 @@ fn split(x: &Tensor, heads: usize) -> Result<Tensor> {
 }
 
 /// Softmax over the last dimension; a row that sees nothing becomes zeros.
-fn softmax(scores: &Tensor) -> Result<Tensor> {
+pub(super) fn softmax(scores: &Tensor) -> Result<Tensor> {
     let max = scores.max_keepdim(D::Minus1)?.maximum(f64::from(f32::MIN))?;
     let exp = scores.broadcast_sub(&max)?.exp()?;
     let sum = exp.sum_keepdim(D::Minus1)?.maximum(f64::from(f32::MIN_POSITIVE))?;

@@ -1,20 +1,22 @@
-//! Keys and values kept between decoding steps.
+//! Keys and values, or states, kept between decoding steps.
 
 use candle_core::Tensor;
 
 use super::KeysValues;
 use crate::error::Result;
 
-/// One decoder layer's keys and values.
+/// What one decoder layer keeps.
 #[derive(Clone, Debug, Default)]
 pub struct LayerCache {
     /// Of the decoder positions so far.
     pub own: Option<KeysValues>,
     /// Of the source; computed once.
     pub cross: Option<KeysValues>,
+    /// A recurrent layer's last state, `[batch, width]`.
+    pub state: Option<Tensor>,
 }
 
-/// All decoder layers' keys and values, and how many positions they cover.
+/// What all decoder layers keep, and how many positions that covers.
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
     /// One entry a layer.
@@ -37,6 +39,9 @@ impl Cache {
                 let index = Tensor::new(rows, own.keys.device())?;
                 own.keys = own.keys.index_select(&index, 0)?;
                 own.values = own.values.index_select(&index, 0)?;
+            }
+            if let Some(state) = &mut layer.state {
+                *state = state.index_select(&Tensor::new(rows, state.device())?, 0)?;
             }
         }
         Ok(())

@@ -4,12 +4,14 @@
 //! attention does passes a [`Hook`].
 
 mod activation;
+mod additive;
 mod attention;
 mod cache;
 mod cpu;
 mod embedding;
 mod experts;
 mod ffn;
+mod gru;
 mod hook;
 pub mod kernels;
 mod linear;
@@ -22,11 +24,13 @@ mod summaries;
 mod weight;
 
 pub use activation::Activation;
+pub use additive::AdditiveAttention;
 pub use attention::{Attention, KeysValues, Look};
 pub use cache::{Cache, LayerCache};
 pub use embedding::Embedding;
 pub use experts::{Experts, Pair, Routing};
 pub use ffn::FeedForward;
+pub use gru::Gru;
 pub use hook::{Hook, NoHook};
 pub use linear::Linear;
 pub use mask::Mask;

@@ -1,4 +1,5 @@
-//! One small file a family: config.json to [`ModelSpec`](super::ModelSpec), tensor names included.
+//! One small file a family: config.json to [`ModelSpec`](super::ModelSpec), tensor names included; [`recurrent`]
+//! alone describes another network.
 
 pub mod bart;
 pub mod bigbird_pegasus;
@@ -16,6 +17,7 @@ pub mod mvp;
 pub mod nllb_moe;
 pub mod pegasus;
 pub mod plbart;
+pub mod recurrent;
 pub mod seamless_m4t;
 pub mod switch_transformers;
 pub mod t5;
