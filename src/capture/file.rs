@@ -166,6 +166,11 @@ fn parse(bytes: &[u8]) -> Parsed<Capture> {
             maps.insert(site, site_maps(name, &view)?);
         }
     }
+    // A network without any attention has its tokens alone to show.
+    if maps.sites().next().is_none() && !(fields.contains_key("format") && fields.contains_key("target_ids"))
+    {
+        return Err("there are no tensors named encoder.N, decoder.N or cross.N: not a capture file".into());
+    }
     let lengths = Lengths::of(&maps)?;
     let special: Vec<u32> = list(fields, "special_ids")?.unwrap_or_default();
     let tokens = Tokens { fields, special };
@@ -270,11 +275,6 @@ impl Lengths {
             } else {
                 agree(&mut lengths.source, keys, site, "source")?;
             }
-        }
-        if maps.sites().next().is_none() {
-            return Err(
-                "there are no tensors named encoder.N, decoder.N or cross.N: not a capture file".into()
-            );
         }
         Ok(lengths)
     }

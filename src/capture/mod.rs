@@ -14,6 +14,9 @@ use crate::matrix::Matrix;
 use crate::site::{Head, Kind, Site};
 use crate::token::{Sequence, Token};
 
+/// The model type whose networks have no attention within a text.
+const RECURRENT: &str = "recurrent";
+
 /// What the model predicted in one decoder row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
@@ -109,12 +112,31 @@ impl Capture {
         }
     }
 
+    /// Why there are no maps of a kind that the capture lacks.
+    pub fn why_absent(&self, kind: Kind) -> String {
+        match (self.model_type.as_str(), kind) {
+            (RECURRENT, Kind::Cross) => {
+                "this recurrent network has no attention: its decoder sees one vector, \
+                                         the same at every step"
+                    .into()
+            }
+            (RECURRENT, _) => {
+                format!(
+                    "a recurrent network has no self-attention: its {kind} reads one token after the other"
+                )
+            }
+            _ => {
+                let have: Vec<_> = self.kinds().iter().map(|kind| kind.name()).collect();
+                format!("this capture has no {kind} attention; it has: {}", have.join(", "))
+            }
+        }
+    }
+
     fn why_not(&self, head: Head) -> String {
         let kind = head.kind();
         let layers = self.layers(kind);
         if layers == 0 {
-            let have: Vec<_> = self.kinds().iter().map(|kind| kind.name()).collect();
-            return format!("this capture has no {kind} attention; it has: {}", have.join(", "));
+            return self.why_absent(kind);
         }
         if head.layer() >= layers {
             return format!("{kind} has layers 0 to {}, not {}", layers - 1, head.layer());

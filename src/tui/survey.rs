@@ -82,9 +82,7 @@ const RESIDUAL: f32 = 0.5;
 fn flow(capture: &Capture) -> Result<CrossRollout, String> {
     for kind in Kind::ALL {
         if capture.layers(kind) == 0 {
-            return Err(format!(
-                "the flow through all layers needs {kind} attention, which this capture lacks"
-            ));
+            return Err(format!("the flow through all layers needs all kinds: {}", capture.why_absent(kind)));
         }
     }
     let (target, source) = capture.shape(Kind::Cross);

@@ -287,7 +287,9 @@ fn choose(app: &mut App, command: Command) -> bool {
         Command::NextKind | Command::PreviousKind => {
             let kinds = capture.kinds();
             if kinds.len() == 1 {
-                app.notice = Some(format!("this capture has {} attention alone", head.kind()));
+                let absent =
+                    Kind::ALL.into_iter().find(|kind| !kinds.contains(kind)).unwrap_or(Kind::Encoder);
+                app.notice = Some(capture.why_absent(absent));
             }
             let at = kinds.iter().position(|&kind| kind == head.kind()).unwrap_or(0);
             let by = if command == Command::NextKind { 1 } else { -1 };

@@ -8,6 +8,7 @@
 //! ←→↑↓ move  [ ] head  …                                                   keys, or work under way
 //! ```
 
+pub mod bare;
 pub mod compare;
 pub mod flow;
 pub mod grid;
@@ -55,6 +56,9 @@ pub fn draw(app: &App, cache: &mut Cache, buf: &mut Buffer) -> Layout {
     let body = part(area, 0, top, area.width, area.height - top - bottom);
     match (&app.capture, app.view) {
         (None, _) => opening(buf, body, app),
+        (Some(capture), view) if capture.kinds().is_empty() && view != View::Compare => {
+            bare::draw(buf, body, app, capture);
+        }
         (Some(_), View::Grid) => grid::draw(buf, body, app, &mut layout),
         (Some(_), View::Text) => text::draw(buf, body, app, cache, &mut layout),
         (Some(_), View::Heads) => heads::draw(buf, body, app, &mut layout),
@@ -125,6 +129,10 @@ fn selection(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         let end = put(buf, area, x, area.y, &text, style);
         layout.hit(Rect { x, y: area.y, width: end.saturating_sub(x), height: 1 }, Hit::Kind(kind));
         x = end;
+    }
+    if capture.kinds().is_empty() {
+        put(buf, area, x, area.y, &capture.why_absent(Kind::Cross), theme.dim());
+        return;
     }
     for (name, at, of, before, after) in [
         ("layer", head.layer(), app.layers(), Command::PreviousLayer, Command::NextLayer),

@@ -85,7 +85,8 @@ fn row(app: &App, kind: Kind, query: usize) -> (String, Vec<f32>) {
     };
     let maps: Vec<Matrix> = heads.iter().filter_map(|&head| app.capture.as_ref()?.map(head).ok()).collect();
     if maps.is_empty() {
-        return (format!("{what}: there is no {kind} attention here"), Vec::new());
+        let why = app.capture.as_ref().map(|capture| capture.why_absent(kind)).unwrap_or_default();
+        return (format!("{what}: {why}"), Vec::new());
     }
     let unit = queries.unit_of(query);
     let mut sum = vec![0.0f32; keys.len()];
