@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use attn_tui::capture::{Capture, MapStore, SiteMaps};
+use attn_tui::capture::{Capture, Flows, MapStore, SiteMaps, Weights};
 use attn_tui::engine::{Event, ModelInfo};
 use attn_tui::site::{Kind, Site};
 use attn_tui::token::{Sequence, Token};
@@ -130,5 +130,7 @@ fn capture(length: usize) -> Arc<Capture> {
         predictions: Vec::new(),
         logits: None,
         maps,
+        flows: Flows::new(),
+        weights: Weights::Attention,
     })
 }

@@ -123,6 +123,12 @@ pub enum Error {
     /// A request for a head, layer or kind that the capture does not have.
     #[error("{0}")]
     NoSuchHead(String),
+    /// A capture without what value-weighted maps and ALTI need.
+    #[error("this capture of {model} keeps the weights alone, not the values that they multiply")]
+    NoFlows {
+        /// The model.
+        model: String,
+    },
     /// The engine failed in its arithmetic.
     #[error("engine: {0}")]
     Engine(String),
@@ -164,6 +170,9 @@ impl Error {
             Self::NoSuchPath { .. } => Some(
                 "MODEL is demo, a folder, a capture file, or a hub id such as google/flan-t5-small".into(),
             ),
+            Self::NoFlows { .. } => {
+                Some("give the model and the text, or make the file with `attn-tui capture --values`".into())
+            }
             Self::NotAModel { .. } => {
                 Some("give the model's folder, or a capture file (.safetensors or .npz)".into())
             }

@@ -74,7 +74,8 @@ impl CrossRollout {
 /// `encoder` is the encoder's rollout, `[source, source]`; `own` and `cross` are the head-averaged maps of the
 /// decoder's layers, `[target, target]` and `[target, source]`. With one residual share for all layers and rows,
 /// as here, every row draws `1 - residual^layers` from the source: what differs between rows is from which
-/// tokens. Shares that differ need contributions measured with the values.
+/// tokens. That is no mistake: weights alone say nothing of how much the residual stream counts beside them. Shares
+/// that differ need contributions measured with the values: [`super::alti::alti_plus`].
 ///
 /// # Errors
 /// [`Error::Usage`] when the layers are none or unequal in number, or shapes do not fit.
@@ -84,9 +85,17 @@ pub fn cross_rollout(
     cross: &[Matrix],
     residual: f32,
 ) -> Result<CrossRollout> {
-    let (target, width) = common_shape(own)?;
-    let (rows, source) = common_shape(cross)?;
-    let fits = own.len() == cross.len()
+    let kept: Vec<_> = own.iter().map(|own| scaled(&mixed(own, residual), residual)).collect();
+    let drawn: Vec<_> = cross.iter().map(|cross| scaled(cross, 1.0 - residual)).collect();
+    descend(encoder, &kept, &drawn)
+}
+
+/// Down through a decoder: what layer `l` keeps of its positions, `[target, target]`, and draws from the encoder's
+/// output, `[target, source]`; rows of both together sum to 1.
+pub(super) fn descend(encoder: &Matrix, kept: &[Matrix], drawn: &[Matrix]) -> Result<CrossRollout> {
+    let (target, width) = common_shape(kept)?;
+    let (rows, source) = common_shape(drawn)?;
+    let fits = kept.len() == drawn.len()
         && target == width
         && rows == target
         && (encoder.rows(), encoder.cols()) == (source, source);
@@ -97,17 +106,13 @@ pub fn cross_rollout(
         source: Matrix::new(target, source, vec![0.0; target * source]),
         prefix: identity(target),
     };
-    Ok(own.iter().zip(cross).fold(start, |below, (own, cross)| {
-        let kept = scaled(&mixed(own, residual), residual);
-        let drawn = product(&scaled(cross, 1.0 - residual), encoder);
-        CrossRollout {
-            source: sum(&product(&kept, &below.source), &drawn),
-            prefix: product(&kept, &below.prefix),
-        }
+    Ok(kept.iter().zip(drawn).fold(start, |below, (kept, drawn)| CrossRollout {
+        source: sum(&product(kept, &below.source), &product(drawn, encoder)),
+        prefix: product(kept, &below.prefix),
     }))
 }
 
-fn common_shape(maps: &[Matrix]) -> Result<(usize, usize)> {
+pub(super) fn common_shape(maps: &[Matrix]) -> Result<(usize, usize)> {
     let first = maps.first().ok_or_else(|| Error::Usage("there are no maps to merge".into()))?;
     let shape = (first.rows(), first.cols());
     if maps.iter().any(|map| (map.rows(), map.cols()) != shape) {
@@ -135,7 +140,7 @@ fn mixed(a: &Matrix, residual: f32) -> Matrix {
     })
 }
 
-fn product(a: &Matrix, b: &Matrix) -> Matrix {
+pub(super) fn product(a: &Matrix, b: &Matrix) -> Matrix {
     let cols = b.cols();
     let mut data = vec![0.0f32; a.rows() * cols];
     if cols > 0 {

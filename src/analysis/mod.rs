@@ -2,6 +2,7 @@
 //!
 //! | module | what it computes |
 //! |---|---|
+//! | [`alti`] | contributions measured with the values, rolled out (ALTI, ALTI+) |
 //! | [`align`] | word alignment from cross-attention, alignment error rate |
 //! | [`metrics`] | numbers that describe one head |
 //! | [`knockout`] | what the output loses when a part of the attention is switched off |
@@ -11,6 +12,7 @@
 //! | [`spread`] | mean and standard deviation over many sentences |
 
 pub mod align;
+pub mod alti;
 pub mod context;
 pub mod knockout;
 pub mod links;

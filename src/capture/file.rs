@@ -1,7 +1,8 @@
 //! The capture file: a safetensors file with the maps and their tokens (format `attn-tui capture 1`).
 //!
 //! Tensors `encoder.{layer}`, `decoder.{layer}`, `cross.{layer}`, each `[heads, queries, keys]`, and
-//! `logits` `[target, vocabulary]`; texts, ids and tokens in the metadata, lists as JSON.
+//! `logits` `[target, vocabulary]`; where values were kept `values.{site}` `[heads, keys]` and
+//! `contributions.{site}` `[queries, keys]` (cross: `[queries, keys + 1]`); texts, ids and tokens in the metadata, lists as JSON.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,7 +11,7 @@ use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::npz;
-use super::{Capture, MapStore, Prediction, SiteMaps};
+use super::{Capture, Flows, MapStore, Prediction, SiteFlow, SiteMaps};
 use crate::error::{Error, Result};
 use crate::files::ModelFile;
 use crate::matrix::Matrix;
@@ -38,12 +39,17 @@ pub enum Precision {
 /// # Errors
 /// [`Error::BadFile`] where the parts do not form a valid file.
 pub fn to_bytes(capture: &Capture, precision: Precision) -> Result<Vec<u8>> {
-    let dtype = if precision == Precision::F16 { Dtype::F16 } else { Dtype::F32 };
     let mut parts: Vec<(String, Vec<usize>, Vec<u8>)> = capture
         .maps
         .sites()
         .map(|(site, maps)| (site.to_string(), maps.shape().to_vec(), encode(maps.data(), precision)))
         .collect();
+    for (site, flow) in &capture.flows {
+        for (what, matrix) in [("values", &flow.norms), ("contributions", &flow.contributions)] {
+            let shape = vec![matrix.rows(), matrix.cols()];
+            parts.push((format!("{what}.{site}"), shape, encode(matrix.as_slice(), Precision::F32)));
+        }
+    }
     if let Some(logits) = &capture.logits {
         let shape = vec![logits.rows(), logits.cols()];
         parts.push(("logits".into(), shape, encode(logits.as_slice(), precision)));
@@ -51,7 +57,11 @@ pub fn to_bytes(capture: &Capture, precision: Precision) -> Result<Vec<u8>> {
     let bad = |e: safetensors::SafeTensorError| Error::BadFile { file: "capture".into(), why: e.to_string() };
     let views = parts
         .iter()
-        .map(|(name, shape, bytes)| Ok((name.clone(), TensorView::new(dtype, shape.clone(), bytes)?)))
+        .map(|(name, shape, bytes)| {
+            let wide = bytes.len() == 4 * shape.iter().product::<usize>();
+            let dtype = if wide { Dtype::F32 } else { Dtype::F16 };
+            Ok((name.clone(), TensorView::new(dtype, shape.clone(), bytes)?))
+        })
         .collect::<std::result::Result<Vec<_>, _>>()
         .map_err(bad)?;
     safetensors::serialize(views, Some(metadata(capture))).map_err(bad)
@@ -131,6 +141,7 @@ fn metadata(capture: &Capture) -> HashMap<String, String> {
             ("format", FORMAT.to_string()),
             ("model", capture.model.clone()),
             ("model_type", capture.model_type.clone()),
+            ("weights", capture.weights.name().to_string()),
             ("source", capture.source.text.clone()),
             ("target", capture.target.text.clone()),
             ("source_ids", ids(&capture.source.tokens)),
@@ -171,6 +182,7 @@ fn parse(bytes: &[u8]) -> Parsed<Capture> {
     {
         return Err("there are no tensors named encoder.N, decoder.N or cross.N: not a capture file".into());
     }
+    let flows = flows(&tensors, &maps)?;
     let lengths = Lengths::of(&maps)?;
     let special: Vec<u32> = list(fields, "special_ids")?.unwrap_or_default();
     let tokens = Tokens { fields, special };
@@ -196,7 +208,38 @@ fn parse(bytes: &[u8]) -> Parsed<Capture> {
         predictions,
         logits,
         maps,
+        flows,
+        weights: fields.get("weights").and_then(|name| name.parse().ok()).unwrap_or_default(),
     })
+}
+
+/// What is kept besides the maps, of every site that has both parts.
+fn flows(tensors: &SafeTensors, maps: &MapStore) -> Parsed<Flows> {
+    let mut flows = Flows::new();
+    for (site, site_maps) in maps.sites() {
+        let [heads, queries, keys] = site_maps.shape();
+        let columns = keys + usize::from(site.kind == Kind::Cross);
+        let (values, contributions) = (format!("values.{site}"), format!("contributions.{site}"));
+        let norms = matrix(tensors, &values, [heads, keys])?;
+        if let (Some(norms), Some(contributions)) =
+            (norms, matrix(tensors, &contributions, [queries, columns])?)
+        {
+            flows.insert(site, SiteFlow { norms, contributions });
+        }
+    }
+    Ok(flows)
+}
+
+fn matrix(tensors: &SafeTensors, name: &str, [rows, cols]: [usize; 2]) -> Parsed<Option<Matrix>> {
+    let Ok(view) = tensors.tensor(name) else { return Ok(None) };
+    if view.shape() != [rows, cols] {
+        return Err(format!("{name} has shape {:?}, not [{rows}, {cols}]", view.shape()));
+    }
+    let values = decode(name, &view)?;
+    match values.iter().find(|value| !value.is_finite() || **value < 0.0) {
+        Some(bad) => Err(format!("{name} holds {bad}")),
+        None => Ok(Some(Matrix::new(rows, cols, values))),
+    }
 }
 
 fn site_of(name: &str) -> Option<Site> {

@@ -1,11 +1,13 @@
 //! What one forward pass recorded: tokens and every attention map. Immutable once made.
 
 mod file;
+mod flow;
 mod npz;
 mod recorder;
 mod store;
 
 pub use file::{CANDIDATES, FORMAT, Precision, predictions, read, to_bytes};
+pub use flow::{Flows, SiteFlow, Weights};
 pub use recorder::{Recorder, Silencer};
 pub use store::{MapStore, SiteMaps};
 
@@ -45,6 +47,11 @@ pub struct Capture {
     pub logits: Option<Matrix>,
     /// The maps.
     pub maps: MapStore,
+    /// Norms of values and contributions of keys, where asked for: for value-weighted maps
+    /// ([`Capture::value_weighted`]) and ALTI ([`Capture::contributions`]).
+    pub flows: Flows,
+    /// What the maps show.
+    pub weights: Weights,
 }
 
 impl Capture {

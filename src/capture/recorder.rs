@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
+use super::flow::{Flows, SiteFlow};
 use super::{MapStore, SiteMaps};
 use crate::error::Result;
-use crate::nn::Hook;
+use crate::nn::{Flow, Hook};
 use crate::site::{Knockout, Site};
 
 /// Switches heads, sites or links off.
@@ -23,6 +24,21 @@ impl Silencer {
 
     fn at(&self, site: Site) -> impl Iterator<Item = Knockout> {
         self.off.iter().copied().filter(move |part| part.site() == site)
+    }
+}
+
+impl Silencer {
+    /// 0 for each head that is switched off as a whole, 1 for the others.
+    fn kept(&self, site: Site, heads: usize) -> Vec<f32> {
+        let mut kept = vec![1f32; heads];
+        for part in self.at(site) {
+            match part {
+                Knockout::Site(_) => kept.fill(0.0),
+                Knockout::Head(head) if head.head < heads => kept[head.head] = 0.0,
+                _ => {}
+            }
+        }
+        kept
     }
 }
 
@@ -50,14 +66,7 @@ impl Hook for Silencer {
 
     fn context(&mut self, site: Site, context: Tensor) -> Result<Tensor> {
         let heads = context.dim(0)?;
-        let mut kept = vec![1f32; heads];
-        for part in self.at(site) {
-            match part {
-                Knockout::Site(_) => kept.fill(0.0),
-                Knockout::Head(head) if head.head < heads => kept[head.head] = 0.0,
-                _ => {}
-            }
-        }
+        let kept = self.kept(site, heads);
         if kept.iter().all(|&factor| factor == 1.0) {
             return Ok(context);
         }
@@ -71,17 +80,24 @@ impl Hook for Silencer {
 pub struct Recorder {
     maps: MapStore,
     silencer: Silencer,
+    values: bool,
+    flows: Flows,
 }
 
 impl Recorder {
     /// A recorder behind a silencer.
     pub fn new(silencer: Silencer) -> Self {
-        Self { maps: MapStore::default(), silencer }
+        Self { silencer, ..Self::default() }
+    }
+
+    /// Whether to measure values and contributions, too: a second look at every weight.
+    pub fn with_values(self, values: bool) -> Self {
+        Self { values, ..self }
     }
 
     /// What was recorded.
-    pub fn finish(self) -> MapStore {
-        self.maps
+    pub fn finish(self) -> (MapStore, Flows) {
+        (self.maps, self.flows)
     }
 }
 
@@ -111,5 +127,27 @@ impl Hook for Recorder {
 
     fn context(&mut self, site: Site, context: Tensor) -> Result<Tensor> {
         self.silencer.context(site, context)
+    }
+
+    fn follows(&self, _: Site) -> bool {
+        self.values
+    }
+
+    fn flow(&mut self, site: Site, flow: &Flow) -> Result<()> {
+        let Some(maps) = self.maps.site(site) else { return Ok(()) };
+        let shape @ [heads, queries, keys] = maps.shape();
+        let kept = self.silencer.kept(site, heads);
+        let measured = if kept.contains(&0.0) {
+            let size = (queries * keys).max(1);
+            let mut data = maps.data().to_vec();
+            for (map, factor) in data.chunks_mut(size).zip(kept) {
+                map.iter_mut().for_each(|weight| *weight *= factor);
+            }
+            flow.measure(&data, shape)?
+        } else {
+            flow.measure(maps.data(), shape)?
+        };
+        self.flows.insert(site, SiteFlow::new(measured, shape));
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::TypedValueParser;
 
 use super::batch::{Files, Numbered, Runner};
-use super::common::{Input, Output, named};
+use super::common::{Input, Output, Weighting, named};
 use super::output;
 use super::show::MergeArg;
 use crate::analysis::align::{Agreement, Alignment, Convention, Gold, hard_alignment, words};
@@ -27,6 +27,8 @@ pub struct Align {
     input: Input,
     #[command(flatten)]
     files: Files,
+    #[command(flatten)]
+    weighting: Weighting,
     /// Layer, from 0 [default: the last].
     #[arg(long, value_name = "N", help_heading = "Heads")]
     layer: Option<usize>,
@@ -64,9 +66,9 @@ pub fn run(args: &Align) -> Result<()> {
     let mut gold = args.gold.as_deref().map(Numbered::open).transpose()?;
     let mut found = Found::default();
     match args.files.pairs()? {
-        None => found.add(args, &args.input.capture()?, gold.as_mut())?,
+        None => found.add(args, &args.weighting.capture(&args.input)?, gold.as_mut())?,
         Some(pairs) => {
-            let runner = Runner::open(&args.input)?;
+            let runner = Runner::open(&args.input, args.weighting)?;
             for pair in pairs {
                 found.add(args, &runner.run(&pair?)?, gold.as_mut())?;
                 runner.tell(found.sentences);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::run::Keep;
 use crate::config::{Overrides, Settings};
 use crate::engine::{Device, OpenOptions, RunOptions};
 use crate::error::Result;
@@ -78,6 +79,9 @@ pub struct Capture {
     /// Keep the scores over the vocabulary, too.
     #[arg(long)]
     pub logits: bool,
+    /// Keep what value-weighted maps and ALTI need, too.
+    #[arg(long)]
+    pub values: bool,
     /// Number type of the maps in the file.
     #[arg(long, value_enum, default_value = "f32")]
     pub dtype: Dtype,
@@ -217,7 +221,7 @@ impl Text {
     ///
     /// # Errors
     /// Those of [`Settings::load`].
-    pub fn options(&self, source: String, logits: bool) -> Result<RunOptions> {
+    pub fn options(&self, source: String, keep: Keep) -> Result<RunOptions> {
         let settings = Settings::load(Overrides {
             beams: self.beams,
             max_new_tokens: self.max_new_tokens,
@@ -232,7 +236,8 @@ impl Text {
             tgt_lang: settings.tgt_lang,
             beams: settings.beams,
             max_new_tokens: settings.max_new_tokens,
-            logits,
+            logits: keep.logits,
+            values: keep.values,
             off: Vec::new(),
         })
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use super::common::Input;
+use super::common::{Input, Weighting};
 use super::run::StatusLine;
 use crate::capture::Capture;
 use crate::engine::{self, Opened, Session};
@@ -132,6 +132,7 @@ impl Iterator for Numbered {
 /// An opened model that runs one sentence after the other.
 pub struct Runner<'a> {
     input: &'a Input,
+    weighting: Weighting,
     session: Box<Session>,
     watch: StatusLine,
 }
@@ -141,10 +142,10 @@ impl<'a> Runner<'a> {
     ///
     /// # Errors
     /// What the engine finds wrong; [`Error::Usage`] for a capture file, which cannot be run.
-    pub fn open(input: &'a Input) -> Result<Self> {
+    pub fn open(input: &'a Input, weighting: Weighting) -> Result<Self> {
         let watch = StatusLine::default();
         match engine::open(&input.open.options(&input.model)?, &watch)? {
-            Opened::Model(session) => Ok(Self { input, session, watch }),
+            Opened::Model(session) => Ok(Self { input, weighting, session, watch }),
             Opened::Capture(_) => {
                 Err(Error::Usage(format!("{} is a capture file: --source-file needs a model", input.model)))
             }
@@ -156,9 +157,9 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// What the engine finds wrong.
     pub fn run(&self, pair: &Pair) -> Result<Capture> {
-        let mut options = self.input.text.options(pair.source.clone(), false)?;
+        let mut options = self.input.text.options(pair.source.clone(), self.weighting.keep())?;
         options.target = pair.target.clone();
-        self.session.run(&options, &self.watch)
+        self.weighting.of(self.session.run(&options, &self.watch)?)
     }
 
     /// Tells how many sentences are done.

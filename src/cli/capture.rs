@@ -16,7 +16,8 @@ pub fn run(args: &args::Capture) -> Result<()> {
             args.output.display()
         )));
     }
-    let capture = run::open_capture(&args.model, &args.open, &args.text, args.logits)?;
+    let keep = run::Keep { logits: args.logits, values: args.values };
+    let capture = run::open_capture(&args.model, &args.open, &args.text, keep)?;
     let precision = match args.dtype {
         Dtype::F32 => Precision::F32,
         Dtype::F16 => Precision::F16,

@@ -6,8 +6,9 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::args::{Open, Text};
+use super::run::Keep;
 use super::{output, run};
-use crate::capture::Capture;
+use crate::capture::{Capture, Weights};
 use crate::error::Result;
 use crate::export::ansi::Colors;
 use crate::export::select::Selection;
@@ -28,9 +29,39 @@ pub struct Input {
 
 impl Input {
     /// Runs the model, or opens the capture file.
-    pub fn capture(&self) -> Result<Capture> {
-        run::open_capture(&self.model, &self.open, &self.text, false)
+    pub fn keeping(&self, keep: Keep) -> Result<Capture> {
+        run::open_capture(&self.model, &self.open, &self.text, keep)
     }
+}
+
+/// What the maps show.
+#[derive(Args, Clone, Copy)]
+pub struct Weighting {
+    /// Attention weights, or value-weighted attention: each weight times the norm of what the head takes from the
+    /// key, rows scaled to sum to 1 (Kobayashi et al. 2020).
+    #[arg(long, default_value = "attention", value_parser = weights(), help_heading = "Heads")]
+    pub weights: Weights,
+}
+
+impl Weighting {
+    /// What a run must keep for it.
+    pub fn keep(self) -> Keep {
+        Keep { values: self.weights == Weights::Values, ..Keep::default() }
+    }
+
+    /// The maps that are asked for.
+    pub fn of(self, capture: Capture) -> Result<Capture> {
+        if self.weights == Weights::Values { capture.value_weighted() } else { Ok(capture) }
+    }
+
+    /// Runs the model, or opens the capture file.
+    pub fn capture(self, input: &Input) -> Result<Capture> {
+        self.of(input.keeping(self.keep())?)
+    }
+}
+
+fn weights() -> impl TypedValueParser<Value = Weights> {
+    named(Weights::ALL.map(Weights::name))
 }
 
 /// Which heads a command looks at.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::common::{ColorChoice, Input, Shading, Which};
+use super::common::{ColorChoice, Input, Shading, Weighting, Which};
 use super::{output, timings};
 use crate::error::Result;
 use crate::export::ansi::Colors;
@@ -20,6 +20,8 @@ pub struct Export {
     input: Input,
     #[command(flatten)]
     heads: Which,
+    #[command(flatten)]
+    weighting: Weighting,
     /// File to write; its extension tells the format: csv, json, npz, safetensors, png, svg, html, txt.
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: PathBuf,
@@ -76,7 +78,7 @@ enum ThemeArg {
 pub fn run(args: &Export) -> Result<()> {
     let format = Format::of(&args.output)?;
     check_free(&args.output, args.force)?;
-    let capture = args.input.capture()?;
+    let capture = args.weighting.capture(&args.input)?;
     let exported = export(&capture, format, &args.options())?;
     timings::writing(|| save(&args.output, &exported.bytes, args.force))?;
     if !exported.missing.is_empty() {

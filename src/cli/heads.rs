@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::batch::Files;
-use super::common::{Input, Output, Which};
+use super::common::{Input, Output, Weighting, Which};
 use super::survey;
 use crate::analysis::Context;
 use crate::analysis::metrics::{FAR, HeadMetrics, head_metrics};
@@ -28,6 +28,8 @@ pub struct Heads {
     files: Files,
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    weighting: Weighting,
     /// Sort by a metric, largest first; heads that lack it come last.
     #[arg(long, value_name = "METRIC", value_parser = metric)]
     sort: Option<String>,
@@ -75,11 +77,11 @@ pub fn run(args: &Heads) -> Result<()> {
     let selection = args.which.selection();
     if let Some(pairs) = args.files.pairs()? {
         let place = args.sentences.as_deref().map(|path| (path, args.force));
-        let survey = survey::run(&args.input, pairs, &selection, args.far, place)?;
+        let survey = survey::run((&args.input, args.weighting), pairs, &selection, args.far, place)?;
         let rows = arranged(args, survey.means());
         return args.output.print(&survey.table(&rows, &columns(args)));
     }
-    let capture = args.input.capture()?;
+    let capture = args.weighting.capture(&args.input)?;
     let rows = measure(&capture, &selection, args.far)?;
     let groups = args.groups.map(|count| groups(&capture, &rows, count)).transpose()?;
     let rows = arranged(args, rows);

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::common::{Input, Output, Which};
-use super::run::{StatusLine, read_text};
+use super::run::{Keep, StatusLine, read_text};
 use crate::analysis::knockout::{Effect, effect};
 use crate::capture::Capture;
 use crate::engine::{self, Opened, RunOptions, Session};
@@ -116,7 +116,7 @@ impl Trial {
             None if session.info().name == crate::hub::DEMO => session.info().example.clone(),
             None => return Err(Error::Usage("--source TEXT is needed (`-` reads standard input)".into())),
         };
-        let mut options = input.text.options(source, true)?;
+        let mut options = input.text.options(source, Keep { logits: true, values: false })?;
         if options.target.is_none() {
             // Every run below is about this target, the first one too.
             options.target = Some(session.run(&options, &watch)?.target.text);

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::common::{Input, Output, Which};
+use super::common::{Input, Output, Weighting, Which};
 use super::heads::distance;
 use crate::analysis::Context;
 use crate::analysis::links::{Link, LinkFilter, links};
@@ -21,6 +21,8 @@ pub struct Links {
     input: Input,
     #[command(flatten)]
     heads: Which,
+    #[command(flatten)]
+    weighting: Weighting,
     /// Leave out links shorter than N tokens (in cross maps: nearer to the alignment diagonal).
     #[arg(long, value_name = "N", default_value_t = FAR + 1.0, value_parser = distance)]
     min_distance: f32,
@@ -49,7 +51,7 @@ const COLUMNS: [&str; 10] =
 
 /// Runs the command.
 pub fn run(args: &Links) -> Result<()> {
-    let capture = args.input.capture()?;
+    let capture = args.weighting.capture(&args.input)?;
     let filter = LinkFilter {
         min_distance: args.min_distance,
         min_weight: args.min_weight,

@@ -72,7 +72,7 @@ fn explore(args: &args::Explore) -> Result<()> {
         return Err(Error::Usage("the explorer needs a terminal: standard output is none".into()));
     }
     let run = match &args.text.source {
-        Some(source) => Some(args.text.options(run::read_text(source)?, false)?),
+        Some(source) => Some(args.text.options(run::read_text(source)?, run::Keep::default())?),
         None if args.text.target.is_some() => {
             return Err(Error::Usage("--target needs a --source".into()));
         }

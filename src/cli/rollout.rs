@@ -1,10 +1,12 @@
 //! `attn-tui rollout`: how much of each position comes from where, through all layers.
 
-use clap::Args;
 use clap::builder::TypedValueParser;
+use clap::{Args, ValueEnum};
 
 use super::common::{ColorChoice, Input, Output, named};
 use super::output;
+use super::run::Keep;
+use crate::analysis::alti::{alti, alti_plus};
 use crate::analysis::merge::{CrossRollout, Merge, cross_rollout, merge, rollout};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
@@ -26,16 +28,32 @@ pub struct Rollout {
     /// [default: cross where there is any].
     #[arg(long, value_parser = kinds())]
     kind: Option<Kind>,
-    /// How much of a position passes by each attention block. It is the same for all, so every row has the same
-    /// source share; what differs is which tokens it comes from.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = share)]
-    residual: f32,
+    /// What a layer's contributions are: the mean of its heads' weights with a fixed residual share, or shares
+    /// measured with the values.
+    #[arg(long, value_enum, default_value = "rollout")]
+    method: Method,
+    /// How much of a position passes by each attention block, for --method rollout [default: 0.5]. It is the same for
+    /// all, so every row has the same source share; what differs is which tokens it comes from.
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    residual: Option<f32>,
     /// Print the whole map, not a table of the shares.
     #[arg(long)]
     map: bool,
     #[command(flatten)]
     output: Output,
 }
+
+/// `--method`.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Method {
+    /// Attention rollout (Abnar and Zuidema 2020).
+    Rollout,
+    /// ALTI and ALTI+ (Ferrando et al. 2022): source shares differ by row.
+    Alti,
+}
+
+/// The residual share where none is given.
+const RESIDUAL: f32 = 0.5;
 
 fn kinds() -> impl TypedValueParser<Value = Kind> {
     named(Kind::ALL.map(Kind::name))
@@ -50,14 +68,15 @@ fn share(text: &str) -> std::result::Result<f32, String> {
 
 /// Runs the command.
 pub fn run(args: &Rollout) -> Result<()> {
-    let capture = args.input.capture()?;
+    if args.method == Method::Alti && args.residual.is_some() {
+        return Err(Error::Usage("--residual is for --method rollout: ALTI measures it".into()));
+    }
+    let capture = args.input.keeping(Keep { values: args.method == Method::Alti, ..Keep::default() })?;
     let all = capture.layers(Kind::Cross) > 0;
     let kind = args.kind.or_else(|| if all { Some(Kind::Cross) } else { capture.kinds().first().copied() });
     match kind.unwrap_or(Kind::Cross) {
         Kind::Cross => {
-            let encoder = rollout(&layers(&capture, Kind::Encoder)?, args.residual)?;
-            let (own, cross) = (layers(&capture, Kind::Decoder)?, layers(&capture, Kind::Cross)?);
-            let both = cross_rollout(&encoder, &own, &cross, args.residual)?;
+            let both = args.through_both(&capture)?;
             if args.map {
                 print_map(args, &capture, Kind::Cross, &both.source)
             } else {
@@ -65,12 +84,42 @@ pub fn run(args: &Rollout) -> Result<()> {
             }
         }
         kind => {
-            let map = rollout(&layers(&capture, kind)?, args.residual)?;
+            let map = args.through(&capture, kind)?;
             if args.map {
                 print_map(args, &capture, kind, &map)
             } else {
                 args.output.print(&tops(&capture, kind, &map))
             }
+        }
+    }
+}
+
+impl Rollout {
+    fn residual(&self) -> f32 {
+        self.residual.unwrap_or(RESIDUAL)
+    }
+
+    /// Through one stack by itself.
+    fn through(&self, capture: &Capture, kind: Kind) -> Result<Matrix> {
+        match self.method {
+            Method::Rollout => rollout(&layers(capture, kind)?, self.residual()),
+            Method::Alti => alti(&capture.contributions(kind)?),
+        }
+    }
+
+    /// Through the decoder and, below its cross-attention, the encoder.
+    fn through_both(&self, capture: &Capture) -> Result<CrossRollout> {
+        let encoder = self.through(capture, Kind::Encoder)?;
+        match self.method {
+            Method::Rollout => {
+                let (own, cross) = (layers(capture, Kind::Decoder)?, layers(capture, Kind::Cross)?);
+                cross_rollout(&encoder, &own, &cross, self.residual())
+            }
+            Method::Alti => alti_plus(
+                &encoder,
+                &capture.contributions(Kind::Decoder)?,
+                &capture.contributions(Kind::Cross)?,
+            ),
         }
     }
 }
@@ -157,13 +206,11 @@ fn print_map(args: &Rollout, capture: &Capture, kind: Kind, map: &Matrix) -> Res
         scale: Scale::default(),
         width: output::width(),
     };
-    let title = format!(
-        "{kind} rollout · {} · residual {}\n{} · {}",
-        capture.model,
-        args.residual,
-        queries_title(kind),
-        keys_title(kind)
-    );
+    let how = match args.method {
+        Method::Rollout => format!("rollout · {} · residual {}", capture.model, args.residual()),
+        Method::Alti => format!("ALTI · {}", capture.model),
+    };
+    let title = format!("{kind} {how}\n{} · {}", queries_title(kind), keys_title(kind));
     output::print(&text::render_map(&title, map, &labels, &picture))
 }
 

@@ -12,11 +12,20 @@ use crate::engine::{self, Opened, Timings};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Watch};
 
+/// What a run keeps besides the maps.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keep {
+    /// The scores over the vocabulary.
+    pub logits: bool,
+    /// Norms of values and contributions of keys.
+    pub values: bool,
+}
+
 /// Opens MODEL and runs it on the text, or opens a capture file.
 ///
 /// # Errors
 /// What the engine finds wrong, and [`Error::Usage`] where there is no source or one too many.
-pub fn open_capture(model: &str, open: &Open, text: &Text, logits: bool) -> Result<Capture> {
+pub fn open_capture(model: &str, open: &Open, text: &Text, keep: Keep) -> Result<Capture> {
     let watch = StatusLine::default();
     let start = Instant::now();
     match engine::open(&open.options(model)?, &watch)? {
@@ -41,7 +50,7 @@ pub fn open_capture(model: &str, open: &Open, text: &Text, logits: bool) -> Resu
             };
             let load_ms = timings::since(start);
             let repeat = open.repeat.unwrap_or(1);
-            let (capture, steps) = session.measure(&text.options(source, logits)?, repeat, &watch)?;
+            let (capture, steps) = session.measure(&text.options(source, keep)?, repeat, &watch)?;
             if open.timings {
                 timings::captured(open.threads, load_ms, steps);
             }

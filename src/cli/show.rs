@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::common::{ColorChoice, Input, Shading, Which};
+use super::common::{ColorChoice, Input, Shading, Weighting, Which};
 use super::output;
 use crate::analysis::merge;
 use crate::capture::Capture;
@@ -19,6 +19,8 @@ pub struct Show {
     input: Input,
     #[command(flatten)]
     heads: Which,
+    #[command(flatten)]
+    weighting: Weighting,
     /// Show several heads as one map: all of --kind, or those of --layer.
     #[arg(long, value_enum, conflicts_with = "head", help_heading = "Heads")]
     merge: Option<MergeArg>,
@@ -69,7 +71,7 @@ impl MergeArg {
 
 /// Runs the command.
 pub fn run(args: &Show) -> Result<()> {
-    let capture = args.input.capture()?;
+    let capture = args.weighting.capture(&args.input)?;
     let picture = args.picture();
     output::print(&match args.merge {
         None => text::render(&capture, args.heads.selection().one_head(&capture)?, &picture)?,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::batch::{Pairs, Runner};
-use super::common::Input;
+use super::common::{Input, Weighting};
 use super::heads::{Measured, all_metrics, measure, place, table};
 use crate::analysis::spread::Spread;
 use crate::error::{Error, Result};
@@ -31,7 +31,7 @@ pub struct Survey {
 /// What the engine finds wrong; [`Error::Exists`]; [`Error::BadFile`] when the file beside was made from other
 /// sentences, another model or other options.
 pub fn run(
-    input: &Input,
+    (input, weighting): (&Input, Weighting),
     pairs: Pairs,
     selection: &Selection,
     far: f32,
@@ -43,7 +43,7 @@ pub fn run(
         check_free(path, force)?;
         lines = Some(Partial::open(path, &mut survey)?);
     }
-    let runner = Runner::open(input)?;
+    let runner = Runner::open(input, weighting)?;
     for pair in pairs.skip(survey.sentences) {
         let measured = measure(&runner.run(&pair?)?, selection, far)?;
         if let Some(lines) = &mut lines {

@@ -51,6 +51,10 @@ pub struct RunOptions {
     pub max_new_tokens: Option<usize>,
     /// Keep the logits in the capture.
     pub logits: bool,
+    /// Keep what value-weighted maps ([`Capture::value_weighted`]) and ALTI ([`Capture::contributions`]) need:
+    /// a number a head and key, and a map a site. It costs about as much time as the products of the pass, so
+    /// it is off by default.
+    pub values: bool,
     /// Parts of the attention to switch off.
     pub off: Vec<Knockout>,
 }

@@ -6,7 +6,7 @@ use candle_core::Tensor;
 
 use super::protocol::{Device, ModelInfo, OpenOptions, RunOptions};
 use super::timings::{Timings, median};
-use crate::capture::{self, Capture, Prediction, Recorder, Silencer};
+use crate::capture::{self, Capture, Prediction, Recorder, Silencer, Weights};
 use crate::error::{Error, Result};
 use crate::generate::{Settings, generate};
 use crate::hub::{self, HubOptions, Located};
@@ -108,7 +108,8 @@ impl Session {
         let source_ids: Vec<u32> = source.iter().map(|token| token.id).collect();
         timings.tokenize_ms = ms(start);
 
-        let mut recorder = Recorder::new(Silencer::new(run.off.clone()));
+        let recording = || Recorder::new(Silencer::new(run.off.clone())).with_values(run.values);
+        let mut recorder = recording();
         let start = Instant::now();
         let encoded = self.encode(&source_ids, &mut recorder, watch)?;
         let encode_ms = ms(start);
@@ -135,7 +136,7 @@ impl Session {
             self.decode(&input, &encoded, &target.tokens, run.logits, &mut recorder, watch)?;
         let mut passes = vec![encode_ms + ms(start)];
         for _ in 1..repeat {
-            recorder = Recorder::new(Silencer::new(run.off.clone()));
+            recorder = recording();
             let start = Instant::now();
             let encoded = self.encode(&source_ids, &mut recorder, watch)?;
             (predictions, logits) =
@@ -144,6 +145,7 @@ impl Session {
         }
         timings.capture_ms = median(&mut passes);
         let named = |id| self.tokenizer.target_token(id);
+        let (maps, flows) = recorder.finish();
         let capture = Capture {
             model: self.info.name.clone(),
             model_type: self.info.model_type.clone(),
@@ -152,7 +154,9 @@ impl Session {
             decoder_input: input.into_iter().map(named).collect(),
             target,
             logits,
-            maps: recorder.finish(),
+            maps,
+            flows,
+            weights: Weights::Attention,
         };
         Ok((capture, timings))
     }

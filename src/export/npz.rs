@@ -30,6 +30,14 @@ pub fn render(capture: &Capture, selection: &Selection) -> Result<Vec<u8>> {
         }
         archive.add(&name(first.site), "<f4", &[site.len(), queries, keys], &data)?;
     }
+    // They belong to whole sites.
+    let whole = |site: &Site| selection.head.is_none() && selection.holds(site.head(0));
+    for (site, flow) in capture.flows.iter().filter(|(site, _)| whole(site)) {
+        for (what, matrix) in [("values", &flow.norms), ("contributions", &flow.contributions)] {
+            let data: Vec<u8> = matrix.as_slice().iter().flat_map(|value| value.to_le_bytes()).collect();
+            archive.add(&format!("{what}.{site}"), "<f4", &[matrix.rows(), matrix.cols()], &data)?;
+        }
+    }
     let sequences = [
         ("source", &capture.source.tokens),
         ("target", &capture.target.tokens),
@@ -50,6 +58,7 @@ pub fn render(capture: &Capture, selection: &Selection) -> Result<Vec<u8>> {
         ("target", &capture.target.text),
         ("model", &capture.model),
         ("model_type", &capture.model_type),
+        ("weights", &capture.weights.name().to_string()),
     ] {
         archive.strings(what, &[text], &[])?;
     }

@@ -6,8 +6,8 @@ use super::build::Builder;
 use super::spec::{AfterNames, EmbeddingNorm, Placement, Reach, StackSpec};
 use crate::error::{Error, Result};
 use crate::nn::{
-    Attention, Cache, Embedding, Experts, FeedForward, Hook, KeysValues, LayerCache, Linear, Look, Mask,
-    Norm, PositionTable, RelativeBias, Summaries,
+    Attention, Cache, Embedding, Experts, FeedForward, Flow, Hook, Joint, KeysValues, LayerCache, Linear,
+    Look, Mask, Norm, PositionTable, RelativeBias, Summaries,
 };
 use crate::site::{Kind, Site};
 
@@ -239,29 +239,11 @@ impl Stack {
         mut slot: Option<&mut LayerCache>,
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
-        let mut x = self.around(x, &block.own_norm, |x| {
-            let mut new = block.own.keys_values(x, look.past)?;
-            if let Some(bias) = look.summaries {
-                let more = match &block.summaries {
-                    Some(summaries) => block.own.keys_values(&summaries.of(x)?, 0)?,
-                    None => new.first(bias.dim(2)?)?,
-                };
-                new = new.append(&more)?;
-            }
-            let kv = match slot.as_deref_mut() {
-                None => new,
-                Some(slot) => {
-                    let all = match &slot.own {
-                        Some(before) => before.append(&new)?,
-                        None => new,
-                    };
-                    slot.own = Some(all.clone());
-                    all
-                }
-            };
-            block.own.forward(x, &kv, look, hook)
-        })?;
-        if let Some((cross, norm)) = &block.cross {
+        let read = self.enter(x, &block.own_norm)?;
+        let kv = self.own_keys(block, &read, look, slot.as_deref_mut())?;
+        let given = block.own.forward(&read, &kv, look, hook)?;
+        let mut x = self.join((&block.own, &block.own_norm), x, &given, &kv, look.site, hook)?;
+        if let Some((cross, norms)) = &block.cross {
             let source = source.ok_or_else(|| Error::Engine("a decoder ran without a source".into()))?;
             let kv = source_keys(cross, source, slot)?;
             let look = Look {
@@ -271,22 +253,80 @@ impl Stack {
                 past: 0,
                 summaries: None,
             };
-            x = self.around(&x, norm, |x| cross.forward(x, &kv, &look, hook))?;
+            let given = cross.forward(&self.enter(&x, norms)?, &kv, &look, hook)?;
+            x = self.join((cross, norms), &x, &given, &kv, look.site, hook)?;
         }
         self.around(&x, &block.ffn_norm, |x| block.ffn.forward(x))
     }
 
+    /// Keys and values of a layer's own positions, with summaries and what came before.
+    fn own_keys(
+        &self,
+        block: &Block,
+        x: &Tensor,
+        look: &Look,
+        slot: Option<&mut LayerCache>,
+    ) -> Result<KeysValues> {
+        let mut new = block.own.keys_values(x, look.past)?;
+        if let Some(bias) = look.summaries {
+            let more = match &block.summaries {
+                Some(summaries) => block.own.keys_values(&summaries.of(x)?, 0)?,
+                None => new.first(bias.dim(2)?)?,
+            };
+            new = new.append(&more)?;
+        }
+        let Some(slot) = slot else { return Ok(new) };
+        let all = match &slot.own {
+            Some(before) => before.append(&new)?,
+            None => new,
+        };
+        slot.own = Some(all.clone());
+        Ok(all)
+    }
+
+    /// The residual stream with what attention gave, which the hook may take apart.
+    fn join(
+        &self,
+        (attention, norms): (&Attention, &Norms),
+        x: &Tensor,
+        given: &Tensor,
+        kv: &KeysValues,
+        site: Site,
+        hook: &mut dyn Hook,
+    ) -> Result<Tensor> {
+        let result = self.leave(x, given, norms)?;
+        if hook.follows(site) {
+            let joint = match (self.placement, &norms.after) {
+                (Placement::Post, _) => Joint::Over(&norms.norm),
+                (Placement::Around, Some(after)) => Joint::Within(after),
+                (Placement::Pre | Placement::Around, _) => Joint::Sum,
+            };
+            let own = site.kind != Kind::Cross;
+            let flow =
+                Flow { attention, values: &kv.values, residual: x, given, result: &result, joint, own };
+            hook.flow(site, &flow)?;
+        }
+        Ok(result)
+    }
+
     fn around(&self, x: &Tensor, norms: &Norms, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+        self.leave(x, &f(&self.enter(x, norms)?)?, norms)
+    }
+
+    /// The residual stream as a block reads it.
+    fn enter(&self, x: &Tensor, norms: &Norms) -> Result<Tensor> {
         match self.placement {
-            Placement::Pre => Ok((x + f(&norms.norm.forward(x)?)?)?),
-            Placement::Post => norms.norm.forward(&(x + f(x)?)?),
-            Placement::Around => {
-                let given = f(&norms.norm.forward(x)?)?;
-                match &norms.after {
-                    Some(after) => Ok((x + after.forward(&given)?)?),
-                    None => Ok((x + given)?),
-                }
-            }
+            Placement::Pre | Placement::Around => norms.norm.forward(x),
+            Placement::Post => Ok(x.clone()),
+        }
+    }
+
+    /// The residual stream with what a block gave.
+    fn leave(&self, x: &Tensor, given: &Tensor, norms: &Norms) -> Result<Tensor> {
+        match (self.placement, &norms.after) {
+            (Placement::Post, _) => norms.norm.forward(&(x + given)?),
+            (Placement::Around, Some(after)) => Ok((x + after.forward(given)?)?),
+            (Placement::Pre | Placement::Around, _) => Ok((x + given)?),
         }
     }
 }

@@ -101,6 +101,19 @@ impl Attention {
         Ok(copies.reshape((batch, heads * each, keys, width))?)
     }
 
+    /// Values `[1, keys, key_heads * head_dim]` as each head reads them, `[heads, keys, head_dim]`.
+    pub(super) fn values_by_head(&self, values: &Tensor) -> Result<Tensor> {
+        Ok(self.share(values)?.squeeze(0)?.contiguous()?)
+    }
+
+    /// Each head's part of the output projection, `[heads, head_dim, d_model]`.
+    pub(super) fn output_by_head(&self) -> Result<Tensor> {
+        let weight = self.output.matrix()?;
+        let (width, inner) = weight.dims2()?;
+        let split = weight.reshape((width, self.heads, inner / self.heads.max(1)))?;
+        Ok(split.permute((1, 2, 0))?.contiguous()?)
+    }
+
     /// Lets `[batch, queries, d_model]` look at `kv`; gives `[batch, queries, d_model]`.
     pub fn forward(
         &self,

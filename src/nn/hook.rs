@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
+use super::Flow;
 use crate::error::Result;
 use crate::site::Site;
 
@@ -40,6 +41,16 @@ pub trait Hook {
     /// goes into the projection.
     fn context(&mut self, _site: Site, context: Tensor) -> Result<Tensor> {
         Ok(context)
+    }
+
+    /// Whether [`Hook::flow`] is of interest at this site.
+    fn follows(&self, _site: Site) -> bool {
+        false
+    }
+
+    /// The whole block, once it is through, with its residual connection and norm.
+    fn flow(&mut self, _site: Site, _flow: &Flow) -> Result<()> {
+        Ok(())
     }
 }
 

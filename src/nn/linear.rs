@@ -18,6 +18,12 @@ impl Linear {
         Self { weight: weight.into(), bias }
     }
 
+    /// The weight, `[out, in]`.
+    pub fn matrix(&self) -> Result<Tensor> {
+        let (outputs, _) = self.weight.dims()?;
+        self.weight.rows(&(0..outputs as u32).collect::<Vec<_>>())
+    }
+
     /// `[..., in]` to `[..., out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.weight.multiply(x, self.bias.as_ref(), None)

@@ -47,6 +47,44 @@ impl Norm {
         })
     }
 
+    /// What each row of `whole` is multiplied with, besides the weight: `1 / sqrt(var + eps)`, or in a root mean
+    /// square norm `1 / sqrt(mean(x²) + eps)`.
+    pub(super) fn rates(&self, whole: &[f32]) -> Result<Vec<f32>> {
+        let (weight, eps) = match self {
+            Norm::Layer { weight, eps, .. } | Norm::Rms { weight, eps } => (weight, *eps as f32),
+        };
+        let width = weight.elem_count().max(1);
+        Ok(whole
+            .chunks(width)
+            .map(|row| {
+                let mean = self.mean(row);
+                let square = row.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / width as f32;
+                (square + eps).sqrt().recip()
+            })
+            .collect())
+    }
+
+    /// The norm's linear part, in place: of parts of a row, it gives parts of the norm's result that add up to
+    /// it, but for the bias, once multiplied with the whole row's [`Norm::rates`].
+    pub(super) fn linear_part(&self, rows: &mut [f32]) -> Result<()> {
+        let weight = match self {
+            Norm::Layer { weight, .. } | Norm::Rms { weight, .. } => weight.to_vec1::<f32>()?,
+        };
+        for row in rows.chunks_mut(weight.len().max(1)) {
+            let mean = self.mean(row);
+            row.iter_mut().zip(&weight).for_each(|(x, weight)| *x = (*x - mean) * weight);
+        }
+        Ok(())
+    }
+
+    /// What is taken off a row first.
+    fn mean(&self, row: &[f32]) -> f32 {
+        match self {
+            Norm::Layer { .. } => row.iter().sum::<f32>() / row.len().max(1) as f32,
+            Norm::Rms { .. } => 0.0,
+        }
+    }
+
     fn on_cpu(&self, x: &Tensor) -> Result<Tensor> {
         let y = match self {
             Norm::Layer { weight, bias, eps } => {

@@ -98,6 +98,37 @@ fn rollout_shares_sum_to_one() {
 }
 
 #[test]
+fn alti_shares_differ_by_row() {
+    let rows = json(&["rollout", "demo", "--method", "alti", "--json"]);
+    let shares: Vec<f64> = rows.iter().map(|row| row["source_share"].as_f64().unwrap()).collect();
+    for (row, share) in rows.iter().zip(&shares) {
+        assert!((share + row["prefix_share"].as_f64().unwrap() - 1.0).abs() < 1e-5, "{row}");
+    }
+    let spread = shares.iter().fold(0.0, |most: f64, share| most.max((share - shares[0]).abs()));
+    assert!(spread > 0.01, "{shares:?}");
+    assert!(fails(&["rollout", DEMO, "--method", "alti"], 1).contains("capture --values"));
+    assert!(fails(&["rollout", DEMO, "--method", "alti", "--residual", "0.5"], 2).contains("--residual"));
+}
+
+#[test]
+fn value_weighted_maps_can_be_had_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let (file, again, weighted) = (path("a.safetensors"), path("b.npz"), path("c.safetensors"));
+    ok(&["capture", "demo", "--values", "-o", &file]);
+    let heads = ["--weights", "values", "--kind", "cross", "--json"];
+    let ours = json(&[&["heads", "demo"], &heads[..]].concat());
+    assert_eq!(json(&[&["heads", &file], &heads[..]].concat()), ours);
+    assert_ne!(json(&["heads", "demo", "--kind", "cross", "--json"]), ours);
+    ok(&["export", &file, "-o", &again]);
+    assert_eq!(json(&[&["heads", &again], &heads[..]].concat()), ours);
+    ok(&["export", &file, "--weights", "values", "-o", &weighted]);
+    assert_eq!(json(&["heads", &weighted, "--kind", "cross", "--json"]), ours);
+    assert!(fails(&["show", DEMO, "--weights", "values"], 1).contains("capture --values"));
+    assert_eq!(ok(&["rollout", &file, "--method", "alti"]), ok(&["rollout", "demo", "--method", "alti"]));
+}
+
+#[test]
 fn export_never_overwrites_unasked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.svg");

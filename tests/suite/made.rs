@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use attn_tui::capture::{Capture, MapStore, Prediction, SiteMaps};
+use attn_tui::capture::{Capture, Flows, MapStore, Prediction, SiteMaps, Weights};
 use attn_tui::site::{Kind, Site};
 use attn_tui::token::{Sequence, Token};
 
@@ -96,6 +96,8 @@ pub fn capture(source: &[&str], target: &[&str], layers: usize, heads: usize) ->
         predictions,
         logits: None,
         maps,
+        flows: Flows::new(),
+        weights: Weights::Attention,
     }
 }
 

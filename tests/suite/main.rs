@@ -9,6 +9,7 @@ mod parity;
 mod readme;
 mod real_models;
 mod tokenizers;
+mod values;
 mod walls;
 mod weights;
 

@@ -122,7 +122,7 @@ fn compare(model: &Model, reference: &Reference) -> Result<String> {
     let encoded = model.encode(&reference.source, &mut recorder, &mut on)?;
     let states = model.decode(&reference.decoder, 1, &encoded, None, &mut recorder, &mut on)?;
     let logits = model.logits(&states)?.flatten_all()?.to_vec1::<f32>()?;
-    let maps = recorder.finish();
+    let (maps, _) = recorder.finish();
     let mut found = BTreeMap::from([("logits".to_string(), (reference.decoder.len(), logits))]);
     for (site, map) in maps.sites() {
         found.insert(format!("{}.{}", site.kind, site.layer), (map.shape()[1], map.data().to_vec()));

@@ -1,0 +1,126 @@
+//! What the maps alone do not tell: how long the values are that the weights multiply, and how much of each row's
+//! result each key makes out. Kept where asked for; small beside the maps.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use super::{Capture, MapStore, SiteMaps};
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+use crate::nn::Measured;
+use crate::site::{Kind, Site};
+
+/// What is kept of one site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SiteFlow {
+    /// `||v_j^h W_O^h||_2`, `[heads, keys]` (Kobayashi et al. 2020): times a weight it is the norm of what the
+    /// head takes from the key.
+    pub norms: Matrix,
+    /// ALTI's contributions (Ferrando et al. 2022), `[queries, keys]`, of all heads together; at a cross site
+    /// `[queries, keys + 1]`, whose last column is what the row keeps of itself. Rows sum to 1.
+    pub contributions: Matrix,
+}
+
+impl SiteFlow {
+    /// From what a pass found at a site with maps `[heads, queries, keys]`.
+    pub(super) fn new(measured: Measured, [heads, queries, keys]: [usize; 3]) -> Self {
+        let columns = measured.contributions.len() / queries.max(1);
+        Self {
+            norms: Matrix::new(heads, keys, measured.norms),
+            contributions: Matrix::new(queries, columns, measured.contributions),
+        }
+    }
+}
+
+/// What the maps of a capture show.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Weights {
+    /// Attention weights.
+    #[default]
+    Attention,
+    /// Value-weighted attention ([`Capture::value_weighted`]).
+    Values,
+}
+
+impl Weights {
+    /// Both.
+    pub const ALL: [Weights; 2] = [Weights::Attention, Weights::Values];
+
+    /// The name in files and options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Weights::Attention => "attention",
+            Weights::Values => "values",
+        }
+    }
+}
+
+impl FromStr for Weights {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|weights| weights.name() == text)
+            .ok_or_else(|| format!("'{text}' is none of attention, values"))
+    }
+}
+
+/// Every site's; empty where nothing was asked for.
+pub type Flows = BTreeMap<Site, SiteFlow>;
+
+impl Capture {
+    /// This capture with value-weighted maps in the place of the weights: `A_ij ||v_j W_O||` over the row's sum,
+    /// so that rows sum to 1 (Kobayashi et al. 2020, "Attention is Not Only a Weight: Analyzing Transformers
+    /// with Vector Norms", whose `||alpha f(x)||` they are up to the row's factor).
+    ///
+    /// # Errors
+    /// [`Error::NoFlows`] where a site's norms were not kept.
+    pub fn value_weighted(&self) -> Result<Capture> {
+        if self.weights == Weights::Values {
+            return Ok(self.clone());
+        }
+        let mut maps = MapStore::default();
+        for (site, site_maps) in self.maps.sites() {
+            let norms = &self.flow(site)?.norms;
+            let [heads, queries, keys] = site_maps.shape();
+            let mut data = site_maps.data().to_vec();
+            for (at, row) in data.chunks_mut(keys.max(1)).enumerate() {
+                row.iter_mut().zip(norms.row(at / queries.max(1))).for_each(|(weight, norm)| *weight *= norm);
+                let sum: f32 = row.iter().sum();
+                if sum > 0.0 {
+                    row.iter_mut().for_each(|weight| *weight /= sum);
+                }
+            }
+            maps.insert(site, SiteMaps::new(heads, queries, keys, data));
+        }
+        Ok(Capture { maps, weights: Weights::Values, ..self.clone() })
+    }
+
+    /// What was kept of a site.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchHead`] for a site that is not there, [`Error::NoFlows`] where nothing was kept of it.
+    pub fn flow(&self, site: Site) -> Result<&SiteFlow> {
+        if self.heads(site) == 0 {
+            return Err(Error::NoSuchHead(self.why_not(site.head(0))));
+        }
+        if self.model_type == super::RECURRENT {
+            return Err(Error::NoSuchHead(
+                "value-weighted maps and ALTI are about Transformer blocks; this is a recurrent network"
+                    .into(),
+            ));
+        }
+        self.flows.get(&site).ok_or_else(|| Error::NoFlows { model: self.model.clone() })
+    }
+
+    /// ALTI's contributions in every layer of a kind, the first layer first.
+    ///
+    /// # Errors
+    /// As [`Capture::flow`].
+    pub fn contributions(&self, kind: Kind) -> Result<Vec<Matrix>> {
+        // A kind that is absent has its first layer missing.
+        let layers = 0..self.layers(kind).max(1);
+        layers.map(|layer| Ok(self.flow(Site::new(kind, layer))?.contributions.clone())).collect()
+    }
+}

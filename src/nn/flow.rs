@@ -1,0 +1,161 @@
+//! What an attention block adds up: each key's part of a row of its result, and how much of the row that part
+//! makes out (ALTI: Ferrando et al. 2022, "Measuring the Mixing of Contextual Information in the Transformer").
+
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+
+use super::{Attention, Norm};
+use crate::error::Result;
+
+/// Keys whose parts are in memory at once.
+const KEYS_AT_ONCE: usize = 32;
+
+/// How a block's result comes from what attention gave and from the residual stream that went past it.
+#[derive(Clone, Copy, Debug)]
+pub enum Joint<'a> {
+    /// `residual + given`.
+    Sum,
+    /// `norm(residual + given)`.
+    Over(&'a Norm),
+    /// `residual + norm(given)`.
+    Within(&'a Norm),
+}
+
+/// One pass through an attention block with its residual connection and norm.
+pub struct Flow<'a> {
+    /// The block.
+    pub attention: &'a Attention,
+    /// `[1, keys, key_heads * head_dim]`; more rows than the maps have keys are left out.
+    pub values: &'a Tensor,
+    /// What went past the block, `[1, queries, d_model]`.
+    pub residual: &'a Tensor,
+    /// What attention gave, `[1, queries, d_model]`.
+    pub given: &'a Tensor,
+    /// What came of both, `[1, queries, d_model]`.
+    pub result: &'a Tensor,
+    /// How.
+    pub joint: Joint<'a>,
+    /// Whether keys are positions of the queries' own sequence. The residual stream then is a part of the
+    /// query's own key; otherwise it counts as a key of its own, behind the others.
+    pub own: bool,
+}
+
+/// What [`Flow::measure`] finds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// `||v_j^h W_O^h||_2`, `[heads, keys]`: times a weight it is the norm of what a head takes from a key
+    /// (Kobayashi et al. 2020, "Attention is Not Only a Weight", `||alpha f(x)||`).
+    pub norms: Vec<f32>,
+    /// ALTI's contributions, `[queries, keys]`, with a last column for the residual stream where keys are not
+    /// the queries' own: `max(0, ||y_i||_1 - ||y_i - T_i(x_j)||_1)` over the row's sum. Rows sum to 1.
+    pub contributions: Vec<f32>,
+}
+
+impl Flow<'_> {
+    /// Takes the block apart for maps `[heads, queries, keys]`. The parts `T_i(x_j)` and the block's biases add
+    /// up to the result `y_i`; a norm is linear in the parts once the row's own deviation is put in for its
+    /// denominator. A row in which no part comes nearer to the result than nothing at all gives all to the
+    /// residual stream.
+    pub fn measure(&self, maps: &[f32], shape: [usize; 3]) -> Result<Measured> {
+        let [heads, queries, keys] = shape;
+        let columns = keys + usize::from(!self.own);
+        let result = host(self.result)?;
+        let width = result.len() / queries.max(1);
+        let mut residual = host(self.residual)?;
+        let rates = self.rates(&residual)?;
+        if let Joint::Over(norm) = self.joint {
+            norm.linear_part(&mut residual)?;
+            scale_rows(&mut residual, &rates, width);
+        }
+        let output = self.attention.output_by_head()?;
+        let mut measured =
+            Measured { norms: vec![0.0; heads * keys], contributions: vec![0.0; queries * columns] };
+        for start in (0..keys).step_by(KEYS_AT_ONCE) {
+            let count = KEYS_AT_ONCE.min(keys - start);
+            let values = self.attention.values_by_head(&self.values.narrow(1, start, count)?)?;
+            let mut parts = host(&values.matmul(&output)?)?;
+            for (at, part) in parts.chunks(width).enumerate() {
+                measured.norms[(at / count) * keys + start + at % count] = norm(part);
+            }
+            if let Joint::Over(norm) | Joint::Within(norm) = self.joint {
+                norm.linear_part(&mut parts)?;
+            }
+            let rows = measured.contributions.par_chunks_mut(columns).zip(result.par_chunks(width));
+            rows.enumerate().for_each_init(
+                || vec![0f32; width],
+                |part, (i, (row, y))| {
+                    for j in 0..count {
+                        part.fill(0.0);
+                        for head in 0..heads {
+                            let weight = maps[(head * queries + i) * keys + start + j] * rates[i];
+                            if weight != 0.0 {
+                                let from = (head * count + j) * width;
+                                add(part, &parts[from..from + width], weight);
+                            }
+                        }
+                        if self.own && start + j == i {
+                            add(part, &residual[i * width..(i + 1) * width], 1.0);
+                        }
+                        row[start + j] = contribution(y, part);
+                    }
+                },
+            );
+        }
+        let rows = measured.contributions.chunks_mut(columns).zip(result.chunks(width));
+        for (i, (row, y)) in rows.enumerate() {
+            if !self.own {
+                row[keys] = contribution(y, &residual[i * width..(i + 1) * width]);
+            }
+            normalise(row, if self.own { i } else { keys });
+        }
+        Ok(measured)
+    }
+
+    /// What the norm multiplies each row with; 1 without a norm.
+    fn rates(&self, residual: &[f32]) -> Result<Vec<f32>> {
+        let given = host(self.given)?;
+        match self.joint {
+            Joint::Sum => Ok(vec![1.0; self.given.dim(1)?]),
+            Joint::Within(norm) => norm.rates(&given),
+            Joint::Over(norm) => {
+                norm.rates(&given.iter().zip(residual).map(|(a, b)| a + b).collect::<Vec<_>>())
+            }
+        }
+    }
+}
+
+/// The values of a tensor on any device, row-major.
+fn host(tensor: &Tensor) -> Result<Vec<f32>> {
+    Ok(tensor.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?)
+}
+
+fn scale_rows(rows: &mut [f32], factors: &[f32], width: usize) {
+    for (row, factor) in rows.chunks_mut(width.max(1)).zip(factors) {
+        row.iter_mut().for_each(|value| *value *= factor);
+    }
+}
+
+fn norm(part: &[f32]) -> f32 {
+    part.iter().map(|value| value * value).sum::<f32>().sqrt()
+}
+
+fn add(to: &mut [f32], from: &[f32], factor: f32) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to += from * factor;
+    }
+}
+
+/// How much nearer a part comes to the whole than nothing does.
+fn contribution(whole: &[f32], part: &[f32]) -> f32 {
+    let gain: f32 = whole.iter().zip(part).map(|(y, t)| y.abs() - (y - t).abs()).sum();
+    gain.max(0.0)
+}
+
+fn normalise(row: &mut [f32], otherwise: usize) {
+    let sum: f32 = row.iter().sum();
+    if sum > 0.0 {
+        row.iter_mut().for_each(|value| *value /= sum);
+    } else if let Some(value) = row.get_mut(otherwise) {
+        *value = 1.0;
+    }
+}

@@ -1,0 +1,153 @@
+//! Value-weighted attention, ALTI and ALTI+ against transformers with hooks (`tests/fixtures/make_values.py`).
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use attn_tui::analysis::alti::{alti, alti_plus};
+use attn_tui::capture::{Capture, Recorder, Silencer, SiteFlow, Weights};
+use attn_tui::files::{ModelFile, ModelFiles};
+use attn_tui::matrix::Matrix;
+use attn_tui::model::Model;
+use attn_tui::progress::Unwatched;
+use attn_tui::site::{Head, Kind, Knockout, Site};
+use attn_tui::token::{Sequence, Token};
+use candle_core::Device;
+use safetensors::SafeTensors;
+
+/// Layer norm over the sum, root mean square norm before, layer norm before, norms around.
+const MODELS: [&str; 5] = ["bart", "marian", "blenderbot", "t5", "t5gemma"];
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+struct Reference {
+    tensors: HashMap<String, Vec<f32>>,
+    source: Vec<u32>,
+    fed: Vec<u32>,
+}
+
+fn reference(name: &str) -> Reference {
+    let bytes = std::fs::read(fixtures().join(format!("values/{name}.safetensors"))).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let metadata = header.metadata().clone().unwrap();
+    let ids = |key: &str| serde_json::from_str(&metadata[key]).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let floats = |data: &[u8]| data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    Reference {
+        tensors: tensors.iter().map(|(name, view)| (name.to_string(), floats(view.data()))).collect(),
+        source: ids("source_ids"),
+        fed: ids("decoder_input_ids"),
+    }
+}
+
+fn tokens(ids: &[u32]) -> Vec<Token> {
+    ids.iter().map(|&id| Token { id, piece: id.to_string(), special: false }).collect()
+}
+
+fn run(name: &str, reference: &Reference, off: Vec<Knockout>) -> Capture {
+    let files = std::fs::read_dir(fixtures().join("models").join(name).join("model")).unwrap().map(|entry| {
+        let entry = entry.unwrap();
+        (entry.file_name().into_string().unwrap(), ModelFile::Path(entry.path()))
+    });
+    let files = ModelFiles { name: name.into(), commit: None, files: files.collect() };
+    let model = Model::load(&files, &Device::Cpu, &Unwatched).unwrap();
+    let mut recorder = Recorder::new(Silencer::new(off)).with_values(true);
+    let encoded = model.encode(&reference.source, &mut recorder, &mut |_| Ok(())).unwrap();
+    model.decode(&reference.fed, 1, &encoded, None, &mut recorder, &mut |_| Ok(())).unwrap();
+    let (maps, flows) = recorder.finish();
+    Capture {
+        model: name.into(),
+        model_type: String::new(),
+        source: Sequence { text: String::new(), tokens: tokens(&reference.source) },
+        target: Sequence { text: String::new(), tokens: tokens(&reference.fed) },
+        decoder_input: tokens(&reference.fed),
+        predictions: Vec::new(),
+        logits: None,
+        maps,
+        flows,
+        weights: Weights::Attention,
+    }
+}
+
+fn assert_near(ours: &[f32], theirs: &[f32], what: &str) {
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    for (at, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+        let gap = (ours - theirs).abs() / theirs.abs().max(1.0);
+        assert!(gap <= 1e-5, "{what}[{at}]: {ours}, transformers gives {theirs}");
+    }
+}
+
+#[test]
+fn norms_and_contributions_agree_with_transformers() {
+    for name in MODELS {
+        let reference = reference(name);
+        let capture = run(name, &reference, Vec::new());
+        let value_weighted = capture.value_weighted().unwrap();
+        for (&site, SiteFlow { norms, contributions }) in &capture.flows {
+            let theirs = &reference.tensors[&format!("contributions.{site}")];
+            assert_near(contributions.as_slice(), theirs, &format!("{name} contributions.{site}"));
+            let (queries, keys) = capture.shape(site.kind);
+            let theirs = reference.tensors[&format!("weighted.{site}")].chunks(queries * keys);
+            assert_eq!(theirs.len(), capture.heads(site));
+            for (head, theirs) in theirs.enumerate() {
+                let map = capture.map(site.head(head)).unwrap();
+                let raw = Matrix::from_fn(queries, keys, |i, j| map.row(i)[j] * norms.row(head)[j]);
+                assert_near(raw.as_slice(), theirs, &format!("{name} {site}.{head}"));
+                let scaled = value_weighted.map(site.head(head)).unwrap();
+                for (row, theirs) in theirs.chunks(keys).enumerate() {
+                    let sum: f32 = theirs.iter().sum();
+                    let theirs: Vec<_> = theirs.iter().map(|weight| weight / sum).collect();
+                    assert_near(scaled.row(row), &theirs, &format!("{name} {site}.{head} scaled"));
+                }
+            }
+        }
+        let sites = capture.maps.sites().count();
+        assert_eq!(capture.flows.len(), sites, "{name}");
+    }
+}
+
+#[test]
+fn rollouts_agree_with_transformers() {
+    for name in MODELS {
+        let reference = reference(name);
+        let capture = run(name, &reference, Vec::new());
+        let [encoder, own, cross] = Kind::ALL.map(|kind| capture.contributions(kind).unwrap());
+        let encoder = alti(&encoder).unwrap();
+        let near = |ours: &Matrix, key: &str| assert_near(ours.as_slice(), &reference.tensors[key], key);
+        near(&encoder, "alti.encoder");
+        near(&alti(&own).unwrap(), "alti.decoder");
+        let both = alti_plus(&encoder, &own, &cross).unwrap();
+        near(&both.source, "plus.source");
+        near(&both.prefix, "plus.prefix");
+        for (row, share) in both.source_shares().into_iter().enumerate() {
+            let sum = share + both.prefix.row(row).iter().sum::<f32>();
+            assert!((sum - 1.0).abs() < 1e-5, "{name}, row {row} sums to {sum}");
+        }
+    }
+}
+
+#[test]
+fn what_is_switched_off_contributes_nothing() {
+    let reference = reference("bart");
+    let site = Site::new(Kind::Cross, 1);
+    let capture = run("bart", &reference, vec![Knockout::Site(site)]);
+    let contributions = &capture.flow(site).unwrap().contributions;
+    for row in 0..contributions.rows() {
+        let (residual, keys) = contributions.row(row).split_last().unwrap();
+        assert_eq!(*residual, 1.0);
+        assert!(keys.iter().all(|&share| share == 0.0));
+    }
+    let one = run("bart", &reference, vec![Knockout::Head(Head::new(Kind::Encoder, 0, 0))]);
+    assert_ne!(one.contributions(Kind::Encoder).unwrap(), capture.contributions(Kind::Encoder).unwrap());
+}
+
+#[test]
+fn nothing_is_kept_unasked() {
+    let reference = reference("t5");
+    let mut capture = run("t5", &reference, Vec::new());
+    capture.flows.clear();
+    let error = capture.value_weighted().unwrap_err();
+    assert!(error.hint().unwrap().contains("--values"), "{error}");
+    assert!(capture.contributions(Kind::Cross).is_err());
+}
