@@ -56,6 +56,9 @@ pub enum Command {
 /// Options of the explorer.
 #[derive(Args)]
 pub struct Explore {
+    /// Reopen the last session: its model, texts, place and settings.
+    #[arg(long, conflicts_with_all = ["model", "source", "target"])]
+    pub resume: bool,
     /// Hub id (org/name, org/name@revision), folder, capture file or `demo` [default: demo].
     pub model: Option<String>,
     #[command(flatten)]

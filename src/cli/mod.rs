@@ -79,9 +79,23 @@ fn explore(args: &args::Explore) -> Result<()> {
         None => None,
     };
     let settings = config::Settings::load(config::Overrides::default())?;
-    let model = args.model.clone().unwrap_or_else(|| settings.model.clone());
+    let session = config::session(|name| std::env::var_os(name));
+    let start = match (&session, args.resume) {
+        (Some(path), true) => {
+            let saved = tui::session::Saved::read(path)?;
+            let (model, run) = (saved.open_options(), saved.run_options());
+            tui::Start { model, run, resume: Some(saved), session }
+        }
+        (None, true) => {
+            return Err(Error::Usage("--resume needs a home: HOME and XDG_STATE_HOME are not set".into()));
+        }
+        (_, false) => {
+            let model = args.model.clone().unwrap_or_else(|| settings.model.clone());
+            tui::Start { model: args.open.options(&model)?, run, resume: None, session }
+        }
+    };
     let settings = tui::Settings::new(&settings, |name| std::env::var(name).ok())?;
-    tui::run_with(tui::Start { model: args.open.options(&model)?, run }, settings, |tell| {
+    tui::run_with(start, settings, |tell| {
         let worker = Worker::spawn(tell);
         Box::new(move |request| worker.send(request))
     })

@@ -28,10 +28,33 @@ pub fn find(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<PathBu
             false => Err(Error::NoSuchPath { path: file }),
         };
     }
+    Ok(folder(variable).map(|folder| folder.join("config.toml")).filter(|file| file.is_file()))
+}
+
+/// The user's folder for this program's settings.
+fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = path("XDG_CONFIG_HOME")
         .or_else(|| if cfg!(windows) { path("APPDATA") } else { None })
         .or_else(|| path("HOME").map(|home| home.join(".config")));
-    Ok(folder.map(|folder| folder.join("attn-tui").join("config.toml")).filter(|file| file.is_file()))
+    folder.map(|folder| folder.join("attn-tui"))
+}
+
+/// The file of a theme: a path where the name looks like one, else `themes/NAME.toml` in the folder for settings.
+pub fn theme(name: &str, variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    if name.ends_with(".toml") || name.contains(['/', '\\']) {
+        return PathBuf::from(name);
+    }
+    folder(variable).unwrap_or_default().join("themes").join(format!("{name}.toml"))
+}
+
+/// Where the last session is kept: `attn-tui/session.toml` in the user's folder for states. `None` without a home.
+pub fn session(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let folder = path("XDG_STATE_HOME")
+        .or_else(|| if cfg!(windows) { path("LOCALAPPDATA") } else { None })
+        .or_else(|| path("HOME").map(|home| home.join(".local").join("state")));
+    folder.map(|folder| folder.join("attn-tui").join("session.toml"))
 }
 
 /// Reads a settings file.
@@ -99,6 +122,24 @@ mod tests {
         assert_eq!(find(at(&other)).unwrap(), Some(file.clone()));
         assert_eq!(find(at(&[("ATTN_TUI_CONFIG", file.clone())])).unwrap(), Some(file));
         assert!(matches!(find(at(&[("ATTN_TUI_CONFIG", home.join("no"))])), Err(Error::NoSuchPath { .. })));
+    }
+
+    #[test]
+    fn the_session_lies_in_the_users_folder_for_states() {
+        let of = |name: &'static str| {
+            session(move |key| (key == name).then(|| OsString::from("/home/user"))).unwrap_or_default()
+        };
+        assert!(of("HOME").ends_with(".local/state/attn-tui/session.toml"));
+        assert_eq!(of("XDG_STATE_HOME"), PathBuf::from("/home/user/attn-tui/session.toml"));
+        assert_eq!(of("NOTHING"), PathBuf::new());
+    }
+
+    #[test]
+    fn a_theme_is_a_name_or_a_path() {
+        let home = |key: &str| (key == "XDG_CONFIG_HOME").then(|| OsString::from("/home/user"));
+        assert_eq!(theme("sea", home), PathBuf::from("/home/user/attn-tui/themes/sea.toml"));
+        assert_eq!(theme("./sea", home), PathBuf::from("./sea"));
+        assert_eq!(theme("sea.toml", home), PathBuf::from("sea.toml"));
     }
 
     #[test]

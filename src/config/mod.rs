@@ -13,12 +13,14 @@ use toml::Value;
 use crate::error::{Error, Result};
 use crate::paint::Colormap;
 
+pub use file::session;
+
 /// Devices that `device` may name.
 pub const DEVICES: [&str; 3] = ["cpu", "cuda", "metal"];
 
 /// The keys of the settings file, each with what it sets. A key's variable is `ATTN_TUI_` and its name in capitals
 /// with `_` for `-`; the keys of `[keys]` have none.
-pub const KEYS: [(&str, &str); 12] = [
+pub const KEYS: [(&str, &str); 13] = [
     ("model", "what opens without a MODEL argument: demo, a folder or a hub id"),
     ("device", "where models run: cpu, cuda or metal"),
     ("threads", "threads of the engine"),
@@ -28,6 +30,7 @@ pub const KEYS: [(&str, &str); 12] = [
     ("src-lang", "source language of multilingual models"),
     ("tgt-lang", "target language of multilingual models"),
     ("background", "the terminal's background: auto, dark or light"),
+    ("theme", "a theme file: its name in themes/ beside the settings file, or its path"),
     ("colormap", "colours of weights: viridis, cividis, magma, grays or ink"),
     ("glyphs", "draw weights as glyphs instead of colours"),
     ("keys", "a table of commands and the keys that call them"),
@@ -83,6 +86,8 @@ pub struct Settings {
     pub tgt_lang: Option<String>,
     /// The terminal's background.
     pub background: Background,
+    /// The theme file; `None`: the program's own colours.
+    pub theme: Option<PathBuf>,
     /// Colours of weights; `None`: what suits the background.
     pub colormap: Option<Colormap>,
     /// Draw weights as glyphs.
@@ -123,6 +128,7 @@ impl Settings {
             src_lang: layers.pick("src-lang", command.src_lang, text)?,
             tgt_lang: layers.pick("tgt-lang", command.tgt_lang, text)?,
             background: layers.pick("background", command.background, parse)?.unwrap_or_default(),
+            theme: layers.pick("theme", None, text)?.map(|name| file::theme(&name, &variable)),
             colormap: layers.pick("colormap", command.colormap, parse)?,
             glyphs: layers.pick("glyphs", command.glyphs, truth)?.unwrap_or(false),
             keys: layers.pick("keys", None, bindings)?.unwrap_or_default(),

@@ -5,7 +5,7 @@ mod session;
 mod timings;
 mod worker;
 
-pub use protocol::{Device, Event, ModelInfo, OpenOptions, Request, RunOptions};
+pub use protocol::{Device, Event, ModelInfo, OpenOptions, Request, RunOptions, Without};
 pub use session::{Opened, Session, open};
 pub use timings::Timings;
 pub use worker::Worker;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::capture::Capture;
+use crate::capture::{Capture, Prediction};
 use crate::error::Error;
 use crate::progress::Progress;
 use crate::site::Knockout;
+use crate::token::Sequence;
 
 /// Where the model runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,10 +75,23 @@ pub struct ModelInfo {
     pub parameters: usize,
     /// Language codes, where the model has them.
     pub languages: Vec<String>,
+    /// Source and target language that it takes where none is named.
+    pub default_languages: (Option<String>, Option<String>),
     /// Task prefixes that its config offers (`translate English to French: `), by task name.
     pub prefixes: Vec<(String, String)>,
     /// A source text worth trying first.
     pub example: String,
+}
+
+/// What becomes of a captured run when parts of the attention are switched off.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Without {
+    /// What was off.
+    pub off: Vec<Knockout>,
+    /// What the model says of the same target, token by token: one entry per decoder row.
+    pub forced: Vec<Prediction>,
+    /// What it generates instead; `None` where the run's target was given.
+    pub generated: Option<Sequence>,
 }
 
 /// Asked by the explorer. A newer request stops and replaces one that is under way.
@@ -87,6 +101,9 @@ pub enum Request {
     Open(OpenOptions),
     /// Run the open model.
     Run(RunOptions),
+    /// What becomes of the last run when the parts in `off` are switched off; the rest of the options is that
+    /// of the last run.
+    Without(RunOptions),
     /// Stop what is under way.
     Cancel,
 }
@@ -100,6 +117,8 @@ pub enum Event {
     Opened(ModelInfo),
     /// A run is complete, or a capture file is open.
     Captured(Arc<Capture>),
+    /// What became of the last run without some parts.
+    Without(Without),
     /// A request failed; what was there before stays.
     Failed(Error),
     /// A request was stopped.

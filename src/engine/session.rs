@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use candle_core::Tensor;
 
-use super::protocol::{Device, ModelInfo, OpenOptions, RunOptions};
+use super::protocol::{Device, ModelInfo, OpenOptions, RunOptions, Without};
 use super::timings::{Timings, median};
 use crate::capture::{self, Capture, Prediction, Recorder, Silencer, Weights};
 use crate::error::{Error, Result};
@@ -161,6 +161,31 @@ impl Session {
         Ok((capture, timings))
     }
 
+    /// What becomes of a run of this model, made with the same options, when `run.off` is switched off: what
+    /// the model then says of the same target, token by token, and what it generates instead where the target
+    /// was generated.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`].
+    pub fn without(&self, base: &Capture, run: &RunOptions, watch: &dyn Watch) -> Result<Without> {
+        threads::run(self.threads, || {
+            let source = base.source.ids();
+            let input: Vec<u32> = base.decoder_input.iter().map(|token| token.id).collect();
+            let mut silencer = Silencer::new(run.off.clone());
+            watch.progress(Progress::Encode);
+            let encoded = self.model.encode(&source, &mut silencer, &mut |_| watch.check())?;
+            let states =
+                self.model.decode(&input, 1, &encoded, None, &mut silencer, &mut |_| watch.check())?;
+            let (forced, _) = self.predict(&states, &base.target.tokens, false)?;
+            let languages = self.languages(run);
+            let generated = match run.target {
+                Some(_) => None,
+                None => Some(self.generate(&source, &encoded, run, &languages, watch)?),
+            };
+            Ok(Without { off: run.off.clone(), forced, generated })
+        })
+    }
+
     fn encode(&self, source: &[u32], recorder: &mut Recorder, watch: &dyn Watch) -> Result<Tensor> {
         watch.progress(Progress::Encode);
         self.model.encode(source, recorder, &mut |_| watch.check())
@@ -274,6 +299,7 @@ fn device(device: Device) -> Result<candle_core::Device> {
 fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &Config) -> ModelInfo {
     let spec = model.spec();
     let prefixes = prefixes(config);
+    let default = tokenizer.default_languages();
     let example = match prefixes.first() {
         _ if name == hub::DEMO => DEMO_EXAMPLE.to_string(),
         Some((_, prefix)) => format!("{prefix}{EXAMPLE}"),
@@ -286,6 +312,7 @@ fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &Config) -> Mo
         heads: spec.heads(),
         parameters: model.parameters(),
         languages: tokenizer.languages(),
+        default_languages: (default.src, default.tgt),
         prefixes,
         example,
     }

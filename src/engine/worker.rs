@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 
 use super::protocol::{Event, Request};
 use super::session::{Opened, Session, open};
+use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Watch};
 
@@ -30,7 +31,7 @@ impl Worker {
     pub fn spawn(emit: impl Fn(Event) + Send + Sync + 'static) -> Self {
         let (requests, inbox) = mpsc::channel();
         let clock = Arc::new(Clock::default());
-        let jobs = Jobs { clock: Arc::clone(&clock), emit: Arc::new(emit), session: None };
+        let jobs = Jobs { clock: Arc::clone(&clock), emit: Arc::new(emit), session: None, last: None };
         std::thread::spawn(move || jobs.serve(&inbox));
         Self { requests, clock }
     }
@@ -39,7 +40,7 @@ impl Worker {
     pub fn send(&self, request: Request) {
         let number = self.clock.last.fetch_add(1, Ordering::SeqCst) + 1;
         match request {
-            Request::Run(_) => self.clock.stop_runs.store(number, Ordering::SeqCst),
+            Request::Run(_) | Request::Without(_) => self.clock.stop_runs.store(number, Ordering::SeqCst),
             Request::Open(_) | Request::Cancel => self.clock.stop_all.store(number, Ordering::SeqCst),
         }
         // The thread ends with this value alone, so somebody is there to receive.
@@ -51,15 +52,20 @@ struct Jobs {
     clock: Arc<Clock>,
     emit: Emit,
     session: Option<Box<Session>>,
+    last: Option<Arc<Capture>>,
 }
 
 impl Jobs {
     fn serve(mut self, inbox: &mpsc::Receiver<(u64, Request)>) {
         while let Ok((number, request)) = inbox.recv() {
-            let job =
-                Job { number, run: matches!(request, Request::Run(_)), clock: &self.clock, emit: &self.emit };
-            let outcome =
-                if job.cancelled() { Err(Error::Cancelled) } else { do_it(&mut self.session, request, &job) };
+            // it has done its work on arrival, and is not answered
+            if request == Request::Cancel {
+                continue;
+            }
+            let run = matches!(request, Request::Run(_) | Request::Without(_));
+            let (clock, emit) = (Arc::clone(&self.clock), Arc::clone(&self.emit));
+            let job = Job { number, run, clock: &clock, emit: &emit };
+            let outcome = if job.cancelled() { Err(Error::Cancelled) } else { self.serve_one(request, &job) };
             match outcome {
                 Ok(()) => {}
                 Err(Error::Cancelled) => (self.emit)(Event::Cancelled),
@@ -67,27 +73,33 @@ impl Jobs {
             }
         }
     }
-}
 
-fn do_it(session: &mut Option<Box<Session>>, request: Request, job: &Job) -> Result<()> {
-    match request {
-        Request::Cancel => Ok(()),
-        Request::Open(options) => {
-            match open(&options, job)? {
+    fn serve_one(&mut self, request: Request, job: &Job) -> Result<()> {
+        match request {
+            Request::Cancel => {}
+            Request::Open(options) => match open(&options, job)? {
                 Opened::Model(opened) => {
                     (job.emit)(Event::Opened(opened.info().clone()));
-                    *session = Some(opened);
+                    self.session = Some(opened);
                 }
                 Opened::Capture(capture) => (job.emit)(Event::Captured(Arc::from(capture))),
+            },
+            Request::Run(options) => {
+                let capture = Arc::new(self.open_session()?.run(&options, job)?);
+                self.last = Some(Arc::clone(&capture));
+                (job.emit)(Event::Captured(capture));
             }
-            Ok(())
+            Request::Without(options) => {
+                let session = self.open_session()?;
+                let last = self.last.as_ref().ok_or_else(|| Error::Usage("nothing has run yet".into()))?;
+                (job.emit)(Event::Without(session.without(last, &options, job)?));
+            }
         }
-        Request::Run(options) => {
-            let session = session.as_ref().ok_or_else(|| Error::Usage("no model is open".into()))?;
-            let capture = session.run(&options, job)?;
-            (job.emit)(Event::Captured(Arc::new(capture)));
-            Ok(())
-        }
+        Ok(())
+    }
+
+    fn open_session(&self) -> Result<&Session> {
+        self.session.as_deref().ok_or_else(|| Error::Usage("no model is open".into()))
     }
 }
 

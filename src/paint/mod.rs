@@ -9,4 +9,4 @@ mod scale;
 pub use colormap::{Colormap, ink};
 pub use glyph::Ramp;
 pub use pool::{Pool, Window, cell_of, pool, span_of};
-pub use scale::{Curve, Range, Scale};
+pub use scale::{Curve, GAMMAS, Range, Scale};

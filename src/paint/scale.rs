@@ -29,13 +29,24 @@ pub enum Range {
     Absolute,
 }
 
-/// A curve and a range.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// A curve, a range and a gamma.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Scale {
     /// How a weight grows into a shade.
     pub curve: Curve,
     /// The weight that is painted as 1.
     pub range: Range,
+    /// Exponent that the shade is raised to, in tenths: 10 leaves it, less makes small weights brighter.
+    pub gamma: u8,
+}
+
+/// The exponents that a key walks, in tenths.
+pub const GAMMAS: [u8; 9] = [3, 4, 5, 7, 10, 14, 20, 25, 30];
+
+impl Default for Scale {
+    fn default() -> Self {
+        Self { curve: Curve::default(), range: Range::default(), gamma: 10 }
+    }
 }
 
 /// Decades that [`Curve::Log`] spans.
@@ -44,7 +55,7 @@ const DECADES: f32 = 3.0;
 impl Scale {
     /// The scale of a curve and a range.
     pub fn new(curve: Curve, range: Range) -> Self {
-        Self { curve, range }
+        Self { curve, range, ..Self::default() }
     }
 
     /// The weight that is painted as 1, given the largest weight of the row and of the map.
@@ -62,21 +73,26 @@ impl Scale {
             return 0.0;
         }
         let share = (weight / top).clamp(0.0, 1.0);
-        match self.curve {
+        let shade = match self.curve {
             Curve::Linear => share,
             Curve::Sqrt => share.sqrt(),
             Curve::Log => (1.0 + share.log10() / DECADES).max(0.0),
-        }
+        };
+        if self.gamma == 10 { shade } else { shade.powf(self.exponent()) }
     }
 
     /// The weight that [`Scale::unit`] turns into `t`: what a colour bar writes beside its colours.
     pub fn weight(self, t: f32, top: f32) -> f32 {
-        let t = t.clamp(0.0, 1.0);
+        let t = t.clamp(0.0, 1.0).powf(1.0 / self.exponent());
         top * match self.curve {
             Curve::Linear => t,
             Curve::Sqrt => t * t,
             Curve::Log => 10f32.powf((t - 1.0) * DECADES),
         }
+    }
+
+    fn exponent(self) -> f32 {
+        f32::from(self.gamma.max(1)) / 10.0
     }
 
     /// Every weight of a map in 0..=1, `[rows, cols]` as the map.
@@ -149,6 +165,15 @@ mod tests {
         assert!((log.unit(0.01, 1.0) - 1.0 / 3.0).abs() < 1e-6);
         assert_eq!(log.unit(1e-9, 1.0), 0.0);
         assert_eq!(log.unit(0.0, 1.0), 0.0);
+    }
+
+    #[test]
+    fn gamma_bends_the_shade() {
+        let scale = |gamma| Scale { gamma, ..Scale::new(Curve::Linear, Range::Absolute) };
+        assert_eq!(scale(10).unit(0.25, 1.0), 0.25);
+        assert!((scale(5).unit(0.25, 1.0) - 0.5).abs() < 1e-6);
+        assert!((scale(20).unit(0.5, 1.0) - 0.25).abs() < 1e-6);
+        assert!((scale(20).weight(0.25, 1.0) - 0.5).abs() < 1e-6);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::compare::Comparison;
+use super::filter::{Filter, Sides};
 use super::keymap::Keymap;
 use super::layout::Layout;
 use super::links::Keep;
@@ -11,6 +12,7 @@ use super::overlays::Overlay;
 use super::reading::{Axis, Reading};
 use super::survey::Survey;
 use super::theme::Theme;
+use super::trial::Trial;
 use crate::capture::Capture;
 use crate::engine::{ModelInfo, RunOptions};
 use crate::progress::Progress;
@@ -253,6 +255,8 @@ pub struct App {
     pub comparison: Option<Comparison>,
     /// Why they cannot be compared.
     pub no_comparison: Option<String>,
+    /// What is switched off, to see what the output loses.
+    pub trial: Option<Trial>,
     /// Counts captures.
     pub serial: u64,
     /// The capture's axes under the present reading.
@@ -267,6 +271,10 @@ pub struct App {
     pub zoom: Option<usize>,
     /// How maps are read.
     pub reading: Reading,
+    /// Rows and columns of the map that show.
+    pub filter: Filter,
+    /// What the filter leaves of the selected map; follows the selection.
+    pub sides: Option<Sides>,
     /// Links at least this far apart count as far.
     pub distance: usize,
     /// Whose weights shade the texts.
@@ -321,6 +329,7 @@ impl App {
             pinned: None,
             comparison: None,
             no_comparison: None,
+            trial: None,
             serial: 0,
             axes: Axes::default(),
             place: Place::default(),
@@ -328,6 +337,8 @@ impl App {
             before: View::Map,
             zoom: None,
             reading: Reading::default(),
+            filter: Filter::default(),
+            sides: None,
             distance: 4,
             over: Over::default(),
             receives: false,
@@ -348,14 +359,22 @@ impl App {
         }
     }
 
-    /// The queries' axis of the selected kind.
+    /// The queries' axis of the selected map, filtered.
     pub fn queries(&self) -> &Axis {
-        self.axes.queries(self.place.head.kind())
+        let all = || self.axes.queries(self.place.head.kind());
+        self.sides.as_ref().map_or_else(all, |sides| &sides.queries)
     }
 
-    /// The keys' axis of the selected kind.
+    /// The keys' axis of the selected map, filtered.
     pub fn keys(&self) -> &Axis {
-        self.axes.keys(self.place.head.kind())
+        let all = || self.axes.keys(self.place.head.kind());
+        self.sides.as_ref().map_or_else(all, |sides| &sides.keys)
+    }
+
+    /// What the row of a query of [`App::queries`] predicts.
+    pub fn predicted(&self, query: usize) -> Option<&(String, Option<f32>)> {
+        let row = self.queries().units.get(query)?.tokens.start;
+        self.axes.predicts.get(self.axes.input.unit_of(row))
     }
 
     /// The selected query's place on its axis.
@@ -366,6 +385,13 @@ impl App {
     /// The selected key's place on its axis.
     pub fn key(&self) -> usize {
         self.keys().unit_of(self.place.key())
+    }
+
+    /// The languages of source and target: those that were chosen, else the model's own.
+    pub fn languages(&self) -> (Option<String>, Option<String>) {
+        let (source, target) =
+            self.info.as_ref().map(|info| info.default_languages.clone()).unwrap_or_default();
+        (self.run.src_lang.clone().or(source), self.run.tgt_lang.clone().or(target))
     }
 
     /// Number of layers of the selected kind.

@@ -4,7 +4,8 @@
 use std::rc::Rc;
 
 use super::app::App;
-use super::reading::{self, Special};
+use super::filter;
+use super::reading::Special;
 use super::zoom::Window;
 use crate::matrix::Matrix;
 use crate::paint::{self, Pool, pool};
@@ -36,6 +37,7 @@ struct SheetKey {
     head: Head,
     words: bool,
     special: Special,
+    filter: Option<String>,
 }
 
 /// The last map and the last pixels.
@@ -54,8 +56,7 @@ impl Cache {
         {
             return Some(Rc::clone(sheet));
         }
-        let map = app.capture.as_ref()?.map(app.place.head).ok()?;
-        let map = reading::read(&map, app.queries(), app.keys(), &app.reading);
+        let map = filter::shown(app)?;
         let row_max: Vec<f32> = (0..map.rows()).map(|row| max_of(map.row(row))).collect();
         let max = max_of(&row_max);
         let sheet = Rc::new(Sheet { map, row_max, max });
@@ -94,6 +95,7 @@ fn key(app: &App) -> SheetKey {
         head: app.place.head,
         words: app.reading.words,
         special: app.reading.special,
+        filter: app.sides.as_ref().map(|_| app.filter.text().to_string()),
     }
 }
 

@@ -83,7 +83,7 @@ fn change(difference: &Matrix) -> f32 {
 }
 
 /// The longest common subsequence of two sequences of tokens, by their pieces (Wagner and Fischer 1974).
-fn shared(a: &[Token], b: &[Token]) -> Pairs {
+pub fn shared(a: &[Token], b: &[Token]) -> Pairs {
     let width = b.len() + 1;
     let mut longest = vec![0u32; (a.len() + 1) * width];
     let at = |i: usize, j: usize| i * width + j;

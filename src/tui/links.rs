@@ -1,11 +1,10 @@
 //! Questions about the selected map: its far links, a row's strongest keys, texts to copy.
 
 use super::app::App;
-use super::reading;
+use super::filter::shown;
 use super::survey;
 use crate::analysis::links::{Link, is_punctuation};
 use crate::analysis::metrics::SINK;
-use crate::matrix::Matrix;
 
 /// The far links of the selected head, strongest first: from the survey, or found now where it has not come
 /// so far.
@@ -84,12 +83,6 @@ pub fn open_at_strongest(app: &mut App) {
         app.place.set_query(link.query);
         app.place.set_key(link.key);
     }
-}
-
-/// The selected map as it is read.
-fn shown(app: &App) -> Option<Matrix> {
-    let map = app.capture.as_ref()?.map(app.place.head).ok()?;
-    Some(reading::read(&map, app.queries(), app.keys(), &app.reading))
 }
 
 /// The place of the strongest key of the selected query.

@@ -9,21 +9,26 @@ pub mod action;
 pub mod app;
 pub mod cache;
 pub mod compare;
+pub mod filter;
 pub mod input;
 pub mod keymap;
 pub mod layout;
 pub mod links;
 mod messages;
 pub mod overlays;
+pub mod palette;
 pub mod reading;
+pub mod session;
 pub mod survey;
 pub mod terminal;
 pub mod theme;
+pub mod trial;
 pub mod update;
 pub mod views;
 pub mod widgets;
 pub mod zoom;
 
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -32,6 +37,7 @@ use app::App;
 use cache::Cache;
 use keymap::Keymap;
 use messages::Message;
+use session::Saved;
 use terminal::Screen;
 use theme::Theme;
 
@@ -46,6 +52,10 @@ pub struct Start {
     pub model: OpenOptions,
     /// The texts to begin with; `None`: the model's own example.
     pub run: Option<RunOptions>,
+    /// Place and settings of the session that is resumed.
+    pub resume: Option<Saved>,
+    /// Where the session is saved when the explorer is left; `None`: nowhere.
+    pub session: Option<PathBuf>,
 }
 
 /// How the explorer looks and listens.
@@ -55,24 +65,34 @@ pub struct Settings {
     pub theme: Theme,
     /// Keys.
     pub keymap: Keymap,
+    /// Whether to ask the terminal for its background.
+    pub ask: bool,
 }
 
 impl Settings {
     /// The settings of the program, on the terminal that the environment describes.
     ///
     /// # Errors
-    /// [`Error::Usage`] when the user's keys name a command or a key that does not exist.
+    /// [`Error::Usage`] when the user's keys name a command or a key that does not exist; a theme file that cannot
+    /// be read.
     pub fn new(config: &config::Settings, var: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let told = var("COLORFGBG").is_some();
         let mut theme = Theme::detect(var);
+        if let Some(path) = &config.theme {
+            theme = theme.with(palette::Chosen::read(path)?);
+        }
         match config.background {
             Background::Auto => {}
             Background::Dark => theme = theme.on(false),
             Background::Light => theme = theme.on(true),
         }
+        let made_for = theme.chosen.as_ref().map_or(Background::Auto, |chosen| chosen.background);
+        let open = config.background == Background::Auto && made_for == Background::Auto;
+        let ask = open && !told && theme.depth > theme::Depth::Mono;
         theme.colormap = config.colormap.unwrap_or(theme.colormap);
         theme.glyphs = config.glyphs;
         let keymap = Keymap::with(&config.keys).map_err(|wrong| Error::Usage(wrong.to_string()))?;
-        Ok(Self { theme, keymap })
+        Ok(Self { theme, keymap, ask })
     }
 }
 
@@ -96,10 +116,19 @@ pub fn run_with(start: Start, settings: Settings, connect: impl FnOnce(Tell) -> 
     }));
     let world = messages::World::start(sender, ask)?;
     let mut app = App::new(start.model.model.clone(), start.run, settings.theme, settings.keymap);
+    if let Some(saved) = &start.resume {
+        saved.restore(&mut app);
+    }
     let mut screen = Screen::enter()?;
-    world.perform(&mut screen, vec![Effect::Ask(Request::Open(start.model))])?;
+    world.perform(&mut screen, vec![Effect::Ask(Request::Open(start.model.clone()))])?;
     let ended = explore(&mut app, &mut screen, &world, &inbox);
     drop(screen);
+    if let (Some(path), Some(saved)) = (&start.session, Saved::new(&app, &start.model))
+        && let Err(error) = saved.write(path)
+    {
+        // leaving works all the same; only `--resume` will miss it
+        eprintln!("note: the session was not saved: {error}");
+    }
     world.end(ended?)
 }
 

@@ -92,6 +92,26 @@ impl Axis {
         Self { units, of, plain }
     }
 
+    /// The axis of some of its places, in order.
+    pub fn select(&self, places: &[usize]) -> Self {
+        let units: Vec<Unit> = places.iter().filter_map(|&place| self.units.get(place)).cloned().collect();
+        let mut of = Vec::with_capacity(self.of.len());
+        let mut at = 0;
+        for token in 0..self.of.len() {
+            while units.get(at + 1).is_some_and(|next| next.tokens.start <= token) {
+                at += 1;
+            }
+            of.push(at);
+        }
+        Self { units, of, plain: false }
+    }
+
+    /// The place that a place of another axis of the same tokens has on this one.
+    pub fn place_of(&self, unit: &Unit) -> Option<usize> {
+        let place = self.unit_of(unit.tokens.start);
+        self.units.get(place).filter(|own| own.tokens == unit.tokens).map(|_| place)
+    }
+
     /// Number of places.
     pub fn len(&self) -> usize {
         self.units.len()

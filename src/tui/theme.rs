@@ -2,6 +2,8 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+use super::palette::{Chosen, Palette, Rgb};
+use crate::config::Background;
 use crate::paint::{Colormap, Ramp, ink};
 
 /// How many colours the terminal shows.
@@ -48,6 +50,10 @@ pub struct Theme {
     pub depth: Depth,
     /// Whether the terminal's background is light.
     pub light: bool,
+    /// Colours of everything but weights.
+    pub palette: Palette,
+    /// The user's theme file.
+    pub chosen: Option<Chosen>,
     /// The colour map of weights.
     pub colormap: Colormap,
     /// Draw weights as glyphs, whatever the terminal shows.
@@ -58,7 +64,15 @@ pub struct Theme {
 
 impl Default for Theme {
     fn default() -> Self {
-        Self { depth: Depth::True, light: false, colormap: Colormap::Magma, glyphs: false, ascii: false }
+        Self {
+            depth: Depth::True,
+            light: false,
+            palette: Palette::DARK,
+            chosen: None,
+            colormap: Colormap::Magma,
+            glyphs: false,
+            ascii: false,
+        }
     }
 }
 
@@ -90,8 +104,24 @@ impl Theme {
 
     /// The theme on a light or a dark background, with the colour map that suits it.
     pub fn on(self, light: bool) -> Self {
-        let colormap = if light { Colormap::Ink } else { Colormap::Magma };
-        Self { light, colormap, ..self }
+        let suits = |light: bool| if light { Colormap::Ink } else { Colormap::Magma };
+        // one that was chosen stays
+        let colormap = if self.colormap == suits(self.light) { suits(light) } else { self.colormap };
+        let palette = Palette::on(light);
+        let palette = self.chosen.as_ref().map_or(palette, |chosen| chosen.over(palette));
+        Self { light, colormap, palette, ..self }
+    }
+
+    /// The theme with the colours of a theme file.
+    pub fn with(self, chosen: Chosen) -> Self {
+        let light = match chosen.background {
+            Background::Auto => self.light,
+            Background::Dark => false,
+            Background::Light => true,
+        };
+        let colormap = chosen.colormap;
+        let theme = Self { chosen: Some(chosen), ..self }.on(light);
+        Self { colormap: colormap.unwrap_or(theme.colormap), ..theme }
     }
 
     /// Whether weights are drawn as glyphs.
@@ -117,18 +147,18 @@ impl Theme {
         if level < 0.02 { ' ' } else { ramp.glyph(level.max(0.15)) }
     }
 
-    fn color(&self, [r, g, b]: [u8; 3]) -> Color {
+    fn color(&self, [r, g, b]: Rgb) -> Color {
         match self.depth {
             Depth::True => Color::Rgb(r, g, b),
             _ => Color::Indexed(nearest_256([r, g, b])),
         }
     }
 
-    fn ink(&self, dark: [u8; 3], light: [u8; 3], named: Color) -> Style {
+    fn ink(&self, color: Rgb, named: Color) -> Style {
         match self.depth {
             Depth::Mono => Style::new(),
             Depth::Ansi16 => Style::new().fg(named),
-            _ => Style::new().fg(self.color(if self.light { light } else { dark })),
+            _ => Style::new().fg(self.color(color)),
         }
     }
 
@@ -141,7 +171,7 @@ impl Theme {
     pub fn dim(&self) -> Style {
         match self.depth {
             Depth::Mono => Style::new().add_modifier(Modifier::DIM),
-            _ => self.ink([128, 134, 142], [110, 114, 120], Color::DarkGray),
+            _ => self.ink(self.palette.dim, Color::DarkGray),
         }
     }
 
@@ -149,13 +179,13 @@ impl Theme {
     pub fn line(&self) -> Style {
         match self.depth {
             Depth::Mono => Style::new().add_modifier(Modifier::DIM),
-            _ => self.ink([72, 78, 88], [190, 194, 200], Color::DarkGray),
+            _ => self.ink(self.palette.line, Color::DarkGray),
         }
     }
 
     /// The one accent: what is selected.
     pub fn accent(&self) -> Style {
-        self.ink([110, 200, 255], [0, 92, 160], Color::Cyan).add_modifier(Modifier::BOLD)
+        self.ink(self.palette.accent, Color::Cyan).add_modifier(Modifier::BOLD)
     }
 
     /// The query's tokens, where query and key both show.
@@ -168,19 +198,21 @@ impl Theme {
         match self.depth {
             Depth::Mono => Style::new().add_modifier(Modifier::REVERSED),
             Depth::Ansi16 => Style::new().fg(Color::Black).bg(Color::Cyan),
-            _ if self.light => Style::new().fg(self.color([255, 255, 255])).bg(self.color([0, 92, 160])),
-            _ => Style::new().fg(self.color([10, 20, 30])).bg(self.color([110, 200, 255])),
+            _ => {
+                let (text, ground) = (self.palette.selected, self.palette.selected_ground);
+                Style::new().fg(self.color(text)).bg(self.color(ground))
+            }
         }
     }
 
     /// Something went wrong.
     pub fn error(&self) -> Style {
-        self.ink([255, 120, 110], [180, 30, 20], Color::Red).add_modifier(Modifier::BOLD)
+        self.ink(self.palette.error, Color::Red).add_modifier(Modifier::BOLD)
     }
 
     /// Bars of lists.
     pub fn bar(&self) -> Style {
-        self.ink([230, 150, 70], [190, 100, 20], Color::Yellow)
+        self.ink(self.palette.bar, Color::Yellow)
     }
 
     /// The look of a change in `-1..=1`: one hue for more, another for less, nothing for none.
@@ -197,17 +229,36 @@ impl Theme {
             return (glyph, if size >= 0.05 { self.text() } else { self.line() });
         }
         let step = (size * (LEVELS - 1) as f32).round() / (LEVELS - 1) as f32;
-        let (from, to) = match (self.light, change > 0.0) {
-            (false, true) => ([18.0, 18.0, 22.0], [255.0, 120.0, 80.0]),
-            (false, false) => ([18.0, 18.0, 22.0], [90.0, 150.0, 255.0]),
-            (true, true) => ([247.0, 247.0, 247.0], [178.0, 24.0, 43.0]),
-            (true, false) => ([247.0, 247.0, 247.0], [33.0, 102.0, 172.0]),
-        };
-        let mut mixed = [0u8; 3];
-        for (out, (a, b)) in mixed.iter_mut().zip(std::iter::zip(from, to)) {
-            *out = (a + (b - a) * step) as u8;
-        }
+        let to = if change > 0.0 { self.palette.more } else { self.palette.less };
+        let mixed = mix(self.palette.same, &[(to, step)]);
         (' ', Style::new().bg(self.color(mixed)))
+    }
+
+    /// The style of the name of the head that is `at` among several.
+    pub fn hue(&self, at: usize) -> Style {
+        let Some(&(color, named)) = HUES.get(at % HUES.len()) else { return Style::new() };
+        self.ink(color, named).add_modifier(Modifier::BOLD)
+    }
+
+    /// Style of text that several heads shade at once, each in its hue to its level of `0..=1`. With few colours
+    /// the strongest head's hue; without colours as [`Theme::shaded_text`].
+    pub fn overlaid_text(&self, levels: &[f32]) -> Style {
+        let strongest = levels.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+        let Some((at, level)) = strongest else { return Style::new() };
+        if self.draws_glyphs() {
+            let style = self.shaded_text(level);
+            let colored = self.depth == Depth::Ansi16 && level >= 0.1;
+            return if colored { style.patch(self.hue(at)) } else { style };
+        }
+        let ground = if self.light { [255, 255, 255] } else { [0, 0, 0] };
+        let steps = (LEVELS - 1) as f32;
+        let over: Vec<(Rgb, f32)> = levels
+            .iter()
+            .enumerate()
+            .filter_map(|(at, level)| Some((HUES.get(at % HUES.len())?.0, (level * steps).round() / steps)))
+            .collect();
+        let mixed = mix(ground, &over);
+        Style::new().fg(self.color(ink(mixed))).bg(self.color(mixed))
     }
 
     /// Style of text on a shade: its background where there is colour; else the stronger, the more marked.
@@ -225,6 +276,29 @@ impl Theme {
         if self.depth == Depth::Ansi16 && level >= 0.1 { style.fg(Color::Yellow) } else { style }
     }
 }
+
+/// A ground with several colours over it, each to its share of `0..=1`: shares add up, so that where two meet both
+/// are seen.
+fn mix(ground: Rgb, over: &[(Rgb, f32)]) -> Rgb {
+    let mut mixed = [0u8; 3];
+    for (channel, out) in mixed.iter_mut().enumerate() {
+        let of = |color: Rgb| color.get(channel).copied().map_or(0.0, f32::from);
+        let sum: f32 = over.iter().map(|&(color, share)| (of(color) - of(ground)) * share).sum();
+        *out = (of(ground) + sum).clamp(0.0, 255.0) as u8;
+    }
+    mixed
+}
+
+/// Hues that people with colour-vision deficiency tell apart (Okabe and Ito 2008), with the names of the sixteen
+/// colours nearest to them.
+const HUES: [(Rgb, Color); 6] = [
+    ([230, 159, 0], Color::Yellow),
+    ([86, 180, 233], Color::Cyan),
+    ([0, 158, 115], Color::Green),
+    ([204, 121, 167], Color::Magenta),
+    ([213, 94, 0], Color::Red),
+    ([0, 114, 178], Color::Blue),
+];
 
 /// The nearest colour of the 256-colour palette's cube and greys.
 fn nearest_256([r, g, b]: [u8; 3]) -> u8 {
@@ -271,6 +345,23 @@ mod tests {
         assert_eq!(nearest_256([255, 255, 255]), 231);
         assert_eq!(nearest_256([95, 135, 175]), 67);
         assert_eq!(nearest_256([128, 128, 128]), 244);
+    }
+
+    #[test]
+    fn hues_add_up() {
+        assert_eq!(mix([0, 0, 0], &[([200, 0, 0], 0.5), ([0, 100, 0], 1.0)]), [100, 100, 0]);
+        assert_eq!(mix([255, 255, 255], &[([55, 255, 255], 1.0), ([155, 255, 255], 1.0)]), [0, 255, 255]);
+        let theme = Theme::default();
+        assert_eq!(theme.overlaid_text(&[0.0, 0.0]).bg, Some(Color::Rgb(0, 0, 0)));
+        assert_eq!(theme.overlaid_text(&[1.0, 0.0]).bg, Some(Color::Rgb(230, 159, 0)));
+        assert_eq!(theme.overlaid_text(&[]), Style::new());
+    }
+
+    #[test]
+    fn a_chosen_colour_map_outlives_the_background() {
+        assert_eq!(Theme::default().on(true).colormap, Colormap::Ink);
+        let chosen = Theme { colormap: Colormap::Cividis, ..Theme::default() };
+        assert_eq!(chosen.on(true).colormap, Colormap::Cividis);
     }
 
     #[test]

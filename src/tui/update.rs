@@ -9,13 +9,16 @@ use std::sync::Arc;
 
 use super::action::{Action, Command, Effect};
 use super::app::{App, View};
+use super::filter::Sides;
 use super::links;
 use super::overlays::{Overlay, Side, picker};
+use super::reading::Axis;
+use super::trial;
 use super::views::heads::ORDER;
 use super::widgets::editor::Editor;
 use super::zoom::{self, STEPS, Step};
 use crate::engine::Request;
-use crate::paint::{Colormap, Curve, Pool, Range};
+use crate::paint::{Colormap, Curve, GAMMAS, Pool, Range};
 use crate::site::{Kind, Site};
 
 /// Applies one action to the state and returns what the world should do. Pure: nothing else is read or
@@ -26,6 +29,12 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
         Action::Engine(_) | Action::Surveyed(_) | Action::Resize | Action::Crashed(_) | Action::End
     );
     app.untouched &= !by_user;
+    let effects = apply(app, action);
+    refilter(app);
+    effects
+}
+
+fn apply(app: &mut App, action: Action) -> Vec<Effect> {
     match action {
         Action::Do(command) => {
             app.notice = None;
@@ -66,6 +75,29 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
     }
 }
 
+/// Filters the map that is selected now, and brings the cursor to a place that shows. Other views show all.
+fn refilter(app: &mut App) {
+    app.sides = None;
+    if app.view != View::Map || app.filter.is_empty() {
+        return;
+    }
+    app.sides = Sides::new(app);
+    if app.sides.is_none() {
+        app.notice = Some("nothing fits the filter: all shows".into());
+        return;
+    }
+    let (query, key) = (app.place.query(), app.place.key());
+    let (queries, keys) = (app.queries(), app.keys());
+    let shown = |axis: &Axis, token: usize| {
+        let place = axis.unit_of(token);
+        let unit = axis.units.get(place).filter(|unit| unit.tokens.contains(&token));
+        unit.map_or_else(|| axis.token_of(place), |_| token)
+    };
+    let (query, key) = (shown(queries, query), shown(keys, key));
+    app.place.set_query(query);
+    app.place.set_key(key);
+}
+
 /// Shows an error over the view, in place of an earlier one.
 fn show_error(app: &mut App, message: String, hint: Option<String>) {
     app.overlays.retain(|overlay| !matches!(overlay, Overlay::Error { .. }));
@@ -89,6 +121,9 @@ fn command_(app: &mut App, command: Command) -> Vec<Effect> {
         Command::EditSource => edit(app, Side::Source),
         Command::EditTarget => edit(app, Side::Target),
         Command::Generate => return generate(app),
+        Command::Filter => app.overlays.push(Overlay::Edit(Side::Filter, Editor::new(app.filter.text()))),
+        Command::SourceLanguage => engine::choose_language(app, picker::Purpose::SourceLanguage),
+        Command::TargetLanguage => engine::choose_language(app, picker::Purpose::TargetLanguage),
         Command::Show(view) => show(app, view),
         Command::Overview if app.view == View::Grid => app.view = app.before,
         Command::Overview => show(app, View::Grid),
@@ -110,6 +145,8 @@ fn command_(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Nearer => return set_distance(app, app.distance.saturating_sub(1).max(1)),
         Command::NextLink => next_link(app, true),
         Command::PreviousLink => next_link(app, false),
+        Command::HeadOff => return engine::without(app, trial::heads(app)),
+        Command::LinkOff => return engine::without(app, trial::link(app)),
         Command::Pin => {
             app.pinned = app.capture.clone();
             app.compare();
@@ -135,6 +172,9 @@ fn cancel(app: &mut App) -> Vec<Effect> {
     if let Some(job) = &mut app.job {
         job.what = format!("stopping {}", job.what.trim_start_matches("stopping "));
         return vec![Effect::Ask(Request::Cancel)];
+    }
+    if app.trial.take().is_some() {
+        return Vec::new();
     }
     if app.view == View::Grid {
         app.view = app.before;
@@ -178,6 +218,7 @@ fn edit(app: &mut App, side: Side) {
         }
         (Side::Source, None) => app.run.source.clone(),
         (Side::Target, None) => app.run.target.clone().unwrap_or_default(),
+        (Side::Filter, _) => app.filter.text().to_string(),
     };
     app.overlays.push(Overlay::Edit(side, Editor::new(text)));
 }
@@ -207,6 +248,14 @@ fn look(app: &mut App, command: Command) -> bool {
         Command::Range => reading.scale.range = next_of(Range::ALL, reading.scale.range),
         Command::Curve => reading.scale.curve = next_of(Curve::ALL, reading.scale.curve),
         Command::Pooling => reading.pool = if reading.pool == Pool::Max { Pool::Mean } else { Pool::Max },
+        Command::Brighter => {
+            let now = reading.scale.gamma;
+            reading.scale.gamma = GAMMAS.into_iter().rfind(|&gamma| gamma < now).unwrap_or(now);
+        }
+        Command::Darker => {
+            let now = reading.scale.gamma;
+            reading.scale.gamma = GAMMAS.into_iter().find(|&gamma| gamma > now).unwrap_or(now);
+        }
         Command::ThresholdUp => {
             reading.threshold = THRESHOLDS.into_iter().find(|&t| t > reading.threshold + 1e-6).unwrap_or(0.8);
         }

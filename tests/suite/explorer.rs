@@ -188,6 +188,165 @@ fn the_mouse_picks_what_it_hits() {
     assert_eq!(driver.app.view.name(), "Map");
 }
 
+/// What the made sentence would be without a part: the first token loses, another becomes likeliest.
+pub fn without(driver: &Driver) -> attn_tui::engine::Without {
+    let Some(Effect::Ask(Request::Without(run))) = driver.asked.last() else {
+        panic!("{:?}", driver.asked.last())
+    };
+    let capture = made::sentence();
+    let mut forced = capture.predictions.clone();
+    forced[0].probability = capture.predictions[0].probability / std::f32::consts::E;
+    forced[0].candidates.swap(0, 1);
+    let mut generated = capture.target.clone();
+    generated.tokens.remove(1);
+    attn_tui::engine::Without { off: run.off.clone(), forced, generated: Some(generated) }
+}
+
+#[test]
+fn a_head_is_switched_off_and_on_again() {
+    use attn_tui::site::{Head, Kind, Knockout};
+    let mut driver = Driver::over(made::sentence(), (80, 24));
+    driver.press(":cross 2.4<enter>X");
+    assert!(driver.app.job.is_some() && driver.app.trial.is_some());
+    let outcome = without(&driver);
+    assert_eq!(outcome.off, [Knockout::Head(Head::new(Kind::Cross, 2, 4))]);
+    driver.act(Action::Engine(Event::Without(outcome)));
+    assert!(driver.app.job.is_none());
+    let changes = attn_tui::tui::trial::changes(&driver.app);
+    assert_eq!(changes.len(), 10);
+    assert!((changes[0].change + 1.0).abs() < 1e-5 && changes[1].change == 0.0);
+    assert_eq!((changes[0].best.as_deref(), changes[1].best.as_deref()), (Some("enfants"), None));
+    let screen = crate::screens::screen_text(&driver.draw());
+    for sign in [
+        "without cross.2.4 · -0.10 nats a token · 1 of 10",
+        "old  Les enfants",
+        "new  Les qui",
+        "Les −1.00 ⇒ enfants",
+    ] {
+        assert!(screen.contains(sign), "no {sign:?} in\n{screen}");
+    }
+    // another head takes its place, the same key restores
+    driver.press("]X");
+    assert!(driver.app.trial.as_ref().is_some_and(|trial| trial.outcome.is_none()));
+    driver.press("X");
+    assert_eq!(
+        (driver.app.trial.is_none(), driver.asked.last()),
+        (true, Some(&Effect::Ask(Request::Cancel)))
+    );
+    driver.act(Action::Engine(Event::Cancelled));
+    driver.press(":enc 0.1<enter>D");
+    assert_eq!(without(&driver).off.len(), 1);
+    assert!(matches!(without(&driver).off[0], Knockout::Link { .. }));
+    driver.act(Action::Engine(Event::Failed(Error::Text("no".into()))));
+    assert!(driver.app.trial.is_none());
+}
+
+#[test]
+fn what_is_off_is_on_again_over_another_capture() {
+    let mut driver = Driver::over(made::sentence(), (80, 24));
+    driver.press("X");
+    let late = without(&driver);
+    driver.act(Action::Engine(Event::Captured(made::awkward())));
+    driver.act(Action::Engine(Event::Without(late)));
+    assert!(driver.app.trial.is_none());
+    driver.app.info = None;
+    driver.press("X");
+    assert!(driver.app.notice.as_deref().is_some_and(|notice| notice.contains("no model")));
+}
+
+#[test]
+fn a_filter_leaves_what_fits() {
+    let mut driver = Driver::over(made::sentence(), (120, 40));
+    driver.app.place = Default::default();
+    driver.press("Fjou ent | play 0-2<enter>");
+    let labels = |axis: &attn_tui::tui::reading::Axis| {
+        axis.units.iter().map(|unit| unit.label.clone()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(labels(driver.app.queries()), "vivent jou ent");
+    assert_eq!(labels(driver.app.keys()), "The chil dren play");
+    // the cursor came along, and walks what shows
+    assert_eq!(place(&driver), "Map cross.0.0 q4 k0");
+    driver.press("j$");
+    assert_eq!(place(&driver), "Map cross.0.0 q7 k8");
+    let capture = made::sentence();
+    let weight = capture.map(driver.app.place.head).unwrap().get(7, 8).unwrap();
+    driver.press("y");
+    let Some(Effect::Copy(text)) = driver.asked.last() else { panic!("nothing copied") };
+    assert!(text.starts_with("cross.0.0 jou → play ") && text.ends_with(&format!("{weight:.6}")), "{text}");
+    let screen = crate::screens::screen_text(&driver.draw());
+    assert!(screen.contains("filter leaves 3 of 10 rows, 4 of 12 keys"), "{screen}");
+    // other views show all, coming back filters again
+    driver.press("2");
+    assert!(driver.app.sides.is_none());
+    driver.press("1");
+    assert!(driver.app.sides.is_some());
+    driver.press("F<ctrl-u>nowhere<enter>");
+    assert!(driver.app.sides.is_none() && driver.app.notice.is_some());
+    driver.press("F<ctrl-u><enter>");
+    assert!(driver.app.filter.is_empty() && driver.app.notice.is_none());
+}
+
+#[test]
+fn a_filter_by_weight_follows_the_head() {
+    let mut driver = Driver::over(made::sentence(), (120, 40));
+    driver.press(":cross 0.0<enter>F| >0.5<enter>");
+    let strong = |driver: &Driver| {
+        let map = driver.app.capture.as_ref().unwrap().map(driver.app.place.head).unwrap();
+        let most = |col: usize| (0..map.rows()).filter_map(|row| map.get(row, col)).fold(0.0f32, f32::max);
+        (0..map.cols()).filter(|&col| most(col) >= 0.5).count()
+    };
+    for _ in 0..3 {
+        assert_eq!(driver.app.keys().len(), strong(&driver), "{}", driver.app.place.head);
+        driver.press("]");
+    }
+}
+
+#[test]
+fn gamma_walks_its_steps_and_stays_at_the_ends() {
+    let mut driver = Driver::over(made::sentence(), (80, 24));
+    driver.press("((((((((((((");
+    assert_eq!(driver.app.reading.scale.gamma, 3);
+    driver.press("))))");
+    assert_eq!(driver.app.reading.scale.gamma, 10);
+    driver.press("))))))))))))");
+    assert_eq!(driver.app.reading.scale.gamma, 30);
+}
+
+fn multilingual(default: Option<&str>) -> attn_tui::engine::ModelInfo {
+    attn_tui::engine::ModelInfo {
+        name: "made".into(),
+        languages: ["de_DE", "en_XX", "fr_XX"].map(String::from).to_vec(),
+        default_languages: (Some("en_XX".into()), default.map(String::from)),
+        example: "Hello.".into(),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_multilingual_model_asks_for_its_language() {
+    let mut driver = Driver::new((80, 24));
+    driver.act(Action::Engine(Event::Opened(multilingual(None))));
+    assert!(driver.asked.is_empty(), "it asks before it runs");
+    driver.press("fr<enter>");
+    let Some(Effect::Ask(Request::Run(run))) = driver.asked.last() else { panic!("{:?}", driver.asked) };
+    assert_eq!((run.tgt_lang.as_deref(), run.source.as_str()), (Some("fr_XX"), "Hello."));
+    driver.act(Action::Engine(Event::Captured(made::sentence())));
+    assert!(crate::screens::screen_text(&driver.draw()).contains("en_XX → fr_XX"));
+    driver.press("<ctrl-s>de<enter>");
+    assert_eq!(driver.app.run.src_lang.as_deref(), Some("de_DE"));
+}
+
+#[test]
+fn a_multilingual_model_says_which_languages_it_takes() {
+    let mut driver = Driver::new((80, 24));
+    driver.act(Action::Engine(Event::Opened(multilingual(Some("de_DE")))));
+    assert!(matches!(driver.asked.last(), Some(Effect::Ask(Request::Run(_)))));
+    assert_eq!(driver.app.notice.as_deref(), Some("en_XX → de_DE, the model's own languages"));
+    let mut driver = Driver::over(made::sentence(), (80, 24));
+    driver.press("<ctrl-t>");
+    assert!(driver.app.overlays.is_empty() && driver.app.notice.is_some());
+}
+
 /// Where a text stands on the screen.
 fn find(driver: &mut Driver, text: &str) -> Rect {
     let buffer = driver.draw();
@@ -231,7 +390,7 @@ fn random_event(random: &mut Random, size: (u16, u16)) -> TerminalEvent {
         KeyCode::PageUp,
         KeyCode::PageDown,
     ];
-    const LETTERS: &str = "hjklHLJK0$mnN<>uU/[]{}g fdoOi stTyYzwxrcp.,CG:?1234567+-=qaé注\u{301}👩";
+    const LETTERS: &str = "hjklHLJK0$mnN<>uU/[]{}g fdoOi stTyYzwxrcp.,CG:?1234567+-=qaé注XDSVF()\u{301}👩";
     match random.next(20) {
         0..=2 => TerminalEvent::Mouse(MouseEvent {
             kind: [

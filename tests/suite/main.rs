@@ -14,6 +14,7 @@ mod walls;
 mod weights;
 
 mod explorer;
+mod frames;
 mod made;
 mod screens;
 #[cfg(unix)]

@@ -158,6 +158,53 @@ pub fn picture(buffer: &Buffer) -> String {
     format!("{text}\n{inks}\n{legend}")
 }
 
+/// The text of a screen alone.
+pub fn screen_text(buffer: &Buffer) -> String {
+    picture(buffer).lines().take(usize::from(buffer.area.height)).collect::<Vec<_>>().join("\n")
+}
+
+/// A number for the styles of a row (FNV-1a): it changes when any style does.
+fn digest(buffer: &Buffer, y: u16) -> u32 {
+    let mut hash = 0x811c_9dc5u32;
+    for x in buffer.area.left()..buffer.area.right() {
+        for byte in name_of(buffer[(x, y)].style()).bytes().chain([0]) {
+            hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        }
+    }
+    hash
+}
+
+const DEPTHS: [(&str, Depth); 3] =
+    [("truecolor", Depth::True), ("16 colours", Depth::Ansi16), ("NO_COLOR", Depth::Mono)];
+
+/// One state at three depths of colour: its rows, each with a number for its styles at every depth; then the
+/// rows that read otherwise with fewer colours.
+fn depths(driver: &mut Driver) -> String {
+    let before = driver.app.theme.depth;
+    let screens = DEPTHS.map(|(_, depth)| {
+        driver.app.theme.depth = depth;
+        driver.draw()
+    });
+    driver.app.theme.depth = before;
+    driver.draw();
+    let texts = screens.each_ref().map(|screen| screen_text(screen));
+    let mut out = String::new();
+    for (y, line) in texts[0].lines().enumerate() {
+        let styles: Vec<String> =
+            screens.iter().map(|screen| format!("{:08x}", digest(screen, y as u16))).collect();
+        out.push_str(&format!("{line} {}\n", styles.join(" ")));
+    }
+    for ((name, _), text) in DEPTHS.iter().zip(&texts).skip(1) {
+        out.push_str(&format!("\n{name}\n"));
+        for (y, (line, first)) in text.lines().zip(texts[0].lines()).enumerate() {
+            if line != first {
+                out.push_str(&format!("{y:>2} {line}\n"));
+            }
+        }
+    }
+    out
+}
+
 fn name_of(style: Style) -> String {
     use ratatui::style::{Color, Modifier};
     let mut parts = Vec::new();
@@ -178,8 +225,7 @@ fn snapshots(name: &str, capture: &Arc<Capture>, keys: &str) {
     for size in SIZES {
         let mut driver = Driver::over(Arc::clone(capture), size);
         driver.press(keys);
-        let picture = picture(&driver.draw());
-        insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), picture);
+        insta::assert_snapshot!(format!("{name}-{}x{}", size.0, size.1), depths(&mut driver));
     }
 }
 
@@ -239,7 +285,7 @@ fn compare() {
             6,
         )))));
         driver.press("jj");
-        insta::assert_snapshot!(format!("compare-{}x{}", size.0, size.1), picture(&driver.draw()));
+        insta::assert_snapshot!(format!("compare-{}x{}", size.0, size.1), depths(&mut driver));
     }
 }
 
@@ -250,6 +296,17 @@ fn overlays() {
     snapshots("search", &made::sentence(), "/en");
     snapshots("edit-source", &made::sentence(), "s 注意 e\u{301}");
     snapshots("edit-target", &made::sentence(), "t");
+}
+
+#[test]
+fn without_a_head() {
+    for size in SIZES {
+        let mut driver = Driver::over(made::sentence(), size);
+        driver.press("X");
+        let outcome = crate::explorer::without(&driver);
+        driver.act(Action::Engine(Event::Without(outcome)));
+        insta::assert_snapshot!(format!("off-{}x{}", size.0, size.1), depths(&mut driver));
+    }
 }
 
 #[test]
@@ -266,7 +323,7 @@ fn without_colours() {
 
 #[test]
 fn opening_and_errors() {
-    for size in [(80, 24), (30, 8)] {
+    for size in SIZES {
         let mut driver = Driver::new(size);
         driver.act(Action::Engine(Event::Progress(Progress::Download {
             file: "model.safetensors".into(),
@@ -274,24 +331,26 @@ fn opening_and_errors() {
             total: Some(300_000_000),
             speed: 12_500_000.0,
         })));
-        insta::assert_snapshot!(format!("opening-{}x{}", size.0, size.1), picture(&driver.draw()));
+        insta::assert_snapshot!(format!("opening-{}x{}", size.0, size.1), depths(&mut driver));
         driver.act(Action::Engine(Event::Failed(Error::MissingFile {
             model: "org/name".into(),
             file: "tokenizer.json".into(),
         })));
-        insta::assert_snapshot!(format!("error-{}x{}", size.0, size.1), picture(&driver.draw()));
+        insta::assert_snapshot!(format!("error-{}x{}", size.0, size.1), depths(&mut driver));
     }
 }
 
 #[test]
 fn working() {
-    let mut driver = Driver::over(made::sentence(), (80, 24));
-    driver.press("T").press("sHello<enter>");
-    driver.act(Action::Engine(Event::Progress(Progress::Generate {
-        tokens: 3,
-        text: "Les enfants qui".into(),
-    })));
-    insta::assert_snapshot!("working-80x24", picture(&driver.draw()));
+    for size in SIZES {
+        let mut driver = Driver::over(made::sentence(), size);
+        driver.press("T").press("sHello<enter>");
+        driver.act(Action::Engine(Event::Progress(Progress::Generate {
+            tokens: 3,
+            text: "Les enfants qui".into(),
+        })));
+        insta::assert_snapshot!(format!("working-{}x{}", size.0, size.1), depths(&mut driver));
+    }
 }
 
 #[test]

@@ -18,6 +18,8 @@ struct Terminal {
     child: Child,
     screen: Arc<Mutex<vt100::Parser>>,
     modes: libc::termios,
+    /// Where the program keeps its session.
+    home: tempfile::TempDir,
 }
 
 fn cells(count: u16) -> NonZero<u16> {
@@ -48,6 +50,7 @@ impl Terminal {
     fn start(columns: u16, rows: u16, variables: &[(&str, &str)], arguments: &[&str]) -> Self {
         let (master, slave) = open_pty(columns, rows);
         let before = modes(&master);
+        let home = tempfile::tempdir().expect("a folder");
         let mut command = Command::new(env!("CARGO_BIN_EXE_attn-tui"));
         command
             .args(arguments)
@@ -55,6 +58,7 @@ impl Terminal {
             .env("COLORTERM", "truecolor")
             .env("LANG", "C.UTF-8")
             .env("RUST_BACKTRACE", "0")
+            .env("XDG_STATE_HOME", home.path())
             .env_remove("NO_COLOR")
             .envs(variables.iter().copied())
             .stdin(slave.try_clone().expect("a copy"))
@@ -79,7 +83,7 @@ impl Terminal {
                 seen.lock().expect("the screen").process(&buffer[..count]);
             }
         });
-        Self { master, child, screen, modes: before }
+        Self { master, child, screen, modes: before, home }
     }
 
     fn text(&self) -> String {
@@ -248,4 +252,36 @@ fn suspended_and_continued() {
     terminal.press("\x03");
     assert!(terminal.end().success());
     terminal.is_restored();
+}
+
+#[test]
+fn a_session_is_resumed() {
+    let mut first = Terminal::start(80, 24, &[], &["-s", "A small dog is running."]);
+    first.wait_for("looks at");
+    first.press(":enc 1.2\r");
+    first.wait_for("head ◂ 2 ▸");
+    first.press("w2");
+    first.wait_for("encoder.1.2");
+    first.press("q");
+    assert!(first.end().success());
+    let home = first.home.path().to_string_lossy().into_owned();
+    let second = Terminal::start(80, 24, &[("XDG_STATE_HOME", &home)], &["--resume"]);
+    second.wait_for("source, by encoder.1.2");
+    second.wait_for("small dog");
+    second.wait_for("words: keys");
+}
+
+#[test]
+fn a_head_is_switched_off_in_the_real_model() {
+    let mut terminal = Terminal::start(80, 24, &[], &[]);
+    terminal.wait_for("looks at");
+    terminal.press(":cross 0.0\r");
+    terminal.wait_for("head ◂ 0 ▸");
+    terminal.press("X");
+    terminal.wait_for("likeliest tokens change");
+    terminal.wait_for("new  ");
+    terminal.press("X");
+    terminal.wait_until_gone("without cross.0.0");
+    terminal.press("q");
+    assert!(terminal.end().success());
 }

@@ -19,6 +19,8 @@ pub enum Side {
     Source,
     /// The decoder's.
     Target,
+    /// No text of the model: which rows and columns show.
+    Filter,
 }
 
 /// Something on top of the view.
@@ -82,6 +84,7 @@ fn edit(buf: &mut Buffer, area: Rect, app: &App, side: Side, editor: &Editor, la
     let title = match side {
         Side::Source => "source: what the encoder reads",
         Side::Target => "target: what the decoder is made to say",
+        Side::Filter => "rows | columns that show",
     };
     let inner = frame(buf, area, width, height, title, &app.theme);
     let text = part(inner, 0, 0, inner.width, inner.height.saturating_sub(2).max(1));
@@ -90,6 +93,7 @@ fn edit(buf: &mut Buffer, area: Rect, app: &App, side: Side, editor: &Editor, la
     let hint = match side {
         Side::Source if app.run.target.is_some() => "Enter run with the forced target · Esc keep the old one",
         Side::Source => "Enter run · Esc keep the old one · Ctrl-U clear",
+        Side::Filter => "letters, places 3-9, weights >0.2 · empty: all · Esc leave it",
         Side::Target => "Enter force · empty: generate · Esc keep the old one · Ctrl-U clear",
     };
     if inner.height > 2 {

@@ -18,6 +18,10 @@ pub enum Purpose {
     Palette,
     /// A token.
     Search,
+    /// The source's language.
+    SourceLanguage,
+    /// The target's language.
+    TargetLanguage,
 }
 
 /// A line of text that narrows a list.
@@ -42,6 +46,8 @@ pub enum Outcome {
     Source(usize),
     /// Selects a decoder row.
     Target(usize),
+    /// Takes a language, by its place in the model's list.
+    Language(Purpose, usize),
 }
 
 /// An item of the list.
@@ -66,6 +72,9 @@ impl Picker {
         match self.purpose {
             Purpose::Palette => commands(app, self.input.text()),
             Purpose::Search => tokens(app, self.input.text()),
+            Purpose::SourceLanguage | Purpose::TargetLanguage => {
+                languages(app, self.purpose, self.input.text())
+            }
         }
     }
 }
@@ -85,6 +94,21 @@ fn commands(app: &App, typed: &str) -> Vec<Item> {
             let detail = format!("{}  {}", keymap_hint(&keys), entry.sentence);
             items.push((score, Item { label, detail, outcome: Outcome::Do(entry.command) }));
         }
+    }
+    items.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    items.into_iter().map(|(_, item)| item).collect()
+}
+
+fn languages(app: &App, purpose: Purpose, typed: &str) -> Vec<Item> {
+    let Some(info) = &app.info else { return Vec::new() };
+    let (source, target) = app.languages();
+    let now = if purpose == Purpose::SourceLanguage { source } else { target };
+    let mut items: Vec<(i32, Item)> = Vec::new();
+    for (at, name) in info.languages.iter().enumerate() {
+        let Some(score) = fuzzy(typed, name) else { continue };
+        let detail = if now.as_deref() == Some(name) { "now" } else { "" };
+        let outcome = Outcome::Language(purpose, at);
+        items.push((score, Item { label: name.clone(), detail: detail.into(), outcome }));
     }
     items.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     items.into_iter().map(|(_, item)| item).collect()
@@ -159,6 +183,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, picker: &Picker, layout: &m
     let title = match picker.purpose {
         Purpose::Palette => "commands · or a head: 3.5, cross 2.4",
         Purpose::Search => "find a token",
+        Purpose::SourceLanguage => "the source's language",
+        Purpose::TargetLanguage => "the target's language",
     };
     let inner = frame(buf, area, wide, height, title, &app.theme);
     let line = part(inner, 0, 0, inner.width, 1);

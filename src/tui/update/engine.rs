@@ -1,10 +1,14 @@
 //! What the engine tells, and what it is asked.
 
 use super::{show_error, survey};
-use crate::engine::{Event, Request};
+use crate::engine::{Event, Request, RunOptions};
+use crate::site::Knockout;
 use crate::tui::action::Effect;
 use crate::tui::app::{App, Axes, Job};
+use crate::tui::overlays::Overlay;
+use crate::tui::overlays::picker::{Picker, Purpose};
 use crate::tui::survey::Survey;
+use crate::tui::trial::Trial;
 
 /// Takes an event of the engine into the state.
 pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
@@ -26,11 +30,24 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             if !app.given {
                 app.run.source = info.example.clone();
             }
+            let asks = !info.languages.is_empty();
             app.info = Some(info);
+            match app.languages() {
+                (_, None) if asks => {
+                    choose_language(app, Purpose::TargetLanguage);
+                    return Vec::new();
+                }
+                (source, Some(target)) if asks && app.run.tgt_lang.is_none() => {
+                    let source = source.unwrap_or_else(|| "?".into());
+                    app.notice = Some(format!("{source} → {target}, the model's own languages"));
+                }
+                _ => {}
+            }
             run(app)
         }
         Event::Captured(capture) => {
             app.serial += 1;
+            app.trial = None;
             app.axes = Axes::new(&capture, &app.reading);
             app.capture = Some(capture);
             app.survey = Survey::default();
@@ -38,12 +55,20 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             app.compare();
             survey(app)
         }
+        Event::Without(outcome) => {
+            if let Some(trial) = app.trial.as_mut().filter(|trial| trial.off == outcome.off) {
+                trial.outcome = Some(outcome);
+            }
+            Vec::new()
+        }
         Event::Failed(error) => {
+            drop_trial(app);
             let hint = error.hint();
             show_error(app, error.to_string(), hint);
             Vec::new()
         }
         Event::Cancelled => {
+            drop_trial(app);
             if app.pending == 0 {
                 app.notice = Some("stopped".into());
             }
@@ -61,4 +86,51 @@ pub fn run(app: &mut App) -> Vec<Effect> {
     app.job = Some(Job { what: "running".into(), progress: None });
     app.pending += 1;
     vec![Effect::Ask(Request::Run(app.run.clone()))]
+}
+
+/// Forgets a trial that will have no outcome.
+fn drop_trial(app: &mut App) {
+    if app.pending == 0 && app.trial.as_ref().is_some_and(|trial| trial.outcome.is_none()) {
+        app.trial = None;
+    }
+}
+
+/// Switches parts off, or on again where just these are off.
+pub fn without(app: &mut App, off: Vec<Knockout>) -> Vec<Effect> {
+    if app.info.is_none() {
+        app.notice = Some("a capture file has no model to run without a part".into());
+        return Vec::new();
+    }
+    if off.is_empty() || app.capture.is_none() {
+        app.notice = Some("this link lies ahead of its query: it is off in any case".into());
+        return Vec::new();
+    }
+    if let Some(trial) = app.trial.take().filter(|trial| trial.off == off) {
+        let running = trial.outcome.is_none() && app.job.is_some();
+        return if running { vec![Effect::Ask(Request::Cancel)] } else { Vec::new() };
+    }
+    let trial = Trial { off: off.clone(), outcome: None };
+    app.job = Some(Job { what: format!("running without {}", trial.name()), progress: None });
+    app.trial = Some(trial);
+    app.pending += 1;
+    vec![Effect::Ask(Request::Without(RunOptions { off, ..app.run.clone() }))]
+}
+
+/// Opens the list of the model's languages.
+pub fn choose_language(app: &mut App, purpose: Purpose) {
+    if app.info.as_ref().is_none_or(|info| info.languages.is_empty()) {
+        app.notice = Some("this model has no choice of languages".into());
+        return;
+    }
+    app.overlays.push(Overlay::Picker(Picker::new(purpose)));
+}
+
+/// Takes a language of the model's list and runs the texts in it.
+pub fn take_language(app: &mut App, purpose: Purpose, at: usize) -> Vec<Effect> {
+    let name = app.info.as_ref().and_then(|info| info.languages.get(at)).cloned();
+    match purpose {
+        Purpose::SourceLanguage => app.run.src_lang = name,
+        _ => app.run.tgt_lang = name,
+    }
+    run(app)
 }

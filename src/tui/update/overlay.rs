@@ -3,6 +3,7 @@
 use super::{command_, engine, select};
 use crate::tui::action::Effect;
 use crate::tui::app::{App, View};
+use crate::tui::filter::Filter;
 use crate::tui::overlays::picker::Outcome;
 use crate::tui::overlays::{Overlay, Side};
 use crate::tui::widgets::editor::{Edit, Editor};
@@ -75,6 +76,10 @@ fn run_edited(app: &mut App, side: Side, editor: &Editor) -> Vec<Effect> {
             app.notice = Some("the source stays: there is nothing to run".into());
             return Vec::new();
         }
+        Side::Filter => {
+            app.filter = Filter::new(&text);
+            return Vec::new();
+        }
         Side::Source => app.run.source = text,
         Side::Target => app.run.target = (!text.trim().is_empty()).then_some(text),
     }
@@ -82,11 +87,12 @@ fn run_edited(app: &mut App, side: Side, editor: &Editor) -> Vec<Effect> {
 }
 
 fn pick(app: &mut App, outcome: Outcome) -> Vec<Effect> {
-    if !matches!(outcome, Outcome::Do(_)) {
+    if !matches!(outcome, Outcome::Do(_) | Outcome::Language(..)) {
         app.history.leave(app.view, app.place);
     }
     match outcome {
         Outcome::Do(command) => return command_(app, command),
+        Outcome::Language(purpose, at) => return engine::take_language(app, purpose, at),
         Outcome::Go(head) => {
             app.place.head = head;
             if app.view == View::Grid {

@@ -112,7 +112,7 @@ impl Gutter {
     fn label(&self, app: &App, query: usize) -> String {
         let mut text = fit_right(app.queries().label(query), self.reads);
         if self.predicts > 0 {
-            let (predicted, probability) = app.axes.predicts.get(query).cloned().unwrap_or_default();
+            let (predicted, probability) = app.predicted(query).cloned().unwrap_or_default();
             text.push_str(&format!(" → {}", fit_left(&predicted, self.predicts)));
             if self.probability > 0 {
                 let known =
@@ -190,7 +190,7 @@ fn map(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, sheet: &Sheet
         window: &window,
         scale: app.reading.scale,
         threshold: app.reading.threshold,
-        causal: kind == Kind::Decoder,
+        causal: (kind == Kind::Decoder).then(|| (app.queries(), app.keys())),
         cursor: (app.query(), app.key()),
         theme,
     }
@@ -213,6 +213,12 @@ fn shows(app: &App, window: &Window) -> String {
     }
     if window.rows.len() < queries {
         parts.push(format!("rows {}–{} of {queries}", window.rows.start, window.rows.end.saturating_sub(1)));
+    }
+    if let Some(sides) = &app.sides {
+        let kind = app.place.head.kind();
+        let (rows, cols) = (app.axes.queries(kind).len(), app.axes.keys(kind).len());
+        let (left, right) = (sides.queries.len(), sides.keys.len());
+        parts.push(format!("filter leaves {left} of {rows} rows, {right} of {cols} keys"));
     }
     let (down, across) = window.covers();
     if down * across > 1 {
@@ -238,9 +244,12 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut La
     let row = if app.query() < sheet.map.rows() { sheet.map.row(app.query()) } else { &[] };
     let top = sheet.row_max.get(app.query()).copied().unwrap_or(1.0);
     let scale = app.reading.scale;
-    let style = |keys: bool, queries: bool, place: usize| {
+    let style = |axis: &Axis, keys: bool, queries: bool, place: usize| {
         let mut style = app.theme.text();
-        if keys {
+        let Some(unit) = axis.units.get(place) else { return style };
+        // a place that the filter leaves out is read, but not shaded
+        let (key, query) = (app.keys().place_of(unit), app.queries().place_of(unit));
+        if let Some(place) = key.filter(|_| keys) {
             let weight = row.get(place).copied().unwrap_or(0.0);
             style = app.theme.shaded_text(scale.unit(weight, scale.top(top, sheet.max)));
             if place == app.key() {
@@ -248,7 +257,7 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut La
                     style.add_modifier(ratatui::style::Modifier::BOLD | ratatui::style::Modifier::UNDERLINED);
             }
         }
-        if queries && place == app.query() {
+        if queries && query == Some(app.query()) {
             style = app.theme.selected();
         }
         style
@@ -258,8 +267,9 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut La
         (&app.axes.input, right, kind == Kind::Decoder, kind != Kind::Encoder),
     ];
     for (at, (axis, area, keys, queries)) in axes.into_iter().enumerate() {
-        let focus = if queries { app.query() } else { app.key() };
-        let places = passage::draw(buf, area, axis, focus, |place| style(keys, queries, place));
+        let focus = if queries { app.place.query() } else { app.place.key() };
+        let places =
+            passage::draw(buf, area, axis, axis.unit_of(focus), |place| style(axis, keys, queries, place));
         for (rect, place) in places {
             layout.hit(rect, if at == 0 { Hit::Source(place) } else { Hit::Target(place) });
         }
@@ -281,6 +291,11 @@ fn legend(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet) {
         crate::paint::Curve::Sqrt => " √",
         crate::paint::Curve::Log => " log",
     };
+    let gamma = match scale.gamma {
+        10 => String::new(),
+        tenths => format!(" γ {:.1}", f32::from(tenths) / 10.0),
+    };
+    let curve = format!("{curve}{gamma}");
     for high in [format!("{top}{curve}"), format!("{}{curve}", top.split(',').next().unwrap_or(""))] {
         let needed = 15 + width(&high) as u16;
         if needed < area.width {

@@ -18,6 +18,7 @@ pub mod map;
 pub mod panel;
 pub mod side;
 pub mod text;
+pub mod trial;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -54,6 +55,9 @@ pub fn draw(app: &App, cache: &mut Cache, buf: &mut Buffer) -> Layout {
         selection(buf, part(area, 0, top - 1, area.width, 1), app, &mut layout);
     }
     let body = part(area, 0, top, area.width, area.height - top - bottom);
+    let off = trial::height(app, body.height);
+    trial::draw(buf, part(body, 0, body.height - off, body.width, off), app, &mut layout);
+    let body = part(body, 0, 0, body.width, body.height - off);
     match (&app.capture, app.view) {
         (None, _) => opening(buf, body, app),
         (Some(capture), view) if capture.kinds().is_empty() && view != View::Compare => {
@@ -110,7 +114,13 @@ fn model(app: &App) -> String {
                 (a, b) if a == b => format!("{a} heads"),
                 (a, b) => format!("{a}/{b} heads"),
             };
-            format!("{} · {} {encoder}+{decoder} × {heads}", info.name, info.model_type)
+            let languages = match app.languages() {
+                (source, Some(target)) if !info.languages.is_empty() => {
+                    format!(" · {} → {target}", source.unwrap_or_else(|| "?".into()))
+                }
+                _ => String::new(),
+            };
+            format!("{}{languages} · {} {encoder}+{decoder} × {heads}", info.name, info.model_type)
         }
         (None, Some(capture)) => format!("{} · {} · capture", capture.model, capture.model_type),
         (None, None) => app.model.clone(),
@@ -271,20 +281,24 @@ fn value(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
     let x = put(buf, area, area.x + 1, area.y, &query_name(app, query), theme.accent());
     let x = put(buf, area, x, area.y, " looks at ", theme.dim());
     let x = put(buf, area, x, area.y, app.keys().label(key), theme.accent());
-    let masked = kind == Kind::Decoder && key > query;
+    let masked = kind == Kind::Decoder && app.place.key() > app.place.query();
     let numbers = if masked {
         ": masked, it lies ahead".to_string()
     } else {
         let from = if kind == Kind::Cross { "off the diagonal" } else { "apart" };
         format!(": {weight:.4} · {} of {} · {distance} {from}", ordinal(rank), row.len())
     };
-    let end = put(buf, area, x, area.y, &numbers, theme.text());
-    let notes = app.notice.clone().unwrap_or_else(|| notes(app));
-    let start = area.right().saturating_sub(width(&notes) as u16 + 1);
-    if start > end + 1 {
-        put(buf, area, start, area.y, &notes, theme.dim());
-    } else if app.notice.is_some() {
-        put(buf, area, start.max(area.x), area.y, &format!(" {notes} "), theme.text());
+    // what was done to the map is said whatever else there is to say
+    let wordings = app.notice.clone().map_or_else(|| notes(app).to_vec(), |notice| vec![notice]);
+    let room = usize::from(area.right().saturating_sub(x + width(&numbers) as u16 + 2));
+    let notes = wordings.iter().find(|text| width(text) <= room).or(wordings.last());
+    let notes = notes.filter(|text| !text.is_empty());
+    let start = notes.map_or(area.right(), |text| area.right().saturating_sub(width(text) as u16 + 2));
+    let line = part(area, 0, 0, start.saturating_sub(area.x), 1);
+    put(buf, line, x, area.y, &numbers, theme.text());
+    if let Some(notes) = notes {
+        let style = if app.notice.is_some() { theme.text() } else { theme.dim() };
+        put(buf, area, start.max(area.x), area.y, &format!(" {notes} "), style);
     }
 }
 
@@ -294,28 +308,32 @@ fn query_name(app: &App, query: usize) -> String {
     if app.place.head.kind() == Kind::Encoder {
         return label.to_string();
     }
-    match app.axes.predicts.get(query) {
+    match app.predicted(query) {
         Some((predicted, _)) => format!("{label} → {predicted}"),
         None => label.to_string(),
     }
 }
 
-/// What has been changed about the way maps are read.
-fn notes(app: &App) -> String {
+/// What has been changed about the way maps are read, in full and in short.
+fn notes(app: &App) -> [String; 2] {
+    use super::reading::Special;
     let reading = &app.reading;
-    let mut notes = Vec::new();
+    let mut notes: Vec<(String, String)> = Vec::new();
+    let mut note = |long: &str, short: &str| notes.push((long.into(), short.into()));
     if reading.words {
-        notes.push("words: keys summed, queries averaged".to_string());
+        note("words: keys summed, queries averaged", "words");
     }
     match reading.special {
-        super::reading::Special::Show => {}
-        super::reading::Special::Hide => notes.push("special tokens hidden, rows as they were".into()),
-        super::reading::Special::Renormalise => notes.push("special tokens hidden, rows renormalised".into()),
+        Special::Show => {}
+        Special::Hide => note("special tokens hidden, rows as they were", "no special"),
+        Special::Renormalise => note("special tokens hidden, rows renormalised", "no special, rows to 1"),
     }
     if reading.threshold > 0.0 {
-        notes.push(format!("from {:.2}", reading.threshold));
+        let from = format!("from {:.2}", reading.threshold);
+        note(&from, &from);
     }
-    notes.join(" · ")
+    let (long, short): (Vec<String>, Vec<String>) = notes.into_iter().unzip();
+    [long.join(" · "), short.join(" · ")]
 }
 
 fn footer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
@@ -341,6 +359,9 @@ fn footer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     }
     let arrows = if app.view == View::Map { "cell" } else { "move" };
     x = show(x, "←→↑↓", arrows, None, buf);
+    if let Some(views) = view_keys(app) {
+        x = show(x, &views, "views", None, buf);
+    }
     let pairs = [
         ("head", Command::PreviousHead, Command::NextHead),
         ("layer", Command::PreviousLayer, Command::NextLayer),
@@ -362,4 +383,10 @@ fn footer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
             x = show(x, key, entry.hint, Some(entry.command), buf);
         }
     }
+}
+
+/// The keys of the first and the last view, `1–7`.
+fn view_keys(app: &App) -> Option<String> {
+    let key = |view: Option<&View>| app.keymap.keys(Command::Show(*view?)).first().cloned();
+    Some(format!("{}–{}", key(View::ALL.first())?, key(View::ALL.last())?))
 }

@@ -27,6 +27,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: Opti
     let whole = (app.queries().len(), app.keys().len());
     if let Some(window) = window.filter(|window| (window.rows.len(), window.cols.len()) != whole)
         && inner.height >= 16
+        && app.sides.is_none()
     {
         let height = (inner.height / 3).min(inner.width / 2);
         minimap(buf, part(inner, 0, inner.height - height, inner.width, height), app, window, whole);
@@ -86,7 +87,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: Opti
                 break;
             }
             let here = (app.place.query(), app.place.key()) == (link.query, link.key);
-            let (queries, keys) = (app.queries(), app.keys());
+            let kind = app.place.head.kind();
+            let (queries, keys) = (app.axes.queries(kind), app.axes.keys(kind));
             let names = format!(
                 "{} ← {}",
                 queries.label(queries.unit_of(link.query)),

@@ -6,6 +6,7 @@ use ratatui::style::{Modifier, Style};
 use super::cells::put;
 use crate::matrix::Matrix;
 use crate::paint::Scale;
+use crate::tui::reading::Axis;
 use crate::tui::theme::Theme;
 use crate::tui::zoom::Window;
 
@@ -21,8 +22,8 @@ pub struct Heat<'a> {
     pub scale: Scale,
     /// Weights below this are not drawn.
     pub threshold: f32,
-    /// Whether keys after their query are masked: the decoder's self-attention.
-    pub causal: bool,
+    /// The axes, where keys after their query are masked: the decoder's self-attention.
+    pub causal: Option<(&'a Axis, &'a Axis)>,
     /// The selected places.
     pub cursor: (usize, usize),
     /// How it looks.
@@ -54,8 +55,12 @@ impl Heat<'_> {
     }
 
     fn weight(&self, row: usize, col: usize) -> Option<f32> {
-        if self.causal && self.window.cols_of(col).start >= self.window.rows_of(row).end {
-            return None;
+        if let Some((queries, keys)) = self.causal {
+            let last = self.window.rows_of(row).end.saturating_sub(1);
+            let end = queries.units.get(last).map_or(0, |unit| unit.tokens.end);
+            if keys.token_of(self.window.cols_of(col).start) >= end {
+                return None;
+            }
         }
         self.pixels.get(row, col)
     }

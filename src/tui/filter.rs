@@ -1,0 +1,159 @@
+//! Which rows and columns of a map show.
+
+use super::app::App;
+use super::reading::{self, Axis};
+use crate::matrix::Matrix;
+
+/// What a place must be to show.
+#[derive(Clone, Debug, PartialEq)]
+enum Term {
+    /// Its label holds these letters.
+    Word(String),
+    /// It is one of these, counted from 0.
+    Range(usize, usize),
+    /// Its largest weight is at least this.
+    Over(f32),
+}
+
+/// Rows and columns that show, as typed: `jou ent | child 3-9 >0.2`. Before the bar stands what is asked of the
+/// rows, after it what is asked of the columns: letters of a token, a range of places, the least largest weight.
+/// A place shows that fits one of the letters and ranges, if there are any, and every weight.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    text: String,
+    rows: Vec<Term>,
+    cols: Vec<Term>,
+}
+
+impl Filter {
+    /// Reads what was typed.
+    pub fn new(text: &str) -> Self {
+        let (rows, cols) = text.split_once('|').unwrap_or((text, ""));
+        let terms = |side: &str| side.split_whitespace().map(term).collect();
+        Self { text: text.trim().into(), rows: terms(rows), cols: terms(cols) }
+    }
+
+    /// What was typed.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether everything shows.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.cols.is_empty()
+    }
+}
+
+fn term(word: &str) -> Term {
+    if let Some(weight) = word.strip_prefix('>').and_then(|number| number.parse().ok()) {
+        return Term::Over(weight);
+    }
+    let range = word.split_once('-').and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
+    match (range, word.parse()) {
+        (Some((from, to)), _) => Term::Range(from, to),
+        (None, Ok(place)) => Term::Range(place, place),
+        (None, Err(_)) => Term::Word(word.to_lowercase()),
+    }
+}
+
+/// The places of an axis that fit; `largest` is the largest weight of each.
+fn fitting(terms: &[Term], axis: &Axis, largest: &[f32]) -> Vec<usize> {
+    let named = terms.iter().any(|term| !matches!(term, Term::Over(_)));
+    let fits = |place: usize| {
+        let label = axis.label(place).to_lowercase();
+        let weight = largest.get(place).copied().unwrap_or(0.0);
+        let is_named = |term: &Term| match term {
+            Term::Word(letters) => label.contains(letters),
+            Term::Range(from, to) => (*from..=*to).contains(&place),
+            Term::Over(_) => false,
+        };
+        let strong = |term: &Term| if let Term::Over(least) = term { weight >= *least } else { true };
+        (!named || terms.iter().any(is_named)) && terms.iter().all(strong)
+    };
+    (0..axis.len()).filter(|&place| fits(place)).collect()
+}
+
+/// What a filter leaves of the selected map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sides {
+    /// The queries that show.
+    pub queries: Axis,
+    /// The keys that show.
+    pub keys: Axis,
+    rows: Vec<usize>,
+    cols: Vec<usize>,
+}
+
+impl Sides {
+    /// What the filter of the state leaves of its map; `None` where nothing is filtered.
+    pub fn new(app: &App) -> Option<Self> {
+        if app.filter.is_empty() {
+            return None;
+        }
+        let map = whole(app)?;
+        let kind = app.place.head.kind();
+        let (queries, keys) = (app.axes.queries(kind), app.axes.keys(kind));
+        let largest: Vec<f32> = (0..map.rows()).map(|row| super::cache::max_of(map.row(row))).collect();
+        let rows = fitting(&app.filter.rows, queries, &largest);
+        let mut largest = vec![0.0f32; map.cols()];
+        for &row in rows.iter().filter(|&&row| row < map.rows()) {
+            for (max, &weight) in largest.iter_mut().zip(map.row(row)) {
+                *max = max.max(weight);
+            }
+        }
+        let cols = fitting(&app.filter.cols, keys, &largest);
+        if rows.is_empty() || cols.is_empty() {
+            return None;
+        }
+        Some(Self { queries: queries.select(&rows), keys: keys.select(&cols), rows, cols })
+    }
+
+    fn of(&self, map: &Matrix) -> Matrix {
+        let weights = self.rows.iter().flat_map(|&row| self.cols.iter().map(move |&col| (row, col)));
+        let data = weights.map(|(row, col)| map.get(row, col).unwrap_or(0.0)).collect();
+        Matrix::new(self.rows.len(), self.cols.len(), data)
+    }
+}
+
+/// The selected map as it is read, with all its rows and columns.
+fn whole(app: &App) -> Option<Matrix> {
+    let head = app.place.head;
+    let map = app.capture.as_ref()?.map(head).ok()?;
+    Some(reading::read(&map, app.axes.queries(head.kind()), app.axes.keys(head.kind()), &app.reading))
+}
+
+/// The selected map as it is read, filtered: `[app.queries(), app.keys()]`.
+pub fn shown(app: &App) -> Option<Matrix> {
+    let map = whole(app)?;
+    Some(match &app.sides {
+        Some(sides) => sides.of(&map),
+        None => map,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::Token;
+
+    #[test]
+    fn places_are_chosen_by_letters_ranges_and_weights() {
+        let words = ["The", "children", "play", "the", "chess"];
+        let tokens: Vec<Token> =
+            words.iter().map(|word| Token { id: 0, piece: format!("▁{word}"), special: false }).collect();
+        let axis = Axis::new(&tokens, &Default::default());
+        let largest = [0.9, 0.1, 0.5, 0.3, 0.2];
+        let rows = |text: &str| fitting(&Filter::new(text).rows, &axis, &largest);
+        assert_eq!(rows("the"), [0, 3]);
+        assert_eq!(rows("ch 2-3"), [1, 2, 3, 4]);
+        assert_eq!(rows(">0.3"), [0, 2, 3]);
+        assert_eq!(rows("ch >0.15"), [4]);
+        assert_eq!(rows("4"), [4]);
+        assert_eq!(rows("| the"), [0, 1, 2, 3, 4]);
+        assert_eq!(fitting(&Filter::new("x | the").cols, &axis, &largest), [0, 3]);
+        assert!(Filter::new("  |  ").is_empty());
+        let some = axis.select(&[1, 4]);
+        assert_eq!((some.len(), some.label(1)), (2, "chess"));
+        assert_eq!((some.unit_of(0), some.unit_of(2), some.unit_of(4)), (0, 0, 1));
+    }
+}
