@@ -78,6 +78,7 @@ fn run_edited(app: &mut App, side: Side, editor: &Editor) -> Vec<Effect> {
         }
         Side::Filter => {
             app.filter = Filter::new(&text);
+            app.notice = None;
             return Vec::new();
         }
         Side::Source => app.run.source = text,
