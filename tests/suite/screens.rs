@@ -187,7 +187,7 @@ fn depths(driver: &mut Driver) -> String {
     });
     driver.app.theme.depth = before;
     driver.draw();
-    let texts = screens.each_ref().map(|screen| screen_text(screen));
+    let texts = screens.each_ref().map(screen_text);
     let mut out = String::new();
     for (y, line) in texts[0].lines().enumerate() {
         let styles: Vec<String> =
