@@ -92,9 +92,42 @@ impl ModelFiles {
     }
 }
 
-/// `Err(Exists)` where a file is there already and may not be overwritten.
+/// `Err` where a file is there already and may not be overwritten, or where none can be: better before a long
+/// run than after it.
+///
+/// # Errors
+/// [`Error::Exists`]; [`Error::Io`] for a folder, and for a file in a folder that is not there.
 pub fn check_free(path: &Path, force: bool) -> Result<()> {
-    if !force && path.exists() { Err(Error::Exists { path: path.to_path_buf() }) } else { Ok(()) }
+    let io = |kind: std::io::ErrorKind| Err(Error::io(path, kind.into()));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if path.is_dir() {
+        io(std::io::ErrorKind::IsADirectory)
+    } else if folder.is_some_and(|folder| !folder.is_dir()) {
+        io(std::io::ErrorKind::NotFound)
+    } else if !force && path.exists() {
+        Err(Error::Exists { path: path.to_path_buf() })
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether a file begins like soft alignments of Marian or Nematus.
+pub fn looks_like_alignments(bytes: &[u8]) -> bool {
+    let head = bytes.get(..bytes.len().min(1 << 16)).unwrap_or_default();
+    let text = String::from_utf8_lossy(head);
+    let text = text.trim_start();
+    let line = text.lines().next().unwrap_or_default();
+    line.contains("|||") || (line.starts_with('{') && line.contains("\"matrix\""))
+}
+
+/// `FILE@N` as the file and the number of a sentence in it; 0 without a number.
+pub fn sentence_of(path: &Path) -> (PathBuf, usize) {
+    let whole = || (path.to_path_buf(), 0);
+    if path.exists() {
+        return whole();
+    }
+    let parts = path.to_str().and_then(|text| text.rsplit_once('@'));
+    parts.and_then(|(file, number)| Some((PathBuf::from(file), number.parse().ok()?))).unwrap_or_else(whole)
 }
 
 /// Writes a file whole or not at all: under a temporary name beside it, then renamed.

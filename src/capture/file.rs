@@ -10,10 +10,10 @@ use std::path::Path;
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use super::npz;
 use super::{Capture, Flows, MapStore, Prediction, SiteFlow, SiteMaps};
+use super::{npz, soft};
 use crate::error::{Error, Result};
-use crate::files::ModelFile;
+use crate::files::{ModelFile, looks_like_alignments, sentence_of};
 use crate::matrix::Matrix;
 use crate::nn::kernels::softmax::normaliser;
 use crate::site::{Kind, Site};
@@ -21,6 +21,9 @@ use crate::token::{Sequence, Token};
 
 /// What `format` says in the metadata.
 pub const FORMAT: &str = "attn-tui capture 1";
+/// What a row of weights sums to at most: 1, and what 16 bits make of it. It may be less, where a model looks at
+/// more than the tokens, or where its rows were cut.
+const MOST: f32 = 1.02;
 /// Candidates kept for each decoder row.
 pub const CANDIDATES: usize = 5;
 
@@ -67,14 +70,18 @@ pub fn to_bytes(capture: &Capture, precision: Precision) -> Result<Vec<u8>> {
     safetensors::serialize(views, Some(metadata(capture))).map_err(bad)
 }
 
-/// Reads a capture file, ours or one written from Python, safetensors or npz.
+/// Reads a capture file, ours or one written from Python, safetensors or npz; or a sentence's soft alignment from a
+/// file of Marian or Nematus, the first, or of `FILE@N` the one of that number, from 0.
 ///
 /// # Errors
 /// [`Error::Io`], or [`Error::BadFile`] naming the tensor or field at fault.
 pub fn read(path: &Path) -> Result<Capture> {
-    let bytes = ModelFile::Path(path.to_path_buf()).bytes()?;
+    let (path, sentence) = sentence_of(path);
     let name = path.display().to_string();
-    let parsed = if npz::is_npz(&bytes) {
+    let bytes = ModelFile::Path(path).bytes()?;
+    let parsed = if looks_like_alignments(&bytes) {
+        soft::parse(&bytes, sentence)
+    } else if npz::is_npz(&bytes) {
         npz::to_safetensors(&bytes).and_then(|bytes| parse(&bytes))
     } else {
         parse(&bytes)
@@ -260,8 +267,17 @@ fn site_maps(name: &str, view: &TensorView) -> Parsed<SiteMaps> {
         return Err(format!("{name} is empty: its shape is {:?}", view.shape()));
     }
     let values = decode(name, view)?;
-    if let Some(bad) = values.iter().find(|v| !v.is_finite()) {
-        return Err(format!("{name} holds {bad}, which is no weight"));
+    if let Some(bad) = values.iter().find(|v| !v.is_finite() || **v < 0.0) {
+        return Err(format!("{name} holds {bad}, which is no weight after a softmax"));
+    }
+    for (at, row) in values.chunks(keys).enumerate() {
+        let sum: f32 = row.iter().sum();
+        if sum > MOST {
+            let (head, query) = (at / queries, at % queries);
+            return Err(format!(
+                "{name}: row {query} of head {head} sums to {sum}; weights sum to 1 at most"
+            ));
+        }
     }
     Ok(SiteMaps::new(heads, queries, keys, values))
 }

@@ -4,6 +4,7 @@ mod file;
 mod flow;
 mod npz;
 mod recorder;
+mod soft;
 mod store;
 
 pub use file::{CANDIDATES, FORMAT, Precision, predictions, read, to_bytes};

@@ -59,6 +59,9 @@ impl Files {
 
 impl Pairs {
     fn pair(&mut self, line: String) -> Result<Pair> {
+        if line.trim().is_empty() {
+            return Err(self.sources.bad("the line is empty"));
+        }
         if self.objects {
             return object(&line).map_err(|why| self.sources.bad(&why));
         }
@@ -94,6 +97,13 @@ fn object(line: &str) -> std::result::Result<Pair, String> {
     let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_string);
     let source = text("source").ok_or("the object has no text named source")?;
     Ok(Pair { source, target: text("target") })
+}
+
+/// What a text is recognised by.
+fn beginning(text: &str) -> String {
+    const LENGTH: usize = 40;
+    let start: String = text.chars().take(LENGTH).collect();
+    if text.chars().count() > LENGTH { start + "…" } else { start }
 }
 
 /// The lines of a file, which can say where they are.
@@ -159,7 +169,11 @@ impl<'a> Runner<'a> {
     pub fn run(&self, pair: &Pair) -> Result<Capture> {
         let mut options = self.input.text.options(pair.source.clone(), self.weighting.keep())?;
         options.target = pair.target.clone();
-        self.weighting.of(self.session.run(&options, &self.watch)?)
+        let capture = self.session.run(&options, &self.watch).map_err(|error| match error {
+            Error::Text(why) => Error::Text(format!("{why} (of \"{}\")", beginning(&pair.source))),
+            error => error,
+        });
+        self.weighting.of(capture?)
     }
 
     /// Tells how many sentences are done.

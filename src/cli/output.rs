@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use crate::error::{Error, Result};
+use crate::export::table::aligned;
 
 /// Prints to standard output; a reader that has gone away ends the program quietly.
 pub fn print(text: &str) -> Result<()> {
@@ -31,26 +32,9 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
-/// Rows of text in columns as wide as their widest cell; the last column keeps its own width.
+/// Rows of text in columns, all to the left.
 pub fn table(rows: &[Vec<String>]) -> String {
-    use unicode_width::UnicodeWidthStr;
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| {
-            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0)
-        })
-        .collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(cell);
-            line.push_str(&" ".repeat(width.saturating_sub(cell.width()) + 2));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
+    aligned(rows, |_| true).iter().map(|line| format!("{line}\n")).collect()
 }
 
 #[cfg(test)]

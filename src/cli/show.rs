@@ -8,7 +8,7 @@ use crate::analysis::merge;
 use crate::capture::Capture;
 use crate::error::Result;
 use crate::export::ansi::Colors;
-use crate::export::labels::{Labels, keys_title, kind_title, queries_title};
+use crate::export::labels::{Labels, keys_title, kind_title, model_title, queries_title};
 use crate::export::text::{self, Cells, Picture};
 use crate::paint::{Ramp, Range};
 
@@ -116,7 +116,7 @@ fn merged(capture: &Capture, args: &Show, how: MergeArg, picture: &Picture) -> R
         "{}, {what} over {} heads{layer} · {} · {} × {}\n{} · {}",
         kind_title(kind),
         heads.len(),
-        capture.model,
+        model_title(capture),
         map.rows(),
         map.cols(),
         queries_title(kind),

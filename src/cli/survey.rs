@@ -52,6 +52,9 @@ pub fn run(
         survey.add(&measured);
         runner.tell(survey.sentences);
     }
+    if survey.sentences == 0 {
+        return Err(Error::Text("there are no sentences to run".into()));
+    }
     if let (Some(lines), Some((path, _))) = (lines, place) {
         lines.finish(path)?;
     }

@@ -100,6 +100,14 @@ impl Session {
     fn measure_here(&self, run: &RunOptions, repeat: usize, watch: &dyn Watch) -> Result<(Capture, Timings)> {
         let mut timings = Timings::default();
         let start = Instant::now();
+        if run.source.trim().is_empty() {
+            return Err(Error::Text("the source is empty: give a text".into()));
+        }
+        if run.target.as_ref().is_some_and(|target| target.trim().is_empty()) {
+            return Err(Error::Text(
+                "the target is empty: give a text, or none to have one generated".into(),
+            ));
+        }
         let languages = self.languages(run);
         let source = self.tokenizer.encode_source(&run.source, &languages)?;
         if source.is_empty() {

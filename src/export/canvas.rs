@@ -5,6 +5,7 @@ use ab_glyph_rasterizer::Rasterizer;
 
 use super::font::{Fonts, Glyph, MISSING_ADVANCE};
 use super::scene::{Anchor, Area, Color, Scene, Shape, Text};
+use super::shaping::visual;
 
 /// A picture in pixels, three bytes each, row by row.
 pub struct Canvas {
@@ -67,7 +68,7 @@ impl Canvas {
             Anchor::End => -fonts.width(&text.content, text.size),
         };
         let mut pen = Pen::new(text, scale, shift);
-        for character in text.content.chars() {
+        for character in visual(&text.content) {
             match fonts.glyph(character) {
                 Some(glyph) => {
                     pen.glyph(&glyph);

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use ab_glyph::{FontRef, FontVec, GlyphId, Outline};
 
+use super::shaping::visual;
 use crate::error::{Error, Result};
 
-/// DejaVu Sans 2.37: Latin, Greek, Cyrillic, Hebrew, Arabic letters, symbols; no Chinese, Japanese or Korean.
+/// DejaVu Sans 2.37: Latin, Greek, Cyrillic, Hebrew, Arabic with its joined forms, symbols; no Chinese, Japanese or Korean.
 const BUILT_IN: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
 
 /// The built-in font and, behind it, one that the user gave.
@@ -58,12 +59,13 @@ impl Fonts {
 
     /// The width of a text at a font size, in pixels.
     pub fn width(&self, text: &str, size: f32) -> f32 {
-        text.chars().map(|c| self.glyph(c).map_or(MISSING_ADVANCE, |glyph| glyph.advance)).sum::<f32>() * size
+        let drawn = visual(text).into_iter();
+        drawn.map(|c| self.glyph(c).map_or(MISSING_ADVANCE, |glyph| glyph.advance)).sum::<f32>() * size
     }
 
     /// Which characters of a text no font has, each once.
     pub fn missing(&self, text: &str) -> Vec<char> {
-        let mut missing: Vec<_> = text.chars().filter(|&c| self.glyph(c).is_none()).collect();
+        let mut missing: Vec<_> = visual(text).into_iter().filter(|&c| self.glyph(c).is_none()).collect();
         missing.sort_unstable();
         missing.dedup();
         missing

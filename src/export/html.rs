@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::labels::{Labels, keys_title, kind_title, queries_title};
+use super::labels::{Labels, keys_title, kind_title, model_title, queries_title};
 use super::select::Selection;
 use super::svg::escaped;
 use crate::capture::Capture;
@@ -50,7 +50,7 @@ pub fn render(capture: &Capture, selection: &Selection, dark: bool, colormap: Co
     // A "</script>" inside a token must not end the script.
     let data = data.to_string().replace('<', "\\u003c");
     let page = filled(PAGE, |name| match name {
-        "model" => escaped(&capture.model),
+        "model" => escaped(&model_title(capture)),
         "source" => escaped(&capture.source.text),
         "target" => escaped(&capture.target.text),
         _ => data.clone(),

@@ -9,7 +9,8 @@ use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::token::Token;
 
-/// The chosen heads as one JSON object: `format`, `model`, `model_type`, `source` and `target` (`text`,
+/// The chosen heads as one JSON object: `format`, `model`, `model_type`, `weights` (`attention` or
+/// `values`), `source` and `target` (`text`,
 /// `tokens`, `ids`), `decoder_input` (`tokens`, `ids`) and `maps`, a list of `kind`, `layer`, `head` and
 /// `weights`, a list of rows.
 ///
@@ -27,6 +28,7 @@ pub fn render(capture: &Capture, selection: &Selection) -> Result<Vec<u8>> {
     object.insert("format".into(), "attn-tui maps 1".into());
     object.insert("model".into(), capture.model.as_str().into());
     object.insert("model_type".into(), capture.model_type.as_str().into());
+    object.insert("weights".into(), capture.weights.name().into());
     object.insert("source".into(), sequence(Some(&capture.source.text), &capture.source.tokens));
     object.insert("target".into(), sequence(Some(&capture.target.text), &capture.target.tokens));
     object.insert("decoder_input".into(), sequence(None, &capture.decoder_input));

@@ -1,6 +1,6 @@
 //! Tokens as the words on a picture's axes.
 
-use crate::capture::Capture;
+use crate::capture::{Capture, Weights};
 use crate::site::Kind;
 use crate::token::Token;
 
@@ -45,6 +45,14 @@ pub fn token_label(token: &Token) -> String {
 /// What a map is, for titles: `cross-attention, layer 2, head 4`.
 pub fn site_title(kind: Kind, layer: usize) -> String {
     format!("{}, layer {layer}", kind_title(kind))
+}
+
+/// Where a capture's maps come from, for captions: the model, and what the maps show unless it is the weights.
+pub fn model_title(capture: &Capture) -> String {
+    match capture.weights {
+        Weights::Attention => capture.model.clone(),
+        Weights::Values => format!("{} · value-weighted", capture.model),
+    }
 }
 
 /// What a kind is, for titles.

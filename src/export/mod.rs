@@ -19,3 +19,4 @@ pub mod table;
 pub mod text;
 
 mod canvas;
+mod shaping;

@@ -89,34 +89,13 @@ impl Table {
     /// Aligned columns, words to the left and numbers to the right, as wide as what they show takes on a
     /// terminal; a bold head where there are colours.
     pub fn render(&self, colors: Colors) -> String {
-        let cells: Vec<Vec<String>> =
-            self.rows.iter().map(|row| row.iter().map(Cell::for_people).collect()).collect();
-        let widths: Vec<usize> = (0..self.columns.len())
-            .map(|col| {
-                let widest = cells.iter().filter_map(|row| Some(row.get(col)?.width())).max();
-                widest.unwrap_or(0).max(self.columns[col].width())
-            })
-            .collect();
-        let left: Vec<bool> = (0..self.columns.len())
-            .map(|col| self.rows.iter().any(|row| matches!(row.get(col), Some(Cell::Text(_)))))
-            .collect();
-        let line = |cells: &[String]| {
-            let padded: Vec<_> = cells
-                .iter()
-                .zip(widths.iter().zip(&left))
-                .map(|(cell, (&width, &left))| {
-                    let space = " ".repeat(width.saturating_sub(cell.width()));
-                    if left { format!("{cell}{space}") } else { format!("{space}{cell}") }
-                })
-                .collect();
-            padded.join("  ").trim_end().to_string()
-        };
-        let head = line(&self.columns);
-        let mut out = colors.bold(&head) + "\n";
-        for row in &cells {
-            out += &line(row);
-            out.push('\n');
-        }
+        let cells = std::iter::once(self.columns.clone())
+            .chain(self.rows.iter().map(|row| row.iter().map(Cell::for_people).collect()));
+        let words = |col: usize| self.rows.iter().any(|row| matches!(row.get(col), Some(Cell::Text(_))));
+        let lines = aligned(&cells.collect::<Vec<_>>(), words);
+        let (head, rows) = lines.split_first().map_or(("", &[][..]), |(head, rows)| (head.as_str(), rows));
+        let mut out = colors.bold(head) + "\n";
+        rows.iter().for_each(|row| out += &format!("{row}\n"));
         out
     }
 
@@ -146,6 +125,22 @@ impl Table {
             self.columns.iter().zip(cells).map(|(name, cell)| (name.clone(), cell.for_json())).collect();
         Value::Object(object)
     }
+}
+
+/// Rows of cells as lines, with columns as wide as their widest cell on a terminal and two spaces between them;
+/// to the left in the columns that `left` says, to the right in the others.
+pub fn aligned(rows: &[Vec<String>], left: impl Fn(usize) -> bool) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |col: usize| rows.iter().filter_map(|row| Some(row.get(col)?.width())).max().unwrap_or(0);
+    let shape: Vec<_> = (0..columns).map(|col| (width(col), left(col))).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&shape).map(|(cell, &(width, left))| {
+            let space = " ".repeat(width.saturating_sub(cell.width()));
+            if left { format!("{cell}{space}") } else { format!("{space}{cell}") }
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_string()
+    };
+    rows.iter().map(line).collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 use super::ansi::Colors;
-use super::labels::{Labels, keys_title, queries_title};
+use super::labels::{Labels, keys_title, model_title, queries_title};
 use crate::capture::Capture;
 use crate::error::Result;
 use crate::matrix::Matrix;
@@ -55,7 +55,7 @@ pub fn render(capture: &Capture, head: Head, picture: &Picture) -> Result<String
     let kind = head.kind();
     let title = format!(
         "{head} · {} · {} × {}\n{} · {}",
-        capture.model,
+        model_title(capture),
         map.rows(),
         map.cols(),
         queries_title(kind),

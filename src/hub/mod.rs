@@ -19,7 +19,7 @@ pub use survey::{Part, Place, Survey};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::files::ModelFiles;
+use crate::files::{ModelFiles, looks_like_alignments, sentence_of};
 use crate::progress::{Unwatched, Watch};
 
 /// How to look for a model.
@@ -134,7 +134,13 @@ impl Meaning {
         } else if path.is_dir() {
             Ok(Self::Folder(path))
         } else if path.is_file() {
-            if is_capture_name(&path) { Ok(Self::Capture(path)) } else { Err(Error::NotAModel { path }) }
+            if is_capture_name(&path) || holds_alignments(&path) {
+                Ok(Self::Capture(path))
+            } else {
+                Err(Error::NotAModel { path })
+            }
+        } else if holds_alignments(&sentence_of(&path).0) {
+            Ok(Self::Capture(path))
         } else if looks_like_path(model) || is_capture_name(&path) {
             Err(Error::NoSuchPath { path })
         } else {
@@ -152,6 +158,14 @@ fn folder_name(path: &Path) -> String {
 fn is_capture_name(path: &Path) -> bool {
     path.extension()
         .is_some_and(|end| end.eq_ignore_ascii_case("safetensors") || end.eq_ignore_ascii_case("npz"))
+}
+
+/// Whether a file has soft alignments of other programs.
+fn holds_alignments(path: &Path) -> bool {
+    use std::io::Read;
+    let mut head = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(1 << 16).read_to_end(&mut head));
+    read.is_ok() && looks_like_alignments(&head)
 }
 
 /// Whether an argument can only be meant as a path: a hub id has at most one slash, and not at its ends.

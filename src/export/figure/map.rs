@@ -71,7 +71,7 @@ pub fn scene(capture: &Capture, head: Head, style: &Style, fonts: &Fonts) -> Res
             }));
         }
         for (i, label) in row_labels.iter().enumerate() {
-            let baseline = area.y + (i as f32 + 0.5) * side + size * 0.156;
+            let baseline = area.y + (i as f32 + 0.5) * side + size * 0.35;
             shapes.push(anchored(area.x - 7.0, baseline, size, style.theme.ink(), label, Anchor::End));
         }
     } else {

@@ -10,6 +10,7 @@ use super::font::Fonts;
 use super::scene::{Anchor, Color, Scene, Shape, Text};
 use crate::capture::Capture;
 use crate::error::Result;
+use crate::export::labels::model_title;
 use crate::paint::{Colormap, Scale};
 use crate::site::{Head, Kind};
 
@@ -107,8 +108,8 @@ const SMALL: f32 = 10.5;
 /// The title and, below it, the model and a remark; and the height that they take.
 fn heading(capture: &Capture, title: &str, remark: &str, style: &Style) -> (Vec<Shape>, f32) {
     let mut shapes = vec![text(MARGIN, MARGIN + TITLE, TITLE, style.theme.ink(), title)];
-    let below =
-        if remark.is_empty() { capture.model.clone() } else { format!("{} · {remark}", capture.model) };
+    let model = model_title(capture);
+    let below = if remark.is_empty() { model } else { format!("{model} · {remark}") };
     shapes.push(text(MARGIN, MARGIN + TITLE + 18.0, SMALL, style.theme.dim(), &below));
     (shapes, MARGIN + TITLE + 18.0 + 14.0)
 }
