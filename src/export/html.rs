@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::labels::{Labels, keys_title, kind_title, model_title, queries_title};
 use super::select::Selection;
+use super::shaping::in_order;
 use super::svg::escaped;
 use crate::capture::Capture;
 use crate::error::Result;
@@ -28,6 +29,7 @@ pub fn render(capture: &Capture, selection: &Selection, dark: bool, colormap: Co
     let mut data = Vec::new();
     for (kind, heads) in kinds {
         let labels = Labels::of(capture, kind);
+        let queries: Vec<_> = labels.queries.iter().map(|label| in_order(label)).collect();
         let mut maps = Vec::new();
         for head in heads {
             let map = capture.map(head)?;
@@ -35,7 +37,7 @@ pub fn render(capture: &Capture, selection: &Selection, dark: bool, colormap: Co
             maps.push(json!({"layer": head.layer(), "head": head.head, "weights": weights}));
         }
         data.push(json!({
-            "kind": kind.name(), "title": kind_title(kind), "queries": labels.queries, "keys": labels.keys,
+            "kind": kind.name(), "title": kind_title(kind), "queries": queries, "keys": labels.keys,
             "rows": queries_title(kind), "columns": keys_title(kind), "maps": maps,
         }));
     }

@@ -79,6 +79,16 @@ pub fn visual(text: &str) -> Vec<char> {
     out
 }
 
+/// A label whose parts stay in their order where it is shown by a program that knows right-to-left text: between
+/// two such words an arrow would point from the second to the first.
+pub fn in_order(label: &str) -> String {
+    if label.chars().any(is_right_to_left) {
+        label.replace(" → ", "\u{200E} → \u{200E}")
+    } else {
+        label.into()
+    }
+}
+
 /// How many characters from the beginning are right-to-left, with what stands between such words.
 fn right_to_left_run(characters: &[char]) -> usize {
     let mut run = 0;
@@ -170,6 +180,12 @@ mod tests {
         assert_eq!(drawn("لا"), "\u{FEFB}");
         assert_eq!(drawn("بلا"), "\u{FEFC}\u{FE91}");
         assert_eq!(drawn("a → على"), "a → \u{FEF0}\u{FEE0}\u{FECB}");
+    }
+
+    #[test]
+    fn arrows_keep_their_sides() {
+        assert_eq!(in_order("של → ום"), "של\u{200E} → \u{200E}ום");
+        assert_eq!(in_order("a → b"), "a → b");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::scene::{Anchor, Area, Cells, Color, Scene, Shape, Text};
+use super::shaping::in_order;
 
 /// Fonts by name: the one that the layout was measured with, near relatives of it, then fonts for the scripts
 /// that it lacks; a viewer takes what its machine has.
@@ -88,7 +89,7 @@ fn line(svg: &mut String, text: &Text) {
              xml:space=\"preserve\">{}</text>\n",
             num(text.size),
             hex(text.color),
-            escaped(&text.content)
+            escaped(&in_order(&text.content))
         ),
     );
 }

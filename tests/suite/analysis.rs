@@ -1,8 +1,10 @@
 //! The analyses against numpy (`tests/fixtures/make_analysis.py`), and their bounds on any map.
 
+use attn_tui::analysis::align::{Agreement, Alignment, Convention, Gold, hard_alignment};
+use attn_tui::analysis::alti::{alti, alti_plus};
 use attn_tui::analysis::merge::{self, Merge};
 use attn_tui::analysis::metrics::{HeadMetrics, head_metrics};
-use attn_tui::analysis::{Context, similarity};
+use attn_tui::analysis::{Context, knockout, similarity};
 use attn_tui::matrix::Matrix;
 use attn_tui::site::Kind;
 use attn_tui::token::Token;
@@ -93,6 +95,36 @@ fn rollouts_agree_with_numpy() {
     }
 }
 
+#[test]
+fn likeness_groups_and_merged_maps_agree_with_numpy() {
+    let case = &fixture()["similar"];
+    let (rows, cols) = (size(&case["rows"]), size(&case["cols"]));
+    let maps: Vec<Matrix> =
+        case["maps"].as_array().unwrap().iter().map(|map| Matrix::new(rows, cols, floats(map))).collect();
+    let distances = similarity::divergences(&maps).unwrap();
+    assert_near(distances.as_slice(), &floats(&case["distances"]), "divergences");
+    for (count, groups) in case["groups"].as_object().unwrap() {
+        let theirs: Vec<usize> = groups.as_array().unwrap().iter().map(size).collect();
+        assert_eq!(similarity::cluster(&distances, count.parse().unwrap()), theirs, "{count} groups");
+    }
+    for (how, name) in [(Merge::Mean, "mean"), (Merge::Max, "max")] {
+        assert_near(merge::merge(&maps, how).unwrap().as_slice(), &floats(&case[name]), name);
+    }
+}
+
+#[test]
+fn effects_agree_with_numpy() {
+    let case = &fixture()["effects"];
+    let (rows, cols) = (size(&case["rows"]), size(&case["vocabulary"]));
+    let scores = |name: &str| Matrix::new(rows, cols, floats(&case[name]));
+    let target: Vec<u32> = case["target"].as_array().unwrap().iter().map(|id| size(id) as u32).collect();
+    let effect = knockout::effect(&scores("scores_before"), &scores("scores_after"), &target).unwrap();
+    assert_near(&effect.before, &floats(&case["before"]), "before");
+    assert_near(&effect.after, &floats(&case["after"]), "after");
+    assert_near(&effect.divergence, &floats(&case["divergence"]), "divergence");
+    assert_eq!(effect.changed(), size(&case["changed"]));
+}
+
 /// A map with rows that sum to 1 over their visible keys, and its axes.
 fn any_map() -> impl Strategy<Value = (Kind, Matrix, Vec<Token>, Vec<Token>)> {
     let shape = (0usize..3, 1usize..14, 1usize..14, any::<u64>());
@@ -142,6 +174,53 @@ proptest! {
         }
         prop_assert_eq!(metrics.monotonicity.is_some(), kind == Kind::Cross && map.rows() > 1);
         prop_assert_eq!(metrics.previous.is_some(), kind != Kind::Cross);
+    }
+
+    #[test]
+    fn merged_and_rolled_out_rows_sum_to_one((kind, map, _, _) in any_map(), residual in 0f32..=1.0) {
+        let sums = |map: &Matrix| -> Vec<f32> { (0..map.rows()).map(|i| map.row(i).iter().sum()).collect() };
+        let one = |sums: Vec<f32>| sums.iter().all(|sum| (sum - 1.0).abs() < 1e-5);
+        let turned = Matrix::from_fn(map.rows(), map.cols(), |i, j| map.row(i)[map.cols() - 1 - j]);
+        prop_assert!(one(sums(&merge::merge(&[map.clone(), turned.clone()], Merge::Mean).unwrap())));
+        let most = sums(&merge::merge(&[map.clone(), turned.clone()], Merge::Max).unwrap());
+        prop_assert!(most.iter().all(|sum| (1.0 - 1e-5..=2.0 + 1e-5).contains(sum)));
+        if kind == Kind::Cross {
+            return Ok(());
+        }
+        let layers = [map.clone(), turned.clone()];
+        let below = merge::rollout(&layers, residual).unwrap();
+        prop_assert!(one(sums(&below)));
+        prop_assert!(one(sums(&alti(&layers).unwrap())));
+        // The map as a cross map of one key fewer, with its last column as the residual's.
+        let both = merge::cross_rollout(&below, &layers, &layers, residual).unwrap();
+        let prefix = sums(&both.prefix);
+        prop_assert!(one(both.source_shares().iter().zip(&prefix).map(|(a, b)| a + b).collect()));
+        if map.cols() > 1 {
+            let encoder = Matrix::from_fn(map.cols() - 1, map.cols() - 1, |i, j| if i == j { 1.0 } else { 0.0 });
+            let both = alti_plus(&encoder, &layers, &layers).unwrap();
+            let prefix = sums(&both.prefix);
+            prop_assert!(one(both.source_shares().iter().zip(&prefix).map(|(a, b)| a + b).collect()));
+        }
+    }
+
+    #[test]
+    fn alignments_keep_their_bounds((_, map, queries, keys) in any_map(), one_more in 0usize..5) {
+        let words = |tokens: &[Token]| -> Vec<Option<usize>> {
+            tokens.iter().enumerate().map(|(at, token)| (!token.special).then_some(at)).collect()
+        };
+        for convention in Convention::ALL {
+            let found = hard_alignment(&map, &words(&keys), &words(&queries), convention);
+            for &(source, target) in &found.0 {
+                prop_assert!(!keys[source].special && !queries[target].special);
+            }
+            prop_assert!(found.0.len() <= map.rows());
+            let mut agreement = Agreement::default();
+            let gold = Gold { sure: found.0.clone(), possible: found.0.clone() };
+            agreement.add(&found, &gold);
+            prop_assert!(agreement.error_rate().is_none_or(|rate| rate == 0.0));
+            agreement.add(&Alignment([(one_more, 99)].into()), &gold);
+            prop_assert!(agreement.error_rate().is_some_and(|rate| (0.0..=1.0).contains(&rate)));
+        }
     }
 
     #[test]

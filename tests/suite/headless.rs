@@ -128,6 +128,132 @@ fn value_weighted_maps_can_be_had_from_a_file() {
     assert_eq!(ok(&["rollout", &file, "--method", "alti"]), ok(&["rollout", "demo", "--method", "alti"]));
 }
 
+/// The metrics of two sets of heads, to 1e-5.
+fn assert_same_heads(ours: &[Value], theirs: &[Value]) {
+    assert_eq!(ours.len(), theirs.len());
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        for (name, value) in ours.as_object().unwrap() {
+            match (value.as_f64(), theirs[name].as_f64()) {
+                (Some(a), Some(b)) => assert!((a - b).abs() <= 1e-5, "{name}: {ours} and {theirs}"),
+                _ => assert_eq!(value, &theirs[name], "{name}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_readme_writes_in_python_has_the_heads_of_our_own_capture() {
+    // tests/fixtures/make_captures.py
+    let t5 = "tests/fixtures/models/t5/model";
+    for (file, model) in [("readme-demo", "demo"), ("readme-t5", t5)] {
+        let file = format!("tests/fixtures/captures/{file}.safetensors");
+        let capture = attn_tui::capture::read(Path::new(&file)).unwrap();
+        let (source, target) = (capture.source.text.as_str(), capture.target.text.as_str());
+        let ours = json(&["heads", model, "--source", source, "--target", target, "--json"]);
+        assert_same_heads(&ours, &json(&["heads", &file, "--json"]));
+    }
+}
+
+#[test]
+fn the_demo_aligns_words() {
+    let file = |name: &str| format!("tests/fixtures/alignment/{name}.txt");
+    let (source, target, gold) = (file("source"), file("target"), file("gold"));
+    let base =
+        ["align", "demo", "--source-file", &source, "--target-file", &target, "--gold", &gold, "--json"];
+    let heads = json(&[&base[..], &["--per-head"]].concat());
+    assert_eq!((&heads[0]["layer"], &heads[0]["head"]), (&2.into(), &4.into()));
+    let aer = |row: &Value| row["aer"].as_f64().unwrap();
+    assert!(aer(&heads[0]) < 0.15, "{}", heads[0]);
+    let merged = json(&[&base[..], &["--layer", "2"]].concat());
+    assert!(aer(&merged[0]) < 0.1, "{}", merged[0]);
+    let fed = json(&[&base[..], &["--layer", "2", "--convention", "fed"]].concat());
+    assert!(aer(&fed[0]) > 0.4, "{}", fed[0]);
+}
+
+#[test]
+fn soft_alignments_of_marian_and_nematus_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_string()
+    };
+    let marian = write("out.txt", "▁ja ||| 0.75,0.25 0.5,0.5\nyes ||| ▁nein ||| 0.9,0.1 0.2,0.8\n");
+    assert!(ok(&["show", &marian]).contains("0.750"));
+    let second = format!("{marian}@1");
+    assert_eq!(ok(&["align", &second]), "0-0\n");
+    let csv = folder.path().join("x.csv").to_str().unwrap().to_string();
+    ok(&["export", &second, "-o", &csv]);
+    assert!(std::fs::read_to_string(csv).unwrap().contains("cross,0,0,0,0,<start> → nein,yes,0.9"));
+    assert!(fails(&["show", &format!("{marian}@2")], 1).contains("sentences 0 to 1"));
+    let nematus = write("ali", "0 ||| ja ||| 0.5 ||| yes ||| 2 2\n0.75 0.25\n0.5 0.5\n");
+    assert_eq!(json(&["heads", &nematus, "--json"]).len(), 1);
+}
+
+#[test]
+fn wrong_input_is_told_in_a_line_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    std::fs::write(path("blank.txt"), "I am here.\n\n").unwrap();
+    std::fs::write(path("none.txt"), "").unwrap();
+    std::fs::create_dir(path("folder.png")).unwrap();
+    let (blank, none, table) = (path("blank.txt"), path("none.txt"), path("t.jsonl"));
+    let (inside, directory) = (path("nowhere/x.png"), path("folder.png"));
+    let cases: [(&[&str], i32, &str); 12] = [
+        (&["heads", "demo", "-s", " "], 1, "source is empty"),
+        (&["heads", "demo", "-s", "Hi.", "-t", ""], 1, "target is empty"),
+        (&["heads", "demo", "--source-file", &blank], 1, "line 2: the line is empty"),
+        (&["heads", "demo", "--source-file", &none, "--table", &table], 1, "no sentences"),
+        (&["export", DEMO, "-o", &inside], 1, "nowhere"),
+        (&["export", DEMO, "-o", &directory, "--force"], 1, "folder.png"),
+        (&["export", DEMO, "-o", "x.png", "--query", "99"], 1, "queries 0 to 12"),
+        (&["rollout", "tests/fixtures/captures/stacked.npz"], 1, "no encoder attention"),
+        (&["align", DEMO, "--layer", "9"], 1, "layers 0 to 2"),
+        (&["knockout", DEMO], 2, "capture file"),
+        (&["links", DEMO, "--min-distance=-1"], 2, "0 or more"),
+        (&["show", "nothing.safetensors"], 1, "no such file"),
+    ];
+    for (args, code, what) in cases {
+        let told = fails(args, code);
+        assert!(told.contains(what), "{args:?}: {told}");
+    }
+    let mut left: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["blank.txt", "folder.png", "none.txt"]);
+}
+
+#[test]
+fn imports_that_are_no_weights_are_refused() {
+    use safetensors::tensor::{Dtype, TensorView};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.safetensors");
+    let shown = |dtype: Dtype, shape: &[usize], data: &[u8]| {
+        let view = TensorView::new(dtype, shape.to_vec(), data).unwrap();
+        std::fs::write(&path, safetensors::serialize([("cross.0", view)], None).unwrap()).unwrap();
+        run(&["show", path.to_str().unwrap()])
+    };
+    let wide = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>();
+    let refused = |values: &[f32], shape: &[usize]| {
+        let output = shown(Dtype::F32, shape, &wide(values));
+        assert_eq!(output.status.code(), Some(1));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(refused(&[f32::NAN, 1.0], &[1, 1, 2]).contains("cross.0 holds NaN"));
+    assert!(refused(&[-0.5, 1.5], &[1, 1, 2]).contains("-0.5, which is no weight"));
+    assert!(refused(&[0.5, 0.5, 2.0, 1.0], &[1, 2, 2]).contains("row 1 of head 0 sums to 3"));
+    assert!(refused(&[0.5, 0.5], &[1, 2]).contains("not [heads, queries, keys]"));
+    // Rows may sum to less; half and double precision are read.
+    assert!(shown(Dtype::F32, &[1, 1, 2], &wide(&[0.25, 0.5])).status.success());
+    let double: Vec<u8> = [0.25f64, 0.75].iter().flat_map(|v| v.to_le_bytes()).collect();
+    assert!(shown(Dtype::F64, &[1, 1, 1, 2], &double).status.success());
+    for (dtype, half) in [(Dtype::F16, 0x3400u16), (Dtype::BF16, 0x3e80)] {
+        let output = shown(dtype, &[1, 1, 1], &half.to_le_bytes());
+        assert!(String::from_utf8(output.stdout).unwrap().contains("0.250"), "{dtype:?}");
+    }
+    assert!(!shown(Dtype::I64, &[1, 1, 1], &[0; 8]).status.success());
+}
+
 #[test]
 fn export_never_overwrites_unasked() {
     let folder = tempfile::tempdir().unwrap();

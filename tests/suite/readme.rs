@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use attn_tui::analysis::metrics::HeadMetrics;
 use attn_tui::model::registry;
 use attn_tui::tui::keymap;
 
@@ -40,6 +42,40 @@ fn families() -> String {
     table
 }
 
+fn metrics() -> String {
+    let mut table = String::from("| column | what it tells |\n|---|---|\n");
+    for column in HeadMetrics::COLUMNS {
+        table += &format!("| `{}` | {} |\n", column.name, column.about);
+    }
+    table
+}
+
+/// What `attn-tui heads demo` prints of its example, from the stored capture of it.
+fn heads() -> String {
+    let columns = "entropy,confidence,mean_distance,far_mass,far_ratio,offset,offset_share,special_mass";
+    let args = ["--sort", "far_ratio", "--top", "6", "--csv", "--columns", columns];
+    let output = Command::new(env!("CARGO_BIN_EXE_attn-tui"))
+        .args(["heads", "tests/fixtures/captures/demo.safetensors"])
+        .args(args)
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let csv = String::from_utf8(output.stdout).unwrap();
+    let mut table = String::new();
+    for (at, line) in csv.lines().enumerate() {
+        let cell = |text: &str| match text.parse::<f32>() {
+            Ok(number) if text.contains('.') => format!("{number:.2}"),
+            _ => text.to_string(),
+        };
+        let cells: Vec<_> = line.split(',').map(cell).collect();
+        table += &format!("| {} |\n", cells.join(" | "));
+        if at == 0 {
+            table += &format!("|{}\n", "---|".repeat(cells.len()));
+        }
+    }
+    table
+}
+
 fn with_table(readme: &str, name: &str, table: &str) -> String {
     let (open, close) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let start = readme.find(&open).expect("the README has a place for the table") + open.len();
@@ -53,6 +89,8 @@ fn tables_come_from_the_program() {
     let readme = std::fs::read_to_string(&path).unwrap();
     let made = with_table(&readme, "families", &families());
     let made = with_table(&made, "keys", &keymap::markdown());
+    let made = with_table(&made, "metrics", &metrics());
+    let made = with_table(&made, "heads", &heads());
     if std::env::var_os("UPDATE_README").is_some() {
         std::fs::write(&path, &made).unwrap();
     }
