@@ -53,6 +53,7 @@ pub fn run(
         runner.tell(survey.sentences);
     }
     if survey.sentences == 0 {
+        lines.map_or(Ok(()), Partial::discard)?;
         return Err(Error::Text("there are no sentences to run".into()));
     }
     if let (Some(lines), Some((path, _))) = (lines, place) {
@@ -160,6 +161,11 @@ impl Partial {
         }
         self.left.clear();
         self.file.write_all(lines.as_bytes()).map_err(|e| Error::io(&self.path, e))
+    }
+
+    /// Removes the file, into which nothing was written.
+    fn discard(self) -> Result<()> {
+        std::fs::remove_file(&self.path).map_err(|e| Error::io(&self.path, e))
     }
 
     fn finish(self, path: &Path) -> Result<()> {

@@ -184,7 +184,7 @@ fn soft_alignments_of_marian_and_nematus_open() {
     assert_eq!(ok(&["align", &second]), "0-0\n");
     let csv = folder.path().join("x.csv").to_str().unwrap().to_string();
     ok(&["export", &second, "-o", &csv]);
-    assert!(std::fs::read_to_string(csv).unwrap().contains("cross,0,0,0,0,<start> → nein,yes,0.9"));
+    assert!(std::fs::read_to_string(csv).unwrap().contains("cross,0,0,0,0,<start>,yes,0.9\n"));
     assert!(fails(&["show", &format!("{marian}@2")], 1).contains("sentences 0 to 1"));
     let nematus = write("ali", "0 ||| ja ||| 0.5 ||| yes ||| 2 2\n0.75 0.25\n0.5 0.5\n");
     assert_eq!(json(&["heads", &nematus, "--json"]).len(), 1);
