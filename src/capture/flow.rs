@@ -8,7 +8,7 @@ use super::{Capture, MapStore, SiteMaps};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::nn::Measured;
-use crate::site::{Kind, Site};
+use crate::site::{Head, Kind, Site};
 
 /// What is kept of one site.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +66,15 @@ impl FromStr for Weights {
     }
 }
 
+/// Weights times norms, scaled to sum to 1.
+fn weigh(row: &mut [f32], norms: &[f32]) {
+    row.iter_mut().zip(norms).for_each(|(weight, norm)| *weight *= norm);
+    let sum: f32 = row.iter().sum();
+    if sum > 0.0 {
+        row.iter_mut().for_each(|weight| *weight /= sum);
+    }
+}
+
 /// Every site's; empty where nothing was asked for.
 pub type Flows = BTreeMap<Site, SiteFlow>;
 
@@ -86,15 +95,26 @@ impl Capture {
             let [heads, queries, keys] = site_maps.shape();
             let mut data = site_maps.data().to_vec();
             for (at, row) in data.chunks_mut(keys.max(1)).enumerate() {
-                row.iter_mut().zip(norms.row(at / queries.max(1))).for_each(|(weight, norm)| *weight *= norm);
-                let sum: f32 = row.iter().sum();
-                if sum > 0.0 {
-                    row.iter_mut().for_each(|weight| *weight /= sum);
-                }
+                weigh(row, norms.row(at / queries.max(1)));
             }
             maps.insert(site, SiteMaps::new(heads, queries, keys, data));
         }
         Ok(Capture { maps, weights: Weights::Values, ..self.clone() })
+    }
+
+    /// One map of [`Capture::value_weighted`], `[queries, keys]`.
+    ///
+    /// # Errors
+    /// As [`Capture::flow`].
+    pub fn value_weighted_map(&self, head: Head) -> Result<Matrix> {
+        let map = self.map(head)?;
+        if self.weights == Weights::Values {
+            return Ok(map);
+        }
+        let norms = self.flow(head.site)?.norms.row(head.head);
+        let mut data = map.as_slice().to_vec();
+        data.chunks_mut(map.cols().max(1)).for_each(|row| weigh(row, norms));
+        Ok(Matrix::new(map.rows(), map.cols(), data))
     }
 
     /// What was kept of a site.

@@ -49,6 +49,8 @@ pub enum Command {
     HeadOff,
     LinkOff,
     Over,
+    FlowHeads,
+    FlowLayers,
     Receives,
     Back,
     Forward,
@@ -65,6 +67,7 @@ pub enum Command {
     Glyphs,
     Words,
     Special,
+    Values,
     Brighter,
     Darker,
     Filter,
@@ -115,6 +118,11 @@ pub enum Action {
     },
     /// The screen has another size.
     Resize,
+    /// The terminal told its background.
+    Background {
+        /// Whether it is light.
+        light: bool,
+    },
     /// The engine tells something.
     Engine(Event),
     /// The survey of a capture's heads advanced.

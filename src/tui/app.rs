@@ -13,8 +13,9 @@ use super::reading::{Axis, Reading};
 use super::survey::Survey;
 use super::theme::Theme;
 use super::trial::Trial;
-use crate::capture::Capture;
+use crate::capture::{Capture, Weights};
 use crate::engine::{ModelInfo, RunOptions};
+use crate::matrix::Matrix;
 use crate::progress::Progress;
 use crate::site::{Head, Kind, Site};
 use crate::text::label;
@@ -68,6 +69,8 @@ pub enum Over {
     Mean,
     /// The maximum over them.
     Max,
+    /// Each of them in a hue of its own, over each other.
+    Hues,
 }
 
 impl Over {
@@ -77,15 +80,49 @@ impl Over {
             Over::Head => "head",
             Over::Mean => "mean",
             Over::Max => "maximum",
+            Over::Hues => "hues",
+        }
+    }
+
+    /// The next of the four.
+    pub fn next(self) -> Self {
+        match self {
+            Over::Head => Over::Mean,
+            Over::Mean => Over::Max,
+            Over::Max => Over::Hues,
+            Over::Hues => Over::Head,
+        }
+    }
+}
+
+/// What the flow is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FlowOf {
+    /// The mean of the heads' weights.
+    #[default]
+    Mean,
+    /// The largest of the heads' weights.
+    Max,
+    /// Contributions that are measured with the values (ALTI).
+    Alti,
+}
+
+impl FlowOf {
+    /// Its name on the screen.
+    pub fn name(self) -> &'static str {
+        match self {
+            FlowOf::Mean => "mean",
+            FlowOf::Max => "largest",
+            FlowOf::Alti => "ALTI",
         }
     }
 
     /// The next of the three.
     pub fn next(self) -> Self {
         match self {
-            Over::Head => Over::Mean,
-            Over::Mean => Over::Max,
-            Over::Max => Over::Head,
+            FlowOf::Mean => FlowOf::Max,
+            FlowOf::Max => FlowOf::Alti,
+            FlowOf::Alti => FlowOf::Mean,
         }
     }
 }
@@ -279,6 +316,12 @@ pub struct App {
     pub distance: usize,
     /// Whose weights shade the texts.
     pub over: Over,
+    /// What the flow is made of.
+    pub flow: FlowOf,
+    /// What maps show.
+    pub weights: Weights,
+    /// The flow of the selected layer alone, instead of that through all layers.
+    pub one_layer: bool,
     /// Texts show what the selected key receives, instead of what the selected query gives.
     pub receives: bool,
     /// Heads and links of the selected kind alone.
@@ -341,6 +384,9 @@ impl App {
             sides: None,
             distance: 4,
             over: Over::default(),
+            flow: FlowOf::default(),
+            weights: Weights::default(),
+            one_layer: false,
             receives: false,
             one_kind: false,
             sort: 0,
@@ -392,6 +438,18 @@ impl App {
         let (source, target) =
             self.info.as_ref().map(|info| info.default_languages.clone()).unwrap_or_default();
         (self.run.src_lang.clone().or(source), self.run.tgt_lang.clone().or(target))
+    }
+
+    /// A head's map as it is weighed; `None` where there is none.
+    pub fn map(&self, head: Head) -> Option<Matrix> {
+        let capture = self.capture.as_ref()?;
+        if self.is_weighed() { capture.value_weighted_map(head).ok() } else { capture.map(head).ok() }
+    }
+
+    /// Whether maps are value-weighted: asked for, and known.
+    pub fn is_weighed(&self) -> bool {
+        let known = || self.capture.as_ref().is_some_and(|capture| !capture.flows.is_empty());
+        self.weights == Weights::Values && known()
     }
 
     /// Number of layers of the selected kind.

@@ -38,6 +38,7 @@ struct SheetKey {
     words: bool,
     special: Special,
     filter: Option<String>,
+    weighed: bool,
 }
 
 /// The last map and the last pixels.
@@ -95,6 +96,7 @@ fn key(app: &App) -> SheetKey {
         head: app.place.head,
         words: app.reading.words,
         special: app.reading.special,
+        weighed: app.is_weighed(),
         filter: app.sides.as_ref().map(|_| app.filter.text().to_string()),
     }
 }

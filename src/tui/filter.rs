@@ -118,7 +118,7 @@ impl Sides {
 /// The selected map as it is read, with all its rows and columns.
 fn whole(app: &App) -> Option<Matrix> {
     let head = app.place.head;
-    let map = app.capture.as_ref()?.map(head).ok()?;
+    let map = app.map(head)?;
     Some(reading::read(&map, app.axes.queries(head.kind()), app.axes.keys(head.kind()), &app.reading))
 }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread;
+use std::time::Duration;
 
-use ratatui::crossterm::event::{self, Event as TerminalEvent};
+use ratatui::crossterm::event::{self, Event as TerminalEvent, KeyCode, KeyModifiers};
 
 use super::action::Effect;
 use super::survey::{self, Surveyed};
@@ -17,6 +18,11 @@ use crate::error::Result;
 pub enum Message {
     /// The user.
     Terminal(TerminalEvent),
+    /// The terminal told its background.
+    Background {
+        /// Whether it is light.
+        light: bool,
+    },
     /// The engine.
     Engine(Event),
     /// The survey.
@@ -49,13 +55,17 @@ pub struct World {
 }
 
 impl World {
-    /// Starts the threads that listen.
+    /// Starts to listen to signals and panics.
     pub fn start(sender: Sender<Message>, ask: super::Ask) -> Result<Self> {
         hook_panics(sender.clone());
-        listen(sender.clone());
         #[cfg(unix)]
         listen_to_signals(sender.clone())?;
         Ok(Self { ask, sender, newest: Arc::default() })
+    }
+
+    /// Starts to listen to the terminal; first to its answers, where it was asked.
+    pub fn listen(&self, asked: bool) {
+        listen(self.sender.clone(), asked);
     }
 
     /// Carries out what an update asked for.
@@ -95,11 +105,30 @@ impl World {
     }
 }
 
+/// How long a terminal is given to answer. The screen does not wait for it.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// Sends what the terminal says, from a thread of its own.
-fn listen(sender: Sender<Message>) {
+fn listen(sender: Sender<Message>, asked: bool) {
     thread::spawn(move || {
+        let mut late = false;
+        if asked {
+            let answer = terminal::answers(PATIENCE);
+            late = !answer.complete;
+            let told = answer.light.map(|light| Message::Background { light });
+            let typed = answer.typed.into_iter().map(|key| Message::Terminal(TerminalEvent::Key(key)));
+            for message in told.into_iter().chain(typed) {
+                if sender.send(message).is_err() {
+                    return;
+                }
+            }
+        }
         loop {
             match event::read() {
+                Ok(event) if late && starts_an_answer(&event) => {
+                    skip_an_answer();
+                    late = false;
+                }
                 Ok(event) => {
                     if sender.send(Message::Terminal(event)).is_err() {
                         return;
@@ -113,6 +142,29 @@ fn listen(sender: Sender<Message>) {
             }
         }
     });
+}
+
+/// An answer that comes late reads like keys: Alt-], then its text.
+fn starts_an_answer(event: &TerminalEvent) -> bool {
+    matches!(event, TerminalEvent::Key(key)
+        if key.code == KeyCode::Char(']') && key.modifiers.contains(KeyModifiers::ALT))
+}
+
+/// Drops the rest of a late answer, up to its end or to a pause.
+fn skip_an_answer() {
+    const LONGEST: usize = 64;
+    for _ in 0..LONGEST {
+        if !event::poll(Duration::from_millis(100)).unwrap_or(false) {
+            return;
+        }
+        if let Ok(TerminalEvent::Key(key)) = event::read() {
+            let bell = key.code == KeyCode::Char('g') && key.modifiers.contains(KeyModifiers::CONTROL);
+            let end = key.code == KeyCode::Char('\\') && key.modifiers.contains(KeyModifiers::ALT);
+            if bell || end {
+                return;
+            }
+        }
+    }
 }
 
 #[cfg(unix)]

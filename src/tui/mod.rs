@@ -6,6 +6,7 @@
 //! surveys, signals) comes through one channel; all that is there is taken, then one frame is drawn.
 
 pub mod action;
+pub mod answers;
 pub mod app;
 pub mod cache;
 pub mod compare;
@@ -120,6 +121,10 @@ pub fn run_with(start: Start, settings: Settings, connect: impl FnOnce(Tell) -> 
         saved.restore(&mut app);
     }
     let mut screen = Screen::enter()?;
+    if settings.ask {
+        screen.ask()?;
+    }
+    world.listen(settings.ask);
     world.perform(&mut screen, vec![Effect::Ask(Request::Open(start.model.clone()))])?;
     let ended = explore(&mut app, &mut screen, &world, &inbox);
     drop(screen);
@@ -182,6 +187,7 @@ fn take(app: &mut App, screen: &mut Screen, world: &messages::World, message: Me
             Some(action) => action,
             None => return Ok(Taken::GoOn),
         },
+        Message::Background { light } => Action::Background { light },
         Message::Engine(event) => Action::Engine(event),
         Message::Surveyed(part) => Action::Surveyed(part),
         Message::Crashed(message) => Action::Crashed(message),

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::app::{App, Over, View};
+use super::app::{App, FlowOf, Over, View};
 use super::filter::Filter;
 use super::links::Keep;
 use super::reading::{Reading, Special};
+use crate::capture::Weights;
 use crate::engine::{Device, OpenOptions, RunOptions};
 use crate::error::{Error, Result};
 use crate::paint::{Pool, Scale};
@@ -50,6 +51,9 @@ pub struct Saved {
     pub distance: usize,
     pub over: String,
     pub receives: bool,
+    pub flow: String,
+    pub values: bool,
+    pub one_layer: bool,
     pub one_kind: bool,
     pub sort: usize,
     pub reverse: bool,
@@ -61,7 +65,9 @@ pub struct Saved {
 const DEVICES: [(&str, Device); 3] = [("cpu", Device::Cpu), ("cuda", Device::Cuda), ("metal", Device::Metal)];
 const SPECIALS: [(&str, Special); 3] =
     [("show", Special::Show), ("hide", Special::Hide), ("renormalise", Special::Renormalise)];
-const OVERS: [(&str, Over); 3] = [("head", Over::Head), ("mean", Over::Mean), ("maximum", Over::Max)];
+const OVERS: [(&str, Over); 4] =
+    [("head", Over::Head), ("mean", Over::Mean), ("maximum", Over::Max), ("hues", Over::Hues)];
+const FLOWS: [(&str, FlowOf); 3] = [("mean", FlowOf::Mean), ("largest", FlowOf::Max), ("alti", FlowOf::Alti)];
 const KEEPS: [(&str, Keep); 3] = [("all", Keep::All), ("words", Keep::Words), ("no-sinks", Keep::NoSinks)];
 
 fn named<T: Copy + PartialEq>(names: &[(&str, T)], value: T) -> String {
@@ -121,6 +127,9 @@ impl Saved {
             distance: app.distance,
             over: named(&OVERS, app.over),
             receives: app.receives,
+            flow: named(&FLOWS, app.flow),
+            values: app.weights == Weights::Values,
+            one_layer: app.one_layer,
             one_kind: app.one_kind,
             sort: app.sort,
             reverse: app.reverse,
@@ -150,6 +159,7 @@ impl Saved {
             tgt_lang: self.tgt_lang.clone(),
             beams: self.beams,
             max_new_tokens: self.max_new_tokens,
+            values: self.values,
             ..RunOptions::default()
         })
     }
@@ -182,6 +192,9 @@ impl Saved {
         app.distance = if self.distance == 0 { app.distance } else { self.distance.min(9999) };
         app.over = value_of(&OVERS, &self.over).unwrap_or_default();
         app.receives = self.receives;
+        app.flow = value_of(&FLOWS, &self.flow).unwrap_or_default();
+        app.weights = if self.values { Weights::Values } else { Weights::Attention };
+        app.one_layer = self.one_layer;
         app.one_kind = self.one_kind;
         app.sort = self.sort.min(super::views::heads::ORDER.len() - 1);
         app.reverse = self.reverse;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::analysis::Context;
+use crate::analysis::alti::{alti, alti_plus};
 use crate::analysis::links::{Link, LinkFilter, links};
 use crate::analysis::merge::{CrossRollout, Merge, cross_rollout, merge, rollout};
 use crate::analysis::metrics::{HeadMetrics, head_metrics};
@@ -33,7 +34,7 @@ pub struct Survey {
     /// Whether all are.
     pub complete: bool,
     /// The rollout of the whole model, where it could be computed.
-    pub flow: Option<CrossRollout>,
+    pub flow: Option<Flows>,
     /// Why it could not.
     pub no_flow: Option<String>,
 }
@@ -50,7 +51,18 @@ pub struct Surveyed {
     /// Whether these were the last.
     pub complete: bool,
     /// The rollout, or why there is none; comes with the last part.
-    pub flow: Option<Result<CrossRollout, String>>,
+    pub flow: Option<Result<Flows, String>>,
+}
+
+/// The rollout of the whole model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flows {
+    /// Of the mean of each layer's heads.
+    pub mean: CrossRollout,
+    /// Of the largest weight of each layer's heads, rows brought to a sum of 1.
+    pub max: CrossRollout,
+    /// ALTI+, where the capture keeps contributions.
+    pub alti: Option<CrossRollout>,
 }
 
 /// Measures every head of a capture, site by site; `tell` is called after each and stops the work by
@@ -79,7 +91,7 @@ const LONGEST_FLOW: usize = 768;
 /// Share of the residual connection in a rollout (Abnar and Zuidema 2020).
 const RESIDUAL: f32 = 0.5;
 
-fn flow(capture: &Capture) -> Result<CrossRollout, String> {
+fn flow(capture: &Capture) -> Result<Flows, String> {
     for kind in Kind::ALL {
         if capture.layers(kind) == 0 {
             return Err(format!("the flow through all layers needs all kinds: {}", capture.why_absent(kind)));
@@ -89,21 +101,41 @@ fn flow(capture: &Capture) -> Result<CrossRollout, String> {
     if target.max(source) > LONGEST_FLOW {
         return Err(format!("the flow through all layers is shown for texts of up to {LONGEST_FLOW} tokens"));
     }
-    let layers = |kind: Kind| -> crate::error::Result<Vec<Matrix>> {
+    let layers = |kind: Kind, how: Merge| -> crate::error::Result<Vec<Matrix>> {
         (0..capture.layers(kind))
             .map(|layer| {
                 let site = Site::new(kind, layer);
                 let maps: crate::error::Result<Vec<Matrix>> =
                     (0..capture.heads(site)).map(|head| capture.map(site.head(head))).collect();
-                merge(&maps?, Merge::Mean)
+                merge(&maps?, how).map(|map| if how == Merge::Max { rows_to_one(&map) } else { map })
             })
             .collect()
     };
-    let all = || {
-        let encoder = rollout(&layers(Kind::Encoder)?, RESIDUAL)?;
-        cross_rollout(&encoder, &layers(Kind::Decoder)?, &layers(Kind::Cross)?, RESIDUAL)
+    let all = |how: Merge| {
+        let encoder = rollout(&layers(Kind::Encoder, how)?, RESIDUAL)?;
+        cross_rollout(&encoder, &layers(Kind::Decoder, how)?, &layers(Kind::Cross, how)?, RESIDUAL)
     };
-    all().map_err(|error| error.to_string())
+    let with_values = || {
+        let encoder = alti(&capture.contributions(Kind::Encoder)?)?;
+        let (own, cross) = (capture.contributions(Kind::Decoder)?, capture.contributions(Kind::Cross)?);
+        alti_plus(&encoder, &own, &cross)
+    };
+    let kept = !capture.flows.is_empty();
+    let flows = || {
+        let alti = kept.then(with_values).transpose()?;
+        Ok(Flows { mean: all(Merge::Mean)?, max: all(Merge::Max)?, alti })
+    };
+    flows().map_err(|error: crate::error::Error| error.to_string())
+}
+
+/// The map with each row divided by its sum; rows of zeros stay.
+fn rows_to_one(map: &Matrix) -> Matrix {
+    let mut data = Vec::with_capacity(map.rows() * map.cols());
+    for row in 0..map.rows() {
+        let sum: f32 = map.row(row).iter().sum();
+        data.extend(map.row(row).iter().map(|weight| if sum > 0.0 { weight / sum } else { 0.0 }));
+    }
+    Matrix::new(map.rows(), map.cols(), data)
 }
 
 /// The context of a kind's maps.

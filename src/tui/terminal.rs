@@ -1,7 +1,8 @@
 //! The terminal's modes: set and undone here and nowhere else.
 
-use std::io::{self, Stdout, Write, stdout};
+use std::io::{self, IsTerminal, Stdout, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -12,6 +13,7 @@ use ratatui::crossterm::terminal::{
 };
 use ratatui::crossterm::{cursor, execute, queue};
 
+use super::answers::Answer;
 use super::app::App;
 use super::cache::Cache;
 use super::views;
@@ -35,6 +37,12 @@ impl Screen {
         set_modes().map_err(failed)?;
         let inner = Terminal::new(CrosstermBackend::new(stdout())).map_err(failed)?;
         Ok(Self { inner })
+    }
+
+    /// Asks the terminal what it is; see [`answers`].
+    pub fn ask(&mut self) -> Result<()> {
+        let mut out = stdout();
+        out.write_all(super::answers::QUESTION.as_bytes()).and_then(|()| out.flush()).map_err(failed)
     }
 
     /// Draws the state and notes where things are. Only cells that changed are sent.
@@ -126,6 +134,40 @@ pub fn restore() {
     let _ = execute!(out, ratatui::crossterm::event::DisableMouseCapture);
     let _ = execute!(out, EndSynchronizedUpdate, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
     let _ = disable_raw_mode();
+}
+
+/// What the terminal answers within `patience`, and what is typed meanwhile. Nothing where keys do not come from
+/// standard input.
+#[cfg(unix)]
+pub fn answers(patience: Duration) -> Answer {
+    let end = Instant::now() + patience;
+    let mut bytes = Vec::new();
+    let mut answer = Answer::default();
+    while io::stdin().is_terminal() && !answer.complete {
+        let left = end.saturating_duration_since(Instant::now()).as_millis();
+        let mut wanted = libc::pollfd { fd: libc::STDIN_FILENO, events: libc::POLLIN, revents: 0 };
+        // SAFETY: one pollfd, which lives through the call.
+        let ready = unsafe { libc::poll(&mut wanted, 1, i32::try_from(left).unwrap_or(0)) };
+        if left == 0 || ready <= 0 {
+            break;
+        }
+        let mut buffer = [0u8; 256];
+        // SAFETY: the buffer is ours and as long as it says.
+        let count = unsafe { libc::read(libc::STDIN_FILENO, buffer.as_mut_ptr().cast(), buffer.len()) };
+        let Some(read) = usize::try_from(count).ok().filter(|&count| count > 0).and_then(|n| buffer.get(..n))
+        else {
+            break;
+        };
+        bytes.extend_from_slice(read);
+        answer = super::answers::parse(&bytes);
+    }
+    answer
+}
+
+/// Elsewhere the terminal is not asked.
+#[cfg(not(unix))]
+pub fn answers(_: Duration) -> Answer {
+    Answer { complete: true, ..Answer::default() }
 }
 
 /// Base64 with padding (RFC 4648), which OSC 52 wants.

@@ -26,7 +26,12 @@ use crate::site::{Kind, Site};
 pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
     let by_user = !matches!(
         action,
-        Action::Engine(_) | Action::Surveyed(_) | Action::Resize | Action::Crashed(_) | Action::End
+        Action::Engine(_)
+            | Action::Surveyed(_)
+            | Action::Resize
+            | Action::Background { .. }
+            | Action::Crashed(_)
+            | Action::End
     );
     app.untouched &= !by_user;
     let effects = apply(app, action);
@@ -47,6 +52,10 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
         Action::Click { at, drag } => click::click(app, at, drag),
         Action::Wheel { at, steps, across } => click::wheel(app, at, steps, across),
         Action::Resize => Vec::new(),
+        Action::Background { light } => {
+            app.theme = app.theme.clone().on(light);
+            Vec::new()
+        }
         Action::Engine(event) => engine::event(app, event),
         Action::Surveyed(part) => {
             if part.serial == app.serial && part.distance == app.distance {
@@ -121,6 +130,7 @@ fn command_(app: &mut App, command: Command) -> Vec<Effect> {
         Command::EditSource => edit(app, Side::Source),
         Command::EditTarget => edit(app, Side::Target),
         Command::Generate => return generate(app),
+        Command::Values => return engine::weigh(app),
         Command::Filter => app.overlays.push(Overlay::Edit(Side::Filter, Editor::new(app.filter.text()))),
         Command::SourceLanguage => engine::choose_language(app, picker::Purpose::SourceLanguage),
         Command::TargetLanguage => engine::choose_language(app, picker::Purpose::TargetLanguage),
@@ -269,6 +279,8 @@ fn look(app: &mut App, command: Command) -> bool {
         Command::OneKind => app.one_kind = !app.one_kind,
         Command::Keep => app.keep = app.keep.next(),
         Command::Over => app.over = app.over.next(),
+        Command::FlowHeads => app.flow = app.flow.next(),
+        Command::FlowLayers => app.one_layer = !app.one_layer,
         Command::Receives => app.receives = !app.receives,
         Command::Colormap => {
             let sequential = &Colormap::ALL[..Colormap::ALL.len() - 1];

@@ -347,6 +347,55 @@ fn a_multilingual_model_says_which_languages_it_takes() {
     assert!(driver.app.overlays.is_empty() && driver.app.notice.is_some());
 }
 
+#[test]
+fn flow_is_of_all_layers_or_of_one() {
+    let mut driver = Driver::over(made::sentence(), (120, 40));
+    let flows = driver.app.survey.flow.clone().expect("a flow");
+    for flow in [&flows.mean, &flows.max] {
+        for row in 0..flow.source.rows() {
+            let sum: f32 = flow.source.row(row).iter().chain(flow.prefix.row(row)).sum();
+            assert!((sum - 1.0).abs() < 1e-4, "row {row} sums to {sum}");
+        }
+    }
+    driver.press(":cross 1.0<enter>6<home>lld");
+    let capture = made::sentence();
+    let site = attn_tui::site::Site::new(attn_tui::site::Kind::Cross, 1);
+    let weights = |head: usize| capture.map(site.head(head)).unwrap().row(2).to_vec();
+    let heads: Vec<Vec<f32>> = (0..6).map(weights).collect();
+    let mean = (0..12).map(|key| heads.iter().map(|row| row[key]).sum::<f32>() / 6.0).fold(0.0, f32::max);
+    let most = heads.iter().flatten().copied().fold(0.0, f32::max);
+    let screen = crate::screens::screen_text(&driver.draw());
+    assert!(
+        screen.contains("cross.1: mean of 6 heads") && screen.contains(&format!("{mean:.3}")),
+        "{screen}"
+    );
+    driver.press("o");
+    let screen = crate::screens::screen_text(&driver.draw());
+    assert!(screen.contains("cross.1: largest of 6") && screen.contains(&format!("{most:.3}")), "{screen}");
+    driver.press("d");
+    assert!(crate::screens::screen_text(&driver.draw()).contains("rollout of the heads' largest"));
+}
+
+#[test]
+fn marked_heads_lie_over_each_other() {
+    let mut driver = Driver::over(made::sentence(), (120, 40));
+    driver.press(":cross 1.2<enter>3<space>l<space>2ooo");
+    let screen = crate::screens::screen_text(&driver.draw());
+    assert!(screen.contains("hues of 2 marked cross heads") && screen.contains("■ 1.2  ■ 1.3"), "{screen}");
+    driver.press("o");
+    assert_eq!(driver.app.over.name(), "head");
+}
+
+#[test]
+fn the_terminal_tells_its_background() {
+    let mut driver = Driver::over(made::sentence(), (80, 24));
+    let place_before = place(&driver);
+    driver.act(Action::Background { light: true });
+    assert!(driver.app.theme.light);
+    assert_eq!(place(&driver), place_before);
+    assert_eq!(driver.app.theme.colormap, attn_tui::paint::Colormap::Ink);
+}
+
 /// Where a text stands on the screen.
 fn find(driver: &mut Driver, text: &str) -> Rect {
     let buffer = driver.draw();

@@ -236,6 +236,7 @@ fn map() {
     snapshots("map-decoder", &made::sentence(), "<backtab>jj]");
     snapshots("map-awkward", &made::awkward(), "jl");
     snapshots("map-long", &made::long(300), "z");
+    snapshots("map-filter", &made::sentence(), "F| >0.5<enter>((");
 }
 
 #[test]
@@ -250,6 +251,7 @@ fn text() {
     snapshots("text-encoder", &made::sentence(), "<tab>2ll");
     snapshots("text-received", &made::awkward(), "2do");
     snapshots("text-mean", &made::sentence(), "2o");
+    snapshots("text-hues", &made::sentence(), "3<space>l<space>2ooojj");
 }
 
 #[test]
@@ -267,6 +269,7 @@ fn links() {
 #[test]
 fn flow() {
     snapshots("flow", &made::sentence(), "6ll");
+    snapshots("flow-layer", &made::sentence(), "6lldo}");
 }
 
 #[test]
@@ -296,6 +299,7 @@ fn overlays() {
     snapshots("search", &made::sentence(), "/en");
     snapshots("edit-source", &made::sentence(), "s 注意 e\u{301}");
     snapshots("edit-target", &made::sentence(), "t");
+    snapshots("edit-filter", &made::sentence(), "Fjou | 3-9");
 }
 
 #[test]

@@ -285,3 +285,22 @@ fn a_head_is_switched_off_in_the_real_model() {
     terminal.press("q");
     assert!(terminal.end().success());
 }
+
+#[test]
+fn a_light_terminal_that_tells_so_gets_dark_text() {
+    let mut terminal = Terminal::start(80, 24, &[], &[]);
+    terminal.press("\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62c");
+    terminal.wait_for("looks at");
+    let start = Instant::now();
+    let accent = || {
+        let parser = terminal.screen.lock().expect("the screen");
+        parser.screen().cell(0, 1).map(|cell| cell.fgcolor())
+    };
+    while accent() != Some(vt100::Color::Rgb(0, 92, 160)) {
+        assert!(start.elapsed() < PATIENCE, "still {:?}", accent());
+        thread::sleep(Duration::from_millis(20));
+    }
+    terminal.press("q");
+    assert!(terminal.end().success());
+    terminal.is_restored();
+}

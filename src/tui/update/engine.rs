@@ -1,6 +1,7 @@
 //! What the engine tells, and what it is asked.
 
 use super::{show_error, survey};
+use crate::capture::Weights;
 use crate::engine::{Event, Request, RunOptions};
 use crate::site::Knockout;
 use crate::tui::action::Effect;
@@ -51,6 +52,7 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             app.axes = Axes::new(&capture, &app.reading);
             app.capture = Some(capture);
             app.survey = Survey::default();
+            unweigh(app, "this model has no values to weigh by");
             app.settle();
             app.compare();
             survey(app)
@@ -63,12 +65,14 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
         }
         Event::Failed(error) => {
             drop_trial(app);
+            unweigh(app, "");
             let hint = error.hint();
             show_error(app, error.to_string(), hint);
             Vec::new()
         }
         Event::Cancelled => {
             drop_trial(app);
+            unweigh(app, "");
             if app.pending == 0 {
                 app.notice = Some("stopped".into());
             }
@@ -133,4 +137,33 @@ pub fn take_language(app: &mut App, purpose: Purpose, at: usize) -> Vec<Effect> 
         _ => app.run.tgt_lang = name,
     }
     run(app)
+}
+
+/// Weights alone, where the capture has nothing to weigh them by and none is on its way.
+fn unweigh(app: &mut App, why: &str) {
+    if app.pending == 0 && app.weights == Weights::Values && !app.is_weighed() {
+        app.weights = Weights::Attention;
+        if !why.is_empty() {
+            app.notice = Some(why.into());
+        }
+    }
+}
+
+/// Value-weighted maps, or weights alone again. The model runs anew where the norms of the values are not known.
+pub fn weigh(app: &mut App) -> Vec<Effect> {
+    let Some(capture) = &app.capture else { return Vec::new() };
+    if app.weights == Weights::Values {
+        app.weights = Weights::Attention;
+    } else if capture.weights == Weights::Values {
+        app.notice = Some("the maps of this capture are value-weighted already".into());
+    } else if !capture.flows.is_empty() {
+        app.weights = Weights::Values;
+    } else if app.info.is_none() {
+        app.notice = Some("this capture keeps no norms of values, and has no model to find them".into());
+    } else {
+        app.weights = Weights::Values;
+        app.run.values = true;
+        return run(app);
+    }
+    Vec::new()
 }

@@ -1,5 +1,5 @@
 //! How much of an output token comes from each source token and each earlier target token, through all
-//! layers: the rollout of an encoder-decoder.
+//! layers: the rollout of an encoder-decoder; or through the heads of one layer.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,16 +7,23 @@ use ratatui::layout::Rect;
 use super::grid::thumbnail;
 use super::map::rule;
 use super::panel::{Panel, halves};
-use crate::analysis::merge::CrossRollout;
-use crate::tui::app::App;
+use crate::analysis::merge::{Merge, merge};
+use crate::capture::Capture;
+use crate::matrix::Matrix;
+use crate::site::{Kind, Site};
+use crate::tui::action::Command;
+use crate::tui::app::{App, FlowOf};
 use crate::tui::cache::max_of;
 use crate::tui::layout::{Hit, Layout};
-use crate::tui::reading::read_row;
+use crate::tui::reading::{Axis, read_row};
 use crate::tui::widgets::cells::{fit, part, put, wrap};
 
 /// Draws the view.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
-    let Some(flow) = &app.survey.flow else {
+    if app.one_layer {
+        return one_layer(buf, area, app, layout);
+    }
+    let Some(flows) = &app.survey.flow else {
         let why = match (&app.survey.no_flow, app.survey.complete) {
             (Some(why), _) => why.clone(),
             (None, _) => "rolling attention out through all layers …".into(),
@@ -28,36 +35,129 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         }
         return;
     };
+    let flow = match app.flow {
+        FlowOf::Mean => Some(&flows.mean),
+        FlowOf::Max => Some(&flows.max),
+        FlowOf::Alti => flows.alti.as_ref(),
+    };
+    let Some(flow) = flow else { return no_values(buf, area, app) };
     let row = app.axes.input.unit_of(app.place.target_query);
+    if app.flow == FlowOf::Alti {
+        let read = |map: &Matrix, keys: &Axis| read_row(map, &app.axes.input, keys, &app.reading, row);
+        let (source, prefix) = (read(&flow.source, &app.axes.source), read(&flow.prefix, &app.axes.input));
+        let share = |row: &[f32]| row.iter().sum::<f32>();
+        let titles = [
+            format!("{:.2} comes from the source", share(&source)),
+            format!("{:.2} comes from the prefix", share(&prefix)),
+        ];
+        let below = "all rows, through all layers: ALTI+, contributions measured with the values".into();
+        let maps = Some((below, &flow.source, &flow.prefix));
+        return sides(buf, area, app, titles, [&source, &prefix], maps, layout);
+    }
     // with attention weights alone, how much comes from the source at all is fixed by the residual's share:
     // only how it is shared out among tokens says something, so each side is brought to a sum of 1
     let source = normalised(read_row(&flow.source, &app.axes.input, &app.axes.source, &app.reading, row));
     let prefix = normalised(read_row(&flow.prefix, &app.axes.input, &app.axes.input, &app.reading, row));
-    let picture = if area.height >= 20 { area.height / 3 } else { 0 };
+    let titles = ["shares of what comes from the source", "shares of what comes from the prefix"];
+    let how = app.flow.name();
+    let below = format!("all rows, through all layers: rollout of the heads' {how}, residual ½");
+    let maps = Some((below, &flow.source, &flow.prefix));
+    sides(buf, area, app, titles.map(String::from), [&source, &prefix], maps, layout);
+}
+
+/// The selected layer alone: its heads merged, without any flow through other layers.
+fn one_layer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
+    let Some(capture) = &app.capture else { return };
+    if app.flow == FlowOf::Alti {
+        return one_layer_with_values(buf, area, app, capture, layout);
+    }
+    let how = if app.flow == FlowOf::Max { Merge::Max } else { Merge::Mean };
+    let of = |kind: Kind| -> (String, Vec<f32>, Option<Matrix>) {
+        let layer = app.place.head.layer().min(capture.layers(kind).saturating_sub(1));
+        let site = Site::new(kind, layer);
+        let heads = capture.heads(site);
+        let maps: Vec<Matrix> = (0..heads).filter_map(|head| app.map(site.head(head))).collect();
+        let (queries, keys) = (app.axes.queries(kind), app.axes.keys(kind));
+        let row = queries.unit_of(app.place.target_query);
+        let rows: Vec<Matrix> = maps
+            .iter()
+            .map(|map| Matrix::new(1, keys.len(), read_row(map, queries, keys, &app.reading, row)))
+            .collect();
+        let merged = merge(&rows, how).map(|row| row.as_slice().to_vec()).unwrap_or_default();
+        let small = |head| app.survey.heads.get(&site.head(head)).map(|facts| facts.thumbnail.clone());
+        let thumbnails: Vec<Matrix> = (0..heads).filter_map(small).collect();
+        let name = app.flow.name();
+        (format!("{site}: {name} of {heads} heads"), merged, merge(&thumbnails, how).ok())
+    };
+    let (left, source, source_map) = of(Kind::Cross);
+    let (right, prefix, prefix_map) = of(Kind::Decoder);
+    let maps = source_map.as_ref().zip(prefix_map.as_ref());
+    let maps = maps.map(|(a, b)| ("all rows of this layer".to_string(), a, b));
+    sides(buf, area, app, [left, right], [&source, &prefix], maps, layout);
+}
+
+/// The selected layer's contributions, measured with the values.
+fn one_layer_with_values(buf: &mut Buffer, area: Rect, app: &App, capture: &Capture, layout: &mut Layout) {
+    let site =
+        |kind: Kind| Site::new(kind, app.place.head.layer().min(capture.layers(kind).saturating_sub(1)));
+    let of = |kind: Kind| capture.flow(site(kind)).map(|flow| &flow.contributions);
+    let (Ok(cross), Ok(own)) = (of(Kind::Cross), of(Kind::Decoder)) else { return no_values(buf, area, app) };
+    let row = app.axes.input.unit_of(app.place.target_query);
+    let read = |map: &Matrix, keys: &Axis| read_row(map, &app.axes.input, keys, &app.reading, row);
+    let (source, prefix) = (read(cross, &app.axes.source), read(own, &app.axes.input));
+    let titles = [
+        format!("{}: contributions (ALTI), the rest is kept", site(Kind::Cross)),
+        format!("{}: contributions (ALTI)", site(Kind::Decoder)),
+    ];
+    sides(buf, area, app, titles, [&source, &prefix], None, layout);
+}
+
+fn no_values(buf: &mut Buffer, area: Rect, app: &App) {
+    let key = app.keymap.keys(Command::Values).first().cloned().unwrap_or_default();
+    let text = format!("ALTI needs what the values add: {key} runs the model and keeps it.");
+    for (y, line) in (area.y + 1..area.bottom()).zip(wrap(&text, usize::from(area.width.saturating_sub(4)))) {
+        put(buf, area, area.x + 2, y, &line, app.theme.dim());
+    }
+}
+
+/// Source and prefix of the selected row, and below them the maps of all rows.
+fn sides(
+    buf: &mut Buffer,
+    area: Rect,
+    app: &App,
+    [left_title, right_title]: [String; 2],
+    [source, prefix]: [&[f32]; 2],
+    maps: Option<(String, &Matrix, &Matrix)>,
+    layout: &mut Layout,
+) {
+    let row = app.axes.input.unit_of(app.place.target_query);
+    let picture = if area.height >= 20 && maps.is_some() { area.height / 3 } else { 0 };
     let (left, right) = halves(part(area, 0, 0, area.width, area.height - picture));
     Panel {
-        title: "shares of what comes from the source".into(),
+        title: left_title,
         axis: &app.axes.source,
-        weights: &source,
-        top: app.reading.scale.top(max_of(&source), 1.0),
+        weights: source,
+        overlaid: &[],
+        top: app.reading.scale.top(max_of(source), 1.0),
         query: None,
         key: None,
         hit: Hit::Source,
     }
     .draw(buf, left, app, layout);
     Panel {
-        title: "shares of what comes from the prefix".into(),
+        title: right_title,
         axis: &app.axes.input,
-        weights: &prefix,
-        top: app.reading.scale.top(max_of(&prefix), 1.0),
+        weights: prefix,
+        overlaid: &[],
+        top: app.reading.scale.top(max_of(prefix), 1.0),
         query: Some(row),
         key: None,
         hit: Hit::Target,
     }
     .draw(buf, right, app, layout);
-    if picture > 0 {
+    if let Some((title, source, prefix)) = maps.filter(|_| picture > 0) {
         let below = part(area, 0, area.height - picture, area.width, picture);
-        pictures(buf, below, app, flow);
+        pictures(buf, below, app, &title, source, prefix);
     }
 }
 
@@ -69,17 +169,12 @@ fn normalised(mut row: Vec<f32>) -> Vec<f32> {
     row
 }
 
-/// The whole rollout as two small maps, a row for each output token.
-fn pictures(buf: &mut Buffer, area: Rect, app: &App, flow: &CrossRollout) {
-    let title = "all rows, through all layers: rollout of the heads' mean, residual ½";
-    rule(
-        buf,
-        part(area, 0, 0, area.width, 1),
-        &[(1, &fit(title, usize::from(area.width).saturating_sub(4)))],
-        app,
-    );
+/// Two small maps side by side, a row for each output token.
+fn pictures(buf: &mut Buffer, area: Rect, app: &App, title: &str, source: &Matrix, prefix: &Matrix) {
+    let title = fit(title, usize::from(area.width).saturating_sub(4));
+    rule(buf, part(area, 0, 0, area.width, 1), &[(1, &title)], app);
     let (left, right) = halves(part(area, 0, 1, area.width, area.height - 1));
-    for (area, map, causal) in [(left, &flow.source, false), (right, &flow.prefix, true)] {
+    for (area, map, causal) in [(left, source, false), (right, prefix, true)] {
         let inner = part(area, 1, 0, area.width.saturating_sub(3).min(80), area.height);
         thumbnail(buf, inner, &app.theme, map, app.reading.scale, causal);
     }

@@ -320,6 +320,9 @@ fn notes(app: &App) -> [String; 2] {
     let reading = &app.reading;
     let mut notes: Vec<(String, String)> = Vec::new();
     let mut note = |long: &str, short: &str| notes.push((long.into(), short.into()));
+    if app.is_weighed() {
+        note("value-weighted (metrics and links: weights)", "value-weighted");
+    }
     if reading.words {
         note("words: keys summed, queries averaged", "words");
     }

@@ -2,10 +2,11 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Modifier;
+use ratatui::style::{Modifier, Style};
 
 use super::map::rule;
 use crate::tui::app::App;
+use crate::tui::cache::max_of;
 use crate::tui::layout::{Hit, Layout};
 use crate::tui::reading::Axis;
 use crate::tui::widgets::bar::bar;
@@ -18,8 +19,10 @@ pub struct Panel<'a> {
     pub title: String,
     /// Its places.
     pub axis: &'a Axis,
-    /// One weight a place; none where nothing shades it.
+    /// One weight a place; none where nothing shades it. The largest, where several heads lie over each other.
     pub weights: &'a [f32],
+    /// Heads that lie over each other, each in its hue: name and weights.
+    pub overlaid: &'a [(String, Vec<f32>)],
     /// The weight painted as full.
     pub top: f32,
     /// The place that asks.
@@ -35,6 +38,8 @@ impl Panel<'_> {
     pub fn draw(&self, buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         rule(buf, part(area, 0, 0, area.width, 1), &[(1, &self.title)], app);
         let inner = part(area, 1, 1, area.width.saturating_sub(2), area.height.saturating_sub(1));
+        let names = self.names(buf, inner, app);
+        let inner = part(inner, 0, names, inner.width, inner.height);
         let lines = passage::lines(self.axis, usize::from(inner.width), usize::from(inner.height)) as u16;
         let listed = if self.weights.is_empty() || inner.height < 5 { 0 } else { (inner.height / 2).min(12) };
         let text = part(inner, 0, 0, inner.width, lines.min(inner.height - listed));
@@ -44,7 +49,16 @@ impl Panel<'_> {
                 return app.theme.selected();
             }
             let Some(weight) = self.weights.get(place) else { return app.theme.text() };
-            let style = app.theme.shaded_text(app.reading.scale.unit(*weight, self.top));
+            let scale = app.reading.scale;
+            let style = if self.overlaid.is_empty() {
+                app.theme.shaded_text(scale.unit(*weight, self.top))
+            } else {
+                let level = |of: &(String, Vec<f32>)| {
+                    let top = max_of(&of.1);
+                    scale.unit(of.1.get(place).copied().unwrap_or(0.0), scale.top(top, top))
+                };
+                app.theme.overlaid_text(&self.overlaid.iter().map(level).collect::<Vec<_>>())
+            };
             if self.key == Some(place) {
                 style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
             } else {
@@ -61,6 +75,26 @@ impl Panel<'_> {
         }
     }
 
+    /// Names the heads that lie over each other, each in its hue; returns the rows this takes.
+    fn names(&self, buf: &mut Buffer, area: Rect, app: &App) -> u16 {
+        if self.overlaid.is_empty() || area.height < 3 {
+            return 0;
+        }
+        let mut x = area.x;
+        for (at, (name, _)) in self.overlaid.iter().enumerate() {
+            x = put(buf, area, x, area.y, &format!("■ {name}  "), app.theme.hue(at));
+        }
+        1
+    }
+
+    /// The head that lies over the others at a place: its name and its hue.
+    fn strongest(&self, place: usize, app: &App) -> Option<(&str, Style)> {
+        let weight = |of: &(String, Vec<f32>)| of.1.get(place).copied().unwrap_or(0.0);
+        let heads = self.overlaid.iter().enumerate();
+        let (at, (name, _)) = heads.max_by(|a, b| weight(a.1).total_cmp(&weight(b.1)))?;
+        Some((name, app.theme.hue(at)))
+    }
+
     fn list(&self, buf: &mut Buffer, area: Rect, app: &App) {
         let mut order: Vec<(usize, f32)> =
             self.weights.iter().copied().enumerate().filter(|(_, weight)| *weight > 0.0).collect();
@@ -75,7 +109,10 @@ impl Panel<'_> {
         for (y, (place, weight)) in (area.y..area.bottom()).zip(order) {
             let style = if self.key == Some(place) { app.theme.accent() } else { app.theme.text() };
             let x = put(buf, area, area.x, y, &fit_left(self.axis.label(place), labels), style);
-            let x = put(buf, area, x + 1, y, &format!("{weight:.3} "), style);
+            let mut x = put(buf, area, x + 1, y, &format!("{weight:.3} "), style);
+            if let Some((name, hue)) = self.strongest(place, app) {
+                x = put(buf, area, x, y, &format!("{name} "), hue);
+            }
             let room = usize::from(area.right().saturating_sub(x)).min(40);
             put(buf, area, x, y, &bar(weight / full, room), app.theme.bar());
         }
