@@ -1,5 +1,6 @@
 //! What one forward pass recorded: tokens and every attention map. Immutable once made.
 
+mod axes;
 mod file;
 mod flow;
 mod npz;

@@ -53,8 +53,8 @@ pub struct RunOptions {
     /// Keep the logits in the capture.
     pub logits: bool,
     /// Keep what value-weighted maps ([`Capture::value_weighted`]) and ALTI ([`Capture::contributions`]) need:
-    /// a number a head and key, and a map a site. It costs about as much time as the products of the pass, so
-    /// it is off by default.
+    /// a number a head and key, and a map a site. It costs little memory, but for long texts several times
+    /// the time of the pass (a vector of `d_model` a query, key and head), so it is off by default.
     pub values: bool,
     /// Parts of the attention to switch off.
     pub off: Vec<Knockout>,

@@ -141,7 +141,7 @@ impl Meaning {
             }
         } else if holds_alignments(&sentence_of(&path).0) {
             Ok(Self::Capture(path))
-        } else if looks_like_path(model) || is_capture_name(&path) {
+        } else if looks_like_path(model) || is_capture_name(&path) || begins_with_a_file(model) {
             Err(Error::NoSuchPath { path })
         } else {
             Ok(Self::Repository)
@@ -166,6 +166,11 @@ fn holds_alignments(path: &Path) -> bool {
     let mut head = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(1 << 16).read_to_end(&mut head));
     read.is_ok() && looks_like_alignments(&head)
+}
+
+/// Whether what stands before the last `@` is a file on disk, which no hub id is.
+fn begins_with_a_file(model: &str) -> bool {
+    model.rsplit_once('@').is_some_and(|(file, _)| Path::new(file).is_file())
 }
 
 /// Whether an argument can only be meant as a path: a hub id has at most one slash, and not at its ends.

@@ -186,6 +186,7 @@ fn soft_alignments_of_marian_and_nematus_open() {
     ok(&["export", &second, "-o", &csv]);
     assert!(std::fs::read_to_string(csv).unwrap().contains("cross,0,0,0,0,<start>,yes,0.9\n"));
     assert!(fails(&["show", &format!("{marian}@2")], 1).contains("sentences 0 to 1"));
+    assert!(fails(&["show", &format!("{marian}@x")], 1).contains("no such file"));
     let nematus = write("ali", "0 ||| ja ||| 0.5 ||| yes ||| 2 2\n0.75 0.25\n0.5 0.5\n");
     assert_eq!(json(&["heads", &nematus, "--json"]).len(), 1);
 }

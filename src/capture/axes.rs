@@ -1,0 +1,147 @@
+//! The axes of a capture file's maps: how long they are, and which tokens stand along them.
+
+use std::collections::HashMap;
+
+use super::MapStore;
+use crate::site::{Kind, Site};
+use crate::token::Token;
+
+type Parsed<T> = std::result::Result<T, String>;
+
+/// Sequence lengths that the maps agree on.
+pub struct Lengths {
+    /// Source tokens.
+    pub source: Option<usize>,
+    /// Target tokens.
+    pub target: Option<usize>,
+}
+
+impl Lengths {
+    /// From all maps.
+    pub fn of(maps: &MapStore) -> Parsed<Self> {
+        let mut lengths = Lengths { source: None, target: None };
+        let agree = |slot: &mut Option<usize>, found: usize, site: Site, what: &str| match *slot {
+            Some(known) if known != found => Err(format!("{site} has {found} {what} tokens, others {known}")),
+            _ => {
+                *slot = Some(found);
+                Ok(())
+            }
+        };
+        for (site, site_maps) in maps.sites() {
+            let [_, queries, keys] = site_maps.shape();
+            if site.kind == Kind::Encoder {
+                agree(&mut lengths.source, queries, site, "source")?;
+            } else {
+                agree(&mut lengths.target, queries, site, "target")?;
+            }
+            if site.kind == Kind::Decoder {
+                agree(&mut lengths.target, keys, site, "target")?;
+            } else {
+                agree(&mut lengths.source, keys, site, "source")?;
+            }
+        }
+        Ok(lengths)
+    }
+}
+
+/// Reads the token lists of the metadata; where Python left some out, what can be known is filled in.
+pub struct Tokens<'a> {
+    /// The metadata.
+    pub fields: &'a HashMap<String, String>,
+    /// Ids of special tokens.
+    pub special: Vec<u32>,
+}
+
+impl Tokens<'_> {
+    /// The tokens of `source` or `target`.
+    pub fn read(&self, side: &str, length: Option<usize>) -> Parsed<Vec<Token>> {
+        let ids = list::<u32>(self.fields, &format!("{side}_ids"))?;
+        let pieces = list::<String>(self.fields, &format!("{side}_tokens"))?;
+        let count = length.or(pieces.as_ref().map(Vec::len)).or(ids.as_ref().map(Vec::len)).unwrap_or(0);
+        self.join(side, ids, pieces, count)
+    }
+
+    /// What the decoder is fed; where it is not told, the target moved down behind a start token.
+    pub fn decoder_input(
+        &self,
+        source: &[Token],
+        target: &[Token],
+        length: Option<usize>,
+    ) -> Parsed<Vec<Token>> {
+        let count = length.unwrap_or(target.len());
+        let ids = list::<u32>(self.fields, "decoder_input_ids")?;
+        let mut pieces = list::<String>(self.fields, "decoder_input_tokens")?;
+        if pieces.is_none()
+            && let Some(ids) = &ids
+        {
+            // Row t is fed what row t-1 predicted; the start token may be spelt elsewhere in the file.
+            let spelling = |(row, &id): (usize, &u32)| {
+                let before = row.checked_sub(1).and_then(|before| target.get(before));
+                let known = before.filter(|token| token.id == id);
+                let known = known.or_else(|| source.iter().chain(target).find(|token| token.id == id));
+                known.map_or_else(
+                    || if row == 0 { "<start>".into() } else { format!("#{id}") },
+                    |t| t.piece.clone(),
+                )
+            };
+            pieces = Some(ids.iter().enumerate().map(spelling).collect());
+        }
+        if pieces.is_none() {
+            pieces = Some(
+                std::iter::once("<start>".to_string())
+                    .chain(target.iter().map(|token| token.piece.clone()))
+                    .take(count)
+                    .collect(),
+            );
+        }
+        let mut tokens = self.join("decoder_input", ids, pieces, count)?;
+        if let Some(first) = tokens.first_mut() {
+            first.special = true;
+        }
+        Ok(tokens)
+    }
+
+    fn join(
+        &self,
+        side: &str,
+        ids: Option<Vec<u32>>,
+        pieces: Option<Vec<String>>,
+        count: usize,
+    ) -> Parsed<Vec<Token>> {
+        let wrong = |key: String, found: usize| format!("{key} has {found} entries, the maps {count}");
+        if let Some(ids) = ids.as_ref().filter(|ids| ids.len() != count) {
+            return Err(wrong(format!("{side}_ids"), ids.len()));
+        }
+        if let Some(pieces) = pieces.as_ref().filter(|pieces| pieces.len() != count) {
+            return Err(wrong(format!("{side}_tokens"), pieces.len()));
+        }
+        Ok((0..count)
+            .map(|i| {
+                let id = ids.as_ref().map_or(i as u32, |ids| ids[i]);
+                let piece = pieces.as_ref().map_or_else(|| format!("#{id}"), |pieces| pieces[i].clone());
+                let special = (ids.is_some() && self.special.contains(&id)) || looks_special(&piece);
+                Token { id, piece, special }
+            })
+            .collect())
+    }
+}
+
+/// Whether a piece is spelt like a special token; files from Python do not say.
+fn looks_special(piece: &str) -> bool {
+    let inner = |open: char, close: char| {
+        piece.strip_prefix(open).and_then(|rest| rest.strip_suffix(close)).is_some_and(|rest| {
+            !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || "_/|".contains(c))
+        })
+    };
+    // Byte pieces such as <0x0A> are text.
+    (inner('<', '>') && !piece.starts_with("<0x")) || inner('[', ']')
+}
+
+/// A JSON list of the metadata; `None` where there is none of that name.
+pub fn list<T: serde::de::DeserializeOwned>(
+    fields: &HashMap<String, String>,
+    key: &str,
+) -> Parsed<Option<Vec<T>>> {
+    let Some(text) = fields.get(key) else { return Ok(None) };
+    serde_json::from_str(text).map(Some).map_err(|e| format!("metadata {key} is not a JSON list: {e}"))
+}
