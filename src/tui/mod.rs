@@ -18,6 +18,7 @@ pub mod links;
 mod messages;
 pub mod overlays;
 pub mod palette;
+pub mod place;
 pub mod reading;
 pub mod session;
 pub mod survey;

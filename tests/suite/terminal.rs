@@ -177,6 +177,7 @@ fn walk_type_and_quit() {
         ("4", "far mass"),
         ("5", "special tokens"),
         ("6", "through all layers"),
+        ("7", "Nothing is pinned"),
         ("1", "strongest keys"),
         ("?", "One key"),
     ] {
