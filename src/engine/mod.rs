@@ -1,10 +1,12 @@
 //! Opens a model and runs it: in place for the command line, behind the screen for the explorer.
 
+mod models;
 mod protocol;
 mod session;
 mod timings;
 mod worker;
 
+pub use models::Models;
 pub use protocol::{Device, Event, ModelInfo, OpenOptions, Request, RunOptions, Without};
 pub use session::{Opened, Session, open};
 pub use timings::Timings;

@@ -309,7 +309,7 @@ fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &Config) -> Mo
     let prefixes = prefixes(config);
     let default = tokenizer.default_languages();
     let example = match prefixes.first() {
-        _ if name == hub::DEMO => DEMO_EXAMPLE.to_string(),
+        _ if hub::BUILT_IN.contains(&name) => DEMO_EXAMPLE.to_string(),
         Some((_, prefix)) => format!("{prefix}{EXAMPLE}"),
         None => EXAMPLE.to_string(),
     };

@@ -13,9 +13,10 @@ pub use super::place::{FlowOf, History, Over, Place, View};
 use super::reading::{Axis, Reading};
 use super::survey::Survey;
 use super::theme::Theme;
+use super::tour::Guide;
 use super::trial::Trial;
 use crate::capture::{Capture, Weights};
-use crate::engine::{ModelInfo, RunOptions};
+use crate::engine::{ModelInfo, OpenOptions, RunOptions};
 use crate::matrix::Matrix;
 use crate::progress::Progress;
 use crate::site::{Head, Kind, Site};
@@ -86,6 +87,8 @@ pub struct App {
     pub keymap: Keymap,
     /// The MODEL argument.
     pub model: String,
+    /// How models are opened.
+    pub how: OpenOptions,
     /// The open model; `None` while it loads, and for capture files.
     pub info: Option<ModelInfo>,
     /// The run that was asked for last.
@@ -100,6 +103,8 @@ pub struct App {
     pub comparison: Option<Comparison>,
     /// Why they cannot be compared.
     pub no_comparison: Option<String>,
+    /// The guided tour that is under way.
+    pub guide: Option<Guide>,
     /// What is switched off, to see what the output loses.
     pub trial: Option<Trial>,
     /// Counts captures.
@@ -173,6 +178,7 @@ impl App {
             keymap,
             job: Some(Job { what: format!("opening {model}"), progress: None }),
             model,
+            how: OpenOptions::default(),
             info: None,
             given: run.is_some(),
             run: run.unwrap_or_default(),
@@ -180,6 +186,7 @@ impl App {
             pinned: None,
             comparison: None,
             no_comparison: None,
+            guide: None,
             trial: None,
             serial: 0,
             axes: Axes::default(),

@@ -56,6 +56,7 @@ const HEAD: &str = "Choose a head";
 const TEXT: &str = "Text";
 const LOOK: &str = "Look";
 const VIEW: &str = "Views";
+const TOUR: &str = "Tour";
 const PROGRAM: &str = "Program";
 
 const fn entry(
@@ -369,6 +370,9 @@ pub const TABLE: &[Entry] = &[
         "Compare: the pinned capture and the present one",
     ),
     entry(C::Pin, "pin", &["P"], "pin", VIEW, Always, "Pin this capture, to compare others with it"),
+    entry(C::Tour, "tour", &["E"], "", TOUR, Always, "Take the guided tour, or leave it"),
+    entry(C::NextStep, "next-step", &["a"], "", TOUR, Always, "The tour's next page or step"),
+    entry(C::PreviousStep, "previous-step", &["A"], "", TOUR, Always, "The page or step before"),
     entry(
         C::Palette,
         "palette",

@@ -20,10 +20,12 @@ pub enum View {
     Flow,
     /// Two captures side by side.
     Compare,
+    /// What a step of the tour shows beside maps. It has no tab.
+    Tour,
 }
 
 impl View {
-    /// The views in the order of their tabs and keys.
+    /// The views in the order of their tabs and keys, those that have them.
     pub const ALL: &[View] =
         &[View::Map, View::Text, View::Grid, View::Heads, View::Links, View::Flow, View::Compare];
 
@@ -37,6 +39,7 @@ impl View {
             View::Links => "Links",
             View::Flow => "Flow",
             View::Compare => "Compare",
+            View::Tour => "Tour",
         }
     }
 }

@@ -4,6 +4,7 @@ mod click;
 mod engine;
 mod look;
 mod overlay;
+pub mod tour;
 mod walk;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
         action,
         Action::Engine(_)
             | Action::Surveyed(_)
+            | Action::Ready(_)
             | Action::Resize
             | Action::Background { .. }
             | Action::Crashed(_)
@@ -70,6 +72,7 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Action::Ready(ready) => tour::ready(app, *ready),
         Action::Crashed(message) => {
             app.job = None;
             show_error(app, message, Some("this is a fault of the program; please report it".into()));
@@ -124,6 +127,7 @@ fn command_(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Search => {
             app.overlays.push(Overlay::Picker(picker::Picker::new(picker::Purpose::Search)));
         }
+        Command::Tour | Command::NextStep | Command::PreviousStep => return tour::command(app, command),
         Command::Cancel => return cancel(app),
         Command::EditSource => edit(app, Side::Source),
         Command::EditTarget => edit(app, Side::Target),

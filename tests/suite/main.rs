@@ -19,3 +19,4 @@ mod made;
 mod screens;
 #[cfg(unix)]
 mod terminal;
+mod tour;

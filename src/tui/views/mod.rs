@@ -18,6 +18,7 @@ pub mod map;
 pub mod panel;
 pub mod side;
 pub mod text;
+pub mod tour;
 pub mod trial;
 
 use ratatui::buffer::Buffer;
@@ -55,11 +56,13 @@ pub fn draw(app: &App, cache: &mut Cache, buf: &mut Buffer) -> Layout {
         selection(buf, part(area, 0, top - 1, area.width, 1), app, &mut layout);
     }
     let body = part(area, 0, top, area.width, area.height - top - bottom);
+    let (body, panel) = tour::split(app, body);
     let off = trial::height(app, body.height);
     trial::draw(buf, part(body, 0, body.height - off, body.width, off), app, &mut layout);
     let body = part(body, 0, 0, body.width, body.height - off);
     match (&app.capture, app.view) {
         (None, _) => opening(buf, body, app),
+        (Some(_), View::Tour) => tour::draw(buf, body, app),
         (Some(capture), view) if capture.kinds().is_empty() && view != View::Compare => {
             bare::draw(buf, body, app, capture);
         }
@@ -70,6 +73,9 @@ pub fn draw(app: &App, cache: &mut Cache, buf: &mut Buffer) -> Layout {
         (Some(_), View::Flow) => flow::draw(buf, body, app, &mut layout),
         (Some(_), View::Compare) => compare::draw(buf, body, app, &mut layout),
         (Some(_), View::Map) => map::draw(buf, body, app, cache, &mut layout),
+    }
+    if let Some(panel) = panel {
+        tour::panel(buf, panel, app, &mut layout);
     }
     if bottom > 0 {
         value(buf, part(area, 0, area.height - bottom, area.width, 1), app, cache);
@@ -384,6 +390,12 @@ fn footer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         }
         end + 2
     };
+    if app.guide.is_some() {
+        let first = |command| app.keymap.keys(command).first().cloned().unwrap_or_default();
+        let keys = format!("{} {}", first(Command::NextStep), first(Command::PreviousStep));
+        x = show(x, &keys, "next/previous step", Some(Command::NextStep), buf);
+        x = show(x, &first(Command::Tour), "leave the tour", Some(Command::Tour), buf);
+    }
     for (command, hint) in [(Command::Help, "help"), (Command::Quit, "quit")] {
         if let Some(key) = app.keymap.keys(command).first() {
             x = show(x, key, hint, Some(command), buf);
