@@ -127,7 +127,7 @@ pub fn run_with(start: Start, settings: Settings, connect: impl FnOnce(Tell) -> 
     if let Some(saved) = &start.resume {
         saved.restore(&mut app);
     }
-    app.how = start.model.clone();
+    app.how = OpenOptions { model: String::new(), revision: None, ..start.model.clone() };
     let first = match start.tour {
         None => vec![Effect::Ask(Request::Open(start.model.clone()))],
         Some(tour) => {
@@ -143,7 +143,12 @@ pub fn run_with(start: Start, settings: Settings, connect: impl FnOnce(Tell) -> 
     world.perform(&mut screen, first)?;
     let ended = explore(&mut app, &mut screen, &world, &inbox);
     drop(screen);
-    if let (Some(path), Some(saved)) = (&start.session, Saved::new(&app, &start.model))
+    // A tour may have opened another model.
+    let last = match app.model == start.model.model {
+        true => start.model,
+        false => OpenOptions { model: app.model.clone(), ..app.how.clone() },
+    };
+    if let (Some(path), Some(saved)) = (&start.session, Saved::new(&app, &last))
         && let Err(error) = saved.write(path)
     {
         // leaving works all the same; only `--resume` will miss it

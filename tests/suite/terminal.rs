@@ -310,7 +310,7 @@ fn a_light_terminal_that_tells_so_gets_dark_text() {
 fn the_tour_starts_and_steps() {
     let mut terminal = Terminal::start(100, 30, &[], &["tour"]);
     terminal.wait_for("1/8 One vector");
-    terminal.wait_for("mean probability");
+    terminal.wait_for("how probable");
     terminal.press("a");
     terminal.wait_for("2/8 Attention");
     terminal.wait_for("rouge");

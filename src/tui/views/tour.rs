@@ -12,7 +12,7 @@ use crate::tui::app::App;
 use crate::tui::layout::Layout;
 use crate::tui::tour::Guide;
 use crate::tui::widgets::bar::bar;
-use crate::tui::widgets::cells::{fit_left, fit_right, part, put, width, wrap};
+use crate::tui::widgets::cells::{fit_left, fit_right, part, put, width};
 
 /// Columns of the text at the side of a wide screen.
 const SIDE: u16 = 46;
@@ -130,7 +130,7 @@ fn paragraph(
     columns: usize,
     style: ratatui::style::Style,
 ) -> u16 {
-    for line in wrap(text, columns) {
+    for line in at_spaces(text.trim(), columns) {
         if y < area.bottom() {
             put(buf, area, area.x, y, &line, style);
         }
