@@ -54,6 +54,36 @@ pub trait Hook {
     }
 }
 
+/// Lets a hook change a second run through a site whose weights are not to be shown.
+pub struct Unseen<'a> {
+    /// The hook.
+    pub hook: &'a mut dyn Hook,
+    /// Whether queries and keys stand at the same positions as in the run that is shown.
+    pub aligned: bool,
+}
+
+impl Hook for Unseen<'_> {
+    fn wants(&self, site: Site) -> bool {
+        self.hook.wants(site) && self.hook.rewrites(site)
+    }
+
+    fn scores(&mut self, site: Site, past: usize, scores: Tensor) -> Result<Tensor> {
+        if self.aligned { self.hook.scores(site, past, scores) } else { Ok(scores) }
+    }
+
+    fn maps(&mut self, _: Site, _: [usize; 3], _: Arc<[f32]>) -> Result<()> {
+        Ok(())
+    }
+
+    fn weights(&mut self, _: Site, _: &Tensor) -> Result<()> {
+        Ok(())
+    }
+
+    fn context(&mut self, site: Site, context: Tensor) -> Result<Tensor> {
+        self.hook.context(site, context)
+    }
+}
+
 /// Wants nothing.
 pub struct NoHook;
 

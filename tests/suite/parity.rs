@@ -34,7 +34,8 @@ fn fixtures() -> Vec<String> {
     names
 }
 
-fn files(name: &str) -> ModelFiles {
+/// The files of a fixture's model.
+pub fn files(name: &str) -> ModelFiles {
     let files = std::fs::read_dir(root().join(name).join("model")).unwrap().map(|entry| {
         let entry = entry.unwrap();
         (entry.file_name().into_string().unwrap(), ModelFile::Path(entry.path()))
@@ -54,7 +55,8 @@ fn numbers(name: &str) -> PathBuf {
     }
 }
 
-type Result<T, E = attn_tui::error::Error> = std::result::Result<T, E>;
+/// A result of the program.
+pub type Result<T, E = attn_tui::error::Error> = std::result::Result<T, E>;
 
 /// Never stops a layer.
 fn on(_: usize) -> Result<()> {
@@ -62,7 +64,7 @@ fn on(_: usize) -> Result<()> {
 }
 
 /// A reference file: tensors `[.., rows, columns]`, all rows or those listed.
-struct Reference {
+pub struct Reference {
     tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
     source: Vec<u32>,
     decoder: Vec<u32>,
@@ -116,8 +118,13 @@ fn difference(ours: &[f32], all: usize, rows: &[usize], shape: &[usize], expecte
     worst
 }
 
-/// Runs the model over a reference's ids and says what differs.
-fn compare(model: &Model, reference: &Reference) -> Result<String> {
+/// The reference of a fixture's shortest texts.
+pub fn shortest(name: &str) -> Reference {
+    Reference::read(&root().join(name).join("9x7.safetensors"))
+}
+
+/// What a model gives for a reference's ids: rows and values of every map and of the logits.
+pub fn outputs(model: &Model, reference: &Reference) -> Result<BTreeMap<String, (usize, Vec<f32>)>> {
     let mut recorder = Recorder::default();
     let encoded = model.encode(&reference.source, &mut recorder, &mut on)?;
     let states = model.decode(&reference.decoder, 1, &encoded, None, &mut recorder, &mut on)?;
@@ -127,6 +134,12 @@ fn compare(model: &Model, reference: &Reference) -> Result<String> {
     for (site, map) in maps.sites() {
         found.insert(format!("{}.{}", site.kind, site.layer), (map.shape()[1], map.data().to_vec()));
     }
+    Ok(found)
+}
+
+/// Runs the model over a reference's ids and says what differs.
+pub fn compare(model: &Model, reference: &Reference) -> Result<String> {
+    let found = outputs(model, reference)?;
     let mut report = String::new();
     if !found.keys().eq(reference.tensors.keys()) {
         let (ours, theirs): (Vec<_>, Vec<_>) = (found.keys().collect(), reference.tensors.keys().collect());
