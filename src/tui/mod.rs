@@ -95,8 +95,9 @@ impl Settings {
             Background::Light => theme = theme.on(true),
         }
         let made_for = theme.chosen.as_ref().map_or(Background::Auto, |chosen| chosen.background);
+        // an old console would print the question, and its sixteen colours do not depend on the answer
         let open = config.background == Background::Auto && made_for == Background::Auto;
-        let ask = open && !told && theme.depth > theme::Depth::Mono;
+        let ask = open && !told && theme.depth > theme::Depth::Ansi16;
         theme.colormap = config.colormap.unwrap_or(theme.colormap);
         theme.glyphs = config.glyphs;
         let keymap = Keymap::with(&config.keys).map_err(|wrong| Error::Usage(wrong.to_string()))?;

@@ -303,7 +303,7 @@ fn a_filter_by_weight_follows_the_head() {
 
 #[test]
 fn the_number_under_the_cursor_shows_on_any_screen() {
-    for width in [24, 30, 40, 60, 80, 200] {
+    for width in [20, 24, 30, 40, 60, 80, 200] {
         let mut driver = Driver::over(made::sentence(), (width, 12));
         driver.press("1wx.");
         let weight = attn_tui::tui::links::value_text(&driver.app).unwrap();

@@ -192,7 +192,7 @@ fn walk_type_and_quit() {
     terminal.wait_until_gone("what the encoder reads");
     terminal.wait_for("small dog");
     terminal.resize(30, 8);
-    terminal.wait_for("looks");
+    terminal.wait_until_gone("looks at");
     terminal.resize(80, 24);
     terminal.wait_for("strongest keys");
     terminal.press("q");

@@ -296,16 +296,15 @@ fn value(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
     let wordings = app.notice.clone().map_or_else(|| notes(app).to_vec(), |notice| vec![notice]);
     let line = part(area, 1, 0, area.width.saturating_sub(2), 1);
     let words = Words { query: &query, key: &key, numbers: &numbers, notes: &wordings };
-    let (query, key, numbers, notes) = words.fitted(usize::from(line.width));
+    let verb = if line.width < 40 { " ← " } else { " looks at " };
+    let (query, key, numbers, notes) = words.fitted(usize::from(line.width), width(verb));
     let x = put(buf, line, line.x, line.y, &query, theme.accent());
-    let x = put(buf, line, x, line.y, LOOKS_AT, theme.dim());
+    let x = put(buf, line, x, line.y, verb, theme.dim());
     let x = put(buf, line, x, line.y, &key, theme.accent());
     put(buf, line, x, line.y, numbers, theme.text());
     let start = line.right().saturating_sub(width(&notes) as u16);
     put(buf, line, start, line.y, &notes, if app.notice.is_some() { theme.text() } else { theme.dim() });
 }
-
-const LOOKS_AT: &str = " looks at ";
 
 /// What the line of the selected weight says, each part the longest wording first.
 struct Words<'a> {
@@ -316,21 +315,21 @@ struct Words<'a> {
 }
 
 impl Words<'_> {
-    /// The longest wordings that fit into so many columns: the number always, then what was done to the map, then
+    /// The longest wordings that fit into so many columns with a verb of so many: the number always, then what was done to the map, then
     /// the names.
-    fn fitted(&self, columns: usize) -> (String, String, &str, String) {
+    fn fitted(&self, columns: usize, verb: usize) -> (String, String, &str, String) {
         const NAMES: usize = 6;
         let shortest = self.numbers.last().map_or("", String::as_str);
-        let least = self.query.len().min(NAMES) + LOOKS_AT.len() + self.key.len().min(NAMES) + 2;
+        let least = self.query.len().min(NAMES) + verb + self.key.len().min(NAMES) + 2;
         let room = columns.saturating_sub(least + width(shortest));
         let notes = self.notes.iter().find(|notes| width(notes) <= room).or(self.notes.last());
         let notes = notes.map_or_else(String::new, |notes| fit(notes, room.max(2)));
         let taken = if notes.is_empty() { 0 } else { width(&notes) + 2 };
-        let names = width(self.query) + LOOKS_AT.len() + width(self.key);
+        let names = width(self.query) + verb + width(self.key);
         let room = columns.saturating_sub(taken);
         let whole = self.numbers.iter().find(|numbers| names + width(numbers) <= room);
         let numbers = whole.map_or(shortest, String::as_str);
-        let names = room.saturating_sub(LOOKS_AT.len() + width(numbers));
+        let names = room.saturating_sub(verb + width(numbers));
         let query = fit(self.query, names.saturating_sub(width(self.key)).max(names / 2));
         let key = fit(self.key, names.saturating_sub(width(&query)));
         (query, key, numbers, notes)
