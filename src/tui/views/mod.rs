@@ -355,7 +355,7 @@ fn notes(app: &App) -> [String; 2] {
     let mut notes: Vec<(String, String)> = Vec::new();
     let mut note = |long: &str, short: &str| notes.push((long.into(), short.into()));
     if app.is_weighed() {
-        note("value-weighted (metrics and links: weights)", "value-weighted");
+        note("value-weighted in Map and Text, weights elsewhere", "value-weighted");
     }
     if reading.words {
         note("words: keys summed, queries averaged", "words");
