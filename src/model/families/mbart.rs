@@ -17,5 +17,5 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
         activation: "gelu",
         vocabularies: ONE_VOCABULARY,
     };
-    Ok(ModelSpec { wraps: true, ..build(config, &kin)? })
+    build(config, &kin)
 }

@@ -1,27 +1,18 @@
-//! MVP (Tang et al. 2022): BART, with prompts learned in front of every layer's keys where it has them. The maps
-//! show tokens alone: where there are prompts, their rows sum to less than 1.
+//! MVP (Tang et al. 2022): BART, as long as no prompts are learned in front of the keys.
 
 use super::bart;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::config::Config;
-use crate::model::spec::{ModelSpec, PromptSpec};
+use crate::model::spec::ModelSpec;
 
 /// Reads MVP's config.json.
+///
+/// # Errors
+/// [`Error::Config`] for a model with learned prompts: its maps have keys that are no tokens.
 pub fn spec(config: &Config) -> Result<ModelSpec> {
-    let mut spec = bart::spec(config)?;
     if config.flag_or("use_prompt", false)? {
-        let prompts = PromptSpec {
-            length: config.count_or("prompt_length", 100)?,
-            middle: config.count_or("prompt_mid_dim", 800)?,
-            own: "model.encoder.self_attn_prompt",
-            cross: None,
-        };
-        spec.encoder.rare.prompts = Some(prompts);
-        spec.decoder.rare.prompts = Some(PromptSpec {
-            own: "model.decoder.self_attn_prompt",
-            cross: Some("model.decoder.cross_attn_prompt"),
-            ..prompts
-        });
+        let why = "use_prompt is true: learned prompts before the keys are not supported";
+        return Err(Error::Config(why.into()));
     }
-    Ok(spec)
+    bart::spec(config)
 }
