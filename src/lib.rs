@@ -15,9 +15,10 @@
 //! | [`capture`] | what one pass recorded: the maps, their store and file | `nn` |
 //! | [`analysis`] | head metrics, links, aggregation: pure functions of matrices | the words |
 //! | [`paint`] | colour maps, scales, pooling: shared by screen and exporters | the words |
+//! | [`tour`] | the guided tour: its steps, their numbers and texts | `engine` (its words), `capture`, `analysis`, `text` (labels) |
 //! | [`engine`] | opens a model, runs it, and does so behind the screen | `hub`, `text`, `model`, `generate`, `capture`, `analysis` |
-//! | [`export`] | pictures, tables and files of a capture | `capture`, `analysis`, `paint`, `text` (labels) |
-//! | [`tui`] | the screen | `engine`, `capture`, `analysis`, `paint`, `export`, `config`, `text` (labels) |
+//! | [`export`] | pictures, tables and files of a capture, the page of a tour | `capture`, `analysis`, `paint`, `text` (labels), `tour` |
+//! | [`tui`] | the screen | `engine`, `capture`, `analysis`, `paint`, `export`, `config`, `text` (labels), `tour` |
 //! | [`cli`] | the command line | everything above |
 //!
 //! A test (`tests/suite/walls.rs`) holds the last column.
@@ -42,4 +43,5 @@ pub mod progress;
 pub mod site;
 pub mod text;
 pub mod token;
+pub mod tour;
 pub mod tui;

@@ -39,6 +39,8 @@ pub enum Command {
     Knockout(super::knockout::Knockout),
     /// Write a picture, a table or a file of the maps.
     Export(super::export::Export),
+    /// Take a guided tour of attention and self-attention on live maps.
+    Tour(super::tour::Tour),
     /// List the supported families, and the models in this machine's cache.
     Models,
     /// Say what opening a model would load and what is missing, without loading it.
@@ -59,7 +61,7 @@ pub struct Explore {
     /// Reopen the last session: its model, texts, place and settings.
     #[arg(long, conflicts_with_all = ["model", "source", "target"])]
     pub resume: bool,
-    /// Hub id (org/name, org/name@revision), folder, capture file or `demo` [default: demo].
+    /// Hub id (org/name, org/name@revision), folder, capture file or a built-in model (`demo`, `demo-rnn`, `demo-rnn-plain`) [default: demo].
     pub model: Option<String>,
     #[command(flatten)]
     pub open: Open,
@@ -96,7 +98,7 @@ pub struct Capture {
 /// Options of `doctor`.
 #[derive(Args)]
 pub struct Doctor {
-    /// Hub id (org/name, org/name@revision), folder, capture file or `demo`.
+    /// Hub id (org/name, org/name@revision), folder, capture file or a built-in model (`demo`, `demo-rnn`, `demo-rnn-plain`).
     pub model: String,
     /// Branch, tag or commit of the hub repository.
     #[arg(long, value_name = "REVISION")]

@@ -19,7 +19,7 @@ use crate::site::Kind;
 /// What a command looks at: a model and a text, or a capture file.
 #[derive(Args)]
 pub struct Input {
-    /// Hub id (org/name, org/name@revision), folder, capture file or `demo`.
+    /// Hub id (org/name, org/name@revision), folder, capture file or a built-in model (`demo`, `demo-rnn`, `demo-rnn-plain`).
     pub model: String,
     #[command(flatten)]
     pub open: Open,

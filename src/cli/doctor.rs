@@ -5,9 +5,12 @@ use super::models::pair;
 use super::output::{self, bytes, table};
 use crate::error::{Error, Result};
 use crate::hub::{self, HubOptions, Part, Place, Survey};
-use crate::model::{Config, Spec, Weights, spec_of};
+use crate::model::{Config, Model, Spec, Weights, spec_of};
 use crate::progress::Unwatched;
 use crate::text::Tokenizer;
+
+/// Tensors that are not as they should be and are shown.
+const SHOWN: usize = 8;
 
 /// Runs the command. The report is printed whatever it says; a model that does not open is an error all the same.
 pub fn run(args: &args::Doctor) -> Result<()> {
@@ -120,11 +123,34 @@ impl Report {
                     "weights",
                     format!("{form}; tensors: {}; {millions:.2} million weights", dtypes.join(", ")),
                 );
+                self.tensors(survey, weights);
             }
             Err(error) => {
                 self.say("weights", format!("{form}; cannot be read"));
                 self.problems.push(error);
             }
+        }
+    }
+
+    /// Compares the tensors' names and shapes with what the model asks for.
+    fn tensors(&mut self, survey: &Survey, weights: Weights) {
+        let spec = survey.config.as_ref().map(|config| spec_of(&Config::new(config.clone())));
+        let Some(Ok(spec)) = spec else { return };
+        match Model::check(&spec, weights) {
+            Ok(wrong) if wrong.is_empty() => {
+                self.say("", "every tensor of the model is there, in its shape, and no other");
+            }
+            Ok(wrong) => {
+                for line in wrong.iter().take(SHOWN) {
+                    self.say("", line);
+                }
+                if wrong.len() > SHOWN {
+                    self.say("", format!("and {} more", wrong.len() - SHOWN));
+                }
+                self.problems
+                    .push(Error::Weights(format!("{} tensors are not as they should be", wrong.len())));
+            }
+            Err(error) => self.problems.push(error),
         }
     }
 

@@ -113,7 +113,9 @@ impl Trial {
         };
         let source = match &input.text.source {
             Some(source) => read_text(source)?,
-            None if session.info().name == crate::hub::DEMO => session.info().example.clone(),
+            None if crate::hub::BUILT_IN.contains(&session.info().name.as_str()) => {
+                session.info().example.clone()
+            }
             None => return Err(Error::Usage("--source TEXT is needed (`-` reads standard input)".into())),
         };
         let mut options = input.text.options(source, Keep { logits: true, values: false })?;

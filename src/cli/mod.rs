@@ -19,6 +19,7 @@ mod run;
 mod show;
 mod survey;
 mod timings;
+mod tour;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -33,7 +34,6 @@ use args::{Cli, Command};
 
 /// Parses the command line, runs the command, and reports an error as one line and a hint.
 pub fn main() -> ExitCode {
-    crate::engine::reuse_memory();
     // clap prints its own messages and exits with 2 on wrong usage, 0 on --help.
     let cli = Cli::parse();
     match dispatch(cli) {
@@ -60,6 +60,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         Some(Command::Rollout(args)) => rollout::run(&args),
         Some(Command::Knockout(args)) => knockout::run(&args),
         Some(Command::Export(args)) => export::run(&args),
+        Some(Command::Tour(args)) => tour::run(&args),
         Some(Command::Models) => models::run(),
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Completions { shell }) => completions::run(shell),
@@ -85,14 +86,14 @@ fn explore(args: &args::Explore) -> Result<()> {
         (Some(path), true) => {
             let saved = tui::session::Saved::read(path)?;
             let (model, run) = (saved.open_options(), saved.run_options());
-            tui::Start { model, run, resume: Some(saved), session }
+            tui::Start { model, run, resume: Some(saved), session, tour: None }
         }
         (None, true) => {
             return Err(Error::Usage("--resume needs a home: HOME and XDG_STATE_HOME are not set".into()));
         }
         (_, false) => {
             let model = args.model.clone().unwrap_or_else(|| settings.model.clone());
-            tui::Start { model: args.open.options(&model)?, run, resume: None, session }
+            tui::Start { model: args.open.options(&model)?, run, resume: None, session, tour: None }
         }
     };
     let settings = tui::Settings::new(&settings, |name| std::env::var(name).ok())?;

@@ -13,8 +13,10 @@ pub fn run() -> Result<()> {
         registry().iter().map(|family| vec![String::new(), family.model_type.into(), family.examples.into()]);
     let mut models =
         vec![["", "model", "type", "size", "layers", "heads", "opens"].map(String::from).to_vec()];
-    let demo = hub::survey(hub::DEMO, &HubOptions::default(), &Unwatched)?;
-    models.extend(demo.iter().chain(&hub::cached(&hub)).map(row));
+    for name in hub::BUILT_IN {
+        models.extend(hub::survey(name, &HubOptions::default(), &Unwatched)?.iter().map(row));
+    }
+    models.extend(hub::cached(&hub).iter().map(row));
     output::print(&format!(
         "supported types, with models that have them:\n{}\nin the program and in {}:\n{}",
         table(&families.collect::<Vec<_>>()),

@@ -127,7 +127,7 @@ impl Rollout {
 /// The mean of each layer's heads.
 fn layers(capture: &Capture, kind: Kind) -> Result<Vec<Matrix>> {
     if capture.layers(kind) == 0 {
-        return Err(Error::NoSuchHead(format!("this capture has no {kind} attention")));
+        return Err(Error::NoSuchHead(capture.why_absent(kind)));
     }
     let one = |layer| {
         let site = Site::new(kind, layer);

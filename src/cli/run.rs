@@ -43,7 +43,9 @@ pub fn open_capture(model: &str, open: &Open, text: &Text, keep: Keep) -> Result
         Opened::Model(session) => {
             let source = match &text.source {
                 Some(source) => read_text(source)?,
-                None if session.info().name == crate::hub::DEMO => session.info().example.clone(),
+                None if crate::hub::BUILT_IN.contains(&session.info().name.as_str()) => {
+                    session.info().example.clone()
+                }
                 None => {
                     return Err(Error::Usage("--source TEXT is needed (`-` reads standard input)".into()));
                 }

@@ -138,7 +138,8 @@ impl Session {
         if target.is_empty() {
             return Err(Error::Text("the target has no tokens: give a text".into()));
         }
-        let input = self.decoder_input(&target, &languages)?;
+        let wraps = self.model.spec().wraps() && run.target.is_some();
+        let input = self.decoder_input(&target, &languages, wraps)?;
         let start = Instant::now();
         let (mut predictions, mut logits) =
             self.decode(&input, &encoded, &target.tokens, run.logits, &mut recorder, watch)?;
@@ -272,9 +273,11 @@ impl Session {
         Ok(self.tokenizer.decoder_start(languages)?.unwrap_or(self.settings.start))
     }
 
-    /// What the decoder is fed: the start token, then the target without its last token.
-    fn decoder_input(&self, target: &Sequence, languages: &Languages) -> Result<Vec<u32>> {
-        let mut input = vec![self.start(languages)?];
+    /// What the decoder is fed: the start token (or where the target `wraps`, its last token), then the
+    /// target without its last token.
+    fn decoder_input(&self, target: &Sequence, languages: &Languages, wraps: bool) -> Result<Vec<u32>> {
+        let last = target.tokens.last().filter(|_| wraps);
+        let mut input = vec![last.map_or_else(|| self.start(languages), |token| Ok(token.id))?];
         input.extend(target.tokens[..target.len() - 1].iter().map(|token: &Token| token.id));
         Ok(input)
     }
@@ -309,7 +312,7 @@ fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &Config) -> Mo
     let prefixes = prefixes(config);
     let default = tokenizer.default_languages();
     let example = match prefixes.first() {
-        _ if name == hub::DEMO => DEMO_EXAMPLE.to_string(),
+        _ if hub::BUILT_IN.contains(&name) => DEMO_EXAMPLE.to_string(),
         Some((_, prefix)) => format!("{prefix}{EXAMPLE}"),
         None => EXAMPLE.to_string(),
     };

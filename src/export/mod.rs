@@ -17,6 +17,7 @@ pub mod select;
 pub mod svg;
 pub mod table;
 pub mod text;
+pub mod tour;
 
 mod canvas;
 mod shaping;

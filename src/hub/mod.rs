@@ -11,7 +11,7 @@ mod repository;
 mod select;
 mod survey;
 
-pub use demo::NAME as DEMO;
+pub use demo::{NAME as DEMO, NAMES as BUILT_IN};
 pub use env::{Hub, Patience, Token};
 pub use repository::{Accept, Id};
 pub use survey::{Part, Place, Survey};
@@ -40,7 +40,7 @@ pub enum Located {
     Capture(PathBuf),
 }
 
-/// Finds what a MODEL argument names: `demo`, a folder, a capture file (`*.safetensors`, `*.npz`), or a hub id
+/// Finds what a MODEL argument names: a built-in model, a folder, a capture file (`*.safetensors`, `*.npz`), or a hub id
 /// (`name`, `org/name`, `org/name@revision`), which is fetched into the hub's cache unless it is there.
 ///
 /// What lies on disk comes first: a folder `org/name` here is opened, not the repository of that name.
@@ -63,7 +63,7 @@ pub fn locate_if(
     watch: &dyn Watch,
 ) -> Result<Located> {
     match Meaning::of(model)? {
-        Meaning::Demo => Ok(Located::Model(demo::files())),
+        Meaning::BuiltIn(files) => Ok(Located::Model(files)),
         Meaning::Folder(path) => folder::gather(&path, folder_name(&path), None).map(Located::Model),
         Meaning::Capture(path) => Ok(Located::Capture(path)),
         Meaning::Repository => locate_on(&Hub::from_env()?, model, options, accept, watch),
@@ -90,7 +90,7 @@ pub fn locate_on(
 /// Nothing of that name, or a hub that refuses. What is wrong with the model's own files is part of the survey.
 pub fn survey(model: &str, options: &HubOptions, watch: &dyn Watch) -> Result<Option<Survey>> {
     match Meaning::of(model)? {
-        Meaning::Demo => Ok(Some(Survey::demo())),
+        Meaning::BuiltIn(files) => Ok(Some(Survey::built_in(files))),
         Meaning::Folder(path) => Survey::of_folder(&path, folder_name(&path)).map(Some),
         Meaning::Capture(_) => Ok(None),
         Meaning::Repository => survey_on(&Hub::from_env()?, model, options, watch).map(Some),
@@ -120,7 +120,7 @@ fn id(model: &str, options: &HubOptions) -> Result<Id> {
 
 /// What a MODEL argument means. What lies on disk comes first.
 enum Meaning {
-    Demo,
+    BuiltIn(ModelFiles),
     Folder(PathBuf),
     Capture(PathBuf),
     Repository,
@@ -129,8 +129,8 @@ enum Meaning {
 impl Meaning {
     fn of(model: &str) -> Result<Self> {
         let path = PathBuf::from(model);
-        if model == demo::NAME {
-            Ok(Self::Demo)
+        if let Some(files) = demo::files(model) {
+            Ok(Self::BuiltIn(files))
         } else if path.is_dir() {
             Ok(Self::Folder(path))
         } else if path.is_file() {

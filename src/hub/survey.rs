@@ -7,7 +7,7 @@ use super::cache::Repository;
 use super::client::{Client, Contents};
 use super::env::Hub;
 use super::repository::{self, Id};
-use super::{demo, folder, select};
+use super::{folder, select};
 use crate::error::{Error, HubError, Result};
 use crate::files::{ModelFile, ModelFiles};
 use crate::progress::Watch;
@@ -64,8 +64,7 @@ impl Survey {
         Some(ModelFiles { name: self.name.clone(), commit: self.commit.clone(), files: files? })
     }
 
-    pub(super) fn demo() -> Self {
-        let files = demo::files();
+    pub(super) fn built_in(files: ModelFiles) -> Self {
         let config = files.json("config.json").ok().flatten();
         let parts =
             files.files.into_iter().map(|(name, file)| Part { size: size(&file), name, file: Some(file) });

@@ -2,12 +2,14 @@
 
 use candle_core::{Device, Tensor};
 
-use super::spec::{AttentionNames, ExpertSpec, FfnNames, NormKind, Positions, StackSpec};
+use super::second::{Second, SecondBlock};
+use super::spec::{AttentionNames, ExpertSpec, FfnNames, NormKind, Positions, SecondSpec, StackSpec};
 use super::stack::Mixer;
 use super::weights::Weights;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nn::{
-    Attention, Experts, FeedForward, Linear, Norm, PositionTable, RelativeBias, Rotary, Summaries, Weight,
+    Activation, Attention, ContentBias, Experts, FeedForward, KeysValues, Linear, Norm, PositionTable,
+    RelativeBias, Rotary, Summaries, Weight,
 };
 use crate::site::Kind;
 
@@ -86,10 +88,10 @@ impl Builder<'_> {
         })
     }
 
-    /// Self-attention, or where `kind` is cross the attention to the source.
+    /// Self-attention of layer `index`, or where `kind` is cross the attention to the source.
     pub fn attention(
         &self,
-        layer: &str,
+        (index, layer): (usize, &str),
         names: &AttentionNames,
         spec: &StackSpec,
         kind: Kind,
@@ -109,9 +111,11 @@ impl Builder<'_> {
             }
             self.linear(&name, input, output, spec.attention_bias)
         };
-        let rotary = match spec.positions {
-            Positions::Rotary { theta } if !cross => Some(Rotary::new(spec.head_dim, theta)),
-            _ => None,
+        let wave = spec.wave(index).filter(|_| !cross);
+        let norm = |name: &str| self.norm(&format!("{layer}.{name}"), spec.norm, spec.head_dim);
+        let norms = match spec.rare.head_norms {
+            Some([query, key]) => Some([norm(query)?, norm(key)?]),
+            None => None,
         };
         Ok(Attention {
             query: project(0, spec.d_model, inner)?,
@@ -125,9 +129,10 @@ impl Builder<'_> {
             )?,
             heads: spec.heads,
             key_heads: spec.key_heads,
-            rotary,
+            norms,
+            rotary: wave.map(|wave| Rotary::new(spec.head_dim, wave.theta, wave.stretch)),
             cap: spec.score_cap,
-            scale: spec.score_scale,
+            scale: spec.scale(index),
         })
     }
 
@@ -178,6 +183,54 @@ impl Builder<'_> {
         Ok(Some(Summaries { block: summaries.block.max(1), norm, bias }))
     }
 
+    /// The second sequence's embeddings.
+    pub fn second(&self, spec: &StackSpec) -> Result<Option<Second>> {
+        let width = spec.embedding_width;
+        Ok(match spec.rare.second {
+            None => None,
+            Some(SecondSpec::Globals { count, embedding, .. }) => {
+                Some(Second::Globals(self.tensor(&[embedding], &[count, width])?.unsqueeze(0)?))
+            }
+            Some(SecondSpec::Ahead { streams, embedding, .. }) => {
+                Some(Second::Ahead(self.tensor(&[embedding], &[streams, width])?))
+            }
+        })
+    }
+
+    /// What a layer has for the second sequence.
+    pub fn second_block(&self, layer: &str, spec: &StackSpec) -> Result<Option<SecondBlock>> {
+        Ok(match spec.rare.second {
+            None => None,
+            Some(SecondSpec::Globals { norm, .. }) => {
+                let norm = self.norm(&format!("{layer}.{norm}"), spec.norm, spec.d_model)?;
+                Some(SecondBlock::Globals(norm))
+            }
+            Some(SecondSpec::Ahead { bias, buckets, max_distance, .. }) => {
+                let width = buckets * spec.heads;
+                let linear = self.linear(&format!("{layer}.{bias}"), spec.d_model, width, true)?;
+                Some(SecondBlock::Ahead(ContentBias { linear, heads: spec.heads, buckets, max_distance }))
+            }
+        })
+    }
+
+    /// Learned keys and values of self-attention (or cross-attention) for every layer; none without prompts: newer
+    /// checkpoints lack the encoder's.
+    pub fn prompts(&self, spec: &StackSpec, cross: bool) -> Result<Vec<KeysValues>> {
+        let Some(prompts) = spec.rare.prompts else { return Ok(Vec::new()) };
+        let Some(name) = (if cross { prompts.cross } else { Some(prompts.own) }) else {
+            return Ok(Vec::new());
+        };
+        let width = spec.d_model;
+        let table = self.maybe(&[&format!("{name}.prompt_embedding.weight")], &[prompts.length, width])?;
+        let Some(table) = table else { return Ok(Vec::new()) };
+        let first = self.linear(&format!("{name}.prompt_trans.0"), width, prompts.middle, true)?;
+        let all = spec.layers * 2 * width;
+        let second = self.linear(&format!("{name}.prompt_trans.2"), prompts.middle, all, true)?;
+        let all = second.forward(&first.forward_through(&table.unsqueeze(0)?, Activation::Gelu)?)?;
+        let part = |at: usize| Ok::<_, Error>(all.narrow(2, at * width, width)?.contiguous()?);
+        (0..spec.layers).map(|i| Ok(KeysValues { keys: part(2 * i)?, values: part(2 * i + 1)? })).collect()
+    }
+
     /// Positions that are added to the embeddings.
     pub fn positions(&self, spec: &StackSpec) -> Result<Option<PositionTable>> {
         let name = [spec.names.positions];
@@ -203,14 +256,20 @@ impl Builder<'_> {
     }
 }
 
+/// The names that models have within those with a head.
+const OUTER: [&str; 3] = ["model.", "led.", "prophetnet."];
+
 /// Checkpoints of bare models lack the outer module's name, and those of wrappers add one.
 fn with_prefixes(names: &[&str]) -> Vec<String> {
     let mut all: Vec<String> = names.iter().map(|name| (*name).to_string()).collect();
     for name in names {
-        match name.strip_prefix("model.") {
+        match OUTER.iter().find_map(|outer| name.strip_prefix(outer)) {
             Some(bare) => all.push(bare.to_string()),
             None => all.push(format!("model.{name}")),
         }
     }
+    // The text side of a model that reads pictures, too, had no part of its own once.
+    let once: Vec<String> = all.iter().filter(|name| name.contains(".text_model.")).cloned().collect();
+    all.extend(once.iter().map(|name| name.replace(".text_model.", ".")));
     all
 }

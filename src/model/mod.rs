@@ -10,6 +10,7 @@ pub mod families;
 mod pickle;
 mod recurrent;
 mod registry;
+mod second;
 mod seq2seq;
 mod spec;
 mod stack;
@@ -23,8 +24,8 @@ pub use registry::{Family, Reader, registry, spec_of, supported};
 pub use seq2seq::Model;
 pub use spec::{
     AfterNames, AttentionNames, BiasSpec, EmbeddingNorm, ExpertSpec, FfnNames, HeadBias, HeadSpec,
-    HeadTransform, ModelSpec, NormKind, Placement, Positions, Reach, Spec, StackNames, StackSpec,
-    SummarySpec,
+    HeadTransform, ModelSpec, NormKind, Placement, Positions, PromptSpec, Rare, Reach, SecondSpec, Span,
+    Spec, StackNames, StackSpec, SummarySpec, Wave,
 };
 pub use weights::Weights;
 

@@ -3,8 +3,8 @@
 use super::config::Config;
 use super::families::{
     bart, bigbird_pegasus, blenderbot, blenderbot_small, encoder_decoder, fsmt, led, longt5, m2m_100, marian,
-    mbart, mt5, mvp, nllb_moe, pegasus, plbart, recurrent, seamless_m4t, switch_transformers, t5, t5gemma,
-    umt5,
+    mbart, mt5, mvp, nllb_moe, pegasus, pegasus_x, plbart, prophetnet, recurrent, seamless_m4t,
+    switch_transformers, t5, t5gemma, t5gemma2, umt5,
 };
 use super::recurrent::RecurrentSpec;
 use super::spec::{ModelSpec, Spec};
@@ -84,6 +84,7 @@ const FAMILIES: &[Family] = &[
     },
     Family { model_type: "led", examples: "allenai/led-base-16384", spec: Transformer(led::spec) },
     Family { model_type: "pegasus", examples: "google/pegasus-xsum", spec: Transformer(pegasus::spec) },
+    Family { model_type: "pegasus_x", examples: "google/pegasus-x-base", spec: Transformer(pegasus_x::spec) },
     Family {
         model_type: "bigbird_pegasus",
         examples: "google/bigbird-pegasus-large-arxiv",
@@ -91,6 +92,16 @@ const FAMILIES: &[Family] = &[
     },
     Family { model_type: "plbart", examples: "uclanlp/plbart-base", spec: Transformer(plbart::spec) },
     Family { model_type: "mvp", examples: "RUCAIBox/mvp", spec: Transformer(mvp::spec) },
+    Family {
+        model_type: "prophetnet",
+        examples: "microsoft/prophetnet-large-uncased",
+        spec: Transformer(prophetnet::spec),
+    },
+    Family {
+        model_type: "xlm-prophetnet",
+        examples: "microsoft/xprophetnet-large-wiki100-cased",
+        spec: Transformer(prophetnet::spec),
+    },
     Family { model_type: "fsmt", examples: "facebook/wmt19-en-de", spec: Transformer(fsmt::spec) },
     Family {
         model_type: "encoder-decoder",
@@ -103,6 +114,11 @@ const FAMILIES: &[Family] = &[
         spec: Recurrent(recurrent::spec),
     },
     Family { model_type: "t5gemma", examples: "google/t5gemma-2b-2b-ul2", spec: Transformer(t5gemma::spec) },
+    Family {
+        model_type: "t5gemma2",
+        examples: "google/t5gemma-2-270m-270m",
+        spec: Transformer(t5gemma2::spec),
+    },
 ];
 
 const DECODER_ONLY: &[&str] = &[

@@ -57,13 +57,8 @@ impl Model {
             .json("config.json")?
             .ok_or_else(|| Error::MissingFile { model: files.name.clone(), file: "config.json".into() })?;
         let spec = spec_of(&Config::new(config))?;
-        let weights = Weights::open(files, watch)?;
-        let build = Builder { weights: &weights, device };
-        let (network, harmless): (Box<dyn Network>, _) = match &spec {
-            Spec::Transformer(spec) => (Box::new(Transformer::new(&build, spec)?), spec.harmless),
-            Spec::Recurrent(spec) => (Box::new(Recurrent::new(&build, spec)?), recurrent::HARMLESS),
-        };
-        let unknown = weights.unused(harmless);
+        let mut weights = Weights::open(files, watch)?;
+        let (network, unknown) = Self::make(&spec, &mut weights, device)?;
         if !unknown.is_empty() {
             let shown = unknown.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
             return Err(Error::Weights(format!(
@@ -74,6 +69,32 @@ impl Model {
             )));
         }
         Ok(Self { spec, network, parameters: weights.parameters() })
+    }
+
+    /// What keeps the model of `spec` from being made of these weights, by names and shapes alone: what is
+    /// missing, what has another shape, what is not part of such a model. Nothing is read.
+    ///
+    /// # Errors
+    /// What the specification itself contradicts.
+    pub fn check(spec: &Spec, weights: Weights) -> Result<Vec<String>> {
+        let mut weights = weights.shapes_only();
+        let (_, unknown) = Self::make(spec, &mut weights, &Device::Cpu)?;
+        let mut problems = weights.problems();
+        problems.extend(unknown.iter().map(|name| format!("tensor '{name}' is not part of it")));
+        Ok(problems)
+    }
+
+    /// The network, and the names of tensors that it has no use for.
+    fn make(spec: &Spec, weights: &mut Weights, device: &Device) -> Result<(Box<dyn Network>, Vec<String>)> {
+        if let Spec::Transformer(spec) = spec {
+            weights.unwrap_names(&spec.encoder.names.probe());
+        }
+        let build = Builder { weights, device };
+        let (network, harmless): (Box<dyn Network>, _) = match spec {
+            Spec::Transformer(spec) => (Box::new(Transformer::new(&build, spec)?), spec.harmless),
+            Spec::Recurrent(spec) => (Box::new(Recurrent::new(&build, spec)?), recurrent::HARMLESS),
+        };
+        Ok((network, weights.unused(harmless)))
     }
 
     /// What it is made of.

@@ -57,8 +57,10 @@ pub enum Positions {
     },
     /// Queries and keys of self-attention are turned.
     Rotary {
-        /// The longest period over 2 pi.
-        theta: f64,
+        /// In layers that see some keys only.
+        near: Wave,
+        /// In layers that see all.
+        far: Wave,
     },
     /// Sines and cosines.
     Sinusoid {
@@ -69,6 +71,34 @@ pub enum Positions {
         /// Positions that a stored table has.
         count: usize,
     },
+}
+
+/// How fast rotary positions turn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Wave {
+    /// The longest period over 2 pi.
+    pub theta: f64,
+    /// Positions count as if they were so many times closer together.
+    pub stretch: f64,
+}
+
+/// How far a query sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Positions before it.
+    pub before: usize,
+    /// Positions after it.
+    pub after: usize,
+}
+
+impl Span {
+    /// Everything.
+    pub const ALL: Self = Self { before: usize::MAX, after: usize::MAX };
+
+    /// As far before as after.
+    pub fn around(distance: usize) -> Self {
+        Self { before: distance, after: distance }
+    }
 }
 
 /// T5's relative position bias.
@@ -87,8 +117,15 @@ pub struct BiasSpec {
 pub enum Reach {
     /// All.
     All,
-    /// Those at most this many positions away, layer by layer.
-    Near(Vec<usize>),
+    /// Those near enough, layer by layer.
+    Near(Vec<Span>),
+    /// Those in the same group of positions.
+    Groups {
+        /// Positions in a group.
+        size: usize,
+        /// Whether every other layer's groups begin half a group earlier.
+        staggered: bool,
+    },
     /// Those of [`Mask::Blocks`](crate::nn::Mask::Blocks) in a long text, all in a short one.
     Blocks {
         /// Positions in a block.
@@ -109,6 +146,63 @@ pub struct SummarySpec {
     pub norm: &'static str,
     /// Position bias between a token's block and a summary's, within the first layer.
     pub bias: &'static str,
+}
+
+/// A second sequence of states that goes through the layers beside the tokens'.
+#[derive(Clone, Copy, Debug)]
+pub enum SecondSpec {
+    /// Learned tokens without positions, in an encoder: they see all tokens, and every token sees them (Phang
+    /// et al. 2022).
+    Globals {
+        /// How many.
+        count: usize,
+        /// Their embeddings.
+        embedding: &'static str,
+        /// Their normalisation before self-attention, within a layer.
+        norm: &'static str,
+    },
+    /// Predicting positions, in a decoder: each sees the tokens up to its own and itself, and predicts what
+    /// comes next. The tokens' own states predict nothing (Qi et al. 2020).
+    Ahead {
+        /// How many streams: the first predicts the next token and gives the output.
+        streams: usize,
+        /// Their embeddings, the first stream's last.
+        embedding: &'static str,
+        /// Map to the position bias of self-attention, within a layer.
+        bias: &'static str,
+        /// Its buckets.
+        buckets: usize,
+        /// Distance from which on all share the last bucket.
+        max_distance: usize,
+    },
+}
+
+/// Learned keys and values that stand before the tokens' in every layer (Li & Liang 2021).
+#[derive(Clone, Copy, Debug)]
+pub struct PromptSpec {
+    /// How many.
+    pub length: usize,
+    /// Width in the middle of the map that makes them.
+    pub middle: usize,
+    /// The prompts of self-attention.
+    pub own: &'static str,
+    /// Those of cross-attention.
+    pub cross: Option<&'static str>,
+}
+
+/// What few stacks have; by default nothing of it.
+#[derive(Clone, Debug, Default)]
+pub struct Rare {
+    /// Self- and cross-attention are one block with one softmax over both sequences' keys.
+    pub merged: bool,
+    /// Norms of each head's queries and of its keys, within a layer.
+    pub head_norms: Option<[&'static str; 2]>,
+    /// States beside the tokens'.
+    pub second: Option<SecondSpec>,
+    /// Learned keys and values.
+    pub prompts: Option<PromptSpec>,
+    /// Whether the scores of the n-th layer are divided by n.
+    pub fading: bool,
 }
 
 /// Feed-forward blocks that are mixtures of experts.
@@ -198,6 +292,13 @@ pub struct StackNames {
     pub bias: &'static str,
 }
 
+impl StackNames {
+    /// The name of a tensor that every checkpoint of the model has.
+    pub fn probe(&self) -> String {
+        format!("{}.{}.weight", self.layer.replace("{}", "0"), self.own.query)
+    }
+}
+
 /// One stack: encoder or decoder.
 #[derive(Clone, Debug)]
 pub struct StackSpec {
@@ -252,8 +353,27 @@ pub struct StackSpec {
     pub embedding_norm: EmbeddingNorm,
     /// Between the feed-forward maps.
     pub activation: Activation,
+    /// What few families have.
+    pub rare: Rare,
     /// Tensor names.
     pub names: StackNames,
+}
+
+impl StackSpec {
+    /// How fast the rotary positions of a layer turn.
+    pub fn wave(&self, layer: usize) -> Option<Wave> {
+        let Positions::Rotary { near, far } = self.positions else { return None };
+        let limited = match &self.reach {
+            Reach::Near(spans) => spans.get(layer).is_some_and(|span| *span != Span::ALL),
+            _ => false,
+        };
+        Some(if limited { near } else { far })
+    }
+
+    /// Factor on the scores of a layer.
+    pub fn scale(&self, layer: usize) -> f64 {
+        if self.rare.fading { self.score_scale / (layer + 1) as f64 } else { self.score_scale }
+    }
 }
 
 /// The map from the decoder's last states to the vocabulary.
@@ -349,6 +469,14 @@ impl Spec {
         }
     }
 
+    /// Whether the last token of a given target goes round to its front in place of the start token.
+    pub fn wraps(&self) -> bool {
+        match self {
+            Self::Transformer(spec) => spec.wraps,
+            Self::Recurrent(_) => false,
+        }
+    }
+
     /// Ends a text.
     pub fn end(&self) -> Option<u32> {
         match self {
@@ -375,6 +503,8 @@ pub struct ModelSpec {
     pub start: u32,
     /// Ends a text.
     pub end: Option<u32>,
+    /// Whether the last token of a given target goes round to its front in place of the start token.
+    pub wraps: bool,
     /// Tensors that a checkpoint may hold though nobody needs them; `*` stands for anything.
     pub harmless: &'static [&'static str],
 }

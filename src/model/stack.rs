@@ -3,11 +3,12 @@
 use candle_core::{Device, Tensor};
 
 use super::build::Builder;
-use super::spec::{AfterNames, EmbeddingNorm, Placement, Reach, StackSpec};
+use super::second::{Second, SecondBlock};
+use super::spec::{AfterNames, EmbeddingNorm, Placement, Reach, Span, StackSpec};
 use crate::error::{Error, Result};
 use crate::nn::{
     Attention, Beside, Cache, Embedding, Experts, FeedForward, Flow, Hook, Joint, KeysValues, LayerCache,
-    Linear, Look, Mask, Norm, PositionTable, RelativeBias, Summaries,
+    Linear, Look, Mask, Norm, PositionTable, RelativeBias, Summaries, Unseen,
 };
 use crate::site::{Kind, Site};
 
@@ -27,19 +28,22 @@ impl Mixer {
 }
 
 /// A block's norms: before or after, or both.
-struct Norms {
-    norm: Norm,
+pub(super) struct Norms {
+    pub norm: Norm,
     after: Option<Norm>,
 }
 
-struct Block {
-    own: Attention,
-    own_norm: Norms,
+pub(super) struct Block {
+    pub own: Attention,
+    pub own_norm: Norms,
     bias: Option<RelativeBias>,
     cross: Option<(Attention, Norms)>,
     summaries: Option<Summaries>,
     ffn: Mixer,
     ffn_norm: Norms,
+    pub second: Option<SecondBlock>,
+    /// Learned keys and values of self- and of cross-attention.
+    prompts: [Option<KeysValues>; 2],
 }
 
 /// An encoder or a decoder.
@@ -54,6 +58,8 @@ pub(super) struct Stack {
     final_norm: Option<Norm>,
     placement: Placement,
     reach: Reach,
+    merged: bool,
+    second: Option<Second>,
 }
 
 /// What a decoder looks at besides itself.
@@ -76,7 +82,13 @@ impl Stack {
         let projection = (spec.embedding_width != spec.d_model)
             .then(|| build.linear(names.projection, spec.embedding_width, spec.d_model, true))
             .transpose()?;
-        let blocks = (0..spec.layers).map(|i| Self::block(build, spec, kind, i)).collect::<Result<_>>()?;
+        let mut blocks: Vec<Block> =
+            (0..spec.layers).map(|i| Self::block(build, spec, kind, i)).collect::<Result<_>>()?;
+        for (at, cross) in [false, true].into_iter().enumerate() {
+            for (block, prompt) in blocks.iter_mut().zip(build.prompts(spec, cross)?) {
+                block.prompts[at] = Some(prompt);
+            }
+        }
         let norm = |name: Option<&str>, width| match name {
             Some(name) => build.norm(name, spec.norm, width).map(Some),
             None => Ok(None),
@@ -93,6 +105,8 @@ impl Stack {
             final_norm: norm(names.final_norm, spec.d_model)?,
             placement: spec.placement,
             reach: spec.reach.clone(),
+            merged: spec.rare.merged,
+            second: build.second(spec)?,
         })
     }
 
@@ -106,25 +120,33 @@ impl Stack {
         };
         let own_bias = index == 0 || spec.bias.is_some_and(|bias| bias.per_layer);
         let cross = match &names.cross {
-            Some(cross) => {
-                Some((build.attention(&layer, cross, spec, Kind::Cross)?, norms(cross.norm, |n| n.cross)?))
-            }
+            Some(cross) => Some((
+                build.attention((index, &layer), cross, spec, Kind::Cross)?,
+                norms(cross.norm, |n| n.cross)?,
+            )),
             None => None,
         };
         Ok(Block {
-            own: build.attention(&layer, &names.own, spec, kind)?,
+            own: build.attention((index, &layer), &names.own, spec, kind)?,
             own_norm: norms(names.own.norm, |n| n.own)?,
             bias: if own_bias { build.bias(&layer, spec, kind)? } else { None },
             cross,
             summaries: build.summaries(&layer, spec, index)?,
             ffn: build.mixer(&layer, spec, index)?,
             ffn_norm: norms(names.ffn.norm, |n| n.ffn)?,
+            second: build.second_block(&layer, spec)?,
+            prompts: [None, None],
         })
     }
 
     /// Ids of `batch` equally long sequences, from position `past` on, to embeddings with positions.
     fn embed(&self, ids: &[u32], batch: usize, past: usize) -> Result<Tensor> {
-        let mut x = self.embedding.forward(ids, batch)?;
+        let x = self.embedding.forward(ids, batch)?;
+        self.place(x, past)
+    }
+
+    /// Embeddings `[batch, positions, embedding_width]` from position `past` on, with positions and norms.
+    pub fn place(&self, mut x: Tensor, past: usize) -> Result<Tensor> {
         if let Some(segment) = &self.segment {
             x = x.broadcast_add(segment)?;
         }
@@ -155,27 +177,34 @@ impl Stack {
         each: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Tensor> {
         let past = cache.as_ref().map_or(0, |cache| cache.past);
+        let cached = cache.is_some();
         let mut x = self.embed(ids, batch, past)?;
+        let mut second = match &self.second {
+            Some(second) => Some(second.begin(self, x.dims(), past, cache.is_some())?),
+            None => None,
+        };
         let count = x.dim(1)?;
         let side = self.blocks.first().and_then(|block| block.summaries.as_ref());
         let side = match (side, self.blocks_of(count)) {
-            (Some(summaries), _) => summaries.bias(count),
-            (None, Some((size, random))) => {
-                self.first_block_bias(count, size, random, x.device())?.map(Beside::Table)
-            }
+            (Some(summaries), _) => summaries.bias(count, x.device())?,
+            (None, Some((size, random))) => self.first_block_bias(count, size, random, x.device())?,
             (None, None) => None,
         };
         for (layer, block) in self.blocks.iter().enumerate() {
             each(layer)?;
             let bias = block.bias.as_ref().or_else(|| self.blocks[0].bias.as_ref());
             let mask = self.mask(layer, count);
-            let look =
-                Look { site: Site::new(self.kind, layer), mask: &mask, bias, past, summaries: side.as_ref() };
+            let site = Site::new(self.kind, layer);
+            let look = Look { site, mask: &mask, bias, past, table: None, beside: None };
             let slot = cache.as_mut().and_then(|cache| cache.layers.get_mut(layer));
-            x = self.block_forward(block, &x, source, &look, slot, hook)?;
+            let states = (x, second);
+            (x, second) = self.block_forward(block, states, source, &look, side.as_ref(), slot, hook)?;
         }
         if let Some(cache) = cache {
             cache.past += count;
+        }
+        if let (Some(Second::Ahead(_)), Some(ahead)) = (&self.second, second) {
+            x = if cached { ahead } else { ahead.narrow(0, 0, 1)? };
         }
         match &self.final_norm {
             Some(norm) => norm.forward(&x),
@@ -220,78 +249,110 @@ impl Stack {
         if let Some((size, _)) = self.blocks_of(count) {
             return Mask::Blocks(size);
         }
-        let near = match &self.reach {
-            Reach::All | Reach::Blocks { .. } => None,
-            Reach::Near(distances) => distances.get(layer).copied(),
-        };
-        match (self.kind, near) {
-            (Kind::Encoder, None) => Mask::Full,
-            (Kind::Encoder, Some(distance)) => Mask::Near(distance),
-            (_, None) => Mask::Causal,
-            (_, Some(distance)) => Mask::CausalNear(distance),
+        let whole = if self.kind == Kind::Encoder { Mask::Full } else { Mask::Causal };
+        match &self.reach {
+            Reach::All | Reach::Blocks { .. } => whole,
+            Reach::Groups { size, staggered } => {
+                Mask::Groups { size: *size, shift: if *staggered && layer % 2 == 1 { size / 2 } else { 0 } }
+            }
+            Reach::Near(spans) => match spans.get(layer) {
+                None | Some(&Span::ALL) => whole,
+                Some(&Span { before, after }) => Mask::Near { before, after },
+            },
         }
     }
 
+    #[allow(clippy::too_many_arguments)] // one call's worth of what a layer needs
     fn block_forward(
         &self,
         block: &Block,
-        x: &Tensor,
+        (x, second): (Tensor, Option<Tensor>),
         source: Option<&Source>,
         look: &Look,
+        side: Option<&Tensor>,
         mut slot: Option<&mut LayerCache>,
         hook: &mut dyn Hook,
-    ) -> Result<Tensor> {
-        let read = self.enter(x, &block.own_norm)?;
-        let kv = self.own_keys(block, &read, look, slot.as_deref_mut())?;
-        let given = block.own.forward(&read, &kv, look, hook)?;
-        let mut x = self.join((&block.own, &block.own_norm), x, &given, &kv, look.site, hook)?;
+    ) -> Result<(Tensor, Option<Tensor>)> {
+        let (mut x, mut second) = match (&block.second, second) {
+            (Some(SecondBlock::Globals(norm)), Some(globals)) => {
+                let (x, globals) = self.with_globals(block, [&x, &globals], norm, look, hook)?;
+                (x, Some(globals))
+            }
+            (Some(SecondBlock::Ahead(bias)), Some(ahead)) => {
+                let (x, ahead) =
+                    self.with_ahead(block, [&x, &ahead], bias, look, slot.as_deref_mut(), hook)?;
+                (x, Some(ahead))
+            }
+            _ => (self.own(block, &x, source, look, side, slot.as_deref_mut(), hook)?, None),
+        };
         if let Some((cross, norms)) = &block.cross {
             let source = source.ok_or_else(|| Error::Engine("a decoder ran without a source".into()))?;
-            let kv = source_keys(cross, source, slot)?;
+            let mut kv = source_keys(cross, source, slot)?;
+            let prompt = block.prompts[1].as_ref();
+            if let Some(prompt) = prompt {
+                kv = kv.append(prompt)?;
+            }
             let look = Look {
                 site: Site::new(Kind::Cross, look.site.layer),
                 mask: &Mask::Full,
                 bias: None,
                 past: 0,
-                summaries: None,
+                table: None,
+                beside: prompt.map(beside_prompt).transpose()?,
             };
             let given = cross.forward(&self.enter(&x, norms)?, &kv, &look, hook)?;
-            x = self.join((cross, norms), &x, &given, &kv, look.site, hook)?;
+            x = self.join((cross, norms), [&x, &given], &kv, look.site, hook)?;
+            let mut unseen = Unseen { hook, aligned: true };
+            second = second
+                .map(|states| self.around(&states, norms, |x| cross.forward(x, &kv, &look, &mut unseen)))
+                .transpose()?;
         }
-        self.around(&x, &block.ffn_norm, |x| block.ffn.forward(x))
+        let ffn = |x: &Tensor| self.around(x, &block.ffn_norm, |x| block.ffn.forward(x));
+        Ok((ffn(&x)?, second.as_ref().map(ffn).transpose()?))
     }
 
-    /// Keys and values of a layer's own positions, with summaries and what came before.
-    fn own_keys(
+    /// Self-attention and what is added to it.
+    #[allow(clippy::too_many_arguments)] // as above
+    fn own(
         &self,
         block: &Block,
         x: &Tensor,
+        source: Option<&Source>,
         look: &Look,
-        slot: Option<&mut LayerCache>,
-    ) -> Result<KeysValues> {
-        let mut new = block.own.keys_values(x, look.past)?;
-        if let Some(bias) = look.summaries {
+        side: Option<&Tensor>,
+        mut slot: Option<&mut LayerCache>,
+        hook: &mut dyn Hook,
+    ) -> Result<Tensor> {
+        let read = self.enter(x, &block.own_norm)?;
+        let mut kv = remember(block.own.keys_values(&read, look.past)?, slot.as_deref_mut())?;
+        let mut beside = None;
+        if let Some(bias) = side {
             let more = match &block.summaries {
-                Some(summaries) => block.own.keys_values(&summaries.of(x)?, 0)?,
-                None => new.first(bias.count()?)?,
+                Some(summaries) => block.own.keys_values(&summaries.of(&read)?, 0)?,
+                None => kv.first(bias.dim(2)?)?,
             };
-            new = new.append(&more)?;
+            kv = kv.append(&more)?;
+            beside = Some(Beside { count: bias.dim(2)?, bias: Some(bias), site: None });
         }
-        let Some(slot) = slot else { return Ok(new) };
-        let all = match &slot.own {
-            Some(before) => before.append(&new)?,
-            None => new,
-        };
-        slot.own = Some(all.clone());
-        Ok(all)
+        if let Some(prompt) = &block.prompts[0] {
+            kv = kv.append(prompt)?;
+            beside = Some(beside_prompt(prompt)?);
+        }
+        if let (true, Some(source)) = (self.merged, source) {
+            let more = source_keys(&block.own, source, slot)?;
+            kv = kv.append(&more)?;
+            let site = Some(Site::new(Kind::Cross, look.site.layer));
+            beside = Some(Beside { count: more.keys.dim(1)?, bias: None, site });
+        }
+        let given = block.own.forward(&read, &kv, &Look { beside, ..*look }, hook)?;
+        self.join((&block.own, &block.own_norm), [x, &given], &kv, look.site, hook)
     }
 
     /// The residual stream with what attention gave, which the hook may take apart.
-    fn join(
+    pub fn join(
         &self,
         (attention, norms): (&Attention, &Norms),
-        x: &Tensor,
-        given: &Tensor,
+        [x, given]: [&Tensor; 2],
         kv: &KeysValues,
         site: Site,
         hook: &mut dyn Hook,
@@ -311,12 +372,18 @@ impl Stack {
         Ok(result)
     }
 
-    fn around(&self, x: &Tensor, norms: &Norms, f: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    /// The residual stream with what `f` makes of it.
+    pub fn around(
+        &self,
+        x: &Tensor,
+        norms: &Norms,
+        f: impl FnOnce(&Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
         self.leave(x, &f(&self.enter(x, norms)?)?, norms)
     }
 
     /// The residual stream as a block reads it.
-    fn enter(&self, x: &Tensor, norms: &Norms) -> Result<Tensor> {
+    pub fn enter(&self, x: &Tensor, norms: &Norms) -> Result<Tensor> {
         match self.placement {
             Placement::Pre | Placement::Around => norms.norm.forward(x),
             Placement::Post => Ok(x.clone()),
@@ -333,12 +400,27 @@ impl Stack {
     }
 }
 
+/// Keys and values of all positions so far, of which `new` are the last.
+pub(super) fn remember(new: KeysValues, slot: Option<&mut LayerCache>) -> Result<KeysValues> {
+    let Some(slot) = slot else { return Ok(new) };
+    let all = match &slot.own {
+        Some(before) => before.append(&new)?,
+        None => new,
+    };
+    slot.own = Some(all.clone());
+    Ok(all)
+}
+
+fn beside_prompt(prompt: &KeysValues) -> Result<Beside<'static>> {
+    Ok(Beside { count: prompt.keys.dim(1)?, bias: None, site: None })
+}
+
 fn source_keys(cross: &Attention, source: &Source, slot: Option<&mut LayerCache>) -> Result<KeysValues> {
     match slot {
-        None => cross.keys_values(source.states, 0),
+        None => cross.foreign_keys_values(source.states),
         Some(LayerCache { cross: Some(kv), .. }) => Ok(kv.clone()),
         Some(slot) => {
-            let kv = cross.keys_values(source.states, 0)?;
+            let kv = cross.foreign_keys_values(source.states)?;
             slot.cross = Some(kv.clone());
             Ok(kv)
         }

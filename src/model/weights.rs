@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use candle_core::{Device, DeviceLocation, Tensor};
+use candle_core::{DType, Device, DeviceLocation, Tensor};
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
@@ -21,11 +21,17 @@ pub struct Weights {
     files: Vec<Bytes>,
     entries: BTreeMap<String, Entry>,
     state: Mutex<State>,
+    /// Whether names and shapes alone are looked at: every tensor that is asked for is given, all zeros.
+    shapes_only: bool,
 }
 
 #[derive(Default)]
 struct State {
     used: BTreeSet<String>,
+    /// Where tensors that were asked for lie: file and offset.
+    seen: BTreeSet<(usize, usize)>,
+    /// What is missing or misshapen, where names and shapes alone are looked at.
+    problems: Vec<String>,
     /// Tied weights are one tensor: by what they are in which file, not by name.
     made: HashMap<(Place, DeviceLocation), Tensor>,
     packed: HashMap<Place, Weight>,
@@ -78,7 +84,8 @@ impl Weights {
     /// [`Error::BadFile`] for a file that cannot be read; [`Error::Cancelled`].
     pub fn open(files: &ModelFiles, watch: &dyn Watch) -> Result<Self> {
         let form = FORMS.into_iter().find(|form| files.has(form)).ok_or_else(|| nothing_to_read(files))?;
-        let mut weights = Self { files: Vec::new(), entries: BTreeMap::new(), state: Mutex::default() };
+        let mut weights =
+            Self { files: Vec::new(), entries: BTreeMap::new(), state: Mutex::default(), shapes_only: false };
         if form.ends_with(".index.json") {
             let index = index(files, form)?;
             let shards: BTreeSet<_> = index.values().cloned().collect();
@@ -98,6 +105,48 @@ impl Weights {
         }
         watch.progress(Progress::Load { done: 0, total: weights.entries.len() });
         Ok(weights)
+    }
+
+    /// From here on no tensor is read: those asked for are all zeros, and what is wrong with them is kept for
+    /// [`Weights::problems`].
+    pub fn shapes_only(mut self) -> Self {
+        self.shapes_only = true;
+        self
+    }
+
+    /// What was found missing or misshapen since [`Weights::shapes_only`], in the order of asking.
+    pub fn problems(&self) -> Vec<String> {
+        self.state().problems.clone()
+    }
+
+    /// A tensor of zeros that takes no memory, in place of one that is not read.
+    fn stand_in(&self, shape: &[usize], device: &Device) -> Result<Tensor> {
+        Ok(Tensor::zeros((), DType::F32, device)?.broadcast_as(shape)?)
+    }
+
+    /// Keeps what is wrong and goes on, where names and shapes alone are looked at.
+    fn tolerate<T>(&self, result: Result<T>) -> Result<Option<T>> {
+        match result {
+            Err(Error::Weights(why)) if self.shapes_only => {
+                self.state().problems.push(why);
+                Ok(None)
+            }
+            result => result.map(Some),
+        }
+    }
+
+    /// Takes what wrappers put in front of all names off, where `probe` is a tensor of the model that is known
+    /// only with something in front of its name.
+    pub fn unwrap_names(&mut self, probe: &str) {
+        if self.entries.contains_key(probe) {
+            return;
+        }
+        let ending = format!(".{probe}");
+        let Some(wrapped) = self.entries.keys().find(|name| name.ends_with(&ending)) else { return };
+        let front = wrapped[..wrapped.len() - probe.len()].to_string();
+        let entries = std::mem::take(&mut self.entries).into_iter();
+        let bare = |name: String| name.strip_prefix(&front).map(str::to_string).unwrap_or(name);
+        self.entries = entries.map(|(name, entry)| (bare(name), entry)).collect();
     }
 
     fn add(&mut self, files: &ModelFiles, name: &str) -> Result<()> {
@@ -160,7 +209,8 @@ impl Weights {
     /// [`Error::Weights`]: none of the names exists (all are listed), another shape (both are told), or no
     /// float tensor.
     pub fn get(&self, names: &[String], shape: &[usize], device: &Device) -> Result<Tensor> {
-        self.get_optional(names, shape, device)?.ok_or_else(|| missing(names))
+        let found = self.get_optional(names, shape, device)?.ok_or_else(|| missing(names));
+        self.tolerate(found)?.map_or_else(|| self.stand_in(shape, device), Ok)
     }
 
     /// [`Weights::get`] for a tensor that a model may lack: `None` where none of `names` exists.
@@ -168,6 +218,12 @@ impl Weights {
     /// # Errors
     /// As [`Weights::get`], but for the missing tensor.
     pub fn get_optional(&self, names: &[String], shape: &[usize], device: &Device) -> Result<Option<Tensor>> {
+        if self.shapes_only {
+            return match self.tolerate(self.find(names, shape))? {
+                Some(None) => Ok(None),
+                _ => self.stand_in(shape, device).map(Some),
+            };
+        }
         let Some((name, entry)) = self.find(names, shape)? else { return Ok(None) };
         let key = (entry.place.clone(), device.location());
         if let Some(tensor) = self.state().made.get(&key) {
@@ -186,6 +242,9 @@ impl Weights {
     /// # Errors
     /// As [`Weights::get`].
     pub fn matrix(&self, names: &[String], shape: [usize; 2], device: &Device) -> Result<Weight> {
+        if self.shapes_only {
+            return Ok(Weight::Tensor(self.get(names, &shape, device)?));
+        }
         if !matches!(device, Device::Cpu) {
             return Ok(Weight::from(self.get(names, &shape, device)?));
         }
@@ -198,10 +257,6 @@ impl Weights {
             Some(values) => Packed::new(values, outputs, inputs),
             None => Packed::new(&self.read(name, entry)?, outputs, inputs),
         };
-        // What is packed is not looked at in the file again: it would be in memory twice.
-        if let Some(file) = self.files.get(entry.place.file) {
-            file.release(entry.place.range.clone());
-        }
         let weight = Weight::Packed(Arc::new(packed));
         self.state().packed.insert(entry.place.clone(), weight.clone());
         Ok(weight)
@@ -233,22 +288,22 @@ impl Weights {
                 "tensor '{name}' has shape {found:?}, the configuration says {shape:?}"
             )));
         }
-        self.state().used.extend(names.iter().filter(|name| self.entries.contains_key(*name)).cloned());
+        let mut state = self.state();
+        state.used.extend(names.iter().filter(|name| self.entries.contains_key(*name)).cloned());
+        state.seen.insert((entry.place.file, entry.place.range.start));
         Ok(Some((name, entry)))
     }
 
     /// Float tensors never asked for, neither by name nor by their bytes, without those whose name fits a
     /// pattern in `harmless` (`*` stands for any characters).
     pub fn unused(&self, harmless: &[&str]) -> Vec<String> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = state.made.keys().map(|(place, _)| place).chain(state.packed.keys());
-        let read: BTreeSet<_> = read.map(|place| (place.file, place.range.start)).collect();
+        let state = self.state();
         self.entries
             .iter()
             .filter(|(name, entry)| {
                 entry.is_float()
                     && !state.used.contains(*name)
-                    && !read.contains(&(entry.place.file, entry.place.range.start))
+                    && !state.seen.contains(&(entry.place.file, entry.place.range.start))
                     && !harmless.iter().any(|pattern| fits(pattern, name))
             })
             .map(|(name, _)| name.clone())

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use candle_core::{D, Tensor};
 
 use super::cpu::{on_cpu, values};
-use super::kernels::attention::{self, Diagonals, Heads};
-use super::{Beside, Hook, Linear, Mask, Recipe, RelativeBias, Rotary, Visible};
-use crate::error::Result;
+use super::kernels::attention::{self, Diagonals, Heads, Visible};
+use super::{Hook, Linear, Mask, Norm, RelativeBias, Rotary};
+use crate::error::{Error, Result};
 use crate::site::Site;
 
 /// Keys and values of a sequence, each `[batch, keys, key_heads * head_dim]`, as the projections give them. A
@@ -22,12 +22,17 @@ pub struct KeysValues {
 }
 
 impl KeysValues {
-    /// These, followed by those of later positions.
+    /// These, followed by later ones. A batch of 1 is repeated as the other side needs it.
     pub fn append(&self, later: &KeysValues) -> Result<KeysValues> {
-        Ok(KeysValues {
-            keys: Tensor::cat(&[&self.keys, &later.keys], 1)?,
-            values: Tensor::cat(&[&self.values, &later.values], 1)?,
-        })
+        let join = |first: &Tensor, then: &Tensor| {
+            let batch = first.dim(0)?.max(then.dim(0)?);
+            let fill = |part: &Tensor| {
+                let (_, keys, width) = part.dims3()?;
+                part.expand((batch, keys, width))
+            };
+            Tensor::cat(&[&fill(first)?, &fill(then)?], 1)
+        };
+        Ok(KeysValues { keys: join(&self.keys, &later.keys)?, values: join(&self.values, &later.values)? })
     }
 
     /// Those of the first `count` positions.
@@ -46,9 +51,22 @@ pub struct Look<'a> {
     pub bias: Option<&'a RelativeBias>,
     /// Position of the first query.
     pub past: usize,
-    /// Where keys that are no tokens of their own (summaries, or tokens again) follow the tokens': their bias.
-    /// They take part in the softmax; maps show the tokens alone.
-    pub summaries: Option<&'a Beside>,
+    /// What else is added to the scores: `[heads, queries, keys]`, or that for each row of the batch.
+    pub table: Option<&'a Tensor>,
+    /// Keys that follow the tokens'.
+    pub beside: Option<Beside<'a>>,
+}
+
+/// Keys that follow those of the sequence itself and share its softmax: summaries, prompts, tokens again, or
+/// those of another sequence.
+#[derive(Clone, Copy)]
+pub struct Beside<'a> {
+    /// How many.
+    pub count: usize,
+    /// Bias on their scores: `[heads, queries, count]`, or that for each row of the batch.
+    pub bias: Option<&'a Tensor>,
+    /// Where their weights are shown; maps of [`Look::site`] never have them.
+    pub site: Option<Site>,
 }
 
 /// One attention block: its projections and its number of heads.
@@ -67,6 +85,8 @@ pub struct Attention {
     /// Number of heads with keys and values of their own; each serves `heads / key_heads` of the queries'
     /// (Ainslie et al. 2023).
     pub key_heads: usize,
+    /// Normalisation of each head's queries and of its keys (Henry et al. 2020).
+    pub norms: Option<[Norm; 2]>,
     /// Positions that queries and keys are turned by.
     pub rotary: Option<Rotary>,
     /// Scores are kept within this of 0: `cap * tanh(score / cap)`.
@@ -78,8 +98,22 @@ pub struct Attention {
 impl Attention {
     /// Keys and values of `[batch, positions, d_model]`, the first at position `past`.
     pub fn keys_values(&self, states: &Tensor, past: usize) -> Result<KeysValues> {
-        let keys = self.turn(self.key.forward(states)?, self.key_heads, past)?;
+        let KeysValues { keys, values } = self.foreign_keys_values(states)?;
+        Ok(KeysValues { keys: self.turn(keys, self.key_heads, past)?, values })
+    }
+
+    /// Keys and values of another sequence, `[batch, positions, d_model]`: its positions mean nothing here.
+    pub fn foreign_keys_values(&self, states: &Tensor) -> Result<KeysValues> {
+        let keys = self.level(self.key.forward(states)?, self.key_heads, 1)?;
         Ok(KeysValues { keys, values: self.value.forward(states)? })
+    }
+
+    /// Normalises each head of `[batch, positions, heads * head_dim]`.
+    fn level(&self, x: Tensor, heads: usize, which: usize) -> Result<Tensor> {
+        let Some(norm) = self.norms.as_ref().and_then(|norms| norms.get(which)) else { return Ok(x) };
+        let (batch, positions, width) = x.dims3()?;
+        let split = x.reshape((batch, positions, heads, width / heads.max(1)))?;
+        Ok(norm.forward(&split)?.reshape(x.shape())?)
     }
 
     /// Turns `[batch, positions, heads * head_dim]` by the positions from `past` on.
@@ -122,7 +156,8 @@ impl Attention {
         look: &Look,
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
-        let queries = self.turn(self.query.forward(states)?, self.heads, look.past)?;
+        let queries = self.level(self.query.forward(states)?, self.heads, 0)?;
+        let queries = self.turn(queries, self.heads, look.past)?;
         let context = self.attend(&queries, kv, look, hook)?;
         self.output.forward(&context)
     }
@@ -131,7 +166,8 @@ impl Attention {
     /// they are.
     fn attend(&self, queries: &Tensor, kv: &KeysValues, look: &Look, hook: &mut dyn Hook) -> Result<Tensor> {
         let (batch, count, width) = queries.dims3()?;
-        let watched = hook.wants(look.site);
+        let shown = look.beside.and_then(|beside| beside.site);
+        let watched = hook.wants(look.site) || shown.is_some_and(|site| hook.wants(site));
         if watched && batch > 1 {
             return self.attend_row_by_row(queries, kv, look, hook);
         }
@@ -140,8 +176,8 @@ impl Attention {
             let shared = queries.reshape((1, batch * count, width))?;
             return Ok(self.attend(&shared, kv, look, hook)?.reshape((batch, count, width))?);
         }
-        let fuses = !matches!(look.summaries, Some(Beside::Table(_)));
-        if on_cpu(queries) && fuses && !(watched && hook.rewrites(look.site)) {
+        let plain = look.beside.is_none() && look.table.is_none() && look.mask.is_plain();
+        if on_cpu(queries) && plain && !(watched && hook.rewrites(look.site)) {
             return self.attend_fused(queries, kv, look, watched.then_some(hook));
         }
         self.attend_in_steps(queries, kv, look, watched.then_some(hook))
@@ -161,7 +197,12 @@ impl Attention {
                 let own = if shared { 0 } else { row };
                 let kv =
                     KeysValues { keys: kv.keys.narrow(0, own, 1)?, values: kv.values.narrow(0, own, 1)? };
-                self.attend(&queries.narrow(0, row, 1)?, &kv, look, hook)
+                let table = look.table.map(|table| of_row(table, row)).transpose()?;
+                let bias = look.beside.and_then(|beside| beside.bias);
+                let bias = bias.map(|bias| of_row(bias, row)).transpose()?;
+                let beside = look.beside.map(|beside| Beside { bias: bias.as_ref(), ..beside });
+                let look = Look { table: table.as_ref(), beside, ..*look };
+                self.attend(&queries.narrow(0, row, 1)?, &kv, &look, hook)
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(Tensor::cat(&rows, 0)?)
@@ -176,19 +217,12 @@ impl Attention {
         hook: Option<&mut dyn Hook>,
     ) -> Result<Tensor> {
         let (batch, count, width) = queries.dims3()?;
-        let all = kv.keys.dim(1)?;
-        let beside = match look.summaries {
-            Some(Beside::Blocks(bias)) => Some(bias),
+        let keys = kv.keys.dim(1)?;
+        let lines = look.bias.map(|bias| bias.diagonals(count, keys, look.past));
+        let table = match look.mask {
+            Mask::Table(table) => Some(table.contiguous()?),
             _ => None,
         };
-        let keys = all - beside.map_or(0, |beside| beside.count.min(all));
-        let lines = look.bias.map(|bias| bias.diagonals(count, keys, look.past));
-        let visible = look.mask.visible();
-        let table = match visible {
-            Some(_) => None,
-            None => look.mask.additive(count, keys, look.past, queries.device())?,
-        };
-        let table = table.map(|table| table.contiguous()).transpose()?;
         let table = table.as_ref().map(values).transpose()?;
         let head_dim = width / self.heads.max(1);
         let key_width = self.key_heads * head_dim;
@@ -201,18 +235,21 @@ impl Attention {
             scale: self.scale as f32,
             cap: self.cap.map(|cap| cap as f32),
             bias: lines.as_deref().map(|lines| Diagonals { lines }),
-            visible: match &table {
-                Some(table) => attention::Visible::Table(table),
-                None => visible.unwrap_or(Visible::All).kernel(look.past),
+            visible: match (look.mask, &table) {
+                (_, Some(table)) => Visible::Table(table),
+                (Mask::Causal, _) => Visible::Causal { past: look.past },
+                (Mask::Near { before, after }, _) => {
+                    Visible::Near { past: look.past, before: *before, after: *after }
+                }
+                _ => Visible::All,
             },
-            beside: beside.map(|beside| beside.kernel()),
         };
         let (q, k, v) = (queries.contiguous()?, kv.keys.contiguous()?, kv.values.contiguous()?);
         let (q, k, v) = (values(&q)?, values(&k)?, values(&v)?);
         let heads = |data, position| Heads { data, position, head: head_dim };
         let row = |row: usize, maps| {
-            let (own, seen) = (row * count * width, row * all * key_width);
-            let (k, v) = (&k[seen..seen + all * key_width], &v[seen..seen + all * key_width]);
+            let (own, seen) = (row * count * width, row * keys * key_width);
+            let (k, v) = (&k[seen..seen + keys * key_width], &v[seen..seen + keys * key_width]);
             kernel.run(
                 heads(&q[own..own + count * width], width),
                 heads(k, key_width),
@@ -220,39 +257,15 @@ impl Attention {
                 maps,
             )
         };
-        let shape = [self.heads, count, keys];
-        // A table of what is visible may be as large as the maps.
-        let recipe = (look.past == 0 && table.is_none()).then(|| {
-            let bias = lines.as_ref().map_or(0, Vec::len) + beside.map_or(0, |beside| beside.lines.len());
-            4 * (q.len() + k.len() + bias)
-        });
         let context = match hook {
             None if batch == 1 => row(0, None),
             None => (0..batch).flat_map(|at| row(at, None)).collect(),
-            Some(hook) if recipe.is_some_and(|bytes| hook.prefers_recipe(look.site, shape, bytes)) => {
-                let recipe = Recipe {
-                    heads: self.heads,
-                    key_heads: self.key_heads,
-                    queries: count,
-                    keys,
-                    width: head_dim,
-                    scale: self.scale as f32,
-                    cap: self.cap.map(|cap| cap as f32),
-                    visible: visible.unwrap_or(Visible::All),
-                    bias: lines.clone(),
-                    beside: beside.cloned(),
-                    query: q.to_vec(),
-                    key: k.to_vec(),
-                };
-                hook.recipe(look.site, recipe)?;
-                row(0, None)
-            }
             Some(hook) => {
                 let mut maps = Arc::<[f32]>::new_uninit_slice(self.heads * count * keys);
                 let context = row(0, Arc::get_mut(&mut maps));
                 // SAFETY: nobody else holds the maps yet, so the kernel got them, and it writes all of them.
                 let maps = unsafe { maps.assume_init() };
-                hook.maps(look.site, shape, maps)?;
+                hook.maps(look.site, [self.heads, count, keys], maps)?;
                 context
             }
         };
@@ -268,9 +281,8 @@ impl Attention {
         mut hook: Option<&mut dyn Hook>,
     ) -> Result<Tensor> {
         let (batch, count, width) = queries.dims3()?;
-        let summaries = look.summaries.map_or(Ok(0), Beside::count)?;
-        let all = kv.keys.dim(1)?;
-        let keys = all - summaries.min(all);
+        let extra = look.beside.map_or(0, |beside| beside.count);
+        let keys = kv.keys.dim(1)?.saturating_sub(extra);
         let device = queries.device();
         let q = split(&(queries * self.scale)?, self.heads)?;
         let mut all_scores = q.matmul(&self.share(&kv.keys)?.t()?)?;
@@ -281,26 +293,53 @@ impl Attention {
         if let Some(bias) = look.bias {
             scores = scores.broadcast_add(&bias.tensor(count, keys, look.past, device)?)?;
         }
+        if let Some(table) = look.table {
+            scores = scores.broadcast_add(table)?;
+        }
         if let Some(mask) = look.mask.additive(count, keys, look.past, device)? {
             scores = scores.broadcast_add(&mask)?;
         }
         if let Some(hook) = &mut hook {
             scores = hook.scores(look.site, look.past, scores.squeeze(0)?)?.unsqueeze(0)?;
         }
-        if let Some(bias) = look.summaries {
-            let bias = bias.tensor(self.heads, count, device)?;
-            let beside = all_scores.narrow(3, keys, summaries)?.broadcast_add(&bias)?;
-            scores = Tensor::cat(&[scores, beside], 3)?;
+        if let Some(beside) = look.beside {
+            let mut more = all_scores.narrow(3, keys, extra)?;
+            if let Some(bias) = beside.bias {
+                more = more.broadcast_add(bias)?;
+            }
+            if let (Some(hook), Some(site)) = (&mut hook, beside.site) {
+                more = hook.scores(site, look.past, more.squeeze(0)?)?.unsqueeze(0)?;
+            }
+            scores = Tensor::cat(&[scores, more], 3)?;
         }
         let weights = softmax(&scores)?;
-        if let Some(hook) = &mut hook {
-            hook.weights(look.site, &weights.narrow(3, 0, keys)?.squeeze(0)?)?;
-        }
-        let mut context = weights.matmul(&self.share(&kv.values)?)?;
-        if let Some(hook) = &mut hook {
-            context = hook.context(look.site, context.squeeze(0)?)?.unsqueeze(0)?;
-        }
+        let values = self.share(&kv.values)?;
+        let context = match (hook, look.beside.and_then(|beside| beside.site)) {
+            (None, _) => weights.matmul(&values)?,
+            (Some(hook), None) => {
+                hook.weights(look.site, &weights.narrow(3, 0, keys)?.squeeze(0)?)?;
+                hook.context(look.site, weights.matmul(&values)?.squeeze(0)?)?.unsqueeze(0)?
+            }
+            // Two sites in one softmax: each reads its own part.
+            (Some(hook), Some(site)) => {
+                let mut read = |site, from, count| {
+                    let part = weights.narrow(3, from, count)?.contiguous()?;
+                    hook.weights(site, &part.squeeze(0)?)?;
+                    let context = part.matmul(&values.narrow(2, from, count)?.contiguous()?)?;
+                    Ok::<_, Error>(hook.context(site, context.squeeze(0)?)?.unsqueeze(0)?)
+                };
+                (read(look.site, 0, keys)? + read(site, keys, extra)?)?
+            }
+        };
         Ok(context.transpose(1, 2)?.reshape((batch, count, width))?)
+    }
+}
+
+/// A batch row's part of a bias that every row may have for itself.
+fn of_row(bias: &Tensor, row: usize) -> Result<Tensor> {
+    match bias.rank() {
+        4 if bias.dim(0)? > 1 => Ok(bias.narrow(0, row, 1)?),
+        _ => Ok(bias.clone()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
-use super::{Flow, Recipe};
+use super::Flow;
 use crate::error::Result;
 use crate::site::Site;
 
@@ -37,17 +37,6 @@ pub trait Hook {
         self.weights(site, &Tensor::from_slice(&maps, (heads, queries, keys), &Device::Cpu)?)
     }
 
-    /// Whether [`Hook::recipe`] is called instead of [`Hook::maps`], for maps `[heads, queries, keys]` and a
-    /// recipe of so many bytes. Asked only where nothing is rewritten.
-    fn prefers_recipe(&self, _site: Site, _shape: [usize; 3], _bytes: usize) -> bool {
-        false
-    }
-
-    /// What the maps of the site follow from.
-    fn recipe(&mut self, _site: Site, _recipe: Recipe) -> Result<()> {
-        Ok(())
-    }
-
     /// What each head read, `[heads, queries, head_dim]`, before the output projection. What is returned
     /// goes into the projection.
     fn context(&mut self, _site: Site, context: Tensor) -> Result<Tensor> {
@@ -62,6 +51,36 @@ pub trait Hook {
     /// The whole block, once it is through, with its residual connection and norm.
     fn flow(&mut self, _site: Site, _flow: &Flow) -> Result<()> {
         Ok(())
+    }
+}
+
+/// Lets a hook change a second run through a site whose weights are not to be shown.
+pub struct Unseen<'a> {
+    /// The hook.
+    pub hook: &'a mut dyn Hook,
+    /// Whether queries and keys stand at the same positions as in the run that is shown.
+    pub aligned: bool,
+}
+
+impl Hook for Unseen<'_> {
+    fn wants(&self, site: Site) -> bool {
+        self.hook.wants(site) && self.hook.rewrites(site)
+    }
+
+    fn scores(&mut self, site: Site, past: usize, scores: Tensor) -> Result<Tensor> {
+        if self.aligned { self.hook.scores(site, past, scores) } else { Ok(scores) }
+    }
+
+    fn maps(&mut self, _: Site, _: [usize; 3], _: Arc<[f32]>) -> Result<()> {
+        Ok(())
+    }
+
+    fn weights(&mut self, _: Site, _: &Tensor) -> Result<()> {
+        Ok(())
+    }
+
+    fn context(&mut self, site: Site, context: Tensor) -> Result<Tensor> {
+        self.hook.context(site, context)
     }
 }
 

@@ -2,7 +2,6 @@
 
 use candle_core::{Device, Tensor};
 
-use super::Visible;
 use crate::error::Result;
 
 /// Which keys a query may see.
@@ -12,10 +11,20 @@ pub enum Mask {
     Full,
     /// Keys at or before the query's own position.
     Causal,
-    /// Keys at most this many positions away.
-    Near(usize),
-    /// Keys at or before the query's own position, and at most this many positions away.
-    CausalNear(usize),
+    /// Keys at most so many positions before the query and so many after it.
+    Near {
+        /// Positions before.
+        before: usize,
+        /// Positions after; 0 hides what is to come.
+        after: usize,
+    },
+    /// Keys in the same group of positions.
+    Groups {
+        /// Positions in a group.
+        size: usize,
+        /// Positions that the first group lacks.
+        shift: usize,
+    },
     /// Keys in the same block of this many positions, in those beside it, and in the first and the last; the
     /// first and the last block see all (Zaheer et al. 2020).
     Blocks(usize),
@@ -24,15 +33,9 @@ pub enum Mask {
 }
 
 impl Mask {
-    /// What is visible, where that can be told without a table.
-    pub fn visible(&self) -> Option<Visible> {
-        match self {
-            Mask::Full => Some(Visible::All),
-            Mask::Causal => Some(Visible::Causal),
-            Mask::Near(distance) => Some(Visible::Near { before: *distance, after: *distance }),
-            Mask::CausalNear(distance) => Some(Visible::Near { before: *distance, after: 0 }),
-            Mask::Blocks(_) | Mask::Table(_) => None,
-        }
+    /// Whether the fused kernel knows it.
+    pub(super) fn is_plain(&self) -> bool {
+        !matches!(self, Mask::Blocks(_) | Mask::Groups { .. })
     }
 
     /// What to add to scores `[queries, keys]` whose first query stands at position `past`; `None` where
@@ -48,10 +51,14 @@ impl Mask {
             Mask::Full => Ok(None),
             Mask::Causal if queries == 1 && keys == past + 1 => Ok(None),
             Mask::Causal => table(queries, keys, device, |i, j| j > i + past),
-            Mask::Near(distance) if queries.max(keys) <= *distance => Ok(None),
-            Mask::Near(distance) => table(queries, keys, device, |i, j| (i + past).abs_diff(j) > *distance),
-            Mask::CausalNear(distance) => {
-                table(queries, keys, device, |i, j| j > i + past || i + past - j > *distance)
+            Mask::Near { before, after } if (queries + past).max(keys) <= *before.min(after) => Ok(None),
+            Mask::Near { before, after } => table(queries, keys, device, |i, j| {
+                let query = i + past;
+                j.saturating_sub(query) > *after || query.saturating_sub(j) > *before
+            }),
+            Mask::Groups { size, shift } => {
+                let size = (*size).max(1);
+                table(queries, keys, device, |i, j| (i + past + shift) / size != (j + shift) / size)
             }
             Mask::Blocks(size) => {
                 let size = (*size).max(1);

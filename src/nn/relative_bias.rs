@@ -60,29 +60,31 @@ impl RelativeBias {
         Ok(Tensor::from_vec(values, (self.heads, queries, keys), device)?)
     }
 
-    /// The bucket of `offset` = key position - query position, as in Mesh TensorFlow's transformer layers.
-    /// The logarithm is taken in single precision, as the reference does: some boundaries depend on it.
     fn bucket(&self, offset: i64) -> usize {
-        let mut buckets = self.buckets;
-        let mut first = 0;
-        let distance = if self.bidirectional {
-            buckets /= 2;
-            if offset > 0 {
-                first = buckets;
-            }
-            offset.unsigned_abs() as usize
-        } else {
-            (-offset).max(0) as usize
-        };
-        let exact = buckets / 2;
-        if distance < exact {
-            return first + distance;
-        }
-        let ratio = (distance as f32 / exact as f32).ln()
-            / ((self.max_distance as f64 / exact as f64).ln() as f32)
-            * (buckets - exact) as f32;
-        first + (exact + ratio as usize).min(buckets - 1)
+        bucket(offset, self.buckets, self.max_distance, self.bidirectional)
     }
+}
+
+/// The bucket of `offset` = key position - query position, as in Mesh TensorFlow's transformer layers.
+/// The logarithm is taken in single precision, as the reference does: some boundaries depend on it.
+pub(super) fn bucket(offset: i64, mut buckets: usize, max_distance: usize, bidirectional: bool) -> usize {
+    let mut first = 0;
+    let distance = if bidirectional {
+        buckets /= 2;
+        if offset > 0 {
+            first = buckets;
+        }
+        offset.unsigned_abs() as usize
+    } else {
+        (-offset).max(0) as usize
+    };
+    let exact = buckets / 2;
+    if distance < exact {
+        return first + distance;
+    }
+    let ratio = (distance as f32 / exact as f32).ln() / ((max_distance as f64 / exact as f64).ln() as f32)
+        * (buckets - exact) as f32;
+    first + (exact + ratio as usize).min(buckets.saturating_sub(1))
 }
 
 #[cfg(test)]

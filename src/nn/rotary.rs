@@ -11,10 +11,12 @@ pub struct Rotary {
 }
 
 impl Rotary {
-    /// For heads of `width` dimensions; dimension `i` is paired with `i + width / 2`.
-    pub fn new(width: usize, theta: f64) -> Self {
+    /// For heads of `width` dimensions; dimension `i` is paired with `i + width / 2`. Positions count as if
+    /// they were `stretch` times closer together (Chen et al. 2023).
+    pub fn new(width: usize, theta: f64, stretch: f64) -> Self {
         let pairs = width / 2;
-        let frequency = |pair: usize| 1.0 / (theta as f32).powf(2.0 * pair as f32 / width as f32);
+        let frequency =
+            |pair: usize| 1.0 / (theta as f32).powf(2.0 * pair as f32 / width as f32) / stretch as f32;
         Self { frequencies: (0..pairs).map(frequency).collect() }
     }
 
@@ -46,7 +48,7 @@ mod tests {
     fn pairs_turn_by_their_position() {
         let x = Tensor::new(&[1f32, 2.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0], &Device::Cpu).unwrap();
         let x = x.reshape((1, 1, 2, 4)).unwrap();
-        let turned = Rotary::new(4, 100.0).turn(&x, 3).unwrap().flatten_all().unwrap();
+        let turned = Rotary::new(4, 100.0, 1.0).turn(&x, 3).unwrap().flatten_all().unwrap();
         let angles = [3f32, 0.3, 4.0, 0.4];
         let expected = [
             angles[0].cos(),

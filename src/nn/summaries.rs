@@ -3,7 +3,7 @@
 
 use candle_core::{Device, Tensor};
 
-use super::{BlockBias, Norm, RelativeBias};
+use super::{Norm, RelativeBias};
 use crate::error::Result;
 
 /// How a layer sums up its tokens.
@@ -32,48 +32,17 @@ impl Summaries {
         self.norm.forward(&Tensor::cat(&sums, 1)?)
     }
 
-    /// The bias on the summaries of so many positions; `None` where there are too few for a summary.
-    pub fn bias(&self, positions: usize) -> Option<Beside> {
+    /// `[heads, positions, summaries]`; `None` where there are too few tokens for a summary.
+    pub fn bias(&self, positions: usize, device: &Device) -> Result<Option<Tensor>> {
         let count = positions / self.block;
-        let bias = self.bias.as_ref().filter(|_| count > 0)?;
-        let last = count as i64 - 1;
-        let line = |head| (-last..=last).map(move |distance| bias.at(head, distance));
-        let lines = (0..bias.heads()).flat_map(line).collect();
-        Some(Beside::Blocks(BlockBias { count, block: self.block, lines }))
-    }
-}
-
-/// Bias on keys that are no tokens of their own and follow the tokens'.
-#[derive(Clone, Debug)]
-pub enum Beside {
-    /// By the distance of blocks.
-    Blocks(BlockBias),
-    /// `[heads, queries, summaries]`
-    Table(Tensor),
-}
-
-impl Beside {
-    /// Number of such keys.
-    pub fn count(&self) -> Result<usize> {
-        match self {
-            Beside::Blocks(bias) => Ok(bias.count),
-            Beside::Table(table) => Ok(table.dim(2)?),
-        }
-    }
-
-    /// `[heads, positions, summaries]`
-    pub fn tensor(&self, heads: usize, positions: usize, device: &Device) -> Result<Tensor> {
-        let BlockBias { count, block, lines } = match self {
-            Beside::Table(table) => return Ok(table.clone()),
-            Beside::Blocks(bias) => bias,
-        };
-        let mut values = Vec::with_capacity(heads * positions * count);
-        for line in lines.chunks_exact(2 * count - 1) {
+        let Some(bias) = self.bias.as_ref().filter(|_| count > 0) else { return Ok(None) };
+        let mut values = Vec::with_capacity(bias.heads() * positions * count);
+        for head in 0..bias.heads() {
             for position in 0..positions {
-                let own = (position / block).min(count - 1);
-                values.extend_from_slice(&line[count - 1 - own..][..*count]);
+                let own = (position / self.block).min(count - 1) as i64;
+                values.extend((0..count as i64).map(|summary| bias.at(head, summary - own)));
             }
         }
-        Ok(Tensor::from_vec(values, (heads, positions, *count), device)?)
+        Ok(Some(Tensor::from_vec(values, (bias.heads(), positions, count), device)?))
     }
 }

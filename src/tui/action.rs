@@ -7,6 +7,7 @@ use ratatui::layout::Position;
 use crate::capture::Capture;
 use crate::engine::{Event, Request};
 use crate::tui::app::View;
+use crate::tui::tour::{Play, Ready};
 use crate::tui::widgets::editor::Edit;
 
 /// What a user can ask for, one variant per command of the table in [`super::keymap`].
@@ -81,6 +82,9 @@ pub enum Command {
     Search,
     Palette,
     Help,
+    Tour,
+    NextStep,
+    PreviousStep,
     Cancel,
     Redraw,
     Suspend,
@@ -127,6 +131,8 @@ pub enum Action {
     Engine(Event),
     /// The survey of a capture's heads advanced.
     Surveyed(Box<super::survey::Surveyed>),
+    /// A step of the tour is ready.
+    Ready(Box<Ready>),
     /// A thread of the program failed.
     Crashed(String),
     /// The system wants the program to end.
@@ -147,6 +153,8 @@ pub enum Effect {
         /// Links at least this far apart count as far.
         distance: usize,
     },
+    /// Make a step of the tour ready, behind the screen.
+    Play(Play),
     /// Put text into the terminal's clipboard (OSC 52).
     Copy(String),
     /// Draw everything anew.
@@ -163,6 +171,7 @@ impl PartialEq for Effect {
                 Effect::Survey { serial: a, distance: c, .. },
                 Effect::Survey { serial: b, distance: d, .. },
             ) => a == b && c == d,
+            (Effect::Play(a), Effect::Play(b)) => a == b,
             (Effect::Copy(a), Effect::Copy(b)) => a == b,
             (Effect::Redraw, Effect::Redraw) | (Effect::Suspend, Effect::Suspend) => true,
             _ => false,

@@ -1,8 +1,9 @@
 //! Which rows and columns of a map show.
 
 use super::app::App;
-use super::reading::{self, Axis};
+use super::reading::{self, Axis, Special};
 use crate::matrix::Matrix;
+use crate::site::Head;
 
 /// What a place must be to show.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,13 +83,43 @@ pub struct Sides {
     pub keys: Axis,
     rows: Vec<usize>,
     cols: Vec<usize>,
+    made_for: MadeFor,
+}
+
+/// What a filter's outcome depends on.
+#[derive(Clone, Debug, PartialEq)]
+struct MadeFor {
+    serial: u64,
+    head: Head,
+    words: bool,
+    special: Special,
+    weighed: bool,
+    filter: Filter,
+}
+
+impl MadeFor {
+    fn new(app: &App) -> Self {
+        Self {
+            serial: app.serial,
+            head: app.place.head,
+            words: app.reading.words,
+            special: app.reading.special,
+            weighed: app.is_weighed(),
+            filter: app.filter.clone(),
+        }
+    }
 }
 
 impl Sides {
-    /// What the filter of the state leaves of its map; `None` where nothing is filtered.
+    /// What the filter of the state leaves of its map; `None` where nothing is filtered. The state's own where it
+    /// still holds: a large map is not searched anew with every key.
     pub fn new(app: &App) -> Option<Self> {
         if app.filter.is_empty() {
             return None;
+        }
+        let made_for = MadeFor::new(app);
+        if let Some(sides) = app.sides.as_ref().filter(|sides| sides.made_for == made_for) {
+            return Some(sides.clone());
         }
         let map = whole(app)?;
         let kind = app.place.head.kind();
@@ -105,7 +136,7 @@ impl Sides {
         if rows.is_empty() || cols.is_empty() {
             return None;
         }
-        Some(Self { queries: queries.select(&rows), keys: keys.select(&cols), rows, cols })
+        Some(Self { queries: queries.select(&rows), keys: keys.select(&cols), rows, cols, made_for })
     }
 
     fn of(&self, map: &Matrix) -> Matrix {

@@ -1,11 +1,14 @@
 //! The one table of commands: it binds the keys and writes the help, the palette, the footer and the
 //! README's key table.
 
+mod chord;
+
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
 
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::crossterm::event::KeyEvent;
+
+pub use chord::{Chord, spell};
 
 use super::action::Command;
 use super::app::View;
@@ -53,6 +56,7 @@ const HEAD: &str = "Choose a head";
 const TEXT: &str = "Text";
 const LOOK: &str = "Look";
 const VIEW: &str = "Views";
+const TOUR: &str = "Tour";
 const PROGRAM: &str = "Program";
 
 const fn entry(
@@ -365,7 +369,10 @@ pub const TABLE: &[Entry] = &[
         Always,
         "Compare: the pinned capture and the present one",
     ),
-    entry(C::Pin, "pin", &["P"], "", VIEW, Always, "Pin this capture, to compare others with it"),
+    entry(C::Pin, "pin", &["P"], "pin", VIEW, Always, "Pin this capture, to compare others with it"),
+    entry(C::Tour, "tour", &["E"], "", TOUR, Always, "Take the guided tour, or leave it"),
+    entry(C::NextStep, "next-step", &["a"], "", TOUR, Always, "The tour's next page or step"),
+    entry(C::PreviousStep, "previous-step", &["A"], "", TOUR, Always, "The page or step before"),
     entry(
         C::Palette,
         "palette",
@@ -397,100 +404,6 @@ pub const TABLE: &[Entry] = &[
     ),
     entry(C::Quit, "quit", &["q", "ctrl-c"], "quit", PROGRAM, Always, "Quit"),
 ];
-
-/// A key with its modifiers, spelled `ctrl-x`, `shift-left`, `G`, `enter`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Chord {
-    code: KeyCode,
-    modifiers: KeyModifiers,
-}
-
-impl Chord {
-    /// The chord of a key event; Shift is part of the character where there is one.
-    pub fn of(event: &KeyEvent) -> Self {
-        let mut modifiers =
-            event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
-        if matches!(event.code, KeyCode::Char(_) | KeyCode::BackTab) {
-            modifiers -= KeyModifiers::SHIFT;
-        }
-        Self { code: event.code, modifiers }
-    }
-}
-
-const NAMED: [(&str, KeyCode); 17] = [
-    ("left", KeyCode::Left),
-    ("right", KeyCode::Right),
-    ("up", KeyCode::Up),
-    ("down", KeyCode::Down),
-    ("pageup", KeyCode::PageUp),
-    ("pagedown", KeyCode::PageDown),
-    ("home", KeyCode::Home),
-    ("end", KeyCode::End),
-    ("enter", KeyCode::Enter),
-    ("esc", KeyCode::Esc),
-    ("tab", KeyCode::Tab),
-    ("backtab", KeyCode::BackTab),
-    ("backspace", KeyCode::Backspace),
-    ("delete", KeyCode::Delete),
-    ("insert", KeyCode::Insert),
-    ("space", KeyCode::Char(' ')),
-    ("f1", KeyCode::F(1)),
-];
-
-impl FromStr for Chord {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut modifiers = KeyModifiers::NONE;
-        let mut rest = text;
-        for (prefix, modifier) in
-            [("ctrl-", KeyModifiers::CONTROL), ("alt-", KeyModifiers::ALT), ("shift-", KeyModifiers::SHIFT)]
-        {
-            if let Some(after) = rest.strip_prefix(prefix).filter(|after| !after.is_empty()) {
-                modifiers |= modifier;
-                rest = after;
-            }
-        }
-        let named = NAMED.iter().find(|(name, _)| *name == rest).map(|(_, code)| *code);
-        let mut letters = rest.chars();
-        let code = match (named, letters.next(), letters.next()) {
-            (Some(code), _, _) => code,
-            (None, Some(letter), None) => KeyCode::Char(letter),
-            _ => return Err(format!("'{text}' is no key: write it as x, X, ctrl-x, alt-x, left, enter, f1")),
-        };
-        Ok(Self { code, modifiers })
-    }
-}
-
-/// How a key is written for people: `←`, `Ctrl-Y`, `Tab`.
-pub fn spell(key: &str) -> String {
-    let (ctrl, key) =
-        key.strip_prefix("ctrl-").filter(|rest| !rest.is_empty()).map_or(("", key), |k| ("Ctrl-", k));
-    let (shift, key) =
-        key.strip_prefix("shift-").filter(|rest| !rest.is_empty()).map_or(("", key), |k| ("Shift-", k));
-    let name = match key {
-        "left" => "←",
-        "right" => "→",
-        "up" => "↑",
-        "down" => "↓",
-        "pageup" => "PgUp",
-        "pagedown" => "PgDn",
-        "home" => "Home",
-        "end" => "End",
-        "enter" => "Enter",
-        "esc" => "Esc",
-        "tab" => "Tab",
-        "backtab" => "Shift-Tab",
-        "backspace" => "Backspace",
-        "delete" => "Del",
-        "space" => "Space",
-        "f1" => "F1",
-        key => {
-            return format!("{ctrl}{shift}{}", if ctrl.is_empty() { key.into() } else { key.to_uppercase() });
-        }
-    };
-    format!("{ctrl}{shift}{name}")
-}
 
 /// Which key does what: the table, with the user's own keys over it.
 #[derive(Clone, Debug)]
@@ -602,6 +515,8 @@ pub fn markdown() -> String {
 
 #[cfg(test)]
 mod tests {
+    use ratatui::crossterm::event::{KeyCode, KeyModifiers};
+
     use super::*;
 
     #[test]

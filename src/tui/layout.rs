@@ -44,6 +44,8 @@ pub struct Layout {
     pub first: usize,
     /// The farthest that the text on top scrolls.
     pub last: usize,
+    /// Lines of the tour's text that show, and all that there are.
+    pub lines: (usize, usize),
     /// Where the text cursor stands, when something is being typed.
     pub cursor: Option<Position>,
 }

@@ -1,16 +1,18 @@
 //! The world outside the state: threads that send messages, and effects that are carried out.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use ratatui::crossterm::event::{self, Event as TerminalEvent, KeyCode, KeyModifiers};
 
 use super::action::Effect;
+use super::stage::Stage;
 use super::survey::{self, Surveyed};
 use super::terminal::{self, Screen};
+use super::tour::{Play, Ready};
 use crate::engine::Event;
 use crate::error::Result;
 
@@ -27,6 +29,8 @@ pub enum Message {
     Engine(Event),
     /// The survey.
     Surveyed(Box<Surveyed>),
+    /// A step of the tour.
+    Ready(Box<Ready>),
     /// A thread panicked.
     Crashed(String),
     /// The system asks to stop for a while.
@@ -52,6 +56,7 @@ pub struct World {
     sender: Sender<Message>,
     /// The newest survey: an older one stops.
     newest: Arc<AtomicU64>,
+    stage: OnceLock<Stage>,
 }
 
 impl World {
@@ -60,7 +65,7 @@ impl World {
         hook_panics(sender.clone());
         #[cfg(unix)]
         listen_to_signals(sender.clone())?;
-        Ok(Self { ask, sender, newest: Arc::default() })
+        Ok(Self { ask, sender, newest: Arc::default(), stage: OnceLock::new() })
     }
 
     /// Starts to listen to the terminal; first to its answers, where it was asked.
@@ -74,6 +79,7 @@ impl World {
             match effect {
                 Effect::Ask(request) => (self.ask)(request),
                 Effect::Survey { serial, capture, distance } => self.survey(serial, capture, distance),
+                Effect::Play(play) => self.play(play),
                 Effect::Copy(text) => screen.copy(&text)?,
                 Effect::Redraw => screen.redraw()?,
                 Effect::Suspend => screen.suspend()?,
@@ -91,6 +97,10 @@ impl World {
                     && sender.send(Message::Surveyed(Box::new(part))).is_ok()
             });
         });
+    }
+
+    fn play(&self, play: Play) {
+        self.stage.get_or_init(|| Stage::start(self.sender.clone())).play(play);
     }
 
     /// After the terminal is back: dies of the signal that ended the program, as the shell expects.

@@ -18,11 +18,14 @@ pub mod links;
 mod messages;
 pub mod overlays;
 pub mod palette;
+pub mod place;
 pub mod reading;
 pub mod session;
+mod stage;
 pub mod survey;
 pub mod terminal;
 pub mod theme;
+pub mod tour;
 pub mod trial;
 pub mod update;
 pub mod views;
@@ -30,6 +33,7 @@ pub mod widgets;
 pub mod zoom;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -45,6 +49,7 @@ use theme::Theme;
 use crate::config::{self, Background};
 use crate::engine::{Event, OpenOptions, Request, RunOptions};
 use crate::error::{Error, Result};
+use crate::tour::Tour;
 
 /// What to explore.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +62,8 @@ pub struct Start {
     pub resume: Option<Saved>,
     /// Where the session is saved when the explorer is left; `None`: nowhere.
     pub session: Option<PathBuf>,
+    /// The tour to begin with, in the model's place.
+    pub tour: Option<Arc<Tour>>,
 }
 
 /// How the explorer looks and listens.
@@ -88,8 +95,9 @@ impl Settings {
             Background::Light => theme = theme.on(true),
         }
         let made_for = theme.chosen.as_ref().map_or(Background::Auto, |chosen| chosen.background);
+        // an old console would print the question, and its sixteen colours do not depend on the answer
         let open = config.background == Background::Auto && made_for == Background::Auto;
-        let ask = open && !told && theme.depth > theme::Depth::Mono;
+        let ask = open && !told && theme.depth > theme::Depth::Ansi16;
         theme.colormap = config.colormap.unwrap_or(theme.colormap);
         theme.glyphs = config.glyphs;
         let keymap = Keymap::with(&config.keys).map_err(|wrong| Error::Usage(wrong.to_string()))?;
@@ -120,15 +128,28 @@ pub fn run_with(start: Start, settings: Settings, connect: impl FnOnce(Tell) -> 
     if let Some(saved) = &start.resume {
         saved.restore(&mut app);
     }
+    app.how = OpenOptions { model: String::new(), revision: None, ..start.model.clone() };
+    let first = match start.tour {
+        None => vec![Effect::Ask(Request::Open(start.model.clone()))],
+        Some(tour) => {
+            (app.model, app.pending) = (String::new(), 0);
+            update::tour::start(&mut app, tour)
+        }
+    };
     let mut screen = Screen::enter()?;
     if settings.ask {
         screen.ask()?;
     }
     world.listen(settings.ask);
-    world.perform(&mut screen, vec![Effect::Ask(Request::Open(start.model.clone()))])?;
+    world.perform(&mut screen, first)?;
     let ended = explore(&mut app, &mut screen, &world, &inbox);
     drop(screen);
-    if let (Some(path), Some(saved)) = (&start.session, Saved::new(&app, &start.model))
+    // A tour may have opened another model.
+    let last = match app.model == start.model.model {
+        true => start.model,
+        false => OpenOptions { model: app.model.clone(), ..app.how.clone() },
+    };
+    if let (Some(path), Some(saved)) = (&start.session, Saved::new(&app, &last))
         && let Err(error) = saved.write(path)
     {
         // leaving works all the same; only `--resume` will miss it
@@ -190,6 +211,7 @@ fn take(app: &mut App, screen: &mut Screen, world: &messages::World, message: Me
         Message::Background { light } => Action::Background { light },
         Message::Engine(event) => Action::Engine(event),
         Message::Surveyed(part) => Action::Surveyed(part),
+        Message::Ready(ready) => Action::Ready(ready),
         Message::Crashed(message) => Action::Crashed(message),
         Message::Suspend => Action::Do(action::Command::Suspend),
         Message::End(signal) => return Ok(Taken::Ended(Some(signal))),

@@ -2,7 +2,9 @@
 
 mod click;
 mod engine;
+mod look;
 mod overlay;
+pub mod tour;
 mod walk;
 
 use std::sync::Arc;
@@ -14,11 +16,8 @@ use super::links;
 use super::overlays::{Overlay, Side, picker};
 use super::reading::Axis;
 use super::trial;
-use super::views::heads::ORDER;
 use super::widgets::editor::Editor;
-use super::zoom::{self, STEPS, Step};
 use crate::engine::Request;
-use crate::paint::{Colormap, Curve, GAMMAS, Pool, Range};
 use crate::site::{Kind, Site};
 
 /// Applies one action to the state and returns what the world should do. Pure: nothing else is read or
@@ -28,6 +27,7 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
         action,
         Action::Engine(_)
             | Action::Surveyed(_)
+            | Action::Ready(_)
             | Action::Resize
             | Action::Background { .. }
             | Action::Crashed(_)
@@ -72,6 +72,7 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Action::Ready(ready) => tour::ready(app, *ready),
         Action::Crashed(message) => {
             app.job = None;
             show_error(app, message, Some("this is a fault of the program; please report it".into()));
@@ -86,8 +87,8 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
 
 /// Filters the map that is selected now, and brings the cursor to a place that shows. Other views show all.
 fn refilter(app: &mut App) {
-    app.sides = None;
     if app.view != View::Map || app.filter.is_empty() {
+        app.sides = None;
         return;
     }
     app.sides = Sides::new(app);
@@ -126,6 +127,7 @@ fn command_(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Search => {
             app.overlays.push(Overlay::Picker(picker::Picker::new(picker::Purpose::Search)));
         }
+        Command::Tour | Command::NextStep | Command::PreviousStep => return tour::command(app, command),
         Command::Cancel => return cancel(app),
         Command::EditSource => edit(app, Side::Source),
         Command::EditTarget => edit(app, Side::Target),
@@ -168,7 +170,7 @@ fn command_(app: &mut App, command: Command) -> Vec<Effect> {
                 app.marks.insert(head);
             }
         }
-        _ if look(app, command) => {}
+        _ if look::look(app, command) => {}
         _ if choose(app, command) => {}
         _ => walk_(app, command),
     }
@@ -240,98 +242,6 @@ fn generate(app: &mut App) -> Vec<Effect> {
     }
     app.run.target = None;
     engine::run(app)
-}
-
-/// Changes how maps look; false where the command is none of these.
-fn look(app: &mut App, command: Command) -> bool {
-    let reading = &mut app.reading;
-    match command {
-        Command::ZoomIn | Command::ZoomOut | Command::ZoomFit => zoom_(app, command),
-        Command::Words => {
-            reading.words = !reading.words;
-            refresh(app);
-        }
-        Command::Special => {
-            reading.special = reading.special.next();
-            refresh(app);
-        }
-        Command::Range => reading.scale.range = next_of(Range::ALL, reading.scale.range),
-        Command::Curve => reading.scale.curve = next_of(Curve::ALL, reading.scale.curve),
-        Command::Pooling => reading.pool = if reading.pool == Pool::Max { Pool::Mean } else { Pool::Max },
-        Command::Brighter => {
-            let now = reading.scale.gamma;
-            reading.scale.gamma = GAMMAS.into_iter().rfind(|&gamma| gamma < now).unwrap_or(now);
-        }
-        Command::Darker => {
-            let now = reading.scale.gamma;
-            reading.scale.gamma = GAMMAS.into_iter().find(|&gamma| gamma > now).unwrap_or(now);
-        }
-        Command::ThresholdUp => {
-            reading.threshold = THRESHOLDS.into_iter().find(|&t| t > reading.threshold + 1e-6).unwrap_or(0.8);
-        }
-        Command::ThresholdDown => {
-            reading.threshold =
-                THRESHOLDS.into_iter().rev().find(|&t| t < reading.threshold - 1e-6).unwrap_or(0.0);
-        }
-        Command::Sort => app.sort = (app.sort + 1) % ORDER.len(),
-        Command::SortBack => app.sort = (app.sort + ORDER.len() - 1) % ORDER.len(),
-        Command::Reverse => app.reverse = !app.reverse,
-        Command::OneKind => app.one_kind = !app.one_kind,
-        Command::Keep => app.keep = app.keep.next(),
-        Command::Over => app.over = app.over.next(),
-        Command::FlowHeads => app.flow = app.flow.next(),
-        Command::FlowLayers => app.one_layer = !app.one_layer,
-        Command::Receives => app.receives = !app.receives,
-        Command::Colormap => {
-            let sequential = &Colormap::ALL[..Colormap::ALL.len() - 1];
-            app.theme.colormap = next_of(sequential, app.theme.colormap);
-            app.notice = Some(format!("colours: {}", app.theme.colormap));
-        }
-        Command::Glyphs => app.theme.glyphs = !app.theme.glyphs,
-        _ => return false,
-    }
-    true
-}
-
-const THRESHOLDS: [f32; 9] = [0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8];
-
-fn next_of<T: Copy + PartialEq>(all: &[T], now: T) -> T {
-    let next = all.iter().position(|&item| item == now).map_or(0, |at| at + 1);
-    all.get(next).or(all.first()).copied().unwrap_or(now)
-}
-
-/// Builds the axes anew after the reading changed.
-fn refresh(app: &mut App) {
-    if let Some(capture) = &app.capture {
-        app.axes = super::app::Axes::new(capture, &app.reading);
-    }
-}
-
-fn zoom_(app: &mut App, command: Command) {
-    let Some(window) = &app.layout.window else { return };
-    let all = window.rows.len() == app.queries().len() && window.cols.len() == app.keys().len();
-    app.zoom = match command {
-        Command::ZoomIn if window.step == zoom::WHOLE => {
-            let (rows, cols) = window.covers();
-            // the nearest step that shows more detail than this whole map
-            let covered = rows.max(cols);
-            STEPS.iter().rposition(|step| match step {
-                Step::Pool(n) => *n < covered,
-                Step::Whole => false,
-                _ => true,
-            })
-        }
-        Command::ZoomIn => Some(window.step.saturating_sub(1)),
-        Command::ZoomOut if all && window.step >= zoom::SMALLEST_CELL => Some(zoom::WHOLE),
-        Command::ZoomOut => Some((window.step + 1).min(zoom::WHOLE)),
-        _ if app.zoom.is_none() => Some(zoom::WHOLE),
-        _ => None,
-    };
-    let step = app.zoom.and_then(|step| STEPS.get(step));
-    app.notice = Some(match step {
-        Some(step) => format!("zoom: {}", step.name()),
-        None => "zoom: cells with labels".into(),
-    });
 }
 
 /// Chooses a head, layer or kind; false where the command is none of these.

@@ -218,7 +218,7 @@ fn a_head_is_switched_off_and_on_again() {
     assert_eq!((changes[0].best.as_deref(), changes[1].best.as_deref()), (Some("enfants"), None));
     let screen = crate::screens::screen_text(&driver.draw());
     for sign in [
-        "without cross.2.4 · -0.10 nats a token · 1 of 10",
+        "without cross.2.4 · −0.10 nats a token · 1 of 10",
         "old  Les enfants",
         "new  Les qui",
         "Les −1.00 ⇒ enfants",
@@ -302,6 +302,18 @@ fn a_filter_by_weight_follows_the_head() {
 }
 
 #[test]
+fn the_number_under_the_cursor_shows_on_any_screen() {
+    for width in [20, 24, 30, 40, 60, 80, 200] {
+        let mut driver = Driver::over(made::sentence(), (width, 12));
+        driver.press("1wx.");
+        let weight = attn_tui::tui::links::value_text(&driver.app).unwrap();
+        let number: f32 = weight.rsplit(' ').next().unwrap().parse().unwrap();
+        let screen = crate::screens::screen_text(&driver.draw());
+        assert!(screen.contains(&format!(": {number:.4}")), "{width} columns\n{screen}");
+    }
+}
+
+#[test]
 fn gamma_walks_its_steps_and_stays_at_the_ends() {
     let mut driver = Driver::over(made::sentence(), (80, 24));
     driver.press("((((((((((((");
@@ -381,7 +393,7 @@ fn marked_heads_lie_over_each_other() {
     let mut driver = Driver::over(made::sentence(), (120, 40));
     driver.press(":cross 1.2<enter>3<space>l<space>2ooo");
     let screen = crate::screens::screen_text(&driver.draw());
-    assert!(screen.contains("hues of 2 marked cross heads") && screen.contains("■ 1.2  ■ 1.3"), "{screen}");
+    assert!(screen.contains("hues of 2 marked cross heads") && screen.contains("■1.2 ■1.3"), "{screen}");
     driver.press("o");
     assert_eq!(driver.app.over.name(), "head");
 }
@@ -439,7 +451,7 @@ fn random_event(random: &mut Random, size: (u16, u16)) -> TerminalEvent {
         KeyCode::PageUp,
         KeyCode::PageDown,
     ];
-    const LETTERS: &str = "hjklHLJK0$mnN<>uU/[]{}g fdoOi stTyYzwxrcp.,CG:?1234567+-=qaé注XDSVF()\u{301}👩";
+    const LETTERS: &str = "hjklHLJK0$mnN<>uU/[]{}g fdoOi stTyYzwxrcp.,CG:?1234567+-=qaé注XDSVFv()\u{301}👩";
     match random.next(20) {
         0..=2 => TerminalEvent::Mouse(MouseEvent {
             kind: [

@@ -16,6 +16,8 @@ mod weights;
 mod explorer;
 mod frames;
 mod made;
+mod messy;
 mod screens;
 #[cfg(unix)]
 mod terminal;
+mod tour;

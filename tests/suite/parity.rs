@@ -5,17 +5,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Arc;
 
-use attn_tui::capture::{MapStore, Recorder, SiteMaps};
+use attn_tui::capture::Recorder;
 use attn_tui::files::{ModelFile, ModelFiles};
 use attn_tui::generate::{Settings, generate};
 use attn_tui::model::{Config, Model};
-use attn_tui::nn::kernels::simd::Level;
-use attn_tui::nn::{Hook, NoHook, Recipe};
+use attn_tui::nn::NoHook;
 use attn_tui::progress::Unwatched;
-use attn_tui::site::Site;
 use candle_core::Device;
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -26,12 +22,6 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models")
 }
 
-/// Fixtures with every kind of kernel among them.
-const FEW: &str = "t5,bart,longt5-tglobal,marian,t5gemma";
-
-/// Names the only fixtures that are looked at, where a test runs this binary again.
-const ONLY: &str = "ATTN_TUI_TEST_ONLY";
-
 /// Names of the fixtures, in order.
 fn fixtures() -> Vec<String> {
     let folders = std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap());
@@ -41,13 +31,11 @@ fn fixtures() -> Vec<String> {
         .collect();
     names.sort();
     assert!(names.len() > 10, "the fixtures are missing");
-    if let Ok(only) = std::env::var(ONLY) {
-        names.retain(|name| only.split(',').any(|one| one == name));
-    }
     names
 }
 
-fn files(name: &str) -> ModelFiles {
+/// The files of a fixture's model.
+pub fn files(name: &str) -> ModelFiles {
     let files = std::fs::read_dir(root().join(name).join("model")).unwrap().map(|entry| {
         let entry = entry.unwrap();
         (entry.file_name().into_string().unwrap(), ModelFile::Path(entry.path()))
@@ -67,7 +55,8 @@ fn numbers(name: &str) -> PathBuf {
     }
 }
 
-type Result<T, E = attn_tui::error::Error> = std::result::Result<T, E>;
+/// A result of the program.
+pub type Result<T, E = attn_tui::error::Error> = std::result::Result<T, E>;
 
 /// Never stops a layer.
 fn on(_: usize) -> Result<()> {
@@ -75,7 +64,7 @@ fn on(_: usize) -> Result<()> {
 }
 
 /// A reference file: tensors `[.., rows, columns]`, all rows or those listed.
-struct Reference {
+pub struct Reference {
     tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
     source: Vec<u32>,
     decoder: Vec<u32>,
@@ -129,8 +118,13 @@ fn difference(ours: &[f32], all: usize, rows: &[usize], shape: &[usize], expecte
     worst
 }
 
-/// Runs the model over a reference's ids and says what differs.
-fn compare(model: &Model, reference: &Reference) -> Result<String> {
+/// The reference of a fixture's shortest texts.
+pub fn shortest(name: &str) -> Reference {
+    Reference::read(&root().join(name).join("9x7.safetensors"))
+}
+
+/// What a model gives for a reference's ids: rows and values of every map and of the logits.
+pub fn outputs(model: &Model, reference: &Reference) -> Result<BTreeMap<String, (usize, Vec<f32>)>> {
     let mut recorder = Recorder::default();
     let encoded = model.encode(&reference.source, &mut recorder, &mut on)?;
     let states = model.decode(&reference.decoder, 1, &encoded, None, &mut recorder, &mut on)?;
@@ -140,6 +134,12 @@ fn compare(model: &Model, reference: &Reference) -> Result<String> {
     for (site, map) in maps.sites() {
         found.insert(format!("{}.{}", site.kind, site.layer), (map.shape()[1], map.data().to_vec()));
     }
+    Ok(found)
+}
+
+/// Runs the model over a reference's ids and says what differs.
+pub fn compare(model: &Model, reference: &Reference) -> Result<String> {
+    let found = outputs(model, reference)?;
     let mut report = String::new();
     if !found.keys().eq(reference.tensors.keys()) {
         let (ours, theirs): (Vec<_>, Vec<_>) = (found.keys().collect(), reference.tensors.keys().collect());
@@ -184,81 +184,6 @@ fn maps_and_logits_are_those_of_transformers() {
         }
     }
     assert!(report.is_empty(), "\n{report}");
-}
-
-/// Keeps no map, but what it follows from.
-#[derive(Default)]
-struct Recipes(MapStore);
-
-impl Hook for Recipes {
-    fn wants(&self, _: Site) -> bool {
-        true
-    }
-
-    fn rewrites(&self, _: Site) -> bool {
-        false
-    }
-
-    fn prefers_recipe(&self, _: Site, _: [usize; 3], _: usize) -> bool {
-        true
-    }
-
-    fn recipe(&mut self, site: Site, recipe: Recipe) -> Result<()> {
-        assert_eq!(recipe.check(), Ok(()), "{site}");
-        self.0.insert(site, SiteMaps::of(recipe));
-        Ok(())
-    }
-
-    fn maps(&mut self, site: Site, [heads, queries, keys]: [usize; 3], maps: Arc<[f32]>) -> Result<()> {
-        self.0.insert(site, SiteMaps::new(heads, queries, keys, maps));
-        Ok(())
-    }
-}
-
-#[test]
-fn maps_computed_again_are_those_of_the_pass() {
-    let mut recipes = 0;
-    for name in ["t5", "bart", "longt5-tglobal", "longt5-local", "t5gemma", "led"] {
-        if !fixtures().contains(&name.to_string()) {
-            continue;
-        }
-        let model = load(name).unwrap();
-        let source: Vec<u32> = (0..90).map(|i| 5 + i % 20).collect();
-        let (mut whole, mut again) = (Recorder::default(), Recipes::default());
-        for hook in [&mut whole as &mut dyn Hook, &mut again] {
-            let Ok(encoded) = model.encode(&source, hook, &mut on) else { continue };
-            model.decode(&source[..30], 1, &encoded, None, hook, &mut on).unwrap();
-        }
-        let (whole, again) = (whole.finish().0, again.0);
-        for (site, maps) in whole.sites() {
-            let other = again.site(site).unwrap();
-            recipes += usize::from(other.recipe().is_some());
-            for (a, b) in maps.data().iter().zip(other.data().iter()) {
-                assert!((a - b).abs() < 1e-6, "{name} {site}: {a}, {b}");
-            }
-        }
-    }
-    assert!(recipes > 10, "{recipes} recipes");
-}
-
-#[test]
-fn every_instruction_set_and_number_of_threads_gives_the_numbers() {
-    if std::env::var(ONLY).is_ok() {
-        return;
-    }
-    for level in Level::available() {
-        for threads in ["1", "2", "7"] {
-            let done = Command::new(std::env::current_exe().unwrap())
-                .args(["parity::maps_and_logits_are_those_of_transformers", "--exact"])
-                .env("ATTN_TUI_KERNELS", level.name())
-                .env("RAYON_NUM_THREADS", threads)
-                .env(ONLY, FEW)
-                .output()
-                .unwrap();
-            let text = String::from_utf8_lossy(&done.stdout);
-            assert!(done.status.success() && text.contains("1 passed"), "{} {threads}: {text}", level.name());
-        }
-    }
 }
 
 /// Settings of a case: its options over generation_config.json, or over config.json where there is none.

@@ -177,6 +177,7 @@ fn walk_type_and_quit() {
         ("4", "far mass"),
         ("5", "special tokens"),
         ("6", "through all layers"),
+        ("7", "Nothing is pinned"),
         ("1", "strongest keys"),
         ("?", "One key"),
     ] {
@@ -191,7 +192,7 @@ fn walk_type_and_quit() {
     terminal.wait_until_gone("what the encoder reads");
     terminal.wait_for("small dog");
     terminal.resize(30, 8);
-    terminal.wait_for("looks");
+    terminal.wait_until_gone("looks at");
     terminal.resize(80, 24);
     terminal.wait_for("strongest keys");
     terminal.press("q");
@@ -300,6 +301,19 @@ fn a_light_terminal_that_tells_so_gets_dark_text() {
         assert!(start.elapsed() < PATIENCE, "still {:?}", accent());
         thread::sleep(Duration::from_millis(20));
     }
+    terminal.press("q");
+    assert!(terminal.end().success());
+    terminal.is_restored();
+}
+
+#[test]
+fn the_tour_starts_and_steps() {
+    let mut terminal = Terminal::start(100, 30, &[], &["tour"]);
+    terminal.wait_for("1/8 One vector");
+    terminal.wait_for("how probable");
+    terminal.press("a");
+    terminal.wait_for("2/8 Attention");
+    terminal.wait_for("rouge");
     terminal.press("q");
     assert!(terminal.end().success());
     terminal.is_restored();

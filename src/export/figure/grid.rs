@@ -19,7 +19,7 @@ pub fn scene(capture: &Capture, kind: Kind, style: &Style, fonts: &Fonts) -> Res
     let layers = capture.layers(kind);
     let heads = (0..layers).map(|layer| capture.heads(Site::new(kind, layer))).max().unwrap_or(0);
     if heads == 0 {
-        return Err(Error::NoSuchHead(format!("this capture has no {kind} attention")));
+        return Err(Error::NoSuchHead(capture.why_absent(kind)));
     }
     let title = format!("{}, all heads", kind_title(kind));
     let remark = format!("rows: layers · columns: heads · {} · {}", queries_title(kind), keys_title(kind));

@@ -4,7 +4,7 @@ use super::{MARGIN, SMALL, Style, TITLE, TOKEN, bar, heading, heading_width, tex
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::export::font::Fonts;
-use crate::export::labels::{site_title, token_label};
+use crate::export::labels::{Labels, site_title, token_label};
 use crate::export::scene::{Area, Color, Scene, Shape};
 use crate::paint::ink;
 use crate::site::{Head, Kind};
@@ -25,9 +25,9 @@ pub fn scene(
 ) -> Result<Scene> {
     let kind = head.kind();
     let weights = weights(capture, head, query)?;
-    let queries = capture.queries(kind);
-    let what = match query.and_then(|at| Some((at, queries.get(at)?))) {
-        Some((at, token)) => format!("what query {at} ({}) looks at", token_label(token)),
+    let labels = Labels::of(capture, kind).queries;
+    let what = match query.and_then(|at| Some((at, labels.get(at)?))) {
+        Some((at, label)) => format!("what query {at} ({label}) looks at"),
         None => "mean weight that each token gets".to_string(),
     };
     let title = format!("{}, head {}", site_title(kind, head.layer()), head.head);
@@ -42,7 +42,7 @@ pub fn scene(
     page.tokens(capture.keys(kind), &colors, query.filter(|_| own));
     if !own {
         page.caption("fed to the decoder");
-        page.tokens(queries, &vec![None; queries.len()], query);
+        page.tokens(capture.queries(kind), &vec![None; labels.len()], query);
     }
     let (bottom, right) = (page.y, page.right);
     shapes.extend(page.shapes);

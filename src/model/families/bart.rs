@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::model::config::Config;
 use crate::model::spec::{
     AttentionNames, EmbeddingNorm, FfnNames, HeadBias, HeadSpec, ModelSpec, NormKind, Placement, Positions,
-    Reach, StackNames, StackSpec,
+    Rare, Reach, StackNames, StackSpec,
 };
 use crate::nn::Activation;
 
@@ -25,7 +25,12 @@ const CROSS: AttentionNames = AttentionNames {
 };
 const FFN: FfnNames = FfnNames { up: "fc1", gate: None, down: "fc2", norm: "final_layer_norm" };
 /// A head that the checkpoint holds counts, whatever config.json says of tying.
-const HEAD: &[&str] = &["lm_head.weight", "model.decoder.embed_tokens.weight", "model.shared.weight"];
+const HEAD: &[&str] = &[
+    "lm_head.weight",
+    "model.decoder.embed_tokens.weight",
+    "model.shared.weight",
+    "model.encoder.embed_tokens.weight",
+];
 
 /// Where BART's kin differ from one another.
 pub(super) struct Kin {
@@ -75,7 +80,12 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
     decoder.names = StackNames {
         layer: "model.decoder.layers.{}",
         cross: Some(CROSS),
-        embedding: &["model.decoder.embed_tokens.weight", "model.shared.weight"],
+        embedding: &[
+            "model.decoder.embed_tokens.weight",
+            "model.shared.weight",
+            "model.encoder.embed_tokens.weight",
+            "lm_head.weight",
+        ],
         positions: "model.decoder.embed_positions.weight",
         embedding_norm: kin.embedding_norm.then_some("model.decoder.layernorm_embedding"),
         final_norm: kin.final_norm.then_some("model.decoder.layer_norm"),
@@ -97,6 +107,7 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
             Error::Config("there is neither decoder_start_token_id nor bos_token_id".into())
         })?,
         end: config.token("eos_token_id"),
+        wraps: false,
         harmless: &[
             "lm_head.weight",
             "*shared.weight",
@@ -120,10 +131,7 @@ fn stack(
     vocabulary: &'static str,
 ) -> Result<StackSpec> {
     let heads = config.count(&format!("{side}_attention_heads"))?;
-    if heads == 0 || !d_model.is_multiple_of(heads) {
-        return Err(Error::Config(format!("d_model {d_model} is no multiple of {heads} heads")));
-    }
-    let head_dim = d_model / heads;
+    let head_dim = head_dim(d_model, heads)?;
     let scaled = config.flag_or("scale_embedding", kin.scale_embedding)?;
     Ok(StackSpec {
         d_model,
@@ -151,6 +159,7 @@ fn stack(
         placement: kin.placement,
         activation: Activation::parse(config.text_or("activation_function", kin.activation)?)?,
         embedding_norm: EmbeddingNorm::AfterPositions,
+        rare: Rare::default(),
         names: StackNames {
             layer: "model.encoder.layers.{}",
             own: OWN,
@@ -160,6 +169,7 @@ fn stack(
                 "model.encoder.embed_tokens.weight",
                 "model.shared.weight",
                 "model.decoder.embed_tokens.weight",
+                "lm_head.weight",
             ],
             projection: "",
             segments: "",
@@ -170,4 +180,12 @@ fn stack(
             bias: "",
         },
     })
+}
+
+/// Width of a head where the heads share the states' width.
+pub(super) fn head_dim(d_model: usize, heads: usize) -> Result<usize> {
+    if heads == 0 || !d_model.is_multiple_of(heads) {
+        return Err(Error::Config(format!("a width of {d_model} is no multiple of {heads} heads")));
+    }
+    Ok(d_model / heads)
 }

@@ -1,11 +1,12 @@
-//! Encoders and decoders that were models of their own (Rothe et al. 2020): BERT, RoBERTa, ELECTRA or XLM-R
-//! that reads, BERT, RoBERTa, XLM-R or GPT-2 that writes.
+//! Encoders and decoders that were models of their own (Rothe et al. 2020): BERT and its kin that read, they or
+//! GPT-2 that write.
 
+use super::bart::head_dim;
 use crate::error::{Error, Result};
 use crate::model::config::Config;
 use crate::model::spec::{
     AttentionNames, EmbeddingNorm, FfnNames, HeadBias, HeadSpec, HeadTransform, ModelSpec, NormKind,
-    Placement, Positions, Reach, StackNames, StackSpec,
+    Placement, Positions, Rare, Reach, StackNames, StackSpec,
 };
 use crate::nn::Activation;
 
@@ -17,11 +18,16 @@ const ENCODERS: &[Part<StackSpec>] = &[
     ("electra", |config| bert(config, 0, BERT_ENCODER)),
     ("roberta", |config| bert(config, padding(config), BERT_ENCODER)),
     ("xlm-roberta", |config| bert(config, padding(config), BERT_ENCODER)),
+    ("camembert", |config| bert(config, padding(config), BERT_ENCODER)),
+    ("bert-generation", |config| bert_generation(config, BERT_ENCODER)),
+    ("distilbert", distilbert),
 ];
 const DECODERS: &[Part<(StackSpec, HeadSpec)>] = &[
     ("bert", |config| Ok((bert(config, 0, BERT_DECODER)?, bert_head(config)?))),
     ("roberta", roberta_decoder),
     ("xlm-roberta", roberta_decoder),
+    ("camembert", roberta_decoder),
+    ("bert-generation", |config| Ok((bert_generation(config, BERT_DECODER)?, BERT_GENERATION_HEAD))),
     ("gpt2", |config| Ok((gpt2(config)?, GPT2_HEAD))),
 ];
 
@@ -46,6 +52,7 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
             Error::Config("there is neither decoder_start_token_id nor bos_token_id".into())
         })?,
         end: token("eos_token_id"),
+        wraps: false,
         harmless: &[
             "encoder.pooler.*",
             "*.position_ids",
@@ -152,15 +159,56 @@ fn bert(config: &Config, offset: usize, names: StackNames) -> Result<StackSpec> 
         placement: Placement::Post,
         embedding_norm: EmbeddingNorm::AfterPositions,
         activation: Activation::parse(config.text_or("hidden_act", "gelu")?)?,
+        rare: Rare::default(),
         names,
     })
 }
 
-fn head_dim(d_model: usize, heads: usize) -> Result<usize> {
-    if heads == 0 || !d_model.is_multiple_of(heads) {
-        return Err(Error::Config(format!("hidden size {d_model} is no multiple of {heads} heads")));
-    }
-    Ok(d_model / heads)
+/// BERT without segments (Rothe et al. 2020).
+fn bert_generation(config: &Config, names: StackNames) -> Result<StackSpec> {
+    Ok(StackSpec { segments: 0, ..bert(config, 0, names)? })
+}
+
+const BERT_GENERATION_HEAD: HeadSpec = HeadSpec {
+    weight: &["decoder.lm_head.decoder.weight", "decoder.bert.embeddings.word_embeddings.weight"],
+    scale: 1.0,
+    bias: HeadBias::Plain(&["decoder.lm_head.bias", "decoder.lm_head.decoder.bias"]),
+    transform: None,
+    cap: None,
+};
+
+const DISTILBERT: StackNames = StackNames {
+    layer: "encoder.transformer.layer.{}",
+    own: AttentionNames {
+        query: "attention.q_lin",
+        key: "attention.k_lin",
+        value: "attention.v_lin",
+        output: "attention.out_lin",
+        norm: "sa_layer_norm",
+    },
+    ffn: FfnNames { up: "ffn.lin1", gate: None, down: "ffn.lin2", norm: "output_layer_norm" },
+    ..BERT_ENCODER
+};
+
+/// BERT without segments, half as deep (Sanh et al. 2019), its config fields under names of their own.
+fn distilbert(config: &Config) -> Result<StackSpec> {
+    let d_model = config.count_or("dim", 768)?;
+    let heads = config.count_or("n_heads", 12)?;
+    let head_dim = head_dim(d_model, heads)?;
+    Ok(StackSpec {
+        d_model,
+        embedding_width: d_model,
+        source_width: d_model,
+        segments: 0,
+        layers: config.count_or("n_layers", 6)?,
+        heads,
+        key_heads: heads,
+        head_dim,
+        ffn_dim: config.count_or("hidden_dim", 3072)?,
+        score_scale: (head_dim as f64).powf(-0.5),
+        activation: Activation::parse(config.text_or("activation", "gelu")?)?,
+        ..bert(config, 0, DISTILBERT)?
+    })
 }
 
 fn bert_head(config: &Config) -> Result<HeadSpec> {
@@ -230,9 +278,6 @@ fn gpt2(config: &Config) -> Result<StackSpec> {
     let d_model = config.count_or("n_embd", 768)?;
     let heads = config.count_or("n_head", 12)?;
     let head_dim = head_dim(d_model, heads)?;
-    if config.flag_or("scale_attn_by_inverse_layer_idx", false)? {
-        return Err(Error::Config("scale_attn_by_inverse_layer_idx is not supported".into()));
-    }
     let scaled = config.flag_or("scale_attn_weights", true)?;
     Ok(StackSpec {
         d_model,
@@ -260,6 +305,8 @@ fn gpt2(config: &Config) -> Result<StackSpec> {
         placement: Placement::Pre,
         embedding_norm: EmbeddingNorm::AfterPositions,
         activation: Activation::parse(config.text_or("activation_function", "gelu_new")?)?,
+        // `reorder_and_upcast_attn` is about half precision: in single precision it changes nothing.
+        rare: Rare { fading: config.flag_or("scale_attn_by_inverse_layer_idx", false)?, ..Rare::default() },
         names: GPT2,
     })
 }

@@ -21,5 +21,9 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
     };
     let mut spec = build(config, &kin)?;
     spec.head.weight = &["model.decoder.output_projection.weight", "model.decoder.embed_tokens.weight"];
+    // The output projection is the decoder's embedding: some files have one name, some the other.
+    spec.decoder.names.embedding =
+        &["model.decoder.embed_tokens.weight", "model.decoder.output_projection.weight"];
+    spec.wraps = true;
     Ok(spec)
 }

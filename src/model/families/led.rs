@@ -4,7 +4,7 @@
 use super::bart::{Kin, ONE_VOCABULARY, build};
 use crate::error::{Error, Result};
 use crate::model::config::Config;
-use crate::model::spec::{AttentionNames, ModelSpec, Placement, Positions, Reach, StackNames};
+use crate::model::spec::{AttentionNames, ModelSpec, Placement, Positions, Reach, Span, StackNames};
 
 const WINDOW: AttentionNames = AttentionNames {
     query: "self_attn.longformer_self_attn.query",
@@ -14,9 +14,11 @@ const WINDOW: AttentionNames = AttentionNames {
     norm: "self_attn_layer_norm",
 };
 
-const EMBEDDING: &[&str] =
-    &["led.shared.weight", "led.encoder.embed_tokens.weight", "led.decoder.embed_tokens.weight"];
-const HEAD: &[&str] = &["lm_head.weight", "led.shared.weight", "led.decoder.embed_tokens.weight"];
+const READ: &[&str] =
+    &["led.encoder.embed_tokens.weight", "led.shared.weight", "led.decoder.embed_tokens.weight"];
+const WRITTEN: &[&str] =
+    &["led.decoder.embed_tokens.weight", "led.shared.weight", "led.encoder.embed_tokens.weight"];
+const HEAD: &[&str] = &["lm_head.weight", "led.decoder.embed_tokens.weight", "led.shared.weight"];
 
 /// Reads LED's config.json.
 pub fn spec(config: &Config) -> Result<ModelSpec> {
@@ -39,14 +41,14 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
     spec.encoder.names = StackNames {
         layer: "led.encoder.layers.{}",
         own: WINDOW,
-        embedding: EMBEDDING,
+        embedding: READ,
         positions: "led.encoder.embed_positions.weight",
         embedding_norm: Some("led.encoder.layernorm_embedding"),
         ..spec.encoder.names
     };
     spec.decoder.names = StackNames {
         layer: "led.decoder.layers.{}",
-        embedding: EMBEDDING,
+        embedding: WRITTEN,
         positions: "led.decoder.embed_positions.weight",
         embedding_norm: Some("led.decoder.layernorm_embedding"),
         ..spec.decoder.names
@@ -69,14 +71,14 @@ const HARMLESS: &[&str] = &[
 ];
 
 /// Half of `attention_window` of each layer: one number for all, or a list.
-fn windows(config: &Config, layers: usize) -> Result<Vec<usize>> {
+fn windows(config: &Config, layers: usize) -> Result<Vec<Span>> {
     let wrong = || Error::Config("attention_window is neither an even number nor a list of them".into());
     let half = |value: &serde_json::Value| match value.as_u64() {
-        Some(window) if window > 0 && window.is_multiple_of(2) => Ok(window as usize / 2),
+        Some(window) if window > 0 && window.is_multiple_of(2) => Ok(Span::around(window as usize / 2)),
         _ => Err(wrong()),
     };
     match config.get("attention_window") {
-        None => Ok(vec![256; layers]),
+        None => Ok(vec![Span::around(256); layers]),
         Some(serde_json::Value::Array(list)) if list.len() == layers => list.iter().map(half).collect(),
         Some(serde_json::Value::Array(_)) => Err(wrong()),
         Some(one) => Ok(vec![half(one)?; layers]),

@@ -3,7 +3,7 @@
 use super::t5::{self, HeadScale, Kin};
 use crate::error::{Error, Result};
 use crate::model::config::Config;
-use crate::model::spec::{AttentionNames, ModelSpec, Reach, SummarySpec};
+use crate::model::spec::{AttentionNames, ModelSpec, Reach, Span, SummarySpec};
 
 const LOCAL: AttentionNames = AttentionNames {
     query: "layer.0.LocalSelfAttention.q",
@@ -25,7 +25,7 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
     let kin = Kin { feed_forward: "relu", bias_per_layer: false, head_scale: HeadScale::UnlessUntied };
     let mut spec = t5::build(config, &kin)?;
     let encoder = &mut spec.encoder;
-    encoder.reach = Reach::Near(vec![config.count_or("local_radius", 127)?; encoder.layers]);
+    encoder.reach = Reach::Near(vec![Span::around(config.count_or("local_radius", 127)?); encoder.layers]);
     match config.text_or("encoder_attention_type", "local")? {
         "local" => {
             encoder.names.own = LOCAL;

@@ -1,18 +1,27 @@
-//! MVP (Tang et al. 2022): BART, as long as no prompts are learned in front of the keys.
+//! MVP (Tang et al. 2022): BART, with prompts learned in front of every layer's keys where it has them. The maps
+//! show tokens alone: where there are prompts, their rows sum to less than 1.
 
 use super::bart;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::config::Config;
-use crate::model::spec::ModelSpec;
+use crate::model::spec::{ModelSpec, PromptSpec};
 
 /// Reads MVP's config.json.
-///
-/// # Errors
-/// [`Error::Config`] for a model with learned prompts: its maps have keys that are no tokens.
 pub fn spec(config: &Config) -> Result<ModelSpec> {
+    let mut spec = bart::spec(config)?;
     if config.flag_or("use_prompt", false)? {
-        let why = "use_prompt is true: learned prompts before the keys are not supported";
-        return Err(Error::Config(why.into()));
+        let prompts = PromptSpec {
+            length: config.count_or("prompt_length", 100)?,
+            middle: config.count_or("prompt_mid_dim", 800)?,
+            own: "model.encoder.self_attn_prompt",
+            cross: None,
+        };
+        spec.encoder.rare.prompts = Some(prompts);
+        spec.decoder.rare.prompts = Some(PromptSpec {
+            own: "model.decoder.self_attn_prompt",
+            cross: Some("model.decoder.cross_attn_prompt"),
+            ..prompts
+        });
     }
-    bart::spec(config)
+    Ok(spec)
 }

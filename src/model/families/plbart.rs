@@ -17,5 +17,5 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
         activation: "gelu",
         vocabularies: ONE_VOCABULARY,
     };
-    build(config, &kin)
+    Ok(ModelSpec { wraps: true, ..build(config, &kin)? })
 }

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::model::config::Config;
 use crate::model::spec::{
     AttentionNames, BiasSpec, EmbeddingNorm, FfnNames, HeadBias, HeadSpec, ModelSpec, NormKind, Placement,
-    Positions, Reach, StackNames, StackSpec,
+    Positions, Rare, Reach, StackNames, StackSpec,
 };
 use crate::nn::Activation;
 
@@ -117,12 +117,18 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
         placement: Placement::Pre,
         activation,
         embedding_norm: EmbeddingNorm::AfterPositions,
+        rare: Rare::default(),
         names: StackNames {
             layer: "encoder.block.{}",
             own: OWN,
             cross: None,
             ffn: if gated { ENCODER_GATED } else { ENCODER_PLAIN },
-            embedding: &["encoder.embed_tokens.weight", "shared.weight"],
+            embedding: &[
+                "encoder.embed_tokens.weight",
+                "shared.weight",
+                "decoder.embed_tokens.weight",
+                "lm_head.weight",
+            ],
             projection: "",
             segments: "",
             after: None,
@@ -138,7 +144,12 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
             layer: "decoder.block.{}",
             cross: Some(CROSS),
             ffn: if gated { DECODER_GATED } else { DECODER_PLAIN },
-            embedding: &["decoder.embed_tokens.weight", "shared.weight"],
+            embedding: &[
+                "decoder.embed_tokens.weight",
+                "shared.weight",
+                "encoder.embed_tokens.weight",
+                "lm_head.weight",
+            ],
             final_norm: Some("decoder.final_layer_norm"),
             ..stack.names.clone()
         },
@@ -151,7 +162,12 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
         bridge: None,
         head: HeadSpec {
             // A head that the checkpoint holds counts, whatever config.json says of tying.
-            weight: &["lm_head.weight", "shared.weight", "decoder.embed_tokens.weight"],
+            weight: &[
+                "lm_head.weight",
+                "shared.weight",
+                "decoder.embed_tokens.weight",
+                "encoder.embed_tokens.weight",
+            ],
             scale: if scaled { (d_model as f64).powf(-0.5) } else { 1.0 },
             bias: HeadBias::Row("final_logits_bias"),
             transform: None,
@@ -159,6 +175,7 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
         },
         start: config.token("decoder_start_token_id").or(config.token("pad_token_id")).unwrap_or(0),
         end: config.token("eos_token_id").or(Some(1)),
+        wraps: false,
         // Old checkpoints hold a bias for cross-attention that no version ever used.
         harmless: &[
             "lm_head.weight",

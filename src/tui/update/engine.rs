@@ -1,7 +1,9 @@
 //! What the engine tells, and what it is asked.
 
+use std::sync::Arc;
+
 use super::{show_error, survey};
-use crate::capture::Weights;
+use crate::capture::{Capture, Weights};
 use crate::engine::{Event, Request, RunOptions};
 use crate::site::Knockout;
 use crate::tui::action::Effect;
@@ -28,11 +30,15 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::Opened(info) => {
-            if !app.given {
+            if !app.given && app.guide.is_none() {
                 app.run.source = info.example.clone();
             }
             let asks = !info.languages.is_empty();
             app.info = Some(info);
+            // The tour has run it already.
+            if app.guide.as_mut().is_some_and(|guide| std::mem::take(&mut guide.opening)) {
+                return Vec::new();
+            }
             match app.languages() {
                 (_, None) if asks => {
                     choose_language(app, Purpose::TargetLanguage);
@@ -46,17 +52,7 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             }
             run(app)
         }
-        Event::Captured(capture) => {
-            app.serial += 1;
-            app.trial = None;
-            app.axes = Axes::new(&capture, &app.reading);
-            app.capture = Some(capture);
-            app.survey = Survey::default();
-            unweigh(app, "this model has no values to weigh by");
-            app.settle();
-            app.compare();
-            survey(app)
-        }
+        Event::Captured(capture) => captured(app, capture),
         Event::Without(outcome) => {
             if let Some(trial) = app.trial.as_mut().filter(|trial| trial.off == outcome.off) {
                 trial.outcome = Some(outcome);
@@ -79,6 +75,19 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             Vec::new()
         }
     }
+}
+
+/// Shows a capture.
+pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
+    app.serial += 1;
+    app.trial = None;
+    app.axes = Axes::new(&capture, &app.reading);
+    app.capture = Some(capture);
+    app.survey = Survey::default();
+    unweigh(app, "this model has no values to weigh by");
+    app.settle();
+    app.compare();
+    survey(app)
 }
 
 /// Runs the model on the texts of the state.

@@ -81,7 +81,10 @@ fn run_edited(app: &mut App, side: Side, editor: &Editor) -> Vec<Effect> {
             app.notice = None;
             return Vec::new();
         }
-        Side::Source => app.run.source = text,
+        Side::Source => match super::tour::own(app, &text) {
+            Some(effects) => return effects,
+            None => app.run.source = text,
+        },
         Side::Target => app.run.target = (!text.trim().is_empty()).then_some(text),
     }
     engine::run(app)

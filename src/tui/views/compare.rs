@@ -55,7 +55,11 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         comparison.queries(head.kind()).len(),
         comparison.keys(head.kind()).len()
     );
-    let titled = |capture: &Capture, name: &str| format!("{name}: {}", capture.source.text);
+    let same_source = pinned.source.text == present.source.text;
+    let titled = |capture: &Capture, name: &str| {
+        let text = if same_source { &capture.target.text } else { &capture.source.text };
+        format!("{name}: {text}")
+    };
     for ((place, title), map) in places
         .into_iter()
         .zip([titled(pinned, "pinned"), titled(present, "present"), shared])

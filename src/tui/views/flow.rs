@@ -76,7 +76,7 @@ fn one_layer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         let layer = app.place.head.layer().min(capture.layers(kind).saturating_sub(1));
         let site = Site::new(kind, layer);
         let heads = capture.heads(site);
-        let maps: Vec<Matrix> = (0..heads).filter_map(|head| app.map(site.head(head))).collect();
+        let maps: Vec<Matrix> = (0..heads).filter_map(|head| capture.map(site.head(head)).ok()).collect();
         let (queries, keys) = (app.axes.queries(kind), app.axes.keys(kind));
         let row = queries.unit_of(app.place.target_query);
         let rows: Vec<Matrix> = maps

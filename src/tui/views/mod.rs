@@ -18,6 +18,7 @@ pub mod map;
 pub mod panel;
 pub mod side;
 pub mod text;
+pub mod tour;
 pub mod trial;
 
 use ratatui::buffer::Buffer;
@@ -55,11 +56,13 @@ pub fn draw(app: &App, cache: &mut Cache, buf: &mut Buffer) -> Layout {
         selection(buf, part(area, 0, top - 1, area.width, 1), app, &mut layout);
     }
     let body = part(area, 0, top, area.width, area.height - top - bottom);
+    let (body, panel) = tour::split(app, body);
     let off = trial::height(app, body.height);
     trial::draw(buf, part(body, 0, body.height - off, body.width, off), app, &mut layout);
     let body = part(body, 0, 0, body.width, body.height - off);
     match (&app.capture, app.view) {
         (None, _) => opening(buf, body, app),
+        (Some(_), View::Tour) => tour::draw(buf, body, app),
         (Some(capture), view) if capture.kinds().is_empty() && view != View::Compare => {
             bare::draw(buf, body, app, capture);
         }
@@ -70,6 +73,9 @@ pub fn draw(app: &App, cache: &mut Cache, buf: &mut Buffer) -> Layout {
         (Some(_), View::Flow) => flow::draw(buf, body, app, &mut layout),
         (Some(_), View::Compare) => compare::draw(buf, body, app, &mut layout),
         (Some(_), View::Map) => map::draw(buf, body, app, cache, &mut layout),
+    }
+    if let Some(panel) = panel {
+        tour::panel(buf, panel, app, &mut layout);
     }
     if bottom > 0 {
         value(buf, part(area, 0, area.height - bottom, area.width, 1), app, cache);
@@ -278,27 +284,55 @@ fn value(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
         .as_ref()
         .map_or(0.0, |capture| survey::context(capture, kind).distance(app.place.query(), app.place.key()));
     let distance = if distance.fract() > 0.0 { format!("{distance:.1}") } else { format!("{distance}") };
-    let x = put(buf, area, area.x + 1, area.y, &query_name(app, query), theme.accent());
-    let x = put(buf, area, x, area.y, " looks at ", theme.dim());
-    let x = put(buf, area, x, area.y, app.keys().label(key), theme.accent());
     let masked = kind == Kind::Decoder && app.place.key() > app.place.query();
     let numbers = if masked {
-        ": masked, it lies ahead".to_string()
+        [": masked, it lies ahead".to_string(), ": masked".into(), ": masked".into()]
     } else {
         let from = if kind == Kind::Cross { "off the diagonal" } else { "apart" };
-        format!(": {weight:.4} · {} of {} · {distance} {from}", ordinal(rank), row.len())
+        let rank = format!(": {weight:.4} · {} of {}", ordinal(rank), row.len());
+        [format!("{rank} · {distance} {from}"), rank, format!(": {weight:.4}")]
     };
-    // what was done to the map is said whatever else there is to say
+    let (query, key) = (query_name(app, query), app.keys().label(key).to_string());
     let wordings = app.notice.clone().map_or_else(|| notes(app).to_vec(), |notice| vec![notice]);
-    let room = usize::from(area.right().saturating_sub(x + width(&numbers) as u16 + 2));
-    let notes = wordings.iter().find(|text| width(text) <= room).or(wordings.last());
-    let notes = notes.filter(|text| !text.is_empty());
-    let start = notes.map_or(area.right(), |text| area.right().saturating_sub(width(text) as u16 + 2));
-    let line = part(area, 0, 0, start.saturating_sub(area.x), 1);
-    put(buf, line, x, area.y, &numbers, theme.text());
-    if let Some(notes) = notes {
-        let style = if app.notice.is_some() { theme.text() } else { theme.dim() };
-        put(buf, area, start.max(area.x), area.y, &format!(" {notes} "), style);
+    let line = part(area, 1, 0, area.width.saturating_sub(2), 1);
+    let words = Words { query: &query, key: &key, numbers: &numbers, notes: &wordings };
+    let verb = if line.width < 40 { " ← " } else { " looks at " };
+    let (query, key, numbers, notes) = words.fitted(usize::from(line.width), width(verb));
+    let x = put(buf, line, line.x, line.y, &query, theme.accent());
+    let x = put(buf, line, x, line.y, verb, theme.dim());
+    let x = put(buf, line, x, line.y, &key, theme.accent());
+    put(buf, line, x, line.y, numbers, theme.text());
+    let start = line.right().saturating_sub(width(&notes) as u16);
+    put(buf, line, start, line.y, &notes, if app.notice.is_some() { theme.text() } else { theme.dim() });
+}
+
+/// What the line of the selected weight says, each part the longest wording first.
+struct Words<'a> {
+    query: &'a str,
+    key: &'a str,
+    numbers: &'a [String],
+    notes: &'a [String],
+}
+
+impl Words<'_> {
+    /// The longest wordings that fit into so many columns with a verb of so many: the number always, then what was done to the map, then
+    /// the names.
+    fn fitted(&self, columns: usize, verb: usize) -> (String, String, &str, String) {
+        const NAMES: usize = 6;
+        let shortest = self.numbers.last().map_or("", String::as_str);
+        let least = self.query.len().min(NAMES) + verb + self.key.len().min(NAMES) + 2;
+        let room = columns.saturating_sub(least + width(shortest));
+        let notes = self.notes.iter().find(|notes| width(notes) <= room).or(self.notes.last());
+        let notes = notes.map_or_else(String::new, |notes| fit(notes, room.max(2)));
+        let taken = if notes.is_empty() { 0 } else { width(&notes) + 2 };
+        let names = width(self.query) + verb + width(self.key);
+        let room = columns.saturating_sub(taken);
+        let whole = self.numbers.iter().find(|numbers| names + width(numbers) <= room);
+        let numbers = whole.map_or(shortest, String::as_str);
+        let names = room.saturating_sub(verb + width(numbers));
+        let query = fit(self.query, names.saturating_sub(width(self.key)).max(names / 2));
+        let key = fit(self.key, names.saturating_sub(width(&query)));
+        (query, key, numbers, notes)
     }
 }
 
@@ -321,7 +355,7 @@ fn notes(app: &App) -> [String; 2] {
     let mut notes: Vec<(String, String)> = Vec::new();
     let mut note = |long: &str, short: &str| notes.push((long.into(), short.into()));
     if app.is_weighed() {
-        note("value-weighted (metrics and links: weights)", "value-weighted");
+        note("value-weighted in Map and Text, weights elsewhere", "value-weighted");
     }
     if reading.words {
         note("words: keys summed, queries averaged", "words");
@@ -355,6 +389,12 @@ fn footer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         }
         end + 2
     };
+    if app.guide.is_some() {
+        let first = |command| app.keymap.keys(command).first().cloned().unwrap_or_default();
+        let keys = format!("{} {}", first(Command::NextStep), first(Command::PreviousStep));
+        x = show(x, &keys, "next/previous step", Some(Command::NextStep), buf);
+        x = show(x, &first(Command::Tour), "leave the tour", Some(Command::Tour), buf);
+    }
     for (command, hint) in [(Command::Help, "help"), (Command::Quit, "quit")] {
         if let Some(key) = app.keymap.keys(command).first() {
             x = show(x, key, hint, Some(command), buf);
@@ -375,7 +415,17 @@ fn footer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         x = show(x, &keys.join(" "), hint, Some(after), buf);
     }
     let shown = [Command::Help, Command::Quit, Command::NextHead, Command::NextLayer];
-    let specific = |entry: &keymap::Entry| usize::from(entry.when == When::Always);
+    // on the map kinds and far links come first, elsewhere what the view alone has
+    let first = |command| match app.view {
+        View::Map => [Command::NextKind, Command::NextLink].contains(&command),
+        View::Compare => command == Command::Pin,
+        _ => false,
+    };
+    let specific = |entry: &keymap::Entry| match entry.when {
+        _ if first(entry.command) => 0,
+        When::In(_) => 1,
+        When::Always => 2,
+    };
     let mut entries: Vec<_> = app.keymap.entries(app.view).collect();
     entries.sort_by_key(|(entry, _)| specific(entry));
     for (entry, keys) in entries {

@@ -82,7 +82,7 @@ impl Panel<'_> {
         }
         let mut x = area.x;
         for (at, (name, _)) in self.overlaid.iter().enumerate() {
-            x = put(buf, area, x, area.y, &format!("■ {name}  "), app.theme.hue(at));
+            x = put(buf, area, x, area.y, &format!("■{name} "), app.theme.hue(at));
         }
         1
     }

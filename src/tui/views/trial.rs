@@ -52,16 +52,27 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
                 y += 1;
                 continue;
             }
-            let spaces = crate::text::word_starts(tokens);
-            for ((at, token), space) in tokens.iter().enumerate().zip(spaces) {
-                let stays = kept.iter().any(|&(a, b)| if old { a == at } else { b == at });
-                let style = match (stays, old) {
+            let stays = |at: usize| kept.iter().any(|&(a, b)| if old { a == at } else { b == at });
+            let pieces: Vec<String> = std::iter::zip(tokens, crate::text::word_starts(tokens))
+                .enumerate()
+                .map(|(at, (token, space))| {
+                    format!("{}{}", if space && at > 0 { " " } else { "" }, label(&token.piece))
+                })
+                .collect();
+            // a long text begins shortly before what changed
+            let long = pieces.iter().map(|piece| width(piece)).sum::<usize>() > usize::from(row.right() - x);
+            let changed = (0..tokens.len()).find(|&at| !stays(at)).unwrap_or(0);
+            let first = if long { changed.saturating_sub(4) } else { 0 };
+            if first > 0 {
+                x = put(buf, row, x, y, "…", app.theme.dim());
+            }
+            for (at, piece) in pieces.iter().enumerate().skip(first) {
+                let style = match (stays(at), old) {
                     (true, _) => app.theme.text(),
                     (false, true) => app.theme.dim(),
                     (false, false) => app.theme.accent(),
                 };
-                let gap = if space && at > 0 { " " } else { "" };
-                x = put(buf, row, x, y, &format!("{gap}{}", label(&token.piece)), style);
+                x = put(buf, row, x, y, piece, style);
             }
             y += 1;
         }
@@ -77,9 +88,15 @@ fn title(name: &str, changes: &[Change]) -> String {
     let mean = changes.iter().map(|change| change.change).sum::<f32>() / changes.len() as f32;
     let others = changes.iter().filter(|change| change.best.is_some()).count();
     format!(
-        "without {name} · {mean:+.2} nats a token · {others} of {} likeliest tokens change",
+        "without {name} · {} nats a token · {others} of {} likeliest tokens change",
+        signed(mean),
         changes.len()
     )
+}
+
+/// A change with its sign; none where it rounds to nothing.
+fn signed(change: f32) -> String {
+    if change.abs() < 0.005 { "0.00".into() } else { format!("{change:+.2}").replace('-', "−") }
 }
 
 /// Each token of the old target with the change of its log-probability, as many lines of them as there is room
@@ -97,7 +114,7 @@ fn tokens(
     let mut spots = Vec::new();
     for (row, (token, change)) in target.iter().zip(changes).enumerate() {
         let name = fit(&label(&token.piece), columns / 2);
-        let number = format!(" {:+.2}", change.change).replace('-', "−");
+        let number = format!(" {}", signed(change.change));
         let other = change.best.as_ref().map_or_else(String::new, |best| format!(" ⇒ {best}"));
         let size = width(&name) + width(&number) + width(&other);
         if x > 0 && x + size > columns {

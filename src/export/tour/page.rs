@@ -1,0 +1,123 @@
+//! A tour as one page without outside parts.
+
+use super::{head, kind, plot, says_outputs, shown};
+use crate::capture::Capture;
+use crate::error::Result;
+use crate::export::figure::{Style, View, scene};
+use crate::export::font::Fonts;
+use crate::export::svg::{self, escaped};
+use crate::tour::{Picture, Played, Step, Tour, Weight, mean_probability, spans};
+
+const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>";
+
+const STYLE: &str = "</title>\n<style>
+:root { color-scheme: light dark; --ink: #18181b; --dim: #63636c; --paper: #fff; --line: #d8d8de; --accent: #a63c0a; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e8e8ec; --dim: #a0a1aa; --paper: #121317; --line: #3e404a; --accent: #ff9650; }
+}
+body { margin: 0 auto; max-width: 62rem; padding: 2rem 1.25rem 4rem; background: var(--paper); color: var(--ink);
+  font: 1.06rem/1.6 system-ui, 'DejaVu Sans', sans-serif; }
+h1 { line-height: 1.2; }
+h2 { margin-top: 3.5rem; padding-top: 1.5rem; border-top: 1px solid var(--line); }
+p { max-width: 44rem; }
+em { color: var(--accent); font-style: normal; font-weight: 600; }
+figure { margin: 1.5rem 0; overflow-x: auto; }
+figure svg { max-width: 100%; height: auto; border-radius: 6px; }
+table { border-collapse: collapse; }
+th, td { text-align: left; vertical-align: top; padding: .35rem 1.2rem .35rem 0; border-bottom: 1px solid var(--line); }
+th { font-weight: 500; color: var(--dim); white-space: nowrap; }
+nav ol, .sources { color: var(--dim); }
+a { color: inherit; }
+</style>\n";
+
+/// The page, `played` having one entry a step.
+///
+/// # Errors
+/// [`crate::error::Error::NoSuchHead`] where a step shows a head that is not there.
+pub fn page(tour: &Tour, played: &[Played], style: &Style, fonts: &Fonts) -> Result<String> {
+    let title = escaped(&tour.title);
+    let mut out = format!("{HEAD}{title}{STYLE}<h1>{title}</h1>\n<nav><ol>\n");
+    for (number, step) in tour.steps.iter().enumerate() {
+        out += &format!("<li><a href=\"#step-{}\">{}</a></li>\n", number + 1, escaped(&step.title));
+    }
+    out += "</ol></nav>\n";
+    for (number, (step, played)) in tour.steps.iter().zip(played).enumerate() {
+        let number = number + 1;
+        out += &format!("<section>\n<h2 id=\"step-{number}\">{number}. {}</h2>\n", escaped(&step.title));
+        for paragraph in played.text.split("\n\n") {
+            out += &format!("<p>{}</p>\n", marked(paragraph));
+        }
+        for picture in pictures(step, played, style, fonts)? {
+            out += &format!("<figure>\n{picture}</figure>\n");
+        }
+        out += "</section>\n";
+    }
+    let sources = tour.sources();
+    if !sources.is_empty() {
+        out += "<h2>Sources</h2>\n<ul class=\"sources\">\n";
+        sources.iter().for_each(|source| out += &format!("<li>{}</li>\n", linked(source)));
+        out += "</ul>\n";
+    }
+    Ok(out + "</html>\n")
+}
+
+fn marked(paragraph: &str) -> String {
+    let part = |(weight, text): (Weight, &str)| match weight {
+        Weight::Plain => escaped(text),
+        Weight::Strong => format!("<em>{}</em>", escaped(text)),
+    };
+    spans(paragraph).into_iter().map(part).collect()
+}
+
+/// A line whose addresses are links.
+fn linked(line: &str) -> String {
+    let word = |word: &str| {
+        let word = escaped(word);
+        if word.starts_with("https://") { format!("<a href=\"{word}\">{word}</a>") } else { word }
+    };
+    line.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// What a step shows, as SVG or as a table.
+fn pictures(step: &Step, played: &Played, style: &Style, fonts: &Fonts) -> Result<Vec<String>> {
+    let Some(capture) = shown(step, played) else { return Ok(Vec::new()) };
+    let draw = |capture: &Capture, view| Ok(svg::render(&scene(capture, view, style, fonts)?));
+    if let Some(found) = played.plot.as_ref().filter(|_| step.picture == Picture::Plot) {
+        return Ok(vec![svg::render(&plot::scene(found))]);
+    }
+    if says_outputs(step, capture) {
+        return Ok(vec![outputs(played)]);
+    }
+    let Some(head) = head(played, capture) else { return Ok(Vec::new()) };
+    let query = played.spot.and_then(|spot| spot.query);
+    Ok(match step.picture {
+        Picture::Grid | Picture::Heads => vec![draw(capture, View::Grid(kind(played, capture)))?],
+        Picture::Text => vec![draw(capture, View::Passage(head, query))?],
+        Picture::Compare => {
+            let all = played.captures.iter().filter(|capture| capture.map(head).is_ok());
+            let mut pictures: Vec<String> =
+                all.map(|capture| draw(capture, View::Map(head))).collect::<Result<_>>()?;
+            pictures.insert(0, outputs(played));
+            pictures
+        }
+        _ => vec![draw(capture, View::Map(head))?],
+    })
+}
+
+/// What each run says.
+fn outputs(played: &Played) -> String {
+    let mut out = String::from(
+        "<table>\n<tr><th>model</th><th>source</th><th>output</th><th>mean probability</th></tr>\n",
+    );
+    for capture in &played.captures {
+        let sure = mean_probability(capture).map_or_else(String::new, |p| format!("{p:.2}"));
+        out += &format!(
+            "<tr><th>{}</th><td>{}</td><td>{}</td><td>{sure}</td></tr>\n",
+            escaped(&capture.model),
+            escaped(capture.source.text.trim()),
+            escaped(capture.target.text.trim()),
+        );
+    }
+    out + "</table>\n"
+}

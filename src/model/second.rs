@@ -1,0 +1,97 @@
+//! A second sequence of states that goes through the layers beside the tokens'.
+
+use candle_core::Tensor;
+
+use super::stack::{Block, Stack, remember};
+use crate::error::Result;
+use crate::nn::{Beside, ContentBias, Hook, LayerCache, Look, Mask, Norm, Unseen};
+
+/// The second sequence's embeddings.
+pub(super) enum Second {
+    /// Of learned tokens, `[1, count, width]`.
+    Globals(Tensor),
+    /// Of every stream's predicting positions, `[streams, width]`, the first stream's last.
+    Ahead(Tensor),
+}
+
+/// What a layer has for it.
+pub(super) enum SecondBlock {
+    /// Normalisation of the learned tokens before self-attention.
+    Globals(Norm),
+    /// Position bias of self-attention, for tokens and predicting positions alike.
+    Ahead(ContentBias),
+}
+
+impl Second {
+    /// The states before the first layer, for tokens of shape `[batch, positions, d_model]` from position
+    /// `past` on. A whole text has all streams, one a row; where the text grows token by token (`apart`), the
+    /// first stream of each row does, as nothing of the others reaches it.
+    pub fn begin(&self, stack: &Stack, tokens: &[usize], past: usize, apart: bool) -> Result<Tensor> {
+        match self {
+            Second::Globals(all) => Ok(all.clone()),
+            Second::Ahead(all) => {
+                let (batch, count) =
+                    (tokens.first().copied().unwrap_or(1), tokens.get(1).copied().unwrap_or(0));
+                let (streams, width) = all.dims2()?;
+                let first = all.narrow(0, streams - 1, 1)?;
+                let rows = if apart {
+                    first.expand((batch, width))?
+                } else {
+                    Tensor::cat(&[&first, &all.narrow(0, 0, streams - 1)?], 0)?
+                };
+                let rows = rows.unsqueeze(1)?;
+                let rows = rows.expand((rows.dim(0)?, count, width))?.contiguous()?;
+                stack.place(rows, past + 1)
+            }
+        }
+    }
+}
+
+impl Stack {
+    /// Self-attention in which every token sees the learned ones, and those see all.
+    pub fn with_globals(
+        &self,
+        block: &Block,
+        [x, globals]: [&Tensor; 2],
+        norm: &Norm,
+        look: &Look,
+        hook: &mut dyn Hook,
+    ) -> Result<(Tensor, Tensor)> {
+        let queries = norm.forward(globals)?;
+        let tokens = block.own.keys_values(&block.own_norm.norm.forward(x)?, 0)?;
+        let kv = tokens.append(&block.own.keys_values(&queries, 0)?)?;
+        let beside = Beside { count: queries.dim(1)?, bias: None, site: None };
+        let read = self.enter(x, &block.own_norm)?;
+        let given = block.own.forward(&read, &kv, &Look { beside: Some(beside), ..*look }, hook)?;
+        let new = self.join((&block.own, &block.own_norm), [x, &given], &kv, look.site, hook)?;
+        let look = Look { mask: &Mask::Full, ..*look };
+        let read = block.own.forward(&queries, &kv, &look, &mut Unseen { hook, aligned: false })?;
+        Ok((new, (globals + read)?))
+    }
+
+    /// Self-attention of tokens, and of predicting positions, which see those and themselves.
+    pub fn with_ahead(
+        &self,
+        block: &Block,
+        [x, ahead]: [&Tensor; 2],
+        bias: &ContentBias,
+        look: &Look,
+        slot: Option<&mut LayerCache>,
+        hook: &mut dyn Hook,
+    ) -> Result<(Tensor, Tensor)> {
+        let apart = slot.is_some();
+        let read = self.enter(x, &block.own_norm)?;
+        let tokens = remember(block.own.keys_values(&read, look.past)?, slot)?;
+        let keys = tokens.keys.dim(1)?;
+        let table = bias.spread(&bias.of(&read)?, look.past, keys)?;
+        let given = block.own.forward(&read, &tokens, &Look { table: Some(&table), ..*look }, hook)?;
+        let new = self.join((&block.own, &block.own_norm), [x, &given], &tokens, look.site, hook)?;
+        let new_ahead = self.around(ahead, &block.own_norm, |ahead| {
+            let kv = tokens.append(&block.own.keys_values(ahead, look.past)?)?;
+            let table = bias.ahead(&bias.of(ahead)?, look.past, keys, apart)?;
+            let look = Look { table: Some(&table), mask: &Mask::Full, ..*look };
+            block.own.forward(ahead, &kv, &look, &mut Unseen { hook, aligned: true })
+        })?;
+        Ok((new, new_ahead))
+    }
+}

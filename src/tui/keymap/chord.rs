@@ -1,0 +1,99 @@
+//! Keys as settings write them and as people read them.
+
+use std::str::FromStr;
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// A key with its modifiers, spelled `ctrl-x`, `shift-left`, `G`, `enter`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chord {
+    code: KeyCode,
+    modifiers: KeyModifiers,
+}
+
+impl Chord {
+    /// The chord of a key event; Shift is part of the character where there is one.
+    pub fn of(event: &KeyEvent) -> Self {
+        let mut modifiers =
+            event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
+        if matches!(event.code, KeyCode::Char(_) | KeyCode::BackTab) {
+            modifiers -= KeyModifiers::SHIFT;
+        }
+        Self { code: event.code, modifiers }
+    }
+}
+
+const NAMED: [(&str, KeyCode); 17] = [
+    ("left", KeyCode::Left),
+    ("right", KeyCode::Right),
+    ("up", KeyCode::Up),
+    ("down", KeyCode::Down),
+    ("pageup", KeyCode::PageUp),
+    ("pagedown", KeyCode::PageDown),
+    ("home", KeyCode::Home),
+    ("end", KeyCode::End),
+    ("enter", KeyCode::Enter),
+    ("esc", KeyCode::Esc),
+    ("tab", KeyCode::Tab),
+    ("backtab", KeyCode::BackTab),
+    ("backspace", KeyCode::Backspace),
+    ("delete", KeyCode::Delete),
+    ("insert", KeyCode::Insert),
+    ("space", KeyCode::Char(' ')),
+    ("f1", KeyCode::F(1)),
+];
+
+impl FromStr for Chord {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut modifiers = KeyModifiers::NONE;
+        let mut rest = text;
+        for (prefix, modifier) in
+            [("ctrl-", KeyModifiers::CONTROL), ("alt-", KeyModifiers::ALT), ("shift-", KeyModifiers::SHIFT)]
+        {
+            if let Some(after) = rest.strip_prefix(prefix).filter(|after| !after.is_empty()) {
+                modifiers |= modifier;
+                rest = after;
+            }
+        }
+        let named = NAMED.iter().find(|(name, _)| *name == rest).map(|(_, code)| *code);
+        let mut letters = rest.chars();
+        let code = match (named, letters.next(), letters.next()) {
+            (Some(code), _, _) => code,
+            (None, Some(letter), None) => KeyCode::Char(letter),
+            _ => return Err(format!("'{text}' is no key: write it as x, X, ctrl-x, alt-x, left, enter, f1")),
+        };
+        Ok(Self { code, modifiers })
+    }
+}
+
+/// How a key is written for people: `←`, `Ctrl-Y`, `Tab`.
+pub fn spell(key: &str) -> String {
+    let (ctrl, key) =
+        key.strip_prefix("ctrl-").filter(|rest| !rest.is_empty()).map_or(("", key), |k| ("Ctrl-", k));
+    let (shift, key) =
+        key.strip_prefix("shift-").filter(|rest| !rest.is_empty()).map_or(("", key), |k| ("Shift-", k));
+    let name = match key {
+        "left" => "←",
+        "right" => "→",
+        "up" => "↑",
+        "down" => "↓",
+        "pageup" => "PgUp",
+        "pagedown" => "PgDn",
+        "home" => "Home",
+        "end" => "End",
+        "enter" => "Enter",
+        "esc" => "Esc",
+        "tab" => "Tab",
+        "backtab" => "Shift-Tab",
+        "backspace" => "Backspace",
+        "delete" => "Del",
+        "space" => "Space",
+        "f1" => "F1",
+        key => {
+            return format!("{ctrl}{shift}{}", if ctrl.is_empty() { key.into() } else { key.to_uppercase() });
+        }
+    };
+    format!("{ctrl}{shift}{name}")
+}
