@@ -8,6 +8,7 @@ mod hub;
 mod parity;
 mod readme;
 mod real_models;
+mod repositories;
 mod tokenizers;
 mod values;
 mod walls;

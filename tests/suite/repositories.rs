@@ -1,0 +1,70 @@
+//! A folder as `save_pretrained` leaves it, a text, a language: the command line gives transformers' capture.
+//!
+//! `tests/fixtures/make_repositories.py` says what the folders hold.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::Command;
+
+use safetensors::SafeTensors;
+
+/// A capture file's metadata, and its tensors as numbers.
+type Content = (HashMap<String, String>, HashMap<String, Vec<f32>>);
+
+fn read(path: &Path) -> Content {
+    let bytes = std::fs::read(path).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let tensors = tensors.iter().map(|(name, view)| {
+        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+        (name.to_string(), values.collect())
+    });
+    (header.metadata().clone().unwrap(), tensors.collect())
+}
+
+fn ids(metadata: &HashMap<String, String>, key: &str) -> Vec<u32> {
+    serde_json::from_str(&metadata[key]).unwrap()
+}
+
+#[test]
+fn a_saved_model_and_tokenizer_give_the_capture_of_transformers() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/repositories");
+    let place = tempfile::tempdir().unwrap();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(root).unwrap() {
+        let folder = entry.unwrap().path();
+        if !folder.is_dir() {
+            continue;
+        }
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let (metadata, expected) = read(&folder.join("expected.safetensors"));
+        let output = place.path().join(format!("{name}.safetensors"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_attn-tui"));
+        command.arg("capture").arg(folder.join("model")).arg("--output").arg(&output).args([
+            "--logits",
+            "--offline",
+            "--source",
+            &metadata["source"],
+            "--target",
+            &metadata["target"],
+        ]);
+        for (option, key) in [("--src-lang", "src_lang"), ("--tgt-lang", "tgt_lang")] {
+            if let Some(language) = metadata.get(key) {
+                command.args([option, language]);
+            }
+        }
+        let done = command.output().unwrap();
+        assert!(done.status.success(), "{name}: {}", String::from_utf8_lossy(&done.stderr));
+        let (ours, maps) = read(&output);
+        for key in ["source_ids", "target_ids", "decoder_input_ids"] {
+            assert_eq!(ids(&ours, key), ids(&metadata, key), "{name}: {key}");
+        }
+        for (site, values) in &expected {
+            let off = values.iter().zip(&maps[site]).fold(0f32, |most, (a, b)| most.max((a - b).abs()));
+            assert_eq!(values.len(), maps[site].len(), "{name}: {site}");
+            assert!(off < 1e-4, "{name}: {site} is off by {off}");
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 6);
+}
