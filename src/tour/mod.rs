@@ -1,5 +1,5 @@
 //! A guided tour: steps with a text, the models that each step runs, and numbers that are computed while it
-//! is told. Parsing, the numbers and the text are here; who runs the models is handed in ([`play`]).
+//! is told. Parsing, the numbers and the text are here; who runs the models is handed in ([`play()`]).
 //!
 //! `assets/tour/README.md` documents the format of a tour's file.
 
