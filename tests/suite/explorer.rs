@@ -313,6 +313,54 @@ fn the_number_under_the_cursor_shows_on_any_screen() {
     }
 }
 
+/// The made sentence with norms that grow with the key, and even contributions.
+fn with_values() -> Arc<attn_tui::capture::Capture> {
+    use attn_tui::matrix::Matrix;
+    use attn_tui::site::{Kind, Site};
+    let mut capture = attn_tui::capture::Capture::clone(&made::sentence());
+    for kind in Kind::ALL {
+        let (queries, keys) = capture.shape(kind);
+        let columns = keys + usize::from(kind == Kind::Cross);
+        for layer in 0..capture.layers(kind) {
+            let flow = attn_tui::capture::SiteFlow {
+                norms: Matrix::from_fn(6, keys, |_, key| 1.0 + key as f32),
+                contributions: Matrix::from_fn(queries, columns, |_, _| 1.0 / columns as f32),
+            };
+            capture.flows.insert(Site::new(kind, layer), flow);
+        }
+    }
+    Arc::new(capture)
+}
+
+#[test]
+fn maps_are_weighed_by_their_values() {
+    let mut driver = Driver::over(made::sentence(), (120, 40));
+    driver.press(":cross 1.2<enter>v");
+    let Some(Effect::Ask(Request::Run(run))) = driver.asked.last() else { panic!("{:?}", driver.asked) };
+    assert!(run.values);
+    // a model that tells nothing of its values
+    driver.act(Action::Engine(Event::Captured(made::sentence())));
+    assert!(!driver.app.is_weighed() && driver.app.notice.is_some());
+    // one that does
+    driver.press("v");
+    driver.act(Action::Engine(Event::Captured(with_values())));
+    let head = driver.app.place.head;
+    let (plain, weighed) = (made::sentence().map(head).unwrap(), driver.app.map(head).unwrap());
+    let lengthened: Vec<f32> = plain.row(3).iter().zip(1..).map(|(weight, at)| weight * at as f32).collect();
+    let sum: f32 = lengthened.iter().sum();
+    for (got, wanted) in weighed.row(3).iter().zip(&lengthened) {
+        assert!((got - wanted / sum).abs() < 1e-6);
+    }
+    let screen = crate::screens::screen_text(&driver.draw());
+    assert!(screen.contains("value-weighted in Map and Text"), "{screen}");
+    driver.press("6oo");
+    let screen = crate::screens::screen_text(&driver.draw());
+    // three cross blocks keep a thirteenth each
+    assert!(screen.contains("1.00 comes from the source"), "{screen}");
+    driver.press("1v");
+    assert_eq!(driver.app.map(head), Some(plain));
+}
+
 #[test]
 fn gamma_walks_its_steps_and_stays_at_the_ends() {
     let mut driver = Driver::over(made::sentence(), (80, 24));
