@@ -72,6 +72,7 @@ fn attention() {
             cap: None,
             bias: Some(Diagonals { lines: &lines }),
             visible: Visible::All,
+            beside: None,
         };
         let side = |data| Heads { data, position: heads * width, head: width };
         let mut maps = vec![MaybeUninit::new(0f32); heads * queries * keys];
@@ -93,7 +94,124 @@ fn elements() {
     println!("layer norm of 2^20: {:.3} ms, RMS norm {:.3} ms", layer * 1e3, rms * 1e3);
 }
 
+/// What the machine can do at best: multiply-adds from registers, and memory read and written, on `count`
+/// threads at once. One line of JSON, for benches/peers/run.py.
+fn roofline(count: usize) {
+    let rate = |work: f64, run: &(dyn Fn() + Sync)| {
+        let best = (0..5)
+            .map(|_| {
+                let start = Instant::now();
+                std::thread::scope(|scope| {
+                    for _ in 0..count {
+                        scope.spawn(run);
+                    }
+                });
+                start.elapsed().as_secs_f64()
+            })
+            .fold(f64::INFINITY, f64::min);
+        work * count as f64 / best / 1e9
+    };
+    const STEPS: u64 = 20_000_000;
+    let flops = fma::operations(1);
+    let fma = rate(STEPS as f64 * flops, &|| {
+        black_box(fma::operations_done(STEPS));
+    });
+    const VALUES: usize = 1 << 25;
+    let memory = vec![1f32; VALUES];
+    let read = rate(4.0 * VALUES as f64, &|| {
+        let sum = memory.chunks_exact(32).fold([0f32; 32], |mut sum, part| {
+            sum.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
+            sum
+        });
+        black_box(sum);
+    });
+    println!(
+        "{{\"fma_gflops\": {fma:.1}, \"read_gb_s\": {read:.1}, \"kernels\": \"{}\"}}",
+        simd::level().name()
+    );
+}
+
+/// Multiply-adds that never leave the registers.
+mod fma {
+    /// Operations of `steps` steps, a multiply-add being two.
+    pub fn operations(steps: u64) -> f64 {
+        let lanes = if cfg!(target_arch = "x86_64") && wide() { 16.0 } else { 8.0 };
+        steps as f64 * 2.0 * 12.0 * lanes
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn wide() -> bool {
+        std::is_x86_feature_detected!("avx512f")
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn wide() -> bool {
+        false
+    }
+
+    /// Does them.
+    #[cfg(target_arch = "x86_64")]
+    pub fn operations_done(steps: u64) -> f32 {
+        use std::arch::x86_64::*;
+
+        #[target_feature(enable = "avx512f")]
+        fn run512(steps: u64) -> f32 {
+            let (a, b) = (_mm512_set1_ps(0.999), _mm512_set1_ps(1e-6));
+            let mut sums = [_mm512_set1_ps(1.0); 12];
+            for _ in 0..steps {
+                for sum in &mut sums {
+                    *sum = _mm512_fmadd_ps(*sum, a, b);
+                }
+            }
+            sums.into_iter().map(|sum| _mm512_reduce_add_ps(sum)).sum()
+        }
+
+        #[target_feature(enable = "avx2,fma")]
+        fn run256(steps: u64) -> f32 {
+            let (a, b) = (_mm256_set1_ps(0.999), _mm256_set1_ps(1e-6));
+            let mut sums = [_mm256_set1_ps(1.0); 12];
+            for _ in 0..steps {
+                for sum in &mut sums {
+                    *sum = _mm256_fmadd_ps(*sum, a, b);
+                }
+            }
+            sums.into_iter().map(|sum| _mm256_cvtss_f32(sum)).sum()
+        }
+
+        // SAFETY: only what the machine has is called.
+        unsafe {
+            if wide() {
+                run512(steps)
+            } else if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+                run256(steps)
+            } else {
+                plain(steps)
+            }
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    pub fn operations_done(steps: u64) -> f32 {
+        plain(steps)
+    }
+
+    fn plain(steps: u64) -> f32 {
+        let mut sums = [[1f32; 8]; 12];
+        for _ in 0..steps {
+            for value in sums.as_flattened_mut() {
+                *value = *value * 0.999 + 1e-6;
+            }
+        }
+        sums.as_flattened().iter().sum()
+    }
+}
+
 fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--roofline") {
+        let count = arguments.get(at + 1).and_then(|count| count.parse().ok());
+        return roofline(count.unwrap_or_else(threads::default_count));
+    }
     for count in [1, threads::default_count()] {
         threads::run(count, || {
             println!("# {count} threads, {}", simd::level().name());

@@ -1,6 +1,7 @@
 //! The files of one model, wherever they lie: on disk or built into the program.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,6 +33,25 @@ impl std::ops::Deref for Bytes {
             Bytes::Mapped(map) => map,
             Bytes::Static(bytes) => bytes,
         }
+    }
+}
+
+impl Bytes {
+    /// Says that `range` is not needed for now: its memory is the system's again, and the file is read once
+    /// more where it is needed after all.
+    pub fn release(&self, range: std::ops::Range<usize>) {
+        #[cfg(unix)]
+        if let Bytes::Mapped(map) = self
+            && range.end <= map.len()
+        {
+            // SAFETY: the map is read-only and of a file, so what is dropped can be had again. That the system
+            // does not follow the advice is no error.
+            let _ = unsafe {
+                map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len())
+            };
+        }
+        #[cfg(not(unix))]
+        drop(range);
     }
 }
 
@@ -135,14 +155,31 @@ pub fn sentence_of(path: &Path) -> (PathBuf, usize) {
 /// # Errors
 /// [`Error::Exists`] where it is there already and `force` is off; [`Error::Io`].
 pub fn save(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
+    save_with(path, force, |out| out.write_all(bytes))
+}
+
+/// [`save`] for what `write` makes piece by piece.
+///
+/// # Errors
+/// As [`save`].
+pub fn save_with(
+    path: &Path,
+    force: bool,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<()> {
     check_free(path, force)?;
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
-    let written = std::fs::write(&part, bytes)
-        .map_err(|e| Error::io(path, e))
-        .and_then(|()| std::fs::rename(&part, path).map_err(|e| Error::io(path, e)));
+    let written = std::fs::File::create(&part)
+        .and_then(|file| {
+            let mut file = std::io::BufWriter::new(file);
+            write(&mut file)?;
+            file.flush()
+        })
+        .and_then(|()| std::fs::rename(&part, path))
+        .map_err(|e| Error::io(path, e));
     if written.is_err() {
         // What went wrong is told; what is left of the attempt must not stay.
         let _ = std::fs::remove_file(&part);

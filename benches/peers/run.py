@@ -1,63 +1,97 @@
 """Measures attn-tui beside its peers: models at published sizes with random weights, runs interleaved.
 
     python -m venv .venv && .venv/bin/pip install -r benches/peers/requirements.txt
-    cargo build --release
-    .venv/bin/python benches/peers/run.py [--threads 2] [--rounds 5] [--only t5-small]
+    cargo build --release && cargo bench --no-run
+    .venv/bin/python benches/peers/run.py [--threads 2] [--rounds 5] [--only t5-small] [--what forward decode]
 
 Every round runs each engine once, one after another, so that a busy or throttled machine slows all of them;
 what counts are the ratios of the medians. `attn-tui` and `HF + maps` keep every attention map, the others none.
+Every attn-tui figure comes from a process of its own (`--timings --repeat 3`); the peers stay loaded.
 """
 
 import argparse
 import json
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-import torch
-import transformers
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SIZES = {
-    "t5-small": (transformers.T5Config, dict(d_model=512, d_kv=64, d_ff=2048, num_layers=6, num_heads=8)),
-    "t5-base": (transformers.T5Config, dict(d_model=768, d_kv=64, d_ff=3072, num_layers=12, num_heads=12)),
-    "bart-base": (
-        transformers.BartConfig,
-        dict(d_model=768, encoder_layers=6, decoder_layers=6, encoder_attention_heads=12,
-             decoder_attention_heads=12, encoder_ffn_dim=3072, decoder_ffn_dim=3072, vocab_size=50265,
-             max_position_embeddings=2048),
-    ),
-}
-LENGTHS = {"t5-small": [(128, 32), (512, 128), (512, 512), (2048, 512)]}
+PAIRS = [(128, 32), (512, 128), (512, 512), (2048, 512)]
+NEW_TOKENS = 64
+
+
+def sizes():
+    import transformers
+
+    seq2seq = dict(is_encoder_decoder=True)
+    bart = dict(encoder_layers=6, decoder_layers=6, **seq2seq)
+    return {
+        "t5-small": (transformers.T5Config, dict(d_model=512, d_kv=64, d_ff=2048, num_layers=6, num_heads=8)),
+        "t5-base": (transformers.T5Config, dict(d_model=768, d_kv=64, d_ff=3072, num_layers=12, num_heads=12)),
+        "bart-base": (
+            transformers.BartConfig,
+            dict(d_model=768, encoder_attention_heads=12, decoder_attention_heads=12, encoder_ffn_dim=3072,
+                 decoder_ffn_dim=3072, vocab_size=50265, max_position_embeddings=2048, forced_eos_token_id=None,
+                 normalize_before=False, normalize_embedding=True, **bart),
+        ),
+        "opus-mt": (
+            transformers.MarianConfig,
+            dict(d_model=512, encoder_attention_heads=8, decoder_attention_heads=8, encoder_ffn_dim=2048,
+                 decoder_ffn_dim=2048, vocab_size=58101, pad_token_id=58100, decoder_start_token_id=58100,
+                 eos_token_id=0, forced_eos_token_id=None, max_position_embeddings=2048, scale_embedding=True,
+                 activation_function="swish", **bart),
+        ),
+    }
 
 
 def words(count, seed):
+    import torch
+
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(10, 5000, (count,), generator=generator).tolist()
 
 
 def make(name, folder):
     """A model folder with a tokenizer in which word `w17` is id 17."""
-    kind, sizes = SIZES[name]
+    import torch
+    import transformers
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    kind, given = sizes()[name]
     torch.manual_seed(0)
-    model = transformers.AutoModelForSeq2SeqLM.from_config(kind(**sizes)).eval()
-    model.save_pretrained(folder)
+    model = transformers.AutoModelForSeq2SeqLM.from_config(kind(**given)).eval()
     config = model.config
+    start = given.get("decoder_start_token_id", config.pad_token_id)
+    start = 2 if name.startswith("bart") else start
+    # Random weights end a text at once or never: all engines make the same number of tokens.
+    model.generation_config.update(
+        decoder_start_token_id=start, eos_token_id=config.eos_token_id, pad_token_id=config.pad_token_id,
+        min_new_tokens=NEW_TOKENS, max_new_tokens=NEW_TOKENS, num_beams=1, forced_eos_token_id=None,
+        no_repeat_ngram_size=0, max_length=None,
+    )
+    model.save_pretrained(folder)
     special = {config.pad_token_id: "<pad>", config.eos_token_id: "</s>"}
+    if getattr(config, "bos_token_id", None) not in [None, *special]:
+        special[config.bos_token_id] = "<s>"
     vocabulary = {special.get(i, f"w{i}"): i for i in range(config.vocab_size)}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="w9"))
+    vocabulary["<unk>"] = vocabulary.pop("w9")
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", special_tokens=[("</s>", config.eos_token_id)]
     )
     tokenizer.add_special_tokens(list(special.values()))
-    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>", pad_token="<pad>")
+    begin = dict(bos_token="<s>") if "<s>" in special.values() else {}
+    fast = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="</s>", pad_token="<pad>", unk_token="<unk>", **begin
+    )
     fast.save_pretrained(folder)
-    return model
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    return model, vocabulary
 
 
 class Ours:
@@ -66,16 +100,35 @@ class Ours:
     def __init__(self, folder, threads, binary):
         self.folder, self.threads, self.binary = folder, threads, binary
 
-    def forward(self, source, target):
-        with tempfile.TemporaryDirectory() as out:
-            text = [" ".join(f"w{i}" for i in ids[:-1]) for ids in (source, target)]
-            command = [self.binary, "capture", str(self.folder), "--source", text[0], "--target", text[1]]
-            command += ["--output", f"{out}/c.safetensors", "--threads", str(self.threads)]
-            done = subprocess.run(command + ["--timings", "--repeat", "3"], capture_output=True, text=True)
+    def text(self, ids):
+        return " ".join(f"w{i}" for i in ids[:-1])
+
+    def run(self, command, *rest):
+        command = [self.binary, command, str(self.folder), "--threads", str(self.threads), *rest]
+        start = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, text=True)
+        self.seconds = time.perf_counter() - start
         if done.returncode:
             sys.exit(f"attn-tui: {done.stderr}")
-        self.report = json.loads(done.stderr.strip().splitlines()[-1])
-        return self.report["capture_ms"]
+        return done.stderr
+
+    def capture(self, ids, repeat):
+        with tempfile.TemporaryDirectory() as out:
+            texts = ["--source", self.text(ids[0])] + (["--target", self.text(ids[1])] if ids[1] else [])
+            rest = ["--output", f"{out}/c.safetensors", "--timings", "--repeat", str(repeat)]
+            self.report = json.loads(self.run("capture", *texts, *rest).strip().splitlines()[-1])
+        return self.report
+
+    def forward(self, ids):
+        return self.capture(ids, 3)["capture_ms"]
+
+    def decode(self, source):
+        return self.capture((source, None), 1)["generate_ms"]
+
+    def first_map(self, ids):
+        show = ["--kind", "cross", "--layer", "0", "--head", "0"]
+        self.run("show", "--source", self.text(ids[0]), "--target", self.text(ids[1]), *show)
+        return self.seconds * 1e3
 
 
 class Transformers:
@@ -83,66 +136,186 @@ class Transformers:
         self.model, self.attention = model, attention
         self.name = "HF + maps" if attention == "eager" else "HF sdpa"
 
-    def forward(self, source, target):
+    def forward(self, ids):
+        import torch
+
+        source, target = ids
         self.model.set_attn_implementation(self.attention)
-        decoder = torch.tensor([[self.model.config.decoder_start_token_id or 0] + target[:-1]])
+        decoder = torch.tensor([[self.model.generation_config.decoder_start_token_id] + target[:-1]])
         start = time.perf_counter()
         with torch.no_grad():
             self.model(input_ids=torch.tensor([source]), decoder_input_ids=decoder,
                        output_attentions=self.attention == "eager", use_cache=False)
         return (time.perf_counter() - start) * 1e3
 
+    def decode(self, source):
+        import torch
+
+        self.model.set_attn_implementation(self.attention)
+        more = dict(output_attentions=True, return_dict_in_generate=True) if self.attention == "eager" else {}
+        start = time.perf_counter()
+        self.model.generate(torch.tensor([source]), do_sample=False, **more)
+        return (time.perf_counter() - start) * 1e3
+
 
 class CTranslate2:
-    name = "CTranslate2"
-
-    def __init__(self, folder, threads):
+    def __init__(self, model, folder, vocabulary, threads, compute="float32"):
         import ctranslate2
 
+        self.name = "CTranslate2" + ("" if compute == "float32" else f" {compute}")
         out = pathlib.Path(f"{folder}-ct2")
-        ctranslate2.converters.TransformersConverter(str(folder)).convert(str(out), force=True)
-        self.engine = ctranslate2.Translator(str(out), intra_threads=threads, inter_threads=1, compute_type="float32")
+        if not out.exists():
+            convert(folder, out)
+        self.engine = ctranslate2.Translator(
+            str(out), intra_threads=threads, inter_threads=1, compute_type=compute
+        )
 
-    def forward(self, source, target):
-        tokens = lambda ids: [f"w{i}" for i in ids[:-1]] + ["</s>"]
+    def tokens(self, ids):
+        return [f"w{i}" for i in ids[:-1]] + ["</s>"]
+
+    def forward(self, ids):
         start = time.perf_counter()
-        self.engine.score_batch([tokens(source)], [tokens(target)[:-1]])
+        self.engine.score_batch([self.tokens(ids[0])], [self.tokens(ids[1])[:-1]])
         return (time.perf_counter() - start) * 1e3
+
+    def decode(self, source):
+        start = time.perf_counter()
+        self.engine.translate_batch(
+            [self.tokens(source)], beam_size=1, min_decoding_length=NEW_TOKENS, max_decoding_length=NEW_TOKENS,
+            return_end_token=True,
+        )
+        return (time.perf_counter() - start) * 1e3
+
+
+def convert(folder, out):
+    import ctranslate2
+    from ctranslate2.converters import transformers as loaders
+
+    class Converter(loaders.TransformersConverter):
+        def load_tokenizer(self, tokenizer_class, path):
+            from transformers import PreTrainedTokenizerFast
+
+            return PreTrainedTokenizerFast.from_pretrained(path)
+
+    Converter(str(folder)).convert(str(out), force=True)
+
+
+def multiplications(config, source, target):
+    """Floating point operations of one pass, a fused multiply-add being two."""
+    d = config.d_model
+    t5 = hasattr(config, "d_kv")
+    inner = config.d_kv * config.num_heads if t5 else d
+    ff = config.d_ff if t5 else config.encoder_ffn_dim
+    layers = (config.num_layers, config.num_decoder_layers) if t5 else (config.encoder_layers, config.decoder_layers)
+    encoder = 8 * source * d * inner + 4 * source * source * inner + 4 * source * d * ff
+    own = 8 * target * d * inner + 4 * target * target * inner
+    cross = 4 * target * d * inner + 4 * source * d * inner + 4 * target * source * inner
+    decoder = own + cross + 4 * target * d * ff
+    return layers[0] * encoder + layers[1] * decoder + 2 * target * d * config.vocab_size
+
+
+def roofline(threads):
+    command = ["cargo", "bench", "-q", "--bench", "kernels", "--", "--roofline", str(threads)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def python_start(folder, threads, ids):
+    """What a Python user waits for and holds: a process of its own that imports, loads, runs."""
+    command = [sys.executable, __file__, "--alone", json.dumps([str(folder), threads, ids])]
+    start = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return (time.perf_counter() - start) * 1e3, float(done.stdout.strip().splitlines()[-1])
+
+
+def alone(folder, threads, ids):
+    import torch
+    import transformers
+
+    torch.set_num_threads(threads)
+    model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, attn_implementation="eager").eval()
+    Transformers(model, "eager").forward(ids)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def interleaved(rounds, runs):
+    """Median milliseconds of each of `runs`, a name and a function; the first round only warms up."""
+    times = {name: [] for name, _ in runs}
+    for at in range(rounds + 1):
+        for name, run in runs:
+            elapsed = run()
+            if at > 0:
+                times[name].append(elapsed)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def line(what, medians):
+    ours = medians["attn-tui"]
+    cells = [f"{key} {value:.1f} ms ({value / ours:.2f}x)" for key, value in medians.items()]
+    return f"{what}: " + ", ".join(cells)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", nargs="*", default=list(SIZES))
+    parser.add_argument("--only", nargs="*", default=["t5-small", "t5-base", "bart-base", "opus-mt"])
+    parser.add_argument("--what", nargs="*", default=["forward", "decode", "start"])
     parser.add_argument("--lengths", nargs="*", help="such as 512x128")
+    parser.add_argument("--int8", action="store_true", help="CTranslate2 with int8 weights, too")
     parser.add_argument("--binary", default=str(ROOT / "target/release/attn-tui"))
     parser.add_argument("--work", default=str(ROOT / "target/peers"))
+    parser.add_argument("--alone", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.alone:
+        return alone(*json.loads(args.alone))
+
+    import torch
+
     torch.set_num_threads(args.threads)
+    lengths = [tuple(map(int, pair.split("x"))) for pair in args.lengths or []] or PAIRS
     for name in args.only:
         folder = pathlib.Path(args.work) / name
-        model = make(name, folder)
-        engines = [Ours(folder, args.threads, args.binary), Transformers(model, "eager"), Transformers(model, "sdpa")]
+        model, vocabulary = make(name, folder)
+        ours = Ours(folder, args.threads, args.binary)
+        engines = [ours, Transformers(model, "eager"), Transformers(model, "sdpa")]
+        computes = ["float32"] + (["int8"] if args.int8 else [])
         try:
-            engines.append(CTranslate2(folder, args.threads))
+            engines += [CTranslate2(model, folder, vocabulary, args.threads, compute) for compute in computes]
         except Exception as error:  # a peer that does not take this model leaves a gap, not a crash
-            print(f"CTranslate2 cannot run {name}: {error}", file=sys.stderr)
-        lengths = LENGTHS.get(name, [(512, 128)])
-        if args.lengths:
-            lengths = [tuple(map(int, pair.split("x"))) for pair in args.lengths]
-        for source, target in lengths:
-            ids = words(source - 1, 1) + [1], words(target - 1, 2) + [1]
-            times = {engine.name: [] for engine in engines}
-            for _ in range(args.rounds):
-                for engine in engines:
-                    times[engine.name].append(engine.forward(*ids))
-            medians = {key: statistics.median(values) for key, values in times.items()}
-            ours = medians["attn-tui"]
-            cells = [f"{key} {value:.0f} ms ({value / ours:.2f}x)" for key, value in medians.items()]
-            report = engines[0].report
-            memory = f"{report['peak_rss_mib']:.0f} MiB, {report['kernels']}, {report['threads']} threads"
-            print(f"{name} {source}/{target}: " + ", ".join(cells) + f"; attn-tui {memory}", flush=True)
+            print(f"CTranslate2 cannot run {name}: {error!r}", file=sys.stderr)
+        for source, target in lengths if "forward" in args.what else []:
+            ids = words(source - 1, 1) + [model.config.eos_token_id], words(target - 1, 2) + [model.config.eos_token_id]
+            peak = roofline(args.threads)
+            limit = multiplications(model.config, source, target) / peak["fma_gflops"] / 1e6
+            medians = interleaved(args.rounds, [(engine.name, lambda e=engine: e.forward(ids)) for engine in engines])
+            single = ours.capture(ids, 1)
+            print(line(f"{name} {source}/{target}", medians)
+                  + f"; limit {limit:.1f} ms at {peak['fma_gflops']:.0f} GFLOP/s: {limit / medians['attn-tui']:.0%} of the peak;"
+                  + f" one run {single['peak_rss_mib']:.0f} MiB, {single['kernels']}", flush=True)
+        if "decode" in args.what:
+            source = words(127, 1) + [model.config.eos_token_id]
+            medians = interleaved(args.rounds, [(engine.name, lambda e=engine: e.decode(source)) for engine in engines])
+            rates = ", ".join(f"{key} {NEW_TOKENS / value * 1e3:.0f}" for key, value in medians.items())
+            print(line(f"{name} decode {NEW_TOKENS} at 128", medians) + f"; tokens/s: {rates}", flush=True)
+        if "start" in args.what:
+            for source, target in [(128, 32), (2048, 512)]:
+                ids = words(source - 1, 1) + [model.config.eos_token_id], words(target - 1, 2) + [model.config.eos_token_id]
+                memory = []
+
+                def python():
+                    elapsed, peak = python_start(folder, args.threads, ids)
+                    memory.append(peak)
+                    return elapsed
+
+                medians = interleaved(2, [("attn-tui", lambda: ours.first_map(ids)), ("Python", python)])
+                report = ours.capture(ids, 1)
+                print(line(f"{name} start to first map {source}/{target}", medians)
+                      + f"; peak memory attn-tui capture {report['peak_rss_mib']:.0f} MiB, Python {max(memory):.0f} MiB",
+                      flush=True)
+        del model, engines
 
 
 if __name__ == "__main__":

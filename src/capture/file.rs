@@ -12,7 +12,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::axes::{Lengths, Tokens, list};
 use super::{Capture, Flows, MapStore, Prediction, SiteFlow, SiteMaps};
-use super::{npz, soft};
+use super::{compact, npz, soft};
 use crate::error::{Error, Result};
 use crate::files::{ModelFile, looks_like_alignments, sentence_of};
 use crate::matrix::Matrix;
@@ -27,49 +27,6 @@ pub const FORMAT: &str = "attn-tui capture 1";
 const MOST: f32 = 1.02;
 /// Candidates kept for each decoder row.
 pub const CANDIDATES: usize = 5;
-
-/// Number type of the maps in a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// 32 bits.
-    #[default]
-    F32,
-    /// 16 bits: half the size, three decimal digits.
-    F16,
-}
-
-/// The bytes of a capture file.
-///
-/// # Errors
-/// [`Error::BadFile`] where the parts do not form a valid file.
-pub fn to_bytes(capture: &Capture, precision: Precision) -> Result<Vec<u8>> {
-    let mut parts: Vec<(String, Vec<usize>, Vec<u8>)> = capture
-        .maps
-        .sites()
-        .map(|(site, maps)| (site.to_string(), maps.shape().to_vec(), encode(maps.data(), precision)))
-        .collect();
-    for (site, flow) in &capture.flows {
-        for (what, matrix) in [("values", &flow.norms), ("contributions", &flow.contributions)] {
-            let shape = vec![matrix.rows(), matrix.cols()];
-            parts.push((format!("{what}.{site}"), shape, encode(matrix.as_slice(), Precision::F32)));
-        }
-    }
-    if let Some(logits) = &capture.logits {
-        let shape = vec![logits.rows(), logits.cols()];
-        parts.push(("logits".into(), shape, encode(logits.as_slice(), precision)));
-    }
-    let bad = |e: safetensors::SafeTensorError| Error::BadFile { file: "capture".into(), why: e.to_string() };
-    let views = parts
-        .iter()
-        .map(|(name, shape, bytes)| {
-            let wide = bytes.len() == 4 * shape.iter().product::<usize>();
-            let dtype = if wide { Dtype::F32 } else { Dtype::F16 };
-            Ok((name.clone(), TensorView::new(dtype, shape.clone(), bytes)?))
-        })
-        .collect::<std::result::Result<Vec<_>, _>>()
-        .map_err(bad)?;
-    safetensors::serialize(views, Some(metadata(capture))).map_err(bad)
-}
 
 /// Reads a capture file, ours or one written from Python, safetensors or npz; or a sentence's soft alignment from a
 /// file of Marian or Nematus, the first, or of `FILE@N` the one of that number, from 0.
@@ -128,50 +85,7 @@ fn likeliest(scores: &[f32]) -> Vec<usize> {
     best
 }
 
-fn metadata(capture: &Capture) -> HashMap<String, String> {
-    let pieces = |tokens: &[Token]| {
-        serde_json::Value::from(tokens.iter().map(|t| t.piece.clone()).collect::<Vec<_>>()).to_string()
-    };
-    let ids = |tokens: &[Token]| {
-        serde_json::Value::from(tokens.iter().map(|t| t.id).collect::<Vec<_>>()).to_string()
-    };
-    let special = |tokens: &[Token]| {
-        serde_json::Value::from(tokens.iter().filter(|t| t.special).map(|t| t.id).collect::<Vec<_>>())
-            .to_string()
-    };
-    let all: Vec<Token> = [&capture.source.tokens, &capture.target.tokens, &capture.decoder_input]
-        .into_iter()
-        .flatten()
-        .cloned()
-        .collect();
-    HashMap::from(
-        [
-            ("format", FORMAT.to_string()),
-            ("model", capture.model.clone()),
-            ("model_type", capture.model_type.clone()),
-            ("weights", capture.weights.name().to_string()),
-            ("source", capture.source.text.clone()),
-            ("target", capture.target.text.clone()),
-            ("source_ids", ids(&capture.source.tokens)),
-            ("target_ids", ids(&capture.target.tokens)),
-            ("source_tokens", pieces(&capture.source.tokens)),
-            ("target_tokens", pieces(&capture.target.tokens)),
-            ("decoder_input_ids", ids(&capture.decoder_input)),
-            ("decoder_input_tokens", pieces(&capture.decoder_input)),
-            ("special_ids", special(&all)),
-        ]
-        .map(|(key, value)| (key.to_string(), value)),
-    )
-}
-
-fn encode(values: &[f32], precision: Precision) -> Vec<u8> {
-    match precision {
-        Precision::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        Precision::F16 => values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect(),
-    }
-}
-
-type Parsed<T> = std::result::Result<T, String>;
+pub(super) type Parsed<T> = std::result::Result<T, String>;
 
 fn parse(bytes: &[u8]) -> Parsed<Capture> {
     let (_, header) =
@@ -183,6 +97,8 @@ fn parse(bytes: &[u8]) -> Parsed<Capture> {
     for (name, view) in tensors.iter() {
         if let Some(site) = site_of(name) {
             maps.insert(site, site_maps(name, &view)?);
+        } else if let Some(site) = name.strip_suffix(".query").and_then(site_of) {
+            maps.insert(site, SiteMaps::of(compact::read(site, &tensors, fields)?));
         }
     }
     // A network without any attention has its tokens alone to show.
@@ -294,7 +210,7 @@ fn logits_of(view: &TensorView, rows: usize) -> Parsed<Matrix> {
     }
 }
 
-fn decode(name: &str, view: &TensorView) -> Parsed<Vec<f32>> {
+pub(super) fn decode(name: &str, view: &TensorView) -> Parsed<Vec<f32>> {
     let data = view.data();
     Ok(match view.dtype() {
         Dtype::F32 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),

@@ -1,17 +1,20 @@
 //! What one forward pass recorded: tokens and every attention map. Immutable once made.
 
 mod axes;
+mod compact;
 mod file;
 mod flow;
 mod npz;
 mod recorder;
 mod soft;
 mod store;
+mod write;
 
-pub use file::{CANDIDATES, FORMAT, Precision, predictions, read, to_bytes};
+pub use file::{CANDIDATES, FORMAT, predictions, read};
 pub use flow::{Flows, SiteFlow, Weights};
 pub use recorder::{Recorder, Silencer};
 pub use store::{MapStore, SiteMaps};
+pub use write::{Layout, Precision, to_bytes, write};
 
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;

@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use super::flow::{Flows, SiteFlow};
 use super::{MapStore, SiteMaps};
 use crate::error::Result;
-use crate::nn::{Flow, Hook};
+use crate::nn::{Flow, Hook, Recipe};
 use crate::site::{Knockout, Site};
 
 /// Switches heads, sites or links off.
@@ -125,6 +125,15 @@ impl Hook for Recorder {
         Ok(())
     }
 
+    fn prefers_recipe(&self, _: Site, shape: [usize; 3], bytes: usize) -> bool {
+        SiteMaps::better_as_recipe(shape, bytes)
+    }
+
+    fn recipe(&mut self, site: Site, recipe: Recipe) -> Result<()> {
+        self.maps.insert(site, SiteMaps::of(recipe));
+        Ok(())
+    }
+
     fn context(&mut self, site: Site, context: Tensor) -> Result<Tensor> {
         self.silencer.context(site, context)
     }
@@ -145,7 +154,7 @@ impl Hook for Recorder {
             }
             flow.measure(&data, shape)?
         } else {
-            flow.measure(maps.data(), shape)?
+            flow.measure(&maps.data(), shape)?
         };
         self.flows.insert(site, SiteFlow::new(measured, shape));
         Ok(())

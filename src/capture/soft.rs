@@ -214,7 +214,7 @@ mod tests {
         let json =
             r#"{"id": 0, "source_sent": "yes", "target_sent": "ja", "matrix": [[0.75, 0.25], [0.5, 0.5]]}"#;
         assert_eq!(
-            read(json, 0).maps.site(Site::new(Kind::Cross, 0)).unwrap().data(),
+            *read(json, 0).maps.site(Site::new(Kind::Cross, 0)).unwrap().data(),
             [0.75, 0.25, 0.5, 0.5]
         );
     }

@@ -2,9 +2,9 @@
 
 use super::args::{self, Dtype};
 use super::{output, run, timings};
-use crate::capture::{Precision, to_bytes};
+use crate::capture::{Layout, Precision, write};
 use crate::error::{Error, Result};
-use crate::files::{check_free, save};
+use crate::files::{check_free, save_with};
 use crate::site::Kind;
 
 /// Runs the command.
@@ -22,8 +22,9 @@ pub fn run(args: &args::Capture) -> Result<()> {
         Dtype::F32 => Precision::F32,
         Dtype::F16 => Precision::F16,
     };
-    let bytes = to_bytes(&capture, precision)?;
-    timings::writing(|| save(&args.output, &bytes, args.force))?;
+    timings::writing(|| {
+        save_with(&args.output, args.force, |out| write(&capture, precision, Layout::Compact, out))
+    })?;
     let heads = |kind| capture.heads_of(kind).len();
     output::print(&format!(
         "{}\n{}: {} source and {} target tokens; heads: {} encoder, {} decoder, {} cross\n",

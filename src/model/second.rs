@@ -60,7 +60,7 @@ impl Stack {
         let queries = norm.forward(globals)?;
         let tokens = block.own.keys_values(&block.own_norm.norm.forward(x)?, 0)?;
         let kv = tokens.append(&block.own.keys_values(&queries, 0)?)?;
-        let beside = Beside { count: queries.dim(1)?, bias: None, site: None };
+        let beside = Beside { count: queries.dim(1)?, bias: None, blocks: None, site: None };
         let read = self.enter(x, &block.own_norm)?;
         let given = block.own.forward(&read, &kv, &Look { beside: Some(beside), ..*look }, hook)?;
         let new = self.join((&block.own, &block.own_norm), [x, &given], &kv, look.site, hook)?;

@@ -8,7 +8,7 @@ use super::spec::{AfterNames, EmbeddingNorm, Placement, Reach, Span, StackSpec};
 use crate::error::{Error, Result};
 use crate::nn::{
     Attention, Beside, Cache, Embedding, Experts, FeedForward, Flow, Hook, Joint, KeysValues, LayerCache,
-    Linear, Look, Mask, Norm, PositionTable, RelativeBias, Summaries, Unseen,
+    Linear, Look, Mask, Norm, PositionTable, RelativeBias, SideBias, Summaries, Unseen,
 };
 use crate::site::{Kind, Site};
 
@@ -186,8 +186,10 @@ impl Stack {
         let count = x.dim(1)?;
         let side = self.blocks.first().and_then(|block| block.summaries.as_ref());
         let side = match (side, self.blocks_of(count)) {
-            (Some(summaries), _) => summaries.bias(count, x.device())?,
-            (None, Some((size, random))) => self.first_block_bias(count, size, random, x.device())?,
+            (Some(summaries), _) => summaries.bias(count),
+            (None, Some((size, random))) => {
+                self.first_block_bias(count, size, random, x.device())?.map(SideBias::Table)
+            }
             (None, None) => None,
         };
         for (layer, block) in self.blocks.iter().enumerate() {
@@ -269,7 +271,7 @@ impl Stack {
         (x, second): (Tensor, Option<Tensor>),
         source: Option<&Source>,
         look: &Look,
-        side: Option<&Tensor>,
+        side: Option<&SideBias>,
         mut slot: Option<&mut LayerCache>,
         hook: &mut dyn Hook,
     ) -> Result<(Tensor, Option<Tensor>)> {
@@ -319,7 +321,7 @@ impl Stack {
         x: &Tensor,
         source: Option<&Source>,
         look: &Look,
-        side: Option<&Tensor>,
+        side: Option<&SideBias>,
         mut slot: Option<&mut LayerCache>,
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
@@ -329,10 +331,11 @@ impl Stack {
         if let Some(bias) = side {
             let more = match &block.summaries {
                 Some(summaries) => block.own.keys_values(&summaries.of(&read)?, 0)?,
-                None => kv.first(bias.dim(2)?)?,
+                None => kv.first(bias.count()?)?,
             };
             kv = kv.append(&more)?;
-            beside = Some(Beside { count: bias.dim(2)?, bias: Some(bias), site: None });
+            let (blocks, table) = bias.forms();
+            beside = Some(Beside { count: bias.count()?, bias: table, blocks, site: None });
         }
         if let Some(prompt) = &block.prompts[0] {
             kv = kv.append(prompt)?;
@@ -342,7 +345,7 @@ impl Stack {
             let more = source_keys(&block.own, source, slot)?;
             kv = kv.append(&more)?;
             let site = Some(Site::new(Kind::Cross, look.site.layer));
-            beside = Some(Beside { count: more.keys.dim(1)?, bias: None, site });
+            beside = Some(Beside { count: more.keys.dim(1)?, bias: None, blocks: None, site });
         }
         let given = block.own.forward(&read, &kv, &Look { beside, ..*look }, hook)?;
         self.join((&block.own, &block.own_norm), [x, &given], &kv, look.site, hook)
@@ -412,7 +415,7 @@ pub(super) fn remember(new: KeysValues, slot: Option<&mut LayerCache>) -> Result
 }
 
 fn beside_prompt(prompt: &KeysValues) -> Result<Beside<'static>> {
-    Ok(Beside { count: prompt.keys.dim(1)?, bias: None, site: None })
+    Ok(Beside { count: prompt.keys.dim(1)?, bias: None, blocks: None, site: None })
 }
 
 fn source_keys(cross: &Attention, source: &Source, slot: Option<&mut LayerCache>) -> Result<KeysValues> {

@@ -257,6 +257,10 @@ impl Weights {
             Some(values) => Packed::new(values, outputs, inputs),
             None => Packed::new(&self.read(name, entry)?, outputs, inputs),
         };
+        // What is packed is not looked at in the file again: it would be in memory twice.
+        if let Some(file) = self.files.get(entry.place.file) {
+            file.release(entry.place.range.clone());
+        }
         let weight = Weight::Packed(Arc::new(packed));
         self.state().packed.insert(entry.place.clone(), weight.clone());
         Ok(weight)

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use candle_core::{D, Tensor};
 
 use super::cpu::{on_cpu, values};
-use super::kernels::attention::{self, Diagonals, Heads, Visible};
-use super::{Hook, Linear, Mask, Norm, RelativeBias, Rotary};
+use super::kernels::attention::{self, Diagonals, Heads};
+use super::{BlockBias, Hook, Linear, Mask, Norm, Recipe, RelativeBias, Rotary, Visible};
 use crate::error::{Error, Result};
 use crate::site::Site;
 
@@ -65,6 +65,8 @@ pub struct Beside<'a> {
     pub count: usize,
     /// Bias on their scores: `[heads, queries, count]`, or that for each row of the batch.
     pub bias: Option<&'a Tensor>,
+    /// The same for summaries, by the distance of blocks.
+    pub blocks: Option<&'a BlockBias>,
     /// Where their weights are shown; maps of [`Look::site`] never have them.
     pub site: Option<Site>,
 }
@@ -176,7 +178,8 @@ impl Attention {
             let shared = queries.reshape((1, batch * count, width))?;
             return Ok(self.attend(&shared, kv, look, hook)?.reshape((batch, count, width))?);
         }
-        let plain = look.beside.is_none() && look.table.is_none() && look.mask.is_plain();
+        let fuses = look.beside.is_none_or(|beside| beside.blocks.is_some() && beside.site.is_none());
+        let plain = fuses && look.table.is_none() && look.mask.is_plain();
         if on_cpu(queries) && plain && !(watched && hook.rewrites(look.site)) {
             return self.attend_fused(queries, kv, look, watched.then_some(hook));
         }
@@ -217,12 +220,16 @@ impl Attention {
         hook: Option<&mut dyn Hook>,
     ) -> Result<Tensor> {
         let (batch, count, width) = queries.dims3()?;
-        let keys = kv.keys.dim(1)?;
+        let all = kv.keys.dim(1)?;
+        let beside = look.beside.and_then(|beside| beside.blocks);
+        let keys = all - beside.map_or(0, |beside| beside.count.min(all));
         let lines = look.bias.map(|bias| bias.diagonals(count, keys, look.past));
-        let table = match look.mask {
-            Mask::Table(table) => Some(table.contiguous()?),
-            _ => None,
+        let visible = look.mask.visible();
+        let table = match visible {
+            Some(_) => None,
+            None => look.mask.additive(count, keys, look.past, queries.device())?,
         };
+        let table = table.map(|table| table.contiguous()).transpose()?;
         let table = table.as_ref().map(values).transpose()?;
         let head_dim = width / self.heads.max(1);
         let key_width = self.key_heads * head_dim;
@@ -235,21 +242,18 @@ impl Attention {
             scale: self.scale as f32,
             cap: self.cap.map(|cap| cap as f32),
             bias: lines.as_deref().map(|lines| Diagonals { lines }),
-            visible: match (look.mask, &table) {
-                (_, Some(table)) => Visible::Table(table),
-                (Mask::Causal, _) => Visible::Causal { past: look.past },
-                (Mask::Near { before, after }, _) => {
-                    Visible::Near { past: look.past, before: *before, after: *after }
-                }
-                _ => Visible::All,
+            visible: match &table {
+                Some(table) => attention::Visible::Table(table),
+                None => visible.unwrap_or(Visible::All).kernel(look.past),
             },
+            beside: beside.map(BlockBias::kernel),
         };
         let (q, k, v) = (queries.contiguous()?, kv.keys.contiguous()?, kv.values.contiguous()?);
         let (q, k, v) = (values(&q)?, values(&k)?, values(&v)?);
         let heads = |data, position| Heads { data, position, head: head_dim };
         let row = |row: usize, maps| {
-            let (own, seen) = (row * count * width, row * keys * key_width);
-            let (k, v) = (&k[seen..seen + keys * key_width], &v[seen..seen + keys * key_width]);
+            let (own, seen) = (row * count * width, row * all * key_width);
+            let (k, v) = (&k[seen..seen + all * key_width], &v[seen..seen + all * key_width]);
             kernel.run(
                 heads(&q[own..own + count * width], width),
                 heads(k, key_width),
@@ -257,15 +261,39 @@ impl Attention {
                 maps,
             )
         };
+        let shape = [self.heads, count, keys];
+        // A table of what is visible may be as large as the maps.
+        let recipe = (look.past == 0 && table.is_none()).then(|| {
+            let bias = lines.as_ref().map_or(0, Vec::len) + beside.map_or(0, |beside| beside.lines.len());
+            4 * (q.len() + k.len() + bias)
+        });
         let context = match hook {
             None if batch == 1 => row(0, None),
             None => (0..batch).flat_map(|at| row(at, None)).collect(),
+            Some(hook) if recipe.is_some_and(|bytes| hook.prefers_recipe(look.site, shape, bytes)) => {
+                let recipe = Recipe {
+                    heads: self.heads,
+                    key_heads: self.key_heads,
+                    queries: count,
+                    keys,
+                    width: head_dim,
+                    scale: self.scale as f32,
+                    cap: self.cap.map(|cap| cap as f32),
+                    visible: visible.unwrap_or(Visible::All),
+                    bias: lines.clone(),
+                    beside: beside.cloned(),
+                    query: q.to_vec(),
+                    key: k.to_vec(),
+                };
+                hook.recipe(look.site, recipe)?;
+                row(0, None)
+            }
             Some(hook) => {
                 let mut maps = Arc::<[f32]>::new_uninit_slice(self.heads * count * keys);
                 let context = row(0, Arc::get_mut(&mut maps));
                 // SAFETY: nobody else holds the maps yet, so the kernel got them, and it writes all of them.
                 let maps = unsafe { maps.assume_init() };
-                hook.maps(look.site, [self.heads, count, keys], maps)?;
+                hook.maps(look.site, shape, maps)?;
                 context
             }
         };
@@ -306,6 +334,9 @@ impl Attention {
             let mut more = all_scores.narrow(3, keys, extra)?;
             if let Some(bias) = beside.bias {
                 more = more.broadcast_add(bias)?;
+            }
+            if let Some(blocks) = beside.blocks {
+                more = more.broadcast_add(&blocks.tensor(count, device)?)?;
             }
             if let (Some(hook), Some(site)) = (&mut hook, beside.site) {
                 more = hook.scores(site, look.past, more.squeeze(0)?)?.unsqueeze(0)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
-use super::Flow;
+use super::{Flow, Recipe};
 use crate::error::Result;
 use crate::site::Site;
 
@@ -35,6 +35,17 @@ pub trait Hook {
     fn maps(&mut self, site: Site, shape: [usize; 3], maps: Arc<[f32]>) -> Result<()> {
         let [heads, queries, keys] = shape;
         self.weights(site, &Tensor::from_slice(&maps, (heads, queries, keys), &Device::Cpu)?)
+    }
+
+    /// Whether [`Hook::recipe`] is called instead of [`Hook::maps`], for maps `[heads, queries, keys]` and a
+    /// recipe of so many bytes. Asked only where nothing is rewritten.
+    fn prefers_recipe(&self, _site: Site, _shape: [usize; 3], _bytes: usize) -> bool {
+        false
+    }
+
+    /// What the maps of the site follow from.
+    fn recipe(&mut self, _site: Site, _recipe: Recipe) -> Result<()> {
+        Ok(())
     }
 
     /// What each head read, `[heads, queries, head_dim]`, before the output projection. What is returned

@@ -2,6 +2,7 @@
 
 use candle_core::{Device, Tensor};
 
+use super::Visible;
 use crate::error::Result;
 
 /// Which keys a query may see.
@@ -36,6 +37,16 @@ impl Mask {
     /// Whether the fused kernel knows it.
     pub(super) fn is_plain(&self) -> bool {
         !matches!(self, Mask::Blocks(_) | Mask::Groups { .. })
+    }
+
+    /// What is visible, where that can be told without a table.
+    pub(super) fn visible(&self) -> Option<Visible> {
+        match self {
+            Mask::Full => Some(Visible::All),
+            Mask::Causal => Some(Visible::Causal),
+            Mask::Near { before, after } => Some(Visible::Near { before: *before, after: *after }),
+            Mask::Blocks(_) | Mask::Groups { .. } | Mask::Table(_) => None,
+        }
     }
 
     /// What to add to scores `[queries, keys]` whose first query stands at position `past`; `None` where

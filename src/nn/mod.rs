@@ -20,6 +20,7 @@ mod linear;
 mod mask;
 mod norm;
 mod position;
+mod recipe;
 mod relative_bias;
 mod rotary;
 mod summaries;
@@ -40,9 +41,10 @@ pub use linear::Linear;
 pub use mask::Mask;
 pub use norm::Norm;
 pub use position::{PositionTable, Sinusoid};
+pub use recipe::{BlockBias, Recipe, Visible};
 pub use relative_bias::RelativeBias;
 pub use rotary::Rotary;
-pub use summaries::Summaries;
+pub use summaries::{SideBias, Summaries};
 pub use weight::Weight;
 
 impl From<candle_core::Error> for crate::error::Error {

@@ -92,7 +92,7 @@ fn npz_holds_arrays_of_the_documented_names() {
     let (head, data) = array("cross.2");
     assert_eq!(head, "{'descr': '<f4', 'fortran_order': False, 'shape': (6, 13, 12,), }");
     let weights: Vec<f32> = data.chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
-    assert_eq!(weights, demo().maps.site(Site::new(Kind::Cross, 2)).unwrap().data());
+    assert_eq!(weights, *demo().maps.site(Site::new(Kind::Cross, 2)).unwrap().data());
     let (head, data) = array("source_tokens");
     assert_eq!(head, "{'descr': '<U8', 'fortran_order': False, 'shape': (12,), }");
     assert_eq!(data.len(), 12 * 8 * 4);

@@ -5,13 +5,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
 
-use attn_tui::capture::Recorder;
+use attn_tui::capture::{MapStore, Recorder, SiteMaps};
 use attn_tui::files::{ModelFile, ModelFiles};
 use attn_tui::generate::{Settings, generate};
 use attn_tui::model::{Config, Model};
-use attn_tui::nn::NoHook;
+use attn_tui::nn::kernels::simd::Level;
+use attn_tui::nn::{Hook, NoHook, Recipe};
 use attn_tui::progress::Unwatched;
+use attn_tui::site::Site;
 use candle_core::Device;
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -22,6 +26,12 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models")
 }
 
+/// Fixtures with every kind of kernel among them.
+const FEW: &str = "t5,bart,longt5-tglobal,marian,t5gemma";
+
+/// Names the only fixtures that are looked at, where a test runs this binary again.
+const ONLY: &str = "ATTN_TUI_TEST_ONLY";
+
 /// Names of the fixtures, in order.
 fn fixtures() -> Vec<String> {
     let folders = std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap());
@@ -31,6 +41,9 @@ fn fixtures() -> Vec<String> {
         .collect();
     names.sort();
     assert!(names.len() > 10, "the fixtures are missing");
+    if let Ok(only) = std::env::var(ONLY) {
+        names.retain(|name| only.split(',').any(|one| one == name));
+    }
     names
 }
 
@@ -184,6 +197,81 @@ fn maps_and_logits_are_those_of_transformers() {
         }
     }
     assert!(report.is_empty(), "\n{report}");
+}
+
+/// Keeps no map, but what it follows from.
+#[derive(Default)]
+struct Recipes(MapStore);
+
+impl Hook for Recipes {
+    fn wants(&self, _: Site) -> bool {
+        true
+    }
+
+    fn rewrites(&self, _: Site) -> bool {
+        false
+    }
+
+    fn prefers_recipe(&self, _: Site, _: [usize; 3], _: usize) -> bool {
+        true
+    }
+
+    fn recipe(&mut self, site: Site, recipe: Recipe) -> Result<()> {
+        assert_eq!(recipe.check(), Ok(()), "{site}");
+        self.0.insert(site, SiteMaps::of(recipe));
+        Ok(())
+    }
+
+    fn maps(&mut self, site: Site, [heads, queries, keys]: [usize; 3], maps: Arc<[f32]>) -> Result<()> {
+        self.0.insert(site, SiteMaps::new(heads, queries, keys, maps));
+        Ok(())
+    }
+}
+
+#[test]
+fn maps_computed_again_are_those_of_the_pass() {
+    let mut recipes = 0;
+    for name in ["t5", "bart", "longt5-tglobal", "longt5-local", "t5gemma", "led"] {
+        if !fixtures().contains(&name.to_string()) {
+            continue;
+        }
+        let model = load(name).unwrap();
+        let source: Vec<u32> = (0..90).map(|i| 5 + i % 20).collect();
+        let (mut whole, mut again) = (Recorder::default(), Recipes::default());
+        for hook in [&mut whole as &mut dyn Hook, &mut again] {
+            let Ok(encoded) = model.encode(&source, hook, &mut on) else { continue };
+            model.decode(&source[..30], 1, &encoded, None, hook, &mut on).unwrap();
+        }
+        let (whole, again) = (whole.finish().0, again.0);
+        for (site, maps) in whole.sites() {
+            let other = again.site(site).unwrap();
+            recipes += usize::from(other.recipe().is_some());
+            for (a, b) in maps.data().iter().zip(other.data().iter()) {
+                assert!((a - b).abs() < 1e-6, "{name} {site}: {a}, {b}");
+            }
+        }
+    }
+    assert!(recipes > 10, "{recipes} recipes");
+}
+
+#[test]
+fn every_instruction_set_and_number_of_threads_gives_the_numbers() {
+    if std::env::var(ONLY).is_ok() {
+        return;
+    }
+    for level in Level::available() {
+        for threads in ["1", "2", "7"] {
+            let done = Command::new(std::env::current_exe().unwrap())
+                .args(["parity::maps_and_logits_are_those_of_transformers", "--exact"])
+                .env("ATTN_TUI_KERNELS", level.name())
+                .env("RAYON_NUM_THREADS", threads)
+                .env(ONLY, FEW)
+                .output()
+                .unwrap();
+            let text = String::from_utf8_lossy(&done.stdout);
+            assert!(done.status.success() && text.contains("1 passed"), "{} {threads}: {text}", level.name());
+        }
+    }
 }
 
 /// Settings of a case: its options over generation_config.json, or over config.json where there is none.

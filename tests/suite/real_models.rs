@@ -35,7 +35,8 @@ fn map_difference(a: &Capture, b: &Capture) -> f32 {
     pairs
         .map(|((site, x), (_, y))| {
             assert_eq!(x.shape(), y.shape(), "{site}");
-            let differences = x.data().iter().zip(y.data()).map(|(x, y)| (x - y).abs());
+            let (x, y) = (x.data(), y.data());
+            let differences = x.iter().zip(y.iter()).map(|(x, y)| (x - y).abs());
             differences.fold(0.0, f32::max)
         })
         .fold(0.0, f32::max)

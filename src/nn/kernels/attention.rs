@@ -63,6 +63,18 @@ pub struct Diagonals<'a> {
     pub lines: &'a [f32],
 }
 
+/// Summaries of blocks of tokens, whose keys and values follow the tokens': every query sees them all. Their
+/// bias depends on the distance between the query's block and theirs.
+#[derive(Clone, Copy)]
+pub struct Beside<'a> {
+    /// Number of summaries.
+    pub count: usize,
+    /// Tokens of a block; the last block has the rest, too.
+    pub block: usize,
+    /// `[heads, 2 * count - 1]`, that of the last block's queries and the first summary first.
+    pub lines: &'a [f32],
+}
+
 /// One attention over one sequence (or several that share their keys).
 #[derive(Clone, Copy)]
 pub struct Attention<'a> {
@@ -84,6 +96,8 @@ pub struct Attention<'a> {
     pub bias: Option<Diagonals<'a>>,
     /// Which keys are visible.
     pub visible: Visible<'a>,
+    /// Keys that are no tokens and not in the maps.
+    pub beside: Option<Beside<'a>>,
 }
 
 /// Up to this many queries, packing the keys costs more than it saves.
@@ -106,14 +120,8 @@ impl Attention<'_> {
         maps: Option<&mut [MaybeUninit<f32>]>,
     ) -> Vec<f32> {
         let Self { heads, kv_heads, queries, keys, width, .. } = *self;
-        assert!(kv_heads > 0 && heads.is_multiple_of(kv_heads));
-        query.check(heads, queries, width);
-        key.check(kv_heads, keys, width);
-        value.check(kv_heads, keys, width);
-        assert!(self.bias.is_none_or(|bias| bias.lines.len() == heads * (queries + keys).saturating_sub(1)));
-        if let Visible::Table(table) = self.visible {
-            assert_eq!(table.len(), queries * keys);
-        }
+        self.check(query, key);
+        value.check(kv_heads, self.all(), width);
         let maps = maps.map(|maps| {
             assert_eq!(maps.len(), heads * queries * keys);
             Shared(maps.as_mut_ptr().cast())
@@ -122,9 +130,9 @@ impl Attention<'_> {
             return vec![0.0; queries * heads * width];
         }
         let work = 2 * heads * queries * keys * width;
-        let packed = if queries > FEW { self.pack(key, value) } else { Vec::new() };
-        let rows =
-            if queries > FEW { (BLOCK_SCORES / keys).clamp(12, 96).next_multiple_of(12) } else { queries };
+        let many = queries > FEW || self.beside.is_some();
+        let packed = if many { self.pack(key, value) } else { Vec::new() };
+        let rows = if many { self.block_rows() } else { queries };
         let blocks = queries.div_ceil(rows.max(1));
         let fill = |out: Shared| {
             threads::each(heads * blocks, work, |task| {
@@ -139,6 +147,7 @@ impl Attention<'_> {
                     key,
                     value,
                     maps,
+                    origin: 0,
                     out,
                 };
                 // SAFETY: all lengths were checked above, and every task has its own head and rows.
@@ -157,17 +166,91 @@ impl Attention<'_> {
         unsafe { threads::filled(queries * heads * width, fill) }
     }
 
+    /// The weights of some rows of one head, `[rows, keys]`: those that [`Attention::run`] would write.
+    ///
+    /// # Panics
+    /// When the lengths do not fit, or the head or the rows are not there.
+    pub fn weights(&self, head: usize, rows: Range<usize>, query: Heads, key: Heads) -> Vec<f32> {
+        let Self { heads, kv_heads, queries, keys, width, .. } = *self;
+        self.check(query, key);
+        assert!(head < heads && rows.end <= queries);
+        let mut packed = vec![0f32; self.packed_keys()];
+        // SAFETY: room for the keys of one head, which were checked.
+        unsafe { self.pack_keys(head / (heads / kv_heads), key, Shared(packed.as_mut_ptr())) };
+        let step = self.block_rows();
+        let fill = |maps: Shared| {
+            threads::each(rows.len().div_ceil(step), 2 * rows.len() * keys * width, |task| {
+                let first = rows.start + task * step;
+                let block = Block {
+                    what: self,
+                    head,
+                    first,
+                    rows: step.min(rows.end - first),
+                    query,
+                    key,
+                    value: key,
+                    maps: Some(maps),
+                    origin: (head * queries + rows.start) * keys,
+                    out: Shared(std::ptr::null_mut()),
+                };
+                // SAFETY: all lengths were checked above, and every task has its own rows.
+                unsafe { dispatch(Weights(Many { block, keys: packed.as_ptr() })) }
+            });
+        };
+        // SAFETY: the tasks cover all rows.
+        unsafe { threads::filled(rows.len() * keys, fill) }
+    }
+
+    fn check(&self, query: Heads, key: Heads) {
+        let Self { heads, kv_heads, queries, keys, width, .. } = *self;
+        assert!(kv_heads > 0 && heads.is_multiple_of(kv_heads));
+        query.check(heads, queries, width);
+        key.check(kv_heads, self.all(), width);
+        assert!(self.bias.is_none_or(|bias| bias.lines.len() == heads * (queries + keys).saturating_sub(1)));
+        if let Some(Beside { count, block, lines }) = self.beside {
+            assert!(count > 0 && block > 0 && lines.len() == heads * (2 * count - 1));
+            assert!(!matches!(self.visible, Visible::Table(_)), "a table says nothing of summaries");
+        }
+        if let Visible::Table(table) = self.visible {
+            assert_eq!(table.len(), queries * keys);
+        }
+    }
+
+    /// Keys with those beside the tokens.
+    fn all(&self) -> usize {
+        self.keys + self.beside.map_or(0, |beside| beside.count)
+    }
+
+    /// Rows of a block: its scores stay in the cache.
+    fn block_rows(&self) -> usize {
+        (BLOCK_SCORES / self.all()).clamp(12, 96).next_multiple_of(12)
+    }
+
     fn packed_keys(&self) -> usize {
-        self.keys.div_ceil(PANEL) * PANEL * self.width
+        self.all().div_ceil(PANEL) * PANEL * self.width
     }
 
     fn packed_values(&self) -> usize {
-        self.width.div_ceil(PANEL) * PANEL * self.keys
+        self.width.div_ceil(PANEL) * PANEL * self.all()
+    }
+
+    /// One head's keys in panels of keys.
+    ///
+    /// # Safety
+    /// There is room for [`Attention::packed_keys`] values.
+    unsafe fn pack_keys(&self, head: usize, key: Heads, to: Shared) {
+        for first in (0..self.all()).step_by(PANEL) {
+            let rows = PANEL.min(self.all() - first);
+            // SAFETY: the caller's promise; the slice was checked.
+            unsafe {
+                transpose(key.at(head, first), key.position, rows, self.width, to.at(first * self.width))
+            };
+        }
     }
 
     /// Per key head: its keys in panels of keys, its values in panels of `width`.
     fn pack(&self, key: Heads, value: Heads) -> Vec<f32> {
-        let (keys, width) = (self.keys, self.width);
+        let (all, width) = (self.all(), self.width);
         let size = self.packed_keys() + self.packed_values();
         let mut packed = vec![0f32; self.kv_heads * size];
         let to = Shared(packed.as_mut_ptr());
@@ -175,15 +258,12 @@ impl Attention<'_> {
             // SAFETY: each head has its own part; `run` checked the slices.
             unsafe {
                 let to = to.at(head * size);
-                for first in (0..keys).step_by(PANEL) {
-                    let rows = PANEL.min(keys - first);
-                    transpose(key.at(head, first), key.position, rows, width, to.add(first * width));
-                }
+                self.pack_keys(head, key, Shared(to));
                 let to = to.add(self.packed_keys());
-                for position in 0..keys {
+                for position in 0..all {
                     let from = value.at(head, position);
                     for first in (0..width).step_by(PANEL) {
-                        let to = to.add(first * keys + position * PANEL);
+                        let to = to.add(first * all + position * PANEL);
                         std::ptr::copy_nonoverlapping(from.add(first), to, PANEL.min(width - first));
                     }
                 }
@@ -231,17 +311,20 @@ struct Block<'a> {
     key: Heads<'a>,
     value: Heads<'a>,
     maps: Option<Shared>,
+    /// Where in all maps the first value behind `maps` belongs.
+    origin: usize,
     out: Shared,
 }
 
 thread_local! {
     static SCORES: std::cell::RefCell<Vec<f32>> = const { std::cell::RefCell::new(Vec::new()) };
+    static ROW: std::cell::RefCell<Vec<f32>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
 impl Block<'_> {
     /// Values from one row of the block's weights to the next: not a multiple of 4 KiB, see [`PAD`].
     fn stride(&self) -> usize {
-        self.what.keys.next_multiple_of(PAD) + PAD
+        self.what.all().next_multiple_of(PAD) + PAD
     }
 
     /// Where the block's weights are made: small enough to stay in the cache.
@@ -262,16 +345,58 @@ impl Block<'_> {
         unsafe {
             let mut copy = std::ptr::null_mut();
             if let Some(maps) = self.maps {
-                copy = maps.at((self.head * queries + query) * keys);
+                copy = maps.at((self.head * queries + query) * keys - self.origin);
                 std::ptr::write_bytes(copy, 0, seen.start);
                 std::ptr::write_bytes(copy.add(seen.end), 0, keys - seen.end);
                 copy = copy.add(seen.start);
             }
             let how = self.what.row(self.head, query, seen.start);
-            softmax::<S>(scores.add(seen.start), seen.len(), how, copy);
+            match self.what.beside {
+                None => softmax::<S>(scores.add(seen.start), seen.len(), how, copy),
+                Some(beside) => self.softmax_beside::<S>(query, scores, &seen, how, copy, beside),
+            }
             std::ptr::write_bytes(scores.add(within.start), 0, seen.start - within.start);
             std::ptr::write_bytes(scores.add(seen.end), 0, within.end - seen.end);
         }
+    }
+
+    /// One softmax over the tokens that are seen and the summaries: their scores lie apart, so they meet in a
+    /// row of their own.
+    #[inline(always)]
+    unsafe fn softmax_beside<S: Simd>(
+        &self,
+        query: usize,
+        scores: *mut f32,
+        seen: &Range<usize>,
+        how: Row,
+        copy: *mut f32,
+        beside: Beside,
+    ) {
+        let Beside { count, block, lines } = beside;
+        let (tokens, all) = (seen.len(), seen.len() + count);
+        let mut joint = ROW.take();
+        joint.clear();
+        joint.resize(2 * all, 0.0);
+        unsafe {
+            let row = joint.as_mut_ptr();
+            let bias = row.add(all);
+            let extra = scores.add(self.what.keys);
+            std::ptr::copy_nonoverlapping(scores.add(seen.start), row, tokens);
+            std::ptr::copy_nonoverlapping(extra, row.add(tokens), count);
+            if !how.bias.is_null() {
+                std::ptr::copy_nonoverlapping(how.bias, bias, tokens);
+            }
+            let own = (query / block).min(count - 1);
+            let line = &lines[self.head * (2 * count - 1) + count - 1 - own..][..count];
+            std::ptr::copy_nonoverlapping(line.as_ptr(), bias.add(tokens), count);
+            softmax::<S>(row, all, Row { bias, ..how }, std::ptr::null_mut());
+            std::ptr::copy_nonoverlapping(row, scores.add(seen.start), tokens);
+            std::ptr::copy_nonoverlapping(row.add(tokens), extra, count);
+            if !copy.is_null() {
+                std::ptr::copy_nonoverlapping(row, copy, tokens);
+            }
+        }
+        ROW.set(joint);
     }
 
     #[inline(always)]
@@ -298,34 +423,68 @@ impl Task for Many<'_> {
     }
 }
 
+/// The weights alone.
+struct Weights<'a>(Many<'a>);
+
+impl Task for Weights<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let mut scratch = SCORES.take();
+        unsafe { weigh::<S>(&self.0, self.0.block.weights(&mut scratch)) };
+        SCORES.set(scratch);
+    }
+}
+
+/// Makes a block's weights, and writes them to the maps; gives the range of tokens that any row sees.
+#[inline(always)]
+unsafe fn weigh<S: Simd>(task: &Many, weights: *mut f32) -> Range<usize> {
+    let Many { block, keys: packed } = task;
+    let what = block.what;
+    let (all, width) = (what.all(), what.width);
+    // Where rows see a window, the first row's begins first and the last row's ends last.
+    let within = what.seen(block.first).start..what.seen(block.first + block.rows - 1).end;
+    let stride = block.stride();
+    unsafe {
+        let score = |from: usize, until: usize| {
+            let mut first = from;
+            while first < until {
+                dispatch(Product {
+                    rows: block.rows,
+                    depth: width,
+                    columns: PANEL.min(all - first),
+                    x: block.query.at(block.head, block.first),
+                    x_stride: block.query.position,
+                    panel: packed.add(first * width),
+                    bias: std::ptr::null(),
+                    activation: None,
+                    onto: false,
+                    out: weights.add(first),
+                    out_stride: stride,
+                });
+                first += PANEL;
+            }
+        };
+        let from = within.start / PANEL * PANEL;
+        score(from, within.end);
+        let done = within.end.next_multiple_of(PANEL).max(from);
+        score(done.max(what.keys / PANEL * PANEL), all * usize::from(what.beside.is_some()));
+        for row in 0..block.rows {
+            block.softmax::<S>(row, weights.add(row * stride), &within);
+        }
+    }
+    within
+}
+
 #[inline(always)]
 unsafe fn many<S: Simd>(task: &Many, weights: *mut f32) {
     let Many { block, keys: packed } = task;
     let what = block.what;
     let Attention { heads, keys, width, .. } = *what;
-    // Where rows see a window, the first row's begins first and the last row's ends last.
-    let within = what.seen(block.first).start..what.seen(block.first + block.rows - 1).end;
-    let stride = block.stride();
+    let (all, stride) = (what.all(), block.stride());
     unsafe {
-        let mut first = within.start / PANEL * PANEL;
-        while first < within.end {
-            dispatch(Product {
-                rows: block.rows,
-                depth: width,
-                columns: PANEL.min(keys - first),
-                x: block.query.at(block.head, block.first),
-                x_stride: block.query.position,
-                panel: packed.add(first * width),
-                bias: std::ptr::null(),
-                activation: None,
-                out: weights.add(first),
-                out_stride: stride,
-            });
-            first += PANEL;
-        }
-        for row in 0..block.rows {
-            block.softmax::<S>(row, weights.add(row * stride), &within);
-        }
+        let within = weigh::<S>(task, weights);
         if within.is_empty() {
             for row in 0..block.rows {
                 std::ptr::write_bytes(block.out(row), 0, width);
@@ -334,18 +493,24 @@ unsafe fn many<S: Simd>(task: &Many, weights: *mut f32) {
         let values = packed.add(what.packed_keys());
         let mut first = 0;
         while first < width {
-            dispatch(Product {
-                rows: block.rows,
-                depth: within.len(),
-                columns: PANEL.min(width - first),
-                x: weights.add(within.start),
-                x_stride: stride,
-                panel: values.add(first * keys + within.start * PANEL),
-                bias: std::ptr::null(),
-                activation: None,
-                out: block.out(0).add(first),
-                out_stride: heads * width,
-            });
+            for (seen, onto) in [(within.clone(), within.is_empty()), (keys..all, true)] {
+                if seen.is_empty() {
+                    continue;
+                }
+                dispatch(Product {
+                    rows: block.rows,
+                    depth: seen.len(),
+                    columns: PANEL.min(width - first),
+                    x: weights.add(seen.start),
+                    x_stride: stride,
+                    panel: values.add(first * all + seen.start * PANEL),
+                    bias: std::ptr::null(),
+                    activation: None,
+                    onto,
+                    out: block.out(0).add(first),
+                    out_stride: heads * width,
+                });
+            }
             first += PANEL;
         }
     }
@@ -552,8 +717,18 @@ mod tests {
                 (Visible::Near { past, before: 5, after: 2 }, Some(Diagonals { lines: &lines }), None),
                 (Visible::Table(&table), Some(Diagonals { lines: &lines }), Some(2.0)),
             ] {
-                let what =
-                    Attention { heads, kv_heads, queries, keys, width, scale: 0.7, cap, bias, visible };
+                let what = Attention {
+                    heads,
+                    kv_heads,
+                    queries,
+                    keys,
+                    width,
+                    scale: 0.7,
+                    cap,
+                    bias,
+                    visible,
+                    beside: None,
+                };
                 let query = Heads { data: &q, position: heads * width, head: width };
                 let key = Heads { data: &k, position: kv_heads * width, head: width };
                 let value = Heads { data: &v, position: kv_heads * width, head: width };
@@ -583,6 +758,7 @@ mod tests {
             cap: None,
             bias: None,
             visible: Visible::All,
+            beside: None,
         };
         let side = |data: &[f32], positions: usize| -> Vec<f32> {
             let index = (0..heads * positions * width).map(|i| {
@@ -598,5 +774,54 @@ mod tests {
         let one = what.run(near_to(&q), near_to(&k), near_to(&k), None);
         let other = what.run(far(&q2, queries), far(&k2, keys), far(&k2, keys), None);
         assert_eq!(one, other);
+    }
+
+    #[test]
+    fn summaries_beside_the_tokens_are_keys_with_a_bias_by_blocks() {
+        let (queries, width, count, block) = (75, 16, 4, 17);
+        let all = queries + count;
+        let (q, k, v) = (noise(queries * width, 1), noise(all * width, 2), noise(all * width, 3));
+        let lines = noise(2 * queries - 1, 4);
+        let blocks = noise(2 * count - 1, 5);
+        let by_rows = |data| Heads { data, position: width, head: width };
+        for (before, after) in [(9, 9), (200, 0), (0, 0)] {
+            let local = Attention {
+                heads: 1,
+                kv_heads: 1,
+                queries,
+                keys: queries,
+                width,
+                scale: 0.3,
+                cap: None,
+                bias: Some(Diagonals { lines: &lines }),
+                visible: Visible::Near { past: 0, before, after },
+                beside: Some(Beside { count, block, lines: &blocks }),
+            };
+            let added = |i: usize, j: usize| match j.checked_sub(queries) {
+                Some(summary) => blocks[count - 1 + summary - (i / block).min(count - 1)],
+                None if j + before < i || j > i + after => f32::NEG_INFINITY,
+                None => lines[queries - 1 + j - i],
+            };
+            let table: Vec<f32> = (0..queries * all).map(|at| added(at / all, at % all)).collect();
+            let visible = Visible::Table(&table);
+            let whole = Attention { keys: all, bias: None, beside: None, visible, ..local };
+            let mut maps = vec![MaybeUninit::new(f32::NAN); queries * queries];
+            let mut all_maps = vec![MaybeUninit::new(f32::NAN); queries * all];
+            let found = local.run(by_rows(&q), by_rows(&k), by_rows(&v), Some(&mut maps));
+            let expected = whole.run(by_rows(&q), by_rows(&k), by_rows(&v), Some(&mut all_maps));
+            let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+            near(&found, &wide(&expected), "what is read");
+            // SAFETY: they were numbers before, too.
+            let read = |maps: &[MaybeUninit<f32>]| -> Vec<f32> {
+                maps.iter().map(|v| unsafe { v.assume_init() }).collect()
+            };
+            let (maps, all_maps) = (read(&maps), read(&all_maps));
+            let tokens: Vec<f32> = all_maps.chunks(all).flat_map(|row| &row[..queries]).copied().collect();
+            near(&maps, &wide(&tokens), "maps");
+            for rows in [0..queries, 3..4, 40..75] {
+                let again = local.weights(0, rows.clone(), by_rows(&q), by_rows(&k));
+                near(&again, &wide(&maps[rows.start * queries..rows.end * queries]), "again");
+            }
+        }
     }
 }

@@ -17,6 +17,9 @@ const DEPTH: usize = 1024;
 /// Values of the left-hand side that one task goes over again for each panel.
 const LEFT_BLOCK: usize = 1 << 16;
 
+/// Steps along `in` between asking for a part of a panel and using it.
+const AHEAD: usize = 16;
+
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct Line([f32; 16]);
@@ -141,6 +144,7 @@ pub fn multiply(x: &[f32], weight: &Packed, bias: Option<&[f32]>, activation: Op
                         panel: weight.panel(panel),
                         bias: bias.map_or(std::ptr::null(), |bias| bias.as_ptr().add(column)),
                         activation,
+                        onto: false,
                         out: out.at(first_row * outputs + column),
                         out_stride: outputs,
                     });
@@ -189,6 +193,8 @@ pub(super) struct Product {
     /// Null for none.
     pub bias: *const f32,
     pub activation: Option<Function>,
+    /// Whether the product is added to what is in `out`.
+    pub onto: bool,
     pub out: *mut f32,
     pub out_stride: usize,
 }
@@ -214,7 +220,7 @@ impl Task for Product {
                         x: p.x.add(row * p.x_stride + from),
                         x_stride: p.x_stride,
                         panel: p.panel.add(from * PANEL),
-                        start: if from > 0 { Start::Out } else { Start::Bias(p.bias) },
+                        start: if from > 0 || p.onto { Start::Out } else { Start::Bias(p.bias) },
                         columns: p.columns,
                         out: p.out.add(row * p.out_stride),
                         out_stride: p.out_stride,
@@ -316,6 +322,8 @@ impl Tile {
                 for u in 0..U {
                     let w = w.add(u * PANEL);
                     let (w0, w1) = (S::load(w), S::load(w.add(S::LANES)));
+                    S::prefetch(w.add(AHEAD * PANEL));
+                    S::prefetch(w.add(AHEAD * PANEL + 16));
                     for r in 0..R {
                         let x = S::splat(*x[r / 3].add(u + r % 3 * stride));
                         sums[u][r][0] = S::fma(x, w0, sums[u][r][0]);
@@ -447,6 +455,7 @@ mod tests {
                         panel: packed.panel(panel),
                         bias: std::ptr::null(),
                         activation: None,
+                        onto: false,
                         out: out[panel * PANEL..].as_mut_ptr(),
                         out_stride: outputs,
                     };

@@ -137,6 +137,10 @@ pub(super) trait Simd: Copy + 'static {
     /// `a`, but 0 in lanes where `x < limit`.
     unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V;
 
+    /// Says that what lies at `from` will be read soon.
+    #[inline(always)]
+    unsafe fn prefetch(_from: *const f32) {}
+
     /// The first `len` values from memory, `fill` in the other lanes.
     #[inline(always)]
     unsafe fn load_part(from: *const f32, len: usize, fill: f32) -> Self::V {
@@ -324,6 +328,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V {
             unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(x, limit), a) }
+        }
+        #[inline(always)]
+        unsafe fn prefetch(from: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
         }
         #[inline(always)]
         unsafe fn load_part(from: *const f32, len: usize, fill: f32) -> Self::V {

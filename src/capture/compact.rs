@@ -1,0 +1,189 @@
+//! The compact layout of the capture file: what a site's maps follow from, where they would be large.
+//!
+//! Tensors `{site}.query` `[queries, heads * width]`, `{site}.key` `[keys, key_heads * width]`, `{site}.bias`
+//! `[heads, queries + keys - 1]` where there is a position bias (the value for key `j` and query `i` at
+//! `queries - 1 + j - i`), and `{site}.beside` `[heads, 2 * summaries - 1]` where summaries of blocks follow the
+//! tokens among the keys. The metadata field `{site}` is a JSON object of `heads`, `key_heads`, `scale`, `cap`,
+//! `visible` (`all`, `causal` or `[before, after]`) and `block`.
+
+use std::collections::HashMap;
+
+use safetensors::tensor::SafeTensors;
+use serde_json::{Value, json};
+
+use super::file::{Parsed, decode};
+use crate::nn::{BlockBias, Recipe, Visible};
+use crate::site::Site;
+
+/// Name, shape and values of a recipe's tensors.
+pub(super) fn tensors(recipe: &Recipe) -> Vec<(&'static str, Vec<usize>, &[f32])> {
+    let Recipe { heads, key_heads, queries, width, .. } = *recipe;
+    let across = |values: &[f32], width: usize| vec![values.len() / width.max(1), width];
+    let mut tensors = vec![
+        ("query", vec![queries, heads * width], recipe.query.as_slice()),
+        ("key", across(&recipe.key, key_heads * width), recipe.key.as_slice()),
+    ];
+    if let Some(bias) = &recipe.bias {
+        tensors.push(("bias", vec![heads, bias.len() / heads.max(1)], bias));
+    }
+    if let Some(BlockBias { lines, .. }) = &recipe.beside {
+        tensors.push(("beside", vec![heads, lines.len() / heads.max(1)], lines));
+    }
+    tensors
+}
+
+/// The rest of a recipe, for the metadata.
+pub(super) fn settings(recipe: &Recipe) -> String {
+    let visible = match recipe.visible {
+        Visible::All => json!("all"),
+        Visible::Causal => json!("causal"),
+        Visible::Near { before, after } => json!([before, after]),
+    };
+    json!({
+        "heads": recipe.heads,
+        "key_heads": recipe.key_heads,
+        "scale": recipe.scale,
+        "cap": recipe.cap,
+        "visible": visible,
+        "block": recipe.beside.as_ref().map(|beside| beside.block),
+    })
+    .to_string()
+}
+
+/// A site's recipe.
+pub(super) fn read(site: Site, file: &SafeTensors, fields: &HashMap<String, String>) -> Parsed<Recipe> {
+    let field = fields.get(&site.to_string());
+    let field = field.ok_or_else(|| format!("{site}.query comes without the metadata field {site}"))?;
+    let settings: Value = serde_json::from_str(field).map_err(|e| format!("metadata field {site}: {e}"))?;
+    let count = |value: &Value| value.as_u64().and_then(|n| usize::try_from(n).ok()).filter(|n| *n < 1 << 32);
+    let need = |name: &str| {
+        count(&settings[name]).ok_or_else(|| format!("metadata field {site}: {name} is no number"))
+    };
+    let visible = match &settings["visible"] {
+        Value::String(all) if all == "all" => Visible::All,
+        Value::String(causal) if causal == "causal" => Visible::Causal,
+        Value::Array(ends) => match ends.as_slice() {
+            [before, after] if count(before).is_some() && count(after).is_some() => {
+                Visible::Near { before: count(before).unwrap_or(0), after: count(after).unwrap_or(0) }
+            }
+            _ => return Err(format!("metadata field {site}: visible is not [before, after]")),
+        },
+        other => return Err(format!("metadata field {site}: visible is {other}")),
+    };
+    let matrix = |name: &str| -> Parsed<Option<([usize; 2], Vec<f32>)>> {
+        let name = format!("{site}.{name}");
+        let Ok(view) = file.tensor(&name) else { return Ok(None) };
+        let &[rows, cols] = view.shape() else {
+            return Err(format!("{name} has shape {:?}, which has not two sides", view.shape()));
+        };
+        let values = decode(&name, &view)?;
+        match values.iter().find(|value| !value.is_finite()) {
+            Some(bad) => Err(format!("{name} holds {bad}")),
+            None => Ok(Some(([rows, cols], values))),
+        }
+    };
+    let missing = |name: &str| format!("{site}.{name} is not there");
+    let ([queries, inner], query) = matrix("query")?.ok_or_else(|| missing("query"))?;
+    let ([all, _], key) = matrix("key")?.ok_or_else(|| missing("key"))?;
+    let heads = need("heads")?.max(1);
+    let beside = match matrix("beside")? {
+        None => None,
+        Some(([_, lines], values)) => {
+            Some(BlockBias { count: lines.div_ceil(2), block: need("block")?, lines: values })
+        }
+    };
+    let recipe = Recipe {
+        heads,
+        key_heads: need("key_heads")?,
+        queries,
+        keys: all.saturating_sub(beside.as_ref().map_or(0, |beside| beside.count)),
+        width: inner / heads,
+        scale: settings["scale"].as_f64().unwrap_or(1.0) as f32,
+        cap: settings["cap"].as_f64().map(|cap| cap as f32),
+        visible,
+        bias: matrix("bias")?.map(|(_, values)| values),
+        beside,
+        query,
+        key,
+    };
+    recipe.check().map_err(|why| format!("{site}: {why}"))?;
+    Ok(recipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{Capture, Layout, Precision, SiteMaps, read as read_file, to_bytes, write};
+    use crate::site::Kind;
+
+    /// A capture whose one site, local attention with summaries, is kept as a recipe.
+    fn capture() -> Capture {
+        let noise = |len: usize, step: f32| (0..len).map(|i| (i as f32 * step).sin()).collect::<Vec<f32>>();
+        let recipe = Recipe {
+            heads: 2,
+            key_heads: 1,
+            queries: 50,
+            keys: 50,
+            width: 4,
+            scale: 0.5,
+            cap: Some(3.0),
+            visible: Visible::Near { before: 7, after: 3 },
+            bias: Some(noise(2 * 99, 0.7)),
+            beside: Some(BlockBias { count: 3, block: 16, lines: noise(2 * 5, 1.3) }),
+            query: noise(50 * 8, 0.3),
+            key: noise(53 * 4, 0.9),
+        };
+        assert_eq!(recipe.check(), Ok(()));
+        let token = |id| crate::token::Token { id, piece: format!("t{id}"), special: false };
+        let mut capture = Capture {
+            model: "m".into(),
+            model_type: "longt5".into(),
+            source: crate::token::Sequence { text: "t".into(), tokens: (0..50).map(token).collect() },
+            target: crate::token::Sequence { text: String::new(), tokens: Vec::new() },
+            decoder_input: Vec::new(),
+            predictions: Vec::new(),
+            logits: None,
+            maps: Default::default(),
+            flows: Default::default(),
+            weights: Default::default(),
+        };
+        capture.maps.insert(Site::new(Kind::Encoder, 0), SiteMaps::of(recipe));
+        capture
+    }
+
+    #[test]
+    fn both_layouts_give_the_same_maps() {
+        let capture = capture();
+        let site = Site::new(Kind::Encoder, 0);
+        let mut compact = Vec::new();
+        write(&capture, Precision::F32, Layout::Compact, &mut compact).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in [("compact", compact), ("plain", to_bytes(&capture, Precision::F32).unwrap())] {
+            let path = folder.path().join(format!("{name}.safetensors"));
+            std::fs::write(&path, bytes).unwrap();
+            let back = read_file(&path).unwrap();
+            assert_eq!(back.maps.site(site).unwrap().recipe().is_some(), name == "compact");
+            for head in 0..2 {
+                let (found, made) =
+                    (back.map(site.head(head)).unwrap(), capture.map(site.head(head)).unwrap());
+                assert_eq!(found.as_slice(), made.as_slice(), "{name}");
+                // What the summaries take is missing from the tokens.
+                assert!(made.row(20).iter().sum::<f32>() < 0.99);
+                assert_eq!(made.row(20)[..13], [0.0; 13]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_recipe_that_does_not_fit_is_refused() {
+        let mut bytes = Vec::new();
+        write(&capture(), Precision::F32, Layout::Compact, &mut bytes).unwrap();
+        let at = bytes.windows(13).position(|window| window == b"key_heads\\\":1").unwrap();
+        bytes[at + 12] = b'0';
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("c.safetensors");
+        std::fs::write(&path, bytes).unwrap();
+        let error = read_file(&path).unwrap_err().to_string();
+        assert!(error.contains("encoder.0: 2 heads of 4 over 0"), "{error}");
+    }
+}

@@ -1,0 +1,174 @@
+//! Writing the capture file, piece by piece: a map that is not kept is computed when its turn comes.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::io::{Result, Write};
+
+use serde_json::{Map, Value, json};
+
+use super::file::FORMAT;
+use super::{Capture, SiteMaps, compact};
+use crate::token::Token;
+
+/// Number type of the maps in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits: half the size, three decimal digits.
+    F16,
+}
+
+/// How sites are written whose maps are not kept whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Their maps, like those of any other site.
+    Plain,
+    /// What the maps follow from: queries, keys and position bias.
+    Compact,
+}
+
+/// The bytes of a capture file in the plain layout.
+///
+/// # Errors
+/// [`crate::error::Error::Io`] where they cannot be held.
+pub fn to_bytes(capture: &Capture, precision: Precision) -> crate::error::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write(capture, precision, Layout::Plain, &mut bytes)
+        .map_err(|e| crate::error::Error::io("capture", e))?;
+    Ok(bytes)
+}
+
+/// Writes a capture file.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(capture: &Capture, precision: Precision, layout: Layout, out: &mut dyn Write) -> Result<()> {
+    let mut parts = Vec::new();
+    let mut fields = metadata(capture);
+    for (site, maps) in capture.maps.sites() {
+        match maps.recipe().filter(|_| layout == Layout::Compact) {
+            None => {
+                let shape = maps.shape().to_vec();
+                parts.push(Part { name: site.to_string(), shape, precision, content: Content::Maps(maps) });
+            }
+            Some(recipe) => {
+                fields.insert(site.to_string(), compact::settings(recipe));
+                for (name, shape, values) in compact::tensors(recipe) {
+                    parts.push(Part::new(format!("{site}.{name}"), shape, Precision::F32, values));
+                }
+            }
+        }
+    }
+    for (site, flow) in &capture.flows {
+        for (what, matrix) in [("values", &flow.norms), ("contributions", &flow.contributions)] {
+            let shape = vec![matrix.rows(), matrix.cols()];
+            parts.push(Part::new(format!("{what}.{site}"), shape, Precision::F32, matrix.as_slice()));
+        }
+    }
+    if let Some(logits) = &capture.logits {
+        let shape = vec![logits.rows(), logits.cols()];
+        parts.push(Part::new("logits".into(), shape, precision, logits.as_slice()));
+    }
+    // The wider type first keeps every tensor where its type may lie.
+    parts.sort_by_key(|part| part.precision == Precision::F16);
+    out.write_all(&header(&parts, &fields))?;
+    for part in &parts {
+        match part.content {
+            Content::Values(values) => out.write_all(&encode(values, part.precision))?,
+            Content::Maps(maps) => {
+                for head in 0..maps.shape()[0] {
+                    let map = maps.map(head);
+                    out.write_all(&encode(map.as_ref().map_or(&[], |map| map.as_slice()), part.precision))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Part<'a> {
+    name: String,
+    shape: Vec<usize>,
+    precision: Precision,
+    content: Content<'a>,
+}
+
+enum Content<'a> {
+    Values(&'a [f32]),
+    Maps(&'a SiteMaps),
+}
+
+impl<'a> Part<'a> {
+    fn new(name: String, shape: Vec<usize>, precision: Precision, values: &'a [f32]) -> Self {
+        Self { name, shape, precision, content: Content::Values(values) }
+    }
+}
+
+/// The length of what follows, and what tensors there are: as the safetensors format says.
+fn header(parts: &[Part], fields: &HashMap<String, String>) -> Vec<u8> {
+    let mut entries = Map::new();
+    entries.insert("__metadata__".into(), json!(fields.iter().collect::<BTreeMap<_, _>>()));
+    let mut from = 0;
+    for part in parts {
+        let (dtype, size) = if part.precision == Precision::F16 { ("F16", 2) } else { ("F32", 4) };
+        let until = from + size * part.shape.iter().product::<usize>();
+        let entry = json!({"dtype": dtype, "shape": part.shape, "data_offsets": [from, until]});
+        entries.insert(part.name.clone(), entry);
+        from = until;
+    }
+    let mut text = Value::Object(entries).to_string().into_bytes();
+    text.resize(text.len().next_multiple_of(8), b' ');
+    let mut header = (text.len() as u64).to_le_bytes().to_vec();
+    header.append(&mut text);
+    header
+}
+
+/// The values as they lie in the file.
+fn encode(values: &[f32], precision: Precision) -> Cow<'_, [u8]> {
+    match precision {
+        Precision::F16 => values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect(),
+        Precision::F32 if cfg!(target_endian = "little") => {
+            // SAFETY: any f32 is four bytes, in this order.
+            Cow::Borrowed(unsafe { values.align_to::<u8>().1 })
+        }
+        Precision::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+    }
+}
+
+fn metadata(capture: &Capture) -> HashMap<String, String> {
+    let pieces = |tokens: &[Token]| {
+        serde_json::Value::from(tokens.iter().map(|t| t.piece.clone()).collect::<Vec<_>>()).to_string()
+    };
+    let ids = |tokens: &[Token]| {
+        serde_json::Value::from(tokens.iter().map(|t| t.id).collect::<Vec<_>>()).to_string()
+    };
+    let special = |tokens: &[Token]| {
+        serde_json::Value::from(tokens.iter().filter(|t| t.special).map(|t| t.id).collect::<Vec<_>>())
+            .to_string()
+    };
+    let all: Vec<Token> = [&capture.source.tokens, &capture.target.tokens, &capture.decoder_input]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
+    HashMap::from(
+        [
+            ("format", FORMAT.to_string()),
+            ("model", capture.model.clone()),
+            ("model_type", capture.model_type.clone()),
+            ("weights", capture.weights.name().to_string()),
+            ("source", capture.source.text.clone()),
+            ("target", capture.target.text.clone()),
+            ("source_ids", ids(&capture.source.tokens)),
+            ("target_ids", ids(&capture.target.tokens)),
+            ("source_tokens", pieces(&capture.source.tokens)),
+            ("target_tokens", pieces(&capture.target.tokens)),
+            ("decoder_input_ids", ids(&capture.decoder_input)),
+            ("decoder_input_tokens", pieces(&capture.decoder_input)),
+            ("special_ids", special(&all)),
+        ]
+        .map(|(key, value)| (key.to_string(), value)),
+    )
+}

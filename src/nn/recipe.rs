@@ -1,0 +1,142 @@
+//! What a site's maps are made from: queries, keys and what is known of positions. It grows with the length of
+//! the text, the maps with its square.
+
+use std::ops::Range;
+
+use super::kernels::attention::{self, Diagonals, Heads};
+
+/// Which keys a query may see, told without a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visible {
+    /// Every key.
+    All,
+    /// Keys at or before the query's own position.
+    Causal,
+    /// Keys at most `before` positions before the query's own and at most `after` behind it.
+    Near {
+        /// The farthest key before.
+        before: usize,
+        /// The farthest key behind.
+        after: usize,
+    },
+}
+
+impl Visible {
+    /// For the kernel, the first query standing at `past`.
+    pub(super) fn kernel(self, past: usize) -> attention::Visible<'static> {
+        match self {
+            Visible::All => attention::Visible::All,
+            Visible::Causal => attention::Visible::Causal { past },
+            Visible::Near { before, after } => attention::Visible::Near { past, before, after },
+        }
+    }
+}
+
+/// The bias of summaries beside the tokens (Guo et al. 2022), by the distance of blocks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlockBias {
+    /// Number of summaries.
+    pub count: usize,
+    /// Tokens of a block; the last block has the rest, too.
+    pub block: usize,
+    /// `[heads, 2 * count - 1]`, that of the last block's queries and the first summary first.
+    pub lines: Vec<f32>,
+}
+
+impl BlockBias {
+    pub(super) fn kernel(&self) -> attention::Beside<'_> {
+        attention::Beside { count: self.count, block: self.block, lines: &self.lines }
+    }
+}
+
+/// All that the maps of one site follow from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// Number of heads.
+    pub heads: usize,
+    /// Number of heads with keys of their own.
+    pub key_heads: usize,
+    /// Number of queries.
+    pub queries: usize,
+    /// Number of keys that are tokens.
+    pub keys: usize,
+    /// Values in a head's vector.
+    pub width: usize,
+    /// Factor on the scores.
+    pub scale: f32,
+    /// Soft cap on the scores.
+    pub cap: Option<f32>,
+    /// Which keys are visible.
+    pub visible: Visible,
+    /// Position bias by diagonals, `[heads, queries + keys - 1]`, that of the last query's first key first.
+    pub bias: Option<Vec<f32>>,
+    /// Summaries, whose keys follow the tokens'.
+    pub beside: Option<BlockBias>,
+    /// `[queries, heads, width]`
+    pub query: Vec<f32>,
+    /// `[keys and summaries, key_heads, width]`
+    pub key: Vec<f32>,
+}
+
+impl Recipe {
+    /// What is wrong with it, where its parts do not fit each other.
+    ///
+    /// # Errors
+    /// The part at fault.
+    pub fn check(&self) -> Result<(), String> {
+        let Self { heads, key_heads, queries, keys, width, .. } = *self;
+        let all = keys + self.beside.as_ref().map_or(0, |beside| beside.count);
+        let length = |what: &str, found: usize, expected: Option<usize>| match expected {
+            Some(expected) if expected == found => Ok(()),
+            _ => Err(format!("the {what} has {found} values, which does not fit the others")),
+        };
+        if key_heads == 0 || !heads.is_multiple_of(key_heads) || queries * keys * width == 0 {
+            return Err(format!(
+                "{heads} heads of {width} over {key_heads}, {queries} x {keys}, are no maps"
+            ));
+        }
+        let product = |a: usize, b: usize, c: usize| a.checked_mul(b)?.checked_mul(c);
+        length("query", self.query.len(), product(queries, heads, width))?;
+        length("key", self.key.len(), product(all, key_heads, width))?;
+        if let Some(bias) = &self.bias {
+            length("bias", bias.len(), product(heads, queries + keys - 1, 1))?;
+        }
+        if let Some(BlockBias { count, block, lines }) = &self.beside {
+            if *count == 0 || *block == 0 {
+                return Err("summaries of nothing".into());
+            }
+            length("bias of summaries", lines.len(), product(heads, 2 * count - 1, 1))?;
+        }
+        Ok(())
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        let bias = self.bias.as_ref().map_or(0, Vec::len);
+        let beside = self.beside.as_ref().map_or(0, |beside| beside.lines.len());
+        4 * (self.query.len() + self.key.len() + bias + beside)
+    }
+
+    /// Rows `rows` of a head's map, `[rows, keys]`: the numbers of the pass itself. [`Recipe::check`] was well.
+    ///
+    /// # Panics
+    /// Where the head or the rows are not there.
+    pub fn rows(&self, head: usize, rows: Range<usize>) -> Vec<f32> {
+        let Self { heads, key_heads, queries, keys, width, scale, cap, visible, .. } = *self;
+        let kernel = attention::Attention {
+            heads,
+            kv_heads: key_heads,
+            queries,
+            keys,
+            width,
+            scale,
+            cap,
+            bias: self.bias.as_deref().map(|lines| Diagonals { lines }),
+            visible: visible.kernel(0),
+            beside: self.beside.as_ref().map(BlockBias::kernel),
+        };
+        let query = Heads { data: &self.query, position: heads * width, head: width };
+        let key = Heads { data: &self.key, position: key_heads * width, head: width };
+        kernel.weights(head, rows, query, key)
+    }
+}
