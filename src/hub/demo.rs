@@ -18,12 +18,13 @@ pub const NAMES: [&str; 3] = [NAME, "demo-rnn", "demo-rnn-plain"];
 
 type Files = &'static [(&'static str, &'static [u8])];
 
-const SENTENCEPIECE: &[u8] = include_bytes!("../../assets/demo/model/source.spm");
-const TRANSFORMER: &[u8] = include_bytes!("../../assets/demo/model/model.safetensors");
+// statics: a constant would stand in the binary once for every place that names it
+static SENTENCEPIECE: &[u8] = include_bytes!("../../assets/demo/model/source.spm");
+static TRANSFORMER: &[u8] = include_bytes!("../../assets/demo/model/model.safetensors");
 /// The Transformer's table of embeddings.
 const TABLE: &str = "model.shared.weight";
 
-const TOKENIZER: Files = &[
+static TOKENIZER: Files = &[
     ("source.spm", SENTENCEPIECE),
     // one joint vocabulary: both sides have the same file
     ("target.spm", SENTENCEPIECE),
