@@ -129,6 +129,9 @@ pub enum Error {
         /// The model.
         model: String,
     },
+    /// Scores before the softmax that are not there.
+    #[error("{0}")]
+    NoScores(String),
     /// The engine failed in its arithmetic.
     #[error("engine: {0}")]
     Engine(String),

@@ -6,6 +6,7 @@ mod file;
 mod flow;
 mod npz;
 mod recorder;
+mod scores;
 mod soft;
 mod store;
 mod write;
@@ -13,6 +14,7 @@ mod write;
 pub use file::{CANDIDATES, FORMAT, predictions, read};
 pub use flow::{Flows, SiteFlow, Weights};
 pub use recorder::{Recorder, Silencer};
+pub use scores::{Score, ScoreParts};
 pub use store::{MapStore, SiteMaps};
 pub use write::{Layout, Precision, to_bytes, write};
 

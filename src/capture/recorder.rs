@@ -81,6 +81,7 @@ pub struct Recorder {
     maps: MapStore,
     silencer: Silencer,
     values: bool,
+    scores: bool,
     flows: Flows,
 }
 
@@ -93,6 +94,12 @@ impl Recorder {
     /// Whether to measure values and contributions, too: a second look at every weight.
     pub fn with_values(self, values: bool) -> Self {
         Self { values, ..self }
+    }
+
+    /// Whether to keep what scores follow from ([`super::Capture::scores`]) of every site that lets it: its
+    /// queries and keys in the place of its maps.
+    pub fn with_scores(self, scores: bool) -> Self {
+        Self { scores, ..self }
     }
 
     /// What was recorded.
@@ -126,7 +133,7 @@ impl Hook for Recorder {
     }
 
     fn prefers_recipe(&self, _: Site, shape: [usize; 3], bytes: usize) -> bool {
-        SiteMaps::better_as_recipe(shape, bytes)
+        self.scores || SiteMaps::better_as_recipe(shape, bytes)
     }
 
     fn recipe(&mut self, site: Site, recipe: Recipe) -> Result<()> {

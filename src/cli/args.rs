@@ -243,6 +243,7 @@ impl Text {
             max_new_tokens: settings.max_new_tokens,
             logits: keep.logits,
             values: keep.values,
+            scores: false,
             off: Vec::new(),
         })
     }

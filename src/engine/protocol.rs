@@ -56,6 +56,9 @@ pub struct RunOptions {
     /// a number a head and key, and a map a site. It costs little memory, but for long texts several times
     /// the time of the pass (a vector of `d_model` a query, key and head), so it is off by default.
     pub values: bool,
+    /// Keep what scores before the softmax follow from ([`Capture::scores`]): queries and keys in the place of
+    /// maps, which are computed again when they are looked at.
+    pub scores: bool,
     /// Parts of the attention to switch off.
     pub off: Vec<Knockout>,
 }

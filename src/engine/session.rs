@@ -116,7 +116,8 @@ impl Session {
         let source_ids: Vec<u32> = source.iter().map(|token| token.id).collect();
         timings.tokenize_ms = ms(start);
 
-        let recording = || Recorder::new(Silencer::new(run.off.clone())).with_values(run.values);
+        let recording =
+            || Recorder::new(Silencer::new(run.off.clone())).with_values(run.values).with_scores(run.scores);
         let mut recorder = recording();
         let start = Instant::now();
         let encoded = self.encode(&source_ids, &mut recorder, watch)?;

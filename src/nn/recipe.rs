@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::kernels::attention::{self, Diagonals, Heads};
 
 /// Which keys a query may see, told without a table.
@@ -115,6 +117,42 @@ impl Recipe {
         let bias = self.bias.as_ref().map_or(0, Vec::len);
         let beside = self.beside.as_ref().map_or(0, |beside| beside.lines.len());
         4 * (self.query.len() + self.key.len() + bias + beside)
+    }
+
+    /// Scores before bias and mask, `[queries, keys]` of the tokens: `scale Q Kᵀ`, softly capped where there is a
+    /// cap. [`Recipe::check`] was well.
+    ///
+    /// # Panics
+    /// Where the head is not there.
+    pub fn content(&self, head: usize) -> Vec<f32> {
+        let Self { heads, key_heads, keys, width, scale, cap, .. } = *self;
+        let own = head / (heads / key_heads);
+        let vector = |of: &[f32], at: usize| of[at * width..(at + 1) * width].to_vec();
+        let keys: Vec<_> = (0..keys).map(|key| vector(&self.key, key * key_heads + own)).collect();
+        let row = |query: usize| {
+            let query = vector(&self.query, query * heads + head);
+            let score = |key: &Vec<f32>| {
+                let score = scale * query.iter().zip(key).map(|(q, k)| q * k).sum::<f32>();
+                cap.map_or(score, |cap| cap * (score / cap).tanh())
+            };
+            keys.iter().map(score).collect::<Vec<_>>()
+        };
+        (0..self.queries).into_par_iter().flat_map_iter(row).collect()
+    }
+
+    /// Whether a query may see a key.
+    pub fn sees(&self, query: usize, key: usize) -> bool {
+        match self.visible {
+            Visible::All => true,
+            Visible::Causal => key <= query,
+            Visible::Near { before, after } => key + before >= query && key <= query.saturating_add(after),
+        }
+    }
+
+    /// The position bias of a key for a query; `None` where the site has none.
+    pub fn bias(&self, head: usize, query: usize, key: usize) -> Option<f32> {
+        let diagonals = self.queries + self.keys - 1;
+        self.bias.as_ref()?.get(head * diagonals + self.queries - 1 + key - query).copied()
     }
 
     /// Rows `rows` of a head's map, `[rows, keys]`: the numbers of the pass itself. [`Recipe::check`] was well.

@@ -69,6 +69,7 @@ pub enum Command {
     Words,
     Special,
     Values,
+    Scores,
     Brighter,
     Darker,
     Filter,

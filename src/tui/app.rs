@@ -15,7 +15,7 @@ use super::survey::Survey;
 use super::theme::Theme;
 use super::tour::Guide;
 use super::trial::Trial;
-use crate::capture::{Capture, Weights};
+use crate::capture::{Capture, Score, Weights};
 use crate::engine::{ModelInfo, OpenOptions, RunOptions};
 use crate::matrix::Matrix;
 use crate::progress::Progress;
@@ -133,6 +133,8 @@ pub struct App {
     pub flow: FlowOf,
     /// What maps show.
     pub weights: Weights,
+    /// What Map shows of the scores before the softmax; `None`: weights.
+    pub score: Option<Score>,
     /// The flow of the selected layer alone, instead of that through all layers.
     pub one_layer: bool,
     /// Texts show what the selected key receives, instead of what the selected query gives.
@@ -201,6 +203,7 @@ impl App {
             over: Over::default(),
             flow: FlowOf::default(),
             weights: Weights::default(),
+            score: None,
             one_layer: false,
             receives: false,
             one_kind: false,
@@ -265,6 +268,11 @@ impl App {
     pub fn is_weighed(&self) -> bool {
         let known = || self.capture.as_ref().is_some_and(|capture| !capture.flows.is_empty());
         self.weights == Weights::Values && known()
+    }
+
+    /// What the view shows of the scores: Map alone shows them.
+    pub fn scored(&self) -> Option<Score> {
+        self.score.filter(|_| self.view == View::Map)
     }
 
     /// Number of layers of the selected kind.

@@ -7,8 +7,9 @@ use super::app::App;
 use super::filter;
 use super::reading::Special;
 use super::zoom::Window;
+use crate::capture::Score;
 use crate::matrix::Matrix;
-use crate::paint::{self, Pool, pool};
+use crate::paint::{self, Pool, Range, Scale, pool};
 use crate::site::Head;
 
 /// A map as it is read, with its maxima.
@@ -16,7 +17,7 @@ use crate::site::Head;
 pub struct Sheet {
     /// `[query places, key places]`.
     pub map: Matrix,
-    /// The largest weight of each row.
+    /// The largest weight of each row; of scores the largest size.
     pub row_max: Vec<f32>,
     /// The largest weight of the map.
     pub max: f32,
@@ -39,6 +40,7 @@ struct SheetKey {
     special: Special,
     filter: Option<String>,
     weighed: bool,
+    score: Option<Score>,
 }
 
 /// The last map and the last pixels.
@@ -57,8 +59,9 @@ impl Cache {
         {
             return Some(Rc::clone(sheet));
         }
-        let map = filter::shown(app)?;
-        let row_max: Vec<f32> = (0..map.rows()).map(|row| max_of(map.row(row))).collect();
+        let map = filter::pictured(app).ok()?;
+        let largest = if key.score.is_some() { size_of } else { max_of };
+        let row_max: Vec<f32> = (0..map.rows()).map(|row| largest(map.row(row))).collect();
         let max = max_of(&row_max);
         let sheet = Rc::new(Sheet { map, row_max, max });
         self.sheet = Some((key, Rc::clone(&sheet)));
@@ -68,13 +71,16 @@ impl Cache {
     /// What a window of the selected head's map shows.
     pub fn pixels(&mut self, app: &App, sheet: &Sheet, window: &Window) -> Pixels {
         let scale = app.reading.scale;
+        let key = key(app);
         let tops = (0..window.pixels.0)
             .map(|row| {
                 let rows = sheet.row_max.get(window.rows_of(row)).unwrap_or(&[]);
-                scale.top(max_of(rows), sheet.max)
+                match key.score {
+                    Some(_) => score_top(scale, max_of(rows), sheet.max),
+                    None => scale.top(max_of(rows), sheet.max),
+                }
             })
             .collect();
-        let key = key(app);
         let known =
             self.pixels.as_ref().filter(|(k, w, p, _)| *k == key && w == window && *p == app.reading.pool);
         let weights = match known {
@@ -97,8 +103,19 @@ fn key(app: &App) -> SheetKey {
         words: app.reading.words,
         special: app.reading.special,
         weighed: app.is_weighed(),
+        score: app.scored(),
         filter: app.sides.as_ref().map(|_| app.filter.text().to_string()),
     }
+}
+
+/// The score painted in full: the largest size of the row, or of the map where scores can have no top of 1.
+pub fn score_top(scale: Scale, row: f32, map: f32) -> f32 {
+    if scale.range == Range::Row { row } else { map }
+}
+
+/// The largest size of what is not masked.
+fn size_of(scores: &[f32]) -> f32 {
+    scores.iter().filter(|score| score.is_finite()).fold(0.0, |size, score| size.max(score.abs()))
 }
 
 /// The largest value; 0 where there is none. Lanes, so that the compiler may use the machine's vectors.

@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::reading::{self, Axis, Special};
+use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::site::Head;
 
@@ -151,6 +152,19 @@ fn whole(app: &App) -> Option<Matrix> {
     let head = app.place.head;
     let map = app.map(head)?;
     Some(reading::read(&map, app.axes.queries(head.kind()), app.axes.keys(head.kind()), &app.reading))
+}
+
+/// What Map shows as it is read, filtered: scores where they are asked for, else [`shown`].
+///
+/// # Errors
+/// Why there is nothing to show.
+pub fn pictured(app: &App) -> Result<Matrix> {
+    let head = app.place.head;
+    let recorded = || Error::NoSuchHead("this head was not recorded".into());
+    let Some(score) = app.scored() else { return shown(app).ok_or_else(recorded) };
+    let scores = app.capture.as_ref().ok_or_else(recorded)?.score(head, score)?;
+    let read = reading::read_scores(&scores, app.axes.queries(head.kind()), app.axes.keys(head.kind()));
+    Ok(app.sides.as_ref().map_or(read.clone(), |sides| sides.of(&read)))
 }
 
 /// The selected map as it is read, filtered: `[app.queries(), app.keys()]`.

@@ -298,6 +298,15 @@ pub const TABLE: &[Entry] = &[
         Always,
         "Weights times the norms of what they take (value-weighted), or weights alone",
     ),
+    entry(
+        C::Scores,
+        "scores",
+        &["S"],
+        "",
+        LOOK,
+        MAPS,
+        "Scores before the softmax: all, content alone, position bias alone; or weights",
+    ),
     entry(C::Brighter, "brighter", &["("], "", LOOK, Always, "A smaller gamma: small weights show more"),
     entry(C::Darker, "darker", &[")"], "", LOOK, Always, "A larger gamma: small weights show less"),
     entry(

@@ -172,6 +172,23 @@ pub fn read_row(map: &Matrix, queries: &Axis, keys: &Axis, reading: &Reading, qu
     row
 }
 
+/// Scores as they are read, `[query places, key places]`: with words the mean of what is not masked, since scores
+/// are no shares that could be summed. Minus infinity where all is masked.
+pub fn read_scores(scores: &Matrix, queries: &Axis, keys: &Axis) -> Matrix {
+    if queries.plain && keys.plain {
+        return scores.clone();
+    }
+    Matrix::from_fn(queries.len(), keys.len(), |query, key| {
+        let (Some(query), Some(key)) = (queries.units.get(query), keys.units.get(key)) else {
+            return f32::NEG_INFINITY;
+        };
+        let cells = query.tokens.clone().flat_map(|row| key.tokens.clone().map(move |col| (row, col)));
+        let seen = cells.filter_map(|(row, col)| scores.get(row, col)).filter(|score| score.is_finite());
+        let (sum, count) = seen.fold((0.0, 0.0), |(sum, count), score| (sum + score, count + 1.0));
+        if count > 0.0 { sum / count } else { f32::NEG_INFINITY }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,6 +229,15 @@ mod tests {
         let renormalise = Reading { special: Special::Renormalise, ..hide };
         assert_eq!(read(&map, &axis, &axis, &renormalise).as_slice(), &[1.0]);
         assert_eq!(axis.unit_of(1), 0);
+    }
+
+    #[test]
+    fn scores_of_words_are_means_of_what_is_not_masked() {
+        let reading = Reading { words: true, ..Reading::default() };
+        let axis = Axis::new(&tokens(&["▁chil", "dren", "▁play"]), &reading);
+        let off = f32::NEG_INFINITY;
+        let scores = Matrix::new(3, 3, vec![1.0, off, off, -2.0, 4.0, off, 6.0, -8.0, 3.0]);
+        assert_eq!(read_scores(&scores, &axis, &axis).as_slice(), [1.0, off, -1.0, 3.0]);
     }
 
     #[test]

@@ -228,10 +228,25 @@ impl Theme {
             };
             return (glyph, if size >= 0.05 { self.text() } else { self.line() });
         }
+        (' ', Style::new().bg(self.color(self.mixed(change))))
+    }
+
+    /// The look of a signed value scaled to `-1..=1`, in the hues of [`Theme::change`].
+    pub fn signed(&self, level: f32) -> Shade {
+        let (glyph, style) = self.change(level);
+        if self.draws_glyphs() {
+            return Shade { color: None, ink: Color::Reset, glyph };
+        }
+        let ground = self.mixed(level);
+        Shade { color: style.bg, ink: self.color(ink(ground)), glyph }
+    }
+
+    /// The colour of a change in `-1..=1`.
+    fn mixed(&self, change: f32) -> Rgb {
+        let size = if change.is_finite() { change.abs().min(1.0) } else { 0.0 };
         let step = (size * (LEVELS - 1) as f32).round() / (LEVELS - 1) as f32;
         let to = if change > 0.0 { self.palette.more } else { self.palette.less };
-        let mixed = mix(self.palette.same, &[(to, step)]);
-        (' ', Style::new().bg(self.color(mixed)))
+        mix(self.palette.same, &[(to, step)])
     }
 
     /// The style of the name of the head that is `at` among several.

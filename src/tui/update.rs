@@ -133,6 +133,7 @@ fn command_(app: &mut App, command: Command) -> Vec<Effect> {
         Command::EditTarget => edit(app, Side::Target),
         Command::Generate => return generate(app),
         Command::Values => return engine::weigh(app),
+        Command::Scores => return engine::score(app),
         Command::Filter => app.overlays.push(Overlay::Edit(Side::Filter, Editor::new(app.filter.text()))),
         Command::SourceLanguage => engine::choose_language(app, picker::Purpose::SourceLanguage),
         Command::TargetLanguage => engine::choose_language(app, picker::Purpose::TargetLanguage),

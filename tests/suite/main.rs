@@ -18,6 +18,7 @@ mod explorer;
 mod frames;
 mod made;
 mod messy;
+mod scores;
 mod screens;
 #[cfg(unix)]
 mod terminal;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{show_error, survey};
-use crate::capture::{Capture, Weights};
+use crate::capture::{Capture, Score, Weights};
 use crate::engine::{Event, Request, RunOptions};
 use crate::site::Knockout;
 use crate::tui::action::Effect;
@@ -62,6 +62,7 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
         Event::Failed(error) => {
             drop_trial(app);
             unweigh(app, "");
+            unscore(app);
             let hint = error.hint();
             show_error(app, error.to_string(), hint);
             Vec::new()
@@ -69,6 +70,7 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
         Event::Cancelled => {
             drop_trial(app);
             unweigh(app, "");
+            unscore(app);
             if app.pending == 0 {
                 app.notice = Some("stopped".into());
             }
@@ -85,6 +87,7 @@ pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
     app.capture = Some(capture);
     app.survey = Survey::default();
     unweigh(app, "this model has no values to weigh by");
+    unscore(app);
     app.settle();
     app.compare();
     survey(app)
@@ -175,4 +178,36 @@ pub fn weigh(app: &mut App) -> Vec<Effect> {
         return run(app);
     }
     Vec::new()
+}
+
+/// Weights, where the capture keeps no scores at all and none are on their way.
+fn unscore(app: &mut App) {
+    let Some(capture) = app.capture.as_ref().filter(|_| app.pending == 0 && app.score.is_some()) else {
+        return;
+    };
+    if !capture.maps.sites().any(|(site, _)| capture.recipe(site).is_ok()) {
+        app.notice = capture.recipe(app.place.head.site).err().map(|why| why.to_string());
+        app.score = None;
+    }
+}
+
+/// Scores, their content, their bias, then weights again. The model runs anew where the scores are not known.
+pub fn score(app: &mut App) -> Vec<Effect> {
+    let Some(capture) = &app.capture else { return Vec::new() };
+    let biased = capture.maps.sites().any(|(site, _)| capture.has_bias(site));
+    app.score = match app.score {
+        None => Some(Score::Whole),
+        Some(Score::Whole) if biased => Some(Score::Content),
+        Some(Score::Content) => Some(Score::Bias),
+        Some(_) => None,
+    };
+    if app.score != Some(Score::Whole) || capture.recipe(app.place.head.site).is_ok() {
+        return Vec::new();
+    }
+    if app.info.is_none() || app.run.scores {
+        unscore(app);
+        return Vec::new();
+    }
+    app.run.scores = true;
+    run(app)
 }

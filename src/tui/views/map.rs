@@ -15,20 +15,24 @@ use ratatui::layout::Rect;
 use super::side;
 use crate::site::Kind;
 use crate::tui::app::App;
-use crate::tui::cache::{Cache, Sheet};
+use crate::tui::cache::{Cache, Sheet, score_top};
+use crate::tui::filter;
 use crate::tui::layout::{Hit, Layout};
 use crate::tui::reading::Axis;
 use crate::tui::widgets::axis::{self, Flags};
-use crate::tui::widgets::bar::color_bar;
-use crate::tui::widgets::cells::{fit_left, fit_right, part, put, width};
-use crate::tui::widgets::heat::{Heat, short};
+use crate::tui::widgets::bar::{color_bar, signed_bar};
+use crate::tui::widgets::cells::{fit_left, fit_right, part, put, width, wrap};
+use crate::tui::widgets::heat::{Heat, short, short_score};
 use crate::tui::widgets::passage;
 use crate::tui::zoom::{self, Window};
 
 /// Draws the view.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: &mut Layout) {
     let Some(sheet) = cache.sheet(app) else {
-        put(buf, area, area.x + 1, area.y, "this head was not recorded", app.theme.dim());
+        let why = filter::pictured(app).err().map_or_else(String::new, |why| why.to_string());
+        for (y, line) in (area.y..area.bottom()).zip(wrap(&why, usize::from(area.width.saturating_sub(2)))) {
+            put(buf, area, area.x + 1, y, &line, app.theme.dim());
+        }
         return;
     };
     let text = text_height(area, app);
@@ -189,6 +193,7 @@ fn map(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, sheet: &Sheet
         tops: &pixels.tops,
         window: &window,
         scale: app.reading.scale,
+        signed: app.scored().is_some(),
         threshold: app.reading.threshold,
         causal: (kind == Kind::Decoder).then(|| (app.queries(), app.keys())),
         cursor: (app.query(), app.key()),
@@ -251,7 +256,14 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut La
         let (key, query) = (app.keys().place_of(unit), app.queries().place_of(unit));
         if let Some(place) = key.filter(|_| keys) {
             let weight = row.get(place).copied().unwrap_or(0.0);
-            style = app.theme.shaded_text(scale.unit(weight, scale.top(top, sheet.max)));
+            style = match app.scored() {
+                None => app.theme.shaded_text(scale.unit(weight, scale.top(top, sheet.max))),
+                Some(_) if weight.is_finite() => {
+                    let shade = app.theme.signed(weight / score_top(scale, top, sheet.max).max(1e-9));
+                    shade.color.map_or(style, |color| style.fg(shade.ink).bg(color))
+                }
+                Some(_) => style,
+            };
             if place == app.key() {
                 style =
                     style.add_modifier(ratatui::style::Modifier::BOLD | ratatui::style::Modifier::UNDERLINED);
@@ -280,6 +292,18 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut La
 fn legend(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet) {
     let scale = app.reading.scale;
     let row_max = sheet.row_max.get(app.query()).copied().unwrap_or(0.0);
+    if app.scored().is_some() {
+        let top = short_score(score_top(scale, row_max, sheet.max));
+        let (low, high) = (format!("-{top}"), top);
+        let needed = (14 + width(&low) + width(&high)) as u16;
+        if needed < area.width {
+            let at = part(area, area.width - needed, 0, needed, 1);
+            put(buf, at, at.x, at.y, " ", app.theme.text());
+            let end = signed_bar(buf, at, at.x + 1, at.y, &app.theme, [&low, &high]);
+            put(buf, at, end, at.y, " ", app.theme.text());
+        }
+        return;
+    }
     let top = short(scale.top(row_max, sheet.max));
     let top = match scale.range {
         crate::paint::Range::Row => format!("{top}, the row's largest"),

@@ -32,6 +32,7 @@ use super::layout::{Hit, Layout};
 use super::overlays;
 use super::survey;
 use super::widgets::cells::{fit, part, put, width, wrap};
+use crate::capture::Score;
 use crate::progress::Progress;
 use crate::site::Kind;
 
@@ -284,9 +285,11 @@ fn value(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
         .as_ref()
         .map_or(0.0, |capture| survey::context(capture, kind).distance(app.place.query(), app.place.key()));
     let distance = if distance.fract() > 0.0 { format!("{distance:.1}") } else { format!("{distance}") };
-    let masked = kind == Kind::Decoder && app.place.key() > app.place.query();
+    let ahead = kind == Kind::Decoder && app.place.key() > app.place.query();
+    let masked = ahead || !weight.is_finite();
     let numbers = if masked {
-        [": masked, it lies ahead".to_string(), ": masked".into(), ": masked".into()]
+        let why = if ahead { ": masked, it lies ahead" } else { ": masked, it lies too far" };
+        [why.to_string(), ": masked".into(), ": masked".into()]
     } else {
         let from = if kind == Kind::Cross { "off the diagonal" } else { "apart" };
         let rank = format!(": {weight:.4} · {} of {}", ordinal(rank), row.len());
@@ -354,10 +357,18 @@ fn notes(app: &App) -> [String; 2] {
     let reading = &app.reading;
     let mut notes: Vec<(String, String)> = Vec::new();
     let mut note = |long: &str, short: &str| notes.push((long.into(), short.into()));
-    if app.is_weighed() {
+    match app.scored() {
+        Some(Score::Whole) => note("scores before the softmax, in Map alone", "scores"),
+        Some(Score::Content) => note("content part of the scores, in Map alone", "content"),
+        Some(Score::Bias) => note("position bias of the scores, in Map alone", "bias"),
+        None => {}
+    }
+    if app.is_weighed() && app.scored().is_none() {
         note("value-weighted in Map and Text, weights elsewhere", "value-weighted");
     }
-    if reading.words {
+    if reading.words && app.scored().is_some() {
+        note("words: means", "words");
+    } else if reading.words {
         note("words: keys summed, queries averaged", "words");
     }
     match reading.special {

@@ -18,7 +18,9 @@ use crate::tui::zoom::Window;
 /// Draws the panel.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: Option<&Window>) {
     let theme = &app.theme;
-    rule(buf, part(area, 0, 0, area.width, 1), &[(1, "strongest keys")], app);
+    let scored = app.scored().is_some();
+    let title = if scored { "highest scores" } else { "strongest keys" };
+    rule(buf, part(area, 0, 0, area.width, 1), &[(1, title)], app);
     put(buf, area, area.x, area.y, "┬", theme.line());
     for y in area.y + 1..area.bottom() {
         put(buf, area, area.x, y, "│", theme.line());
@@ -38,8 +40,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: Opti
         return;
     }
     let row = sheet.map.row(query);
-    let mut order: Vec<usize> =
-        (0..row.len()).filter(|&key| row.get(key).is_some_and(|w| *w > 0.0)).collect();
+    let mut order: Vec<usize> = (0..row.len())
+        .filter(|&key| row.get(key).is_some_and(|w| if scored { w.is_finite() } else { *w > 0.0 }))
+        .collect();
     let by_weight = |a: &usize, b: &usize| {
         row.get(*b).unwrap_or(&0.0).total_cmp(row.get(*a).unwrap_or(&0.0)).then(a.cmp(b))
     };
@@ -49,7 +52,10 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: Opti
         order.truncate(MOST);
     }
     order.sort_by(by_weight);
-    let full = order.first().and_then(|&key| row.get(key)).copied().unwrap_or(1.0);
+    let full = match sheet.row_max.get(query) {
+        Some(&size) if scored => size,
+        _ => order.first().and_then(|&key| row.get(key)).copied().unwrap_or(1.0),
+    };
     let candidates = candidates(app);
     let links = links::cached(app);
     let lists = u16::from(!candidates.is_empty()) * (candidates.len().min(3) as u16 + 2)
@@ -64,8 +70,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: Opti
         let x = put(buf, inner, inner.x, y, &fit_left(app.keys().label(key), labels), style);
         let room = columns.saturating_sub(labels + 7);
         put(buf, inner, x + 1, y, &bar(weight / full.max(1e-9), room), theme.bar());
-        let x = inner.right().saturating_sub(5);
-        put(buf, inner, x, y, &format!("{weight:.3}"), style);
+        let number = if scored { format!("{weight:.2}") } else { format!("{weight:.3}") };
+        let x = inner.right().saturating_sub(width(&number) as u16);
+        put(buf, inner, x, y, &number, style);
         y += 1;
     }
     if y + 3 < inner.bottom() && !candidates.is_empty() {

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::cells::put;
-use crate::tui::theme::Theme;
+use crate::tui::theme::{Shade, Theme};
 
 const EIGHTHS: [&str; 9] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"];
 
@@ -19,10 +19,33 @@ pub fn bar(share: f32, columns: usize) -> String {
 
 /// Draws the colour bar `0 ░▒▓█ 0.61` at (`x`, `y`) and returns the column after it.
 pub fn color_bar(buf: &mut Buffer, area: Rect, x: u16, y: u16, theme: &Theme, high: &str) -> u16 {
-    let mut x = put(buf, area, x, y, "0 ", theme.dim());
+    shades(buf, area, (x, y), theme, ["0", high], |t| theme.shade(t))
+}
+
+/// Draws the bar of signed values up to the size `high`, as [`color_bar`].
+pub fn signed_bar(
+    buf: &mut Buffer,
+    area: Rect,
+    x: u16,
+    y: u16,
+    theme: &Theme,
+    [low, high]: [&str; 2],
+) -> u16 {
+    shades(buf, area, (x, y), theme, [low, high], |t| theme.signed(2.0 * t - 1.0))
+}
+
+fn shades(
+    buf: &mut Buffer,
+    area: Rect,
+    (x, y): (u16, u16),
+    theme: &Theme,
+    [low, high]: [&str; 2],
+    shade: impl Fn(f32) -> Shade,
+) -> u16 {
+    let mut x = put(buf, area, x, y, &format!("{low} "), theme.dim());
     const STEPS: u16 = 10;
     for step in 0..STEPS {
-        let shade = theme.shade(f32::from(step) / f32::from(STEPS - 1));
+        let shade = shade(f32::from(step) / f32::from(STEPS - 1));
         if x >= area.right() || y >= area.bottom() {
             return x;
         }

@@ -7,7 +7,7 @@ use super::cells::put;
 use crate::matrix::Matrix;
 use crate::paint::Scale;
 use crate::tui::reading::Axis;
-use crate::tui::theme::Theme;
+use crate::tui::theme::{Shade, Theme};
 use crate::tui::zoom::Window;
 
 /// A map ready to be drawn through a window.
@@ -20,6 +20,8 @@ pub struct Heat<'a> {
     pub window: &'a Window,
     /// From a weight to a shade.
     pub scale: Scale,
+    /// Whether the pixels are scores, of either sign, minus infinity where masked.
+    pub signed: bool,
     /// Weights below this are not drawn.
     pub threshold: f32,
     /// The axes, where keys after their query are masked: the decoder's self-attention.
@@ -37,6 +39,11 @@ pub fn short(weight: f32) -> String {
         w if w >= 0.005 => format!("{w:.2}").trim_start_matches('0').to_string(),
         _ => String::new(),
     }
+}
+
+/// A score in few columns: `-1.2`, `13`.
+pub fn short_score(score: f32) -> String {
+    if score.abs() < 9.95 { format!("{score:.1}") } else { format!("{score:.0}") }
 }
 
 impl Heat<'_> {
@@ -62,14 +69,22 @@ impl Heat<'_> {
                 return None;
             }
         }
-        self.pixels.get(row, col)
+        self.pixels.get(row, col).filter(|value| !self.signed || value.is_finite())
+    }
+
+    fn shade(&self, level: f32) -> Shade {
+        if self.signed { self.theme.signed(level) } else { self.theme.shade(level) }
     }
 
     fn level(&self, row: usize, weight: f32) -> f32 {
+        let top = self.tops.get(row).copied().unwrap_or(1.0);
+        if self.signed {
+            return if top > 0.0 { weight / top } else { 0.0 };
+        }
         if weight < self.threshold {
             return 0.0;
         }
-        self.scale.unit(weight, self.tops.get(row).copied().unwrap_or(1.0))
+        self.scale.unit(weight, top)
     }
 
     fn cell(&self, buf: &mut Buffer, row: u16, col: usize, cursor: Option<(usize, usize)>) {
@@ -94,8 +109,12 @@ impl Heat<'_> {
             return;
         };
         let level = self.level(pixel, weight);
-        let shade = self.theme.shade(level);
-        let number = if columns >= 4 && middle { short(weight) } else { String::new() };
+        let shade = self.shade(level);
+        let number = match self.signed {
+            _ if columns < 4 || !middle => String::new(),
+            true => short_score(weight),
+            false => short(weight),
+        };
         let style = match shade.color {
             Some(color) => Style::new().fg(shade.ink).bg(color),
             None => Style::new(),
@@ -117,7 +136,11 @@ impl Heat<'_> {
             } else {
                 format!("{number:^columns$}")
             };
-            let ink = if level > 0.0 && !number.is_empty() { style } else { style.patch(self.theme.line()) };
+            let ink = if (level > 0.0 || self.signed) && !number.is_empty() {
+                style
+            } else {
+                style.patch(self.theme.line())
+            };
             put(buf, self.window.area, x, y, &text, ink);
         } else {
             let ink = shade.glyph.to_string().repeat(columns.saturating_sub(1).min(2));
@@ -138,7 +161,7 @@ impl Heat<'_> {
             if cursor == Some((pixel, col)) {
                 return accent;
             }
-            self.weight(pixel, col).and_then(|weight| self.theme.shade(self.level(pixel, weight)).color)
+            self.weight(pixel, col).and_then(|weight| self.shade(self.level(pixel, weight)).color)
         };
         let (upper, lower) = (color(top), color(bottom));
         let Some(cell) = buf.cell_mut((self.window.area.x + col as u16, self.window.area.y + row)) else {
@@ -194,6 +217,7 @@ mod tests {
         assert_eq!(short(0.9951), "1.0");
         assert_eq!(short(0.004), "");
         assert_eq!(short(1.0), "1.0");
+        assert_eq!([-1.24, 0.0, 9.97, -13.6].map(short_score), ["-1.2", "0.0", "10", "-14"]);
     }
 
     #[test]
