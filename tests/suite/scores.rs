@@ -65,12 +65,11 @@ fn the_softmax_of_the_scores_is_the_map() {
             for row in 0..map.rows() {
                 for (key, (made, weight)) in softmax(scores.row(row)).iter().zip(map.row(row)).enumerate() {
                     assert!((made - weight).abs() <= 1e-6, "{name} {head} {row} {key}: {made}, not {weight}");
-                    let masked = head.kind() == Kind::Decoder && key > row;
-                    assert_eq!(
-                        scores.row(row)[key] == f32::NEG_INFINITY,
-                        masked,
-                        "{name} {head} {row} {key}"
-                    );
+                    let at = format!("{name} {head} {row} {key}");
+                    let (score, ahead) = (scores.row(row)[key], head.kind() == Kind::Decoder && key > row);
+                    assert_eq!(score == f32::NEG_INFINITY, *weight == 0.0, "{at}");
+                    // Local attention masks what is far off, too.
+                    assert!(score.is_finite() != ahead || name == "longt5-local", "{at}");
                 }
             }
             // The same map is computed again from what was kept.
