@@ -20,7 +20,7 @@ pub const DEVICES: [&str; 3] = ["cpu", "cuda", "metal"];
 
 /// The keys of the settings file, each with what it sets. A key's variable is `ATTN_TUI_` and its name in capitals
 /// with `_` for `-`; the keys of `[keys]` have none.
-pub const KEYS: [(&str, &str); 13] = [
+pub const KEYS: [(&str, &str); 14] = [
     ("model", "what opens without a MODEL argument: demo, a folder or a hub id"),
     ("device", "where models run: cpu, cuda or metal"),
     ("threads", "threads of the engine"),
@@ -33,6 +33,7 @@ pub const KEYS: [(&str, &str); 13] = [
     ("theme", "a theme file: its name in themes/ beside the settings file, or its path"),
     ("colormap", "colours of weights: viridis, cividis, magma, grays or ink"),
     ("glyphs", "draw weights as glyphs instead of colours"),
+    ("pixels", "zoomed-out maps as pictures: auto, off, kitty, iterm2 or sixel"),
     ("keys", "a table of commands and the keys that call them"),
 ];
 
@@ -46,6 +47,22 @@ pub enum Background {
     Dark,
     /// Dark text on light.
     Light,
+}
+
+/// Whether and how zoomed-out maps are sent to the terminal as pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pixels {
+    /// As the terminal says that it takes them.
+    #[default]
+    Auto,
+    /// Not at all.
+    Off,
+    /// By kitty's graphics protocol.
+    Kitty,
+    /// As inline images of iTerm2.
+    Iterm2,
+    /// As sixel graphics.
+    Sixel,
 }
 
 /// What the command line says; `None` where it says nothing.
@@ -92,6 +109,8 @@ pub struct Settings {
     pub colormap: Option<Colormap>,
     /// Draw weights as glyphs.
     pub glyphs: bool,
+    /// Zoomed-out maps as pictures.
+    pub pixels: Pixels,
     /// Commands of the explorer and the keys that call them; checked where the commands are known.
     pub keys: BTreeMap<String, Vec<String>>,
 }
@@ -131,6 +150,7 @@ impl Settings {
             theme: layers.pick("theme", None, text)?.map(|name| file::theme(&name, &variable)),
             colormap: layers.pick("colormap", command.colormap, parse)?,
             glyphs: layers.pick("glyphs", command.glyphs, truth)?.unwrap_or(false),
+            pixels: layers.pick("pixels", None, parse)?.unwrap_or_default(),
             keys: layers.pick("keys", None, bindings)?.unwrap_or_default(),
         };
         Ok(settings)
@@ -146,6 +166,21 @@ impl FromStr for Background {
             "dark" => Ok(Self::Dark),
             "light" => Ok(Self::Light),
             _ => Err(format!("'{text}' is not auto, dark or light")),
+        }
+    }
+}
+
+impl FromStr for Pixels {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "off" => Ok(Self::Off),
+            "kitty" => Ok(Self::Kitty),
+            "iterm2" => Ok(Self::Iterm2),
+            "sixel" => Ok(Self::Sixel),
+            _ => Err(format!("'{text}' is not auto, off, kitty, iterm2 or sixel")),
         }
     }
 }
@@ -258,6 +293,10 @@ mod tests {
         assert_eq!((settings.model.as_str(), settings.device.as_str()), ("demo", "cpu"));
         assert_eq!((settings.threads, settings.offline, settings.beams), (None, false, None));
         assert!(settings.keys.is_empty());
+        assert_eq!(settings.pixels, Pixels::Auto);
+        let settings =
+            merge(Overrides::default(), &[("ATTN_TUI_PIXELS", "sixel")], "pixels = \"off\"").unwrap();
+        assert_eq!(settings.pixels, Pixels::Sixel);
     }
 
     #[test]
@@ -292,6 +331,8 @@ mod tests {
         );
         assert!(of(&[], "device = \"tpu\"").ends_with("'tpu' is not cpu, cuda or metal"));
         assert!(of(&[], "background = \"pink\"").ends_with("'pink' is not auto, dark or light"));
+        let error = of(&[("ATTN_TUI_PIXELS", "regis")], "");
+        assert!(error.ends_with("'regis' is not auto, off, kitty, iterm2 or sixel"), "{error}");
         assert!(of(&[], "colormap = \"pink\"").contains("setting 'colormap'"));
         assert!(of(&[], "offline = 7").ends_with("7 is not true or false"));
         let error = of(&[], "thread = 2");

@@ -7,6 +7,7 @@ use ratatui::layout::Position;
 use crate::capture::Capture;
 use crate::engine::{Event, Request};
 use crate::tui::app::View;
+use crate::tui::pixels::Protocol;
 use crate::tui::tour::{Play, Ready};
 use crate::tui::widgets::editor::Edit;
 
@@ -66,6 +67,7 @@ pub enum Command {
     Pooling,
     Colormap,
     Glyphs,
+    Pixels,
     Words,
     Special,
     Values,
@@ -123,6 +125,13 @@ pub enum Action {
     },
     /// The screen has another size.
     Resize,
+    /// The terminal told how it takes pictures.
+    Pictures {
+        /// The best protocol that it named.
+        takes: Option<Protocol>,
+        /// Width and height of a cell in pixels.
+        cell: Option<(u16, u16)>,
+    },
     /// The terminal told its background.
     Background {
         /// Whether it is light.

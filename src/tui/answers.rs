@@ -2,19 +2,68 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// The question: the background's colour (OSC 11), then the terminal's class (DA1), which every terminal answers,
-/// so that one which knows nothing of the first need not be waited for.
-pub const QUESTION: &str = "\x1b]11;?\x1b\\\x1b[c";
+use super::pixels::Protocol;
+
+/// What the terminal is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// Its background's colour (OSC 11).
+    pub background: bool,
+    /// Whether it takes pictures: a pixel by kitty's protocol, which is not shown.
+    pub pictures: bool,
+    /// The size of a cell in pixels (XTWINOPS 16).
+    pub cell: bool,
+}
+
+impl Question {
+    /// Whether anything is asked.
+    pub fn any(self) -> bool {
+        self.background || self.pictures || self.cell
+    }
+
+    /// How many of the answers are strings, which read like keys where they come too late.
+    pub fn strings(self) -> usize {
+        usize::from(self.background) + usize::from(self.pictures)
+    }
+
+    /// The question as it is sent. The last one is for the terminal's class (DA1), which every terminal answers, so
+    /// that one which knows nothing of the others need not be waited for.
+    pub fn text(self) -> String {
+        let mut text = String::new();
+        for (asked, question) in [
+            (self.background, "\x1b]11;?\x1b\\"),
+            (self.pictures, "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"),
+            (self.cell, "\x1b[16t"),
+            (self.any(), "\x1b[c"),
+        ] {
+            text.push_str(if asked { question } else { "" });
+        }
+        text
+    }
+}
 
 /// What came back.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
     /// Whether the background is light, where it was told.
     pub light: Option<bool>,
+    /// Whether it takes pictures by kitty's protocol.
+    pub kitty: bool,
+    /// Whether it takes sixel pictures.
+    pub sixel: bool,
+    /// Width and height of a cell in pixels.
+    pub cell: Option<(u16, u16)>,
     /// Whether the last question was answered: no more will come.
     pub complete: bool,
     /// What the user typed meanwhile.
     pub typed: Vec<KeyEvent>,
+}
+
+impl Answer {
+    /// The best way of sending pictures that it names.
+    pub fn takes(&self) -> Option<Protocol> {
+        if self.kitty { Some(Protocol::Kitty) } else { self.sixel.then_some(Protocol::Sixel) }
+    }
 }
 
 /// Reads what came back so far.
@@ -25,16 +74,29 @@ pub fn parse(bytes: &[u8]) -> Answer {
     loop {
         match rest {
             [] => break,
-            [0x1b, b']', body @ ..] => {
+            [0x1b, intro @ (b']' | b'_'), body @ ..] => {
                 let Some(end) = body.iter().position(|&byte| byte == 0x07 || byte == 0x1b) else { break };
                 let (text, after) = body.split_at(end);
-                answer.light = answer.light.or(text.strip_prefix(b"11;").and_then(lightness));
+                match intro {
+                    b']' => {
+                        answer.light = answer.light.or(text.strip_prefix(b"11;").and_then(lightness));
+                    }
+                    _ => answer.kitty |= text == b"Gi=31;OK",
+                }
                 let after = after.strip_prefix(b"\x1b\\").or(after.get(1..)).unwrap_or(&[]);
                 rest = after;
             }
             [0x1b, b'[' | b'O', body @ ..] => {
                 let Some(end) = body.iter().position(|byte| (0x40..=0x7e).contains(byte)) else { break };
-                answer.complete |= body.first() == Some(&b'?') && body.get(end) == Some(&b'c');
+                let parameters = body.get(..end).unwrap_or(&[]);
+                match (parameters.strip_prefix(b"?"), body.get(end)) {
+                    (Some(class), Some(b'c')) => {
+                        answer.complete = true;
+                        answer.sixel |= class.split(|&byte| byte == b';').skip(1).any(|part| part == b"4");
+                    }
+                    (None, Some(b't')) => answer.cell = answer.cell.or(cell(parameters)),
+                    _ => {}
+                }
                 rest = body.get(end + 1..).unwrap_or(&[]);
             }
             [byte, after @ ..] => {
@@ -45,6 +107,14 @@ pub fn parse(bytes: &[u8]) -> Answer {
     }
     answer.typed = String::from_utf8_lossy(&typed).chars().filter_map(key).collect();
     answer
+}
+
+/// `6;HEIGHT;WIDTH` to width and height.
+fn cell(parameters: &[u8]) -> Option<(u16, u16)> {
+    let text = std::str::from_utf8(parameters).ok()?.strip_prefix("6;")?;
+    let (height, width) = text.split_once(';')?;
+    let (width, height) = (width.parse().ok()?, height.parse().ok()?);
+    (width > 0 && height > 0).then_some((width, height))
 }
 
 /// `rgb:ffff/ffff/ffff`, one to four digits each, to whether it is nearer to white than to black.
@@ -92,6 +162,21 @@ mod tests {
         assert!(parse(b"\x1b]11;rgb:0/0/0\x07\x1b[?62;4c").complete);
         assert!(!parse(b"\x1b]11;rgb:0/0/0\x07\x1b[?62;4").complete);
         assert!(!parse(b"\x1b[1;5C").complete, "a key is no answer");
+    }
+
+    #[test]
+    fn pictures_are_asked_for_before_the_class() {
+        let all = Question { background: true, pictures: true, cell: true };
+        assert_eq!(all.text(), "\x1b]11;?\x1b\\\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c");
+        assert_eq!(Question::default().text(), "");
+        let kitty = parse(b"\x1b_Gi=31;OK\x1b\\\x1b[6;20;9tj\x1b[?62;c");
+        assert_eq!((kitty.takes(), kitty.cell), (Some(Protocol::Kitty), Some((9, 20))));
+        assert_eq!(kitty.typed.len(), 1, "an answer is no key");
+        assert!(kitty.complete);
+        assert_eq!(parse(b"\x1b[?62;4;22c").takes(), Some(Protocol::Sixel));
+        assert_eq!(parse(b"\x1b[?4c").takes(), None, "the first number is the class");
+        assert_eq!(parse(b"\x1b_Gi=31;ENOTSUPPORTED\x1b\\\x1b[?62;22c").takes(), None);
+        assert_eq!(parse(b"\x1b[6;0;0t\x1b[8;24;80t").cell, None);
     }
 
     #[test]

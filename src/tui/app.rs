@@ -9,6 +9,7 @@ use super::keymap::Keymap;
 use super::layout::Layout;
 use super::links::Keep;
 use super::overlays::Overlay;
+use super::pixels::Pixels;
 pub use super::place::{FlowOf, History, Over, Place, View};
 use super::reading::{Axis, Reading};
 use super::survey::Survey;
@@ -83,6 +84,8 @@ pub struct Job {
 pub struct App {
     /// How it looks.
     pub theme: Theme,
+    /// Whether maps are pictures.
+    pub pixels: Pixels,
     /// Which key does what.
     pub keymap: Keymap,
     /// The MODEL argument.
@@ -177,6 +180,7 @@ impl App {
         let model = model.into();
         Self {
             theme,
+            pixels: Pixels::default(),
             keymap,
             job: Some(Job { what: format!("opening {model}"), progress: None }),
             model,

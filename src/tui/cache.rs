@@ -32,8 +32,9 @@ pub struct Pixels {
     pub tops: Vec<f32>,
 }
 
+/// Everything that a map as it is read depends on.
 #[derive(Clone, PartialEq)]
-struct SheetKey {
+pub struct SheetKey {
     serial: u64,
     head: Head,
     words: bool,
@@ -53,7 +54,7 @@ pub struct Cache {
 impl Cache {
     /// The selected head's map as it is read; `None` where there is none.
     pub fn sheet(&mut self, app: &App) -> Option<Rc<Sheet>> {
-        let key = key(app);
+        let key = sheet_key(app);
         if let Some((known, sheet)) = &self.sheet
             && *known == key
         {
@@ -71,7 +72,7 @@ impl Cache {
     /// What a window of the selected head's map shows.
     pub fn pixels(&mut self, app: &App, sheet: &Sheet, window: &Window) -> Pixels {
         let scale = app.reading.scale;
-        let key = key(app);
+        let key = sheet_key(app);
         let tops = (0..window.pixels.0)
             .map(|row| {
                 let rows = sheet.row_max.get(window.rows_of(row)).unwrap_or(&[]);
@@ -96,7 +97,8 @@ impl Cache {
     }
 }
 
-fn key(app: &App) -> SheetKey {
+/// The key of the selected head's map.
+pub fn sheet_key(app: &App) -> SheetKey {
     SheetKey {
         serial: app.serial,
         head: app.place.head,

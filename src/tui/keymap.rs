@@ -331,6 +331,15 @@ pub const TABLE: &[Entry] = &[
     entry(C::ThresholdDown, "threshold-down", &[","], "", LOOK, MAPS, "Lower it"),
     entry(C::Colormap, "colours", &["C"], "", LOOK, Always, "The next colour map"),
     entry(C::Glyphs, "glyphs", &["G"], "", LOOK, Always, "Draw weights as glyphs, or as colours"),
+    entry(
+        C::Pixels,
+        "pixels",
+        &["ctrl-g"],
+        "",
+        LOOK,
+        MAPS,
+        "Draw zoomed-out maps with true pixels, or with cells",
+    ),
     entry(C::Show(View::Map), "map", &["1"], "", VIEW, Always, "Map: one head as a heatmap"),
     entry(
         C::Show(View::Text),

@@ -36,6 +36,8 @@ pub struct Layout {
     pub hits: Vec<(Rect, Hit)>,
     /// The part of the map that shows.
     pub window: Option<Window>,
+    /// Whether the window's cells are left empty for a picture.
+    pub picture: bool,
     /// Rows of a page of the list in view.
     pub page: usize,
     /// Thumbnails side by side.

@@ -9,6 +9,8 @@ use std::time::Duration;
 use ratatui::crossterm::event::{self, Event as TerminalEvent, KeyCode, KeyModifiers};
 
 use super::action::Effect;
+use super::answers::Question;
+use super::pixels::Protocol;
 use super::stage::Stage;
 use super::survey::{self, Surveyed};
 use super::terminal::{self, Screen};
@@ -24,6 +26,13 @@ pub enum Message {
     Background {
         /// Whether it is light.
         light: bool,
+    },
+    /// The terminal told how it takes pictures.
+    Pictures {
+        /// The best protocol that it named.
+        takes: Option<Protocol>,
+        /// Width and height of a cell in pixels.
+        cell: Option<(u16, u16)>,
     },
     /// The engine.
     Engine(Event),
@@ -69,7 +78,7 @@ impl World {
     }
 
     /// Starts to listen to the terminal; first to its answers, where it was asked.
-    pub fn listen(&self, asked: bool) {
+    pub fn listen(&self, asked: Question) {
         listen(self.sender.clone(), asked);
     }
 
@@ -119,15 +128,18 @@ impl World {
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Sends what the terminal says, from a thread of its own.
-fn listen(sender: Sender<Message>, asked: bool) {
+fn listen(sender: Sender<Message>, asked: Question) {
     thread::spawn(move || {
-        let mut late = false;
-        if asked {
+        let mut late = 0;
+        if asked.any() {
             let answer = terminal::answers(PATIENCE);
-            late = !answer.complete;
+            late = if answer.complete { 0 } else { asked.strings() };
             let told = answer.light.map(|light| Message::Background { light });
+            let takes = answer.takes().filter(|_| asked.pictures);
+            let pictures = (takes.is_some() || answer.cell.is_some())
+                .then_some(Message::Pictures { takes, cell: answer.cell });
             let typed = answer.typed.into_iter().map(|key| Message::Terminal(TerminalEvent::Key(key)));
-            for message in told.into_iter().chain(typed) {
+            for message in told.into_iter().chain(pictures).chain(typed) {
                 if sender.send(message).is_err() {
                     return;
                 }
@@ -135,9 +147,9 @@ fn listen(sender: Sender<Message>, asked: bool) {
         }
         loop {
             match event::read() {
-                Ok(event) if late && starts_an_answer(&event) => {
+                Ok(event) if late > 0 && starts_an_answer(&event) => {
                     skip_an_answer();
-                    late = false;
+                    late -= 1;
                 }
                 Ok(event) => {
                     if sender.send(Message::Terminal(event)).is_err() {
@@ -154,10 +166,10 @@ fn listen(sender: Sender<Message>, asked: bool) {
     });
 }
 
-/// An answer that comes late reads like keys: Alt-], then its text.
+/// An answer that comes late reads like keys: Alt-] or Alt-_, then its text.
 fn starts_an_answer(event: &TerminalEvent) -> bool {
     matches!(event, TerminalEvent::Key(key)
-        if key.code == KeyCode::Char(']') && key.modifiers.contains(KeyModifiers::ALT))
+        if matches!(key.code, KeyCode::Char(']' | '_')) && key.modifiers.contains(KeyModifiers::ALT))
 }
 
 /// Drops the rest of a late answer, up to its end or to a pause.

@@ -8,6 +8,7 @@
 pub mod action;
 pub mod answers;
 pub mod app;
+mod base64;
 pub mod cache;
 pub mod compare;
 pub mod filter;
@@ -18,6 +19,7 @@ pub mod links;
 mod messages;
 pub mod overlays;
 pub mod palette;
+pub mod pixels;
 pub mod place;
 pub mod reading;
 pub mod session;
@@ -38,15 +40,17 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use action::{Action, Effect};
+use answers::Question;
 use app::App;
 use cache::Cache;
 use keymap::Keymap;
 use messages::Message;
+use pixels::{Pixels, Protocol};
 use session::Saved;
 use terminal::Screen;
 use theme::Theme;
 
-use crate::config::{self, Background};
+use crate::config::{self, Background, Pixels as Choice};
 use crate::engine::{Event, OpenOptions, Request, RunOptions};
 use crate::error::{Error, Result};
 use crate::tour::Tour;
@@ -73,8 +77,10 @@ pub struct Settings {
     pub theme: Theme,
     /// Keys.
     pub keymap: Keymap,
-    /// Whether to ask the terminal for its background.
-    pub ask: bool,
+    /// Whether and how maps are pictures.
+    pub pixels: Pixels,
+    /// What to ask of the terminal.
+    pub ask: Question,
 }
 
 impl Settings {
@@ -85,6 +91,7 @@ impl Settings {
     /// be read.
     pub fn new(config: &config::Settings, var: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let told = var("COLORFGBG").is_some();
+        let (takes, more) = Protocol::detect(&var);
         let mut theme = Theme::detect(var);
         if let Some(path) = &config.theme {
             theme = theme.with(palette::Chosen::read(path)?);
@@ -97,11 +104,17 @@ impl Settings {
         let made_for = theme.chosen.as_ref().map_or(Background::Auto, |chosen| chosen.background);
         // an old console would print the question, and its sixteen colours do not depend on the answer
         let open = config.background == Background::Auto && made_for == Background::Auto;
-        let ask = open && !told && theme.depth > theme::Depth::Ansi16;
+        let modern = theme.depth > theme::Depth::Ansi16;
+        let ask = Question {
+            background: open && !told && modern,
+            pictures: config.pixels == Choice::Auto && more && modern,
+            cell: config.pixels != Choice::Off && modern,
+        };
+        let pixels = Pixels { choice: config.pixels, takes: takes.filter(|_| modern), ..Pixels::default() };
         theme.colormap = config.colormap.unwrap_or(theme.colormap);
         theme.glyphs = config.glyphs;
         let keymap = Keymap::with(&config.keys).map_err(|wrong| Error::Usage(wrong.to_string()))?;
-        Ok(Self { theme, keymap, ask })
+        Ok(Self { theme, keymap, pixels, ask })
     }
 }
 
@@ -128,6 +141,7 @@ pub fn run_with(start: Start, settings: Settings, connect: impl FnOnce(Tell) -> 
     if let Some(saved) = &start.resume {
         saved.restore(&mut app);
     }
+    app.pixels = settings.pixels;
     app.how = OpenOptions { model: String::new(), revision: None, ..start.model.clone() };
     let first = match start.tour {
         None => vec![Effect::Ask(Request::Open(start.model.clone()))],
@@ -137,9 +151,7 @@ pub fn run_with(start: Start, settings: Settings, connect: impl FnOnce(Tell) -> 
         }
     };
     let mut screen = Screen::enter()?;
-    if settings.ask {
-        screen.ask()?;
-    }
+    screen.ask(settings.ask)?;
     world.listen(settings.ask);
     world.perform(&mut screen, first)?;
     let ended = explore(&mut app, &mut screen, &world, &inbox);
@@ -209,6 +221,7 @@ fn take(app: &mut App, screen: &mut Screen, world: &messages::World, message: Me
             None => return Ok(Taken::GoOn),
         },
         Message::Background { light } => Action::Background { light },
+        Message::Pictures { takes, cell } => Action::Pictures { takes, cell },
         Message::Engine(event) => Action::Engine(event),
         Message::Surveyed(part) => Action::Surveyed(part),
         Message::Ready(ready) => Action::Ready(ready),

@@ -13,10 +13,15 @@ use ratatui::crossterm::terminal::{
 };
 use ratatui::crossterm::{cursor, execute, queue};
 
-use super::answers::Answer;
+use super::answers::{Answer, Question};
 use super::app::App;
+use super::base64::base64;
 use super::cache::Cache;
+use super::layout::Layout;
+use super::pixels::{self, Protocol, paint};
 use super::views;
+use super::zoom::Window;
+use crate::config;
 use crate::error::{Error, Result};
 
 /// Whether the modes are set: whoever turns it off undoes them.
@@ -25,6 +30,8 @@ static ACTIVE: AtomicBool = AtomicBool::new(false);
 /// The terminal while the program has it. Dropping it gives the terminal back.
 pub struct Screen {
     inner: Terminal<CrosstermBackend<Stdout>>,
+    /// The picture on the screen.
+    shown: Option<paint::Key>,
 }
 
 fn failed(source: io::Error) -> Error {
@@ -36,38 +43,66 @@ impl Screen {
     pub fn enter() -> Result<Self> {
         set_modes().map_err(failed)?;
         let inner = Terminal::new(CrosstermBackend::new(stdout())).map_err(failed)?;
-        Ok(Self { inner })
+        Ok(Self { inner, shown: None })
     }
 
     /// Asks the terminal what it is; see [`answers`].
-    pub fn ask(&mut self) -> Result<()> {
+    pub fn ask(&mut self, question: Question) -> Result<()> {
         let mut out = stdout();
-        out.write_all(super::answers::QUESTION.as_bytes()).and_then(|()| out.flush()).map_err(failed)
+        out.write_all(question.text().as_bytes()).and_then(|()| out.flush()).map_err(failed)
     }
 
-    /// Draws the state and notes where things are. Only cells that changed are sent.
+    /// Draws the state and notes where things are. Only cells that changed are sent, and a picture that did.
     pub fn draw(&mut self, app: &mut App, cache: &mut Cache) -> Result<()> {
-        let backend = self.inner.backend_mut();
-        queue!(backend, BeginSynchronizedUpdate).map_err(failed)?;
-        let mut layout = None;
+        if app.pixels.choice != config::Pixels::Off {
+            app.pixels.cell = cell().or(app.pixels.cell);
+        }
+        queue!(self.inner.backend_mut(), BeginSynchronizedUpdate).map_err(failed)?;
+        let mut layout = self.cells(app, cache)?;
+        let wanted = layout.window.as_ref().filter(|_| layout.picture).zip(app.pixels.protocol());
+        let key = wanted.map(|(window, protocol)| {
+            let screen = self.inner.get_frame().area();
+            paint::Key::new(app, protocol, window, screen)
+        });
+        let place = |key: &paint::Key| (key.protocol, key.area);
+        if let Some(shown) = self.shown.take_if(|shown| key.as_ref().map(place) != Some(place(shown))) {
+            match shown.protocol {
+                Protocol::Kitty => delete_picture().map_err(failed)?,
+                // pictures that are part of the text go with it
+                Protocol::Iterm2 | Protocol::Sixel => {
+                    self.redraw()?;
+                    layout = self.cells(app, cache)?;
+                }
+            }
+        }
+        if key != self.shown {
+            if let (Some(key), Some(window)) = (&key, &layout.window) {
+                send_picture(app, cache, key, window)?;
+            }
+            self.shown = key;
+        }
+        execute!(self.inner.backend_mut(), EndSynchronizedUpdate).map_err(failed)?;
+        app.layout = layout;
+        Ok(())
+    }
+
+    fn cells(&mut self, app: &App, cache: &mut Cache) -> Result<Layout> {
+        let mut layout = Layout::default();
         self.inner
             .draw(|frame| {
-                let drawn = views::draw(app, cache, frame.buffer_mut());
-                if let Some(cursor) = drawn.cursor {
+                layout = views::draw(app, cache, frame.buffer_mut());
+                if let Some(cursor) = layout.cursor {
                     frame.set_cursor_position(cursor);
                 }
-                layout = Some(drawn);
             })
             .map_err(failed)?;
-        execute!(self.inner.backend_mut(), EndSynchronizedUpdate).map_err(failed)?;
-        if let Some(layout) = layout {
-            app.layout = layout;
-        }
-        Ok(())
+        Ok(layout)
     }
 
     /// Forgets what is on the screen, so that the next frame draws everything.
     pub fn redraw(&mut self) -> Result<()> {
+        delete_picture().map_err(failed)?;
+        self.shown = None;
         execute!(stdout(), Clear(ClearType::All)).map_err(failed)?;
         // a fresh terminal has an empty last frame; clearing this one would ask the terminal for its cursor
         self.inner = Terminal::new(CrosstermBackend::new(stdout())).map_err(failed)?;
@@ -102,6 +137,32 @@ impl Drop for Screen {
     }
 }
 
+/// Whether a picture of kitty's protocol is on the screen.
+static PICTURE: AtomicBool = AtomicBool::new(false);
+
+fn delete_picture() -> io::Result<()> {
+    if PICTURE.swap(false, Ordering::SeqCst) {
+        stdout().write_all(pixels::DELETE.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn send_picture(app: &App, cache: &mut Cache, key: &paint::Key, window: &Window) -> Result<()> {
+    let Some(picture) = paint::paint(app, cache, window) else { return Ok(()) };
+    let bytes = pixels::show(key.protocol, &picture, key.area)
+        .map_err(|error| Error::BadFile { file: "png".into(), why: error.to_string() })?;
+    PICTURE.fetch_or(key.protocol == Protocol::Kitty, Ordering::SeqCst);
+    let mut out = stdout();
+    out.write_all(bytes.as_bytes()).and_then(|()| out.flush()).map_err(failed)
+}
+
+/// Width and height of a cell in pixels, where the terminal's driver knows them.
+fn cell() -> Option<(u16, u16)> {
+    let size = ratatui::crossterm::terminal::window_size().ok()?;
+    let cell = (size.width.checked_div(size.columns)?, size.height.checked_div(size.rows)?);
+    (cell.0 > 0 && cell.1 > 0).then_some(cell)
+}
+
 // Presses, releases and drags, in the encoding without a limit on columns. Not every motion, which is what
 // crossterm's own command asks for: over a slow line each would be a message.
 #[cfg(unix)]
@@ -128,6 +189,7 @@ pub fn restore() {
     }
     let mut out = stdout();
     // whatever fails here, the rest is still worth doing, and there is nobody left to tell
+    let _ = delete_picture();
     #[cfg(unix)]
     let _ = out.write_all(MOUSE_OFF.as_bytes());
     #[cfg(not(unix))]
@@ -170,36 +232,7 @@ pub fn answers(_: Duration) -> Answer {
     Answer { complete: true, ..Answer::default() }
 }
 
-/// Base64 with padding (RFC 4648), which OSC 52 wants.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let bits =
-            chunk.iter().fold(0u32, |bits, &byte| (bits << 8) | u32::from(byte)) << (8 * (3 - chunk.len()));
-        for at in 0..4 {
-            let letter = LETTERS.get((bits >> (18 - 6 * at)) as usize & 63).copied().unwrap_or(b'=');
-            out.push(if at <= chunk.len() { char::from(letter) } else { '=' });
-        }
-    }
-    out
-}
-
 /// Columns of the terminal; `None` where it does not tell.
 pub fn width() -> Option<usize> {
     ratatui::crossterm::terminal::size().ok().map(|(columns, _)| usize::from(columns)).filter(|&n| n > 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_of_the_standard() {
-        for (plain, coded) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(plain.as_bytes()), coded);
-        }
-    }
 }

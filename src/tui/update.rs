@@ -30,6 +30,7 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
             | Action::Ready(_)
             | Action::Resize
             | Action::Background { .. }
+            | Action::Pictures { .. }
             | Action::Crashed(_)
             | Action::End
     );
@@ -54,6 +55,11 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
         Action::Resize => Vec::new(),
         Action::Background { light } => {
             app.theme = app.theme.clone().on(light);
+            Vec::new()
+        }
+        Action::Pictures { takes, cell } => {
+            app.pixels.takes = app.pixels.takes.or(takes);
+            app.pixels.cell = app.pixels.cell.or(cell);
             Vec::new()
         }
         Action::Engine(event) => engine::event(app, event),

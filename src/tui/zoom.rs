@@ -141,6 +141,15 @@ impl Window {
         Self { area, step, columns, lines, stacked, rows, cols, pixels: (down, across) }
     }
 
+    /// The same window in true pixels, with cells of so many across and down: at most one a weight. With it the rows of
+    /// pixels of the screen that are painted, which end in the middle of a cell where half blocks would.
+    pub fn fine(&self, cell: (usize, usize)) -> (Self, usize) {
+        let painted = self.pixels.0 * cell.1 / self.stacked.max(1);
+        let width = usize::from(self.area.width) * cell.0;
+        let pixels = (self.rows.len().min(painted), self.cols.len().min(width));
+        (Self { pixels, ..self.clone() }, painted)
+    }
+
     /// Queries and keys that one pixel covers, rounded up.
     pub fn covers(&self) -> (usize, usize) {
         (

@@ -6,6 +6,7 @@ mod export;
 mod headless;
 mod hub;
 mod parity;
+mod pixels;
 mod readme;
 mod real_models;
 mod repositories;

@@ -17,6 +17,8 @@ struct Terminal {
     master: File,
     child: Child,
     screen: Arc<Mutex<vt100::Parser>>,
+    /// Everything that the program has sent.
+    sent: Arc<Mutex<Vec<u8>>>,
     modes: libc::termios,
     /// Where the program keeps its session.
     home: tempfile::TempDir,
@@ -77,13 +79,16 @@ impl Terminal {
         let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(rows), cells(columns), 0)));
         let master = File::from(master);
         let (mut reader, seen) = (master.try_clone().expect("a copy"), Arc::clone(&screen));
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&sent);
         thread::spawn(move || {
             let mut buffer = [0; 65536];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                log.lock().expect("the bytes").extend_from_slice(&buffer[..count]);
                 seen.lock().expect("the screen").process(&buffer[..count]);
             }
         });
-        Self { master, child, screen, modes: before, home }
+        Self { master, child, screen, sent, modes: before, home }
     }
 
     fn text(&self) -> String {
@@ -94,6 +99,19 @@ impl Terminal {
         let start = Instant::now();
         while !self.text().contains(wanted) {
             assert!(start.elapsed() < PATIENCE, "no {wanted:?} on the screen:\n{}", self.text());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// How often the program has sent a sequence.
+    fn count(&self, sequence: &str) -> usize {
+        String::from_utf8_lossy(&self.sent.lock().expect("the bytes")).matches(sequence).count()
+    }
+
+    fn wait_for_sent(&self, sequence: &str, times: usize) {
+        let start = Instant::now();
+        while self.count(sequence) < times {
+            assert!(start.elapsed() < PATIENCE, "not {times} times {sequence:?}");
             thread::sleep(Duration::from_millis(20));
         }
     }
@@ -303,6 +321,45 @@ fn a_light_terminal_that_tells_so_gets_dark_text() {
     }
     terminal.press("q");
     assert!(terminal.end().success());
+    terminal.is_restored();
+}
+
+#[test]
+fn a_picture_comes_moves_and_goes() {
+    const PICTURE: &str = "\x1b_Ga=T,f=100,i=31,";
+    const DELETE: &str = "\x1b_Ga=d,d=I,i=31,q=2\x1b\\";
+    let mut terminal = Terminal::start(80, 24, &[("ATTN_TUI_PIXELS", "kitty")], &[]);
+    terminal.wait_for("looks at");
+    assert_eq!(terminal.count(PICTURE), 0, "cells with labels are text");
+    terminal.press("z");
+    terminal.wait_for_sent(PICTURE, 1);
+    terminal.press("j");
+    terminal.wait_for_sent(PICTURE, 2);
+    assert_eq!(terminal.count(DELETE), 0, "the same place takes the next picture");
+    terminal.press("?");
+    terminal.wait_for_sent(DELETE, 1);
+    terminal.press("\x1b");
+    terminal.wait_for_sent(PICTURE, 3);
+    terminal.press("q");
+    assert!(terminal.end().success());
+    terminal.wait_for_sent(DELETE, 2);
+    assert_eq!(terminal.count(PICTURE), 3);
+    terminal.is_restored();
+}
+
+#[test]
+fn a_terminal_that_tells_of_sixel_gets_it() {
+    let plain = [("TMUX", ""), ("STY", ""), ("ZELLIJ", ""), ("TERM_PROGRAM", ""), ("LC_TERMINAL", "")];
+    let mut terminal = Terminal::start(80, 24, &plain, &[]);
+    terminal.press("\x1b]11;rgb:0/0/0\x1b\\\x1b[6;16;8t\x1b[?62;4;22c");
+    terminal.wait_for("looks at");
+    terminal.press("z");
+    terminal.wait_for_sent("\x1bP0;1;0q\"1;1;", 1);
+    terminal.press("\x07");
+    terminal.wait_for("zoomed-out maps: cells");
+    terminal.press("q");
+    assert!(terminal.end().success());
+    assert_eq!(terminal.count("\x1b_Ga=T"), 0);
     terminal.is_restored();
 }
 

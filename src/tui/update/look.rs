@@ -51,10 +51,22 @@ pub fn look(app: &mut App, command: Command) -> bool {
             app.theme.colormap = next_of(sequential, app.theme.colormap);
             app.notice = Some(format!("colours: {}", app.theme.colormap));
         }
+        Command::Pixels => pixels(app),
         Command::Glyphs => app.theme.glyphs = !app.theme.glyphs,
         _ => return false,
     }
     true
+}
+
+fn pixels(app: &mut App) {
+    app.pixels.paused ^= true;
+    let on = app.pixels.protocol().is_some();
+    let notice = match (app.pixels.paused, on) {
+        (true, _) => "zoomed-out maps: cells",
+        (false, true) => "zoomed-out maps: pixels",
+        (false, false) => "this terminal takes no pictures, as far as is known",
+    };
+    app.notice = Some(notice.into());
 }
 
 const THRESHOLDS: [f32; 9] = [0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8];

@@ -15,7 +15,7 @@ use ratatui::layout::Rect;
 use super::side;
 use crate::site::Kind;
 use crate::tui::app::App;
-use crate::tui::cache::{Cache, Sheet, score_top};
+use crate::tui::cache::{Cache, Pixels, Sheet, score_top};
 use crate::tui::filter;
 use crate::tui::layout::{Hit, Layout};
 use crate::tui::reading::Axis;
@@ -24,7 +24,7 @@ use crate::tui::widgets::bar::{color_bar, signed_bar};
 use crate::tui::widgets::cells::{fit_left, fit_right, part, put, width, wrap};
 use crate::tui::widgets::heat::{Heat, short, short_score};
 use crate::tui::widgets::passage;
-use crate::tui::zoom::{self, Window};
+use crate::tui::zoom::{self, Step, Window};
 
 /// Draws the view.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: &mut Layout) {
@@ -151,13 +151,26 @@ fn map(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, sheet: &Sheet
         if below.height >= 2 { axis::layout(app.keys(), &view(below), most) } else { (Flags::Sparse, 0) };
     let room = part(below, 0, rows, below.width.saturating_sub(1), below.height - rows);
     let window = view(room);
+    // a picture that reached the last line would scroll some terminals
+    let small = !matches!(zoom::STEPS.get(window.step), Some(Step::Cell(_)));
+    layout.picture = app.pixels.protocol().is_some()
+        && small
+        // signed values have colours that the picture's palette lacks
+        && app.scored().is_none()
+        && !theme.draws_glyphs()
+        && app.overlays.is_empty()
+        && !window.area.is_empty()
+        && window.area.bottom() < buf.area.bottom();
     if has_rule {
         let queries = if kind == Kind::Encoder { "source" } else { "reads → predicts" };
         let keys = match kind {
             Kind::Decoder => "keys: what the decoder has read",
             _ => "keys: source",
         };
-        let shows = shows(app, &window);
+        let shows = match layout.picture {
+            true => shows(app, &window.fine(app.pixels.cell()).0),
+            false => shows(app, &window),
+        };
         let keys = if shows.is_empty() { keys.to_string() } else { format!("{keys} · {shows}") };
         let line = part(area, 0, 0, area.width, 1);
         rule(buf, line, &[(1, queries), (left, &keys)], app);
@@ -187,22 +200,28 @@ fn map(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, sheet: &Sheet
         put(buf, line, line.x + 1, line.y, &label, style);
         layout.hit(line, Hit::Query(query));
     }
-    let pixels = cache.pixels(app, sheet, &window);
-    Heat {
-        pixels: &pixels.weights,
-        tops: &pixels.tops,
-        window: &window,
-        scale: app.reading.scale,
-        signed: app.scored().is_some(),
-        threshold: app.reading.threshold,
-        causal: (kind == Kind::Decoder).then(|| (app.queries(), app.keys())),
-        cursor: (app.query(), app.key()),
-        theme,
+    if !layout.picture {
+        heat(app, &cache.pixels(app, sheet, &window), &window).draw(buf);
     }
-    .draw(buf);
     layout.hit(window.area, Hit::Map);
     layout.page = window.rows.len();
     layout.window = Some(window);
+}
+
+/// The map under a window, ready to be drawn.
+pub fn heat<'a>(app: &'a App, pixels: &'a Pixels, window: &'a Window) -> Heat<'a> {
+    let causal = app.place.head.kind() == Kind::Decoder;
+    Heat {
+        pixels: &pixels.weights,
+        tops: &pixels.tops,
+        window,
+        scale: app.reading.scale,
+        signed: app.scored().is_some(),
+        threshold: app.reading.threshold,
+        causal: causal.then(|| (app.queries(), app.keys())),
+        cursor: (app.query(), app.key()),
+        theme: &app.theme,
+    }
 }
 
 fn layout_window(app: &App) -> Option<&Window> {

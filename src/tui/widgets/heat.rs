@@ -61,6 +61,11 @@ impl Heat<'_> {
         }
     }
 
+    /// How full a pixel is, `0..=1`; `None` where its keys are masked.
+    pub fn level_at(&self, row: usize, col: usize) -> Option<f32> {
+        self.weight(row, col).map(|weight| self.level(row, weight))
+    }
+
     fn weight(&self, row: usize, col: usize) -> Option<f32> {
         if let Some((queries, keys)) = self.causal {
             let last = self.window.rows_of(row).end.saturating_sub(1);

@@ -1,0 +1,50 @@
+//! kitty's graphics protocol.
+
+use ratatui::layout::Rect;
+
+use crate::tui::base64::base64;
+
+/// The longest piece of a transmission, in letters of base64.
+const PIECE: usize = 4096;
+
+/// Deletes the picture, and its data. The terminal is told not to answer.
+pub const DELETE: &str = "\x1b_Ga=d,d=I,i=31,q=2\x1b\\";
+
+/// Shows a PNG file over the cells of an area, from the cursor on, in place of the one before.
+pub fn show(png: &[u8], area: Rect) -> String {
+    let data = base64(png);
+    let mut out = String::with_capacity(data.len() + data.len() / PIECE * 16 + 128);
+    let mut rest = data.as_str();
+    let mut head = format!("a=T,f=100,i=31,p=1,q=2,C=1,c={},r={},", area.width, area.height);
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(PIECE.min(rest.len()));
+        out.push_str(&format!("\x1b_G{head}m={};{piece}\x1b\\", u8::from(!after.is_empty())));
+        head = "q=2,".into();
+        rest = after;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_piece_is_the_last() {
+        let shown = show(b"foobar", Rect::new(3, 4, 20, 10));
+        assert_eq!(shown, "\x1b_Ga=T,f=100,i=31,p=1,q=2,C=1,c=20,r=10,m=0;Zm9vYmFy\x1b\\");
+    }
+
+    #[test]
+    fn pieces_make_up_the_file() {
+        let file: Vec<u8> = (0..7000u32).map(|at| (at * at % 251) as u8).collect();
+        let shown = show(&file, Rect::new(0, 0, 1, 1));
+        let pieces: Vec<&str> = shown.split_terminator("\x1b\\").collect();
+        let (heads, data): (Vec<&str>, Vec<&str>) =
+            pieces.iter().filter_map(|piece| piece.split_once(';')).unzip();
+        assert_eq!(heads[1..], ["\x1b_Gq=2,m=1", "\x1b_Gq=2,m=0"]);
+        assert!(heads[0].starts_with("\x1b_Ga=T,") && heads[0].ends_with(",m=1"));
+        assert_eq!(data.iter().map(|piece| piece.len()).collect::<Vec<_>>(), [4096, 4096, 1144]);
+        assert_eq!(data.concat(), base64(&file));
+    }
+}

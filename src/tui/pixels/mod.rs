@@ -1,0 +1,198 @@
+//! True pixels, for maps whose weights are smaller than a cell of the terminal, where it takes pictures.
+
+mod kitty;
+pub mod paint;
+mod sixel;
+
+pub use kitty::DELETE;
+
+use ratatui::layout::Rect;
+
+use super::base64::base64;
+use crate::config::Pixels as Choice;
+
+/// A way to send a picture to a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// kitty's graphics protocol: pictures lie over the text and are deleted by number.
+    /// <https://sw.kovidgoyal.net/kitty/graphics-protocol/>
+    Kitty,
+    /// iTerm2's inline images: pictures are written into the text.
+    /// <https://iterm2.com/documentation-images.html>
+    Iterm2,
+    /// DEC's sixel graphics: as iTerm2's, but counted in pixels instead of cells.
+    /// <https://vt100.net/docs/vt3xx-gp/chapter14.html>
+    Sixel,
+}
+
+impl Protocol {
+    /// The protocol that the environment tells of, and whether the terminal is to be asked for others. A
+    /// multiplexer passes pictures on to nobody, and an old console prints the question.
+    pub fn detect(var: impl Fn(&str) -> Option<String>) -> (Option<Self>, bool) {
+        let set = |name: &str| var(name).is_some_and(|value| !value.is_empty());
+        let term = var("TERM").unwrap_or_default();
+        if set("TMUX")
+            || set("STY")
+            || set("ZELLIJ")
+            || term.starts_with("screen")
+            || term.starts_with("tmux")
+        {
+            return (None, false);
+        }
+        let program = var("TERM_PROGRAM").unwrap_or_default();
+        let iterm2 = matches!(program.as_str(), "iTerm.app" | "WezTerm")
+            || var("LC_TERMINAL").is_some_and(|name| name == "iTerm2");
+        (iterm2.then_some(Self::Iterm2), !iterm2 && program != "Apple_Terminal")
+    }
+}
+
+/// Whether maps are pictures, and which.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Pixels {
+    /// What the user wants.
+    pub choice: Choice,
+    /// What the terminal takes, as far as it is known.
+    pub takes: Option<Protocol>,
+    /// Width and height of a cell of the terminal in pixels, where known.
+    pub cell: Option<(u16, u16)>,
+    /// Switched off for now.
+    pub paused: bool,
+}
+
+impl Pixels {
+    /// The protocol in use; `None`: maps are drawn with cells.
+    pub fn protocol(&self) -> Option<Protocol> {
+        let protocol = match self.choice {
+            Choice::Off => None,
+            Choice::Auto => self.takes,
+            Choice::Kitty => Some(Protocol::Kitty),
+            Choice::Iterm2 => Some(Protocol::Iterm2),
+            Choice::Sixel => Some(Protocol::Sixel),
+        };
+        // a sixel picture of the wrong size would lie over its neighbours
+        protocol.filter(|&protocol| !self.paused && (protocol != Protocol::Sixel || self.cell.is_some()))
+    }
+
+    /// Width and height of a cell; where unknown, those of an old console, which terminals stretch.
+    pub fn cell(&self) -> (usize, usize) {
+        let (width, height) = self.cell.unwrap_or((8, 16));
+        (usize::from(width.max(1)), usize::from(height.max(1)))
+    }
+}
+
+/// A picture with few colours.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Picture {
+    /// Pixels of a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Indices into the palette, `[height, width]`; 0 is transparent.
+    pub pixels: Vec<u8>,
+    /// Red, green and blue. The first is not seen.
+    pub palette: Vec<[u8; 3]>,
+}
+
+impl Picture {
+    /// The picture as a PNG file with a palette.
+    pub fn png(&self) -> Result<Vec<u8>, png::EncodingError> {
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, self.width as u32, self.height as u32);
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_palette(self.palette.concat());
+        encoder.set_trns(vec![0u8]);
+        encoder.set_compression(png::Compression::Fast);
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&self.pixels)?;
+        writer.finish()?;
+        Ok(file)
+    }
+}
+
+/// What shows a picture over exactly the cells of `area` and leaves the cursor where it was.
+pub fn show(protocol: Protocol, picture: &Picture, area: Rect) -> Result<String, png::EncodingError> {
+    let at = format!("\x1b7\x1b[{};{}H", area.y + 1, area.x + 1);
+    let shown = match protocol {
+        Protocol::Kitty => at + &kitty::show(&picture.png()?, area),
+        Protocol::Iterm2 => erase(area) + &at + &inline(&picture.png()?, area),
+        Protocol::Sixel => erase(area) + &at + &sixel::encode(picture),
+    };
+    Ok(shown + "\x1b8")
+}
+
+/// Empties the cells of an area, so that an earlier picture does not show through this one.
+fn erase(area: Rect) -> String {
+    let rows = (area.y..area.bottom()).map(|y| format!("\x1b[{};{}H\x1b[{}X", y + 1, area.x + 1, area.width));
+    format!("\x1b7\x1b[0m{}\x1b8", rows.collect::<String>())
+}
+
+fn inline(png: &[u8], area: Rect) -> String {
+    let (size, data) = (png.len(), base64(png));
+    format!(
+        "\x1b]1337;File=inline=1;size={size};width={};height={};preserveAspectRatio=0;doNotMoveCursor=1:{data}\x07",
+        area.width, area.height
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub fn picture(width: usize, height: usize) -> Picture {
+        let pixels = (0..width * height).map(|at| (at * at / 5 % 4) as u8).collect();
+        Picture { width, height, pixels, palette: vec![[0, 0, 0], [255, 0, 51], [0, 102, 0], [51, 51, 255]] }
+    }
+
+    #[test]
+    fn a_png_decodes_to_its_pixels() {
+        let picture = picture(7, 5);
+        let mut reader = png::Decoder::new(std::io::Cursor::new(picture.png().unwrap())).read_info().unwrap();
+        let mut pixels = vec![0; 35];
+        reader.next_frame(&mut pixels).unwrap();
+        assert_eq!(pixels, picture.pixels);
+        assert_eq!(reader.info().palette.as_deref(), Some(picture.palette.concat().as_slice()));
+        assert_eq!(reader.info().trns.as_deref(), Some(&[0u8][..]));
+    }
+
+    #[test]
+    fn an_inline_image_takes_its_cells() {
+        let area = Rect::new(4, 2, 3, 2);
+        let shown = show(Protocol::Iterm2, &picture(7, 5), area).unwrap();
+        let png = picture(7, 5).png().unwrap();
+        let wanted = format!(
+            "\x1b7\x1b[0m\x1b[3;5H\x1b[3X\x1b[4;5H\x1b[3X\x1b8\x1b7\x1b[3;5H\x1b]1337;File=inline=1;size={};\
+             width=3;height=2;preserveAspectRatio=0;doNotMoveCursor=1:{}\x07\x1b8",
+            png.len(),
+            base64(&png)
+        );
+        assert_eq!(shown, wanted);
+    }
+
+    #[test]
+    fn the_environment_tells_what_it_can() {
+        let of = |set: &[(&str, &str)]| {
+            let set: Vec<(String, String)> =
+                set.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+            Protocol::detect(move |name| set.iter().find(|(k, _)| k == name).map(|(_, v)| v.clone()))
+        };
+        assert_eq!(of(&[("TERM", "xterm-kitty")]), (None, true));
+        assert_eq!(of(&[("TERM_PROGRAM", "WezTerm")]), (Some(Protocol::Iterm2), false));
+        assert_eq!(of(&[("LC_TERMINAL", "iTerm2")]), (Some(Protocol::Iterm2), false));
+        assert_eq!(of(&[("LC_TERMINAL", "iTerm2"), ("TMUX", "/tmp/x")]), (None, false));
+        assert_eq!(of(&[("TERM", "screen-256color")]), (None, false));
+        assert_eq!(of(&[("TERM_PROGRAM", "Apple_Terminal")]), (None, false));
+    }
+
+    #[test]
+    fn the_choice_wins_over_what_the_terminal_takes() {
+        let auto = Pixels { takes: Some(Protocol::Sixel), ..Pixels::default() };
+        assert_eq!(auto.protocol(), None, "the size of a cell is not known");
+        let auto = Pixels { cell: Some((9, 18)), ..auto };
+        assert_eq!(auto.protocol(), Some(Protocol::Sixel));
+        assert_eq!(Pixels { choice: Choice::Off, ..auto }.protocol(), None);
+        assert_eq!(Pixels { choice: Choice::Kitty, ..auto }.protocol(), Some(Protocol::Kitty));
+        assert_eq!(Pixels { paused: true, ..auto }.protocol(), None);
+        assert_eq!(Pixels::default().protocol(), None);
+    }
+}
