@@ -37,7 +37,7 @@ impl Key {
             cell: app.pixels.cell(),
             window: window.clone(),
             cursor: (app.query(), app.key()),
-            reading: app.reading.clone(),
+            reading: app.reading,
             theme: app.theme.clone(),
             sheet: sheet_key(app),
         }
