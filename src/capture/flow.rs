@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use super::{Capture, MapStore, SiteMaps};
+use super::{Capture, SiteMaps};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::nn::Measured;
@@ -89,7 +89,7 @@ impl Capture {
         if self.weights == Weights::Values {
             return Ok(self.clone());
         }
-        let mut maps = MapStore::default();
+        let mut maps = self.maps.like();
         for (site, site_maps) in self.maps.sites() {
             let norms = &self.flow(site)?.norms;
             let [heads, queries, keys] = site_maps.shape();

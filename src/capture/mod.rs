@@ -5,6 +5,7 @@ mod compact;
 mod file;
 mod flow;
 mod npz;
+mod recomputed;
 mod recorder;
 mod scores;
 mod soft;
@@ -108,6 +109,14 @@ impl Capture {
     /// [`Error::NoSuchHead`], naming what there is.
     pub fn map(&self, head: Head) -> Result<Matrix> {
         self.maps.map(head).ok_or_else(|| Error::NoSuchHead(self.why_not(head)))
+    }
+
+    /// Whether a head is there, without its map.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchHead`], naming what there is.
+    pub fn check(&self, head: Head) -> Result<()> {
+        if head.head < self.heads(head.site) { Ok(()) } else { Err(Error::NoSuchHead(self.why_not(head))) }
     }
 
     /// The tokens of a kind's queries: source tokens, or what the decoder is fed.

@@ -91,6 +91,12 @@ impl Recorder {
         Self { silencer, ..Self::default() }
     }
 
+    /// Keeps at most so many bytes of maps ([`MapStore::within`]); what does not fit is computed when it is
+    /// looked at.
+    pub fn within(self, memory: Option<usize>) -> Self {
+        Self { maps: MapStore::within(memory), ..self }
+    }
+
     /// Whether to measure values and contributions, too: a second look at every weight.
     pub fn with_values(self, values: bool) -> Self {
         Self { values, ..self }
@@ -133,7 +139,7 @@ impl Hook for Recorder {
     }
 
     fn prefers_recipe(&self, _: Site, shape: [usize; 3], bytes: usize) -> bool {
-        self.scores || SiteMaps::better_as_recipe(shape, bytes)
+        self.scores || self.maps.prefers_recipe(shape, bytes)
     }
 
     fn recipe(&mut self, site: Site, recipe: Recipe) -> Result<()> {

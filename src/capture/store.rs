@@ -4,15 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::recomputed::{Recomputed, default_budget};
 use crate::matrix::Matrix;
 use crate::nn::Recipe;
 use crate::site::{Head, Kind, Site};
 
 /// Up to this many bytes a site's maps are kept whole: so little is not worth computing again.
 const KEPT_WHOLE: usize = 16 << 20;
-
-/// Bytes of recomputed heads kept where nobody says: a quarter of the memory that is free, at most this.
-const RECOMPUTED: usize = 1 << 30;
 
 /// The maps of one site.
 #[derive(Clone, Debug)]
@@ -46,10 +44,12 @@ impl SiteMaps {
         Self { heads, queries, keys, kept: Kept::Recipe(Arc::new(recipe)) }
     }
 
-    /// Whether maps `[heads, queries, keys]` are better kept as a recipe of so many bytes.
-    pub fn better_as_recipe([heads, queries, keys]: [usize; 3], bytes: usize) -> bool {
-        let whole = heads.saturating_mul(queries).saturating_mul(keys).saturating_mul(4);
-        whole > KEPT_WHOLE && bytes < whole
+    /// Bytes of the maps that are kept whole.
+    fn held(&self) -> usize {
+        match &self.kept {
+            Kept::Maps(data) => 4 * data.len(),
+            Kept::Recipe(_) => 0,
+        }
     }
 
     /// `[heads, queries, keys]`.
@@ -89,18 +89,69 @@ impl SiteMaps {
     }
 }
 
-/// Every site's maps.
-#[derive(Clone, Debug, Default)]
+/// Every site's maps, within a budget: bytes of maps that could be computed again, kept whole or recomputed.
+/// Maps that follow from nothing (of a file, or where attention was interfered with) are kept in any case, and
+/// what they follow from is not counted: it grows with the length of the text alone.
+#[derive(Clone, Debug)]
 pub struct MapStore {
     sites: BTreeMap<Site, SiteMaps>,
+    budget: usize,
     recomputed: Arc<Mutex<Recomputed>>,
 }
 
+impl Default for MapStore {
+    fn default() -> Self {
+        Self::within(None)
+    }
+}
+
 impl MapStore {
+    /// An empty store that keeps at most so many bytes; `None`: as many as the machine can spare.
+    pub fn within(budget: Option<usize>) -> Self {
+        let budget = budget.unwrap_or_else(default_budget);
+        Self { sites: BTreeMap::new(), budget, recomputed: Arc::new(Mutex::new(Recomputed::new(budget))) }
+    }
+
+    /// An empty store with the budget of this one.
+    pub fn like(&self) -> Self {
+        Self::within(Some(self.budget))
+    }
+
+    /// Sets the budget, as in [`MapStore::within`]. Maps that are kept whole stay.
+    pub fn limit(&mut self, budget: Option<usize>) {
+        self.budget = budget.unwrap_or_else(default_budget);
+        self.forget();
+    }
+
     /// Adds or replaces the maps of a site.
     pub fn insert(&mut self, site: Site, maps: SiteMaps) {
-        self.recomputed = Arc::default();
         self.sites.insert(site, maps);
+        self.forget();
+    }
+
+    /// Drops what was recomputed; what whole maps leave of the budget is for what will be.
+    fn forget(&mut self) {
+        let left = self.budget.saturating_sub(self.whole());
+        self.recomputed = Arc::new(Mutex::new(Recomputed::new(left)));
+    }
+
+    /// Bytes of the maps that are kept whole.
+    fn whole(&self) -> usize {
+        self.sites.values().map(SiteMaps::held).sum()
+    }
+
+    /// Bytes of maps in memory: those kept whole and those recomputed.
+    pub fn held(&self) -> usize {
+        self.whole() + self.recomputed.lock().unwrap_or_else(PoisonError::into_inner).held()
+    }
+
+    /// Whether the next site's maps `[heads, queries, keys]` are better kept as a recipe of so many bytes: they
+    /// are large, or too much of the budget is taken.
+    pub fn prefers_recipe(&self, [heads, queries, keys]: [usize; 3], bytes: usize) -> bool {
+        let maps = heads.saturating_mul(queries).saturating_mul(keys).saturating_mul(4);
+        // A quarter is left for heads that are recomputed.
+        let room = (self.budget - self.budget / 4).saturating_sub(self.whole());
+        maps > room || (maps > KEPT_WHOLE && bytes < maps)
     }
 
     /// The maps of a site.
@@ -138,52 +189,6 @@ impl MapStore {
         recomputed().put(head, map.clone());
         Some(map)
     }
-}
-
-/// Maps that were computed again, those looked at last.
-#[derive(Debug)]
-struct Recomputed {
-    budget: usize,
-    clock: u64,
-    maps: BTreeMap<Head, (u64, Matrix)>,
-}
-
-impl Default for Recomputed {
-    fn default() -> Self {
-        Self { budget: RECOMPUTED.min(free_memory() / 4), clock: 0, maps: BTreeMap::new() }
-    }
-}
-
-impl Recomputed {
-    fn get(&mut self, head: Head) -> Option<Matrix> {
-        self.clock += 1;
-        let (used, map) = self.maps.get_mut(&head)?;
-        *used = self.clock;
-        Some(map.clone())
-    }
-
-    fn put(&mut self, head: Head, map: Matrix) {
-        let bytes = |map: &Matrix| 4 * map.rows() * map.cols();
-        if bytes(&map) > self.budget {
-            return;
-        }
-        self.clock += 1;
-        self.maps.insert(head, (self.clock, map));
-        while self.maps.values().map(|(_, map)| bytes(map)).sum::<usize>() > self.budget {
-            let oldest = self.maps.iter().min_by_key(|(_, (used, _))| *used).map(|(head, _)| *head);
-            let Some(oldest) = oldest else { break };
-            self.maps.remove(&oldest);
-        }
-    }
-}
-
-/// Bytes of memory that the system can give; all that may be wished for where it does not tell.
-fn free_memory() -> usize {
-    let told = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-        line.trim().trim_end_matches("kB").trim().parse::<usize>().ok()
-    });
-    told.map_or(usize::MAX, |kib| kib.saturating_mul(1024))
 }
 
 #[cfg(test)]
@@ -227,18 +232,36 @@ mod tests {
     }
 
     #[test]
-    fn what_was_looked_at_longest_ago_goes_first() {
-        let mut recomputed = Recomputed { budget: 2 * 16, clock: 0, maps: BTreeMap::new() };
-        let head = |number| Site::new(Kind::Cross, 0).head(number);
-        for number in 0..2 {
-            recomputed.put(head(number), Matrix::new(2, 2, vec![number as f32; 4]));
+    fn maps_stay_within_the_budget_and_are_the_same() {
+        let whole = 3 * 40 * 40 * 4;
+        let mut large = MapStore::within(Some(1 << 30));
+        let mut none = MapStore::within(Some(0));
+        let mut one = MapStore::within(Some(2 * whole));
+        for store in [&mut large, &mut none, &mut one] {
+            for layer in 0..3 {
+                let made = SiteMaps::of(recipe());
+                let maps = if store.prefers_recipe(made.shape(), recipe().bytes()) {
+                    made
+                } else {
+                    SiteMaps::new(3, 40, 40, made.data())
+                };
+                store.insert(Site::new(Kind::Decoder, layer), maps);
+            }
         }
-        assert!(recomputed.get(head(0)).is_some());
-        recomputed.put(head(2), Matrix::new(2, 2, vec![2.0; 4]));
-        assert!(recomputed.get(head(1)).is_none());
-        assert_eq!(recomputed.get(head(0)).unwrap().as_slice(), [0.0; 4]);
-        recomputed.put(head(3), Matrix::new(3, 3, vec![3.0; 9]));
-        assert!(recomputed.get(head(3)).is_none() && recomputed.get(head(2)).is_some());
+        let kept = |store: &MapStore| store.sites().filter(|(_, maps)| maps.recipe().is_none()).count();
+        assert_eq!([&large, &one, &none].map(kept), [3, 1, 0]);
+        for layer in 0..3 {
+            for head in (0..3).map(|head| Site::new(Kind::Decoder, layer).head(head)) {
+                let map = large.map(head).unwrap();
+                for (store, budget) in [(&one, 2 * whole), (&none, 0)] {
+                    assert_eq!(store.map(head).unwrap().as_slice(), map.as_slice(), "{head}");
+                    assert!(store.held() <= budget, "{} of {budget} bytes", store.held());
+                }
+            }
+        }
+        assert_eq!((large.held(), one.held(), none.held()), (3 * whole, 2 * whole, 0));
+        large.limit(Some(whole / 2));
+        assert!(large.map(Site::new(Kind::Decoder, 1).head(0)).is_some(), "nothing is refused");
     }
 
     #[test]

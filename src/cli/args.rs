@@ -134,6 +134,10 @@ pub struct Open {
     /// Threads of the engine [default: physical cores].
     #[arg(long, value_name = "N", help_heading = "Model", value_parser = count)]
     pub threads: Option<usize>,
+    /// Memory for maps, in bytes or as 512M or 2G; what does not fit is computed when it is looked at
+    /// [default: a quarter of what is free, at most 1G].
+    #[arg(long, value_name = "SIZE", help_heading = "Model", value_parser = crate::config::bytes)]
+    pub memory: Option<usize>,
     /// Print where the time went, as one line of JSON on standard error.
     #[arg(long, help_heading = "Model")]
     pub timings: bool,
@@ -204,6 +208,7 @@ impl Open {
         let settings = Settings::load(Overrides {
             device: self.device.map(|device| device.name().into()),
             threads: self.threads,
+            memory: self.memory,
             offline: self.offline.then_some(true),
             ..Overrides::default()
         })?;
@@ -217,6 +222,7 @@ impl Open {
                 _ => Device::Cpu,
             },
             threads: settings.threads,
+            memory: settings.memory,
         })
     }
 }

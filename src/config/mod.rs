@@ -20,10 +20,11 @@ pub const DEVICES: [&str; 3] = ["cpu", "cuda", "metal"];
 
 /// The keys of the settings file, each with what it sets. A key's variable is `ATTN_TUI_` and its name in capitals
 /// with `_` for `-`; the keys of `[keys]` have none.
-pub const KEYS: [(&str, &str); 14] = [
+pub const KEYS: [(&str, &str); 15] = [
     ("model", "what opens without a MODEL argument: demo, a folder or a hub id"),
     ("device", "where models run: cpu, cuda or metal"),
     ("threads", "threads of the engine"),
+    ("memory", "memory for maps, in bytes or as 512M or 2G"),
     ("offline", "never touch the network"),
     ("beams", "beams of the search, instead of the model's own number"),
     ("max-new-tokens", "longest generated text in tokens"),
@@ -72,6 +73,7 @@ pub struct Overrides {
     pub model: Option<String>,
     pub device: Option<String>,
     pub threads: Option<usize>,
+    pub memory: Option<usize>,
     pub offline: Option<bool>,
     pub beams: Option<usize>,
     pub max_new_tokens: Option<usize>,
@@ -91,6 +93,8 @@ pub struct Settings {
     pub device: String,
     /// Threads of the engine; `None`: as many as the machine has cores.
     pub threads: Option<usize>,
+    /// Bytes of maps that are kept at most; `None`: as many as the machine can spare.
+    pub memory: Option<usize>,
     /// Never touch the network.
     pub offline: bool,
     /// Beams of the search; `None`: the model's own number.
@@ -141,6 +145,7 @@ impl Settings {
             model: layers.pick("model", command.model, text)?.unwrap_or_else(|| "demo".into()),
             device: layers.pick("device", command.device, device)?.unwrap_or_else(|| "cpu".into()),
             threads: layers.pick("threads", command.threads, count)?,
+            memory: layers.pick("memory", command.memory, size)?,
             offline: layers.pick("offline", command.offline, truth)?.unwrap_or(false),
             beams: layers.pick("beams", command.beams, count)?,
             max_new_tokens: layers.pick("max-new-tokens", command.max_new_tokens, count)?,
@@ -243,6 +248,39 @@ fn count(value: &Value) -> std::result::Result<usize, String> {
     number.filter(|number| *number > 0).ok_or_else(|| format!("{value} is not a whole number from 1"))
 }
 
+/// Bytes, told as a number, or with K, M, G or T for powers of 1024 (`512M`, `1.5G`, `2GiB`).
+///
+/// # Errors
+/// What is accepted, where the text is something else.
+pub fn bytes(text: &str) -> std::result::Result<usize, String> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = unit.trim().to_ascii_uppercase();
+    let power = match unit.strip_suffix("IB").or(unit.strip_suffix('B')).unwrap_or(&unit) {
+        "" => Some(0),
+        "K" => Some(1),
+        "M" => Some(2),
+        "G" => Some(3),
+        "T" => Some(4),
+        _ => None,
+    };
+    let size = power.zip(number.parse::<f64>().ok()).map(|(power, number)| number * 1024f64.powi(power));
+    match size {
+        // Beyond this, numbers would not be whole.
+        Some(size) if size < 2f64.powi(52) => Ok(size as usize),
+        _ => Err("a size is needed: bytes, or a number with K, M, G or T, such as 512M or 2G".into()),
+    }
+}
+
+fn size(value: &Value) -> std::result::Result<usize, String> {
+    match value {
+        Value::Integer(number) => bytes(&number.to_string()),
+        Value::String(text) => bytes(text),
+        _ => bytes(""),
+    }
+}
+
 fn truth(value: &Value) -> std::result::Result<bool, String> {
     let word = match value {
         Value::Boolean(truth) => return Ok(*truth),
@@ -340,6 +378,29 @@ mod tests {
             error.contains("setting 'thread'") && error.ends_with("no such setting; did you mean 'threads'?")
         );
         assert!(of(&[], "threads = = 2").contains("config.toml"), "not TOML");
+    }
+
+    #[test]
+    fn sizes_are_bytes_or_have_a_unit() {
+        for (text, size) in [
+            ("0", 0),
+            ("4096", 4096),
+            ("512M", 512 << 20),
+            ("1.5g", 3 << 29),
+            ("2 GiB", 2 << 30),
+            ("7kb", 7 << 10),
+        ] {
+            assert_eq!(bytes(text), Ok(size), "{text}");
+        }
+        for text in ["", "M", "-1", "2X", "many", "1e9G", "inf", "9999999T", "1.2.3"] {
+            let why = bytes(text).unwrap_err();
+            assert!(why.contains("512M or 2G"), "{text}: {why}");
+        }
+        let settings = merge(Overrides::default(), &[("ATTN_TUI_MEMORY", "2G")], "memory = 100").unwrap();
+        assert_eq!(settings.memory, Some(2 << 30));
+        assert_eq!(merge(Overrides::default(), &[], "memory = 100").unwrap().memory, Some(100));
+        let error = merge(Overrides::default(), &[], "memory = \"lots\"").unwrap_err().to_string();
+        assert!(error.starts_with("setting 'memory' in ") && error.contains("512M"), "{error}");
     }
 
     #[test]

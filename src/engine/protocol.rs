@@ -33,6 +33,9 @@ pub struct OpenOptions {
     pub device: Device,
     /// Threads of the engine; `None`: the machine's physical cores.
     pub threads: Option<usize>,
+    /// Bytes of maps that a capture keeps at most; `None`: as many as the machine can spare. What does not fit
+    /// is computed when it is looked at.
+    pub memory: Option<usize>,
 }
 
 /// One run of an opened model.

@@ -37,6 +37,7 @@ pub struct Session {
     tokenizer: Tokenizer,
     settings: Settings,
     threads: usize,
+    memory: Option<usize>,
 }
 
 /// Opens a MODEL argument, fetching what is missing.
@@ -52,7 +53,11 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
     let hub_options = HubOptions { revision: options.revision.clone(), offline: options.offline };
     let accept = |config: &serde_json::Value| spec_of(&Config::new(config.clone())).map(|_| ());
     let files = match hub::locate_if(&options.model, &hub_options, &accept, watch)? {
-        Located::Capture(path) => return capture::read(&path).map(|c| Opened::Capture(Box::new(c))),
+        Located::Capture(path) => {
+            let mut capture = capture::read(&path)?;
+            capture.maps.limit(options.memory);
+            return Ok(Opened::Capture(Box::new(capture)));
+        }
         Located::Model(files) => files,
     };
     watch.check()?;
@@ -64,7 +69,8 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
     let generation = files.json("generation_config.json")?;
     let settings = Settings::read(generation.as_ref(), &config, model.spec())?;
     let info = info(&files.name, &model, &tokenizer, &config);
-    Ok(Opened::Model(Box::new(Session { info, model, tokenizer, settings, threads })))
+    let memory = options.memory;
+    Ok(Opened::Model(Box::new(Session { info, model, tokenizer, settings, threads, memory })))
 }
 
 impl Session {
@@ -116,8 +122,10 @@ impl Session {
         let source_ids: Vec<u32> = source.iter().map(|token| token.id).collect();
         timings.tokenize_ms = ms(start);
 
-        let recording =
-            || Recorder::new(Silencer::new(run.off.clone())).with_values(run.values).with_scores(run.scores);
+        let recording = || {
+            let silencer = Silencer::new(run.off.clone());
+            Recorder::new(silencer).within(self.memory).with_values(run.values).with_scores(run.scores)
+        };
         let mut recorder = recording();
         let start = Instant::now();
         let encoded = self.encode(&source_ids, &mut recorder, watch)?;

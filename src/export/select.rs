@@ -1,6 +1,6 @@
 //! Which heads of a capture are meant.
 
-use crate::capture::{Capture, MapStore};
+use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::site::{Head, Kind, Site};
 
@@ -49,7 +49,7 @@ impl Selection {
         let kind = self.one_kind(capture)?;
         let head = Head::new(kind, self.layer.unwrap_or(0), self.head.unwrap_or(0));
         // The capture's own message tells how many layers and heads there are.
-        capture.map(head).map(|_| head)
+        capture.check(head).map(|()| head)
     }
 
     /// The capture with the chosen sites alone. A capture file holds whole sites.
@@ -61,7 +61,7 @@ impl Selection {
             return Err(Error::Usage("a capture file holds whole layers: leave --head out".into()));
         }
         let chosen = self.heads(capture)?;
-        let mut maps = MapStore::default();
+        let mut maps = capture.maps.like();
         for (site, map) in capture.maps.sites().filter(|(site, _)| chosen.contains(&site.head(0))) {
             maps.insert(site, map.clone());
         }
@@ -73,9 +73,9 @@ impl Selection {
     fn nothing(&self, capture: &Capture) -> Error {
         let kind = self.kind.or_else(|| capture.kinds().last().copied()).unwrap_or(Kind::Cross);
         let layer = self.layer.unwrap_or(0);
-        match capture.map(Head::new(kind, layer, self.head.unwrap_or(0))) {
+        match capture.check(Head::new(kind, layer, self.head.unwrap_or(0))) {
             Err(error) => error,
-            Ok(_) => Error::NoSuchHead(format!("there is no such head in {}", Site::new(kind, layer))),
+            Ok(()) => Error::NoSuchHead(format!("there is no such head in {}", Site::new(kind, layer))),
         }
     }
 }

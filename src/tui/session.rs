@@ -26,6 +26,7 @@ pub struct Saved {
     pub offline: bool,
     pub device: String,
     pub threads: Option<usize>,
+    pub memory: Option<usize>,
     pub source: Option<String>,
     pub target: Option<String>,
     pub src_lang: Option<String>,
@@ -102,6 +103,7 @@ impl Saved {
             offline: model.offline,
             device: named(&DEVICES, model.device),
             threads: model.threads,
+            memory: model.memory,
             source: app.info.as_ref().map(|_| run.source.clone()),
             target: run.target.clone(),
             src_lang: run.src_lang.clone(),
@@ -147,6 +149,7 @@ impl Saved {
             offline: self.offline,
             device: value_of(&DEVICES, &self.device).unwrap_or_default(),
             threads: self.threads,
+            memory: self.memory,
         }
     }
 

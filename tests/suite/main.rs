@@ -5,6 +5,7 @@ mod analysis;
 mod export;
 mod headless;
 mod hub;
+mod memory;
 mod parity;
 mod pixels;
 mod readme;

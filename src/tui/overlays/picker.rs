@@ -134,7 +134,7 @@ pub fn parse_head(app: &App, typed: &str) -> Option<Head> {
     let layer: usize = parts.next()?.parse().ok()?;
     let head: usize = parts.next().map_or(Some(0), |number| number.parse().ok())?;
     let head = Head::new(kind, layer, head);
-    (parts.next().is_none() && capture.map(head).is_ok()).then_some(head)
+    (parts.next().is_none() && capture.check(head).is_ok()).then_some(head)
 }
 
 fn tokens(app: &App, typed: &str) -> Vec<Item> {
