@@ -46,13 +46,23 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
+    /// The last tokens of some rows to the decoder's states, `[rows, 1, width]`.
+    fn states(&mut self, last: &[u32]) -> Result<Tensor> {
+        let cache = Some(&mut self.cache);
+        self.model.decode(last, last.len(), self.encoded, cache, self.hook, &mut |_| Ok(()))
+    }
+
     /// The last tokens of `batch` rows to their next-token logits, `[batch][vocabulary]`.
     fn logits(&mut self, last: &[u32]) -> Result<Vec<Vec<f32>>> {
-        let batch = last.len();
-        let cache = Some(&mut self.cache);
-        let states = self.model.decode(last, batch, self.encoded, cache, self.hook, &mut |_| Ok(()))?;
-        let logits = self.model.logits(&states)?;
-        Ok(logits.squeeze(1)?.to_vec2::<f32>()?)
+        let states = self.states(last)?;
+        Ok(self.model.logits(&states)?.squeeze(1)?.to_vec2::<f32>()?)
+    }
+
+    /// The last token of the one row to the next token's scores after `change`, exact for whichever token
+    /// could be the likeliest: [`Model::contenders`].
+    fn contenders(&mut self, last: u32, change: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
+        let states = self.states(&[last])?;
+        self.model.contenders(&states, change)
     }
 
     /// Makes row `i` of the cache what row `rows[i]` was.

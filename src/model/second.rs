@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::nn::{Beside, ContentBias, Hook, LayerCache, Look, Mask, Norm, Unseen};
 
 /// The second sequence's embeddings.
+#[derive(Clone)]
 pub(super) enum Second {
     /// Of learned tokens, `[1, count, width]`.
     Globals(Tensor),
@@ -15,6 +16,7 @@ pub(super) enum Second {
 }
 
 /// What a layer has for it.
+#[derive(Clone)]
 pub(super) enum SecondBlock {
     /// Normalisation of the learned tokens before self-attention.
     Globals(Norm),

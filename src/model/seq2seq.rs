@@ -1,5 +1,7 @@
 //! The one encoder-decoder Transformer, and what it shares with the recurrent network.
 
+use std::sync::{Arc, OnceLock};
+
 use candle_core::{Device, Tensor};
 
 use super::build::Builder;
@@ -11,7 +13,7 @@ use super::stack::{Source, Stack};
 use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
-use crate::nn::{Activation, Cache, Hook, Linear, Norm};
+use crate::nn::{Activation, Cache, Hook, Linear, Norm, Screen};
 use crate::progress::Watch;
 use crate::site::Kind;
 
@@ -37,6 +39,14 @@ pub(super) trait Network: Send + Sync {
     ) -> Result<Tensor>;
 
     fn logits(&self, states: &Tensor) -> Result<Tensor>;
+
+    fn contenders(&self, _states: &Tensor, _change: &dyn Fn(&mut [f32])) -> Result<Option<Vec<f32>>> {
+        Ok(None)
+    }
+
+    fn quantised(&self) -> Option<Box<dyn Network>> {
+        None
+    }
 }
 
 /// A loaded encoder-decoder. Running it changes nothing in it.
@@ -142,16 +152,37 @@ impl Model {
     pub fn logits(&self, states: &Tensor) -> Result<Tensor> {
         self.network.logits(states)
     }
+
+    /// The scores `[vocabulary]` that `change` makes of the logits of one position, for who wants the largest:
+    /// it and those near it are exact, others may be what `change` makes of minus infinity. Less of the weights
+    /// is read for it, where that pays. `change` must keep the order of any two values of the same token.
+    pub fn contenders(&self, states: &Tensor, change: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
+        if let Some(scores) = self.network.contenders(states, change)? {
+            return Ok(scores);
+        }
+        let mut scores = self.logits(states)?.flatten_all()?.to_vec1::<f32>()?;
+        change(&mut scores);
+        Ok(scores)
+    }
+
+    /// The same model with a decoder of 8-bit weights, for generating faster; `None` where it has none. What
+    /// both have in common is shared.
+    pub fn quantised(&self) -> Option<Self> {
+        let network = self.network.quantised()?;
+        Some(Self { spec: self.spec.clone(), network, parameters: self.parameters })
+    }
 }
 
 /// Two stacks of attention layers and a head.
 struct Transformer {
     spec: ModelSpec,
-    encoder: Stack,
+    encoder: Arc<Stack>,
     decoder: Stack,
     bridge: Option<Linear>,
     transform: Option<(Linear, Activation, Norm)>,
     head: Linear,
+    /// Of the head; made when it is first asked for.
+    screen: OnceLock<Option<Arc<Screen>>>,
 }
 
 impl Transformer {
@@ -176,7 +207,31 @@ impl Transformer {
         };
         let bridge =
             spec.bridge.map(|name| build.linear(name, spec.encoder.d_model, width, true)).transpose()?;
-        Ok(Self { spec: spec.clone(), encoder, decoder, bridge, transform, head: Linear::new(weight, bias) })
+        Ok(Self {
+            spec: spec.clone(),
+            encoder: Arc::new(encoder),
+            decoder,
+            bridge,
+            transform,
+            head: Linear::new(weight, bias),
+            screen: OnceLock::new(),
+        })
+    }
+
+    fn screen(&self) -> Option<&Arc<Screen>> {
+        self.screen.get_or_init(|| self.head.screen().map(Arc::new)).as_ref()
+    }
+
+    /// What the head reads of the decoder's states.
+    fn finish(&self, states: &Tensor) -> Result<Tensor> {
+        let mut states = states.clone();
+        if let Some((dense, activation, norm)) = &self.transform {
+            states = norm.forward(&activation.forward(&dense.forward(&states)?)?)?;
+        }
+        match self.spec.head.scale {
+            1.0 => Ok(states),
+            scale => Ok((states * scale)?),
+        }
     }
 }
 
@@ -211,17 +266,33 @@ impl Network for Transformer {
     }
 
     fn logits(&self, states: &Tensor) -> Result<Tensor> {
-        let mut states = states.clone();
-        if let Some((dense, activation, norm)) = &self.transform {
-            states = norm.forward(&activation.forward(&dense.forward(&states)?)?)?;
-        }
-        if self.spec.head.scale != 1.0 {
-            states = (states * self.spec.head.scale)?;
-        }
-        let logits = self.head.forward(&states)?;
+        let logits = self.head.forward(&self.finish(states)?)?;
         match self.spec.head.cap {
             Some(cap) => Ok(((logits / cap)?.tanh()? * cap)?),
             None => Ok(logits),
         }
+    }
+
+    fn contenders(&self, states: &Tensor, change: &dyn Fn(&mut [f32])) -> Result<Option<Vec<f32>>> {
+        match self.screen().filter(|_| self.spec.head.cap.is_none()) {
+            Some(screen) => screen.contenders(&self.finish(states)?, change).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn quantised(&self) -> Option<Box<dyn Network>> {
+        let head = match self.screen() {
+            Some(screen) => self.head.with_quick(screen),
+            None => self.head.quantised(),
+        };
+        Some(Box::new(Self {
+            spec: self.spec.clone(),
+            encoder: self.encoder.clone(),
+            decoder: self.decoder.quantised(),
+            bridge: self.bridge.clone(),
+            transform: self.transform.clone(),
+            head,
+            screen: self.screen.clone(),
+        }))
     }
 }

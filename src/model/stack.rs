@@ -13,12 +13,20 @@ use crate::nn::{
 use crate::site::{Kind, Site};
 
 /// A layer's feed-forward block, or the experts in its place.
+#[derive(Clone)]
 pub(super) enum Mixer {
     One(FeedForward),
     Some(Experts),
 }
 
 impl Mixer {
+    fn blocks(&mut self) -> &mut [FeedForward] {
+        match self {
+            Mixer::One(ffn) => std::slice::from_mut(ffn),
+            Mixer::Some(experts) => &mut experts.experts,
+        }
+    }
+
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         match self {
             Mixer::One(ffn) => ffn.forward(x),
@@ -28,11 +36,13 @@ impl Mixer {
 }
 
 /// A block's norms: before or after, or both.
+#[derive(Clone)]
 pub(super) struct Norms {
     pub norm: Norm,
     after: Option<Norm>,
 }
 
+#[derive(Clone)]
 pub(super) struct Block {
     pub own: Attention,
     pub own_norm: Norms,
@@ -47,6 +57,7 @@ pub(super) struct Block {
 }
 
 /// An encoder or a decoder.
+#[derive(Clone)]
 pub(super) struct Stack {
     kind: Kind,
     embedding: Embedding,
@@ -137,6 +148,26 @@ impl Stack {
             second: build.second_block(&layer, spec)?,
             prompts: [None, None],
         })
+    }
+
+    /// The same stack with the weights that every new token is multiplied with in 8 bits.
+    pub fn quantised(&self) -> Self {
+        let mut stack = self.clone();
+        for block in &mut stack.blocks {
+            let Attention { query, key, value, output, .. } = &mut block.own;
+            let mut maps = vec![query, key, value, output];
+            if let Some((cross, _)) = &mut block.cross {
+                // Keys and values of the source are computed once, for all of it.
+                maps.extend([&mut cross.query, &mut cross.output]);
+            }
+            for FeedForward { up, gate, down, .. } in block.ffn.blocks() {
+                maps.extend([up, down].into_iter().chain(gate));
+            }
+            for map in maps {
+                *map = map.quantised();
+            }
+        }
+        stack
     }
 
     /// Ids of `batch` equally long sequences, from position `past` on, to embeddings with positions.
@@ -405,13 +436,10 @@ impl Stack {
 
 /// Keys and values of all positions so far, of which `new` are the last.
 pub(super) fn remember(new: KeysValues, slot: Option<&mut LayerCache>) -> Result<KeysValues> {
-    let Some(slot) = slot else { return Ok(new) };
-    let all = match &slot.own {
-        Some(before) => before.append(&new)?,
-        None => new,
-    };
-    slot.own = Some(all.clone());
-    Ok(all)
+    match slot {
+        Some(slot) => slot.remember(&new),
+        None => Ok(new),
+    }
 }
 
 fn beside_prompt(prompt: &KeysValues) -> Result<Beside<'static>> {

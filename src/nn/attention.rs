@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use candle_core::{D, Tensor};
 
-use super::cpu::{on_cpu, values};
+use super::cpu::{on_cpu, rows, values};
 use super::kernels::attention::{self, Diagonals, Heads};
 use super::{BlockBias, Hook, Linear, Mask, Norm, Recipe, RelativeBias, Rotary, Visible};
 use crate::error::{Error, Result};
@@ -248,28 +248,22 @@ impl Attention {
             },
             beside: beside.map(BlockBias::kernel),
         };
-        let (q, k, v) = (queries.contiguous()?, kv.keys.contiguous()?, kv.values.contiguous()?);
-        let (q, k, v) = (values(&q)?, values(&k)?, values(&v)?);
+        let (q, k, v) = (compact(queries)?, compact(&kv.keys)?, compact(&kv.values)?);
+        let (q, k, v) = (rows(&q)?, rows(&k)?, rows(&v)?);
         let heads = |data, position| Heads { data, position, head: head_dim };
         let row = |row: usize, maps| {
-            let (own, seen) = (row * count * width, row * all * key_width);
-            let (k, v) = (&k[seen..seen + all * key_width], &v[seen..seen + all * key_width]);
-            kernel.run(
-                heads(&q[own..own + count * width], width),
-                heads(k, key_width),
-                heads(v, key_width),
-                maps,
-            )
+            let (q, k, v) = (q.at(row)?, k.at(row)?, v.at(row)?);
+            Ok::<_, Error>(kernel.run(heads(q, width), heads(k, key_width), heads(v, key_width), maps))
         };
         let shape = [self.heads, count, keys];
         // A table of what is visible may be as large as the maps.
         let recipe = (look.past == 0 && table.is_none()).then(|| {
             let bias = lines.as_ref().map_or(0, Vec::len) + beside.map_or(0, |beside| beside.lines.len());
-            4 * (q.len() + k.len() + bias)
+            4 * (count * width + all * key_width + bias)
         });
         let context = match hook {
-            None if batch == 1 => row(0, None),
-            None => (0..batch).flat_map(|at| row(at, None)).collect(),
+            None if batch == 1 => row(0, None)?,
+            None => (0..batch).map(|at| row(at, None)).collect::<Result<Vec<_>>>()?.concat(),
             Some(hook) if recipe.is_some_and(|bytes| hook.prefers_recipe(look.site, shape, bytes)) => {
                 let recipe = Recipe {
                     heads: self.heads,
@@ -282,15 +276,15 @@ impl Attention {
                     visible: visible.unwrap_or(Visible::All),
                     bias: lines.clone(),
                     beside: beside.cloned(),
-                    query: q.to_vec(),
-                    key: k.to_vec(),
+                    query: q.at(0)?.to_vec(),
+                    key: k.at(0)?.to_vec(),
                 };
                 hook.recipe(look.site, recipe)?;
-                row(0, None)
+                row(0, None)?
             }
             Some(hook) => {
                 let mut maps = Arc::<[f32]>::new_uninit_slice(self.heads * count * keys);
-                let context = row(0, Arc::get_mut(&mut maps));
+                let context = row(0, Arc::get_mut(&mut maps))?;
                 // SAFETY: nobody else holds the maps yet, so the kernel got them, and it writes all of them.
                 let maps = unsafe { maps.assume_init() };
                 hook.maps(look.site, shape, maps)?;
@@ -363,6 +357,14 @@ impl Attention {
             }
         };
         Ok(context.transpose(1, 2)?.reshape((batch, count, width))?)
+    }
+}
+
+/// `x` if the values of each row of its batch lie side by side, or a copy of which that is true.
+fn compact(x: &Tensor) -> Result<Tensor> {
+    match x.narrow(0, 0, 1)?.is_contiguous() {
+        true => Ok(x.clone()),
+        false => Ok(x.contiguous()?),
     }
 }
 

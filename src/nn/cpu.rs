@@ -30,6 +30,34 @@ pub(super) fn values(x: &Tensor) -> Result<Values<impl Deref<Target = Storage>>>
     }
 }
 
+/// The rows of a batch, the values of each side by side, the rows themselves at any distance.
+pub(super) struct Rows<Guard> {
+    storage: Guard,
+    first: usize,
+    stride: usize,
+    len: usize,
+}
+
+/// Reads the rows of `x`, float32 on the CPU, each of which must be contiguous.
+pub(super) fn rows(x: &Tensor) -> Result<Rows<impl Deref<Target = Storage>>> {
+    let stride = x.stride().first().copied().unwrap_or(0);
+    let (storage, layout) = x.storage_and_layout();
+    let (first, len) = (layout.start_offset(), layout.shape().dims().iter().skip(1).product());
+    Ok(Rows { storage, first, stride, len })
+}
+
+impl<Guard: Deref<Target = Storage>> Rows<Guard> {
+    /// The values of row `row`.
+    pub fn at(&self, row: usize) -> Result<&[f32]> {
+        let first = self.first + row * self.stride;
+        let slice = match &*self.storage {
+            Storage::Cpu(storage) => storage.as_slice::<f32>()?.get(first..first + self.len),
+            _ => None,
+        };
+        slice.ok_or_else(|| Error::Engine("a tensor's row is not float32 on the CPU".into()))
+    }
+}
+
 impl<Guard: Deref<Target = Storage>> Values<Guard> {
     fn slice(&self) -> Option<&[f32]> {
         match &*self.storage {

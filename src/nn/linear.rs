@@ -2,8 +2,11 @@
 
 use candle_core::Tensor;
 
-use super::{Activation, Weight};
+use super::{Activation, Screen, Weight};
 use crate::error::Result;
+
+/// Values of a weight that no second cache holds.
+const LARGE: usize = 1 << 20;
 
 /// `y = x Wᵀ + b`.
 #[derive(Clone, Debug)]
@@ -22,6 +25,27 @@ impl Linear {
     pub fn matrix(&self) -> Result<Tensor> {
         let (outputs, _) = self.weight.dims()?;
         self.weight.rows(&(0..outputs as u32).collect::<Vec<_>>())
+    }
+
+    /// The same map with its weight in 8 bits, where the kernels multiply with it.
+    pub fn quantised(&self) -> Self {
+        Self { weight: self.weight.quantised(), bias: self.bias.clone() }
+    }
+
+    /// The same map with the weight of `screen`, which must be of this map.
+    pub fn with_quick(&self, screen: &Screen) -> Self {
+        Self { weight: Weight::Quantised(screen.quick().clone()), bias: self.bias.clone() }
+    }
+
+    /// What finds the largest of its outputs sooner; `None` where the weight is so small that all of it is
+    /// read in no time, or where the kernels do not multiply with it.
+    pub fn screen(&self) -> Option<Screen> {
+        match &self.weight {
+            Weight::Packed(packed) if packed.outputs() * packed.inputs() >= LARGE => {
+                Some(Screen::new(packed.clone(), self.bias.clone()))
+            }
+            _ => None,
+        }
     }
 
     /// `[..., in]` to `[..., out]`.

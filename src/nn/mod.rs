@@ -23,13 +23,14 @@ mod position;
 mod recipe;
 mod relative_bias;
 mod rotary;
+mod screen;
 mod summaries;
 mod weight;
 
 pub use activation::Activation;
 pub use additive::AdditiveAttention;
 pub use attention::{Attention, Beside, KeysValues, Look};
-pub use cache::{Cache, LayerCache};
+pub use cache::{Cache, Grown, LayerCache};
 pub use content_bias::ContentBias;
 pub use embedding::Embedding;
 pub use experts::{Experts, Pair, Routing};
@@ -44,6 +45,7 @@ pub use position::{PositionTable, Sinusoid};
 pub use recipe::{BlockBias, Recipe, Visible};
 pub use relative_bias::RelativeBias;
 pub use rotary::Rotary;
+pub use screen::Screen;
 pub use summaries::{SideBias, Summaries};
 pub use weight::Weight;
 

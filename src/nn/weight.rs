@@ -6,7 +6,9 @@ use candle_core::{Device, Tensor};
 
 use super::Activation;
 use super::cpu::{on_cpu, values};
+use super::kernels::activation::Function;
 use super::kernels::gemm::{self, Packed};
+use super::kernels::int8::{self, Quantised};
 use crate::error::Result;
 
 /// A weight `[out, in]`. Cloning is free.
@@ -14,9 +16,14 @@ use crate::error::Result;
 pub enum Weight {
     /// Float32 on the CPU.
     Packed(Arc<Packed>),
+    /// The same in 8 bits.
+    Quantised(Arc<Quantised>),
     /// Anything else.
     Tensor(Tensor),
 }
+
+/// A product's row-major left side, bias and activation to what it gives.
+type Kernel<'a> = dyn Fn(&[f32], Option<&[f32]>, Option<Function>) -> Vec<f32> + 'a;
 
 impl From<Tensor> for Weight {
     fn from(tensor: Tensor) -> Self {
@@ -36,6 +43,7 @@ impl Weight {
     pub fn dims(&self) -> Result<(usize, usize)> {
         match self {
             Self::Packed(packed) => Ok((packed.outputs(), packed.inputs())),
+            Self::Quantised(weight) => Ok((weight.outputs(), weight.inputs())),
             Self::Tensor(tensor) => Ok(tensor.dims2()?),
         }
     }
@@ -43,7 +51,7 @@ impl Weight {
     /// Where it lies.
     pub fn device(&self) -> Device {
         match self {
-            Self::Packed(_) => Device::Cpu,
+            Self::Packed(_) | Self::Quantised(_) => Device::Cpu,
             Self::Tensor(tensor) => tensor.device().clone(),
         }
     }
@@ -60,14 +68,15 @@ impl Weight {
         shape.pop();
         let rows = shape.iter().product::<usize>();
         shape.push(outputs);
+        let on_slices = |shape: Vec<usize>, kernel: &Kernel| {
+            let x = x.contiguous()?;
+            let bias = bias.map(values).transpose()?;
+            let y = kernel(&values(&x)?, bias.as_deref(), activation.map(Activation::function));
+            Ok(Tensor::from_vec(y, shape, &Device::Cpu)?)
+        };
         match self {
-            Self::Packed(packed) => {
-                let x = x.reshape((rows, inputs))?.contiguous()?;
-                let bias = bias.map(values).transpose()?;
-                let function = activation.map(Activation::function);
-                let y = gemm::multiply(&values(&x)?, packed, bias.as_deref(), function);
-                Ok(Tensor::from_vec(y, shape, &Device::Cpu)?)
-            }
+            Self::Packed(weight) => on_slices(shape, &|x, bias, f| gemm::multiply(x, weight, bias, f)),
+            Self::Quantised(weight) => on_slices(shape, &|x, bias, f| int8::multiply(x, weight, bias, f)),
             Self::Tensor(weight) => {
                 let y = x.reshape((rows, inputs))?.matmul(&weight.t()?)?;
                 let y = match bias {
@@ -85,15 +94,22 @@ impl Weight {
 
     /// Rows of the weight, `[rows.len(), in]`. The rows must exist.
     pub fn rows(&self, rows: &[u32]) -> Result<Tensor> {
-        match self {
-            Self::Packed(packed) => {
-                let mut data = Vec::with_capacity(rows.len() * packed.inputs());
-                for &row in rows {
-                    data.extend(packed.row(row as usize));
-                }
-                Ok(Tensor::from_vec(data, (rows.len(), packed.inputs()), &Device::Cpu)?)
+        let data: Vec<f32> = match self {
+            Self::Packed(packed) => rows.iter().flat_map(|&row| packed.row(row as usize)).collect(),
+            Self::Quantised(weight) => rows.iter().flat_map(|&row| weight.row(row as usize)).collect(),
+            Self::Tensor(table) => {
+                return Ok(table.index_select(&Tensor::new(rows, table.device())?, 0)?);
             }
-            Self::Tensor(table) => Ok(table.index_select(&Tensor::new(rows, table.device())?, 0)?),
+        };
+        let (_, inputs) = self.dims()?;
+        Ok(Tensor::from_vec(data, (rows.len(), inputs), &Device::Cpu)?)
+    }
+
+    /// The same weight in 8 bits, where the kernels multiply with it.
+    pub fn quantised(&self) -> Self {
+        match self {
+            Self::Packed(packed) => Self::Quantised(Arc::new(Quantised::new(packed))),
+            other => other.clone(),
         }
     }
 }

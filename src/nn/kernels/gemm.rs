@@ -84,7 +84,7 @@ impl Packed {
         lines.chunks_exact(2).map(|pair| pair[column / 16].0[column % 16]).collect()
     }
 
-    fn panel(&self, panel: usize) -> *const f32 {
+    pub(super) fn panel(&self, panel: usize) -> *const f32 {
         self.lines[panel * self.inputs * (PANEL / 16)..].as_ptr().cast()
     }
 }

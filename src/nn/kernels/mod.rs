@@ -6,14 +6,16 @@
 pub mod activation;
 pub mod attention;
 pub mod gemm;
+pub mod int8;
 mod math;
+pub mod matvec;
 pub mod norm;
 pub mod simd;
 pub mod softmax;
 pub mod threads;
 
 #[cfg(test)]
-mod test {
+pub(super) mod test {
     /// Numbers in -1..1 that look random and are the same on every run.
     pub fn noise(len: usize, seed: u64) -> Vec<f32> {
         let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

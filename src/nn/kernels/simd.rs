@@ -141,6 +141,18 @@ pub(super) trait Simd: Copy + 'static {
     #[inline(always)]
     unsafe fn prefetch(_from: *const f32) {}
 
+    /// Whole numbers of 8 bits as values.
+    #[inline(always)]
+    unsafe fn load_i8(from: *const i8) -> Self::V {
+        unsafe {
+            let mut lanes = [0f32; 16];
+            for (i, lane) in lanes[..Self::LANES].iter_mut().enumerate() {
+                *lane = f32::from(*from.add(i));
+            }
+            Self::load(lanes.as_ptr())
+        }
+    }
+
     /// The first `len` values from memory, `fill` in the other lanes.
     #[inline(always)]
     unsafe fn load_part(from: *const f32, len: usize, fill: f32) -> Self::V {
@@ -334,6 +346,10 @@ mod x86 {
             unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
         }
         #[inline(always)]
+        unsafe fn load_i8(from: *const i8) -> Self::V {
+            unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast()))) }
+        }
+        #[inline(always)]
         unsafe fn load_part(from: *const f32, len: usize, fill: f32) -> Self::V {
             unsafe { _mm512_mask_loadu_ps(_mm512_set1_ps(fill), first(len), from) }
         }
@@ -425,6 +441,10 @@ mod x86 {
         unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V {
             unsafe { _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_NLT_UQ>(x, limit)) }
         }
+        #[inline(always)]
+        unsafe fn load_i8(from: *const i8) -> Self::V {
+            unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast()))) }
+        }
     }
 }
 
@@ -495,6 +515,14 @@ mod arm {
         #[inline(always)]
         unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V {
             unsafe { vbslq_f32(vcltq_f32(x, limit), vdupq_n_f32(0.0), a) }
+        }
+        #[inline(always)]
+        unsafe fn load_i8(from: *const i8) -> Self::V {
+            unsafe {
+                let bytes = u64::from(from.cast::<u32>().read_unaligned());
+                let words = vget_low_s16(vmovl_s8(vcreate_s8(bytes)));
+                vcvtq_f32_s32(vmovl_s16(words))
+            }
         }
     }
 }

@@ -19,6 +19,13 @@ pub fn each(tasks: usize, work: usize, task: impl Fn(usize) + Sync + Send) {
     }
 }
 
+/// [`each`] in a few runs of neighbouring numbers a thread: what lies side by side in memory is read front to
+/// back.
+pub(super) fn shares(tasks: usize, work: usize, task: impl Fn(usize) + Sync + Send) {
+    let run = tasks.div_ceil(4 * rayon::current_num_threads()).max(1);
+    each(tasks.div_ceil(run), work, |first| (first * run..tasks.min((first + 1) * run)).for_each(&task));
+}
+
 /// A pointer that several threads may write through, each to its own part.
 #[derive(Clone, Copy)]
 pub(super) struct Shared(pub *mut f32);

@@ -1,0 +1,72 @@
+//! Some outputs of a product of one row: for whoever knows beforehand which ones matter.
+
+use super::gemm::{PANEL, Packed, Product};
+use super::simd::dispatch;
+use super::threads;
+
+/// Values `wanted` (ascending) of `x Wᵀ + bias` for one row `x`: to the last bit those that
+/// [`super::gemm::multiply`] gives. Only the panels that hold them are read.
+///
+/// # Panics
+/// When the lengths do not fit, or an output is not there.
+pub fn some(x: &[f32], weight: &Packed, bias: Option<&[f32]>, wanted: &[usize]) -> Vec<f32> {
+    let (inputs, outputs) = (weight.inputs(), weight.outputs());
+    assert!(x.len() == inputs && bias.is_none_or(|bias| bias.len() == outputs));
+    assert!(wanted.iter().all(|&output| output < outputs));
+    let mut panels: Vec<usize> = wanted.iter().map(|output| output / PANEL).collect();
+    panels.dedup();
+    let fill = |out: threads::Shared| {
+        threads::each(panels.len(), panels.len() * inputs * PANEL, |task| {
+            let column = panels[task] * PANEL;
+            // SAFETY: every task writes its own part of the output; the rest are whole slices.
+            unsafe {
+                let out = out.at(task * PANEL);
+                std::ptr::write_bytes(out, 0, PANEL);
+                dispatch(Product {
+                    rows: 1,
+                    depth: inputs,
+                    columns: PANEL.min(outputs - column),
+                    x: x.as_ptr(),
+                    x_stride: inputs,
+                    panel: weight.panel(panels[task]),
+                    bias: bias.map_or(std::ptr::null(), |bias| bias.as_ptr().add(column)),
+                    activation: None,
+                    onto: false,
+                    out,
+                    out_stride: PANEL,
+                });
+            }
+        });
+    };
+    // SAFETY: the tasks cover all panels.
+    let values = unsafe { threads::filled(panels.len() * PANEL, fill) };
+    let mut panel = 0;
+    let value = |&output: &usize| {
+        while panels[panel] != output / PANEL {
+            panel += 1;
+        }
+        values[panel * PANEL + output % PANEL]
+    };
+    wanted.iter().map(value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::kernels::gemm::multiply;
+    use crate::nn::kernels::test::noise;
+
+    #[test]
+    fn some_outputs_are_those_of_the_whole_product() {
+        let (inputs, outputs) = (150, 300);
+        let (x, bias) = (noise(inputs, 1), noise(outputs, 2));
+        let weight = Packed::new(&noise(inputs * outputs, 3), outputs, inputs);
+        for bias in [None, Some(&bias[..])] {
+            let whole = multiply(&x, &weight, bias, None);
+            for wanted in [vec![], vec![0], vec![31, 32, 299], (0..outputs).collect()] {
+                let expected: Vec<f32> = wanted.iter().map(|&output: &usize| whole[output]).collect();
+                assert_eq!(some(&x, &weight, bias, &wanted), expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The likeliest of many outputs without all of the weight: a product with 8-bit weights says which ones could
+//! be it, and only those are computed exactly.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use super::cpu::values;
+use super::kernels::gemm::Packed;
+use super::kernels::int8::{self, Quantised};
+use super::kernels::matvec;
+use crate::error::Result;
+
+/// An affine map with a copy of its weight in 8 bits beside it.
+#[derive(Debug)]
+pub struct Screen {
+    exact: Arc<Packed>,
+    bias: Option<Tensor>,
+    quick: Arc<Quantised>,
+}
+
+impl Screen {
+    pub(super) fn new(exact: Arc<Packed>, bias: Option<Tensor>) -> Self {
+        let quick = Arc::new(Quantised::new(&exact));
+        Self { exact, bias, quick }
+    }
+
+    /// The weight in 8 bits.
+    pub(super) fn quick(&self) -> &Arc<Quantised> {
+        &self.quick
+    }
+
+    /// The outputs `[out]` for one row `x` `[..., in]`, with `change` applied to them: to the last bit what the
+    /// affine map gives for every output that could be the largest, minus infinity before the change for all
+    /// others. `change` must keep the order of any two values of the same output.
+    ///
+    /// The bounds are strict: the quantised weight is off by a vector of known length, so the product is off by
+    /// at most that times the length of `x`.
+    pub fn contenders(&self, x: &Tensor, change: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
+        let x = x.contiguous()?;
+        let x = values(&x)?;
+        let bias = self.bias.as_ref().map(values).transpose()?;
+        let norm = x.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt() as f32;
+        let mut low = int8::multiply(&x, &self.quick, bias.as_deref(), None);
+        let mut high = low.clone();
+        for ((low, high), margin) in low.iter_mut().zip(&mut high).zip(self.quick.margins()) {
+            // The bias is added in single precision, too, and so are these.
+            let margin = margin * norm * 1.001 + 4.0 * f32::EPSILON * low.abs();
+            (*low, *high) = (*low - margin, *high + margin);
+        }
+        change(&mut low);
+        change(&mut high);
+        let least = low.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        // What is not a number is never less: then all are computed.
+        let could = |&i: &usize| high[i].partial_cmp(&least) != Some(Ordering::Less);
+        let wanted: Vec<usize> = (0..high.len()).filter(could).collect();
+        let exact = matvec::some(&x, &self.exact, bias.as_deref(), &wanted);
+        high.fill(f32::NEG_INFINITY);
+        for (i, value) in wanted.into_iter().zip(exact) {
+            high[i] = value;
+        }
+        change(&mut high);
+        Ok(high)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kernels::gemm::multiply;
+    use super::super::kernels::test::noise;
+    use super::*;
+    use candle_core::Device;
+
+    fn argmax(values: &[f32]) -> usize {
+        let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        values.iter().position(|&value| value == largest).unwrap()
+    }
+
+    #[test]
+    fn the_largest_output_is_found_whatever_is_done_to_them() {
+        let (inputs, outputs) = (96, 2000);
+        let mut weight = noise(inputs * outputs, 1);
+        // Two rows that are equal to the last bit, and some that nearly are.
+        weight.copy_within(500 * inputs..501 * inputs, 70 * inputs);
+        for near in 0..40 {
+            weight.copy_within(500 * inputs..501 * inputs, (1000 + near) * inputs);
+            weight[(1000 + near) * inputs + near] += 1e-6 * near as f32;
+        }
+        let bias = noise(outputs, 2);
+        let packed = Arc::new(Packed::new(&weight, outputs, inputs));
+        let with = Tensor::from_vec(bias.clone(), outputs, &Device::Cpu).unwrap();
+        let mut computed = 0;
+        for seed in 0..60 {
+            let mut x = noise(inputs, 10 + seed);
+            if seed % 3 == 0 {
+                // Along the row with its twins.
+                x.copy_from_slice(&weight[500 * inputs..501 * inputs]);
+                x[seed as usize] *= 1.001;
+            }
+            let row = Tensor::from_vec(x.clone(), (1, 1, inputs), &Device::Cpu).unwrap();
+            let bias = (seed % 2 == 0).then_some(&bias[..]);
+            let screen = Screen::new(packed.clone(), bias.map(|_| with.clone()));
+            let plain = multiply(&x, &packed, bias, None);
+            let banned = argmax(&plain);
+            let changes: [&dyn Fn(&mut [f32]); 4] = [
+                &|_| {},
+                &|scores| scores[banned] = f32::NEG_INFINITY,
+                &|scores| scores.iter_mut().take(1500).for_each(|s| *s *= if *s < 0.0 { 1.3 } else { 0.7 }),
+                &|scores| {
+                    scores.fill(f32::NEG_INFINITY);
+                    scores[3] = 0.0;
+                },
+            ];
+            for change in changes {
+                let mut expected = plain.clone();
+                change(&mut expected);
+                let found = screen.contenders(&row, change).unwrap();
+                let best = argmax(&expected);
+                assert_eq!((argmax(&found), found[best]), (best, expected[best]), "seed {seed}");
+                computed += found.iter().filter(|score| score.is_finite()).count();
+            }
+        }
+        assert!(computed < 60 * 4 * outputs / 4, "{computed} outputs were computed: nothing is saved");
+    }
+
+    #[test]
+    fn what_is_not_a_number_stays_so() {
+        let packed = Arc::new(Packed::new(&noise(64 * 100, 1), 100, 64));
+        let x = Tensor::from_vec(vec![f32::NAN; 64], (1, 1, 64), &Device::Cpu).unwrap();
+        let scores = Screen::new(packed, None).contenders(&x, &|_| {}).unwrap();
+        assert!(scores.iter().all(|score| score.is_nan()));
+    }
+}
