@@ -103,7 +103,8 @@ mod tests {
             let screen = Screen::new(packed.clone(), bias.map(|_| with.clone()));
             let plain = multiply(&x, &packed, bias, None);
             let banned = argmax(&plain);
-            let changes: [&dyn Fn(&mut [f32]); 4] = [
+            type Change<'a> = &'a dyn Fn(&mut [f32]);
+            let changes: [Change; 4] = [
                 &|_| {},
                 &|scores| scores[banned] = f32::NEG_INFINITY,
                 &|scores| scores.iter_mut().take(1500).for_each(|s| *s *= if *s < 0.0 { 1.3 } else { 0.7 }),
