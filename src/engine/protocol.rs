@@ -53,6 +53,9 @@ pub struct RunOptions {
     pub beams: Option<usize>,
     /// Longest generated text in tokens; `None`: the model's own generation config.
     pub max_new_tokens: Option<usize>,
+    /// Generate with a decoder of 8-bit weights: faster, and the text may not be the one that the weights as they
+    /// are give. Whatever the target, its capture is made with those.
+    pub fast_generate: bool,
     /// Keep the logits in the capture.
     pub logits: bool,
     /// Keep what value-weighted maps ([`Capture::value_weighted`]) and ALTI ([`Capture::contributions`]) need:

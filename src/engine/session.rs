@@ -1,5 +1,6 @@
 //! One opened model: text in, capture out.
 
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use candle_core::Tensor;
@@ -34,6 +35,8 @@ pub enum Opened {
 pub struct Session {
     info: ModelInfo,
     model: Model,
+    /// The same with 8-bit weights, made when it is first asked for; `None` where the model has no such form.
+    quick: OnceLock<Option<Model>>,
     tokenizer: Tokenizer,
     settings: Settings,
     threads: usize,
@@ -70,7 +73,15 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
     let settings = Settings::read(generation.as_ref(), &config, model.spec())?;
     let info = info(&files.name, &model, &tokenizer, &config);
     let memory = options.memory;
-    Ok(Opened::Model(Box::new(Session { info, model, tokenizer, settings, threads, memory })))
+    Ok(Opened::Model(Box::new(Session {
+        info,
+        model,
+        quick: OnceLock::new(),
+        tokenizer,
+        settings,
+        threads,
+        memory,
+    })))
 }
 
 impl Session {
@@ -268,7 +279,9 @@ impl Session {
         settings.start = self.start(languages)?;
         settings.forced_bos = self.tokenizer.forced_bos(languages)?.or(settings.forced_bos);
         let mut silencer = Silencer::new(run.off.clone());
-        let ids = generate(&self.model, source, encoded, &settings, &mut silencer, &mut |ids| {
+        let quick = || self.quick.get_or_init(|| self.model.quantised()).as_ref();
+        let model = run.fast_generate.then(quick).flatten().unwrap_or(&self.model);
+        let ids = generate(model, source, encoded, &settings, &mut silencer, &mut |ids| {
             watch.progress(Progress::Generate { tokens: ids.len(), text: self.tokenizer.decode_target(ids) });
             watch.check()
         })?;

@@ -245,7 +245,7 @@ impl Weights {
         if self.shapes_only {
             return Ok(Weight::Tensor(self.get(names, &shape, device)?));
         }
-        if !matches!(device, Device::Cpu) {
+        if !Weight::packs_on(device) {
             return Ok(Weight::from(self.get(names, &shape, device)?));
         }
         let (name, entry) = self.find(names, &shape)?.ok_or_else(|| missing(names))?;

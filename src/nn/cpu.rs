@@ -1,6 +1,7 @@
 //! Tensors as slices, for the kernels of our own; what is not float32 on the CPU goes through candle.
 
 use std::ops::{Deref, Range};
+use std::sync::OnceLock;
 
 use candle_core::{DType, Device, Storage, Tensor};
 
@@ -8,7 +9,16 @@ use crate::error::{Error, Result};
 
 /// Whether the kernels can take it.
 pub(super) fn on_cpu(x: &Tensor) -> bool {
-    matches!(x.device(), Device::Cpu) && x.dtype() == DType::F32
+    kernels_on(x.device()) && x.dtype() == DType::F32
+}
+
+/// Whether the kernels run on `device`. On others candle does everything; with `ATTN_TUI_KERNELS=candle` it does
+/// so on the CPU, too (for tests: what a GPU would run).
+pub(super) fn kernels_on(device: &Device) -> bool {
+    static CANDLE: OnceLock<bool> = OnceLock::new();
+    matches!(device, Device::Cpu)
+        && !*CANDLE
+            .get_or_init(|| std::env::var_os("ATTN_TUI_KERNELS").is_some_and(|asked| asked == "candle"))
 }
 
 /// The values of a contiguous float32 tensor on the CPU.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 
 use super::Activation;
-use super::cpu::{on_cpu, values};
+use super::cpu::{kernels_on, on_cpu, values};
 use super::kernels::activation::Function;
 use super::kernels::gemm::{self, Packed};
 use super::kernels::int8::{self, Quantised};
@@ -37,6 +37,11 @@ impl Weight {
         let tensor = if on_cpu(tensor) { tensor.contiguous().ok()? } else { return None };
         let weight = values(&tensor).ok()?;
         Some(Packed::new(&weight, outputs, inputs))
+    }
+
+    /// Whether a matrix on `device` is best given as [`Weight::Packed`].
+    pub fn packs_on(device: &Device) -> bool {
+        kernels_on(device)
     }
 
     /// `(out, in)`

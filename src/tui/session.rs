@@ -33,6 +33,7 @@ pub struct Saved {
     pub tgt_lang: Option<String>,
     pub beams: Option<usize>,
     pub max_new_tokens: Option<usize>,
+    pub fast_generate: bool,
     pub view: String,
     pub head: String,
     pub source_query: usize,
@@ -110,6 +111,7 @@ impl Saved {
             tgt_lang: run.tgt_lang.clone(),
             beams: run.beams,
             max_new_tokens: run.max_new_tokens,
+            fast_generate: run.fast_generate,
             view: app.view.name().into(),
             head: place.head.to_string(),
             source_query: place.source_query,
@@ -162,6 +164,7 @@ impl Saved {
             tgt_lang: self.tgt_lang.clone(),
             beams: self.beams,
             max_new_tokens: self.max_new_tokens,
+            fast_generate: self.fast_generate,
             values: self.values,
             ..RunOptions::default()
         })

@@ -3,6 +3,7 @@
 mod about;
 mod analysis;
 mod export;
+mod fast;
 mod headless;
 mod hub;
 mod memory;

@@ -33,7 +33,7 @@ const FEW: &str = "t5,bart,longt5-tglobal,marian,t5gemma";
 const ONLY: &str = "ATTN_TUI_TEST_ONLY";
 
 /// Names of the fixtures, in order.
-fn fixtures() -> Vec<String> {
+pub fn fixtures() -> Vec<String> {
     let folders = std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap());
     let mut names: Vec<String> = folders
         .filter(|entry| entry.path().is_dir())
@@ -56,7 +56,8 @@ pub fn files(name: &str) -> ModelFiles {
     ModelFiles { name: name.into(), commit: None, files: files.collect() }
 }
 
-fn load(name: &str) -> Result<Model, String> {
+/// A fixture's model.
+pub fn load(name: &str) -> Result<Model, String> {
     Model::load(&files(name), &Device::Cpu, &Unwatched).map_err(|error| format!("{name}: {error}"))
 }
 
@@ -271,6 +272,23 @@ fn every_instruction_set_and_number_of_threads_gives_the_numbers() {
             let text = String::from_utf8_lossy(&done.stdout);
             assert!(done.status.success() && text.contains("1 passed"), "{} {threads}: {text}", level.name());
         }
+    }
+}
+
+/// What a GPU runs is candle's operations, one by one: the same program without kernels of its own.
+#[test]
+fn candle_alone_gives_the_numbers_and_the_ids() {
+    if std::env::var(ONLY).is_ok() {
+        return;
+    }
+    for test in ["maps_and_logits_are_those_of_transformers", "generated_ids_are_those_of_transformers"] {
+        let done = Command::new(std::env::current_exe().unwrap())
+            .args([&format!("parity::{test}"), "--exact"])
+            .env("ATTN_TUI_KERNELS", "candle")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&done.stdout);
+        assert!(done.status.success() && text.contains("1 passed"), "{test}: {text}");
     }
 }
 

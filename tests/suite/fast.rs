@@ -1,0 +1,110 @@
+//! `--fast-generate`: weights of 8 bits for the text, never for its maps.
+
+use std::process::Command;
+
+use attn_tui::capture::Capture;
+use attn_tui::engine::{OpenOptions, Opened, RunOptions, Session, open};
+use attn_tui::nn::NoHook;
+use attn_tui::progress::Unwatched;
+
+use crate::parity;
+
+const SENTENCES: [&str; 12] = [
+    "The woman who lives near my parents is very tired.",
+    "The children are playing in the garden.",
+    "I did not know that he was your brother.",
+    "We have to leave tomorrow morning.",
+    "She gave him the book that he wanted.",
+    "Where did you buy this car?",
+    "It was raining when they came home.",
+    "My father works in a big city.",
+    "Tom wants to learn French this year.",
+    "The old man who sold us the house has died.",
+    "There is nothing to eat in the kitchen.",
+    "You should have told me the truth.",
+];
+
+fn demo() -> Box<Session> {
+    let options = OpenOptions { model: "demo".into(), offline: true, ..OpenOptions::default() };
+    match open(&options, &Unwatched).unwrap() {
+        Opened::Model(session) => session,
+        Opened::Capture(_) => panic!("the demo is no capture"),
+    }
+}
+
+/// Every map to the last bit, and every prediction.
+fn assert_same(a: &Capture, b: &Capture, what: &str) {
+    assert_eq!(a.all_heads(), b.all_heads(), "{what}");
+    for ((site, x), (_, y)) in a.maps.sites().zip(b.maps.sites()) {
+        assert_eq!(x.data(), y.data(), "{what}: {site}");
+    }
+    assert_eq!(a.predictions, b.predictions, "{what}");
+}
+
+#[test]
+fn maps_of_a_given_target_are_the_same_to_the_last_bit() {
+    let session = demo();
+    let run = RunOptions {
+        source: SENTENCES[0].into(),
+        target: Some("La femme est fatiguée.".into()),
+        ..RunOptions::default()
+    };
+    let plain = session.run(&run, &Unwatched).unwrap();
+    let fast = session.run(&RunOptions { fast_generate: true, ..run }, &Unwatched).unwrap();
+    assert_same(&plain, &fast, "given target");
+}
+
+#[test]
+fn texts_are_nearly_always_the_same_and_then_so_are_their_maps() {
+    let session = demo();
+    let mut report = String::new();
+    for beams in [1, 4] {
+        let mut same = 0;
+        for source in SENTENCES {
+            let run = RunOptions { source: source.into(), beams: Some(beams), ..RunOptions::default() };
+            let plain = session.run(&run, &Unwatched).unwrap();
+            let fast = session.run(&RunOptions { fast_generate: true, ..run }, &Unwatched).unwrap();
+            if plain.target.ids() == fast.target.ids() {
+                assert_same(&plain, &fast, source);
+                same += 1;
+            } else {
+                report += &format!("{beams} beams: {}\n   not {}\n", fast.target.text, plain.target.text);
+            }
+        }
+        assert!(same >= SENTENCES.len() * 3 / 4, "{same} texts of {}:\n{report}", SENTENCES.len());
+    }
+}
+
+#[test]
+fn every_family_has_a_decoder_of_8_bits_near_its_own() {
+    for name in parity::fixtures() {
+        let Ok(model) = parity::load(&name) else { continue };
+        let Some(quick) = model.quantised() else { continue };
+        let source: Vec<u32> = (5..14).collect();
+        let encoded = model.encode(&source, &mut NoHook, &mut |_| Ok(())).unwrap();
+        let [exact, near] = [&model, &quick].map(|model| {
+            let (ids, mut cache) = ([model.spec().start()], model.cache());
+            let states = model.decode(&ids, 1, &encoded, Some(&mut cache), &mut NoHook, &mut |_| Ok(()));
+            let logits = model.logits(&states.unwrap()).unwrap();
+            logits.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        });
+        let length = |values: &[f32]| values.iter().map(|v| v * v).sum::<f32>().sqrt();
+        let off: Vec<f32> = exact.iter().zip(&near).map(|(a, b)| a - b).collect();
+        let share = length(&off) / length(&exact);
+        assert!(share > 0.0 && share < 0.05, "{name}: off by {share} of the logits");
+    }
+}
+
+#[test]
+fn the_command_line_takes_it() {
+    let run = |more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_attn-tui"))
+            .args(["show", "demo", "--offline", "--source", SENTENCES[1]])
+            .args(more)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(run(&["--fast-generate"]), run(&[]));
+}
