@@ -4,6 +4,7 @@
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 use std::time::Instant;
 
 use attn_tui::nn::kernels::activation::{Function, apply};
@@ -11,6 +12,8 @@ use attn_tui::nn::kernels::attention::{Attention, Diagonals, Heads, Visible};
 use attn_tui::nn::kernels::gemm::{Packed, multiply};
 use attn_tui::nn::kernels::norm::{layer_norm, rms_norm};
 use attn_tui::nn::kernels::{simd, threads};
+use attn_tui::nn::{Frame, Profiles};
+use attn_tui::site::Kind;
 
 /// Median seconds of a run.
 fn time(runs: usize, mut run: impl FnMut()) -> f64 {
@@ -76,9 +79,20 @@ fn attention() {
         };
         let side = |data| Heads { data, position: heads * width, head: width };
         let mut maps = vec![MaybeUninit::new(0f32); heads * queries * keys];
-        let plain = time(11, || drop(black_box(attention.run(side(&q), side(&k), side(&k), None))));
-        let kept = time(11, || drop(black_box(attention.run(side(&q), side(&k), side(&k), Some(&mut maps)))));
-        println!("attention {queries}x{keys}: {:.3} ms, with maps {:.3} ms", plain * 1e3, kept * 1e3);
+        let plain = time(11, || drop(black_box(attention.run(side(&q), side(&k), side(&k), None, None))));
+        let kept =
+            time(11, || drop(black_box(attention.run(side(&q), side(&k), side(&k), Some(&mut maps), None))));
+        let frame = Arc::new(Frame::new(Kind::Cross, [queries, keys], &[]));
+        let watched = time(11, || {
+            let profiles = Profiles::new(Arc::clone(&frame), heads);
+            drop(black_box(attention.run(side(&q), side(&k), side(&k), None, Some(&profiles))));
+        });
+        println!(
+            "attention {queries}x{keys}: {:.3} ms, with maps {:.3} ms, with profiles {:.3} ms",
+            plain * 1e3,
+            kept * 1e3,
+            watched * 1e3
+        );
     }
 }
 

@@ -1,5 +1,6 @@
 //! The only numeric type above the engine: a row-major view of `f32`s.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A read-only `[rows, cols]` matrix, row-major. Cloning is free, and many matrices (the heads of one
@@ -88,6 +89,20 @@ impl std::fmt::Debug for Matrix {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Matrix[{}x{}]", self.rows, self.cols)
     }
+}
+
+/// What cell `cell` of `cells` covers of `len` positions; never empty where `cells <= len`.
+pub fn span_of(cell: usize, len: usize, cells: usize) -> Range<usize> {
+    let cells = cells.max(1);
+    (cell * len / cells).min(len)..((cell + 1) * len / cells).min(len)
+}
+
+/// Which of `cells` cells covers position `at` of `len`: the inverse of [`span_of`].
+pub fn cell_of(at: usize, len: usize, cells: usize) -> usize {
+    if len == 0 || cells == 0 {
+        return 0;
+    }
+    (((at + 1) * cells).div_ceil(len) - 1).min(cells - 1)
 }
 
 #[cfg(test)]

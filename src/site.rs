@@ -1,6 +1,7 @@
 //! Where an attention map comes from: kind, layer, head.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 /// The three kinds of attention of an encoder-decoder Transformer.
@@ -24,6 +25,25 @@ impl Kind {
             Kind::Encoder => "encoder",
             Kind::Decoder => "decoder",
             Kind::Cross => "cross",
+        }
+    }
+
+    /// The keys of `keys` that row `query` may look at: those up to itself in decoder self-attention, otherwise
+    /// all.
+    pub fn visible(self, query: usize, keys: usize) -> Range<usize> {
+        match self {
+            Kind::Decoder => 0..(query + 1).min(keys),
+            Kind::Encoder | Kind::Cross => 0..keys,
+        }
+    }
+
+    /// The key on row `query`'s diagonal in a map of `queries` rows and `keys` columns, as a real number: the row
+    /// itself in self-attention; in a cross map `query * keys / queries`, where word-for-word alignment would put
+    /// it.
+    pub fn diagonal(self, query: usize, queries: usize, keys: usize) -> f32 {
+        match self {
+            Kind::Encoder | Kind::Decoder => query as f32,
+            Kind::Cross => query as f32 * keys as f32 / queries.max(1) as f32,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::nn::Frame;
 use crate::site::Kind;
 use crate::token::Token;
 
@@ -17,6 +18,11 @@ pub struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// What profiles of maps `[queries, keys]` with this context need.
+    pub fn frame(&self, shape: [usize; 2]) -> Frame {
+        Frame::new(self.kind, shape, self.keys)
+    }
+
     /// The context of a kind's maps with these axes.
     pub fn new(kind: Kind, queries: &'a [Token], keys: &'a [Token]) -> Self {
         Self { kind, queries, keys }
@@ -24,19 +30,13 @@ impl<'a> Context<'a> {
 
     /// The keys that row `query` may look at: those up to itself in decoder self-attention, otherwise all.
     pub fn visible(&self, query: usize) -> Range<usize> {
-        match self.kind {
-            Kind::Decoder => 0..(query + 1).min(self.keys.len()),
-            Kind::Encoder | Kind::Cross => 0..self.keys.len(),
-        }
+        self.kind.visible(query, self.keys.len())
     }
 
     /// The key on row `query`'s diagonal, as a real number: the row itself in self-attention; in a cross map
     /// of `Q` rows and `K` columns `query * K / Q`, where word-for-word alignment would put it.
     pub fn diagonal(&self, query: usize) -> f32 {
-        match self.kind {
-            Kind::Encoder | Kind::Decoder => query as f32,
-            Kind::Cross => query as f32 * self.keys.len() as f32 / self.queries.len().max(1) as f32,
-        }
+        self.kind.diagonal(query, self.queries.len(), self.keys.len())
     }
 
     /// The distance between a query and a key in tokens: `abs(query - key)` in self-attention,

@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use super::context::Context;
 use super::metrics::{FAR, SINK, rows_that_see};
 use crate::matrix::Matrix;
+use crate::nn::{Profile, Strong};
 use crate::site::{Head, Kind};
 use crate::token::Token;
 
@@ -96,8 +97,26 @@ impl PartialEq for Ranked {
 
 impl Eq for Ranked {}
 
+/// [`links`] of one head from its profile, where `filter` asks for weights of at least
+/// [`STRONG`](crate::nn::STRONG).
+pub fn strong_links(head: Head, profile: &Profile, context: &Context, filter: &LinkFilter) -> Vec<Link> {
+    let mut strongest = BinaryHeap::new();
+    let is_sink = |key: usize| {
+        let got = profile.received.get(key).copied().unwrap_or(0.0);
+        sinks(context.kind, key, profile.rows, || got)
+    };
+    let keys = wanted_keys(profile.keys, context, filter, is_sink);
+    for &Strong { query, key, weight } in &profile.strong {
+        let (query, key) = (query as usize, key as usize);
+        if keys.get(key) == Some(&true) && wanted_query(query, context, filter) {
+            offer(&mut strongest, (head, query, key, weight), context, filter);
+        }
+    }
+    strongest.into_sorted_vec().into_iter().map(|Ranked(link)| link).collect()
+}
+
 fn add(strongest: &mut BinaryHeap<Ranked>, head: Head, map: &Matrix, context: &Context, filter: &LinkFilter) {
-    let keys = wanted_keys(map, context, filter);
+    let keys = wanted_keys(map.cols(), context, filter, |key| is_sink(map, context.kind, key));
     for query in 0..map.rows() {
         if !wanted_query(query, context, filter) {
             continue;
@@ -105,20 +124,29 @@ fn add(strongest: &mut BinaryHeap<Ranked>, head: Head, map: &Matrix, context: &C
         let row = map.row(query);
         for key in context.visible(query) {
             let (Some(&weight), Some(true)) = (row.get(key), keys.get(key)) else { continue };
-            let full = strongest.len() >= filter.top;
-            if weight <= 0.0
-                || weight < filter.min_weight
-                || (full && strongest.peek().is_none_or(|worst| weight < worst.0.weight))
-            {
-                continue;
-            }
-            let distance = context.distance(query, key);
-            if distance >= filter.min_distance {
-                strongest.push(Ranked(Link { head, query, key, weight, distance }));
-                if full {
-                    strongest.pop();
-                }
-            }
+            offer(strongest, (head, query, key, weight), context, filter);
+        }
+    }
+}
+
+fn offer(
+    strongest: &mut BinaryHeap<Ranked>,
+    (head, query, key, weight): (Head, usize, usize, f32),
+    context: &Context,
+    filter: &LinkFilter,
+) {
+    let full = strongest.len() >= filter.top;
+    if weight <= 0.0
+        || weight < filter.min_weight
+        || (full && strongest.peek().is_none_or(|worst| weight < worst.0.weight))
+    {
+        return;
+    }
+    let distance = context.distance(query, key);
+    if distance >= filter.min_distance {
+        strongest.push(Ranked(Link { head, query, key, weight, distance }));
+        if full {
+            strongest.pop();
         }
     }
 }
@@ -131,8 +159,13 @@ fn wanted_query(query: usize, context: &Context, filter: &LinkFilter) -> bool {
     filter.punctuation || !is_punctuation(token)
 }
 
-fn wanted_keys(map: &Matrix, context: &Context, filter: &LinkFilter) -> Vec<bool> {
-    let mut wanted: Vec<_> = (0..map.cols())
+fn wanted_keys(
+    count: usize,
+    context: &Context,
+    filter: &LinkFilter,
+    is_sink: impl Fn(usize) -> bool,
+) -> Vec<bool> {
+    let mut wanted: Vec<_> = (0..count)
         .map(|key| match context.keys.get(key) {
             Some(token) if token.special => filter.special,
             Some(token) => filter.punctuation || !is_punctuation(token),
@@ -141,7 +174,7 @@ fn wanted_keys(map: &Matrix, context: &Context, filter: &LinkFilter) -> Vec<bool
         .collect();
     if !filter.sinks {
         for (key, wanted) in wanted.iter_mut().enumerate() {
-            *wanted &= !is_sink(map, context.kind, key);
+            *wanted &= !is_sink(key);
         }
     }
     wanted
@@ -150,12 +183,17 @@ fn wanted_keys(map: &Matrix, context: &Context, filter: &LinkFilter) -> Vec<bool
 /// Whether a key's mean weight over the rows that may look at it is above [`SINK`], and at least half of the
 /// rows may (see [`super::metrics::HeadMetrics::sink`]).
 fn is_sink(map: &Matrix, kind: Kind, key: usize) -> bool {
-    let rows = rows_that_see(kind, key, map.rows());
-    if rows == 0 || 2 * rows < map.rows() {
-        return false;
-    }
-    let got: f64 = (map.rows() - rows..map.rows()).filter_map(|i| map.get(i, key)).map(f64::from).sum();
-    got / rows as f64 > f64::from(SINK)
+    let got = || {
+        let rows = rows_that_see(kind, key, map.rows());
+        (map.rows() - rows..map.rows()).filter_map(|i| map.get(i, key)).map(f64::from).sum()
+    };
+    sinks(kind, key, map.rows(), got)
+}
+
+/// [`is_sink`] of a key that got so much in a map of `all` rows.
+fn sinks(kind: Kind, key: usize, all: usize, got: impl FnOnce() -> f64) -> bool {
+    let rows = rows_that_see(kind, key, all);
+    rows > 0 && 2 * rows >= all && got() / rows as f64 > f64::from(SINK)
 }
 
 /// Whether a token is punctuation: its piece, word-boundary marks aside, has no letter and no digit.

@@ -6,6 +6,7 @@
 
 use super::context::Context;
 use crate::matrix::Matrix;
+use crate::nn::Profile;
 use crate::site::Kind;
 
 /// Keys farther than this many tokens count as far, where nothing else is asked for.
@@ -14,9 +15,6 @@ pub const FAR: f32 = 4.0;
 /// A key with more mean weight than this is a sink (Gu et al. 2024, "When Attention Sink Emerges in Language
 /// Models", epsilon).
 pub const SINK: f32 = 0.3;
-
-/// How many keys [`HeadMetrics::top5_mass`] counts.
-const TOP: usize = 5;
 
 /// One column of a table of heads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,241 +142,156 @@ head_metrics! {
     /// Mean over the keys that are no special token of `min(1, sum_i A_ij)` (the term of Wu et al. 2016's
     /// coverage penalty). Cross-attention only. 0 to 1.
     coverage: Option<f32> = "how much of the source got its share of attention",
-    /// Mean Gini coefficient of the rows over their `n_i` keys: 0 uniform, towards 1 one key.
-    gini: f32 = "inequality of a row's weights: 0 uniform, 1 one key",
+    /// Mean Gini coefficient of the rows over their `n_i` keys: 0 uniform, towards 1 one key. Unknown where the
+    /// rows were not sorted ([`metrics`]).
+    gini: Option<f32> = "inequality of a row's weights: 0 uniform, 1 one key",
     /// `mean_i` of the sum of row `i`'s five largest weights. 0 to 1.
     top5_mass: f32 = "weight of a row's five largest keys",
 }
 
-/// The metrics of one map, `[queries, keys]`, its keys farther than `far` tokens counting as far. Reads every
-/// weight a few times and sorts each row; sums are taken in f64.
+/// The metrics of one map, `[queries, keys]`, its keys farther than `far` tokens counting as far.
 pub fn head_metrics(map: &Matrix, context: &Context, far: f32) -> HeadMetrics {
-    let mut sums = Sums::new(map, context, far);
-    for i in 0..map.rows() {
-        sums.add(i, map.row(i));
+    let profile = Profile::of(map, &context.frame([map.rows(), map.cols()]));
+    let mut metrics = metrics(&profile, context, far);
+    if map.rows() > 0 && far.fract() != 0.0 && context.kind == Kind::Cross {
+        let mass = far_mass(map, context, far);
+        metrics.far_ratio *=
+            if metrics.far_mass > 0.0 { (mass / f64::from(metrics.far_mass)) as f32 } else { 0.0 };
+        metrics.far_mass = mass as f32;
     }
-    sums.finish()
+    metrics.gini = Some(gini(map, context));
+    metrics
 }
 
-/// What each row adds to, while the map is read once.
-struct Sums<'a> {
-    context: &'a Context<'a>,
-    far: f32,
-    rows: usize,
-    total: f64,
-    entropy: f64,
-    entropy_norm: f64,
-    rows_with_choice: usize,
-    effective_keys: f64,
-    confidence: f64,
-    distance: f64,
-    far_mass: f64,
-    far_uniform: f64,
-    special: f64,
-    previous: f64,
-    duplicate: f64,
-    induction: f64,
-    gini: f64,
-    top: f64,
-    /// Weight by distance, rounded up to whole tokens.
-    by_distance: Vec<f64>,
-    /// Offset of every row's favourite key.
-    offsets: Vec<isize>,
-    /// Weight that each key got.
-    received: Vec<f64>,
-    centres: Vec<f64>,
-    sorted: Vec<f32>,
+/// The metrics that follow from a head's profile: all but [`HeadMetrics::gini`], for which rows must be sorted.
+/// `far` is a whole number where distances are not, in cross maps.
+pub fn metrics(profile: &Profile, context: &Context, far: f32) -> HeadMetrics {
+    if profile.rows == 0 {
+        return HeadMetrics { gini: Some(0.0), ..HeadMetrics::default() };
+    }
+    let Profile { rows, sums, .. } = profile;
+    let mean = |sum: f64| (sum / *rows as f64) as f32;
+    let share = |sum: f64| if sums.total > 0.0 { (sum / sums.total) as f32 } else { 0.0 };
+    let own = |sum: f64| (context.kind != Kind::Cross).then(|| share(sum));
+    let (offset, at_offset) = most_frequent(&profile.offsets);
+    let on_diagonal = profile.offsets.iter().filter(|&&offset| offset == 0).count();
+    let (sink_key, sink) = strongest_sink(profile, context.kind);
+    let beyond = profile.by_distance.iter().enumerate().filter(|(distance, _)| *distance as f32 > far);
+    let far_mass: f64 = beyond.map(|(_, weight)| weight).sum();
+    let far_uniform = far_uniform(profile, context, far);
+    let special = profile.received.iter().enumerate().filter(|(key, _)| context.special(*key));
+    HeadMetrics {
+        entropy: mean(sums.entropy),
+        entropy_norm: (sums.entropy_norm / sums.choices.max(1) as f64) as f32,
+        effective_keys: mean(sums.effective_keys),
+        confidence: mean(sums.confidence),
+        mean_distance: share(sums.distance),
+        far_mass: mean(far_mass),
+        far_ratio: if far_uniform > 0.0 { (far_mass / far_uniform) as f32 } else { 0.0 },
+        span90: span(profile, 0.9),
+        offset,
+        offset_share: mean(at_offset as f64),
+        diagonal: mean(on_diagonal as f64),
+        previous: own(sums.previous),
+        duplicate: own(sums.duplicate),
+        induction: own(sums.induction),
+        sink,
+        sink_key,
+        special_mass: mean(special.map(|(_, weight)| weight).sum()),
+        monotonicity: monotonicity(profile, context.kind),
+        coverage: coverage(profile, context),
+        gini: None,
+        top5_mass: mean(sums.top),
+    }
 }
 
-impl<'a> Sums<'a> {
-    fn new(map: &Matrix, context: &'a Context<'a>, far: f32) -> Self {
-        Self {
-            context,
-            far,
-            rows: map.rows(),
-            total: 0.0,
-            entropy: 0.0,
-            entropy_norm: 0.0,
-            rows_with_choice: 0,
-            effective_keys: 0.0,
-            confidence: 0.0,
-            distance: 0.0,
-            far_mass: 0.0,
-            far_uniform: 0.0,
-            special: 0.0,
-            previous: 0.0,
-            duplicate: 0.0,
-            induction: 0.0,
-            gini: 0.0,
-            top: 0.0,
-            by_distance: vec![0.0; map.cols() + 2],
-            offsets: Vec::with_capacity(map.rows()),
-            received: vec![0.0; map.cols()],
-            centres: Vec::with_capacity(map.rows()),
-            sorted: Vec::with_capacity(map.cols()),
-        }
-    }
+/// Far mass of the map whose rows are uniform over their keys, summed over the rows.
+fn far_uniform(profile: &Profile, context: &Context, far: f32) -> f64 {
+    let share = |query: usize| {
+        let keys = context.kind.visible(query, profile.keys).len();
+        let diagonal = f64::from(context.kind.diagonal(query, profile.rows, profile.keys));
+        let first = (diagonal - f64::from(far)).ceil().max(0.0);
+        let last = (diagonal + f64::from(far)).floor().min(keys as f64 - 1.0);
+        (keys as f64 - (last - first + 1.0).max(0.0)) / keys.max(1) as f64
+    };
+    (0..profile.rows).map(share).sum()
+}
 
-    fn add(&mut self, i: usize, row: &[f32]) {
-        let visible = self.context.visible(i);
-        let row = row.get(visible).unwrap_or(row);
-        let diagonal = self.context.diagonal(i);
-        let (mut sum, mut entropy, mut distance, mut far, mut centre) =
-            (0.0f64, 0.0f64, 0.0f64, 0.0f64, 0.0f64);
-        let (mut best, mut best_plain, mut far_keys) = (0, 0.0f32, 0usize);
-        for (j, &weight) in row.iter().enumerate() {
-            let d = (diagonal - j as f32).abs();
-            let wide = f64::from(weight);
-            sum += wide;
-            if weight > 0.0 {
-                entropy -= wide * wide.ln();
-            }
-            distance += wide * f64::from(d);
-            centre += wide * j as f64;
-            self.received[j] += wide;
-            if let Some(bin) = self.by_distance.get_mut(d.ceil() as usize) {
-                *bin += wide;
-            }
-            if d > self.far {
-                far += wide;
-                far_keys += 1;
-            }
-            if weight > row[best] {
-                best = j;
-            }
-            if self.context.special(j) {
-                self.special += wide;
-            } else {
-                best_plain = best_plain.max(weight);
-            }
-        }
-        self.total += sum;
-        self.entropy += entropy;
-        self.effective_keys += entropy.exp();
-        if row.len() > 1 {
-            self.entropy_norm += entropy / (row.len() as f64).ln();
-            self.rows_with_choice += 1;
-        }
-        self.confidence += f64::from(best_plain);
-        self.distance += distance;
-        self.far_mass += far;
-        self.far_uniform += far_keys as f64 / row.len().max(1) as f64;
-        self.centres.push(centre);
-        self.offsets.push(best as isize - diagonal.round() as isize);
-        if self.context.kind != Kind::Cross {
-            self.add_token_patterns(i, row);
-        }
-        self.add_inequality(row);
-    }
+/// Mean weight on keys farther than `far`, which need not be a whole number.
+fn far_mass(map: &Matrix, context: &Context, far: f32) -> f64 {
+    let row = |query: usize| {
+        let diagonal = context.kind.diagonal(query, map.rows(), map.cols());
+        let weights = map.row(query).iter().enumerate();
+        weights
+            .filter(|(key, _)| (diagonal - *key as f32).abs() > far)
+            .map(|(_, w)| f64::from(*w))
+            .sum::<f64>()
+    };
+    (0..map.rows()).map(row).sum::<f64>() / map.rows() as f64
+}
 
-    fn add_token_patterns(&mut self, i: usize, row: &[f32]) {
-        let keys = self.context.keys;
-        let Some(query) = self.context.queries.get(i) else { return };
-        let upto = row.len().min(i + 1).min(keys.len());
-        for (j, &weight) in row.iter().enumerate().take(upto) {
-            let weight = f64::from(weight);
-            if j + 1 == i {
-                self.previous += weight;
-            }
-            if j < i && keys[j].id == query.id {
-                self.duplicate += weight;
-            }
-            if j >= 1 && keys[j - 1].id == query.id {
-                self.induction += weight;
-            }
-        }
-    }
-
-    fn add_inequality(&mut self, row: &[f32]) {
-        self.sorted.clear();
-        self.sorted.extend_from_slice(row);
-        self.sorted.sort_unstable_by(f32::total_cmp);
+/// [`HeadMetrics::gini`]: sorts the weights of each row that are not 0.
+pub fn gini(map: &Matrix, context: &Context) -> f32 {
+    let mut sorted: Vec<u32> = Vec::with_capacity(map.cols());
+    let mut total = 0.0;
+    for query in 0..map.rows() {
+        let row = &map.row(query)[context.kind.visible(query, map.cols())];
+        sorted.clear();
+        // The bits of positive numbers are in the order of the numbers.
+        sorted.extend(row.iter().filter(|weight| **weight > 0.0).map(|weight| weight.to_bits()));
+        sorted.sort_unstable();
         let n = row.len() as f64;
         let (mut sum, mut ranked) = (0.0f64, 0.0f64);
-        for (rank, &weight) in self.sorted.iter().enumerate() {
-            sum += f64::from(weight);
-            ranked += (2.0 * (rank + 1) as f64 - n - 1.0) * f64::from(weight);
+        for (rank, &bits) in (row.len() - sorted.len()..).zip(&sorted) {
+            let weight = f64::from(f32::from_bits(bits));
+            sum += weight;
+            ranked += (2.0 * (rank + 1) as f64 - n - 1.0) * weight;
         }
         if sum > 0.0 {
-            self.gini += ranked / (n * sum);
+            total += ranked / (n * sum);
         }
-        self.top += self.sorted.iter().rev().take(TOP).map(|&weight| f64::from(weight)).sum::<f64>();
     }
+    (total / map.rows().max(1) as f64) as f32
+}
 
-    fn finish(self) -> HeadMetrics {
-        if self.rows == 0 {
-            return HeadMetrics::default();
-        }
-        let mean = |sum: f64| (sum / self.rows as f64) as f32;
-        let share = |sum: f64| if self.total > 0.0 { (sum / self.total) as f32 } else { 0.0 };
-        let own = |sum: f64| (self.context.kind != Kind::Cross).then(|| share(sum));
-        let (offset, at_offset) = most_frequent(&self.offsets);
-        let on_diagonal = self.offsets.iter().filter(|&&offset| offset == 0).count();
-        let (sink_key, sink) = self.sink();
-        HeadMetrics {
-            entropy: mean(self.entropy),
-            entropy_norm: (self.entropy_norm / self.rows_with_choice.max(1) as f64) as f32,
-            effective_keys: mean(self.effective_keys),
-            confidence: mean(self.confidence),
-            mean_distance: share(self.distance),
-            far_mass: mean(self.far_mass),
-            far_ratio: if self.far_uniform > 0.0 { (self.far_mass / self.far_uniform) as f32 } else { 0.0 },
-            span90: self.span(0.9),
-            offset,
-            offset_share: mean(at_offset as f64),
-            diagonal: mean(on_diagonal as f64),
-            previous: own(self.previous),
-            duplicate: own(self.duplicate),
-            induction: own(self.induction),
-            sink,
-            sink_key,
-            special_mass: mean(self.special),
-            monotonicity: self.monotonicity(),
-            coverage: self.coverage(),
-            gini: mean(self.gini),
-            top5_mass: mean(self.top),
+/// The smallest whole distance within which `share` of the weight lies.
+fn span(profile: &Profile, share: f64) -> usize {
+    let rows = profile.rows as f64;
+    let mut within = 0.0;
+    for (distance, weight) in profile.by_distance.iter().enumerate() {
+        within += weight;
+        // The rows of an f32 map sum to 1 only to about 1e-7.
+        if within >= share * rows - 1e-6 * rows {
+            return distance;
         }
     }
+    profile.by_distance.len().saturating_sub(1)
+}
 
-    /// The smallest whole distance within which `share` of the weight lies.
-    fn span(&self, share: f64) -> usize {
-        let goal = share * self.rows as f64;
-        let mut within = 0.0;
-        for (distance, weight) in self.by_distance.iter().enumerate() {
-            within += weight;
-            // The rows of an f32 map sum to 1 only to about 1e-7.
-            if within >= goal - 1e-6 * self.rows as f64 {
-                return distance;
-            }
-        }
-        self.by_distance.len().saturating_sub(1)
-    }
+fn strongest_sink(profile: &Profile, kind: Kind) -> (usize, f32) {
+    let alphas = profile.received.iter().enumerate().filter_map(|(k, &weight)| {
+        let rows = rows_that_see(kind, k, profile.rows);
+        (2 * rows >= profile.rows && rows > 0).then(|| (k, (weight / rows as f64) as f32))
+    });
+    alphas.fold((0, 0.0), |best, next| if next.1 > best.1 { next } else { best })
+}
 
-    fn sink(&self) -> (usize, f32) {
-        let alphas = self.received.iter().enumerate().filter_map(|(k, &weight)| {
-            let rows = rows_that_see(self.context.kind, k, self.rows);
-            (2 * rows >= self.rows && rows > 0).then(|| (k, (weight / rows as f64) as f32))
-        });
-        alphas.fold((0, 0.0), |best, next| if next.1 > best.1 { next } else { best })
+fn monotonicity(profile: &Profile, kind: Kind) -> Option<f32> {
+    let centres = &profile.centres;
+    if kind != Kind::Cross || centres.len() < 2 {
+        return None;
     }
+    let forward = centres.windows(2).filter(|pair| pair[1] >= pair[0]).count();
+    Some(forward as f32 / (centres.len() - 1) as f32)
+}
 
-    fn monotonicity(&self) -> Option<f32> {
-        if self.context.kind != Kind::Cross || self.centres.len() < 2 {
-            return None;
-        }
-        let forward = self.centres.windows(2).filter(|pair| pair[1] >= pair[0]).count();
-        Some(forward as f32 / (self.centres.len() - 1) as f32)
+fn coverage(profile: &Profile, context: &Context) -> Option<f32> {
+    if context.kind != Kind::Cross {
+        return None;
     }
-
-    fn coverage(&self) -> Option<f32> {
-        if self.context.kind != Kind::Cross {
-            return None;
-        }
-        let plain = self.received.iter().enumerate().filter(|(j, _)| !self.context.special(*j));
-        let (sum, count) =
-            plain.fold((0.0, 0usize), |(sum, count), (_, &got)| (sum + got.min(1.0), count + 1));
-        Some(if count == 0 { 0.0 } else { (sum / count as f64) as f32 })
-    }
+    let plain = profile.received.iter().enumerate().filter(|(j, _)| !context.special(*j));
+    let (sum, count) = plain.fold((0.0, 0usize), |(sum, count), (_, &got)| (sum + got.min(1.0), count + 1));
+    Some(if count == 0 { 0.0 } else { (sum / count as f64) as f32 })
 }
 
 /// How many of `rows` queries may look at key `k`.
@@ -391,10 +304,10 @@ pub(super) fn rows_that_see(kind: Kind, k: usize, rows: usize) -> usize {
 
 /// The most frequent value and how often it occurs; of equally frequent ones the nearest to 0, then the
 /// negative one.
-fn most_frequent(offsets: &[isize]) -> (isize, usize) {
+fn most_frequent(offsets: &[i32]) -> (isize, usize) {
     let mut sorted = offsets.to_vec();
     sorted.sort_unstable();
-    let runs = sorted.chunk_by(|a, b| a == b).map(|run| (run[0], run.len()));
+    let runs = sorted.chunk_by(|a, b| a == b).map(|run| (run[0] as isize, run.len()));
     let better = |a: (isize, usize), b: (isize, usize)| {
         b.1 > a.1 || (b.1 == a.1 && (b.0.abs(), b.0) < (a.0.abs(), a.0))
     };

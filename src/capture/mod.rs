@@ -19,8 +19,12 @@ pub use scores::{Score, ScoreParts};
 pub use store::{MapStore, SiteMaps};
 pub use write::{Layout, Precision, to_bytes, write};
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
+use crate::nn::Frame;
+pub use crate::nn::{PICTURE, Profile, STRONG};
 use crate::site::{Head, Kind, Site};
 use crate::token::{Sequence, Token};
 
@@ -117,6 +121,24 @@ impl Capture {
     /// [`Error::NoSuchHead`], naming what there is.
     pub fn check(&self, head: Head) -> Result<()> {
         if head.head < self.heads(head.site) { Ok(()) } else { Err(Error::NoSuchHead(self.why_not(head))) }
+    }
+
+    /// What is told of a head without its map: from the pass, or from the map's rows now, which are not kept.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchHead`], naming what there is.
+    pub fn profile(&self, head: Head) -> Result<Cow<'_, Profile>> {
+        self.check(head)?;
+        let maps = self.maps.site(head.site).ok_or_else(|| Error::NoSuchHead(self.why_not(head)))?;
+        if let Some(profile) = maps.profile(head.head) {
+            return Ok(Cow::Borrowed(profile));
+        }
+        let [_, queries, keys] = maps.shape();
+        let frame = Frame::new(head.kind(), [queries, keys], self.keys(head.kind()));
+        Ok(Cow::Owned(match maps.recipe() {
+            Some(recipe) => recipe.profile(head.head, frame),
+            None => Profile::of(&self.map(head)?, &frame),
+        }))
     }
 
     /// The tokens of a kind's queries: source tokens, or what the decoder is fed.

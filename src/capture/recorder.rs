@@ -1,5 +1,6 @@
 //! The hooks of a pass: one keeps every map, one switches parts of the attention off.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
@@ -7,8 +8,9 @@ use candle_core::{Device, Tensor};
 use super::flow::{Flows, SiteFlow};
 use super::{MapStore, SiteMaps};
 use crate::error::Result;
-use crate::nn::{Flow, Hook, Recipe};
-use crate::site::{Knockout, Site};
+use crate::nn::{Flow, Frame, Hook, Profiles, Recipe};
+use crate::site::{Kind, Knockout, Site};
+use crate::token::Token;
 
 /// Switches heads, sites or links off.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +85,8 @@ pub struct Recorder {
     values: bool,
     scores: bool,
     flows: Flows,
+    frames: BTreeMap<Kind, Arc<Frame>>,
+    watching: Option<Arc<Profiles>>,
 }
 
 impl Recorder {
@@ -106,6 +110,18 @@ impl Recorder {
     /// queries and keys in the place of its maps.
     pub fn with_scores(self, scores: bool) -> Self {
         Self { scores, ..self }
+    }
+
+    /// Has the profiles made of a kind's heads, `queries` rows over the keys `tokens`.
+    pub fn profile(&mut self, kind: Kind, queries: usize, tokens: &[Token]) {
+        let frame = Frame::new(kind, [queries, tokens.len()], tokens);
+        self.frames.insert(kind, Arc::new(frame));
+    }
+
+    /// The maps with the profiles that were made meanwhile.
+    fn keep(&mut self, site: Site, maps: SiteMaps) {
+        let profiles = self.watching.take().and_then(Arc::into_inner).map(Profiles::finish);
+        self.maps.insert(site, maps.with_profiles(profiles.unwrap_or_default()));
     }
 
     /// What was recorded.
@@ -134,8 +150,14 @@ impl Hook for Recorder {
     }
 
     fn maps(&mut self, site: Site, [heads, queries, keys]: [usize; 3], maps: Arc<[f32]>) -> Result<()> {
-        self.maps.insert(site, SiteMaps::new(heads, queries, keys, maps));
+        self.keep(site, SiteMaps::new(heads, queries, keys, maps));
         Ok(())
+    }
+
+    fn watch(&mut self, site: Site, shape: [usize; 3]) -> Option<Arc<Profiles>> {
+        let profiles = Profiles::new(Arc::clone(self.frames.get(&site.kind)?), shape[0]);
+        self.watching = profiles.fit(shape).then(|| Arc::new(profiles));
+        self.watching.clone()
     }
 
     fn prefers_recipe(&self, _: Site, shape: [usize; 3], bytes: usize) -> bool {
@@ -143,7 +165,7 @@ impl Hook for Recorder {
     }
 
     fn recipe(&mut self, site: Site, recipe: Recipe) -> Result<()> {
-        self.maps.insert(site, SiteMaps::of(recipe));
+        self.keep(site, SiteMaps::of(recipe));
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::recomputed::{Recomputed, default_budget};
 use crate::matrix::Matrix;
-use crate::nn::Recipe;
+use crate::nn::{Profile, Recipe};
 use crate::site::{Head, Kind, Site};
 
 /// Up to this many bytes a site's maps are kept whole: so little is not worth computing again.
@@ -19,6 +19,7 @@ pub struct SiteMaps {
     queries: usize,
     keys: usize,
     kept: Kept,
+    profiles: Arc<[Profile]>,
 }
 
 #[derive(Clone, Debug)]
@@ -35,13 +36,23 @@ impl SiteMaps {
     pub fn new(heads: usize, queries: usize, keys: usize, data: impl Into<Arc<[f32]>>) -> Self {
         let data = data.into();
         assert_eq!(data.len(), heads * queries * keys, "maps of {heads} heads, {queries} x {keys}");
-        Self { heads, queries, keys, kept: Kept::Maps(data) }
+        Self { heads, queries, keys, kept: Kept::Maps(data), profiles: Arc::default() }
     }
 
     /// The maps that follow from `recipe`, whose check was well.
     pub fn of(recipe: Recipe) -> Self {
         let Recipe { heads, queries, keys, .. } = recipe;
-        Self { heads, queries, keys, kept: Kept::Recipe(Arc::new(recipe)) }
+        Self { heads, queries, keys, kept: Kept::Recipe(Arc::new(recipe)), profiles: Arc::default() }
+    }
+
+    /// These with the profiles of all heads.
+    pub fn with_profiles(self, profiles: Vec<Profile>) -> Self {
+        Self { profiles: profiles.into(), ..self }
+    }
+
+    /// One head's profile, where the pass made it.
+    pub fn profile(&self, head: usize) -> Option<&Profile> {
+        self.profiles.get(head)
     }
 
     /// Bytes of the maps that are kept whole.

@@ -255,6 +255,7 @@ impl Text {
             logits: keep.logits,
             values: keep.values,
             scores: false,
+            profiles: false,
             off: Vec::new(),
         })
     }

@@ -65,6 +65,8 @@ pub struct RunOptions {
     /// Keep what scores before the softmax follow from ([`Capture::scores`]): queries and keys in the place of
     /// maps, which are computed again when they are looked at.
     pub scores: bool,
+    /// Have the heads' profiles ([`Capture::profile`]) made by the pass itself.
+    pub profiles: bool,
     /// Parts of the attention to switch off.
     pub off: Vec<Knockout>,
 }

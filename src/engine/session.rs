@@ -14,6 +14,7 @@ use crate::hub::{self, HubOptions, Located};
 use crate::matrix::Matrix;
 use crate::model::{Config, Model, spec_of, threads};
 use crate::progress::{Progress, Watch};
+use crate::site::Kind;
 use crate::text::{Languages, Tokenizer};
 use crate::token::{Sequence, Token};
 
@@ -135,7 +136,12 @@ impl Session {
 
         let recording = || {
             let silencer = Silencer::new(run.off.clone());
-            Recorder::new(silencer).within(self.memory).with_values(run.values).with_scores(run.scores)
+            let mut recorder = Recorder::new(silencer).within(self.memory);
+            recorder = recorder.with_values(run.values).with_scores(run.scores);
+            if run.profiles {
+                recorder.profile(Kind::Encoder, source.len(), &source);
+            }
+            recorder
         };
         let mut recorder = recording();
         let start = Instant::now();
@@ -160,12 +166,21 @@ impl Session {
         }
         let wraps = self.model.spec().wraps() && run.target.is_some();
         let input = self.decoder_input(&target, &languages, wraps)?;
+        let fed: Vec<Token> = input.iter().map(|&id| self.tokenizer.target_token(id)).collect();
+        let expect = |recorder: &mut Recorder| {
+            if run.profiles {
+                recorder.profile(Kind::Decoder, fed.len(), &fed);
+                recorder.profile(Kind::Cross, fed.len(), &source);
+            }
+        };
+        expect(&mut recorder);
         let start = Instant::now();
         let (mut predictions, mut logits) =
             self.decode(&input, &encoded, &target.tokens, run.logits, &mut recorder, watch)?;
         let mut passes = vec![encode_ms + ms(start)];
         for _ in 1..repeat {
             recorder = recording();
+            expect(&mut recorder);
             let start = Instant::now();
             let encoded = self.encode(&source_ids, &mut recorder, watch)?;
             (predictions, logits) =
@@ -173,14 +188,13 @@ impl Session {
             passes.push(ms(start));
         }
         timings.capture_ms = median(&mut passes);
-        let named = |id| self.tokenizer.target_token(id);
         let (maps, flows) = recorder.finish();
         let capture = Capture {
             model: self.info.name.clone(),
             model_type: self.info.model_type.clone(),
             source: Sequence { text: run.source.clone(), tokens: source },
             predictions,
-            decoder_input: input.into_iter().map(named).collect(),
+            decoder_input: fed,
             target,
             logits,
             maps,

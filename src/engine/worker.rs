@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
-use super::protocol::{Event, Request};
+use super::protocol::{Event, Request, RunOptions};
 use super::session::{Opened, Session, open};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
@@ -85,6 +85,7 @@ impl Jobs {
                 Opened::Capture(capture) => (job.emit)(Event::Captured(Arc::from(capture))),
             },
             Request::Run(options) => {
+                let options = RunOptions { profiles: true, ..options };
                 let capture = Arc::new(self.open_session()?.run(&options, job)?);
                 self.last = Some(Arc::clone(&capture));
                 (job.emit)(Event::Captured(capture));

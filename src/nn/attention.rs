@@ -7,7 +7,7 @@ use candle_core::{D, Tensor};
 
 use super::cpu::{on_cpu, rows, values};
 use super::kernels::attention::{self, Diagonals, Heads};
-use super::{BlockBias, Hook, Linear, Mask, Norm, Recipe, RelativeBias, Rotary, Visible};
+use super::{BlockBias, Hook, Linear, Mask, Norm, Profiles, Recipe, RelativeBias, Rotary, Visible};
 use crate::error::{Error, Result};
 use crate::site::Site;
 
@@ -251,9 +251,10 @@ impl Attention {
         let (q, k, v) = (compact(queries)?, compact(&kv.keys)?, compact(&kv.values)?);
         let (q, k, v) = (rows(&q)?, rows(&k)?, rows(&v)?);
         let heads = |data, position| Heads { data, position, head: head_dim };
-        let row = |row: usize, maps| {
+        let row = |row: usize, maps, watch: Option<Arc<Profiles>>| {
             let (q, k, v) = (q.at(row)?, k.at(row)?, v.at(row)?);
-            Ok::<_, Error>(kernel.run(heads(q, width), heads(k, key_width), heads(v, key_width), maps))
+            let watch = watch.as_deref().map(|watch| watch as &dyn attention::Watch);
+            Ok::<_, Error>(kernel.run(heads(q, width), heads(k, key_width), heads(v, key_width), maps, watch))
         };
         let shape = [self.heads, count, keys];
         // A table of what is visible may be as large as the maps.
@@ -262,8 +263,8 @@ impl Attention {
             4 * (count * width + all * key_width + bias)
         });
         let context = match hook {
-            None if batch == 1 => row(0, None)?,
-            None => (0..batch).map(|at| row(at, None)).collect::<Result<Vec<_>>>()?.concat(),
+            None if batch == 1 => row(0, None, None)?,
+            None => (0..batch).map(|at| row(at, None, None)).collect::<Result<Vec<_>>>()?.concat(),
             Some(hook) if recipe.is_some_and(|bytes| hook.prefers_recipe(look.site, shape, bytes)) => {
                 let recipe = Recipe {
                     heads: self.heads,
@@ -279,12 +280,13 @@ impl Attention {
                     query: q.at(0)?.to_vec(),
                     key: k.at(0)?.to_vec(),
                 };
+                let context = row(0, None, hook.watch(look.site, shape))?;
                 hook.recipe(look.site, recipe)?;
-                row(0, None)?
+                context
             }
             Some(hook) => {
                 let mut maps = Arc::<[f32]>::new_uninit_slice(self.heads * count * keys);
-                let context = row(0, Arc::get_mut(&mut maps))?;
+                let context = row(0, Arc::get_mut(&mut maps), hook.watch(look.site, shape))?;
                 // SAFETY: nobody else holds the maps yet, so the kernel got them, and it writes all of them.
                 let maps = unsafe { maps.assume_init() };
                 hook.maps(look.site, shape, maps)?;

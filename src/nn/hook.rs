@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
-use super::{Flow, Recipe};
+use super::{Flow, Profiles, Recipe};
 use crate::error::Result;
 use crate::site::Site;
 
@@ -35,6 +35,12 @@ pub trait Hook {
     fn maps(&mut self, site: Site, shape: [usize; 3], maps: Arc<[f32]>) -> Result<()> {
         let [heads, queries, keys] = shape;
         self.weights(site, &Tensor::from_slice(&maps, (heads, queries, keys), &Device::Cpu)?)
+    }
+
+    /// Who is to see the rows of the weights `[heads, queries, keys]` as they are made. Asked only where nothing is
+    /// rewritten.
+    fn watch(&mut self, _site: Site, _shape: [usize; 3]) -> Option<Arc<Profiles>> {
+        None
     }
 
     /// Whether [`Hook::recipe`] is called instead of [`Hook::maps`], for maps `[heads, queries, keys]` and a

@@ -6,6 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::kernels::attention::{self, Diagonals, Heads};
+use super::{Frame, Profile, Profiles};
 
 /// Which keys a query may see, told without a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,6 +161,23 @@ impl Recipe {
     /// # Panics
     /// Where the head or the rows are not there.
     pub fn rows(&self, head: usize, rows: Range<usize>) -> Vec<f32> {
+        let (kernel, query, key) = self.kernel();
+        kernel.weights(head, rows, query, key)
+    }
+
+    /// A head's profile: its rows are computed and forgotten. [`Recipe::check`] was well, and the frame is that of
+    /// maps of this size.
+    ///
+    /// # Panics
+    /// Where the head is not there.
+    pub fn profile(&self, head: usize, frame: Frame) -> Profile {
+        let profile = Profiles::one(frame, head);
+        let (kernel, query, key) = self.kernel();
+        kernel.show(head, query, key, &profile);
+        profile.finish().pop().unwrap_or_default()
+    }
+
+    fn kernel(&self) -> (attention::Attention<'_>, Heads<'_>, Heads<'_>) {
         let Self { heads, key_heads, queries, keys, width, scale, cap, visible, .. } = *self;
         let kernel = attention::Attention {
             heads,
@@ -175,6 +193,6 @@ impl Recipe {
         };
         let query = Heads { data: &self.query, position: heads * width, head: width };
         let key = Heads { data: &self.key, position: key_heads * width, head: width };
-        kernel.weights(head, rows, query, key)
+        (kernel, query, key)
     }
 }

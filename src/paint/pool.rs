@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::matrix::Matrix;
+pub use crate::matrix::{cell_of, span_of};
 
 /// What a cell shows of the weights it covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -33,20 +34,6 @@ impl Window {
     pub fn whole(map: &Matrix) -> Self {
         Self::new(0..map.rows(), 0..map.cols())
     }
-}
-
-/// What cell `cell` of `cells` covers of `len` positions; never empty where `cells <= len`.
-pub fn span_of(cell: usize, len: usize, cells: usize) -> Range<usize> {
-    let cells = cells.max(1);
-    (cell * len / cells).min(len)..((cell + 1) * len / cells).min(len)
-}
-
-/// Which of `cells` cells covers position `at` of `len`: the inverse of [`span_of`].
-pub fn cell_of(at: usize, len: usize, cells: usize) -> usize {
-    if len == 0 || cells == 0 {
-        return 0;
-    }
-    (((at + 1) * cells).div_ceil(len) - 1).min(cells - 1)
 }
 
 /// The weights of `window` in at most `rows` by `cols` cells, `[min(rows, window rows), min(cols, window

@@ -14,7 +14,7 @@ pub fn far(app: &App) -> Vec<Link> {
         return facts.links.clone();
     }
     let Some(capture) = &app.capture else { return Vec::new() };
-    capture.map(head).map(|map| survey::far_links(capture, head, &map, app.distance)).unwrap_or_default()
+    survey::far_links(capture, head, app.distance).unwrap_or_default()
 }
 
 /// Which links the list keeps.

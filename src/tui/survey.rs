@@ -4,27 +4,24 @@ use std::collections::BTreeMap;
 
 use crate::analysis::Context;
 use crate::analysis::alti::{alti, alti_plus};
-use crate::analysis::links::{Link, LinkFilter, links};
+use crate::analysis::links::{Link, LinkFilter, strong_links};
 use crate::analysis::merge::{CrossRollout, Merge, cross_rollout, merge, rollout};
-use crate::analysis::metrics::{HeadMetrics, head_metrics};
-use crate::capture::Capture;
+use crate::analysis::metrics::{HeadMetrics, gini, metrics};
+use crate::capture::{Capture, Profile, STRONG};
+use crate::error::Result;
 use crate::matrix::Matrix;
-use crate::paint::{Pool, Window, pool};
 use crate::site::{Head, Kind, Site};
 
 /// What is known of one head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
-    /// The map in at most [`THUMBNAIL`] rows and columns, max-pooled.
+    /// The map in at most [`PICTURE`](crate::capture::PICTURE) rows and columns, max-pooled.
     pub thumbnail: Matrix,
     /// Its metrics.
     pub metrics: HeadMetrics,
     /// Its far links, strongest first.
     pub links: Vec<Link>,
 }
-
-/// Rows and columns of a thumbnail, at most.
-pub const THUMBNAIL: usize = 64;
 
 /// What is known of every head of one capture.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,7 +48,7 @@ pub struct Surveyed {
     /// Whether these were the last.
     pub complete: bool,
     /// The rollout, or why there is none; comes with the last part.
-    pub flow: Option<Result<Flows, String>>,
+    pub flow: Option<std::result::Result<Flows, String>>,
 }
 
 /// The rollout of the whole model.
@@ -71,18 +68,27 @@ pub fn run(serial: u64, capture: &Capture, distance: usize, mut tell: impl FnMut
     for kind in Kind::ALL {
         for layer in 0..capture.layers(kind) {
             let site = Site::new(kind, layer);
-            let mut heads = Vec::new();
-            for head in (0..capture.heads(site)).map(|head| site.head(head)) {
-                if let Ok(map) = capture.map(head) {
-                    heads.push((head, measure(capture, head, &map, distance)));
-                }
-            }
+            let heads = (0..capture.heads(site)).map(|head| site.head(head));
+            let heads =
+                heads.filter_map(|head| Some((head, measure(capture, head, distance).ok()?))).collect();
             if !tell(Surveyed { serial, distance, heads, complete: false, flow: None }) {
                 return;
             }
         }
     }
-    tell(Surveyed { serial, distance, heads: Vec::new(), complete: true, flow: Some(flow(capture)) });
+    if !tell(Surveyed { serial, distance, heads: Vec::new(), complete: true, flow: Some(flow(capture)) }) {
+        return;
+    }
+    // What needs the maps themselves comes last.
+    for head in capture.all_heads() {
+        let (Ok(mut facts), Ok(map)) = (measure(capture, head, distance), capture.map(head)) else {
+            continue;
+        };
+        facts.metrics.gini = Some(gini(&map, &context(capture, head.kind())));
+        if !tell(Surveyed { serial, distance, heads: vec![(head, facts)], complete: false, flow: None }) {
+            return;
+        }
+    }
 }
 
 /// Longest side of a rollout: its time grows with the cube.
@@ -91,7 +97,7 @@ const LONGEST_FLOW: usize = 768;
 /// Share of the residual connection in a rollout (Abnar and Zuidema 2020).
 const RESIDUAL: f32 = 0.5;
 
-fn flow(capture: &Capture) -> Result<Flows, String> {
+fn flow(capture: &Capture) -> std::result::Result<Flows, String> {
     for kind in Kind::ALL {
         if capture.layers(kind) == 0 {
             return Err(format!("the flow through all layers needs all kinds: {}", capture.why_absent(kind)));
@@ -101,11 +107,11 @@ fn flow(capture: &Capture) -> Result<Flows, String> {
     if target.max(source) > LONGEST_FLOW {
         return Err(format!("the flow through all layers is shown for texts of up to {LONGEST_FLOW} tokens"));
     }
-    let layers = |kind: Kind, how: Merge| -> crate::error::Result<Vec<Matrix>> {
+    let layers = |kind: Kind, how: Merge| -> Result<Vec<Matrix>> {
         (0..capture.layers(kind))
             .map(|layer| {
                 let site = Site::new(kind, layer);
-                let maps: crate::error::Result<Vec<Matrix>> =
+                let maps: Result<Vec<Matrix>> =
                     (0..capture.heads(site)).map(|head| capture.map(site.head(head))).collect();
                 merge(&maps?, how).map(|map| if how == Merge::Max { rows_to_one(&map) } else { map })
             })
@@ -143,27 +149,29 @@ pub fn context(capture: &Capture, kind: Kind) -> Context<'_> {
     Context::new(kind, capture.queries(kind), capture.keys(kind))
 }
 
-fn measure(capture: &Capture, head: Head, map: &Matrix, distance: usize) -> Facts {
+fn measure(capture: &Capture, head: Head, distance: usize) -> Result<Facts> {
+    let profile = capture.profile(head)?;
     let context = context(capture, head.kind());
-    Facts {
-        thumbnail: pool(map, &Window::whole(map), THUMBNAIL, THUMBNAIL, Pool::Max),
-        metrics: head_metrics(map, &context, distance as f32),
-        links: far_links(capture, head, map, distance),
-    }
+    Ok(Facts {
+        thumbnail: profile.largest(),
+        metrics: metrics(&profile, &context, distance as f32),
+        links: links_of(head, &profile, &context, distance),
+    })
 }
 
-/// Weights below this are no links.
-const LEAST: f32 = 0.1;
-
 /// The links of a head to keys farther than `distance` tokens, strongest first, without special tokens.
-pub fn far_links(capture: &Capture, head: Head, map: &Matrix, distance: usize) -> Vec<Link> {
+pub fn far_links(capture: &Capture, head: Head, distance: usize) -> Result<Vec<Link>> {
+    Ok(links_of(head, &*capture.profile(head)?, &context(capture, head.kind()), distance))
+}
+
+fn links_of(head: Head, profile: &Profile, context: &Context, distance: usize) -> Vec<Link> {
     let filter = LinkFilter {
         min_distance: distance as f32 + 1.0,
-        min_weight: LEAST,
+        min_weight: STRONG,
         top: 50,
         punctuation: true,
         sinks: true,
         special: false,
     };
-    links([(head, map.clone(), context(capture, head.kind()))], &filter)
+    strong_links(head, profile, context, &filter)
 }

@@ -2,8 +2,12 @@
 
 use std::process::Command;
 
-use attn_tui::capture::Capture;
+use attn_tui::analysis::Context;
+use attn_tui::analysis::links::{LinkFilter, links, strong_links};
+use attn_tui::analysis::metrics::{HeadMetrics, head_metrics, metrics};
+use attn_tui::capture::{Capture, PICTURE, STRONG};
 use attn_tui::engine::{OpenOptions, Opened, RunOptions, open};
+use attn_tui::paint::{Pool, Window, pool};
 use attn_tui::progress::Unwatched;
 
 fn run(model: &str, source: &str, memory: Option<usize>) -> Capture {
@@ -12,6 +16,7 @@ fn run(model: &str, source: &str, memory: Option<usize>) -> Capture {
     let options = RunOptions {
         source: source.into(),
         target: Some("le chat dort dans le jardin".into()),
+        profiles: true,
         ..RunOptions::default()
     };
     session.run(&options, &Unwatched).unwrap()
@@ -54,4 +59,64 @@ fn the_command_line_takes_a_size() {
     assert_eq!(wrong.status.code(), Some(2));
     let text = String::from_utf8(wrong.stderr).unwrap();
     assert!(text.contains("--memory <SIZE>") && text.contains("512M or 2G"), "{text}");
+}
+
+/// What the pass told of every head, and what its map tells.
+#[test]
+fn profiles_of_the_pass_are_those_of_the_maps() {
+    let words = "the cat , which sleeps in the garden behind the old house , is the cat of the neighbours . ";
+    let long = words.repeat(6);
+    let fixture = |name: &str| format!("tests/fixtures/models/{name}/model");
+    let mut seen = 0;
+    for (model, source) in [
+        ("demo".to_string(), words),
+        ("demo".into(), &long),
+        (fixture("t5"), words),
+        (fixture("longt5-local"), &long),
+        (fixture("longt5-tglobal"), &long),
+    ] {
+        for memory in [Some(0), None] {
+            let capture = run(&model, source, memory);
+            for head in capture.all_heads() {
+                let maps = capture.maps.site(head.site).unwrap();
+                let Some(profile) = maps.profile(head.head) else { continue };
+                seen += 1;
+                let kind = head.kind();
+                let map = capture.map(head).unwrap();
+                let context = Context::new(kind, capture.queries(kind), capture.keys(kind));
+                for far in [0.0, 4.0, 30.0] {
+                    let (ours, theirs) = (metrics(profile, &context, far), head_metrics(&map, &context, far));
+                    for column in HeadMetrics::COLUMNS.iter().filter(|column| column.name != "gini") {
+                        let (a, b) = (ours.get(column.name), theirs.get(column.name));
+                        let near = match (a, b) {
+                            (Some(a), Some(b)) => (a - b).abs() <= 1e-5 * b.abs().max(1.0),
+                            _ => a == b,
+                        };
+                        assert!(near, "{model} {head} {}: {a:?} and {b:?}", column.name);
+                    }
+                }
+                for row in 0..map.rows() {
+                    let max = map.row(row).iter().copied().fold(0.0, f32::max);
+                    assert!((profile.row_max[row] - max).abs() < 1e-6, "{model} {head} row {row}");
+                }
+                for (how, picture) in [(Pool::Max, profile.largest()), (Pool::Mean, profile.mean())] {
+                    let pooled = pool(&map, &Window::whole(&map), PICTURE, PICTURE, how);
+                    assert_eq!((picture.rows(), picture.cols()), (pooled.rows(), pooled.cols()));
+                    for (a, b) in picture.as_slice().iter().zip(pooled.as_slice()) {
+                        assert!((a - b).abs() < 1e-6, "{model} {head} {how:?}: {a} and {b}");
+                    }
+                }
+                for min_distance in [1.0, 5.0] {
+                    let filter = LinkFilter { min_distance, min_weight: STRONG, ..LinkFilter::default() };
+                    let ours = strong_links(head, profile, &context, &filter);
+                    let theirs = links([(head, map.clone(), context)], &filter);
+                    let places = |links: &[attn_tui::analysis::links::Link]| -> Vec<_> {
+                        links.iter().map(|link| (link.query, link.key)).collect()
+                    };
+                    assert_eq!(places(&ours), places(&theirs), "{model} {head}");
+                }
+            }
+        }
+    }
+    assert!(seen > 200, "{seen} profiles");
 }

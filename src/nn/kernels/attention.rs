@@ -100,6 +100,21 @@ pub struct Attention<'a> {
     pub beside: Option<Beside<'a>>,
 }
 
+/// Sees rows of weights while they are in the cache, from several threads.
+pub trait Watch: Sync {
+    /// `count` rows of a head from `first` on, `stride` values from one to the next, each with the weights of
+    /// `columns`; all others are 0.
+    fn rows(
+        &self,
+        head: usize,
+        first: usize,
+        count: usize,
+        columns: Range<usize>,
+        weights: &[f32],
+        stride: usize,
+    );
+}
+
 /// Up to this many queries, packing the keys costs more than it saves.
 const FEW: usize = 3;
 
@@ -108,7 +123,7 @@ const BLOCK_SCORES: usize = 1 << 16;
 
 impl Attention<'_> {
     /// What the heads read, `[queries, heads, width]`. With `maps` (`[heads, queries, keys]`) the weights are
-    /// written there, all of them.
+    /// written there, all of them; `watch` sees every row once.
     ///
     /// # Panics
     /// When the lengths do not fit.
@@ -118,6 +133,7 @@ impl Attention<'_> {
         key: Heads,
         value: Heads,
         maps: Option<&mut [MaybeUninit<f32>]>,
+        watch: Option<&dyn Watch>,
     ) -> Vec<f32> {
         let Self { heads, kv_heads, queries, keys, width, .. } = *self;
         self.check(query, key);
@@ -147,6 +163,7 @@ impl Attention<'_> {
                     key,
                     value,
                     maps,
+                    watch,
                     origin: 0,
                     out,
                 };
@@ -171,6 +188,30 @@ impl Attention<'_> {
     /// # Panics
     /// When the lengths do not fit, or the head or the rows are not there.
     pub fn weights(&self, head: usize, rows: Range<usize>, query: Heads, key: Heads) -> Vec<f32> {
+        assert!(rows.end <= self.queries);
+        let fill = |maps: Shared| self.make(head, rows.clone(), query, key, Some(maps), None);
+        // SAFETY: the tasks cover all rows.
+        unsafe { threads::filled(rows.len() * self.keys, fill) }
+    }
+
+    /// Shows the weights of one head, which are not kept.
+    ///
+    /// # Panics
+    /// As [`Attention::weights`].
+    pub fn show(&self, head: usize, query: Heads, key: Heads, watch: &dyn Watch) {
+        self.make(head, 0..self.queries, query, key, None, Some(watch));
+    }
+
+    /// Makes the weights of some rows of one head, and writes them to `maps`.
+    fn make(
+        &self,
+        head: usize,
+        rows: Range<usize>,
+        query: Heads,
+        key: Heads,
+        maps: Option<Shared>,
+        watch: Option<&dyn Watch>,
+    ) {
         let Self { heads, kv_heads, queries, keys, width, .. } = *self;
         self.check(query, key);
         assert!(head < heads && rows.end <= queries);
@@ -178,27 +219,24 @@ impl Attention<'_> {
         // SAFETY: room for the keys of one head, which were checked.
         unsafe { self.pack_keys(head / (heads / kv_heads), key, Shared(packed.as_mut_ptr())) };
         let step = self.block_rows();
-        let fill = |maps: Shared| {
-            threads::each(rows.len().div_ceil(step), 2 * rows.len() * keys * width, |task| {
-                let first = rows.start + task * step;
-                let block = Block {
-                    what: self,
-                    head,
-                    first,
-                    rows: step.min(rows.end - first),
-                    query,
-                    key,
-                    value: key,
-                    maps: Some(maps),
-                    origin: (head * queries + rows.start) * keys,
-                    out: Shared(std::ptr::null_mut()),
-                };
-                // SAFETY: all lengths were checked above, and every task has its own rows.
-                unsafe { dispatch(Weights(Many { block, keys: packed.as_ptr() })) }
-            });
-        };
-        // SAFETY: the tasks cover all rows.
-        unsafe { threads::filled(rows.len() * keys, fill) }
+        threads::each(rows.len().div_ceil(step), 2 * rows.len() * keys * width, |task| {
+            let first = rows.start + task * step;
+            let block = Block {
+                what: self,
+                head,
+                first,
+                rows: step.min(rows.end - first),
+                query,
+                key,
+                value: key,
+                maps,
+                watch,
+                origin: (head * queries + rows.start) * keys,
+                out: Shared(std::ptr::null_mut()),
+            };
+            // SAFETY: all lengths were checked above, and every task has its own rows.
+            unsafe { dispatch(Weights(Many { block, keys: packed.as_ptr() })) }
+        });
     }
 
     fn check(&self, query: Heads, key: Heads) {
@@ -311,6 +349,7 @@ struct Block<'a> {
     key: Heads<'a>,
     value: Heads<'a>,
     maps: Option<Shared>,
+    watch: Option<&'a dyn Watch>,
     /// Where in all maps the first value behind `maps` belongs.
     origin: usize,
     out: Shared,
@@ -399,6 +438,16 @@ impl Block<'_> {
         ROW.set(joint);
     }
 
+    /// Shows the block's weights of the tokens `within`, from row `first` on.
+    unsafe fn show(&self, first: usize, rows: usize, weights: *const f32, within: &Range<usize>) {
+        let Some(watch) = self.watch else { return };
+        let (stride, width) = (self.stride(), within.len());
+        // SAFETY: the block has `rows` rows of `stride` values, of which `within` were written.
+        let weights =
+            unsafe { std::slice::from_raw_parts(weights.add(within.start), (rows - 1) * stride + width) };
+        watch.rows(self.head, first, rows, within.clone(), weights, stride);
+    }
+
     #[inline(always)]
     unsafe fn out(&self, row: usize) -> *mut f32 {
         let Attention { heads, width, .. } = *self.what;
@@ -473,6 +522,7 @@ unsafe fn weigh<S: Simd>(task: &Many, weights: *mut f32) -> Range<usize> {
         for row in 0..block.rows {
             block.softmax::<S>(row, weights.add(row * stride), &within);
         }
+        block.show(block.first, block.rows, weights, &within);
     }
     within
 }
@@ -545,6 +595,7 @@ unsafe fn few<S: Simd>(block: &Block, weights: *mut f32) {
                 *weights.add(j) = dot::<S>(q, block.key.at(shared, j), width);
             }
             block.softmax::<S>(row, weights, &seen);
+            block.show(query, 1, weights, &seen);
             let out = block.out(row);
             let mut first = 0;
             while first < width {
@@ -735,11 +786,11 @@ mod tests {
                 let (expected_maps, expected) = reference(&what, &q, &k, &v);
                 let mut maps = vec![MaybeUninit::new(f32::NAN); heads * queries * keys];
                 let name = format!("{queries}x{keys}x{width}");
-                near(&what.run(query, key, value, Some(&mut maps)), &expected, &name);
+                near(&what.run(query, key, value, Some(&mut maps), None), &expected, &name);
                 // SAFETY: they were numbers before, too.
                 let maps: Vec<f32> = maps.iter().map(|v| unsafe { v.assume_init() }).collect();
                 near(&maps, &expected_maps, &name);
-                let alone = threads::run(1, || what.run(query, key, value, None));
+                let alone = threads::run(1, || what.run(query, key, value, None, None));
                 near(&alone, &expected, &name);
             }
         }
@@ -771,8 +822,8 @@ mod tests {
         let (q2, k2) = (side(&q, queries), side(&k, keys));
         let near_to = |data| Heads { data, position: heads * width, head: width };
         let far = |data, positions| Heads { data, position: width, head: positions * width };
-        let one = what.run(near_to(&q), near_to(&k), near_to(&k), None);
-        let other = what.run(far(&q2, queries), far(&k2, keys), far(&k2, keys), None);
+        let one = what.run(near_to(&q), near_to(&k), near_to(&k), None, None);
+        let other = what.run(far(&q2, queries), far(&k2, keys), far(&k2, keys), None, None);
         assert_eq!(one, other);
     }
 
@@ -807,8 +858,8 @@ mod tests {
             let whole = Attention { keys: all, bias: None, beside: None, visible, ..local };
             let mut maps = vec![MaybeUninit::new(f32::NAN); queries * queries];
             let mut all_maps = vec![MaybeUninit::new(f32::NAN); queries * all];
-            let found = local.run(by_rows(&q), by_rows(&k), by_rows(&v), Some(&mut maps));
-            let expected = whole.run(by_rows(&q), by_rows(&k), by_rows(&v), Some(&mut all_maps));
+            let found = local.run(by_rows(&q), by_rows(&k), by_rows(&v), Some(&mut maps), None);
+            let expected = whole.run(by_rows(&q), by_rows(&k), by_rows(&v), Some(&mut all_maps), None);
             let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
             near(&found, &wide(&expected), "what is read");
             // SAFETY: they were numbers before, too.

@@ -23,6 +23,39 @@ pub(super) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     }
 }
 
+/// `ln x` for `x` up to 1; that of the smallest normal number below it.
+#[inline(always)]
+pub(super) unsafe fn ln<S: Simd>(x: S::V) -> S::V {
+    unsafe {
+        let one = S::splat(1.0);
+        let x = S::max(x, S::splat(f32::MIN_POSITIVE));
+        let exponent = S::exponent(x);
+        let m = S::scale(x, S::sub(S::splat(0.0), exponent));
+        // From the square root of 2 on, half of it and one power more: then it is near 1.
+        let more = S::zero_below(one, m, S::splat(std::f32::consts::SQRT_2));
+        let e = S::add(exponent, more);
+        let f = S::sub(S::fma(S::mul(m, more), S::splat(-0.5), m), one);
+        // (ln(1 + f) - f + f²/2) / f³, as in the Cephes library (Moshier 1989).
+        let mut p = S::splat(7.037_683_6e-2);
+        for c in [
+            -1.151_461e-1,
+            1.167_699_9e-1,
+            -1.242_014_1e-1,
+            1.424_932_3e-1,
+            -1.666_805_8e-1,
+            2.000_071_4e-1,
+            -2.499_999_4e-1,
+            3.333_333_1e-1,
+        ] {
+            p = S::fma(p, f, S::splat(c));
+        }
+        let square = S::mul(f, f);
+        let small = S::fma(e, S::splat(-2.121_944_4e-4), S::mul(S::mul(p, f), square));
+        let small = S::fma(square, S::splat(-0.5), small);
+        S::fma(e, S::splat(0.693_359_4), S::add(small, f))
+    }
+}
+
 /// `1 / (1 + e^-x)`
 #[inline(always)]
 unsafe fn sigmoid<S: Simd>(x: S::V) -> S::V {

@@ -12,6 +12,7 @@ pub mod matvec;
 pub mod norm;
 pub mod simd;
 pub mod softmax;
+pub mod sweep;
 pub mod threads;
 
 #[cfg(test)]

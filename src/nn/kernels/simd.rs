@@ -134,6 +134,9 @@ pub(super) trait Simd: Copy + 'static {
     unsafe fn round(a: Self::V) -> Self::V;
     /// `a * 2^n` for integral `n` in -126..=127.
     unsafe fn scale(a: Self::V, n: Self::V) -> Self::V;
+    /// The whole number below the binary logarithm of `a`, which is positive and no smaller than the smallest
+    /// normal number.
+    unsafe fn exponent(a: Self::V) -> Self::V;
     /// `a`, but 0 in lanes where `x < limit`.
     unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V;
 
@@ -266,6 +269,10 @@ impl Simd for Baseline {
         each!(a, n => a * f32::from_bits(((n + 12_582_912.0).to_bits().wrapping_add(127)) << 23))
     }
     #[inline(always)]
+    unsafe fn exponent(a: Self::V) -> Self::V {
+        each!(a => (a.to_bits() >> 23) as f32 - 127.0)
+    }
+    #[inline(always)]
     unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V {
         each!(a, x, limit => if x < limit { 0.0 } else { a })
     }
@@ -336,6 +343,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn scale(a: Self::V, n: Self::V) -> Self::V {
             unsafe { _mm512_scalef_ps(a, n) }
+        }
+        #[inline(always)]
+        unsafe fn exponent(a: Self::V) -> Self::V {
+            unsafe { _mm512_getexp_ps(a) }
         }
         #[inline(always)]
         unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V {
@@ -438,6 +449,13 @@ mod x86 {
             }
         }
         #[inline(always)]
+        unsafe fn exponent(a: Self::V) -> Self::V {
+            unsafe {
+                let biased = _mm256_srli_epi32::<23>(_mm256_castps_si256(a));
+                _mm256_cvtepi32_ps(_mm256_sub_epi32(biased, _mm256_set1_epi32(127)))
+            }
+        }
+        #[inline(always)]
         unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V {
             unsafe { _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_NLT_UQ>(x, limit)) }
         }
@@ -510,6 +528,13 @@ mod arm {
             unsafe {
                 let exponent = vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127));
                 vmulq_f32(a, vreinterpretq_f32_s32(vshlq_n_s32::<23>(exponent)))
+            }
+        }
+        #[inline(always)]
+        unsafe fn exponent(a: Self::V) -> Self::V {
+            unsafe {
+                let biased = vshrq_n_u32::<23>(vreinterpretq_u32_f32(a));
+                vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(biased), vdupq_n_s32(127)))
             }
         }
         #[inline(always)]
