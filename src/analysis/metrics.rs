@@ -177,7 +177,7 @@ pub fn metrics(profile: &Profile, context: &Context, far: f32) -> HeadMetrics {
     let on_diagonal = profile.offsets.iter().filter(|&&offset| offset == 0).count();
     let (sink_key, sink) = strongest_sink(profile, context.kind);
     let beyond = profile.by_distance.iter().enumerate().filter(|(distance, _)| *distance as f32 > far);
-    let far_mass: f64 = beyond.map(|(_, weight)| weight).sum();
+    let far_mass = beyond.fold(0.0, |sum, (_, weight)| sum + weight);
     let far_uniform = far_uniform(profile, context, far);
     let special = profile.received.iter().enumerate().filter(|(key, _)| context.special(*key));
     HeadMetrics {
@@ -197,7 +197,7 @@ pub fn metrics(profile: &Profile, context: &Context, far: f32) -> HeadMetrics {
         induction: own(sums.induction),
         sink,
         sink_key,
-        special_mass: mean(special.map(|(_, weight)| weight).sum()),
+        special_mass: mean(special.fold(0.0, |sum, (_, weight)| sum + weight)),
         monotonicity: monotonicity(profile, context.kind),
         coverage: coverage(profile, context),
         gini: None,
@@ -219,15 +219,16 @@ fn far_uniform(profile: &Profile, context: &Context, far: f32) -> f64 {
 
 /// Mean weight on keys farther than `far`, which need not be a whole number.
 fn far_mass(map: &Matrix, context: &Context, far: f32) -> f64 {
-    let row = |query: usize| {
+    let mut mass = 0.0;
+    for query in 0..map.rows() {
         let diagonal = context.kind.diagonal(query, map.rows(), map.cols());
-        let weights = map.row(query).iter().enumerate();
-        weights
-            .filter(|(key, _)| (diagonal - *key as f32).abs() > far)
-            .map(|(_, w)| f64::from(*w))
-            .sum::<f64>()
-    };
-    (0..map.rows()).map(row).sum::<f64>() / map.rows() as f64
+        for (key, &weight) in map.row(query).iter().enumerate() {
+            if (diagonal - key as f32).abs() > far {
+                mass += f64::from(weight);
+            }
+        }
+    }
+    mass / map.rows() as f64
 }
 
 /// [`HeadMetrics::gini`]: sorts the weights of each row that are not 0.
