@@ -1,8 +1,9 @@
 //! Some outputs of a product of one row: for whoever knows beforehand which ones matter.
 
-use super::gemm::{PANEL, Packed, Product};
+use super::gemm::{PANEL, Packed};
 use super::simd::dispatch;
 use super::threads;
+use super::tile::Product;
 
 /// Values `wanted` (ascending) of `x Wᵀ + bias` for one row `x`: to the last bit those that
 /// [`super::gemm::multiply`] gives. Only the panels that hold them are read.
@@ -26,9 +27,10 @@ pub fn some(x: &[f32], weight: &Packed, bias: Option<&[f32]>, wanted: &[usize]) 
                     rows: 1,
                     depth: inputs,
                     columns: PANEL.min(outputs - column),
-                    x: x.as_ptr(),
-                    x_stride: inputs,
-                    panel: weight.panel(panels[task]),
+                    // A single row is packed as it is.
+                    left: x.as_ptr(),
+                    panels: weight.panel(panels[task]),
+                    panel_stride: 0,
                     bias: bias.map_or(std::ptr::null(), |bias| bias.as_ptr().add(column)),
                     activation: None,
                     onto: false,

@@ -14,6 +14,7 @@ pub mod simd;
 pub mod softmax;
 pub mod sweep;
 pub mod threads;
+mod tile;
 
 #[cfg(test)]
 pub(super) mod test {

@@ -140,6 +140,10 @@ pub(super) trait Simd: Copy + 'static {
     /// `a`, but 0 in lanes where `x < limit`.
     unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V;
 
+    /// Says that what lies at `from` will be read in a while: it comes into the second cache.
+    #[inline(always)]
+    unsafe fn prefetch_far(_from: *const f32) {}
+
     /// Says that what lies at `from` will be read soon.
     #[inline(always)]
     unsafe fn prefetch(_from: *const f32) {}
@@ -359,6 +363,10 @@ mod x86 {
         #[inline(always)]
         unsafe fn load_i8(from: *const i8) -> Self::V {
             unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast()))) }
+        }
+        #[inline(always)]
+        unsafe fn prefetch_far(from: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
         }
         #[inline(always)]
         unsafe fn load_part(from: *const f32, len: usize, fill: f32) -> Self::V {

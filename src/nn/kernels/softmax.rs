@@ -2,6 +2,7 @@
 
 use super::math::exp;
 use super::simd::{Simd, Task, dispatch};
+use super::tile::CHUNK;
 
 /// What is done to a score before the softmax: `cap(score * scale) + bias + mask`.
 #[derive(Clone, Copy)]
@@ -16,17 +17,14 @@ pub(super) struct Row {
     pub mask: *const f32,
 }
 
-/// Turns the `len` scores behind `row` into weights that sum to 1. Where every score is minus infinity, the
-/// weights are 0. A second copy of the weights goes to `copy`, unless that is null.
+/// Makes `len` scores those that go into the softmax, in place; gives the largest, or the least number there is.
 ///
 /// # Safety
-/// `row`, `copy` and what `how` points to are valid for `len` values; the machine has the instructions of `S`.
+/// `row` and what `how` points to are valid for `len` values; the machine has the instructions of `S`.
 #[inline(always)]
-pub(super) unsafe fn softmax<S: Simd>(row: *mut f32, len: usize, how: Row, copy: *mut f32) {
+pub(super) unsafe fn adjust<S: Simd>(row: *mut f32, len: usize, how: Row) -> f32 {
     unsafe {
         let whole = len - len % S::LANES;
-        let rest = len - whole;
-
         let mut largest = S::splat(f32::MIN);
         let mut at = 0;
         while at < whole {
@@ -35,45 +33,85 @@ pub(super) unsafe fn softmax<S: Simd>(row: *mut f32, len: usize, how: Row, copy:
             largest = S::max(x, largest);
             at += S::LANES;
         }
-        if rest > 0 {
-            let x = adjusted::<S>(row, at, rest, how);
-            S::store_part(row.add(at), x, rest);
-            largest = S::max(S::load_part(row.add(at), rest, f32::MIN), largest);
+        if at < len {
+            let x = adjusted::<S>(row, at, len - at, how);
+            S::store_part(row.add(at), x, len - at);
+            largest = S::max(S::load_part(row.add(at), len - at, f32::MIN), largest);
         }
-        let largest = S::splat(S::largest(largest));
+        S::largest(largest)
+    }
+}
 
+/// `e^(score - largest)` of `len` scores, to lines of [`CHUNK`] values that are `step` apart; gives their sum.
+///
+/// # Safety
+/// The scores are there and there is room for the lines (which may be the scores themselves); the machine has the
+/// instructions of `S`.
+#[inline(always)]
+pub(super) unsafe fn exponentials<S: Simd>(
+    scores: *const f32,
+    len: usize,
+    largest: f32,
+    lines: *mut f32,
+    step: usize,
+) -> f32 {
+    unsafe {
+        let whole = len - len % S::LANES;
+        let largest = S::splat(largest);
         let mut total = S::splat(0.0);
-        at = 0;
+        let mut at = 0;
         while at < whole {
-            let e = exp::<S>(S::sub(S::load(row.add(at)), largest));
-            S::store(row.add(at), e);
+            let e = exp::<S>(S::sub(S::load(scores.add(at)), largest));
+            S::store(lines.add(at / CHUNK * step + at % CHUNK), e);
             total = S::add(total, e);
             at += S::LANES;
         }
-        if rest > 0 {
-            let e = exp::<S>(S::sub(S::load_part(row.add(at), rest, f32::NEG_INFINITY), largest));
-            S::store_part(row.add(at), e, rest);
+        if at < len {
+            let e = exp::<S>(S::sub(S::load_part(scores.add(at), len - at, f32::NEG_INFINITY), largest));
+            S::store_part(lines.add(at / CHUNK * step + at % CHUNK), e, len - at);
             total = S::add(total, e);
         }
-        let total = S::sum(total);
+        S::sum(total)
+    }
+}
 
-        let factor = S::splat(if total == 0.0 { 0.0 } else { 1.0 / total });
-        at = 0;
+/// What [`exponentials`] wrote, times `factor`, side by side.
+///
+/// # Safety
+/// The lines are there and there is room for `len` values; the machine has the instructions of `S`.
+#[inline(always)]
+pub(super) unsafe fn scaled<S: Simd>(lines: *const f32, step: usize, len: usize, factor: f32, to: *mut f32) {
+    unsafe {
+        let whole = len - len % S::LANES;
+        let factor = S::splat(factor);
+        let mut at = 0;
         while at < whole {
-            let w = S::mul(S::load(row.add(at)), factor);
-            S::store(row.add(at), w);
-            if !copy.is_null() {
-                S::store(copy.add(at), w);
-            }
+            S::store(to.add(at), S::mul(S::load(lines.add(at / CHUNK * step + at % CHUNK)), factor));
             at += S::LANES;
         }
-        if rest > 0 {
-            let w = S::mul(S::load_part(row.add(at), rest, 0.0), factor);
-            S::store_part(row.add(at), w, rest);
-            if !copy.is_null() {
-                S::store_part(copy.add(at), w, rest);
-            }
+        if at < len {
+            let rest = S::load_part(lines.add(at / CHUNK * step + at % CHUNK), len - at, 0.0);
+            S::store_part(to.add(at), S::mul(rest, factor), len - at);
         }
+    }
+}
+
+/// What makes weights of [`exponentials`] with that sum: 0 where every score was minus infinity.
+#[inline(always)]
+pub(super) fn factor(total: f32) -> f32 {
+    if total == 0.0 { 0.0 } else { 1.0 / total }
+}
+
+/// Turns `len` scores into weights that sum to 1, in place; into zeros where every score is minus infinity.
+///
+/// # Safety
+/// `row` and what `how` points to are valid for `len` values; the machine has the instructions of `S`.
+#[inline(always)]
+pub(super) unsafe fn softmax<S: Simd>(row: *mut f32, len: usize, how: Row) {
+    unsafe {
+        let largest = adjust::<S>(row, len, how);
+        let total = exponentials::<S>(row, len, largest, row, CHUNK);
+        scaled::<S>(row, CHUNK, len, factor(total), row);
     }
 }
 
@@ -150,7 +188,7 @@ mod tests {
 
         #[inline(always)]
         unsafe fn run<S: Simd>(self) {
-            unsafe { softmax::<S>(self.0.as_mut_ptr(), self.0.len(), self.1, std::ptr::null_mut()) }
+            unsafe { softmax::<S>(self.0.as_mut_ptr(), self.0.len(), self.1) }
         }
     }
 

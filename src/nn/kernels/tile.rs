@@ -1,0 +1,315 @@
+//! Some rows times some panels: the loop in which a forward pass spends its time.
+//!
+//! A tile of a few rows by one panel stays in registers while it runs along the summed dimension. The rows are
+//! copied first, line by line and tile by tile, so that the loop reads them front to back, too.
+
+use super::activation::{self, Function};
+use super::gemm::PANEL;
+use super::simd::{Simd, Task};
+use super::threads::Shared;
+
+/// Values of a row that stay side by side in a packed tile: one line of the cache.
+pub(super) const CHUNK: usize = 16;
+
+/// Steps along the summed dimension before a tile goes back to memory: its packed rows stay in the first cache.
+const DEPTH: usize = 512;
+
+/// Steps between asking for a part of a panel and using it.
+const AHEAD: usize = 16;
+
+thread_local! {
+    static SCRATCH: std::cell::RefCell<Vec<f32>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// Values that one packed row of `depth` takes.
+pub(super) fn packed_width(depth: usize) -> usize {
+    depth.next_multiple_of(CHUNK)
+}
+
+/// Values of scratch memory that a thread keeps.
+const KEPT: usize = 1 << 22;
+
+/// Lends memory for `len` values that hold anything. Unless there is much of it, it stays with the thread: fresh
+/// memory has to be cleared first.
+pub(super) fn with_scratch<T>(len: usize, work: impl FnOnce(Shared) -> T) -> T {
+    let mut scratch = SCRATCH.take();
+    if scratch.len() < len {
+        scratch = vec![0.0; len];
+    }
+    let done = work(Shared(scratch.as_mut_ptr()));
+    if scratch.len() <= KEPT {
+        SCRATCH.set(scratch);
+    }
+    done
+}
+
+/// Copies rows tile by tile: `[tile][depth / CHUNK][rows of the tile][CHUNK]`.
+pub(super) struct Pack {
+    pub rows: usize,
+    pub depth: usize,
+    pub x: *const f32,
+    pub x_stride: usize,
+    /// Room for `rows` times [`packed_width`] of the depth.
+    pub to: *mut f32,
+}
+
+impl Task for Pack {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let whole = self.depth / CHUNK * CHUNK;
+        let mut first = 0;
+        while first < self.rows {
+            let rows = tile_rows::<S>(self.rows - first);
+            for row in 0..rows {
+                unsafe {
+                    let x = self.x.add((first + row) * self.x_stride);
+                    let mut to = self.to.add(first * packed_width(self.depth) + row * CHUNK);
+                    let mut at = 0;
+                    while at < whole {
+                        let mut lane = 0;
+                        while lane < CHUNK {
+                            S::store(to.add(lane), S::load(x.add(at + lane)));
+                            lane += S::LANES;
+                        }
+                        to = to.add(rows * CHUNK);
+                        at += CHUNK;
+                    }
+                    if whole < self.depth {
+                        std::ptr::copy_nonoverlapping(x.add(whole), to, self.depth - whole);
+                    }
+                }
+            }
+            first += rows;
+        }
+    }
+}
+
+/// Rows of the next tile where so many are left: as even as can be, for a last tile of one row would waste most of
+/// the registers.
+#[inline(always)]
+pub(super) fn tile_rows<S: Simd>(left: usize) -> usize {
+    left.div_ceil(left.div_ceil(S::TILE_ROWS))
+}
+
+/// Rows times panels. All pointers must be valid for what the numbers say.
+pub(super) struct Product {
+    pub rows: usize,
+    /// Steps along the summed dimension.
+    pub depth: usize,
+    /// Columns of the result: those of the panels, the last of which may have more.
+    pub columns: usize,
+    /// What [`Pack`] makes of the rows.
+    pub left: *const f32,
+    /// `[panel][depth][PANEL]`
+    pub panels: *const f32,
+    /// Values from one panel to the next.
+    pub panel_stride: usize,
+    /// Null for none.
+    pub bias: *const f32,
+    pub activation: Option<Function>,
+    /// Whether the product is added to what is in `out`.
+    pub onto: bool,
+    pub out: *mut f32,
+    pub out_stride: usize,
+}
+
+impl Task for Product {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let mut from = 0;
+        while from < self.depth {
+            unsafe { self.part::<S>(from, DEPTH.min(self.depth - from)) };
+            from += DEPTH;
+        }
+    }
+}
+
+impl Product {
+    /// The part of the sums that `depth` steps from `from` on make.
+    #[inline(always)]
+    unsafe fn part<S: Simd>(&self, from: usize, depth: usize) {
+        let last = from + depth == self.depth;
+        let tiles = self.rows.div_ceil(S::TILE_ROWS);
+        let mut column = 0;
+        while column < self.columns {
+            let panel = self.panels.wrapping_add(column / PANEL * self.panel_stride + from * PANEL);
+            let mut next = panel.wrapping_add(self.panel_stride);
+            let mut row = 0;
+            while row < self.rows {
+                let rows = tile_rows::<S>(self.rows - row);
+                unsafe {
+                    let out = self.out.add(row * self.out_stride + column);
+                    let tile = Tile {
+                        depth,
+                        left: self.left.add(row * packed_width(self.depth) + from * rows),
+                        panel,
+                        next,
+                        ahead: if tiles < 4 { 0 } else { (2 * CHUNK).div_ceil(tiles) },
+                        start: match self.bias {
+                            _ if from > 0 || self.onto => Start::Out,
+                            bias if bias.is_null() => Start::Zero,
+                            bias => Start::Bias(bias.add(column)),
+                        },
+                        columns: PANEL.min(self.columns - column),
+                        out,
+                        out_stride: self.out_stride,
+                    };
+                    match rows {
+                        1 => tile.run::<S, 1, 4>(),
+                        2 => tile.run::<S, 2, 4>(),
+                        3 => tile.run::<S, 3, 2>(),
+                        4 => tile.run::<S, 4, 2>(),
+                        5 => tile.run::<S, 5, 1>(),
+                        6 => tile.run::<S, 6, 1>(),
+                        7 => tile.run::<S, 7, 1>(),
+                        8 => tile.run::<S, 8, 1>(),
+                        9 => tile.run::<S, 9, 1>(),
+                        10 => tile.run::<S, 10, 1>(),
+                        11 => tile.run::<S, 11, 1>(),
+                        _ => tile.run::<S, 12, 1>(),
+                    }
+                    if let (true, Some(function)) = (last, self.activation) {
+                        for i in 0..rows {
+                            activation::in_place::<S>(function, out.add(i * self.out_stride), tile.columns);
+                        }
+                    }
+                }
+                row += rows;
+                next = next.wrapping_add(depth * PANEL / tiles);
+            }
+            column += PANEL;
+        }
+    }
+}
+
+/// What a tile's sums begin with.
+#[derive(Clone, Copy)]
+enum Start {
+    Zero,
+    Bias(*const f32),
+    /// What is in the output already.
+    Out,
+}
+
+struct Tile {
+    depth: usize,
+    left: *const f32,
+    panel: *const f32,
+    /// This tile's share of the next panel, and lines of it to ask for with each chunk: on its first way from
+    /// memory a panel would be late otherwise.
+    next: *const f32,
+    ahead: usize,
+    start: Start,
+    columns: usize,
+    out: *mut f32,
+    out_stride: usize,
+}
+
+impl Tile {
+    /// `R` rows; `U` sums side by side where there are too few rows to hide an addition's latency.
+    #[allow(clippy::needless_range_loop)]
+    #[inline(always)]
+    unsafe fn run<S: Simd, const R: usize, const U: usize>(&self) {
+        if R > S::TILE_ROWS {
+            return;
+        }
+        let mut column = 0;
+        while column < self.columns {
+            unsafe {
+                let sums = self.sums::<S, R, U>(column);
+                for r in 0..R {
+                    for v in 0..2 {
+                        let at = column + v * S::LANES;
+                        if at < self.columns {
+                            self.put::<S>(sums[r][v], r, at, S::LANES.min(self.columns - at));
+                        }
+                    }
+                }
+            }
+            column += 2 * S::LANES;
+        }
+    }
+
+    // Plain counted loops over arrays: only these are sure to stay in registers.
+    #[allow(clippy::needless_range_loop)]
+    #[inline(always)]
+    unsafe fn sums<S: Simd, const R: usize, const U: usize>(&self, column: usize) -> [[S::V; 2]; R] {
+        unsafe {
+            let mut sums = [[[S::splat(0.0); 2]; R]; U];
+            let mut w = self.panel.add(column);
+            let mut x = self.left;
+            let mut left = self.depth;
+            let mut next = self.next;
+            while left >= CHUNK {
+                for _ in 0..self.ahead {
+                    S::prefetch_far(next);
+                    next = next.wrapping_add(16);
+                }
+                for step in 0..CHUNK / U {
+                    for u in 0..U {
+                        let k = step * U + u;
+                        let (w0, w1) = (S::load(w), S::load(w.add(S::LANES)));
+                        S::prefetch(w.add(AHEAD * PANEL));
+                        S::prefetch(w.add(AHEAD * PANEL + 16));
+                        S::prefetch(x.add((R + k) * CHUNK));
+                        for r in 0..R {
+                            let x = S::splat(*x.add(r * CHUNK + k));
+                            sums[u][r][0] = S::fma(x, w0, sums[u][r][0]);
+                            sums[u][r][1] = S::fma(x, w1, sums[u][r][1]);
+                        }
+                        w = w.add(PANEL);
+                    }
+                }
+                x = x.add(R * CHUNK);
+                left -= CHUNK;
+            }
+            for u in 1..U {
+                for r in 0..R {
+                    for v in 0..2 {
+                        sums[0][r][v] = S::add(sums[0][r][v], sums[u][r][v]);
+                    }
+                }
+            }
+            for k in 0..left {
+                let (w0, w1) = (S::load(w), S::load(w.add(S::LANES)));
+                for r in 0..R {
+                    let x = S::splat(*x.add(r * CHUNK + k));
+                    sums[0][r][0] = S::fma(x, w0, sums[0][r][0]);
+                    sums[0][r][1] = S::fma(x, w1, sums[0][r][1]);
+                }
+                w = w.add(PANEL);
+            }
+            sums[0]
+        }
+    }
+
+    /// Adds what the sum begins with and stores `len` of its lanes.
+    #[inline(always)]
+    unsafe fn put<S: Simd>(&self, sum: S::V, row: usize, column: usize, len: usize) {
+        unsafe {
+            let out = self.out.add(row * self.out_stride + column);
+            let start = match self.start {
+                Start::Zero => std::ptr::null(),
+                Start::Bias(bias) => bias.add(column),
+                Start::Out => out.cast_const(),
+            };
+            // No closures here: they would be compiled without the instruction set.
+            let mut sum = sum;
+            if len == S::LANES {
+                if !start.is_null() {
+                    sum = S::add(sum, S::load(start));
+                }
+                S::store(out, sum);
+            } else {
+                if !start.is_null() {
+                    sum = S::add(sum, S::load_part(start, len, 0.0));
+                }
+                S::store_part(out, sum, len);
+            }
+        }
+    }
+}
