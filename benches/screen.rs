@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use attn_tui::capture::{Capture, Flows, MapStore, SiteMaps, Weights};
 use attn_tui::engine::{Event, ModelInfo};
+use attn_tui::nn::{Frame, Recipe, Visible};
 use attn_tui::site::{Kind, Site};
 use attn_tui::token::{Sequence, Token};
 use attn_tui::tui::action::Action;
@@ -15,7 +16,7 @@ use attn_tui::tui::app::App;
 use attn_tui::tui::cache::Cache;
 use attn_tui::tui::keymap::Keymap;
 use attn_tui::tui::theme::Theme;
-use attn_tui::tui::{input, update, views};
+use attn_tui::tui::{input, update, views, wish};
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
@@ -40,6 +41,96 @@ fn main() {
             measure(length, what, &capture, before, key);
         }
     }
+    println!("\n{:>6}  {:<28} {:>10} {:>10}", "tokens", "of a map that is computed", "first ms", "all ms");
+    // Room for one head of 4096 tokens, none of 16384.
+    for (length, budget) in [(4096, 4096 * 4096 * 4), (16384, 0)] {
+        let capture = computed(length, budget);
+        for (what, before, key) in [
+            ("next head, window", "", ']'),
+            ("next head, whole map", "z", ']'),
+            ("down, window", "", 'j'),
+            ("down, whole map", "z", 'j'),
+        ] {
+            glimpse(length, what, &capture, before, key);
+        }
+    }
+}
+
+/// A head that is not there: the first frame, and the one after all that it lacked was made.
+fn glimpse(length: usize, what: &str, capture: &Arc<Capture>, before: &str, key: char) {
+    let mut app = App::new("bench", None, Theme::default(), Keymap::default());
+    update::update(&mut app, Action::Engine(Event::Opened(ModelInfo::default())));
+    update::update(&mut app, Action::Engine(Event::Captured(Arc::clone(capture))));
+    let mut cache = Cache::default();
+    let options = TerminalOptions { viewport: Viewport::Fixed(SIZE) };
+    let backend = CrosstermBackend::new(Line(Arc::default()));
+    let mut terminal = Terminal::with_options(backend, options).expect("a terminal");
+    let fill = |app: &App, cache: &mut Cache| {
+        while let Some(wish) = cache.wish(app) {
+            wish::grant(
+                &wish,
+                || true,
+                |part| {
+                    cache.take(part);
+                    true
+                },
+            );
+        }
+    };
+    draw(&mut app, &mut cache, &mut terminal);
+    for key in before.chars() {
+        press(&mut app, key);
+        draw(&mut app, &mut cache, &mut terminal);
+    }
+    let (mut first, mut all) = (Vec::new(), Vec::new());
+    for _ in 0..7 {
+        let start = Instant::now();
+        press(&mut app, key);
+        draw(&mut app, &mut cache, &mut terminal);
+        first.push(start.elapsed());
+        fill(&app, &mut cache);
+        draw(&mut app, &mut cache, &mut terminal);
+        all.push(start.elapsed());
+    }
+    let median = |times: &mut Vec<Duration>| {
+        times.sort();
+        times[times.len() / 2].as_secs_f64() * 1000.0
+    };
+    println!("{length:>6}  {what:<28} {:>10.2} {:>10.2}", median(&mut first), median(&mut all));
+}
+
+/// Two cross heads of `length` x `length` tokens that follow from queries and keys, with their profiles.
+fn computed(length: usize, budget: usize) -> Arc<Capture> {
+    let (heads, width) = (2, 64);
+    let noise = |seed: usize| -> Vec<f32> {
+        let value = |at: usize| ((at * 7919 + seed * 104_729) % 1999) as f32 / 1000.0 - 1.0;
+        (0..length * heads * width).map(value).collect()
+    };
+    let recipe = Recipe {
+        heads,
+        key_heads: heads,
+        queries: length,
+        keys: length,
+        width,
+        scale: 0.3,
+        cap: None,
+        visible: Visible::All,
+        bias: None,
+        beside: None,
+        query: noise(1),
+        key: noise(2),
+    };
+    let mut capture = Capture::clone(&capture(8));
+    let tokens: Vec<Token> =
+        (0..length).map(|at| Token { id: at as u32, piece: format!("▁token{at}"), special: false }).collect();
+    let frame = || Frame::new(Kind::Cross, [length, length], &tokens);
+    let profiles = (0..heads).map(|head| recipe.profile(head, frame())).collect();
+    capture.source = Sequence { text: String::new(), tokens: tokens.clone() };
+    capture.target = capture.source.clone();
+    capture.decoder_input = tokens;
+    capture.maps = MapStore::within(Some(budget));
+    capture.maps.insert(Site::new(Kind::Cross, 0), SiteMaps::of(recipe).with_profiles(profiles));
+    Arc::new(capture)
 }
 
 /// The line to the terminal: counts what goes over it.

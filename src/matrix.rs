@@ -68,6 +68,15 @@ impl Matrix {
         &self.data[at..at + self.cols]
     }
 
+    /// Some of the rows; shares the buffer.
+    ///
+    /// # Panics
+    /// When the rows are out of range.
+    pub fn part(&self, rows: Range<usize>) -> Self {
+        assert!(rows.start <= rows.end && rows.end <= self.rows, "rows {rows:?} of {}", self.rows);
+        Self { rows: rows.len(), start: self.start + rows.start * self.cols, ..self.clone() }
+    }
+
     /// The value at (`row`, `col`), or `None` outside the matrix.
     pub fn get(&self, row: usize, col: usize) -> Option<f32> {
         (row < self.rows && col < self.cols).then(|| self.data[self.start + row * self.cols + col])

@@ -23,6 +23,11 @@ impl Recomputed {
         Self { budget, clock: 0, maps: BTreeMap::new() }
     }
 
+    /// Bytes that it may hold.
+    pub fn budget(&self) -> usize {
+        self.budget
+    }
+
     /// Bytes of the maps.
     pub fn held(&self) -> usize {
         self.maps.values().map(|(_, map)| bytes(map)).sum()

@@ -2,7 +2,8 @@
 //! they follow from, where that is smaller, and the heads that were looked at last.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::recomputed::{Recomputed, default_budget};
 use crate::matrix::Matrix;
@@ -11,6 +12,9 @@ use crate::site::{Head, Kind, Site};
 
 /// Up to this many bytes a site's maps are kept whole: so little is not worth computing again.
 const KEPT_WHOLE: usize = 16 << 20;
+
+/// Rows of a map that are computed before anybody is asked whether to go on.
+const PIECE: usize = 1024;
 
 /// The maps of one site.
 #[derive(Clone, Debug)]
@@ -88,14 +92,47 @@ impl SiteMaps {
 
     /// One head's map; computed where it is not kept.
     pub fn map(&self, head: usize) -> Option<Matrix> {
+        self.map_while(head, || true)
+    }
+
+    /// [`SiteMaps::map`], computed only as long as `go_on` says so: `None` where it was left.
+    fn map_while(&self, head: usize, go_on: impl Fn() -> bool) -> Option<Matrix> {
         if head >= self.heads {
+            return None;
+        }
+        let Self { queries, keys, .. } = *self;
+        let recipe = match &self.kept {
+            Kept::Maps(data) => {
+                return Some(Matrix::view(queries, keys, Arc::clone(data), head * queries * keys));
+            }
+            Kept::Recipe(recipe) => recipe,
+        };
+        let mut map = Arc::<[f32]>::new_uninit_slice(queries * keys);
+        let mut rest = Arc::get_mut(&mut map)?;
+        for first in (0..queries).step_by(PIECE) {
+            if !go_on() {
+                return None;
+            }
+            let rows = first..queries.min(first + PIECE);
+            let (piece, behind) = rest.split_at_mut(rows.len() * keys);
+            recipe.rows_into(head, rows, piece);
+            rest = behind;
+        }
+        // SAFETY: the pieces were all of it, and each was written.
+        Some(Matrix::view(queries, keys, unsafe { map.assume_init() }, 0))
+    }
+
+    /// Rows of one head's map.
+    fn rows(&self, head: usize, rows: Range<usize>) -> Option<Matrix> {
+        if head >= self.heads || rows.start > rows.end || rows.end > self.queries {
             return None;
         }
         Some(match &self.kept {
             Kept::Maps(data) => {
-                Matrix::view(self.queries, self.keys, Arc::clone(data), head * self.queries * self.keys)
+                let start = (head * self.queries + rows.start) * self.keys;
+                Matrix::view(rows.len(), self.keys, Arc::clone(data), start)
             }
-            Kept::Recipe(recipe) => Matrix::new(self.queries, self.keys, recipe.rows(head, 0..self.queries)),
+            Kept::Recipe(recipe) => Matrix::new(rows.len(), self.keys, recipe.rows(head, rows)),
         })
     }
 }
@@ -153,7 +190,7 @@ impl MapStore {
 
     /// Bytes of maps in memory: those kept whole and those recomputed.
     pub fn held(&self) -> usize {
-        self.whole() + self.recomputed.lock().unwrap_or_else(PoisonError::into_inner).held()
+        self.whole() + self.recomputed().held()
     }
 
     /// Whether the next site's maps `[heads, queries, keys]` are better kept as a recipe of so many bytes: they
@@ -192,13 +229,48 @@ impl MapStore {
         if maps.recipe().is_none() {
             return maps.map(head.head);
         }
-        let recomputed = || self.recomputed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(map) = recomputed().get(head) {
+        if let Some(map) = self.recomputed().get(head) {
             return Some(map);
         }
         let map = maps.map(head.head)?;
-        recomputed().put(head, map.clone());
+        self.recomputed().put(head, map.clone());
         Some(map)
+    }
+
+    /// Rows of one head's map, from the map where it is there, else computed and not kept.
+    pub fn rows(&self, head: Head, rows: Range<usize>) -> Option<Matrix> {
+        let maps = self.sites.get(&head.site)?;
+        match self.recomputed().get(head) {
+            Some(map) if rows.start <= rows.end && rows.end <= map.rows() => Some(map.part(rows)),
+            _ => maps.rows(head.head, rows),
+        }
+    }
+
+    /// Whether [`MapStore::map`] has nothing to compute.
+    pub fn is_there(&self, head: Head) -> bool {
+        self.sites.get(&head.site).is_some_and(|maps| maps.recipe().is_none())
+            || self.recomputed().get(head).is_some()
+    }
+
+    /// Whether a head's map stays once it is computed.
+    pub fn fits(&self, head: Head) -> bool {
+        let bytes = |maps: &SiteMaps| maps.queries.saturating_mul(maps.keys).saturating_mul(4);
+        self.sites.get(&head.site).is_some_and(|maps| bytes(maps) <= self.recomputed().budget())
+    }
+
+    /// Computes a head's map so that it [`MapStore::is_there`], as long as `go_on` says so and where it
+    /// [`MapStore::fits`].
+    pub fn prepare(&self, head: Head, go_on: impl Fn() -> bool) {
+        if self.is_there(head) || !self.fits(head) {
+            return;
+        }
+        if let Some(map) = self.sites.get(&head.site).and_then(|maps| maps.map_while(head.head, go_on)) {
+            self.recomputed().put(head, map);
+        }
+    }
+
+    fn recomputed(&self) -> MutexGuard<'_, Recomputed> {
+        self.recomputed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

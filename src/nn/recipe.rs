@@ -1,6 +1,7 @@
 //! What a site's maps are made from: queries, keys and what is known of positions. It grows with the length of
 //! the text, the maps with its square.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -163,6 +164,15 @@ impl Recipe {
     pub fn rows(&self, head: usize, rows: Range<usize>) -> Vec<f32> {
         let (kernel, query, key) = self.kernel();
         kernel.weights(head, rows, query, key)
+    }
+
+    /// [`Recipe::rows`], written to `to`, all of it.
+    ///
+    /// # Panics
+    /// As [`Recipe::rows`], and where they do not fit.
+    pub fn rows_into(&self, head: usize, rows: Range<usize>, to: &mut [MaybeUninit<f32>]) {
+        let (kernel, query, key) = self.kernel();
+        kernel.weights_into(head, rows, query, key, to);
     }
 
     /// A head's profile: its rows are computed and forgotten. [`Recipe::check`] was well, and the frame is that of

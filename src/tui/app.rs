@@ -1,6 +1,7 @@
 //! The state of the explorer: all of it, in one place. It changes in [`super::update`] alone.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::compare::Comparison;
@@ -266,6 +267,17 @@ impl App {
     pub fn map(&self, head: Head) -> Option<Matrix> {
         let capture = self.capture.as_ref()?;
         if self.is_weighed() { capture.value_weighted_map(head).ok() } else { capture.map(head).ok() }
+    }
+
+    /// Some rows of [`App::map`], of so many; where a large map is not there, they alone are computed.
+    pub fn rows(&self, head: Head, rows: impl FnOnce(usize) -> Range<usize>) -> Option<Matrix> {
+        let maps = &self.capture.as_ref()?.maps;
+        let [_, count, keys] = maps.site(head.site)?.shape();
+        let rows = rows(count);
+        if self.is_weighed() || maps.is_there(head) || count.saturating_mul(keys) <= super::sheet::LARGE {
+            return self.map(head).map(|map| map.part(rows));
+        }
+        maps.rows(head, rows)
     }
 
     /// Whether maps are value-weighted: asked for, and known.

@@ -1,27 +1,20 @@
 //! What drawing remembers between frames, so that no frame touches a whole map twice. It changes nothing
-//! that is seen: with an empty cache the same frame is drawn, only later.
+//! that is seen: with an empty cache the same frame is drawn, only later. Of maps that are too large to be
+//! computed between two frames it shows what is known, and tells what it lacked.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::app::App;
 use super::filter;
 use super::reading::Special;
+use super::sheet::Sheet;
+use super::wish::{Granted, Lack, Wish};
 use super::zoom::Window;
 use crate::capture::Score;
 use crate::matrix::Matrix;
-use crate::paint::{self, Pool, Range, Scale, pool};
+use crate::paint::{self, Pool, Range, Scale};
 use crate::site::Head;
-
-/// A map as it is read, with its maxima.
-#[derive(Debug)]
-pub struct Sheet {
-    /// `[query places, key places]`.
-    pub map: Matrix,
-    /// The largest weight of each row; of scores the largest size.
-    pub row_max: Vec<f32>,
-    /// The largest weight of the map.
-    pub max: f32,
-}
 
 /// The pixels of a window, and the weight painted as full in each row of them.
 #[derive(Debug)]
@@ -44,11 +37,14 @@ pub struct SheetKey {
     score: Option<Score>,
 }
 
-/// The last map and the last pixels.
+/// The last map and the last pixels, and what large maps lack.
 #[derive(Default)]
 pub struct Cache {
     sheet: Option<(SheetKey, Rc<Sheet>)>,
     pixels: Option<(SheetKey, Window, Pool, Rc<Matrix>)>,
+    lack: Option<Lack>,
+    asked: Option<Lack>,
+    granted: Option<Granted>,
 }
 
 impl Cache {
@@ -57,16 +53,30 @@ impl Cache {
         let key = sheet_key(app);
         if let Some((known, sheet)) = &self.sheet
             && *known == key
+            && (sheet.is_whole() || !self.has_more(app, sheet))
         {
             return Some(Rc::clone(sheet));
         }
-        let map = filter::pictured(app).ok()?;
-        let largest = if key.score.is_some() { size_of } else { max_of };
-        let row_max: Vec<f32> = (0..map.rows()).map(|row| largest(map.row(row))).collect();
-        let max = max_of(&row_max);
-        let sheet = Rc::new(Sheet { map, row_max, max });
+        self.pixels = None;
+        let sheet = match Sheet::glimpse(app) {
+            Some(glimpse) => glimpse,
+            None => {
+                let map = filter::pictured(app).ok()?;
+                let largest = if key.score.is_some() { size_of } else { max_of };
+                let row_max = (0..map.rows()).map(|row| largest(map.row(row))).collect();
+                Sheet::whole(map, row_max)
+            }
+        };
+        let sheet = Rc::new(sheet);
         self.sheet = Some((key, Rc::clone(&sheet)));
         Some(sheet)
+    }
+
+    /// Whether more is known of the selected map than when the sheet was made.
+    fn has_more(&self, app: &App, sheet: &Sheet) -> bool {
+        let head = app.place.head;
+        app.capture.as_ref().is_some_and(|capture| capture.maps.is_there(head))
+            || (sheet.is_blind() && app.survey.heads.contains_key(&head))
     }
 
     /// What a window of the selected head's map shows.
@@ -86,14 +96,53 @@ impl Cache {
             self.pixels.as_ref().filter(|(k, w, p, _)| *k == key && w == window && *p == app.reading.pool);
         let weights = match known {
             Some((.., weights)) => Rc::clone(weights),
-            None => {
-                let area = paint::Window::new(window.rows.clone(), window.cols.clone());
-                let (rows, cols) = window.pixels;
-                Rc::new(pool(&sheet.map, &area, rows, cols, app.reading.pool))
-            }
+            None => Rc::new(self.pooled(app, sheet, window)),
         };
         self.pixels = Some((key, window.clone(), app.reading.pool, Rc::clone(&weights)));
         Pixels { weights: Matrix::clone(&weights), tops }
+    }
+
+    fn pooled(&mut self, app: &App, sheet: &Sheet, window: &Window) -> Matrix {
+        let area = paint::Window::new(window.rows.clone(), window.cols.clone());
+        let (weights, own) = sheet.pool(&area, window.pixels, app.reading.pool);
+        if sheet.is_whole() {
+            return weights;
+        }
+        let (serial, head) = (app.serial, app.place.head);
+        let fits = app.capture.as_ref().is_some_and(|capture| capture.maps.fits(head));
+        let picture = (area, window.pixels, app.reading.pool);
+        self.lack = match (fits, own) {
+            (true, _) => Some(Lack { serial, head, picture: None }),
+            (false, false) => Some(Lack { serial, head, picture: Some(picture.clone()) }),
+            (false, true) => None,
+        };
+        let granted = self.granted.as_ref().filter(|granted| {
+            let lack = &granted.lack;
+            !own && (lack.serial, lack.head, lack.picture.as_ref()) == (serial, head, Some(&picture))
+        });
+        let Some(rows) = granted.and_then(|granted| granted.rows.as_ref()) else { return weights };
+        let mut data = weights.as_slice().to_vec();
+        data.iter_mut().zip(rows.as_slice()).for_each(|(pixel, &made)| *pixel = made);
+        Matrix::new(weights.rows(), weights.cols(), data)
+    }
+
+    /// What the last frame lacked, unless it was told already.
+    pub fn wish(&mut self, app: &App) -> Option<Wish> {
+        let lack = self.lack.take()?;
+        if self.asked.as_ref() == Some(&lack) {
+            return None;
+        }
+        self.asked = Some(lack.clone());
+        Some(Wish { lack, capture: Arc::clone(app.capture.as_ref()?) })
+    }
+
+    /// Takes what was made of a wish.
+    pub fn take(&mut self, granted: Granted) {
+        self.pixels = None;
+        if granted.complete && self.asked.as_ref() == Some(&granted.lack) && granted.rows.is_none() {
+            self.asked = None;
+        }
+        self.granted = Some(granted);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::app::App;
 use super::reading::{self, Axis, Special};
+use super::sheet::Sheet;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::site::Head;
@@ -174,6 +175,15 @@ pub fn shown(app: &App) -> Option<Matrix> {
         Some(sides) => sides.of(&map),
         None => map,
     })
+}
+
+/// The selected row of [`shown`]; where the map is not there, this row alone is computed.
+pub fn shown_row(app: &App) -> Option<Vec<f32>> {
+    if let Some(sheet) = Sheet::glimpse(app) {
+        return Some(sheet.row(app.query()).into_owned()).filter(|row| !row.is_empty());
+    }
+    let (map, query) = (shown(app)?, app.query());
+    (query < map.rows()).then(|| map.row(query).to_vec())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Questions about the selected map: its far links, a row's strongest keys, texts to copy.
 
 use super::app::App;
-use super::filter::shown;
+use super::filter::{self, shown};
 use super::survey;
 use crate::analysis::links::{Link, is_punctuation};
 use crate::analysis::metrics::SINK;
@@ -87,36 +87,32 @@ pub fn open_at_strongest(app: &mut App) {
 
 /// The place of the strongest key of the selected query.
 pub fn strongest(app: &App) -> Option<usize> {
-    let map = shown(app)?;
-    let query = app.query();
-    let row = (query < map.rows()).then(|| map.row(query))?;
+    let row = filter::shown_row(app)?;
     row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(key, _)| key)
 }
 
 /// The selected weight as a line of text.
 pub fn value_text(app: &App) -> Option<String> {
-    let weight = shown(app)?.get(app.query(), app.key())?;
+    let weight = *filter::shown_row(app)?.get(app.key())?;
     let (query, key) = (app.queries().label(app.query()), app.keys().label(app.key()));
     Some(format!("{} {query} → {key} {weight:.6}", app.place.head))
 }
 
 /// The selected row, a line a key.
 pub fn row_text(app: &App) -> Option<String> {
-    let map = shown(app)?;
-    let query = app.query();
-    let row = (query < map.rows()).then(|| map.row(query))?;
+    let row = filter::shown_row(app)?;
     let lines =
-        app.keys().units.iter().zip(row).map(|(unit, weight)| format!("{}\t{weight:.6}\n", unit.label));
+        app.keys().units.iter().zip(&row).map(|(unit, weight)| format!("{}\t{weight:.6}\n", unit.label));
     Some(lines.collect())
 }
 
 /// The selected map as a table, tokens on both sides, tabs between.
 pub fn map_text(app: &App) -> Option<String> {
     const MOST: usize = 1 << 20;
-    let map = shown(app)?;
-    if map.rows() * map.cols() > MOST {
+    if app.queries().len().saturating_mul(app.keys().len()) > MOST {
         return None;
     }
+    let map = shown(app)?;
     let mut out = app.place.head.to_string();
     for unit in &app.keys().units {
         out.push('\t');

@@ -15,6 +15,7 @@ use super::stage::Stage;
 use super::survey::{self, Surveyed};
 use super::terminal::{self, Screen};
 use super::tour::{Play, Ready};
+use super::wish::{self, Granted, Wish};
 use crate::engine::Event;
 use crate::error::Result;
 
@@ -38,6 +39,8 @@ pub enum Message {
     Engine(Event),
     /// The survey.
     Surveyed(Box<Surveyed>),
+    /// What a frame lacked.
+    Granted(Box<Granted>),
     /// A step of the tour.
     Ready(Box<Ready>),
     /// A thread panicked.
@@ -54,6 +57,7 @@ impl Message {
         match self {
             Message::Engine(Event::Progress(_)) => true,
             Message::Surveyed(part) => !part.complete,
+            Message::Granted(part) => !part.complete,
             _ => false,
         }
     }
@@ -65,6 +69,8 @@ pub struct World {
     sender: Sender<Message>,
     /// The newest survey: an older one stops.
     newest: Arc<AtomicU64>,
+    /// The newest wish, likewise.
+    wish: Arc<AtomicU64>,
     stage: OnceLock<Stage>,
 }
 
@@ -74,7 +80,7 @@ impl World {
         hook_panics(sender.clone());
         #[cfg(unix)]
         listen_to_signals(sender.clone())?;
-        Ok(Self { ask, sender, newest: Arc::default(), stage: OnceLock::new() })
+        Ok(Self { ask, sender, newest: Arc::default(), wish: Arc::default(), stage: OnceLock::new() })
     }
 
     /// Starts to listen to the terminal; first to its answers, where it was asked.
@@ -104,6 +110,18 @@ impl World {
             survey::run(serial, &capture, distance, |part| {
                 newest.load(Ordering::SeqCst) == mine
                     && sender.send(Message::Surveyed(Box::new(part))).is_ok()
+            });
+        });
+    }
+
+    /// Makes what a frame lacked, in the place of what an earlier one did.
+    pub fn grant(&self, wish: Wish) {
+        let mine = self.wish.fetch_add(1, Ordering::SeqCst) + 1;
+        let (newest, sender) = (Arc::clone(&self.wish), self.sender.clone());
+        thread::spawn(move || {
+            let go_on = || newest.load(Ordering::SeqCst) == mine;
+            wish::grant(&wish, go_on, |part| {
+                go_on() && sender.send(Message::Granted(Box::new(part))).is_ok()
             });
         });
     }

@@ -23,6 +23,7 @@ pub mod pixels;
 pub mod place;
 pub mod reading;
 pub mod session;
+pub mod sheet;
 mod stage;
 pub mod survey;
 pub mod terminal;
@@ -32,6 +33,7 @@ pub mod trial;
 pub mod update;
 pub mod views;
 pub mod widgets;
+pub mod wish;
 pub mod zoom;
 
 use std::path::PathBuf;
@@ -184,6 +186,9 @@ fn explore(
     let mut cache = Cache::default();
     loop {
         screen.draw(app, &mut cache)?;
+        if let Some(wish) = cache.wish(app) {
+            world.grant(wish);
+        }
         let drawn = Instant::now();
         let (mut advanced, mut urgent) = (false, false);
         while !urgent {
@@ -197,6 +202,10 @@ fn explore(
             for message in std::iter::once(first).chain(inbox.try_iter()) {
                 advanced = true;
                 urgent |= !message.can_wait();
+                if let Message::Granted(granted) = message {
+                    cache.take(*granted);
+                    continue;
+                }
                 match take(app, screen, world, message)? {
                     Taken::GoOn => {}
                     Taken::Ended(signal) => return Ok(signal),
@@ -224,6 +233,8 @@ fn take(app: &mut App, screen: &mut Screen, world: &messages::World, message: Me
         Message::Pictures { takes, cell } => Action::Pictures { takes, cell },
         Message::Engine(event) => Action::Engine(event),
         Message::Surveyed(part) => Action::Surveyed(part),
+        // it is the drawing's, and changes no state
+        Message::Granted(_) => return Ok(Taken::GoOn),
         Message::Ready(ready) => Action::Ready(ready),
         Message::Crashed(message) => Action::Crashed(message),
         Message::Suspend => Action::Do(action::Command::Suspend),

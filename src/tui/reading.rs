@@ -112,6 +112,11 @@ impl Axis {
         self.units.get(place).filter(|own| own.tokens == unit.tokens).map(|_| place)
     }
 
+    /// Whether every token has a place of its own.
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+
     /// Number of places.
     pub fn len(&self) -> usize {
         self.units.len()
@@ -130,6 +135,12 @@ impl Axis {
     /// The first token of a place.
     pub fn token_of(&self, unit: usize) -> usize {
         self.units.get(unit).or(self.units.last()).map_or(0, |unit| unit.tokens.start)
+    }
+
+    /// The tokens of a place, of the first `count`.
+    pub fn tokens_of(&self, place: usize, count: usize) -> Range<usize> {
+        let tokens = self.units.get(place).map_or(0..0, |unit| unit.tokens.clone());
+        tokens.start.min(count)..tokens.end.min(count)
     }
 
     /// The label of a place; empty outside the axis.
@@ -154,10 +165,14 @@ pub fn read(map: &Matrix, queries: &Axis, keys: &Axis, reading: &Reading) -> Mat
 
 /// One row of [`read`]: the weights of query place `query`, one a key place.
 pub fn read_row(map: &Matrix, queries: &Axis, keys: &Axis, reading: &Reading, query: usize) -> Vec<f32> {
+    read_rows(&map.part(queries.tokens_of(query, map.rows())), queries, keys, reading, query)
+}
+
+/// [`read_row`] from the rows of the place's tokens alone ([`Axis::tokens_of`]).
+pub fn read_rows(rows: &Matrix, queries: &Axis, keys: &Axis, reading: &Reading, query: usize) -> Vec<f32> {
     let mut row = vec![0.0f32; keys.len()];
     let Some(unit) = queries.units.get(query) else { return row };
-    for token in unit.tokens.clone().filter(|&token| token < map.rows()) {
-        let weights = map.row(token);
+    for weights in (0..rows.rows()).map(|row| rows.row(row)) {
         for (sum, key) in row.iter_mut().zip(&keys.units) {
             *sum += weights.get(key.tokens.clone()).map_or(0.0, |piece| piece.iter().sum());
         }

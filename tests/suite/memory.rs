@@ -1,14 +1,20 @@
 //! Captures within a budget of bytes: what does not fit is computed again, and is the same.
 
+use std::cell::Cell;
 use std::process::Command;
+use std::sync::Arc;
 
 use attn_tui::analysis::Context;
 use attn_tui::analysis::links::{LinkFilter, links, strong_links};
 use attn_tui::analysis::metrics::{HeadMetrics, head_metrics, metrics};
-use attn_tui::capture::{Capture, PICTURE, STRONG};
+use attn_tui::capture::{Capture, MapStore, PICTURE, STRONG, SiteMaps};
 use attn_tui::engine::{OpenOptions, Opened, RunOptions, open};
+use attn_tui::nn::{Frame, Recipe, Visible};
 use attn_tui::paint::{Pool, Window, pool};
 use attn_tui::progress::Unwatched;
+use attn_tui::site::{Kind, Site};
+use attn_tui::token::{Sequence, Token};
+use attn_tui::tui::wish::{Lack, Wish, grant};
 
 fn run(model: &str, source: &str, memory: Option<usize>) -> Capture {
     let options = OpenOptions { model: model.into(), offline: true, memory, ..OpenOptions::default() };
@@ -119,4 +125,97 @@ fn profiles_of_the_pass_are_those_of_the_maps() {
         }
     }
     assert!(seen > 200, "{seen} profiles");
+}
+
+/// So many tokens, beyond which maps are not computed between two frames.
+const LONG: usize = 2100;
+
+/// A cross head of [`LONG`] x [`LONG`] tokens that follows from queries and keys.
+fn long(budget: usize) -> Arc<Capture> {
+    let noise = |step: f32| (0..LONG * 8).map(|at| (at as f32 * step).sin() * 2.0).collect::<Vec<f32>>();
+    let recipe = Recipe {
+        heads: 1,
+        key_heads: 1,
+        queries: LONG,
+        keys: LONG,
+        width: 8,
+        scale: 0.7,
+        cap: None,
+        visible: Visible::All,
+        bias: None,
+        beside: None,
+        query: noise(0.37),
+        key: noise(0.91),
+    };
+    let tokens: Vec<Token> =
+        (0..LONG).map(|at| Token { id: at as u32, piece: format!("▁t{at}"), special: false }).collect();
+    let profile = recipe.profile(0, Frame::new(Kind::Cross, [LONG, LONG], &tokens));
+    let mut maps = MapStore::within(Some(budget));
+    maps.insert(Site::new(Kind::Cross, 0), SiteMaps::of(recipe).with_profiles(vec![profile]));
+    Arc::new(Capture {
+        model: "long".into(),
+        model_type: "long".into(),
+        source: Sequence { text: String::new(), tokens: tokens.clone() },
+        target: Sequence { text: String::new(), tokens: tokens.clone() },
+        decoder_input: tokens,
+        predictions: Vec::new(),
+        logits: None,
+        maps,
+        flows: Default::default(),
+        weights: Default::default(),
+    })
+}
+
+#[test]
+fn what_a_large_map_lacks_is_made_behind_the_screen() {
+    let whole = LONG * LONG * 4;
+    let head = Site::new(Kind::Cross, 0).head(0);
+    let map = long(whole).map(head).unwrap();
+    // Room for the map: the window's rows come first, then all of it.
+    let capture = long(whole);
+    assert!(!capture.maps.is_there(head) && capture.maps.fits(head));
+    assert_eq!(capture.maps.rows(head, 700..760).unwrap(), map.part(700..760));
+    assert_eq!(capture.maps.held(), 0);
+    let wish = |capture: &Arc<Capture>, picture| Wish {
+        lack: Lack { serial: 1, head, picture },
+        capture: Arc::clone(capture),
+    };
+    let asked = Cell::new(0);
+    let until = |count: usize| {
+        asked.set(0);
+        let asked = &asked;
+        move || asked.replace(asked.get() + 1) < count
+    };
+    // Whoever changes his mind has nothing of it.
+    grant(&wish(&capture, None), until(1), |_| true);
+    assert!(asked.get() == 2 && !capture.maps.is_there(head));
+    grant(&wish(&capture, None), || true, |_| true);
+    assert!(capture.maps.is_there(head) && capture.maps.held() == whole);
+    assert_eq!(capture.map(head).unwrap(), map);
+    // No room: pixels of a window, row by row.
+    let capture = long(whole - 1);
+    assert!(!capture.maps.fits(head));
+    for how in [Pool::Max, Pool::Mean] {
+        for window in [Window::new(0..LONG, 0..LONG), Window::new(33..1900, 100..2000)] {
+            let expected = pool(&map, &window, 113, 190, how);
+            let mut parts = Vec::new();
+            grant(
+                &wish(&capture, Some((window, (113, 190), how))),
+                || true,
+                |part| {
+                    parts.push(part);
+                    true
+                },
+            );
+            let last = parts.pop().unwrap();
+            assert!(last.complete && parts.iter().all(|part| !part.complete));
+            assert_eq!(last.rows.unwrap(), expected);
+        }
+    }
+    let picture = Some((Window::new(0..LONG, 0..LONG), (60, 60), Pool::Max));
+    grant(&wish(&capture, picture), until(2), |part| {
+        assert!(!part.complete, "all of it after two pieces");
+        true
+    });
+    assert_eq!(capture.maps.held(), 0);
 }

@@ -209,6 +209,22 @@ impl Attention<'_> {
         unsafe { threads::filled(rows.len() * self.keys, fill) }
     }
 
+    /// [`Attention::weights`], written to `maps`, all of it.
+    ///
+    /// # Panics
+    /// As [`Attention::weights`], and where the rows do not fit.
+    pub fn weights_into(
+        &self,
+        head: usize,
+        rows: Range<usize>,
+        query: Heads,
+        key: Heads,
+        maps: &mut [MaybeUninit<f32>],
+    ) {
+        assert_eq!(maps.len(), rows.len() * self.keys);
+        self.make(head, rows, query, key, Some(Shared(maps.as_mut_ptr().cast())), None);
+    }
+
     /// Shows the weights of one head, which are not kept.
     ///
     /// # Panics

@@ -15,10 +15,11 @@ use ratatui::layout::Rect;
 use super::side;
 use crate::site::Kind;
 use crate::tui::app::App;
-use crate::tui::cache::{Cache, Pixels, Sheet, score_top};
+use crate::tui::cache::{Cache, Pixels, score_top};
 use crate::tui::filter;
 use crate::tui::layout::{Hit, Layout};
 use crate::tui::reading::Axis;
+use crate::tui::sheet::Sheet;
 use crate::tui::widgets::axis::{self, Flags};
 use crate::tui::widgets::bar::{color_bar, signed_bar};
 use crate::tui::widgets::cells::{fit_left, fit_right, part, put, width, wrap};
@@ -265,7 +266,7 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut La
     let left = part(area, 1, 1, half.saturating_sub(2), height);
     let right = part(area, half + 1, 1, area.width.saturating_sub(half + 2), height);
     let kind = app.place.head.kind();
-    let row = if app.query() < sheet.map.rows() { sheet.map.row(app.query()) } else { &[] };
+    let row = sheet.row(app.query());
     let top = sheet.row_max.get(app.query()).copied().unwrap_or(1.0);
     let scale = app.reading.scale;
     let style = |axis: &Axis, keys: bool, queries: bool, place: usize| {

@@ -276,8 +276,8 @@ fn value(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
     }
     let Some(sheet) = cache.sheet(app) else { return };
     let (query, key) = (app.query(), app.key());
-    let Some(weight) = sheet.map.get(query, key) else { return };
-    let row = sheet.map.row(query);
+    let Some(weight) = sheet.get(query, key) else { return };
+    let row = sheet.row(query);
     let rank = 1 + row.iter().filter(|&&other| other > weight).count();
     let kind = app.place.head.kind();
     let distance = app

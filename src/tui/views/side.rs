@@ -9,8 +9,8 @@ use super::map::rule;
 use crate::site::Kind;
 use crate::text::label;
 use crate::tui::app::App;
-use crate::tui::cache::Sheet;
 use crate::tui::links;
+use crate::tui::sheet::Sheet;
 use crate::tui::widgets::bar::bar;
 use crate::tui::widgets::cells::{fit, fit_left, part, put, width};
 use crate::tui::zoom::Window;
@@ -36,10 +36,10 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: Opti
         inner.height -= height + 1;
     }
     let (query, selected) = (app.query(), app.key());
-    if query >= sheet.map.rows() || inner.is_empty() {
+    if query >= sheet.rows() || inner.is_empty() {
         return;
     }
-    let row = sheet.map.row(query);
+    let row = sheet.row(query);
     let mut order: Vec<usize> = (0..row.len())
         .filter(|&key| row.get(key).is_some_and(|w| if scored { w.is_finite() } else { *w > 0.0 }))
         .collect();

@@ -6,12 +6,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::panel::{Panel, halves};
-use crate::matrix::Matrix;
 use crate::site::{Head, Kind};
 use crate::tui::app::{App, Over};
 use crate::tui::cache::{Cache, max_of};
 use crate::tui::layout::{Hit, Layout};
-use crate::tui::reading::read_row;
+use crate::tui::reading::read_rows;
 
 /// Draws the view.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: &mut Layout) {
@@ -113,8 +112,10 @@ fn row(app: &App, kind: Kind, query: usize) -> Row {
     let unit = queries.unit_of(query);
     let rows: Vec<(Head, Vec<f32>)> = heads
         .iter()
-        .filter_map(|&head| Some((head, app.map(head)?)))
-        .map(|(head, map): (Head, Matrix)| (head, read_row(&map, queries, keys, &app.reading, unit)))
+        .filter_map(|&head| {
+            let rows = app.rows(head, |count| queries.tokens_of(unit, count))?;
+            Some((head, read_rows(&rows, queries, keys, &app.reading, unit)))
+        })
         .collect();
     if rows.is_empty() {
         let why = app.capture.as_ref().map(|capture| capture.why_absent(kind)).unwrap_or_default();
@@ -156,7 +157,7 @@ fn received(
 ) {
     let Some(sheet) = cache.sheet(app) else { return };
     let (kind, key) = (app.place.head.kind(), app.key());
-    let column: Vec<f32> = (0..sheet.map.rows()).map(|row| sheet.map.get(row, key).unwrap_or(0.0)).collect();
+    let column = sheet.column(key);
     let title = format!("what {} receives in {}", app.keys().label(key), app.place.head);
     let selected = Some(key);
     match kind {
