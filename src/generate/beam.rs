@@ -1,9 +1,12 @@
 //! Beam search with transformers' rules: which candidates may finish, how lengths are rewarded, when to
 //! stop.
 
+use std::cmp::Ordering;
+
 use super::processors::process;
 use super::{EarlyStopping, OnStep, Settings, Step, check_scores};
 use crate::error::Result;
+use crate::nn::kernels::softmax::normaliser;
 
 /// A row that is not to be chosen; finite, so that sums and comparisons stay numbers.
 const NEVER: f32 = -1.0e9;
@@ -71,32 +74,24 @@ fn candidates(
     let length = running[0].ids.len();
     let last: Vec<u32> = running.iter().map(|beam| beam.ids[length - 1]).collect();
     let stops = |token| length + 1 >= settings.max_length || settings.end.contains(&token);
-    let mut all = Vec::new();
+    let mut best: Vec<Candidate> = Vec::with_capacity(kept + 1);
     for (beam, mut scores) in step.logits(&last)?.into_iter().enumerate() {
         log_softmax(&mut scores);
         process(&mut scores, &running[beam].ids, source, settings);
         check_scores(&scores)?;
         let base = running[beam].score;
-        let candidate =
-            |token: u32| Candidate { beam, token, score: scores[token as usize] + base, stops: stops(token) };
-        let own = (0..scores.len() as u32).map(candidate).collect();
-        // No beam can give more than all the places, so each is cut down before they meet.
-        all.extend(best_first(own, kept));
+        for (token, score) in (0..).zip(&scores) {
+            let score = score + base;
+            // Equals keep their order of beam and token: only a better one goes before those there are.
+            let better = |other: &Candidate| score.total_cmp(&other.score) == Ordering::Greater;
+            if best.len() < kept || best.last().is_some_and(better) {
+                let place = best.partition_point(|other| !better(other));
+                best.insert(place, Candidate { beam, token, score, stops: stops(token) });
+                best.truncate(kept);
+            }
+        }
     }
-    Ok(best_first(all, kept))
-}
-
-/// The best `kept` candidates, best first; equals keep their order of beam and token.
-fn best_first(mut candidates: Vec<Candidate>, kept: usize) -> Vec<Candidate> {
-    let order = |a: &Candidate, b: &Candidate| {
-        b.score.total_cmp(&a.score).then(a.beam.cmp(&b.beam)).then(a.token.cmp(&b.token))
-    };
-    if kept < candidates.len() {
-        candidates.select_nth_unstable_by(kept, order);
-        candidates.truncate(kept);
-    }
-    candidates.sort_unstable_by(order);
-    candidates
+    Ok(best)
 }
 
 /// The best `beams` candidates that go on; ended ones only where too few do.
@@ -153,8 +148,7 @@ fn can_improve(running: &[Beam], finished: &[Beam], length: usize, settings: &Se
 }
 
 fn log_softmax(scores: &mut [f32]) {
-    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f32 = scores.iter().map(|score| (score - max).exp()).sum();
+    let (max, sum) = normaliser(scores);
     let shift = max + sum.ln();
     for score in scores {
         *score -= shift;

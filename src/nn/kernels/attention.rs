@@ -123,7 +123,7 @@ pub trait Watch: Sync {
 }
 
 /// Up to this many queries, packing the keys costs more than it saves.
-const FEW: usize = 3;
+const FEW: usize = 6;
 
 /// Scores of one block of rows: they stay in the second cache.
 const BLOCK_SCORES: usize = 1 << 16;

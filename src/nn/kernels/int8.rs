@@ -184,8 +184,8 @@ impl Task for Product {
                 match rows {
                     1 => self.tile::<S, 1, 4>(row),
                     2 => self.tile::<S, 2, 2>(row),
-                    3 => self.tile::<S, 3, 1>(row),
-                    _ => self.tile::<S, 4, 1>(row),
+                    3 => self.tile::<S, 3, 2>(row),
+                    _ => self.tile::<S, 4, 2>(row),
                 }
                 if let Some(function) = self.activation {
                     for row in row..row + rows {
@@ -217,31 +217,32 @@ impl Product {
     unsafe fn columns<S: Simd, const R: usize, const U: usize>(&self, row: usize, column: usize) {
         unsafe {
             let mut sums = [[[S::splat(0.0); 2]; R]; U];
-            let x = self.x.add(row * self.depth);
-            let w = self.panel.add(column);
-            let mut k = 0;
-            while k + U <= self.depth {
+            let mut x = self.x.add(row * self.depth);
+            let mut w = self.panel.add(column);
+            let mut left = self.depth;
+            while left >= U {
                 for u in 0..U {
-                    let w = w.add((k + u) * PANEL);
+                    let w = w.add(u * PANEL);
                     S::prefetch(w.wrapping_add(AHEAD * PANEL).cast());
                     let (w0, w1) = (S::load_i8(w), S::load_i8(w.add(S::LANES)));
                     for r in 0..R {
-                        let x = S::splat(*x.add(r * self.depth + k + u));
+                        let x = S::splat(*x.add(r * self.depth + u));
                         sums[u][r][0] = S::fma(x, w0, sums[u][r][0]);
                         sums[u][r][1] = S::fma(x, w1, sums[u][r][1]);
                     }
                 }
-                k += U;
+                (x, w) = (x.add(U), w.add(U * PANEL));
+                left -= U;
             }
-            while k < self.depth {
-                let w = w.add(k * PANEL);
+            while left > 0 {
                 let (w0, w1) = (S::load_i8(w), S::load_i8(w.add(S::LANES)));
                 for r in 0..R {
-                    let x = S::splat(*x.add(r * self.depth + k));
+                    let x = S::splat(*x.add(r * self.depth));
                     sums[0][r][0] = S::fma(x, w0, sums[0][r][0]);
                     sums[0][r][1] = S::fma(x, w1, sums[0][r][1]);
                 }
-                k += 1;
+                (x, w) = (x.add(1), w.add(PANEL));
+                left -= 1;
             }
             for r in 0..R {
                 for v in 0..2 {
@@ -303,19 +304,13 @@ impl Quantise {
             // A row of zeros stays one, whatever it is divided by.
             let factor = S::div(S::splat(1.0), S::max(scale, S::splat(f32::MIN_POSITIVE)));
             let mut error = zero;
-            let mut lanes = [0f32; 16];
             for k in 0..self.depth {
                 let w = S::load(self.panel.add(k * PANEL + column));
                 let q = S::round(S::mul(w, factor));
                 let q = S::max(S::min(q, S::splat(LARGEST)), S::splat(-LARGEST));
                 let off = S::sub(w, S::mul(q, scale));
                 error = S::fma(off, off, error);
-                S::store(lanes.as_mut_ptr(), q);
-                let to = self.to.add(k * PANEL + column);
-                for (lane, &q) in lanes[..S::LANES].iter().enumerate() {
-                    // Whole numbers within the type by now; not a number becomes 0.
-                    *to.add(lane) = q as i8;
-                }
+                S::store_i8(self.to.add(k * PANEL + column), q);
             }
             S::store(self.scales.add(column), scale);
             let (mut errors, mut squares) = ([0f32; 16], [0f32; 16]);

@@ -160,6 +160,18 @@ pub(super) trait Simd: Copy + 'static {
         }
     }
 
+    /// Whole numbers in -127..=127 to memory in 8 bits.
+    #[inline(always)]
+    unsafe fn store_i8(to: *mut i8, v: Self::V) {
+        unsafe {
+            let mut lanes = [0f32; 16];
+            Self::store(lanes.as_mut_ptr(), v);
+            for (i, &lane) in lanes[..Self::LANES].iter().enumerate() {
+                *to.add(i) = lane as i8;
+            }
+        }
+    }
+
     /// The first `len` values from memory, `fill` in the other lanes.
     #[inline(always)]
     unsafe fn load_part(from: *const f32, len: usize, fill: f32) -> Self::V {
@@ -369,6 +381,10 @@ mod x86 {
             unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
         }
         #[inline(always)]
+        unsafe fn store_i8(to: *mut i8, v: Self::V) {
+            unsafe { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v))) }
+        }
+        #[inline(always)]
         unsafe fn load_part(from: *const f32, len: usize, fill: f32) -> Self::V {
             unsafe { _mm512_mask_loadu_ps(_mm512_set1_ps(fill), first(len), from) }
         }
@@ -470,6 +486,15 @@ mod x86 {
         #[inline(always)]
         unsafe fn load_i8(from: *const i8) -> Self::V {
             unsafe { _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast()))) }
+        }
+        #[inline(always)]
+        unsafe fn store_i8(to: *mut i8, v: Self::V) {
+            unsafe {
+                let whole = _mm256_cvtps_epi32(v);
+                let words =
+                    _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256::<1>(whole));
+                _mm_storel_epi64(to.cast(), _mm_packs_epi16(words, words));
+            }
         }
     }
 }

@@ -5,6 +5,9 @@ use super::super::softmax::softmax;
 use super::super::threads::Shared;
 use super::{Attention, Heads, Watch};
 
+/// Rows of keys or values between asking for one and using it.
+const AHEAD: usize = 8;
+
 thread_local! {
     static SCORES: std::cell::RefCell<Vec<f32>> = const { std::cell::RefCell::new(Vec::new()) };
 }
@@ -47,7 +50,9 @@ impl Few<'_> {
         unsafe {
             let q = self.query.at(self.head, query);
             for j in seen.clone() {
-                *weights.add(j) = dot::<S>(q, self.key.at(shared, j), width);
+                let key = self.key.at(shared, j);
+                soon::<S>(key, self.key.position, width);
+                *weights.add(j) = dot::<S>(q, key, width);
             }
             let how = self.what.row(self.head, query, seen.start);
             softmax::<S>(weights.add(seen.start), seen.len(), how);
@@ -76,6 +81,16 @@ impl Few<'_> {
                 first += len;
             }
         }
+    }
+}
+
+/// Asks for the `len` values of a row some rows on: rows lie apart, which the machine does not foresee.
+#[inline(always)]
+unsafe fn soon<S: Simd>(row: *const f32, stride: usize, len: usize) {
+    let mut at = 0;
+    while at < len {
+        unsafe { S::prefetch(row.wrapping_add(AHEAD * stride + at)) };
+        at += 16;
     }
 }
 
@@ -115,6 +130,7 @@ unsafe fn mix<S: Simd>(
         if len == 4 * S::LANES {
             let mut sums = [S::splat(0.0); 4];
             for j in 0..count {
+                soon::<S>(from.add(j * stride), stride, len);
                 let w = S::splat(*weights.add(j));
                 for (i, sum) in sums.iter_mut().enumerate() {
                     *sum = S::fma(w, S::load(from.add(j * stride + i * S::LANES)), *sum);
