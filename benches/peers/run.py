@@ -12,7 +12,6 @@ Every attn-tui figure comes from a process of its own (`--timings --repeat 3`); 
 import argparse
 import json
 import pathlib
-import resource
 import statistics
 import subprocess
 import sys
@@ -214,12 +213,26 @@ def multiplications(config, source, target):
     return layers[0] * encoder + layers[1] * decoder + 2 * target * d * config.vocab_size
 
 
-def roofline(threads):
-    command = ["cargo", "bench", "-q", "--bench", "kernels", "--", "--roofline", str(threads)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stderr)
-    return json.loads(done.stdout.strip().splitlines()[-1])
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Roofline:
+    """What the machine's multipliers reach on so many threads."""
+
+    def __init__(self, threads):
+        say("building the kernels' benchmark, which measures the machine's peak")
+        command = ["cargo", "bench", "--bench", "kernels", "--no-run", "--message-format", "json"]
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        messages = [json.loads(line) for line in done.stdout.splitlines()]
+        made = [message["executable"] for message in messages if message.get("executable")]
+        if done.returncode or not made:
+            sys.exit("the kernels' benchmark does not build")
+        self.command = [made[-1], "--bench", "--roofline", str(threads)]
+
+    def gflops(self):
+        done = subprocess.run(self.command, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout.strip().splitlines()[-1])["fma_gflops"]
 
 
 def python_start(folder, threads, ids):
@@ -237,13 +250,16 @@ def alone(folder, threads, ids):
     torch.set_num_threads(threads)
     model = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, attn_implementation="eager").eval()
     Transformers(model, "eager").forward(ids)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    # Not getrusage: its figure begins with the memory of the process that started this one.
+    status = pathlib.Path("/proc/self/status").read_text()
+    print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 
 
-def interleaved(rounds, runs):
+def interleaved(what, rounds, runs):
     """Median milliseconds of each of `runs`, a name and a function; the first round only warms up."""
     times = {name: [] for name, _ in runs}
     for at in range(rounds + 1):
+        say(f"{what}: " + (f"round {at} of {rounds}" if at else "warming up"))
         for name, run in runs:
             elapsed = run()
             if at > 0:
@@ -265,6 +281,7 @@ def main():
     parser.add_argument("--what", nargs="*", default=["forward", "decode", "start"])
     parser.add_argument("--lengths", nargs="*", help="such as 512x128")
     parser.add_argument("--int8", action="store_true", help="CTranslate2 with int8 weights, too")
+    parser.add_argument("--no-peak", action="store_true", help="do not build and run the benchmark of the peak")
     parser.add_argument("--binary", default=str(ROOT / "target/release/attn-tui"))
     parser.add_argument("--work", default=str(ROOT / "target/peers"))
     parser.add_argument("--alone", help=argparse.SUPPRESS)
@@ -275,9 +292,11 @@ def main():
     import torch
 
     torch.set_num_threads(args.threads)
+    roofline = Roofline(args.threads) if "forward" in args.what and not args.no_peak else None
     lengths = [tuple(map(int, pair.split("x"))) for pair in args.lengths or []] or PAIRS
     for name in args.only:
         folder = pathlib.Path(args.work) / name
+        say(f"{name}: making the model")
         model, vocabulary = make(name, folder)
         ours = Ours(folder, args.threads, args.binary)
         engines = [ours, Transformers(model, "eager"), Transformers(model, "sdpa")]
@@ -288,16 +307,20 @@ def main():
             print(f"CTranslate2 cannot run {name}: {error!r}", file=sys.stderr)
         for source, target in lengths if "forward" in args.what else []:
             ids = words(source - 1, 1) + [model.config.eos_token_id], words(target - 1, 2) + [model.config.eos_token_id]
-            peak = roofline(args.threads)
-            limit = multiplications(model.config, source, target) / peak["fma_gflops"] / 1e6
-            medians = interleaved(args.rounds, [(engine.name, lambda e=engine: e.forward(ids)) for engine in engines])
+            peaks = []
+            runs = [("peak", lambda: peaks.append(roofline.gflops()) or 0)] if roofline else []
+            medians = interleaved(f"{name} {source}/{target}", args.rounds, runs + [(engine.name, lambda e=engine: e.forward(ids)) for engine in engines])
+            medians.pop("peak", None)
             single = ours.capture(ids, 1)
-            print(line(f"{name} {source}/{target}", medians)
-                  + f"; limit {limit:.1f} ms at {peak['fma_gflops']:.0f} GFLOP/s: {limit / medians['attn-tui']:.0%} of the peak;"
-                  + f" one run {single['peak_rss_mib']:.0f} MiB, {single['kernels']}", flush=True)
+            text = line(f"{name} {source}/{target}", medians)
+            if peaks:
+                limit = multiplications(model.config, source, target) / statistics.median(peaks) / 1e6
+                text += f"; limit {limit:.1f} ms at {statistics.median(peaks):.0f} GFLOP/s: "
+                text += f"{limit / medians['attn-tui']:.0%} of the peak"
+            print(f"{text}; one run {single['peak_rss_mib']:.0f} MiB, {single['kernels']}", flush=True)
         if "decode" in args.what:
             source = words(127, 1) + [model.config.eos_token_id]
-            medians = interleaved(args.rounds, [(engine.name, lambda e=engine: e.decode(source)) for engine in engines])
+            medians = interleaved(f"{name} decode", args.rounds, [(engine.name, lambda e=engine: e.decode(source)) for engine in engines])
             rates = ", ".join(f"{key} {NEW_TOKENS / value * 1e3:.0f}" for key, value in medians.items())
             print(line(f"{name} decode {NEW_TOKENS} at 128", medians) + f"; tokens/s: {rates}", flush=True)
         if "start" in args.what:
@@ -310,7 +333,7 @@ def main():
                     memory.append(peak)
                     return elapsed
 
-                medians = interleaved(2, [("attn-tui", lambda: ours.first_map(ids)), ("Python", python)])
+                medians = interleaved(f"{name} start", 2, [("attn-tui", lambda: ours.first_map(ids)), ("Python", python)])
                 report = ours.capture(ids, 1)
                 print(line(f"{name} start to first map {source}/{target}", medians)
                       + f"; peak memory attn-tui capture {report['peak_rss_mib']:.0f} MiB, Python {max(memory):.0f} MiB",

@@ -66,6 +66,12 @@ fn round(ms: f64) -> f64 {
 
 /// The most memory that the process ever held, in MiB; `null` where the system does not tell.
 fn peak_rss_mib() -> Option<f64> {
+    // What `getrusage` says on Linux begins with the memory of the process that started this one.
+    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+        return Some((kib / 1024.0 * 10.0).round() / 10.0);
+    }
     #[cfg(unix)]
     {
         let mut usage = std::mem::MaybeUninit::<libc::rusage>::uninit();
@@ -76,9 +82,9 @@ fn peak_rss_mib() -> Option<f64> {
             }
             usage.assume_init()
         };
-        // Linux counts in KiB, macOS in bytes.
-        let unit = if cfg!(target_os = "macos") { 1.0 / 1024.0 } else { 1.0 };
-        Some((usage.ru_maxrss as f64 * unit / 1024.0 * 10.0).round() / 10.0)
+        // macOS counts in bytes, other systems in KiB.
+        let unit = if cfg!(target_os = "macos") { 1024.0 * 1024.0 } else { 1024.0 };
+        Some((usage.ru_maxrss as f64 / unit * 10.0).round() / 10.0)
     }
     #[cfg(not(unix))]
     None

@@ -8,7 +8,7 @@ use super::spec::{AfterNames, EmbeddingNorm, Placement, Reach, Span, StackSpec};
 use crate::error::{Error, Result};
 use crate::nn::{
     Attention, Beside, Cache, Embedding, Experts, FeedForward, Flow, Hook, Joint, KeysValues, LayerCache,
-    Linear, Look, Mask, Norm, PositionTable, RelativeBias, SideBias, Summaries, Unseen,
+    Linear, Look, Mask, Norm, PositionTable, RelativeBias, SideBias, Summaries, Unseen, sum,
 };
 use crate::site::{Kind, Site};
 
@@ -427,9 +427,9 @@ impl Stack {
     /// The residual stream with what a block gave.
     fn leave(&self, x: &Tensor, given: &Tensor, norms: &Norms) -> Result<Tensor> {
         match (self.placement, &norms.after) {
-            (Placement::Post, _) => norms.norm.forward(&(x + given)?),
-            (Placement::Around, Some(after)) => Ok((x + after.forward(given)?)?),
-            (Placement::Pre | Placement::Around, _) => Ok((x + given)?),
+            (Placement::Post, _) => norms.norm.forward(&sum(x, given)?),
+            (Placement::Around, Some(after)) => sum(x, &after.forward(given)?),
+            (Placement::Pre | Placement::Around, _) => sum(x, given),
         }
     }
 }

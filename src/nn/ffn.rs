@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{Activation, Linear};
+use super::{Activation, Linear, product};
 use crate::error::Result;
 
 /// `down(act(up(x)))`, or `down(act(gate(x)) * up(x))` where it is gated (Shazeer 2020).
@@ -22,7 +22,7 @@ impl FeedForward {
     /// `[..., d_model]` to `[..., d_model]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let hidden = match &self.gate {
-            Some(gate) => (gate.forward_through(x, self.activation)? * self.up.forward(x)?)?,
+            Some(gate) => product(&gate.forward_through(x, self.activation)?, &self.up.forward(x)?)?,
             None => self.up.forward_through(x, self.activation)?,
         };
         self.down.forward(&hidden)
