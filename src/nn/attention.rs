@@ -7,6 +7,7 @@ use candle_core::{D, Tensor};
 
 use super::cpu::{on_cpu, rows, values};
 use super::kernels::attention::{self, Diagonals, Heads};
+use super::kernels::pages::ask_for_large;
 use super::{BlockBias, Hook, Linear, Mask, Norm, Profiles, Recipe, RelativeBias, Rotary, Visible};
 use crate::error::{Error, Result};
 use crate::site::Site;
@@ -286,6 +287,9 @@ impl Attention {
             }
             Some(hook) => {
                 let mut maps = Arc::<[f32]>::new_uninit_slice(self.heads * count * keys);
+                if let Some(maps) = Arc::get_mut(&mut maps) {
+                    ask_for_large(maps.as_mut_ptr().cast(), size_of_val(maps));
+                }
                 let context = row(0, Arc::get_mut(&mut maps), hook.watch(look.site, shape))?;
                 // SAFETY: nobody else holds the maps yet, so the kernel got them, and it writes all of them.
                 let maps = unsafe { maps.assume_init() };

@@ -4,6 +4,7 @@
 //! front to back whatever the number of rows, and never repacked. [`super::tile`] multiplies with them.
 
 use super::activation::Function;
+use super::pages;
 use super::simd::dispatch;
 use super::threads::{self, Shared};
 use super::tile::{self, Pack, Product};
@@ -45,22 +46,26 @@ impl Packed {
     /// When `weight` does not hold `outputs * inputs` values.
     pub fn new(weight: &[f32], outputs: usize, inputs: usize) -> Self {
         assert_eq!(weight.len(), outputs * inputs);
-        let mut packed = Self::zeros(outputs, inputs);
-        let to = Shared(packed.lines.as_mut_ptr().cast());
-        threads::each(outputs.div_ceil(PANEL), weight.len(), |panel| {
+        let panels = outputs.div_ceil(PANEL);
+        let count = panels * inputs * (PANEL / 16);
+        let mut lines = Vec::<Line>::with_capacity(count);
+        pages::ask_for_large(lines.as_mut_ptr().cast(), count * size_of::<Line>());
+        let to = Shared(lines.as_mut_ptr().cast());
+        threads::each(panels, weight.len(), |panel| {
             let first = panel * PANEL;
             let rows = PANEL.min(outputs - first);
             // SAFETY: each panel is written by one task; `weight` has the rows.
             unsafe {
-                transpose(weight.as_ptr().add(first * inputs), inputs, rows, inputs, to.at(first * inputs))
+                let to = to.at(first * inputs);
+                if rows < PANEL {
+                    std::ptr::write_bytes(to, 0, inputs * PANEL);
+                }
+                transpose(weight.as_ptr().add(first * inputs), inputs, rows, inputs, to);
             }
         });
-        packed
-    }
-
-    fn zeros(outputs: usize, inputs: usize) -> Self {
-        let lines = outputs.div_ceil(PANEL) * inputs * (PANEL / 16);
-        Self { outputs, inputs, lines: vec![Line([0.0; 16]); lines] }
+        // SAFETY: the tasks wrote all panels.
+        unsafe { lines.set_len(count) };
+        Self { outputs, inputs, lines }
     }
 
     /// Rows of the weight.
