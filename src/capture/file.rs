@@ -8,13 +8,14 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use rayon::prelude::*;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{SafeTensors, TensorView};
 
 use super::axes::{Lengths, Tokens, list};
+use super::stored::{self, Stored};
 use super::{Capture, Flows, MapStore, Prediction, SiteFlow, SiteMaps};
 use super::{compact, npz, soft};
 use crate::error::{Error, Result};
-use crate::files::{ModelFile, looks_like_alignments, sentence_of};
+use crate::files::{Bytes, ModelFile, looks_like_alignments, sentence_of};
 use crate::matrix::Matrix;
 use crate::nn::kernels::softmax::normaliser;
 use crate::site::{Kind, Site};
@@ -34,15 +35,24 @@ pub const CANDIDATES: usize = 5;
 /// # Errors
 /// [`Error::Io`], or [`Error::BadFile`] naming the tensor or field at fault.
 pub fn read(path: &Path) -> Result<Capture> {
+    read_within(path, None)
+}
+
+/// [`read`] that keeps at most so many bytes of maps in memory ([`MapStore::within`]); what does not fit is read when
+/// it is looked at.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_within(path: &Path, memory: Option<usize>) -> Result<Capture> {
     let (path, sentence) = sentence_of(path);
     let name = path.display().to_string();
     let bytes = ModelFile::Path(path).bytes()?;
     let parsed = if looks_like_alignments(&bytes) {
         soft::parse(&bytes, sentence)
     } else if npz::is_npz(&bytes) {
-        npz::to_safetensors(&bytes).and_then(|bytes| parse(&bytes))
+        npz::to_safetensors(&bytes).and_then(|bytes| parse(&bytes, None, memory))
     } else {
-        parse(&bytes)
+        parse(&bytes, Some(&bytes), memory)
     };
     parsed.map_err(|why| Error::BadFile { file: name, why })
 }
@@ -87,16 +97,18 @@ fn likeliest(scores: &[f32]) -> Vec<usize> {
 
 pub(super) type Parsed<T> = std::result::Result<T, String>;
 
-fn parse(bytes: &[u8]) -> Parsed<Capture> {
+/// The capture in `bytes`, whose maps may stay in the `file` that these are.
+fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Capture> {
     let (_, header) =
         SafeTensors::read_metadata(bytes).map_err(|e| format!("not a safetensors file: {e}"))?;
     let tensors = SafeTensors::deserialize(bytes).map_err(|e| format!("not a safetensors file: {e}"))?;
     let empty = HashMap::new();
     let fields = header.metadata().as_ref().unwrap_or(&empty);
-    let mut maps = MapStore::default();
+    let mut maps = MapStore::within(memory);
     for (name, view) in tensors.iter() {
         if let Some(site) = site_of(name) {
-            maps.insert(site, site_maps(name, &view)?);
+            let found = site_maps(name, &view, |shape| file.filter(|_| maps.prefers_recipe(shape, 0)))?;
+            maps.insert(site, found);
         } else if let Some(site) = name.strip_suffix(".query").and_then(site_of) {
             maps.insert(site, SiteMaps::of(compact::read(site, &tensors, fields)?));
         }
@@ -171,7 +183,14 @@ fn site_of(name: &str) -> Option<Site> {
     Some(Site::new(kind.parse::<Kind>().ok()?, layer.parse().ok()?))
 }
 
-fn site_maps(name: &str, view: &TensorView) -> Parsed<SiteMaps> {
+/// Rows that are checked at once.
+const ROWS: usize = 1024;
+
+fn site_maps<'a>(
+    name: &str,
+    view: &TensorView,
+    stays_in: impl FnOnce([usize; 3]) -> Option<&'a Bytes>,
+) -> Parsed<SiteMaps> {
     // Python's attentions carry a batch of one in front.
     let shape = match view.shape() {
         [1, rest @ ..] if rest.len() == 3 => rest,
@@ -183,11 +202,28 @@ fn site_maps(name: &str, view: &TensorView) -> Parsed<SiteMaps> {
     if heads * queries * keys == 0 {
         return Err(format!("{name} is empty: its shape is {:?}", view.shape()));
     }
-    let values = decode(name, view)?;
+    let check = |values: &[f32], first: usize| check(name, values, first, queries, keys);
+    let Some(file) = stays_in([heads, queries, keys]) else {
+        let values = decode(name, view)?;
+        check(&values, 0)?;
+        return Ok(SiteMaps::new(heads, queries, keys, values));
+    };
+    let from = view.data().as_ptr() as usize - file.as_ptr() as usize;
+    decode(name, &TensorView::new(view.dtype(), vec![0], &[]).map_err(|e| format!("{name}: {e}"))?)?;
+    let stored = Stored::new(file.clone(), from, view.dtype());
+    let rows = heads * queries;
+    for first in (0..rows).step_by(ROWS) {
+        check(&stored.values(first * keys..rows.min(first + ROWS) * keys), first)?;
+    }
+    Ok(SiteMaps::stored(heads, queries, keys, stored))
+}
+
+/// What is wrong with rows of weights, the first of which is row `first` of all heads.
+fn check(name: &str, values: &[f32], first: usize, queries: usize, keys: usize) -> Parsed<()> {
     if let Some(bad) = values.iter().find(|v| !v.is_finite() || **v < 0.0) {
         return Err(format!("{name} holds {bad}, which is no weight after a softmax"));
     }
-    for (at, row) in values.chunks(keys).enumerate() {
+    for (at, row) in (first..).zip(values.chunks(keys)) {
         let sum: f32 = row.iter().sum();
         if sum > MOST {
             let (head, query) = (at / queries, at % queries);
@@ -196,7 +232,7 @@ fn site_maps(name: &str, view: &TensorView) -> Parsed<SiteMaps> {
             ));
         }
     }
-    Ok(SiteMaps::new(heads, queries, keys, values))
+    Ok(())
 }
 
 fn logits_of(view: &TensorView, rows: usize) -> Parsed<Matrix> {
@@ -211,14 +247,6 @@ fn logits_of(view: &TensorView, rows: usize) -> Parsed<Matrix> {
 }
 
 pub(super) fn decode(name: &str, view: &TensorView) -> Parsed<Vec<f32>> {
-    let data = view.data();
-    Ok(match view.dtype() {
-        Dtype::F32 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-        Dtype::F64 => data.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
-        Dtype::F16 => data.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect(),
-        Dtype::BF16 => {
-            data.as_chunks::<2>().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect()
-        }
-        other => return Err(format!("{name} is of type {other:?}, not a float")),
-    })
+    stored::decode(view.dtype(), view.data())
+        .ok_or_else(|| format!("{name} is of type {:?}, not a float", view.dtype()))
 }

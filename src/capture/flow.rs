@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use super::{Capture, SiteMaps};
+use super::Capture;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::nn::Measured;
@@ -67,7 +67,7 @@ impl FromStr for Weights {
 }
 
 /// Weights times norms, scaled to sum to 1.
-fn weigh(row: &mut [f32], norms: &[f32]) {
+pub(super) fn weigh(row: &mut [f32], norms: &[f32]) {
     row.iter_mut().zip(norms).for_each(|(weight, norm)| *weight *= norm);
     let sum: f32 = row.iter().sum();
     if sum > 0.0 {
@@ -92,12 +92,7 @@ impl Capture {
         let mut maps = self.maps.like();
         for (site, site_maps) in self.maps.sites() {
             let norms = &self.flow(site)?.norms;
-            let [heads, queries, keys] = site_maps.shape();
-            let mut data = site_maps.data().to_vec();
-            for (at, row) in data.chunks_mut(keys.max(1)).enumerate() {
-                weigh(row, norms.row(at / queries.max(1)));
-            }
-            maps.insert(site, SiteMaps::new(heads, queries, keys, data));
+            maps.insert(site, site_maps.weighed(norms.clone()));
         }
         Ok(Capture { maps, weights: Weights::Values, ..self.clone() })
     }

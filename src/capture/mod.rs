@@ -10,9 +10,10 @@ mod recorder;
 mod scores;
 mod soft;
 mod store;
+mod stored;
 mod write;
 
-pub use file::{CANDIDATES, FORMAT, predictions, read};
+pub use file::{CANDIDATES, FORMAT, predictions, read, read_within};
 pub use flow::{Flows, SiteFlow, Weights};
 pub use recorder::{Recorder, Silencer};
 pub use scores::{Score, ScoreParts};
@@ -136,8 +137,8 @@ impl Capture {
         let [_, queries, keys] = maps.shape();
         let frame = Frame::new(head.kind(), [queries, keys], self.keys(head.kind()));
         Ok(Cow::Owned(match maps.recipe() {
-            Some(recipe) => recipe.profile(head.head, frame),
-            None => Profile::of(&self.map(head)?, &frame),
+            Some(recipe) if !self.maps.is_there(head) => recipe.profile(head.head, frame),
+            _ => Profile::of(&self.map(head)?, &frame),
         }))
     }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::flow::weigh;
 use super::recomputed::{Recomputed, default_budget};
+use super::stored::Stored;
 use crate::matrix::Matrix;
 use crate::nn::{Profile, Recipe};
 use crate::site::{Head, Kind, Site};
@@ -24,12 +26,15 @@ pub struct SiteMaps {
     keys: usize,
     kept: Kept,
     profiles: Arc<[Profile]>,
+    /// Norms of values `[heads, keys]` that weights are multiplied with, where that is done when they are made.
+    norms: Option<Matrix>,
 }
 
 #[derive(Clone, Debug)]
 enum Kept {
     Maps(Arc<[f32]>),
     Recipe(Arc<Recipe>),
+    Stored(Stored),
 }
 
 impl SiteMaps {
@@ -40,13 +45,49 @@ impl SiteMaps {
     pub fn new(heads: usize, queries: usize, keys: usize, data: impl Into<Arc<[f32]>>) -> Self {
         let data = data.into();
         assert_eq!(data.len(), heads * queries * keys, "maps of {heads} heads, {queries} x {keys}");
-        Self { heads, queries, keys, kept: Kept::Maps(data), profiles: Arc::default() }
+        Self::keeping([heads, queries, keys], Kept::Maps(data))
     }
 
     /// The maps that follow from `recipe`, whose check was well.
     pub fn of(recipe: Recipe) -> Self {
         let Recipe { heads, queries, keys, .. } = recipe;
-        Self { heads, queries, keys, kept: Kept::Recipe(Arc::new(recipe)), profiles: Arc::default() }
+        Self::keeping([heads, queries, keys], Kept::Recipe(Arc::new(recipe)))
+    }
+
+    /// The maps that stay in a file, `[heads, queries, keys]`.
+    pub(super) fn stored(heads: usize, queries: usize, keys: usize, stored: Stored) -> Self {
+        Self::keeping([heads, queries, keys], Kept::Stored(stored))
+    }
+
+    fn keeping([heads, queries, keys]: [usize; 3], kept: Kept) -> Self {
+        Self { heads, queries, keys, kept, profiles: Arc::default(), norms: None }
+    }
+
+    /// These, each weight times a norm of `[heads, keys]`, rows scaled to sum to 1.
+    pub(super) fn weighed(&self, norms: Matrix) -> Self {
+        let size = (self.queries * self.keys).max(1);
+        let made = Self { norms: Some(norms), profiles: Arc::default(), ..self.clone() };
+        let Kept::Maps(data) = &self.kept else { return made };
+        let mut data = data.to_vec();
+        data.chunks_mut(size).enumerate().for_each(|(head, map)| made.weigh(head, map));
+        Self { norms: None, kept: Kept::Maps(data.into()), ..made }
+    }
+
+    /// Rows of a head as they are shown.
+    fn weigh(&self, head: usize, rows: &mut [f32]) {
+        let Some(norms) = &self.norms else { return };
+        rows.chunks_mut(self.keys.max(1)).for_each(|row| weigh(row, norms.row(head)));
+    }
+
+    /// Whether the maps are in memory.
+    pub fn is_whole(&self) -> bool {
+        matches!(self.kept, Kept::Maps(_))
+    }
+
+    /// Whether maps `[heads, queries, keys]` are better kept as a recipe of so many bytes, memory aside.
+    pub fn better_as_recipe([heads, queries, keys]: [usize; 3], bytes: usize) -> bool {
+        let maps = heads.saturating_mul(queries).saturating_mul(keys).saturating_mul(4);
+        maps > KEPT_WHOLE && bytes < maps
     }
 
     /// These with the profiles of all heads.
@@ -63,7 +104,7 @@ impl SiteMaps {
     fn held(&self) -> usize {
         match &self.kept {
             Kept::Maps(data) => 4 * data.len(),
-            Kept::Recipe(_) => 0,
+            Kept::Recipe(_) | Kept::Stored(_) => 0,
         }
     }
 
@@ -75,8 +116,8 @@ impl SiteMaps {
     /// What the maps follow from, where they are not kept whole.
     pub fn recipe(&self) -> Option<&Recipe> {
         match &self.kept {
-            Kept::Maps(_) => None,
-            Kept::Recipe(recipe) => Some(recipe),
+            Kept::Recipe(recipe) if self.norms.is_none() => Some(recipe),
+            _ => None,
         }
     }
 
@@ -84,8 +125,9 @@ impl SiteMaps {
     pub fn data(&self) -> Arc<[f32]> {
         match &self.kept {
             Kept::Maps(data) => Arc::clone(data),
-            Kept::Recipe(recipe) => {
-                (0..self.heads).flat_map(|head| recipe.rows(head, 0..self.queries)).collect()
+            _ => {
+                let maps = (0..self.heads).filter_map(|head| self.map(head));
+                maps.flat_map(|map| map.as_slice().to_vec()).collect()
             }
         }
     }
@@ -101,12 +143,9 @@ impl SiteMaps {
             return None;
         }
         let Self { queries, keys, .. } = *self;
-        let recipe = match &self.kept {
-            Kept::Maps(data) => {
-                return Some(Matrix::view(queries, keys, Arc::clone(data), head * queries * keys));
-            }
-            Kept::Recipe(recipe) => recipe,
-        };
+        if let Kept::Maps(data) = &self.kept {
+            return Some(Matrix::view(queries, keys, Arc::clone(data), head * queries * keys));
+        }
         let mut map = Arc::<[f32]>::new_uninit_slice(queries * keys);
         let mut rest = Arc::get_mut(&mut map)?;
         for first in (0..queries).step_by(PIECE) {
@@ -115,11 +154,28 @@ impl SiteMaps {
             }
             let rows = first..queries.min(first + PIECE);
             let (piece, behind) = rest.split_at_mut(rows.len() * keys);
-            recipe.rows_into(head, rows, piece);
+            match &self.kept {
+                Kept::Recipe(recipe) if self.norms.is_none() => recipe.rows_into(head, rows, piece),
+                _ => {
+                    piece.write_copy_of_slice(&self.made(head, rows));
+                }
+            }
             rest = behind;
         }
         // SAFETY: the pieces were all of it, and each was written.
         Some(Matrix::view(queries, keys, unsafe { map.assume_init() }, 0))
+    }
+
+    /// Rows that are not in memory.
+    fn made(&self, head: usize, rows: Range<usize>) -> Vec<f32> {
+        let at = head * self.queries;
+        let mut made = match &self.kept {
+            Kept::Maps(data) => data[(at + rows.start) * self.keys..(at + rows.end) * self.keys].to_vec(),
+            Kept::Recipe(recipe) => recipe.rows(head, rows),
+            Kept::Stored(stored) => stored.values((at + rows.start) * self.keys..(at + rows.end) * self.keys),
+        };
+        self.weigh(head, &mut made);
+        made
     }
 
     /// Rows of one head's map.
@@ -132,14 +188,14 @@ impl SiteMaps {
                 let start = (head * self.queries + rows.start) * self.keys;
                 Matrix::view(rows.len(), self.keys, Arc::clone(data), start)
             }
-            Kept::Recipe(recipe) => Matrix::new(rows.len(), self.keys, recipe.rows(head, rows)),
+            _ => Matrix::new(rows.len(), self.keys, self.made(head, rows)),
         })
     }
 }
 
-/// Every site's maps, within a budget: bytes of maps that could be computed again, kept whole or recomputed.
-/// Maps that follow from nothing (of a file, or where attention was interfered with) are kept in any case, and
-/// what they follow from is not counted: it grows with the length of the text alone.
+/// Every site's maps, within a budget: bytes of maps that could be had again, from what they follow from or
+/// from their file. Maps that cannot (where attention was interfered with) are kept in any case, and what maps follow
+/// from is not counted: it grows with the length of the text alone.
 #[derive(Clone, Debug)]
 pub struct MapStore {
     sites: BTreeMap<Site, SiteMaps>,
@@ -195,11 +251,12 @@ impl MapStore {
 
     /// Whether the next site's maps `[heads, queries, keys]` are better kept as a recipe of so many bytes: they
     /// are large, or too much of the budget is taken.
-    pub fn prefers_recipe(&self, [heads, queries, keys]: [usize; 3], bytes: usize) -> bool {
+    pub fn prefers_recipe(&self, shape: [usize; 3], bytes: usize) -> bool {
+        let [heads, queries, keys] = shape;
         let maps = heads.saturating_mul(queries).saturating_mul(keys).saturating_mul(4);
         // A quarter is left for heads that are recomputed.
         let room = (self.budget - self.budget / 4).saturating_sub(self.whole());
-        maps > room || (maps > KEPT_WHOLE && bytes < maps)
+        maps > room || SiteMaps::better_as_recipe(shape, bytes)
     }
 
     /// The maps of a site.
@@ -226,7 +283,7 @@ impl MapStore {
     /// a while.
     pub fn map(&self, head: Head) -> Option<Matrix> {
         let maps = self.sites.get(&head.site)?;
-        if maps.recipe().is_none() {
+        if maps.is_whole() {
             return maps.map(head.head);
         }
         if let Some(map) = self.recomputed().get(head) {
@@ -248,8 +305,7 @@ impl MapStore {
 
     /// Whether [`MapStore::map`] has nothing to compute.
     pub fn is_there(&self, head: Head) -> bool {
-        self.sites.get(&head.site).is_some_and(|maps| maps.recipe().is_none())
-            || self.recomputed().get(head).is_some()
+        self.sites.get(&head.site).is_some_and(SiteMaps::is_whole) || self.recomputed().get(head).is_some()
     }
 
     /// Whether a head's map stays once it is computed.

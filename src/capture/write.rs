@@ -25,7 +25,9 @@ pub enum Precision {
 pub enum Layout {
     /// Their maps, like those of any other site.
     Plain,
-    /// What the maps follow from: queries, keys and position bias.
+    /// What maps of more than 16 MiB follow from, where it is smaller: queries, keys and position bias.
+    Large,
+    /// What maps of any size follow from.
     Compact,
 }
 
@@ -48,7 +50,12 @@ pub fn write(capture: &Capture, precision: Precision, layout: Layout, out: &mut 
     let mut parts = Vec::new();
     let mut fields = metadata(capture);
     for (site, maps) in capture.maps.sites() {
-        match maps.recipe().filter(|_| layout == Layout::Compact) {
+        let recipe = maps.recipe().filter(|recipe| match layout {
+            Layout::Plain => false,
+            Layout::Large => SiteMaps::better_as_recipe(maps.shape(), recipe.bytes()),
+            Layout::Compact => true,
+        });
+        match recipe {
             None => {
                 let shape = maps.shape().to_vec();
                 parts.push(Part { name: site.to_string(), shape, precision, content: Content::Maps(maps) });

@@ -254,7 +254,7 @@ impl Text {
             fast_generate: settings.fast_generate,
             logits: keep.logits,
             values: keep.values,
-            scores: false,
+            scores: keep.recipes,
             profiles: false,
             off: Vec::new(),
         })

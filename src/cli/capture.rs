@@ -16,14 +16,14 @@ pub fn run(args: &args::Capture) -> Result<()> {
             args.output.display()
         )));
     }
-    let keep = run::Keep { logits: args.logits, values: args.values };
+    let keep = run::Keep { logits: args.logits, values: args.values, ..run::Keep::default() };
     let capture = run::open_capture(&args.model, &args.open, &args.text, keep)?;
     let precision = match args.dtype {
         Dtype::F32 => Precision::F32,
         Dtype::F16 => Precision::F16,
     };
     timings::writing(|| {
-        save_with(&args.output, args.force, |out| write(&capture, precision, Layout::Compact, out))
+        save_with(&args.output, args.force, |out| write(&capture, precision, Layout::Large, out))
     })?;
     let heads = |kind| capture.heads_of(kind).len();
     output::print(&format!(

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::common::{ColorChoice, Input, Shading, Weighting, Which};
+use super::run::Keep;
 use super::{output, timings};
-use crate::error::Result;
+use crate::capture::{Capture, Layout, Precision, Weights, write};
+use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
 use crate::export::figure::{Style, Theme};
 use crate::export::format::{Content, Format, Options, export};
-use crate::files::{check_free, save};
+use crate::files::{check_free, save, save_with};
 use crate::paint::Range;
 
 /// Options of `export`.
@@ -25,6 +27,9 @@ pub struct Export {
     /// File to write; its extension tells the format: csv, json, npz, safetensors, png, svg, html, txt.
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: PathBuf,
+    /// What a safetensors file holds: the maps, or what they follow from.
+    #[arg(long, value_enum, default_value = "plain", help_heading = "Output")]
+    layout: LayoutArg,
     /// Overwrite an existing file.
     #[arg(long, help_heading = "Output")]
     force: bool,
@@ -54,6 +59,15 @@ pub struct Export {
     color: ColorChoice,
 }
 
+/// `--layout`.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum LayoutArg {
+    /// Every map.
+    Plain,
+    /// Queries, keys and position bias of every site that has no more to it.
+    Compact,
+}
+
 /// `--view`.
 #[derive(Clone, Copy, ValueEnum)]
 enum ViewArg {
@@ -78,7 +92,15 @@ enum ThemeArg {
 pub fn run(args: &Export) -> Result<()> {
     let format = Format::of(&args.output)?;
     check_free(&args.output, args.force)?;
-    let capture = args.weighting.capture(&args.input)?;
+    let compact = args.layout == LayoutArg::Compact;
+    if compact && (format != Format::Safetensors || args.weighting.weights == Weights::Values) {
+        return Err(Error::Usage("--layout compact is for attention in a .safetensors file".into()));
+    }
+    let keep = Keep { recipes: compact, ..args.weighting.keep() };
+    let capture = args.weighting.of(args.input.keeping(keep)?)?;
+    if format == Format::Safetensors {
+        return write_capture(args, &args.heads.selection().narrow(&capture)?);
+    }
     let exported = export(&capture, format, &args.options())?;
     timings::writing(|| save(&args.output, &exported.bytes, args.force))?;
     if !exported.missing.is_empty() {
@@ -88,6 +110,24 @@ pub fn run(args: &Export) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Writes a capture file, piece by piece.
+fn write_capture(args: &Export, capture: &Capture) -> Result<()> {
+    let layout = match args.layout {
+        LayoutArg::Plain => Layout::Plain,
+        LayoutArg::Compact if capture.maps.sites().any(|(_, maps)| maps.recipe().is_some()) => {
+            Layout::Compact
+        }
+        LayoutArg::Compact => {
+            return Err(Error::Usage(format!(
+                "--layout compact: {} keeps maps alone, and nothing that they follow from; give the model and the text",
+                args.input.model
+            )));
+        }
+    };
+    let write = |out: &mut dyn std::io::Write| write(capture, Precision::F32, layout, out);
+    timings::writing(|| save_with(&args.output, args.force, write))
 }
 
 impl Export {

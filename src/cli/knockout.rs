@@ -118,7 +118,7 @@ impl Trial {
             }
             None => return Err(Error::Usage("--source TEXT is needed (`-` reads standard input)".into())),
         };
-        let mut options = input.text.options(source, Keep { logits: true, values: false })?;
+        let mut options = input.text.options(source, Keep { logits: true, ..Keep::default() })?;
         if options.target.is_none() {
             // Every run below is about this target, the first one too.
             options.target = Some(session.run(&options, &watch)?.target.text);

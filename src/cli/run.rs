@@ -19,6 +19,8 @@ pub struct Keep {
     pub logits: bool,
     /// Norms of values and contributions of keys.
     pub values: bool,
+    /// What maps follow from in their place.
+    pub recipes: bool,
 }
 
 /// Opens MODEL and runs it on the text, or opens a capture file.

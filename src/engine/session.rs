@@ -58,8 +58,7 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
     let accept = |config: &serde_json::Value| spec_of(&Config::new(config.clone())).map(|_| ());
     let files = match hub::locate_if(&options.model, &hub_options, &accept, watch)? {
         Located::Capture(path) => {
-            let mut capture = capture::read(&path)?;
-            capture.maps.limit(options.memory);
+            let capture = capture::read_within(&path, options.memory)?;
             return Ok(Opened::Capture(Box::new(capture)));
         }
         Located::Model(files) => files,

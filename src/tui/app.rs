@@ -269,15 +269,12 @@ impl App {
         if self.is_weighed() { capture.value_weighted_map(head).ok() } else { capture.map(head).ok() }
     }
 
-    /// Some rows of [`App::map`], of so many; where a large map is not there, they alone are computed.
+    /// Some rows of [`App::map`], of so many; where the map is not there, they alone are computed.
     pub fn rows(&self, head: Head, rows: impl FnOnce(usize) -> Range<usize>) -> Option<Matrix> {
         let maps = &self.capture.as_ref()?.maps;
-        let [_, count, keys] = maps.site(head.site)?.shape();
+        let [_, count, _] = maps.site(head.site)?.shape();
         let rows = rows(count);
-        if self.is_weighed() || maps.is_there(head) || count.saturating_mul(keys) <= super::sheet::LARGE {
-            return self.map(head).map(|map| map.part(rows));
-        }
-        maps.rows(head, rows)
+        if self.is_weighed() { self.map(head).map(|map| map.part(rows)) } else { maps.rows(head, rows) }
     }
 
     /// Whether maps are value-weighted: asked for, and known.

@@ -13,7 +13,7 @@ use crate::paint::{self, Pool, cell_of};
 use crate::site::Head;
 
 /// Maps with more weights than this are not computed between two frames.
-pub const LARGE: usize = 1 << 22;
+const LARGE: usize = 1 << 22;
 
 /// Rows that are computed between two frames, at most.
 pub const FEW: usize = 256;

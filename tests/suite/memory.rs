@@ -7,7 +7,7 @@ use std::sync::Arc;
 use attn_tui::analysis::Context;
 use attn_tui::analysis::links::{LinkFilter, links, strong_links};
 use attn_tui::analysis::metrics::{HeadMetrics, head_metrics, metrics};
-use attn_tui::capture::{Capture, MapStore, PICTURE, STRONG, SiteMaps};
+use attn_tui::capture::{Capture, MapStore, PICTURE, STRONG, SiteMaps, read_within};
 use attn_tui::engine::{OpenOptions, Opened, RunOptions, open};
 use attn_tui::nn::{Frame, Recipe, Visible};
 use attn_tui::paint::{Pool, Window, pool};
@@ -218,4 +218,69 @@ fn what_a_large_map_lacks_is_made_behind_the_screen() {
         true
     });
     assert_eq!(capture.maps.held(), 0);
+}
+
+#[test]
+fn maps_of_a_file_stay_in_it_where_memory_is_short() {
+    let path = std::path::Path::new("tests/fixtures/captures/demo.safetensors");
+    let whole = read_within(path, Some(1 << 30)).unwrap();
+    assert!(whole.maps.held() > 0);
+    for budget in [0, whole.maps.held() / 2] {
+        let small = read_within(path, Some(budget)).unwrap();
+        for head in whole.all_heads() {
+            let map = whole.map(head).unwrap();
+            assert_eq!(small.map(head).unwrap(), map);
+            assert_eq!(small.maps.rows(head, 1..3).unwrap(), map.part(1..3));
+            assert!(small.maps.held() <= budget, "{} of {budget} bytes", small.maps.held());
+        }
+        for (site, maps) in whole.maps.sites() {
+            assert_eq!(small.maps.site(site).unwrap().data(), maps.data());
+        }
+    }
+    // A file with a wrong weight is refused either way.
+    let mut bytes = std::fs::read(path).unwrap();
+    let at = bytes.len() - 4;
+    bytes[at..].copy_from_slice(&7f32.to_le_bytes());
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = folder.path().join("wrong.safetensors");
+    std::fs::write(&wrong, bytes).unwrap();
+    let why = |memory| read_within(&wrong, Some(memory)).unwrap_err().to_string();
+    assert_eq!(why(0), why(1 << 30));
+    assert!(why(0).contains("sums to"), "{}", why(0));
+}
+
+#[test]
+fn export_turns_one_layout_into_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(format!("{name}.safetensors"));
+    let export = |model: &str, name: &str, more: &[&str]| {
+        let program = Command::new(env!("CARGO_BIN_EXE_attn-tui"))
+            .args(["export", model, "--output", path(name).to_str().unwrap()])
+            .args(more)
+            .output()
+            .unwrap();
+        (program.status.code(), String::from_utf8(program.stderr).unwrap())
+    };
+    let text = ["--source", "the cat sleeps", "--target", "le chat dort"];
+    let compact = [&text[..], &["--layout", "compact"]].concat();
+    assert_eq!(export("demo", "plain", &text).0, Some(0));
+    assert_eq!(export("demo", "compact", &compact).0, Some(0));
+    let compact = path("compact");
+    let compact = compact.to_str().unwrap();
+    assert_eq!(export(compact, "back", &[]).0, Some(0));
+    assert_eq!(export(compact, "again", &["--layout", "compact"]).0, Some(0));
+    let open = |name: &str| read_within(&path(name), None).unwrap();
+    let plain = open("plain");
+    for (name, recipes) in [("compact", true), ("back", false), ("again", true)] {
+        let capture = open(name);
+        assert!(capture.maps.sites().all(|(_, maps)| maps.recipe().is_some() == recipes), "{name}");
+        for head in plain.all_heads() {
+            let (found, expected) = (capture.map(head).unwrap(), plain.map(head).unwrap());
+            for (a, b) in found.as_slice().iter().zip(expected.as_slice()) {
+                assert!((a - b).abs() < 1e-6, "{name} {head}: {a} and {b}");
+            }
+        }
+    }
+    let (code, why) = export(path("plain").to_str().unwrap(), "none", &["--layout", "compact"]);
+    assert!(code == Some(2) && why.contains("keeps maps alone"), "{why}");
 }

@@ -15,7 +15,7 @@ use crate::tui::action::Command;
 use crate::tui::app::{App, FlowOf};
 use crate::tui::cache::max_of;
 use crate::tui::layout::{Hit, Layout};
-use crate::tui::reading::{Axis, read_row};
+use crate::tui::reading::{Axis, read_row, read_rows};
 use crate::tui::widgets::cells::{fit, part, put, wrap};
 
 /// Draws the view.
@@ -76,12 +76,12 @@ fn one_layer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         let layer = app.place.head.layer().min(capture.layers(kind).saturating_sub(1));
         let site = Site::new(kind, layer);
         let heads = capture.heads(site);
-        let maps: Vec<Matrix> = (0..heads).filter_map(|head| capture.map(site.head(head)).ok()).collect();
         let (queries, keys) = (app.axes.queries(kind), app.axes.keys(kind));
         let row = queries.unit_of(app.place.target_query);
-        let rows: Vec<Matrix> = maps
-            .iter()
-            .map(|map| Matrix::new(1, keys.len(), read_row(map, queries, keys, &app.reading, row)))
+        let tokens = queries.tokens_of(row, capture.shape(kind).0);
+        let rows: Vec<Matrix> = (0..heads)
+            .filter_map(|head| capture.maps.rows(site.head(head), tokens.clone()))
+            .map(|rows| Matrix::new(1, keys.len(), read_rows(&rows, queries, keys, &app.reading, row)))
             .collect();
         let merged = merge(&rows, how).map(|row| row.as_slice().to_vec()).unwrap_or_default();
         let small = |head| app.survey.heads.get(&site.head(head)).map(|facts| facts.thumbnail.clone());
