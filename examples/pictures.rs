@@ -74,10 +74,15 @@ fn frame(info: &ModelInfo, capture: &Arc<Capture>, keys: &str) -> Buffer {
 fn act(app: &mut App, action: Action) {
     for effect in update::update(app, action) {
         if let Effect::Survey { serial, capture, distance } = effect {
-            survey::run(serial, &capture, distance, |part| {
-                update::update(app, Action::Surveyed(Box::new(part)));
-                true
-            });
+            survey::run(
+                serial,
+                &capture,
+                distance,
+                || true,
+                |part| {
+                    update::update(app, Action::Surveyed(Box::new(part)));
+                },
+            );
         }
     }
 }

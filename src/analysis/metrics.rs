@@ -6,7 +6,7 @@
 
 use super::context::Context;
 use crate::matrix::Matrix;
-use crate::nn::Profile;
+use crate::nn::{Frame, Profile};
 use crate::site::Kind;
 
 /// Keys farther than this many tokens count as far, where nothing else is asked for.
@@ -151,16 +151,67 @@ head_metrics! {
 
 /// The metrics of one map, `[queries, keys]`, its keys farther than `far` tokens counting as far.
 pub fn head_metrics(map: &Matrix, context: &Context, far: f32) -> HeadMetrics {
-    let profile = Profile::of(map, &context.frame([map.rows(), map.cols()]));
-    let mut metrics = metrics(&profile, context, far);
-    if map.rows() > 0 && far.fract() != 0.0 && context.kind == Kind::Cross {
-        let mass = far_mass(map, context, far);
-        metrics.far_ratio *=
-            if metrics.far_mass > 0.0 { (mass / f64::from(metrics.far_mass)) as f32 } else { 0.0 };
-        metrics.far_mass = mass as f32;
+    let mut measure = Measure::new([map.rows(), map.cols()], context, far);
+    measure.add(0, map);
+    measure.finish()
+}
+
+/// The metrics of a map that comes some rows at a time.
+pub struct Measure<'a> {
+    context: &'a Context<'a>,
+    far: f32,
+    frame: Frame,
+    profile: Profile,
+    gini: f64,
+    far_mass: f64,
+}
+
+impl<'a> Measure<'a> {
+    /// Of a map `[queries, keys]`, its keys farther than `far` tokens counting as far.
+    pub fn new(shape: [usize; 2], context: &'a Context<'a>, far: f32) -> Self {
+        let frame = context.frame(shape);
+        Self { context, far, profile: Profile::new(&frame), frame, gini: 0.0, far_mass: 0.0 }
     }
-    metrics.gini = Some(gini(map, context));
-    metrics
+
+    /// Adds the rows from row `first` on.
+    pub fn add(&mut self, first: usize, rows: &Matrix) {
+        self.profile.add_rows(first, rows, &self.frame);
+        self.gini += gini_sum(first, rows, self.context);
+        if self.is_uneven() {
+            self.far_mass += self.far_mass_of(first, rows);
+        }
+    }
+
+    /// The metrics of all rows.
+    pub fn finish(self) -> HeadMetrics {
+        let (rows, uneven) = (self.profile.rows.max(1) as f64, self.is_uneven());
+        let mut metrics = metrics(&self.profile, self.context, self.far);
+        if uneven {
+            let uniform = far_uniform(&self.profile, self.context, self.far);
+            metrics.far_mass = (self.far_mass / rows) as f32;
+            metrics.far_ratio = if uniform > 0.0 { (self.far_mass / uniform) as f32 } else { 0.0 };
+        }
+        metrics.gini = Some((self.gini / rows) as f32);
+        metrics
+    }
+
+    /// Whether weights by whole distances do not tell what is far.
+    fn is_uneven(&self) -> bool {
+        self.context.kind == Kind::Cross && self.far.fract() != 0.0
+    }
+
+    fn far_mass_of(&self, first: usize, rows: &Matrix) -> f64 {
+        let mut mass = 0.0;
+        for row in 0..rows.rows() {
+            let diagonal = self.context.kind.diagonal(first + row, self.profile.rows, self.profile.keys);
+            for (key, &weight) in rows.row(row).iter().enumerate() {
+                if (diagonal - key as f32).abs() > self.far {
+                    mass += f64::from(weight);
+                }
+            }
+        }
+        mass
+    }
 }
 
 /// The metrics that follow from a head's profile: all but [`HeadMetrics::gini`], for which rows must be sorted.
@@ -217,26 +268,13 @@ fn far_uniform(profile: &Profile, context: &Context, far: f32) -> f64 {
     (0..profile.rows).map(share).sum()
 }
 
-/// Mean weight on keys farther than `far`, which need not be a whole number.
-fn far_mass(map: &Matrix, context: &Context, far: f32) -> f64 {
-    let mut mass = 0.0;
-    for query in 0..map.rows() {
-        let diagonal = context.kind.diagonal(query, map.rows(), map.cols());
-        for (key, &weight) in map.row(query).iter().enumerate() {
-            if (diagonal - key as f32).abs() > far {
-                mass += f64::from(weight);
-            }
-        }
-    }
-    mass / map.rows() as f64
-}
-
-/// [`HeadMetrics::gini`]: sorts the weights of each row that are not 0.
-pub fn gini(map: &Matrix, context: &Context) -> f32 {
-    let mut sorted: Vec<u32> = Vec::with_capacity(map.cols());
+/// The sum of the Gini coefficients of some rows, the first of which is row `first` ([`HeadMetrics::gini`] is their
+/// mean over all rows). Sorts the weights of each row that are not 0.
+pub fn gini_sum(first: usize, rows: &Matrix, context: &Context) -> f64 {
+    let mut sorted: Vec<u32> = Vec::with_capacity(rows.cols());
     let mut total = 0.0;
-    for query in 0..map.rows() {
-        let row = &map.row(query)[context.kind.visible(query, map.cols())];
+    for at in 0..rows.rows() {
+        let row = &rows.row(at)[context.kind.visible(first + at, rows.cols())];
         sorted.clear();
         // The bits of positive numbers are in the order of the numbers.
         sorted.extend(row.iter().filter(|weight| **weight > 0.0).map(|weight| weight.to_bits()));
@@ -252,7 +290,7 @@ pub fn gini(map: &Matrix, context: &Context) -> f32 {
             total += ranked / (n * sum);
         }
     }
-    (total / map.rows().max(1) as f64) as f32
+    total
 }
 
 /// The smallest whole distance within which `share` of the weight lies.

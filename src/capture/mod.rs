@@ -8,6 +8,7 @@ mod npz;
 mod recomputed;
 mod recorder;
 mod scores;
+mod site_maps;
 mod soft;
 mod store;
 mod stored;
@@ -17,7 +18,8 @@ pub use file::{CANDIDATES, FORMAT, predictions, read, read_within};
 pub use flow::{Flows, SiteFlow, Weights};
 pub use recorder::{Recorder, Silencer};
 pub use scores::{Score, ScoreParts};
-pub use store::{MapStore, SiteMaps};
+pub use site_maps::SiteMaps;
+pub use store::MapStore;
 pub use write::{Layout, Precision, to_bytes, write};
 
 use std::borrow::Cow;

@@ -1,197 +1,13 @@
-//! Where the maps lie: one `[heads, queries, keys]` buffer per site, shared by the heads' matrices; or what
-//! they follow from, where that is smaller, and the heads that were looked at last.
+//! Every site's maps within a budget of bytes, and the heads that were looked at last.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::flow::weigh;
+use super::SiteMaps;
 use super::recomputed::{Recomputed, default_budget};
-use super::stored::Stored;
 use crate::matrix::Matrix;
-use crate::nn::{Profile, Recipe};
 use crate::site::{Head, Kind, Site};
-
-/// Up to this many bytes a site's maps are kept whole: so little is not worth computing again.
-const KEPT_WHOLE: usize = 16 << 20;
-
-/// Rows of a map that are computed before anybody is asked whether to go on.
-const PIECE: usize = 1024;
-
-/// The maps of one site.
-#[derive(Clone, Debug)]
-pub struct SiteMaps {
-    heads: usize,
-    queries: usize,
-    keys: usize,
-    kept: Kept,
-    profiles: Arc<[Profile]>,
-    /// Norms of values `[heads, keys]` that weights are multiplied with, where that is done when they are made.
-    norms: Option<Matrix>,
-}
-
-#[derive(Clone, Debug)]
-enum Kept {
-    Maps(Arc<[f32]>),
-    Recipe(Arc<Recipe>),
-    Stored(Stored),
-}
-
-impl SiteMaps {
-    /// The maps of one site, `data` being `[heads, queries, keys]`.
-    ///
-    /// # Panics
-    /// When `data` has another length.
-    pub fn new(heads: usize, queries: usize, keys: usize, data: impl Into<Arc<[f32]>>) -> Self {
-        let data = data.into();
-        assert_eq!(data.len(), heads * queries * keys, "maps of {heads} heads, {queries} x {keys}");
-        Self::keeping([heads, queries, keys], Kept::Maps(data))
-    }
-
-    /// The maps that follow from `recipe`, whose check was well.
-    pub fn of(recipe: Recipe) -> Self {
-        let Recipe { heads, queries, keys, .. } = recipe;
-        Self::keeping([heads, queries, keys], Kept::Recipe(Arc::new(recipe)))
-    }
-
-    /// The maps that stay in a file, `[heads, queries, keys]`.
-    pub(super) fn stored(heads: usize, queries: usize, keys: usize, stored: Stored) -> Self {
-        Self::keeping([heads, queries, keys], Kept::Stored(stored))
-    }
-
-    fn keeping([heads, queries, keys]: [usize; 3], kept: Kept) -> Self {
-        Self { heads, queries, keys, kept, profiles: Arc::default(), norms: None }
-    }
-
-    /// These, each weight times a norm of `[heads, keys]`, rows scaled to sum to 1.
-    pub(super) fn weighed(&self, norms: Matrix) -> Self {
-        let size = (self.queries * self.keys).max(1);
-        let made = Self { norms: Some(norms), profiles: Arc::default(), ..self.clone() };
-        let Kept::Maps(data) = &self.kept else { return made };
-        let mut data = data.to_vec();
-        data.chunks_mut(size).enumerate().for_each(|(head, map)| made.weigh(head, map));
-        Self { norms: None, kept: Kept::Maps(data.into()), ..made }
-    }
-
-    /// Rows of a head as they are shown.
-    fn weigh(&self, head: usize, rows: &mut [f32]) {
-        let Some(norms) = &self.norms else { return };
-        rows.chunks_mut(self.keys.max(1)).for_each(|row| weigh(row, norms.row(head)));
-    }
-
-    /// Whether the maps are in memory.
-    pub fn is_whole(&self) -> bool {
-        matches!(self.kept, Kept::Maps(_))
-    }
-
-    /// Whether maps `[heads, queries, keys]` are better kept as a recipe of so many bytes, memory aside.
-    pub fn better_as_recipe([heads, queries, keys]: [usize; 3], bytes: usize) -> bool {
-        let maps = heads.saturating_mul(queries).saturating_mul(keys).saturating_mul(4);
-        maps > KEPT_WHOLE && bytes < maps
-    }
-
-    /// These with the profiles of all heads.
-    pub fn with_profiles(self, profiles: Vec<Profile>) -> Self {
-        Self { profiles: profiles.into(), ..self }
-    }
-
-    /// One head's profile, where the pass made it.
-    pub fn profile(&self, head: usize) -> Option<&Profile> {
-        self.profiles.get(head)
-    }
-
-    /// Bytes of the maps that are kept whole.
-    fn held(&self) -> usize {
-        match &self.kept {
-            Kept::Maps(data) => 4 * data.len(),
-            Kept::Recipe(_) | Kept::Stored(_) => 0,
-        }
-    }
-
-    /// `[heads, queries, keys]`.
-    pub fn shape(&self) -> [usize; 3] {
-        [self.heads, self.queries, self.keys]
-    }
-
-    /// What the maps follow from, where they are not kept whole.
-    pub fn recipe(&self) -> Option<&Recipe> {
-        match &self.kept {
-            Kept::Recipe(recipe) if self.norms.is_none() => Some(recipe),
-            _ => None,
-        }
-    }
-
-    /// All values of the site, head by head; computed where they are not kept.
-    pub fn data(&self) -> Arc<[f32]> {
-        match &self.kept {
-            Kept::Maps(data) => Arc::clone(data),
-            _ => {
-                let maps = (0..self.heads).filter_map(|head| self.map(head));
-                maps.flat_map(|map| map.as_slice().to_vec()).collect()
-            }
-        }
-    }
-
-    /// One head's map; computed where it is not kept.
-    pub fn map(&self, head: usize) -> Option<Matrix> {
-        self.map_while(head, || true)
-    }
-
-    /// [`SiteMaps::map`], computed only as long as `go_on` says so: `None` where it was left.
-    fn map_while(&self, head: usize, go_on: impl Fn() -> bool) -> Option<Matrix> {
-        if head >= self.heads {
-            return None;
-        }
-        let Self { queries, keys, .. } = *self;
-        if let Kept::Maps(data) = &self.kept {
-            return Some(Matrix::view(queries, keys, Arc::clone(data), head * queries * keys));
-        }
-        let mut map = Arc::<[f32]>::new_uninit_slice(queries * keys);
-        let mut rest = Arc::get_mut(&mut map)?;
-        for first in (0..queries).step_by(PIECE) {
-            if !go_on() {
-                return None;
-            }
-            let rows = first..queries.min(first + PIECE);
-            let (piece, behind) = rest.split_at_mut(rows.len() * keys);
-            match &self.kept {
-                Kept::Recipe(recipe) if self.norms.is_none() => recipe.rows_into(head, rows, piece),
-                _ => {
-                    piece.write_copy_of_slice(&self.made(head, rows));
-                }
-            }
-            rest = behind;
-        }
-        // SAFETY: the pieces were all of it, and each was written.
-        Some(Matrix::view(queries, keys, unsafe { map.assume_init() }, 0))
-    }
-
-    /// Rows that are not in memory.
-    fn made(&self, head: usize, rows: Range<usize>) -> Vec<f32> {
-        let at = head * self.queries;
-        let mut made = match &self.kept {
-            Kept::Maps(data) => data[(at + rows.start) * self.keys..(at + rows.end) * self.keys].to_vec(),
-            Kept::Recipe(recipe) => recipe.rows(head, rows),
-            Kept::Stored(stored) => stored.values((at + rows.start) * self.keys..(at + rows.end) * self.keys),
-        };
-        self.weigh(head, &mut made);
-        made
-    }
-
-    /// Rows of one head's map.
-    fn rows(&self, head: usize, rows: Range<usize>) -> Option<Matrix> {
-        if head >= self.heads || rows.start > rows.end || rows.end > self.queries {
-            return None;
-        }
-        Some(match &self.kept {
-            Kept::Maps(data) => {
-                let start = (head * self.queries + rows.start) * self.keys;
-                Matrix::view(rows.len(), self.keys, Arc::clone(data), start)
-            }
-            _ => Matrix::new(rows.len(), self.keys, self.made(head, rows)),
-        })
-    }
-}
 
 /// Every site's maps, within a budget: bytes of maps that could be had again, from what they follow from or
 /// from their file. Maps that cannot (where attention was interfered with) are kept in any case, and what maps follow
@@ -276,7 +92,7 @@ impl MapStore {
 
     /// Number of heads at a site.
     pub fn heads(&self, site: Site) -> usize {
-        self.sites.get(&site).map_or(0, |maps| maps.heads)
+        self.sites.get(&site).map_or(0, |maps| maps.shape()[0])
     }
 
     /// One head's map, or `None` where it was not recorded. A map that is not kept is computed, and stays for
@@ -303,6 +119,16 @@ impl MapStore {
         }
     }
 
+    /// All rows of one head's map, a piece of them after the other with the number of its first row: so that a map
+    /// that is not there is never held as a whole.
+    pub fn pieces(&self, head: Head) -> impl Iterator<Item = (usize, Matrix)> {
+        const WEIGHTS: usize = 1 << 22;
+        let [_, queries, keys] = self.sites.get(&head.site).map_or([0; 3], SiteMaps::shape);
+        let step = (WEIGHTS / keys.max(1)).next_multiple_of(64).max(64);
+        let pieces = (0..queries).step_by(step).map(move |first| first..queries.min(first + step));
+        pieces.filter_map(move |rows| Some((rows.start, self.rows(head, rows)?)))
+    }
+
     /// Whether [`MapStore::map`] has nothing to compute.
     pub fn is_there(&self, head: Head) -> bool {
         self.sites.get(&head.site).is_some_and(SiteMaps::is_whole) || self.recomputed().get(head).is_some()
@@ -310,7 +136,9 @@ impl MapStore {
 
     /// Whether a head's map stays once it is computed.
     pub fn fits(&self, head: Head) -> bool {
-        let bytes = |maps: &SiteMaps| maps.queries.saturating_mul(maps.keys).saturating_mul(4);
+        let bytes = |maps: &SiteMaps| {
+            maps.shape()[1..].iter().fold(4usize, |bytes, &side| bytes.saturating_mul(side))
+        };
         self.sites.get(&head.site).is_some_and(|maps| bytes(maps) <= self.recomputed().budget())
     }
 
@@ -333,7 +161,7 @@ impl MapStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::Visible;
+    use crate::nn::{Recipe, Visible};
 
     fn recipe() -> Recipe {
         let noise = |len: usize, step: f32| (0..len).map(|i| (i as f32 * step).sin()).collect::<Vec<f32>>();

@@ -26,14 +26,14 @@ impl Stored {
         Self { bytes, from, dtype }
     }
 
-    /// Some of the values; none where the file ends before them.
+    /// Some of the values; zeros where the file ends before them.
     pub fn values(&self, range: Range<usize>) -> Vec<f32> {
         let size = width(self.dtype).unwrap_or(0);
         let bytes = self.from + range.start * size..self.from + range.end * size;
         let values = self.bytes.get(bytes.clone()).and_then(|bytes| decode(self.dtype, bytes));
         // The pages can be had again: what was read of them is not kept twice.
         self.bytes.release(bytes);
-        values.unwrap_or_default()
+        values.unwrap_or_else(|| vec![0.0; range.len()])
     }
 }
 

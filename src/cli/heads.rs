@@ -10,7 +10,7 @@ use super::batch::Files;
 use super::common::{Input, Output, Weighting, Which};
 use super::survey;
 use crate::analysis::Context;
-use crate::analysis::metrics::{FAR, HeadMetrics, head_metrics};
+use crate::analysis::metrics::{FAR, HeadMetrics, Measure};
 use crate::analysis::similarity::{cluster, divergences};
 use crate::capture::Capture;
 use crate::error::Result;
@@ -123,7 +123,10 @@ pub fn measure(capture: &Capture, selection: &Selection, far: f32) -> Result<Vec
     let measured = selection.heads(capture)?.into_iter().map(|head| {
         let kind = head.kind();
         let context = Context::new(kind, capture.queries(kind), capture.keys(kind));
-        Ok((head, head_metrics(&capture.map(head)?, &context, far).values()))
+        let (queries, keys) = capture.shape(kind);
+        let mut measure = Measure::new([queries, keys], &context, far);
+        capture.maps.pieces(head).for_each(|(first, rows)| measure.add(first, &rows));
+        Ok((head, measure.finish().values()))
     });
     measured.collect()
 }

@@ -1,14 +1,16 @@
 //! What is told of a head without its map: sums over its rows, made a few rows at a time while these are in
 //! the cache, by several threads. Pictures, metrics and strong links follow from them.
 
+mod part;
+
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::kernels::attention::Watch;
-use super::kernels::sweep::{self, Sweep};
-use crate::matrix::{Matrix, cell_of, span_of};
+use crate::matrix::{Matrix, span_of};
 use crate::site::Kind;
 use crate::token::Token;
+use part::Part;
 
 /// Rows and columns of a profile's pictures, at most.
 pub const PICTURE: usize = 64;
@@ -166,14 +168,19 @@ impl Profile {
 
     /// Of a whole map.
     pub fn of(map: &Matrix, frame: &Frame) -> Self {
-        const ROWS: usize = 64;
         let mut profile = Self::new(frame);
-        for first in (0..map.rows()).step_by(ROWS) {
-            let count = ROWS.min(map.rows() - first);
-            let weights = &map.as_slice()[first * map.cols()..(first + count) * map.cols()];
-            profile.add(Part::of(frame, first, count, 0..map.cols(), weights, map.cols()));
-        }
+        profile.add_rows(0, map, frame);
         profile
+    }
+
+    /// Adds the rows from row `first` on, in the same order whatever the number of rows, if that is a multiple of 64.
+    pub fn add_rows(&mut self, first: usize, rows: &Matrix, frame: &Frame) {
+        const ROWS: usize = 64;
+        for at in (0..rows.rows()).step_by(ROWS) {
+            let count = ROWS.min(rows.rows() - at);
+            let weights = &rows.as_slice()[at * rows.cols()..(at + count) * rows.cols()];
+            self.add(Part::of(frame, first + at, count, 0..rows.cols(), weights, rows.cols()));
+        }
     }
 
     /// The largest weight of each of at most [`PICTURE`] x [`PICTURE`] blocks.
@@ -222,192 +229,6 @@ impl Profile {
             *cell += found;
         }
     }
-}
-
-/// What some rows add to a profile.
-struct Part {
-    first: usize,
-    columns: Range<usize>,
-    sums: Sums,
-    /// Weight by diagonal, that of `lowest` first.
-    diagonals: Vec<f32>,
-    lowest: isize,
-    received: Vec<f64>,
-    offsets: Vec<i32>,
-    centres: Vec<f64>,
-    row_max: Vec<f32>,
-    strong: Vec<Strong>,
-    /// The first row of the pictures that `largest` and `added` are about.
-    row: usize,
-    largest: Vec<f32>,
-    added: Vec<f32>,
-}
-
-impl Part {
-    /// Of `count` rows from `first` on, `stride` values from one to the next, each with the weights of `columns`;
-    /// all others are 0.
-    fn of(
-        frame: &Frame,
-        first: usize,
-        count: usize,
-        columns: Range<usize>,
-        weights: &[f32],
-        stride: usize,
-    ) -> Self {
-        let diagonal = |query: usize| frame.kind.diagonal(query, frame.queries, frame.keys);
-        let lowest = columns.start as isize - diagonal(first + count.saturating_sub(1)).ceil() as isize;
-        let highest = columns.end as isize - diagonal(first).floor() as isize;
-        let [down, across] = frame.picture();
-        let cell = |query: usize| cell_of(query, frame.queries, down);
-        let (row, cells) = (cell(first), cell(first + count.saturating_sub(1)) + 1 - cell(first));
-        let mut part = Self {
-            first,
-            sums: Sums::default(),
-            diagonals: vec![0.0; (highest - lowest).max(0) as usize],
-            lowest,
-            received: vec![0.0; columns.len()],
-            offsets: Vec::with_capacity(count),
-            centres: Vec::new(),
-            row_max: Vec::with_capacity(count),
-            strong: Vec::new(),
-            row,
-            largest: vec![0.0; cells * across],
-            added: vec![0.0; cells * across],
-            columns,
-        };
-        let width = part.columns.len();
-        let (mut largest, mut received) = (vec![0f32; width], vec![0f32; width]);
-        for at in 0..count {
-            let query = first + at;
-            // Where the text is causal, nothing behind the query itself is of interest.
-            let end = frame.kind.visible(query, frame.keys).end.clamp(part.columns.start, part.columns.end);
-            let seen = end - part.columns.start;
-            let row = &weights[at * stride..at * stride + seen];
-            part.row(frame, query, row, &mut largest[..seen], &mut received[..seen]);
-            if at + 1 == count || cell(query + 1) != cell(query) {
-                part.fold(frame, cell(query), &largest, &received);
-                largest.fill(0.0);
-                received.fill(0.0);
-            }
-        }
-        part
-    }
-
-    fn row(&mut self, frame: &Frame, query: usize, row: &[f32], largest: &mut [f32], received: &mut [f32]) {
-        let start = self.columns.start as isize;
-        let diagonal = frame.kind.diagonal(query, frame.queries, frame.keys);
-        let (low, high) = (diagonal.floor() as isize, diagonal.ceil() as isize);
-        let split = (low + 1 - start).clamp(0, row.len() as isize) as usize;
-        let places = [(low - start) as f32, (start + split as isize - low) as f32];
-        let told = Sweep { weights: row, split, places, largest, received }.run();
-        for (side, weights, centre) in [(0, &row[..split], high), (split, &row[split..], low)] {
-            let from = start + side as isize - centre - self.lowest;
-            if !weights.is_empty() {
-                sweep::add(weights, &mut self.diagonals[from as usize..from as usize + weights.len()]);
-            }
-        }
-        let choices = frame.kind.visible(query, frame.keys).len();
-        let entropy = f64::from(told.entropy);
-        let sums = &mut self.sums;
-        let [before, behind] = told.sums.map(f64::from);
-        let part = f64::from(diagonal) - low as f64;
-        sums.total += before + behind;
-        sums.entropy += entropy;
-        sums.effective_keys += entropy.exp();
-        if choices > 1 {
-            sums.entropy_norm += entropy / (choices as f64).ln();
-            sums.choices += 1;
-        }
-        let [near, far] = told.moments.map(f64::from);
-        sums.distance += near + part * before + far - part * behind;
-        sums.top += told.top.iter().copied().map(f64::from).sum::<f64>();
-        let max = told.top[0];
-        self.row_max.push(max);
-        let best = self.find(query, row, max);
-        self.offsets.push(best as i32 - diagonal.round() as i32);
-        self.sums.confidence += f64::from(if frame.special.get(best) == Some(&true) {
-            let columns = self.columns.start..self.columns.start + row.len();
-            let runs = frame.plain.iter().filter_map(|run| {
-                let (from, until) = (run.start.max(columns.start), run.end.min(columns.end));
-                (from < until).then(|| sweep::largest(&row[from - columns.start..until - columns.start]))
-            });
-            runs.fold(0.0, f32::max)
-        } else {
-            max
-        });
-        match frame.kind {
-            Kind::Cross => self.centres.push(centre(row, self.columns.start)),
-            Kind::Encoder | Kind::Decoder => self.copies(frame, query, row),
-        }
-    }
-
-    /// Notes the strong pairs of a row; gives its favourite key, the first of equal ones.
-    fn find(&mut self, query: usize, row: &[f32], max: f32) -> usize {
-        let start = self.columns.start;
-        if max <= 0.0 {
-            return 0;
-        }
-        let mut best = None;
-        let strong = &mut self.strong;
-        sweep::at_least(row, max.min(STRONG), |at| {
-            let weight = row[at];
-            if weight == max && best.is_none() {
-                best = Some(start + at);
-            }
-            if weight >= STRONG {
-                strong.push(Strong { query: query as u32, key: (start + at) as u32, weight });
-            }
-        });
-        best.unwrap_or(start)
-    }
-
-    /// Weight on the previous token, on copies of this one, and on what followed them.
-    fn copies(&mut self, frame: &Frame, query: usize, row: &[f32]) {
-        let start = self.columns.start;
-        let weight =
-            |key: usize| key.checked_sub(start).and_then(|at| row.get(at)).map_or(0.0, |&w| f64::from(w));
-        self.sums.previous += query.checked_sub(1).map_or(0.0, weight);
-        for copy in frame.earlier(query) {
-            self.sums.duplicate += weight(copy);
-            self.sums.induction += weight(copy + 1);
-        }
-    }
-
-    /// Brings columns of some rows into a row of the pictures.
-    fn fold(&mut self, frame: &Frame, cell: usize, largest: &[f32], received: &[f32]) {
-        let [_, across] = frame.picture();
-        let row = (cell - self.row) * across;
-        let columns = self.columns.clone();
-        for col in 0..across {
-            let span = span_of(col, frame.keys, across);
-            let (from, until) = (span.start.max(columns.start), span.end.min(columns.end));
-            if from >= until {
-                continue;
-            }
-            let span = from - columns.start..until - columns.start;
-            let max = largest[span.clone()].iter().fold(0.0f32, |a, &b| if b > a { b } else { a });
-            self.largest[row + col] = self.largest[row + col].max(max);
-            self.added[row + col] += received[span].iter().sum::<f32>();
-        }
-        for (sum, &weight) in self.received.iter_mut().zip(received) {
-            *sum += f64::from(weight);
-        }
-    }
-}
-
-/// Centre of mass of a row whose first key is `first`: in f64, since equal centres are to stay equal.
-fn centre(row: &[f32], first: usize) -> f64 {
-    const LANES: usize = 8;
-    let mut lanes = [0f64; LANES];
-    let (chunks, rest) = row.as_chunks::<LANES>();
-    for (at, chunk) in chunks.iter().enumerate() {
-        for (lane, (sum, &weight)) in lanes.iter_mut().zip(chunk).enumerate() {
-            *sum += f64::from(weight) * (first + at * LANES + lane) as f64;
-        }
-    }
-    let from = first + chunks.len() * LANES;
-    let rest = rest.iter().zip(from..).map(|(&weight, at)| f64::from(weight) * at as f64);
-    lanes.iter().sum::<f64>() + rest.sum::<f64>()
 }
 
 /// The profiles of a site's heads, as they grow while its attention is computed.

@@ -107,9 +107,10 @@ impl World {
         let mine = self.newest.fetch_add(1, Ordering::SeqCst) + 1;
         let (newest, sender) = (Arc::clone(&self.newest), self.sender.clone());
         thread::spawn(move || {
-            survey::run(serial, &capture, distance, |part| {
-                newest.load(Ordering::SeqCst) == mine
-                    && sender.send(Message::Surveyed(Box::new(part))).is_ok()
+            let go_on = || newest.load(Ordering::SeqCst) == mine;
+            survey::run(serial, &capture, distance, go_on, |part| {
+                // After the last frame there is nobody to tell.
+                let _ = sender.send(Message::Surveyed(Box::new(part)));
             });
         });
     }

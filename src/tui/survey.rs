@@ -6,7 +6,7 @@ use crate::analysis::Context;
 use crate::analysis::alti::{alti, alti_plus};
 use crate::analysis::links::{Link, LinkFilter, strong_links};
 use crate::analysis::merge::{CrossRollout, Merge, cross_rollout, merge, rollout};
-use crate::analysis::metrics::{HeadMetrics, gini, metrics};
+use crate::analysis::metrics::{HeadMetrics, gini_sum, metrics};
 use crate::capture::{Capture, Profile, STRONG};
 use crate::error::Result;
 use crate::matrix::Matrix;
@@ -62,32 +62,40 @@ pub struct Flows {
     pub alti: Option<CrossRollout>,
 }
 
-/// Measures every head of a capture, site by site; `tell` is called after each and stops the work by
-/// returning false.
-pub fn run(serial: u64, capture: &Capture, distance: usize, mut tell: impl FnMut(Surveyed) -> bool) {
+/// Measures every head of a capture, site by site, as long as `go_on` says so; `tell` is called after each.
+pub fn run(
+    serial: u64,
+    capture: &Capture,
+    distance: usize,
+    go_on: impl Fn() -> bool,
+    mut tell: impl FnMut(Surveyed),
+) {
     for kind in Kind::ALL {
         for layer in 0..capture.layers(kind) {
             let site = Site::new(kind, layer);
             let heads = (0..capture.heads(site)).map(|head| site.head(head));
             let heads =
                 heads.filter_map(|head| Some((head, measure(capture, head, distance).ok()?))).collect();
-            if !tell(Surveyed { serial, distance, heads, complete: false, flow: None }) {
+            if !go_on() {
                 return;
             }
+            tell(Surveyed { serial, distance, heads, complete: false, flow: None });
         }
     }
-    if !tell(Surveyed { serial, distance, heads: Vec::new(), complete: true, flow: Some(flow(capture)) }) {
-        return;
-    }
-    // What needs the maps themselves comes last.
+    let flow = Some(flow(capture));
+    tell(Surveyed { serial, distance, heads: Vec::new(), complete: true, flow });
+    // What takes sorted rows comes last.
     for head in capture.all_heads() {
-        let (Ok(mut facts), Ok(map)) = (measure(capture, head, distance), capture.map(head)) else {
-            continue;
-        };
-        facts.metrics.gini = Some(gini(&map, &context(capture, head.kind())));
-        if !tell(Surveyed { serial, distance, heads: vec![(head, facts)], complete: false, flow: None }) {
-            return;
+        let Ok(mut facts) = measure(capture, head, distance) else { continue };
+        let (context, mut sum) = (context(capture, head.kind()), 0.0);
+        for (first, rows) in capture.maps.pieces(head) {
+            if !go_on() {
+                return;
+            }
+            sum += gini_sum(first, &rows, &context);
         }
+        facts.metrics.gini = Some((sum / capture.shape(head.kind()).0.max(1) as f64) as f32);
+        tell(Surveyed { serial, distance, heads: vec![(head, facts)], complete: false, flow: None });
     }
 }
 

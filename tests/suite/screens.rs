@@ -58,10 +58,7 @@ impl Driver {
         for effect in update::update(&mut self.app, action) {
             if let Effect::Survey { serial, capture, distance } = effect {
                 let mut parts = Vec::new();
-                survey::run(serial, &capture, distance, |part| {
-                    parts.push(part);
-                    true
-                });
+                survey::run(serial, &capture, distance, || true, |part| parts.push(part));
                 for part in parts {
                     update::update(&mut self.app, Action::Surveyed(Box::new(part)));
                 }
