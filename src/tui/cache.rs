@@ -63,7 +63,9 @@ impl Cache {
             None => {
                 let map = filter::pictured(app).ok()?;
                 let largest = if key.score.is_some() { size_of } else { max_of };
-                let row_max = (0..map.rows()).map(|row| largest(map.row(row))).collect();
+                let measure = || (0..map.rows()).map(|row| largest(map.row(row))).collect();
+                let last = self.sheet.take().filter(|(known, _)| *known == key);
+                let row_max = last.and_then(|(_, sheet)| sheet.told_row_max()).unwrap_or_else(measure);
                 Sheet::whole(map, row_max)
             }
         };

@@ -72,6 +72,7 @@ impl Sheet {
             head,
             size: (rows, cols),
             informed: known.is_some() || app.survey.heads.contains_key(&head),
+            told: known.is_some(),
             largest,
             mean,
             near: RefCell::default(),
@@ -95,6 +96,11 @@ impl Sheet {
     /// Whether the survey may have something to tell that this does not know.
     pub fn is_blind(&self) -> bool {
         matches!(&self.body, Body::Glimpse(glimpse) if !glimpse.informed)
+    }
+
+    /// The largest weight of each row, where that is known of a map that is not there.
+    pub fn told_row_max(&self) -> Option<Vec<f32>> {
+        matches!(&self.body, Body::Glimpse(glimpse) if glimpse.told).then(|| self.row_max.clone())
     }
 
     /// One row; empty beyond the map.
@@ -151,6 +157,8 @@ struct Glimpse {
     size: (usize, usize),
     /// Whether the pictures are of this head.
     informed: bool,
+    /// Whether the rows' maxima are the map's own.
+    told: bool,
     /// The largest and the mean weights of few blocks.
     largest: Matrix,
     mean: Matrix,
