@@ -37,7 +37,7 @@ impl Grown {
         Ok(())
     }
 
-    /// All positions so far, where they lie: a later [`Grown::reorder`] changes what is seen.
+    /// All positions so far, where they lie: a later `Grown::reorder` changes what is seen.
     pub fn all(&self) -> Result<KeysValues> {
         self.room.first(self.len)
     }

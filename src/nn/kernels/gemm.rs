@@ -1,7 +1,7 @@
 //! Matrix products with a packed right-hand side.
 //!
 //! A weight `[out, in]` is stored once as panels of [`PANEL`] outputs, `[panel][in][PANEL]`, so that it is read
-//! front to back whatever the number of rows, and never repacked. [`super::tile`] multiplies with them.
+//! front to back whatever the number of rows, and never repacked. `tile` multiplies with them.
 
 use super::activation::Function;
 use super::pages;
