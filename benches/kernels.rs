@@ -1,6 +1,5 @@
 //! The CPU kernels by themselves: `cargo bench --bench kernels`. Each figure is the median of many runs, and
-//! its share of what a small product in the first cache reaches right before it: machines throttle and have
-//! neighbours, the share stays.
+//! its share of what the multipliers reach from registers right before it: machines throttle and have neighbours.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
@@ -28,12 +27,11 @@ fn time(runs: usize, mut run: impl FnMut()) -> f64 {
     all[runs / 2]
 }
 
-/// GFLOP/s of one thread where nothing leaves the first cache, times the threads.
+/// GFLOP/s that the multipliers of all threads reach from registers.
 fn reachable() -> f64 {
-    let packed = Packed::new(&vec![0.5; 32 * 64], 32, 64);
-    let x = vec![0.25; 12 * 64];
-    let seconds = time(200, || drop(black_box(multiply(&x, &packed, None, None))));
-    2.0 * (12 * 64 * 32) as f64 / seconds / 1e9 * rayon::current_num_threads() as f64
+    const STEPS: u64 = 100_000;
+    let seconds = time(5, || drop(black_box(fma::operations_done(STEPS))));
+    fma::operations(STEPS) / seconds / 1e9 * rayon::current_num_threads() as f64
 }
 
 fn products() {
@@ -97,12 +95,12 @@ fn attention() {
 }
 
 fn elements() {
-    let mut x = vec![0.3f32; 1 << 20];
     for function in [Function::Relu, Function::Gelu, Function::GeluTanh, Function::Silu] {
+        let mut x = vec![0.3f32; 1 << 20];
         let seconds = time(21, || apply(function, &mut x));
         println!("{function:?} of 2^20: {:.3} ms", seconds * 1e3);
     }
-    let weight = vec![1f32; 512];
+    let (x, weight) = (vec![0.3f32; 1 << 20], vec![1f32; 512]);
     let layer = time(21, || drop(black_box(layer_norm(&x, &weight, &weight, 1e-5))));
     let rms = time(21, || drop(black_box(rms_norm(&x, &weight, 1e-5))));
     println!("layer norm of 2^20: {:.3} ms, RMS norm {:.3} ms", layer * 1e3, rms * 1e3);
