@@ -30,7 +30,9 @@ fn time(runs: usize, mut run: impl FnMut()) -> f64 {
 /// GFLOP/s that the multipliers of all threads reach from registers.
 fn reachable() -> f64 {
     const STEPS: u64 = 100_000;
-    let seconds = time(5, || drop(black_box(fma::operations_done(STEPS))));
+    let seconds = time(5, || {
+        black_box(fma::operations_done(STEPS));
+    });
     fma::operations(STEPS) / seconds / 1e9 * rayon::current_num_threads() as f64
 }
 
