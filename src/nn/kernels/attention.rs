@@ -126,7 +126,7 @@ pub trait Watch: Sync {
 const FEW: usize = 6;
 
 /// Scores of one block of rows: they stay in the second cache.
-const BLOCK_SCORES: usize = 1 << 16;
+const BLOCK_SCORES: usize = 1 << 17;
 
 impl Attention<'_> {
     /// What the heads read, `[queries, heads, width]`. With `maps` (`[heads, queries, keys]`) the weights are
