@@ -253,9 +253,9 @@ impl Tile {
                     for u in 0..U {
                         let k = step * U + u;
                         let (w0, w1) = (S::load(w), S::load(w.add(S::LANES)));
-                        S::prefetch(w.add(AHEAD * PANEL));
-                        S::prefetch(w.add(AHEAD * PANEL + 16));
-                        S::prefetch(x.add((R + k) * CHUNK));
+                        S::prefetch(w.wrapping_add(AHEAD * PANEL));
+                        S::prefetch(w.wrapping_add(AHEAD * PANEL + 16));
+                        S::prefetch(x.wrapping_add((R + k) * CHUNK));
                         for r in 0..R {
                             let x = S::splat(*x.add(r * CHUNK + k));
                             sums[u][r][0] = S::fma(x, w0, sums[u][r][0]);
