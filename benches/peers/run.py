@@ -174,14 +174,15 @@ class CTranslate2:
 
     def forward(self, ids):
         start = time.perf_counter()
-        self.engine.score_batch([self.tokens(ids[0])], [self.tokens(ids[1])[:-1]])
+        # Without `max_input_length=0` it reads 1,024 tokens of the source and leaves the others out.
+        self.engine.score_batch([self.tokens(ids[0])], [self.tokens(ids[1])[:-1]], max_input_length=0)
         return (time.perf_counter() - start) * 1e3
 
     def decode(self, source):
         start = time.perf_counter()
         self.engine.translate_batch(
             [self.tokens(source)], beam_size=1, min_decoding_length=NEW_TOKENS, max_decoding_length=NEW_TOKENS,
-            return_end_token=True,
+            return_end_token=True, max_input_length=0,
         )
         return (time.perf_counter() - start) * 1e3
 
