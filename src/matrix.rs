@@ -1,5 +1,6 @@
 //! The only numeric type above the engine: a row-major view of `f32`s.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -85,6 +86,42 @@ impl Matrix {
     /// The largest value; 0 for an empty matrix.
     pub fn max(&self) -> f32 {
         self.as_slice().iter().copied().reduce(f32::max).unwrap_or(0.0)
+    }
+}
+
+/// A matrix that is given some rows at a time.
+pub struct Rows {
+    cols: usize,
+    filled: usize,
+    data: Arc<[MaybeUninit<f32>]>,
+}
+
+impl Rows {
+    /// Room for so many rows.
+    pub fn new(rows: usize, cols: usize) -> Self {
+        Self { cols, filled: 0, data: Arc::new_uninit_slice(rows * cols) }
+    }
+
+    /// Adds rows.
+    ///
+    /// # Panics
+    /// When there is no room for them.
+    pub fn push(&mut self, values: &[f32]) {
+        let room = Arc::get_mut(&mut self.data).and_then(|data| data.get_mut(self.filled..));
+        let room = room.and_then(|room| room.get_mut(..values.len()));
+        room.expect("no room for the rows").write_copy_of_slice(values);
+        self.filled += values.len();
+    }
+
+    /// The matrix, all of whose rows were added.
+    ///
+    /// # Panics
+    /// When some were not.
+    pub fn finish(self) -> Matrix {
+        assert_eq!(self.filled, self.data.len(), "rows are missing");
+        // SAFETY: the values were written front to back, as many as there are.
+        let data = unsafe { self.data.assume_init() };
+        Matrix { rows: data.len() / self.cols.max(1), cols: self.cols, start: 0, data }
     }
 }
 

@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use rayon::prelude::*;
 use safetensors::tensor::{SafeTensors, TensorView};
 
 use super::axes::{Lengths, Tokens, list};
@@ -18,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::files::{Bytes, ModelFile, looks_like_alignments, sentence_of};
 use crate::matrix::Matrix;
 use crate::nn::kernels::softmax::normaliser;
+use crate::nn::kernels::threads;
 use crate::site::{Kind, Site};
 use crate::token::{Sequence, Token};
 
@@ -57,20 +57,23 @@ pub fn read_within(path: &Path, memory: Option<usize>) -> Result<Capture> {
     parsed.map_err(|why| Error::BadFile { file: name, why })
 }
 
-/// The likeliest `CANDIDATES` tokens and the target's probability for each row of `logits`. `piece` spells a
-/// token.
-pub fn predictions(logits: &Matrix, target: &[Token], piece: impl Fn(u32) -> Token) -> Vec<Prediction> {
+/// The likeliest `CANDIDATES` tokens and the target's probability for each row of `logits`, which has `vocabulary`
+/// scores. `piece` spells a token.
+pub fn predictions(
+    logits: &[f32],
+    vocabulary: usize,
+    target: &[Token],
+    piece: impl Fn(u32) -> Token,
+) -> Vec<Prediction> {
     // The vocabulary is wide: the rows are read by all threads, the few tokens named by one.
-    let rows: Vec<_> = (0..logits.rows().min(target.len()))
-        .into_par_iter()
-        .map(|row| {
-            let scores = logits.row(row);
-            let (max, sum) = normaliser(scores);
-            let probability = |id: usize| scores.get(id).map_or(0.0, |s| (s - max).exp() / sum);
-            let best: Vec<_> = likeliest(scores).into_iter().map(|id| (id, probability(id))).collect();
-            (probability(target[row].id as usize), best)
-        })
-        .collect();
+    let count = target.len().min(logits.len() / vocabulary.max(1));
+    let rows = threads::made(count, logits.len(), |row| {
+        let scores = &logits[row * vocabulary..][..vocabulary];
+        let (max, sum) = normaliser(scores);
+        let probability = |id: usize| scores.get(id).map_or(0.0, |s| (s - max).exp() / sum);
+        let best: Vec<_> = likeliest(scores).into_iter().map(|id| (id, probability(id))).collect();
+        (probability(target[row].id as usize), best)
+    });
     rows.into_iter()
         .map(|(probability, best)| Prediction {
             probability,
@@ -134,7 +137,9 @@ fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Ca
         let known = target.iter().chain(&source).find(|token| token.id == id).cloned();
         known.unwrap_or_else(|| Token { id, piece: format!("#{id}"), special: false })
     };
-    let predictions = logits.as_ref().map_or_else(Vec::new, |logits| predictions(logits, &target, named));
+    let predictions = logits
+        .as_ref()
+        .map_or_else(Vec::new, |logits| predictions(logits.as_slice(), logits.cols(), &target, named));
     Ok(Capture {
         model: text("model"),
         model_type: text("model_type"),

@@ -252,6 +252,7 @@ impl Text {
             beams: settings.beams,
             max_new_tokens: settings.max_new_tokens,
             fast_generate: settings.fast_generate,
+            predictions: false,
             logits: keep.logits,
             values: keep.values,
             scores: keep.recipes,

@@ -37,7 +37,7 @@ impl Models {
             }
         }
         let session = self.open.get(model).ok_or(crate::error::Error::Cancelled)?;
-        session.run(&RunOptions { profiles: true, ..run.clone() }, watch).map(Arc::new)
+        session.run(&RunOptions { predictions: true, profiles: true, ..run.clone() }, watch).map(Arc::new)
     }
 
     /// What is known of a model that is open.

@@ -56,7 +56,9 @@ pub struct RunOptions {
     /// Generate with a decoder of 8-bit weights: faster, and the text may not be the one that the weights as they
     /// are give. Whatever the target, its capture is made with those.
     pub fast_generate: bool,
-    /// Keep the logits in the capture.
+    /// Tell what each decoder row predicts ([`Capture::predictions`]): a product with the whole vocabulary.
+    pub predictions: bool,
+    /// Keep the logits in the capture, and tell what each row predicts.
     pub logits: bool,
     /// Keep what value-weighted maps ([`Capture::value_weighted`]) and ALTI ([`Capture::contributions`]) need:
     /// a number a head and key, and a map a site. It costs little memory, but for long texts several times

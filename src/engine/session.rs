@@ -11,8 +11,8 @@ use crate::capture::{self, Capture, Prediction, Recorder, Silencer, Weights};
 use crate::error::{Error, Result};
 use crate::generate::{Settings, generate};
 use crate::hub::{self, HubOptions, Located};
-use crate::matrix::Matrix;
-use crate::model::{Config, Model, spec_of, threads};
+use crate::matrix::{Matrix, Rows};
+use crate::model::{Config, Model, read, spec_of, threads};
 use crate::progress::{Progress, Watch};
 use crate::site::Kind;
 use crate::text::{Languages, Tokenizer};
@@ -175,7 +175,7 @@ impl Session {
         expect(&mut recorder);
         let start = Instant::now();
         let (mut predictions, mut logits) =
-            self.decode(&input, &encoded, &target.tokens, run.logits, &mut recorder, watch)?;
+            self.decode(&input, &encoded, &target.tokens, run, &mut recorder, watch)?;
         let mut passes = vec![encode_ms + ms(start)];
         for _ in 1..repeat {
             recorder = recording();
@@ -183,7 +183,7 @@ impl Session {
             let start = Instant::now();
             let encoded = self.encode(&source_ids, &mut recorder, watch)?;
             (predictions, logits) =
-                self.decode(&input, &encoded, &target.tokens, run.logits, &mut recorder, watch)?;
+                self.decode(&input, &encoded, &target.tokens, run, &mut recorder, watch)?;
             passes.push(ms(start));
         }
         timings.capture_ms = median(&mut passes);
@@ -233,13 +233,13 @@ impl Session {
         self.model.encode(source, recorder, &mut |_| watch.check())
     }
 
-    /// Decoder input to what each row predicts, with everything recorded.
+    /// Decoder input to what each row predicts, where that is wanted, with everything recorded.
     fn decode(
         &self,
         input: &[u32],
         encoded: &Tensor,
         target: &[Token],
-        keep_logits: bool,
+        run: &RunOptions,
         recorder: &mut Recorder,
         watch: &dyn Watch,
     ) -> Result<(Vec<Prediction>, Option<Matrix>)> {
@@ -248,7 +248,10 @@ impl Session {
             watch.progress(Progress::Capture { done: layer, total: layers });
             watch.check()
         })?;
-        self.predict(&states, target, keep_logits)
+        match run.predictions || run.logits {
+            true => self.predict(&states, target, run.logits),
+            false => Ok((Vec::new(), None)),
+        }
     }
 
     /// What each decoder row predicts, and all its scores where they are to be kept. A few rows at a time:
@@ -260,17 +263,17 @@ impl Session {
         keep: bool,
     ) -> Result<(Vec<Prediction>, Option<Matrix>)> {
         let mut predictions = Vec::with_capacity(target.len());
-        let mut kept = Vec::new();
+        let vocabulary = self.model.spec().vocabulary();
+        let mut kept = keep.then(|| Rows::new(target.len(), vocabulary));
         for (block, tokens) in target.chunks(ROWS_AT_ONCE).enumerate() {
             let rows = states.narrow(1, block * ROWS_AT_ONCE, tokens.len())?;
-            let logits = matrix(&self.model.logits(&rows)?)?;
-            predictions.extend(capture::predictions(&logits, tokens, |id| self.tokenizer.target_token(id)));
-            if keep {
-                kept.extend_from_slice(logits.as_slice());
-            }
+            read(&self.model.logits(&rows)?, |logits| {
+                let named = |id| self.tokenizer.target_token(id);
+                predictions.extend(capture::predictions(logits, vocabulary, tokens, named));
+                kept.iter_mut().for_each(|kept| kept.push(logits));
+            })?;
         }
-        let vocabulary = self.model.spec().vocabulary();
-        Ok((predictions, keep.then(|| Matrix::new(target.len(), vocabulary, kept))))
+        Ok((predictions, kept.map(Rows::finish)))
     }
 
     fn languages(&self, run: &RunOptions) -> Languages {
@@ -321,12 +324,6 @@ impl Session {
 /// Milliseconds since `start`.
 fn ms(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1e3
-}
-
-/// `[1, rows, cols]` to a matrix.
-fn matrix(tensor: &Tensor) -> Result<Matrix> {
-    let (_, rows, cols) = tensor.dims3()?;
-    Ok(Matrix::new(rows, cols, tensor.flatten_all()?.to_vec1::<f32>()?))
 }
 
 fn device(device: Device) -> Result<candle_core::Device> {

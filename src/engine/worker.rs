@@ -85,7 +85,7 @@ impl Jobs {
                 Opened::Capture(capture) => (job.emit)(Event::Captured(Arc::from(capture))),
             },
             Request::Run(options) => {
-                let options = RunOptions { profiles: true, ..options };
+                let options = RunOptions { predictions: true, profiles: true, ..options };
                 let capture = Arc::new(self.open_session()?.run(&options, job)?);
                 self.last = Some(Arc::clone(&capture));
                 (job.emit)(Event::Captured(capture));

@@ -18,6 +18,7 @@ mod torch;
 mod weights;
 
 pub use crate::nn::kernels::threads;
+pub use crate::nn::read;
 pub use config::Config;
 pub use recurrent::{RecurrentSpec, Scoring};
 pub use registry::{Family, Reader, registry, spec_of, supported};

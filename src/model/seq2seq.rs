@@ -13,7 +13,7 @@ use super::stack::{Source, Stack};
 use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
-use crate::nn::{Activation, Cache, Hook, Linear, Norm, Screen};
+use crate::nn::{Activation, Cache, Hook, Linear, Norm, Screen, read};
 use crate::progress::Watch;
 use crate::site::Kind;
 
@@ -160,7 +160,7 @@ impl Model {
         if let Some(scores) = self.network.contenders(states, change)? {
             return Ok(scores);
         }
-        let mut scores = self.logits(states)?.flatten_all()?.to_vec1::<f32>()?;
+        let mut scores = read(&self.logits(states)?, <[f32]>::to_vec)?;
         change(&mut scores);
         Ok(scores)
     }

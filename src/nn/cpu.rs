@@ -40,6 +40,14 @@ pub(super) fn values(x: &Tensor) -> Result<Values<impl Deref<Target = Storage>>>
     }
 }
 
+/// Shows all values of `x` to `see`, where they lie if that can be.
+pub fn read<T>(x: &Tensor, see: impl FnOnce(&[f32]) -> T) -> Result<T> {
+    if on_cpu(x) && x.is_contiguous() {
+        return Ok(see(&values(x)?));
+    }
+    Ok(see(&x.flatten_all()?.to_vec1::<f32>()?))
+}
+
 /// The rows of a batch, the values of each side by side, the rows themselves at any distance.
 pub(super) struct Rows<Guard> {
     storage: Guard,

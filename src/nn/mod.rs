@@ -35,6 +35,7 @@ pub use attention::{Attention, Beside, KeysValues, Look};
 pub use cache::{Cache, Grown, LayerCache};
 pub use combine::{product, sum};
 pub use content_bias::ContentBias;
+pub use cpu::read;
 pub use embedding::Embedding;
 pub use experts::{Experts, Pair, Routing};
 pub use ffn::FeedForward;

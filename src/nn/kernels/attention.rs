@@ -7,7 +7,7 @@ use std::ops::Range;
 use block::Block;
 use few::Few;
 
-use super::gemm::{PANEL, transpose};
+use super::gemm::{PANEL, Transpose};
 use super::simd::dispatch;
 use super::softmax::Row;
 use super::threads::{self, Shared};
@@ -175,8 +175,9 @@ impl Attention<'_> {
                     }
                 });
                 threads::each(heads * blocks, work, |task| {
-                    // The last rows see most where the mask is causal: the longest tasks go first.
-                    let (head, first) = (task % heads, (blocks - 1 - task / heads) * rows);
+                    // Head by head, whose keys and values are in the cache by then. The last rows see most where the
+                    // mask is causal: the longest tasks go first.
+                    let (head, first) = (task / blocks, (blocks - 1 - task % blocks) * rows);
                     // SAFETY: as above, and every task has its own head and rows.
                     unsafe {
                         dispatch(Block {
@@ -312,8 +313,14 @@ impl Attention<'_> {
             let rows = PANEL.min(self.all() - first);
             // SAFETY: the caller's promise; the slice was checked.
             unsafe {
-                transpose(key.at(head, first), key.position, rows, self.width, to.at(first * self.width))
-            };
+                dispatch(Transpose {
+                    from: key.at(head, first),
+                    stride: key.position,
+                    rows,
+                    len: self.width,
+                    to: to.at(first * self.width),
+                });
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::activation::Function;
 use super::pages;
-use super::simd::dispatch;
+use super::simd::{Simd, Task, dispatch};
 use super::threads::{self, Shared};
 use super::tile::{self, Pack, Product};
 
@@ -14,6 +14,12 @@ pub const PANEL: usize = 32;
 
 /// Rows that one task takes at a time, at most: as many full tiles as the second cache has room for.
 const ROWS: usize = 132;
+
+/// Rows that are worth a thread of their own: with fewer, each thread would wait for all of the weight.
+const OWN_ROWS: usize = 48;
+
+/// What the rows of a block are a multiple of: full tiles.
+const TILE: usize = 12;
 
 /// Panels that one task takes at a time, at most: they stay in the second cache for the next rows.
 const GROUP: usize = 8;
@@ -60,7 +66,8 @@ impl Packed {
                 if rows < PANEL {
                     std::ptr::write_bytes(to, 0, inputs * PANEL);
                 }
-                transpose(weight.as_ptr().add(first * inputs), inputs, rows, inputs, to);
+                let from = weight.as_ptr().add(first * inputs);
+                dispatch(Transpose { from, stride: inputs, rows, len: inputs, to });
             }
         });
         // SAFETY: the tasks wrote all panels.
@@ -95,16 +102,34 @@ impl Packed {
 }
 
 /// `rows` rows of `len` values at distance `stride`, as columns of a panel: `to[k * PANEL + row]`.
-///
-/// # Safety
-/// `from` has the rows, `to` has room for `len * PANEL` values; `rows <= PANEL`.
-pub(super) unsafe fn transpose(from: *const f32, stride: usize, rows: usize, len: usize, to: *mut f32) {
-    for k in (0..len).step_by(16) {
-        let until = len.min(k + 16);
-        for row in 0..rows {
-            for k in k..until {
-                // SAFETY: the caller's promise.
-                unsafe { *to.add(k * PANEL + row) = *from.add(row * stride + k) }
+pub(super) struct Transpose {
+    pub from: *const f32,
+    pub stride: usize,
+    /// At most [`PANEL`].
+    pub rows: usize,
+    pub len: usize,
+    /// Room for `len * PANEL` values.
+    pub to: *mut f32,
+}
+
+impl Task for Transpose {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        let Self { from, stride, rows, len, to } = self;
+        let (whole_rows, whole) = (rows / S::LANES * S::LANES, len / S::LANES * S::LANES);
+        unsafe {
+            for k in (0..whole).step_by(S::LANES) {
+                for row in (0..whole_rows).step_by(S::LANES) {
+                    S::transpose(from.add(row * stride + k), stride, to.add(k * PANEL + row), PANEL);
+                }
+            }
+            for row in 0..rows {
+                let done = if row < whole_rows { whole } else { 0 };
+                for k in done..len {
+                    *to.add(k * PANEL + row) = *from.add(row * stride + k);
+                }
             }
         }
     }
@@ -144,15 +169,19 @@ unsafe fn multiply_span(
 ) {
     let (inputs, outputs) = (weight.inputs, weight.outputs);
     let (rows, panels) = (x.len() / inputs, outputs.div_ceil(PANEL));
-    let blocks = rows.div_ceil(ROWS);
+    // A thread keeps to rows of its own: those that it packs, and wrote in the product before, are in its cache.
+    let parts = threads::count().min(rows / OWN_ROWS).max(1).next_multiple_of(rows.div_ceil(ROWS));
+    let block_rows = rows.div_ceil(parts).next_multiple_of(TILE);
+    let blocks = rows.div_ceil(block_rows);
     // Several tasks a thread, so that one that starts late does not hold up the others.
-    let group = (panels * blocks).div_ceil(4 * rayon::current_num_threads()).clamp(1, GROUP);
-    let in_block = |first: usize| ROWS.min(rows - first);
+    let group = (panels * blocks).div_ceil(4 * threads::count()).clamp(1, GROUP);
+    let groups = panels.div_ceil(group);
+    let in_block = |first: usize| block_rows.min(rows - first);
     let start = |first: usize| first * tile::packed_width(inputs);
 
     tile::with_scratch(start(rows), |left| {
         threads::each(blocks, 16 * x.len(), |block| {
-            let first = block * ROWS;
+            let first = block * block_rows;
             // SAFETY: every task packs its own rows to their own place.
             unsafe {
                 dispatch(Pack {
@@ -164,9 +193,8 @@ unsafe fn multiply_span(
                 });
             }
         });
-        // Group by group, so that a thread finds the panels in its cache when it comes to the next rows.
-        threads::each(blocks * panels.div_ceil(group), x.len().saturating_mul(outputs), |task| {
-            let (first, column) = (task % blocks * ROWS, task / blocks * group * PANEL);
+        threads::each(blocks * groups, x.len().saturating_mul(outputs), |task| {
+            let (first, column) = (task / groups * block_rows, task % groups * group * PANEL);
             // SAFETY: every task writes its own rows and columns; all pointers stay within their slices.
             unsafe {
                 dispatch(Product {
@@ -267,6 +295,25 @@ mod tests {
                     dispatch_at(level, product);
                 }
                 near(&out, &expected, &format!("{level:?}, {rows} rows"));
+            }
+        }
+    }
+
+    #[test]
+    fn every_level_turns_rows_into_columns() {
+        for (rows, len) in [(1, 1), (8, 8), (16, 16), (32, 64), (31, 47), (17, 100), (7, 33)] {
+            let stride = len + 3;
+            let from = noise(rows * stride, 7);
+            for level in Level::available() {
+                let mut to = vec![9.0; len * PANEL];
+                let turn = Transpose { from: from.as_ptr(), stride, rows, len, to: to.as_mut_ptr() };
+                // SAFETY: an available level, and room for all.
+                unsafe { dispatch_at(level, turn) };
+                for (at, &found) in to.iter().enumerate() {
+                    let (k, row) = (at / PANEL, at % PANEL);
+                    let expected = if row < rows { from[row * stride + k] } else { 9.0 };
+                    assert_eq!(found, expected, "{level:?}, {rows} x {len}: row {row}, column {k}");
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The arithmetic of the forward pass on the CPU: functions over slices, without tensors or models.
 //!
 //! Each kernel is written once over [`simd`]'s vectors, compiled for every instruction set, and chosen while
-//! the program runs. Threads are those of the current rayon pool ([`threads::run`]).
+//! the program runs. [`threads::run`] says over how many threads they go.
 
 pub mod activation;
 pub mod attention;
@@ -15,6 +15,7 @@ pub mod pairs;
 pub mod simd;
 pub mod softmax;
 pub mod sweep;
+mod team;
 pub mod threads;
 mod tile;
 

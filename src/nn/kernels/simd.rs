@@ -192,6 +192,17 @@ pub(super) trait Simd: Copy + 'static {
         }
     }
 
+    /// A square of [`Simd::LANES`] rows at distance `stride`, as columns: value `k` of row `r` goes to
+    /// `to[k * to_stride + r]`.
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
+        for row in 0..Self::LANES {
+            for k in 0..Self::LANES {
+                unsafe { *to.add(k * to_stride + row) = *from.add(row * stride + k) }
+            }
+        }
+    }
+
     /// The sum of all lanes.
     #[inline(always)]
     unsafe fn sum(v: Self::V) -> f32 {
@@ -392,6 +403,46 @@ mod x86 {
         unsafe fn store_part(to: *mut f32, v: Self::V, len: usize) {
             unsafe { _mm512_mask_storeu_ps(to, first(len), v) }
         }
+        // Clippy would have iterators here, and closures would be compiled without the instruction set.
+        #[allow(clippy::needless_range_loop)]
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
+            unsafe {
+                let mut rows = [_mm512_setzero_ps(); 16];
+                for r in 0..16 {
+                    rows[r] = _mm512_loadu_ps(from.add(r * stride));
+                }
+                // Within each quarter: 4 x 4 squares of four neighbouring rows.
+                let mut quads = rows;
+                for r in (0..16).step_by(4) {
+                    let (a, b) = (
+                        _mm512_castps_pd(_mm512_unpacklo_ps(rows[r], rows[r + 1])),
+                        _mm512_castps_pd(_mm512_unpackhi_ps(rows[r], rows[r + 1])),
+                    );
+                    let (c, d) = (
+                        _mm512_castps_pd(_mm512_unpacklo_ps(rows[r + 2], rows[r + 3])),
+                        _mm512_castps_pd(_mm512_unpackhi_ps(rows[r + 2], rows[r + 3])),
+                    );
+                    quads[r] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+                    quads[r + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+                    quads[r + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+                    quads[r + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+                }
+                // Column `4 q + k` is quarter q of the four vectors k.
+                for k in 0..4 {
+                    let (a, b) = (quads[k], quads[k + 4]);
+                    let (c, d) = (quads[k + 8], quads[k + 12]);
+                    let (low, high) =
+                        (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+                    let (low2, high2) =
+                        (_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d));
+                    _mm512_storeu_ps(to.add(k * to_stride), _mm512_shuffle_f32x4::<0x88>(low, low2));
+                    _mm512_storeu_ps(to.add((4 + k) * to_stride), _mm512_shuffle_f32x4::<0x88>(high, high2));
+                    _mm512_storeu_ps(to.add((8 + k) * to_stride), _mm512_shuffle_f32x4::<0xdd>(low, low2));
+                    _mm512_storeu_ps(to.add((12 + k) * to_stride), _mm512_shuffle_f32x4::<0xdd>(high, high2));
+                }
+            }
+        }
         #[inline(always)]
         unsafe fn sum(v: Self::V) -> f32 {
             unsafe { _mm512_reduce_add_ps(v) }
@@ -482,6 +533,35 @@ mod x86 {
         #[inline(always)]
         unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V {
             unsafe { _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_NLT_UQ>(x, limit)) }
+        }
+        // As above.
+        #[allow(clippy::needless_range_loop)]
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
+            unsafe {
+                let mut rows = [_mm256_setzero_ps(); 8];
+                for r in 0..8 {
+                    rows[r] = _mm256_loadu_ps(from.add(r * stride));
+                }
+                let mut quads = rows;
+                for r in (0..8).step_by(4) {
+                    let (a, b) =
+                        (_mm256_unpacklo_ps(rows[r], rows[r + 1]), _mm256_unpackhi_ps(rows[r], rows[r + 1]));
+                    let (c, d) = (
+                        _mm256_unpacklo_ps(rows[r + 2], rows[r + 3]),
+                        _mm256_unpackhi_ps(rows[r + 2], rows[r + 3]),
+                    );
+                    quads[r] = _mm256_shuffle_ps::<0x44>(a, c);
+                    quads[r + 1] = _mm256_shuffle_ps::<0xee>(a, c);
+                    quads[r + 2] = _mm256_shuffle_ps::<0x44>(b, d);
+                    quads[r + 3] = _mm256_shuffle_ps::<0xee>(b, d);
+                }
+                for k in 0..4 {
+                    let (a, b) = (quads[k], quads[k + 4]);
+                    _mm256_storeu_ps(to.add(k * to_stride), _mm256_permute2f128_ps::<0x20>(a, b));
+                    _mm256_storeu_ps(to.add((4 + k) * to_stride), _mm256_permute2f128_ps::<0x31>(a, b));
+                }
+            }
         }
         #[inline(always)]
         unsafe fn load_i8(from: *const i8) -> Self::V {

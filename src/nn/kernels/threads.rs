@@ -1,29 +1,52 @@
-//! Work spread over the threads of the current rayon pool: the one that [`run`] entered, or the global one.
+//! Work spread over as many threads as [`run`] was told, or as rayon's global pool has. Kernels spread theirs over
+//! a [`Team`], which waits for it awake; everything else goes over rayon's pool of the same size, which sleeps
+//! meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::team::{Team, is_helper};
 
 /// Below this many elementary operations a second thread costs more than it saves.
 const WORTH_SPREADING: usize = 1 << 16;
 
+/// Over how many threads this one may spread work.
+pub fn count() -> usize {
+    if is_helper() { 1 } else { rayon::current_num_threads() }
+}
+
 /// Runs `task` for every number below `tasks`, on several threads where `work` (multiplications, about) is
 /// worth it.
 pub fn each(tasks: usize, work: usize, task: impl Fn(usize) + Sync + Send) {
-    if tasks <= 1 || work < WORTH_SPREADING || rayon::current_num_threads() == 1 {
+    if tasks <= 1 || work < WORTH_SPREADING || count() == 1 {
         (0..tasks).for_each(task);
     } else {
-        (0..tasks).into_par_iter().with_max_len(1).for_each(task);
+        team(count()).run(tasks, &task);
     }
+}
+
+/// The team of so many threads.
+fn team(count: usize) -> Arc<Team> {
+    static TEAMS: Mutex<BTreeMap<usize, Arc<Team>>> = Mutex::new(BTreeMap::new());
+    let mut teams = TEAMS.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(teams.entry(count).or_insert_with(|| Arc::new(Team::new(count))))
 }
 
 /// [`each`] in a few runs of neighbouring numbers a thread: what lies side by side in memory is read front to
 /// back.
 pub(super) fn shares(tasks: usize, work: usize, task: impl Fn(usize) + Sync + Send) {
-    let run = tasks.div_ceil(4 * rayon::current_num_threads()).max(1);
+    let run = tasks.div_ceil(4 * count()).max(1);
     each(tasks.div_ceil(run), work, |first| (first * run..tasks.min((first + 1) * run)).for_each(&task));
+}
+
+/// `make` of every number below `count`, in order, made on several threads where `work` (as in [`each`]) is worth
+/// it.
+pub fn made<T: Send + Sync>(count: usize, work: usize, make: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+    let slots: Vec<OnceLock<T>> = (0..count).map(|_| OnceLock::new()).collect();
+    each(count, work, |at| drop(slots[at].set(make(at))));
+    slots.into_iter().filter_map(OnceLock::into_inner).collect()
 }
 
 /// A pointer that several threads may write through, each to its own part.

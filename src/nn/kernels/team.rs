@@ -1,0 +1,306 @@
+//! Threads that wait for their next work awake. A pass hands out work every few hundred microseconds, and to wake
+//! a thread that sleeps takes as long as a small product.
+
+use std::any::Any;
+use std::cell::{Cell, UnsafeCell};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+/// How long a helper stays awake without work: longer than what a pass does between two products.
+const AWAKE: Duration = Duration::from_micros(500);
+
+/// Looks at the clock once in so many looks for work.
+const LOOKS: usize = 256;
+
+type Work<'a> = dyn Fn(usize) + Sync + 'a;
+
+thread_local! {
+    static HELPS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is a helper of some team: it has no team of its own.
+pub(super) fn is_helper() -> bool {
+    HELPS.get()
+}
+
+/// Whoever calls [`Team::run`], and helpers who join in.
+pub(super) struct Team {
+    shared: Arc<Shared>,
+    /// Held while there is work.
+    lead: Mutex<()>,
+}
+
+struct Shared {
+    state: AtomicU64,
+    work: UnsafeCell<Option<*const Work<'static>>>,
+    /// What is left for each member, the lead first.
+    shares: Box<[Share]>,
+    helpers: Box<[Helper]>,
+    /// What a helper panicked with.
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+// SAFETY: `work` is written by the lead alone, and only while no helper has joined; a helper reads it only between
+// joining and leaving, during which the lead keeps what it points to alive.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+#[derive(Default)]
+struct Helper {
+    asleep: AtomicBool,
+    thread: OnceLock<Thread>,
+}
+
+/// `Shared::state`: the number of the work in the upper bits, whether it may be joined, how many have.
+const JOINED: u64 = 0xffff;
+const OPEN: u64 = 1 << 16;
+const NEXT: u64 = 1 << 17;
+
+/// Tasks `first..end` as `end << 32 | first`, alone in its line of the cache.
+#[derive(Default)]
+#[repr(align(64))]
+struct Share(AtomicU64);
+
+impl Share {
+    fn set(&self, first: usize, end: usize) {
+        self.0.store((end as u64) << 32 | first as u64, Ordering::Relaxed);
+    }
+
+    /// The first task that is left, or to who helps out the last one.
+    fn take(&self, own: bool) -> Option<usize> {
+        let mut left = self.0.load(Ordering::Relaxed);
+        loop {
+            let (first, end) = (left & 0xffff_ffff, left >> 32);
+            if first >= end {
+                return None;
+            }
+            let (task, rest) =
+                if own { (first, end << 32 | (first + 1)) } else { (end - 1, (end - 1) << 32 | first) };
+            match self.0.compare_exchange_weak(left, rest, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(task as usize),
+                Err(now) => left = now,
+            }
+        }
+    }
+}
+
+impl Team {
+    /// A team of `count` members, whoever leads it included; of fewer where the system gives no more threads.
+    pub fn new(count: usize) -> Self {
+        let helpers = count.clamp(1, JOINED as usize) - 1;
+        let shared = Arc::new(Shared {
+            state: AtomicU64::new(0),
+            work: UnsafeCell::new(None),
+            shares: (0..=helpers).map(|_| Share::default()).collect(),
+            helpers: (0..helpers).map(|_| Helper::default()).collect(),
+            panic: Mutex::new(None),
+        });
+        for at in 0..helpers {
+            let own = Arc::clone(&shared);
+            let spawned =
+                std::thread::Builder::new().name(format!("helper-{at}")).spawn(move || own.help(at));
+            if let Ok(thread) = spawned {
+                let _ = shared.helpers[at].thread.set(thread.thread().clone());
+            }
+        }
+        Self { shared, lead: Mutex::new(()) }
+    }
+
+    /// Calls `work` with every number below `tasks`, once each, on all members that have nothing else to do; returns
+    /// when all are done. Whoever asks while the team is at work does it alone.
+    pub fn run(&self, tasks: usize, work: &Work) {
+        let lead = match self.lead.try_lock() {
+            Ok(lead) => lead,
+            Err(TryLockError::Poisoned(lead)) => lead.into_inner(),
+            Err(TryLockError::WouldBlock) => return (0..tasks).for_each(work),
+        };
+        if u32::try_from(tasks).is_err() {
+            return (0..tasks).for_each(work);
+        }
+        let shared = &*self.shared;
+        let members = shared.shares.len();
+        for (at, share) in shared.shares.iter().enumerate() {
+            share.set(tasks * at / members, tasks * (at + 1) / members);
+        }
+        // SAFETY: nobody has joined, and `Closing` waits for all who do before the borrow ends.
+        unsafe { *shared.work.get() = Some(std::mem::transmute::<*const Work, *const Work<'static>>(work)) };
+        let closing = Closing(shared);
+        let before = shared.state.load(Ordering::Relaxed);
+        shared.state.store((before & !(JOINED | OPEN)).wrapping_add(NEXT) | OPEN, Ordering::SeqCst);
+        for helper in &shared.helpers {
+            if helper.asleep.swap(false, Ordering::SeqCst)
+                && let Some(thread) = helper.thread.get()
+            {
+                thread.unpark();
+            }
+        }
+        shared.work_on(0, work);
+        drop(closing);
+        let panic = shared.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(lead);
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+    }
+}
+
+/// Lets nobody join any more, and waits for those who have.
+struct Closing<'a>(&'a Shared);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        let state = &self.0.state;
+        let mut looks = 0;
+        let mut now = state.fetch_and(!OPEN, Ordering::AcqRel);
+        while now & JOINED > 0 {
+            looks += 1;
+            if looks < 1 << 14 {
+                std::hint::spin_loop()
+            } else {
+                std::thread::yield_now()
+            }
+            now = state.load(Ordering::Acquire);
+        }
+    }
+}
+
+impl Shared {
+    /// Own tasks from the front, then those that others have left from the back: what lies side by side in memory
+    /// is mostly one member's.
+    fn work_on(&self, member: usize, work: &Work) {
+        let members = self.shares.len();
+        for at in 0..members {
+            let share = &self.shares[(member + at) % members];
+            while let Some(task) = share.take(at == 0) {
+                work(task);
+            }
+        }
+    }
+
+    fn help(&self, helper: usize) {
+        HELPS.set(true);
+        let mut seen = 0;
+        loop {
+            let mut state = self.next(helper, seen);
+            seen = state / NEXT;
+            while state & OPEN > 0 && state / NEXT == seen {
+                match self.state.compare_exchange_weak(state, state + 1, Ordering::Acquire, Ordering::Relaxed)
+                {
+                    Ok(_) => {
+                        self.join(helper);
+                        break;
+                    }
+                    Err(now) => state = now,
+                }
+            }
+        }
+    }
+
+    /// What a helper does once it is counted.
+    fn join(&self, helper: usize) {
+        // SAFETY: the lead wrote it before it let anybody join, and waits for us to leave.
+        if let Some(work) = unsafe { *self.work.get() } {
+            // SAFETY: as above.
+            let work = unsafe { &*work };
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.work_on(helper + 1, work))) {
+                self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
+            }
+        }
+        self.state.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Waits for work with another number than `seen`.
+    fn next(&self, helper: usize, seen: u64) -> u64 {
+        let asleep = &self.helpers[helper].asleep;
+        let mut since = Instant::now();
+        loop {
+            for _ in 0..LOOKS {
+                let state = self.state.load(Ordering::Relaxed);
+                if state / NEXT != seen {
+                    return state;
+                }
+                std::hint::spin_loop();
+            }
+            if since.elapsed() > AWAKE {
+                asleep.store(true, Ordering::SeqCst);
+                while asleep.load(Ordering::SeqCst) && self.state.load(Ordering::SeqCst) / NEXT == seen {
+                    std::thread::park();
+                }
+                asleep.store(false, Ordering::SeqCst);
+                since = Instant::now();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[test]
+    fn every_task_is_done_once_whoever_helps() {
+        for count in [1, 2, 5] {
+            let team = Team::new(count);
+            for round in 0..300 {
+                let tasks = round % 23;
+                let done: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
+                if round % 50 == 49 {
+                    std::thread::sleep(2 * AWAKE);
+                }
+                team.run(tasks, &|task| {
+                    done[task].fetch_add(1, Ordering::Relaxed);
+                });
+                assert!(done.iter().all(|done| done.load(Ordering::Relaxed) == 1), "{count} {round}");
+            }
+        }
+    }
+
+    #[test]
+    fn helpers_do_help() {
+        let team = Team::new(2);
+        let others = AtomicUsize::new(0);
+        // The first task waits until somebody else has done the second.
+        team.run(2, &|task| {
+            let start = Instant::now();
+            if task == 1 || is_helper() {
+                others.fetch_add(1, Ordering::SeqCst);
+            }
+            while others.load(Ordering::SeqCst) == 0 && start.elapsed() < Duration::from_secs(20) {
+                std::thread::yield_now();
+            }
+        });
+        assert!(others.load(Ordering::SeqCst) > 0);
+    }
+
+    #[test]
+    fn work_within_work_and_from_other_threads_is_done_alone() {
+        let team = Team::new(3);
+        let sum = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    team.run(10, &|_| team.run(10, &|task| drop(sum.fetch_add(task, Ordering::Relaxed))));
+                });
+            }
+        });
+        assert_eq!(sum.into_inner(), 4 * 10 * 45);
+    }
+
+    #[test]
+    fn a_panic_comes_back_and_the_team_goes_on() {
+        let team = Team::new(2);
+        for at in [0, 99] {
+            let run = || team.run(100, &|task| assert_ne!(task, at));
+            assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
+            let sum = AtomicUsize::new(0);
+            team.run(100, &|task| drop(sum.fetch_add(task, Ordering::Relaxed)));
+            assert_eq!(sum.into_inner(), 4950);
+        }
+    }
+}
