@@ -55,6 +55,47 @@ impl Bytes {
     }
 }
 
+/// Float32 values that lie in a file as the machine computes with them.
+#[derive(Clone)]
+pub struct Floats {
+    bytes: Bytes,
+    range: std::ops::Range<usize>,
+}
+
+impl Floats {
+    /// Those in `range`, if the machine can read them there.
+    pub fn new(bytes: Bytes, range: std::ops::Range<usize>) -> Option<Self> {
+        let readable = cfg!(target_endian = "little") && aligned(bytes.get(range.clone())?).is_some();
+        readable.then_some(Self { bytes, range })
+    }
+
+    /// [`Bytes::release`] of these.
+    pub fn release(&self) {
+        self.bytes.release(self.range.clone());
+    }
+}
+
+impl std::ops::Deref for Floats {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        self.bytes.get(self.range.clone()).and_then(aligned).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Floats {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Floats[{}]", self.len())
+    }
+}
+
+/// Bytes as floats, where they begin and end as floats do.
+fn aligned(bytes: &[u8]) -> Option<&[f32]> {
+    // SAFETY: every pattern of bits is an f32.
+    let (before, values, after) = unsafe { bytes.align_to::<f32>() };
+    (before.is_empty() && after.is_empty()).then_some(values)
+}
+
 impl ModelFile {
     /// The file's bytes, memory-mapped where it lies on disk.
     pub fn bytes(&self) -> Result<Bytes> {

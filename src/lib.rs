@@ -5,7 +5,7 @@
 //!
 //! | module | what it holds | may import |
 //! |---|---|---|
-//! | [`matrix`], [`site`], [`token`], [`error`], [`progress`], [`files`] | the words that every module shares | each other |
+//! | [`matrix`], [`site`], [`token`], [`error`], [`progress`], [`files`], [`pages`] | the words that every module shares | each other |
 //! | [`config`] | settings: command line > environment > file > defaults | `paint` (names of colour maps) |
 //! | [`hub`] | MODEL argument → files: folder, hub cache, download | the words |
 //! | [`text`] | tokenizers, special tokens, display labels | the words |
@@ -38,6 +38,7 @@ pub mod hub;
 pub mod matrix;
 pub mod model;
 pub mod nn;
+pub mod pages;
 pub mod paint;
 pub mod progress;
 pub mod site;

@@ -4,6 +4,8 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::pages::ask_for_large;
+
 /// A read-only `[rows, cols]` matrix, row-major. Cloning is free, and many matrices (the heads of one
 /// site, say) can share one buffer.
 #[derive(Clone)]
@@ -99,7 +101,11 @@ pub struct Rows {
 impl Rows {
     /// Room for so many rows.
     pub fn new(rows: usize, cols: usize) -> Self {
-        Self { cols, filled: 0, data: Arc::new_uninit_slice(rows * cols) }
+        let mut data = Arc::new_uninit_slice(rows * cols);
+        if let Some(data) = Arc::get_mut(&mut data) {
+            ask_for_large(data.as_mut_ptr().cast(), size_of_val(data));
+        }
+        Self { cols, filled: 0, data }
     }
 
     /// Adds rows.

@@ -190,7 +190,7 @@ impl Transformer {
         let encoder = Stack::new(build, &spec.encoder, Kind::Encoder)?;
         let decoder = Stack::new(build, &spec.decoder, Kind::Decoder)?;
         let (vocabulary, width) = (spec.decoder.vocabulary, spec.decoder.d_model);
-        let weight = build.matrix(spec.head.weight, [vocabulary, width])?;
+        let weight = build.table(spec.head.weight, [vocabulary, width])?;
         let bias = match spec.head.bias {
             HeadBias::Row(name) => {
                 build.maybe(&[name], &[1, vocabulary])?.map(|row| row.squeeze(0)).transpose()?

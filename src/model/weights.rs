@@ -11,9 +11,9 @@ use rayon::prelude::*;
 use super::pickle::Dtype;
 use super::torch;
 use crate::error::{Error, Result};
-use crate::files::{Bytes, ModelFiles};
-use crate::nn::Weight;
+use crate::files::{Bytes, Floats, ModelFiles};
 use crate::nn::kernels::gemm::Packed;
+use crate::nn::{Stored, Weight};
 use crate::progress::{Progress, Watch};
 
 /// All tensors of a model by name, whatever file format holds them.
@@ -236,12 +236,39 @@ impl Weights {
         Ok(Some(tensor))
     }
 
-    /// [`Weights::get`] for a matrix that is multiplied with or looked up in: what the kernels of `device`
-    /// want, made straight from the file.
+    /// [`Weights::get`] for a matrix that is multiplied with: what the kernels of `device` want, made straight from
+    /// the file.
     ///
     /// # Errors
     /// As [`Weights::get`].
     pub fn matrix(&self, names: &[String], shape: [usize; 2], device: &Device) -> Result<Weight> {
+        self.made(names, shape, device, |values, [outputs, inputs]| {
+            let packed = Packed::new(&values, outputs, inputs);
+            // What is packed is not looked at in the file again: it would be in memory twice.
+            values.release();
+            Weight::Packed(Arc::new(packed))
+        })
+    }
+
+    /// [`Weights::matrix`] for a table whose rows are looked up, and which may be multiplied with later: where that
+    /// can be it stays in the file until then.
+    ///
+    /// # Errors
+    /// As [`Weights::get`].
+    pub fn table(&self, names: &[String], shape: [usize; 2], device: &Device) -> Result<Weight> {
+        self.made(names, shape, device, |values, [outputs, inputs]| {
+            Weight::Stored(Arc::new(Stored::new(values, outputs, inputs)))
+        })
+    }
+
+    /// A matrix in the form that `make` gives values that can be read in the file. Others are packed.
+    fn made(
+        &self,
+        names: &[String],
+        shape: [usize; 2],
+        device: &Device,
+        make: impl FnOnce(Floats, [usize; 2]) -> Weight,
+    ) -> Result<Weight> {
         if self.shapes_only {
             return Ok(Weight::Tensor(self.get(names, &shape, device)?));
         }
@@ -252,16 +279,16 @@ impl Weights {
         if let Some(weight) = self.state().packed.get(&entry.place) {
             return Ok(weight.clone());
         }
-        let [outputs, inputs] = shape;
-        let packed = match self.floats(entry) {
-            Some(values) => Packed::new(values, outputs, inputs),
-            None => Packed::new(&self.read(name, entry)?, outputs, inputs),
+        let weight = match self.floats(entry) {
+            Some(values) => make(values, shape),
+            None => {
+                let packed = Packed::new(&self.read(name, entry)?, shape[0], shape[1]);
+                if let Some(file) = self.files.get(entry.place.file) {
+                    file.release(entry.place.range.clone());
+                }
+                Weight::Packed(Arc::new(packed))
+            }
         };
-        // What is packed is not looked at in the file again: it would be in memory twice.
-        if let Some(file) = self.files.get(entry.place.file) {
-            file.release(entry.place.range.clone());
-        }
-        let weight = Weight::Packed(Arc::new(packed));
         self.state().packed.insert(entry.place.clone(), weight.clone());
         Ok(weight)
     }
@@ -272,13 +299,10 @@ impl Weights {
     }
 
     /// The values where they lie in the file, if they are what the machine computes with.
-    fn floats(&self, entry: &Entry) -> Option<&[f32]> {
-        let plain =
-            entry.dtype == Dtype::F32 && entry.place.strides.is_none() && cfg!(target_endian = "little");
-        let bytes = self.files.get(entry.place.file)?.get(entry.place.range.clone()).filter(|_| plain)?;
-        // SAFETY: every pattern of bits is an f32.
-        let (before, values, after) = unsafe { bytes.align_to::<f32>() };
-        (before.is_empty() && after.is_empty()).then_some(values)
+    fn floats(&self, entry: &Entry) -> Option<Floats> {
+        let plain = entry.dtype == Dtype::F32 && entry.place.strides.is_none();
+        let file = self.files.get(entry.place.file).filter(|_| plain)?;
+        Floats::new(file.clone(), entry.place.range.clone())
     }
 
     /// The first of `names` that exists, all of them counted as asked for.

@@ -7,9 +7,9 @@ use candle_core::{D, Tensor};
 
 use super::cpu::{on_cpu, rows, values};
 use super::kernels::attention::{self, Diagonals, Heads};
-use super::kernels::pages::ask_for_large;
 use super::{BlockBias, Hook, Linear, Mask, Norm, Profiles, Recipe, RelativeBias, Rotary, Visible};
 use crate::error::{Error, Result};
+use crate::pages::ask_for_large;
 use crate::site::Site;
 
 /// Keys and values of a sequence, each `[batch, keys, key_heads * head_dim]`, as the projections give them. A

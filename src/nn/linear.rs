@@ -40,12 +40,8 @@ impl Linear {
     /// What finds the largest of its outputs sooner; `None` where the weight is so small that all of it is
     /// read in no time, or where the kernels do not multiply with it.
     pub fn screen(&self) -> Option<Screen> {
-        match &self.weight {
-            Weight::Packed(packed) if packed.outputs() * packed.inputs() >= LARGE => {
-                Some(Screen::new(packed.clone(), self.bias.clone()))
-            }
-            _ => None,
-        }
+        let packed = self.weight.packed().filter(|packed| packed.outputs() * packed.inputs() >= LARGE)?;
+        Some(Screen::new(packed.clone(), self.bias.clone()))
     }
 
     /// `[..., in]` to `[..., out]`.

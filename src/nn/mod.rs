@@ -52,7 +52,7 @@ pub use relative_bias::RelativeBias;
 pub use rotary::Rotary;
 pub use screen::Screen;
 pub use summaries::{SideBias, Summaries};
-pub use weight::Weight;
+pub use weight::{Stored, Weight};
 
 impl From<candle_core::Error> for crate::error::Error {
     fn from(error: candle_core::Error) -> Self {

@@ -1,6 +1,6 @@
 //! A weight matrix in the form that its device multiplies fastest.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use candle_core::{Device, Tensor};
 
@@ -10,16 +10,63 @@ use super::kernels::activation::Function;
 use super::kernels::gemm::{self, Packed};
 use super::kernels::int8::{self, Quantised};
 use crate::error::Result;
+use crate::files::Floats;
 
 /// A weight `[out, in]`. Cloning is free.
 #[derive(Clone, Debug)]
 pub enum Weight {
     /// Float32 on the CPU.
     Packed(Arc<Packed>),
+    /// Float32 in a file: a table of which some rows are looked up, and which may never be multiplied with.
+    Stored(Arc<Stored>),
     /// The same in 8 bits.
     Quantised(Arc<Quantised>),
     /// Anything else.
     Tensor(Tensor),
+}
+
+/// A weight `[out, in]` that lies in a mapped file until somebody multiplies with it.
+#[derive(Debug)]
+pub struct Stored {
+    floats: Floats,
+    outputs: usize,
+    inputs: usize,
+    packed: OnceLock<Arc<Packed>>,
+}
+
+impl Stored {
+    /// The weight in `floats`, row-major.
+    ///
+    /// # Panics
+    /// When these are not `outputs * inputs` values.
+    pub fn new(floats: Floats, outputs: usize, inputs: usize) -> Self {
+        assert_eq!(floats.len(), outputs * inputs);
+        Self { floats, outputs, inputs, packed: OnceLock::new() }
+    }
+
+    fn packed(&self) -> &Arc<Packed> {
+        self.packed.get_or_init(|| {
+            let packed = Packed::new(&self.floats, self.outputs, self.inputs);
+            // Or it would be in memory twice.
+            self.floats.release();
+            Arc::new(packed)
+        })
+    }
+
+    /// Rows, one after the other.
+    fn rows(&self, rows: &[u32]) -> Vec<f32> {
+        match self.packed.get() {
+            Some(packed) => gathered(packed, rows),
+            None => {
+                let row = |&row: &u32| &self.floats[row as usize * self.inputs..][..self.inputs];
+                rows.iter().map(row).collect::<Vec<_>>().concat()
+            }
+        }
+    }
+}
+
+fn gathered(packed: &Packed, rows: &[u32]) -> Vec<f32> {
+    rows.iter().map(|&row| packed.row(row as usize)).collect::<Vec<_>>().concat()
 }
 
 /// A product's row-major left side, bias and activation to what it gives.
@@ -48,6 +95,7 @@ impl Weight {
     pub fn dims(&self) -> Result<(usize, usize)> {
         match self {
             Self::Packed(packed) => Ok((packed.outputs(), packed.inputs())),
+            Self::Stored(stored) => Ok((stored.outputs, stored.inputs)),
             Self::Quantised(weight) => Ok((weight.outputs(), weight.inputs())),
             Self::Tensor(tensor) => Ok(tensor.dims2()?),
         }
@@ -56,7 +104,7 @@ impl Weight {
     /// Where it lies.
     pub fn device(&self) -> Device {
         match self {
-            Self::Packed(_) | Self::Quantised(_) => Device::Cpu,
+            Self::Packed(_) | Self::Stored(_) | Self::Quantised(_) => Device::Cpu,
             Self::Tensor(tensor) => tensor.device().clone(),
         }
     }
@@ -81,6 +129,9 @@ impl Weight {
         };
         match self {
             Self::Packed(weight) => on_slices(shape, &|x, bias, f| gemm::multiply(x, weight, bias, f)),
+            Self::Stored(stored) => {
+                on_slices(shape, &|x, bias, f| gemm::multiply(x, stored.packed(), bias, f))
+            }
             Self::Quantised(weight) => on_slices(shape, &|x, bias, f| int8::multiply(x, weight, bias, f)),
             Self::Tensor(weight) => {
                 let y = x.reshape((rows, inputs))?.matmul(&weight.t()?)?;
@@ -100,7 +151,8 @@ impl Weight {
     /// Rows of the weight, `[rows.len(), in]`. The rows must exist.
     pub fn rows(&self, rows: &[u32]) -> Result<Tensor> {
         let data: Vec<f32> = match self {
-            Self::Packed(packed) => rows.iter().flat_map(|&row| packed.row(row as usize)).collect(),
+            Self::Packed(packed) => gathered(packed, rows),
+            Self::Stored(stored) => stored.rows(rows),
             Self::Quantised(weight) => rows.iter().flat_map(|&row| weight.row(row as usize)).collect(),
             Self::Tensor(table) => {
                 return Ok(table.index_select(&Tensor::new(rows, table.device())?, 0)?);
@@ -112,9 +164,18 @@ impl Weight {
 
     /// The same weight in 8 bits, where the kernels multiply with it.
     pub fn quantised(&self) -> Self {
+        match self.packed() {
+            Some(packed) => Self::Quantised(Arc::new(Quantised::new(packed))),
+            None => self.clone(),
+        }
+    }
+
+    /// As it is multiplied with, where that is by the kernels in float32.
+    pub(super) fn packed(&self) -> Option<&Arc<Packed>> {
         match self {
-            Self::Packed(packed) => Self::Quantised(Arc::new(Quantised::new(packed))),
-            other => other.clone(),
+            Self::Packed(packed) => Some(packed),
+            Self::Stored(stored) => Some(stored.packed()),
+            Self::Quantised(_) | Self::Tensor(_) => None,
         }
     }
 }

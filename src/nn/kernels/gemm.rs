@@ -4,10 +4,10 @@
 //! front to back whatever the number of rows, and never repacked. `tile` multiplies with them.
 
 use super::activation::Function;
-use super::pages;
 use super::simd::{Simd, Task, dispatch};
 use super::threads::{self, Shared};
 use super::tile::{self, Pack, Product};
+use crate::pages::Lasting;
 
 /// Columns of a panel.
 pub const PANEL: usize = 32;
@@ -27,16 +27,12 @@ const GROUP: usize = 8;
 /// Values of the left-hand side that are packed at a time.
 const SPAN: usize = 1 << 21;
 
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([f32; 16]);
-
 /// A weight `[out, in]` in panels, zeros where the last panel has no outputs left.
 #[derive(Clone)]
 pub struct Packed {
     outputs: usize,
     inputs: usize,
-    lines: Vec<Line>,
+    panels: Lasting,
 }
 
 impl std::fmt::Debug for Packed {
@@ -53,26 +49,24 @@ impl Packed {
     pub fn new(weight: &[f32], outputs: usize, inputs: usize) -> Self {
         assert_eq!(weight.len(), outputs * inputs);
         let panels = outputs.div_ceil(PANEL);
-        let count = panels * inputs * (PANEL / 16);
-        let mut lines = Vec::<Line>::with_capacity(count);
-        pages::ask_for_large(lines.as_mut_ptr().cast(), count * size_of::<Line>());
-        let to = Shared(lines.as_mut_ptr().cast());
-        threads::each(panels, weight.len(), |panel| {
-            let first = panel * PANEL;
-            let rows = PANEL.min(outputs - first);
-            // SAFETY: each panel is written by one task; `weight` has the rows.
-            unsafe {
-                let to = to.at(first * inputs);
-                if rows < PANEL {
-                    std::ptr::write_bytes(to, 0, inputs * PANEL);
+        let write = |to: Shared| {
+            threads::each(panels, weight.len(), |panel| {
+                let first = panel * PANEL;
+                let rows = PANEL.min(outputs - first);
+                // SAFETY: each panel is written by one task; `weight` has the rows.
+                unsafe {
+                    let to = to.at(first * inputs);
+                    if rows < PANEL {
+                        std::ptr::write_bytes(to, 0, inputs * PANEL);
+                    }
+                    let from = weight.as_ptr().add(first * inputs);
+                    dispatch(Transpose { from, stride: inputs, rows, len: inputs, to });
                 }
-                let from = weight.as_ptr().add(first * inputs);
-                dispatch(Transpose { from, stride: inputs, rows, len: inputs, to });
-            }
-        });
-        // SAFETY: the tasks wrote all panels.
-        unsafe { lines.set_len(count) };
-        Self { outputs, inputs, lines }
+            })
+        };
+        // SAFETY: the tasks write all panels.
+        let panels = unsafe { Lasting::new(panels * inputs * PANEL, |to| write(Shared(to))) };
+        Self { outputs, inputs, panels }
     }
 
     /// Rows of the weight.
@@ -92,12 +86,12 @@ impl Packed {
     pub fn row(&self, output: usize) -> Vec<f32> {
         assert!(output < self.outputs);
         let (panel, column) = (output / PANEL, output % PANEL);
-        let lines = &self.lines[panel * self.inputs * 2..][..self.inputs * 2];
-        lines.chunks_exact(2).map(|pair| pair[column / 16].0[column % 16]).collect()
+        let panel = &self.panels[panel * self.inputs * PANEL..][..self.inputs * PANEL];
+        panel.chunks_exact(PANEL).map(|outputs| outputs[column]).collect()
     }
 
     pub(super) fn panel(&self, panel: usize) -> *const f32 {
-        self.lines[panel * self.inputs * (PANEL / 16)..].as_ptr().cast()
+        self.panels[panel * self.inputs * PANEL..].as_ptr()
     }
 }
 
@@ -173,8 +167,10 @@ unsafe fn multiply_span(
     let parts = threads::count().min(rows / OWN_ROWS).max(1).next_multiple_of(rows.div_ceil(ROWS));
     let block_rows = rows.div_ceil(parts).next_multiple_of(TILE);
     let blocks = rows.div_ceil(block_rows);
-    // Several tasks a thread, so that one that starts late does not hold up the others.
-    let group = (panels * blocks).div_ceil(4 * threads::count()).clamp(1, GROUP);
+    // Many tasks a thread, so that none waits long for the others at the end; but where the sum is made in several
+    // parts, each part of the rows is read again for every task.
+    let least = inputs.div_ceil(tile::DEPTH).min(GROUP);
+    let group = (panels * blocks).div_ceil(16 * threads::count()).clamp(least, GROUP);
     let groups = panels.div_ceil(group);
     let in_block = |first: usize| block_rows.min(rows - first);
     let start = |first: usize| first * tile::packed_width(inputs);

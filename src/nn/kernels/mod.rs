@@ -10,7 +10,6 @@ pub mod int8;
 mod math;
 pub mod matvec;
 pub mod norm;
-pub mod pages;
 pub mod pairs;
 pub mod simd;
 pub mod softmax;

@@ -12,7 +12,7 @@ use super::threads::Shared;
 pub(super) const CHUNK: usize = 16;
 
 /// Steps along the summed dimension before a tile goes back to memory: its packed rows stay in the first cache.
-const DEPTH: usize = 512;
+pub(super) const DEPTH: usize = 512;
 
 /// Steps between asking for a part of a panel and using it.
 const AHEAD: usize = 16;
