@@ -5,12 +5,15 @@
     .venv/bin/python benches/peers/run.py [--threads 2] [--rounds 5] [--only t5-small] [--what forward decode]
 
 Every round runs each engine once, one after another, so that a busy or throttled machine slows all of them;
-what counts are the ratios of the medians. `attn-tui` and `HF + maps` keep every attention map, the others none.
+what counts are the ratios of the medians. `attn-tui`, `HF + maps` and their `maps alone` keep every attention map,
+the others none. All score the whole vocabulary for every row of the target, but those of `maps alone`, which do not
+(what `capture` does unless it is asked for `--logits`), and candle_transformers, which does so for the last row.
 Every attn-tui figure comes from a process of its own (`--timings --repeat 3`); the peers stay loaded.
 """
 
 import argparse
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -94,10 +97,9 @@ def make(name, folder):
 
 
 class Ours:
-    name = "attn-tui"
-
-    def __init__(self, folder, threads, binary):
-        self.folder, self.threads, self.binary = folder, threads, binary
+    def __init__(self, folder, threads, binary, scores=True):
+        self.folder, self.threads, self.binary, self.scores = folder, threads, binary, scores
+        self.name = "attn-tui" if scores else "attn-tui maps alone"
 
     def text(self, ids):
         return " ".join(f"w{i}" for i in ids[:-1])
@@ -115,6 +117,7 @@ class Ours:
         with tempfile.TemporaryDirectory() as out:
             texts = ["--source", self.text(ids[0])] + (["--target", self.text(ids[1])] if ids[1] else [])
             rest = ["--output", f"{out}/c.safetensors", "--timings", "--repeat", str(repeat)]
+            rest += ["--logits"] if self.scores and ids[1] else []
             self.report = json.loads(self.run("capture", *texts, *rest).strip().splitlines()[-1])
         return self.report
 
@@ -131,9 +134,11 @@ class Ours:
 
 
 class Transformers:
-    def __init__(self, model, attention):
-        self.model, self.attention = model, attention
+    def __init__(self, model, attention, scores=True):
+        self.model, self.attention, self.scores = model, attention, scores
         self.name = "HF + maps" if attention == "eager" else "HF sdpa"
+        if not scores:
+            self.name = "HF maps alone"
 
     def forward(self, ids):
         import torch
@@ -141,10 +146,15 @@ class Transformers:
         source, target = ids
         self.model.set_attn_implementation(self.attention)
         decoder = torch.tensor([[self.model.generation_config.decoder_start_token_id] + target[:-1]])
+        how = dict(output_attentions=self.attention == "eager", use_cache=False)
         start = time.perf_counter()
         with torch.no_grad():
-            self.model(input_ids=torch.tensor([source]), decoder_input_ids=decoder,
-                       output_attentions=self.attention == "eager", use_cache=False)
+            if self.scores:
+                self.model(input_ids=torch.tensor([source]), decoder_input_ids=decoder, **how)
+            else:
+                encoder, decode = self.model.get_encoder(), self.model.get_decoder()
+                encoded = encoder(input_ids=torch.tensor([source]), output_attentions=how["output_attentions"])
+                decode(input_ids=decoder, encoder_hidden_states=encoded.last_hidden_state, **how)
         return (time.perf_counter() - start) * 1e3
 
     def decode(self, source):
@@ -185,6 +195,34 @@ class CTranslate2:
             return_end_token=True, max_input_length=0,
         )
         return (time.perf_counter() - start) * 1e3
+
+
+class Candle:
+    """The models of candle_transformers, in a process that stays."""
+
+    name = "candle_transformers"
+
+    def __init__(self, folder, threads):
+        say("building candle_transformers")
+        target = ROOT / "target/peers/candle"
+        manifest = ROOT / "benches/peers/candle/Cargo.toml"
+        subprocess.run(["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", str(manifest),
+                        "--target-dir", str(target)], check=True)
+        self.process = subprocess.Popen(
+            [str(target / "release/candle-peer"), str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "RAYON_NUM_THREADS": str(threads)},
+        )
+
+    def ask(self, **what):
+        self.process.stdin.write(json.dumps(what) + "\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def forward(self, ids):
+        return self.ask(source=ids[0], target=[0] + ids[1][:-1])
+
+    def decode(self, source):
+        return self.ask(source=source, new=NEW_TOKENS)
 
 
 def convert(folder, out):
@@ -301,19 +339,25 @@ def main():
         model, vocabulary = make(name, folder)
         ours = Ours(folder, args.threads, args.binary)
         engines = [ours, Transformers(model, "eager"), Transformers(model, "sdpa")]
+        alone = [Ours(folder, args.threads, args.binary, scores=False), Transformers(model, "eager", scores=False)]
         computes = ["float32"] + (["int8"] if args.int8 else [])
         try:
             engines += [CTranslate2(model, folder, vocabulary, args.threads, compute) for compute in computes]
         except Exception as error:  # a peer that does not take this model leaves a gap, not a crash
             print(f"CTranslate2 cannot run {name}: {error!r}", file=sys.stderr)
+        if name.startswith("t5"):
+            engines.append(Candle(folder, args.threads))
         for source, target in lengths if "forward" in args.what else []:
             ids = words(source - 1, 1) + [model.config.eos_token_id], words(target - 1, 2) + [model.config.eos_token_id]
             peaks = []
             runs = [("peak", lambda: peaks.append(roofline.gflops()) or 0)] if roofline else []
-            medians = interleaved(f"{name} {source}/{target}", args.rounds, runs + [(engine.name, lambda e=engine: e.forward(ids)) for engine in engines])
+            runs += [(engine.name, lambda e=engine: e.forward(ids)) for engine in engines + alone]
+            medians = interleaved(f"{name} {source}/{target}", args.rounds, runs)
             medians.pop("peak", None)
             single = ours.capture(ids, 1)
             text = line(f"{name} {source}/{target}", medians)
+            ratio = medians["HF maps alone"] / medians["attn-tui maps alone"]
+            text += f"; maps alone: {ratio:.2f}x faster than HF"
             if peaks:
                 limit = multiplications(model.config, source, target) / statistics.median(peaks) / 1e6
                 text += f"; limit {limit:.1f} ms at {statistics.median(peaks):.0f} GFLOP/s: "

@@ -65,8 +65,37 @@ pub fn links<'a>(
 ) -> Vec<Link> {
     let mut strongest = BinaryHeap::with_capacity(filter.top.min(4096) + 1);
     for (head, map, context) in heads {
-        add(&mut strongest, head, &map, &context, filter);
+        let keys = wanted_keys(map.cols(), &context, filter, |key| is_sink(&map, context.kind, key));
+        add(&mut strongest, (head, 0), &map, &keys, &context, filter);
     }
+    sorted(strongest)
+}
+
+/// [`links`] of one head whose map comes some rows at a time, each with the number of its first row.
+pub fn links_of_rows(
+    head: Head,
+    profile: &Profile,
+    rows: impl IntoIterator<Item = (usize, Matrix)>,
+    context: &Context,
+    filter: &LinkFilter,
+) -> Vec<Link> {
+    let mut strongest = BinaryHeap::new();
+    let keys = wanted_keys(profile.keys, context, filter, |key| is_profiles_sink(profile, context.kind, key));
+    for (first, rows) in rows {
+        add(&mut strongest, (head, first), &rows, &keys, context, filter);
+    }
+    sorted(strongest)
+}
+
+/// The `top` best of some links, in the order of [`links`].
+pub fn best(links: impl IntoIterator<Item = Link>, top: usize) -> Vec<Link> {
+    let mut all: Vec<Ranked> = links.into_iter().map(Ranked).collect();
+    all.sort();
+    all.truncate(top);
+    all.into_iter().map(|Ranked(link)| link).collect()
+}
+
+fn sorted(strongest: BinaryHeap<Ranked>) -> Vec<Link> {
     strongest.into_sorted_vec().into_iter().map(|Ranked(link)| link).collect()
 }
 
@@ -101,27 +130,29 @@ impl Eq for Ranked {}
 /// [`STRONG`](crate::nn::STRONG).
 pub fn strong_links(head: Head, profile: &Profile, context: &Context, filter: &LinkFilter) -> Vec<Link> {
     let mut strongest = BinaryHeap::new();
-    let is_sink = |key: usize| {
-        let got = profile.received.get(key).copied().unwrap_or(0.0);
-        sinks(context.kind, key, profile.rows, || got)
-    };
-    let keys = wanted_keys(profile.keys, context, filter, is_sink);
+    let keys = wanted_keys(profile.keys, context, filter, |key| is_profiles_sink(profile, context.kind, key));
     for &Strong { query, key, weight } in &profile.strong {
         let (query, key) = (query as usize, key as usize);
         if keys.get(key) == Some(&true) && wanted_query(query, context, filter) {
             offer(&mut strongest, (head, query, key, weight), context, filter);
         }
     }
-    strongest.into_sorted_vec().into_iter().map(|Ranked(link)| link).collect()
+    sorted(strongest)
 }
 
-fn add(strongest: &mut BinaryHeap<Ranked>, head: Head, map: &Matrix, context: &Context, filter: &LinkFilter) {
-    let keys = wanted_keys(map.cols(), context, filter, |key| is_sink(map, context.kind, key));
-    for query in 0..map.rows() {
+/// Offers the links of some rows, the first of which is row `first`.
+fn add(
+    strongest: &mut BinaryHeap<Ranked>,
+    (head, first): (Head, usize),
+    rows: &Matrix,
+    keys: &[bool],
+    context: &Context,
+    filter: &LinkFilter,
+) {
+    for (query, row) in (0..rows.rows()).map(|at| (first + at, rows.row(at))) {
         if !wanted_query(query, context, filter) {
             continue;
         }
-        let row = map.row(query);
         for key in context.visible(query) {
             let (Some(&weight), Some(true)) = (row.get(key), keys.get(key)) else { continue };
             offer(strongest, (head, query, key, weight), context, filter);
@@ -190,6 +221,10 @@ fn is_sink(map: &Matrix, kind: Kind, key: usize) -> bool {
     sinks(kind, key, map.rows(), got)
 }
 
+fn is_profiles_sink(profile: &Profile, kind: Kind, key: usize) -> bool {
+    sinks(kind, key, profile.rows, || profile.received.get(key).copied().unwrap_or(0.0))
+}
+
 /// [`is_sink`] of a key that got so much in a map of `all` rows.
 fn sinks(kind: Kind, key: usize, all: usize, got: impl FnOnce() -> f64) -> bool {
     let rows = rows_that_see(kind, key, all);
@@ -246,6 +281,23 @@ mod tests {
         assert_eq!(found(&map, context, &words), [(2, 0), (0, 2)]);
         let no_sinks = LinkFilter { sinks: false, ..words };
         assert_eq!(found(&map, context, &no_sinks), [(0, 2)]);
+    }
+
+    #[test]
+    fn rows_that_come_in_pieces_give_the_links_of_the_map() {
+        let pieces: Vec<String> = (0..70).map(|at| format!("w{}", at % 9)).collect();
+        let tokens = axis(&pieces.iter().map(String::as_str).collect::<Vec<_>>());
+        let weight = |i: usize, j: usize| if j == 3 { 0.4 } else { ((i * 31 + j * 17) % 13) as f32 / 1000.0 };
+        let map = Matrix::from_fn(70, 70, weight);
+        let context = Context::new(Kind::Encoder, &tokens, &tokens);
+        let head = Head::new(Kind::Encoder, 1, 2);
+        let profile = Profile::of(&map, &context.frame([70, 70]));
+        for filter in [LinkFilter { top: 7, ..all(2.0) }, LinkFilter { top: 50, ..LinkFilter::default() }] {
+            let rows = [(0, map.part(0..23)), (23, map.part(23..70))];
+            let found = links_of_rows(head, &profile, rows, &context, &filter);
+            assert_eq!(found, links([(head, map.clone(), context)], &filter));
+            assert_eq!(best(found.iter().rev().copied(), 3), found[..3]);
+        }
     }
 
     #[test]

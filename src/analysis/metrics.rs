@@ -6,7 +6,7 @@
 
 use super::context::Context;
 use crate::matrix::Matrix;
-use crate::nn::{Frame, Profile};
+use crate::nn::{Frame, Gini, Profile};
 use crate::site::Kind;
 
 /// Keys farther than this many tokens count as far, where nothing else is asked for.
@@ -162,42 +162,34 @@ pub struct Measure<'a> {
     far: f32,
     frame: Frame,
     profile: Profile,
-    gini: f64,
     far_mass: f64,
 }
 
 impl<'a> Measure<'a> {
     /// Of a map `[queries, keys]`, its keys farther than `far` tokens counting as far.
     pub fn new(shape: [usize; 2], context: &'a Context<'a>, far: f32) -> Self {
-        let frame = context.frame(shape);
-        Self { context, far, profile: Profile::new(&frame), frame, gini: 0.0, far_mass: 0.0 }
+        let frame = context.frame(shape).sorting();
+        Self { context, far, profile: Profile::new(&frame), frame, far_mass: 0.0 }
     }
 
     /// Adds the rows from row `first` on.
     pub fn add(&mut self, first: usize, rows: &Matrix) {
         self.profile.add_rows(first, rows, &self.frame);
-        self.gini += gini_sum(first, rows, self.context);
-        if self.is_uneven() {
+        if is_uneven(self.context.kind, self.far) {
             self.far_mass += self.far_mass_of(first, rows);
         }
     }
 
     /// The metrics of all rows.
     pub fn finish(self) -> HeadMetrics {
-        let (rows, uneven) = (self.profile.rows.max(1) as f64, self.is_uneven());
+        let rows = self.profile.rows.max(1) as f64;
         let mut metrics = metrics(&self.profile, self.context, self.far);
-        if uneven {
+        if is_uneven(self.context.kind, self.far) {
             let uniform = far_uniform(&self.profile, self.context, self.far);
             metrics.far_mass = (self.far_mass / rows) as f32;
             metrics.far_ratio = if uniform > 0.0 { (self.far_mass / uniform) as f32 } else { 0.0 };
         }
-        metrics.gini = Some((self.gini / rows) as f32);
         metrics
-    }
-
-    /// Whether weights by whole distances do not tell what is far.
-    fn is_uneven(&self) -> bool {
-        self.context.kind == Kind::Cross && self.far.fract() != 0.0
     }
 
     fn far_mass_of(&self, first: usize, rows: &Matrix) -> f64 {
@@ -214,8 +206,13 @@ impl<'a> Measure<'a> {
     }
 }
 
-/// The metrics that follow from a head's profile: all but [`HeadMetrics::gini`], for which rows must be sorted.
-/// `far` is a whole number where distances are not, in cross maps.
+/// Whether weights by whole distances, which a profile has, do not tell what is farther than `far`.
+pub fn is_uneven(kind: Kind, far: f32) -> bool {
+    kind == Kind::Cross && far.fract() != 0.0
+}
+
+/// The metrics that follow from a head's profile: without [`HeadMetrics::gini`] where its rows were not sorted. For
+/// `far` see [`is_uneven`].
 pub fn metrics(profile: &Profile, context: &Context, far: f32) -> HeadMetrics {
     if profile.rows == 0 {
         return HeadMetrics { gini: Some(0.0), ..HeadMetrics::default() };
@@ -251,7 +248,7 @@ pub fn metrics(profile: &Profile, context: &Context, far: f32) -> HeadMetrics {
         special_mass: mean(special.fold(0.0, |sum, (_, weight)| sum + weight)),
         monotonicity: monotonicity(profile, context.kind),
         coverage: coverage(profile, context),
-        gini: None,
+        gini: sums.gini.map(mean),
         top5_mass: mean(sums.top),
     }
 }
@@ -269,28 +266,11 @@ fn far_uniform(profile: &Profile, context: &Context, far: f32) -> f64 {
 }
 
 /// The sum of the Gini coefficients of some rows, the first of which is row `first` ([`HeadMetrics::gini`] is their
-/// mean over all rows). Sorts the weights of each row that are not 0.
+/// mean over all rows).
 pub fn gini_sum(first: usize, rows: &Matrix, context: &Context) -> f64 {
-    let mut sorted: Vec<u32> = Vec::with_capacity(rows.cols());
-    let mut total = 0.0;
-    for at in 0..rows.rows() {
-        let row = &rows.row(at)[context.kind.visible(first + at, rows.cols())];
-        sorted.clear();
-        // The bits of positive numbers are in the order of the numbers.
-        sorted.extend(row.iter().filter(|weight| **weight > 0.0).map(|weight| weight.to_bits()));
-        sorted.sort_unstable();
-        let n = row.len() as f64;
-        let (mut sum, mut ranked) = (0.0f64, 0.0f64);
-        for (rank, &bits) in (row.len() - sorted.len()..).zip(&sorted) {
-            let weight = f64::from(f32::from_bits(bits));
-            sum += weight;
-            ranked += (2.0 * (rank + 1) as f64 - n - 1.0) * weight;
-        }
-        if sum > 0.0 {
-            total += ranked / (n * sum);
-        }
-    }
-    total
+    let mut gini = Gini::default();
+    let row = |at: usize| &rows.row(at)[context.kind.visible(first + at, rows.cols())];
+    (0..rows.rows()).map(|at| gini.of(row(at), row(at).len())).sum()
 }
 
 /// The smallest whole distance within which `share` of the weight lies.

@@ -138,10 +138,23 @@ impl Capture {
         }
         let [_, queries, keys] = maps.shape();
         let frame = Frame::new(head.kind(), [queries, keys], self.keys(head.kind()));
-        Ok(Cow::Owned(match maps.recipe() {
-            Some(recipe) if !self.maps.is_there(head) => recipe.profile(head.head, frame),
-            _ => Profile::of(&self.map(head)?, &frame),
-        }))
+        Ok(Cow::Owned(self.profile_now(head, frame)?))
+    }
+
+    /// A head's profile as `frame`, which is that of maps of this size, says: from the map's rows, which are not
+    /// kept.
+    ///
+    /// # Errors
+    /// As [`Capture::profile`].
+    pub fn profile_now(&self, head: Head, frame: Frame) -> Result<Profile> {
+        self.check(head)?;
+        let recipe = self.maps.site(head.site).and_then(SiteMaps::recipe);
+        if let Some(recipe) = recipe.filter(|_| !self.maps.is_there(head)) {
+            return Ok(recipe.profile(head.head, frame));
+        }
+        let mut profile = Profile::new(&frame);
+        self.maps.pieces(head).for_each(|(first, rows)| profile.add_rows(first, &rows, &frame));
+        Ok(profile)
     }
 
     /// The tokens of a kind's queries: source tokens, or what the decoder is fed.

@@ -9,10 +9,12 @@ use super::args::{Open, Text};
 use super::run::Keep;
 use super::{output, run};
 use crate::capture::{Capture, Weights};
+use crate::engine;
 use crate::error::Result;
 use crate::export::ansi::Colors;
 use crate::export::select::Selection;
 use crate::export::table::Table;
+use crate::model::threads;
 use crate::paint::{Colormap, Curve, Range, Scale};
 use crate::site::Kind;
 
@@ -31,6 +33,14 @@ impl Input {
     /// Runs the model, or opens the capture file.
     pub fn keeping(&self, keep: Keep) -> Result<Capture> {
         run::open_capture(&self.model, &self.open, &self.text, keep)
+    }
+
+    /// Does `work` over as many threads as the engine has.
+    ///
+    /// # Errors
+    /// Those of `work`, and of settings that cannot be read.
+    pub fn spread<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        threads::run(engine::threads(self.open.options(&self.model)?.threads), work)
     }
 }
 

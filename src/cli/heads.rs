@@ -10,12 +10,13 @@ use super::batch::Files;
 use super::common::{Input, Output, Weighting, Which};
 use super::survey;
 use crate::analysis::Context;
-use crate::analysis::metrics::{FAR, HeadMetrics, Measure};
+use crate::analysis::metrics::{FAR, HeadMetrics, Measure, is_uneven, metrics};
 use crate::analysis::similarity::{cluster, divergences};
 use crate::capture::Capture;
 use crate::error::Result;
 use crate::export::select::Selection;
 use crate::export::table::{Cell, Table};
+use crate::model::threads;
 use crate::site::Head;
 
 /// Options of `heads`.
@@ -82,7 +83,7 @@ pub fn run(args: &Heads) -> Result<()> {
         return args.output.print(&survey.table(&rows, &columns(args)));
     }
     let capture = args.weighting.capture(&args.input)?;
-    let rows = measure(&capture, &selection, args.far)?;
+    let rows = args.input.spread(|| measure(&capture, &selection, args.far))?;
     let groups = args.groups.map(|count| groups(&capture, &rows, count)).transpose()?;
     let rows = arranged(args, rows);
     let mut table = table(&rows, &columns(args));
@@ -118,17 +119,22 @@ fn groups(capture: &Capture, rows: &[Measured], count: usize) -> Result<BTreeMap
 /// A head and its metrics, in the order of [`HeadMetrics::COLUMNS`].
 pub type Measured = (Head, Vec<Option<f32>>);
 
-/// The metrics of the chosen heads of a capture.
+/// The metrics of the chosen heads of a capture, each made by one thread.
 pub fn measure(capture: &Capture, selection: &Selection, far: f32) -> Result<Vec<Measured>> {
-    let measured = selection.heads(capture)?.into_iter().map(|head| {
-        let kind = head.kind();
+    let heads = selection.heads(capture)?;
+    let one = |at: usize| {
+        let (head, kind) = (heads[at], heads[at].kind());
         let context = Context::new(kind, capture.queries(kind), capture.keys(kind));
         let (queries, keys) = capture.shape(kind);
-        let mut measure = Measure::new([queries, keys], &context, far);
-        capture.maps.pieces(head).for_each(|(first, rows)| measure.add(first, &rows));
-        Ok((head, measure.finish().values()))
-    });
-    measured.collect()
+        if is_uneven(kind, far) {
+            let mut measure = Measure::new([queries, keys], &context, far);
+            capture.maps.pieces(head).for_each(|(first, rows)| measure.add(first, &rows));
+            return Ok((head, measure.finish().values()));
+        }
+        let profile = capture.profile_now(head, context.frame([queries, keys]).sorting())?;
+        Ok((head, metrics(&profile, &context, far).values()))
+    };
+    threads::made(heads.len(), usize::MAX, one).into_iter().collect()
 }
 
 /// The table of heads: `kind`, `layer`, `head`, and the named metrics.

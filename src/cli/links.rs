@@ -5,14 +5,15 @@ use clap::Args;
 use super::common::{Input, Output, Weighting, Which};
 use super::heads::distance;
 use crate::analysis::Context;
-use crate::analysis::links::{Link, LinkFilter, links};
+use crate::analysis::links::{Link, LinkFilter, best, links_of_rows, strong_links};
 use crate::analysis::metrics::FAR;
-use crate::capture::Capture;
+use crate::capture::{Capture, STRONG};
 use crate::error::Result;
 use crate::export::labels::token_label;
 use crate::export::select::Selection;
 use crate::export::table::{Cell, Table};
-use crate::site::Kind;
+use crate::model::threads;
+use crate::site::{Head, Kind};
 
 /// Options of `links`.
 #[derive(Args)]
@@ -60,7 +61,7 @@ pub fn run(args: &Links) -> Result<()> {
         punctuation: args.punctuation,
         sinks: args.sinks,
     };
-    let found = find(&capture, &args.heads.selection(), &filter)?;
+    let found = args.input.spread(|| find(&capture, &args.heads.selection(), &filter))?;
     let mut table = Table::new(COLUMNS);
     table.rows = found.iter().map(|link| row(&capture, link)).collect();
     args.output.print(&table)
@@ -68,12 +69,22 @@ pub fn run(args: &Links) -> Result<()> {
 
 fn find(capture: &Capture, selection: &Selection, filter: &LinkFilter) -> Result<Vec<Link>> {
     let heads = selection.heads(capture)?;
-    let maps = heads.into_iter().filter_map(|head| {
-        let kind = head.kind();
-        let context = Context::new(kind, capture.queries(kind), capture.keys(kind));
-        Some((head, capture.map(head).ok()?, context))
-    });
-    Ok(links(maps, filter))
+    let context = |kind| Context::new(kind, capture.queries(kind), capture.keys(kind));
+    let of_all = |of_one: &(dyn Fn(Head) -> Result<Vec<Link>> + Sync)| -> Result<Vec<Link>> {
+        let found = threads::made(heads.len(), usize::MAX, |at| of_one(heads[at]));
+        Ok(best(found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten(), filter.top))
+    };
+    let strong = LinkFilter { min_weight: filter.min_weight.max(STRONG), ..filter.clone() };
+    let found =
+        of_all(&|head| Ok(strong_links(head, &*capture.profile(head)?, &context(head.kind()), &strong)))?;
+    // Where these are enough, weaker ones need not be looked for.
+    if found.len() >= filter.top || filter.min_weight >= STRONG {
+        return Ok(found);
+    }
+    of_all(&|head| {
+        let profile = capture.profile(head)?;
+        Ok(links_of_rows(head, &profile, capture.maps.pieces(head), &context(head.kind()), filter))
+    })
 }
 
 fn row(capture: &Capture, link: &Link) -> Vec<Cell> {

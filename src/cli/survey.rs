@@ -45,7 +45,8 @@ pub fn run(
     }
     let runner = Runner::open(input, weighting)?;
     for pair in pairs.skip(survey.sentences) {
-        let measured = measure(&runner.run(&pair?)?, selection, far)?;
+        let capture = runner.run(&pair?)?;
+        let measured = input.spread(|| measure(&capture, selection, far))?;
         if let Some(lines) = &mut lines {
             lines.add(&text(survey.sentences, &measured))?;
         }

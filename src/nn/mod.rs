@@ -46,7 +46,7 @@ pub use linear::Linear;
 pub use mask::Mask;
 pub use norm::Norm;
 pub use position::{PositionTable, Sinusoid};
-pub use profile::{Frame, PICTURE, Profile, Profiles, STRONG, Strong, Sums};
+pub use profile::{Frame, Gini, PICTURE, Profile, Profiles, STRONG, Strong, Sums};
 pub use recipe::{BlockBias, Recipe, Visible};
 pub use relative_bias::RelativeBias;
 pub use rotary::Rotary;

@@ -1,6 +1,7 @@
 //! What is told of a head without its map: sums over its rows, made a few rows at a time while these are in
 //! the cache, by several threads. Pictures, metrics and strong links follow from them.
 
+mod gini;
 mod part;
 
 use std::ops::Range;
@@ -10,6 +11,7 @@ use super::kernels::attention::Watch;
 use crate::matrix::{Matrix, span_of};
 use crate::site::Kind;
 use crate::token::Token;
+pub use gini::Gini;
 use part::Part;
 
 /// Rows and columns of a profile's pictures, at most.
@@ -29,6 +31,8 @@ pub struct Frame {
     plain: Vec<Range<usize>>,
     /// The last token before each that is the same; in self-attention.
     before: Vec<Option<u32>>,
+    /// Whether rows are sorted, too, for their Gini coefficients.
+    sorts: bool,
 }
 
 impl Frame {
@@ -49,7 +53,13 @@ impl Frame {
             Kind::Cross => Vec::new(),
             Kind::Encoder | Kind::Decoder => tokens.iter().enumerate().map(same).collect(),
         };
-        Self { kind, queries, keys, special, plain, before }
+        Self { kind, queries, keys, special, plain, before, sorts: false }
+    }
+
+    /// The same, for profiles with [`Sums::gini`]: rows are sorted for it, which takes several times as long as
+    /// everything else.
+    pub fn sorting(self) -> Self {
+        Self { sorts: true, ..self }
     }
 
     /// Rows and columns of the pictures.
@@ -102,6 +112,8 @@ pub struct Sums {
     pub induction: f64,
     /// Weight of each row's largest weights.
     pub top: f64,
+    /// `Σ_i` of the rows' Gini coefficients over their `n_i` keys, where rows were sorted ([`Frame::sorting`]).
+    pub gini: Option<f64>,
 }
 
 impl Sums {
@@ -117,6 +129,9 @@ impl Sums {
         self.duplicate += other.duplicate;
         self.induction += other.induction;
         self.top += other.top;
+        if let Some(gini) = other.gini {
+            *self.gini.get_or_insert(0.0) += gini;
+        }
     }
 }
 

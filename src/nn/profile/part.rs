@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Frame, STRONG, Strong, Sums};
+use super::{Frame, Gini, STRONG, Strong, Sums};
 use crate::matrix::{cell_of, span_of};
 use crate::nn::kernels::sweep::{self, Sweep};
 use crate::site::Kind;
@@ -59,6 +59,7 @@ impl Part {
             columns,
         };
         let width = part.columns.len();
+        let mut gini = Gini::default();
         let (mut largest, mut received) = (vec![0f32; width], vec![0f32; width]);
         for at in 0..count {
             let query = first + at;
@@ -67,6 +68,10 @@ impl Part {
             let seen = end - part.columns.start;
             let row = &weights[at * stride..at * stride + seen];
             part.row(frame, query, row, &mut largest[..seen], &mut received[..seen]);
+            if frame.sorts {
+                *part.sums.gini.get_or_insert(0.0) +=
+                    gini.of(row, frame.kind.visible(query, frame.keys).len());
+            }
             if at + 1 == count || cell(query + 1) != cell(query) {
                 part.fold(frame, cell(query), &largest, &received);
                 largest.fill(0.0);
