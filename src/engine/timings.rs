@@ -7,8 +7,8 @@ pub struct Timings {
     pub tokenize_ms: f64,
     /// The search for a target; 0 where one was given.
     pub generate_ms: f64,
-    /// The recorded passes through encoder and decoder, with the scores over the vocabulary; the median where
-    /// they ran several times.
+    /// The recorded passes through encoder and decoder, with the scores over the vocabulary where they are wanted;
+    /// the median where they ran several times.
     pub capture_ms: f64,
 }
 

@@ -1,6 +1,9 @@
 //! A window of a map in fewer cells than it has weights.
 
+use std::borrow::Cow;
 use std::ops::Range;
+
+use rayon::prelude::*;
 
 use crate::matrix::Matrix;
 pub use crate::matrix::{cell_of, span_of};
@@ -51,29 +54,41 @@ pub fn pool(map: &Matrix, window: &Window, rows: usize, cols: usize, how: Pool) 
         return Matrix::new(rows, cols, Vec::new());
     }
     let spans: Vec<_> = (0..cols).map(|c| span_of(c, from_cols.len(), cols)).collect();
-    let mut data = Vec::with_capacity(rows * cols);
-    let mut cells = vec![0.0; cols];
-    for r in 0..rows {
+    let mut data = vec![0.0; rows * cols];
+    let fill = |(r, cells): (usize, &mut [f32])| {
         let span = span_of(r, from_rows.len(), rows);
-        cells.fill(if how == Pool::Max { f32::NEG_INFINITY } else { 0.0 });
-        for i in span.clone() {
-            let row = &map.row(from_rows.start + i)[from_cols.clone()];
-            for (cell, span) in cells.iter_mut().zip(&spans) {
-                let piece = &row[span.clone()];
-                *cell = match how {
-                    Pool::Max => larger(*cell, max_of(piece)),
-                    Pool::Mean => *cell + sum_of(piece),
-                };
-            }
+        let mut lines = span.clone().map(|i| &map.row(from_rows.start + i)[from_cols.clone()]);
+        let first = lines.next().unwrap_or_default();
+        let whole: Cow<[f32]> = match span.len() {
+            1 => first.into(),
+            // Row upon row first, which reads them front to back.
+            _ => lines.fold(first.to_vec(), |whole, line| onto(whole, line, how)).into(),
+        };
+        for (cell, cols) in cells.iter_mut().zip(&spans) {
+            *cell = match how {
+                Pool::Max => max_of(&whole[cols.clone()]),
+                Pool::Mean => sum_of(&whole[cols.clone()]) / (span.len() * cols.len()) as f32,
+            };
         }
-        if how == Pool::Mean {
-            for (cell, cols) in cells.iter_mut().zip(&spans) {
-                *cell /= (span.len() * cols.len()) as f32;
-            }
-        }
-        data.extend_from_slice(&cells);
+    };
+    match from_rows.len() * from_cols.len() {
+        LARGE.. => data.par_chunks_mut(cols).enumerate().for_each(fill),
+        _ => data.chunks_mut(cols).enumerate().for_each(fill),
     }
     Matrix::new(rows, cols, data)
+}
+
+/// From so many weights on, several threads read them.
+const LARGE: usize = 1 << 20;
+
+/// `whole` with `line` pooled into it, value by value.
+fn onto(mut whole: Vec<f32>, line: &[f32], how: Pool) -> Vec<f32> {
+    let pairs = whole.iter_mut().zip(line);
+    match how {
+        Pool::Max => pairs.for_each(|(whole, &value)| *whole = larger(*whole, value)),
+        Pool::Mean => pairs.for_each(|(whole, &value)| *whole += value),
+    }
+    whole
 }
 
 /// Independent running results, so that the compiler may use the machine's vectors.
