@@ -339,7 +339,7 @@ def main():
         model, vocabulary = make(name, folder)
         ours = Ours(folder, args.threads, args.binary)
         engines = [ours, Transformers(model, "eager"), Transformers(model, "sdpa")]
-        alone = [Ours(folder, args.threads, args.binary, scores=False), Transformers(model, "eager", scores=False)]
+        bare = [Ours(folder, args.threads, args.binary, scores=False), Transformers(model, "eager", scores=False)]
         computes = ["float32"] + (["int8"] if args.int8 else [])
         try:
             engines += [CTranslate2(model, folder, vocabulary, args.threads, compute) for compute in computes]
@@ -351,7 +351,7 @@ def main():
             ids = words(source - 1, 1) + [model.config.eos_token_id], words(target - 1, 2) + [model.config.eos_token_id]
             peaks = []
             runs = [("peak", lambda: peaks.append(roofline.gflops()) or 0)] if roofline else []
-            runs += [(engine.name, lambda e=engine: e.forward(ids)) for engine in engines + alone]
+            runs += [(engine.name, lambda e=engine: e.forward(ids)) for engine in engines + bare]
             medians = interleaved(f"{name} {source}/{target}", args.rounds, runs)
             medians.pop("peak", None)
             single = ours.capture(ids, 1)

@@ -285,7 +285,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    team.run(10, &|_| team.run(10, &|task| drop(sum.fetch_add(task, Ordering::Relaxed))));
+                    team.run(10, &|_| team.run(10, &|task| _ = sum.fetch_add(task, Ordering::Relaxed)));
                 });
             }
         });
@@ -299,7 +299,7 @@ mod tests {
             let run = || team.run(100, &|task| assert_ne!(task, at));
             assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
             let sum = AtomicUsize::new(0);
-            team.run(100, &|task| drop(sum.fetch_add(task, Ordering::Relaxed)));
+            team.run(100, &|task| _ = sum.fetch_add(task, Ordering::Relaxed));
             assert_eq!(sum.into_inner(), 4950);
         }
     }
