@@ -49,6 +49,16 @@ impl Hook for Silencer {
         self.at(site).next().is_some()
     }
 
+    fn factors(&self, site: Site, heads: usize) -> Option<Vec<f32>> {
+        let whole = self.at(site).all(|part| !matches!(part, Knockout::Link { .. }));
+        whole.then(|| self.kept(site, heads))
+    }
+
+    /// It does not look at the maps, so none need be made.
+    fn prefers_recipe(&self, _: Site, _: [usize; 3], _: usize) -> bool {
+        true
+    }
+
     fn scores(&mut self, site: Site, past: usize, scores: Tensor) -> Result<Tensor> {
         let (heads, queries, keys) = scores.dims3()?;
         let mut mask: Option<Vec<f32>> = None;
@@ -137,6 +147,10 @@ impl Hook for Recorder {
 
     fn rewrites(&self, site: Site) -> bool {
         self.silencer.wants(site)
+    }
+
+    fn factors(&self, site: Site, heads: usize) -> Option<Vec<f32>> {
+        self.silencer.factors(site, heads)
     }
 
     fn scores(&mut self, site: Site, past: usize, scores: Tensor) -> Result<Tensor> {

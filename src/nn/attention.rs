@@ -181,8 +181,14 @@ impl Attention {
         }
         let fuses = look.beside.is_none_or(|beside| beside.blocks.is_some() && beside.site.is_none());
         let plain = fuses && look.table.is_none() && look.mask.is_plain();
-        if on_cpu(queries) && plain && !(watched && hook.rewrites(look.site)) {
-            return self.attend_fused(queries, kv, look, watched.then_some(hook));
+        let rewritten = watched && hook.rewrites(look.site);
+        let factors = if rewritten { hook.factors(look.site, self.heads) } else { None };
+        if on_cpu(queries) && plain && (!rewritten || factors.is_some()) {
+            let context = self.attend_fused(queries, kv, look, watched.then_some(hook))?;
+            return match factors {
+                Some(factors) => scale_heads(&context, &factors),
+                None => Ok(context),
+            };
         }
         self.attend_in_steps(queries, kv, look, watched.then_some(hook))
     }
@@ -364,6 +370,15 @@ impl Attention {
         };
         Ok(context.transpose(1, 2)?.reshape((batch, count, width))?)
     }
+}
+
+/// `[batch, queries, heads * head_dim]` with each head's part times its factor.
+fn scale_heads(context: &Tensor, factors: &[f32]) -> Result<Tensor> {
+    let (batch, queries, width) = context.dims3()?;
+    let heads = factors.len();
+    let factors = Tensor::from_slice(factors, (heads, 1), context.device())?;
+    let by_head = context.reshape((batch, queries, heads, width / heads.max(1)))?;
+    Ok(by_head.broadcast_mul(&factors)?.reshape(context.shape())?)
 }
 
 /// `x` if the values of each row of its batch lie side by side, or a copy of which that is true.

@@ -20,6 +20,12 @@ pub trait Hook {
         true
     }
 
+    /// What each of `heads` heads' context is multiplied with, if that is all that is changed at this site: then
+    /// neither [`Hook::scores`] nor [`Hook::context`] is called.
+    fn factors(&self, _site: Site, _heads: usize) -> Option<Vec<f32>> {
+        None
+    }
+
     /// Scores before the softmax, `[heads, queries, keys]`, masked pairs at minus infinity; the first query
     /// stands at position `past`. What is returned goes into the softmax.
     fn scores(&mut self, _site: Site, _past: usize, scores: Tensor) -> Result<Tensor> {
@@ -82,6 +88,14 @@ pub struct Unseen<'a> {
 impl Hook for Unseen<'_> {
     fn wants(&self, site: Site) -> bool {
         self.hook.wants(site) && self.hook.rewrites(site)
+    }
+
+    fn factors(&self, site: Site, heads: usize) -> Option<Vec<f32>> {
+        self.hook.factors(site, heads)
+    }
+
+    fn prefers_recipe(&self, _: Site, _: [usize; 3], _: usize) -> bool {
+        true
     }
 
     fn scores(&mut self, site: Site, past: usize, scores: Tensor) -> Result<Tensor> {

@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use attn_tui::capture::{MapStore, Recorder, SiteMaps};
+use attn_tui::capture::{MapStore, Recorder, Silencer, SiteMaps};
 use attn_tui::files::{ModelFile, ModelFiles};
 use attn_tui::generate::{Settings, generate};
 use attn_tui::model::{Config, Model};
 use attn_tui::nn::kernels::simd::Level;
 use attn_tui::nn::{Hook, NoHook, Recipe};
 use attn_tui::progress::Unwatched;
-use attn_tui::site::Site;
-use candle_core::Device;
+use attn_tui::site::{Head, Kind, Knockout, Site};
+use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -56,9 +56,18 @@ pub fn files(name: &str) -> ModelFiles {
     ModelFiles { name: name.into(), commit: None, files: files.collect() }
 }
 
+/// What models run on: the processor, or the GPU that `ATTN_TUI_TEST_DEVICE` names (in a build for it).
+fn device() -> Device {
+    match std::env::var("ATTN_TUI_TEST_DEVICE").as_deref() {
+        Ok("cuda") => Device::new_cuda(0).unwrap(),
+        Ok("metal") => Device::new_metal(0).unwrap(),
+        _ => Device::Cpu,
+    }
+}
+
 /// A fixture's model.
 pub fn load(name: &str) -> Result<Model, String> {
-    Model::load(&files(name), &Device::Cpu, &Unwatched).map_err(|error| format!("{name}: {error}"))
+    Model::load(&files(name), &device(), &Unwatched).map_err(|error| format!("{name}: {error}"))
 }
 
 /// Whose numbers the fixture has: its own, or for a copy in another wrapping those of the original.
@@ -253,6 +262,54 @@ fn maps_computed_again_are_those_of_the_pass() {
         }
     }
     assert!(recipes > 10, "{recipes} recipes");
+}
+
+/// Switches off step by step, over whole tensors.
+struct Stepwise(Silencer);
+
+impl Hook for Stepwise {
+    fn wants(&self, site: Site) -> bool {
+        self.0.wants(site)
+    }
+
+    fn scores(&mut self, site: Site, past: usize, scores: Tensor) -> Result<Tensor> {
+        self.0.scores(site, past, scores)
+    }
+
+    fn context(&mut self, site: Site, context: Tensor) -> Result<Tensor> {
+        self.0.context(site, context)
+    }
+}
+
+#[test]
+fn heads_are_switched_off_on_the_fast_path_as_step_by_step() {
+    for name in ["t5", "bart", "longt5-tglobal", "t5gemma"] {
+        if !fixtures().contains(&name.to_string()) {
+            continue;
+        }
+        let model = load(name).unwrap();
+        let source: Vec<u32> = (0..70).map(|i| 5 + i % 20).collect();
+        let off = vec![
+            Knockout::Head(Head::new(Kind::Encoder, 0, 1)),
+            Knockout::Head(Head::new(Kind::Decoder, 1, 0)),
+            Knockout::Site(Site::new(Kind::Cross, 0)),
+        ];
+        let logits = |hook: &mut dyn Hook| {
+            let encoded = model.encode(&source, hook, &mut on).unwrap();
+            let states = model.decode(&source[..20], 1, &encoded, None, hook, &mut on).unwrap();
+            model.logits(&states).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        };
+        let whole = logits(&mut NoHook);
+        let stepwise = logits(&mut Stepwise(Silencer::new(off.clone())));
+        let mut recorder = Recorder::new(Silencer::new(off.clone()));
+        for (what, fast) in [("alone", logits(&mut Silencer::new(off))), ("recorded", logits(&mut recorder))]
+        {
+            let far = |other: &[f32]| fast.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(far(&stepwise) < 1e-4, "{name} {what}: off by {}", far(&stepwise));
+            assert!(far(&whole) > 1e-2, "{name} {what}: nothing is off");
+        }
+        assert!(recorder.finish().0.sites().count() > 3);
+    }
 }
 
 #[test]
