@@ -115,7 +115,8 @@ impl Rows {
     pub fn push(&mut self, values: &[f32]) {
         let room = Arc::get_mut(&mut self.data).and_then(|data| data.get_mut(self.filled..));
         let room = room.and_then(|room| room.get_mut(..values.len()));
-        room.expect("no room for the rows").write_copy_of_slice(values);
+        let room = room.expect("no room for the rows");
+        room.iter_mut().zip(values).for_each(|(room, &value)| _ = room.write(value));
         self.filled += values.len();
     }
 

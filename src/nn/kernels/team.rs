@@ -126,6 +126,8 @@ impl Team {
         for (at, share) in shared.shares.iter().enumerate() {
             share.set(tasks * at / members, tasks * (at + 1) / members);
         }
+        // Where the last lead panicked itself, nobody took it.
+        drop(self.shared.panic.lock().unwrap_or_else(PoisonError::into_inner).take());
         // SAFETY: nobody has joined, and `Closing` waits for all who do before the borrow ends.
         unsafe { *shared.work.get() = Some(std::mem::transmute::<*const Work, *const Work<'static>>(work)) };
         let closing = Closing(shared);

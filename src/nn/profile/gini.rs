@@ -93,8 +93,8 @@ mod tests {
 
     #[test]
     fn digits_and_comparisons_sort_alike() {
-        let mut gini = Gini::default();
-        gini.sorted = noise(3000, 9).iter().map(|x| x.abs().powi(7).to_bits()).collect();
+        let sorted = noise(3000, 9).iter().map(|x| x.abs().powi(7).to_bits()).collect();
+        let mut gini = Gini { sorted, ..Gini::default() };
         gini.sorted.extend([0.0f32, f32::MIN_POSITIVE, 1e-42, 1.0, 1.999].map(f32::to_bits));
         let mut expected = gini.sorted.clone();
         expected.sort_unstable();
