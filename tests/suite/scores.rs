@@ -115,7 +115,11 @@ fn where_there_are_no_scores_it_is_said_why() {
     let encoder = Site::new(Kind::Encoder, 0);
     let why = |capture: &Capture| capture.scores(encoder.head(0)).unwrap_err().to_string();
     assert!(why(&run("marian", false, Vec::new())).contains("the maps alone"));
-    assert!(why(&run("marian", true, vec![Knockout::Site(encoder)])).contains("encoder.0"));
+    let link = Knockout::Link { head: encoder.head(0), query: 1, key: 0 };
+    assert!(why(&run("marian", true, vec![link])).contains("encoder.0"));
+    // What a head reads is left out behind the softmax: its scores are there.
+    let (off, on) = (run("marian", true, vec![Knockout::Site(encoder)]), run("marian", true, Vec::new()));
+    assert_eq!(off.scores(encoder.head(0)).unwrap(), on.scores(encoder.head(0)).unwrap());
     assert!(why(&run("longt5-tglobal", true, Vec::new())).contains("summaries"));
     assert!(run("t5", true, Vec::new()).scores(encoder.head(99)).unwrap_err().to_string().contains("heads"));
 }

@@ -1,5 +1,5 @@
 //! Work spread over as many threads as [`run`] was told, or as rayon's global pool has. Kernels spread theirs over
-//! a [`Team`], which waits for it awake; everything else goes over rayon's pool of the same size, which sleeps
+//! a team that waits for it awake; everything else goes over rayon's pool of the same size, which sleeps
 //! meanwhile.
 
 use std::collections::BTreeMap;
