@@ -76,6 +76,7 @@ fn attention() {
             bias: Some(Diagonals { lines: &lines }),
             visible: Visible::All,
             beside: None,
+            hidden: &[],
         };
         let side = |data| Heads { data, position: heads * width, head: width };
         let mut maps = vec![MaybeUninit::new(0f32); heads * queries * keys];

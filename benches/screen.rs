@@ -117,6 +117,7 @@ fn computed(length: usize, budget: usize) -> Arc<Capture> {
         visible: Visible::All,
         bias: None,
         beside: None,
+        hidden: Vec::new(),
         query: noise(1),
         key: noise(2),
     };

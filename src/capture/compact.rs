@@ -103,6 +103,7 @@ pub(super) fn read(site: Site, file: &SafeTensors, fields: &HashMap<String, Stri
         visible,
         bias: matrix("bias")?.map(|(_, values)| values),
         beside,
+        hidden: Vec::new(),
         query,
         key,
     };
@@ -130,6 +131,7 @@ mod tests {
             visible: Visible::Near { before: 7, after: 3 },
             bias: Some(noise(2 * 99, 0.7)),
             beside: Some(BlockBias { count: 3, block: 16, lines: noise(2 * 5, 1.3) }),
+            hidden: Vec::new(),
             query: noise(50 * 8, 0.3),
             key: noise(53 * 4, 0.9),
         };

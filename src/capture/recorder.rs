@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use super::flow::{Flows, SiteFlow};
 use super::{MapStore, SiteMaps};
 use crate::error::Result;
-use crate::nn::{Flow, Frame, Hook, Profiles, Recipe};
+use crate::nn::{Cut, Flow, Frame, Hidden, Hook, Profiles, Recipe};
 use crate::site::{Kind, Knockout, Site};
 use crate::token::Token;
 
@@ -49,9 +49,12 @@ impl Hook for Silencer {
         self.at(site).next().is_some()
     }
 
-    fn factors(&self, site: Site, heads: usize) -> Option<Vec<f32>> {
-        let whole = self.at(site).all(|part| !matches!(part, Knockout::Link { .. }));
-        whole.then(|| self.kept(site, heads))
+    fn cut(&self, site: Site, heads: usize) -> Option<Cut> {
+        let links = self.at(site).filter_map(|part| match part {
+            Knockout::Link { head, query, key } => Some(Hidden { head: head.head, query, key }),
+            Knockout::Head(_) | Knockout::Site(_) => None,
+        });
+        Some(Cut { factors: self.kept(site, heads), links: links.collect() })
     }
 
     /// It does not look at the maps, so none need be made.
@@ -149,8 +152,8 @@ impl Hook for Recorder {
         self.silencer.wants(site)
     }
 
-    fn factors(&self, site: Site, heads: usize) -> Option<Vec<f32>> {
-        self.silencer.factors(site, heads)
+    fn cut(&self, site: Site, heads: usize) -> Option<Cut> {
+        self.silencer.cut(site, heads)
     }
 
     fn scores(&mut self, site: Site, past: usize, scores: Tensor) -> Result<Tensor> {

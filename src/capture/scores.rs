@@ -49,7 +49,7 @@ impl Capture {
         let recipe = self.recipe(head.site)?;
         let keys = recipe.keys;
         let seen = |value: f32, at: usize| {
-            if recipe.sees(at / keys, at % keys) { value } else { f32::NEG_INFINITY }
+            if recipe.sees(head.head, at / keys, at % keys) { value } else { f32::NEG_INFINITY }
         };
         let mut content = recipe.content(head.head);
         content.iter_mut().enumerate().for_each(|(at, score)| *score = seen(*score, at));

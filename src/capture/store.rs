@@ -176,6 +176,7 @@ mod tests {
             visible: Visible::Causal,
             bias: Some(noise(3 * 79, 0.7)),
             beside: None,
+            hidden: Vec::new(),
             query: noise(40 * 24, 0.3),
             key: noise(40 * 24, 0.9),
         }

@@ -50,7 +50,8 @@ pub fn write(capture: &Capture, precision: Precision, layout: Layout, out: &mut 
     let mut parts = Vec::new();
     let mut fields = metadata(capture);
     for (site, maps) in capture.maps.sites() {
-        let recipe = maps.recipe().filter(|recipe| match layout {
+        // The file says nothing of pairs that were knocked out.
+        let recipe = maps.recipe().filter(|recipe| recipe.hidden.is_empty()).filter(|recipe| match layout {
             Layout::Plain => false,
             Layout::Large => SiteMaps::better_as_recipe(maps.shape(), recipe.bytes()),
             Layout::Compact => true,

@@ -7,7 +7,9 @@ use candle_core::{D, Tensor};
 
 use super::cpu::{on_cpu, rows, values};
 use super::kernels::attention::{self, Diagonals, Heads};
-use super::{BlockBias, Hook, Linear, Mask, Norm, Profiles, Recipe, RelativeBias, Rotary, Visible};
+use super::{
+    BlockBias, Cut, Hidden, Hook, Linear, Mask, Norm, Profiles, Recipe, RelativeBias, Rotary, Visible,
+};
 use crate::error::{Error, Result};
 use crate::pages::ask_for_large;
 use crate::site::Site;
@@ -182,13 +184,13 @@ impl Attention {
         let fuses = look.beside.is_none_or(|beside| beside.blocks.is_some() && beside.site.is_none());
         let plain = fuses && look.table.is_none() && look.mask.is_plain();
         let rewritten = watched && hook.rewrites(look.site);
-        let factors = if rewritten { hook.factors(look.site, self.heads) } else { None };
-        if on_cpu(queries) && plain && (!rewritten || factors.is_some()) {
-            let context = self.attend_fused(queries, kv, look, watched.then_some(hook))?;
-            return match factors {
-                Some(factors) => scale_heads(&context, &factors),
-                None => Ok(context),
-            };
+        let cut = if rewritten { hook.cut(look.site, self.heads) } else { None };
+        if on_cpu(queries) && plain && (!rewritten || cut.is_some()) {
+            let Cut { factors, links } = cut.unwrap_or_default();
+            let here = |link: Hidden| Some(Hidden { query: link.query.checked_sub(look.past)?, ..link });
+            let hidden = links.into_iter().filter_map(here).collect();
+            let context = self.attend_fused(queries, kv, look, hidden, watched.then_some(hook))?;
+            return if factors.contains(&0.0) { scale_heads(&context, &factors) } else { Ok(context) };
         }
         self.attend_in_steps(queries, kv, look, watched.then_some(hook))
     }
@@ -218,12 +220,14 @@ impl Attention {
         Ok(Tensor::cat(&rows, 0)?)
     }
 
-    /// Block by block in cache; the scores are never seen as a whole, the weights only by who wants them.
+    /// Block by block in cache; the scores are never seen as a whole, the weights only by who wants them. Pairs
+    /// `hidden`, whose queries are counted from the first one here, are left out.
     fn attend_fused(
         &self,
         queries: &Tensor,
         kv: &KeysValues,
         look: &Look,
+        hidden: Vec<Hidden>,
         hook: Option<&mut dyn Hook>,
     ) -> Result<Tensor> {
         let (batch, count, width) = queries.dims3()?;
@@ -254,6 +258,7 @@ impl Attention {
                 None => visible.unwrap_or(Visible::All).kernel(look.past),
             },
             beside: beside.map(BlockBias::kernel),
+            hidden: &hidden,
         };
         let (q, k, v) = (compact(queries)?, compact(&kv.keys)?, compact(&kv.values)?);
         let (q, k, v) = (rows(&q)?, rows(&k)?, rows(&v)?);
@@ -284,6 +289,7 @@ impl Attention {
                     visible: visible.unwrap_or(Visible::All),
                     bias: lines.clone(),
                     beside: beside.cloned(),
+                    hidden: hidden.clone(),
                     query: q.at(0)?.to_vec(),
                     key: k.at(0)?.to_vec(),
                 };

@@ -4,9 +4,19 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
+use super::kernels::attention::Hidden;
 use super::{Flow, Profiles, Recipe};
 use crate::error::Result;
 use crate::site::Site;
+
+/// What is left out of attention at a site.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cut {
+    /// What each head's context is multiplied with: 0 or 1.
+    pub factors: Vec<f32>,
+    /// Pairs whose score is minus infinity, by positions in the texts.
+    pub links: Vec<Hidden>,
+}
 
 /// Sees, and may change, what happens inside attention at each site. Every method does nothing unless
 /// overridden. Tensors are those of a single sequence.
@@ -20,9 +30,9 @@ pub trait Hook {
         true
     }
 
-    /// What each of `heads` heads' context is multiplied with, if that is all that is changed at this site: then
-    /// neither [`Hook::scores`] nor [`Hook::context`] is called.
-    fn factors(&self, _site: Site, _heads: usize) -> Option<Vec<f32>> {
+    /// What is left out of a site of so many heads, if that is all that is changed there: then neither
+    /// [`Hook::scores`] nor [`Hook::context`] is called where attention knows a faster way.
+    fn cut(&self, _site: Site, _heads: usize) -> Option<Cut> {
         None
     }
 
@@ -90,8 +100,9 @@ impl Hook for Unseen<'_> {
         self.hook.wants(site) && self.hook.rewrites(site)
     }
 
-    fn factors(&self, site: Site, heads: usize) -> Option<Vec<f32>> {
-        self.hook.factors(site, heads)
+    fn cut(&self, site: Site, heads: usize) -> Option<Cut> {
+        let cut = self.hook.cut(site, heads)?;
+        Some(if self.aligned { cut } else { Cut { links: Vec::new(), ..cut } })
     }
 
     fn prefers_recipe(&self, _: Site, _: [usize; 3], _: usize) -> bool {

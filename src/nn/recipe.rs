@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::kernels::attention::{self, Diagonals, Heads};
+use super::kernels::attention::{self, Diagonals, Heads, Hidden};
 use super::{Frame, Profile, Profiles};
 
 /// Which keys a query may see, told without a table.
@@ -76,6 +76,8 @@ pub struct Recipe {
     pub bias: Option<Vec<f32>>,
     /// Summaries, whose keys follow the tokens'.
     pub beside: Option<BlockBias>,
+    /// Pairs that are hidden besides.
+    pub hidden: Vec<Hidden>,
     /// `[queries, heads, width]`
     pub query: Vec<f32>,
     /// `[keys and summaries, key_heads, width]`
@@ -142,13 +144,14 @@ impl Recipe {
         (0..self.queries).into_par_iter().flat_map_iter(row).collect()
     }
 
-    /// Whether a query may see a key.
-    pub fn sees(&self, query: usize, key: usize) -> bool {
-        match self.visible {
+    /// Whether a head's query may see a key.
+    pub fn sees(&self, head: usize, query: usize, key: usize) -> bool {
+        let visible = match self.visible {
             Visible::All => true,
             Visible::Causal => key <= query,
             Visible::Near { before, after } => key + before >= query && key <= query.saturating_add(after),
-        }
+        };
+        visible && !self.hidden.contains(&Hidden { head, query, key })
     }
 
     /// The position bias of a key for a query; `None` where the site has none.
@@ -200,6 +203,7 @@ impl Recipe {
             bias: self.bias.as_deref().map(|lines| Diagonals { lines }),
             visible: visible.kernel(0),
             beside: self.beside.as_ref().map(BlockBias::kernel),
+            hidden: &self.hidden,
         };
         let query = Heads { data: &self.query, position: heads * width, head: width };
         let key = Heads { data: &self.key, position: key_heads * width, head: width };

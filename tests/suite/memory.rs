@@ -144,6 +144,7 @@ fn long(budget: usize) -> Arc<Capture> {
         visible: Visible::All,
         bias: None,
         beside: None,
+        hidden: Vec::new(),
         query: noise(0.37),
         key: noise(0.91),
     };

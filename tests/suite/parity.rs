@@ -282,7 +282,7 @@ impl Hook for Stepwise {
 }
 
 #[test]
-fn heads_are_switched_off_on_the_fast_path_as_step_by_step() {
+fn heads_and_links_are_switched_off_on_the_fast_path_as_step_by_step() {
     for name in ["t5", "bart", "longt5-tglobal", "t5gemma"] {
         if !fixtures().contains(&name.to_string()) {
             continue;
@@ -293,6 +293,10 @@ fn heads_are_switched_off_on_the_fast_path_as_step_by_step() {
             Knockout::Head(Head::new(Kind::Encoder, 0, 1)),
             Knockout::Head(Head::new(Kind::Decoder, 1, 0)),
             Knockout::Site(Site::new(Kind::Cross, 0)),
+            Knockout::Link { head: Head::new(Kind::Encoder, 0, 0), query: 50, key: 48 },
+            Knockout::Link { head: Head::new(Kind::Decoder, 0, 1), query: 0, key: 0 },
+            Knockout::Link { head: Head::new(Kind::Decoder, 0, 1), query: 7, key: 3 },
+            Knockout::Link { head: Head::new(Kind::Cross, 1, 0), query: 19, key: 69 },
         ];
         let logits = |hook: &mut dyn Hook| {
             let encoded = model.encode(&source, hook, &mut on).unwrap();
@@ -308,7 +312,20 @@ fn heads_are_switched_off_on_the_fast_path_as_step_by_step() {
             assert!(far(&stepwise) < 1e-4, "{name} {what}: off by {}", far(&stepwise));
             assert!(far(&whole) > 1e-2, "{name} {what}: nothing is off");
         }
-        assert!(recorder.finish().0.sites().count() > 3);
+        let maps = recorder.finish().0;
+        let weight = |site: Site, query: usize, key: usize| {
+            let map = maps.map(site.head(usize::from(site.kind == Kind::Decoder))).unwrap();
+            (map.get(query, key).unwrap(), map.row(query).iter().sum::<f32>())
+        };
+        for (site, query, key) in [
+            (Site::new(Kind::Encoder, 0), 50, 48),
+            (Site::new(Kind::Decoder, 0), 7, 3),
+            (Site::new(Kind::Cross, 1), 19, 69),
+        ] {
+            let (weight, sum) = weight(site, query, key);
+            assert!(weight == 0.0 && sum > 0.1, "{name} {site}: {weight} in a row of {sum}");
+        }
+        assert_eq!(weight(Site::new(Kind::Decoder, 0), 0, 0), (0.0, 0.0), "{name}: a row without keys");
     }
 }
 

@@ -115,13 +115,22 @@ fn where_there_are_no_scores_it_is_said_why() {
     let encoder = Site::new(Kind::Encoder, 0);
     let why = |capture: &Capture| capture.scores(encoder.head(0)).unwrap_err().to_string();
     assert!(why(&run("marian", false, Vec::new())).contains("the maps alone"));
-    let link = Knockout::Link { head: encoder.head(0), query: 1, key: 0 };
-    assert!(why(&run("marian", true, vec![link])).contains("encoder.0"));
-    // What a head reads is left out behind the softmax: its scores are there.
-    let (off, on) = (run("marian", true, vec![Knockout::Site(encoder)]), run("marian", true, Vec::new()));
-    assert_eq!(off.scores(encoder.head(0)).unwrap(), on.scores(encoder.head(0)).unwrap());
     assert!(why(&run("longt5-tglobal", true, Vec::new())).contains("summaries"));
     assert!(run("t5", true, Vec::new()).scores(encoder.head(99)).unwrap_err().to_string().contains("heads"));
+}
+
+#[test]
+fn scores_are_there_where_something_is_switched_off() {
+    let head = Site::new(Kind::Encoder, 0).head(0);
+    let scores = |off: Vec<Knockout>| run("marian", true, off).scores(head).unwrap();
+    let whole = scores(Vec::new());
+    // What a head reads is left out behind the softmax.
+    assert_eq!(scores(vec![Knockout::Site(head.site)]), whole);
+    let cut = scores(vec![Knockout::Link { head, query: 1, key: 0 }]);
+    for (row, key) in (0..whole.rows()).flat_map(|row| (0..whole.cols()).map(move |key| (row, key))) {
+        let expected = if (row, key) == (1, 0) { f32::NEG_INFINITY } else { whole.row(row)[key] };
+        assert_eq!(cut.row(row)[key], expected, "{row} {key}");
+    }
 }
 
 #[test]

@@ -82,6 +82,17 @@ pub struct Beside<'a> {
     pub lines: &'a [f32],
 }
 
+/// A pair of one head whose score is minus infinity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hidden {
+    /// The query head.
+    pub head: usize,
+    /// The row.
+    pub query: usize,
+    /// The column: a token's.
+    pub key: usize,
+}
+
 /// One attention over one sequence (or several that share their keys).
 #[derive(Clone, Copy)]
 pub struct Attention<'a> {
@@ -105,6 +116,8 @@ pub struct Attention<'a> {
     pub visible: Visible<'a>,
     /// Keys that are no tokens and not in the maps.
     pub beside: Option<Beside<'a>>,
+    /// Few pairs that are hidden besides.
+    pub hidden: &'a [Hidden],
 }
 
 /// Sees rows of weights while they are in the cache, from several threads.
@@ -353,6 +366,35 @@ impl Attention<'_> {
             }
             _ => 0..self.keys,
         }
+    }
+
+    /// Hides pairs among one row's scores, which are those that go into the softmax from the first of the keys
+    /// `seen` on and have `largest` as their largest. Gives the largest that is left, or the least number there is.
+    ///
+    /// # Safety
+    /// The scores of the keys `seen` are there.
+    unsafe fn hide(
+        &self,
+        head: usize,
+        query: usize,
+        scores: *mut f32,
+        seen: Range<usize>,
+        largest: f32,
+    ) -> f32 {
+        let mut any = false;
+        for pair in self.hidden {
+            if (pair.head, pair.query) == (head, query) && seen.contains(&pair.key) {
+                // SAFETY: the caller's promise.
+                unsafe { *scores.add(pair.key - seen.start) = f32::NEG_INFINITY };
+                any = true;
+            }
+        }
+        if !any {
+            return largest;
+        }
+        // SAFETY: as above.
+        let scores = unsafe { std::slice::from_raw_parts(scores, seen.len()) };
+        scores.iter().copied().fold(f32::MIN, f32::max)
     }
 
     /// What is added to the scores of one row from `first_key` on.

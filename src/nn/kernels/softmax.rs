@@ -102,14 +102,14 @@ pub(super) fn factor(total: f32) -> f32 {
     if total == 0.0 { 0.0 } else { 1.0 / total }
 }
 
-/// Turns `len` scores into weights that sum to 1, in place; into zeros where every score is minus infinity.
+/// Turns `len` scores, the largest of which is known, into weights that sum to 1, in place; into zeros where every
+/// score is minus infinity.
 ///
 /// # Safety
-/// `row` and what `how` points to are valid for `len` values; the machine has the instructions of `S`.
+/// `row` is valid for `len` values; the machine has the instructions of `S`.
 #[inline(always)]
-pub(super) unsafe fn softmax<S: Simd>(row: *mut f32, len: usize, how: Row) {
+pub(super) unsafe fn weigh<S: Simd>(row: *mut f32, len: usize, largest: f32) {
     unsafe {
-        let largest = adjust::<S>(row, len, how);
         let total = exponentials::<S>(row, len, largest, row, CHUNK);
         scaled::<S>(row, CHUNK, len, factor(total), row);
     }
@@ -188,7 +188,11 @@ mod tests {
 
         #[inline(always)]
         unsafe fn run<S: Simd>(self) {
-            unsafe { softmax::<S>(self.0.as_mut_ptr(), self.0.len(), self.1) }
+            unsafe {
+                let (row, len) = (self.0.as_mut_ptr(), self.0.len());
+                let largest = adjust::<S>(row, len, self.1);
+                weigh::<S>(row, len, largest);
+            }
         }
     }
 

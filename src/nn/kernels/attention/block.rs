@@ -203,7 +203,9 @@ impl Block<'_> {
                 *scores.add(hidden) = f32::NEG_INFINITY;
             }
             let how = self.what.row(self.head, query, seen.start);
-            adjust::<S>(scores.add(seen.start), seen.len(), how)
+            let scores = scores.add(seen.start);
+            let largest = adjust::<S>(scores, seen.len(), how);
+            self.what.hide(self.head, query, scores, seen, largest)
         }
     }
 

@@ -1,7 +1,7 @@
 //! So few queries that keys and values are read where they lie.
 
 use super::super::simd::{Simd, Task};
-use super::super::softmax::softmax;
+use super::super::softmax::{adjust, weigh};
 use super::super::threads::Shared;
 use super::{Attention, Heads, Watch};
 
@@ -55,7 +55,10 @@ impl Few<'_> {
                 *weights.add(j) = dot::<S>(q, key, width);
             }
             let how = self.what.row(self.head, query, seen.start);
-            softmax::<S>(weights.add(seen.start), seen.len(), how);
+            let scores = weights.add(seen.start);
+            let largest = adjust::<S>(scores, seen.len(), how);
+            let largest = self.what.hide(self.head, query, scores, seen.clone(), largest);
+            weigh::<S>(scores, seen.len(), largest);
             if let Some(maps) = self.maps {
                 let map = maps.at((self.head * queries + query) * keys);
                 std::ptr::write_bytes(map, 0, seen.start);

@@ -98,6 +98,7 @@ fn all_shapes_and_masks_match_double_precision() {
                 bias,
                 visible,
                 beside: None,
+                hidden: &[],
             };
             let query = Heads { data: &q, position: heads * width, head: width };
             let key = Heads { data: &k, position: kv_heads * width, head: width };
@@ -129,6 +130,7 @@ fn heads_may_lie_side_by_side_or_one_after_another() {
         bias: None,
         visible: Visible::All,
         beside: None,
+        hidden: &[],
     };
     let side = |data: &[f32], positions: usize| -> Vec<f32> {
         let index = (0..heads * positions * width).map(|i| {
@@ -166,6 +168,7 @@ fn summaries_beside_the_tokens_are_keys_with_a_bias_by_blocks() {
             bias: Some(Diagonals { lines: &lines }),
             visible: Visible::Near { past: 0, before, after },
             beside: Some(Beside { count, block, lines: &blocks }),
+            hidden: &[],
         };
         let added = |i: usize, j: usize| match j.checked_sub(queries) {
             Some(summary) => blocks[count - 1 + summary - (i / block).min(count - 1)],
