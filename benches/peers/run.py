@@ -8,7 +8,7 @@ Every round runs each engine once, one after another, so that a busy or throttle
 what counts are the ratios of the medians. `attn-tui`, `HF + maps` and their `maps alone` keep every attention map,
 the others none. All score the whole vocabulary for every row of the target, but those of `maps alone`, which do not
 (what `capture` does unless it is asked for `--logits`), and candle_transformers, which does so for the last row.
-Every attn-tui figure comes from a process of its own (`--timings --repeat 3`); the peers stay loaded.
+Every attn-tui figure comes from a process of its own (`--timings --repeat 5`); the peers stay loaded.
 """
 
 import argparse
@@ -122,7 +122,7 @@ class Ours:
         return self.report
 
     def forward(self, ids):
-        return self.capture(ids, 3)["capture_ms"]
+        return self.capture(ids, 5)["capture_ms"]
 
     def decode(self, source):
         return self.capture((source, None), 1)["generate_ms"]
@@ -378,8 +378,8 @@ def main():
                     memory.append(peak)
                     return elapsed
 
-                medians = interleaved(f"{name} start", 2, [("attn-tui", lambda: ours.first_map(ids)), ("Python", python)])
-                report = ours.capture(ids, 1)
+                medians = interleaved(f"{name} start", 3, [("attn-tui", lambda: ours.first_map(ids)), ("Python", python)])
+                report = bare[0].capture(ids, 1)
                 print(line(f"{name} start to first map {source}/{target}", medians)
                       + f"; peak memory attn-tui capture {report['peak_rss_mib']:.0f} MiB, Python {max(memory):.0f} MiB",
                       flush=True)

@@ -205,6 +205,11 @@ impl Session {
         Ok((capture, timings))
     }
 
+    /// Makes ready for more runs, as long as `go_on` says so: no file of the model is needed from then on.
+    pub fn settle(&self, go_on: impl Fn() -> bool + Send) {
+        threads::run(self.threads, || self.model.settle(go_on));
+    }
+
     /// What becomes of a run of this model, made with the same options, when `run.off` is switched off: what
     /// the model then says of the same target, token by token, and what it generates instead where the target
     /// was generated.

@@ -89,6 +89,7 @@ impl Jobs {
                 let capture = Arc::new(self.open_session()?.run(&options, job)?);
                 self.last = Some(Arc::clone(&capture));
                 (job.emit)(Event::Captured(capture));
+                self.open_session()?.settle(|| !job.cancelled());
             }
             Request::Without(options) => {
                 let session = self.open_session()?;

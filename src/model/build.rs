@@ -25,12 +25,7 @@ impl Builder<'_> {
         self.weights.get(&with_prefixes(names), shape, self.device)
     }
 
-    /// A table that is looked up in, or that has a row for each word of a vocabulary.
-    pub fn table(&self, names: &[&str], shape: [usize; 2]) -> Result<Weight> {
-        self.weights.table(&with_prefixes(names), shape, self.device)
-    }
-
-    /// A matrix that is multiplied with.
+    /// A matrix that is multiplied with or looked up in.
     pub fn matrix(&self, names: &[&str], shape: [usize; 2]) -> Result<Weight> {
         self.weights.matrix(&with_prefixes(names), shape, self.device)
     }

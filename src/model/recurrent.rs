@@ -63,7 +63,7 @@ const SITE: Site = Site { kind: Kind::Cross, layer: 0 };
 impl Recurrent {
     pub fn new(build: &Builder, spec: &RecurrentSpec) -> Result<Self> {
         let both = 2 * spec.encoder;
-        let table = build.table(&["model.shared.weight", "table"], [spec.vocabulary, spec.width])?;
+        let table = build.matrix(&["model.shared.weight", "table"], [spec.vocabulary, spec.width])?;
         let gru = |name: &str, end: &str, input: usize, width: usize| {
             let linear = |part: &str, input: usize| {
                 let weight = build.matrix(&[&format!("{name}.weight_{part}_l0{end}")], [3 * width, input])?;

@@ -13,7 +13,7 @@ use super::stack::{Source, Stack};
 use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
-use crate::nn::{Activation, Cache, Hook, Linear, Norm, Screen, read};
+use crate::nn::{Activation, Cache, Hook, Linear, Norm, Screen, Stored, read};
 use crate::progress::Watch;
 use crate::site::Kind;
 
@@ -54,6 +54,8 @@ pub struct Model {
     spec: Spec,
     network: Box<dyn Network>,
     parameters: usize,
+    /// The weights that may lie in their file still.
+    stored: Vec<Arc<Stored>>,
 }
 
 impl Model {
@@ -78,7 +80,7 @@ impl Model {
                 if unknown.len() > 5 { ", ..." } else { "" }
             )));
         }
-        Ok(Self { spec, network, parameters: weights.parameters() })
+        Ok(Self { spec, network, parameters: weights.parameters(), stored: weights.stored() })
     }
 
     /// What keeps the model of `spec` from being made of these weights, by names and shapes alone: what is
@@ -165,11 +167,17 @@ impl Model {
         Ok(scores)
     }
 
+    /// Packs the weights that lie in their file still, as long as `go_on` says so: the next pass is faster, and once
+    /// all are packed it does not matter what becomes of the file.
+    pub fn settle(&self, go_on: impl Fn() -> bool) {
+        self.stored.iter().take_while(|_| go_on()).for_each(|stored| stored.settle());
+    }
+
     /// The same model with a decoder of 8-bit weights, for generating faster; `None` where it has none. What
     /// both have in common is shared.
     pub fn quantised(&self) -> Option<Self> {
         let network = self.network.quantised()?;
-        Some(Self { spec: self.spec.clone(), network, parameters: self.parameters })
+        Some(Self { spec: self.spec.clone(), network, parameters: self.parameters, stored: Vec::new() })
     }
 }
 
@@ -190,7 +198,7 @@ impl Transformer {
         let encoder = Stack::new(build, &spec.encoder, Kind::Encoder)?;
         let decoder = Stack::new(build, &spec.decoder, Kind::Decoder)?;
         let (vocabulary, width) = (spec.decoder.vocabulary, spec.decoder.d_model);
-        let weight = build.table(spec.head.weight, [vocabulary, width])?;
+        let weight = build.matrix(spec.head.weight, [vocabulary, width])?;
         let bias = match spec.head.bias {
             HeadBias::Row(name) => {
                 build.maybe(&[name], &[1, vocabulary])?.map(|row| row.squeeze(0)).transpose()?

@@ -82,7 +82,7 @@ pub(super) struct Source<'a> {
 impl Stack {
     pub fn new(build: &Builder, spec: &StackSpec, kind: Kind) -> Result<Self> {
         let names = &spec.names;
-        let table = build.table(names.embedding, [spec.vocabulary, spec.embedding_width])?;
+        let table = build.matrix(names.embedding, [spec.vocabulary, spec.embedding_width])?;
         let segment = match spec.segments {
             0 => None,
             count => {

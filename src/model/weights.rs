@@ -236,39 +236,12 @@ impl Weights {
         Ok(Some(tensor))
     }
 
-    /// [`Weights::get`] for a matrix that is multiplied with: what the kernels of `device` want, made straight from
-    /// the file.
+    /// [`Weights::get`] for a matrix that is multiplied with or looked up in: what the kernels of `device` want,
+    /// which is the file's own values where they can be read there.
     ///
     /// # Errors
     /// As [`Weights::get`].
     pub fn matrix(&self, names: &[String], shape: [usize; 2], device: &Device) -> Result<Weight> {
-        self.made(names, shape, device, |values, [outputs, inputs]| {
-            let packed = Packed::new(&values, outputs, inputs);
-            // What is packed is not looked at in the file again: it would be in memory twice.
-            values.release();
-            Weight::Packed(Arc::new(packed))
-        })
-    }
-
-    /// [`Weights::matrix`] for a table whose rows are looked up, and which may be multiplied with later: where that
-    /// can be it stays in the file until then.
-    ///
-    /// # Errors
-    /// As [`Weights::get`].
-    pub fn table(&self, names: &[String], shape: [usize; 2], device: &Device) -> Result<Weight> {
-        self.made(names, shape, device, |values, [outputs, inputs]| {
-            Weight::Stored(Arc::new(Stored::new(values, outputs, inputs)))
-        })
-    }
-
-    /// A matrix in the form that `make` gives values that can be read in the file. Others are packed.
-    fn made(
-        &self,
-        names: &[String],
-        shape: [usize; 2],
-        device: &Device,
-        make: impl FnOnce(Floats, [usize; 2]) -> Weight,
-    ) -> Result<Weight> {
         if self.shapes_only {
             return Ok(Weight::Tensor(self.get(names, &shape, device)?));
         }
@@ -279,10 +252,12 @@ impl Weights {
         if let Some(weight) = self.state().packed.get(&entry.place) {
             return Ok(weight.clone());
         }
+        let [outputs, inputs] = shape;
         let weight = match self.floats(entry) {
-            Some(values) => make(values, shape),
+            Some(values) => Weight::Stored(Arc::new(Stored::new(values, outputs, inputs))),
             None => {
-                let packed = Packed::new(&self.read(name, entry)?, shape[0], shape[1]);
+                let packed = Packed::new(&self.read(name, entry)?, outputs, inputs);
+                // What is packed is not looked at in the file again: it would be in memory twice.
                 if let Some(file) = self.files.get(entry.place.file) {
                     file.release(entry.place.range.clone());
                 }
@@ -291,6 +266,16 @@ impl Weights {
         };
         self.state().packed.insert(entry.place.clone(), weight.clone());
         Ok(weight)
+    }
+
+    /// The matrices that were given as they lie in the file.
+    pub fn stored(&self) -> Vec<Arc<Stored>> {
+        let state = self.state();
+        let stored = |weight: &Weight| match weight {
+            Weight::Stored(stored) => Some(Arc::clone(stored)),
+            _ => None,
+        };
+        state.packed.values().filter_map(stored).collect()
     }
 
     /// Never held while values are read: reading is spread over threads that may come back here.

@@ -1,5 +1,6 @@
 //! A weight matrix in the form that its device multiplies fastest.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use candle_core::{Device, Tensor};
@@ -17,7 +18,7 @@ use crate::files::Floats;
 pub enum Weight {
     /// Float32 on the CPU.
     Packed(Arc<Packed>),
-    /// Float32 in a file: a table of which some rows are looked up, and which may never be multiplied with.
+    /// Float32 in a file, packed where that pays.
     Stored(Arc<Stored>),
     /// The same in 8 bits.
     Quantised(Arc<Quantised>),
@@ -25,12 +26,14 @@ pub enum Weight {
     Tensor(Tensor),
 }
 
-/// A weight `[out, in]` that lies in a mapped file until somebody multiplies with it.
+/// A weight `[out, in]` in a mapped file. The first product with several rows reads it there: most commands run one
+/// pass, and a packed copy would take longer to write than it saves. From the second one on it is packed.
 #[derive(Debug)]
 pub struct Stored {
     floats: Floats,
     outputs: usize,
     inputs: usize,
+    used: AtomicBool,
     packed: OnceLock<Arc<Packed>>,
 }
 
@@ -41,7 +44,20 @@ impl Stored {
     /// When these are not `outputs * inputs` values.
     pub fn new(floats: Floats, outputs: usize, inputs: usize) -> Self {
         assert_eq!(floats.len(), outputs * inputs);
-        Self { floats, outputs, inputs, packed: OnceLock::new() }
+        Self { floats, outputs, inputs, used: AtomicBool::new(false), packed: OnceLock::new() }
+    }
+
+    /// Packs it, if it is not yet. From then on the file is not needed.
+    pub fn settle(&self) {
+        self.packed();
+    }
+
+    fn multiply(&self, x: &[f32], bias: Option<&[f32]>, activation: Option<Function>) -> Vec<f32> {
+        let again = x.len() <= self.inputs || self.used.swap(true, Ordering::Relaxed);
+        match self.packed.get() {
+            None if !again => gemm::multiply_plain(x, &self.floats, self.outputs, bias, activation),
+            _ => gemm::multiply(x, self.packed(), bias, activation),
+        }
     }
 
     fn packed(&self) -> &Arc<Packed> {
@@ -129,9 +145,7 @@ impl Weight {
         };
         match self {
             Self::Packed(weight) => on_slices(shape, &|x, bias, f| gemm::multiply(x, weight, bias, f)),
-            Self::Stored(stored) => {
-                on_slices(shape, &|x, bias, f| gemm::multiply(x, stored.packed(), bias, f))
-            }
+            Self::Stored(stored) => on_slices(shape, &|x, bias, f| stored.multiply(x, bias, f)),
             Self::Quantised(weight) => on_slices(shape, &|x, bias, f| int8::multiply(x, weight, bias, f)),
             Self::Tensor(weight) => {
                 let y = x.reshape((rows, inputs))?.matmul(&weight.t()?)?;

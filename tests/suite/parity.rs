@@ -330,6 +330,26 @@ fn heads_and_links_are_switched_off_on_the_fast_path_as_step_by_step() {
 }
 
 #[test]
+fn a_second_pass_gives_the_same_and_a_settled_model_needs_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, file) in files("t5").files {
+        let ModelFile::Path(path) = file else { panic!("{name} is not on disk") };
+        std::fs::copy(path, folder.path().join(name)).unwrap();
+    }
+    let names = files("t5").files.into_keys();
+    let here = names.map(|name| (name.clone(), ModelFile::Path(folder.path().join(name)))).collect();
+    let files = ModelFiles { name: "t5".into(), commit: None, files: here };
+    let model = Model::load(&files, &Device::Cpu, &Unwatched).unwrap();
+    let reference = Reference::read(&root().join("t5/9x7.safetensors"));
+    let first = outputs(&model, &reference).unwrap();
+    assert!(first == outputs(&model, &reference).unwrap(), "packed weights give other numbers");
+    model.settle(|| true);
+    let weights = std::fs::File::options().write(true).open(folder.path().join("model.safetensors")).unwrap();
+    weights.set_len(0).unwrap();
+    assert!(first == outputs(&model, &reference).unwrap(), "the file was needed");
+}
+
+#[test]
 fn every_instruction_set_and_number_of_threads_gives_the_numbers() {
     if std::env::var(ONLY).is_ok() {
         return;

@@ -24,6 +24,9 @@ const TILE: usize = 12;
 /// Panels that one task takes at a time, at most: they stay in the second cache for the next rows.
 const GROUP: usize = 8;
 
+/// Values that a thread packs before it multiplies with them: they stay in the second cache.
+const FRESH: usize = 1 << 17;
+
 /// Values of the left-hand side that are packed at a time.
 const SPAN: usize = 1 << 21;
 
@@ -51,17 +54,8 @@ impl Packed {
         let panels = outputs.div_ceil(PANEL);
         let write = |to: Shared| {
             threads::each(panels, weight.len(), |panel| {
-                let first = panel * PANEL;
-                let rows = PANEL.min(outputs - first);
-                // SAFETY: each panel is written by one task; `weight` has the rows.
-                unsafe {
-                    let to = to.at(first * inputs);
-                    if rows < PANEL {
-                        std::ptr::write_bytes(to, 0, inputs * PANEL);
-                    }
-                    let from = weight.as_ptr().add(first * inputs);
-                    dispatch(Transpose { from, stride: inputs, rows, len: inputs, to });
-                }
+                // SAFETY: each panel is written by one task.
+                unsafe { pack_panel(weight, inputs, panel, to.at(panel * inputs * PANEL)) }
             })
         };
         // SAFETY: the tasks write all panels.
@@ -129,12 +123,52 @@ impl Task for Transpose {
     }
 }
 
+/// A weight `[out, in]` as a product finds it.
+#[derive(Clone, Copy)]
+enum Panels<'a> {
+    Packed(&'a Packed),
+    /// Row-major.
+    Plain(&'a [f32]),
+}
+
+/// What a product is made with besides its rows.
+#[derive(Clone, Copy)]
+struct With<'a> {
+    panels: Panels<'a>,
+    outputs: usize,
+    inputs: usize,
+    bias: Option<&'a [f32]>,
+    activation: Option<Function>,
+}
+
 /// `activation(x Wᵀ + bias)` for `x` `[rows, in]`, row-major; gives `[rows, out]`.
 ///
 /// # Panics
 /// When the lengths do not fit.
 pub fn multiply(x: &[f32], weight: &Packed, bias: Option<&[f32]>, activation: Option<Function>) -> Vec<f32> {
-    let (inputs, outputs) = (weight.inputs, weight.outputs);
+    let Packed { outputs, inputs, .. } = *weight;
+    product(x, With { panels: Panels::Packed(weight), outputs, inputs, bias, activation })
+}
+
+/// [`multiply`] with a weight `[outputs, in]` that is row-major: it is packed panel by panel, and no packed copy of
+/// it stays.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn multiply_plain(
+    x: &[f32],
+    weight: &[f32],
+    outputs: usize,
+    bias: Option<&[f32]>,
+    activation: Option<Function>,
+) -> Vec<f32> {
+    let inputs = weight.len() / outputs.max(1);
+    assert_eq!(weight.len(), outputs * inputs);
+    product(x, With { panels: Panels::Plain(weight), outputs, inputs, bias, activation })
+}
+
+fn product(x: &[f32], with: With) -> Vec<f32> {
+    let With { outputs, inputs, bias, .. } = with;
     assert!(inputs > 0 && x.len().is_multiple_of(inputs), "rows of {inputs} do not make {}", x.len());
     assert!(bias.is_none_or(|bias| bias.len() == outputs));
     let rows = x.len() / inputs;
@@ -143,35 +177,24 @@ pub fn multiply(x: &[f32], weight: &Packed, bias: Option<&[f32]>, activation: Op
         for first in (0..rows).step_by(span) {
             let part = &x[first * inputs..rows.min(first + span) * inputs];
             // SAFETY: the spans share no rows.
-            unsafe { multiply_span(part, weight, bias, activation, Shared(out.at(first * outputs))) };
+            unsafe { product_of_span(part, with, Shared(out.at(first * outputs))) };
         }
     };
     // SAFETY: the spans are all rows.
     unsafe { threads::filled(rows * outputs, fill) }
 }
 
-/// [`multiply`] for so many rows that a packed copy of them is no burden.
+/// [`product`] for so many rows that a packed copy of them is no burden.
 ///
 /// # Safety
 /// There is room for the product behind `out`.
-unsafe fn multiply_span(
-    x: &[f32],
-    weight: &Packed,
-    bias: Option<&[f32]>,
-    activation: Option<Function>,
-    out: Shared,
-) {
-    let (inputs, outputs) = (weight.inputs, weight.outputs);
+unsafe fn product_of_span(x: &[f32], with: With, out: Shared) {
+    let With { panels: source, outputs, inputs, bias, activation } = with;
     let (rows, panels) = (x.len() / inputs, outputs.div_ceil(PANEL));
     // A thread keeps to rows of its own: those that it packs, and wrote in the product before, are in its cache.
     let parts = threads::count().min(rows / OWN_ROWS).max(1).next_multiple_of(rows.div_ceil(ROWS));
     let block_rows = rows.div_ceil(parts).next_multiple_of(TILE);
     let blocks = rows.div_ceil(block_rows);
-    // Many tasks a thread, so that none waits long for the others at the end; but where the sum is made in several
-    // parts, each part of the rows is read again for every task.
-    let least = inputs.div_ceil(tile::DEPTH).min(GROUP);
-    let group = (panels * blocks).div_ceil(16 * threads::count()).clamp(least, GROUP);
-    let groups = panels.div_ceil(group);
     let in_block = |first: usize| block_rows.min(rows - first);
     let start = |first: usize| first * tile::packed_width(inputs);
 
@@ -189,8 +212,8 @@ unsafe fn multiply_span(
                 });
             }
         });
-        threads::each(blocks * groups, x.len().saturating_mul(outputs), |task| {
-            let (first, column) = (task / groups * block_rows, task % groups * group * PANEL);
+        // Rows from `first` on times `group` panels, which give the columns from `column` on.
+        let multiply = |first: usize, column: usize, group: usize, panels: *const f32| {
             // SAFETY: every task writes its own rows and columns; all pointers stay within their slices.
             unsafe {
                 dispatch(Product {
@@ -198,7 +221,7 @@ unsafe fn multiply_span(
                     depth: inputs,
                     columns: (group * PANEL).min(outputs - column),
                     left: left.at(start(first)),
-                    panels: weight.panel(column / PANEL),
+                    panels,
                     panel_stride: inputs * PANEL,
                     bias: bias.map_or(std::ptr::null(), |bias| bias[column..].as_ptr()),
                     activation,
@@ -207,8 +230,56 @@ unsafe fn multiply_span(
                     out_stride: outputs,
                 });
             }
-        });
+        };
+        let work = x.len().saturating_mul(outputs);
+        match source {
+            Panels::Packed(weight) => {
+                // Many tasks a thread, so that none waits long for the others at the end; but where the sum is made
+                // in several parts, each part of the rows is read again for every task.
+                let least = inputs.div_ceil(tile::DEPTH).min(GROUP);
+                let group = (panels * blocks).div_ceil(16 * threads::count()).clamp(least, GROUP);
+                let groups = panels.div_ceil(group);
+                threads::each(blocks * groups, work, |task| {
+                    let panel = task % groups * group;
+                    multiply(task / groups * block_rows, panel * PANEL, group, weight.panel(panel));
+                });
+            }
+            Panels::Plain(weight) => {
+                // What is packed serves all rows.
+                let group = panels.div_ceil(16 * threads::count()).clamp(1, (FRESH / inputs / PANEL).max(1));
+                threads::each(panels.div_ceil(group), work, |task| {
+                    let (first, end) = (task * group, panels.min((task + 1) * group));
+                    tile::with_panels((end - first) * inputs * PANEL, |fresh| {
+                        for panel in first..end {
+                            // SAFETY: there is room for these panels, which are no other task's.
+                            unsafe {
+                                pack_panel(weight, inputs, panel, fresh.at((panel - first) * inputs * PANEL))
+                            };
+                        }
+                        for block in 0..blocks {
+                            multiply(block * block_rows, first * PANEL, end - first, fresh.0);
+                        }
+                    });
+                });
+            }
+        }
     });
+}
+
+/// Panel `panel` of a row-major weight.
+///
+/// # Safety
+/// There is room for `inputs * PANEL` values behind `to`, and the weight has rows for the panel.
+unsafe fn pack_panel(weight: &[f32], inputs: usize, panel: usize, to: *mut f32) {
+    let rows = &weight[panel * PANEL * inputs..];
+    let count = PANEL.min(rows.len() / inputs);
+    // SAFETY: the caller's promise.
+    unsafe {
+        if count < PANEL {
+            std::ptr::write_bytes(to, 0, inputs * PANEL);
+        }
+        dispatch(Transpose { from: rows.as_ptr(), stride: inputs, rows: count, len: inputs, to });
+    }
 }
 
 #[cfg(test)]
@@ -252,6 +323,7 @@ mod tests {
                 let expected = reference(&x, &weight, inputs, bias);
                 let what = format!("{rows}x{inputs}x{outputs}");
                 near(&multiply(&x, &packed, bias, None), &expected, &what);
+                near(&multiply_plain(&x, &weight, outputs, bias, None), &expected, &what);
                 let single = threads::run(1, || multiply(&x, &packed, bias, Some(Function::Relu)));
                 let rectified: Vec<f64> = expected.iter().map(|v| v.max(0.0)).collect();
                 near(&single, &rectified, &what);

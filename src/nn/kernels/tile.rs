@@ -3,6 +3,9 @@
 //! A tile of a few rows by one panel stays in registers while it runs along the summed dimension. The rows are
 //! copied first, line by line and tile by tile, so that the loop reads them front to back, too.
 
+use std::cell::RefCell;
+use std::thread::LocalKey;
+
 use super::activation::{self, Function};
 use super::gemm::PANEL;
 use super::simd::{Simd, Task};
@@ -18,7 +21,8 @@ pub(super) const DEPTH: usize = 512;
 const AHEAD: usize = 16;
 
 thread_local! {
-    static SCRATCH: std::cell::RefCell<Vec<f32>> = const { std::cell::RefCell::new(Vec::new()) };
+    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    static PANELS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Values that one packed row of `depth` takes.
@@ -32,13 +36,24 @@ const KEPT: usize = 1 << 22;
 /// Lends memory for `len` values that hold anything. Unless there is much of it, it stays with the thread: fresh
 /// memory has to be cleared first.
 pub(super) fn with_scratch<T>(len: usize, work: impl FnOnce(Shared) -> T) -> T {
-    let mut scratch = SCRATCH.take();
-    if scratch.len() < len {
-        scratch = vec![0.0; len];
+    lend(&SCRATCH, len, work)
+}
+
+/// [`with_scratch`] for panels, while something else is in that.
+pub(super) fn with_panels<T>(len: usize, work: impl FnOnce(Shared) -> T) -> T {
+    lend(&PANELS, len, work)
+}
+
+fn lend<T>(kept: &'static LocalKey<RefCell<Vec<f32>>>, len: usize, work: impl FnOnce(Shared) -> T) -> T {
+    let mut scratch = kept.take();
+    if scratch.len() < len + CHUNK {
+        scratch = vec![0.0; len + CHUNK];
     }
-    let done = work(Shared(scratch.as_mut_ptr()));
+    // Vectors that begin at a line of the cache are read in one go.
+    let start = scratch.as_ptr().align_offset(4 * CHUNK).min(CHUNK);
+    let done = work(Shared(scratch[start..].as_mut_ptr()));
     if scratch.len() <= KEPT {
-        SCRATCH.set(scratch);
+        kept.set(scratch);
     }
     done
 }
