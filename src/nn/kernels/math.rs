@@ -23,6 +23,24 @@ pub(super) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     }
 }
 
+/// `2^x` for `x` up to 126, to about one part in 2^22; 0 below -126.
+#[inline(always)]
+pub(super) unsafe fn exp2<S: Simd>(x: S::V) -> S::V {
+    unsafe {
+        let lowest = S::splat(-126.0);
+        // The order of arguments keeps a value that is not a number.
+        let clamped = S::max(lowest, x);
+        let n = S::round(clamped);
+        let r = S::sub(clamped, n);
+        // The polynomial of degree 5 nearest to 2^r on |r| <= 1/2, relative to it, that is 1 at 0.
+        let mut p = S::splat(1.326_472_7e-3);
+        for c in [9.671_513e-3, 5.550_733_6e-2, 2.402_224_2e-1, 6.931_47e-1, 1.0] {
+            p = S::fma(p, r, S::splat(c));
+        }
+        S::zero_below(S::scale(p, n), x, lowest)
+    }
+}
+
 /// `ln x` for `x` up to 1; that of the smallest normal number below it.
 #[inline(always)]
 pub(super) unsafe fn ln<S: Simd>(x: S::V) -> S::V {

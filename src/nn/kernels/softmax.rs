@@ -1,8 +1,11 @@
 //! Softmax of one row of scores.
 
-use super::math::exp;
+use super::math::{exp, exp2};
 use super::simd::{Simd, Task, dispatch};
 use super::tile::CHUNK;
+
+/// Scores of this size say nothing but that they are masked.
+const HUGE: f32 = 1e30;
 
 /// What is done to a score before the softmax: `cap(score * scale) + bias + mask`.
 #[derive(Clone, Copy)]
@@ -57,17 +60,24 @@ pub(super) unsafe fn exponentials<S: Simd>(
 ) -> f32 {
     unsafe {
         let whole = len - len % S::LANES;
-        let largest = S::splat(largest);
+        // `log2 e` times the difference, rounded once. Where all is masked by huge numbers that would leave the
+        // range, so the difference comes first.
+        let factor = S::splat(std::f32::consts::LOG2_E);
+        let (shift, first) = match largest > -HUGE {
+            true => (S::splat(-largest * std::f32::consts::LOG2_E), S::splat(0.0)),
+            false => (S::splat(0.0), S::splat(largest)),
+        };
         let mut total = S::splat(0.0);
         let mut at = 0;
         while at < whole {
-            let e = exp::<S>(S::sub(S::load(scores.add(at)), largest));
+            let e = exp2::<S>(S::fma(S::sub(S::load(scores.add(at)), first), factor, shift));
             S::store(lines.add(at / CHUNK * step + at % CHUNK), e);
             total = S::add(total, e);
             at += S::LANES;
         }
         if at < len {
-            let e = exp::<S>(S::sub(S::load_part(scores.add(at), len - at, f32::NEG_INFINITY), largest));
+            let last = S::load_part(scores.add(at), len - at, f32::NEG_INFINITY);
+            let e = exp2::<S>(S::fma(S::sub(last, first), factor, shift));
             S::store_part(lines.add(at / CHUNK * step + at % CHUNK), e, len - at);
             total = S::add(total, e);
         }
