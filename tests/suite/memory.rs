@@ -95,6 +95,11 @@ fn profiles_of_the_pass_are_those_of_the_maps() {
                     for column in HeadMetrics::COLUMNS.iter().filter(|column| column.name != "gini") {
                         let (a, b) = (ours.get(column.name), theirs.get(column.name));
                         let near = match (a, b) {
+                            // The text repeats itself: keys that got the same differ by rounding alone.
+                            (Some(a), Some(b)) if column.name == "sink_key" => {
+                                let got = |key: f32| profile.received[key as usize];
+                                (got(a) - got(b)).abs() <= 1e-6 * got(b)
+                            }
                             (Some(a), Some(b)) => (a - b).abs() <= 1e-5 * b.abs().max(1.0),
                             _ => a == b,
                         };
