@@ -32,9 +32,9 @@ pub(super) unsafe fn exp2<S: Simd>(x: S::V) -> S::V {
         let clamped = S::max(lowest, x);
         let n = S::round(clamped);
         let r = S::sub(clamped, n);
-        // The polynomial of degree 5 nearest to 2^r on |r| <= 1/2, relative to it, that is 1 at 0.
-        let mut p = S::splat(1.326_472_7e-3);
-        for c in [9.671_513e-3, 5.550_733_6e-2, 2.402_224_2e-1, 6.931_47e-1, 1.0] {
+        // The polynomial of degree 5 nearest to 2^r on |r| <= 1/2, relative to it, with the same value and slope at 0.
+        let mut p = S::splat(1.330_060_7e-3);
+        for c in [9.669_691e-3, 5.550_558_5e-2, 2.402_228_3e-1, std::f32::consts::LN_2, 1.0] {
             p = S::fma(p, r, S::splat(c));
         }
         S::zero_below(S::scale(p, n), x, lowest)
