@@ -329,7 +329,7 @@ impl Stack {
                 site: Site::new(Kind::Cross, look.site.layer),
                 mask: &Mask::Full,
                 bias: None,
-                past: 0,
+                past: look.past,
                 table: None,
                 beside: prompt.map(beside_prompt).transpose()?,
             };

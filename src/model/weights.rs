@@ -34,7 +34,7 @@ struct State {
     problems: Vec<String>,
     /// Tied weights are one tensor: by what they are in which file, not by name.
     made: HashMap<(Place, DeviceLocation), Tensor>,
-    packed: HashMap<Place, Weight>,
+    matrices: HashMap<Place, Weight>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -249,7 +249,7 @@ impl Weights {
             return Ok(Weight::from(self.get(names, &shape, device)?));
         }
         let (name, entry) = self.find(names, &shape)?.ok_or_else(|| missing(names))?;
-        if let Some(weight) = self.state().packed.get(&entry.place) {
+        if let Some(weight) = self.state().matrices.get(&entry.place) {
             return Ok(weight.clone());
         }
         let [outputs, inputs] = shape;
@@ -264,7 +264,7 @@ impl Weights {
                 Weight::Packed(Arc::new(packed))
             }
         };
-        self.state().packed.insert(entry.place.clone(), weight.clone());
+        self.state().matrices.insert(entry.place.clone(), weight.clone());
         Ok(weight)
     }
 
@@ -275,7 +275,7 @@ impl Weights {
             Weight::Stored(stored) => Some(Arc::clone(stored)),
             _ => None,
         };
-        state.packed.values().filter_map(stored).collect()
+        state.matrices.values().filter_map(stored).collect()
     }
 
     /// Never held while values are read: reading is spread over threads that may come back here.

@@ -54,13 +54,13 @@ pub trait Hook {
     }
 
     /// Who is to see the rows of the weights `[heads, queries, keys]` as they are made. Asked only where nothing is
-    /// rewritten.
+    /// rewritten, or what is stands in [`Hook::cut`].
     fn watch(&mut self, _site: Site, _shape: [usize; 3]) -> Option<Arc<Profiles>> {
         None
     }
 
     /// Whether [`Hook::recipe`] is called instead of [`Hook::maps`], for maps `[heads, queries, keys]` and a
-    /// recipe of so many bytes. Asked only where nothing is rewritten.
+    /// recipe of so many bytes. Asked where [`Hook::watch`] is.
     fn prefers_recipe(&self, _site: Site, _shape: [usize; 3], _bytes: usize) -> bool {
         false
     }

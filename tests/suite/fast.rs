@@ -38,6 +38,7 @@ fn assert_same(a: &Capture, b: &Capture, what: &str) {
     for ((site, x), (_, y)) in a.maps.sites().zip(b.maps.sites()) {
         assert_eq!(x.data(), y.data(), "{what}: {site}");
     }
+    assert!(!a.predictions.is_empty(), "{what}");
     assert_eq!(a.predictions, b.predictions, "{what}");
 }
 
@@ -47,6 +48,7 @@ fn maps_of_a_given_target_are_the_same_to_the_last_bit() {
     let run = RunOptions {
         source: SENTENCES[0].into(),
         target: Some("La femme est fatiguée.".into()),
+        predictions: true,
         ..RunOptions::default()
     };
     let plain = session.run(&run, &Unwatched).unwrap();
@@ -61,7 +63,12 @@ fn texts_are_nearly_always_the_same_and_then_so_are_their_maps() {
     for beams in [1, 4] {
         let mut same = 0;
         for source in SENTENCES {
-            let run = RunOptions { source: source.into(), beams: Some(beams), ..RunOptions::default() };
+            let run = RunOptions {
+                source: source.into(),
+                beams: Some(beams),
+                predictions: true,
+                ..RunOptions::default()
+            };
             let plain = session.run(&run, &Unwatched).unwrap();
             let fast = session.run(&RunOptions { fast_generate: true, ..run }, &Unwatched).unwrap();
             if plain.target.ids() == fast.target.ids() {

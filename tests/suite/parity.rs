@@ -11,7 +11,7 @@ use std::sync::Arc;
 use attn_tui::capture::{MapStore, Recorder, Silencer, SiteMaps};
 use attn_tui::files::{ModelFile, ModelFiles};
 use attn_tui::generate::{Settings, generate};
-use attn_tui::model::{Config, Model};
+use attn_tui::model::{Config, Model, read};
 use attn_tui::nn::kernels::simd::Level;
 use attn_tui::nn::{Hook, NoHook, Recipe};
 use attn_tui::progress::Unwatched;
@@ -326,6 +326,36 @@ fn heads_and_links_are_switched_off_on_the_fast_path_as_step_by_step() {
             assert!(weight == 0.0 && sum > 0.1, "{name} {site}: {weight} in a row of {sum}");
         }
         assert_eq!(weight(Site::new(Kind::Decoder, 0), 0, 0), (0.0, 0.0), "{name}: a row without keys");
+    }
+}
+
+#[test]
+fn links_are_switched_off_token_by_token_as_all_at_once() {
+    for name in ["t5", "bart", "t5gemma"] {
+        if !fixtures().contains(&name.to_string()) {
+            continue;
+        }
+        let model = load(name).unwrap();
+        let (source, target): (Vec<u32>, Vec<u32>) =
+            ((0..12).map(|i| 5 + i).collect(), (0..8).map(|i| 6 + i).collect());
+        let link = |kind, query, key| Knockout::Link { head: Head::new(kind, 0, 0), query, key };
+        let off = vec![link(Kind::Cross, 5, 3), link(Kind::Cross, 0, 1), link(Kind::Decoder, 4, 2)];
+        let mut hook = Silencer::new(off);
+        let encoded = model.encode(&source, &mut hook, &mut on).unwrap();
+        let logits = |states| read(&model.logits(&states).unwrap(), <[f32]>::to_vec).unwrap();
+        let whole = logits(model.decode(&target, 1, &encoded, None, &mut hook, &mut on).unwrap());
+        let untouched = logits(model.decode(&target, 1, &encoded, None, &mut NoHook, &mut on).unwrap());
+        let mut cache = model.cache();
+        for (row, (expected, before)) in
+            whole.chunks(whole.len() / 8).zip(untouched.chunks(whole.len() / 8)).enumerate()
+        {
+            let step = [target[row]];
+            let states = model.decode(&step, 1, &encoded, Some(&mut cache), &mut hook, &mut on).unwrap();
+            let far = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let off = far(&logits(states), expected);
+            assert!(off < 1e-4, "{name} row {row}: off by {off}");
+            assert!(row != 5 || far(expected, before) > 1e-4, "{name}: the link makes no difference");
+        }
     }
 }
 
