@@ -98,6 +98,7 @@ pub struct Recorder {
     values: bool,
     scores: bool,
     flows: Flows,
+    end: Option<Site>,
     frames: BTreeMap<Kind, Arc<Frame>>,
     watching: Option<Arc<Profiles>>,
 }
@@ -123,6 +124,11 @@ impl Recorder {
     /// queries and keys in the place of its maps.
     pub fn with_scores(self, scores: bool) -> Self {
         Self { scores, ..self }
+    }
+
+    /// Lets the pass end with the maps of `site`: what it makes of them is of no interest.
+    pub fn ending_at(self, site: Site) -> Self {
+        Self { end: Some(site), ..self }
     }
 
     /// Has the profiles made of a kind's heads, `queries` rows over the keys `tokens`.
@@ -154,6 +160,10 @@ impl Hook for Recorder {
 
     fn cut(&self, site: Site, heads: usize) -> Option<Cut> {
         self.silencer.cut(site, heads)
+    }
+
+    fn ends(&self, site: Site) -> bool {
+        self.end == Some(site) && !self.values
     }
 
     fn scores(&mut self, site: Site, past: usize, scores: Tensor) -> Result<Tensor> {

@@ -14,7 +14,7 @@ use crate::hub::{self, HubOptions, Located};
 use crate::matrix::{Matrix, Rows};
 use crate::model::{Config, Model, read, spec_of, threads};
 use crate::progress::{Progress, Watch};
-use crate::site::Kind;
+use crate::site::{Kind, Site};
 use crate::text::{Languages, Tokenizer};
 use crate::token::{Sequence, Token};
 
@@ -139,6 +139,10 @@ impl Session {
             recorder = recorder.with_values(run.values).with_scores(run.scores);
             if run.profiles {
                 recorder.profile(Kind::Encoder, source.len(), &source);
+            }
+            if !run.predictions && !run.logits {
+                let (_, layers) = self.model.spec().layers();
+                recorder = recorder.ending_at(Site::new(Kind::Cross, layers.saturating_sub(1)));
             }
             recorder
         };

@@ -320,11 +320,7 @@ impl Stack {
         };
         if let Some((cross, norms)) = &block.cross {
             let source = source.ok_or_else(|| Error::Engine("a decoder ran without a source".into()))?;
-            let mut kv = source_keys(cross, source, slot)?;
             let prompt = block.prompts[1].as_ref();
-            if let Some(prompt) = prompt {
-                kv = kv.append(prompt)?;
-            }
             let look = Look {
                 site: Site::new(Kind::Cross, look.site.layer),
                 mask: &Mask::Full,
@@ -333,6 +329,14 @@ impl Stack {
                 table: None,
                 beside: prompt.map(beside_prompt).transpose()?,
             };
+            if hook.ends(look.site) && prompt.is_none() {
+                cross.show(&self.enter(&x, norms)?, source.states, &look, hook)?;
+                return Ok((x, second));
+            }
+            let mut kv = source_keys(cross, source, slot)?;
+            if let Some(prompt) = prompt {
+                kv = kv.append(prompt)?;
+            }
             let given = cross.forward(&self.enter(&x, norms)?, &kv, &look, hook)?;
             x = self.join((cross, norms), [&x, &given], &kv, look.site, hook)?;
             let mut unseen = Unseen { hook, aligned: true };
@@ -357,7 +361,8 @@ impl Stack {
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
         let read = self.enter(x, &block.own_norm)?;
-        let mut kv = remember(block.own.keys_values(&read, look.past)?, slot.as_deref_mut())?;
+        let (queries, new) = block.own.project(&read, look.past)?;
+        let mut kv = remember(new, slot.as_deref_mut())?;
         let mut beside = None;
         if let Some(bias) = side {
             let more = match &block.summaries {
@@ -378,7 +383,7 @@ impl Stack {
             let site = Some(Site::new(Kind::Cross, look.site.layer));
             beside = Some(Beside { count: more.keys.dim(1)?, bias: None, blocks: None, site });
         }
-        let given = block.own.forward(&read, &kv, &Look { beside, ..*look }, hook)?;
+        let given = block.own.read(&queries, &kv, &Look { beside, ..*look }, hook)?;
         self.join((&block.own, &block.own_norm), [x, &given], &kv, look.site, hook)
     }
 

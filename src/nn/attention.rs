@@ -109,8 +109,18 @@ impl Attention {
 
     /// Keys and values of another sequence, `[batch, positions, d_model]`: its positions mean nothing here.
     pub fn foreign_keys_values(&self, states: &Tensor) -> Result<KeysValues> {
-        let keys = self.level(self.key.forward(states)?, self.key_heads, 1)?;
-        Ok(KeysValues { keys, values: self.value.forward(states)? })
+        let [keys, values] = Linear::forward_each([&self.key, &self.value], states)?;
+        Ok(KeysValues { keys: self.level(keys, self.key_heads, 1)?, values })
+    }
+
+    /// Queries `[batch, positions, heads * head_dim]`, keys and values of `[batch, positions, d_model]`, the first at
+    /// position `past`.
+    pub fn project(&self, states: &Tensor, past: usize) -> Result<(Tensor, KeysValues)> {
+        let maps = [&self.query, &self.key, &self.value];
+        let [queries, keys, values] = Linear::forward_each(maps, states)?;
+        let queries = self.turn(self.level(queries, self.heads, 0)?, self.heads, past)?;
+        let keys = self.turn(self.level(keys, self.key_heads, 1)?, self.key_heads, past)?;
+        Ok((queries, KeysValues { keys, values }))
     }
 
     /// Normalises each head of `[batch, positions, heads * head_dim]`.
@@ -161,10 +171,33 @@ impl Attention {
         look: &Look,
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
+        self.read(&self.queries(states, look.past)?, kv, look, hook)
+    }
+
+    /// [`Attention::forward`] for queries that are made already, `[batch, queries, heads * head_dim]`.
+    pub fn read(
+        &self,
+        queries: &Tensor,
+        kv: &KeysValues,
+        look: &Look,
+        hook: &mut dyn Hook,
+    ) -> Result<Tensor> {
+        self.output.forward(&self.attend(queries, kv, look, hook)?)
+    }
+
+    /// Shows the hook what `states` make of another sequence, `[batch, positions, d_model]`, and no more: nothing is
+    /// read of it.
+    pub fn show(&self, states: &Tensor, other: &Tensor, look: &Look, hook: &mut dyn Hook) -> Result<()> {
+        let keys = self.level(self.key.forward(other)?, self.key_heads, 1)?;
+        // They have the shape of values, whose product is the least part of the work.
+        let kv = KeysValues { values: keys.clone(), keys };
+        self.attend(&self.queries(states, look.past)?, &kv, look, hook)?;
+        Ok(())
+    }
+
+    fn queries(&self, states: &Tensor, past: usize) -> Result<Tensor> {
         let queries = self.level(self.query.forward(states)?, self.heads, 0)?;
-        let queries = self.turn(queries, self.heads, look.past)?;
-        let context = self.attend(&queries, kv, look, hook)?;
-        self.output.forward(&context)
+        self.turn(queries, self.heads, past)
     }
 
     /// `softmax(scale Q Kᵀ + bias + mask) V` for queries `[batch, queries, heads * head_dim]`; gives what

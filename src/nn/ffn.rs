@@ -22,7 +22,11 @@ impl FeedForward {
     /// `[..., d_model]` to `[..., d_model]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let hidden = match &self.gate {
-            Some(gate) => product(&gate.forward_through(x, self.activation)?, &self.up.forward(x)?)?,
+            Some(gate) => {
+                let maps = [(gate, Some(self.activation)), (&self.up, None)];
+                let [gate, up] = Linear::forward_each_through(maps, x)?;
+                product(&gate, &up)?
+            }
             None => self.up.forward_through(x, self.activation)?,
         };
         self.down.forward(&hidden)

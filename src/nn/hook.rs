@@ -36,6 +36,12 @@ pub trait Hook {
         None
     }
 
+    /// Whether nothing that comes of the maps at this site is of interest: the layer may end there, and what the
+    /// stack gives then means nothing.
+    fn ends(&self, _site: Site) -> bool {
+        false
+    }
+
     /// Scores before the softmax, `[heads, queries, keys]`, masked pairs at minus infinity; the first query
     /// stands at position `past`. What is returned goes into the softmax.
     fn scores(&mut self, _site: Site, _past: usize, scores: Tensor) -> Result<Tensor> {

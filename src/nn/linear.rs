@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::{Activation, Screen, Weight};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Values of a weight that no second cache holds.
 const LARGE: usize = 1 << 20;
@@ -47,6 +47,21 @@ impl Linear {
     /// `[..., in]` to `[..., out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.weight.multiply(x, self.bias.as_ref(), None)
+    }
+
+    /// What each of the maps makes of the same `[..., in]`.
+    pub fn forward_each<const N: usize>(maps: [&Self; N], x: &Tensor) -> Result<[Tensor; N]> {
+        Self::forward_each_through(maps.map(|map| (map, None)), x)
+    }
+
+    /// [`Linear::forward_each`], each through its activation.
+    pub fn forward_each_through<const N: usize>(
+        maps: [(&Self, Option<Activation>); N],
+        x: &Tensor,
+    ) -> Result<[Tensor; N]> {
+        let factors = maps.map(|(map, activation)| (&map.weight, map.bias.as_ref(), activation));
+        let products = Weight::multiply_each(x, &factors)?;
+        products.try_into().map_err(|_| Error::Engine("a product is missing".into()))
     }
 
     /// `activation(x Wᵀ + b)`, in one go.

@@ -8,9 +8,9 @@ use candle_core::{Device, Tensor};
 use super::Activation;
 use super::cpu::{kernels_on, on_cpu, values};
 use super::kernels::activation::Function;
-use super::kernels::gemm::{self, Packed};
+use super::kernels::gemm::{Packed, With, products};
 use super::kernels::int8::{self, Quantised};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::Floats;
 
 /// A weight `[out, in]`. Cloning is free.
@@ -52,11 +52,12 @@ impl Stored {
         self.packed();
     }
 
-    fn multiply(&self, x: &[f32], bias: Option<&[f32]>, activation: Option<Function>) -> Vec<f32> {
-        let again = x.len() <= self.inputs || self.used.swap(true, Ordering::Relaxed);
+    /// For a product with rows of so many values in all.
+    fn with<'a>(&'a self, values: usize, bias: Option<&'a [f32]>, activation: Option<Function>) -> With<'a> {
+        let again = values <= self.inputs || self.used.swap(true, Ordering::Relaxed);
         match self.packed.get() {
-            None if !again => gemm::multiply_plain(x, &self.floats, self.outputs, bias, activation),
-            _ => gemm::multiply(x, self.packed(), bias, activation),
+            None if !again => With::plain(&self.floats, self.outputs, bias, activation),
+            _ => With::packed(self.packed(), bias, activation),
         }
     }
 
@@ -85,8 +86,16 @@ fn gathered(packed: &Packed, rows: &[u32]) -> Vec<f32> {
     rows.iter().map(|&row| packed.row(row as usize)).collect::<Vec<_>>().concat()
 }
 
-/// A product's row-major left side, bias and activation to what it gives.
-type Kernel<'a> = dyn Fn(&[f32], Option<&[f32]>, Option<Function>) -> Vec<f32> + 'a;
+/// A weight, its bias, and what is done to the product.
+pub type Factor<'a> = (&'a Weight, Option<&'a Tensor>, Option<Activation>);
+
+/// The shape of `x` with another last dimension.
+fn with_width(x: &Tensor, width: usize) -> Vec<usize> {
+    let mut shape = x.dims().to_vec();
+    shape.pop();
+    shape.push(width);
+    shape
+}
 
 impl From<Tensor> for Weight {
     fn from(tensor: Tensor) -> Self {
@@ -132,23 +141,21 @@ impl Weight {
         bias: Option<&Tensor>,
         activation: Option<Activation>,
     ) -> Result<Tensor> {
-        let (outputs, inputs) = self.dims()?;
-        let mut shape = x.dims().to_vec();
-        shape.pop();
-        let rows = shape.iter().product::<usize>();
-        shape.push(outputs);
-        let on_slices = |shape: Vec<usize>, kernel: &Kernel| {
-            let x = x.contiguous()?;
-            let bias = bias.map(values).transpose()?;
-            let y = kernel(&values(&x)?, bias.as_deref(), activation.map(Activation::function));
-            Ok(Tensor::from_vec(y, shape, &Device::Cpu)?)
-        };
         match self {
-            Self::Packed(weight) => on_slices(shape, &|x, bias, f| gemm::multiply(x, weight, bias, f)),
-            Self::Stored(stored) => on_slices(shape, &|x, bias, f| stored.multiply(x, bias, f)),
-            Self::Quantised(weight) => on_slices(shape, &|x, bias, f| int8::multiply(x, weight, bias, f)),
+            Self::Packed(_) | Self::Stored(_) => {
+                let products = Self::in_one_go(x, &[(self, bias, activation)])?;
+                products.into_iter().next().ok_or_else(|| Error::Engine("a product is missing".into()))
+            }
+            Self::Quantised(weight) => {
+                let x = x.contiguous()?;
+                let bias = bias.map(values).transpose()?;
+                let function = activation.map(Activation::function);
+                let y = int8::multiply(&values(&x)?, weight, bias.as_deref(), function);
+                Ok(Tensor::from_vec(y, with_width(&x, weight.outputs()), &Device::Cpu)?)
+            }
             Self::Tensor(weight) => {
-                let y = x.reshape((rows, inputs))?.matmul(&weight.t()?)?;
+                let (outputs, inputs) = weight.dims2()?;
+                let y = x.reshape(((), inputs))?.matmul(&weight.t()?)?;
                 let y = match bias {
                     Some(bias) => y.broadcast_add(bias)?,
                     None => y,
@@ -157,9 +164,39 @@ impl Weight {
                     Some(activation) => activation.forward(&y)?,
                     None => y,
                 };
-                Ok(y.reshape(shape)?)
+                Ok(y.reshape(with_width(x, outputs))?)
             }
         }
+    }
+
+    /// [`Weight::multiply`] for several weights: the same, and faster than one after the other.
+    pub fn multiply_each(x: &Tensor, factors: &[Factor]) -> Result<Vec<Tensor>> {
+        match factors.iter().all(|(weight, ..)| matches!(weight, Self::Packed(_) | Self::Stored(_))) {
+            true => Self::in_one_go(x, factors),
+            false => factors.iter().map(|(weight, bias, f)| weight.multiply(x, *bias, *f)).collect(),
+        }
+    }
+
+    /// [`Weight::multiply_each`] by the kernels in float32; weights that these do not multiply with are left out.
+    fn in_one_go(x: &Tensor, factors: &[Factor]) -> Result<Vec<Tensor>> {
+        let x = x.contiguous()?;
+        let biases = factors.iter().map(|(_, bias, _)| bias.map(values).transpose());
+        let biases = biases.collect::<Result<Vec<_>>>()?;
+        let with = factors.iter().zip(&biases).filter_map(|((weight, _, activation), bias)| {
+            let (bias, function) = (bias.as_deref(), activation.map(Activation::function));
+            match weight {
+                Self::Packed(weight) => Some(With::packed(weight, bias, function)),
+                Self::Stored(stored) => Some(stored.with(x.elem_count(), bias, function)),
+                Self::Quantised(_) | Self::Tensor(_) => None,
+            }
+        });
+        let with: Vec<With> = with.collect();
+        let products = products(&values(&x)?, &with).into_iter().zip(&with);
+        products
+            .map(|(product, with)| {
+                Ok(Tensor::from_vec(product, with_width(&x, with.outputs()), &Device::Cpu)?)
+            })
+            .collect()
     }
 
     /// Rows of the weight, `[rows.len(), in]`. The rows must exist.

@@ -209,6 +209,29 @@ fn maps_and_logits_are_those_of_transformers() {
     assert!(report.is_empty(), "\n{report}");
 }
 
+#[test]
+fn a_pass_that_ends_with_its_last_maps_has_the_same() {
+    let mut shorter = 0;
+    for name in fixtures() {
+        let model = load(&name).unwrap();
+        let source: Vec<u32> = (0..40).map(|i| 5 + i % 20).collect();
+        let (_, layers) = model.spec().layers();
+        let end = Site::new(Kind::Cross, layers - 1);
+        let passes = [Recorder::default(), Recorder::default().ending_at(end)].map(|mut recorder| {
+            let encoded = model.encode(&source, &mut recorder, &mut on).unwrap();
+            let states = model.decode(&source[..12], 1, &encoded, None, &mut recorder, &mut on).unwrap();
+            (recorder.finish().0, states.flatten_all().unwrap().to_vec1::<f32>().unwrap())
+        });
+        let [(whole, states), (ended, others)] = passes;
+        shorter += usize::from(states != others);
+        assert_eq!(whole.sites().count(), ended.sites().count(), "{name}");
+        for (site, maps) in whole.sites() {
+            assert_eq!(maps.data(), ended.site(site).unwrap().data(), "{name} {site}");
+        }
+    }
+    assert!(shorter > 10, "only {shorter} passes did end");
+}
+
 /// Keeps no map, but what it follows from.
 #[derive(Default)]
 struct Recipes(MapStore);

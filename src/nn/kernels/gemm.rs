@@ -3,6 +3,8 @@
 //! A weight `[out, in]` is stored once as panels of [`PANEL`] outputs, `[panel][in][PANEL]`, so that it is read
 //! front to back whatever the number of rows, and never repacked. `tile` multiplies with them.
 
+use std::ops::Range;
+
 use super::activation::Function;
 use super::simd::{Simd, Task, dispatch};
 use super::threads::{self, Shared};
@@ -23,6 +25,9 @@ const TILE: usize = 12;
 
 /// Panels that one task takes at a time, at most: they stay in the second cache for the next rows.
 const GROUP: usize = 8;
+
+/// Tasks for each thread, about: none waits long for the others at the end.
+const TASKS: usize = 32;
 
 /// Values that a thread packs before it multiplies with them: they stay in the second cache.
 const FRESH: usize = 1 << 17;
@@ -131,9 +136,9 @@ enum Panels<'a> {
     Plain(&'a [f32]),
 }
 
-/// What a product is made with besides its rows.
+/// What rows are multiplied with, and what is done to each product.
 #[derive(Clone, Copy)]
-struct With<'a> {
+pub struct With<'a> {
     panels: Panels<'a>,
     outputs: usize,
     inputs: usize,
@@ -141,62 +146,112 @@ struct With<'a> {
     activation: Option<Function>,
 }
 
-/// `activation(x Wᵀ + bias)` for `x` `[rows, in]`, row-major; gives `[rows, out]`.
+impl<'a> With<'a> {
+    /// `activation(x Wᵀ + bias)`.
+    ///
+    /// # Panics
+    /// When the bias does not fit.
+    pub fn packed(weight: &'a Packed, bias: Option<&'a [f32]>, activation: Option<Function>) -> Self {
+        let Packed { outputs, inputs, .. } = *weight;
+        assert!(bias.is_none_or(|bias| bias.len() == outputs));
+        Self { panels: Panels::Packed(weight), outputs, inputs, bias, activation }
+    }
+
+    /// The same with a weight `[outputs, in]` that is row-major: it is packed panel by panel, and no packed copy of it
+    /// stays.
+    ///
+    /// # Panics
+    /// When the lengths do not fit.
+    pub fn plain(
+        weight: &'a [f32],
+        outputs: usize,
+        bias: Option<&'a [f32]>,
+        activation: Option<Function>,
+    ) -> Self {
+        let inputs = weight.len() / outputs.max(1);
+        assert_eq!(weight.len(), outputs * inputs);
+        assert!(bias.is_none_or(|bias| bias.len() == outputs));
+        Self { panels: Panels::Plain(weight), outputs, inputs, bias, activation }
+    }
+
+    /// Values of a row of the product.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    fn panel_count(&self) -> usize {
+        self.outputs.div_ceil(PANEL)
+    }
+
+    fn is_packed(&self) -> bool {
+        matches!(self.panels, Panels::Packed(_))
+    }
+}
+
+/// What [`With`] says of `x` `[rows, in]`, row-major, for several weights; gives `[rows, out]` each. The rows are read,
+/// and the threads meet, once for all of them.
+///
+/// # Panics
+/// When the lengths do not fit.
+pub fn products(x: &[f32], with: &[With]) -> Vec<Vec<f32>> {
+    let inputs = with.first().map_or(1, |with| with.inputs);
+    assert!(with.iter().all(|with| with.inputs == inputs), "not all weights take rows of {inputs}");
+    assert!(inputs > 0 && x.len().is_multiple_of(inputs), "rows of {inputs} do not make {}", x.len());
+    let rows = x.len() / inputs;
+    let mut products: Vec<Vec<f32>> = with.iter().map(|w| Vec::with_capacity(rows * w.outputs)).collect();
+    let span = (SPAN / inputs / ROWS).max(1) * ROWS;
+    for first in (0..rows).step_by(span) {
+        let part = &x[first * inputs..rows.min(first + span) * inputs];
+        // SAFETY: there is room for all rows.
+        let to = |(product, with): (&mut Vec<f32>, _)| unsafe {
+            let with: &With = with;
+            (*with, Shared(product.as_mut_ptr().add(first * with.outputs)))
+        };
+        let all: Vec<(With, Shared)> = products.iter_mut().zip(with).map(to).collect();
+        // SAFETY: as above, and the spans share no rows.
+        unsafe { products_of_span(part, &all) };
+    }
+    for (product, with) in products.iter_mut().zip(with) {
+        // SAFETY: the spans are all rows.
+        unsafe { product.set_len(rows * with.outputs) };
+    }
+    products
+}
+
+/// [`products`] with one weight.
 ///
 /// # Panics
 /// When the lengths do not fit.
 pub fn multiply(x: &[f32], weight: &Packed, bias: Option<&[f32]>, activation: Option<Function>) -> Vec<f32> {
-    let Packed { outputs, inputs, .. } = *weight;
-    product(x, With { panels: Panels::Packed(weight), outputs, inputs, bias, activation })
+    products(x, &[With::packed(weight, bias, activation)]).remove(0)
 }
 
-/// [`multiply`] with a weight `[outputs, in]` that is row-major: it is packed panel by panel, and no packed copy of
-/// it stays.
-///
-/// # Panics
-/// When the lengths do not fit.
-pub fn multiply_plain(
-    x: &[f32],
-    weight: &[f32],
-    outputs: usize,
-    bias: Option<&[f32]>,
-    activation: Option<Function>,
-) -> Vec<f32> {
-    let inputs = weight.len() / outputs.max(1);
-    assert_eq!(weight.len(), outputs * inputs);
-    product(x, With { panels: Panels::Plain(weight), outputs, inputs, bias, activation })
-}
-
-fn product(x: &[f32], with: With) -> Vec<f32> {
-    let With { outputs, inputs, bias, .. } = with;
-    assert!(inputs > 0 && x.len().is_multiple_of(inputs), "rows of {inputs} do not make {}", x.len());
-    assert!(bias.is_none_or(|bias| bias.len() == outputs));
-    let rows = x.len() / inputs;
-    let span = (SPAN / inputs / ROWS).max(1) * ROWS;
-    let fill = |out: Shared| {
-        for first in (0..rows).step_by(span) {
-            let part = &x[first * inputs..rows.min(first + span) * inputs];
-            // SAFETY: the spans share no rows.
-            unsafe { product_of_span(part, with, Shared(out.at(first * outputs))) };
-        }
-    };
-    // SAFETY: the spans are all rows.
-    unsafe { threads::filled(rows * outputs, fill) }
-}
-
-/// [`product`] for so many rows that a packed copy of them is no burden.
+/// [`products`] for so many rows that a packed copy of them is no burden.
 ///
 /// # Safety
-/// There is room for the product behind `out`.
-unsafe fn product_of_span(x: &[f32], with: With, out: Shared) {
-    let With { panels: source, outputs, inputs, bias, activation } = with;
-    let (rows, panels) = (x.len() / inputs, outputs.div_ceil(PANEL));
+/// There is room for each product behind its pointer.
+unsafe fn products_of_span(x: &[f32], all: &[(With, Shared)]) {
+    let inputs = all.first().map_or(1, |(with, _)| with.inputs);
+    let rows = x.len() / inputs;
     // A thread keeps to rows of its own: those that it packs, and wrote in the product before, are in its cache.
     let parts = threads::count().min(rows / OWN_ROWS).max(1).next_multiple_of(rows.div_ceil(ROWS));
     let block_rows = rows.div_ceil(parts).next_multiple_of(TILE);
     let blocks = rows.div_ceil(block_rows);
     let in_block = |first: usize| block_rows.min(rows - first);
     let start = |first: usize| first * tile::packed_width(inputs);
+
+    let panels: usize = all.iter().map(|(with, _)| with.panel_count()).sum();
+    // What is packed on the way serves all rows.
+    let by_rows = all.iter().all(|(with, _)| with.is_packed());
+    let tasks = if by_rows { panels * blocks } else { panels };
+    let group = tasks.div_ceil(TASKS * threads::count());
+    let group = match by_rows {
+        // Where the sum is made in several parts, each part of the rows is read again for every task.
+        true => group.clamp(inputs.div_ceil(tile::DEPTH).min(GROUP), GROUP),
+        false => group.clamp(1, (FRESH / inputs / PANEL).max(1)),
+    };
+    let groups = |with: &With| with.panel_count().div_ceil(group);
+    let all_groups: usize = all.iter().map(|(with, _)| groups(with)).sum();
 
     tile::with_scratch(start(rows), |left| {
         threads::each(blocks, 16 * x.len(), |block| {
@@ -212,57 +267,58 @@ unsafe fn product_of_span(x: &[f32], with: With, out: Shared) {
                 });
             }
         });
-        // Rows from `first` on times `group` panels, which give the columns from `column` on.
-        let multiply = |first: usize, column: usize, group: usize, panels: *const f32| {
-            // SAFETY: every task writes its own rows and columns; all pointers stay within their slices.
-            unsafe {
-                dispatch(Product {
-                    rows: in_block(first),
-                    depth: inputs,
-                    columns: (group * PANEL).min(outputs - column),
-                    left: left.at(start(first)),
-                    panels,
-                    panel_stride: inputs * PANEL,
-                    bias: bias.map_or(std::ptr::null(), |bias| bias[column..].as_ptr()),
-                    activation,
-                    onto: false,
-                    out: out.at(first * outputs + column),
-                    out_stride: outputs,
-                });
-            }
-        };
-        let work = x.len().saturating_mul(outputs);
-        match source {
-            Panels::Packed(weight) => {
-                // Many tasks a thread, so that none waits long for the others at the end; but where the sum is made
-                // in several parts, each part of the rows is read again for every task.
-                let least = inputs.div_ceil(tile::DEPTH).min(GROUP);
-                let group = (panels * blocks).div_ceil(16 * threads::count()).clamp(least, GROUP);
-                let groups = panels.div_ceil(group);
-                threads::each(blocks * groups, work, |task| {
-                    let panel = task % groups * group;
-                    multiply(task / groups * block_rows, panel * PANEL, group, weight.panel(panel));
-                });
-            }
-            Panels::Plain(weight) => {
-                // What is packed serves all rows.
-                let group = panels.div_ceil(16 * threads::count()).clamp(1, (FRESH / inputs / PANEL).max(1));
-                threads::each(panels.div_ceil(group), work, |task| {
-                    let (first, end) = (task * group, panels.min((task + 1) * group));
-                    tile::with_panels((end - first) * inputs * PANEL, |fresh| {
-                        for panel in first..end {
-                            // SAFETY: there is room for these panels, which are no other task's.
-                            unsafe {
-                                pack_panel(weight, inputs, panel, fresh.at((panel - first) * inputs * PANEL))
-                            };
-                        }
-                        for block in 0..blocks {
-                            multiply(block * block_rows, first * PANEL, end - first, fresh.0);
-                        }
+        // Rows from `first` on times the panels `span`, which lie at `panels`.
+        let multiply =
+            |(with, out): (&With, Shared), first: usize, span: Range<usize>, panels: *const f32| {
+                let column = span.start * PANEL;
+                // SAFETY: every task writes its own rows and columns; all pointers stay within their slices.
+                unsafe {
+                    dispatch(Product {
+                        rows: in_block(first),
+                        depth: inputs,
+                        columns: (span.len() * PANEL).min(with.outputs - column),
+                        left: left.at(start(first)),
+                        panels,
+                        panel_stride: inputs * PANEL,
+                        bias: with.bias.map_or(std::ptr::null(), |bias| bias[column..].as_ptr()),
+                        activation: with.activation,
+                        onto: false,
+                        out: out.at(first * with.outputs + column),
+                        out_stride: with.outputs,
                     });
-                });
+                }
+            };
+        let tasks = if by_rows { blocks * all_groups } else { all_groups };
+        threads::each(tasks, x.len().saturating_mul(panels * PANEL), |task| {
+            let mut at = task % all_groups;
+            let Some((with, out)) = all.iter().find(|(with, _)| match at.checked_sub(groups(with)) {
+                Some(rest) => {
+                    at = rest;
+                    false
+                }
+                None => true,
+            }) else {
+                return;
+            };
+            let span = at * group..with.panel_count().min((at + 1) * group);
+            let blocks = if by_rows { task / all_groups..task / all_groups + 1 } else { 0..blocks };
+            match with.panels {
+                Panels::Packed(weight) => {
+                    for block in blocks {
+                        multiply((with, *out), block * block_rows, span.clone(), weight.panel(span.start));
+                    }
+                }
+                Panels::Plain(weight) => tile::with_panels(span.len() * inputs * PANEL, |fresh| {
+                    for (i, panel) in span.clone().enumerate() {
+                        // SAFETY: there is room for these panels, which are no other task's.
+                        unsafe { pack_panel(weight, inputs, panel, fresh.at(i * inputs * PANEL)) };
+                    }
+                    for block in blocks {
+                        multiply((with, *out), block * block_rows, span.clone(), fresh.0);
+                    }
+                }),
             }
-        }
+        });
     });
 }
 
@@ -323,10 +379,34 @@ mod tests {
                 let expected = reference(&x, &weight, inputs, bias);
                 let what = format!("{rows}x{inputs}x{outputs}");
                 near(&multiply(&x, &packed, bias, None), &expected, &what);
-                near(&multiply_plain(&x, &weight, outputs, bias, None), &expected, &what);
+                let plain = With::plain(&weight, outputs, bias, None);
+                near(&products(&x, &[plain])[0], &expected, &what);
                 let single = threads::run(1, || multiply(&x, &packed, bias, Some(Function::Relu)));
                 let rectified: Vec<f64> = expected.iter().map(|v| v.max(0.0)).collect();
                 near(&single, &rectified, &what);
+            }
+        }
+    }
+
+    #[test]
+    fn several_products_of_the_same_rows_are_those_of_each() {
+        for (rows, inputs) in [(1, 40), (7, 64), (150, 96), (400, 33)] {
+            let x = noise(rows * inputs, 1);
+            let weights = [65, 32, 200].map(|outputs| noise(outputs * inputs, outputs as u64));
+            let packed = weights.each_ref().map(|w| Packed::new(w, w.len() / inputs, inputs));
+            let bias = noise(32, 9);
+            let with = |plain: usize| {
+                let with = |i: usize, bias| match i == plain {
+                    true => With::plain(&weights[i], packed[i].outputs(), bias, None),
+                    false => With::packed(&packed[i], bias, None),
+                };
+                [with(0, None), with(1, Some(&bias[..])), with(2, None)]
+            };
+            for plain in 0..4 {
+                for (i, found) in products(&x, &with(plain)).iter().enumerate() {
+                    let bias = (i == 1).then_some(&bias[..]);
+                    near(found, &reference(&x, &weights[i], inputs, bias), &format!("{rows} {plain} {i}"));
+                }
             }
         }
     }
