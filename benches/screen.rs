@@ -224,5 +224,6 @@ fn capture(length: usize) -> Arc<Capture> {
         maps,
         flows: Flows::new(),
         weights: Weights::Attention,
+        quick_target: false,
     })
 }

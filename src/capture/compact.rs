@@ -148,6 +148,7 @@ mod tests {
             maps: Default::default(),
             flows: Default::default(),
             weights: Default::default(),
+            quick_target: false,
         };
         capture.maps.insert(Site::new(Kind::Encoder, 0), SiteMaps::of(recipe));
         capture

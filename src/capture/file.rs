@@ -82,6 +82,9 @@ pub fn predictions(
         .collect()
 }
 
+/// In the metadata where the target was generated with weights of 8 bits.
+pub(super) const QUICK_TARGET: &str = "target_generated_with";
+
 /// Scores that are looked at as one first.
 const RUN: usize = 64;
 
@@ -160,6 +163,7 @@ fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Ca
         maps,
         flows,
         weights: fields.get("weights").and_then(|name| name.parse().ok()).unwrap_or_default(),
+        quick_target: fields.contains_key(QUICK_TARGET),
     })
 }
 

@@ -67,6 +67,9 @@ pub struct Capture {
     pub flows: Flows,
     /// What the maps show.
     pub weights: Weights,
+    /// Whether the target was generated with weights of 8 bits: the model as it is may say something else. Its maps
+    /// are made with the weights as they are, whatever the target.
+    pub quick_target: bool,
 }
 
 impl Capture {

@@ -136,6 +136,7 @@ fn capture(entry: Entry) -> Parsed<Capture> {
         maps,
         flows: Flows::new(),
         weights: Weights::Attention,
+        quick_target: false,
     })
 }
 

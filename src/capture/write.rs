@@ -6,7 +6,7 @@ use std::io::{Result, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::file::FORMAT;
+use super::file::{FORMAT, QUICK_TARGET};
 use super::{Capture, SiteMaps, compact};
 use crate::token::Token;
 
@@ -161,7 +161,7 @@ fn metadata(capture: &Capture) -> HashMap<String, String> {
         .flatten()
         .cloned()
         .collect();
-    HashMap::from(
+    HashMap::from_iter(
         [
             ("format", FORMAT.to_string()),
             ("model", capture.model.clone()),
@@ -177,6 +177,8 @@ fn metadata(capture: &Capture) -> HashMap<String, String> {
             ("decoder_input_tokens", pieces(&capture.decoder_input)),
             ("special_ids", special(&all)),
         ]
+        .into_iter()
+        .chain(capture.quick_target.then(|| (QUICK_TARGET, "8-bit weights".to_string())))
         .map(|(key, value)| (key.to_string(), value)),
     )
 }

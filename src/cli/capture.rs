@@ -27,7 +27,7 @@ pub fn run(args: &args::Capture) -> Result<()> {
     })?;
     let heads = |kind| capture.heads_of(kind).len();
     output::print(&format!(
-        "{}\n{}: {} source and {} target tokens; heads: {} encoder, {} decoder, {} cross\n",
+        "{}\n{}: {} source and {} target tokens; heads: {} encoder, {} decoder, {} cross{}\n",
         capture.target.text,
         args.output.display(),
         capture.source.len(),
@@ -35,5 +35,6 @@ pub fn run(args: &args::Capture) -> Result<()> {
         heads(Kind::Encoder),
         heads(Kind::Decoder),
         heads(Kind::Cross),
+        if capture.quick_target { "; text by 8-bit weights" } else { "" },
     ))
 }

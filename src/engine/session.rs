@@ -205,6 +205,7 @@ impl Session {
             maps,
             flows,
             weights: Weights::Attention,
+            quick_target: run.target.is_none() && self.quick(run).is_some(),
         };
         Ok((capture, timings))
     }
@@ -306,8 +307,7 @@ impl Session {
         settings.start = self.start(languages)?;
         settings.forced_bos = self.tokenizer.forced_bos(languages)?.or(settings.forced_bos);
         let mut silencer = Silencer::new(run.off.clone());
-        let quick = || self.quick.get_or_init(|| self.model.quantised()).as_ref();
-        let model = run.fast_generate.then(quick).flatten().unwrap_or(&self.model);
+        let model = self.quick(run).unwrap_or(&self.model);
         let ids = generate(model, source, encoded, &settings, &mut silencer, &mut |ids| {
             watch.progress(Progress::Generate { tokens: ids.len(), text: self.tokenizer.decode_target(ids) });
             watch.check()
@@ -316,6 +316,12 @@ impl Session {
             text: self.tokenizer.decode_target(&ids),
             tokens: ids.into_iter().map(|id| self.tokenizer.target_token(id)).collect(),
         })
+    }
+
+    /// The model that generates, where that is another.
+    fn quick(&self, run: &RunOptions) -> Option<&Model> {
+        let quick = || self.quick.get_or_init(|| self.model.quantised()).as_ref();
+        run.fast_generate.then(quick).flatten()
     }
 
     fn start(&self, languages: &Languages) -> Result<u32> {

@@ -29,6 +29,9 @@ pub fn render(capture: &Capture, selection: &Selection) -> Result<Vec<u8>> {
     object.insert("model".into(), capture.model.as_str().into());
     object.insert("model_type".into(), capture.model_type.as_str().into());
     object.insert("weights".into(), capture.weights.name().into());
+    if capture.quick_target {
+        object.insert("target_generated_with".into(), "8-bit weights".into());
+    }
     object.insert("source".into(), sequence(Some(&capture.source.text), &capture.source.tokens));
     object.insert("target".into(), sequence(Some(&capture.target.text), &capture.target.tokens));
     object.insert("decoder_input".into(), sequence(None, &capture.decoder_input));

@@ -47,12 +47,15 @@ pub fn site_title(kind: Kind, layer: usize) -> String {
     format!("{}, layer {layer}", kind_title(kind))
 }
 
-/// Where a capture's maps come from, for captions: the model, and what the maps show unless it is the weights.
+/// Where a capture's maps come from, for captions: the model, what the maps show unless it is the weights, and whether
+/// the text is one that the model may not have said.
 pub fn model_title(capture: &Capture) -> String {
-    match capture.weights {
-        Weights::Attention => capture.model.clone(),
-        Weights::Values => format!("{} · value-weighted", capture.model),
-    }
+    let shown = match capture.weights {
+        Weights::Attention => "",
+        Weights::Values => " · value-weighted",
+    };
+    let text = if capture.quick_target { " · text by 8-bit weights" } else { "" };
+    format!("{}{shown}{text}", capture.model)
 }
 
 /// What a kind is, for titles.

@@ -62,6 +62,9 @@ pub fn render(capture: &Capture, selection: &Selection) -> Result<Vec<u8>> {
     ] {
         archive.strings(what, &[text], &[])?;
     }
+    if capture.quick_target {
+        archive.strings("target_generated_with", &["8-bit weights"], &[])?;
+    }
     archive.finish()
 }
 

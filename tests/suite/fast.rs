@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use attn_tui::capture::Capture;
+use attn_tui::capture::{Capture, Precision, read, to_bytes};
 use attn_tui::engine::{OpenOptions, Opened, RunOptions, Session, open};
 use attn_tui::nn::NoHook;
 use attn_tui::progress::Unwatched;
@@ -54,15 +54,17 @@ fn maps_of_a_given_target_are_the_same_to_the_last_bit() {
     let plain = session.run(&run, &Unwatched).unwrap();
     let fast = session.run(&RunOptions { fast_generate: true, ..run }, &Unwatched).unwrap();
     assert_same(&plain, &fast, "given target");
+    assert!(!fast.quick_target);
 }
 
 #[test]
 fn texts_are_nearly_always_the_same_and_then_so_are_their_maps() {
     let session = demo();
+    let folder = tempfile::tempdir().unwrap();
     let mut report = String::new();
     for beams in [1, 4] {
         let mut same = 0;
-        for source in SENTENCES {
+        for (number, source) in SENTENCES.into_iter().enumerate() {
             let run = RunOptions {
                 source: source.into(),
                 beams: Some(beams),
@@ -71,6 +73,12 @@ fn texts_are_nearly_always_the_same_and_then_so_are_their_maps() {
             };
             let plain = session.run(&run, &Unwatched).unwrap();
             let fast = session.run(&RunOptions { fast_generate: true, ..run }, &Unwatched).unwrap();
+            assert!(fast.quick_target && !plain.quick_target);
+            for (at, capture) in [&plain, &fast].into_iter().enumerate() {
+                let path = folder.path().join(format!("{beams}-{number}-{at}.safetensors"));
+                std::fs::write(&path, to_bytes(capture, Precision::F32).unwrap()).unwrap();
+                assert_eq!(read(&path).unwrap().quick_target, capture.quick_target);
+            }
             if plain.target.ids() == fast.target.ids() {
                 assert_same(&plain, &fast, source);
                 same += 1;
@@ -113,5 +121,7 @@ fn the_command_line_takes_it() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
-    assert_eq!(run(&["--fast-generate"]), run(&[]));
+    let (fast, plain) = (run(&["--fast-generate"]), run(&[]));
+    assert!(fast.contains(" · text by 8-bit weights"), "{fast}");
+    assert_eq!(fast.replace(" · text by 8-bit weights", ""), plain);
 }

@@ -98,6 +98,7 @@ pub fn capture(source: &[&str], target: &[&str], layers: usize, heads: usize) ->
         maps,
         flows: Flows::new(),
         weights: Weights::Attention,
+        quick_target: false,
     }
 }
 

@@ -169,6 +169,7 @@ fn long(budget: usize) -> Arc<Capture> {
         maps,
         flows: Default::default(),
         weights: Default::default(),
+        quick_target: false,
     })
 }
 

@@ -45,6 +45,7 @@ fn run(name: &str, scores: bool, off: Vec<Knockout>) -> Capture {
         maps,
         flows,
         weights: Weights::Attention,
+        quick_target: false,
     }
 }
 

@@ -67,6 +67,7 @@ fn run(name: &str, reference: &Reference, off: Vec<Knockout>) -> Capture {
         maps,
         flows,
         weights: Weights::Attention,
+        quick_target: false,
     }
 }
 
