@@ -46,6 +46,7 @@ pub enum Message {
     /// A thread panicked.
     Crashed(String),
     /// The system asks to stop for a while.
+    #[cfg(unix)]
     Suspend,
     /// A signal asks to end.
     End(i32),

@@ -237,6 +237,7 @@ fn take(app: &mut App, screen: &mut Screen, world: &messages::World, message: Me
         Message::Granted(_) => return Ok(Taken::GoOn),
         Message::Ready(ready) => Action::Ready(ready),
         Message::Crashed(message) => Action::Crashed(message),
+        #[cfg(unix)]
         Message::Suspend => Action::Do(action::Command::Suspend),
         Message::End(signal) => return Ok(Taken::Ended(Some(signal))),
     };

@@ -1,8 +1,8 @@
 //! The terminal's modes: set and undone here and nowhere else.
 
-use std::io::{self, IsTerminal, Stdout, Write, stdout};
+use std::io::{self, Stdout, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -202,6 +202,9 @@ pub fn restore() {
 /// standard input.
 #[cfg(unix)]
 pub fn answers(patience: Duration) -> Answer {
+    use std::io::IsTerminal;
+    use std::time::Instant;
+
     let end = Instant::now() + patience;
     let mut bytes = Vec::new();
     let mut answer = Answer::default();

@@ -1,13 +1,15 @@
 //! `--fast-generate`: weights of 8 bits for the text, never for its maps.
 
 use std::process::Command;
+use std::sync::Arc;
 
 use attn_tui::capture::{Capture, Precision, read, to_bytes};
 use attn_tui::engine::{OpenOptions, Opened, RunOptions, Session, open};
 use attn_tui::nn::NoHook;
 use attn_tui::progress::Unwatched;
 
-use crate::parity;
+use crate::screens::{Driver, screen_text};
+use crate::{made, parity};
 
 const SENTENCES: [&str; 12] = [
     "The woman who lives near my parents is very tired.",
@@ -87,6 +89,19 @@ fn texts_are_nearly_always_the_same_and_then_so_are_their_maps() {
             }
         }
         assert!(same >= SENTENCES.len() * 3 / 4, "{same} texts of {}:\n{report}", SENTENCES.len());
+    }
+}
+
+#[test]
+fn the_explorer_says_so() {
+    for (quick, title) in [
+        (true, " attn-tui  made · 8-bit text · marian 3+3 × 6 heads"),
+        (false, " attn-tui  made · marian 3+3 × 6 heads"),
+    ] {
+        let capture = Capture { quick_target: quick, ..(*made::sentence()).clone() };
+        let mut driver = Driver::over(Arc::new(capture), (120, 30));
+        let screen = screen_text(&driver.draw());
+        assert!(screen.starts_with(&format!("|{title} ")), "{screen}");
     }
 }
 

@@ -112,8 +112,12 @@ fn title(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     }
 }
 
-/// The model in a few words: `demo · marian 3+3 × 6 heads`.
+/// The model in a few words: `demo · marian 3+3 × 6 heads`, and whether the text is one that it may not have said.
 fn model(app: &App) -> String {
+    let text = match &app.capture {
+        Some(capture) if capture.quick_target => " · 8-bit text",
+        _ => "",
+    };
     match (&app.info, &app.capture) {
         (Some(info), _) => {
             let (encoder, decoder) = info.layers;
@@ -127,9 +131,9 @@ fn model(app: &App) -> String {
                 }
                 _ => String::new(),
             };
-            format!("{}{languages} · {} {encoder}+{decoder} × {heads}", info.name, info.model_type)
+            format!("{}{text}{languages} · {} {encoder}+{decoder} × {heads}", info.name, info.model_type)
         }
-        (None, Some(capture)) => format!("{} · {} · capture", capture.model, capture.model_type),
+        (None, Some(capture)) => format!("{}{text} · {} · capture", capture.model, capture.model_type),
         (None, None) => app.model.clone(),
     }
 }
