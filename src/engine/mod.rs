@@ -27,12 +27,11 @@ pub fn threads(wish: Option<usize>) -> usize {
 pub fn reuse_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        const LARGEST: libc::c_int = 32 << 20;
-        const KEPT: libc::c_int = 256 << 20;
+        const KEPT: libc::c_int = 1 << 30;
         // SAFETY: settings of the allocator; where it does not know one, nothing changes.
         unsafe {
             libc::mallopt(libc::M_ARENA_MAX, 1);
-            libc::mallopt(libc::M_MMAP_THRESHOLD, LARGEST);
+            libc::mallopt(libc::M_MMAP_MAX, 0);
             libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
         }
     }
