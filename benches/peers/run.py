@@ -6,8 +6,9 @@
 
 Every round runs each engine once, one after another, so that a busy or throttled machine slows all of them;
 what counts are the ratios of the medians. `attn-tui`, `HF + maps` and their `maps alone` keep every attention map,
-the others none. All score the whole vocabulary for every row of the target, but those of `maps alone`, which do not
-(what `capture` does unless it is asked for `--logits`), and candle_transformers, which does so for the last row.
+the others none. All score the whole vocabulary for every row of the target, but those of `maps alone`, which do not,
+and candle_transformers, which does so for the last row. Ours of `maps alone` is `capture` as it is, which also leaves
+out what the last decoder block does after its last map.
 Every attn-tui figure comes from a process of its own (`--timings --repeat 5`); the peers stay loaded.
 """
 
