@@ -58,7 +58,7 @@ fn main() {
 
 /// A head that is not there: the first frame, and the one after all that it lacked was made.
 fn glimpse(length: usize, what: &str, capture: &Arc<Capture>, before: &str, key: char) {
-    let mut app = App::new("bench", None, Theme::default(), Keymap::default());
+    let mut app = App::new("bench", Theme::default(), Keymap::default());
     update::update(&mut app, Action::Engine(Event::Opened(ModelInfo::default())));
     update::update(&mut app, Action::Engine(Event::Captured(Arc::clone(capture))));
     let mut cache = Cache::default();
@@ -149,7 +149,7 @@ impl Write for Line {
 }
 
 fn measure(length: usize, what: &str, capture: &Arc<Capture>, before: &str, key: char) {
-    let mut app = App::new("bench", None, Theme::default(), Keymap::default());
+    let mut app = App::new("bench", Theme::default(), Keymap::default());
     update::update(&mut app, Action::Engine(Event::Opened(ModelInfo::default())));
     update::update(&mut app, Action::Engine(Event::Captured(Arc::clone(capture))));
     let mut cache = Cache::default();

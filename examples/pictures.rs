@@ -53,7 +53,7 @@ fn open() -> attn_tui::error::Result<(ModelInfo, Arc<Capture>)> {
 
 /// The frame that the explorer shows after these keys.
 fn frame(info: &ModelInfo, capture: &Arc<Capture>, keys: &str) -> Buffer {
-    let mut app = App::new("demo", None, Theme::default(), Keymap::default());
+    let mut app = App::new("demo", Theme::default(), Keymap::default());
     let mut cache = Cache::default();
     let mut buffer = Buffer::empty(Rect::new(0, 0, SIZE.0, SIZE.1));
     act(&mut app, Action::Engine(Event::Opened(info.clone())));

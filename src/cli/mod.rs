@@ -74,27 +74,27 @@ fn explore(args: &args::Explore) -> Result<()> {
     if !std::io::stdout().is_terminal() {
         return Err(Error::Usage("the explorer needs a terminal: standard output is none".into()));
     }
-    let run = match &args.text.source {
-        Some(source) => Some(args.text.options(run::read_text(source)?, run::Keep::default())?),
-        None if args.text.target.is_some() => {
-            return Err(Error::Usage("--target needs a --source".into()));
-        }
-        None => None,
-    };
+    let given = args.text.source.is_some();
+    if args.text.target.is_some() && !given {
+        return Err(Error::Usage("--target needs a --source".into()));
+    }
+    let source = args.text.source.as_deref().map(run::read_text).transpose()?.unwrap_or_default();
+    let run = args.text.options(source, run::Keep::default())?;
     let settings = config::Settings::load(config::Overrides::default())?;
     let session = config::session(|name| std::env::var_os(name));
     let start = match (&session, args.resume) {
         (Some(path), true) => {
             let saved = tui::session::Saved::read(path)?;
-            let (model, run) = (saved.open_options(), saved.run_options());
-            tui::Start { model, run, resume: Some(saved), session, tour: None }
+            let (model, last) = (saved.open_options(), saved.run_options());
+            let (given, run) = (last.is_some(), last.unwrap_or(run));
+            tui::Start { model, run, given, resume: Some(saved), session, tour: None }
         }
         (None, true) => {
             return Err(Error::Usage("--resume needs a home: HOME and XDG_STATE_HOME are not set".into()));
         }
         (_, false) => {
             let model = args.model.clone().unwrap_or_else(|| settings.model.clone());
-            tui::Start { model: args.open.options(&model)?, run, resume: None, session, tour: None }
+            tui::Start { model: args.open.options(&model)?, run, given, resume: None, session, tour: None }
         }
     };
     let settings = tui::Settings::new(&settings, |name| std::env::var(name).ok())?;

@@ -177,7 +177,7 @@ pub struct App {
 
 impl App {
     /// The state before anything is open.
-    pub fn new(model: impl Into<String>, run: Option<RunOptions>, theme: Theme, keymap: Keymap) -> Self {
+    pub fn new(model: impl Into<String>, theme: Theme, keymap: Keymap) -> Self {
         let model = model.into();
         Self {
             theme,
@@ -187,8 +187,8 @@ impl App {
             model,
             how: OpenOptions::default(),
             info: None,
-            given: run.is_some(),
-            run: run.unwrap_or_default(),
+            given: false,
+            run: RunOptions::default(),
             capture: None,
             pinned: None,
             comparison: None,

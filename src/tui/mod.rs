@@ -62,8 +62,10 @@ use crate::tour::Tour;
 pub struct Start {
     /// The model or the capture file.
     pub model: OpenOptions,
-    /// The texts to begin with; `None`: the model's own example.
-    pub run: Option<RunOptions>,
+    /// The run to begin with.
+    pub run: RunOptions,
+    /// Whether the run has its texts; if not, the model's own example is the source.
+    pub given: bool,
     /// Place and settings of the session that is resumed.
     pub resume: Option<Saved>,
     /// Where the session is saved when the explorer is left; `None`: nowhere.
@@ -139,7 +141,8 @@ pub fn run_with(start: Start, settings: Settings, connect: impl FnOnce(Tell) -> 
         let _ = tell.send(Message::Engine(event));
     }));
     let world = messages::World::start(sender, ask)?;
-    let mut app = App::new(start.model.model.clone(), start.run, settings.theme, settings.keymap);
+    let mut app = App::new(start.model.model.clone(), settings.theme, settings.keymap);
+    (app.run, app.given) = (start.run, start.given);
     if let Some(saved) = &start.resume {
         saved.restore(&mut app);
     }

@@ -399,6 +399,11 @@ fn a_multilingual_model_asks_for_its_language() {
 #[test]
 fn a_multilingual_model_says_which_languages_it_takes() {
     let mut driver = Driver::new((80, 24));
+    driver.app.run.tgt_lang = Some("fr_XX".into());
+    driver.act(Action::Engine(Event::Opened(multilingual(None))));
+    let Some(Effect::Ask(Request::Run(run))) = driver.asked.last() else { panic!("{:?}", driver.asked) };
+    assert_eq!((run.tgt_lang.as_deref(), run.source.as_str()), (Some("fr_XX"), "Hello."));
+    let mut driver = Driver::new((80, 24));
     driver.act(Action::Engine(Event::Opened(multilingual(Some("de_DE")))));
     assert!(matches!(driver.asked.last(), Some(Effect::Ask(Request::Run(_)))));
     assert_eq!(driver.app.notice.as_deref(), Some("en_XX → de_DE, the model's own languages"));

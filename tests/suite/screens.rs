@@ -32,7 +32,7 @@ pub struct Driver {
 impl Driver {
     /// The explorer before anything is open.
     pub fn new(size: (u16, u16)) -> Self {
-        let app = App::new("made", None, Theme::default(), Keymap::default());
+        let app = App::new("made", Theme::default(), Keymap::default());
         Self { app, cache: Cache::default(), size, asked: Vec::new() }
     }
 

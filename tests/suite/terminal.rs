@@ -291,6 +291,15 @@ fn a_session_is_resumed() {
 }
 
 #[test]
+fn options_hold_for_the_example_too() {
+    let mut terminal = Terminal::start(160, 50, &[], &["--fast-generate", "--max-new-tokens", "3"]);
+    terminal.wait_for("demo · 8-bit text · marian");
+    terminal.wait_for("femme → </s>");
+    terminal.press("q");
+    assert!(terminal.end().success());
+}
+
+#[test]
 fn a_head_is_switched_off_in_the_real_model() {
     let mut terminal = Terminal::start(80, 24, &[], &[]);
     terminal.wait_for("looks at");
