@@ -15,7 +15,8 @@ import tempfile
 
 import run
 
-TARGETS = {"longt5-base": 32, "t5-base": 512}
+TARGETS = {"longt5-base": 32, "t5-base": 512, "pegasus-x-base": 32, "bigbird-pegasus-large": 32}
+LONGEST = {"bigbird-pegasus-large": 4096}
 
 
 def long_sizes():
@@ -29,6 +30,14 @@ def long_sizes():
             dict(d_ff=2048, encoder_attention_type="transient-global", feed_forward_proj="gated-gelu",
                  tie_word_embeddings=False, **t5),
         ),
+        "pegasus-x-base": (
+            transformers.PegasusXConfig,
+            dict(d_model=768, encoder_layers=12, decoder_layers=12, encoder_attention_heads=12,
+                 decoder_attention_heads=12, encoder_ffn_dim=3072, decoder_ffn_dim=3072, num_global_tokens=128,
+                 block_size=512, stagger_local_blocks=True),
+        ),
+        # The class has the sizes of google/bigbird-pegasus-large-arxiv.
+        "bigbird-pegasus-large": (transformers.BigBirdPegasusConfig, {}),
     }
 
 
@@ -56,6 +65,8 @@ def main():
         if not (folder / "model.safetensors").exists():
             run.make(name, folder)
         for source in args.sources:
+            if source > LONGEST.get(name, source):
+                continue
             target = TARGETS[name]
             text = lambda count, seed: " ".join(f"w{i}" for i in run.words(count - 1, seed))
             texts = ["--source", text(source, 1), "--target", text(target, 2)]
