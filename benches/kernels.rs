@@ -75,6 +75,7 @@ fn attention() {
             cap: None,
             bias: Some(Diagonals { lines: &lines }),
             visible: Visible::All,
+            past: 0,
             beside: None,
             hidden: &[],
         };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use attn_tui::capture::{Capture, Flows, MapStore, SiteMaps, Weights};
 use attn_tui::engine::{Event, ModelInfo};
-use attn_tui::nn::{Frame, Recipe, Visible};
+use attn_tui::nn::{Frame, Part, Recipe, Visible};
 use attn_tui::site::{Kind, Site};
 use attn_tui::token::{Sequence, Token};
 use attn_tui::tui::action::Action;
@@ -117,6 +117,7 @@ fn computed(length: usize, budget: usize) -> Arc<Capture> {
         visible: Visible::All,
         bias: None,
         beside: None,
+        part: Part::Tokens,
         hidden: Vec::new(),
         query: noise(1),
         key: noise(2),

@@ -4,7 +4,10 @@
 //! `[heads, queries + keys - 1]` where there is a position bias (the value for key `j` and query `i` at
 //! `queries - 1 + j - i`), and `{site}.beside` `[heads, 2 * summaries - 1]` where summaries of blocks follow the
 //! tokens among the keys. The metadata field `{site}` is a JSON object of `heads`, `key_heads`, `scale`, `cap`,
-//! `visible` (`all`, `causal` or `[before, after]`) and `block`.
+//! `visible` (`all`, `causal`, `[before, after]`, `{"groups": [size, shift]}` or `{"blocks": size}`), `block` (tokens
+//! that a summary stands for), `beside` (the number of other keys that follow the tokens', on whose scores there is
+//! no bias), `again` (how many times these, the keys of the first block, come in for the queries of inner blocks) and
+//! `part` (`beside` where the maps are those of the keys beside the tokens).
 
 use std::collections::HashMap;
 
@@ -12,7 +15,7 @@ use safetensors::tensor::SafeTensors;
 use serde_json::{Value, json};
 
 use super::file::{Parsed, decode};
-use crate::nn::{BlockBias, Recipe, Visible};
+use crate::nn::{Part, Recipe, SideBias, SideKeys, Visible};
 use crate::site::Site;
 
 /// Name, shape and values of a recipe's tensors.
@@ -26,7 +29,7 @@ pub(super) fn tensors(recipe: &Recipe) -> Vec<(&'static str, Vec<usize>, &[f32])
     if let Some(bias) = &recipe.bias {
         tensors.push(("bias", vec![heads, bias.len() / heads.max(1)], bias));
     }
-    if let Some(BlockBias { lines, .. }) = &recipe.beside {
+    if let Some(SideKeys { bias: SideBias::Blocks { lines, .. }, .. }) = &recipe.beside {
         tensors.push(("beside", vec![heads, lines.len() / heads.max(1)], lines));
     }
     tensors
@@ -38,16 +41,32 @@ pub(super) fn settings(recipe: &Recipe) -> String {
         Visible::All => json!("all"),
         Visible::Causal => json!("causal"),
         Visible::Near { before, after } => json!([before, after]),
+        Visible::Groups { size, shift } => json!({ "groups": [size, shift] }),
+        Visible::Blocks(size) => json!({ "blocks": size }),
     };
-    json!({
+    let mut settings = json!({
         "heads": recipe.heads,
         "key_heads": recipe.key_heads,
         "scale": recipe.scale,
         "cap": recipe.cap,
         "visible": visible,
-        "block": recipe.beside.as_ref().map(|beside| beside.block),
-    })
-    .to_string()
+        "block": null,
+    });
+    if let Some(SideKeys { count, bias }) = &recipe.beside {
+        match bias {
+            SideBias::None => settings["beside"] = json!(count),
+            SideBias::Blocks { block, .. } => settings["block"] = json!(block),
+            SideBias::Again { block, times } => {
+                settings["beside"] = json!(count);
+                settings["block"] = json!(block);
+                settings["again"] = json!(times);
+            }
+        }
+    }
+    if recipe.part == Part::Beside {
+        settings["part"] = json!("beside");
+    }
+    settings.to_string()
 }
 
 /// A site's recipe.
@@ -68,6 +87,16 @@ pub(super) fn read(site: Site, file: &SafeTensors, fields: &HashMap<String, Stri
             }
             _ => return Err(format!("metadata field {site}: visible is not [before, after]")),
         },
+        Value::Object(groups) => {
+            let sizes = groups.get("groups").and_then(Value::as_array).map(Vec::as_slice);
+            match (sizes, groups.get("blocks").and_then(count)) {
+                (Some([size, shift]), _) if count(size).is_some() && count(shift).is_some() => {
+                    Visible::Groups { size: count(size).unwrap_or(0), shift: count(shift).unwrap_or(0) }
+                }
+                (None, Some(size)) => Visible::Blocks(size),
+                _ => return Err(format!("metadata field {site}: visible is {}", settings["visible"])),
+            }
+        }
         other => return Err(format!("metadata field {site}: visible is {other}")),
     };
     let matrix = |name: &str| -> Parsed<Option<([usize; 2], Vec<f32>)>> {
@@ -86,12 +115,20 @@ pub(super) fn read(site: Site, file: &SafeTensors, fields: &HashMap<String, Stri
     let ([queries, inner], query) = matrix("query")?.ok_or_else(|| missing("query"))?;
     let ([all, _], key) = matrix("key")?.ok_or_else(|| missing("key"))?;
     let heads = need("heads")?.max(1);
+    let given = |name: &str| settings.get(name).is_some_and(|value| !value.is_null());
     let beside = match matrix("beside")? {
+        Some(([_, lines], values)) => Some(SideKeys {
+            count: lines.div_ceil(2),
+            bias: SideBias::Blocks { block: need("block")?, lines: values },
+        }),
+        None if given("again") => Some(SideKeys {
+            count: need("beside")?,
+            bias: SideBias::Again { block: need("block")?, times: need("again")? },
+        }),
+        None if given("beside") => Some(SideKeys::plain(need("beside")?)),
         None => None,
-        Some(([_, lines], values)) => {
-            Some(BlockBias { count: lines.div_ceil(2), block: need("block")?, lines: values })
-        }
     };
+    let part = if settings["part"] == "beside" { Part::Beside } else { Part::Tokens };
     let recipe = Recipe {
         heads,
         key_heads: need("key_heads")?,
@@ -103,6 +140,7 @@ pub(super) fn read(site: Site, file: &SafeTensors, fields: &HashMap<String, Stri
         visible,
         bias: matrix("bias")?.map(|(_, values)| values),
         beside,
+        part,
         hidden: Vec::new(),
         query,
         key,
@@ -117,10 +155,13 @@ mod tests {
     use crate::capture::{Capture, Layout, Precision, SiteMaps, read as read_file, to_bytes, write};
     use crate::site::Kind;
 
-    /// A capture whose one site, local attention with summaries, is kept as a recipe.
-    fn capture() -> Capture {
-        let noise = |len: usize, step: f32| (0..len).map(|i| (i as f32 * step).sin()).collect::<Vec<f32>>();
-        let recipe = Recipe {
+    fn noise(len: usize, step: f32) -> Vec<f32> {
+        (0..len).map(|i| (i as f32 * step).sin()).collect()
+    }
+
+    /// Local attention with summaries.
+    fn local() -> Recipe {
+        Recipe {
             heads: 2,
             key_heads: 1,
             queries: 50,
@@ -130,11 +171,19 @@ mod tests {
             cap: Some(3.0),
             visible: Visible::Near { before: 7, after: 3 },
             bias: Some(noise(2 * 99, 0.7)),
-            beside: Some(BlockBias { count: 3, block: 16, lines: noise(2 * 5, 1.3) }),
+            beside: Some(SideKeys {
+                count: 3,
+                bias: SideBias::Blocks { block: 16, lines: noise(2 * 5, 1.3) },
+            }),
+            part: Part::Tokens,
             hidden: Vec::new(),
             query: noise(50 * 8, 0.3),
             key: noise(53 * 4, 0.9),
-        };
+        }
+    }
+
+    /// A capture of one site.
+    fn capture(recipe: Recipe) -> Capture {
         assert_eq!(recipe.check(), Ok(()));
         let token = |id| crate::token::Token { id, piece: format!("t{id}"), special: false };
         let mut capture = Capture {
@@ -156,7 +205,7 @@ mod tests {
 
     #[test]
     fn both_layouts_give_the_same_maps() {
-        let capture = capture();
+        let capture = capture(local());
         let site = Site::new(Kind::Encoder, 0);
         let mut compact = Vec::new();
         write(&capture, Precision::F32, Layout::Compact, &mut compact).unwrap();
@@ -178,9 +227,34 @@ mod tests {
     }
 
     #[test]
+    fn every_recipe_comes_back_as_it_was() {
+        let again = SideKeys { count: 3, bias: SideBias::Again { block: 3, times: 2 } };
+        let beside = Some(SideKeys::plain(50));
+        let merged =
+            Recipe { visible: Visible::Causal, bias: None, beside, key: noise(100 * 4, 0.9), ..local() };
+        let visible = Visible::Groups { size: 16, shift: 8 };
+        for recipe in [
+            local(),
+            Recipe { beside: Some(again), visible: Visible::Blocks(3), ..local() },
+            Recipe { beside: Some(SideKeys::plain(3)), visible, ..local() },
+            Recipe { beside: None, visible: Visible::All, key: noise(50 * 4, 0.9), ..local() },
+            Recipe { part: Part::Beside, ..merged.clone() },
+            merged,
+        ] {
+            let mut bytes = Vec::new();
+            write(&capture(recipe.clone()), Precision::F32, Layout::Compact, &mut bytes).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("c.safetensors");
+            std::fs::write(&path, bytes).unwrap();
+            let back = read_file(&path).unwrap();
+            assert_eq!(back.maps.site(Site::new(Kind::Encoder, 0)).unwrap().recipe(), Some(&recipe));
+        }
+    }
+
+    #[test]
     fn a_recipe_that_does_not_fit_is_refused() {
         let mut bytes = Vec::new();
-        write(&capture(), Precision::F32, Layout::Compact, &mut bytes).unwrap();
+        write(&capture(local()), Precision::F32, Layout::Compact, &mut bytes).unwrap();
         let at = bytes.windows(13).position(|window| window == b"key_heads\\\":1").unwrap();
         bytes[at + 12] = b'0';
         let folder = tempfile::tempdir().unwrap();

@@ -100,7 +100,7 @@ pub struct Recorder {
     flows: Flows,
     end: Option<Site>,
     frames: BTreeMap<Kind, Arc<Frame>>,
-    watching: Option<Arc<Profiles>>,
+    watching: BTreeMap<Site, Arc<Profiles>>,
 }
 
 impl Recorder {
@@ -139,7 +139,7 @@ impl Recorder {
 
     /// The maps with the profiles that were made meanwhile.
     fn keep(&mut self, site: Site, maps: SiteMaps) {
-        let profiles = self.watching.take().and_then(Arc::into_inner).map(Profiles::finish);
+        let profiles = self.watching.remove(&site).and_then(Arc::into_inner).map(Profiles::finish);
         self.maps.insert(site, maps.with_profiles(profiles.unwrap_or_default()));
     }
 
@@ -183,8 +183,9 @@ impl Hook for Recorder {
 
     fn watch(&mut self, site: Site, shape: [usize; 3]) -> Option<Arc<Profiles>> {
         let profiles = Profiles::new(Arc::clone(self.frames.get(&site.kind)?), shape[0]);
-        self.watching = profiles.fit(shape).then(|| Arc::new(profiles));
-        self.watching.clone()
+        let profiles = profiles.fit(shape).then(|| Arc::new(profiles))?;
+        self.watching.insert(site, Arc::clone(&profiles));
+        Some(profiles)
     }
 
     fn prefers_recipe(&self, _: Site, shape: [usize; 3], bytes: usize) -> bool {

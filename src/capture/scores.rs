@@ -91,7 +91,9 @@ impl Capture {
         let why = match maps.recipe() {
             Some(recipe) if recipe.beside.is_none() => return Ok(recipe),
             Some(_) => {
-                format!("summaries of blocks share the softmax of {site}: its tokens' scores are not all")
+                format!(
+                    "other keys (summaries, prompts, another sequence) share the softmax of {site}: its own scores are not all"
+                )
             }
             None if self.model_type == super::RECURRENT => {
                 "additive attention has no products of queries and keys: its scores are not kept".into()

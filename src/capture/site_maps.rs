@@ -47,8 +47,7 @@ impl SiteMaps {
 
     /// The maps that follow from `recipe`, whose check was well.
     pub fn of(recipe: Recipe) -> Self {
-        let Recipe { heads, queries, keys, .. } = recipe;
-        Self::keeping([heads, queries, keys], Kept::Recipe(Arc::new(recipe)))
+        Self::keeping(recipe.shape(), Kept::Recipe(Arc::new(recipe)))
     }
 
     /// The maps that stay in a file, `[heads, queries, keys]`.

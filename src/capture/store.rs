@@ -174,6 +174,7 @@ mod tests {
             scale: 0.5,
             cap: None,
             visible: Visible::Causal,
+            part: Default::default(),
             bias: Some(noise(3 * 79, 0.7)),
             beside: None,
             hidden: Vec::new(),

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::stack::{Block, Stack, remember};
 use crate::error::Result;
-use crate::nn::{Beside, ContentBias, Hook, LayerCache, Look, Mask, Norm, Unseen};
+use crate::nn::{Beside, ContentBias, Hook, LayerCache, Look, Norm, SideKeys, Unseen, Visible};
 
 /// The second sequence's embeddings.
 #[derive(Clone)]
@@ -62,11 +62,12 @@ impl Stack {
         let queries = norm.forward(globals)?;
         let tokens = block.own.keys_values(&block.own_norm.norm.forward(x)?, 0)?;
         let kv = tokens.append(&block.own.keys_values(&queries, 0)?)?;
-        let beside = Beside { count: queries.dim(1)?, bias: None, blocks: None, site: None };
+        let learned = SideKeys::plain(queries.dim(1)?);
+        let beside = Beside { keys: &learned, site: None };
         let read = self.enter(x, &block.own_norm)?;
         let given = block.own.forward(&read, &kv, &Look { beside: Some(beside), ..*look }, hook)?;
         let new = self.join((&block.own, &block.own_norm), [x, &given], &kv, look.site, hook)?;
-        let look = Look { mask: &Mask::Full, ..*look };
+        let look = Look { visible: Visible::All, ..*look };
         let read = block.own.forward(&queries, &kv, &look, &mut Unseen { hook, aligned: false })?;
         Ok((new, (globals + read)?))
     }
@@ -91,7 +92,7 @@ impl Stack {
         let new_ahead = self.around(ahead, &block.own_norm, |ahead| {
             let kv = tokens.append(&block.own.keys_values(ahead, look.past)?)?;
             let table = bias.ahead(&bias.of(ahead)?, look.past, keys, apart)?;
-            let look = Look { table: Some(&table), mask: &Mask::Full, ..*look };
+            let look = Look { table: Some(&table), visible: Visible::All, ..*look };
             block.own.forward(ahead, &kv, &look, &mut Unseen { hook, aligned: true })
         })?;
         Ok((new, new_ahead))

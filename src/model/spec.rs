@@ -126,7 +126,7 @@ pub enum Reach {
         /// Whether every other layer's groups begin half a group earlier.
         staggered: bool,
     },
-    /// Those of [`Mask::Blocks`](crate::nn::Mask::Blocks) in a long text, all in a short one.
+    /// Those of [`Visible::Blocks`](crate::nn::Visible::Blocks) in a long text, all in a short one.
     Blocks {
         /// Positions in a block.
         size: usize,

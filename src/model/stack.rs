@@ -1,6 +1,6 @@
 //! The encoder and the decoder: the same stack, with cross-attention or without.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use super::build::Builder;
 use super::second::{Second, SecondBlock};
@@ -8,7 +8,7 @@ use super::spec::{AfterNames, EmbeddingNorm, Placement, Reach, Span, StackSpec};
 use crate::error::{Error, Result};
 use crate::nn::{
     Attention, Beside, Cache, Embedding, Experts, FeedForward, Flow, Hook, Joint, KeysValues, LayerCache,
-    Linear, Look, Mask, Norm, PositionTable, RelativeBias, SideBias, Summaries, Unseen, sum,
+    Linear, Look, Norm, PositionTable, RelativeBias, SideBias, SideKeys, Summaries, Unseen, Visible, sum,
 };
 use crate::site::{Kind, Site};
 
@@ -53,7 +53,7 @@ pub(super) struct Block {
     ffn_norm: Norms,
     pub second: Option<SecondBlock>,
     /// Learned keys and values of self- and of cross-attention.
-    prompts: [Option<KeysValues>; 2],
+    prompts: [Option<(SideKeys, KeysValues)>; 2],
 }
 
 /// An encoder or a decoder.
@@ -97,7 +97,7 @@ impl Stack {
             (0..spec.layers).map(|i| Self::block(build, spec, kind, i)).collect::<Result<_>>()?;
         for (at, cross) in [false, true].into_iter().enumerate() {
             for (block, prompt) in blocks.iter_mut().zip(build.prompts(spec, cross)?) {
-                block.prompts[at] = Some(prompt);
+                block.prompts[at] = Some((SideKeys::plain(prompt.keys.dim(1)?), prompt));
             }
         }
         let norm = |name: Option<&str>, width| match name {
@@ -217,18 +217,18 @@ impl Stack {
         let count = x.dim(1)?;
         let side = self.blocks.first().and_then(|block| block.summaries.as_ref());
         let side = match (side, self.blocks_of(count)) {
-            (Some(summaries), _) => summaries.bias(count),
-            (None, Some((size, random))) => {
-                self.first_block_bias(count, size, random, x.device())?.map(SideBias::Table)
+            (Some(summaries), _) => summaries.keys(count),
+            (None, Some((block, times))) if times > 0 => {
+                Some(SideKeys { count: block, bias: SideBias::Again { block, times } })
             }
-            (None, None) => None,
+            (None, _) => None,
         };
         for (layer, block) in self.blocks.iter().enumerate() {
             each(layer)?;
             let bias = block.bias.as_ref().or_else(|| self.blocks[0].bias.as_ref());
-            let mask = self.mask(layer, count);
+            let visible = self.visible(layer, count);
             let site = Site::new(self.kind, layer);
-            let look = Look { site, mask: &mask, bias, past, table: None, beside: None };
+            let look = Look { site, visible, bias, past, table: None, beside: None };
             let slot = cache.as_mut().and_then(|cache| cache.layers.get_mut(layer));
             let states = (x, second);
             (x, second) = self.block_forward(block, states, source, &look, side.as_ref(), slot, hook)?;
@@ -253,44 +253,20 @@ impl Stack {
         }
     }
 
-    /// Bias `[heads, count, size]` on the first block's keys where they come in again as random blocks.
-    fn first_block_bias(
-        &self,
-        count: usize,
-        size: usize,
-        random: usize,
-        device: &Device,
-    ) -> Result<Option<Tensor>> {
-        if random == 0 {
-            return Ok(None);
-        }
-        let heads = self.blocks.first().map_or(0, |block| block.own.heads);
-        let last = (count - 1) / size;
-        let again = (random as f32).ln();
-        let row = |query: usize| match query / size {
-            0 => f32::NEG_INFINITY,
-            block if block == last => f32::NEG_INFINITY,
-            _ => again,
-        };
-        let values: Vec<f32> = (0..heads)
-            .flat_map(|_| (0..count).flat_map(|query| std::iter::repeat_n(row(query), size)))
-            .collect();
-        Ok(Some(Tensor::from_vec(values, (heads, count, size), device)?))
-    }
-
-    fn mask(&self, layer: usize, count: usize) -> Mask {
+    fn visible(&self, layer: usize, count: usize) -> Visible {
         if let Some((size, _)) = self.blocks_of(count) {
-            return Mask::Blocks(size);
+            return Visible::Blocks(size);
         }
-        let whole = if self.kind == Kind::Encoder { Mask::Full } else { Mask::Causal };
+        let whole = if self.kind == Kind::Encoder { Visible::All } else { Visible::Causal };
         match &self.reach {
             Reach::All | Reach::Blocks { .. } => whole,
-            Reach::Groups { size, staggered } => {
-                Mask::Groups { size: *size, shift: if *staggered && layer % 2 == 1 { size / 2 } else { 0 } }
-            }
+            Reach::Groups { size, staggered } => Visible::Groups {
+                size: *size,
+                shift: if *staggered && layer % 2 == 1 { size / 2 } else { 0 },
+            },
             Reach::Near(spans) => match spans.get(layer) {
                 None | Some(&Span::ALL) => whole,
-                Some(&Span { before, after }) => Mask::Near { before, after },
+                Some(&Span { before, after }) => Visible::Near { before, after },
             },
         }
     }
@@ -302,7 +278,7 @@ impl Stack {
         (x, second): (Tensor, Option<Tensor>),
         source: Option<&Source>,
         look: &Look,
-        side: Option<&SideBias>,
+        side: Option<&SideKeys>,
         mut slot: Option<&mut LayerCache>,
         hook: &mut dyn Hook,
     ) -> Result<(Tensor, Option<Tensor>)> {
@@ -323,18 +299,18 @@ impl Stack {
             let prompt = block.prompts[1].as_ref();
             let look = Look {
                 site: Site::new(Kind::Cross, look.site.layer),
-                mask: &Mask::Full,
+                visible: Visible::All,
                 bias: None,
                 past: look.past,
                 table: None,
-                beside: prompt.map(beside_prompt).transpose()?,
+                beside: prompt.map(|(keys, _)| Beside { keys, site: None }),
             };
             if hook.ends(look.site) && prompt.is_none() {
                 cross.show(&self.enter(&x, norms)?, source.states, &look, hook)?;
                 return Ok((x, second));
             }
             let mut kv = source_keys(cross, source, slot)?;
-            if let Some(prompt) = prompt {
+            if let Some((_, prompt)) = prompt {
                 kv = kv.append(prompt)?;
             }
             let given = cross.forward(&self.enter(&x, norms)?, &kv, &look, hook)?;
@@ -356,7 +332,7 @@ impl Stack {
         x: &Tensor,
         source: Option<&Source>,
         look: &Look,
-        side: Option<&SideBias>,
+        side: Option<&SideKeys>,
         mut slot: Option<&mut LayerCache>,
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
@@ -364,24 +340,25 @@ impl Stack {
         let (queries, new) = block.own.project(&read, look.past)?;
         let mut kv = remember(new, slot.as_deref_mut())?;
         let mut beside = None;
-        if let Some(bias) = side {
+        let sources;
+        if let Some(keys) = side {
             let more = match &block.summaries {
                 Some(summaries) => block.own.keys_values(&summaries.of(&read)?, 0)?,
-                None => kv.first(bias.count()?)?,
+                None => kv.first(keys.count)?,
             };
             kv = kv.append(&more)?;
-            let (blocks, table) = bias.forms();
-            beside = Some(Beside { count: bias.count()?, bias: table, blocks, site: None });
+            beside = Some(Beside { keys, site: None });
         }
-        if let Some(prompt) = &block.prompts[0] {
+        if let Some((keys, prompt)) = &block.prompts[0] {
             kv = kv.append(prompt)?;
-            beside = Some(beside_prompt(prompt)?);
+            beside = Some(Beside { keys, site: None });
         }
         if let (true, Some(source)) = (self.merged, source) {
             let more = source_keys(&block.own, source, slot)?;
             kv = kv.append(&more)?;
+            sources = SideKeys::plain(more.keys.dim(1)?);
             let site = Some(Site::new(Kind::Cross, look.site.layer));
-            beside = Some(Beside { count: more.keys.dim(1)?, bias: None, blocks: None, site });
+            beside = Some(Beside { keys: &sources, site });
         }
         let given = block.own.read(&queries, &kv, &Look { beside, ..*look }, hook)?;
         self.join((&block.own, &block.own_norm), [x, &given], &kv, look.site, hook)
@@ -445,10 +422,6 @@ pub(super) fn remember(new: KeysValues, slot: Option<&mut LayerCache>) -> Result
         Some(slot) => slot.remember(&new),
         None => Ok(new),
     }
-}
-
-fn beside_prompt(prompt: &KeysValues) -> Result<Beside<'static>> {
-    Ok(Beside { count: prompt.keys.dim(1)?, bias: None, blocks: None, site: None })
 }
 
 fn source_keys(cross: &Attention, source: &Source, slot: Option<&mut LayerCache>) -> Result<KeysValues> {

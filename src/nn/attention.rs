@@ -1,14 +1,16 @@
 //! Scaled dot-product attention with several heads (Vaswani et al. 2017): the only softmax(QKᵀ) in the
 //! program, for generation and for capture alike.
 
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use candle_core::{D, Tensor};
 
-use super::cpu::{on_cpu, rows, values};
-use super::kernels::attention::{self, Diagonals, Heads};
+use super::cpu::{on_cpu, rows};
+use super::kernels::attention::{self, Diagonals, Heads, Wish};
+use super::mask::additive;
 use super::{
-    BlockBias, Cut, Hidden, Hook, Linear, Mask, Norm, Profiles, Recipe, RelativeBias, Rotary, Visible,
+    Cut, Hidden, Hook, Linear, Norm, Part, Profiles, Recipe, RelativeBias, Rotary, SideKeys, Visible,
 };
 use crate::error::{Error, Result};
 use crate::pages::ask_for_large;
@@ -49,7 +51,7 @@ pub struct Look<'a> {
     /// Where in the model this is.
     pub site: Site,
     /// Which keys are visible.
-    pub mask: &'a Mask,
+    pub visible: Visible,
     /// Position bias on the scores.
     pub bias: Option<&'a RelativeBias>,
     /// Position of the first query.
@@ -60,16 +62,20 @@ pub struct Look<'a> {
     pub beside: Option<Beside<'a>>,
 }
 
+impl Look<'_> {
+    /// Where weights are shown, and of which keys.
+    fn sites(&self) -> impl Iterator<Item = (Site, Part)> + use<> {
+        let beside = self.beside.and_then(|beside| beside.site);
+        [(self.site, Part::Tokens)].into_iter().chain(beside.map(|site| (site, Part::Beside)))
+    }
+}
+
 /// Keys that follow those of the sequence itself and share its softmax: summaries, prompts, tokens again, or
 /// those of another sequence.
 #[derive(Clone, Copy)]
 pub struct Beside<'a> {
-    /// How many.
-    pub count: usize,
-    /// Bias on their scores: `[heads, queries, count]`, or that for each row of the batch.
-    pub bias: Option<&'a Tensor>,
-    /// The same for summaries, by the distance of blocks.
-    pub blocks: Option<&'a BlockBias>,
+    /// Which.
+    pub keys: &'a SideKeys,
     /// Where their weights are shown; maps of [`Look::site`] never have them.
     pub site: Option<Site>,
 }
@@ -204,8 +210,7 @@ impl Attention {
     /// they are.
     fn attend(&self, queries: &Tensor, kv: &KeysValues, look: &Look, hook: &mut dyn Hook) -> Result<Tensor> {
         let (batch, count, width) = queries.dims3()?;
-        let shown = look.beside.and_then(|beside| beside.site);
-        let watched = hook.wants(look.site) || shown.is_some_and(|site| hook.wants(site));
+        let watched = look.sites().any(|(site, _)| hook.wants(site));
         if watched && batch > 1 {
             return self.attend_row_by_row(queries, kv, look, hook);
         }
@@ -214,15 +219,10 @@ impl Attention {
             let shared = queries.reshape((1, batch * count, width))?;
             return Ok(self.attend(&shared, kv, look, hook)?.reshape((batch, count, width))?);
         }
-        let fuses = look.beside.is_none_or(|beside| beside.blocks.is_some() && beside.site.is_none());
-        let plain = fuses && look.table.is_none() && look.mask.is_plain();
-        let rewritten = watched && hook.rewrites(look.site);
-        let cut = if rewritten { hook.cut(look.site, self.heads) } else { None };
-        if on_cpu(queries) && plain && (!rewritten || cut.is_some()) {
-            let Cut { factors, links } = cut.unwrap_or_default();
-            let here = |link: Hidden| Some(Hidden { query: link.query.checked_sub(look.past)?, ..link });
-            let hidden = links.into_iter().filter_map(here).collect();
-            let context = self.attend_fused(queries, kv, look, hidden, watched.then_some(hook))?;
+        let rewritten = watched && look.sites().any(|(site, _)| hook.rewrites(site));
+        let cut = if rewritten { self.cut(kv, look, hook)? } else { Some(Cut::default()) };
+        if let (true, None, Some(Cut { factors, links })) = (on_cpu(queries), look.table, cut) {
+            let context = self.attend_fused(queries, kv, look, links, watched.then_some(hook))?;
             return if factors.contains(&0.0) { scale_heads(&context, &factors) } else { Ok(context) };
         }
         self.attend_in_steps(queries, kv, look, watched.then_some(hook))
@@ -243,18 +243,40 @@ impl Attention {
                 let kv =
                     KeysValues { keys: kv.keys.narrow(0, own, 1)?, values: kv.values.narrow(0, own, 1)? };
                 let table = look.table.map(|table| of_row(table, row)).transpose()?;
-                let bias = look.beside.and_then(|beside| beside.bias);
-                let bias = bias.map(|bias| of_row(bias, row)).transpose()?;
-                let beside = look.beside.map(|beside| Beside { bias: bias.as_ref(), ..beside });
-                let look = Look { table: table.as_ref(), beside, ..*look };
+                let look = Look { table: table.as_ref(), ..*look };
                 self.attend(&queries.narrow(0, row, 1)?, &kv, &look, hook)
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(Tensor::cat(&rows, 0)?)
     }
 
+    /// What is left out, if the fused kernel can leave that out: heads of all parts of the softmax, and pairs. The
+    /// queries of these are counted from the first one here, keys beside the tokens from the tokens' on.
+    fn cut(&self, kv: &KeysValues, look: &Look, hook: &dyn Hook) -> Result<Option<Cut>> {
+        let mut all = Cut::default();
+        for (at, (site, part)) in look.sites().enumerate() {
+            let Some(Cut { factors, links }) = hook.cut(site, self.heads) else { return Ok(None) };
+            if at > 0 && factors != all.factors {
+                return Ok(None);
+            }
+            all.factors = factors;
+            let before = if part == Part::Beside { self.columns(kv, look)?[0] } else { 0 };
+            let here = |link: Hidden| {
+                Some(Hidden { query: link.query.checked_sub(look.past)?, key: link.key + before, ..link })
+            };
+            all.links.extend(links.into_iter().filter_map(here));
+        }
+        Ok(Some(all))
+    }
+
+    /// Keys of each part.
+    fn columns(&self, kv: &KeysValues, look: &Look) -> Result<[usize; 2]> {
+        let beside = look.beside.map_or(0, |beside| beside.keys.count);
+        Ok([kv.keys.dim(1)?.saturating_sub(beside), beside])
+    }
+
     /// Block by block in cache; the scores are never seen as a whole, the weights only by who wants them. Pairs
-    /// `hidden`, whose queries are counted from the first one here, are left out.
+    /// `hidden` are left out.
     fn attend_fused(
         &self,
         queries: &Tensor,
@@ -264,17 +286,9 @@ impl Attention {
         hook: Option<&mut dyn Hook>,
     ) -> Result<Tensor> {
         let (batch, count, width) = queries.dims3()?;
-        let all = kv.keys.dim(1)?;
-        let beside = look.beside.and_then(|beside| beside.blocks);
-        let keys = all - beside.map_or(0, |beside| beside.count.min(all));
+        let columns @ [keys, more] = self.columns(kv, look)?;
+        let beside = look.beside.map(|beside| beside.keys).filter(|_| more > 0);
         let lines = look.bias.map(|bias| bias.diagonals(count, keys, look.past));
-        let visible = look.mask.visible();
-        let table = match visible {
-            Some(_) => None,
-            None => look.mask.additive(count, keys, look.past, queries.device())?,
-        };
-        let table = table.map(|table| table.contiguous()).transpose()?;
-        let table = table.as_ref().map(values).transpose()?;
         let head_dim = width / self.heads.max(1);
         let key_width = self.key_heads * head_dim;
         let kernel = attention::Attention {
@@ -286,59 +300,61 @@ impl Attention {
             scale: self.scale as f32,
             cap: self.cap.map(|cap| cap as f32),
             bias: lines.as_deref().map(|lines| Diagonals { lines }),
-            visible: match &table {
-                Some(table) => attention::Visible::Table(table),
-                None => visible.unwrap_or(Visible::All).kernel(look.past),
-            },
-            beside: beside.map(BlockBias::kernel),
+            visible: look.visible,
+            past: look.past,
+            beside: beside.map(SideKeys::kernel),
             hidden: &hidden,
         };
         let (q, k, v) = (compact(queries)?, compact(&kv.keys)?, compact(&kv.values)?);
         let (q, k, v) = (rows(&q)?, rows(&k)?, rows(&v)?);
         let heads = |data, position| Heads { data, position, head: head_dim };
-        let row = |row: usize, maps, watch: Option<Arc<Profiles>>| {
+        let row = |row: usize, wishes: [Wish; 2]| {
             let (q, k, v) = (q.at(row)?, k.at(row)?, v.at(row)?);
-            let watch = watch.as_deref().map(|watch| watch as &dyn attention::Watch);
-            Ok::<_, Error>(kernel.run(heads(q, width), heads(k, key_width), heads(v, key_width), maps, watch))
+            Ok::<_, Error>(kernel.run_all(heads(q, width), heads(k, key_width), heads(v, key_width), wishes))
         };
-        let shape = [self.heads, count, keys];
-        // A table of what is visible may be as large as the maps.
-        let recipe = (look.past == 0 && table.is_none()).then(|| {
-            let bias = lines.as_ref().map_or(0, Vec::len) + beside.map_or(0, |beside| beside.lines.len());
-            4 * (count * width + all * key_width + bias)
-        });
         let context = match hook {
-            None if batch == 1 => row(0, None, None)?,
-            None => (0..batch).map(|at| row(at, None, None)).collect::<Result<Vec<_>>>()?.concat(),
-            Some(hook) if recipe.is_some_and(|bytes| hook.prefers_recipe(look.site, shape, bytes)) => {
-                let recipe = Recipe {
-                    heads: self.heads,
-                    key_heads: self.key_heads,
-                    queries: count,
-                    keys,
-                    width: head_dim,
-                    scale: self.scale as f32,
-                    cap: self.cap.map(|cap| cap as f32),
-                    visible: visible.unwrap_or(Visible::All),
-                    bias: lines.clone(),
-                    beside: beside.cloned(),
-                    hidden: hidden.clone(),
-                    query: q.at(0)?.to_vec(),
-                    key: k.at(0)?.to_vec(),
-                };
-                let context = row(0, None, hook.watch(look.site, shape))?;
-                hook.recipe(look.site, recipe)?;
-                context
-            }
+            None if batch == 1 => row(0, Default::default())?,
+            None => (0..batch).map(|at| row(at, Default::default())).collect::<Result<Vec<_>>>()?.concat(),
             Some(hook) => {
-                let mut maps = Arc::<[f32]>::new_uninit_slice(self.heads * count * keys);
-                if let Some(maps) = Arc::get_mut(&mut maps) {
-                    ask_for_large(maps.as_mut_ptr().cast(), size_of_val(maps));
+                let recipe = || -> Result<Recipe> {
+                    Ok(Recipe {
+                        heads: self.heads,
+                        key_heads: self.key_heads,
+                        queries: count,
+                        keys,
+                        width: head_dim,
+                        scale: self.scale as f32,
+                        cap: self.cap.map(|cap| cap as f32),
+                        visible: look.visible,
+                        bias: lines.clone(),
+                        beside: beside.cloned(),
+                        part: Part::Tokens,
+                        hidden: hidden.clone(),
+                        query: q.at(0)?.to_vec(),
+                        key: k.at(0)?.to_vec(),
+                    })
+                };
+                let bias = lines.as_ref().map_or(0, Vec::len) + beside.map_or(0, SideKeys::values);
+                let bytes = 4 * (count * width + (keys + more) * key_width + bias);
+                let bytes = (look.past == 0).then_some(bytes);
+                let watched = look.sites().filter(|(site, _)| hook.wants(*site)).collect::<Vec<_>>();
+                let shape = |part: Part| [self.heads, count, columns[part as usize]];
+                let mut outs = [None, None];
+                for &(site, part) in &watched {
+                    outs[part as usize] = Some(Out::new(site, shape(part), bytes, hook));
                 }
-                let context = row(0, Arc::get_mut(&mut maps), hook.watch(look.site, shape))?;
-                // SAFETY: nobody else holds the maps yet, so the kernel got them, and it writes all of them.
-                let maps = unsafe { maps.assume_init() };
-                hook.maps(look.site, shape, maps)?;
+                let context =
+                    row(0, outs.each_mut().map(|out| out.as_mut().map(Out::wish).unwrap_or_default()))?;
+                for (out, part) in outs.into_iter().zip([Part::Tokens, Part::Beside]) {
+                    let Some(Out { site, maps, watch }) = out else { continue };
+                    // The hook is the only one who has it now.
+                    drop(watch);
+                    match maps {
+                        None => hook.recipe(site, Recipe { part, ..recipe()? })?,
+                        // SAFETY: nobody else holds the maps yet, so the kernel got them, and it writes all of them.
+                        Some(maps) => hook.maps(site, shape(part), unsafe { maps.assume_init() })?,
+                    }
+                }
                 context
             }
         };
@@ -354,8 +370,7 @@ impl Attention {
         mut hook: Option<&mut dyn Hook>,
     ) -> Result<Tensor> {
         let (batch, count, width) = queries.dims3()?;
-        let extra = look.beside.map_or(0, |beside| beside.count);
-        let keys = kv.keys.dim(1)?.saturating_sub(extra);
+        let [keys, extra] = self.columns(kv, look)?;
         let device = queries.device();
         let q = split(&(queries * self.scale)?, self.heads)?;
         let mut all_scores = q.matmul(&self.share(&kv.keys)?.t()?)?;
@@ -369,7 +384,7 @@ impl Attention {
         if let Some(table) = look.table {
             scores = scores.broadcast_add(table)?;
         }
-        if let Some(mask) = look.mask.additive(count, keys, look.past, device)? {
+        if let Some(mask) = additive(look.visible, count, keys, look.past, device)? {
             scores = scores.broadcast_add(&mask)?;
         }
         if let Some(hook) = &mut hook {
@@ -377,11 +392,8 @@ impl Attention {
         }
         if let Some(beside) = look.beside {
             let mut more = all_scores.narrow(3, keys, extra)?;
-            if let Some(bias) = beside.bias {
-                more = more.broadcast_add(bias)?;
-            }
-            if let Some(blocks) = beside.blocks {
-                more = more.broadcast_add(&blocks.tensor(count, device)?)?;
+            if let Some(bias) = beside.keys.tensor(self.heads, count, device)? {
+                more = more.broadcast_add(&bias)?;
             }
             if let (Some(hook), Some(site)) = (&mut hook, beside.site) {
                 more = hook.scores(site, look.past, more.squeeze(0)?)?.unsqueeze(0)?;
@@ -408,6 +420,34 @@ impl Attention {
             }
         };
         Ok(context.transpose(1, 2)?.reshape((batch, count, width))?)
+    }
+}
+
+/// What becomes of the weights of a site.
+struct Out {
+    site: Site,
+    /// The maps; `None` where what they follow from is kept.
+    maps: Option<Arc<[MaybeUninit<f32>]>>,
+    watch: Option<Arc<Profiles>>,
+}
+
+impl Out {
+    /// What the hook wants of maps of this shape, which follow from so many bytes, if from any.
+    fn new(site: Site, shape: [usize; 3], bytes: Option<usize>, hook: &mut dyn Hook) -> Self {
+        let follow = bytes.is_some_and(|bytes| hook.prefers_recipe(site, shape, bytes));
+        let maps = (!follow).then(|| {
+            let mut maps = Arc::<[f32]>::new_uninit_slice(shape.iter().product());
+            if let Some(maps) = Arc::get_mut(&mut maps) {
+                ask_for_large(maps.as_mut_ptr().cast(), size_of_val(maps));
+            }
+            maps
+        });
+        Self { site, maps, watch: hook.watch(site, shape) }
+    }
+
+    fn wish(&mut self) -> Wish<'_> {
+        let watch = self.watch.as_deref().map(|watch| watch as &dyn attention::Watch);
+        Wish { maps: self.maps.as_mut().and_then(Arc::get_mut), watch }
     }
 }
 

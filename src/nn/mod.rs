@@ -26,6 +26,7 @@ mod recipe;
 mod relative_bias;
 mod rotary;
 mod screen;
+mod side;
 mod summaries;
 mod weight;
 
@@ -42,17 +43,17 @@ pub use ffn::FeedForward;
 pub use flow::{Flow, Joint, Measured};
 pub use gru::Gru;
 pub use hook::{Cut, Hook, NoHook, Unseen};
-pub use kernels::attention::Hidden;
+pub use kernels::attention::{Hidden, Part, Visible};
 pub use linear::Linear;
-pub use mask::Mask;
 pub use norm::Norm;
 pub use position::{PositionTable, Sinusoid};
 pub use profile::{Frame, Gini, PICTURE, Profile, Profiles, STRONG, Strong, Sums};
-pub use recipe::{BlockBias, Recipe, Visible};
+pub use recipe::Recipe;
 pub use relative_bias::RelativeBias;
 pub use rotary::Rotary;
 pub use screen::Screen;
-pub use summaries::{SideBias, Summaries};
+pub use side::{SideBias, SideKeys};
+pub use summaries::Summaries;
 pub use weight::{Stored, Weight};
 
 impl From<candle_core::Error> for crate::error::Error {

@@ -6,52 +6,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::kernels::attention::{self, Diagonals, Heads, Hidden};
-use super::{Frame, Profile, Profiles};
-
-/// Which keys a query may see, told without a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Visible {
-    /// Every key.
-    All,
-    /// Keys at or before the query's own position.
-    Causal,
-    /// Keys at most `before` positions before the query's own and at most `after` behind it.
-    Near {
-        /// The farthest key before.
-        before: usize,
-        /// The farthest key behind.
-        after: usize,
-    },
-}
-
-impl Visible {
-    /// For the kernel, the first query standing at `past`.
-    pub(super) fn kernel(self, past: usize) -> attention::Visible<'static> {
-        match self {
-            Visible::All => attention::Visible::All,
-            Visible::Causal => attention::Visible::Causal { past },
-            Visible::Near { before, after } => attention::Visible::Near { past, before, after },
-        }
-    }
-}
-
-/// The bias of summaries beside the tokens (Guo et al. 2022), by the distance of blocks.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BlockBias {
-    /// Number of summaries.
-    pub count: usize,
-    /// Tokens of a block; the last block has the rest, too.
-    pub block: usize,
-    /// `[heads, 2 * count - 1]`, that of the last block's queries and the first summary first.
-    pub lines: Vec<f32>,
-}
-
-impl BlockBias {
-    pub(super) fn kernel(&self) -> attention::Beside<'_> {
-        attention::Beside { count: self.count, block: self.block, lines: &self.lines }
-    }
-}
+use super::kernels::attention::{self, Diagonals, Heads, Hidden, Part};
+use super::{Frame, Profile, Profiles, SideKeys, Visible};
 
 /// All that the maps of one site follow from.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,13 +30,15 @@ pub struct Recipe {
     pub visible: Visible,
     /// Position bias by diagonals, `[heads, queries + keys - 1]`, that of the last query's first key first.
     pub bias: Option<Vec<f32>>,
-    /// Summaries, whose keys follow the tokens'.
-    pub beside: Option<BlockBias>,
+    /// Keys that follow the tokens'.
+    pub beside: Option<SideKeys>,
+    /// Whose weights the maps are.
+    pub part: Part,
     /// Pairs that are hidden besides.
     pub hidden: Vec<Hidden>,
     /// `[queries, heads, width]`
     pub query: Vec<f32>,
-    /// `[keys and summaries, key_heads, width]`
+    /// `[keys and those beside them, key_heads, width]`
     pub key: Vec<f32>,
 }
 
@@ -107,19 +65,27 @@ impl Recipe {
         if let Some(bias) = &self.bias {
             length("bias", bias.len(), product(heads, queries + keys - 1, 1))?;
         }
-        if let Some(BlockBias { count, block, lines }) = &self.beside {
-            if *count == 0 || *block == 0 {
-                return Err("summaries of nothing".into());
-            }
-            length("bias of summaries", lines.len(), product(heads, 2 * count - 1, 1))?;
+        if !self.visible.is_sound() {
+            return Err("groups of nothing".into());
         }
-        Ok(())
+        match &self.beside {
+            Some(beside) => beside.check(heads),
+            None if self.part == Part::Beside => Err("the maps are of keys that are not there".into()),
+            None => Ok(()),
+        }
+    }
+
+    /// The maps' shape, `[heads, queries, keys]`.
+    pub fn shape(&self) -> [usize; 3] {
+        let beside = self.beside.as_ref().map_or(0, |beside| beside.count);
+        let keys = if self.part == Part::Beside { beside } else { self.keys };
+        [self.heads, self.queries, keys]
     }
 
     /// Bytes that it takes.
     pub fn bytes(&self) -> usize {
         let bias = self.bias.as_ref().map_or(0, Vec::len);
-        let beside = self.beside.as_ref().map_or(0, |beside| beside.lines.len());
+        let beside = self.beside.as_ref().map_or(0, SideKeys::values);
         4 * (self.query.len() + self.key.len() + bias + beside)
     }
 
@@ -146,12 +112,7 @@ impl Recipe {
 
     /// Whether a head's query may see a key.
     pub fn sees(&self, head: usize, query: usize, key: usize) -> bool {
-        let visible = match self.visible {
-            Visible::All => true,
-            Visible::Causal => key <= query,
-            Visible::Near { before, after } => key + before >= query && key <= query.saturating_add(after),
-        };
-        visible && !self.hidden.contains(&Hidden { head, query, key })
+        self.visible.sees(query, key, self.keys) && !self.hidden.contains(&Hidden { head, query, key })
     }
 
     /// The position bias of a key for a query; `None` where the site has none.
@@ -166,7 +127,7 @@ impl Recipe {
     /// Where the head or the rows are not there.
     pub fn rows(&self, head: usize, rows: Range<usize>) -> Vec<f32> {
         let (kernel, query, key) = self.kernel();
-        kernel.weights(head, rows, query, key)
+        kernel.weights(self.part, head, rows, query, key)
     }
 
     /// [`Recipe::rows`], written to `to`, all of it.
@@ -175,7 +136,7 @@ impl Recipe {
     /// As [`Recipe::rows`], and where they do not fit.
     pub fn rows_into(&self, head: usize, rows: Range<usize>, to: &mut [MaybeUninit<f32>]) {
         let (kernel, query, key) = self.kernel();
-        kernel.weights_into(head, rows, query, key, to);
+        kernel.weights_into(self.part, head, rows, query, key, to);
     }
 
     /// A head's profile: its rows are computed and forgotten. [`Recipe::check`] was well, and the frame is that of
@@ -186,7 +147,7 @@ impl Recipe {
     pub fn profile(&self, head: usize, frame: Frame) -> Profile {
         let profile = Profiles::one(frame, head);
         let (kernel, query, key) = self.kernel();
-        kernel.show(head, query, key, &profile);
+        kernel.show(self.part, head, query, key, &profile);
         profile.finish().pop().unwrap_or_default()
     }
 
@@ -201,8 +162,9 @@ impl Recipe {
             scale,
             cap,
             bias: self.bias.as_deref().map(|lines| Diagonals { lines }),
-            visible: visible.kernel(0),
-            beside: self.beside.as_ref().map(BlockBias::kernel),
+            visible,
+            past: 0,
+            beside: self.beside.as_ref().map(SideKeys::kernel),
             hidden: &self.hidden,
         };
         let query = Heads { data: &self.query, position: heads * width, head: width };

@@ -149,6 +149,7 @@ fn long(budget: usize) -> Arc<Capture> {
         visible: Visible::All,
         bias: None,
         beside: None,
+        part: Default::default(),
         hidden: Vec::new(),
         query: noise(0.37),
         key: noise(0.91),

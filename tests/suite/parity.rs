@@ -255,6 +255,11 @@ impl Hook for Recipes {
         Ok(())
     }
 
+    fn weights(&mut self, site: Site, weights: &Tensor) -> Result<()> {
+        let (heads, queries, keys) = weights.dims3()?;
+        self.maps(site, [heads, queries, keys], weights.flatten_all()?.to_vec1::<f32>()?.into())
+    }
+
     fn maps(&mut self, site: Site, [heads, queries, keys]: [usize; 3], maps: Arc<[f32]>) -> Result<()> {
         self.0.insert(site, SiteMaps::new(heads, queries, keys, maps));
         Ok(())
@@ -263,28 +268,26 @@ impl Hook for Recipes {
 
 #[test]
 fn maps_computed_again_are_those_of_the_pass() {
-    let mut recipes = 0;
-    for name in ["t5", "bart", "longt5-tglobal", "longt5-local", "t5gemma", "led"] {
-        if !fixtures().contains(&name.to_string()) {
-            continue;
-        }
-        let model = load(name).unwrap();
-        let source: Vec<u32> = (0..90).map(|i| 5 + i % 20).collect();
+    for name in fixtures() {
+        let model = load(&name).unwrap();
+        let most = if model.encode(&[5; 90], &mut NoHook, &mut on).is_ok() { 90 } else { 60 };
+        let source: Vec<u32> = (0..most).map(|i| 5 + i % 20).collect();
         let (mut whole, mut again) = (Recorder::default(), Recipes::default());
         for hook in [&mut whole as &mut dyn Hook, &mut again] {
-            let Ok(encoded) = model.encode(&source, hook, &mut on) else { continue };
+            let encoded = model.encode(&source, hook, &mut on).unwrap();
             model.decode(&source[..30], 1, &encoded, None, hook, &mut on).unwrap();
         }
         let (whole, again) = (whole.finish().0, again.0);
         for (site, maps) in whole.sites() {
             let other = again.site(site).unwrap();
-            recipes += usize::from(other.recipe().is_some());
+            // The decoder's position bias follows from its states there, and there is no softmax of products here.
+            let kept = name.contains("prophetnet") && site.kind == Kind::Decoder || name == "recurrent";
+            assert_eq!(other.recipe().is_none(), kept, "{name} {site}");
             for (a, b) in maps.data().iter().zip(other.data().iter()) {
                 assert!((a - b).abs() < 1e-6, "{name} {site}: {a}, {b}");
             }
         }
     }
-    assert!(recipes > 10, "{recipes} recipes");
 }
 
 /// Switches off step by step, over whole tensors.
@@ -306,7 +309,9 @@ impl Hook for Stepwise {
 
 #[test]
 fn heads_and_links_are_switched_off_on_the_fast_path_as_step_by_step() {
-    for name in ["t5", "bart", "longt5-tglobal", "t5gemma"] {
+    for name in
+        ["t5", "bart", "longt5-tglobal", "t5gemma", "pegasus_x", "bigbird_pegasus", "mvp-prompt", "t5gemma2"]
+    {
         if !fixtures().contains(&name.to_string()) {
             continue;
         }

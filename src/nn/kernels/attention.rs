@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use block::Block;
 use few::Few;
+use spans::Spans;
+pub use visible::Visible;
 
 use super::gemm::{PANEL, Transpose};
 use super::simd::dispatch;
@@ -15,6 +17,8 @@ use super::tile;
 
 mod block;
 mod few;
+mod spans;
+mod visible;
 
 /// Vectors of all heads at all positions of one sequence: `head_dim` values side by side.
 #[derive(Clone, Copy)]
@@ -39,29 +43,6 @@ impl Heads<'_> {
     }
 }
 
-/// Which keys a query may see.
-#[derive(Clone, Copy)]
-pub enum Visible<'a> {
-    /// Every key.
-    All,
-    /// Keys at or before the query's own position, the first query standing at `past`.
-    Causal {
-        /// Position of the first query.
-        past: usize,
-    },
-    /// Keys at most `before` positions before the query's own and at most `after` behind it.
-    Near {
-        /// Position of the first query.
-        past: usize,
-        /// The farthest key before.
-        before: usize,
-        /// The farthest key behind.
-        after: usize,
-    },
-    /// Added to the scores: `[queries, keys]`, minus infinity where hidden.
-    Table(&'a [f32]),
-}
-
 /// A position bias that depends on key minus query position alone: per head one value for each of the
 /// `queries + keys - 1` diagonals, that of the last query's first key first.
 #[derive(Clone, Copy)]
@@ -70,16 +51,53 @@ pub struct Diagonals<'a> {
     pub lines: &'a [f32],
 }
 
-/// Summaries of blocks of tokens, whose keys and values follow the tokens': every query sees them all. Their
-/// bias depends on the distance between the query's block and theirs.
+/// Keys and values that follow the tokens': summaries, prompts, tokens again, another sequence.
 #[derive(Clone, Copy)]
 pub struct Beside<'a> {
-    /// Number of summaries.
+    /// How many.
     pub count: usize,
-    /// Tokens of a block; the last block has the rest, too.
-    pub block: usize,
-    /// `[heads, 2 * count - 1]`, that of the last block's queries and the first summary first.
-    pub lines: &'a [f32],
+    /// What is added to their scores.
+    pub bias: BesideBias<'a>,
+}
+
+/// What is added to the scores of keys beside the tokens.
+#[derive(Clone, Copy)]
+pub enum BesideBias<'a> {
+    /// Nothing: every query sees them all.
+    None,
+    /// What the distance between the query's block and that of a summary says.
+    Blocks {
+        /// Tokens of a block; the last block has the rest, too.
+        block: usize,
+        /// `[heads, 2 * count - 1]`, that of the last block's queries and the first summary first.
+        lines: &'a [f32],
+    },
+    /// The same for all; queries in the first and the last block of the text do not see them.
+    Inner {
+        /// Tokens of a block.
+        block: usize,
+        /// What is added.
+        bias: f32,
+    },
+}
+
+/// Which of the keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// The tokens.
+    #[default]
+    Tokens,
+    /// Those beside the tokens.
+    Beside,
+}
+
+/// What becomes of the weights of a part of the keys.
+#[derive(Default)]
+pub struct Wish<'a> {
+    /// Where they are written, all of them: `[heads, queries, keys of the part]`.
+    pub maps: Option<&'a mut [MaybeUninit<f32>]>,
+    /// Who sees every row once.
+    pub watch: Option<&'a dyn Watch>,
 }
 
 /// A pair of one head whose score is minus infinity.
@@ -89,7 +107,7 @@ pub struct Hidden {
     pub head: usize,
     /// The row.
     pub query: usize,
-    /// The column: a token's.
+    /// The column.
     pub key: usize,
 }
 
@@ -113,10 +131,12 @@ pub struct Attention<'a> {
     /// Position bias.
     pub bias: Option<Diagonals<'a>>,
     /// Which keys are visible.
-    pub visible: Visible<'a>,
-    /// Keys that are no tokens and not in the maps.
+    pub visible: Visible,
+    /// Position of the first query.
+    pub past: usize,
+    /// Keys that follow the tokens' and share their softmax.
     pub beside: Option<Beside<'a>>,
-    /// Few pairs that are hidden besides.
+    /// Few pairs that are hidden besides; keys beside the tokens count on from these.
     pub hidden: &'a [Hidden],
 }
 
@@ -155,22 +175,36 @@ impl Attention<'_> {
         maps: Option<&mut [MaybeUninit<f32>]>,
         watch: Option<&dyn Watch>,
     ) -> Vec<f32> {
-        let Self { heads, kv_heads, queries, keys, width, .. } = *self;
+        self.run_all(query, key, value, [Wish { maps, watch }, Wish::default()])
+    }
+
+    /// [`Attention::run`] with a wish for each [`Part`] of the keys.
+    ///
+    /// # Panics
+    /// When the lengths do not fit.
+    pub fn run_all(&self, query: Heads, key: Heads, value: Heads, wishes: [Wish; 2]) -> Vec<f32> {
+        let Self { heads, kv_heads, queries, width, .. } = *self;
         self.check(query, key);
         value.check(kv_heads, self.all(), width);
-        let maps = maps.map(|maps| {
-            assert_eq!(maps.len(), heads * queries * keys);
-            Shared(maps.as_mut_ptr().cast())
+        let columns = self.columns();
+        let watch = [wishes[0].watch, wishes[1].watch];
+        let mut widths = columns.iter();
+        let maps = wishes.map(|wish| {
+            let columns = widths.next();
+            let maps = wish.maps?;
+            assert_eq!(Some(maps.len()), columns.map(|columns| heads * queries * columns));
+            Some(Shared(maps.as_mut_ptr().cast()))
         });
-        if keys == 0 {
+        if self.all() == 0 {
             return vec![0.0; queries * heads * width];
         }
-        let work = 2 * heads * queries * keys * width;
-        let few = queries <= FEW && self.beside.is_none();
+        let work = 2 * heads * queries * self.all() * width;
+        let few = queries <= FEW && self.beside.is_none() && !matches!(self.visible, Visible::Blocks(_));
         let shared = |head: usize| head / (heads / kv_heads);
         let fill = |out: Shared| {
             if few {
                 return threads::each(heads, work, |head| {
+                    let (maps, watch) = (maps[0], watch[0]);
                     let rows = Few { what: self, head, query, key, value, maps, watch, out };
                     // SAFETY: all lengths were checked above, and every task has its own head.
                     unsafe { dispatch(rows) }
@@ -200,7 +234,9 @@ impl Attention<'_> {
                             rows: rows.min(queries - first),
                             query,
                             packed: packed.at(shared(head) * size),
-                            maps: maps.map(|maps| Shared(maps.at((head * queries + first) * keys))),
+                            maps: [0, 1].map(|part| {
+                                Some(Shared(maps[part]?.at((head * queries + first) * columns[part])))
+                            }),
                             watch,
                             out: Some(Shared(out.at((first * heads + head) * width))),
                         });
@@ -212,15 +248,15 @@ impl Attention<'_> {
         unsafe { threads::filled(queries * heads * width, fill) }
     }
 
-    /// The weights of some rows of one head, `[rows, keys]`: those that [`Attention::run`] would write.
+    /// The weights of some rows of one head, `[rows, keys of the part]`: those that [`Attention::run_all`] would write.
     ///
     /// # Panics
     /// When the lengths do not fit, or the head or the rows are not there.
-    pub fn weights(&self, head: usize, rows: Range<usize>, query: Heads, key: Heads) -> Vec<f32> {
+    pub fn weights(&self, part: Part, head: usize, rows: Range<usize>, query: Heads, key: Heads) -> Vec<f32> {
         assert!(rows.end <= self.queries);
-        let fill = |maps: Shared| self.make(head, rows.clone(), query, key, Some(maps), None);
+        let fill = |maps: Shared| self.make(part, head, rows.clone(), query, key, (Some(maps), None));
         // SAFETY: the tasks cover all rows.
-        unsafe { threads::filled(rows.len() * self.keys, fill) }
+        unsafe { threads::filled(rows.len() * self.columns()[part as usize], fill) }
     }
 
     /// [`Attention::weights`], written to `maps`, all of it.
@@ -229,42 +265,44 @@ impl Attention<'_> {
     /// As [`Attention::weights`], and where the rows do not fit.
     pub fn weights_into(
         &self,
+        part: Part,
         head: usize,
         rows: Range<usize>,
         query: Heads,
         key: Heads,
         maps: &mut [MaybeUninit<f32>],
     ) {
-        assert_eq!(maps.len(), rows.len() * self.keys);
-        self.make(head, rows, query, key, Some(Shared(maps.as_mut_ptr().cast())), None);
+        assert_eq!(maps.len(), rows.len() * self.columns()[part as usize]);
+        self.make(part, head, rows, query, key, (Some(Shared(maps.as_mut_ptr().cast())), None));
     }
 
     /// Shows the weights of one head, which are not kept.
     ///
     /// # Panics
     /// As [`Attention::weights`].
-    pub fn show(&self, head: usize, query: Heads, key: Heads, watch: &dyn Watch) {
-        self.make(head, 0..self.queries, query, key, None, Some(watch));
+    pub fn show(&self, part: Part, head: usize, query: Heads, key: Heads, watch: &dyn Watch) {
+        self.make(part, head, 0..self.queries, query, key, (None, Some(watch)));
     }
 
-    /// Makes the weights of some rows of one head, and writes them to `maps`.
+    /// Makes the weights of some rows of one head; they are written, or shown.
     fn make(
         &self,
+        part: Part,
         head: usize,
         rows: Range<usize>,
         query: Heads,
         key: Heads,
-        maps: Option<Shared>,
-        watch: Option<&dyn Watch>,
+        (maps, watch): (Option<Shared>, Option<&dyn Watch>),
     ) {
-        let Self { heads, kv_heads, queries, keys, width, .. } = *self;
+        let Self { heads, kv_heads, queries, width, .. } = *self;
+        let columns = self.columns()[part as usize];
         self.check(query, key);
         assert!(head < heads && rows.end <= queries);
         let step = self.block_rows();
         tile::with_scratch(self.packed_keys(), |packed| {
             // SAFETY: room for the keys of one head, which were checked.
             unsafe { self.pack_keys(head / (heads / kv_heads), key, packed) };
-            threads::each(rows.len().div_ceil(step), 2 * rows.len() * keys * width, |task| {
+            threads::each(rows.len().div_ceil(step), 2 * rows.len() * self.all() * width, |task| {
                 let first = rows.start + task * step;
                 // SAFETY: all lengths were checked above, and every task has its own rows.
                 unsafe {
@@ -275,8 +313,8 @@ impl Attention<'_> {
                         rows: step.min(rows.end - first),
                         query,
                         packed: packed.at(0),
-                        maps: maps.map(|maps| Shared(maps.at(task * step * keys))),
-                        watch,
+                        maps: by_part(part, maps.map(|maps| Shared(maps.at(task * step * columns)))),
+                        watch: by_part(part, watch),
                         out: None,
                     });
                 }
@@ -290,18 +328,27 @@ impl Attention<'_> {
         query.check(heads, queries, width);
         key.check(kv_heads, self.all(), width);
         assert!(self.bias.is_none_or(|bias| bias.lines.len() == heads * (queries + keys).saturating_sub(1)));
-        if let Some(Beside { count, block, lines }) = self.beside {
-            assert!(count > 0 && block > 0 && lines.len() == heads * (2 * count - 1));
-            assert!(!matches!(self.visible, Visible::Table(_)), "a table says nothing of summaries");
+        if let Some(Beside { count, bias }) = self.beside {
+            assert!(count > 0);
+            match bias {
+                BesideBias::None => {}
+                BesideBias::Blocks { block, lines } => {
+                    assert!(block > 0 && lines.len() == heads * (2 * count - 1));
+                }
+                BesideBias::Inner { block, .. } => assert!(block > 0),
+            }
         }
-        if let Visible::Table(table) = self.visible {
-            assert_eq!(table.len(), queries * keys);
-        }
+        assert!(self.visible.is_sound());
     }
 
     /// Keys with those beside the tokens.
     fn all(&self) -> usize {
-        self.keys + self.beside.map_or(0, |beside| beside.count)
+        self.columns().iter().sum()
+    }
+
+    /// Keys of each part.
+    fn columns(&self) -> [usize; 2] {
+        [self.keys, self.beside.map_or(0, |beside| beside.count)]
     }
 
     /// Rows of a block: its scores stay in the cache.
@@ -355,17 +402,16 @@ impl Attention<'_> {
         }
     }
 
-    /// The keys that `query` may see, as far as that is known without a table.
+    /// The keys that `query` may see.
+    #[inline(always)]
+    fn spans(&self, query: usize) -> Spans {
+        self.visible.spans(self.past + query, self.keys)
+    }
+
+    /// The one range of keys that `query` may see; around all of them where there are more.
     #[inline(always)]
     fn seen(&self, query: usize) -> Range<usize> {
-        match self.visible {
-            Visible::Causal { past } => 0..self.keys.min(past + query + 1),
-            Visible::Near { past, before, after } => {
-                let end = self.keys.min((past + query).saturating_add(after).saturating_add(1));
-                (past + query).saturating_sub(before).min(end)..end
-            }
-            _ => 0..self.keys,
-        }
+        self.visible.seen(self.past + query, self.keys)
     }
 
     /// Hides pairs among one row's scores, which are those that go into the softmax from the first of the keys
@@ -400,16 +446,45 @@ impl Attention<'_> {
     /// What is added to the scores of one row from `first_key` on.
     #[inline(always)]
     fn row(&self, head: usize, query: usize, first_key: usize) -> Row {
-        let mut row =
-            Row { scale: self.scale, cap: self.cap, bias: std::ptr::null(), mask: std::ptr::null() };
+        let mut row = self.bare();
         if let Some(bias) = self.bias {
             let line = head * (self.queries + self.keys - 1);
             row.bias = bias.lines[line + self.queries - 1 - query + first_key..].as_ptr();
         }
-        if let Visible::Table(table) = self.visible {
-            row.mask = table[query * self.keys + first_key..].as_ptr();
+        row
+    }
+
+    /// What is added to the scores of one row of the keys beside the tokens.
+    #[inline(always)]
+    fn row_beside(&self, head: usize, query: usize) -> Row {
+        let mut row = self.bare();
+        let Some(Beside { count, bias }) = self.beside else { return row };
+        match bias {
+            BesideBias::None => {}
+            BesideBias::Blocks { block, lines } => {
+                let own = (query / block).min(count - 1);
+                row.bias = lines[head * (2 * count - 1) + count - 1 - own..][..count].as_ptr();
+            }
+            BesideBias::Inner { block, bias } => {
+                let (own, last) = (query / block, self.queries.saturating_sub(1) / block);
+                row.plus = if own == 0 || own == last { f32::NEG_INFINITY } else { bias };
+            }
         }
         row
+    }
+
+    /// What is done to scores without bias and mask.
+    #[inline(always)]
+    fn bare(&self) -> Row {
+        Row { scale: self.scale, cap: self.cap, plus: 0.0, bias: std::ptr::null() }
+    }
+}
+
+/// Something for one part of the keys, and nothing for the other.
+fn by_part<T>(part: Part, one: Option<T>) -> [Option<T>; 2] {
+    match part {
+        Part::Tokens => [one, None],
+        Part::Beside => [None, one],
     }
 }
 

@@ -7,17 +7,17 @@ use super::tile::CHUNK;
 /// Scores of this size say nothing but that they are masked.
 const HUGE: f32 = 1e30;
 
-/// What is done to a score before the softmax: `cap(score * scale) + bias + mask`.
+/// What is done to a score before the softmax: `cap(score * scale) + plus + bias`.
 #[derive(Clone, Copy)]
 pub(super) struct Row {
     /// Factor on the scores.
     pub scale: f32,
     /// Soft cap: `cap * tanh(score / cap)`.
     pub cap: Option<f32>,
+    /// Added to all.
+    pub plus: f32,
     /// Added, one per key; null for none.
     pub bias: *const f32,
-    /// Added too, one per key; null for none.
-    pub mask: *const f32,
 }
 
 /// Makes `len` scores those that go into the softmax, in place; gives the largest, or the least number there is.
@@ -165,16 +165,17 @@ impl Task for Normaliser<'_> {
 #[inline(always)]
 unsafe fn adjusted<S: Simd>(row: *const f32, at: usize, len: usize, how: Row) -> S::V {
     unsafe {
-        let mut x = S::mul(load::<S>(row.add(at), len), S::splat(how.scale));
-        if let Some(cap) = how.cap {
-            let squashed = super::math::tanh::<S>(S::mul(x, S::splat(1.0 / cap)));
-            x = S::mul(squashed, S::splat(cap));
-        }
+        let (x, plus) = (load::<S>(row.add(at), len), S::splat(how.plus));
+        let mut x = match how.cap {
+            None => S::fma(x, S::splat(how.scale), plus),
+            Some(cap) => {
+                let squashed =
+                    super::math::tanh::<S>(S::mul(S::mul(x, S::splat(how.scale)), S::splat(1.0 / cap)));
+                S::fma(squashed, S::splat(cap), plus)
+            }
+        };
         if !how.bias.is_null() {
             x = S::add(x, load::<S>(how.bias.add(at), len));
-        }
-        if !how.mask.is_null() {
-            x = S::add(x, load::<S>(how.mask.add(at), len));
         }
         x
     }
@@ -206,29 +207,29 @@ mod tests {
         }
     }
 
-    const PLAIN: Row = Row { scale: 1.0, cap: None, bias: std::ptr::null(), mask: std::ptr::null() };
+    const PLAIN: Row = Row { scale: 1.0, cap: None, plus: 0.0, bias: std::ptr::null() };
 
     #[test]
     fn every_level_matches_double_precision() {
         for len in [1, 2, 7, 16, 33, 200] {
             let scores: Vec<f32> = noise(len, 1).iter().map(|v| v * 30.0).collect();
-            let bias = noise(len, 2);
-            let mask: Vec<f32> = (0..len).map(|j| if j % 5 == 4 { f32::NEG_INFINITY } else { 0.0 }).collect();
+            let mut bias = noise(len, 2);
+            bias.iter_mut().skip(4).step_by(5).for_each(|bias| *bias = f32::NEG_INFINITY);
             for (level, cap) in Level::available().into_iter().flat_map(|l| [(l, None), (l, Some(20.0f32))]) {
-                let how = Row { scale: 0.5, cap, bias: bias.as_ptr(), mask: mask.as_ptr() };
+                let how = Row { scale: 0.5, cap, plus: 0.75, bias: bias.as_ptr() };
                 let mut row = scores.clone();
                 // SAFETY: an available level, and slices of the right lengths.
                 unsafe { dispatch_at(level, One(&mut row, how)) };
                 let adjusted = (0..len).map(|j| {
                     let x = f64::from(scores[j]) * 0.5;
                     let x = cap.map_or(x, |cap| f64::from(cap) * (x / f64::from(cap)).tanh());
-                    x + f64::from(bias[j]) + f64::from(mask[j])
+                    x + 0.75 + f64::from(bias[j])
                 });
                 let e: Vec<f64> = adjusted.map(f64::exp).collect();
                 let total: f64 = e.iter().sum();
                 for (j, y) in row.iter().enumerate() {
                     assert!((f64::from(*y) - e[j] / total).abs() < 2e-6, "{level:?} {len} {j}");
-                    assert!(mask[j] == 0.0 || *y == 0.0);
+                    assert!(bias[j].is_finite() || *y == 0.0);
                 }
             }
         }

@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use super::super::gemm::PANEL;
 use super::super::simd::{Simd, Task, dispatch};
-use super::super::softmax::{Row, adjust, exponentials, factor, scaled};
+use super::super::softmax::{adjust, exponentials, factor, scaled};
 use super::super::threads::Shared;
 use super::super::tile::{CHUNK, Pack, Product, packed_width, tile_rows};
-use super::{Attention, Heads, Watch};
+use super::spans::Spans;
+use super::{Attention, Heads, Part, Watch};
 
 /// Rows of one head. All pointers must be valid for what the numbers say.
 pub(super) struct Block<'a> {
@@ -19,9 +20,10 @@ pub(super) struct Block<'a> {
     pub query: Heads<'a>,
     /// The head's keys and, where there is an `out`, its values.
     pub packed: *const f32,
-    /// The rows' weights, `[rows, keys]`.
-    pub maps: Option<Shared>,
-    pub watch: Option<&'a dyn Watch>,
+    /// The rows' weights, `[rows, keys]`, of the tokens and of the keys beside them.
+    pub maps: [Option<Shared>; 2],
+    /// Who sees them, of either.
+    pub watch: [Option<&'a dyn Watch>; 2],
     /// What the rows read, `[rows, heads, width]` from this head on.
     pub out: Option<Shared>,
 }
@@ -39,13 +41,26 @@ struct Room {
     /// lines of the first cache and push each other out.
     stride: usize,
     /// Keys that any of the rows sees.
-    within: Range<usize>,
-    /// Exponentials of the scores of these keys, packed as rows of a product.
+    within: Spans,
+    /// Exponentials of the scores of these keys, packed as rows of a product, one range after another.
     tokens: *mut f32,
     /// The same of the keys beside the tokens.
     beside: *mut f32,
     /// What makes weights of them: one number a row.
     factors: *mut f32,
+}
+
+impl Room {
+    /// The ranges of keys that any row sees, each with the packed exponentials of so many rows.
+    #[inline(always)]
+    fn parts(&self, rows: usize) -> impl Iterator<Item = (Range<usize>, *mut f32)> + use<> {
+        let mut lines = self.tokens;
+        self.within.iter().map(move |range| {
+            let own = lines;
+            lines = lines.wrapping_add(rows * packed_width(range.len()));
+            (range, own)
+        })
+    }
 }
 
 impl Task for Block<'_> {
@@ -70,14 +85,14 @@ impl Task for Block<'_> {
 impl Block<'_> {
     unsafe fn room(&self, memory: &mut Vec<f32>) -> Room {
         let what = self.what;
-        // Where rows see a window, the first row's begins first and the last row's ends last.
-        let within = what.seen(self.first).start..what.seen(self.first + self.rows - 1).end;
+        let within =
+            what.visible.spans_of(what.past + self.first..what.past + self.first + self.rows, what.keys);
         let stride = what.all().next_multiple_of(CHUNK) + CHUNK;
         let widths = [
             packed_width(what.width),
             stride,
-            packed_width(within.len()),
-            packed_width(what.all() - what.keys),
+            within.iter().map(|range| packed_width(range.len())).sum(),
+            packed_width(what.columns()[1]),
             1,
         ];
         let len = self.rows * widths.iter().sum::<usize>();
@@ -98,21 +113,6 @@ impl Block<'_> {
     unsafe fn score(&self, room: &Room) {
         let Self { what, rows, .. } = *self;
         let (keys, all, width) = (what.keys, what.all(), what.width);
-        let score = |from: usize, until: usize| unsafe {
-            dispatch(Product {
-                rows,
-                depth: width,
-                columns: until.next_multiple_of(PANEL).min(all) - from,
-                left: room.queries,
-                panels: self.packed.add(from * width),
-                panel_stride: width * PANEL,
-                bias: std::ptr::null(),
-                activation: None,
-                onto: false,
-                out: room.scores.add(from),
-                out_stride: room.stride,
-            });
-        };
         unsafe {
             dispatch(Pack {
                 rows,
@@ -122,52 +122,76 @@ impl Block<'_> {
                 to: room.queries,
             });
         }
-        let from = room.within.start / PANEL * PANEL;
-        if from < room.within.end {
-            score(from, room.within.end);
-        }
-        let done = room.within.end.next_multiple_of(PANEL).max(from);
-        let from = done.max(keys / PANEL * PANEL);
-        if keys < all && from < all {
-            score(from, all);
+        // Whole panels of keys, each once.
+        let mut done = 0;
+        for range in room.within.iter().chain(std::iter::once(keys..all)) {
+            let from = done.max(range.start / PANEL * PANEL);
+            let until = range.end.next_multiple_of(PANEL);
+            if range.is_empty() || from >= until.min(all) {
+                continue;
+            }
+            done = until;
+            unsafe {
+                dispatch(Product {
+                    rows,
+                    depth: width,
+                    columns: until.min(all) - from,
+                    left: room.queries,
+                    panels: self.packed.add(from * width),
+                    panel_stride: width * PANEL,
+                    bias: std::ptr::null(),
+                    activation: None,
+                    onto: false,
+                    out: room.scores.add(from),
+                    out_stride: room.stride,
+                });
+            }
         }
     }
 
     /// Exponentials and their factors, row by row, and the weights where they are wanted.
     #[inline(always)]
     unsafe fn softmax<S: Simd>(&self, room: &Room) {
-        let keys = self.what.keys;
-        let within = &room.within;
+        let [keys, more] = self.what.columns();
         let mut first = 0;
         while first < self.rows {
             let rows = tile_rows::<S>(self.rows - first);
+            let step = rows * CHUNK;
             for row in first..first + rows {
                 unsafe {
                     let scores = room.scores.add(row * room.stride);
                     let line = |packed: *mut f32, len| {
                         packed.wrapping_add(first * packed_width(len) + (row - first) * CHUNK)
                     };
-                    let tokens = line(room.tokens, within.len());
                     let query = self.first + row;
-                    let mut largest = self.adjust::<S>(query, scores, within);
+                    let mut largest = self.adjust::<S>(query, scores, room);
                     let mut total = 0.0;
-                    if let Some((count, how)) = self.beside(query) {
-                        let scores = scores.add(keys);
-                        largest = adjust::<S>(scores, count, how).max(largest);
-                        let lines = line(room.beside, count);
-                        total = exponentials::<S>(scores, count, largest, lines, rows * CHUNK);
+                    let beside = line(room.beside, more);
+                    if more > 0 {
+                        largest = self.adjust_beside::<S>(query, scores.add(keys)).max(largest);
+                        total = exponentials::<S>(scores.add(keys), more, largest, beside, step);
                     }
-                    let (start, len, step) = (within.start, within.len(), rows * CHUNK);
-                    total += exponentials::<S>(scores.add(start), len, largest, tokens, step);
+                    for (range, packed) in room.parts(self.rows) {
+                        let lines = line(packed, range.len());
+                        let scores = scores.add(range.start);
+                        total += exponentials::<S>(scores, range.len(), largest, lines, step);
+                    }
                     let factor = factor(total);
                     *room.factors.add(row) = factor;
-                    if let Some(maps) = self.maps {
-                        let map = maps.at(row * keys);
-                        std::ptr::write_bytes(map, 0, start);
-                        scaled::<S>(tokens, step, len, factor, map.add(start));
-                        std::ptr::write_bytes(map.add(within.end), 0, keys - within.end);
-                    } else if self.watch.is_some() {
-                        scaled::<S>(tokens, step, len, factor, scores.add(start));
+                    if let Some(to) = self.weights_of(Part::Tokens, row, room) {
+                        // Nobody looks at scores that no row has.
+                        let written = if self.maps[0].is_some() { 0..keys } else { room.within.hull() };
+                        let mut done = written.start;
+                        for (range, packed) in room.parts(self.rows) {
+                            std::ptr::write_bytes(to.add(done), 0, range.start - done);
+                            let lines = line(packed, range.len());
+                            scaled::<S>(lines, step, range.len(), factor, to.add(range.start));
+                            done = range.end;
+                        }
+                        std::ptr::write_bytes(to.add(done), 0, written.end - done);
+                    }
+                    if let Some(to) = self.weights_of(Part::Beside, row, room) {
+                        scaled::<S>(beside, step, more, factor, to);
                     }
                 }
             }
@@ -175,48 +199,75 @@ impl Block<'_> {
         }
     }
 
-    /// Shows the weights, which are in the maps, or else where the scores were.
+    /// Where a row's weights go: to the maps, or else where the scores were; nowhere if nobody wants them.
+    #[inline(always)]
+    fn weights_of(&self, part: Part, row: usize, room: &Room) -> Option<*mut f32> {
+        let columns = self.what.columns()[part as usize];
+        match (self.maps[part as usize], self.watch[part as usize]) {
+            (Some(maps), _) => Some(maps.0.wrapping_add(row * columns)),
+            (None, Some(_)) => {
+                let before = if part == Part::Beside { self.what.keys } else { 0 };
+                Some(room.scores.wrapping_add(row * room.stride + before))
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// Shows the weights.
     unsafe fn show(&self, room: &Room) {
-        let Some(watch) = self.watch else { return };
-        let (weights, stride) = match self.maps {
-            Some(maps) => (maps.0.cast_const(), self.what.keys),
-            None => (room.scores.cast_const(), room.stride),
-        };
-        let within = &room.within;
-        // SAFETY: each row has `stride` values, of which those `within` were written.
-        let weights = unsafe {
-            std::slice::from_raw_parts(weights.add(within.start), (self.rows - 1) * stride + within.len())
-        };
-        watch.rows(self.head, self.first, self.rows, within.clone(), weights, stride);
+        let shown = [(Part::Tokens, room.within.hull()), (Part::Beside, 0..self.what.columns()[1])];
+        for (part, columns) in shown {
+            let (Some(watch), Some(weights)) = (self.watch[part as usize], self.weights_of(part, 0, room))
+            else {
+                continue;
+            };
+            let stride = match self.maps[part as usize] {
+                Some(_) => self.what.columns()[part as usize],
+                None => room.stride,
+            };
+            // SAFETY: each row has `stride` values, of which those of the columns were written.
+            let weights = unsafe {
+                std::slice::from_raw_parts(
+                    weights.cast_const().add(columns.start),
+                    (self.rows - 1) * stride + columns.len(),
+                )
+            };
+            watch.rows(self.head, self.first, self.rows, columns, weights, stride);
+        }
     }
 
     /// Makes one row's scores those that go into the softmax, minus infinity where only other rows see; gives the
     /// largest.
     #[inline(always)]
-    unsafe fn adjust<S: Simd>(&self, query: usize, scores: *mut f32, within: &Range<usize>) -> f32 {
-        let seen = self.what.seen(query);
-        unsafe {
-            for hidden in within.start..seen.start {
-                *scores.add(hidden) = f32::NEG_INFINITY;
+    unsafe fn adjust<S: Simd>(&self, query: usize, scores: *mut f32, room: &Room) -> f32 {
+        let seen = self.what.spans(query);
+        let mut largest = f32::MIN;
+        for range in room.within.iter() {
+            let mut done = range.start;
+            for seen in seen.within(range.clone()) {
+                unsafe {
+                    hide(scores, done..seen.start);
+                    let how = self.what.row(self.head, query, seen.start);
+                    let scores = scores.add(seen.start);
+                    let found = adjust::<S>(scores, seen.len(), how);
+                    done = seen.end;
+                    largest = self.what.hide(self.head, query, scores, seen, found).max(largest);
+                }
             }
-            for hidden in seen.end..within.end {
-                *scores.add(hidden) = f32::NEG_INFINITY;
-            }
-            let how = self.what.row(self.head, query, seen.start);
-            let scores = scores.add(seen.start);
-            let largest = adjust::<S>(scores, seen.len(), how);
-            self.what.hide(self.head, query, scores, seen, largest)
+            unsafe { hide(scores, done..range.end) };
         }
+        largest
     }
 
-    /// Number of keys beside the tokens, and what is done to their scores.
+    /// [`Block::adjust`] for the keys beside the tokens, whose scores begin at `scores`.
     #[inline(always)]
-    fn beside(&self, query: usize) -> Option<(usize, Row)> {
-        let super::Beside { count, block, lines } = self.what.beside?;
-        let own = (query / block).min(count - 1);
-        let line = &lines[self.head * (2 * count - 1) + count - 1 - own..][..count];
-        let Attention { scale, cap, .. } = *self.what;
-        Some((count, Row { scale, cap, bias: line.as_ptr(), mask: std::ptr::null() }))
+    unsafe fn adjust_beside<S: Simd>(&self, query: usize, scores: *mut f32) -> f32 {
+        let [keys, more] = self.what.columns();
+        let how = self.what.row_beside(self.head, query);
+        unsafe {
+            let found = adjust::<S>(scores, more, how);
+            self.what.hide(self.head, query, scores, keys..keys + more, found)
+        }
     }
 
     /// Products of weights and values.
@@ -224,37 +275,46 @@ impl Block<'_> {
     unsafe fn read<S: Simd>(&self, room: &Room, out: *mut f32) {
         let what = self.what;
         let Attention { heads, keys, width, .. } = *what;
-        let (all, within) = (what.all(), room.within.clone());
+        let all = what.all();
         let stride = heads * width;
         unsafe {
             let values = self.packed.add(what.packed_keys());
-            let parts = [(room.tokens, within.clone(), within.is_empty()), (room.beside, keys..all, true)];
-            if within.is_empty() {
+            let mut onto = room.within.hull().is_empty();
+            if onto {
                 for row in 0..self.rows {
                     std::ptr::write_bytes(out.add(row * stride), 0, width);
                 }
             }
-            for (left, read, onto) in parts {
-                if !read.is_empty() {
-                    dispatch(Product {
-                        rows: self.rows,
-                        depth: read.len(),
-                        columns: width,
-                        left,
-                        panels: values.add(read.start * PANEL),
-                        panel_stride: all * PANEL,
-                        bias: std::ptr::null(),
-                        activation: None,
-                        onto,
-                        out,
-                        out_stride: stride,
-                    });
-                }
+            let beside = (keys < all).then_some((keys..all, room.beside));
+            for (read, left) in room.parts(self.rows).chain(beside) {
+                dispatch(Product {
+                    rows: self.rows,
+                    depth: read.len(),
+                    columns: width,
+                    left,
+                    panels: values.add(read.start * PANEL),
+                    panel_stride: all * PANEL,
+                    bias: std::ptr::null(),
+                    activation: None,
+                    onto,
+                    out,
+                    out_stride: stride,
+                });
+                onto = true;
             }
             for row in 0..self.rows {
                 let out = out.add(row * stride);
                 scaled::<S>(out, CHUNK, width, *room.factors.add(row), out);
             }
         }
+    }
+}
+
+/// Scores of keys that a row does not see.
+#[inline(always)]
+unsafe fn hide(scores: *mut f32, keys: Range<usize>) {
+    for key in keys {
+        // SAFETY: the caller's promise that they are there.
+        unsafe { *scores.add(key) = f32::NEG_INFINITY };
     }
 }

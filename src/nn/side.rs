@@ -1,0 +1,110 @@
+//! Keys that are no tokens of their own and follow the tokens'.
+
+use candle_core::{Device, Tensor};
+
+use super::kernels::attention::{self, BesideBias};
+use crate::error::Result;
+
+/// Keys that follow the tokens' and share their softmax.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SideKeys {
+    /// How many.
+    pub count: usize,
+    /// What is added to their scores.
+    pub bias: SideBias,
+}
+
+/// What is added to the scores of [`SideKeys`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum SideBias {
+    /// Nothing: prompts, learned tokens, another sequence.
+    None,
+    /// What the distance between a query's block and a summary's says (Guo et al. 2022).
+    Blocks {
+        /// Tokens of a block; the last block has the rest, too.
+        block: usize,
+        /// `[heads, 2 * count - 1]`, that of the last block's queries and the first summary first.
+        lines: Vec<f32>,
+    },
+    /// The keys are those of the first block, which come in again so many times, for queries that are neither in the
+    /// first block nor in the last (random blocks as the reference draws them where it does not train; Zaheer et al.
+    /// 2020).
+    Again {
+        /// Tokens of a block.
+        block: usize,
+        /// How many times.
+        times: usize,
+    },
+}
+
+impl SideKeys {
+    /// So many keys, and nothing is added to their scores.
+    pub fn plain(count: usize) -> Self {
+        Self { count, bias: SideBias::None }
+    }
+
+    /// Values that its bias takes.
+    pub(super) fn values(&self) -> usize {
+        match &self.bias {
+            SideBias::Blocks { lines, .. } => lines.len(),
+            SideBias::None | SideBias::Again { .. } => 0,
+        }
+    }
+
+    pub(super) fn kernel(&self) -> attention::Beside<'_> {
+        let bias = match &self.bias {
+            SideBias::None => BesideBias::None,
+            SideBias::Blocks { block, lines } => BesideBias::Blocks { block: *block, lines },
+            // A key that is there so many times has that many times the weight.
+            SideBias::Again { block, times } => {
+                BesideBias::Inner { block: *block, bias: (*times as f32).ln() }
+            }
+        };
+        attention::Beside { count: self.count, bias }
+    }
+
+    /// What is added to the scores of so many queries, `[heads, queries, count]`; `None` for nothing.
+    pub(super) fn tensor(&self, heads: usize, queries: usize, device: &Device) -> Result<Option<Tensor>> {
+        let Self { count, bias } = self;
+        let mut values = Vec::with_capacity(heads * queries * count);
+        match bias {
+            SideBias::None => return Ok(None),
+            SideBias::Blocks { block, lines } => {
+                for line in lines.chunks_exact((2 * count).saturating_sub(1).max(1)) {
+                    for query in 0..queries {
+                        let own = (query / block).min(count - 1);
+                        values.extend_from_slice(&line[count - 1 - own..][..*count]);
+                    }
+                }
+            }
+            SideBias::Again { block, times } => {
+                let last = queries.saturating_sub(1) / block;
+                let row = |query: usize| match query / block {
+                    0 => f32::NEG_INFINITY,
+                    own if own == last => f32::NEG_INFINITY,
+                    _ => (*times as f32).ln(),
+                };
+                let rows = (0..heads).flat_map(|_| 0..queries);
+                values.extend(rows.flat_map(|query| std::iter::repeat_n(row(query), *count)));
+            }
+        }
+        Ok(Some(Tensor::from_vec(values, (heads, queries, *count), device)?))
+    }
+
+    /// What is wrong with it, for so many heads.
+    pub(super) fn check(&self, heads: usize) -> std::result::Result<(), String> {
+        let lines = |count: usize| count.checked_mul(2)?.checked_sub(1)?.checked_mul(heads);
+        match &self.bias {
+            _ if self.count == 0 => Err("no keys follow the tokens'".into()),
+            SideBias::Blocks { block: 0, .. } | SideBias::Again { block: 0, .. } => {
+                Err("blocks of nothing".into())
+            }
+            SideBias::Again { times: 0, .. } => Err("keys come in again no times".into()),
+            SideBias::Blocks { lines: found, .. } if Some(found.len()) != lines(self.count) => Err(format!(
+                "the bias of summaries has {} values, which does not fit the others",
+                found.len()
+            )),
+            _ => Ok(()),
+        }
+    }
+}
