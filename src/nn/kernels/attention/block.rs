@@ -7,7 +7,7 @@ use super::super::simd::{Simd, Task, dispatch};
 use super::super::softmax::{adjust, exponentials, factor, scaled};
 use super::super::threads::Shared;
 use super::super::tile::{CHUNK, Pack, Product, packed_width, tile_rows};
-use super::spans::Spans;
+use super::spans::{MOST, Spans};
 use super::{Attention, Heads, Part, Watch};
 
 /// Rows of one head. All pointers must be valid for what the numbers say.
@@ -42,25 +42,12 @@ struct Room {
     stride: usize,
     /// Keys that any of the rows sees.
     within: Spans,
-    /// Exponentials of the scores of these keys, packed as rows of a product, one range after another.
-    tokens: *mut f32,
+    /// Exponentials of the scores of these keys, packed as rows of a product: of each range.
+    tokens: [*mut f32; MOST],
     /// The same of the keys beside the tokens.
     beside: *mut f32,
     /// What makes weights of them: one number a row.
     factors: *mut f32,
-}
-
-impl Room {
-    /// The ranges of keys that any row sees, each with the packed exponentials of so many rows.
-    #[inline(always)]
-    fn parts(&self, rows: usize) -> impl Iterator<Item = (Range<usize>, *mut f32)> + use<> {
-        let mut lines = self.tokens;
-        self.within.iter().map(move |range| {
-            let own = lines;
-            lines = lines.wrapping_add(rows * packed_width(range.len()));
-            (range, own)
-        })
-    }
 }
 
 impl Task for Block<'_> {
@@ -106,6 +93,12 @@ impl Block<'_> {
             at = unsafe { at.add(self.rows * width) };
             start
         });
+        let mut lines = tokens;
+        let mut tokens = [lines; MOST];
+        for (own, range) in tokens.iter_mut().zip(within.iter()) {
+            *own = lines;
+            lines = lines.wrapping_add(self.rows * packed_width(range.len()));
+        }
         Room { queries, scores, stride, within, tokens, beside, factors }
     }
 
@@ -171,7 +164,8 @@ impl Block<'_> {
                         largest = self.adjust_beside::<S>(query, scores.add(keys)).max(largest);
                         total = exponentials::<S>(scores.add(keys), more, largest, beside, step);
                     }
-                    for (range, packed) in room.parts(self.rows) {
+                    for at in 0..room.within.count() {
+                        let (range, packed) = (room.within.at(at), room.tokens[at]);
                         let lines = line(packed, range.len());
                         let scores = scores.add(range.start);
                         total += exponentials::<S>(scores, range.len(), largest, lines, step);
@@ -182,7 +176,8 @@ impl Block<'_> {
                         // Nobody looks at scores that no row has.
                         let written = if self.maps[0].is_some() { 0..keys } else { room.within.hull() };
                         let mut done = written.start;
-                        for (range, packed) in room.parts(self.rows) {
+                        for at in 0..room.within.count() {
+                            let (range, packed) = (room.within.at(at), room.tokens[at]);
                             std::ptr::write_bytes(to.add(done), 0, range.start - done);
                             let lines = line(packed, range.len());
                             scaled::<S>(lines, step, range.len(), factor, to.add(range.start));
@@ -242,9 +237,13 @@ impl Block<'_> {
     unsafe fn adjust<S: Simd>(&self, query: usize, scores: *mut f32, room: &Room) -> f32 {
         let seen = self.what.spans(query);
         let mut largest = f32::MIN;
-        for range in room.within.iter() {
+        let mut next = 0;
+        for at in 0..room.within.count() {
+            let range = room.within.at(at);
             let mut done = range.start;
-            for seen in seen.within(range.clone()) {
+            // What a row sees lies within what all rows see: each of its ranges in one of theirs.
+            while next < seen.count() && seen.at(next).end <= range.end {
+                let seen = seen.at(next);
                 unsafe {
                     hide(scores, done..seen.start);
                     let how = self.what.row(self.head, query, seen.start);
@@ -253,6 +252,7 @@ impl Block<'_> {
                     done = seen.end;
                     largest = self.what.hide(self.head, query, scores, seen, found).max(largest);
                 }
+                next += 1;
             }
             unsafe { hide(scores, done..range.end) };
         }
@@ -286,7 +286,7 @@ impl Block<'_> {
                 }
             }
             let beside = (keys < all).then_some((keys..all, room.beside));
-            for (read, left) in room.parts(self.rows).chain(beside) {
+            for (read, left) in room.within.iter().zip(room.tokens).chain(beside) {
                 dispatch(Product {
                     rows: self.rows,
                     depth: read.len(),

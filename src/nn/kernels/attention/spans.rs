@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Ranges of keys at most: the first block, those around the query's own, the last.
-const MOST: usize = 3;
+pub(super) const MOST: usize = 3;
 
 /// Ranges of keys in order, none of which is empty or touches the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,15 +37,20 @@ impl Spans {
     /// The ranges.
     #[inline(always)]
     pub fn iter(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        let Self { ends, count } = *self;
-        (0..count).map(move |at| ends[at].0..ends[at].1)
+        let all = *self;
+        (0..all.count).map(move |at| all.at(at))
     }
 
-    /// What is left of them within a range.
+    /// How many.
     #[inline(always)]
-    pub fn within(&self, bounds: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
-        let clipped = move |range: Range<usize>| range.start.max(bounds.start)..range.end.min(bounds.end);
-        self.iter().map(clipped).filter(|range| !range.is_empty())
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// One of them.
+    #[inline(always)]
+    pub fn at(&self, at: usize) -> Range<usize> {
+        self.ends[at].0..self.ends[at].1
     }
 
     /// From the first key to the last.
@@ -67,9 +72,8 @@ mod tests {
         let spans = Spans::one(0..4).and(4..4).and(3..9).and(12..15);
         assert_eq!(spans.iter().collect::<Vec<_>>(), [0..9, 12..15]);
         assert_eq!(spans.hull(), 0..15);
-        assert_eq!(spans.within(8..13).collect::<Vec<_>>(), [8..9, 12..13]);
-        assert_eq!(spans.within(9..12).count(), 0);
-        assert_eq!(Spans::one(5..5), Spans { ends: [(5, 5); MOST], count: 0 });
+        assert_eq!((spans.count(), spans.at(1)), (2, 12..15));
+        assert_eq!(Spans::one(5..5).count(), 0);
         assert_eq!(Spans::one(5..5).hull(), 0..0);
     }
 }
