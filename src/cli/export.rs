@@ -7,12 +7,12 @@ use clap::{Args, ValueEnum};
 use super::common::{ColorChoice, Input, Shading, Weighting, Which};
 use super::run::Keep;
 use super::{output, timings};
-use crate::capture::{Capture, Layout, Precision, Weights, write};
+use crate::capture::{Layout, Weights};
 use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
 use crate::export::figure::{Style, Theme};
 use crate::export::format::{Content, Format, Options, export};
-use crate::files::{check_free, save, save_with};
+use crate::files::{check_free, save_with};
 use crate::paint::Range;
 
 /// Options of `export`.
@@ -98,11 +98,8 @@ pub fn run(args: &Export) -> Result<()> {
     }
     let keep = Keep { recipes: compact, ..args.weighting.keep() };
     let capture = args.weighting.of(args.input.keeping(keep)?)?;
-    if format == Format::Safetensors {
-        return write_capture(args, &args.heads.selection().narrow(&capture)?);
-    }
     let exported = export(&capture, format, &args.options())?;
-    timings::writing(|| save(&args.output, &exported.bytes, args.force))?;
+    timings::writing(|| save_with(&args.output, args.force, |out| exported.write(out)))?;
     if !exported.missing.is_empty() {
         let characters: String = exported.missing.iter().take(20).collect();
         output::note(&format!(
@@ -112,28 +109,14 @@ pub fn run(args: &Export) -> Result<()> {
     Ok(())
 }
 
-/// Writes a capture file, piece by piece.
-fn write_capture(args: &Export, capture: &Capture) -> Result<()> {
-    let layout = match args.layout {
-        LayoutArg::Plain => Layout::Plain,
-        LayoutArg::Compact if capture.maps.sites().any(|(_, maps)| maps.recipe().is_some()) => {
-            Layout::Compact
-        }
-        LayoutArg::Compact => {
-            return Err(Error::Usage(format!(
-                "--layout compact: {} keeps maps alone, and nothing that they follow from; give the model and the text",
-                args.input.model
-            )));
-        }
-    };
-    let write = |out: &mut dyn std::io::Write| write(capture, Precision::F32, layout, out);
-    timings::writing(|| save_with(&args.output, args.force, write))
-}
-
 impl Export {
     fn options(&self) -> Options {
         Options {
             selection: self.heads.selection(),
+            layout: match self.layout {
+                LayoutArg::Plain => Layout::Plain,
+                LayoutArg::Compact => Layout::Compact,
+            },
             content: match self.view {
                 None => Content::Auto,
                 Some(ViewArg::Map) => Content::Map,

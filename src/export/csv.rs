@@ -1,24 +1,24 @@
 //! CSV: a line a weight.
 
+use std::io::{Error, Result, Write};
+
 use super::labels::token_label;
-use super::select::Selection;
 use super::table::quoted;
 use crate::capture::Capture;
-use crate::error::Result;
-use crate::site::Kind;
+use crate::site::{Head, Kind};
 
 /// The columns.
 pub const COLUMNS: &str = "kind,layer,head,query,key,query_token,key_token,weight";
 
-/// The chosen heads as CSV with a head line, [`COLUMNS`]; positions are zero-based, keys that a decoder row may
-/// not look at are left out.
+/// Writes heads as CSV with a head line, [`COLUMNS`], a map at a time; positions are zero-based, keys that a decoder
+/// row may not look at are left out.
 ///
 /// # Errors
-/// [`crate::error::Error::NoSuchHead`] when nothing is chosen.
-pub fn render(capture: &Capture, selection: &Selection) -> Result<Vec<u8>> {
-    let mut out = format!("{COLUMNS}\n");
-    for head in selection.heads(capture)? {
-        let map = capture.map(head)?;
+/// Those of `out`, and a head that is not there.
+pub fn write(capture: &Capture, heads: &[Head], out: &mut dyn Write) -> Result<()> {
+    writeln!(out, "{COLUMNS}")?;
+    for &head in heads {
+        let map = capture.map(head).map_err(Error::other)?;
         let kind = head.kind();
         let words = |tokens: &[_]| tokens.iter().map(|token| quoted(&token_label(token))).collect::<Vec<_>>();
         let (queries, keys) = (words(capture.queries(kind)), words(capture.keys(kind)));
@@ -26,10 +26,10 @@ pub fn render(capture: &Capture, selection: &Selection) -> Result<Vec<u8>> {
             for (j, (key, weight)) in keys.iter().zip(map.row(i)).enumerate() {
                 if kind != Kind::Decoder || j <= i {
                     let (layer, number) = (head.layer(), head.head);
-                    out += &format!("{kind},{layer},{number},{i},{j},{query},{key},{weight}\n");
+                    writeln!(out, "{kind},{layer},{number},{i},{j},{query},{key},{weight}")?;
                 }
             }
         }
     }
-    Ok(out.into_bytes())
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! The formats of `attn-tui export`, by their file extensions.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::ansi::Colors;
@@ -9,7 +10,7 @@ use super::scene::{Scene, Shape};
 use super::select::Selection;
 use super::text::{Cells, Picture};
 use super::{csv, html, json, npz, png, svg, text};
-use crate::capture::{self, Capture, Precision};
+use crate::capture::{self, Capture, Layout, Precision};
 use crate::error::{Error, Result};
 
 /// A format that a capture can be written in.
@@ -84,6 +85,8 @@ pub enum Content {
 pub struct Options {
     /// Which heads: of data formats all that are chosen, of pictures one head or kind.
     pub selection: Selection,
+    /// What a capture file holds.
+    pub layout: Layout,
     /// What pictures show.
     pub content: Content,
     /// The query whose row the passage shows; `None`: the mean over rows.
@@ -98,39 +101,78 @@ pub struct Options {
     pub colors: Colors,
 }
 
-/// A finished export.
-pub struct Exported {
-    /// The file.
-    pub bytes: Vec<u8>,
+/// An export that is ready to be written.
+pub struct Export<'a> {
     /// Characters that no font has: a PNG shows boxes in their place. (The other formats hold the text itself.)
     pub missing: Vec<char>,
+    content: Box<Write<'a>>,
 }
 
-/// A capture as the bytes of a file.
+type Write<'a> = dyn Fn(&mut dyn io::Write) -> io::Result<()> + 'a;
+
+impl<'a> Export<'a> {
+    fn new(content: impl Fn(&mut dyn io::Write) -> io::Result<()> + 'a) -> Self {
+        Self { missing: Vec::new(), content: Box::new(content) }
+    }
+
+    fn whole(bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        Self::new(move |out| out.write_all(&bytes))
+    }
+
+    /// Writes the file; of data formats, a map at a time.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        (self.content)(out)
+    }
+}
+
+/// A capture in the format of a file.
 ///
 /// # Errors
-/// [`Error::NoSuchHead`]; [`Error::Io`] and [`Error::BadFile`] for the font.
-pub fn export(capture: &Capture, format: Format, options: &Options) -> Result<Exported> {
-    let selection = &options.selection;
-    let mut missing = Vec::new();
-    let bytes = match format {
-        Format::Csv => csv::render(capture, selection)?,
-        Format::Json => json::render(capture, selection)?,
-        Format::Npz => npz::render(capture, selection)?,
-        Format::Safetensors => capture::to_bytes(&selection.narrow(capture)?, Precision::F32)?,
-        Format::Html => {
-            html::render(capture, selection, options.style.theme == Theme::Dark, options.style.colormap)?
+/// [`Error::NoSuchHead`]; [`Error::Usage`] for single heads or a layout that the capture does not have;
+/// [`Error::Io`] and [`Error::BadFile`] for the font.
+pub fn export<'a>(capture: &'a Capture, format: Format, options: &Options) -> Result<Export<'a>> {
+    let selection = options.selection;
+    let one_head = || selection.one_head(capture);
+    Ok(match format {
+        Format::Csv => {
+            let heads = selection.heads(capture)?;
+            Export::new(move |out| csv::write(capture, &heads, out))
         }
-        Format::Txt => text::render(capture, selection.one_head(capture)?, &options.picture())?.into_bytes(),
-        Format::Svg => svg::render(&options.scene(capture, &Fonts::built_in()?)?).into_bytes(),
+        Format::Json => {
+            let heads = selection.heads(capture)?;
+            Export::new(move |out| json::write(capture, &heads, out))
+        }
+        Format::Npz => {
+            let heads = selection.heads(capture)?;
+            Export::new(move |out| npz::write(capture, &selection, &heads, out))
+        }
+        Format::Safetensors => {
+            let (chosen, layout) = (selection.narrow(capture)?, options.layout);
+            if layout == Layout::Compact && !chosen.maps.sites().any(|(_, maps)| maps.recipe().is_some()) {
+                return Err(Error::Usage(format!(
+                    "--layout compact: the capture of {} keeps maps alone, and nothing that they follow from; give the model and the text",
+                    capture.model
+                )));
+            }
+            Export::new(move |out| capture::write(&chosen, Precision::F32, layout, out))
+        }
+        Format::Html => {
+            let dark = options.style.theme == Theme::Dark;
+            Export::whole(html::render(capture, &selection, dark, options.style.colormap)?)
+        }
+        Format::Txt => Export::whole(text::render(capture, one_head()?, &options.picture())?),
+        Format::Svg => Export::whole(svg::render(&options.scene(capture, &Fonts::built_in()?)?)),
         Format::Png => {
             let fonts = options.font.as_deref().map_or_else(Fonts::built_in, Fonts::with)?;
             let scene = options.scene(capture, &fonts)?;
-            missing = missing_in(&scene, &fonts);
-            png::render(&scene, &fonts, options.pixels)?
+            let missing = missing_in(&scene, &fonts);
+            Export { missing, ..Export::whole(png::render(&scene, &fonts, options.pixels)?) }
         }
-    };
-    Ok(Exported { bytes, missing })
+    })
 }
 
 impl Options {

@@ -1,85 +1,112 @@
 //! npz: NumPy's zip of arrays.
 
-use std::io::{Cursor, Write};
+use std::io::{Error, ErrorKind, Result, Write};
 
-use zip::write::SimpleFileOptions;
+use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use super::select::Selection;
 use crate::capture::Capture;
-use crate::error::{Error, Result};
-use crate::site::Site;
+use crate::matrix::Matrix;
+use crate::site::{Head, Site};
 use crate::token::Token;
 
-/// The chosen heads as npz: `{kind}.{layer}` float32 `[heads, queries, keys]` as in the capture file, `source_ids`,
-/// `target_ids`, `decoder_input_ids`, `special_ids` int64, and `source_tokens`, `target_tokens`, `decoder_input_tokens`,
-/// `source`, `target`, `model`, `model_type` as NumPy strings. `numpy.load` reads it without pickle,
-/// and it opens as a capture again.
+/// Writes the chosen heads as npz, a map at a time: `{kind}.{layer}` float32 `[heads, queries, keys]` as in the capture
+/// file, `source_ids`, `target_ids`, `decoder_input_ids`, `special_ids` int64, and `source_tokens`, `target_tokens`,
+/// `decoder_input_tokens`, `source`, `target`, `model`, `model_type` as NumPy strings. `numpy.load` reads it without
+/// pickle, and it opens as a capture again. `heads` are those that `selection` chooses.
 ///
 /// # Errors
-/// [`Error::NoSuchHead`] when nothing is chosen.
-pub fn render(capture: &Capture, selection: &Selection) -> Result<Vec<u8>> {
-    let heads = selection.heads(capture)?;
-    let mut archive = Archive { zip: ZipWriter::new(Cursor::new(Vec::new())) };
+/// Those of `out`, and a head that is not there.
+pub fn write(capture: &Capture, selection: &Selection, heads: &[Head], out: &mut dyn Write) -> Result<()> {
+    let mut archive = Archive { zip: ZipWriter::new_stream(Line { out, cut: false }) };
     for site in heads.chunk_by(|a, b| a.site == b.site) {
         let Some(first) = site.first() else { continue };
         let (queries, keys) = capture.shape(first.kind());
-        let mut data = Vec::with_capacity(site.len() * queries * keys * 4);
+        archive.start(&first.site.to_string(), "<f4", &[site.len(), queries, keys], 4)?;
         for &head in site {
-            capture.map(head)?.as_slice().iter().for_each(|weight| data.extend(weight.to_le_bytes()));
+            archive.floats(&capture.map(head).map_err(Error::other)?)?;
         }
-        archive.add(&name(first.site), "<f4", &[site.len(), queries, keys], &data)?;
     }
     // They belong to whole sites.
     let whole = |site: &Site| selection.head.is_none() && selection.holds(site.head(0));
     for (site, flow) in capture.flows.iter().filter(|(site, _)| whole(site)) {
         for (what, matrix) in [("values", &flow.norms), ("contributions", &flow.contributions)] {
-            let data: Vec<u8> = matrix.as_slice().iter().flat_map(|value| value.to_le_bytes()).collect();
-            archive.add(&format!("{what}.{site}"), "<f4", &[matrix.rows(), matrix.cols()], &data)?;
+            archive.start(&format!("{what}.{site}"), "<f4", &[matrix.rows(), matrix.cols()], 4)?;
+            archive.floats(matrix)?;
         }
     }
-    let sequences = [
-        ("source", &capture.source.tokens),
-        ("target", &capture.target.tokens),
-        ("decoder_input", &capture.decoder_input),
-    ];
-    for (what, tokens) in &sequences {
-        archive.ids(&format!("{what}_ids"), tokens)?;
-        let pieces: Vec<_> = tokens.iter().map(|token| token.piece.as_str()).collect();
-        archive.strings(&format!("{what}_tokens"), &pieces, &[pieces.len()])?;
-    }
-    let tokens = || sequences.iter().flat_map(|(_, tokens)| tokens.iter());
-    let mut special: Vec<_> = tokens().filter(|token| token.special).cloned().collect();
-    special.sort_unstable_by_key(|token| token.id);
-    special.dedup_by_key(|token| token.id);
-    archive.ids("special_ids", &special)?;
-    for (what, text) in [
-        ("source", &capture.source.text),
-        ("target", &capture.target.text),
-        ("model", &capture.model),
-        ("model_type", &capture.model_type),
-        ("weights", &capture.weights.name().to_string()),
-    ] {
-        archive.strings(what, &[text], &[])?;
-    }
-    if capture.quick_target {
-        archive.strings("target_generated_with", &["8-bit weights"], &[])?;
-    }
-    archive.finish()
+    archive.texts(capture)?;
+    archive.zip.finish()?;
+    Ok(())
 }
 
-fn name(site: Site) -> String {
-    site.to_string()
+/// What an entry of a plain zip file may take, less some room for what deflate adds to data that it cannot shrink.
+const ZIP32: usize = 4_000_000_000;
+
+struct Archive<'a> {
+    zip: ZipWriter<StreamWriter<Line<'a>>>,
 }
 
-struct Archive {
-    zip: ZipWriter<Cursor<Vec<u8>>>,
+/// The way to the file. After the first failure, which is told, it takes everything: an archive that is dropped half
+/// written tries to end itself, and prints it where that fails.
+struct Line<'a> {
+    out: &'a mut dyn Write,
+    cut: bool,
 }
 
-impl Archive {
+impl Write for Line<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        if self.cut {
+            return Ok(bytes.len());
+        }
+        let written = self.out.write(bytes);
+        self.cut = written.as_ref().is_err_and(|e| e.kind() != ErrorKind::Interrupted);
+        written
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.cut { Ok(()) } else { self.out.flush() }
+    }
+}
+
+impl Archive<'_> {
+    /// The tokens, and what the capture says of itself.
+    fn texts(&mut self, capture: &Capture) -> Result<()> {
+        let sequences = [
+            ("source", &capture.source.tokens),
+            ("target", &capture.target.tokens),
+            ("decoder_input", &capture.decoder_input),
+        ];
+        for (what, tokens) in &sequences {
+            self.ids(&format!("{what}_ids"), tokens)?;
+            let pieces: Vec<_> = tokens.iter().map(|token| token.piece.as_str()).collect();
+            self.strings(&format!("{what}_tokens"), &pieces, &[pieces.len()])?;
+        }
+        let tokens = || sequences.iter().flat_map(|(_, tokens)| tokens.iter());
+        let mut special: Vec<_> = tokens().filter(|token| token.special).cloned().collect();
+        special.sort_unstable_by_key(|token| token.id);
+        special.dedup_by_key(|token| token.id);
+        self.ids("special_ids", &special)?;
+        for (what, text) in [
+            ("source", &capture.source.text),
+            ("target", &capture.target.text),
+            ("model", &capture.model),
+            ("model_type", &capture.model_type),
+            ("weights", &capture.weights.name().to_string()),
+        ] {
+            self.strings(what, &[text], &[])?;
+        }
+        if capture.quick_target {
+            self.strings("target_generated_with", &["8-bit weights"], &[])?;
+        }
+        Ok(())
+    }
+
     fn ids(&mut self, name: &str, tokens: &[Token]) -> Result<()> {
         let data: Vec<u8> = tokens.iter().flat_map(|token| i64::from(token.id).to_le_bytes()).collect();
-        self.add(name, "<i8", &[tokens.len()], &data)
+        self.start(name, "<i8", &[tokens.len()], 8)?;
+        self.zip.write_all(&data)
     }
 
     /// Strings of equal width in UTF-32, zero-padded, as NumPy keeps them.
@@ -90,30 +117,26 @@ impl Archive {
             let padding = std::iter::repeat_n('\0', width - text.chars().count());
             text.chars().chain(padding).for_each(|c| data.extend((c as u32).to_le_bytes()));
         }
-        self.add(name, &format!("<U{width}"), shape, &data)
+        self.start(name, &format!("<U{width}"), shape, 4 * width)?;
+        self.zip.write_all(&data)
     }
 
-    fn add(&mut self, name: &str, dtype: &str, shape: &[usize], data: &[u8]) -> Result<()> {
+    fn floats(&mut self, matrix: &Matrix) -> Result<()> {
+        let data: Vec<u8> = matrix.as_slice().iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.zip.write_all(&data)
+    }
+
+    /// Begins an array of elements of `size` bytes; they are written next.
+    fn start(&mut self, name: &str, dtype: &str, shape: &[usize], size: usize) -> Result<()> {
+        let bytes = size * shape.iter().product::<usize>();
         // A fixed date: equal captures give equal files.
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
             .last_modified_time(zip::DateTime::default())
-            .large_file(data.len() > u32::MAX as usize);
-        let mut write = || -> std::result::Result<(), zip::result::ZipError> {
-            self.zip.start_file(format!("{name}.npy"), options)?;
-            self.zip.write_all(&header(dtype, shape))?;
-            Ok(self.zip.write_all(data)?)
-        };
-        write().map_err(bad)
+            .large_file(bytes > ZIP32);
+        self.zip.start_file(format!("{name}.npy"), options)?;
+        self.zip.write_all(&header(dtype, shape))
     }
-
-    fn finish(self) -> Result<Vec<u8>> {
-        Ok(self.zip.finish().map_err(bad)?.into_inner())
-    }
-}
-
-fn bad(error: zip::result::ZipError) -> Error {
-    Error::BadFile { file: "npz".into(), why: error.to_string() }
 }
 
 /// The head of an .npy file, version 1.0: its length is a multiple of 64, as the format asks.

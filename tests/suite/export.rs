@@ -2,11 +2,11 @@
 
 use std::io::Read;
 
-use attn_tui::capture::{self, Capture};
+use attn_tui::capture::{self, Capture, Layout};
 use attn_tui::error::Error;
 use attn_tui::export::ansi::Colors;
 use attn_tui::export::figure::{Style, Theme};
-use attn_tui::export::format::{Content, Exported, Format, Options, export};
+use attn_tui::export::format::{Content, Format, Options, export};
 use attn_tui::export::select::Selection;
 use attn_tui::paint::{Colormap, Curve, Range, Scale};
 use attn_tui::site::{Head, Kind, Site};
@@ -23,6 +23,7 @@ fn chosen(kind: Kind, layer: usize, head: usize) -> Selection {
 fn options(selection: Selection) -> Options {
     Options {
         selection,
+        layout: Layout::Plain,
         content: Content::Auto,
         query: None,
         style: Style {
@@ -37,12 +38,22 @@ fn options(selection: Selection) -> Options {
     }
 }
 
-fn exported(format: Format, options: &Options) -> Exported {
-    export(&demo(), format, options).unwrap()
+fn bytes(capture: &Capture, format: Format, options: &Options) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    export(capture, format, options).unwrap().write(&mut bytes).unwrap();
+    bytes
+}
+
+fn exported(format: Format, options: &Options) -> Vec<u8> {
+    bytes(&demo(), format, options)
+}
+
+fn refused(format: Format, options: &Options) -> Error {
+    export(&demo(), format, options).err().unwrap()
 }
 
 fn text(format: Format, options: &Options) -> String {
-    String::from_utf8(exported(format, options).bytes).unwrap()
+    String::from_utf8(exported(format, options)).unwrap()
 }
 
 #[test]
@@ -80,7 +91,7 @@ fn json_gives_back_every_weight() {
 
 #[test]
 fn npz_holds_arrays_of_the_documented_names() {
-    let file = exported(Format::Npz, &options(Selection::default())).bytes;
+    let file = exported(Format::Npz, &options(Selection::default()));
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(file)).unwrap();
     let mut array = |name: &str| {
         let mut bytes = Vec::new();
@@ -105,14 +116,13 @@ fn safetensors_holds_the_chosen_sites() {
     let selection = Selection { kind: Some(Kind::Cross), layer: Some(1), head: None };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.safetensors");
-    std::fs::write(&path, exported(Format::Safetensors, &options(selection)).bytes).unwrap();
+    std::fs::write(&path, exported(Format::Safetensors, &options(selection))).unwrap();
     let capture = capture::read(&path).unwrap();
     assert_eq!(capture.kinds(), [Kind::Cross]);
     let head = Head::new(Kind::Cross, 1, 3);
     assert_eq!(capture.map(head).unwrap(), demo().map(head).unwrap());
     assert_eq!(capture.source, demo().source);
-    let single = export(&demo(), Format::Safetensors, &options(chosen(Kind::Cross, 1, 0)));
-    assert!(matches!(single, Err(Error::Usage(_))));
+    assert!(matches!(refused(Format::Safetensors, &options(chosen(Kind::Cross, 1, 0))), Error::Usage(_)));
 }
 
 #[test]
@@ -148,16 +158,16 @@ fn svg_of_a_grid_and_of_a_text() {
     let svg = text(Format::Svg, &passage);
     assert!(svg.contains("what query 3 (qui → vit) looks at"));
     passage.query = Some(99);
-    assert!(matches!(export(&demo(), Format::Svg, &passage), Err(Error::NoSuchHead(_))));
+    assert!(matches!(refused(Format::Svg, &passage), Error::NoSuchHead(_)));
 }
 
 #[test]
 fn png_has_the_colours_of_the_map() {
     let mut large = options(chosen(Kind::Cross, 2, 4));
     large.pixels = 2.0;
-    let exported = exported(Format::Png, &large);
-    assert!(exported.missing.is_empty());
-    let mut reader = png::Decoder::new(std::io::Cursor::new(exported.bytes)).read_info().unwrap();
+    assert!(export(&demo(), Format::Png, &large).unwrap().missing.is_empty());
+    let mut reader =
+        png::Decoder::new(std::io::Cursor::new(exported(Format::Png, &large))).read_info().unwrap();
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
     let info = reader.next_frame(&mut pixels).unwrap();
     assert!(info.width > 700 && info.height > 700);
@@ -182,7 +192,7 @@ fn html_is_one_file_that_no_token_can_break() {
     let mut capture = demo();
     capture.source.tokens[0].piece = "</script><b>{{data}}".into();
     capture.source.text = "<img src=x> {{data}}".into();
-    let html = export(&capture, Format::Html, &options(Selection::default())).unwrap().bytes;
+    let html = bytes(&capture, Format::Html, &options(Selection::default()));
     let html = String::from_utf8(html).unwrap();
     assert_eq!(html.matches("</script>").count(), 2);
     assert!(!html.contains("<img") && !html.contains("http"));
@@ -200,7 +210,7 @@ fn unknown_extensions_and_heads_are_named() {
     let error = Format::of("x.pdf".as_ref()).unwrap_err();
     assert!(error.to_string().contains("csv, json, npz"), "{error}");
     assert_eq!(Format::of("X.PNG".as_ref()).unwrap(), Format::Png);
-    let error = export(&demo(), Format::Csv, &options(chosen(Kind::Cross, 9, 0))).err().unwrap();
+    let error = refused(Format::Csv, &options(chosen(Kind::Cross, 9, 0)));
     assert!(error.to_string().contains("layers 0 to 2"), "{error}");
 }
 
@@ -208,7 +218,7 @@ fn unknown_extensions_and_heads_are_named() {
 fn an_npz_opens_as_the_capture_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npz");
-    std::fs::write(&path, exported(Format::Npz, &options(Selection::default())).bytes).unwrap();
+    std::fs::write(&path, exported(Format::Npz, &options(Selection::default()))).unwrap();
     let (capture, demo) = (capture::read(&path).unwrap(), demo());
     assert_eq!((&capture.source, &capture.target), (&demo.source, &demo.target));
     assert_eq!(capture.decoder_input, demo.decoder_input);
@@ -229,4 +239,29 @@ fn an_npz_from_python_opens() {
     assert_eq!(capture.source.ids(), [7, 9]);
     assert_eq!(capture.source.text, "été !");
     assert_eq!(capture.target.len(), 4);
+}
+
+/// A disk with room for so many bytes.
+struct Disk(usize);
+
+impl std::io::Write for Disk {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(std::io::ErrorKind::StorageFull)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_by_every_format_of_data() {
+    let demo = demo();
+    for format in [Format::Csv, Format::Json, Format::Npz, Format::Safetensors] {
+        let export = export(&demo, format, &options(Selection::default())).unwrap();
+        let error = export.write(&mut Disk(10_000)).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull, "{format:?}");
+        export.write(&mut Disk(10_000_000)).unwrap();
+    }
 }
