@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use colorous::Gradient;
 
@@ -26,7 +27,12 @@ pub enum Colormap {
 
 /// How many colours a map has. Few enough that neighbouring cells often share one, which saves terminal
 /// bytes over SSH; enough that a colour bar looks smooth.
-const STEPS: f32 = 63.0;
+const COLORS: usize = 64;
+
+/// The colours of every map: screens ask for thousands of them between two frames.
+static TABLE: LazyLock<[[[u8; 3]; COLORS]; Colormap::ALL.len()]> = LazyLock::new(|| {
+    Colormap::ALL.map(|map| std::array::from_fn(|step| map.at(step as f64 / (COLORS - 1) as f64)))
+});
 
 impl Colormap {
     /// Every colour map, in the order in which a key walks them.
@@ -49,7 +55,11 @@ impl Colormap {
     /// painted as 0.
     pub fn color(self, t: f32) -> [u8; 3] {
         let t = if t.is_nan() { 0.0 } else { t.clamp(0.0, 1.0) };
-        let t = f64::from((t * STEPS).round() / STEPS);
+        TABLE[self as usize][(t * (COLORS - 1) as f32).round() as usize]
+    }
+
+    /// The colour of `t` in 0..=1, not quantised.
+    fn at(self, t: f64) -> [u8; 3] {
         let (gradient, t): (Gradient, f64) = match self {
             Self::Viridis => (colorous::VIRIDIS, t),
             Self::Cividis => (colorous::CIVIDIS, t),
@@ -82,11 +92,13 @@ impl FromStr for Colormap {
 /// Black or white, whichever is easier to read on `background`: the one with the higher contrast ratio of
 /// WCAG 2.1.
 pub fn ink(background: [u8; 3]) -> [u8; 3] {
-    let linear = |channel: u8| {
-        let c = f32::from(channel) / 255.0;
-        if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
-    };
-    let [r, g, b] = background.map(linear);
+    static LINEAR: LazyLock<[f32; 256]> = LazyLock::new(|| {
+        std::array::from_fn(|channel| {
+            let c = channel as f32 / 255.0;
+            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+        })
+    });
+    let [r, g, b] = background.map(|channel| LINEAR[usize::from(channel)]);
     let luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;
     // Equal contrast with both where (L + 0.05)^2 = 1.05 * 0.05.
     if luminance > 0.179 { [0, 0, 0] } else { [255, 255, 255] }

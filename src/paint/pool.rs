@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::bands::{BAND, Bands};
 use crate::matrix::Matrix;
 pub use crate::matrix::{cell_of, span_of};
 
@@ -44,6 +45,17 @@ impl Window {
 /// from the window's corner. A window that leaves the map is cut at its edge; nothing outside the window is
 /// read.
 pub fn pool(map: &Matrix, window: &Window, rows: usize, cols: usize, how: Pool) -> Matrix {
+    pooled(map, None, window, (rows, cols), how)
+}
+
+/// [`pool`] that reads `bands`, which hold what the rows of each band are together, where it can.
+pub(super) fn pooled(
+    map: &Matrix,
+    bands: Option<&Bands>,
+    window: &Window,
+    (rows, cols): (usize, usize),
+    how: Pool,
+) -> Matrix {
     let clip = |range: &Range<usize>, len: usize| {
         let start = range.start.min(len);
         start..range.end.clamp(start, len)
@@ -57,12 +69,10 @@ pub fn pool(map: &Matrix, window: &Window, rows: usize, cols: usize, how: Pool) 
     let mut data = vec![0.0; rows * cols];
     let fill = |(r, cells): (usize, &mut [f32])| {
         let span = span_of(r, from_rows.len(), rows);
-        let mut lines = span.clone().map(|i| &map.row(from_rows.start + i)[from_cols.clone()]);
-        let first = lines.next().unwrap_or_default();
+        let here = from_rows.start + span.start..from_rows.start + span.end;
         let whole: Cow<[f32]> = match span.len() {
-            1 => first.into(),
-            // Row upon row first, which reads them front to back.
-            _ => lines.fold(first.to_vec(), |whole, line| onto(whole, line, how)).into(),
+            1 => map.row(here.start)[from_cols.clone()].into(),
+            _ => together(lines(map, bands, here).map(|line| &line[from_cols.clone()]), how).into(),
         };
         for (cell, cols) in cells.iter_mut().zip(&spans) {
             *cell = match how {
@@ -81,14 +91,37 @@ pub fn pool(map: &Matrix, window: &Window, rows: usize, cols: usize, how: Pool) 
 /// From so many weights on, several threads read them.
 const LARGE: usize = 1 << 20;
 
-/// `whole` with `line` pooled into it, value by value.
-fn onto(mut whole: Vec<f32>, line: &[f32], how: Pool) -> Vec<f32> {
+/// The rows of a span, a band in place of its rows where all of them are in it.
+fn lines<'a>(
+    map: &'a Matrix,
+    bands: Option<&'a Bands>,
+    span: Range<usize>,
+) -> impl Iterator<Item = &'a [f32]> {
+    let within = bands.map_or(0..0, |bands| bands.within(&span));
+    let covered = match within.is_empty() {
+        true => span.end..span.end,
+        false => within.start * BAND..within.end * BAND,
+    };
+    let alone = (span.start..covered.start).chain(covered.end..span.end).map(|row| map.row(row));
+    let banded = bands.into_iter().flat_map(move |bands| within.clone().map(|band| bands.row(band)));
+    alone.chain(banded)
+}
+
+/// Lines pooled value by value: row upon row, which reads them front to back. Empty where there is none.
+pub(super) fn together<'a>(mut lines: impl Iterator<Item = &'a [f32]>, how: Pool) -> Vec<f32> {
+    let first = lines.next().unwrap_or_default().to_vec();
+    lines.fold(first, |mut whole, line| {
+        onto(&mut whole, line, how);
+        whole
+    })
+}
+
+fn onto(whole: &mut [f32], line: &[f32], how: Pool) {
     let pairs = whole.iter_mut().zip(line);
     match how {
         Pool::Max => pairs.for_each(|(whole, &value)| *whole = larger(*whole, value)),
         Pool::Mean => pairs.for_each(|(whole, &value)| *whole += value),
     }
-    whole
 }
 
 /// Independent running results, so that the compiler may use the machine's vectors.
@@ -147,6 +180,25 @@ mod tests {
         assert_eq!(pool(&map, &Window::new(1..9, 0..9), 4, 4, Pool::Max).as_slice(), &[2.0, 3.0]);
         assert_eq!(pool(&map, &Window::new(5..9, 0..2), 4, 4, Pool::Max).rows(), 0);
         assert_eq!(pool(&map, &Window::whole(&map), 0, 4, Pool::Mean).rows(), 0);
+    }
+
+    #[test]
+    fn bands_change_nothing() {
+        let noise = |i: usize, j: usize| ((i * 7919 + j * 104_729) % 1999) as f32 / 1999.0;
+        let map = Matrix::from_fn(101, 23, noise);
+        for how in [Pool::Max, Pool::Mean] {
+            let bands = Bands::of(&map, how);
+            for (rows, down) in [(0..101, 6), (0..101, 40), (3..99, 4), (9..15, 1), (7..25, 2), (96..101, 1)]
+            {
+                let window = Window::new(rows, 2..20);
+                let (found, expected) =
+                    (bands.pool(&map, &window, (down, 7)), pool(&map, &window, down, 7, how));
+                assert_eq!((found.rows(), found.cols()), (down, 7));
+                for (a, b) in found.as_slice().iter().zip(expected.as_slice()) {
+                    assert!((a - b).abs() < 1e-6, "{how:?} {window:?}: {a} and {b}");
+                }
+            }
+        }
     }
 
     proptest! {

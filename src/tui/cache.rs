@@ -5,8 +5,6 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::app::App;
 use super::filter;
 use super::reading::Special;
@@ -65,10 +63,9 @@ impl Cache {
             None => {
                 let map = filter::pictured(app).ok()?;
                 let largest: fn(&[f32]) -> f32 = if key.score.is_some() { size_of } else { max_of };
-                let measure = || largest_by_row(&map, largest);
                 let last = self.sheet.take().filter(|(known, _)| *known == key);
-                let row_max = last.and_then(|(_, sheet)| sheet.told_row_max()).unwrap_or_else(measure);
-                Sheet::whole(map, row_max)
+                let row_max = last.and_then(|(_, sheet)| sheet.told_row_max());
+                Sheet::whole(map, row_max, largest, app.reading.pool)
             }
         };
         let sheet = Rc::new(sheet);
@@ -166,13 +163,6 @@ pub fn sheet_key(app: &App) -> SheetKey {
 /// The score painted in full: the largest size of the row, or of the map where scores can have no top of 1.
 pub fn score_top(scale: Scale, row: f32, map: f32) -> f32 {
     if scale.range == Range::Row { row } else { map }
-}
-
-/// `largest` of each row; of large maps several rows at once.
-fn largest_by_row(map: &Matrix, largest: fn(&[f32]) -> f32) -> Vec<f32> {
-    const AT_ONCE: usize = 1 << 18;
-    let rows = (AT_ONCE / map.cols().max(1)).max(1);
-    (0..map.rows()).into_par_iter().with_min_len(rows).map(|row| largest(map.row(row))).collect()
 }
 
 /// The largest size of what is not masked.

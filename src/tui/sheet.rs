@@ -1,7 +1,7 @@
 //! The selected map as it is drawn: whole where it is there or soon made, else what is known of it meanwhile.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::app::App;
 use super::cache::max_of;
 use crate::capture::Capture;
 use crate::matrix::Matrix;
-use crate::paint::{self, Pool, cell_of};
+use crate::paint::{self, Bands, Pool, cell_of};
 use crate::site::Head;
 
 /// Maps with more weights than this are not computed between two frames.
@@ -30,15 +30,28 @@ pub struct Sheet {
 
 #[derive(Debug)]
 enum Body {
-    /// `[query places, key places]`.
-    Whole(Matrix),
+    Whole(Whole),
     Glimpse(Glimpse),
 }
 
 impl Sheet {
-    /// Of a map that is there.
-    pub fn whole(map: Matrix, row_max: Vec<f32>) -> Self {
-        Self { max: max_of(&row_max), row_max, body: Body::Whole(map) }
+    /// Of a map that is there, whose rows' maxima are `row_max`, or else what `largest` says of them. Large maps get
+    /// their bands for `how` with it.
+    pub fn whole(map: Matrix, row_max: Option<Vec<f32>>, largest: fn(&[f32]) -> f32, how: Pool) -> Self {
+        let bands: [OnceCell<Bands>; 2] = Default::default();
+        let large = map.rows().saturating_mul(map.cols()) > LARGE;
+        let row_max = match (large, row_max) {
+            (true, known) => {
+                let measure = |row: &[f32]| if known.is_some() { 0.0 } else { largest(row) };
+                let (made, measured) = Bands::measured(&map, how, measure);
+                // Nobody was before us: the cell is new.
+                let _ = bands[how as usize].set(made);
+                known.unwrap_or(measured)
+            }
+            (false, Some(known)) => known,
+            (false, None) => (0..map.rows()).map(|row| largest(map.row(row))).collect(),
+        };
+        Self { max: max_of(&row_max), row_max, body: Body::Whole(Whole { map, large, bands }) }
     }
 
     /// Of the selected map, where it is large, not there, and read as it is.
@@ -83,7 +96,7 @@ impl Sheet {
     /// Query places.
     pub fn rows(&self) -> usize {
         match &self.body {
-            Body::Whole(map) => map.rows(),
+            Body::Whole(Whole { map, .. }) => map.rows(),
             Body::Glimpse(glimpse) => glimpse.size.0,
         }
     }
@@ -106,7 +119,7 @@ impl Sheet {
     /// One row; empty beyond the map.
     pub fn row(&self, query: usize) -> Cow<'_, [f32]> {
         match &self.body {
-            Body::Whole(map) if query < map.rows() => Cow::Borrowed(map.row(query)),
+            Body::Whole(Whole { map, .. }) if query < map.rows() => Cow::Borrowed(map.row(query)),
             Body::Glimpse(glimpse) if query < glimpse.size.0 => {
                 let near = glimpse.near(query..query + 1);
                 Cow::Owned(near.as_slice().to_vec())
@@ -118,7 +131,7 @@ impl Sheet {
     /// One weight.
     pub fn get(&self, query: usize, key: usize) -> Option<f32> {
         match &self.body {
-            Body::Whole(map) => map.get(query, key),
+            Body::Whole(Whole { map, .. }) => map.get(query, key),
             Body::Glimpse(_) => self.row(query).get(key).copied(),
         }
     }
@@ -128,7 +141,7 @@ impl Sheet {
         let of =
             |map: &Matrix| (0..map.rows()).map(|row| map.get(row, key).unwrap_or(0.0)).collect::<Vec<_>>();
         match &self.body {
-            Body::Whole(map) => of(map),
+            Body::Whole(Whole { map, .. }) => of(map),
             Body::Glimpse(Glimpse { capture, head, size, .. }) => {
                 let pieces = (0..size.0).step_by(FEW).map(|first| first..size.0.min(first + FEW));
                 pieces.filter_map(|rows| capture.maps.rows(*head, rows)).flat_map(|rows| of(&rows)).collect()
@@ -139,7 +152,7 @@ impl Sheet {
     /// The weights of a window in so many pixels, and whether they are the map's own: else they are coarse.
     pub fn pool(&self, window: &paint::Window, (down, across): (usize, usize), how: Pool) -> (Matrix, bool) {
         match &self.body {
-            Body::Whole(map) => (paint::pool(map, window, down, across, how), true),
+            Body::Whole(whole) => (whole.pool(window, (down, across), how), true),
             Body::Glimpse(glimpse) if window.rows.len() <= FEW => {
                 let near = glimpse.near(window.rows.clone());
                 let here = paint::Window::new(0..near.rows(), window.cols.clone());
@@ -147,6 +160,26 @@ impl Sheet {
             }
             Body::Glimpse(glimpse) => (glimpse.coarse(window, (down, across), how), false),
         }
+    }
+}
+
+/// A map that is there.
+#[derive(Debug)]
+struct Whole {
+    /// `[query places, key places]`.
+    map: Matrix,
+    large: bool,
+    /// One a [`Pool`].
+    bands: [OnceCell<Bands>; 2],
+}
+
+impl Whole {
+    fn pool(&self, window: &paint::Window, (down, across): (usize, usize), how: Pool) -> Matrix {
+        if !self.large {
+            return paint::pool(&self.map, window, down, across, how);
+        }
+        let bands = self.bands[how as usize].get_or_init(|| Bands::of(&self.map, how));
+        bands.pool(&self.map, window, (down, across))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Text on cells: widths, clipping, wrapping.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -8,10 +10,15 @@ use unicode_width::UnicodeWidthStr;
 
 /// Columns that a text takes.
 pub fn width(text: &str) -> usize {
-    if text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+    if is_plain(text) {
         return text.len();
     }
     text.graphemes(true).map(grapheme_width).sum()
+}
+
+/// Whether every character is a byte and takes a column.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
 }
 
 /// Columns that one grapheme takes on the screen, as the screen's own buffer counts them.
@@ -21,10 +28,15 @@ pub fn grapheme_width(grapheme: &str) -> usize {
 
 /// The text cut to `columns`, with `…` where something was cut off.
 pub fn fit(text: &str, columns: usize) -> String {
+    cut(text, columns).into_owned()
+}
+
+/// [`fit`] without a copy of what fits.
+pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {
-        return text.to_string();
+        return text.into();
     }
-    let Some(room) = columns.checked_sub(1) else { return String::new() };
+    let Some(room) = columns.checked_sub(1) else { return "".into() };
     let mut out = String::new();
     let mut used = 0;
     for grapheme in text.graphemes(true) {
@@ -36,7 +48,7 @@ pub fn fit(text: &str, columns: usize) -> String {
         out.push_str(grapheme);
     }
     out.push('…');
-    out
+    out.into()
 }
 
 /// The text cut or padded with spaces on the left, so that it takes exactly `columns`.
@@ -59,8 +71,17 @@ pub fn put(buf: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Styl
         return x.min(area.right());
     }
     let room = usize::from(area.right() - x);
-    let text = if width(text) > room { fit(text, room) } else { text.to_string() };
-    buf.set_stringn(x, y, text, room, style).0
+    let text = cut(text, room);
+    if !is_plain(&text) {
+        return buf.set_stringn(x, y, text, room, style).0;
+    }
+    // What most cells hold, without a look at graphemes.
+    for (x, byte) in (x..).zip(text.bytes()) {
+        if let Some(cell) = buf.cell_mut((x, y)) {
+            cell.set_char(char::from(byte)).set_style(style);
+        }
+    }
+    x + text.len() as u16
 }
 
 /// Fills a rectangle with one glyph.

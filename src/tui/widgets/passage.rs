@@ -1,30 +1,31 @@
 //! Running text whose tokens carry styles: the source and the target as one reads them.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::cells::{fit, put, width};
+use super::cells::{cut, put, width};
 use crate::tui::reading::Axis;
 
 /// Where a place of the axis stands in the text: column, line, text.
-struct Spot {
+struct Spot<'a> {
     place: usize,
     x: usize,
     line: usize,
-    text: String,
+    text: Cow<'a, str>,
     spaced: bool,
 }
 
 /// Lays out the places of a range, one after another in lines of `columns`.
-fn set(axis: &Axis, range: Range<usize>, columns: usize) -> impl Iterator<Item = Spot> {
+fn set(axis: &Axis, range: Range<usize>, columns: usize) -> impl Iterator<Item = Spot<'_>> {
     let columns = columns.max(1);
     let (mut x, mut line) = (0, 0);
     let units = axis.units.get(range.clone()).unwrap_or(&[]);
     units.iter().zip(range).map(move |(unit, place)| {
-        let text = fit(&unit.label, columns);
+        let text = cut(&unit.label, columns);
         let w = width(&text);
         let spaced = unit.space && x > 0;
         if x + usize::from(spaced) + w > columns && x > 0 {
@@ -64,8 +65,16 @@ pub fn draw(
     selected: usize,
     style: impl Fn(usize) -> Style,
 ) -> Vec<(Rect, usize)> {
-    let spots: Vec<Spot> = set(axis, around(axis, area, selected), usize::from(area.width)).collect();
     let height = usize::from(area.height);
+    let mut last = usize::MAX;
+    let spots: Vec<Spot> = set(axis, around(axis, area, selected), usize::from(area.width))
+        .take_while(|spot| {
+            if spot.place == selected {
+                last = spot.line + height;
+            }
+            spot.line <= last
+        })
+        .collect();
     let total = spots.last().map_or(0, |spot| spot.line + 1);
     let focus = spots.iter().find(|spot| spot.place == selected).map_or(0, |spot| spot.line);
     let first = focus.saturating_sub(height / 2).min(total.saturating_sub(height));
