@@ -230,7 +230,7 @@ impl Session {
             let encoded = self.model.encode(&source, &mut silencer, &mut |_| watch.check())?;
             let states =
                 self.model.decode(&input, 1, &encoded, None, &mut silencer, &mut |_| watch.check())?;
-            let (forced, _) = self.predict(&states, &base.target.tokens, false)?;
+            let (forced, _) = self.score(&states, &base.target.tokens, [true, false])?;
             let languages = self.languages(run);
             let generated = match run.target {
                 Some(_) => None,
@@ -245,7 +245,7 @@ impl Session {
         self.model.encode(source, recorder, &mut |_| watch.check())
     }
 
-    /// Decoder input to what each row predicts, where that is wanted, with everything recorded.
+    /// Decoder input to what each row predicts and to all its scores, where they are wanted, with everything recorded.
     fn decode(
         &self,
         input: &[u32],
@@ -261,27 +261,29 @@ impl Session {
             watch.check()
         })?;
         match run.predictions || run.logits {
-            true => self.predict(&states, target, run.logits),
+            true => self.score(&states, target, [run.predictions, run.logits]),
             false => Ok((Vec::new(), None)),
         }
     }
 
-    /// What each decoder row predicts, and all its scores where they are to be kept. A few rows at a time:
-    /// a long target times a large vocabulary would be gigabytes.
-    fn predict(
+    /// What each decoder row predicts, where it is wanted, and all its scores where they are to be kept. A few rows at a
+    /// time: a long target times a large vocabulary would be gigabytes.
+    fn score(
         &self,
         states: &Tensor,
         target: &[Token],
-        keep: bool,
+        [predict, keep]: [bool; 2],
     ) -> Result<(Vec<Prediction>, Option<Matrix>)> {
-        let mut predictions = Vec::with_capacity(target.len());
+        let mut predictions = Vec::new();
         let vocabulary = self.model.spec().vocabulary();
         let mut kept = keep.then(|| Rows::new(target.len(), vocabulary));
         for (block, tokens) in target.chunks(ROWS_AT_ONCE).enumerate() {
             let rows = states.narrow(1, block * ROWS_AT_ONCE, tokens.len())?;
             read(&self.model.logits(&rows)?, |logits| {
                 let named = |id| self.tokenizer.target_token(id);
-                predictions.extend(capture::predictions(logits, vocabulary, tokens, named));
+                if predict {
+                    predictions.extend(capture::predictions(logits, vocabulary, tokens, named));
+                }
                 kept.iter_mut().for_each(|kept| kept.push(logits));
             })?;
         }

@@ -100,7 +100,12 @@ fn a_given_target_takes_the_same_path() {
 
 #[test]
 fn a_capture_file_gives_back_what_was_written() {
-    let run = RunOptions { source: "Good morning.".into(), logits: true, ..RunOptions::default() };
+    let run = RunOptions {
+        source: "Good morning.".into(),
+        logits: true,
+        predictions: true,
+        ..RunOptions::default()
+    };
     let capture = session("demo").run(&run, &Unwatched).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.safetensors");
@@ -111,6 +116,8 @@ fn a_capture_file_gives_back_what_was_written() {
     assert_eq!(back.decoder_input, capture.decoder_input);
     assert_eq!(back.logits, capture.logits);
     assert_eq!((back.model, back.model_type), (capture.model.clone(), capture.model_type.clone()));
+    assert_eq!(capture.predictions.len(), capture.target.len());
+    assert_eq!(back.predictions.len(), capture.target.len());
     for (back, ours) in back.predictions.iter().zip(&capture.predictions) {
         assert_eq!(back.probability, ours.probability);
     }
