@@ -4,9 +4,9 @@
     cargo build --release && cargo bench --no-run
     .venv/bin/python benches/peers/run.py [--threads 2] [--rounds 5] [--only t5-small] [--what forward decode]
 
-Every round has each engine run the pass five times, one engine after another, so that a busy or throttled machine
-slows all of them; a round's figure is the median of the five, what counts are the ratios of the rounds' medians. `attn-tui`, `HF + maps` and their `maps alone` keep every attention map,
-the others none. All score the whole vocabulary for every row of the target, but those of `maps alone`, which do not,
+Every round has each engine run the pass five times (decoding and starts once), one engine after another, so that a busy
+or throttled machine slows all of them; a round's figure is the median of the five, what counts are the ratios of the
+rounds' medians. `attn-tui`, `HF + maps` and their `maps alone` keep every attention map, the others none. All score the whole vocabulary for every row of the target, but those of `maps alone`, which do not,
 and candle_transformers, which does so for the last row. Ours of `maps alone` is `capture` as it is, which also leaves
 out what the last decoder block does after its last map.
 Every attn-tui figure comes from a process of its own; the peers stay loaded. Its first two passes read and pack the

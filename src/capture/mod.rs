@@ -20,7 +20,8 @@ pub use recorder::{Recorder, Silencer};
 pub use scores::{Score, ScoreParts};
 pub use site_maps::SiteMaps;
 pub use store::MapStore;
-pub use write::{Layout, Precision, to_bytes, write};
+pub(crate) use write::encode;
+pub use write::{Layout, Precision, write};
 
 use std::borrow::Cow;
 

@@ -31,17 +31,6 @@ pub enum Layout {
     Compact,
 }
 
-/// The bytes of a capture file in the plain layout.
-///
-/// # Errors
-/// [`crate::error::Error::Io`] where they cannot be held.
-pub fn to_bytes(capture: &Capture, precision: Precision) -> crate::error::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    write(capture, precision, Layout::Plain, &mut bytes)
-        .map_err(|e| crate::error::Error::io("capture", e))?;
-    Ok(bytes)
-}
-
 /// Writes a capture file.
 ///
 /// # Errors
@@ -133,8 +122,8 @@ fn header(parts: &[Part], fields: &HashMap<String, String>) -> Vec<u8> {
     header
 }
 
-/// The values as they lie in the file.
-fn encode(values: &[f32], precision: Precision) -> Cow<'_, [u8]> {
+/// The values as they lie in a file, without a copy where they lie so in memory.
+pub(crate) fn encode(values: &[f32], precision: Precision) -> Cow<'_, [u8]> {
     match precision {
         Precision::F16 => values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect(),
         Precision::F32 if cfg!(target_endian = "little") => {

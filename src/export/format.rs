@@ -105,10 +105,10 @@ pub struct Options {
 pub struct Export<'a> {
     /// Characters that no font has: a PNG shows boxes in their place. (The other formats hold the text itself.)
     pub missing: Vec<char>,
-    content: Box<Write<'a>>,
+    content: Box<Writer<'a>>,
 }
 
-type Write<'a> = dyn Fn(&mut dyn io::Write) -> io::Result<()> + 'a;
+type Writer<'a> = dyn Fn(&mut dyn io::Write) -> io::Result<()> + 'a;
 
 impl<'a> Export<'a> {
     fn new(content: impl Fn(&mut dyn io::Write) -> io::Result<()> + 'a) -> Self {

@@ -6,7 +6,7 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use super::select::Selection;
-use crate::capture::Capture;
+use crate::capture::{Capture, Precision, encode};
 use crate::matrix::Matrix;
 use crate::site::{Head, Site};
 use crate::token::Token;
@@ -122,8 +122,7 @@ impl Archive<'_> {
     }
 
     fn floats(&mut self, matrix: &Matrix) -> Result<()> {
-        let data: Vec<u8> = matrix.as_slice().iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.zip.write_all(&data)
+        self.zip.write_all(&encode(matrix.as_slice(), Precision::F32))
     }
 
     /// Begins an array of elements of `size` bytes; they are written next.

@@ -38,14 +38,13 @@ impl Sheet {
     /// Of a map that is there, whose rows' maxima are `row_max`, or else what `largest` says of them. Large maps get
     /// their bands for `how` with it.
     pub fn whole(map: Matrix, row_max: Option<Vec<f32>>, largest: fn(&[f32]) -> f32, how: Pool) -> Self {
-        let bands: [OnceCell<Bands>; 2] = Default::default();
+        let mut bands: [OnceCell<Bands>; 2] = Default::default();
         let large = map.rows().saturating_mul(map.cols()) > LARGE;
         let row_max = match (large, row_max) {
             (true, known) => {
                 let measure = |row: &[f32]| if known.is_some() { 0.0 } else { largest(row) };
                 let (made, measured) = Bands::measured(&map, how, measure);
-                // Nobody was before us: the cell is new.
-                let _ = bands[how as usize].set(made);
+                bands[how as usize] = made.into();
                 known.unwrap_or(measured)
             }
             (false, Some(known)) => known,

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use attn_tui::capture::{Capture, Precision, read, to_bytes};
+use attn_tui::capture::{Capture, Precision, read};
 use attn_tui::engine::{OpenOptions, Opened, RunOptions, Session, open};
 use attn_tui::nn::NoHook;
 use attn_tui::progress::Unwatched;
@@ -78,7 +78,7 @@ fn texts_are_nearly_always_the_same_and_then_so_are_their_maps() {
             assert!(fast.quick_target && !plain.quick_target);
             for (at, capture) in [&plain, &fast].into_iter().enumerate() {
                 let path = folder.path().join(format!("{beams}-{number}-{at}.safetensors"));
-                std::fs::write(&path, to_bytes(capture, Precision::F32).unwrap()).unwrap();
+                std::fs::write(&path, made::file_of(capture, Precision::F32)).unwrap();
                 assert_eq!(read(&path).unwrap().quick_target, capture.quick_target);
             }
             if plain.target.ids() == fast.target.ids() {

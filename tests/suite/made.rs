@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use attn_tui::capture::{Capture, Flows, MapStore, Prediction, SiteMaps, Weights};
+use attn_tui::capture::{Capture, Flows, Layout, MapStore, Precision, Prediction, SiteMaps, Weights, write};
 use attn_tui::site::{Kind, Site};
 use attn_tui::token::{Sequence, Token};
 
@@ -17,6 +17,13 @@ pub fn tokens(pieces: &[&str]) -> Vec<Token> {
             special: piece.starts_with('<') && piece.ends_with('>'),
         })
         .collect()
+}
+
+/// The bytes of a capture file.
+pub fn file_of(capture: &Capture, precision: Precision) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write(capture, precision, Layout::Plain, &mut bytes).unwrap();
+    bytes
 }
 
 /// A reproducible number in `0..1` from a few others.

@@ -6,6 +6,8 @@ use attn_tui::capture::{self, Capture, Precision};
 use attn_tui::engine::{OpenOptions, Opened, RunOptions, Session, open};
 use attn_tui::progress::Unwatched;
 
+use crate::made;
+
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/real")
 }
@@ -109,7 +111,7 @@ fn a_capture_file_gives_back_what_was_written() {
     let capture = session("demo").run(&run, &Unwatched).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.safetensors");
-    attn_tui::files::save(&path, &capture::to_bytes(&capture, Precision::F32).unwrap(), false).unwrap();
+    attn_tui::files::save(&path, &made::file_of(&capture, Precision::F32), false).unwrap();
     let back = capture::read(&path).unwrap();
     assert_eq!(back.source, capture.source);
     assert_eq!(back.target, capture.target);
@@ -126,7 +128,7 @@ fn a_capture_file_gives_back_what_was_written() {
     }
     let again = attn_tui::files::save(&path, b"x", false).unwrap_err();
     assert!(again.to_string().ends_with("x.safetensors exists already"), "{again}");
-    let half = capture::to_bytes(&capture, Precision::F16).unwrap();
+    let half = made::file_of(&capture, Precision::F16);
     attn_tui::files::save(&path, &half, true).unwrap();
     assert!(map_difference(&capture::read(&path).unwrap(), &capture) < 5e-4);
 }

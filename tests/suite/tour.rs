@@ -47,7 +47,7 @@ fn the_recurrent_models_have_cross_attention_or_none() {
 #[test]
 fn a_capture_without_attention_is_written_and_read() {
     let capture = run("demo-rnn-plain", "I have a red car.", None);
-    let bytes = attn_tui::capture::to_bytes(&capture, attn_tui::capture::Precision::F32).unwrap();
+    let bytes = crate::made::file_of(&capture, attn_tui::capture::Precision::F32);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plain.safetensors");
     std::fs::write(&path, bytes).unwrap();
