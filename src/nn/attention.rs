@@ -1,19 +1,20 @@
 //! Scaled dot-product attention with several heads (Vaswani et al. 2017): the only softmax(QKᵀ) in the
 //! program, for generation and for capture alike.
 
-use std::mem::MaybeUninit;
-use std::sync::Arc;
+mod added;
+mod blocks;
+mod fused;
+mod outs;
+mod steps;
 
-use candle_core::{D, Tensor};
+use candle_core::Tensor;
 
-use super::cpu::{on_cpu, rows};
-use super::kernels::attention::{self, Diagonals, Heads, Wish};
-use super::mask::additive;
-use super::{
-    Cut, Hidden, Hook, Linear, Norm, Part, Profiles, Recipe, RelativeBias, Rotary, SideKeys, Visible,
-};
-use crate::error::{Error, Result};
-use crate::pages::ask_for_large;
+use self::outs::Outs;
+pub(super) use self::steps::softmax;
+use super::cpu::on_cpu;
+use super::kernels::attention::{self as kernels, Diagonals};
+use super::{Cut, Hidden, Hook, Linear, Norm, Part, RelativeBias, Rotary, SideKeys, Visible};
+use crate::error::Result;
 use crate::site::Site;
 
 /// Keys and values of a sequence, each `[batch, keys, key_heads * head_dim]`, as the projections give them. A
@@ -221,8 +222,8 @@ impl Attention {
         }
         let rewritten = watched && look.sites().any(|(site, _)| hook.rewrites(site));
         let cut = if rewritten { self.cut(kv, look, hook)? } else { Some(Cut::default()) };
-        if let (true, None, Some(Cut { factors, links })) = (on_cpu(queries), look.table, cut) {
-            let context = self.attend_fused(queries, kv, look, links, watched.then_some(hook))?;
+        if let (None, Some(Cut { factors, links })) = (look.table, cut) {
+            let context = self.attend_in_blocks(queries, kv, look, &links, watched.then_some(hook))?;
             return if factors.contains(&0.0) { scale_heads(&context, &factors) } else { Ok(context) };
         }
         self.attend_in_steps(queries, kv, look, watched.then_some(hook))
@@ -250,7 +251,7 @@ impl Attention {
         Ok(Tensor::cat(&rows, 0)?)
     }
 
-    /// What is left out, if the fused kernel can leave that out: heads of all parts of the softmax, and pairs. The
+    /// What is left out, if that can be left out block by block: heads of all parts of the softmax, and pairs. The
     /// queries of these are counted from the first one here, keys beside the tokens from the tokens' on.
     fn cut(&self, kv: &KeysValues, look: &Look, hook: &dyn Hook) -> Result<Option<Cut>> {
         let mut all = Cut::default();
@@ -275,179 +276,59 @@ impl Attention {
         Ok([kv.keys.dim(1)?.saturating_sub(beside), beside])
     }
 
-    /// Block by block in cache; the scores are never seen as a whole, the weights only by who wants them. Pairs
-    /// `hidden` are left out.
-    fn attend_fused(
+    /// What happens between `[queries, keys, heads * head_dim]` that `look` so, with a position bias by diagonals and
+    /// with pairs `hidden` besides.
+    fn kernel<'a>(
         &self,
-        queries: &Tensor,
-        kv: &KeysValues,
-        look: &Look,
-        hidden: Vec<Hidden>,
-        hook: Option<&mut dyn Hook>,
-    ) -> Result<Tensor> {
-        let (batch, count, width) = queries.dims3()?;
-        let columns @ [keys, more] = self.columns(kv, look)?;
-        let beside = look.beside.map(|beside| beside.keys).filter(|_| more > 0);
-        let lines = look.bias.map(|bias| bias.diagonals(count, keys, look.past));
-        let head_dim = width / self.heads.max(1);
-        let key_width = self.key_heads * head_dim;
-        let kernel = attention::Attention {
+        look: &Look<'a>,
+        [queries, keys, width]: [usize; 3],
+        lines: Option<&'a [f32]>,
+        hidden: &'a [Hidden],
+    ) -> kernels::Attention<'a> {
+        let beside = look.beside.map(|beside| beside.keys).filter(|keys| keys.count > 0);
+        kernels::Attention {
             heads: self.heads,
             kv_heads: self.key_heads,
-            queries: count,
+            queries,
             keys,
-            width: head_dim,
+            width: width / self.heads.max(1),
             scale: self.scale as f32,
             cap: self.cap.map(|cap| cap as f32),
-            bias: lines.as_deref().map(|lines| Diagonals { lines }),
+            bias: lines.map(|lines| Diagonals { lines }),
             visible: look.visible,
             past: look.past,
             beside: beside.map(SideKeys::kernel),
-            hidden: &hidden,
-        };
-        let (q, k, v) = (compact(queries)?, compact(&kv.keys)?, compact(&kv.values)?);
-        let (q, k, v) = (rows(&q)?, rows(&k)?, rows(&v)?);
-        let heads = |data, position| Heads { data, position, head: head_dim };
-        let row = |row: usize, wishes: [Wish; 2]| {
-            let (q, k, v) = (q.at(row)?, k.at(row)?, v.at(row)?);
-            Ok::<_, Error>(kernel.run_all(heads(q, width), heads(k, key_width), heads(v, key_width), wishes))
-        };
-        let context = match hook {
-            None if batch == 1 => row(0, Default::default())?,
-            None => (0..batch).map(|at| row(at, Default::default())).collect::<Result<Vec<_>>>()?.concat(),
-            Some(hook) => {
-                let recipe = || -> Result<Recipe> {
-                    Ok(Recipe {
-                        heads: self.heads,
-                        key_heads: self.key_heads,
-                        queries: count,
-                        keys,
-                        width: head_dim,
-                        scale: self.scale as f32,
-                        cap: self.cap.map(|cap| cap as f32),
-                        visible: look.visible,
-                        bias: lines.clone(),
-                        beside: beside.cloned(),
-                        part: Part::Tokens,
-                        hidden: hidden.clone(),
-                        query: q.at(0)?.to_vec(),
-                        key: k.at(0)?.to_vec(),
-                    })
-                };
-                let bias = lines.as_ref().map_or(0, Vec::len) + beside.map_or(0, SideKeys::values);
-                let bytes = 4 * (count * width + (keys + more) * key_width + bias);
-                let bytes = (look.past == 0).then_some(bytes);
-                let watched = look.sites().filter(|(site, _)| hook.wants(*site)).collect::<Vec<_>>();
-                let shape = |part: Part| [self.heads, count, columns[part as usize]];
-                let mut outs = [None, None];
-                for &(site, part) in &watched {
-                    outs[part as usize] = Some(Out::new(site, shape(part), bytes, hook));
-                }
-                let context =
-                    row(0, outs.each_mut().map(|out| out.as_mut().map(Out::wish).unwrap_or_default()))?;
-                for (out, part) in outs.into_iter().zip([Part::Tokens, Part::Beside]) {
-                    let Some(Out { site, maps, watch }) = out else { continue };
-                    // The hook is the only one who has it now.
-                    drop(watch);
-                    match maps {
-                        None => hook.recipe(site, Recipe { part, ..recipe()? })?,
-                        // SAFETY: nobody else holds the maps yet, so the kernel got them, and it writes all of them.
-                        Some(maps) => hook.maps(site, shape(part), unsafe { maps.assume_init() })?,
-                    }
-                }
-                context
-            }
-        };
-        Ok(Tensor::from_vec(context, (batch, count, width), queries.device())?)
+            hidden,
+        }
     }
 
-    /// Step by step over whole tensors, on any device, with everything open to the hook.
-    fn attend_in_steps(
+    /// Some rows of queries at a time; the scores are never there as a whole, the weights only for who wants them.
+    /// Pairs `hidden` are left out.
+    fn attend_in_blocks(
         &self,
         queries: &Tensor,
         kv: &KeysValues,
         look: &Look,
-        mut hook: Option<&mut dyn Hook>,
+        hidden: &[Hidden],
+        hook: Option<&mut dyn Hook>,
     ) -> Result<Tensor> {
         let (batch, count, width) = queries.dims3()?;
-        let [keys, extra] = self.columns(kv, look)?;
-        let device = queries.device();
-        let q = split(&(queries * self.scale)?, self.heads)?;
-        let mut all_scores = q.matmul(&self.share(&kv.keys)?.t()?)?;
-        if let Some(cap) = self.cap {
-            all_scores = ((all_scores / cap)?.tanh()? * cap)?;
-        }
-        let mut scores = all_scores.narrow(3, 0, keys)?;
-        if let Some(bias) = look.bias {
-            scores = scores.broadcast_add(&bias.tensor(count, keys, look.past, device)?)?;
-        }
-        if let Some(table) = look.table {
-            scores = scores.broadcast_add(table)?;
-        }
-        if let Some(mask) = additive(look.visible, count, keys, look.past, device)? {
-            scores = scores.broadcast_add(&mask)?;
-        }
-        if let Some(hook) = &mut hook {
-            scores = hook.scores(look.site, look.past, scores.squeeze(0)?)?.unsqueeze(0)?;
-        }
-        if let Some(beside) = look.beside {
-            let mut more = all_scores.narrow(3, keys, extra)?;
-            if let Some(bias) = beside.keys.tensor(self.heads, count, device)? {
-                more = more.broadcast_add(&bias)?;
-            }
-            if let (Some(hook), Some(site)) = (&mut hook, beside.site) {
-                more = hook.scores(site, look.past, more.squeeze(0)?)?.unsqueeze(0)?;
-            }
-            scores = Tensor::cat(&[scores, more], 3)?;
-        }
-        let weights = softmax(&scores)?;
-        let values = self.share(&kv.values)?;
-        let context = match (hook, look.beside.and_then(|beside| beside.site)) {
-            (None, _) => weights.matmul(&values)?,
-            (Some(hook), None) => {
-                hook.weights(look.site, &weights.narrow(3, 0, keys)?.squeeze(0)?)?;
-                hook.context(look.site, weights.matmul(&values)?.squeeze(0)?)?.unsqueeze(0)?
-            }
-            // Two sites in one softmax: each reads its own part.
-            (Some(hook), Some(site)) => {
-                let mut read = |site, from, count| {
-                    let part = weights.narrow(3, from, count)?.contiguous()?;
-                    hook.weights(site, &part.squeeze(0)?)?;
-                    let context = part.matmul(&values.narrow(2, from, count)?.contiguous()?)?;
-                    Ok::<_, Error>(hook.context(site, context.squeeze(0)?)?.unsqueeze(0)?)
-                };
-                (read(look.site, 0, keys)? + read(site, keys, extra)?)?
+        let keys = self.columns(kv, look)?[0];
+        let lines = look.bias.map(|bias| bias.diagonals(count, keys, look.past));
+        let kernel = self.kernel(look, [count, keys, width], lines.as_deref(), hidden);
+        let run = |wishes| match on_cpu(queries) {
+            true => fused::run(&kernel, queries, kv, wishes),
+            false => {
+                let by_head = [split(queries, self.heads)?, self.share(&kv.keys)?, self.share(&kv.values)?];
+                let context = blocks::run(&kernel, &by_head, wishes)?;
+                Ok(context.transpose(1, 2)?.reshape((batch, count, width))?)
             }
         };
-        Ok(context.transpose(1, 2)?.reshape((batch, count, width))?)
-    }
-}
-
-/// What becomes of the weights of a site.
-struct Out {
-    site: Site,
-    /// The maps; `None` where what they follow from is kept.
-    maps: Option<Arc<[MaybeUninit<f32>]>>,
-    watch: Option<Arc<Profiles>>,
-}
-
-impl Out {
-    /// What the hook wants of maps of this shape, which follow from so many bytes, if from any.
-    fn new(site: Site, shape: [usize; 3], bytes: Option<usize>, hook: &mut dyn Hook) -> Self {
-        let follow = bytes.is_some_and(|bytes| hook.prefers_recipe(site, shape, bytes));
-        let maps = (!follow).then(|| {
-            let mut maps = Arc::<[f32]>::new_uninit_slice(shape.iter().product());
-            if let Some(maps) = Arc::get_mut(&mut maps) {
-                ask_for_large(maps.as_mut_ptr().cast(), size_of_val(maps));
-            }
-            maps
-        });
-        Self { site, maps, watch: hook.watch(site, shape) }
-    }
-
-    fn wish(&mut self) -> Wish<'_> {
-        let watch = self.watch.as_deref().map(|watch| watch as &dyn attention::Watch);
-        Wish { maps: self.maps.as_mut().and_then(Arc::get_mut), watch }
+        let Some(hook) = hook else { return run(Default::default()) };
+        let mut outs = Outs::new(&kernel, look, hook);
+        let context = run(outs.wishes())?;
+        outs.show(&kernel, look, [queries, &kv.keys], hook)?;
+        Ok(context)
     }
 }
 
@@ -458,14 +339,6 @@ fn scale_heads(context: &Tensor, factors: &[f32]) -> Result<Tensor> {
     let factors = Tensor::from_slice(factors, (heads, 1), context.device())?;
     let by_head = context.reshape((batch, queries, heads, width / heads.max(1)))?;
     Ok(by_head.broadcast_mul(&factors)?.reshape(context.shape())?)
-}
-
-/// `x` if the values of each row of its batch lie side by side, or a copy of which that is true.
-fn compact(x: &Tensor) -> Result<Tensor> {
-    match x.narrow(0, 0, 1)?.is_contiguous() {
-        true => Ok(x.clone()),
-        false => Ok(x.contiguous()?),
-    }
 }
 
 /// A batch row's part of a bias that every row may have for itself.
@@ -481,12 +354,4 @@ fn split(x: &Tensor, heads: usize) -> Result<Tensor> {
     let (batch, positions, width) = x.dims3()?;
     let split = x.reshape((batch, positions, heads, width / heads.max(1)))?;
     Ok(split.transpose(1, 2)?.contiguous()?)
-}
-
-/// Softmax over the last dimension; a row that sees nothing becomes zeros.
-pub(super) fn softmax(scores: &Tensor) -> Result<Tensor> {
-    let max = scores.max_keepdim(D::Minus1)?.maximum(f64::from(f32::MIN))?;
-    let exp = scores.broadcast_sub(&max)?.exp()?;
-    let sum = exp.sum_keepdim(D::Minus1)?.maximum(f64::from(f32::MIN_POSITIVE))?;
-    Ok(exp.broadcast_div(&sum)?)
 }

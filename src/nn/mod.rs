@@ -18,7 +18,6 @@ mod gru;
 mod hook;
 pub mod kernels;
 mod linear;
-mod mask;
 mod norm;
 mod position;
 mod profile;

@@ -1,6 +1,6 @@
 //! T5's relative position bias: one learned number per head and bucket of distances (Raffel et al. 2020).
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use crate::error::Result;
 
@@ -42,24 +42,6 @@ impl RelativeBias {
         (0..self.heads).flat_map(of).collect()
     }
 
-    /// `[heads, queries, keys]` for queries from position `past` on and keys from 0 on.
-    pub fn tensor(&self, queries: usize, keys: usize, past: usize, device: &Device) -> Result<Tensor> {
-        // The bias depends on the diagonal alone: one value per head and diagonal, then copies.
-        let diagonals = queries + keys;
-        let mut values = Vec::with_capacity(self.heads * queries * keys);
-        let mut line = vec![0f32; diagonals];
-        for head in 0..self.heads {
-            for (d, value) in line.iter_mut().enumerate() {
-                *value = self.at(head, d as i64 - (queries + past) as i64);
-            }
-            for i in 0..queries {
-                let first = queries - i;
-                values.extend_from_slice(&line[first..first + keys]);
-            }
-        }
-        Ok(Tensor::from_vec(values, (self.heads, queries, keys), device)?)
-    }
-
     fn bucket(&self, offset: i64) -> usize {
         bucket(offset, self.buckets, self.max_distance, self.bidirectional)
     }
@@ -89,6 +71,8 @@ pub(super) fn bucket(offset: i64, mut buckets: usize, max_distance: usize, bidir
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Device;
+
     use super::*;
 
     fn bias(bidirectional: bool) -> RelativeBias {
@@ -111,14 +95,13 @@ mod tests {
     }
 
     #[test]
-    fn the_tensor_holds_every_diagonal() {
-        let bias = bias(false);
-        let tensor = bias.tensor(3, 5, 2, &Device::Cpu).unwrap().to_vec3::<f32>().unwrap();
-        for (head, rows) in tensor.iter().enumerate() {
-            for (i, row) in rows.iter().enumerate() {
-                for (j, value) in row.iter().enumerate() {
-                    assert_eq!(*value, bias.at(head, j as i64 - (i + 2) as i64));
-                }
+    fn diagonals_are_those_of_the_pairs() {
+        let (bias, queries, keys, past) = (bias(false), 3, 5, 2);
+        let lines = bias.diagonals(queries, keys, past);
+        for (head, line) in lines.chunks_exact(queries + keys - 1).enumerate() {
+            for (query, key) in (0..queries).flat_map(|query| (0..keys).map(move |key| (query, key))) {
+                let offset = key as i64 - (query + past) as i64;
+                assert_eq!(line[queries - 1 + key - query], bias.at(head, offset));
             }
         }
     }

@@ -1,9 +1,6 @@
 //! Keys that are no tokens of their own and follow the tokens'.
 
-use candle_core::{Device, Tensor};
-
 use super::kernels::attention::{self, BesideBias};
-use crate::error::Result;
 
 /// Keys that follow the tokens' and share their softmax.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,34 +58,6 @@ impl SideKeys {
             }
         };
         attention::Beside { count: self.count, bias }
-    }
-
-    /// What is added to the scores of so many queries, `[heads, queries, count]`; `None` for nothing.
-    pub(super) fn tensor(&self, heads: usize, queries: usize, device: &Device) -> Result<Option<Tensor>> {
-        let Self { count, bias } = self;
-        let mut values = Vec::with_capacity(heads * queries * count);
-        match bias {
-            SideBias::None => return Ok(None),
-            SideBias::Blocks { block, lines } => {
-                for line in lines.chunks_exact((2 * count).saturating_sub(1).max(1)) {
-                    for query in 0..queries {
-                        let own = (query / block).min(count - 1);
-                        values.extend_from_slice(&line[count - 1 - own..][..*count]);
-                    }
-                }
-            }
-            SideBias::Again { block, times } => {
-                let last = queries.saturating_sub(1) / block;
-                let row = |query: usize| match query / block {
-                    0 => f32::NEG_INFINITY,
-                    own if own == last => f32::NEG_INFINITY,
-                    _ => (*times as f32).ln(),
-                };
-                let rows = (0..heads).flat_map(|_| 0..queries);
-                values.extend(rows.flat_map(|query| std::iter::repeat_n(row(query), *count)));
-            }
-        }
-        Ok(Some(Tensor::from_vec(values, (heads, queries, *count), device)?))
     }
 
     /// What is wrong with it, for so many heads.

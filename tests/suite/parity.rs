@@ -284,7 +284,7 @@ fn maps_computed_again_are_those_of_the_pass() {
             let kept = name.contains("prophetnet") && site.kind == Kind::Decoder || name == "recurrent";
             assert_eq!(other.recipe().is_none(), kept, "{name} {site}");
             for (a, b) in maps.data().iter().zip(other.data().iter()) {
-                assert!((a - b).abs() < 1e-6, "{name} {site}: {a}, {b}");
+                assert!((a - b).abs() < 1e-5, "{name} {site}: {a}, {b}");
             }
         }
     }
@@ -435,7 +435,11 @@ fn candle_alone_gives_the_numbers_and_the_ids() {
     if std::env::var(ONLY).is_ok() {
         return;
     }
-    for test in ["maps_and_logits_are_those_of_transformers", "generated_ids_are_those_of_transformers"] {
+    for test in [
+        "maps_and_logits_are_those_of_transformers",
+        "generated_ids_are_those_of_transformers",
+        "maps_computed_again_are_those_of_the_pass",
+    ] {
         let done = Command::new(std::env::current_exe().unwrap())
             .args([&format!("parity::{test}"), "--exact"])
             .env("ATTN_TUI_KERNELS", "candle")

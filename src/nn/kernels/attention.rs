@@ -347,7 +347,7 @@ impl Attention<'_> {
     }
 
     /// Keys of each part.
-    fn columns(&self) -> [usize; 2] {
+    pub fn columns(&self) -> [usize; 2] {
         [self.keys, self.beside.map_or(0, |beside| beside.count)]
     }
 

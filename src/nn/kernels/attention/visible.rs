@@ -41,6 +41,16 @@ impl Visible {
         self.spans(query, keys).iter().any(|range| range.contains(&key))
     }
 
+    /// The ranges of keys, of so many, that the query at a position may see.
+    pub fn ranges(self, query: usize, keys: usize) -> impl Iterator<Item = Range<usize>> {
+        self.spans(query, keys).iter()
+    }
+
+    /// From the first key to the last, of so many, that any of the queries at these positions sees.
+    pub fn hull(self, queries: Range<usize>, keys: usize) -> Range<usize> {
+        self.spans_of(queries, keys).hull()
+    }
+
     /// The keys, of so many, that the query at a position may see.
     #[inline(always)]
     pub(super) fn spans(self, query: usize, keys: usize) -> Spans {

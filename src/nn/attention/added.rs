@@ -1,0 +1,151 @@
+//! What position bias and masks add to scores, as tensors on any device.
+
+use std::ops::Range;
+
+use candle_core::{Device, Tensor};
+
+use crate::error::Result;
+use crate::nn::kernels::attention::{Attention, BesideBias};
+
+/// What is added to scores before the softmax. Nothing of it is there as a whole: a block of rows is made when it is
+/// asked for, from biases by diagonals that lie on the device.
+pub(super) struct Added<'a> {
+    kernel: &'a Attention<'a>,
+    device: &'a Device,
+    /// `[heads, queries + keys - 1]`
+    bias: Option<Tensor>,
+    /// `[heads, 2 * keys beside - 1]`
+    beside: Option<Tensor>,
+}
+
+impl<'a> Added<'a> {
+    /// For attention as `kernel` describes it.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn new(kernel: &'a Attention<'a>, device: &'a Device) -> Result<Self> {
+        let on_device = |lines: &[f32]| {
+            let shape = (kernel.heads, lines.len() / kernel.heads.max(1));
+            Tensor::from_slice(lines, shape, device)
+        };
+        let beside = match kernel.beside.map(|beside| beside.bias) {
+            Some(BesideBias::Blocks { lines, .. }) => Some(on_device(lines)?),
+            _ => None,
+        };
+        let bias = kernel.bias.map(|bias| on_device(bias.lines)).transpose()?;
+        Ok(Self { kernel, device, bias, beside })
+    }
+
+    /// Everything, to scores `[batch, heads, rows, columns and keys beside]`.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn to_all(&self, scores: Tensor, rows: Range<usize>, columns: Range<usize>) -> Result<Tensor> {
+        let beside = self.kernel.columns()[1];
+        let tokens = scores.narrow(3, 0, columns.len())?;
+        let mut all = self.to_tokens(tokens, rows.clone(), columns.clone())?;
+        if beside > 0 {
+            let more = self.to_beside(scores.narrow(3, columns.len(), beside)?, rows.clone())?;
+            all = Tensor::cat(&[all, more], 3)?;
+        }
+        match self.hidden(rows, columns)? {
+            Some(hidden) => Ok(all.broadcast_add(&hidden)?),
+            None => Ok(all),
+        }
+    }
+
+    /// Position bias and mask, to scores `[batch, heads, rows, columns]` of tokens.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn to_tokens(&self, scores: Tensor, rows: Range<usize>, columns: Range<usize>) -> Result<Tensor> {
+        let mut scores = scores;
+        if let Some(lines) = &self.bias {
+            let first = |row: usize| self.kernel.queries - 1 - row + columns.start;
+            scores = scores.broadcast_add(&self.along(lines, rows.clone().map(first), columns.len())?)?;
+        }
+        if let Some(mask) = self.mask(rows, columns)? {
+            scores = scores.broadcast_add(&mask)?;
+        }
+        Ok(scores)
+    }
+
+    /// The bias of keys beside the tokens, to their scores, `[batch, heads, rows, keys beside]`.
+    ///
+    /// # Errors
+    /// The device's.
+    pub fn to_beside(&self, scores: Tensor, rows: Range<usize>) -> Result<Tensor> {
+        let Some(beside) = self.kernel.beside else { return Ok(scores) };
+        let bias = match (beside.bias, &self.beside) {
+            (BesideBias::Blocks { block, .. }, Some(lines)) => {
+                let first = |row: usize| beside.count - 1 - (row / block).min(beside.count - 1);
+                self.along(lines, rows.map(first), beside.count)?
+            }
+            (BesideBias::Inner { block, bias }, _) => {
+                let last = self.kernel.queries.saturating_sub(1) / block;
+                let of_row = |row: usize| match row / block {
+                    own if own == 0 || own == last => f32::NEG_INFINITY,
+                    _ => bias,
+                };
+                let count = rows.len();
+                Tensor::from_iter(rows.map(of_row), self.device)?.reshape((count, 1))?
+            }
+            _ => return Ok(scores),
+        };
+        Ok(scores.broadcast_add(&bias)?)
+    }
+
+    /// `columns` values of each head's line from each row's first on, `[heads, rows, columns]`.
+    fn along(&self, lines: &Tensor, first: impl Iterator<Item = usize>, columns: usize) -> Result<Tensor> {
+        let first: Vec<u32> = first.map(|at| at as u32).collect();
+        if let [first] = first[..] {
+            return Ok(lines.narrow(1, first as usize, columns)?.unsqueeze(1)?);
+        }
+        let rows = first.len();
+        let first = Tensor::from_vec(first, (rows, 1), self.device)?;
+        let steps = Tensor::arange(0, columns as u32, self.device)?.unsqueeze(0)?;
+        let at = first.broadcast_add(&steps)?.flatten_all()?;
+        Ok(lines.index_select(&at, 1)?.reshape((self.kernel.heads, rows, columns))?)
+    }
+
+    /// Minus infinity where a token is hidden, `[rows, columns]`; `None` where none is.
+    fn mask(&self, rows: Range<usize>, columns: Range<usize>) -> Result<Option<Tensor>> {
+        let Attention { visible, past, keys, .. } = *self.kernel;
+        let shape = (rows.len(), columns.len());
+        let mut values = vec![f32::NEG_INFINITY; shape.0 * shape.1];
+        let mut shown = 0;
+        for (row, values) in rows.zip(values.chunks_exact_mut(columns.len().max(1))) {
+            for seen in visible.ranges(past + row, keys) {
+                let within = |at: usize| at.clamp(columns.start, columns.end) - columns.start;
+                let seen = &mut values[within(seen.start)..within(seen.end)];
+                seen.fill(0.0);
+                shown += seen.len();
+            }
+        }
+        let hides = shown < values.len();
+        Ok(hides.then(|| Tensor::from_vec(values, shape, self.device)).transpose()?)
+    }
+
+    /// Minus infinity at the pairs that are hidden besides, `[heads, rows, columns and keys beside]`; `None` where none
+    /// of these is.
+    fn hidden(&self, rows: Range<usize>, columns: Range<usize>) -> Result<Option<Tensor>> {
+        let [keys, beside] = self.kernel.columns();
+        let width = columns.len() + beside;
+        let shape = (self.kernel.heads, rows.len(), width);
+        let mut values = Vec::new();
+        for pair in self.kernel.hidden.iter().filter(|pair| rows.contains(&pair.query)) {
+            let column = match pair.key.checked_sub(keys) {
+                Some(at) if at < beside => columns.len() + at,
+                None if columns.contains(&pair.key) => pair.key - columns.start,
+                // Not among those of the block.
+                _ => continue,
+            };
+            if values.is_empty() {
+                values = vec![0.0; shape.0 * shape.1 * shape.2];
+            }
+            values[(pair.head * rows.len() + pair.query - rows.start) * width + column] = f32::NEG_INFINITY;
+        }
+        let any = !values.is_empty();
+        Ok(any.then(|| Tensor::from_vec(values, shape, self.device)).transpose()?)
+    }
+}

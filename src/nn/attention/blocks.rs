@@ -1,0 +1,112 @@
+//! Attention through candle's operations, on any device, some rows of queries at a time: what GPUs run.
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use candle_core::Tensor;
+use rayon::prelude::*;
+
+use super::added::Added;
+use super::steps::softmax;
+use crate::error::Result;
+use crate::nn::kernels::attention::{Attention, Wish};
+
+/// Scores of a block, at most: 128 MiB, and a few times that while they become weights.
+const SCORES: usize = 1 << 25;
+
+/// More rows than this gain nothing.
+const ROWS: usize = 512;
+
+/// What the heads read, `[batch, heads, queries, width]`, of queries, keys and values by head; keys beside the tokens
+/// follow these. Weights are shown to who wants them; there are no wishes where there is a batch.
+///
+/// # Errors
+/// The device's.
+pub(super) fn run(kernel: &Attention, by_head: &[Tensor; 3], wishes: [Wish; 2]) -> Result<Tensor> {
+    let (batch, heads, all, _) = by_head[1].dims4()?;
+    let row = (batch * heads * all).max(1);
+    run_by(kernel, by_head, wishes, (SCORES / row).clamp(1, ROWS))
+}
+
+/// [`run`], with so many rows to a block.
+fn run_by(
+    kernel: &Attention,
+    [queries, keys, values]: &[Tensor; 3],
+    mut wishes: [Wish; 2],
+    rows: usize,
+) -> Result<Tensor> {
+    let queries = (queries * f64::from(kernel.scale))?;
+    let added = Added::new(kernel, queries.device())?;
+    let beside = kernel.columns()[1];
+    let block = |first: usize| {
+        let rows = first..kernel.queries.min(first + rows);
+        let seen = match kernel.visible.hull(kernel.past + rows.start..kernel.past + rows.end, kernel.keys) {
+            // Queries that see nothing have a weight of 0 for any key.
+            seen if seen.is_empty() && beside == 0 => 0..1,
+            seen => seen,
+        };
+        let of_block = |of: &Tensor| {
+            let parts = [(seen.start, seen.len()), (kernel.keys, beside)];
+            let parts = parts.into_iter().filter(|(_, count)| *count > 0);
+            let parts = parts.map(|(first, count)| of.narrow(2, first, count));
+            Tensor::cat(&parts.collect::<candle_core::Result<Vec<_>>>()?, 2)?.contiguous()
+        };
+        let of_rows = queries.narrow(2, rows.start, rows.len())?.contiguous()?;
+        let (keys, values) = (of_block(keys)?, of_block(values)?);
+        let mut scores = of_rows.matmul(&keys.t()?)?;
+        if let Some(cap) = kernel.cap.map(f64::from) {
+            scores = ((scores / cap)?.tanh()? * cap)?;
+        }
+        let scores = added.to_all(scores, rows.clone(), seen.clone())?;
+        let weights = softmax(&scores)?;
+        if wishes.iter().any(|wish| wish.maps.is_some() || wish.watch.is_some()) {
+            let weights = Weights {
+                values: weights.flatten_all()?.to_vec1()?,
+                rows: rows.clone(),
+                stride: seen.len() + beside,
+            };
+            let [tokens, others] = &mut wishes;
+            weights.show(tokens, kernel, 0, seen.clone(), kernel.keys);
+            weights.show(others, kernel, seen.len(), 0..beside, beside);
+        }
+        Ok(weights.matmul(&values)?)
+    };
+    let blocks = (0..kernel.queries).step_by(rows).map(block).collect::<Result<Vec<_>>>()?;
+    Ok(Tensor::cat(&blocks, 2)?)
+}
+
+/// A block's weights, `[heads, rows, stride]`.
+struct Weights {
+    values: Vec<f32>,
+    rows: Range<usize>,
+    stride: usize,
+}
+
+impl Weights {
+    /// Fulfils a wish for the keys `columns` of a part, of which there are `keys`; they begin at `from` of each row.
+    fn show(&self, wish: &mut Wish, kernel: &Attention, from: usize, columns: Range<usize>, keys: usize) {
+        let Self { values, rows, stride } = self;
+        let of_head = |head: usize| &values[head * rows.len() * stride..][..rows.len() * stride];
+        if let Some(maps) = &mut wish.maps {
+            let heads = maps.par_chunks_exact_mut((kernel.queries * keys).max(1)).enumerate();
+            heads.for_each(|(head, map)| {
+                let map = &mut map[rows.start * keys..rows.end * keys];
+                for (to, weights) in map.chunks_exact_mut(keys).zip(of_head(head).chunks_exact(*stride)) {
+                    to.fill(MaybeUninit::new(0.0));
+                    for (to, weight) in to[columns.clone()].iter_mut().zip(&weights[from..]) {
+                        to.write(*weight);
+                    }
+                }
+            });
+        }
+        if let Some(watch) = wish.watch.filter(|_| keys > 0) {
+            (0..kernel.heads).into_par_iter().for_each(|head| {
+                let weights = &of_head(head)[from..];
+                watch.rows(head, rows.start, rows.len(), columns.clone(), weights, *stride);
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

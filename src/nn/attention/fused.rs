@@ -1,0 +1,43 @@
+//! Attention through the kernel of our own, on the CPU.
+
+use candle_core::Tensor;
+
+use super::KeysValues;
+use crate::error::{Error, Result};
+use crate::nn::cpu::rows;
+use crate::nn::kernels::attention::{Attention, Heads, Wish};
+
+/// What the heads of `[batch, queries, heads * head_dim]` read, in the same shape. Weights are shown to who wants them;
+/// there are no wishes where there is a batch.
+///
+/// # Errors
+/// [`Error::Engine`] for anything but float32 on the CPU.
+pub(super) fn run(
+    kernel: &Attention,
+    queries: &Tensor,
+    kv: &KeysValues,
+    wishes: [Wish; 2],
+) -> Result<Tensor> {
+    let (batch, _, width) = queries.dims3()?;
+    let key_width = kernel.kv_heads * kernel.width;
+    let (q, k, v) = (compact(queries)?, compact(&kv.keys)?, compact(&kv.values)?);
+    let (q, k, v) = (rows(&q)?, rows(&k)?, rows(&v)?);
+    let heads = |data, position| Heads { data, position, head: kernel.width };
+    let row = |row: usize, wishes: [Wish; 2]| {
+        let (q, k, v) = (q.at(row)?, k.at(row)?, v.at(row)?);
+        Ok::<_, Error>(kernel.run_all(heads(q, width), heads(k, key_width), heads(v, key_width), wishes))
+    };
+    let context = match batch {
+        1 => row(0, wishes)?,
+        _ => (0..batch).map(|at| row(at, Default::default())).collect::<Result<Vec<_>>>()?.concat(),
+    };
+    Ok(Tensor::from_vec(context, queries.shape(), queries.device())?)
+}
+
+/// `x` if the values of each row of its batch lie side by side, or a copy of which that is true.
+fn compact(x: &Tensor) -> Result<Tensor> {
+    match x.narrow(0, 0, 1)?.is_contiguous() {
+        true => Ok(x.clone()),
+        false => Ok(x.contiguous()?),
+    }
+}

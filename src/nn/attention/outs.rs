@@ -1,0 +1,119 @@
+//! What becomes of the weights of the sites at which one attention is watched.
+
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use super::Look;
+use crate::error::Result;
+use crate::nn::kernels::attention::{Attention, Watch, Wish};
+use crate::nn::{Hook, Part, Profiles, Recipe};
+use crate::pages::ask_for_large;
+use crate::site::Site;
+
+/// What becomes of the weights of each part of the keys.
+pub(super) struct Outs([Option<Out>; 2]);
+
+/// What becomes of the weights of a site.
+struct Out {
+    site: Site,
+    /// The maps; `None` where what they follow from is kept.
+    maps: Option<Arc<[MaybeUninit<f32>]>>,
+    watch: Option<Arc<Profiles>>,
+}
+
+impl Outs {
+    /// What the hook wants of the sites that look so.
+    pub fn new(kernel: &Attention, look: &Look, hook: &mut dyn Hook) -> Self {
+        let Attention { heads, kv_heads, queries, width, .. } = *kernel;
+        let columns = kernel.columns();
+        let bias = kernel.bias.map_or(0, |bias| bias.lines.len());
+        let beside = look.beside.map_or(0, |beside| beside.keys.values());
+        let vectors = queries * heads + columns.iter().sum::<usize>() * kv_heads;
+        // Maps of later positions alone follow from nothing that is kept.
+        let bytes = (look.past == 0).then_some(4 * (vectors * width + bias + beside));
+        let mut outs = [None, None];
+        for (site, part) in look.sites() {
+            if hook.wants(site) {
+                let shape = [heads, queries, columns[part as usize]];
+                outs[part as usize] = Some(Out::new(site, shape, bytes, hook));
+            }
+        }
+        Self(outs)
+    }
+
+    /// What is to be done with the weights while they are made.
+    pub fn wishes(&mut self) -> [Wish<'_>; 2] {
+        self.0.each_mut().map(|out| out.as_mut().map(Out::wish).unwrap_or_default())
+    }
+
+    /// Shows the hook what has become of the weights, all [`Outs::wishes`] of which are fulfilled. They are those of
+    /// queries and keys `[1, positions, heads * head_dim]`.
+    ///
+    /// # Errors
+    /// The hook's and the device's.
+    pub fn show(
+        self,
+        kernel: &Attention,
+        look: &Look,
+        [queries, keys]: [&Tensor; 2],
+        hook: &mut dyn Hook,
+    ) -> Result<()> {
+        for (out, part) in self.0.into_iter().zip([Part::Tokens, Part::Beside]) {
+            let Some(Out { site, maps, watch }) = out else { continue };
+            // The hook is the only one who has it now.
+            drop(watch);
+            let shape = [kernel.heads, kernel.queries, kernel.columns()[part as usize]];
+            match maps {
+                None => hook.recipe(site, recipe(kernel, look, part, [queries, keys])?)?,
+                // SAFETY: nobody else holds the maps yet, so they were in the wishes, and all of them is written.
+                Some(maps) => hook.maps(site, shape, unsafe { maps.assume_init() })?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Out {
+    /// What the hook wants of maps of this shape, which follow from so many bytes, if from any.
+    fn new(site: Site, shape: [usize; 3], bytes: Option<usize>, hook: &mut dyn Hook) -> Self {
+        let follow = bytes.is_some_and(|bytes| hook.prefers_recipe(site, shape, bytes));
+        let maps = (!follow).then(|| {
+            let mut maps = Arc::<[f32]>::new_uninit_slice(shape.iter().product());
+            if let Some(maps) = Arc::get_mut(&mut maps) {
+                ask_for_large(maps.as_mut_ptr().cast(), size_of_val(maps));
+            }
+            maps
+        });
+        Self { site, maps, watch: hook.watch(site, shape) }
+    }
+
+    fn wish(&mut self) -> Wish<'_> {
+        let watch = self.watch.as_deref().map(|watch| watch as &dyn Watch);
+        Wish { maps: self.maps.as_mut().and_then(Arc::get_mut), watch }
+    }
+}
+
+/// What the maps of a part follow from.
+fn recipe(kernel: &Attention, look: &Look, part: Part, vectors: [&Tensor; 2]) -> Result<Recipe> {
+    let Attention { heads, kv_heads: key_heads, queries, keys, width, scale, cap, visible, .. } = *kernel;
+    let [query, key] = vectors.map(|of| of.narrow(0, 0, 1)?.flatten_all()?.to_vec1());
+    let beside = look.beside.map(|beside| beside.keys).filter(|keys| keys.count > 0);
+    Ok(Recipe {
+        heads,
+        key_heads,
+        queries,
+        keys,
+        width,
+        scale,
+        cap,
+        visible,
+        bias: kernel.bias.map(|bias| bias.lines.to_vec()),
+        beside: beside.cloned(),
+        part,
+        hidden: kernel.hidden.to_vec(),
+        query: query?,
+        key: key?,
+    })
+}

@@ -1,0 +1,72 @@
+//! Attention step by step over whole tensors, with everything open to the hook.
+
+use candle_core::{D, Tensor};
+
+use super::added::Added;
+use super::{Attention, KeysValues, Look, split};
+use crate::error::{Error, Result};
+use crate::nn::Hook;
+
+impl Attention {
+    /// What the heads read, `[batch, queries, heads * head_dim]`; the hook may change scores and what is read.
+    pub(super) fn attend_in_steps(
+        &self,
+        queries: &Tensor,
+        kv: &KeysValues,
+        look: &Look,
+        mut hook: Option<&mut dyn Hook>,
+    ) -> Result<Tensor> {
+        let (batch, count, width) = queries.dims3()?;
+        let [keys, extra] = self.columns(kv, look)?;
+        let lines = look.bias.map(|bias| bias.diagonals(count, keys, look.past));
+        let kernel = self.kernel(look, [count, keys, width], lines.as_deref(), &[]);
+        let added = Added::new(&kernel, queries.device())?;
+        let q = split(&(queries * self.scale)?, self.heads)?;
+        let mut all_scores = q.matmul(&self.share(&kv.keys)?.t()?)?;
+        if let Some(cap) = self.cap {
+            all_scores = ((all_scores / cap)?.tanh()? * cap)?;
+        }
+        let mut scores = added.to_tokens(all_scores.narrow(3, 0, keys)?, 0..count, 0..keys)?;
+        if let Some(table) = look.table {
+            scores = scores.broadcast_add(table)?;
+        }
+        if let Some(hook) = &mut hook {
+            scores = hook.scores(look.site, look.past, scores.squeeze(0)?)?.unsqueeze(0)?;
+        }
+        if let Some(beside) = look.beside {
+            let mut more = added.to_beside(all_scores.narrow(3, keys, extra)?, 0..count)?;
+            if let (Some(hook), Some(site)) = (&mut hook, beside.site) {
+                more = hook.scores(site, look.past, more.squeeze(0)?)?.unsqueeze(0)?;
+            }
+            scores = Tensor::cat(&[scores, more], 3)?;
+        }
+        let weights = softmax(&scores)?;
+        let values = self.share(&kv.values)?;
+        let context = match (hook, look.beside.and_then(|beside| beside.site)) {
+            (None, _) => weights.matmul(&values)?,
+            (Some(hook), None) => {
+                hook.weights(look.site, &weights.narrow(3, 0, keys)?.squeeze(0)?)?;
+                hook.context(look.site, weights.matmul(&values)?.squeeze(0)?)?.unsqueeze(0)?
+            }
+            // Two sites in one softmax: each reads its own part.
+            (Some(hook), Some(site)) => {
+                let mut read = |site, from, count| {
+                    let part = weights.narrow(3, from, count)?.contiguous()?;
+                    hook.weights(site, &part.squeeze(0)?)?;
+                    let context = part.matmul(&values.narrow(2, from, count)?.contiguous()?)?;
+                    Ok::<_, Error>(hook.context(site, context.squeeze(0)?)?.unsqueeze(0)?)
+                };
+                (read(look.site, 0, keys)? + read(site, keys, extra)?)?
+            }
+        };
+        Ok(context.transpose(1, 2)?.reshape((batch, count, width))?)
+    }
+}
+
+/// Softmax over the last dimension; a row that sees nothing becomes zeros.
+pub(in crate::nn) fn softmax(scores: &Tensor) -> Result<Tensor> {
+    let max = scores.max_keepdim(D::Minus1)?.maximum(f64::from(f32::MIN))?;
+    let exp = scores.broadcast_sub(&max)?.exp()?;
+    let sum = exp.sum_keepdim(D::Minus1)?.maximum(f64::from(f32::MIN_POSITIVE))?;
+    Ok(exp.broadcast_div(&sum)?)
+}
