@@ -6,6 +6,7 @@ mod export;
 mod fast;
 mod headless;
 mod hub;
+mod imports;
 mod memory;
 mod parity;
 mod pixels;
