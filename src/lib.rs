@@ -5,7 +5,7 @@
 //!
 //! | module | what it holds | may import |
 //! |---|---|---|
-//! | [`matrix`], [`site`], [`token`], [`error`], [`progress`], [`files`], [`pages`] | the words that every module shares | each other |
+//! | [`matrix`], [`site`], [`token`], [`error`], [`progress`], [`files`], [`human`], [`pages`] | the words that every module shares | each other |
 //! | [`config`] | settings: command line > environment > file > defaults | `paint` (names of colour maps) |
 //! | [`hub`] | MODEL argument → files: folder, hub cache, download | the words |
 //! | [`text`] | tokenizers, special tokens, display labels | the words |
@@ -35,6 +35,7 @@ pub mod export;
 pub mod files;
 pub mod generate;
 pub mod hub;
+pub mod human;
 pub mod matrix;
 pub mod model;
 pub mod nn;

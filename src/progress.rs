@@ -1,5 +1,7 @@
 //! How long work reports what it does and hears that it should stop.
 
+use crate::human::{bytes, duration};
+
 /// What a long step is doing now.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
@@ -43,15 +45,14 @@ impl std::fmt::Display for Progress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Progress::Download { file, done, total, speed } => {
-                write!(f, "{file}: {}", megabytes(*done as f64))?;
+                write!(f, "{file}: {}", bytes(*done))?;
                 if let Some(total) = total {
-                    write!(f, " of {}", megabytes(*total as f64))?;
+                    write!(f, " of {}", bytes(*total))?;
                 }
                 if *speed > 0.0 {
-                    write!(f, ", {}/s", megabytes(*speed))?;
+                    write!(f, ", {}/s", bytes(*speed as u64))?;
                     if let Some(total) = total {
-                        let left = (total.saturating_sub(*done) as f64 / speed).ceil() as u64;
-                        write!(f, ", {} left", clock(left))?;
+                        write!(f, ", {} left", duration(total.saturating_sub(*done) as f64 / speed))?;
                     }
                 }
                 Ok(())
@@ -64,15 +65,6 @@ impl std::fmt::Display for Progress {
             Progress::Capture { done, total } => write!(f, "capturing: layer {done} of {total}"),
         }
     }
-}
-
-/// A number of bytes as people read it: `7.2 MB`, `1.31 GB`.
-pub fn megabytes(bytes: f64) -> String {
-    if bytes >= 1e9 { format!("{:.2} GB", bytes / 1e9) } else { format!("{:.1} MB", bytes / 1e6) }
-}
-
-fn clock(seconds: u64) -> String {
-    format!("{}:{:02}", seconds / 60, seconds % 60)
 }
 
 /// The last `width` characters of a text, on one line.

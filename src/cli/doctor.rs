@@ -2,9 +2,10 @@
 
 use super::args;
 use super::models::pair;
-use super::output::{self, bytes, table};
+use super::output::{self, table};
 use crate::error::{Error, Result};
 use crate::hub::{self, HubOptions, Part, Place, Survey};
+use crate::human::bytes;
 use crate::model::{Config, Model, Spec, Weights, spec_of};
 use crate::progress::Unwatched;
 use crate::text::Tokenizer;

@@ -1,8 +1,9 @@
 //! `attn-tui models`: what can be opened, and what is here.
 
-use super::output::{self, bytes, table};
+use super::output::{self, table};
 use crate::error::{Error, Result};
 use crate::hub::{self, Hub, HubOptions, Survey};
+use crate::human::bytes;
 use crate::model::{Config, Spec, Weights, registry, spec_of};
 use crate::progress::Unwatched;
 

@@ -22,16 +22,6 @@ pub fn width() -> Option<usize> {
     std::io::stdout().is_terminal().then(crate::tui::terminal::width).flatten()
 }
 
-/// A number of bytes for people: `888 B`, `90.4 kB`, `1.2 GB`.
-pub fn bytes(count: u64) -> String {
-    const UNITS: [(&str, f64); 3] = [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
-    let count = count as f64;
-    match UNITS.iter().find(|(_, size)| count >= *size) {
-        Some((unit, size)) => format!("{:.1} {unit}", count / size),
-        None => format!("{count} B"),
-    }
-}
-
 /// Rows of text in columns, all to the left.
 pub fn table(rows: &[Vec<String>]) -> String {
     aligned(rows, |_| true).iter().map(|line| format!("{line}\n")).collect()
@@ -40,14 +30,6 @@ pub fn table(rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bytes_have_three_digits_or_so() {
-        assert_eq!(bytes(888), "888 B");
-        assert_eq!(bytes(90_378), "90.4 kB");
-        assert_eq!(bytes(7_188_730), "7.2 MB");
-        assert_eq!(bytes(3_132_668_804), "3.1 GB");
-    }
 
     #[test]
     fn columns_line_up_by_width_on_screen() {

@@ -161,10 +161,7 @@ impl HubError {
             Self::Processor => "fetch the model on another machine and give its folder".into(),
             Self::Interrupted { .. } => "run it again: it goes on where it stopped".into(),
             Self::DiskFull { needed: Some(bytes), .. } => {
-                format!(
-                    "free {}, or set HF_HOME to a folder on another disk",
-                    crate::progress::megabytes(*bytes as f64)
-                )
+                format!("free {}, or set HF_HOME to a folder on another disk", crate::human::bytes(*bytes))
             }
             Self::DiskFull { needed: None, .. } => {
                 "free some space, or set HF_HOME to a folder on another disk".into()

@@ -7,8 +7,8 @@ use super::ansi::Colors;
 use super::labels::{Labels, keys_title, model_title, queries_title};
 use crate::capture::Capture;
 use crate::error::Result;
-use crate::matrix::Matrix;
-use crate::paint::{Colormap, Pool, Ramp, Scale, Window, pool, span_of};
+use crate::matrix::{Matrix, span_of};
+use crate::paint::{Colormap, Pool, Ramp, Region, Scale, pool};
 use crate::site::Head;
 
 /// What stands in a cell.
@@ -81,7 +81,7 @@ pub fn render_map(title: &str, map: &Matrix, labels: &Labels, picture: &Picture)
         sheet.shades(map, SHADE, &downwards(&labels.keys, margin))
     } else {
         let cells = (room / SHADE).max(1);
-        let pooled = pool(map, &Window::whole(map), map.rows(), cells, Pool::Max);
+        let pooled = pool(map, &Region::whole(map), map.rows(), cells, Pool::Max);
         sheet.shades(&pooled, SHADE, &positions(map.cols(), pooled.cols(), margin))
     };
     out

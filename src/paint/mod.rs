@@ -1,5 +1,8 @@
-//! From weights to something to look at: colour maps, scales, pooling, glyphs. Shared by screen and
-//! exporters; knows neither.
+//! Turns weights into colours and characters: colour maps, scales, pooling, glyphs. Shared by the screen and the
+//! exporters.
+//!
+//! A map is pooled into as many cells as there is room for, a [`Scale`] brings each weight into `0..=1`, and a
+//! [`Colormap`] or a [`Ramp`] turns that into a colour or a character.
 
 mod bands;
 mod colormap;
@@ -10,5 +13,5 @@ mod scale;
 pub use bands::Bands;
 pub use colormap::{Colormap, ink};
 pub use glyph::Ramp;
-pub use pool::{Pool, Window, cell_of, pool, span_of};
+pub use pool::{Pool, Region, pool};
 pub use scale::{Curve, GAMMAS, Range, Scale};

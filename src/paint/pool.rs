@@ -1,130 +1,123 @@
-//! A window of a map in fewer cells than it has weights.
+//! Max and mean pooling: the weights of a region in fewer cells.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::bands::{BAND, Bands};
-use crate::matrix::Matrix;
-pub use crate::matrix::{cell_of, span_of};
+use crate::matrix::{Matrix, span_of};
 
-/// What a cell shows of the weights it covers.
+/// The value of a cell that covers several weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Pool {
-    /// The largest: no strong link gets lost.
+    /// The largest weight, so that a single strong link stays visible.
     #[default]
     Max,
-    /// The mean.
+    /// The mean weight.
     Mean,
 }
 
 /// A rectangle of a map.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Window {
+pub struct Region {
     /// Queries.
     pub rows: Range<usize>,
     /// Keys.
     pub cols: Range<usize>,
 }
 
-impl Window {
-    /// The rectangle of these rows and columns.
+impl Region {
+    /// Creates a region from its rows and columns.
     pub fn new(rows: Range<usize>, cols: Range<usize>) -> Self {
         Self { rows, cols }
     }
 
-    /// The whole map.
+    /// Returns the region that covers a whole map.
     pub fn whole(map: &Matrix) -> Self {
         Self::new(0..map.rows(), 0..map.cols())
     }
+
+    /// Returns the part of the region that lies within a map.
+    fn clipped(&self, map: &Matrix) -> Self {
+        let clip = |range: &Range<usize>, len: usize| {
+            let start = range.start.min(len);
+            start..range.end.clamp(start, len)
+        };
+        Self::new(clip(&self.rows, map.rows()), clip(&self.cols, map.cols()))
+    }
 }
 
-/// The weights of `window` in at most `rows` by `cols` cells, `[min(rows, window rows), min(cols, window
-/// cols)]`. Cell `(r, c)` covers the positions [`span_of`]`(r, window rows, rows)` and likewise `c`, counted
-/// from the window's corner. A window that leaves the map is cut at its edge; nothing outside the window is
-/// read.
-pub fn pool(map: &Matrix, window: &Window, rows: usize, cols: usize, how: Pool) -> Matrix {
-    pooled(map, None, window, (rows, cols), how)
+/// Pools a region of a map into at most `rows` by `cols` cells.
+///
+/// The region is clipped to the map. The result is `[min(rows, region rows), min(cols, region cols)]`; its cell
+/// `(r, c)` covers the positions [`span_of`]`(r, region rows, rows)` and likewise `c`, counted from the
+/// region's corner.
+pub fn pool(map: &Matrix, region: &Region, rows: usize, cols: usize, how: Pool) -> Matrix {
+    pool_from(map, region, (rows, cols), how, |span| span.map(|row| map.row(row)))
 }
 
-/// [`pool`] that reads `bands`, which hold what the rows of each band are together, where it can.
-pub(super) fn pooled(
-    map: &Matrix,
-    bands: Option<&Bands>,
-    window: &Window,
+/// Pools like [`pool`], but takes the rows of cells that are several rows high from `rows_of`.
+///
+/// `rows_of(span)` returns rows of `map.cols()` values whose pooled result equals that of the rows `span` of the
+/// map: the rows themselves, or fewer rows that are already pooled.
+pub(super) fn pool_from<'a, I: Iterator<Item = &'a [f32]>>(
+    map: &'a Matrix,
+    region: &Region,
     (rows, cols): (usize, usize),
     how: Pool,
+    rows_of: impl Fn(Range<usize>) -> I + Sync,
 ) -> Matrix {
-    let clip = |range: &Range<usize>, len: usize| {
-        let start = range.start.min(len);
-        start..range.end.clamp(start, len)
-    };
-    let (from_rows, from_cols) = (clip(&window.rows, map.rows()), clip(&window.cols, map.cols()));
-    let (rows, cols) = (rows.min(from_rows.len()), cols.min(from_cols.len()));
+    let region = region.clipped(map);
+    let (rows, cols) = (rows.min(region.rows.len()), cols.min(region.cols.len()));
     if rows == 0 || cols == 0 {
         return Matrix::new(rows, cols, Vec::new());
     }
-    let spans: Vec<_> = (0..cols).map(|c| span_of(c, from_cols.len(), cols)).collect();
+    let spans: Vec<_> = (0..cols).map(|c| span_of(c, region.cols.len(), cols)).collect();
     let mut data = vec![0.0; rows * cols];
     let fill = |(r, cells): (usize, &mut [f32])| {
-        let span = span_of(r, from_rows.len(), rows);
-        let here = from_rows.start + span.start..from_rows.start + span.end;
-        let whole: Cow<[f32]> = match span.len() {
-            1 => map.row(here.start)[from_cols.clone()].into(),
-            _ => together(lines(map, bands, here).map(|line| &line[from_cols.clone()]), how).into(),
+        let span = span_of(r, region.rows.len(), rows);
+        let span = region.rows.start + span.start..region.rows.start + span.end;
+        let pooled: Cow<[f32]> = match span.len() {
+            1 => map.row(span.start)[region.cols.clone()].into(),
+            _ => pool_rows(rows_of(span.clone()).map(|row| &row[region.cols.clone()]), how).into(),
         };
         for (cell, cols) in cells.iter_mut().zip(&spans) {
             *cell = match how {
-                Pool::Max => max_of(&whole[cols.clone()]),
-                Pool::Mean => sum_of(&whole[cols.clone()]) / (span.len() * cols.len()) as f32,
+                Pool::Max => max_of(&pooled[cols.clone()]),
+                Pool::Mean => sum_of(&pooled[cols.clone()]) / (span.len() * cols.len()) as f32,
             };
         }
     };
-    match from_rows.len() * from_cols.len() {
-        LARGE.. => data.par_chunks_mut(cols).enumerate().for_each(fill),
+    match region.rows.len() * region.cols.len() {
+        PARALLEL_FROM.. => data.par_chunks_mut(cols).enumerate().for_each(fill),
         _ => data.chunks_mut(cols).enumerate().for_each(fill),
     }
     Matrix::new(rows, cols, data)
 }
 
-/// From so many weights on, several threads read them.
-const LARGE: usize = 1 << 20;
+/// Number of weights from which a region is pooled by several threads.
+const PARALLEL_FROM: usize = 1 << 20;
 
-/// The rows of a span, a band in place of its rows where all of them are in it.
-fn lines<'a>(
-    map: &'a Matrix,
-    bands: Option<&'a Bands>,
-    span: Range<usize>,
-) -> impl Iterator<Item = &'a [f32]> {
-    let within = bands.map_or(0..0, |bands| bands.within(&span));
-    let covered = match within.is_empty() {
-        true => span.end..span.end,
-        false => within.start * BAND..within.end * BAND,
-    };
-    let alone = (span.start..covered.start).chain(covered.end..span.end).map(|row| map.row(row));
-    let banded = bands.into_iter().flat_map(move |bands| within.clone().map(|band| bands.row(band)));
-    alone.chain(banded)
-}
-
-/// Lines pooled value by value: row upon row, which reads them front to back. Empty where there is none.
-pub(super) fn together<'a>(mut lines: impl Iterator<Item = &'a [f32]>, how: Pool) -> Vec<f32> {
-    let first = lines.next().unwrap_or_default().to_vec();
-    lines.fold(first, |mut whole, line| {
-        onto(&mut whole, line, how);
-        whole
+/// Pools rows column by column into their maxima, or into their sums for [`Pool::Mean`]. Empty without rows.
+///
+/// It goes through the rows one after the other, so that memory is read front to back.
+pub(super) fn pool_rows<'a>(mut rows: impl Iterator<Item = &'a [f32]>, how: Pool) -> Vec<f32> {
+    let first = rows.next().unwrap_or_default().to_vec();
+    rows.fold(first, |mut pooled, row| {
+        accumulate(&mut pooled, row, how);
+        pooled
     })
 }
 
-fn onto(whole: &mut [f32], line: &[f32], how: Pool) {
-    let pairs = whole.iter_mut().zip(line);
+fn accumulate(pooled: &mut [f32], row: &[f32], how: Pool) {
+    let pairs = pooled.iter_mut().zip(row);
     match how {
-        Pool::Max => pairs.for_each(|(whole, &value)| *whole = larger(*whole, value)),
-        Pool::Mean => pairs.for_each(|(whole, &value)| *whole += value),
+        Pool::Max => pairs.for_each(|(pooled, &value)| *pooled = larger(*pooled, value)),
+        Pool::Mean => pairs.for_each(|(pooled, &value)| *pooled += value),
     }
 }
 
-/// Independent running results, so that the compiler may use the machine's vectors.
+/// Number of independent accumulators in a reduction, so that the compiler can vectorise it.
 const LANES: usize = 8;
 
 fn larger(a: f32, b: f32) -> f32 {
@@ -155,50 +148,32 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::matrix::cell_of;
 
     fn ramp(rows: usize, cols: usize) -> Matrix {
         Matrix::from_fn(rows, cols, |i, j| (i * cols + j) as f32)
     }
 
     #[test]
-    fn a_small_window_is_copied() {
-        let pooled = pool(&ramp(4, 5), &Window::new(1..3, 2..5), 10, 10, Pool::Mean);
+    fn a_small_region_is_copied() {
+        let pooled = pool(&ramp(4, 5), &Region::new(1..3, 2..5), 10, 10, Pool::Mean);
         assert_eq!(pooled, Matrix::new(2, 3, vec![7.0, 8.0, 9.0, 12.0, 13.0, 14.0]));
     }
 
     #[test]
     fn max_and_mean_of_blocks() {
         let map = ramp(4, 4);
-        let whole = Window::whole(&map);
+        let whole = Region::whole(&map);
         assert_eq!(pool(&map, &whole, 2, 2, Pool::Max).as_slice(), &[5.0, 7.0, 13.0, 15.0]);
         assert_eq!(pool(&map, &whole, 2, 2, Pool::Mean).as_slice(), &[2.5, 4.5, 10.5, 12.5]);
     }
 
     #[test]
-    fn windows_are_cut_at_the_edge() {
+    fn regions_are_clipped_to_the_map() {
         let map = ramp(2, 2);
-        assert_eq!(pool(&map, &Window::new(1..9, 0..9), 4, 4, Pool::Max).as_slice(), &[2.0, 3.0]);
-        assert_eq!(pool(&map, &Window::new(5..9, 0..2), 4, 4, Pool::Max).rows(), 0);
-        assert_eq!(pool(&map, &Window::whole(&map), 0, 4, Pool::Mean).rows(), 0);
-    }
-
-    #[test]
-    fn bands_change_nothing() {
-        let noise = |i: usize, j: usize| ((i * 7919 + j * 104_729) % 1999) as f32 / 1999.0;
-        let map = Matrix::from_fn(101, 23, noise);
-        for how in [Pool::Max, Pool::Mean] {
-            let bands = Bands::of(&map, how);
-            for (rows, down) in [(0..101, 6), (0..101, 40), (3..99, 4), (9..15, 1), (7..25, 2), (96..101, 1)]
-            {
-                let window = Window::new(rows, 2..20);
-                let (found, expected) =
-                    (bands.pool(&map, &window, (down, 7)), pool(&map, &window, down, 7, how));
-                assert_eq!((found.rows(), found.cols()), (down, 7));
-                for (a, b) in found.as_slice().iter().zip(expected.as_slice()) {
-                    assert!((a - b).abs() < 1e-6, "{how:?} {window:?}: {a} and {b}");
-                }
-            }
-        }
+        assert_eq!(pool(&map, &Region::new(1..9, 0..9), 4, 4, Pool::Max).as_slice(), &[2.0, 3.0]);
+        assert_eq!(pool(&map, &Region::new(5..9, 0..2), 4, 4, Pool::Max).rows(), 0);
+        assert_eq!(pool(&map, &Region::whole(&map), 0, 4, Pool::Mean).rows(), 0);
     }
 
     proptest! {
@@ -223,8 +198,8 @@ mod tests {
             rows in 1usize..30, cols in 1usize..40, out in 1usize..20, values in prop::collection::vec(0f32..1.0, 1200)
         ) {
             let map = Matrix::new(rows, cols, values[..rows * cols].to_vec());
-            let pooled = pool(&map, &Window::whole(&map), out, out, Pool::Max);
-            let means = pool(&map, &Window::whole(&map), out, out, Pool::Mean);
+            let pooled = pool(&map, &Region::whole(&map), out, out, Pool::Max);
+            let means = pool(&map, &Region::whole(&map), out, out, Pool::Mean);
             for r in 0..pooled.rows() {
                 for c in 0..pooled.cols() {
                     let mut cells = Vec::new();

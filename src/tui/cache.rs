@@ -104,7 +104,7 @@ impl Cache {
     }
 
     fn pooled(&mut self, app: &App, sheet: &Sheet, window: &Window) -> Matrix {
-        let area = paint::Window::new(window.rows.clone(), window.cols.clone());
+        let area = paint::Region::new(window.rows.clone(), window.cols.clone());
         let (weights, own) = sheet.pool(&area, window.pixels, app.reading.pool);
         if sheet.is_whole() {
             return weights;

@@ -8,7 +8,6 @@
 pub mod action;
 pub mod answers;
 pub mod app;
-mod base64;
 pub mod cache;
 pub mod compare;
 pub mod filter;

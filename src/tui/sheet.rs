@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::app::App;
 use super::cache::max_of;
 use crate::capture::Capture;
-use crate::matrix::Matrix;
-use crate::paint::{self, Bands, Pool, cell_of};
+use crate::matrix::{Matrix, cell_of};
+use crate::paint::{self, Bands, Pool};
 use crate::site::Head;
 
 /// Maps with more weights than this are not computed between two frames.
@@ -149,12 +149,12 @@ impl Sheet {
     }
 
     /// The weights of a window in so many pixels, and whether they are the map's own: else they are coarse.
-    pub fn pool(&self, window: &paint::Window, (down, across): (usize, usize), how: Pool) -> (Matrix, bool) {
+    pub fn pool(&self, window: &paint::Region, (down, across): (usize, usize), how: Pool) -> (Matrix, bool) {
         match &self.body {
             Body::Whole(whole) => (whole.pool(window, (down, across), how), true),
             Body::Glimpse(glimpse) if window.rows.len() <= FEW => {
                 let near = glimpse.near(window.rows.clone());
-                let here = paint::Window::new(0..near.rows(), window.cols.clone());
+                let here = paint::Region::new(0..near.rows(), window.cols.clone());
                 (paint::pool(&near, &here, down, across, how), true)
             }
             Body::Glimpse(glimpse) => (glimpse.coarse(window, (down, across), how), false),
@@ -173,7 +173,7 @@ struct Whole {
 }
 
 impl Whole {
-    fn pool(&self, window: &paint::Window, (down, across): (usize, usize), how: Pool) -> Matrix {
+    fn pool(&self, window: &paint::Region, (down, across): (usize, usize), how: Pool) -> Matrix {
         if !self.large {
             return paint::pool(&self.map, window, down, across, how);
         }
@@ -234,7 +234,7 @@ impl Glimpse {
     }
 
     /// Blocks stretched over the pixels of a window.
-    fn coarse(&self, window: &paint::Window, (down, across): (usize, usize), how: Pool) -> Matrix {
+    fn coarse(&self, window: &paint::Region, (down, across): (usize, usize), how: Pool) -> Matrix {
         let blocks = if how == Pool::Max { &self.largest } else { &self.mean };
         let block = |pixel: usize, pixels: usize, span: &Range<usize>, size: usize, blocks: usize| {
             let at = span.start + (2 * pixel + 1) * span.len() / (2 * pixels.max(1));

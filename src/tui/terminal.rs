@@ -4,6 +4,7 @@ use std::io::{self, Stdout, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
@@ -15,7 +16,6 @@ use ratatui::crossterm::{cursor, execute, queue};
 
 use super::answers::{Answer, Question};
 use super::app::App;
-use super::base64::base64;
 use super::cache::Cache;
 use super::layout::Layout;
 use super::pixels::{self, Protocol, paint};
@@ -112,7 +112,9 @@ impl Screen {
     /// Puts text into the terminal's clipboard.
     pub fn copy(&mut self, text: &str) -> Result<()> {
         let mut out = stdout();
-        write!(out, "\x1b]52;c;{}\x07", base64(text.as_bytes())).and_then(|()| out.flush()).map_err(failed)
+        write!(out, "\x1b]52;c;{}\x07", BASE64_STANDARD.encode(text))
+            .and_then(|()| out.flush())
+            .map_err(failed)
     }
 
     /// Hands the terminal to the shell and stops the process until it is continued.

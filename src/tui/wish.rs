@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::sheet::FEW;
 use crate::capture::Capture;
-use crate::matrix::Matrix;
-use crate::paint::{Pool, Window, pool, span_of};
+use crate::matrix::{Matrix, span_of};
+use crate::paint::{Pool, Region, pool};
 use crate::site::Head;
 
 /// What is lacking of one head.
@@ -17,7 +17,7 @@ pub struct Lack {
     /// The head.
     pub head: Head,
     /// The pixels of a window; `None`: the whole map, which then stays.
-    pub picture: Option<(Window, (usize, usize), Pool)>,
+    pub picture: Option<(Region, (usize, usize), Pool)>,
 }
 
 /// A lack, and where it can be made good.
@@ -71,7 +71,7 @@ pub fn grant(wish: &Wish, go_on: impl Fn() -> bool, mut tell: impl FnMut(Granted
         };
         for pixel in pixel..end {
             let span = span(pixel);
-            let here = Window::new(span.start - first..span.end - first, window.cols.clone());
+            let here = Region::new(span.start - first..span.end - first, window.cols.clone());
             data.extend_from_slice(pool(&rows, &here, 1, across, *how).as_slice());
         }
         pixel = end;

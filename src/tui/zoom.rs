@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ratatui::layout::{Position, Rect};
 
-use crate::paint::{cell_of, span_of};
+use crate::matrix::{cell_of, span_of};
 
 /// How large a weight is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

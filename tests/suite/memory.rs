@@ -10,7 +10,7 @@ use attn_tui::analysis::metrics::{HeadMetrics, head_metrics, metrics};
 use attn_tui::capture::{Capture, MapStore, PICTURE, STRONG, SiteMaps, read_within};
 use attn_tui::engine::{OpenOptions, Opened, RunOptions, open};
 use attn_tui::nn::{Frame, Recipe, Visible};
-use attn_tui::paint::{Pool, Window, pool};
+use attn_tui::paint::{Pool, Region, pool};
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Kind, Site};
 use attn_tui::token::{Sequence, Token};
@@ -111,7 +111,7 @@ fn profiles_of_the_pass_are_those_of_the_maps() {
                     assert!((profile.row_max[row] - max).abs() < 1e-6, "{model} {head} row {row}");
                 }
                 for (how, picture) in [(Pool::Max, profile.largest()), (Pool::Mean, profile.mean())] {
-                    let pooled = pool(&map, &Window::whole(&map), PICTURE, PICTURE, how);
+                    let pooled = pool(&map, &Region::whole(&map), PICTURE, PICTURE, how);
                     assert_eq!((picture.rows(), picture.cols()), (pooled.rows(), pooled.cols()));
                     for (a, b) in picture.as_slice().iter().zip(pooled.as_slice()) {
                         assert!((a - b).abs() < 1e-6, "{model} {head} {how:?}: {a} and {b}");
@@ -204,7 +204,7 @@ fn what_a_large_map_lacks_is_made_behind_the_screen() {
     let capture = long(whole - 1);
     assert!(!capture.maps.fits(head));
     for how in [Pool::Max, Pool::Mean] {
-        for window in [Window::new(0..LONG, 0..LONG), Window::new(33..1900, 100..2000)] {
+        for window in [Region::new(0..LONG, 0..LONG), Region::new(33..1900, 100..2000)] {
             let expected = pool(&map, &window, 113, 190, how);
             let mut parts = Vec::new();
             grant(
@@ -220,7 +220,7 @@ fn what_a_large_map_lacks_is_made_behind_the_screen() {
             assert_eq!(last.rows.unwrap(), expected);
         }
     }
-    let picture = Some((Window::new(0..LONG, 0..LONG), (60, 60), Pool::Max));
+    let picture = Some((Region::new(0..LONG, 0..LONG), (60, 60), Pool::Max));
     grant(&wish(&capture, picture), until(2), |part| {
         assert!(!part.complete, "all of it after two pieces");
         true

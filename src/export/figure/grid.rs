@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::export::font::Fonts;
 use crate::export::labels::{keys_title, kind_title, queries_title};
 use crate::export::scene::{Anchor, Area, Cells, Scene, Shape};
-use crate::paint::{Pool, Window, pool};
+use crate::paint::{Pool, Region, pool};
 use crate::site::{Head, Kind, Site};
 
 /// The longer side of a thumbnail.
@@ -61,7 +61,7 @@ pub fn scene(capture: &Capture, kind: Kind, style: &Style, fonts: &Fonts) -> Res
 /// One head; a map's own largest weight gives way to the largest of all heads, so that thumbnails compare.
 fn thumbnail(capture: &Capture, head: Head, area: Area, largest: f32, style: &Style) -> Result<Shape> {
     let map = capture.map(head)?;
-    let pooled = pool(&map, &Window::whole(&map), MOST_CELLS, MOST_CELLS, Pool::Max);
+    let pooled = pool(&map, &Region::whole(&map), MOST_CELLS, MOST_CELLS, Pool::Max);
     let mut colors = Vec::with_capacity(pooled.rows() * pooled.cols());
     for i in 0..pooled.rows() {
         let row = pooled.row(i);

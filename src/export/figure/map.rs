@@ -6,8 +6,8 @@ use crate::error::Result;
 use crate::export::font::Fonts;
 use crate::export::labels::{Labels, keys_title, queries_title, site_title};
 use crate::export::scene::{Anchor, Area, Cells, Scene, Shape, Text};
-use crate::matrix::Matrix;
-use crate::paint::{Pool, Window, ink, pool, span_of};
+use crate::matrix::{Matrix, span_of};
+use crate::paint::{Pool, Region, ink, pool};
 use crate::site::Head;
 
 /// The side of a cell of a small map.
@@ -25,7 +25,7 @@ const ANGLE: f32 = -50.0;
 pub fn scene(capture: &Capture, head: Head, style: &Style, fonts: &Fonts) -> Result<Scene> {
     let map = capture.map(head)?;
     let labels = Labels::of(capture, head.kind());
-    let pooled = pool(&map, &Window::whole(&map), MOST_CELLS, MOST_CELLS, Pool::Max);
+    let pooled = pool(&map, &Region::whole(&map), MOST_CELLS, MOST_CELLS, Pool::Max);
     let mut remark = format!("{} · {}", queries_title(head.kind()), keys_title(head.kind()));
     if (pooled.rows(), pooled.cols()) != (map.rows(), map.cols()) {
         remark = format!("{remark} · {} × {}, a cell shows its largest weight", map.rows(), map.cols());

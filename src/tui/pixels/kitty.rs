@@ -1,8 +1,7 @@
 //! kitty's graphics protocol.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ratatui::layout::Rect;
-
-use crate::tui::base64::base64;
 
 /// The longest piece of a transmission, in letters of base64.
 const PIECE: usize = 4096;
@@ -12,7 +11,7 @@ pub const DELETE: &str = "\x1b_Ga=d,d=I,i=31,q=2\x1b\\";
 
 /// Shows a PNG file over the cells of an area, from the cursor on, in place of the one before.
 pub fn show(png: &[u8], area: Rect) -> String {
-    let data = base64(png);
+    let data = BASE64_STANDARD.encode(png);
     let mut out = String::with_capacity(data.len() + data.len() / PIECE * 16 + 128);
     let mut rest = data.as_str();
     let mut head = format!("a=T,f=100,i=31,p=1,q=2,C=1,c={},r={},", area.width, area.height);
@@ -45,6 +44,6 @@ mod tests {
         assert_eq!(heads[1..], ["\x1b_Gq=2,m=1", "\x1b_Gq=2,m=0"]);
         assert!(heads[0].starts_with("\x1b_Ga=T,") && heads[0].ends_with(",m=1"));
         assert_eq!(data.iter().map(|piece| piece.len()).collect::<Vec<_>>(), [4096, 4096, 1144]);
-        assert_eq!(data.concat(), base64(&file));
+        assert_eq!(data.concat(), BASE64_STANDARD.encode(&file));
     }
 }

@@ -6,9 +6,9 @@ mod sixel;
 
 pub use kitty::DELETE;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ratatui::layout::Rect;
 
-use super::base64::base64;
 use crate::config::Pixels as Choice;
 
 /// A way to send a picture to a terminal.
@@ -128,7 +128,7 @@ fn erase(area: Rect) -> String {
 }
 
 fn inline(png: &[u8], area: Rect) -> String {
-    let (size, data) = (png.len(), base64(png));
+    let (size, data) = (png.len(), BASE64_STANDARD.encode(png));
     format!(
         "\x1b]1337;File=inline=1;size={size};width={};height={};preserveAspectRatio=0;doNotMoveCursor=1:{data}\x07",
         area.width, area.height
@@ -164,7 +164,7 @@ mod tests {
             "\x1b7\x1b[0m\x1b[3;5H\x1b[3X\x1b[4;5H\x1b[3X\x1b8\x1b7\x1b[3;5H\x1b]1337;File=inline=1;size={};\
              width=3;height=2;preserveAspectRatio=0;doNotMoveCursor=1:{}\x07\x1b8",
             png.len(),
-            base64(&png)
+            BASE64_STANDARD.encode(&png)
         );
         assert_eq!(shown, wanted);
     }

@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::{Picture, Protocol};
-use crate::paint::cell_of;
+use crate::matrix::cell_of;
 use crate::tui::app::App;
 use crate::tui::cache::{Cache, SheetKey, sheet_key};
 use crate::tui::reading::Reading;

@@ -9,7 +9,7 @@ use super::heads::layout_first;
 use super::map::rule;
 use crate::capture::Capture;
 use crate::matrix::Matrix;
-use crate::paint::{Pool, Window, pool};
+use crate::paint::{Pool, Region, pool};
 use crate::site::{Head, Kind};
 use crate::text::label;
 use crate::tui::app::App;
@@ -137,7 +137,7 @@ fn difference(buf: &mut Buffer, area: Rect, app: &App, map: &Matrix, head: Head)
     let negative = Matrix::from_fn(map.rows(), map.cols(), |i, j| (-map.get(i, j).unwrap_or(0.0)).max(0.0));
     let (rows, cols) = (usize::from(cells.height), usize::from(cells.width));
     // each sign is pooled by itself, so that neighbours of opposite sign do not hide each other
-    let whole = Window::whole(map);
+    let whole = Region::whole(map);
     let (up, down) =
         (pool(&positive, &whole, rows, cols, Pool::Max), pool(&negative, &whole, rows, cols, Pool::Max));
     for y in 0..cells.height {

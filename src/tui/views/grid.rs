@@ -6,7 +6,7 @@ use ratatui::style::Style;
 
 use super::map::rule;
 use crate::matrix::Matrix;
-use crate::paint::{Pool, Scale, Window, pool};
+use crate::paint::{Pool, Region, Scale, pool};
 use crate::site::{Head, Kind, Site};
 use crate::tui::app::App;
 use crate::tui::layout::{Hit, Layout};
@@ -83,7 +83,7 @@ pub fn thumbnail(buf: &mut Buffer, area: Rect, theme: &Theme, map: &Matrix, scal
     if rows == 0 || cols == 0 || map.rows() == 0 || map.cols() == 0 {
         return;
     }
-    let small = pool(map, &Window::whole(map), rows, cols, Pool::Max);
+    let small = pool(map, &Region::whole(map), rows, cols, Pool::Max);
     let scaled = scale.map(&small);
     // fewer weights than cells: each takes a block of cells
     let at = |row: usize, col: usize| {

@@ -33,6 +33,7 @@ use super::overlays;
 use super::survey;
 use super::widgets::cells::{fit, part, put, width, wrap};
 use crate::capture::Score;
+use crate::human::{bytes, duration};
 use crate::progress::Progress;
 use crate::site::Kind;
 
@@ -224,8 +225,8 @@ fn work(app: &App) -> Option<(String, Option<f32>)> {
         Some(Progress::Download { file, done, total, speed }) => {
             let left = total.filter(|_| *speed > 0.0).map(|total| total.saturating_sub(*done) as f64 / speed);
             let left = left.map_or_else(String::new, |s| format!(" · {} left", duration(s)));
-            let of = total.map_or_else(String::new, |total| format!(" of {}", bytes(total as f64)));
-            let text = format!("fetching {file} · {}{of} · {}/s{left}", bytes(*done as f64), bytes(*speed));
+            let of = total.map_or_else(String::new, |total| format!(" of {}", bytes(total)));
+            let text = format!("fetching {file} · {}{of} · {}/s{left}", bytes(*done), bytes(*speed as u64));
             (text, total.and_then(|total| share(*done as f64, total as f64)))
         }
         Some(Progress::Load { done, total }) => {
@@ -237,23 +238,6 @@ fn work(app: &App) -> Option<(String, Option<f32>)> {
             (format!("recording attention · layer {done} of {total}"), share(*done as f64, *total as f64))
         }
     })
-}
-
-fn bytes(count: f64) -> String {
-    match count {
-        c if c >= 1e9 => format!("{:.2} GB", c / 1e9),
-        c if c >= 1e6 => format!("{:.1} MB", c / 1e6),
-        c => format!("{:.0} kB", c / 1e3),
-    }
-}
-
-fn duration(seconds: f64) -> String {
-    let seconds = seconds.round().min(359_999.0) as u64;
-    match seconds {
-        0..=99 => format!("{seconds} s"),
-        100..=5999 => format!("{}:{:02}", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02}", seconds / 3600, seconds / 60 % 60),
-    }
 }
 
 /// `1st`, `2nd`, `3rd`, `4th`.
