@@ -6,13 +6,13 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Instant;
 
-use attn_tui::nn::kernels::activation::{Function, apply};
-use attn_tui::nn::kernels::attention::{Attention, Diagonals, Heads, Visible};
-use attn_tui::nn::kernels::gemm::{Packed, multiply};
-use attn_tui::nn::kernels::norm::{layer_norm, rms_norm};
-use attn_tui::nn::kernels::{simd, threads};
 use attn_tui::nn::{Frame, Profiles};
 use attn_tui::site::Kind;
+use attn_tui_kernels::activation::{Function, apply};
+use attn_tui_kernels::attention::{Attention, Diagonals, Heads, Visible};
+use attn_tui_kernels::gemm::{Packed, multiply};
+use attn_tui_kernels::norm::{layer_norm, rms_norm};
+use attn_tui_kernels::{simd, threads};
 
 /// Median seconds of a run.
 fn time(runs: usize, mut run: impl FnMut()) -> f64 {

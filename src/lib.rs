@@ -5,7 +5,7 @@
 //!
 //! | module | what it holds | may import |
 //! |---|---|---|
-//! | [`matrix`], [`site`], [`token`], [`error`], [`progress`], [`files`], [`human`], [`pages`] | the words that every module shares | each other |
+//! | [`matrix`], [`site`], [`token`], [`error`], [`progress`], [`files`], [`human`] | the words that every module shares | each other |
 //! | [`config`] | settings: command line > environment > file > defaults | `paint` (names of colour maps) |
 //! | [`hub`] | MODEL argument → files: folder, hub cache, download | the words |
 //! | [`text`] | tokenizers, special tokens, display labels | the words |
@@ -21,7 +21,9 @@
 //! | [`tui`] | the screen | `engine`, `capture`, `analysis`, `paint`, `export`, `config`, `text` (labels), `tour` |
 //! | [`cli`] | the command line | everything above |
 //!
-//! A test (`tests/suite/walls.rs`) holds the last column.
+//! The arithmetic below these modules, and memory for large buffers, are a crate of their own, `attn_tui_kernels`.
+//!
+//! A test (`tests/suite/walls.rs`) holds the last column, and the modules that may name a crate.
 
 #![warn(missing_docs)]
 
@@ -39,7 +41,6 @@ pub mod human;
 pub mod matrix;
 pub mod model;
 pub mod nn;
-pub mod pages;
 pub mod paint;
 pub mod progress;
 pub mod site;

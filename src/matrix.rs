@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::pages::ask_for_large;
+use attn_tui_kernels::pages::ask_for_large;
 
 /// A read-only `[rows, cols]` matrix, row-major. Cloning is free, and many matrices (the heads of one
 /// site, say) can share one buffer.

@@ -7,6 +7,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use attn_tui_kernels::softmax::normaliser;
+use attn_tui_kernels::threads;
 use safetensors::tensor::{SafeTensors, TensorView};
 
 use super::axes::{Lengths, Tokens, list};
@@ -16,8 +18,6 @@ use super::{compact, npz, soft};
 use crate::error::{Error, Result};
 use crate::files::{Bytes, ModelFile, looks_like_alignments, sentence_of};
 use crate::matrix::Matrix;
-use crate::nn::kernels::softmax::normaliser;
-use crate::nn::kernels::threads;
 use crate::site::{Kind, Site};
 use crate::token::{Sequence, Token};
 

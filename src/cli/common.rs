@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use attn_tui_kernels::threads;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
@@ -14,7 +15,6 @@ use crate::error::Result;
 use crate::export::ansi::Colors;
 use crate::export::select::Selection;
 use crate::export::table::Table;
-use crate::model::threads;
 use crate::paint::{Colormap, Curve, Range, Scale};
 use crate::site::Kind;
 

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use attn_tui_kernels::threads;
 use clap::Args;
 
 use super::batch::Files;
@@ -16,7 +17,6 @@ use crate::capture::Capture;
 use crate::error::Result;
 use crate::export::select::Selection;
 use crate::export::table::{Cell, Table};
-use crate::model::threads;
 use crate::site::Head;
 
 /// Options of `heads`.

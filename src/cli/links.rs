@@ -1,5 +1,6 @@
 //! `attn-tui links`: the strongest long-range links over all heads.
 
+use attn_tui_kernels::threads;
 use clap::Args;
 
 use super::common::{Input, Output, Weighting, Which};
@@ -12,7 +13,6 @@ use crate::error::Result;
 use crate::export::labels::token_label;
 use crate::export::select::Selection;
 use crate::export::table::{Cell, Table};
-use crate::model::threads;
 use crate::site::{Head, Kind};
 
 /// Options of `links`.

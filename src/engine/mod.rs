@@ -19,7 +19,7 @@ pub fn kernels() -> &'static str {
 
 /// Threads of the engine where `wish` is what the user asked for.
 pub fn threads(wish: Option<usize>) -> usize {
-    wish.unwrap_or_else(crate::model::threads::default_count)
+    wish.unwrap_or_else(attn_tui_kernels::threads::default_count)
 }
 
 /// Tells the system's allocator to keep what is freed: every layer asks for buffers of the sizes that the layer

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
 use super::protocol::{Device, ModelInfo, OpenOptions, RunOptions, Without};
@@ -12,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::generate::{Settings, generate};
 use crate::hub::{self, HubOptions, Located};
 use crate::matrix::{Matrix, Rows};
-use crate::model::{Config, Model, read, spec_of, threads};
+
+use crate::model::{Config, Model, read, spec_of};
 use crate::progress::{Progress, Watch};
 use crate::site::{Kind, Site};
 use crate::text::{Languages, Tokenizer};

@@ -3,10 +3,11 @@
 
 use std::cmp::Ordering;
 
+use attn_tui_kernels::softmax::normaliser;
+
 use super::processors::process;
 use super::{EarlyStopping, OnStep, Settings, Step, check_scores};
 use crate::error::Result;
-use crate::nn::kernels::softmax::normaliser;
 
 /// A row that is not to be chosen; finite, so that sums and comparisons stay numbers.
 const NEVER: f32 = -1.0e9;

@@ -17,7 +17,6 @@ mod stack;
 mod torch;
 mod weights;
 
-pub use crate::nn::kernels::threads;
 pub use crate::nn::read;
 pub use config::Config;
 pub use recurrent::{RecurrentSpec, Scoring};
@@ -32,5 +31,5 @@ pub use weights::Weights;
 
 /// The name of the instruction set that the CPU's kernels use.
 pub fn kernel_level() -> &'static str {
-    crate::nn::kernels::simd::level().name()
+    attn_tui_kernels::simd::level().name()
 }

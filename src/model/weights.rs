@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use attn_tui_kernels::gemm::Packed;
 use candle_core::{DType, Device, DeviceLocation, Tensor};
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
@@ -12,7 +13,6 @@ use super::pickle::Dtype;
 use super::torch;
 use crate::error::{Error, Result};
 use crate::files::{Bytes, Floats, ModelFiles};
-use crate::nn::kernels::gemm::Packed;
 use crate::nn::{Stored, Weight};
 use crate::progress::{Progress, Watch};
 

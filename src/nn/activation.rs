@@ -1,9 +1,9 @@
 //! Activation functions by the names that config.json uses.
 
+use attn_tui_kernels::activation::{self, Function};
 use candle_core::Tensor;
 
 use super::cpu::{on_cpu, values};
-use super::kernels::activation::{self, Function};
 use crate::error::{Error, Result};
 
 /// An element-wise activation.

@@ -7,12 +7,12 @@ mod fused;
 mod outs;
 mod steps;
 
+use attn_tui_kernels::attention::{self as kernels, Diagonals};
 use candle_core::Tensor;
 
 use self::outs::Outs;
 pub(super) use self::steps::softmax;
 use super::cpu::on_cpu;
-use super::kernels::attention::{self as kernels, Diagonals};
 use super::{Cut, Hidden, Hook, Linear, Norm, Part, RelativeBias, Rotary, SideKeys, Visible};
 use crate::error::Result;
 use crate::site::Site;

@@ -1,9 +1,9 @@
 //! Sums and products of two tensors of one shape.
 
+use attn_tui_kernels::pairs::pairs;
 use candle_core::Tensor;
 
 use super::cpu::{on_cpu, values};
-use super::kernels::pairs::pairs;
 use crate::error::Result;
 
 /// `x + y`, value by value.

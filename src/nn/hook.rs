@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use attn_tui_kernels::attention::Hidden;
 use candle_core::{Device, Tensor};
 
-use super::kernels::attention::Hidden;
 use super::{Flow, Profiles, Recipe};
 use crate::error::Result;
 use crate::site::Site;

@@ -1,9 +1,9 @@
 //! Normalisation over the last dimension.
 
+use attn_tui_kernels::norm;
 use candle_core::{D, Tensor};
 
 use super::cpu::{on_cpu, values};
-use super::kernels::norm;
 use crate::error::Result;
 
 /// Layer norm (Ba et al. 2016) or root mean square norm (Zhang & Sennrich 2019).

@@ -7,7 +7,8 @@ mod part;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::kernels::attention::Watch;
+use attn_tui_kernels::attention::Watch;
+
 use crate::matrix::{Matrix, span_of};
 use crate::site::Kind;
 use crate::token::Token;

@@ -4,9 +4,9 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
+use attn_tui_kernels::attention::{self, Diagonals, Heads, Hidden, Part};
 use rayon::prelude::*;
 
-use super::kernels::attention::{self, Diagonals, Heads, Hidden, Part};
 use super::{Frame, Profile, Profiles, SideKeys, Visible};
 
 /// All that the maps of one site follow from.

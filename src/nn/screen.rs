@@ -4,12 +4,12 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use attn_tui_kernels::gemm::Packed;
+use attn_tui_kernels::int8::{self, Quantised};
+use attn_tui_kernels::matvec;
 use candle_core::Tensor;
 
 use super::cpu::values;
-use super::kernels::gemm::Packed;
-use super::kernels::int8::{self, Quantised};
-use super::kernels::matvec;
 use crate::error::Result;
 
 /// An affine map with a copy of its weight in 8 bits beside it.
@@ -67,9 +67,9 @@ impl Screen {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kernels::gemm::multiply;
-    use super::super::kernels::test::noise;
     use super::*;
+    use attn_tui_kernels::gemm::multiply;
+    use attn_tui_kernels::test_data::noise;
     use candle_core::Device;
 
     fn argmax(values: &[f32]) -> usize {

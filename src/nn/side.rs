@@ -1,6 +1,6 @@
 //! Keys that are no tokens of their own and follow the tokens'.
 
-use super::kernels::attention::{self, BesideBias};
+use attn_tui_kernels::attention::{self, BesideBias};
 
 /// Keys that follow the tokens' and share their softmax.
 #[derive(Clone, Debug, PartialEq)]

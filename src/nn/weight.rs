@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use attn_tui_kernels::activation::Function;
+use attn_tui_kernels::gemm::{Packed, With, products};
+use attn_tui_kernels::int8::{self, Quantised};
 use candle_core::{Device, Tensor};
 
 use super::Activation;
 use super::cpu::{kernels_on, on_cpu, values};
-use super::kernels::activation::Function;
-use super::kernels::gemm::{Packed, With, products};
-use super::kernels::int8::{self, Quantised};
 use crate::error::{Error, Result};
 use crate::files::Floats;
 

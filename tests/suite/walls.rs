@@ -8,7 +8,8 @@ use super::imports::tokens::{is_name, tokens};
 use super::imports::{Edges, Graph, circles};
 
 /// Crates and the only places under `src` that may name them.
-const CRATES: [(&[&str], &[&str]); 6] = [
+const CRATES: [(&[&str], &[&str]); 7] = [
+    (&["attn_tui_kernels"], &["matrix.rs", "nn/", "model/", "generate/", "capture/", "engine/", "cli/"]),
     (&["ratatui", "ratatui_core", "ratatui_widgets", "crossterm"], &["tui/"]),
     (
         &["candle_core", "candle_nn", "candle_transformers"],

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
+use attn_tui_kernels::attention::{Attention, BesideBias};
 use candle_core::{Device, Tensor};
 
 use crate::error::Result;
-use crate::nn::kernels::attention::{Attention, BesideBias};
 
 /// What is added to scores before the softmax. Nothing of it is there as a whole: a block of rows is made when it is
 /// asked for, from biases by diagonals that lie on the device.

@@ -3,13 +3,13 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
+use attn_tui_kernels::attention::{Attention, Wish};
 use candle_core::Tensor;
 use rayon::prelude::*;
 
 use super::added::Added;
 use super::steps::softmax;
 use crate::error::Result;
-use crate::nn::kernels::attention::{Attention, Wish};
 
 /// Scores of a block, at most: 128 MiB, and a few times that while they become weights.
 const SCORES: usize = 1 << 25;

@@ -1,11 +1,11 @@
 //! Attention through the kernel of our own, on the CPU.
 
+use attn_tui_kernels::attention::{Attention, Heads, Wish};
 use candle_core::Tensor;
 
 use super::KeysValues;
 use crate::error::{Error, Result};
 use crate::nn::cpu::rows;
-use crate::nn::kernels::attention::{Attention, Heads, Wish};
 
 /// What the heads of `[batch, queries, heads * head_dim]` read, in the same shape. Weights are shown to who wants them;
 /// there are no wishes where there is a batch.

@@ -3,13 +3,13 @@
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
+use attn_tui_kernels::attention::{Attention, Watch, Wish};
+use attn_tui_kernels::pages::ask_for_large;
 use candle_core::Tensor;
 
 use super::Look;
 use crate::error::Result;
-use crate::nn::kernels::attention::{Attention, Watch, Wish};
 use crate::nn::{Hook, Part, Profiles, Recipe};
-use crate::pages::ask_for_large;
 use crate::site::Site;
 
 /// What becomes of the weights of each part of the keys.

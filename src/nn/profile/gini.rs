@@ -66,7 +66,7 @@ impl Gini {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::kernels::test::noise;
+    use attn_tui_kernels::test_data::noise;
 
     /// Half the mean difference of any two weights, over the mean.
     fn by_pairs(weights: &[f32], count: usize) -> f64 {

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use attn_tui_kernels::sweep::{self, Sweep};
+
 use super::{Frame, Gini, STRONG, Strong, Sums};
 use crate::matrix::{cell_of, span_of};
-use crate::nn::kernels::sweep::{self, Sweep};
 use crate::site::Kind;
 
 /// What some rows add to a profile.

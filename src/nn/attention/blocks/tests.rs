@@ -1,8 +1,8 @@
+use attn_tui_kernels::attention::{Beside, BesideBias, Diagonals, Heads, Hidden, Visible};
+use attn_tui_kernels::test_data::noise;
 use candle_core::Device;
 
 use super::*;
-use crate::nn::kernels::attention::{Beside, BesideBias, Diagonals, Heads, Hidden, Visible};
-use crate::nn::kernels::test::noise;
 
 /// Holds maps, and what is read, against the kernel's, by blocks of a few rows and all at once.
 fn check(what: &Attention, name: &str) {

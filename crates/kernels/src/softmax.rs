@@ -189,8 +189,8 @@ unsafe fn load<S: Simd>(from: *const f32, len: usize) -> S::V {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::kernels::simd::{Level, dispatch_at};
-    use crate::nn::kernels::test::noise;
+    use crate::simd::{Level, dispatch_at};
+    use crate::test_data::noise;
 
     struct One<'a>(&'a mut [f32], Row);
 

@@ -341,8 +341,8 @@ unsafe fn pack_panel(weight: &[f32], inputs: usize, panel: usize, to: *mut f32) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::kernels::simd::{Level, dispatch_at};
-    use crate::nn::kernels::test::noise;
+    use crate::simd::{Level, dispatch_at};
+    use crate::test_data::noise;
 
     fn reference(x: &[f32], weight: &[f32], inputs: usize, bias: Option<&[f32]>) -> Vec<f64> {
         let dot =

@@ -102,7 +102,7 @@ pub(super) unsafe fn in_place<S: Simd>(function: Function, values: *mut f32, len
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::kernels::simd::{Level, dispatch_at};
+    use crate::simd::{Level, dispatch_at};
 
     /// The error function as a sum of its series, or of its continued fraction far out.
     fn erfc(x: f64) -> f64 {

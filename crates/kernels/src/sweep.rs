@@ -245,9 +245,9 @@ impl Task for Add<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::kernels::simd::{Level, dispatch_at};
-    use crate::nn::kernels::softmax::normaliser;
-    use crate::nn::kernels::test::noise;
+    use crate::simd::{Level, dispatch_at};
+    use crate::softmax::normaliser;
+    use crate::test_data::noise;
 
     #[test]
     fn a_row_adds_up_at_every_level() {

@@ -118,8 +118,8 @@ unsafe fn sum<S: Simd, const SQUARES: bool>(row: &[f32], mean: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::kernels::simd::{Level, dispatch_at};
-    use crate::nn::kernels::test::noise;
+    use crate::simd::{Level, dispatch_at};
+    use crate::test_data::noise;
 
     #[test]
     fn both_norms_at_every_level_match_double_precision() {

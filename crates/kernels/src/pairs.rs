@@ -27,7 +27,7 @@ pub fn pairs(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32 + Sync + Send) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::kernels::test::noise;
+    use crate::test_data::noise;
 
     #[test]
     fn each_value_meets_its_own() {

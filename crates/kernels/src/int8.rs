@@ -330,9 +330,9 @@ impl Quantise {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::kernels::gemm;
-    use crate::nn::kernels::simd::{Level, dispatch_at};
-    use crate::nn::kernels::test::noise;
+    use crate::gemm;
+    use crate::simd::{Level, dispatch_at};
+    use crate::test_data::noise;
 
     #[test]
     fn products_stay_within_half_a_scale_of_every_weight() {

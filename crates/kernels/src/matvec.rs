@@ -55,8 +55,8 @@ pub fn some(x: &[f32], weight: &Packed, bias: Option<&[f32]>, wanted: &[usize]) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::kernels::gemm::multiply;
-    use crate::nn::kernels::test::noise;
+    use crate::gemm::multiply;
+    use crate::test_data::noise;
 
     #[test]
     fn some_outputs_are_those_of_the_whole_product() {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::nn::kernels::test::noise;
+use crate::test_data::noise;
 
 const PLAIN: Attention<'static> = Attention {
     heads: 1,

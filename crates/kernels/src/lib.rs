@@ -1,0 +1,23 @@
+//! CPU arithmetic for the forward pass: functions over slices, without tensors or models.
+//!
+//! Each kernel is written once over a vector trait, compiled for every instruction set that the target may have,
+//! and the best one that the processor supports is chosen at run time. [`threads::run`] sets the number of threads.
+
+#![warn(missing_docs)]
+
+pub mod activation;
+pub mod attention;
+pub mod gemm;
+pub mod int8;
+mod math;
+pub mod matvec;
+pub mod norm;
+pub mod pages;
+pub mod pairs;
+pub mod simd;
+pub mod softmax;
+pub mod sweep;
+mod team;
+pub mod test_data;
+pub mod threads;
+mod tile;
