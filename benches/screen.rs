@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use attn_tui::capture::{Capture, Flows, MapStore, SiteMaps, Weights};
+use attn_tui::capture::{Capture, MapStore, MapWeights, SiteMaps, ValuesBySite};
 use attn_tui::engine::{Event, ModelInfo};
-use attn_tui::nn::{Frame, Part, Recipe, Visible};
+use attn_tui::nn::{CompactMaps, Frame, Part, Visible};
 use attn_tui::site::{Kind, Site};
 use attn_tui::token::{Sequence, Token};
 use attn_tui::tui::action::Action;
@@ -109,7 +109,7 @@ fn computed(length: usize, budget: usize) -> Arc<Capture> {
         let value = |at: usize| ((at * 7919 + seed * 104_729) % 1999) as f32 / 1000.0 - 1.0;
         (0..length * heads * width).map(value).collect()
     };
-    let recipe = Recipe {
+    let compact = CompactMaps {
         heads,
         key_heads: heads,
         queries: length,
@@ -119,7 +119,7 @@ fn computed(length: usize, budget: usize) -> Arc<Capture> {
         cap: None,
         visible: Visible::All,
         bias: None,
-        beside: None,
+        extra: None,
         part: Part::Tokens,
         hidden: Vec::new(),
         query: noise(1),
@@ -129,12 +129,12 @@ fn computed(length: usize, budget: usize) -> Arc<Capture> {
     let tokens: Vec<Token> =
         (0..length).map(|at| Token { id: at as u32, piece: format!("▁token{at}"), special: false }).collect();
     let frame = || Frame::new(Kind::Cross, [length, length], &tokens);
-    let profiles = (0..heads).map(|head| recipe.profile(head, frame())).collect();
+    let profiles = (0..heads).map(|head| compact.profile(head, frame())).collect();
     capture.source = Sequence { text: String::new(), tokens: tokens.clone() };
     capture.target = capture.source.clone();
     capture.decoder_input = tokens;
     capture.maps = MapStore::within(Some(budget));
-    capture.maps.insert(Site::new(Kind::Cross, 0), SiteMaps::of(recipe).with_profiles(profiles));
+    capture.maps.insert(Site::new(Kind::Cross, 0), SiteMaps::of(compact).with_profiles(profiles));
     Arc::new(capture)
 }
 
@@ -238,8 +238,8 @@ fn capture(length: usize) -> Arc<Capture> {
         predictions: Vec::new(),
         logits: None,
         maps,
-        flows: Flows::new(),
-        weights: Weights::Attention,
-        quick_target: false,
+        values: ValuesBySite::new(),
+        weights: MapWeights::Attention,
+        int8_target: false,
     })
 }

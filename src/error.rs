@@ -125,7 +125,7 @@ pub enum Error {
     NoSuchHead(String),
     /// A capture without what value-weighted maps and ALTI need.
     #[error("this capture of {model} keeps the weights alone, not the values that they multiply")]
-    NoFlows {
+    NoValues {
         /// The model.
         model: String,
     },
@@ -173,7 +173,7 @@ impl Error {
             Self::NoSuchPath { .. } => Some(
                 "MODEL is demo, a folder, a capture file, or a hub id such as google/flan-t5-small".into(),
             ),
-            Self::NoFlows { .. } => {
+            Self::NoValues { .. } => {
                 Some("give the model and the text, or make the file with `attn-tui capture --values`".into())
             }
             Self::NotAModel { .. } => {

@@ -85,7 +85,7 @@ pub struct Head {
 
 /// A part of the model's attention that can be switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Knockout {
+pub enum Ablation {
     /// All heads of a site: what they read becomes zero.
     Site(Site),
     /// One head: what it reads becomes zero (Michel et al. 2019).
@@ -101,12 +101,12 @@ pub enum Knockout {
     },
 }
 
-impl Knockout {
+impl Ablation {
     /// Where it acts.
     pub fn site(self) -> Site {
         match self {
-            Knockout::Site(site) => site,
-            Knockout::Head(head) | Knockout::Link { head, .. } => head.site,
+            Ablation::Site(site) => site,
+            Ablation::Head(head) | Ablation::Link { head, .. } => head.site,
         }
     }
 }

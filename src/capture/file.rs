@@ -12,9 +12,9 @@ use attn_tui_kernels::threads;
 use safetensors::tensor::{SafeTensors, TensorView};
 
 use super::axes::{Lengths, Tokens, list};
-use super::stored::{self, Stored};
-use super::{Capture, Flows, MapStore, Prediction, SiteFlow, SiteMaps};
-use super::{compact, npz, soft};
+use super::file_maps::{self, FileMaps};
+use super::{Capture, MapStore, Prediction, SiteMaps, SiteValues, ValuesBySite};
+use super::{compact_layout, npz, soft};
 use crate::error::{Error, Result};
 use crate::files::{Bytes, ModelFile, looks_like_alignments, sentence_of};
 use crate::matrix::Matrix;
@@ -83,7 +83,7 @@ pub fn predictions(
 }
 
 /// In the metadata where the target was generated with weights of 8 bits.
-pub(super) const QUICK_TARGET: &str = "target_generated_with";
+pub(super) const INT8_TARGET: &str = "target_generated_with";
 
 /// Scores that are looked at as one first.
 const RUN: usize = 64;
@@ -122,10 +122,10 @@ fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Ca
     let mut maps = MapStore::within(memory);
     for (name, view) in tensors.iter() {
         if let Some(site) = site_of(name) {
-            let found = site_maps(name, &view, |shape| file.filter(|_| maps.prefers_recipe(shape, 0)))?;
+            let found = site_maps(name, &view, |shape| file.filter(|_| maps.prefers_compact(shape, 0)))?;
             maps.insert(site, found);
         } else if let Some(site) = name.strip_suffix(".query").and_then(site_of) {
-            maps.insert(site, SiteMaps::of(compact::read(site, &tensors, fields)?));
+            maps.insert(site, SiteMaps::of(compact_layout::read(site, &tensors, fields)?));
         }
     }
     // A network without any attention has its tokens alone to show.
@@ -133,7 +133,7 @@ fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Ca
     {
         return Err("there are no tensors named encoder.N, decoder.N or cross.N: not a capture file".into());
     }
-    let flows = flows(&tensors, &maps)?;
+    let values = site_values(&tensors, &maps)?;
     let lengths = Lengths::of(&maps)?;
     let special: Vec<u32> = list(fields, "special_ids")?.unwrap_or_default();
     let tokens = Tokens { fields, special };
@@ -161,15 +161,15 @@ fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Ca
         predictions,
         logits,
         maps,
-        flows,
+        values,
         weights: fields.get("weights").and_then(|name| name.parse().ok()).unwrap_or_default(),
-        quick_target: fields.contains_key(QUICK_TARGET),
+        int8_target: fields.contains_key(INT8_TARGET),
     })
 }
 
 /// What is kept besides the maps, of every site that has both parts.
-fn flows(tensors: &SafeTensors, maps: &MapStore) -> Parsed<Flows> {
-    let mut flows = Flows::new();
+fn site_values(tensors: &SafeTensors, maps: &MapStore) -> Parsed<ValuesBySite> {
+    let mut all = ValuesBySite::new();
     for (site, site_maps) in maps.sites() {
         let [heads, queries, keys] = site_maps.shape();
         let columns = keys + usize::from(site.kind == Kind::Cross);
@@ -178,10 +178,10 @@ fn flows(tensors: &SafeTensors, maps: &MapStore) -> Parsed<Flows> {
         if let (Some(norms), Some(contributions)) =
             (norms, matrix(tensors, &contributions, [queries, columns])?)
         {
-            flows.insert(site, SiteFlow { norms, contributions });
+            all.insert(site, SiteValues { norms, contributions });
         }
     }
-    Ok(flows)
+    Ok(all)
 }
 
 fn matrix(tensors: &SafeTensors, name: &str, [rows, cols]: [usize; 2]) -> Parsed<Option<Matrix>> {
@@ -228,7 +228,7 @@ fn site_maps<'a>(
     };
     let from = view.data().as_ptr() as usize - file.as_ptr() as usize;
     decode(name, &TensorView::new(view.dtype(), vec![0], &[]).map_err(|e| format!("{name}: {e}"))?)?;
-    let stored = Stored::new(file.clone(), from, view.dtype());
+    let stored = FileMaps::new(file.clone(), from, view.dtype());
     let rows = heads * queries;
     for first in (0..rows).step_by(ROWS) {
         check(&stored.values(first * keys..rows.min(first + ROWS) * keys), first)?;
@@ -265,6 +265,6 @@ fn logits_of(view: &TensorView, rows: usize) -> Parsed<Matrix> {
 }
 
 pub(super) fn decode(name: &str, view: &TensorView) -> Parsed<Vec<f32>> {
-    stored::decode(view.dtype(), view.data())
+    file_maps::decode(view.dtype(), view.data())
         .ok_or_else(|| format!("{name} is of type {:?}, not a float", view.dtype()))
 }

@@ -1,9 +1,9 @@
 //! What one forward pass recorded: tokens and every attention map. Immutable once made.
 
 mod axes;
-mod compact;
+mod compact_layout;
 mod file;
-mod flow;
+mod file_maps;
 mod npz;
 mod recomputed;
 mod recorder;
@@ -11,15 +11,15 @@ mod scores;
 mod site_maps;
 mod soft;
 mod store;
-mod stored;
+mod values;
 mod write;
 
 pub use file::{CANDIDATES, FORMAT, predictions, read, read_within};
-pub use flow::{Flows, SiteFlow, Weights};
-pub use recorder::{Recorder, Silencer};
+pub use recorder::{Ablator, Recorder};
 pub use scores::{Score, ScoreParts};
 pub use site_maps::SiteMaps;
 pub use store::MapStore;
+pub use values::{MapWeights, SiteValues, ValuesBySite};
 pub(crate) use write::encode;
 pub use write::{Layout, Precision, write};
 
@@ -65,12 +65,12 @@ pub struct Capture {
     pub maps: MapStore,
     /// Norms of values and contributions of keys, where asked for: for value-weighted maps
     /// ([`Capture::value_weighted`]) and ALTI ([`Capture::contributions`]).
-    pub flows: Flows,
+    pub values: ValuesBySite,
     /// What the maps show.
-    pub weights: Weights,
+    pub weights: MapWeights,
     /// Whether the target was generated with weights of 8 bits: the model as it is may say something else. Its maps
     /// are made with the weights as they are, whatever the target.
-    pub quick_target: bool,
+    pub int8_target: bool,
 }
 
 impl Capture {
@@ -152,9 +152,9 @@ impl Capture {
     /// As [`Capture::profile`].
     pub fn profile_now(&self, head: Head, frame: Frame) -> Result<Profile> {
         self.check(head)?;
-        let recipe = self.maps.site(head.site).and_then(SiteMaps::recipe);
-        if let Some(recipe) = recipe.filter(|_| !self.maps.is_there(head)) {
-            return Ok(recipe.profile(head.head, frame));
+        let compact = self.maps.site(head.site).and_then(SiteMaps::compact);
+        if let Some(compact) = compact.filter(|_| !self.maps.is_there(head)) {
+            return Ok(compact.profile(head.head, frame));
         }
         let mut profile = Profile::new(&frame);
         self.maps.pieces(head).for_each(|(first, rows)| profile.add_rows(first, &rows, &frame));

@@ -5,38 +5,38 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
-use super::flow::{Flows, SiteFlow};
+use super::values::{SiteValues, ValuesBySite};
 use super::{MapStore, SiteMaps};
 use crate::error::Result;
-use crate::nn::{Cut, Flow, Frame, Hidden, Hook, Profiles, Recipe};
-use crate::site::{Kind, Knockout, Site};
+use crate::nn::{AttentionTrace, CompactMaps, Frame, Hidden, Hook, Profiles, SiteAblation};
+use crate::site::{Ablation, Kind, Site};
 use crate::token::Token;
 
 /// Switches heads, sites or links off.
 #[derive(Clone, Debug, Default)]
-pub struct Silencer {
-    off: Vec<Knockout>,
+pub struct Ablator {
+    ablations: Vec<Ablation>,
 }
 
-impl Silencer {
+impl Ablator {
     /// Switches `off` off.
-    pub fn new(off: Vec<Knockout>) -> Self {
-        Self { off }
+    pub fn new(ablations: Vec<Ablation>) -> Self {
+        Self { ablations }
     }
 
-    fn at(&self, site: Site) -> impl Iterator<Item = Knockout> {
-        self.off.iter().copied().filter(move |part| part.site() == site)
+    fn at(&self, site: Site) -> impl Iterator<Item = Ablation> {
+        self.ablations.iter().copied().filter(move |part| part.site() == site)
     }
 }
 
-impl Silencer {
+impl Ablator {
     /// 0 for each head that is switched off as a whole, 1 for the others.
     fn kept(&self, site: Site, heads: usize) -> Vec<f32> {
         let mut kept = vec![1f32; heads];
         for part in self.at(site) {
             match part {
-                Knockout::Site(_) => kept.fill(0.0),
-                Knockout::Head(head) if head.head < heads => kept[head.head] = 0.0,
+                Ablation::Site(_) => kept.fill(0.0),
+                Ablation::Head(head) if head.head < heads => kept[head.head] = 0.0,
                 _ => {}
             }
         }
@@ -44,21 +44,21 @@ impl Silencer {
     }
 }
 
-impl Hook for Silencer {
+impl Hook for Ablator {
     fn wants(&self, site: Site) -> bool {
         self.at(site).next().is_some()
     }
 
-    fn cut(&self, site: Site, heads: usize) -> Option<Cut> {
+    fn ablation(&self, site: Site, heads: usize) -> Option<SiteAblation> {
         let links = self.at(site).filter_map(|part| match part {
-            Knockout::Link { head, query, key } => Some(Hidden { head: head.head, query, key }),
-            Knockout::Head(_) | Knockout::Site(_) => None,
+            Ablation::Link { head, query, key } => Some(Hidden { head: head.head, query, key }),
+            Ablation::Head(_) | Ablation::Site(_) => None,
         });
-        Some(Cut { factors: self.kept(site, heads), links: links.collect() })
+        Some(SiteAblation { factors: self.kept(site, heads), links: links.collect() })
     }
 
     /// It does not look at the maps, so none need be made.
-    fn prefers_recipe(&self, _: Site, _: [usize; 3], _: usize) -> bool {
+    fn prefers_compact(&self, _: Site, _: [usize; 3], _: usize) -> bool {
         true
     }
 
@@ -66,7 +66,7 @@ impl Hook for Silencer {
         let (heads, queries, keys) = scores.dims3()?;
         let mut mask: Option<Vec<f32>> = None;
         for part in self.at(site) {
-            let Knockout::Link { head, query, key } = part else { continue };
+            let Ablation::Link { head, query, key } = part else { continue };
             let row = query.wrapping_sub(past);
             if head.head < heads && row < queries && key < keys {
                 let mask = mask.get_or_insert_with(|| vec![0.0; heads * queries * keys]);
@@ -94,19 +94,19 @@ impl Hook for Silencer {
 #[derive(Debug, Default)]
 pub struct Recorder {
     maps: MapStore,
-    silencer: Silencer,
-    values: bool,
+    ablator: Ablator,
+    measures_values: bool,
     scores: bool,
-    flows: Flows,
+    values: ValuesBySite,
     end: Option<Site>,
     frames: BTreeMap<Kind, Arc<Frame>>,
     watching: BTreeMap<Site, Arc<Profiles>>,
 }
 
 impl Recorder {
-    /// A recorder behind a silencer.
-    pub fn new(silencer: Silencer) -> Self {
-        Self { silencer, ..Self::default() }
+    /// A recorder that runs an ablator.
+    pub fn new(ablator: Ablator) -> Self {
+        Self { ablator, ..Self::default() }
     }
 
     /// Keeps at most so many bytes of maps ([`MapStore::within`]); what does not fit is computed when it is
@@ -117,7 +117,7 @@ impl Recorder {
 
     /// Whether to measure values and contributions, too: a second look at every weight.
     pub fn with_values(self, values: bool) -> Self {
-        Self { values, ..self }
+        Self { measures_values: values, ..self }
     }
 
     /// Whether to keep what scores follow from ([`super::Capture::scores`]) of every site that lets it: its
@@ -144,8 +144,8 @@ impl Recorder {
     }
 
     /// What was recorded.
-    pub fn finish(self) -> (MapStore, Flows) {
-        (self.maps, self.flows)
+    pub fn finish(self) -> (MapStore, ValuesBySite) {
+        (self.maps, self.values)
     }
 }
 
@@ -154,20 +154,20 @@ impl Hook for Recorder {
         true
     }
 
-    fn rewrites(&self, site: Site) -> bool {
-        self.silencer.wants(site)
+    fn intervenes(&self, site: Site) -> bool {
+        self.ablator.wants(site)
     }
 
-    fn cut(&self, site: Site, heads: usize) -> Option<Cut> {
-        self.silencer.cut(site, heads)
+    fn ablation(&self, site: Site, heads: usize) -> Option<SiteAblation> {
+        self.ablator.ablation(site, heads)
     }
 
-    fn ends(&self, site: Site) -> bool {
-        self.end == Some(site) && !self.values
+    fn stops_after(&self, site: Site) -> bool {
+        self.end == Some(site) && !self.measures_values
     }
 
     fn scores(&mut self, site: Site, past: usize, scores: Tensor) -> Result<Tensor> {
-        self.silencer.scores(site, past, scores)
+        self.ablator.scores(site, past, scores)
     }
 
     fn weights(&mut self, site: Site, weights: &Tensor) -> Result<()> {
@@ -188,38 +188,38 @@ impl Hook for Recorder {
         Some(profiles)
     }
 
-    fn prefers_recipe(&self, _: Site, shape: [usize; 3], bytes: usize) -> bool {
-        self.scores || self.maps.prefers_recipe(shape, bytes)
+    fn prefers_compact(&self, _: Site, shape: [usize; 3], bytes: usize) -> bool {
+        self.scores || self.maps.prefers_compact(shape, bytes)
     }
 
-    fn recipe(&mut self, site: Site, recipe: Recipe) -> Result<()> {
-        self.keep(site, SiteMaps::of(recipe));
+    fn compact(&mut self, site: Site, maps: CompactMaps) -> Result<()> {
+        self.keep(site, SiteMaps::of(maps));
         Ok(())
     }
 
     fn context(&mut self, site: Site, context: Tensor) -> Result<Tensor> {
-        self.silencer.context(site, context)
+        self.ablator.context(site, context)
     }
 
-    fn follows(&self, _: Site) -> bool {
-        self.values
+    fn wants_trace(&self, _: Site) -> bool {
+        self.measures_values
     }
 
-    fn flow(&mut self, site: Site, flow: &Flow) -> Result<()> {
+    fn trace(&mut self, site: Site, trace: &AttentionTrace) -> Result<()> {
         let Some(maps) = self.maps.site(site) else { return Ok(()) };
         let shape @ [heads, queries, keys] = maps.shape();
-        let kept = self.silencer.kept(site, heads);
+        let kept = self.ablator.kept(site, heads);
         let measured = if kept.contains(&0.0) {
             let size = (queries * keys).max(1);
             let mut data = maps.data().to_vec();
             for (map, factor) in data.chunks_mut(size).zip(kept) {
                 map.iter_mut().for_each(|weight| *weight *= factor);
             }
-            flow.measure(&data, shape)?
+            trace.measure(&data, shape)?
         } else {
-            flow.measure(&maps.data(), shape)?
+            trace.measure(&maps.data(), shape)?
         };
-        self.flows.insert(site, SiteFlow::new(measured, shape));
+        self.values.insert(site, SiteValues::new(measured, shape));
         Ok(())
     }
 }

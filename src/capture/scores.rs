@@ -3,7 +3,7 @@
 use super::Capture;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::nn::Recipe;
+use crate::nn::CompactMaps;
 use crate::site::{Head, Site};
 
 /// What is shown of the scores before the softmax.
@@ -30,7 +30,7 @@ impl Capture {
     /// What goes into the softmax of a head, `[queries, keys]`, minus infinity where a key is masked.
     ///
     /// # Errors
-    /// As [`Capture::recipe`].
+    /// As [`Capture::compact`].
     pub fn scores(&self, head: Head) -> Result<Matrix> {
         let ScoreParts { content, bias } = self.score_parts(head)?;
         let Some(bias) = bias else { return Ok(content) };
@@ -41,30 +41,30 @@ impl Capture {
     /// What the scores of a head are made of.
     ///
     /// # Errors
-    /// As [`Capture::recipe`].
+    /// As [`Capture::compact`].
     pub fn score_parts(&self, head: Head) -> Result<ScoreParts> {
         if head.head >= self.heads(head.site) {
             return Err(Error::NoSuchHead(self.why_not(head)));
         }
-        let recipe = self.recipe(head.site)?;
-        let keys = recipe.keys;
+        let compact = self.compact(head.site)?;
+        let keys = compact.keys;
         let seen = |value: f32, at: usize| {
-            if recipe.sees(head.head, at / keys, at % keys) { value } else { f32::NEG_INFINITY }
+            if compact.sees(head.head, at / keys, at % keys) { value } else { f32::NEG_INFINITY }
         };
-        let mut content = recipe.content(head.head);
+        let mut content = compact.content(head.head);
         content.iter_mut().enumerate().for_each(|(at, score)| *score = seen(*score, at));
-        let bias = recipe.bias.is_some().then(|| {
-            Matrix::from_fn(recipe.queries, keys, |query, key| {
-                seen(recipe.bias(head.head, query, key).unwrap_or(0.0), query * keys + key)
+        let bias = compact.bias.is_some().then(|| {
+            Matrix::from_fn(compact.queries, keys, |query, key| {
+                seen(compact.bias(head.head, query, key).unwrap_or(0.0), query * keys + key)
             })
         });
-        Ok(ScoreParts { content: Matrix::new(recipe.queries, keys, content), bias })
+        Ok(ScoreParts { content: Matrix::new(compact.queries, keys, content), bias })
     }
 
     /// Scores of a head, or one of their parts.
     ///
     /// # Errors
-    /// As [`Capture::recipe`]; [`Error::NoScores`] for the bias of a site that has none.
+    /// As [`Capture::compact`]; [`Error::NoScores`] for the bias of a site that has none.
     pub fn score(&self, head: Head, score: Score) -> Result<Matrix> {
         match score {
             Score::Whole => self.scores(head),
@@ -77,19 +77,19 @@ impl Capture {
 
     /// Whether a site has a position bias among the scores that were kept.
     pub fn has_bias(&self, site: Site) -> bool {
-        self.recipe(site).is_ok_and(|recipe| recipe.bias.is_some())
+        self.compact(site).is_ok_and(|compact| compact.bias.is_some())
     }
 
     /// What the scores of a site follow from.
     ///
     /// # Errors
     /// [`Error::NoSuchHead`] for a site that is not there, [`Error::NoScores`] with why there are none.
-    pub fn recipe(&self, site: Site) -> Result<&Recipe> {
+    pub fn compact(&self, site: Site) -> Result<&CompactMaps> {
         let Some(maps) = self.maps.site(site) else {
             return Err(Error::NoSuchHead(self.why_not(site.head(0))));
         };
-        let why = match maps.recipe() {
-            Some(recipe) if recipe.beside.is_none() => return Ok(recipe),
+        let why = match maps.compact() {
+            Some(compact) if compact.extra.is_none() => return Ok(compact),
             Some(_) => {
                 format!(
                     "other keys (summaries, prompts, another sequence) share the softmax of {site}: its own scores are not all"
@@ -98,7 +98,7 @@ impl Capture {
             None if self.model_type == super::RECURRENT => {
                 "additive attention has no products of queries and keys: its scores are not kept".into()
             }
-            None if self.maps.sites().any(|(_, maps)| maps.recipe().is_some()) => {
+            None if self.maps.sites().any(|(_, maps)| maps.compact().is_some()) => {
                 format!(
                     "the scores of {site} are more than queries, keys and a position bias: they are not kept"
                 )

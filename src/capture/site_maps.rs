@@ -4,10 +4,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::flow::weigh;
-use super::stored::Stored;
+use super::file_maps::FileMaps;
+use super::values::weigh;
 use crate::matrix::Matrix;
-use crate::nn::{Profile, Recipe};
+use crate::nn::{CompactMaps, Profile};
 
 /// Up to this many bytes a site's maps are kept whole: so little is not worth computing again.
 const KEPT_WHOLE: usize = 16 << 20;
@@ -30,8 +30,8 @@ pub struct SiteMaps {
 #[derive(Clone, Debug)]
 enum Kept {
     Maps(Arc<[f32]>),
-    Recipe(Arc<Recipe>),
-    Stored(Stored),
+    Compact(Arc<CompactMaps>),
+    File(FileMaps),
 }
 
 impl SiteMaps {
@@ -45,14 +45,14 @@ impl SiteMaps {
         Self::keeping([heads, queries, keys], Kept::Maps(data))
     }
 
-    /// The maps that follow from `recipe`, whose check was well.
-    pub fn of(recipe: Recipe) -> Self {
-        Self::keeping(recipe.shape(), Kept::Recipe(Arc::new(recipe)))
+    /// The maps that follow from `compact`, whose check was well.
+    pub fn of(compact: CompactMaps) -> Self {
+        Self::keeping(compact.shape(), Kept::Compact(Arc::new(compact)))
     }
 
     /// The maps that stay in a file, `[heads, queries, keys]`.
-    pub(super) fn stored(heads: usize, queries: usize, keys: usize, stored: Stored) -> Self {
-        Self::keeping([heads, queries, keys], Kept::Stored(stored))
+    pub(super) fn stored(heads: usize, queries: usize, keys: usize, stored: FileMaps) -> Self {
+        Self::keeping([heads, queries, keys], Kept::File(stored))
     }
 
     fn keeping([heads, queries, keys]: [usize; 3], kept: Kept) -> Self {
@@ -80,8 +80,8 @@ impl SiteMaps {
         matches!(self.kept, Kept::Maps(_))
     }
 
-    /// Whether maps `[heads, queries, keys]` are better kept as a recipe of so many bytes, memory aside.
-    pub fn better_as_recipe([heads, queries, keys]: [usize; 3], bytes: usize) -> bool {
+    /// Whether maps `[heads, queries, keys]` are better kept compact, in so many bytes, memory aside.
+    pub fn better_compact([heads, queries, keys]: [usize; 3], bytes: usize) -> bool {
         let maps = heads.saturating_mul(queries).saturating_mul(keys).saturating_mul(4);
         maps > KEPT_WHOLE && bytes < maps
     }
@@ -100,7 +100,7 @@ impl SiteMaps {
     pub(super) fn held(&self) -> usize {
         match &self.kept {
             Kept::Maps(data) => 4 * data.len(),
-            Kept::Recipe(_) | Kept::Stored(_) => 0,
+            Kept::Compact(_) | Kept::File(_) => 0,
         }
     }
 
@@ -110,9 +110,9 @@ impl SiteMaps {
     }
 
     /// What the maps follow from, where they are not kept whole.
-    pub fn recipe(&self) -> Option<&Recipe> {
+    pub fn compact(&self) -> Option<&CompactMaps> {
         match &self.kept {
-            Kept::Recipe(recipe) if self.norms.is_none() => Some(recipe),
+            Kept::Compact(compact) if self.norms.is_none() => Some(compact),
             _ => None,
         }
     }
@@ -151,7 +151,7 @@ impl SiteMaps {
             let rows = first..queries.min(first + PIECE);
             let (piece, behind) = rest.split_at_mut(rows.len() * keys);
             match &self.kept {
-                Kept::Recipe(recipe) if self.norms.is_none() => recipe.rows_into(head, rows, piece),
+                Kept::Compact(compact) if self.norms.is_none() => compact.rows_into(head, rows, piece),
                 _ => {
                     let made = self.made(head, rows);
                     assert_eq!(made.len(), piece.len());
@@ -171,8 +171,8 @@ impl SiteMaps {
         let at = head * self.queries;
         let mut made = match &self.kept {
             Kept::Maps(data) => data[(at + rows.start) * self.keys..(at + rows.end) * self.keys].to_vec(),
-            Kept::Recipe(recipe) => recipe.rows(head, rows),
-            Kept::Stored(stored) => stored.values((at + rows.start) * self.keys..(at + rows.end) * self.keys),
+            Kept::Compact(compact) => compact.rows(head, rows),
+            Kept::File(stored) => stored.values((at + rows.start) * self.keys..(at + rows.end) * self.keys),
         };
         self.weigh(head, &mut made);
         made

@@ -10,7 +10,7 @@
 
 use serde_json::Value;
 
-use super::{Capture, Flows, MapStore, SiteMaps, Weights};
+use super::{Capture, MapStore, MapWeights, SiteMaps, ValuesBySite};
 use crate::site::{Kind, Site};
 use crate::token::{Sequence, Token};
 
@@ -134,9 +134,9 @@ fn capture(entry: Entry) -> Parsed<Capture> {
         predictions: Vec::new(),
         logits: None,
         maps,
-        flows: Flows::new(),
-        weights: Weights::Attention,
-        quick_target: false,
+        values: ValuesBySite::new(),
+        weights: MapWeights::Attention,
+        int8_target: false,
     })
 }
 

@@ -65,14 +65,14 @@ impl MapStore {
         self.whole() + self.recomputed().held()
     }
 
-    /// Whether the next site's maps `[heads, queries, keys]` are better kept as a recipe of so many bytes: they
+    /// Whether the next site's maps `[heads, queries, keys]` are better kept compact, in so many bytes: they
     /// are large, or too much of the budget is taken.
-    pub fn prefers_recipe(&self, shape: [usize; 3], bytes: usize) -> bool {
+    pub fn prefers_compact(&self, shape: [usize; 3], bytes: usize) -> bool {
         let [heads, queries, keys] = shape;
         let maps = heads.saturating_mul(queries).saturating_mul(keys).saturating_mul(4);
         // A quarter is left for heads that are recomputed.
         let room = (self.budget - self.budget / 4).saturating_sub(self.whole());
-        maps > room || SiteMaps::better_as_recipe(shape, bytes)
+        maps > room || SiteMaps::better_compact(shape, bytes)
     }
 
     /// The maps of a site.
@@ -161,11 +161,11 @@ impl MapStore {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::{Recipe, Visible};
+    use crate::nn::{CompactMaps, Visible};
 
-    fn recipe() -> Recipe {
+    fn compact() -> CompactMaps {
         let noise = |len: usize, step: f32| (0..len).map(|i| (i as f32 * step).sin()).collect::<Vec<f32>>();
-        Recipe {
+        CompactMaps {
             heads: 3,
             key_heads: 3,
             queries: 40,
@@ -176,7 +176,7 @@ mod tests {
             visible: Visible::Causal,
             part: Default::default(),
             bias: Some(noise(3 * 79, 0.7)),
-            beside: None,
+            extra: None,
             hidden: Vec::new(),
             query: noise(40 * 24, 0.3),
             key: noise(40 * 24, 0.9),
@@ -184,11 +184,11 @@ mod tests {
     }
 
     #[test]
-    fn a_recipe_gives_rows_that_sum_to_one_and_the_same_map_each_time() {
-        assert_eq!(recipe().check(), Ok(()));
+    fn a_compact_form_gives_rows_that_sum_to_one_and_the_same_map_each_time() {
+        assert_eq!(compact().check(), Ok(()));
         let mut store = MapStore::default();
         let site = Site::new(Kind::Decoder, 0);
-        store.insert(site, SiteMaps::of(recipe()));
+        store.insert(site, SiteMaps::of(compact()));
         let map = store.map(site.head(2)).unwrap();
         for row in 0..40 {
             assert!((map.row(row).iter().sum::<f32>() - 1.0).abs() < 1e-5);
@@ -196,7 +196,7 @@ mod tests {
         }
         assert_eq!(store.map(site.head(2)).unwrap().as_slice(), map.as_slice());
         assert_eq!(&store.site(site).unwrap().data()[2 * 1600..], map.as_slice());
-        assert_eq!(recipe().rows(2, 17..23), &map.as_slice()[17 * 40..23 * 40]);
+        assert_eq!(compact().rows(2, 17..23), &map.as_slice()[17 * 40..23 * 40]);
         assert!(store.map(site.head(3)).is_none());
     }
 
@@ -208,8 +208,8 @@ mod tests {
         let mut one = MapStore::within(Some(2 * whole));
         for store in [&mut large, &mut none, &mut one] {
             for layer in 0..3 {
-                let made = SiteMaps::of(recipe());
-                let maps = if store.prefers_recipe(made.shape(), recipe().bytes()) {
+                let made = SiteMaps::of(compact());
+                let maps = if store.prefers_compact(made.shape(), compact().bytes()) {
                     made
                 } else {
                     SiteMaps::new(3, 40, 40, made.data())
@@ -217,7 +217,7 @@ mod tests {
                 store.insert(Site::new(Kind::Decoder, layer), maps);
             }
         }
-        let kept = |store: &MapStore| store.sites().filter(|(_, maps)| maps.recipe().is_none()).count();
+        let kept = |store: &MapStore| store.sites().filter(|(_, maps)| maps.compact().is_none()).count();
         assert_eq!([&large, &one, &none].map(kept), [3, 1, 0]);
         for layer in 0..3 {
             for head in (0..3).map(|head| Site::new(Kind::Decoder, layer).head(head)) {
@@ -235,8 +235,8 @@ mod tests {
 
     #[test]
     fn parts_that_do_not_fit_are_named() {
-        let wrong = Recipe { key: vec![0.0; 5], ..recipe() };
+        let wrong = CompactMaps { key: vec![0.0; 5], ..compact() };
         assert_eq!(wrong.check().unwrap_err(), "the key has 5 values, which does not fit the others");
-        assert!(Recipe { key_heads: 2, ..recipe() }.check().is_err());
+        assert!(CompactMaps { key_heads: 2, ..compact() }.check().is_err());
     }
 }

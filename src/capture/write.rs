@@ -6,8 +6,8 @@ use std::io::{Result, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::file::{FORMAT, QUICK_TARGET};
-use super::{Capture, SiteMaps, compact};
+use super::file::{FORMAT, INT8_TARGET};
+use super::{Capture, SiteMaps, compact_layout};
 use crate::token::Token;
 
 /// Number type of the maps in a file.
@@ -40,25 +40,26 @@ pub fn write(capture: &Capture, precision: Precision, layout: Layout, out: &mut 
     let mut fields = metadata(capture);
     for (site, maps) in capture.maps.sites() {
         // The file says nothing of pairs that were knocked out.
-        let recipe = maps.recipe().filter(|recipe| recipe.hidden.is_empty()).filter(|recipe| match layout {
-            Layout::Plain => false,
-            Layout::Large => SiteMaps::better_as_recipe(maps.shape(), recipe.bytes()),
-            Layout::Compact => true,
-        });
-        match recipe {
+        let compact =
+            maps.compact().filter(|compact| compact.hidden.is_empty()).filter(|compact| match layout {
+                Layout::Plain => false,
+                Layout::Large => SiteMaps::better_compact(maps.shape(), compact.bytes()),
+                Layout::Compact => true,
+            });
+        match compact {
             None => {
                 let shape = maps.shape().to_vec();
                 parts.push(Part { name: site.to_string(), shape, precision, content: Content::Maps(maps) });
             }
-            Some(recipe) => {
-                fields.insert(site.to_string(), compact::settings(recipe));
-                for (name, shape, values) in compact::tensors(recipe) {
+            Some(compact) => {
+                fields.insert(site.to_string(), compact_layout::settings(compact));
+                for (name, shape, values) in compact_layout::tensors(compact) {
                     parts.push(Part::new(format!("{site}.{name}"), shape, Precision::F32, values));
                 }
             }
         }
     }
-    for (site, flow) in &capture.flows {
+    for (site, flow) in &capture.values {
         for (what, matrix) in [("values", &flow.norms), ("contributions", &flow.contributions)] {
             let shape = vec![matrix.rows(), matrix.cols()];
             parts.push(Part::new(format!("{what}.{site}"), shape, Precision::F32, matrix.as_slice()));
@@ -167,7 +168,7 @@ fn metadata(capture: &Capture) -> HashMap<String, String> {
             ("special_ids", special(&all)),
         ]
         .into_iter()
-        .chain(capture.quick_target.then(|| (QUICK_TARGET, "8-bit weights".to_string())))
+        .chain(capture.int8_target.then(|| (INT8_TARGET, "8-bit weights".to_string())))
         .map(|(key, value)| (key.to_string(), value)),
     )
 }

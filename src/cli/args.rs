@@ -255,9 +255,9 @@ impl Text {
             predictions: false,
             logits: keep.logits,
             values: keep.values,
-            scores: keep.recipes,
+            scores: keep.compact,
             profiles: false,
-            off: Vec::new(),
+            ablations: Vec::new(),
         })
     }
 }

@@ -35,6 +35,6 @@ pub fn run(args: &args::Capture) -> Result<()> {
         heads(Kind::Encoder),
         heads(Kind::Decoder),
         heads(Kind::Cross),
-        if capture.quick_target { "; text by 8-bit weights" } else { "" },
+        if capture.int8_target { "; text by 8-bit weights" } else { "" },
     ))
 }

@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::args::{Open, Text};
 use super::run::Keep;
 use super::{output, run};
-use crate::capture::{Capture, Weights};
+use crate::capture::{Capture, MapWeights};
 use crate::engine;
 use crate::error::Result;
 use crate::export::ansi::Colors;
@@ -50,18 +50,18 @@ pub struct Weighting {
     /// Attention weights, or value-weighted attention: each weight times the norm of what the head takes from the
     /// key, rows scaled to sum to 1 (Kobayashi et al. 2020).
     #[arg(long, default_value = "attention", value_parser = weights(), help_heading = "Heads")]
-    pub weights: Weights,
+    pub weights: MapWeights,
 }
 
 impl Weighting {
     /// What a run must keep for it.
     pub fn keep(self) -> Keep {
-        Keep { values: self.weights == Weights::Values, ..Keep::default() }
+        Keep { values: self.weights == MapWeights::Values, ..Keep::default() }
     }
 
     /// The maps that are asked for.
     pub fn of(self, capture: Capture) -> Result<Capture> {
-        if self.weights == Weights::Values { capture.value_weighted() } else { Ok(capture) }
+        if self.weights == MapWeights::Values { capture.value_weighted() } else { Ok(capture) }
     }
 
     /// Runs the model, or opens the capture file.
@@ -70,8 +70,8 @@ impl Weighting {
     }
 }
 
-fn weights() -> impl TypedValueParser<Value = Weights> {
-    named(Weights::ALL.map(Weights::name))
+fn weights() -> impl TypedValueParser<Value = MapWeights> {
+    named(MapWeights::ALL.map(MapWeights::name))
 }
 
 /// Which heads a command looks at.

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::common::{ColorChoice, Input, Shading, Weighting, Which};
 use super::run::Keep;
 use super::{output, timings};
-use crate::capture::{Layout, Weights};
+use crate::capture::{Layout, MapWeights};
 use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
 use crate::export::figure::{Style, Theme};
@@ -93,10 +93,10 @@ pub fn run(args: &Export) -> Result<()> {
     let format = Format::of(&args.output)?;
     check_free(&args.output, args.force)?;
     let compact = args.layout == LayoutArg::Compact;
-    if compact && (format != Format::Safetensors || args.weighting.weights == Weights::Values) {
+    if compact && (format != Format::Safetensors || args.weighting.weights == MapWeights::Values) {
         return Err(Error::Usage("--layout compact is for attention in a .safetensors file".into()));
     }
-    let keep = Keep { recipes: compact, ..args.weighting.keep() };
+    let keep = Keep { compact, ..args.weighting.keep() };
     let capture = args.weighting.of(args.input.keeping(keep)?)?;
     let exported = export(&capture, format, &args.options())?;
     timings::writing(|| save_with(&args.output, args.force, |out| exported.write(out)))?;

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::export::labels::token_label;
 use crate::export::table::{Cell, Table};
 use crate::matrix::Matrix;
-use crate::site::{Head, Knockout as Part, Site};
+use crate::site::{Ablation, Head, Site};
 use crate::token::Token;
 
 /// Options of `knockout`.
@@ -72,13 +72,13 @@ pub fn run(args: &Knockout) -> Result<()> {
 }
 
 impl Knockout {
-    fn parts(&self, base: &Capture) -> Result<Vec<Part>> {
+    fn parts(&self, base: &Capture) -> Result<Vec<Ablation>> {
         let selection = self.which.selection();
         let heads = selection.heads(base)?;
         if let (Some((query, key)), Some(&head)) = (self.link, heads.first()) {
             let map = base.map(head)?;
             return match map.get(query, key) {
-                Some(_) => Ok(vec![Part::Link { head, query, key }]),
+                Some(_) => Ok(vec![Ablation::Link { head, query, key }]),
                 None => Err(Error::NoSuchHead(format!(
                     "{head} has {} queries and {} keys: there is no link {query}:{key}",
                     map.rows(),
@@ -87,8 +87,8 @@ impl Knockout {
             };
         }
         let mut parts: Vec<_> = match self.by {
-            By::Head => heads.into_iter().map(Part::Head).collect(),
-            By::Layer => heads.into_iter().map(|head| Part::Site(head.site)).collect(),
+            By::Head => heads.into_iter().map(Ablation::Head).collect(),
+            By::Layer => heads.into_iter().map(|head| Ablation::Site(head.site)).collect(),
         };
         parts.dedup();
         Ok(parts)
@@ -129,8 +129,8 @@ impl Trial {
     }
 
     /// The effect of switching parts off, together.
-    fn without(&self, off: Vec<Part>) -> Result<Effect> {
-        let capture = self.session.run(&RunOptions { off, ..self.options.clone() }, &self.watch)?;
+    fn without(&self, ablations: Vec<Ablation>) -> Result<Effect> {
+        let capture = self.session.run(&RunOptions { ablations, ..self.options.clone() }, &self.watch)?;
         effect(&self.scores, &scores(&capture)?, &self.base.target.ids())
     }
 }
@@ -140,7 +140,7 @@ fn scores(capture: &Capture) -> Result<Matrix> {
 }
 
 /// A row a part: `drop` is the mean loss of log-probability, `worst_drop` that of the token which loses most.
-fn by_part(base: &Capture, effects: &[(Part, Effect)]) -> Table {
+fn by_part(base: &Capture, effects: &[(Ablation, Effect)]) -> Table {
     let mut table = Table::new([
         "kind",
         "layer",
@@ -159,7 +159,7 @@ fn by_part(base: &Capture, effects: &[(Part, Effect)]) -> Table {
             Cell::Text(kind.name().into()),
             Cell::Whole(layer as i64),
             match part {
-                Part::Head(Head { head, .. }) => Cell::Whole(*head as i64),
+                Ablation::Head(Head { head, .. }) => Cell::Whole(*head as i64),
                 _ => Cell::Missing,
             },
             Cell::Number(effect.mean_drop()),

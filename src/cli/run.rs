@@ -20,7 +20,7 @@ pub struct Keep {
     /// Norms of values and contributions of keys.
     pub values: bool,
     /// What maps follow from in their place.
-    pub recipes: bool,
+    pub compact: bool,
 }
 
 /// Opens MODEL and runs it on the text, or opens a capture file.

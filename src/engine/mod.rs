@@ -7,7 +7,7 @@ mod timings;
 mod worker;
 
 pub use models::Models;
-pub use protocol::{Device, Event, ModelInfo, OpenOptions, Request, RunOptions, Without};
+pub use protocol::{AblatedRun, Device, Event, ModelInfo, OpenOptions, Request, RunOptions};
 pub use session::{Opened, Session, open};
 pub use timings::Timings;
 pub use worker::Worker;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::capture::{Capture, Prediction};
 use crate::error::Error;
 use crate::progress::Progress;
-use crate::site::Knockout;
+use crate::site::Ablation;
 use crate::token::Sequence;
 
 /// Where the model runs.
@@ -70,7 +70,7 @@ pub struct RunOptions {
     /// Have the heads' profiles ([`Capture::profile`]) made by the pass itself.
     pub profiles: bool,
     /// Parts of the attention to switch off.
-    pub off: Vec<Knockout>,
+    pub ablations: Vec<Ablation>,
 }
 
 /// What is known of an opened model before it ran.
@@ -98,9 +98,9 @@ pub struct ModelInfo {
 
 /// What becomes of a captured run when parts of the attention are switched off.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Without {
+pub struct AblatedRun {
     /// What was off.
-    pub off: Vec<Knockout>,
+    pub ablations: Vec<Ablation>,
     /// What the model says of the same target, token by token: one entry per decoder row.
     pub forced: Vec<Prediction>,
     /// What it generates instead; `None` where the run's target was given.
@@ -116,7 +116,7 @@ pub enum Request {
     Run(RunOptions),
     /// What becomes of the last run when the parts in `off` are switched off; the rest of the options is that
     /// of the last run.
-    Without(RunOptions),
+    Ablate(RunOptions),
     /// Stop what is under way.
     Cancel,
 }
@@ -131,7 +131,7 @@ pub enum Event {
     /// A run is complete, or a capture file is open.
     Captured(Arc<Capture>),
     /// What became of the last run without some parts.
-    Without(Without),
+    Ablated(AblatedRun),
     /// A request failed; what was there before stays.
     Failed(Error),
     /// A request was stopped.

@@ -6,9 +6,9 @@ use std::time::Instant;
 use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
-use super::protocol::{Device, ModelInfo, OpenOptions, RunOptions, Without};
+use super::protocol::{AblatedRun, Device, ModelInfo, OpenOptions, RunOptions};
 use super::timings::{Timings, median};
-use crate::capture::{self, Capture, Prediction, Recorder, Silencer, Weights};
+use crate::capture::{self, Ablator, Capture, MapWeights, Prediction, Recorder};
 use crate::error::{Error, Result};
 use crate::generate::{Settings, generate};
 use crate::hub::{self, HubOptions, Located};
@@ -136,8 +136,8 @@ impl Session {
         timings.tokenize_ms = ms(start);
 
         let recording = || {
-            let silencer = Silencer::new(run.off.clone());
-            let mut recorder = Recorder::new(silencer).within(self.memory);
+            let ablator = Ablator::new(run.ablations.clone());
+            let mut recorder = Recorder::new(ablator).within(self.memory);
             recorder = recorder.with_values(run.values).with_scores(run.scores);
             if run.profiles {
                 recorder.profile(Kind::Encoder, source.len(), &source);
@@ -195,7 +195,7 @@ impl Session {
             passes.push(ms(start));
         }
         timings.capture_ms = median(&mut passes);
-        let (maps, flows) = recorder.finish();
+        let (maps, values) = recorder.finish();
         let capture = Capture {
             model: self.info.name.clone(),
             model_type: self.info.model_type.clone(),
@@ -205,9 +205,9 @@ impl Session {
             target,
             logits,
             maps,
-            flows,
-            weights: Weights::Attention,
-            quick_target: run.target.is_none() && self.quick(run).is_some(),
+            values,
+            weights: MapWeights::Attention,
+            int8_target: run.target.is_none() && self.quick(run).is_some(),
         };
         Ok((capture, timings))
     }
@@ -217,28 +217,28 @@ impl Session {
         threads::run(self.threads, || self.model.settle(go_on));
     }
 
-    /// What becomes of a run of this model, made with the same options, when `run.off` is switched off: what
+    /// What becomes of a run of this model, made with the same options, when `run.ablations` is switched off: what
     /// the model then says of the same target, token by token, and what it generates instead where the target
     /// was generated.
     ///
     /// # Errors
     /// [`Error::Cancelled`].
-    pub fn without(&self, base: &Capture, run: &RunOptions, watch: &dyn Watch) -> Result<Without> {
+    pub fn run_ablated(&self, base: &Capture, run: &RunOptions, watch: &dyn Watch) -> Result<AblatedRun> {
         threads::run(self.threads, || {
             let source = base.source.ids();
             let input: Vec<u32> = base.decoder_input.iter().map(|token| token.id).collect();
-            let mut silencer = Silencer::new(run.off.clone());
+            let mut ablator = Ablator::new(run.ablations.clone());
             watch.progress(Progress::Encode);
-            let encoded = self.model.encode(&source, &mut silencer, &mut |_| watch.check())?;
+            let encoded = self.model.encode(&source, &mut ablator, &mut |_| watch.check())?;
             let states =
-                self.model.decode(&input, 1, &encoded, None, &mut silencer, &mut |_| watch.check())?;
+                self.model.decode(&input, 1, &encoded, None, &mut ablator, &mut |_| watch.check())?;
             let (forced, _) = self.score(&states, &base.target.tokens, [true, false])?;
             let languages = self.languages(run);
             let generated = match run.target {
                 Some(_) => None,
                 None => Some(self.generate(&source, &encoded, run, &languages, watch)?),
             };
-            Ok(Without { off: run.off.clone(), forced, generated })
+            Ok(AblatedRun { ablations: run.ablations.clone(), forced, generated })
         })
     }
 
@@ -310,9 +310,9 @@ impl Session {
         settings.max_length = run.max_new_tokens.map_or(settings.max_length, |new| new + 1).max(2);
         settings.start = self.start(languages)?;
         settings.forced_bos = self.tokenizer.forced_bos(languages)?.or(settings.forced_bos);
-        let mut silencer = Silencer::new(run.off.clone());
+        let mut ablator = Ablator::new(run.ablations.clone());
         let model = self.quick(run).unwrap_or(&self.model);
-        let ids = generate(model, source, encoded, &settings, &mut silencer, &mut |ids| {
+        let ids = generate(model, source, encoded, &settings, &mut ablator, &mut |ids| {
             watch.progress(Progress::Generate { tokens: ids.len(), text: self.tokenizer.decode_target(ids) });
             watch.check()
         })?;

@@ -40,7 +40,7 @@ impl Worker {
     pub fn send(&self, request: Request) {
         let number = self.clock.last.fetch_add(1, Ordering::SeqCst) + 1;
         match request {
-            Request::Run(_) | Request::Without(_) => self.clock.stop_runs.store(number, Ordering::SeqCst),
+            Request::Run(_) | Request::Ablate(_) => self.clock.stop_runs.store(number, Ordering::SeqCst),
             Request::Open(_) | Request::Cancel => self.clock.stop_all.store(number, Ordering::SeqCst),
         }
         // The thread ends with this value alone, so somebody is there to receive.
@@ -62,7 +62,7 @@ impl Jobs {
             if request == Request::Cancel {
                 continue;
             }
-            let run = matches!(request, Request::Run(_) | Request::Without(_));
+            let run = matches!(request, Request::Run(_) | Request::Ablate(_));
             let (clock, emit) = (Arc::clone(&self.clock), Arc::clone(&self.emit));
             let job = Job { number, run, clock: &clock, emit: &emit };
             let outcome = if job.cancelled() { Err(Error::Cancelled) } else { self.serve_one(request, &job) };
@@ -91,10 +91,10 @@ impl Jobs {
                 (job.emit)(Event::Captured(capture));
                 self.open_session()?.settle(|| !job.cancelled());
             }
-            Request::Without(options) => {
+            Request::Ablate(options) => {
                 let session = self.open_session()?;
                 let last = self.last.as_ref().ok_or_else(|| Error::Usage("nothing has run yet".into()))?;
-                (job.emit)(Event::Without(session.without(last, &options, job)?));
+                (job.emit)(Event::Ablated(session.run_ablated(last, &options, job)?));
             }
         }
         Ok(())

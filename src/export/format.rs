@@ -152,7 +152,7 @@ pub fn export<'a>(capture: &'a Capture, format: Format, options: &Options) -> Re
         }
         Format::Safetensors => {
             let (chosen, layout) = (selection.narrow(capture)?, options.layout);
-            if layout == Layout::Compact && !chosen.maps.sites().any(|(_, maps)| maps.recipe().is_some()) {
+            if layout == Layout::Compact && !chosen.maps.sites().any(|(_, maps)| maps.compact().is_some()) {
                 return Err(Error::Usage(format!(
                     "--layout compact: the capture of {} keeps maps alone, and nothing that they follow from; give the model and the text",
                     capture.model

@@ -23,7 +23,7 @@ pub fn write(capture: &Capture, heads: &[Head], out: &mut dyn Write) -> Result<(
         model: &capture.model,
         model_type: &capture.model_type,
         weights: capture.weights.name(),
-        target_generated_with: capture.quick_target.then_some("8-bit weights"),
+        target_generated_with: capture.int8_target.then_some("8-bit weights"),
         source: Tokens::of(Some(&capture.source.text), &capture.source.tokens),
         target: Tokens::of(Some(&capture.target.text), &capture.target.tokens),
         decoder_input: Tokens::of(None, &capture.decoder_input),

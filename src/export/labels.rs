@@ -1,6 +1,6 @@
 //! Tokens as the words on a picture's axes.
 
-use crate::capture::{Capture, Weights};
+use crate::capture::{Capture, MapWeights};
 use crate::site::Kind;
 use crate::token::Token;
 
@@ -51,10 +51,10 @@ pub fn site_title(kind: Kind, layer: usize) -> String {
 /// the text is one that the model may not have said.
 pub fn model_title(capture: &Capture) -> String {
     let shown = match capture.weights {
-        Weights::Attention => "",
-        Weights::Values => " · value-weighted",
+        MapWeights::Attention => "",
+        MapWeights::Values => " · value-weighted",
     };
-    let text = if capture.quick_target { " · text by 8-bit weights" } else { "" };
+    let text = if capture.int8_target { " · text by 8-bit weights" } else { "" };
     format!("{}{shown}{text}", capture.model)
 }
 

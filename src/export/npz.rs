@@ -30,7 +30,7 @@ pub fn write(capture: &Capture, selection: &Selection, heads: &[Head], out: &mut
     }
     // They belong to whole sites.
     let whole = |site: &Site| selection.head.is_none() && selection.holds(site.head(0));
-    for (site, flow) in capture.flows.iter().filter(|(site, _)| whole(site)) {
+    for (site, flow) in capture.values.iter().filter(|(site, _)| whole(site)) {
         for (what, matrix) in [("values", &flow.norms), ("contributions", &flow.contributions)] {
             archive.start(&format!("{what}.{site}"), "<f4", &[matrix.rows(), matrix.cols()], 4)?;
             archive.floats(matrix)?;
@@ -97,7 +97,7 @@ impl Archive<'_> {
         ] {
             self.strings(what, &[text], &[])?;
         }
-        if capture.quick_target {
+        if capture.int8_target {
             self.strings("target_generated_with", &["8-bit weights"], &[])?;
         }
         Ok(())

@@ -65,9 +65,9 @@ impl Selection {
         for (site, map) in capture.maps.sites().filter(|(site, _)| chosen.contains(&site.head(0))) {
             maps.insert(site, map.clone());
         }
-        let mut flows = capture.flows.clone();
-        flows.retain(|site, _| chosen.contains(&site.head(0)));
-        Ok(Capture { maps, flows, ..capture.clone() })
+        let mut values = capture.values.clone();
+        values.retain(|site, _| chosen.contains(&site.head(0)));
+        Ok(Capture { maps, values, ..capture.clone() })
     }
 
     fn nothing(&self, capture: &Capture) -> Error {

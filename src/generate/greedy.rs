@@ -13,7 +13,7 @@ pub(super) fn search(
     let mut row = vec![settings.start];
     while row.len() < settings.max_length {
         let last = row[row.len() - 1];
-        let scores = step.contenders(last, &|scores| process(scores, &row, source, settings))?;
+        let scores = step.argmax_candidates(last, &|scores| process(scores, &row, source, settings))?;
         check_scores(&scores)?;
         let best = best(&scores);
         row.push(best);

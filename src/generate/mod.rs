@@ -59,10 +59,10 @@ impl Step<'_> {
     }
 
     /// The last token of the one row to the next token's scores after `change`, exact for whichever token
-    /// could be the likeliest: [`Model::contenders`].
-    fn contenders(&mut self, last: u32, change: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
+    /// could be the likeliest: [`Model::argmax_candidates`].
+    fn argmax_candidates(&mut self, last: u32, change: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
         let states = self.states(&[last])?;
-        self.model.contenders(&states, change)
+        self.model.argmax_candidates(&states, change)
     }
 
     /// Makes row `i` of the cache what row `rows[i]` was.

@@ -9,7 +9,7 @@ use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::nn::{
     Activation, Attention, ContentBias, Experts, FeedForward, KeysValues, Linear, Norm, PositionTable,
-    RelativeBias, Rotary, Summaries, Weight,
+    RelativeBias, Rotary, TransientGlobal, Weight,
 };
 use crate::site::Kind;
 
@@ -113,7 +113,7 @@ impl Builder<'_> {
         };
         let wave = spec.wave(index).filter(|_| !cross);
         let norm = |name: &str| self.norm(&format!("{layer}.{name}"), spec.norm, spec.head_dim);
-        let norms = match spec.rare.head_norms {
+        let qk_norms = match spec.rare.head_norms {
             Some([query, key]) => Some([norm(query)?, norm(key)?]),
             None => None,
         };
@@ -129,7 +129,7 @@ impl Builder<'_> {
             )?,
             heads: spec.heads,
             key_heads: spec.key_heads,
-            norms,
+            qk_norms,
             rotary: wave.map(|wave| Rotary::new(spec.head_dim, wave.theta, wave.stretch)),
             cap: spec.score_cap,
             scale: spec.scale(index),
@@ -169,7 +169,7 @@ impl Builder<'_> {
     }
 
     /// How a layer sums up its tokens.
-    pub fn summaries(&self, layer: &str, spec: &StackSpec, index: usize) -> Result<Option<Summaries>> {
+    pub fn summaries(&self, layer: &str, spec: &StackSpec, index: usize) -> Result<Option<TransientGlobal>> {
         let Some(summaries) = spec.summaries else { return Ok(None) };
         let norm = self.norm(&format!("{layer}.{}", summaries.norm), spec.norm, spec.d_model)?;
         let bias = match (index, spec.bias) {
@@ -180,7 +180,7 @@ impl Builder<'_> {
             }
             _ => None,
         };
-        Ok(Some(Summaries { block: summaries.block.max(1), norm, bias }))
+        Ok(Some(TransientGlobal { block: summaries.block.max(1), norm, bias }))
     }
 
     /// The second sequence's embeddings.

@@ -4,7 +4,9 @@ use candle_core::Tensor;
 
 use super::stack::{Block, Stack, remember};
 use crate::error::Result;
-use crate::nn::{Beside, ContentBias, Hook, LayerCache, Look, Norm, SideKeys, Unseen, Visible};
+use crate::nn::{
+    AttentionArgs, ContentBias, ExtraArgs, ExtraKeys, Hook, InterventionsOnly, LayerCache, Norm, Visible,
+};
 
 /// The second sequence's embeddings.
 #[derive(Clone)]
@@ -56,19 +58,24 @@ impl Stack {
         block: &Block,
         [x, globals]: [&Tensor; 2],
         norm: &Norm,
-        look: &Look,
+        args: &AttentionArgs,
         hook: &mut dyn Hook,
     ) -> Result<(Tensor, Tensor)> {
         let queries = norm.forward(globals)?;
         let tokens = block.own.keys_values(&block.own_norm.norm.forward(x)?, 0)?;
         let kv = tokens.append(&block.own.keys_values(&queries, 0)?)?;
-        let learned = SideKeys::plain(queries.dim(1)?);
-        let beside = Beside { keys: &learned, site: None };
+        let learned = ExtraKeys::plain(queries.dim(1)?);
+        let extra = ExtraArgs { keys: &learned, site: None };
         let read = self.enter(x, &block.own_norm)?;
-        let given = block.own.forward(&read, &kv, &Look { beside: Some(beside), ..*look }, hook)?;
-        let new = self.join((&block.own, &block.own_norm), [x, &given], &kv, look.site, hook)?;
-        let look = Look { visible: Visible::All, ..*look };
-        let read = block.own.forward(&queries, &kv, &look, &mut Unseen { hook, aligned: false })?;
+        let given = block.own.forward(&read, &kv, &AttentionArgs { extra: Some(extra), ..*args }, hook)?;
+        let new = self.join((&block.own, &block.own_norm), [x, &given], &kv, args.site, hook)?;
+        let args = AttentionArgs { visible: Visible::All, ..*args };
+        let read = block.own.forward(
+            &queries,
+            &kv,
+            &args,
+            &mut InterventionsOnly { hook, same_positions: false },
+        )?;
         Ok((new, (globals + read)?))
     }
 
@@ -78,22 +85,23 @@ impl Stack {
         block: &Block,
         [x, ahead]: [&Tensor; 2],
         bias: &ContentBias,
-        look: &Look,
+        args: &AttentionArgs,
         slot: Option<&mut LayerCache>,
         hook: &mut dyn Hook,
     ) -> Result<(Tensor, Tensor)> {
         let apart = slot.is_some();
         let read = self.enter(x, &block.own_norm)?;
-        let tokens = remember(block.own.keys_values(&read, look.past)?, slot)?;
+        let tokens = remember(block.own.keys_values(&read, args.past)?, slot)?;
         let keys = tokens.keys.dim(1)?;
-        let table = bias.spread(&bias.of(&read)?, look.past, keys)?;
-        let given = block.own.forward(&read, &tokens, &Look { table: Some(&table), ..*look }, hook)?;
-        let new = self.join((&block.own, &block.own_norm), [x, &given], &tokens, look.site, hook)?;
+        let table = bias.spread(&bias.of(&read)?, args.past, keys)?;
+        let given =
+            block.own.forward(&read, &tokens, &AttentionArgs { table: Some(&table), ..*args }, hook)?;
+        let new = self.join((&block.own, &block.own_norm), [x, &given], &tokens, args.site, hook)?;
         let new_ahead = self.around(ahead, &block.own_norm, |ahead| {
-            let kv = tokens.append(&block.own.keys_values(ahead, look.past)?)?;
-            let table = bias.ahead(&bias.of(ahead)?, look.past, keys, apart)?;
-            let look = Look { table: Some(&table), visible: Visible::All, ..*look };
-            block.own.forward(ahead, &kv, &look, &mut Unseen { hook, aligned: true })
+            let kv = tokens.append(&block.own.keys_values(ahead, args.past)?)?;
+            let table = bias.ahead(&bias.of(ahead)?, args.past, keys, apart)?;
+            let args = AttentionArgs { table: Some(&table), visible: Visible::All, ..*args };
+            block.own.forward(ahead, &kv, &args, &mut InterventionsOnly { hook, same_positions: true })
         })?;
         Ok((new, new_ahead))
     }

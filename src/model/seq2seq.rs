@@ -13,7 +13,7 @@ use super::stack::{Source, Stack};
 use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
-use crate::nn::{Activation, Cache, Hook, Linear, Norm, Screen, Stored, read};
+use crate::nn::{Activation, ArgmaxFilter, Cache, FileWeight, Hook, Linear, Norm, read};
 use crate::progress::Watch;
 use crate::site::Kind;
 
@@ -40,7 +40,7 @@ pub(super) trait Network: Send + Sync {
 
     fn logits(&self, states: &Tensor) -> Result<Tensor>;
 
-    fn contenders(&self, _states: &Tensor, _change: &dyn Fn(&mut [f32])) -> Result<Option<Vec<f32>>> {
+    fn argmax_candidates(&self, _states: &Tensor, _change: &dyn Fn(&mut [f32])) -> Result<Option<Vec<f32>>> {
         Ok(None)
     }
 
@@ -55,7 +55,7 @@ pub struct Model {
     network: Box<dyn Network>,
     parameters: usize,
     /// The weights that may lie in their file still.
-    stored: Vec<Arc<Stored>>,
+    stored: Vec<Arc<FileWeight>>,
 }
 
 impl Model {
@@ -158,8 +158,8 @@ impl Model {
     /// The scores `[vocabulary]` that `change` makes of the logits of one position, for who wants the largest:
     /// it and those near it are exact, others may be what `change` makes of minus infinity. Less of the weights
     /// is read for it, where that pays. `change` must keep the order of any two values of the same token.
-    pub fn contenders(&self, states: &Tensor, change: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
-        if let Some(scores) = self.network.contenders(states, change)? {
+    pub fn argmax_candidates(&self, states: &Tensor, change: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
+        if let Some(scores) = self.network.argmax_candidates(states, change)? {
             return Ok(scores);
         }
         let mut scores = read(&self.logits(states)?, <[f32]>::to_vec)?;
@@ -190,7 +190,7 @@ struct Transformer {
     transform: Option<(Linear, Activation, Norm)>,
     head: Linear,
     /// Of the head; made when it is first asked for.
-    screen: OnceLock<Option<Arc<Screen>>>,
+    argmax_filter: OnceLock<Option<Arc<ArgmaxFilter>>>,
 }
 
 impl Transformer {
@@ -222,12 +222,12 @@ impl Transformer {
             bridge,
             transform,
             head: Linear::new(weight, bias),
-            screen: OnceLock::new(),
+            argmax_filter: OnceLock::new(),
         })
     }
 
-    fn screen(&self) -> Option<&Arc<Screen>> {
-        self.screen.get_or_init(|| self.head.screen().map(Arc::new)).as_ref()
+    fn argmax_filter(&self) -> Option<&Arc<ArgmaxFilter>> {
+        self.argmax_filter.get_or_init(|| self.head.argmax_filter().map(Arc::new)).as_ref()
     }
 
     /// What the head reads of the decoder's states.
@@ -281,16 +281,16 @@ impl Network for Transformer {
         }
     }
 
-    fn contenders(&self, states: &Tensor, change: &dyn Fn(&mut [f32])) -> Result<Option<Vec<f32>>> {
-        match self.screen().filter(|_| self.spec.head.cap.is_none()) {
-            Some(screen) => screen.contenders(&self.finish(states)?, change).map(Some),
+    fn argmax_candidates(&self, states: &Tensor, change: &dyn Fn(&mut [f32])) -> Result<Option<Vec<f32>>> {
+        match self.argmax_filter().filter(|_| self.spec.head.cap.is_none()) {
+            Some(argmax_filter) => argmax_filter.argmax_candidates(&self.finish(states)?, change).map(Some),
             None => Ok(None),
         }
     }
 
     fn quantised(&self) -> Option<Box<dyn Network>> {
-        let head = match self.screen() {
-            Some(screen) => self.head.with_quick(screen),
+        let head = match self.argmax_filter() {
+            Some(argmax_filter) => self.head.with_int8(argmax_filter),
             None => self.head.quantised(),
         };
         Some(Box::new(Self {
@@ -300,7 +300,7 @@ impl Network for Transformer {
             bridge: self.bridge.clone(),
             transform: self.transform.clone(),
             head,
-            screen: self.screen.clone(),
+            argmax_filter: self.argmax_filter.clone(),
         }))
     }
 }

@@ -1,7 +1,7 @@
 //! What a model is made of, as data.
 
 use super::recurrent::{RecurrentSpec, Scoring};
-use crate::nn::{Activation, Routing, Sinusoid};
+use crate::nn::{Activation, MoeRouting, Sinusoid};
 
 /// Which normalisation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -213,7 +213,7 @@ pub struct ExpertSpec {
     /// Number of experts.
     pub count: usize,
     /// Who goes where.
-    pub routing: Routing,
+    pub routing: MoeRouting,
     /// Whether the router has a bias.
     pub router_bias: bool,
     /// The router within a layer.

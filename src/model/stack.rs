@@ -7,8 +7,9 @@ use super::second::{Second, SecondBlock};
 use super::spec::{AfterNames, EmbeddingNorm, Placement, Reach, Span, StackSpec};
 use crate::error::{Error, Result};
 use crate::nn::{
-    Attention, Beside, Cache, Embedding, Experts, FeedForward, Flow, Hook, Joint, KeysValues, LayerCache,
-    Linear, Look, Norm, PositionTable, RelativeBias, SideBias, SideKeys, Summaries, Unseen, Visible, sum,
+    Attention, AttentionArgs, AttentionTrace, Cache, Embedding, Experts, ExtraArgs, ExtraBias, ExtraKeys,
+    FeedForward, Hook, InterventionsOnly, KeysValues, LayerCache, Linear, Norm, PositionTable, RelativeBias,
+    ResidualAdd, TransientGlobal, Visible, sum,
 };
 use crate::site::{Kind, Site};
 
@@ -48,12 +49,12 @@ pub(super) struct Block {
     pub own_norm: Norms,
     bias: Option<RelativeBias>,
     cross: Option<(Attention, Norms)>,
-    summaries: Option<Summaries>,
+    summaries: Option<TransientGlobal>,
     ffn: Mixer,
     ffn_norm: Norms,
     pub second: Option<SecondBlock>,
     /// Learned keys and values of self- and of cross-attention.
-    prompts: [Option<(SideKeys, KeysValues)>; 2],
+    prompts: [Option<(ExtraKeys, KeysValues)>; 2],
 }
 
 /// An encoder or a decoder.
@@ -97,7 +98,7 @@ impl Stack {
             (0..spec.layers).map(|i| Self::block(build, spec, kind, i)).collect::<Result<_>>()?;
         for (at, cross) in [false, true].into_iter().enumerate() {
             for (block, prompt) in blocks.iter_mut().zip(build.prompts(spec, cross)?) {
-                block.prompts[at] = Some((SideKeys::plain(prompt.keys.dim(1)?), prompt));
+                block.prompts[at] = Some((ExtraKeys::plain(prompt.keys.dim(1)?), prompt));
             }
         }
         let norm = |name: Option<&str>, width| match name {
@@ -219,7 +220,7 @@ impl Stack {
         let side = match (side, self.blocks_of(count)) {
             (Some(summaries), _) => summaries.keys(count),
             (None, Some((block, times))) if times > 0 => {
-                Some(SideKeys { count: block, bias: SideBias::Again { block, times } })
+                Some(ExtraKeys { count: block, bias: ExtraBias::Repeated { block, times } })
             }
             (None, _) => None,
         };
@@ -228,10 +229,10 @@ impl Stack {
             let bias = block.bias.as_ref().or_else(|| self.blocks[0].bias.as_ref());
             let visible = self.visible(layer, count);
             let site = Site::new(self.kind, layer);
-            let look = Look { site, visible, bias, past, table: None, beside: None };
+            let args = AttentionArgs { site, visible, bias, past, table: None, extra: None };
             let slot = cache.as_mut().and_then(|cache| cache.layers.get_mut(layer));
             let states = (x, second);
-            (x, second) = self.block_forward(block, states, source, &look, side.as_ref(), slot, hook)?;
+            (x, second) = self.block_forward(block, states, source, &args, side.as_ref(), slot, hook)?;
         }
         if let Some(cache) = cache {
             cache.past += count;
@@ -277,47 +278,47 @@ impl Stack {
         block: &Block,
         (x, second): (Tensor, Option<Tensor>),
         source: Option<&Source>,
-        look: &Look,
-        side: Option<&SideKeys>,
+        args: &AttentionArgs,
+        side: Option<&ExtraKeys>,
         mut slot: Option<&mut LayerCache>,
         hook: &mut dyn Hook,
     ) -> Result<(Tensor, Option<Tensor>)> {
         let (mut x, mut second) = match (&block.second, second) {
             (Some(SecondBlock::Globals(norm)), Some(globals)) => {
-                let (x, globals) = self.with_globals(block, [&x, &globals], norm, look, hook)?;
+                let (x, globals) = self.with_globals(block, [&x, &globals], norm, args, hook)?;
                 (x, Some(globals))
             }
             (Some(SecondBlock::Ahead(bias)), Some(ahead)) => {
                 let (x, ahead) =
-                    self.with_ahead(block, [&x, &ahead], bias, look, slot.as_deref_mut(), hook)?;
+                    self.with_ahead(block, [&x, &ahead], bias, args, slot.as_deref_mut(), hook)?;
                 (x, Some(ahead))
             }
-            _ => (self.own(block, &x, source, look, side, slot.as_deref_mut(), hook)?, None),
+            _ => (self.own(block, &x, source, args, side, slot.as_deref_mut(), hook)?, None),
         };
         if let Some((cross, norms)) = &block.cross {
             let source = source.ok_or_else(|| Error::Engine("a decoder ran without a source".into()))?;
             let prompt = block.prompts[1].as_ref();
-            let look = Look {
-                site: Site::new(Kind::Cross, look.site.layer),
+            let args = AttentionArgs {
+                site: Site::new(Kind::Cross, args.site.layer),
                 visible: Visible::All,
                 bias: None,
-                past: look.past,
+                past: args.past,
                 table: None,
-                beside: prompt.map(|(keys, _)| Beside { keys, site: None }),
+                extra: prompt.map(|(keys, _)| ExtraArgs { keys, site: None }),
             };
-            if hook.ends(look.site) && prompt.is_none() {
-                cross.show(&self.enter(&x, norms)?, source.states, &look, hook)?;
+            if hook.stops_after(args.site) && prompt.is_none() {
+                cross.show(&self.enter(&x, norms)?, source.states, &args, hook)?;
                 return Ok((x, second));
             }
             let mut kv = source_keys(cross, source, slot)?;
             if let Some((_, prompt)) = prompt {
                 kv = kv.append(prompt)?;
             }
-            let given = cross.forward(&self.enter(&x, norms)?, &kv, &look, hook)?;
-            x = self.join((cross, norms), [&x, &given], &kv, look.site, hook)?;
-            let mut unseen = Unseen { hook, aligned: true };
+            let given = cross.forward(&self.enter(&x, norms)?, &kv, &args, hook)?;
+            x = self.join((cross, norms), [&x, &given], &kv, args.site, hook)?;
+            let mut unseen = InterventionsOnly { hook, same_positions: true };
             second = second
-                .map(|states| self.around(&states, norms, |x| cross.forward(x, &kv, &look, &mut unseen)))
+                .map(|states| self.around(&states, norms, |x| cross.forward(x, &kv, &args, &mut unseen)))
                 .transpose()?;
         }
         let ffn = |x: &Tensor| self.around(x, &block.ffn_norm, |x| block.ffn.forward(x));
@@ -331,15 +332,15 @@ impl Stack {
         block: &Block,
         x: &Tensor,
         source: Option<&Source>,
-        look: &Look,
-        side: Option<&SideKeys>,
+        args: &AttentionArgs,
+        side: Option<&ExtraKeys>,
         mut slot: Option<&mut LayerCache>,
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
         let read = self.enter(x, &block.own_norm)?;
-        let (queries, new) = block.own.project(&read, look.past)?;
+        let (queries, new) = block.own.project(&read, args.past)?;
         let mut kv = remember(new, slot.as_deref_mut())?;
-        let mut beside = None;
+        let mut extra = None;
         let sources;
         if let Some(keys) = side {
             let more = match &block.summaries {
@@ -347,21 +348,21 @@ impl Stack {
                 None => kv.first(keys.count)?,
             };
             kv = kv.append(&more)?;
-            beside = Some(Beside { keys, site: None });
+            extra = Some(ExtraArgs { keys, site: None });
         }
         if let Some((keys, prompt)) = &block.prompts[0] {
             kv = kv.append(prompt)?;
-            beside = Some(Beside { keys, site: None });
+            extra = Some(ExtraArgs { keys, site: None });
         }
         if let (true, Some(source)) = (self.merged, source) {
             let more = source_keys(&block.own, source, slot)?;
             kv = kv.append(&more)?;
-            sources = SideKeys::plain(more.keys.dim(1)?);
-            let site = Some(Site::new(Kind::Cross, look.site.layer));
-            beside = Some(Beside { keys: &sources, site });
+            sources = ExtraKeys::plain(more.keys.dim(1)?);
+            let site = Some(Site::new(Kind::Cross, args.site.layer));
+            extra = Some(ExtraArgs { keys: &sources, site });
         }
-        let given = block.own.read(&queries, &kv, &Look { beside, ..*look }, hook)?;
-        self.join((&block.own, &block.own_norm), [x, &given], &kv, look.site, hook)
+        let given = block.own.read(&queries, &kv, &AttentionArgs { extra, ..*args }, hook)?;
+        self.join((&block.own, &block.own_norm), [x, &given], &kv, args.site, hook)
     }
 
     /// The residual stream with what attention gave, which the hook may take apart.
@@ -374,16 +375,23 @@ impl Stack {
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
         let result = self.leave(x, given, norms)?;
-        if hook.follows(site) {
-            let joint = match (self.placement, &norms.after) {
-                (Placement::Post, _) => Joint::Over(&norms.norm),
-                (Placement::Around, Some(after)) => Joint::Within(after),
-                (Placement::Pre | Placement::Around, _) => Joint::Sum,
+        if hook.wants_trace(site) {
+            let residual_add = match (self.placement, &norms.after) {
+                (Placement::Post, _) => ResidualAdd::PostNorm(&norms.norm),
+                (Placement::Around, Some(after)) => ResidualAdd::NormedOutput(after),
+                (Placement::Pre | Placement::Around, _) => ResidualAdd::Plain,
             };
             let own = site.kind != Kind::Cross;
-            let flow =
-                Flow { attention, values: &kv.values, residual: x, given, result: &result, joint, own };
-            hook.flow(site, &flow)?;
+            let flow = AttentionTrace {
+                attention,
+                values: &kv.values,
+                residual: x,
+                given,
+                result: &result,
+                residual_add,
+                own,
+            };
+            hook.trace(site, &flow)?;
         }
         Ok(result)
     }
@@ -426,10 +434,10 @@ pub(super) fn remember(new: KeysValues, slot: Option<&mut LayerCache>) -> Result
 
 fn source_keys(cross: &Attention, source: &Source, slot: Option<&mut LayerCache>) -> Result<KeysValues> {
     match slot {
-        None => cross.foreign_keys_values(source.states),
+        None => cross.cross_keys_values(source.states),
         Some(LayerCache { cross: Some(kv), .. }) => Ok(kv.clone()),
         Some(slot) => {
-            let kv = cross.foreign_keys_values(source.states)?;
+            let kv = cross.cross_keys_values(source.states)?;
             slot.cross = Some(kv.clone());
             Ok(kv)
         }

@@ -13,7 +13,7 @@ use super::pickle::Dtype;
 use super::torch;
 use crate::error::{Error, Result};
 use crate::files::{Bytes, Floats, ModelFiles};
-use crate::nn::{Stored, Weight};
+use crate::nn::{FileWeight, Weight};
 use crate::progress::{Progress, Watch};
 
 /// All tensors of a model by name, whatever file format holds them.
@@ -254,7 +254,7 @@ impl Weights {
         }
         let [outputs, inputs] = shape;
         let weight = match self.floats(entry) {
-            Some(values) => Weight::Stored(Arc::new(Stored::new(values, outputs, inputs))),
+            Some(values) => Weight::File(Arc::new(FileWeight::new(values, outputs, inputs))),
             None => {
                 let packed = Packed::new(&self.read(name, entry)?, outputs, inputs);
                 // What is packed is not looked at in the file again: it would be in memory twice.
@@ -269,10 +269,10 @@ impl Weights {
     }
 
     /// The matrices that were given as they lie in the file.
-    pub fn stored(&self) -> Vec<Arc<Stored>> {
+    pub fn stored(&self) -> Vec<Arc<FileWeight>> {
         let state = self.state();
         let stored = |weight: &Weight| match weight {
-            Weight::Stored(stored) => Some(Arc::clone(stored)),
+            Weight::File(stored) => Some(Arc::clone(stored)),
             _ => None,
         };
         state.matrices.values().filter_map(stored).collect()

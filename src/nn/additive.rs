@@ -34,7 +34,7 @@ impl AdditiveAttention {
         (site, row): (Site, usize),
         hook: &mut dyn Hook,
     ) -> Result<(Tensor, Tensor)> {
-        let open = hook.wants(site) && hook.rewrites(site);
+        let open = hook.wants(site) && hook.intervenes(site);
         let query = self.query.forward(state)?.unsqueeze(1)?;
         let mixed = Activation::Tanh.forward(&kv.keys.broadcast_add(&query)?)?;
         let mut scores = self.score.forward(&mixed)?.squeeze(2)?;

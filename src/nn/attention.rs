@@ -13,7 +13,7 @@ use candle_core::Tensor;
 use self::outs::Outs;
 pub(super) use self::steps::softmax;
 use super::cpu::on_cpu;
-use super::{Cut, Hidden, Hook, Linear, Norm, Part, RelativeBias, Rotary, SideKeys, Visible};
+use super::{ExtraKeys, Hidden, Hook, Linear, Norm, Part, RelativeBias, Rotary, SiteAblation, Visible};
 use crate::error::Result;
 use crate::site::Site;
 
@@ -47,8 +47,8 @@ impl KeysValues {
     }
 }
 
-/// How queries may look at keys in one call.
-pub struct Look<'a> {
+/// Arguments of one attention call besides queries, keys and values.
+pub struct AttentionArgs<'a> {
     /// Where in the model this is.
     pub site: Site,
     /// Which keys are visible.
@@ -60,24 +60,24 @@ pub struct Look<'a> {
     /// What else is added to the scores: `[heads, queries, keys]`, or that for each row of the batch.
     pub table: Option<&'a Tensor>,
     /// Keys that follow the tokens'.
-    pub beside: Option<Beside<'a>>,
+    pub extra: Option<ExtraArgs<'a>>,
 }
 
-impl Look<'_> {
+impl AttentionArgs<'_> {
     /// Where weights are shown, and of which keys.
     fn sites(&self) -> impl Iterator<Item = (Site, Part)> + use<> {
-        let beside = self.beside.and_then(|beside| beside.site);
-        [(self.site, Part::Tokens)].into_iter().chain(beside.map(|site| (site, Part::Beside)))
+        let extra = self.extra.and_then(|extra| extra.site);
+        [(self.site, Part::Tokens)].into_iter().chain(extra.map(|site| (site, Part::Beside)))
     }
 }
 
 /// Keys that follow those of the sequence itself and share its softmax: summaries, prompts, tokens again, or
 /// those of another sequence.
 #[derive(Clone, Copy)]
-pub struct Beside<'a> {
+pub struct ExtraArgs<'a> {
     /// Which.
-    pub keys: &'a SideKeys,
-    /// Where their weights are shown; maps of [`Look::site`] never have them.
+    pub keys: &'a ExtraKeys,
+    /// Where their weights are shown; maps of [`AttentionArgs::site`] never have them.
     pub site: Option<Site>,
 }
 
@@ -98,7 +98,7 @@ pub struct Attention {
     /// (Ainslie et al. 2023).
     pub key_heads: usize,
     /// Normalisation of each head's queries and of its keys (Henry et al. 2020).
-    pub norms: Option<[Norm; 2]>,
+    pub qk_norms: Option<[Norm; 2]>,
     /// Positions that queries and keys are turned by.
     pub rotary: Option<Rotary>,
     /// Scores are kept within this of 0: `cap * tanh(score / cap)`.
@@ -110,14 +110,14 @@ pub struct Attention {
 impl Attention {
     /// Keys and values of `[batch, positions, d_model]`, the first at position `past`.
     pub fn keys_values(&self, states: &Tensor, past: usize) -> Result<KeysValues> {
-        let KeysValues { keys, values } = self.foreign_keys_values(states)?;
-        Ok(KeysValues { keys: self.turn(keys, self.key_heads, past)?, values })
+        let KeysValues { keys, values } = self.cross_keys_values(states)?;
+        Ok(KeysValues { keys: self.apply_rope(keys, self.key_heads, past)?, values })
     }
 
     /// Keys and values of another sequence, `[batch, positions, d_model]`: its positions mean nothing here.
-    pub fn foreign_keys_values(&self, states: &Tensor) -> Result<KeysValues> {
+    pub fn cross_keys_values(&self, states: &Tensor) -> Result<KeysValues> {
         let [keys, values] = Linear::forward_each([&self.key, &self.value], states)?;
-        Ok(KeysValues { keys: self.level(keys, self.key_heads, 1)?, values })
+        Ok(KeysValues { keys: self.qk_norm(keys, self.key_heads, 1)?, values })
     }
 
     /// Queries `[batch, positions, heads * head_dim]`, keys and values of `[batch, positions, d_model]`, the first at
@@ -125,28 +125,30 @@ impl Attention {
     pub fn project(&self, states: &Tensor, past: usize) -> Result<(Tensor, KeysValues)> {
         let maps = [&self.query, &self.key, &self.value];
         let [queries, keys, values] = Linear::forward_each(maps, states)?;
-        let queries = self.turn(self.level(queries, self.heads, 0)?, self.heads, past)?;
-        let keys = self.turn(self.level(keys, self.key_heads, 1)?, self.key_heads, past)?;
+        let queries = self.apply_rope(self.qk_norm(queries, self.heads, 0)?, self.heads, past)?;
+        let keys = self.apply_rope(self.qk_norm(keys, self.key_heads, 1)?, self.key_heads, past)?;
         Ok((queries, KeysValues { keys, values }))
     }
 
     /// Normalises each head of `[batch, positions, heads * head_dim]`.
-    fn level(&self, x: Tensor, heads: usize, which: usize) -> Result<Tensor> {
-        let Some(norm) = self.norms.as_ref().and_then(|norms| norms.get(which)) else { return Ok(x) };
+    fn qk_norm(&self, x: Tensor, heads: usize, which: usize) -> Result<Tensor> {
+        let Some(norm) = self.qk_norms.as_ref().and_then(|qk_norms| qk_norms.get(which)) else {
+            return Ok(x);
+        };
         let (batch, positions, width) = x.dims3()?;
         let split = x.reshape((batch, positions, heads, width / heads.max(1)))?;
         Ok(norm.forward(&split)?.reshape(x.shape())?)
     }
 
     /// Turns `[batch, positions, heads * head_dim]` by the positions from `past` on.
-    fn turn(&self, x: Tensor, heads: usize, past: usize) -> Result<Tensor> {
+    fn apply_rope(&self, x: Tensor, heads: usize, past: usize) -> Result<Tensor> {
         let Some(rotary) = &self.rotary else { return Ok(x) };
-        let turned = rotary.turn(&split(&x, heads)?, past)?;
+        let turned = rotary.apply(&split(&x, heads)?, past)?;
         Ok(turned.transpose(1, 2)?.reshape(x.shape())?)
     }
 
     /// `[batch, keys, key_heads * head_dim]` to `[batch, heads, keys, head_dim]`.
-    fn share(&self, x: &Tensor) -> Result<Tensor> {
+    fn repeat_kv(&self, x: &Tensor) -> Result<Tensor> {
         let x = split(x, self.key_heads)?;
         let each = self.heads / self.key_heads.max(1);
         if each <= 1 {
@@ -159,7 +161,7 @@ impl Attention {
 
     /// Values `[1, keys, key_heads * head_dim]` as each head reads them, `[heads, keys, head_dim]`.
     pub(super) fn values_by_head(&self, values: &Tensor) -> Result<Tensor> {
-        Ok(self.share(values)?.squeeze(0)?.contiguous()?)
+        Ok(self.repeat_kv(values)?.squeeze(0)?.contiguous()?)
     }
 
     /// Each head's part of the output projection, `[heads, head_dim, d_model]`.
@@ -170,15 +172,15 @@ impl Attention {
         Ok(split.permute((1, 2, 0))?.contiguous()?)
     }
 
-    /// Lets `[batch, queries, d_model]` look at `kv`; gives `[batch, queries, d_model]`.
+    /// Attends from `states` `[batch, queries, d_model]` to `kv`. Returns `[batch, queries, d_model]`.
     pub fn forward(
         &self,
         states: &Tensor,
         kv: &KeysValues,
-        look: &Look,
+        args: &AttentionArgs,
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
-        self.read(&self.queries(states, look.past)?, kv, look, hook)
+        self.read(&self.queries(states, args.past)?, kv, args, hook)
     }
 
     /// [`Attention::forward`] for queries that are made already, `[batch, queries, heads * head_dim]`.
@@ -186,47 +188,59 @@ impl Attention {
         &self,
         queries: &Tensor,
         kv: &KeysValues,
-        look: &Look,
+        args: &AttentionArgs,
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
-        self.output.forward(&self.attend(queries, kv, look, hook)?)
+        self.output.forward(&self.attend(queries, kv, args, hook)?)
     }
 
     /// Shows the hook what `states` make of another sequence, `[batch, positions, d_model]`, and no more: nothing is
     /// read of it.
-    pub fn show(&self, states: &Tensor, other: &Tensor, look: &Look, hook: &mut dyn Hook) -> Result<()> {
-        let keys = self.level(self.key.forward(other)?, self.key_heads, 1)?;
+    pub fn show(
+        &self,
+        states: &Tensor,
+        other: &Tensor,
+        args: &AttentionArgs,
+        hook: &mut dyn Hook,
+    ) -> Result<()> {
+        let keys = self.qk_norm(self.key.forward(other)?, self.key_heads, 1)?;
         // They have the shape of values, whose product is the least part of the work.
         let kv = KeysValues { values: keys.clone(), keys };
-        self.attend(&self.queries(states, look.past)?, &kv, look, hook)?;
+        self.attend(&self.queries(states, args.past)?, &kv, args, hook)?;
         Ok(())
     }
 
     fn queries(&self, states: &Tensor, past: usize) -> Result<Tensor> {
-        let queries = self.level(self.query.forward(states)?, self.heads, 0)?;
-        self.turn(queries, self.heads, past)
+        let queries = self.qk_norm(self.query.forward(states)?, self.heads, 0)?;
+        self.apply_rope(queries, self.heads, past)
     }
 
     /// `softmax(scale Q Kᵀ + bias + mask) V` for queries `[batch, queries, heads * head_dim]`; gives what
     /// they are.
-    fn attend(&self, queries: &Tensor, kv: &KeysValues, look: &Look, hook: &mut dyn Hook) -> Result<Tensor> {
+    fn attend(
+        &self,
+        queries: &Tensor,
+        kv: &KeysValues,
+        args: &AttentionArgs,
+        hook: &mut dyn Hook,
+    ) -> Result<Tensor> {
         let (batch, count, width) = queries.dims3()?;
-        let watched = look.sites().any(|(site, _)| hook.wants(site));
+        let watched = args.sites().any(|(site, _)| hook.wants(site));
         if watched && batch > 1 {
-            return self.attend_row_by_row(queries, kv, look, hook);
+            return self.attend_row_by_row(queries, kv, args, hook);
         }
         // Rows that share their keys (beams over one source) are queries of one batch row.
         if kv.keys.dim(0)? == 1 && batch > 1 {
             let shared = queries.reshape((1, batch * count, width))?;
-            return Ok(self.attend(&shared, kv, look, hook)?.reshape((batch, count, width))?);
+            return Ok(self.attend(&shared, kv, args, hook)?.reshape((batch, count, width))?);
         }
-        let rewritten = watched && look.sites().any(|(site, _)| hook.rewrites(site));
-        let cut = if rewritten { self.cut(kv, look, hook)? } else { Some(Cut::default()) };
-        if let (None, Some(Cut { factors, links })) = (look.table, cut) {
-            let context = self.attend_in_blocks(queries, kv, look, &links, watched.then_some(hook))?;
+        let rewritten = watched && args.sites().any(|(site, _)| hook.intervenes(site));
+        let ablation = if rewritten { self.ablation(kv, args, hook)? } else { Some(SiteAblation::default()) };
+        if let (None, Some(SiteAblation { factors, links })) = (args.table, ablation) {
+            let context = self.attend_in_blocks(queries, kv, args, &links, watched.then_some(hook))?;
             return if factors.contains(&0.0) { scale_heads(&context, &factors) } else { Ok(context) };
         }
-        self.attend_in_steps(queries, kv, look, watched.then_some(hook))
+        self.attend_in_steps(queries, kv, args, watched.then_some(hook))
     }
 
     /// Hooks see one sequence at a time.
@@ -234,7 +248,7 @@ impl Attention {
         &self,
         queries: &Tensor,
         kv: &KeysValues,
-        look: &Look,
+        args: &AttentionArgs,
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
         let shared = kv.keys.dim(0)? == 1;
@@ -243,27 +257,34 @@ impl Attention {
                 let own = if shared { 0 } else { row };
                 let kv =
                     KeysValues { keys: kv.keys.narrow(0, own, 1)?, values: kv.values.narrow(0, own, 1)? };
-                let table = look.table.map(|table| of_row(table, row)).transpose()?;
-                let look = Look { table: table.as_ref(), ..*look };
-                self.attend(&queries.narrow(0, row, 1)?, &kv, &look, hook)
+                let table = args.table.map(|table| of_row(table, row)).transpose()?;
+                let args = AttentionArgs { table: table.as_ref(), ..*args };
+                self.attend(&queries.narrow(0, row, 1)?, &kv, &args, hook)
             })
             .collect::<Result<Vec<_>>>()?;
         Ok(Tensor::cat(&rows, 0)?)
     }
 
     /// What is left out, if that can be left out block by block: heads of all parts of the softmax, and pairs. The
-    /// queries of these are counted from the first one here, keys beside the tokens from the tokens' on.
-    fn cut(&self, kv: &KeysValues, look: &Look, hook: &dyn Hook) -> Result<Option<Cut>> {
-        let mut all = Cut::default();
-        for (at, (site, part)) in look.sites().enumerate() {
-            let Some(Cut { factors, links }) = hook.cut(site, self.heads) else { return Ok(None) };
+    /// queries of these are counted from the first one here, extra keys from the tokens' on.
+    fn ablation(
+        &self,
+        kv: &KeysValues,
+        args: &AttentionArgs,
+        hook: &dyn Hook,
+    ) -> Result<Option<SiteAblation>> {
+        let mut all = SiteAblation::default();
+        for (at, (site, part)) in args.sites().enumerate() {
+            let Some(SiteAblation { factors, links }) = hook.ablation(site, self.heads) else {
+                return Ok(None);
+            };
             if at > 0 && factors != all.factors {
                 return Ok(None);
             }
             all.factors = factors;
-            let before = if part == Part::Beside { self.columns(kv, look)?[0] } else { 0 };
+            let before = if part == Part::Beside { self.columns(kv, args)?[0] } else { 0 };
             let here = |link: Hidden| {
-                Some(Hidden { query: link.query.checked_sub(look.past)?, key: link.key + before, ..link })
+                Some(Hidden { query: link.query.checked_sub(args.past)?, key: link.key + before, ..link })
             };
             all.links.extend(links.into_iter().filter_map(here));
         }
@@ -271,21 +292,21 @@ impl Attention {
     }
 
     /// Keys of each part.
-    fn columns(&self, kv: &KeysValues, look: &Look) -> Result<[usize; 2]> {
-        let beside = look.beside.map_or(0, |beside| beside.keys.count);
-        Ok([kv.keys.dim(1)?.saturating_sub(beside), beside])
+    fn columns(&self, kv: &KeysValues, args: &AttentionArgs) -> Result<[usize; 2]> {
+        let extra = args.extra.map_or(0, |extra| extra.keys.count);
+        Ok([kv.keys.dim(1)?.saturating_sub(extra), extra])
     }
 
-    /// What happens between `[queries, keys, heads * head_dim]` that `look` so, with a position bias by diagonals and
+    /// What happens between `[queries, keys, heads * head_dim]` that `args` so, with a position bias by diagonals and
     /// with pairs `hidden` besides.
     fn kernel<'a>(
         &self,
-        look: &Look<'a>,
+        args: &AttentionArgs<'a>,
         [queries, keys, width]: [usize; 3],
         lines: Option<&'a [f32]>,
         hidden: &'a [Hidden],
     ) -> kernels::Attention<'a> {
-        let beside = look.beside.map(|beside| beside.keys).filter(|keys| keys.count > 0);
+        let extra = args.extra.map(|extra| extra.keys).filter(|keys| keys.count > 0);
         kernels::Attention {
             heads: self.heads,
             kv_heads: self.key_heads,
@@ -295,9 +316,9 @@ impl Attention {
             scale: self.scale as f32,
             cap: self.cap.map(|cap| cap as f32),
             bias: lines.map(|lines| Diagonals { lines }),
-            visible: look.visible,
-            past: look.past,
-            beside: beside.map(SideKeys::kernel),
+            visible: args.visible,
+            past: args.past,
+            beside: extra.map(ExtraKeys::kernel),
             hidden,
         }
     }
@@ -308,26 +329,27 @@ impl Attention {
         &self,
         queries: &Tensor,
         kv: &KeysValues,
-        look: &Look,
+        args: &AttentionArgs,
         hidden: &[Hidden],
         hook: Option<&mut dyn Hook>,
     ) -> Result<Tensor> {
         let (batch, count, width) = queries.dims3()?;
-        let keys = self.columns(kv, look)?[0];
-        let lines = look.bias.map(|bias| bias.diagonals(count, keys, look.past));
-        let kernel = self.kernel(look, [count, keys, width], lines.as_deref(), hidden);
+        let keys = self.columns(kv, args)?[0];
+        let lines = args.bias.map(|bias| bias.diagonals(count, keys, args.past));
+        let kernel = self.kernel(args, [count, keys, width], lines.as_deref(), hidden);
         let run = |wishes| match on_cpu(queries) {
             true => fused::run(&kernel, queries, kv, wishes),
             false => {
-                let by_head = [split(queries, self.heads)?, self.share(&kv.keys)?, self.share(&kv.values)?];
+                let by_head =
+                    [split(queries, self.heads)?, self.repeat_kv(&kv.keys)?, self.repeat_kv(&kv.values)?];
                 let context = blocks::run(&kernel, &by_head, wishes)?;
                 Ok(context.transpose(1, 2)?.reshape((batch, count, width))?)
             }
         };
         let Some(hook) = hook else { return run(Default::default()) };
-        let mut outs = Outs::new(&kernel, look, hook);
+        let mut outs = Outs::new(&kernel, args, hook);
         let context = run(outs.wishes())?;
-        outs.show(&kernel, look, [queries, &kv.keys], hook)?;
+        outs.show(&kernel, args, [queries, &kv.keys], hook)?;
         Ok(context)
     }
 }

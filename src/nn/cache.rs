@@ -11,14 +11,14 @@ const ROOM: usize = 32;
 /// Keys and values of the decoder positions so far, in room for more: what comes is written behind what is
 /// there, which stays where it is.
 #[derive(Debug)]
-pub struct Grown {
+pub struct KvBuffer {
     /// `[batch, capacity, width]` each.
     room: KeysValues,
     /// Positions in it.
     len: usize,
 }
 
-impl Grown {
+impl KvBuffer {
     /// Of the first positions.
     pub fn new(first: &KeysValues) -> Result<Self> {
         let len = first.keys.dim(1)?;
@@ -37,7 +37,7 @@ impl Grown {
         Ok(())
     }
 
-    /// All positions so far, where they lie: a later `Grown::reorder` changes what is seen.
+    /// All positions so far, where they lie: a later `KvBuffer::reorder` changes what is seen.
     pub fn all(&self) -> Result<KeysValues> {
         self.room.first(self.len)
     }
@@ -74,7 +74,7 @@ fn widened(from: &KeysValues, len: usize, capacity: usize) -> Result<KeysValues>
 #[derive(Debug, Default)]
 pub struct LayerCache {
     /// Of the decoder positions so far.
-    pub own: Option<Grown>,
+    pub own: Option<KvBuffer>,
     /// Of the source; computed once.
     pub cross: Option<KeysValues>,
     /// A recurrent layer's last state, `[batch, width]`.
@@ -86,9 +86,9 @@ impl LayerCache {
     pub fn remember(&mut self, new: &KeysValues) -> Result<KeysValues> {
         match &mut self.own {
             Some(own) => own.append(new)?,
-            none => *none = Some(Grown::new(new)?),
+            none => *none = Some(KvBuffer::new(new)?),
         }
-        self.own.as_ref().map_or_else(|| Ok(new.clone()), Grown::all)
+        self.own.as_ref().map_or_else(|| Ok(new.clone()), KvBuffer::all)
     }
 }
 

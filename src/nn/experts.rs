@@ -7,21 +7,21 @@ use crate::error::{Error, Result};
 
 /// Which experts a token visits, by the router's probabilities.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Routing {
+pub enum MoeRouting {
     /// The most probable one, weighted by its probability. An expert takes the first `capacity` tokens of a
     /// sequence; later ones get nothing (Fedus et al. 2021).
-    Best {
+    Top1 {
         /// Tokens that one expert takes of each sequence.
         capacity: usize,
     },
     /// NLLB's two most probable ones, as the reference runs them: expert 1 stands in for every token's first
     /// choice and expert 0 for its second, whatever the router chose. The router's probabilities do count.
-    Pair(Pair),
+    Top2(Top2Routing),
 }
 
-/// Details of [`Routing::Pair`].
+/// Details of [`MoeRouting::Top2`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pair {
+pub struct Top2Routing {
     /// Share of all tokens that one expert takes; not positive: `capacity` tokens.
     pub fraction: f64,
     /// Tokens that one expert takes where there is no share.
@@ -42,7 +42,7 @@ pub struct Experts {
     /// Each of them.
     pub experts: Vec<FeedForward>,
     /// Who goes where.
-    pub routing: Routing,
+    pub routing: MoeRouting,
 }
 
 /// One token's visit: which expert, which row, with what weight.
@@ -61,8 +61,8 @@ impl Experts {
         let exp = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?.exp()?;
         let probabilities = exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)?.to_vec2::<f32>()?;
         let visits = match self.routing {
-            Routing::Best { capacity } => best(&probabilities, positions, capacity),
-            Routing::Pair(pair) => two(&probabilities, &pair),
+            MoeRouting::Top1 { capacity } => top1(&probabilities, positions, capacity),
+            MoeRouting::Top2(routing) => top2(&probabilities, &routing),
         };
         let mut sum = rows.zeros_like()?;
         for (number, expert) in self.experts.iter().enumerate() {
@@ -91,7 +91,7 @@ fn argmax(values: impl Iterator<Item = f32>) -> usize {
     found.0
 }
 
-fn best(probabilities: &[Vec<f32>], positions: usize, capacity: usize) -> Vec<Visit> {
+fn top1(probabilities: &[Vec<f32>], positions: usize, capacity: usize) -> Vec<Visit> {
     let mut visits = Vec::new();
     for (sequence, tokens) in probabilities.chunks(positions.max(1)).enumerate() {
         let mut taken = vec![0; tokens.first().map_or(0, Vec::len)];
@@ -107,13 +107,16 @@ fn best(probabilities: &[Vec<f32>], positions: usize, capacity: usize) -> Vec<Vi
     visits
 }
 
-fn two(probabilities: &[Vec<f32>], pair: &Pair) -> Vec<Visit> {
+fn top2(probabilities: &[Vec<f32>], routing: &Top2Routing) -> Vec<Visit> {
     let tokens = probabilities.len();
-    let capacity =
-        if pair.fraction > 0.0 { (pair.fraction * tokens as f64).ceil() as usize } else { pair.capacity };
+    let capacity = if routing.fraction > 0.0 {
+        (routing.fraction * tokens as f64).ceil() as usize
+    } else {
+        routing.capacity
+    };
     let choices: Vec<[(usize, f32); 2]> = probabilities.iter().map(|token| top_two(token)).collect();
     let mut order: Vec<usize> = (0..tokens).collect();
-    if pair.prioritised {
+    if routing.prioritised {
         order.sort_by(|&a, &b| choices[b][0].1.total_cmp(&choices[a][0].1));
     }
     let count = probabilities.first().map_or(0, Vec::len);
@@ -133,10 +136,10 @@ fn two(probabilities: &[Vec<f32>], pair: &Pair) -> Vec<Visit> {
     }
     let mut visits = Vec::new();
     for (row, (choice, kept)) in choices.iter().zip(&kept).enumerate() {
-        let counted = |rank: usize| pair.normalise_first || kept[rank];
+        let counted = |rank: usize| routing.normalise_first || kept[rank];
         let sum: f32 = (0..2).filter(|&rank| counted(rank)).map(|rank| choice[rank].1).sum();
         for rank in (0..2).filter(|&rank| kept[rank]) {
-            let weight = choice[rank].1 / sum.max(f32::EPSILON) * pair.scale as f32;
+            let weight = choice[rank].1 / sum.max(f32::EPSILON) * routing.scale as f32;
             visits.push(Visit { expert: 1 - rank, row: row as u32, weight });
         }
     }
@@ -151,7 +154,7 @@ fn top_two(token: &[f32]) -> [(usize, f32); 2] {
     [first, second].map(|i| (i, token.get(i).copied().unwrap_or(0.0)))
 }
 
-impl Pair {
+impl Top2Routing {
     /// # Errors
     /// [`Error::Config`] for policies that draw lots.
     pub fn check_policy(policy: &str) -> Result<()> {
@@ -173,19 +176,20 @@ mod tests {
     #[test]
     fn a_full_expert_takes_no_more_of_a_sequence() {
         let tokens: Vec<Vec<f32>> = [0.9, 0.2, 0.8, 0.7].iter().map(|&p| vec![p, 1.0 - p]).collect();
-        assert_eq!(told(&best(&tokens, 4, 2)), [(0, 0, 0.9), (1, 1, 0.8), (0, 2, 0.8)]);
+        assert_eq!(told(&top1(&tokens, 4, 2)), [(0, 0, 0.9), (1, 1, 0.8), (0, 2, 0.8)]);
         let one_each = [(0, 0, 0.9), (1, 1, 0.8), (0, 2, 0.8)];
-        assert_eq!(told(&best(&tokens, 2, 1)), one_each, "each sequence has its own places");
+        assert_eq!(told(&top1(&tokens, 2, 1)), one_each, "each sequence has its own places");
     }
 
     #[test]
     fn second_choices_wait_for_first_ones() {
-        let pair = Pair { fraction: 0.0, capacity: 1, normalise_first: true, prioritised: false, scale: 0.5 };
+        let routing =
+            Top2Routing { fraction: 0.0, capacity: 1, normalise_first: true, prioritised: false, scale: 0.5 };
         let tokens = [vec![0.5, 0.25, 0.25], vec![0.25, 0.5, 0.25]];
         // Expert 1 is full with token 1's first choice when token 0 asks, and the other way round.
         let third = 1.0 / 3.0;
-        assert_eq!(told(&two(&tokens, &pair)), [(1, 0, third), (1, 1, third)]);
-        let roomy = Pair { capacity: 2, ..pair };
-        assert_eq!(told(&two(&tokens, &roomy)).len(), 4);
+        assert_eq!(told(&top2(&tokens, &routing)), [(1, 0, third), (1, 1, third)]);
+        let roomy = Top2Routing { capacity: 2, ..routing };
+        assert_eq!(told(&top2(&tokens, &roomy)).len(), 4);
     }
 }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use attn_tui_kernels::attention::Hidden;
 use candle_core::{Device, Tensor};
 
-use super::{Flow, Profiles, Recipe};
+use super::{AttentionTrace, CompactMaps, Profiles};
 use crate::error::Result;
 use crate::site::Site;
 
 /// What is left out of attention at a site.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Cut {
+pub struct SiteAblation {
     /// What each head's context is multiplied with: 0 or 1.
     pub factors: Vec<f32>,
     /// Pairs whose score is minus infinity, by positions in the texts.
@@ -26,19 +26,19 @@ pub trait Hook {
 
     /// Whether scores or context may be changed at this site, where it [`Hook::wants`] anything. If not, they
     /// are not shown.
-    fn rewrites(&self, _site: Site) -> bool {
+    fn intervenes(&self, _site: Site) -> bool {
         true
     }
 
     /// What is left out of a site of so many heads, if that is all that is changed there: then neither
     /// [`Hook::scores`] nor [`Hook::context`] is called where attention knows a faster way.
-    fn cut(&self, _site: Site, _heads: usize) -> Option<Cut> {
+    fn ablation(&self, _site: Site, _heads: usize) -> Option<SiteAblation> {
         None
     }
 
     /// Whether nothing that comes of the maps at this site is of interest: the layer may end there, and what the
     /// stack gives then means nothing.
-    fn ends(&self, _site: Site) -> bool {
+    fn stops_after(&self, _site: Site) -> bool {
         false
     }
 
@@ -60,19 +60,19 @@ pub trait Hook {
     }
 
     /// Who is to see the rows of the weights `[heads, queries, keys]` as they are made. Asked only where nothing is
-    /// rewritten, or what is stands in [`Hook::cut`].
+    /// rewritten, or what is stands in [`Hook::ablation`].
     fn watch(&mut self, _site: Site, _shape: [usize; 3]) -> Option<Arc<Profiles>> {
         None
     }
 
-    /// Whether [`Hook::recipe`] is called instead of [`Hook::maps`], for maps `[heads, queries, keys]` and a
+    /// Whether [`Hook::compact`] is called instead of [`Hook::maps`], for maps `[heads, queries, keys]` and a
     /// recipe of so many bytes. Asked where [`Hook::watch`] is.
-    fn prefers_recipe(&self, _site: Site, _shape: [usize; 3], _bytes: usize) -> bool {
+    fn prefers_compact(&self, _site: Site, _shape: [usize; 3], _bytes: usize) -> bool {
         false
     }
 
     /// What the maps of the site follow from.
-    fn recipe(&mut self, _site: Site, _recipe: Recipe) -> Result<()> {
+    fn compact(&mut self, _site: Site, _maps: CompactMaps) -> Result<()> {
         Ok(())
     }
 
@@ -82,41 +82,41 @@ pub trait Hook {
         Ok(context)
     }
 
-    /// Whether [`Hook::flow`] is of interest at this site.
-    fn follows(&self, _site: Site) -> bool {
+    /// Whether [`Hook::trace`] is of interest at this site.
+    fn wants_trace(&self, _site: Site) -> bool {
         false
     }
 
     /// The whole block, once it is through, with its residual connection and norm.
-    fn flow(&mut self, _site: Site, _flow: &Flow) -> Result<()> {
+    fn trace(&mut self, _site: Site, _flow: &AttentionTrace) -> Result<()> {
         Ok(())
     }
 }
 
 /// Lets a hook change a second run through a site whose weights are not to be shown.
-pub struct Unseen<'a> {
+pub struct InterventionsOnly<'a> {
     /// The hook.
     pub hook: &'a mut dyn Hook,
     /// Whether queries and keys stand at the same positions as in the run that is shown.
-    pub aligned: bool,
+    pub same_positions: bool,
 }
 
-impl Hook for Unseen<'_> {
+impl Hook for InterventionsOnly<'_> {
     fn wants(&self, site: Site) -> bool {
-        self.hook.wants(site) && self.hook.rewrites(site)
+        self.hook.wants(site) && self.hook.intervenes(site)
     }
 
-    fn cut(&self, site: Site, heads: usize) -> Option<Cut> {
-        let cut = self.hook.cut(site, heads)?;
-        Some(if self.aligned { cut } else { Cut { links: Vec::new(), ..cut } })
+    fn ablation(&self, site: Site, heads: usize) -> Option<SiteAblation> {
+        let ablation = self.hook.ablation(site, heads)?;
+        Some(if self.same_positions { ablation } else { SiteAblation { links: Vec::new(), ..ablation } })
     }
 
-    fn prefers_recipe(&self, _: Site, _: [usize; 3], _: usize) -> bool {
+    fn prefers_compact(&self, _: Site, _: [usize; 3], _: usize) -> bool {
         true
     }
 
     fn scores(&mut self, site: Site, past: usize, scores: Tensor) -> Result<Tensor> {
-        if self.aligned { self.hook.scores(site, past, scores) } else { Ok(scores) }
+        if self.same_positions { self.hook.scores(site, past, scores) } else { Ok(scores) }
     }
 
     fn maps(&mut self, _: Site, _: [usize; 3], _: Arc<[f32]>) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{Activation, Screen, Weight};
+use super::{Activation, ArgmaxFilter, Weight};
 use crate::error::{Error, Result};
 
 /// Values of a weight that no second cache holds.
@@ -32,16 +32,16 @@ impl Linear {
         Self { weight: self.weight.quantised(), bias: self.bias.clone() }
     }
 
-    /// The same map with the weight of `screen`, which must be of this map.
-    pub fn with_quick(&self, screen: &Screen) -> Self {
-        Self { weight: Weight::Quantised(screen.quick().clone()), bias: self.bias.clone() }
+    /// The same map with the weight of `argmax_filter`, which must be of this map.
+    pub fn with_int8(&self, argmax_filter: &ArgmaxFilter) -> Self {
+        Self { weight: Weight::Quantised(argmax_filter.int8_weight().clone()), bias: self.bias.clone() }
     }
 
     /// What finds the largest of its outputs sooner; `None` where the weight is so small that all of it is
     /// read in no time, or where the kernels do not multiply with it.
-    pub fn screen(&self) -> Option<Screen> {
+    pub fn argmax_filter(&self) -> Option<ArgmaxFilter> {
         let packed = self.weight.packed().filter(|packed| packed.outputs() * packed.inputs() >= LARGE)?;
-        Some(Screen::new(packed.clone(), self.bias.clone()))
+        Some(ArgmaxFilter::new(packed.clone(), self.bias.clone()))
     }
 
     /// `[..., in]` to `[..., out]`.

@@ -12,16 +12,16 @@ pub struct Rotary {
 
 impl Rotary {
     /// For heads of `width` dimensions; dimension `i` is paired with `i + width / 2`. Positions count as if
-    /// they were `stretch` times closer together (Chen et al. 2023).
-    pub fn new(width: usize, theta: f64, stretch: f64) -> Self {
+    /// they were `scaling_factor` times closer together (Chen et al. 2023).
+    pub fn new(width: usize, theta: f64, scaling_factor: f64) -> Self {
         let pairs = width / 2;
         let frequency =
-            |pair: usize| 1.0 / (theta as f32).powf(2.0 * pair as f32 / width as f32) / stretch as f32;
+            |pair: usize| 1.0 / (theta as f32).powf(2.0 * pair as f32 / width as f32) / scaling_factor as f32;
         Self { frequencies: (0..pairs).map(frequency).collect() }
     }
 
     /// `[batch, heads, positions, head_dim]`, the first at position `past`, turned.
-    pub fn turn(&self, x: &Tensor, past: usize) -> Result<Tensor> {
+    pub fn apply(&self, x: &Tensor, past: usize) -> Result<Tensor> {
         let (_, _, count, width) = x.dims4()?;
         let half = width / 2;
         let [cos, sin] = self.tables(past, count, x.device())?;
@@ -48,7 +48,7 @@ mod tests {
     fn pairs_turn_by_their_position() {
         let x = Tensor::new(&[1f32, 2.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0], &Device::Cpu).unwrap();
         let x = x.reshape((1, 1, 2, 4)).unwrap();
-        let turned = Rotary::new(4, 100.0, 1.0).turn(&x, 3).unwrap().flatten_all().unwrap();
+        let turned = Rotary::new(4, 100.0, 1.0).apply(&x, 3).unwrap().flatten_all().unwrap();
         let angles = [3f32, 0.3, 4.0, 0.4];
         let expected = [
             angles[0].cos(),

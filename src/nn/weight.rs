@@ -19,7 +19,7 @@ pub enum Weight {
     /// Float32 on the CPU.
     Packed(Arc<Packed>),
     /// Float32 in a file, packed where that pays.
-    Stored(Arc<Stored>),
+    File(Arc<FileWeight>),
     /// The same in 8 bits.
     Quantised(Arc<Quantised>),
     /// Anything else.
@@ -29,7 +29,7 @@ pub enum Weight {
 /// A weight `[out, in]` in a mapped file. The first product with several rows reads it there: most commands run one
 /// pass, and a packed copy would take longer to write than it saves. From the second one on it is packed.
 #[derive(Debug)]
-pub struct Stored {
+pub struct FileWeight {
     floats: Floats,
     outputs: usize,
     inputs: usize,
@@ -37,7 +37,7 @@ pub struct Stored {
     packed: OnceLock<Arc<Packed>>,
 }
 
-impl Stored {
+impl FileWeight {
     /// The weight in `floats`, row-major.
     ///
     /// # Panics
@@ -120,7 +120,7 @@ impl Weight {
     pub fn dims(&self) -> Result<(usize, usize)> {
         match self {
             Self::Packed(packed) => Ok((packed.outputs(), packed.inputs())),
-            Self::Stored(stored) => Ok((stored.outputs, stored.inputs)),
+            Self::File(stored) => Ok((stored.outputs, stored.inputs)),
             Self::Quantised(weight) => Ok((weight.outputs(), weight.inputs())),
             Self::Tensor(tensor) => Ok(tensor.dims2()?),
         }
@@ -129,7 +129,7 @@ impl Weight {
     /// Where it lies.
     pub fn device(&self) -> Device {
         match self {
-            Self::Packed(_) | Self::Stored(_) | Self::Quantised(_) => Device::Cpu,
+            Self::Packed(_) | Self::File(_) | Self::Quantised(_) => Device::Cpu,
             Self::Tensor(tensor) => tensor.device().clone(),
         }
     }
@@ -142,7 +142,7 @@ impl Weight {
         activation: Option<Activation>,
     ) -> Result<Tensor> {
         match self {
-            Self::Packed(_) | Self::Stored(_) => {
+            Self::Packed(_) | Self::File(_) => {
                 let products = Self::in_one_go(x, &[(self, bias, activation)])?;
                 products.into_iter().next().ok_or_else(|| Error::Engine("a product is missing".into()))
             }
@@ -171,7 +171,7 @@ impl Weight {
 
     /// [`Weight::multiply`] for several weights: the same, and faster than one after the other.
     pub fn multiply_each(x: &Tensor, factors: &[Factor]) -> Result<Vec<Tensor>> {
-        match factors.iter().all(|(weight, ..)| matches!(weight, Self::Packed(_) | Self::Stored(_))) {
+        match factors.iter().all(|(weight, ..)| matches!(weight, Self::Packed(_) | Self::File(_))) {
             true => Self::in_one_go(x, factors),
             false => factors.iter().map(|(weight, bias, f)| weight.multiply(x, *bias, *f)).collect(),
         }
@@ -186,7 +186,7 @@ impl Weight {
             let (bias, function) = (bias.as_deref(), activation.map(Activation::function));
             match weight {
                 Self::Packed(weight) => Some(With::packed(weight, bias, function)),
-                Self::Stored(stored) => Some(stored.with(x.elem_count(), bias, function)),
+                Self::File(stored) => Some(stored.with(x.elem_count(), bias, function)),
                 Self::Quantised(_) | Self::Tensor(_) => None,
             }
         });
@@ -203,7 +203,7 @@ impl Weight {
     pub fn rows(&self, rows: &[u32]) -> Result<Tensor> {
         let data: Vec<f32> = match self {
             Self::Packed(packed) => gathered(packed, rows),
-            Self::Stored(stored) => stored.rows(rows),
+            Self::File(stored) => stored.rows(rows),
             Self::Quantised(weight) => rows.iter().flat_map(|&row| weight.row(row as usize)).collect(),
             Self::Tensor(table) => {
                 return Ok(table.index_select(&Tensor::new(rows, table.device())?, 0)?);
@@ -225,7 +225,7 @@ impl Weight {
     pub(super) fn packed(&self) -> Option<&Arc<Packed>> {
         match self {
             Self::Packed(packed) => Some(packed),
-            Self::Stored(stored) => Some(stored.packed()),
+            Self::File(stored) => Some(stored.packed()),
             Self::Quantised(_) | Self::Tensor(_) => None,
         }
     }

@@ -17,7 +17,7 @@ use super::survey::Survey;
 use super::theme::Theme;
 use super::tour::Guide;
 use super::trial::Trial;
-use crate::capture::{Capture, Score, Weights};
+use crate::capture::{Capture, MapWeights, Score};
 use crate::engine::{ModelInfo, OpenOptions, RunOptions};
 use crate::matrix::Matrix;
 use crate::progress::Progress;
@@ -136,7 +136,7 @@ pub struct App {
     /// What the flow is made of.
     pub flow: FlowOf,
     /// What maps show.
-    pub weights: Weights,
+    pub weights: MapWeights,
     /// What Map shows of the scores before the softmax; `None`: weights.
     pub score: Option<Score>,
     /// The flow of the selected layer alone, instead of that through all layers.
@@ -207,7 +207,7 @@ impl App {
             distance: 4,
             over: Over::default(),
             flow: FlowOf::default(),
-            weights: Weights::default(),
+            weights: MapWeights::default(),
             score: None,
             one_layer: false,
             receives: false,
@@ -279,8 +279,8 @@ impl App {
 
     /// Whether maps are value-weighted: asked for, and known.
     pub fn is_weighed(&self) -> bool {
-        let known = || self.capture.as_ref().is_some_and(|capture| !capture.flows.is_empty());
-        self.weights == Weights::Values && known()
+        let known = || self.capture.as_ref().is_some_and(|capture| !capture.values.is_empty());
+        self.weights == MapWeights::Values && known()
     }
 
     /// What the view shows of the scores: Map alone shows them.

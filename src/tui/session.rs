@@ -9,7 +9,7 @@ use super::app::{App, FlowOf, Over, View};
 use super::filter::Filter;
 use super::links::Keep;
 use super::reading::{Reading, Special};
-use crate::capture::Weights;
+use crate::capture::MapWeights;
 use crate::engine::{Device, OpenOptions, RunOptions};
 use crate::error::{Error, Result};
 use crate::paint::{Pool, Scale};
@@ -132,7 +132,7 @@ impl Saved {
             over: named(&OVERS, app.over),
             receives: app.receives,
             flow: named(&FLOWS, app.flow),
-            values: app.weights == Weights::Values,
+            values: app.weights == MapWeights::Values,
             one_layer: app.one_layer,
             one_kind: app.one_kind,
             sort: app.sort,
@@ -199,7 +199,7 @@ impl Saved {
         app.over = value_of(&OVERS, &self.over).unwrap_or_default();
         app.receives = self.receives;
         app.flow = value_of(&FLOWS, &self.flow).unwrap_or_default();
-        app.weights = if self.values { Weights::Values } else { Weights::Attention };
+        app.weights = if self.values { MapWeights::Values } else { MapWeights::Attention };
         app.one_layer = self.one_layer;
         app.one_kind = self.one_kind;
         app.sort = self.sort.min(super::views::heads::ORDER.len() - 1);

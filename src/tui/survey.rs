@@ -134,7 +134,7 @@ fn flow(capture: &Capture) -> std::result::Result<Flows, String> {
         let (own, cross) = (capture.contributions(Kind::Decoder)?, capture.contributions(Kind::Cross)?);
         alti_plus(&encoder, &own, &cross)
     };
-    let kept = !capture.flows.is_empty();
+    let kept = !capture.values.is_empty();
     let flows = || {
         let alti = kept.then(with_values).transpose()?;
         Ok(Flows { mean: all(Merge::Mean)?, max: all(Merge::Max)?, alti })

@@ -1,28 +1,28 @@
 //! A part of the attention that is switched off, to see what the output loses.
 
 use super::app::App;
-use crate::engine::Without;
-use crate::site::{Kind, Knockout};
+use crate::engine::AblatedRun;
+use crate::site::{Ablation, Kind};
 
 /// What is switched off, and what came of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trial {
     /// The parts.
-    pub off: Vec<Knockout>,
+    pub ablations: Vec<Ablation>,
     /// The output without them; `None` while the model runs.
-    pub outcome: Option<Without>,
+    pub outcome: Option<AblatedRun>,
 }
 
 impl Trial {
     /// What is off, in words.
     pub fn name(&self) -> String {
-        let first = match self.off.first() {
-            Some(Knockout::Head(head)) => head.to_string(),
-            Some(Knockout::Site(site)) => site.to_string(),
-            Some(Knockout::Link { head, query, key }) => format!("{head}'s link {query} ← {key}"),
+        let first = match self.ablations.first() {
+            Some(Ablation::Head(head)) => head.to_string(),
+            Some(Ablation::Site(site)) => site.to_string(),
+            Some(Ablation::Link { head, query, key }) => format!("{head}'s link {query} ← {key}"),
             None => return "nothing".into(),
         };
-        match self.off.len() {
+        match self.ablations.len() {
             1 => first,
             more => format!("{first} and {} more", more - 1),
         }
@@ -30,21 +30,21 @@ impl Trial {
 }
 
 /// The selected head, or all marked ones where it is one of them.
-pub fn heads(app: &App) -> Vec<Knockout> {
+pub fn heads(app: &App) -> Vec<Ablation> {
     let head = app.place.head;
     if app.marks.contains(&head) {
-        return app.marks.iter().map(|&head| Knockout::Head(head)).collect();
+        return app.marks.iter().map(|&head| Ablation::Head(head)).collect();
     }
-    vec![Knockout::Head(head)]
+    vec![Ablation::Head(head)]
 }
 
 /// The link under the cursor; nothing where it is masked in any case.
-pub fn link(app: &App) -> Vec<Knockout> {
+pub fn link(app: &App) -> Vec<Ablation> {
     let (head, query, key) = (app.place.head, app.place.query(), app.place.key());
     if head.kind() == Kind::Decoder && key > query {
         return Vec::new();
     }
-    vec![Knockout::Link { head, query, key }]
+    vec![Ablation::Link { head, query, key }]
 }
 
 /// What one target token loses.

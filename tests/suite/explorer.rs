@@ -189,8 +189,8 @@ fn the_mouse_picks_what_it_hits() {
 }
 
 /// What the made sentence would be without a part: the first token loses, another becomes likeliest.
-pub fn without(driver: &Driver) -> attn_tui::engine::Without {
-    let Some(Effect::Ask(Request::Without(run))) = driver.asked.last() else {
+pub fn without(driver: &Driver) -> attn_tui::engine::AblatedRun {
+    let Some(Effect::Ask(Request::Ablate(run))) = driver.asked.last() else {
         panic!("{:?}", driver.asked.last())
     };
     let capture = made::sentence();
@@ -199,18 +199,18 @@ pub fn without(driver: &Driver) -> attn_tui::engine::Without {
     forced[0].candidates.swap(0, 1);
     let mut generated = capture.target.clone();
     generated.tokens.remove(1);
-    attn_tui::engine::Without { off: run.off.clone(), forced, generated: Some(generated) }
+    attn_tui::engine::AblatedRun { ablations: run.ablations.clone(), forced, generated: Some(generated) }
 }
 
 #[test]
 fn a_head_is_switched_off_and_on_again() {
-    use attn_tui::site::{Head, Kind, Knockout};
+    use attn_tui::site::{Ablation, Head, Kind};
     let mut driver = Driver::over(made::sentence(), (80, 24));
     driver.press(":cross 2.4<enter>X");
     assert!(driver.app.job.is_some() && driver.app.trial.is_some());
     let outcome = without(&driver);
-    assert_eq!(outcome.off, [Knockout::Head(Head::new(Kind::Cross, 2, 4))]);
-    driver.act(Action::Engine(Event::Without(outcome)));
+    assert_eq!(outcome.ablations, [Ablation::Head(Head::new(Kind::Cross, 2, 4))]);
+    driver.act(Action::Engine(Event::Ablated(outcome)));
     assert!(driver.app.job.is_none());
     let changes = attn_tui::tui::trial::changes(&driver.app);
     assert_eq!(changes.len(), 10);
@@ -235,8 +235,8 @@ fn a_head_is_switched_off_and_on_again() {
     );
     driver.act(Action::Engine(Event::Cancelled));
     driver.press(":enc 0.1<enter>D");
-    assert_eq!(without(&driver).off.len(), 1);
-    assert!(matches!(without(&driver).off[0], Knockout::Link { .. }));
+    assert_eq!(without(&driver).ablations.len(), 1);
+    assert!(matches!(without(&driver).ablations[0], Ablation::Link { .. }));
     driver.act(Action::Engine(Event::Failed(Error::Text("no".into()))));
     assert!(driver.app.trial.is_none());
 }
@@ -247,7 +247,7 @@ fn what_is_off_is_on_again_over_another_capture() {
     driver.press("X");
     let late = without(&driver);
     driver.act(Action::Engine(Event::Captured(made::awkward())));
-    driver.act(Action::Engine(Event::Without(late)));
+    driver.act(Action::Engine(Event::Ablated(late)));
     assert!(driver.app.trial.is_none());
     driver.app.info = None;
     driver.press("X");
@@ -322,11 +322,11 @@ fn with_values() -> Arc<attn_tui::capture::Capture> {
         let (queries, keys) = capture.shape(kind);
         let columns = keys + usize::from(kind == Kind::Cross);
         for layer in 0..capture.layers(kind) {
-            let flow = attn_tui::capture::SiteFlow {
+            let flow = attn_tui::capture::SiteValues {
                 norms: Matrix::from_fn(6, keys, |_, key| 1.0 + key as f32),
                 contributions: Matrix::from_fn(queries, columns, |_, _| 1.0 / columns as f32),
             };
-            capture.flows.insert(Site::new(kind, layer), flow);
+            capture.values.insert(Site::new(kind, layer), flow);
         }
     }
     Arc::new(capture)

@@ -56,7 +56,7 @@ fn maps_of_a_given_target_are_the_same_to_the_last_bit() {
     let plain = session.run(&run, &Unwatched).unwrap();
     let fast = session.run(&RunOptions { fast_generate: true, ..run }, &Unwatched).unwrap();
     assert_same(&plain, &fast, "given target");
-    assert!(!fast.quick_target);
+    assert!(!fast.int8_target);
 }
 
 #[test]
@@ -75,11 +75,11 @@ fn texts_are_nearly_always_the_same_and_then_so_are_their_maps() {
             };
             let plain = session.run(&run, &Unwatched).unwrap();
             let fast = session.run(&RunOptions { fast_generate: true, ..run }, &Unwatched).unwrap();
-            assert!(fast.quick_target && !plain.quick_target);
+            assert!(fast.int8_target && !plain.int8_target);
             for (at, capture) in [&plain, &fast].into_iter().enumerate() {
                 let path = folder.path().join(format!("{beams}-{number}-{at}.safetensors"));
                 std::fs::write(&path, made::file_of(capture, Precision::F32)).unwrap();
-                assert_eq!(read(&path).unwrap().quick_target, capture.quick_target);
+                assert_eq!(read(&path).unwrap().int8_target, capture.int8_target);
             }
             if plain.target.ids() == fast.target.ids() {
                 assert_same(&plain, &fast, source);
@@ -98,7 +98,7 @@ fn the_explorer_says_so() {
         (true, " attn-tui  made · 8-bit text · marian 3+3 × 6 heads"),
         (false, " attn-tui  made · marian 3+3 × 6 heads"),
     ] {
-        let capture = Capture { quick_target: quick, ..(*made::sentence()).clone() };
+        let capture = Capture { int8_target: quick, ..(*made::sentence()).clone() };
         let mut driver = Driver::over(Arc::new(capture), (120, 30));
         let screen = screen_text(&driver.draw());
         assert!(screen.starts_with(&format!("|{title} ")), "{screen}");

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use attn_tui::capture::{Capture, Flows, Layout, MapStore, Precision, Prediction, SiteMaps, Weights, write};
+use attn_tui::capture::{
+    Capture, Layout, MapStore, MapWeights, Precision, Prediction, SiteMaps, ValuesBySite, write,
+};
 use attn_tui::site::{Kind, Site};
 use attn_tui::token::{Sequence, Token};
 
@@ -103,9 +105,9 @@ pub fn capture(source: &[&str], target: &[&str], layers: usize, heads: usize) ->
         predictions,
         logits: None,
         maps,
-        flows: Flows::new(),
-        weights: Weights::Attention,
-        quick_target: false,
+        values: ValuesBySite::new(),
+        weights: MapWeights::Attention,
+        int8_target: false,
     }
 }
 

@@ -9,7 +9,7 @@ use attn_tui::analysis::links::{LinkFilter, links, strong_links};
 use attn_tui::analysis::metrics::{HeadMetrics, head_metrics, metrics};
 use attn_tui::capture::{Capture, MapStore, PICTURE, STRONG, SiteMaps, read_within};
 use attn_tui::engine::{OpenOptions, Opened, RunOptions, open};
-use attn_tui::nn::{Frame, Recipe, Visible};
+use attn_tui::nn::{CompactMaps, Frame, Visible};
 use attn_tui::paint::{Pool, Region, pool};
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Kind, Site};
@@ -34,10 +34,10 @@ fn a_tiny_budget_gives_the_maps_of_a_large_one() {
         let source = "the cat sleeps in the garden behind the old house";
         let large = run(model, source, Some(1 << 30));
         let bytes = large.maps.held();
-        assert!(bytes > 0 && large.maps.sites().all(|(_, maps)| maps.recipe().is_none()));
+        assert!(bytes > 0 && large.maps.sites().all(|(_, maps)| maps.compact().is_none()));
         for budget in [0, 5000, bytes / 2] {
             let small = run(model, source, Some(budget));
-            assert!(small.maps.sites().any(|(_, maps)| maps.recipe().is_some()), "{model} in {budget}");
+            assert!(small.maps.sites().any(|(_, maps)| maps.compact().is_some()), "{model} in {budget}");
             for _ in 0..2 {
                 for head in large.all_heads() {
                     let (found, expected) = (small.map(head).unwrap(), large.map(head).unwrap());
@@ -138,7 +138,7 @@ const LONG: usize = 2100;
 /// A cross head of [`LONG`] x [`LONG`] tokens that follows from queries and keys.
 fn long(budget: usize) -> Arc<Capture> {
     let noise = |step: f32| (0..LONG * 8).map(|at| (at as f32 * step).sin() * 2.0).collect::<Vec<f32>>();
-    let recipe = Recipe {
+    let compact = CompactMaps {
         heads: 1,
         key_heads: 1,
         queries: LONG,
@@ -148,7 +148,7 @@ fn long(budget: usize) -> Arc<Capture> {
         cap: None,
         visible: Visible::All,
         bias: None,
-        beside: None,
+        extra: None,
         part: Default::default(),
         hidden: Vec::new(),
         query: noise(0.37),
@@ -156,9 +156,9 @@ fn long(budget: usize) -> Arc<Capture> {
     };
     let tokens: Vec<Token> =
         (0..LONG).map(|at| Token { id: at as u32, piece: format!("▁t{at}"), special: false }).collect();
-    let profile = recipe.profile(0, Frame::new(Kind::Cross, [LONG, LONG], &tokens));
+    let profile = compact.profile(0, Frame::new(Kind::Cross, [LONG, LONG], &tokens));
     let mut maps = MapStore::within(Some(budget));
-    maps.insert(Site::new(Kind::Cross, 0), SiteMaps::of(recipe).with_profiles(vec![profile]));
+    maps.insert(Site::new(Kind::Cross, 0), SiteMaps::of(compact).with_profiles(vec![profile]));
     Arc::new(Capture {
         model: "long".into(),
         model_type: "long".into(),
@@ -168,9 +168,9 @@ fn long(budget: usize) -> Arc<Capture> {
         predictions: Vec::new(),
         logits: None,
         maps,
-        flows: Default::default(),
+        values: Default::default(),
         weights: Default::default(),
-        quick_target: false,
+        int8_target: false,
     })
 }
 
@@ -279,9 +279,9 @@ fn export_turns_one_layout_into_the_other() {
     assert_eq!(export(compact, "again", &["--layout", "compact"]).0, Some(0));
     let open = |name: &str| read_within(&path(name), None).unwrap();
     let plain = open("plain");
-    for (name, recipes) in [("compact", true), ("back", false), ("again", true)] {
+    for (name, compact) in [("compact", true), ("back", false), ("again", true)] {
         let capture = open(name);
-        assert!(capture.maps.sites().all(|(_, maps)| maps.recipe().is_some() == recipes), "{name}");
+        assert!(capture.maps.sites().all(|(_, maps)| maps.compact().is_some() == compact), "{name}");
         for head in plain.all_heads() {
             let (found, expected) = (capture.map(head).unwrap(), plain.map(head).unwrap());
             for (a, b) in found.as_slice().iter().zip(expected.as_slice()) {

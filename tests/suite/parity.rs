@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use attn_tui::capture::{MapStore, Recorder, Silencer, SiteMaps};
+use attn_tui::capture::{Ablator, MapStore, Recorder, SiteMaps};
 use attn_tui::files::{ModelFile, ModelFiles};
 use attn_tui::generate::{Settings, generate};
 use attn_tui::model::{Config, Model, read};
-use attn_tui::nn::{Hook, NoHook, Recipe};
+use attn_tui::nn::{CompactMaps, Hook, NoHook};
 use attn_tui::progress::Unwatched;
-use attn_tui::site::{Head, Kind, Knockout, Site};
+use attn_tui::site::{Ablation, Head, Kind, Site};
 use attn_tui_kernels::simd::Level;
 use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
@@ -241,17 +241,17 @@ impl Hook for Recipes {
         true
     }
 
-    fn rewrites(&self, _: Site) -> bool {
+    fn intervenes(&self, _: Site) -> bool {
         false
     }
 
-    fn prefers_recipe(&self, _: Site, _: [usize; 3], _: usize) -> bool {
+    fn prefers_compact(&self, _: Site, _: [usize; 3], _: usize) -> bool {
         true
     }
 
-    fn recipe(&mut self, site: Site, recipe: Recipe) -> Result<()> {
-        assert_eq!(recipe.check(), Ok(()), "{site}");
-        self.0.insert(site, SiteMaps::of(recipe));
+    fn compact(&mut self, site: Site, maps: CompactMaps) -> Result<()> {
+        assert_eq!(maps.check(), Ok(()), "{site}");
+        self.0.insert(site, SiteMaps::of(maps));
         Ok(())
     }
 
@@ -282,7 +282,7 @@ fn maps_computed_again_are_those_of_the_pass() {
             let other = again.site(site).unwrap();
             // The decoder's position bias follows from its states there, and there is no softmax of products here.
             let kept = name.contains("prophetnet") && site.kind == Kind::Decoder || name == "recurrent";
-            assert_eq!(other.recipe().is_none(), kept, "{name} {site}");
+            assert_eq!(other.compact().is_none(), kept, "{name} {site}");
             for (a, b) in maps.data().iter().zip(other.data().iter()) {
                 assert!((a - b).abs() < 1e-5, "{name} {site}: {a}, {b}");
             }
@@ -291,7 +291,7 @@ fn maps_computed_again_are_those_of_the_pass() {
 }
 
 /// Switches off step by step, over whole tensors.
-struct Stepwise(Silencer);
+struct Stepwise(Ablator);
 
 impl Hook for Stepwise {
     fn wants(&self, site: Site) -> bool {
@@ -318,13 +318,13 @@ fn heads_and_links_are_switched_off_on_the_fast_path_as_step_by_step() {
         let model = load(name).unwrap();
         let source: Vec<u32> = (0..70).map(|i| 5 + i % 20).collect();
         let off = vec![
-            Knockout::Head(Head::new(Kind::Encoder, 0, 1)),
-            Knockout::Head(Head::new(Kind::Decoder, 1, 0)),
-            Knockout::Site(Site::new(Kind::Cross, 0)),
-            Knockout::Link { head: Head::new(Kind::Encoder, 0, 0), query: 50, key: 48 },
-            Knockout::Link { head: Head::new(Kind::Decoder, 0, 1), query: 0, key: 0 },
-            Knockout::Link { head: Head::new(Kind::Decoder, 0, 1), query: 7, key: 3 },
-            Knockout::Link { head: Head::new(Kind::Cross, 1, 0), query: 19, key: 69 },
+            Ablation::Head(Head::new(Kind::Encoder, 0, 1)),
+            Ablation::Head(Head::new(Kind::Decoder, 1, 0)),
+            Ablation::Site(Site::new(Kind::Cross, 0)),
+            Ablation::Link { head: Head::new(Kind::Encoder, 0, 0), query: 50, key: 48 },
+            Ablation::Link { head: Head::new(Kind::Decoder, 0, 1), query: 0, key: 0 },
+            Ablation::Link { head: Head::new(Kind::Decoder, 0, 1), query: 7, key: 3 },
+            Ablation::Link { head: Head::new(Kind::Cross, 1, 0), query: 19, key: 69 },
         ];
         let logits = |hook: &mut dyn Hook| {
             let encoded = model.encode(&source, hook, &mut on).unwrap();
@@ -332,10 +332,9 @@ fn heads_and_links_are_switched_off_on_the_fast_path_as_step_by_step() {
             model.logits(&states).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
         };
         let whole = logits(&mut NoHook);
-        let stepwise = logits(&mut Stepwise(Silencer::new(off.clone())));
-        let mut recorder = Recorder::new(Silencer::new(off.clone()));
-        for (what, fast) in [("alone", logits(&mut Silencer::new(off))), ("recorded", logits(&mut recorder))]
-        {
+        let stepwise = logits(&mut Stepwise(Ablator::new(off.clone())));
+        let mut recorder = Recorder::new(Ablator::new(off.clone()));
+        for (what, fast) in [("alone", logits(&mut Ablator::new(off))), ("recorded", logits(&mut recorder))] {
             let far = |other: &[f32]| fast.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(far(&stepwise) < 1e-4, "{name} {what}: off by {}", far(&stepwise));
             assert!(far(&whole) > 1e-2, "{name} {what}: nothing is off");
@@ -366,9 +365,9 @@ fn links_are_switched_off_token_by_token_as_all_at_once() {
         let model = load(name).unwrap();
         let (source, target): (Vec<u32>, Vec<u32>) =
             ((0..12).map(|i| 5 + i).collect(), (0..8).map(|i| 6 + i).collect());
-        let link = |kind, query, key| Knockout::Link { head: Head::new(kind, 0, 0), query, key };
+        let link = |kind, query, key| Ablation::Link { head: Head::new(kind, 0, 0), query, key };
         let off = vec![link(Kind::Cross, 5, 3), link(Kind::Cross, 0, 1), link(Kind::Decoder, 4, 2)];
-        let mut hook = Silencer::new(off);
+        let mut hook = Ablator::new(off);
         let encoded = model.encode(&source, &mut hook, &mut on).unwrap();
         let logits = |states| read(&model.logits(&states).unwrap(), <[f32]>::to_vec).unwrap();
         let whole = logits(model.decode(&target, 1, &encoded, None, &mut hook, &mut on).unwrap());

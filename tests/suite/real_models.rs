@@ -135,25 +135,25 @@ fn a_capture_file_gives_back_what_was_written() {
 
 #[test]
 fn a_silenced_head_changes_what_follows_and_a_silenced_link_is_zero() {
-    use attn_tui::site::{Head, Kind, Knockout};
+    use attn_tui::site::{Ablation, Head, Kind};
     let session = session("demo");
     let reference = &references("demo")[0];
-    let run = |off: Vec<Knockout>| {
+    let run = |ablations: Vec<Ablation>| {
         let target = Some(reference.target.text.clone());
         let source = reference.source.text.clone();
-        session.run(&RunOptions { source, target, off, ..RunOptions::default() }, &Unwatched).unwrap()
+        session.run(&RunOptions { source, target, ablations, ..RunOptions::default() }, &Unwatched).unwrap()
     };
     let plain = run(vec![]);
     let head = Head::new(Kind::Encoder, 1, 4);
-    let without = run(vec![Knockout::Head(head)]);
-    // Where something is switched off, attention runs step by step: equal up to rounding.
+    let without = run(vec![Ablation::Head(head)]);
+    // Where something is ablated, attention runs step by step: equal up to rounding.
     let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
     let (before, after) = (plain.map(head).unwrap(), without.map(head).unwrap());
     assert!(near(before.as_slice(), after.as_slice()), "its own map stays");
     let later = Head::new(Kind::Encoder, 2, 0);
     assert_ne!(plain.map(later).unwrap(), without.map(later).unwrap());
     let cross = Head::new(Kind::Cross, 2, 1);
-    let cut = run(vec![Knockout::Link { head: cross, query: 3, key: 3 }]).map(cross).unwrap();
+    let cut = run(vec![Ablation::Link { head: cross, query: 3, key: 3 }]).map(cross).unwrap();
     assert_eq!(cut.get(3, 3), Some(0.0));
     assert!((cut.row(3).iter().sum::<f32>() - 1.0).abs() < 1e-5);
     assert!(near(cut.row(2), plain.map(cross).unwrap().row(2)));
@@ -161,20 +161,21 @@ fn a_silenced_head_changes_what_follows_and_a_silenced_link_is_zero() {
 
 #[test]
 fn generation_goes_on_with_parts_switched_off() {
-    use attn_tui::site::{Kind, Knockout, Site};
+    use attn_tui::site::{Ablation, Kind, Site};
     let session = session("demo");
-    let off: Vec<Knockout> = (0..3).map(|layer| Knockout::Site(Site::new(Kind::Cross, layer))).collect();
+    let ablations: Vec<Ablation> =
+        (0..3).map(|layer| Ablation::Site(Site::new(Kind::Cross, layer))).collect();
     let source = references("demo")[0].source.text.clone();
-    let translate = |off: Vec<Knockout>, beams| {
+    let translate = |ablations: Vec<Ablation>, beams| {
         let run = RunOptions {
             source: source.clone(),
             beams: Some(beams),
-            off,
+            ablations,
             max_new_tokens: Some(20),
             ..RunOptions::default()
         };
         session.run(&run, &Unwatched).unwrap().target.text
     };
-    assert_ne!(translate(off.clone(), 1), translate(vec![], 1));
-    assert_ne!(translate(off, 4), translate(vec![], 4));
+    assert_ne!(translate(ablations.clone(), 1), translate(vec![], 1));
+    assert_ne!(translate(ablations, 4), translate(vec![], 4));
 }

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use attn_tui::capture::{Capture, Recorder, Score, Silencer, Weights};
+use attn_tui::capture::{Ablator, Capture, MapWeights, Recorder, Score};
 use attn_tui::engine::{Event, Request};
 use attn_tui::files::{ModelFile, ModelFiles};
 use attn_tui::model::Model;
 use attn_tui::progress::Unwatched;
-use attn_tui::site::{Kind, Knockout, Site};
+use attn_tui::site::{Ablation, Kind, Site};
 use attn_tui::token::{Sequence, Token};
 use attn_tui::tui::action::{Action, Effect};
 use candle_core::Device;
@@ -19,7 +19,7 @@ use crate::screens::{Driver, screen_text};
 const SOURCE: [u32; 7] = [5, 9, 12, 7, 20, 6, 1];
 const FED: [u32; 5] = [0, 8, 11, 6, 14];
 
-fn run(name: &str, scores: bool, off: Vec<Knockout>) -> Capture {
+fn run(name: &str, scores: bool, ablations: Vec<Ablation>) -> Capture {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models").join(name).join("model");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| {
         let entry = entry.unwrap();
@@ -27,10 +27,10 @@ fn run(name: &str, scores: bool, off: Vec<Knockout>) -> Capture {
     });
     let files = ModelFiles { name: name.into(), commit: None, files: files.collect() };
     let model = Model::load(&files, &Device::Cpu, &Unwatched).unwrap();
-    let mut recorder = Recorder::new(Silencer::new(off)).with_scores(scores);
+    let mut recorder = Recorder::new(Ablator::new(ablations)).with_scores(scores);
     let encoded = model.encode(&SOURCE, &mut recorder, &mut |_| Ok(())).unwrap();
     model.decode(&FED, 1, &encoded, None, &mut recorder, &mut |_| Ok(())).unwrap();
-    let (maps, flows) = recorder.finish();
+    let (maps, values) = recorder.finish();
     let tokens = |ids: &[u32]| -> Vec<Token> {
         ids.iter().map(|&id| Token { id, piece: format!("▁t{id}"), special: false }).collect()
     };
@@ -43,9 +43,9 @@ fn run(name: &str, scores: bool, off: Vec<Knockout>) -> Capture {
         predictions: Vec::new(),
         logits: None,
         maps,
-        flows,
-        weights: Weights::Attention,
-        quick_target: false,
+        values,
+        weights: MapWeights::Attention,
+        int8_target: false,
     }
 }
 
@@ -123,11 +123,11 @@ fn where_there_are_no_scores_it_is_said_why() {
 #[test]
 fn scores_are_there_where_something_is_switched_off() {
     let head = Site::new(Kind::Encoder, 0).head(0);
-    let scores = |off: Vec<Knockout>| run("marian", true, off).scores(head).unwrap();
+    let scores = |ablations: Vec<Ablation>| run("marian", true, ablations).scores(head).unwrap();
     let whole = scores(Vec::new());
     // What a head reads is left out behind the softmax.
-    assert_eq!(scores(vec![Knockout::Site(head.site)]), whole);
-    let cut = scores(vec![Knockout::Link { head, query: 1, key: 0 }]);
+    assert_eq!(scores(vec![Ablation::Site(head.site)]), whole);
+    let cut = scores(vec![Ablation::Link { head, query: 1, key: 0 }]);
     for (row, key) in (0..whole.rows()).flat_map(|row| (0..whole.cols()).map(move |key| (row, key))) {
         let expected = if (row, key) == (1, 0) { f32::NEG_INFINITY } else { whole.row(row)[key] };
         assert_eq!(cut.row(row)[key], expected, "{row} {key}");

@@ -305,7 +305,7 @@ fn without_a_head() {
         let mut driver = Driver::over(made::sentence(), size);
         driver.press("X");
         let outcome = crate::explorer::without(&driver);
-        driver.act(Action::Engine(Event::Without(outcome)));
+        driver.act(Action::Engine(Event::Ablated(outcome)));
         insta::assert_snapshot!(format!("off-{}x{}", size.0, size.1), depths(&mut driver));
     }
 }

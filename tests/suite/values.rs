@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use attn_tui::analysis::alti::{alti, alti_plus};
-use attn_tui::capture::{Capture, Recorder, Silencer, SiteFlow, Weights};
+use attn_tui::capture::{Ablator, Capture, MapWeights, Recorder, SiteValues};
 use attn_tui::files::{ModelFile, ModelFiles};
 use attn_tui::matrix::Matrix;
 use attn_tui::model::Model;
 use attn_tui::progress::Unwatched;
-use attn_tui::site::{Head, Kind, Knockout, Site};
+use attn_tui::site::{Ablation, Head, Kind, Site};
 use attn_tui::token::{Sequence, Token};
 use candle_core::Device;
 use safetensors::SafeTensors;
@@ -45,17 +45,17 @@ fn tokens(ids: &[u32]) -> Vec<Token> {
     ids.iter().map(|&id| Token { id, piece: id.to_string(), special: false }).collect()
 }
 
-fn run(name: &str, reference: &Reference, off: Vec<Knockout>) -> Capture {
+fn run(name: &str, reference: &Reference, ablations: Vec<Ablation>) -> Capture {
     let files = std::fs::read_dir(fixtures().join("models").join(name).join("model")).unwrap().map(|entry| {
         let entry = entry.unwrap();
         (entry.file_name().into_string().unwrap(), ModelFile::Path(entry.path()))
     });
     let files = ModelFiles { name: name.into(), commit: None, files: files.collect() };
     let model = Model::load(&files, &Device::Cpu, &Unwatched).unwrap();
-    let mut recorder = Recorder::new(Silencer::new(off)).with_values(true);
+    let mut recorder = Recorder::new(Ablator::new(ablations)).with_values(true);
     let encoded = model.encode(&reference.source, &mut recorder, &mut |_| Ok(())).unwrap();
     model.decode(&reference.fed, 1, &encoded, None, &mut recorder, &mut |_| Ok(())).unwrap();
-    let (maps, flows) = recorder.finish();
+    let (maps, values) = recorder.finish();
     Capture {
         model: name.into(),
         model_type: String::new(),
@@ -65,9 +65,9 @@ fn run(name: &str, reference: &Reference, off: Vec<Knockout>) -> Capture {
         predictions: Vec::new(),
         logits: None,
         maps,
-        flows,
-        weights: Weights::Attention,
-        quick_target: false,
+        values,
+        weights: MapWeights::Attention,
+        int8_target: false,
     }
 }
 
@@ -85,7 +85,7 @@ fn norms_and_contributions_agree_with_transformers() {
         let reference = reference(name);
         let capture = run(name, &reference, Vec::new());
         let value_weighted = capture.value_weighted().unwrap();
-        for (&site, SiteFlow { norms, contributions }) in &capture.flows {
+        for (&site, SiteValues { norms, contributions }) in &capture.values {
             let theirs = &reference.tensors[&format!("contributions.{site}")];
             assert_near(contributions.as_slice(), theirs, &format!("{name} contributions.{site}"));
             let (queries, keys) = capture.shape(site.kind);
@@ -104,7 +104,7 @@ fn norms_and_contributions_agree_with_transformers() {
             }
         }
         let sites = capture.maps.sites().count();
-        assert_eq!(capture.flows.len(), sites, "{name}");
+        assert_eq!(capture.values.len(), sites, "{name}");
     }
 }
 
@@ -132,14 +132,14 @@ fn rollouts_agree_with_transformers() {
 fn what_is_switched_off_contributes_nothing() {
     let reference = reference("bart");
     let site = Site::new(Kind::Cross, 1);
-    let capture = run("bart", &reference, vec![Knockout::Site(site)]);
-    let contributions = &capture.flow(site).unwrap().contributions;
+    let capture = run("bart", &reference, vec![Ablation::Site(site)]);
+    let contributions = &capture.site_values(site).unwrap().contributions;
     for row in 0..contributions.rows() {
         let (residual, keys) = contributions.row(row).split_last().unwrap();
         assert_eq!(*residual, 1.0);
         assert!(keys.iter().all(|&share| share == 0.0));
     }
-    let one = run("bart", &reference, vec![Knockout::Head(Head::new(Kind::Encoder, 0, 0))]);
+    let one = run("bart", &reference, vec![Ablation::Head(Head::new(Kind::Encoder, 0, 0))]);
     assert_ne!(one.contributions(Kind::Encoder).unwrap(), capture.contributions(Kind::Encoder).unwrap());
 }
 
@@ -147,7 +147,7 @@ fn what_is_switched_off_contributes_nothing() {
 fn nothing_is_kept_unasked() {
     let reference = reference("t5");
     let mut capture = run("t5", &reference, Vec::new());
-    capture.flows.clear();
+    capture.values.clear();
     let error = capture.value_weighted().unwrap_err();
     assert!(error.hint().unwrap().contains("--values"), "{error}");
     assert!(capture.contributions(Kind::Cross).is_err());

@@ -4,13 +4,13 @@ use super::m2m_100;
 use crate::error::Result;
 use crate::model::config::Config;
 use crate::model::spec::{AttentionNames, ExpertSpec, FfnNames, ModelSpec};
-use crate::nn::{Pair, Routing};
+use crate::nn::{MoeRouting, Top2Routing};
 
 /// Reads NLLB-MoE's config.json.
 pub fn spec(config: &Config) -> Result<ModelSpec> {
-    Pair::check_policy(config.text_or("second_expert_policy", "all")?)?;
+    Top2Routing::check_policy(config.text_or("second_expert_policy", "all")?)?;
     let mut spec = m2m_100::spec(config)?;
-    let pair = Pair {
+    let pair = Top2Routing {
         fraction: config.number_or("moe_eval_capacity_token_fraction", 1.0)?,
         capacity: config.count_or("expert_capacity", 64)?,
         normalise_first: config.flag_or("normalize_router_prob_before_dropping", false)?,
@@ -23,7 +23,7 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
         stack.experts = Some(ExpertSpec {
             layers: (1..=stack.layers).map(|i| every > 0 && i.is_multiple_of(every)).collect(),
             count: config.count_or("num_experts", 128)?,
-            routing: Routing::Pair(pair),
+            routing: MoeRouting::Top2(pair),
             router_bias: config.flag_or("router_bias", false)?,
             router: "ffn.router.classifier",
             up: "ffn.experts.expert_{}.fc1",

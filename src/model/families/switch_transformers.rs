@@ -4,7 +4,7 @@ use super::t5::{self, HeadScale, Kin};
 use crate::error::Result;
 use crate::model::config::Config;
 use crate::model::spec::{ExpertSpec, FfnNames, ModelSpec, StackSpec};
-use crate::nn::{Activation, Routing};
+use crate::nn::{Activation, MoeRouting};
 
 /// Reads a Switch Transformer's config.json.
 pub fn spec(config: &Config) -> Result<ModelSpec> {
@@ -42,7 +42,7 @@ fn experts(config: &Config, side: &str, stack: &StackSpec) -> Result<ExpertSpec>
     Ok(ExpertSpec {
         layers: (0..stack.layers).map(|i| every == 1 || (every > 1 && i % every == 1)).collect(),
         count: config.count_or("num_experts", 8)?,
-        routing: Routing::Best { capacity: config.count_or("expert_capacity", 64)? },
+        routing: MoeRouting::Top1 { capacity: config.count_or("expert_capacity", 64)? },
         router_bias: config.flag_or("router_bias", false)?,
         router,
         up,

@@ -7,9 +7,9 @@ use attn_tui_kernels::attention::{Attention, Watch, Wish};
 use attn_tui_kernels::pages::ask_for_large;
 use candle_core::Tensor;
 
-use super::Look;
+use super::AttentionArgs;
 use crate::error::Result;
-use crate::nn::{Hook, Part, Profiles, Recipe};
+use crate::nn::{CompactMaps, Hook, Part, Profiles};
 use crate::site::Site;
 
 /// What becomes of the weights of each part of the keys.
@@ -24,17 +24,17 @@ struct Out {
 }
 
 impl Outs {
-    /// What the hook wants of the sites that look so.
-    pub fn new(kernel: &Attention, look: &Look, hook: &mut dyn Hook) -> Self {
+    /// Collects the hook's requests for the sites of this call.
+    pub fn new(kernel: &Attention, args: &AttentionArgs, hook: &mut dyn Hook) -> Self {
         let Attention { heads, kv_heads, queries, width, .. } = *kernel;
         let columns = kernel.columns();
         let bias = kernel.bias.map_or(0, |bias| bias.lines.len());
-        let beside = look.beside.map_or(0, |beside| beside.keys.values());
+        let extra = args.extra.map_or(0, |extra| extra.keys.values());
         let vectors = queries * heads + columns.iter().sum::<usize>() * kv_heads;
         // Maps of later positions alone follow from nothing that is kept.
-        let bytes = (look.past == 0).then_some(4 * (vectors * width + bias + beside));
+        let bytes = (args.past == 0).then_some(4 * (vectors * width + bias + extra));
         let mut outs = [None, None];
-        for (site, part) in look.sites() {
+        for (site, part) in args.sites() {
             if hook.wants(site) {
                 let shape = [heads, queries, columns[part as usize]];
                 outs[part as usize] = Some(Out::new(site, shape, bytes, hook));
@@ -56,7 +56,7 @@ impl Outs {
     pub fn show(
         self,
         kernel: &Attention,
-        look: &Look,
+        args: &AttentionArgs,
         [queries, keys]: [&Tensor; 2],
         hook: &mut dyn Hook,
     ) -> Result<()> {
@@ -66,7 +66,7 @@ impl Outs {
             drop(watch);
             let shape = [kernel.heads, kernel.queries, kernel.columns()[part as usize]];
             match maps {
-                None => hook.recipe(site, recipe(kernel, look, part, [queries, keys])?)?,
+                None => hook.compact(site, compact_maps(kernel, args, part, [queries, keys])?)?,
                 // SAFETY: nobody else holds the maps yet, so they were in the wishes, and all of them is written.
                 Some(maps) => hook.maps(site, shape, unsafe { maps.assume_init() })?,
             }
@@ -78,7 +78,7 @@ impl Outs {
 impl Out {
     /// What the hook wants of maps of this shape, which follow from so many bytes, if from any.
     fn new(site: Site, shape: [usize; 3], bytes: Option<usize>, hook: &mut dyn Hook) -> Self {
-        let follow = bytes.is_some_and(|bytes| hook.prefers_recipe(site, shape, bytes));
+        let follow = bytes.is_some_and(|bytes| hook.prefers_compact(site, shape, bytes));
         let maps = (!follow).then(|| {
             let mut maps = Arc::<[f32]>::new_uninit_slice(shape.iter().product());
             if let Some(maps) = Arc::get_mut(&mut maps) {
@@ -96,11 +96,16 @@ impl Out {
 }
 
 /// What the maps of a part follow from.
-fn recipe(kernel: &Attention, look: &Look, part: Part, vectors: [&Tensor; 2]) -> Result<Recipe> {
+fn compact_maps(
+    kernel: &Attention,
+    args: &AttentionArgs,
+    part: Part,
+    vectors: [&Tensor; 2],
+) -> Result<CompactMaps> {
     let Attention { heads, kv_heads: key_heads, queries, keys, width, scale, cap, visible, .. } = *kernel;
     let [query, key] = vectors.map(|of| of.narrow(0, 0, 1)?.flatten_all()?.to_vec1());
-    let beside = look.beside.map(|beside| beside.keys).filter(|keys| keys.count > 0);
-    Ok(Recipe {
+    let extra = args.extra.map(|extra| extra.keys).filter(|keys| keys.count > 0);
+    Ok(CompactMaps {
         heads,
         key_heads,
         queries,
@@ -110,7 +115,7 @@ fn recipe(kernel: &Attention, look: &Look, part: Part, vectors: [&Tensor; 2]) ->
         cap,
         visible,
         bias: kernel.bias.map(|bias| bias.lines.to_vec()),
-        beside: beside.cloned(),
+        extra: extra.cloned(),
         part,
         hidden: kernel.hidden.to_vec(),
         query: query?,

@@ -3,7 +3,7 @@
 use candle_core::{D, Tensor};
 
 use super::added::Added;
-use super::{Attention, KeysValues, Look, split};
+use super::{Attention, AttentionArgs, KeysValues, split};
 use crate::error::{Error, Result};
 use crate::nn::Hook;
 
@@ -13,40 +13,40 @@ impl Attention {
         &self,
         queries: &Tensor,
         kv: &KeysValues,
-        look: &Look,
+        args: &AttentionArgs,
         mut hook: Option<&mut dyn Hook>,
     ) -> Result<Tensor> {
         let (batch, count, width) = queries.dims3()?;
-        let [keys, extra] = self.columns(kv, look)?;
-        let lines = look.bias.map(|bias| bias.diagonals(count, keys, look.past));
-        let kernel = self.kernel(look, [count, keys, width], lines.as_deref(), &[]);
+        let [keys, extra_keys] = self.columns(kv, args)?;
+        let lines = args.bias.map(|bias| bias.diagonals(count, keys, args.past));
+        let kernel = self.kernel(args, [count, keys, width], lines.as_deref(), &[]);
         let added = Added::new(&kernel, queries.device())?;
         let q = split(&(queries * self.scale)?, self.heads)?;
-        let mut all_scores = q.matmul(&self.share(&kv.keys)?.t()?)?;
+        let mut all_scores = q.matmul(&self.repeat_kv(&kv.keys)?.t()?)?;
         if let Some(cap) = self.cap {
             all_scores = ((all_scores / cap)?.tanh()? * cap)?;
         }
         let mut scores = added.to_tokens(all_scores.narrow(3, 0, keys)?, 0..count, 0..keys)?;
-        if let Some(table) = look.table {
+        if let Some(table) = args.table {
             scores = scores.broadcast_add(table)?;
         }
         if let Some(hook) = &mut hook {
-            scores = hook.scores(look.site, look.past, scores.squeeze(0)?)?.unsqueeze(0)?;
+            scores = hook.scores(args.site, args.past, scores.squeeze(0)?)?.unsqueeze(0)?;
         }
-        if let Some(beside) = look.beside {
-            let mut more = added.to_beside(all_scores.narrow(3, keys, extra)?, 0..count)?;
-            if let (Some(hook), Some(site)) = (&mut hook, beside.site) {
-                more = hook.scores(site, look.past, more.squeeze(0)?)?.unsqueeze(0)?;
+        if let Some(extra) = args.extra {
+            let mut more = added.to_beside(all_scores.narrow(3, keys, extra_keys)?, 0..count)?;
+            if let (Some(hook), Some(site)) = (&mut hook, extra.site) {
+                more = hook.scores(site, args.past, more.squeeze(0)?)?.unsqueeze(0)?;
             }
             scores = Tensor::cat(&[scores, more], 3)?;
         }
         let weights = softmax(&scores)?;
-        let values = self.share(&kv.values)?;
-        let context = match (hook, look.beside.and_then(|beside| beside.site)) {
+        let values = self.repeat_kv(&kv.values)?;
+        let context = match (hook, args.extra.and_then(|extra| extra.site)) {
             (None, _) => weights.matmul(&values)?,
             (Some(hook), None) => {
-                hook.weights(look.site, &weights.narrow(3, 0, keys)?.squeeze(0)?)?;
-                hook.context(look.site, weights.matmul(&values)?.squeeze(0)?)?.unsqueeze(0)?
+                hook.weights(args.site, &weights.narrow(3, 0, keys)?.squeeze(0)?)?;
+                hook.context(args.site, weights.matmul(&values)?.squeeze(0)?)?.unsqueeze(0)?
             }
             // Two sites in one softmax: each reads its own part.
             (Some(hook), Some(site)) => {
@@ -56,7 +56,7 @@ impl Attention {
                     let context = part.matmul(&values.narrow(2, from, count)?.contiguous()?)?;
                     Ok::<_, Error>(hook.context(site, context.squeeze(0)?)?.unsqueeze(0)?)
                 };
-                (read(look.site, 0, keys)? + read(site, keys, extra)?)?
+                (read(args.site, 0, keys)? + read(site, keys, extra_keys)?)?
             }
         };
         Ok(context.transpose(1, 2)?.reshape((batch, count, width))?)

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{show_error, survey};
-use crate::capture::{Capture, Score, Weights};
+use crate::capture::{Capture, MapWeights, Score};
 use crate::engine::{Event, Request, RunOptions};
-use crate::site::Knockout;
+use crate::site::Ablation;
 use crate::tui::action::Effect;
 use crate::tui::app::{App, Axes, Job};
 use crate::tui::overlays::Overlay;
@@ -53,8 +53,8 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             run(app)
         }
         Event::Captured(capture) => captured(app, capture),
-        Event::Without(outcome) => {
-            if let Some(trial) = app.trial.as_mut().filter(|trial| trial.off == outcome.off) {
+        Event::Ablated(outcome) => {
+            if let Some(trial) = app.trial.as_mut().filter(|trial| trial.ablations == outcome.ablations) {
                 trial.outcome = Some(outcome);
             }
             Vec::new()
@@ -112,24 +112,24 @@ fn drop_trial(app: &mut App) {
 }
 
 /// Switches parts off, or on again where just these are off.
-pub fn without(app: &mut App, off: Vec<Knockout>) -> Vec<Effect> {
+pub fn without(app: &mut App, ablations: Vec<Ablation>) -> Vec<Effect> {
     if app.info.is_none() {
         app.notice = Some("a capture file has no model to run without a part".into());
         return Vec::new();
     }
-    if off.is_empty() || app.capture.is_none() {
+    if ablations.is_empty() || app.capture.is_none() {
         app.notice = Some("this link lies ahead of its query: it is off in any case".into());
         return Vec::new();
     }
-    if let Some(trial) = app.trial.take().filter(|trial| trial.off == off) {
+    if let Some(trial) = app.trial.take().filter(|trial| trial.ablations == ablations) {
         let running = trial.outcome.is_none() && app.job.is_some();
         return if running { vec![Effect::Ask(Request::Cancel)] } else { Vec::new() };
     }
-    let trial = Trial { off: off.clone(), outcome: None };
+    let trial = Trial { ablations: ablations.clone(), outcome: None };
     app.job = Some(Job { what: format!("running without {}", trial.name()), progress: None });
     app.trial = Some(trial);
     app.pending += 1;
-    vec![Effect::Ask(Request::Without(RunOptions { off, ..app.run.clone() }))]
+    vec![Effect::Ask(Request::Ablate(RunOptions { ablations, ..app.run.clone() }))]
 }
 
 /// Opens the list of the model's languages.
@@ -153,8 +153,8 @@ pub fn take_language(app: &mut App, purpose: Purpose, at: usize) -> Vec<Effect> 
 
 /// Weights alone, where the capture has nothing to weigh them by and none is on its way.
 fn unweigh(app: &mut App, why: &str) {
-    if app.pending == 0 && app.weights == Weights::Values && !app.is_weighed() {
-        app.weights = Weights::Attention;
+    if app.pending == 0 && app.weights == MapWeights::Values && !app.is_weighed() {
+        app.weights = MapWeights::Attention;
         if !why.is_empty() {
             app.notice = Some(why.into());
         }
@@ -164,16 +164,16 @@ fn unweigh(app: &mut App, why: &str) {
 /// Value-weighted maps, or weights alone again. The model runs anew where the norms of the values are not known.
 pub fn weigh(app: &mut App) -> Vec<Effect> {
     let Some(capture) = &app.capture else { return Vec::new() };
-    if app.weights == Weights::Values {
-        app.weights = Weights::Attention;
-    } else if capture.weights == Weights::Values {
+    if app.weights == MapWeights::Values {
+        app.weights = MapWeights::Attention;
+    } else if capture.weights == MapWeights::Values {
         app.notice = Some("the maps of this capture are value-weighted already".into());
-    } else if !capture.flows.is_empty() {
-        app.weights = Weights::Values;
+    } else if !capture.values.is_empty() {
+        app.weights = MapWeights::Values;
     } else if app.info.is_none() {
         app.notice = Some("this capture keeps no norms of values, and has no model to find them".into());
     } else {
-        app.weights = Weights::Values;
+        app.weights = MapWeights::Values;
         app.run.values = true;
         return run(app);
     }
@@ -185,8 +185,8 @@ fn unscore(app: &mut App) {
     let Some(capture) = app.capture.as_ref().filter(|_| app.pending == 0 && app.score.is_some()) else {
         return;
     };
-    if !capture.maps.sites().any(|(site, _)| capture.recipe(site).is_ok()) {
-        app.notice = capture.recipe(app.place.head.site).err().map(|why| why.to_string());
+    if !capture.maps.sites().any(|(site, _)| capture.compact(site).is_ok()) {
+        app.notice = capture.compact(app.place.head.site).err().map(|why| why.to_string());
         app.score = None;
     }
 }
@@ -201,7 +201,7 @@ pub fn score(app: &mut App) -> Vec<Effect> {
         Some(Score::Content) => Some(Score::Bias),
         Some(_) => None,
     };
-    if app.score != Some(Score::Whole) || capture.recipe(app.place.head.site).is_ok() {
+    if app.score != Some(Score::Whole) || capture.compact(app.place.head.site).is_ok() {
         return Vec::new();
     }
     if app.info.is_none() || app.run.scores {

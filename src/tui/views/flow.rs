@@ -100,7 +100,7 @@ fn one_layer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
 fn one_layer_with_values(buf: &mut Buffer, area: Rect, app: &App, capture: &Capture, layout: &mut Layout) {
     let site =
         |kind: Kind| Site::new(kind, app.place.head.layer().min(capture.layers(kind).saturating_sub(1)));
-    let of = |kind: Kind| capture.flow(site(kind)).map(|flow| &flow.contributions);
+    let of = |kind: Kind| capture.site_values(site(kind)).map(|flow| &flow.contributions);
     let (Ok(cross), Ok(own)) = (of(Kind::Cross), of(Kind::Decoder)) else { return no_values(buf, area, app) };
     let row = app.axes.input.unit_of(app.place.target_query);
     let read = |map: &Matrix, keys: &Axis| read_row(map, &app.axes.input, keys, &app.reading, row);

@@ -116,7 +116,7 @@ fn title(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
 /// The model in a few words: `demo · marian 3+3 × 6 heads`, and whether the text is one that it may not have said.
 fn model(app: &App) -> String {
     let text = match &app.capture {
-        Some(capture) if capture.quick_target => " · 8-bit text",
+        Some(capture) if capture.int8_target => " · 8-bit text",
         _ => "",
     };
     match (&app.info, &app.capture) {

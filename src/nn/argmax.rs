@@ -14,21 +14,21 @@ use crate::error::Result;
 
 /// An affine map with a copy of its weight in 8 bits beside it.
 #[derive(Debug)]
-pub struct Screen {
+pub struct ArgmaxFilter {
     exact: Arc<Packed>,
     bias: Option<Tensor>,
-    quick: Arc<Quantised>,
+    int8_weight: Arc<Quantised>,
 }
 
-impl Screen {
+impl ArgmaxFilter {
     pub(super) fn new(exact: Arc<Packed>, bias: Option<Tensor>) -> Self {
-        let quick = Arc::new(Quantised::new(&exact));
-        Self { exact, bias, quick }
+        let int8_weight = Arc::new(Quantised::new(&exact));
+        Self { exact, bias, int8_weight }
     }
 
     /// The weight in 8 bits.
-    pub(super) fn quick(&self) -> &Arc<Quantised> {
-        &self.quick
+    pub(super) fn int8_weight(&self) -> &Arc<Quantised> {
+        &self.int8_weight
     }
 
     /// The outputs `[out]` for one row `x` `[..., in]`, with `change` applied to them: to the last bit what the
@@ -37,14 +37,14 @@ impl Screen {
     ///
     /// The bounds are strict: the quantised weight is off by a vector of known length, so the product is off by
     /// at most that times the length of `x`.
-    pub fn contenders(&self, x: &Tensor, change: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
+    pub fn argmax_candidates(&self, x: &Tensor, change: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
         let x = x.contiguous()?;
         let x = values(&x)?;
         let bias = self.bias.as_ref().map(values).transpose()?;
         let norm = x.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt() as f32;
-        let mut low = int8::multiply(&x, &self.quick, bias.as_deref(), None);
+        let mut low = int8::multiply(&x, &self.int8_weight, bias.as_deref(), None);
         let mut high = low.clone();
-        for ((low, high), margin) in low.iter_mut().zip(&mut high).zip(self.quick.margins()) {
+        for ((low, high), margin) in low.iter_mut().zip(&mut high).zip(self.int8_weight.margins()) {
             // The bias is added in single precision, too, and so are these.
             let margin = margin * norm * 1.001 + 4.0 * f32::EPSILON * low.abs();
             (*low, *high) = (*low - margin, *high + margin);
@@ -100,7 +100,7 @@ mod tests {
             }
             let row = Tensor::from_vec(x.clone(), (1, 1, inputs), &Device::Cpu).unwrap();
             let bias = (seed % 2 == 0).then_some(&bias[..]);
-            let screen = Screen::new(packed.clone(), bias.map(|_| with.clone()));
+            let argmax_filter = ArgmaxFilter::new(packed.clone(), bias.map(|_| with.clone()));
             let plain = multiply(&x, &packed, bias, None);
             let banned = argmax(&plain);
             type Change<'a> = &'a dyn Fn(&mut [f32]);
@@ -116,7 +116,7 @@ mod tests {
             for change in changes {
                 let mut expected = plain.clone();
                 change(&mut expected);
-                let found = screen.contenders(&row, change).unwrap();
+                let found = argmax_filter.argmax_candidates(&row, change).unwrap();
                 let best = argmax(&expected);
                 assert_eq!((argmax(&found), found[best]), (best, expected[best]), "seed {seed}");
                 computed += found.iter().filter(|score| score.is_finite()).count();
@@ -129,7 +129,7 @@ mod tests {
     fn what_is_not_a_number_stays_so() {
         let packed = Arc::new(Packed::new(&noise(64 * 100, 1), 100, 64));
         let x = Tensor::from_vec(vec![f32::NAN; 64], (1, 1, 64), &Device::Cpu).unwrap();
-        let scores = Screen::new(packed, None).contenders(&x, &|_| {}).unwrap();
+        let scores = ArgmaxFilter::new(packed, None).argmax_candidates(&x, &|_| {}).unwrap();
         assert!(scores.iter().all(|score| score.is_nan()));
     }
 }

@@ -12,17 +12,17 @@ const KEYS_AT_ONCE: usize = 32;
 
 /// How a block's result comes from what attention gave and from the residual stream that went past it.
 #[derive(Clone, Copy, Debug)]
-pub enum Joint<'a> {
+pub enum ResidualAdd<'a> {
     /// `residual + given`.
-    Sum,
+    Plain,
     /// `norm(residual + given)`.
-    Over(&'a Norm),
+    PostNorm(&'a Norm),
     /// `residual + norm(given)`.
-    Within(&'a Norm),
+    NormedOutput(&'a Norm),
 }
 
 /// One pass through an attention block with its residual connection and norm.
-pub struct Flow<'a> {
+pub struct AttentionTrace<'a> {
     /// The block.
     pub attention: &'a Attention,
     /// `[1, keys, key_heads * head_dim]`; more rows than the maps have keys are left out.
@@ -34,15 +34,15 @@ pub struct Flow<'a> {
     /// What came of both, `[1, queries, d_model]`.
     pub result: &'a Tensor,
     /// How.
-    pub joint: Joint<'a>,
+    pub residual_add: ResidualAdd<'a>,
     /// Whether keys are positions of the queries' own sequence. The residual stream then is a part of the
     /// query's own key; otherwise it counts as a key of its own, behind the others.
     pub own: bool,
 }
 
-/// What [`Flow::measure`] finds.
+/// What [`AttentionTrace::measure`] finds.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Measured {
+pub struct ValueContributions {
     /// `||v_j^h W_O^h||_2`, `[heads, keys]`: times a weight it is the norm of what a head takes from a key
     /// (Kobayashi et al. 2020, "Attention is Not Only a Weight", `||alpha f(x)||`).
     pub norms: Vec<f32>,
@@ -51,25 +51,27 @@ pub struct Measured {
     pub contributions: Vec<f32>,
 }
 
-impl Flow<'_> {
+impl AttentionTrace<'_> {
     /// Takes the block apart for maps `[heads, queries, keys]`. The parts `T_i(x_j)` and the block's biases add
     /// up to the result `y_i`; a norm is linear in the parts once the row's own deviation is put in for its
     /// denominator. A row in which no part comes nearer to the result than nothing at all gives all to the
     /// residual stream.
-    pub fn measure(&self, maps: &[f32], shape: [usize; 3]) -> Result<Measured> {
+    pub fn measure(&self, maps: &[f32], shape: [usize; 3]) -> Result<ValueContributions> {
         let [heads, queries, keys] = shape;
         let columns = keys + usize::from(!self.own);
         let result = host(self.result)?;
         let width = result.len() / queries.max(1);
         let mut residual = host(self.residual)?;
         let rates = self.rates(&residual)?;
-        if let Joint::Over(norm) = self.joint {
+        if let ResidualAdd::PostNorm(norm) = self.residual_add {
             norm.linear_part(&mut residual)?;
             scale_rows(&mut residual, &rates, width);
         }
         let output = self.attention.output_by_head()?;
-        let mut measured =
-            Measured { norms: vec![0.0; heads * keys], contributions: vec![0.0; queries * columns] };
+        let mut measured = ValueContributions {
+            norms: vec![0.0; heads * keys],
+            contributions: vec![0.0; queries * columns],
+        };
         for start in (0..keys).step_by(KEYS_AT_ONCE) {
             let count = KEYS_AT_ONCE.min(keys - start);
             let values = self.attention.values_by_head(&self.values.narrow(1, start, count)?)?;
@@ -77,7 +79,7 @@ impl Flow<'_> {
             for (at, part) in parts.chunks(width).enumerate() {
                 measured.norms[(at / count) * keys + start + at % count] = norm(part);
             }
-            if let Joint::Over(norm) | Joint::Within(norm) = self.joint {
+            if let ResidualAdd::PostNorm(norm) | ResidualAdd::NormedOutput(norm) = self.residual_add {
                 norm.linear_part(&mut parts)?;
             }
             let rows = measured.contributions.par_chunks_mut(columns).zip(result.par_chunks(width));
@@ -114,10 +116,10 @@ impl Flow<'_> {
     /// What the norm multiplies each row with; 1 without a norm.
     fn rates(&self, residual: &[f32]) -> Result<Vec<f32>> {
         let given = host(self.given)?;
-        match self.joint {
-            Joint::Sum => Ok(vec![1.0; self.given.dim(1)?]),
-            Joint::Within(norm) => norm.rates(&given),
-            Joint::Over(norm) => {
+        match self.residual_add {
+            ResidualAdd::Plain => Ok(vec![1.0; self.given.dim(1)?]),
+            ResidualAdd::NormedOutput(norm) => norm.rates(&given),
+            ResidualAdd::PostNorm(norm) => {
                 norm.rates(&given.iter().zip(residual).map(|(a, b)| a + b).collect::<Vec<_>>())
             }
         }

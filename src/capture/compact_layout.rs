@@ -15,29 +15,29 @@ use safetensors::tensor::SafeTensors;
 use serde_json::{Value, json};
 
 use super::file::{Parsed, decode};
-use crate::nn::{Part, Recipe, SideBias, SideKeys, Visible};
+use crate::nn::{CompactMaps, ExtraBias, ExtraKeys, Part, Visible};
 use crate::site::Site;
 
-/// Name, shape and values of a recipe's tensors.
-pub(super) fn tensors(recipe: &Recipe) -> Vec<(&'static str, Vec<usize>, &[f32])> {
-    let Recipe { heads, key_heads, queries, width, .. } = *recipe;
+/// Name, shape and values of compact maps' tensors.
+pub(super) fn tensors(compact: &CompactMaps) -> Vec<(&'static str, Vec<usize>, &[f32])> {
+    let CompactMaps { heads, key_heads, queries, width, .. } = *compact;
     let across = |values: &[f32], width: usize| vec![values.len() / width.max(1), width];
     let mut tensors = vec![
-        ("query", vec![queries, heads * width], recipe.query.as_slice()),
-        ("key", across(&recipe.key, key_heads * width), recipe.key.as_slice()),
+        ("query", vec![queries, heads * width], compact.query.as_slice()),
+        ("key", across(&compact.key, key_heads * width), compact.key.as_slice()),
     ];
-    if let Some(bias) = &recipe.bias {
+    if let Some(bias) = &compact.bias {
         tensors.push(("bias", vec![heads, bias.len() / heads.max(1)], bias));
     }
-    if let Some(SideKeys { bias: SideBias::Blocks { lines, .. }, .. }) = &recipe.beside {
+    if let Some(ExtraKeys { bias: ExtraBias::Blocks { lines, .. }, .. }) = &compact.extra {
         tensors.push(("beside", vec![heads, lines.len() / heads.max(1)], lines));
     }
     tensors
 }
 
-/// The rest of a recipe, for the metadata.
-pub(super) fn settings(recipe: &Recipe) -> String {
-    let visible = match recipe.visible {
+/// The rest of compact maps, for the metadata.
+pub(super) fn settings(compact: &CompactMaps) -> String {
+    let visible = match compact.visible {
         Visible::All => json!("all"),
         Visible::Causal => json!("causal"),
         Visible::Near { before, after } => json!([before, after]),
@@ -45,32 +45,32 @@ pub(super) fn settings(recipe: &Recipe) -> String {
         Visible::Blocks(size) => json!({ "blocks": size }),
     };
     let mut settings = json!({
-        "heads": recipe.heads,
-        "key_heads": recipe.key_heads,
-        "scale": recipe.scale,
-        "cap": recipe.cap,
+        "heads": compact.heads,
+        "key_heads": compact.key_heads,
+        "scale": compact.scale,
+        "cap": compact.cap,
         "visible": visible,
         "block": null,
     });
-    if let Some(SideKeys { count, bias }) = &recipe.beside {
+    if let Some(ExtraKeys { count, bias }) = &compact.extra {
         match bias {
-            SideBias::None => settings["beside"] = json!(count),
-            SideBias::Blocks { block, .. } => settings["block"] = json!(block),
-            SideBias::Again { block, times } => {
+            ExtraBias::None => settings["beside"] = json!(count),
+            ExtraBias::Blocks { block, .. } => settings["block"] = json!(block),
+            ExtraBias::Repeated { block, times } => {
                 settings["beside"] = json!(count);
                 settings["block"] = json!(block);
                 settings["again"] = json!(times);
             }
         }
     }
-    if recipe.part == Part::Beside {
+    if compact.part == Part::Beside {
         settings["part"] = json!("beside");
     }
     settings.to_string()
 }
 
-/// A site's recipe.
-pub(super) fn read(site: Site, file: &SafeTensors, fields: &HashMap<String, String>) -> Parsed<Recipe> {
+/// A site's compact maps.
+pub(super) fn read(site: Site, file: &SafeTensors, fields: &HashMap<String, String>) -> Parsed<CompactMaps> {
     let field = fields.get(&site.to_string());
     let field = field.ok_or_else(|| format!("{site}.query comes without the metadata field {site}"))?;
     let settings: Value = serde_json::from_str(field).map_err(|e| format!("metadata field {site}: {e}"))?;
@@ -116,37 +116,37 @@ pub(super) fn read(site: Site, file: &SafeTensors, fields: &HashMap<String, Stri
     let ([all, _], key) = matrix("key")?.ok_or_else(|| missing("key"))?;
     let heads = need("heads")?.max(1);
     let given = |name: &str| settings.get(name).is_some_and(|value| !value.is_null());
-    let beside = match matrix("beside")? {
-        Some(([_, lines], values)) => Some(SideKeys {
+    let extra = match matrix("beside")? {
+        Some(([_, lines], values)) => Some(ExtraKeys {
             count: lines.div_ceil(2),
-            bias: SideBias::Blocks { block: need("block")?, lines: values },
+            bias: ExtraBias::Blocks { block: need("block")?, lines: values },
         }),
-        None if given("again") => Some(SideKeys {
+        None if given("again") => Some(ExtraKeys {
             count: need("beside")?,
-            bias: SideBias::Again { block: need("block")?, times: need("again")? },
+            bias: ExtraBias::Repeated { block: need("block")?, times: need("again")? },
         }),
-        None if given("beside") => Some(SideKeys::plain(need("beside")?)),
+        None if given("beside") => Some(ExtraKeys::plain(need("beside")?)),
         None => None,
     };
     let part = if settings["part"] == "beside" { Part::Beside } else { Part::Tokens };
-    let recipe = Recipe {
+    let compact = CompactMaps {
         heads,
         key_heads: need("key_heads")?,
         queries,
-        keys: all.saturating_sub(beside.as_ref().map_or(0, |beside| beside.count)),
+        keys: all.saturating_sub(extra.as_ref().map_or(0, |extra| extra.count)),
         width: inner / heads,
         scale: settings["scale"].as_f64().unwrap_or(1.0) as f32,
         cap: settings["cap"].as_f64().map(|cap| cap as f32),
         visible,
         bias: matrix("bias")?.map(|(_, values)| values),
-        beside,
+        extra,
         part,
         hidden: Vec::new(),
         query,
         key,
     };
-    recipe.check().map_err(|why| format!("{site}: {why}"))?;
-    Ok(recipe)
+    compact.check().map_err(|why| format!("{site}: {why}"))?;
+    Ok(compact)
 }
 
 #[cfg(test)]
@@ -160,8 +160,8 @@ mod tests {
     }
 
     /// Local attention with summaries.
-    fn local() -> Recipe {
-        Recipe {
+    fn local() -> CompactMaps {
+        CompactMaps {
             heads: 2,
             key_heads: 1,
             queries: 50,
@@ -171,9 +171,9 @@ mod tests {
             cap: Some(3.0),
             visible: Visible::Near { before: 7, after: 3 },
             bias: Some(noise(2 * 99, 0.7)),
-            beside: Some(SideKeys {
+            extra: Some(ExtraKeys {
                 count: 3,
-                bias: SideBias::Blocks { block: 16, lines: noise(2 * 5, 1.3) },
+                bias: ExtraBias::Blocks { block: 16, lines: noise(2 * 5, 1.3) },
             }),
             part: Part::Tokens,
             hidden: Vec::new(),
@@ -183,8 +183,8 @@ mod tests {
     }
 
     /// A capture of one site.
-    fn capture(recipe: Recipe) -> Capture {
-        assert_eq!(recipe.check(), Ok(()));
+    fn capture(compact: CompactMaps) -> Capture {
+        assert_eq!(compact.check(), Ok(()));
         let token = |id| crate::token::Token { id, piece: format!("t{id}"), special: false };
         let mut capture = Capture {
             model: "m".into(),
@@ -195,11 +195,11 @@ mod tests {
             predictions: Vec::new(),
             logits: None,
             maps: Default::default(),
-            flows: Default::default(),
+            values: Default::default(),
             weights: Default::default(),
-            quick_target: false,
+            int8_target: false,
         };
-        capture.maps.insert(Site::new(Kind::Encoder, 0), SiteMaps::of(recipe));
+        capture.maps.insert(Site::new(Kind::Encoder, 0), SiteMaps::of(compact));
         capture
     }
 
@@ -214,7 +214,7 @@ mod tests {
             let path = folder.path().join(format!("{name}.safetensors"));
             std::fs::write(&path, bytes).unwrap();
             let back = read_file(&path).unwrap();
-            assert_eq!(back.maps.site(site).unwrap().recipe().is_some(), name == "compact");
+            assert_eq!(back.maps.site(site).unwrap().compact().is_some(), name == "compact");
             for head in 0..2 {
                 let (found, made) =
                     (back.map(site.head(head)).unwrap(), capture.map(site.head(head)).unwrap());
@@ -228,31 +228,31 @@ mod tests {
 
     #[test]
     fn every_recipe_comes_back_as_it_was() {
-        let again = SideKeys { count: 3, bias: SideBias::Again { block: 3, times: 2 } };
-        let beside = Some(SideKeys::plain(50));
+        let again = ExtraKeys { count: 3, bias: ExtraBias::Repeated { block: 3, times: 2 } };
+        let extra = Some(ExtraKeys::plain(50));
         let merged =
-            Recipe { visible: Visible::Causal, bias: None, beside, key: noise(100 * 4, 0.9), ..local() };
+            CompactMaps { visible: Visible::Causal, bias: None, extra, key: noise(100 * 4, 0.9), ..local() };
         let visible = Visible::Groups { size: 16, shift: 8 };
-        for recipe in [
+        for compact in [
             local(),
-            Recipe { beside: Some(again), visible: Visible::Blocks(3), ..local() },
-            Recipe { beside: Some(SideKeys::plain(3)), visible, ..local() },
-            Recipe { beside: None, visible: Visible::All, key: noise(50 * 4, 0.9), ..local() },
-            Recipe { part: Part::Beside, ..merged.clone() },
+            CompactMaps { extra: Some(again), visible: Visible::Blocks(3), ..local() },
+            CompactMaps { extra: Some(ExtraKeys::plain(3)), visible, ..local() },
+            CompactMaps { extra: None, visible: Visible::All, key: noise(50 * 4, 0.9), ..local() },
+            CompactMaps { part: Part::Beside, ..merged.clone() },
             merged,
         ] {
             let mut bytes = Vec::new();
-            write(&capture(recipe.clone()), Precision::F32, Layout::Compact, &mut bytes).unwrap();
+            write(&capture(compact.clone()), Precision::F32, Layout::Compact, &mut bytes).unwrap();
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("c.safetensors");
             std::fs::write(&path, bytes).unwrap();
             let back = read_file(&path).unwrap();
-            assert_eq!(back.maps.site(Site::new(Kind::Encoder, 0)).unwrap().recipe(), Some(&recipe));
+            assert_eq!(back.maps.site(Site::new(Kind::Encoder, 0)).unwrap().compact(), Some(&compact));
         }
     }
 
     #[test]
-    fn a_recipe_that_does_not_fit_is_refused() {
+    fn a_compact_form_that_does_not_fit_is_refused() {
         let mut bytes = Vec::new();
         write(&capture(local()), Precision::F32, Layout::Compact, &mut bytes).unwrap();
         let at = bytes.windows(13).position(|window| window == b"key_heads\\\":1").unwrap();

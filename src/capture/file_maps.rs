@@ -8,19 +8,19 @@ use crate::files::Bytes;
 
 /// The maps of one site, `[heads, queries, keys]`, in a file.
 #[derive(Clone)]
-pub struct Stored {
+pub struct FileMaps {
     bytes: Bytes,
     from: usize,
     dtype: Dtype,
 }
 
-impl std::fmt::Debug for Stored {
+impl std::fmt::Debug for FileMaps {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?} from byte {}", self.dtype, self.from)
     }
 }
 
-impl Stored {
+impl FileMaps {
     /// Values of a known type from byte `from` on.
     pub fn new(bytes: Bytes, from: usize, dtype: Dtype) -> Self {
         Self { bytes, from, dtype }

@@ -7,11 +7,11 @@ use std::ops::Range;
 use attn_tui_kernels::attention::{self, Diagonals, Heads, Hidden, Part};
 use rayon::prelude::*;
 
-use super::{Frame, Profile, Profiles, SideKeys, Visible};
+use super::{ExtraKeys, Frame, Profile, Profiles, Visible};
 
 /// All that the maps of one site follow from.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Recipe {
+pub struct CompactMaps {
     /// Number of heads.
     pub heads: usize,
     /// Number of heads with keys of their own.
@@ -31,25 +31,25 @@ pub struct Recipe {
     /// Position bias by diagonals, `[heads, queries + keys - 1]`, that of the last query's first key first.
     pub bias: Option<Vec<f32>>,
     /// Keys that follow the tokens'.
-    pub beside: Option<SideKeys>,
+    pub extra: Option<ExtraKeys>,
     /// Whose weights the maps are.
     pub part: Part,
     /// Pairs that are hidden besides.
     pub hidden: Vec<Hidden>,
     /// `[queries, heads, width]`
     pub query: Vec<f32>,
-    /// `[keys and those beside them, key_heads, width]`
+    /// `[keys and extra keys, key_heads, width]`
     pub key: Vec<f32>,
 }
 
-impl Recipe {
+impl CompactMaps {
     /// What is wrong with it, where its parts do not fit each other.
     ///
     /// # Errors
     /// The part at fault.
     pub fn check(&self) -> Result<(), String> {
         let Self { heads, key_heads, queries, keys, width, .. } = *self;
-        let all = keys + self.beside.as_ref().map_or(0, |beside| beside.count);
+        let all = keys + self.extra.as_ref().map_or(0, |extra| extra.count);
         let length = |what: &str, found: usize, expected: Option<usize>| match expected {
             Some(expected) if expected == found => Ok(()),
             _ => Err(format!("the {what} has {found} values, which does not fit the others")),
@@ -68,8 +68,8 @@ impl Recipe {
         if !self.visible.is_sound() {
             return Err("groups of nothing".into());
         }
-        match &self.beside {
-            Some(beside) => beside.check(heads),
+        match &self.extra {
+            Some(extra) => extra.check(heads),
             None if self.part == Part::Beside => Err("the maps are of keys that are not there".into()),
             None => Ok(()),
         }
@@ -77,20 +77,20 @@ impl Recipe {
 
     /// The maps' shape, `[heads, queries, keys]`.
     pub fn shape(&self) -> [usize; 3] {
-        let beside = self.beside.as_ref().map_or(0, |beside| beside.count);
-        let keys = if self.part == Part::Beside { beside } else { self.keys };
+        let extra = self.extra.as_ref().map_or(0, |extra| extra.count);
+        let keys = if self.part == Part::Beside { extra } else { self.keys };
         [self.heads, self.queries, keys]
     }
 
     /// Bytes that it takes.
     pub fn bytes(&self) -> usize {
         let bias = self.bias.as_ref().map_or(0, Vec::len);
-        let beside = self.beside.as_ref().map_or(0, SideKeys::values);
-        4 * (self.query.len() + self.key.len() + bias + beside)
+        let extra = self.extra.as_ref().map_or(0, ExtraKeys::values);
+        4 * (self.query.len() + self.key.len() + bias + extra)
     }
 
     /// Scores before bias and mask, `[queries, keys]` of the tokens: `scale Q Kᵀ`, softly capped where there is a
-    /// cap. [`Recipe::check`] was well.
+    /// cap. [`CompactMaps::check`] was well.
     ///
     /// # Panics
     /// Where the head is not there.
@@ -121,7 +121,7 @@ impl Recipe {
         self.bias.as_ref()?.get(head * diagonals + self.queries - 1 + key - query).copied()
     }
 
-    /// Rows `rows` of a head's map, `[rows, keys]`: the numbers of the pass itself. [`Recipe::check`] was well.
+    /// Rows `rows` of a head's map, `[rows, keys]`: the numbers of the pass itself. [`CompactMaps::check`] was well.
     ///
     /// # Panics
     /// Where the head or the rows are not there.
@@ -130,16 +130,16 @@ impl Recipe {
         kernel.weights(self.part, head, rows, query, key)
     }
 
-    /// [`Recipe::rows`], written to `to`, all of it.
+    /// [`CompactMaps::rows`], written to `to`, all of it.
     ///
     /// # Panics
-    /// As [`Recipe::rows`], and where they do not fit.
+    /// As [`CompactMaps::rows`], and where they do not fit.
     pub fn rows_into(&self, head: usize, rows: Range<usize>, to: &mut [MaybeUninit<f32>]) {
         let (kernel, query, key) = self.kernel();
         kernel.weights_into(self.part, head, rows, query, key, to);
     }
 
-    /// A head's profile: its rows are computed and forgotten. [`Recipe::check`] was well, and the frame is that of
+    /// A head's profile: its rows are computed and forgotten. [`CompactMaps::check`] was well, and the frame is that of
     /// maps of this size.
     ///
     /// # Panics
@@ -164,7 +164,7 @@ impl Recipe {
             bias: self.bias.as_deref().map(|lines| Diagonals { lines }),
             visible,
             past: 0,
-            beside: self.beside.as_ref().map(SideKeys::kernel),
+            beside: self.extra.as_ref().map(ExtraKeys::kernel),
             hidden: &self.hidden,
         };
         let query = Heads { data: &self.query, position: heads * width, head: width };

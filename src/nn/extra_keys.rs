@@ -4,16 +4,16 @@ use attn_tui_kernels::attention::{self, BesideBias};
 
 /// Keys that follow the tokens' and share their softmax.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SideKeys {
+pub struct ExtraKeys {
     /// How many.
     pub count: usize,
     /// What is added to their scores.
-    pub bias: SideBias,
+    pub bias: ExtraBias,
 }
 
-/// What is added to the scores of [`SideKeys`].
+/// What is added to the scores of [`ExtraKeys`].
 #[derive(Clone, Debug, PartialEq)]
-pub enum SideBias {
+pub enum ExtraBias {
     /// Nothing: prompts, learned tokens, another sequence.
     None,
     /// What the distance between a query's block and a summary's says (Guo et al. 2022).
@@ -26,7 +26,7 @@ pub enum SideBias {
     /// The keys are those of the first block, which come in again so many times, for queries that are neither in the
     /// first block nor in the last (random blocks as the reference draws them where it does not train; Zaheer et al.
     /// 2020).
-    Again {
+    Repeated {
         /// Tokens of a block.
         block: usize,
         /// How many times.
@@ -34,26 +34,26 @@ pub enum SideBias {
     },
 }
 
-impl SideKeys {
+impl ExtraKeys {
     /// So many keys, and nothing is added to their scores.
     pub fn plain(count: usize) -> Self {
-        Self { count, bias: SideBias::None }
+        Self { count, bias: ExtraBias::None }
     }
 
     /// Values that its bias takes.
     pub(super) fn values(&self) -> usize {
         match &self.bias {
-            SideBias::Blocks { lines, .. } => lines.len(),
-            SideBias::None | SideBias::Again { .. } => 0,
+            ExtraBias::Blocks { lines, .. } => lines.len(),
+            ExtraBias::None | ExtraBias::Repeated { .. } => 0,
         }
     }
 
     pub(super) fn kernel(&self) -> attention::Beside<'_> {
         let bias = match &self.bias {
-            SideBias::None => BesideBias::None,
-            SideBias::Blocks { block, lines } => BesideBias::Blocks { block: *block, lines },
+            ExtraBias::None => BesideBias::None,
+            ExtraBias::Blocks { block, lines } => BesideBias::Blocks { block: *block, lines },
             // A key that is there so many times has that many times the weight.
-            SideBias::Again { block, times } => {
+            ExtraBias::Repeated { block, times } => {
                 BesideBias::Inner { block: *block, bias: (*times as f32).ln() }
             }
         };
@@ -65,11 +65,11 @@ impl SideKeys {
         let lines = |count: usize| count.checked_mul(2)?.checked_sub(1)?.checked_mul(heads);
         match &self.bias {
             _ if self.count == 0 => Err("no keys follow the tokens'".into()),
-            SideBias::Blocks { block: 0, .. } | SideBias::Again { block: 0, .. } => {
+            ExtraBias::Blocks { block: 0, .. } | ExtraBias::Repeated { block: 0, .. } => {
                 Err("blocks of nothing".into())
             }
-            SideBias::Again { times: 0, .. } => Err("keys come in again no times".into()),
-            SideBias::Blocks { lines: found, .. } if Some(found.len()) != lines(self.count) => Err(format!(
+            ExtraBias::Repeated { times: 0, .. } => Err("keys come in again no times".into()),
+            ExtraBias::Blocks { lines: found, .. } if Some(found.len()) != lines(self.count) => Err(format!(
                 "the bias of summaries has {} values, which does not fit the others",
                 found.len()
             )),

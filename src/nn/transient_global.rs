@@ -3,12 +3,12 @@
 
 use candle_core::Tensor;
 
-use super::{Norm, RelativeBias, SideBias, SideKeys};
+use super::{ExtraBias, ExtraKeys, Norm, RelativeBias};
 use crate::error::Result;
 
 /// How a layer sums up its tokens.
 #[derive(Clone, Debug)]
-pub struct Summaries {
+pub struct TransientGlobal {
     /// Tokens that a summary stands for; the last one stands for the rest, too.
     pub block: usize,
     /// Of the sums.
@@ -17,7 +17,7 @@ pub struct Summaries {
     pub bias: Option<RelativeBias>,
 }
 
-impl Summaries {
+impl TransientGlobal {
     /// `[batch, positions, d_model]` to `[batch, summaries, d_model]`.
     pub fn of(&self, x: &Tensor) -> Result<Tensor> {
         let positions = x.dim(1)?;
@@ -33,12 +33,12 @@ impl Summaries {
     }
 
     /// The summaries of so many positions with the bias on them; `None` where there are too few for a summary.
-    pub fn keys(&self, positions: usize) -> Option<SideKeys> {
+    pub fn keys(&self, positions: usize) -> Option<ExtraKeys> {
         let count = positions / self.block;
         let bias = self.bias.as_ref().filter(|_| count > 0)?;
         let last = count as i64 - 1;
         let line = |head| (-last..=last).map(move |distance| bias.at(head, distance));
         let lines = (0..bias.heads()).flat_map(line).collect();
-        Some(SideKeys { count, bias: SideBias::Blocks { block: self.block, lines } })
+        Some(ExtraKeys { count, bias: ExtraBias::Blocks { block: self.block, lines } })
     }
 }

@@ -7,12 +7,12 @@ use std::str::FromStr;
 use super::Capture;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::nn::Measured;
+use crate::nn::ValueContributions;
 use crate::site::{Head, Kind, Site};
 
 /// What is kept of one site.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SiteFlow {
+pub struct SiteValues {
     /// `||v_j^h W_O^h||_2`, `[heads, keys]` (Kobayashi et al. 2020): times a weight it is the norm of what the
     /// head takes from the key.
     pub norms: Matrix,
@@ -21,9 +21,9 @@ pub struct SiteFlow {
     pub contributions: Matrix,
 }
 
-impl SiteFlow {
+impl SiteValues {
     /// From what a pass found at a site with maps `[heads, queries, keys]`.
-    pub(super) fn new(measured: Measured, [heads, queries, keys]: [usize; 3]) -> Self {
+    pub(super) fn new(measured: ValueContributions, [heads, queries, keys]: [usize; 3]) -> Self {
         let columns = measured.contributions.len() / queries.max(1);
         Self {
             norms: Matrix::new(heads, keys, measured.norms),
@@ -34,7 +34,7 @@ impl SiteFlow {
 
 /// What the maps of a capture show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Weights {
+pub enum MapWeights {
     /// Attention weights.
     #[default]
     Attention,
@@ -42,20 +42,20 @@ pub enum Weights {
     Values,
 }
 
-impl Weights {
+impl MapWeights {
     /// Both.
-    pub const ALL: [Weights; 2] = [Weights::Attention, Weights::Values];
+    pub const ALL: [MapWeights; 2] = [MapWeights::Attention, MapWeights::Values];
 
     /// The name in files and options.
     pub fn name(self) -> &'static str {
         match self {
-            Weights::Attention => "attention",
-            Weights::Values => "values",
+            MapWeights::Attention => "attention",
+            MapWeights::Values => "values",
         }
     }
 }
 
-impl FromStr for Weights {
+impl FromStr for MapWeights {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
@@ -76,7 +76,7 @@ pub(super) fn weigh(row: &mut [f32], norms: &[f32]) {
 }
 
 /// Every site's; empty where nothing was asked for.
-pub type Flows = BTreeMap<Site, SiteFlow>;
+pub type ValuesBySite = BTreeMap<Site, SiteValues>;
 
 impl Capture {
     /// This capture with value-weighted maps in the place of the weights: `A_ij ||v_j W_O||` over the row's sum,
@@ -84,29 +84,29 @@ impl Capture {
     /// with Vector Norms", whose `||alpha f(x)||` they are up to the row's factor).
     ///
     /// # Errors
-    /// [`Error::NoFlows`] where a site's norms were not kept.
+    /// [`Error::NoValues`] where a site's norms were not kept.
     pub fn value_weighted(&self) -> Result<Capture> {
-        if self.weights == Weights::Values {
+        if self.weights == MapWeights::Values {
             return Ok(self.clone());
         }
         let mut maps = self.maps.like();
         for (site, site_maps) in self.maps.sites() {
-            let norms = &self.flow(site)?.norms;
+            let norms = &self.site_values(site)?.norms;
             maps.insert(site, site_maps.weighed(norms.clone()));
         }
-        Ok(Capture { maps, weights: Weights::Values, ..self.clone() })
+        Ok(Capture { maps, weights: MapWeights::Values, ..self.clone() })
     }
 
     /// One map of [`Capture::value_weighted`], `[queries, keys]`.
     ///
     /// # Errors
-    /// As [`Capture::flow`].
+    /// As [`Capture::site_values`].
     pub fn value_weighted_map(&self, head: Head) -> Result<Matrix> {
         let map = self.map(head)?;
-        if self.weights == Weights::Values {
+        if self.weights == MapWeights::Values {
             return Ok(map);
         }
-        let norms = self.flow(head.site)?.norms.row(head.head);
+        let norms = self.site_values(head.site)?.norms.row(head.head);
         let mut data = map.as_slice().to_vec();
         data.chunks_mut(map.cols().max(1)).for_each(|row| weigh(row, norms));
         Ok(Matrix::new(map.rows(), map.cols(), data))
@@ -115,8 +115,8 @@ impl Capture {
     /// What was kept of a site.
     ///
     /// # Errors
-    /// [`Error::NoSuchHead`] for a site that is not there, [`Error::NoFlows`] where nothing was kept of it.
-    pub fn flow(&self, site: Site) -> Result<&SiteFlow> {
+    /// [`Error::NoSuchHead`] for a site that is not there, [`Error::NoValues`] where nothing was kept of it.
+    pub fn site_values(&self, site: Site) -> Result<&SiteValues> {
         if self.heads(site) == 0 {
             return Err(Error::NoSuchHead(self.why_not(site.head(0))));
         }
@@ -126,16 +126,16 @@ impl Capture {
                     .into(),
             ));
         }
-        self.flows.get(&site).ok_or_else(|| Error::NoFlows { model: self.model.clone() })
+        self.values.get(&site).ok_or_else(|| Error::NoValues { model: self.model.clone() })
     }
 
     /// ALTI's contributions in every layer of a kind, the first layer first.
     ///
     /// # Errors
-    /// As [`Capture::flow`].
+    /// As [`Capture::site_values`].
     pub fn contributions(&self, kind: Kind) -> Result<Vec<Matrix>> {
         // A kind that is absent has its first layer missing.
         let layers = 0..self.layers(kind).max(1);
-        layers.map(|layer| Ok(self.flow(Site::new(kind, layer))?.contributions.clone())).collect()
+        layers.map(|layer| Ok(self.site_values(Site::new(kind, layer))?.contributions.clone())).collect()
     }
 }
