@@ -1,9 +1,10 @@
-//! BlenderbotSmall's tokenizer: lower-cased words in BPE, all but the last piece of a word ending in `@@`.
+//! BlenderbotSmall: BPE of lower-cased words; every piece but a word's last ends in `@@`.
 
-use super::marian::Vocabulary;
-use super::scripted::{AddedTokens, Scripted, Words, strip};
-use super::settings::Settings;
-use super::word_bpe::{END, WordBpe};
+use super::config::TokenizerConfig;
+use super::python::strip;
+use super::slow::{AddedTokens, SlowModel, SlowTokenizer};
+use super::vocabulary::Vocabulary;
+use super::word_bpe::{END_OF_WORD, WordBpe};
 use crate::error::Result;
 use crate::files::ModelFiles;
 
@@ -13,12 +14,12 @@ struct BlenderbotSmall {
     unknown: String,
 }
 
-/// Spaces around punctuation and a word for the line break, as the model was trained with.
+/// Puts spaces around punctuation and replaces line breaks by `__newln__`, as in the model's training data.
 fn spaced(token: &str) -> String {
     let mut out = String::with_capacity(token.len() + 8);
     let mut after_space = false;
     let mut push = |c: char| {
-        // a run of whitespace is one space, a line break alone is a word
+        // a run of whitespace becomes one space, but a single line break stays
         if c.is_whitespace() && after_space {
             out.truncate(out.trim_end().len());
             out.push(' ');
@@ -37,7 +38,7 @@ fn spaced(token: &str) -> String {
     out.replace('\n', " __newln__")
 }
 
-/// Runs of characters other than whitespace, each with the line break behind it.
+/// Splits at whitespace; a line break stays with the text before it.
 fn runs(text: &str) -> Vec<&str> {
     let mut runs = Vec::new();
     let mut start = None;
@@ -55,7 +56,7 @@ fn runs(text: &str) -> Vec<&str> {
     runs
 }
 
-impl Words for BlenderbotSmall {
+impl SlowModel for BlenderbotSmall {
     fn split(&self, text: &str) -> Vec<String> {
         let mut out = Vec::new();
         for run in runs(text) {
@@ -68,17 +69,17 @@ impl Words for BlenderbotSmall {
                 let mut pieces = self.bpe.split(&word);
                 let last = pieces.pop().unwrap_or_default();
                 out.extend(pieces.into_iter().map(|piece| piece + "@@"));
-                out.push(last.strip_suffix(END).unwrap_or(&last).to_string());
+                out.push(last.strip_suffix(END_OF_WORD).unwrap_or(&last).to_string());
             }
         }
         out
     }
 
-    fn id(&self, piece: &str) -> Option<u32> {
+    fn id_or_unknown(&self, piece: &str) -> Option<u32> {
         self.vocab.id(&piece.to_lowercase()).or_else(|| self.vocab.id(&self.unknown))
     }
 
-    fn known(&self, token: &str) -> Option<u32> {
+    fn id(&self, token: &str) -> Option<u32> {
         self.vocab.id(token)
     }
 
@@ -95,22 +96,22 @@ impl Words for BlenderbotSmall {
     }
 }
 
-/// Builds the tokenizer; nothing stands around the text.
-pub(crate) fn load(files: &ModelFiles, settings: &Settings) -> Result<Scripted> {
+/// Builds the tokenizer, which adds no special tokens.
+pub(crate) fn load(files: &ModelFiles, config: &TokenizerConfig) -> Result<SlowTokenizer> {
     let defaults = [
         ("bos_token", "__start__"),
         ("eos_token", "__end__"),
         ("unk_token", "__unk__"),
         ("pad_token", "__null__"),
     ];
-    let specials = settings.specials(&defaults, settings.additional.clone().unwrap_or_default());
-    let words = BlenderbotSmall {
+    let specials = config.special_tokens(&defaults, config.additional.clone().unwrap_or_default());
+    let model = BlenderbotSmall {
         bpe: WordBpe::load(files, 1)?,
         vocab: Vocabulary::load(files, "vocab.json")?,
         unknown: specials.role("unk_token").unwrap_or("__unk__").into(),
     };
-    let added = AddedTokens::new(settings.added.clone(), &specials, &words);
-    Ok(Scripted::new(Box::new(words), added, &specials, settings))
+    let added = AddedTokens::new(config.added.clone(), &specials, &model);
+    Ok(SlowTokenizer::new(Box::new(model), added, &specials, config))
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
-//! Byte-level BPE (Radford et al. 2019): GPT-2, RoBERTa and their kin (BART, LED, MVP, CodeT5, Blenderbot).
+//! Byte-level BPE (Radford et al. 2019): GPT-2, RoBERTa (also BART, LED, MVP and CodeT5), Blenderbot.
 
-use super::pipeline::Pipeline;
-use super::settings::{AddedToken, Settings};
-use super::source::Pairs;
-use super::steps;
+use super::config::{AddedToken, SpecialTokens, TokenizerConfig};
+use super::pipeline::vocab::BpeVocab;
+use super::pipeline::{Pipeline, parts};
 use crate::error::Result;
 use crate::files::ModelFiles;
 
@@ -17,44 +16,43 @@ const ROBERTA: [(&str, &str); 7] = [
     ("mask_token", "<mask>"),
 ];
 
-/// RoBERTa's: the text stands between the class and the separator token.
-pub(crate) fn roberta(files: &ModelFiles, settings: &Settings) -> Result<Pipeline> {
-    let specials = settings.specials(&ROBERTA, settings.additional.clone().unwrap_or_default());
-    let cut = steps::bytes(settings.flag("add_prefix_space", false));
-    let raw = steps::pipeline(Pairs::load(files)?.model(None, false)?, None, cut)?;
+/// Builds RoBERTa's tokenizer, which encodes as `<s> text </s>`.
+pub(crate) fn roberta(files: &ModelFiles, config: &TokenizerConfig) -> Result<Pipeline> {
+    let specials = config.special_tokens(&ROBERTA, config.additional.clone().unwrap_or_default());
+    let pre_tokenization = parts::byte_level(config.flag("add_prefix_space", false));
+    let raw = parts::pipeline(BpeVocab::load(files)?.model(None, false)?, None, pre_tokenization)?;
     let (first, last) =
         (specials.role("cls_token").unwrap_or("<s>"), specials.role("sep_token").unwrap_or("</s>"));
-    Pipeline::new(raw, settings, &specials)?.framed(&[first], &[last])
+    Pipeline::new(raw, config, &specials)?.with_special_tokens(&[first], &[last])
 }
 
-/// GPT-2's: what stands around the text is up to tokenizer.json or the settings.
-pub(crate) fn gpt2(files: &ModelFiles, settings: &Settings) -> Result<Pipeline> {
+/// Builds GPT-2's tokenizer. Its special tokens around a text follow tokenizer.json, or else the config files.
+pub(crate) fn gpt2(files: &ModelFiles, config: &TokenizerConfig) -> Result<Pipeline> {
     let end = "<|endoftext|>";
     let defaults = [("unk_token", end), ("bos_token", end), ("eos_token", end)];
-    let specials = settings.specials(&defaults, settings.additional.clone().unwrap_or_default());
-    let source = Pairs::load(files)?;
-    let cut = steps::bytes(settings.flag("add_prefix_space", false));
-    own_frame(source, settings, &specials, cut)
+    let specials = config.special_tokens(&defaults, config.additional.clone().unwrap_or_default());
+    let pre_tokenization = parts::byte_level(config.flag("add_prefix_space", false));
+    with_own_post_processor(BpeVocab::load(files)?, config, &specials, pre_tokenization)
 }
 
-/// Blenderbot's: as GPT-2's, with a space before the text.
-pub(crate) fn blenderbot(files: &ModelFiles, settings: &Settings) -> Result<Pipeline> {
-    let mut specials = settings.specials(&ROBERTA, settings.additional.clone().unwrap_or_default());
+/// Builds Blenderbot's tokenizer: GPT-2's with a space before the text.
+pub(crate) fn blenderbot(files: &ModelFiles, config: &TokenizerConfig) -> Result<Pipeline> {
+    let mut specials = config.special_tokens(&ROBERTA, config.additional.clone().unwrap_or_default());
     specials.refine("mask_token", |token| AddedToken { lstrip: true, ..token });
-    let source = Pairs::load(files)?;
-    let cut = steps::bytes(settings.flag("add_prefix_space", true));
-    own_frame(source, settings, &specials, cut)
+    let pre_tokenization = parts::byte_level(config.flag("add_prefix_space", true));
+    with_own_post_processor(BpeVocab::load(files)?, config, &specials, pre_tokenization)
 }
 
-fn own_frame(
-    mut source: Pairs,
-    settings: &Settings,
-    specials: &super::settings::Specials,
-    cut: steps::Cut,
+/// Builds a pipeline that keeps the post-processor of tokenizer.json, if there is one.
+fn with_own_post_processor(
+    mut vocab: BpeVocab,
+    config: &TokenizerConfig,
+    specials: &SpecialTokens,
+    pre_tokenization: parts::PreTokenization,
 ) -> Result<Pipeline> {
-    let (from_json, post_processor) = (source.extras.from_json, source.extras.post_processor.take());
-    let mut raw = steps::pipeline(source.model(None, false)?, None, cut)?;
+    let (from_json, post_processor) = (vocab.extras.from_json, vocab.extras.post_processor.take());
+    let mut raw = parts::pipeline(vocab.model(None, false)?, None, pre_tokenization)?;
     raw.with_post_processor(post_processor);
-    let pipeline = Pipeline::new(raw, settings, specials)?;
-    if from_json { Ok(pipeline) } else { pipeline.framed_as_told(settings, specials) }
+    let pipeline = Pipeline::new(raw, config, specials)?;
+    if from_json { Ok(pipeline) } else { pipeline.with_bos_eos(config, specials) }
 }

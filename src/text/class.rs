@@ -1,13 +1,13 @@
-//! Which tokenizer class a repository wants, chosen as transformers' `AutoTokenizer` chooses it.
+//! Tokenizer classes, chosen as transformers' `AutoTokenizer` does.
 
 use serde_json::Value;
 
-use super::settings::Settings;
+use super::config::TokenizerConfig;
 
-/// The kinds of tokenizer that the program can build.
+/// The tokenizer classes that can be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// A tokenizer.json, taken as it is.
+    /// Any class, as its tokenizer.json has it.
     Json,
     T5,
     Byt5,
@@ -62,7 +62,7 @@ const NAMES: &[(&str, Class)] = &[
     ("GemmaTokenizer", Class::Gemma),
 ];
 
-/// The class name that each model type registers.
+/// Names of the classes by model type.
 const REGISTERED: &[(&str, &str)] = &[
     ("t5", "T5Tokenizer"),
     ("mt5", "T5Tokenizer"),
@@ -99,26 +99,26 @@ const REGISTERED: &[(&str, &str)] = &[
     ("gemma2", "GemmaTokenizer"),
 ];
 
-/// The class of a name, with or without `Fast`.
+/// Returns the class of a name, with or without `Fast` at its end.
 fn named(name: &str) -> Option<Class> {
     let name = name.strip_suffix("Fast").unwrap_or(name);
     NAMES.iter().find(|(known, _)| *known == name).map(|(_, class)| *class)
 }
 
 impl Class {
-    /// The class that the settings of a model ask for: what tokenizer_config.json (or config.json) names,
-    /// unless the model type insists on the pipeline of tokenizer.json; else what the model type registers.
-    pub fn of(settings: &Settings) -> Self {
-        let model_type = match settings.model_type() {
+    /// Returns the class that tokenizer_config.json or config.json names, or else the model type's. A model type
+    /// with `TokenizersBackend` always uses its tokenizer.json.
+    pub fn of(config: &TokenizerConfig) -> Self {
+        let model_type = match config.model_type() {
             "encoder-decoder" => {
-                settings.config.pointer("/encoder/model_type").and_then(Value::as_str).unwrap_or_default()
+                config.model.pointer("/encoder/model_type").and_then(Value::as_str).unwrap_or_default()
             }
             model_type => model_type,
         };
         let registered = REGISTERED.iter().find(|(known, _)| *known == model_type).map(|(_, name)| *name);
         let registered = registered.filter(|name| !name.is_empty());
-        let hub = settings.text("tokenizer_class");
-        let hub = hub.or_else(|| settings.config.get("tokenizer_class").and_then(Value::as_str));
+        let hub = config.text("tokenizer_class");
+        let hub = hub.or_else(|| config.model.get("tokenizer_class").and_then(Value::as_str));
         match (hub, registered) {
             (Some(_), Some("TokenizersBackend")) => Class::Json,
             (Some(hub), _) => named(hub).unwrap_or(Class::Json),

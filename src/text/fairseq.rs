@@ -1,23 +1,25 @@
-//! Tokenizers of models that came from fairseq: a SentencePiece vocabulary moved up by one, with four special
-//! tokens before it and language codes behind it (mBART, mBART-50, NLLB, XLM-RoBERTa, SeamlessM4T), and
-//! Pegasus, whose vocabulary is moved up by 103.
+//! Tokenizers of models that came from fairseq, and Pegasus.
+//!
+//! Their ids are those of a SentencePiece vocabulary, shifted up to make room for special tokens: by one for
+//! mBART, mBART-50, NLLB, XLM-RoBERTa and SeamlessM4T, with language codes after the pieces, by 103 for Pegasus.
 
 use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::normalizers::strip::Strip;
 use tokenizers::normalizers::unicode::NFKC;
 use tokenizers::pre_tokenizers::metaspace::PrependScheme;
 
+use super::backend::tokenizer_error;
+use super::config::{AddedToken, SpecialToken, SpecialTokens, TokenizerConfig};
 use super::languages::codes;
-use super::pipeline::Pipeline;
-use super::settings::{AddedToken, Settings, Special, Specials};
-use super::source::{Extras, Pairs, Unigram};
-use super::steps;
+use super::pipeline::vocab::{BpeVocab, Extras, UnigramVocab};
+use super::pipeline::{Pipeline, parts};
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 
+/// Names of the SentencePiece model, by preference.
 const MODEL: &[&str] = &["sentencepiece.bpe.model", "tokenizer.model"];
 
-/// The roles that all of them fill.
+/// Default special tokens by role.
 const ROLES: [(&str, &str); 6] = [
     ("bos_token", "<s>"),
     ("eos_token", "</s>"),
@@ -31,77 +33,78 @@ fn defaults(mask: bool) -> Vec<(&'static str, &'static str)> {
     ROLES.into_iter().chain(mask.then_some(("mask_token", "<mask>"))).collect()
 }
 
-fn role<'a>(specials: &'a Specials, role: &str, default: &'a str) -> &'a str {
+fn role<'a>(specials: &'a SpecialTokens, role: &str, default: &'a str) -> &'a str {
     specials.role(role).unwrap_or(default)
 }
 
-/// Special tokens that the vocabulary or the settings name, under the old name of the list.
-fn additional(extras: &mut Extras, settings: &Settings) -> Vec<Special> {
-    extras.additional.take().or_else(|| settings.additional.clone()).unwrap_or_default()
+/// Returns `additional_special_tokens`, as the vocabulary or else the config files list them.
+fn additional(extras: &mut Extras, config: &TokenizerConfig) -> Vec<SpecialToken> {
+    extras.additional.take().or_else(|| config.additional.clone()).unwrap_or_default()
 }
 
-/// A unigram vocabulary in fairseq's order, with `codes` and the mask behind it.
-fn shifted(source: &mut Unigram, specials: &Specials, first: &str, codes: &[&str]) {
-    if source.extras.from_model {
+/// Orders a SentencePiece vocabulary as fairseq does: special tokens, pieces, `codes`, mask token.
+fn reorder(vocab: &mut UnigramVocab, specials: &SpecialTokens, first: &str, codes: &[&str]) {
+    if vocab.extras.from_model {
         let token = |name, default| role(specials, name, default);
         let first = token(first, "<s>");
-        source.shift([
+        vocab.shift([
             first,
             token("pad_token", "<pad>"),
             token("eos_token", "</s>"),
             token("unk_token", "<unk>"),
         ]);
-        source.scores.extend(codes.iter().map(|code| (code.to_string(), 0.0)));
-        source.scores.push((token("mask_token", "<mask>").to_string(), 0.0));
+        vocab.scores.extend(codes.iter().map(|code| (code.to_string(), 0.0)));
+        vocab.scores.push((token("mask_token", "<mask>").to_string(), 0.0));
     }
 }
 
-/// XLM-RoBERTa's: `<s> text </s>`.
-pub(crate) fn xlm_roberta(files: &ModelFiles, settings: &Settings) -> Result<Pipeline> {
-    let mut source = Unigram::load(files, MODEL)?;
-    let specials = settings.specials(&defaults(true), additional(&mut source.extras, settings));
-    shifted(&mut source, &specials, "bos_token", &[]);
-    let raw = steps::unigram(source.scores, 3, source.extras.charsmap.map(Into::into), steps::words())?;
+/// Builds XLM-RoBERTa's tokenizer, which encodes as `<s> text </s>`.
+pub(crate) fn xlm_roberta(files: &ModelFiles, config: &TokenizerConfig) -> Result<Pipeline> {
+    let mut vocab = UnigramVocab::load(files, MODEL)?;
+    let specials = config.special_tokens(&defaults(true), additional(&mut vocab.extras, config));
+    reorder(&mut vocab, &specials, "bos_token", &[]);
+    let raw =
+        parts::unigram(vocab.scores, 3, vocab.extras.charsmap.map(Into::into), parts::whitespace_words())?;
     let (first, last) = (role(&specials, "bos_token", "<s>"), role(&specials, "eos_token", "</s>"));
-    Pipeline::new(raw, settings, &specials)?.framed(&[first], &[last])
+    Pipeline::new(raw, config, &specials)?.with_special_tokens(&[first], &[last])
 }
 
-/// mBART's; its language codes are put in place by [`super::languages`].
-pub(crate) fn mbart(files: &ModelFiles, settings: &Settings) -> Result<Pipeline> {
-    let mut source = Unigram::load(files, MODEL)?;
+/// Builds mBART's tokenizer; [`super::languages`] adds the language tags to a text.
+pub(crate) fn mbart(files: &ModelFiles, config: &TokenizerConfig) -> Result<Pipeline> {
+    let mut vocab = UnigramVocab::load(files, MODEL)?;
     let codes: Vec<&str> = codes::MBART.split_whitespace().collect();
-    let mut extra: Vec<Special> = codes.iter().map(|code| Special::text(code)).collect();
-    extra.extend(additional(&mut source.extras, settings));
-    let mut specials = settings.specials(&defaults(true), extra);
+    let mut extra: Vec<SpecialToken> = codes.iter().map(|code| SpecialToken::text(code)).collect();
+    extra.extend(additional(&mut vocab.extras, config));
+    let mut specials = config.special_tokens(&defaults(true), extra);
     specials.refine("mask_token", |token| AddedToken { lstrip: true, ..token });
-    shifted(&mut source, &specials, "bos_token", &codes);
-    let raw = steps::unigram(source.scores, 3, None, steps::words())?;
-    Pipeline::new(raw, settings, &specials)
+    reorder(&mut vocab, &specials, "bos_token", &codes);
+    let raw = parts::unigram(vocab.scores, 3, None, parts::whitespace_words())?;
+    Pipeline::new(raw, config, &specials)
 }
 
-/// mBART-50's.
-pub(crate) fn mbart50(files: &ModelFiles, settings: &Settings) -> Result<Pipeline> {
-    let mut source = Unigram::load(files, MODEL)?;
+/// Builds mBART-50's tokenizer.
+pub(crate) fn mbart50(files: &ModelFiles, config: &TokenizerConfig) -> Result<Pipeline> {
+    let mut vocab = UnigramVocab::load(files, MODEL)?;
     let codes: Vec<&str> = codes::MBART.split_whitespace().chain(codes::MBART50.split_whitespace()).collect();
-    let mut extra = additional(&mut source.extras, settings);
-    extra.extend(codes.iter().map(|code| Special::text(code)));
+    let mut extra = additional(&mut vocab.extras, config);
+    extra.extend(codes.iter().map(|code| SpecialToken::text(code)));
     let roles: Vec<_> = defaults(true).into_iter().filter(|(role, _)| *role != "bos_token").collect();
-    let mut specials = settings.specials(&roles, extra);
+    let mut specials = config.special_tokens(&roles, extra);
     specials.refine("mask_token", |token| AddedToken { lstrip: true, ..token });
-    shifted(&mut source, &specials, "cls_token", &codes);
-    let normalizer = steps::squeeze(source.extras.charsmap)?;
-    let raw = steps::unigram(source.scores, 3, Some(normalizer), steps::spaces(PrependScheme::Always))?;
-    Pipeline::new(raw, settings, &specials)
+    reorder(&mut vocab, &specials, "cls_token", &codes);
+    let normalizer = parts::map_and_squeeze_spaces(vocab.extras.charsmap)?;
+    let raw = parts::unigram(vocab.scores, 3, Some(normalizer), parts::metaspace(PrependScheme::Always))?;
+    Pipeline::new(raw, config, &specials)
 }
 
-/// NLLB's, a BPE vocabulary.
-pub(crate) fn nllb(files: &ModelFiles, settings: &Settings) -> Result<Pipeline> {
-    let mut source = Pairs::load_model(files, MODEL)?;
-    let codes = codes::NLLB.split_whitespace().map(Special::text);
-    let named = settings.extra.clone().or_else(|| settings.additional.clone());
-    let mut specials = settings.specials(&defaults(true), named.unwrap_or_else(|| codes.collect()));
+/// Builds NLLB's tokenizer, a BPE.
+pub(crate) fn nllb(files: &ModelFiles, config: &TokenizerConfig) -> Result<Pipeline> {
+    let mut vocab = BpeVocab::load_sentencepiece(files, MODEL)?;
+    let codes = codes::NLLB.split_whitespace().map(SpecialToken::text);
+    let named = config.extra.clone().or_else(|| config.additional.clone());
+    let mut specials = config.special_tokens(&defaults(true), named.unwrap_or_else(|| codes.collect()));
     specials.refine("mask_token", |token| AddedToken { lstrip: true, normalized: true, ..token });
-    if source.extras.from_model {
+    if vocab.extras.from_model {
         let token = |name, default| role(&specials, name, default).to_string();
         let first = [
             token("bos_token", "<s>"),
@@ -110,32 +113,32 @@ pub(crate) fn nllb(files: &ModelFiles, settings: &Settings) -> Result<Pipeline> 
             token("unk_token", "<unk>"),
         ];
         let mut rest: Vec<(String, u32)> =
-            source.vocab.drain().filter(|(piece, _)| !first.contains(piece)).collect();
+            vocab.ids.drain().filter(|(piece, _)| !first.contains(piece)).collect();
         rest.sort_unstable_by_key(|(_, id)| *id);
-        source.vocab = first.into_iter().chain(rest.into_iter().map(|(piece, _)| piece)).zip(0..).collect();
+        vocab.ids = first.into_iter().chain(rest.into_iter().map(|(piece, _)| piece)).zip(0..).collect();
     }
-    let normalizer = match source.extras.charsmap.take() {
-        Some(charsmap) => Some(steps::squeeze(Some(charsmap))?),
+    let normalizer = match vocab.extras.charsmap.take() {
+        Some(charsmap) => Some(parts::map_and_squeeze_spaces(Some(charsmap))?),
         None => None,
     };
-    let codes_first = source.extras.from_model && settings.added.is_empty();
-    let model = source.model(Some(role(&specials, "unk_token", "<unk>")), false)?;
-    let mut raw = steps::pipeline(model, normalizer, steps::spaces(PrependScheme::Always))?;
+    let codes_first = vocab.extras.from_model && config.added.is_empty();
+    let model = vocab.model(Some(role(&specials, "unk_token", "<unk>")), false)?;
+    let mut raw = parts::pipeline(model, normalizer, parts::metaspace(PrependScheme::Always))?;
     if codes_first {
-        // the codes come right behind the pieces; the mask, which has a role, would come before them
+        // the codes directly follow the pieces; the mask token, which has a role, would otherwise come first
         let codes =
             specials.extra.iter().map(|token| tokenizers::AddedToken::from(token.content.clone(), true));
-        raw.add_tokens(codes).map_err(super::pipeline::failed)?;
+        raw.add_tokens(codes).map_err(tokenizer_error)?;
     }
-    Pipeline::new(raw, settings, &specials)
+    Pipeline::new(raw, config, &specials)
 }
 
-/// SeamlessM4T's, a BPE vocabulary.
-pub(crate) fn seamless(files: &ModelFiles, settings: &Settings) -> Result<Pipeline> {
-    let mut source = Pairs::load_model(files, MODEL)?;
-    let specials = settings.specials(&defaults(false), additional(&mut source.extras, settings));
-    if source.extras.from_model {
-        for id in source.vocab.values_mut() {
+/// Builds SeamlessM4T's tokenizer, a BPE.
+pub(crate) fn seamless(files: &ModelFiles, config: &TokenizerConfig) -> Result<Pipeline> {
+    let mut vocab = BpeVocab::load_sentencepiece(files, MODEL)?;
+    let specials = config.special_tokens(&defaults(false), additional(&mut vocab.extras, config));
+    if vocab.extras.from_model {
+        for id in vocab.ids.values_mut() {
             *id += 1;
         }
         for (name, default, id) in [
@@ -144,58 +147,58 @@ pub(crate) fn seamless(files: &ModelFiles, settings: &Settings) -> Result<Pipeli
             ("bos_token", "<s>", 2),
             ("eos_token", "</s>", 3),
         ] {
-            source.vocab.entry(role(&specials, name, default).to_string()).or_insert(id);
+            vocab.ids.entry(role(&specials, name, default).to_string()).or_insert(id);
         }
     }
-    let normalizer = steps::sequence(vec![
-        steps::replace(r"[\n\r\t]", " ")?,
+    let normalizer = parts::sequence(vec![
+        parts::replace(r"[\n\r\t]", " ")?,
         NormalizerWrapper::NFKC(NFKC),
         NormalizerWrapper::StripNormalizer(Strip::new(false, true)),
-        steps::replace(" +▁", "▁")?,
-        steps::replace("^▁+$", "")?,
-        steps::replace(" {2,}", "▁")?,
+        parts::replace(" +▁", "▁")?,
+        parts::replace("^▁+$", "")?,
+        parts::replace(" {2,}", "▁")?,
     ]);
-    let model = source.model(Some(role(&specials, "unk_token", "<unk>")), false)?;
-    let raw = steps::pipeline(model, Some(normalizer), steps::spaces(PrependScheme::First))?;
-    Pipeline::new(raw, settings, &specials)
+    let model = vocab.model(Some(role(&specials, "unk_token", "<unk>")), false)?;
+    let raw = parts::pipeline(model, Some(normalizer), parts::metaspace(PrependScheme::First))?;
+    Pipeline::new(raw, config, &specials)
 }
 
-/// Pegasus': two masks and 101 placeholders stand before the pieces.
-pub(crate) fn pegasus(files: &ModelFiles, settings: &Settings) -> Result<Pipeline> {
-    let mut source = Unigram::load(files, &["spiece.model", "tokenizer.model"])?;
-    let offset = settings.option("offset").and_then(serde_json::Value::as_u64).unwrap_or(103).min(10_000);
-    let sentence_mask = settings.text("mask_token_sent").unwrap_or("<mask_1>").to_string();
+/// Builds Pegasus' tokenizer: two mask tokens and 101 placeholders precede the pieces.
+pub(crate) fn pegasus(files: &ModelFiles, config: &TokenizerConfig) -> Result<Pipeline> {
+    let mut vocab = UnigramVocab::load(files, &["spiece.model", "tokenizer.model"])?;
+    let offset = config.option("offset").and_then(serde_json::Value::as_u64).unwrap_or(103).min(10_000);
+    let sentence_mask = config.text("mask_token_sent").unwrap_or("<mask_1>").to_string();
     let placeholders: Vec<String> = (2..offset).map(|n| format!("<unk_{n}>")).collect();
-    let named = source.extras.additional.take().or_else(|| settings.additional.clone()).unwrap_or_default();
+    let named = vocab.extras.additional.take().or_else(|| config.additional.clone()).unwrap_or_default();
     let mut extra = Vec::new();
     if !named.iter().any(|token| token.content == sentence_mask) {
-        extra.push(Special::text(&sentence_mask));
+        extra.push(SpecialToken::text(&sentence_mask));
     }
-    extra.extend(placeholders.iter().map(|token| Special::text(token)));
+    extra.extend(placeholders.iter().map(|token| SpecialToken::text(token)));
     let roles =
         [("pad_token", "<pad>"), ("eos_token", "</s>"), ("unk_token", "<unk>"), ("mask_token", "<mask_2>")];
-    let specials = settings.specials(&roles, extra);
-    if source.extras.from_model {
-        // the converter's own defaults name the masks the other way round
-        let named = settings.specials(&[("mask_token", "<mask_1>")], Vec::new());
+    let specials = config.special_tokens(&roles, extra);
+    if vocab.extras.from_model {
+        // transformers' converter has the two mask tokens' defaults swapped
+        let named = config.special_tokens(&[("mask_token", "<mask_1>")], Vec::new());
         let masks =
-            [role(&named, "mask_token", "<mask_1>"), settings.text("mask_token_sent").unwrap_or("<mask_2>")];
+            [role(&named, "mask_token", "<mask_1>"), config.text("mask_token_sent").unwrap_or("<mask_2>")];
         let mut first = vec![role(&specials, "pad_token", "<pad>"), role(&specials, "eos_token", "</s>")];
         first.extend(masks);
         first.dedup();
         let first = first.into_iter().map(|token| (token.to_string(), 0.0));
         let placeholders = placeholders.into_iter().map(|token| (token, -100.0));
-        source.scores.splice(..2.min(source.scores.len()), first.chain(placeholders));
+        vocab.scores.splice(..2.min(vocab.scores.len()), first.chain(placeholders));
     }
     let unknown = role(&specials, "unk_token", "<unk>");
     let lacks = || Error::Tokenizer(format!("the vocabulary lacks '{unknown}'"));
-    let unknown = source.id(unknown).ok_or_else(lacks)?;
-    let normalizer = match source.extras.charsmap.take() {
-        Some(charsmap) => steps::squeeze(Some(charsmap))?,
-        None => steps::sequence(vec![steps::replace(r"\n", " ")?, steps::replace(" {2,}", " ")?]),
+    let unknown = vocab.id(unknown).ok_or_else(lacks)?;
+    let normalizer = match vocab.extras.charsmap.take() {
+        Some(charsmap) => parts::map_and_squeeze_spaces(Some(charsmap))?,
+        None => parts::sequence(vec![parts::replace(r"\n", " ")?, parts::replace(" {2,}", " ")?]),
     };
-    let cut = steps::spaces(PrependScheme::Always);
-    let raw = steps::unigram(source.scores, unknown, Some(normalizer), cut)?;
+    let pre_tokenization = parts::metaspace(PrependScheme::Always);
+    let raw = parts::unigram(vocab.scores, unknown, Some(normalizer), pre_tokenization)?;
     let end = role(&specials, "eos_token", "</s>");
-    Pipeline::new(raw, settings, &specials)?.framed(&[], &[end])
+    Pipeline::new(raw, config, &specials)?.with_special_tokens(&[], &[end])
 }

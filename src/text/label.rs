@@ -1,15 +1,16 @@
-//! Labels: what a piece of a vocabulary is shown as, and where words begin.
+//! Display labels of vocabulary pieces, and word boundaries.
 
 use super::sentencepiece::{SPACE, byte_of};
 use crate::token::Token;
 
-/// What stands for a space that would not be seen.
+/// Shown for a space that would be invisible.
 const OPEN_BOX: char = '␣';
 
-/// What a piece is shown as: its text without the mark of a word's begin (`▁the`, `Ġthe`: `the`), of a word's
-/// middle (`##ing`, `th@@`) or of its end (`end</w>`), with every character visible and never empty. Pieces of
-/// byte-level BPE are decoded where they spell whole characters (`Ã©`: `é`), pieces that are bytes show as
-/// what they are (`<0x0A>`: `⏎`, `<0xE3>`: `<E3>`).
+/// Returns a piece as shown on screen: never empty, and with every character visible.
+///
+/// Marks of word boundaries are removed: `▁the` and `Ġthe` become `the`; likewise `##ing`, `th@@` and `end</w>`.
+/// Pieces of byte-level BPE are decoded if they spell whole characters (`Ã©` becomes `é`). Byte pieces show the
+/// character or the byte (`<0x0A>` becomes `⏎`, `<0xE3>` becomes `<E3>`).
 pub fn label(piece: &str) -> String {
     if let Some(byte) = byte_of(piece) {
         return if byte.is_ascii() {
@@ -26,52 +27,52 @@ pub fn label(piece: &str) -> String {
     visible(word)
 }
 
-/// Whether a piece carries the mark of a word's begin (`▁`, `Ġ`). Vocabularies that mark the middle or the end
-/// of words instead need their neighbours: see [`word_starts`].
+/// Returns true if a piece carries a start-of-word mark (`▁`, `Ġ`). Vocabularies that mark the middle or the end of
+/// words need [`word_starts`], which looks at neighbouring pieces, too.
 pub fn starts_word(piece: &str) -> bool {
     piece.starts_with(['▁', 'Ġ'])
 }
 
-/// How a vocabulary marks words.
+/// Convention by which a vocabulary marks words.
 #[derive(Clone, Copy)]
-enum Marks {
-    /// `▁` or `Ġ` at the begin.
-    Begin,
-    /// `##` before the middle.
+enum WordMarks {
+    /// `▁` or `Ġ` at the start.
+    Start,
+    /// `##` before every piece but the first.
     Middle,
-    /// `@@` where the word goes on.
-    Open,
+    /// `@@` after every piece but the last.
+    Continued,
     /// `</w>` at the end.
     End,
-    /// Spaces that are pieces of their own.
+    /// Spaces are pieces of their own.
     Spaces,
-    /// Nothing: every piece is a word.
+    /// No marks: every piece is a word.
     None,
 }
 
-impl Marks {
-    /// The marks that a sequence shows.
+impl WordMarks {
+    /// Detects the convention from the pieces of a sequence.
     fn of(tokens: &[Token]) -> Self {
         let any = |mark: fn(&str) -> bool| tokens.iter().any(|token| !token.special && mark(&token.piece));
         match () {
-            () if any(starts_word) => Marks::Begin,
-            () if any(|piece| piece.ends_with("</w>")) => Marks::End,
-            () if any(goes_on) => Marks::Open,
-            () if any(is_middle) => Marks::Middle,
-            () if any(is_blank) => Marks::Spaces,
-            () => Marks::None,
+            () if any(starts_word) => WordMarks::Start,
+            () if any(|piece| piece.ends_with("</w>")) => WordMarks::End,
+            () if any(is_continued) => WordMarks::Continued,
+            () if any(is_middle) => WordMarks::Middle,
+            () if any(is_blank) => WordMarks::Spaces,
+            () => WordMarks::None,
         }
     }
 
-    /// Whether a word begins between two pieces.
-    fn part(self, before: &str, piece: &str) -> bool {
+    /// Returns true if a word starts at `piece`, which follows `before`.
+    fn is_boundary(self, before: &str, piece: &str) -> bool {
         match self {
-            Marks::Begin => starts_word(piece),
-            Marks::Middle => !is_middle(piece),
-            Marks::Open => !goes_on(before),
-            Marks::End => before.ends_with("</w>"),
-            Marks::Spaces => is_blank(before) || is_blank(piece),
-            Marks::None => true,
+            WordMarks::Start => starts_word(piece),
+            WordMarks::Middle => !is_middle(piece),
+            WordMarks::Continued => !is_continued(before),
+            WordMarks::End => before.ends_with("</w>"),
+            WordMarks::Spaces => is_blank(before) || is_blank(piece),
+            WordMarks::None => true,
         }
     }
 }
@@ -80,7 +81,7 @@ fn is_middle(piece: &str) -> bool {
     piece.len() > 2 && piece.starts_with("##")
 }
 
-fn goes_on(piece: &str) -> bool {
+fn is_continued(piece: &str) -> bool {
     piece.len() > 2 && piece.ends_with("@@")
 }
 
@@ -88,26 +89,26 @@ fn is_blank(piece: &str) -> bool {
     piece.chars().all(char::is_whitespace)
 }
 
-/// Which tokens of a sequence begin a word, by the marks that its vocabulary uses: `▁` or `Ġ` at the begin,
-/// `##` before the middle, `@@` or `</w>` at the end, or else spaces of their own. A special token is a word.
+/// Returns, for every token of a sequence, true if it starts a word. The marks in use (`▁`, `Ġ`, `##`, `@@`, `</w>`
+/// or separate spaces) are detected from the pieces. A special token is a word of its own.
 pub fn word_starts(tokens: &[Token]) -> Vec<bool> {
-    let marks = Marks::of(tokens);
+    let marks = WordMarks::of(tokens);
     let starts = |(at, token): (usize, &Token)| match at.checked_sub(1).and_then(|before| tokens.get(before))
     {
         None => true,
-        Some(before) => token.special || before.special || marks.part(&before.piece, &token.piece),
+        Some(before) => token.special || before.special || marks.is_boundary(&before.piece, &token.piece),
     };
     tokens.iter().enumerate().map(starts).collect()
 }
 
-/// The piece without the marks of a word's middle or end.
+/// Removes the marks of a word's middle or end from a piece.
 fn unmarked(piece: &str) -> &str {
     let strip = [piece.strip_prefix("##"), piece.strip_suffix("@@"), piece.strip_suffix("</w>")];
     strip.into_iter().flatten().find(|rest| !rest.is_empty()).unwrap_or(piece)
 }
 
-/// The text of a byte-level piece, where it has characters that only such pieces have and spells whole
-/// characters.
+/// Decodes a piece of byte-level BPE; `None` for ASCII, for pieces with other characters, and if the bytes are not
+/// UTF-8.
 fn decode_bytes(piece: &str) -> Option<String> {
     if piece.is_ascii() {
         return None;
@@ -116,8 +117,8 @@ fn decode_bytes(piece: &str) -> Option<String> {
     String::from_utf8(bytes?).ok()
 }
 
-/// The byte that a character of the byte-level alphabet stands for (Radford et al. 2019): printable Latin-1
-/// characters for themselves, U+0100 and on for the others in order.
+/// Returns the byte of a character in the byte-level alphabet (Radford et al. 2019): printable Latin-1 characters
+/// stand for themselves, U+0100 and following for the other bytes in order.
 fn byte_level(c: char) -> Option<u8> {
     let printable = |byte: u8| matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
     match u8::try_from(c) {
@@ -128,7 +129,7 @@ fn byte_level(c: char) -> Option<u8> {
     }
 }
 
-/// Names of characters that take no space on the screen or change the direction of others.
+/// Abbreviations of characters that are invisible or change the writing direction.
 const NAMES: [(char, &str); 28] = [
     ('\u{ad}', "SHY"),
     ('\u{34f}', "CGJ"),
@@ -160,8 +161,8 @@ const NAMES: [(char, &str); 28] = [
     ('\u{feff}', "BOM"),
 ];
 
-/// Makes every character of a text visible: `⏎` for a line break, `⇥` for a tab, `␣` for spaces at the ends,
-/// control pictures, `⟨ZWJ⟩` and its like, `◌` below a combining mark that has nothing to stand on.
+/// Makes every character of a text visible: `⏎` for a line break, `⇥` for a tab, `␣` for leading and trailing
+/// spaces, control pictures, `⟨ZWJ⟩` and the like, `◌` under a combining mark without a base character.
 pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let inner = text.trim_matches(' ');
@@ -176,7 +177,7 @@ pub fn visible(text: &str) -> String {
             '\t' => out.push('⇥'),
             '\u{7f}' => out.push('␡'),
             '\0'..='\u{1f}' => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or(OPEN_BOX)),
-            // between the parts of an emoji they are part of it
+            // joiners and variation selectors within an emoji stay
             '\u{200d}' if before.is_some_and(is_pictorial) && next.is_some_and(is_pictorial) => out.push(c),
             '\u{fe0e}' | '\u{fe0f}' if before.is_some_and(is_pictorial) => out.push(c),
             _ => push_visible(&mut out, c, before),
@@ -202,7 +203,7 @@ fn push_visible(out: &mut String, c: char, before: Option<char>) {
     }
 }
 
-/// Emoji and the symbols that take a variation selector.
+/// Returns true for emoji and for symbols that take a variation selector.
 fn is_pictorial(c: char) -> bool {
     matches!(u32::from(c), 0x23 | 0x2a | 0x30..=0x39 | 0xa9 | 0xae | 0x2000..=0x2bff | 0x3000..=0x33ff | 0xfe0f | 0x1f000..=0x1faff)
         && !c.is_whitespace()

@@ -1,32 +1,33 @@
-//! M2M100's tokenizer: a SentencePiece model whose pieces get their ids from vocab.json, with the language
-//! tags (`__en__`) right behind them.
+//! M2M100: a SentencePiece model with the ids of its pieces in vocab.json, followed by the ids of the language
+//! tags (`__en__`).
 
+use super::config::TokenizerConfig;
 use super::languages::codes;
-use super::marian::Vocabulary;
-use super::scripted::{AddedTokens, Scripted, Words, strip};
+use super::python::strip;
 use super::sentencepiece::SentencePiece;
-use super::settings::Settings;
+use super::slow::{AddedTokens, SlowModel, SlowTokenizer};
+use super::vocabulary::Vocabulary;
 use crate::error::Result;
 use crate::files::ModelFiles;
 
 struct M2m100 {
-    model: SentencePiece,
+    sentencepiece: SentencePiece,
     vocab: Vocabulary,
-    /// The tags, the first of which has the id after the last piece.
+    /// Language tags; the first one's id is the size of `vocab`.
     tags: Vec<String>,
     unknown: String,
 }
 
-impl Words for M2m100 {
+impl SlowModel for M2m100 {
     fn split(&self, text: &str) -> Vec<String> {
-        self.model.encode(text)
+        self.sentencepiece.encode(text)
     }
 
-    fn id(&self, piece: &str) -> Option<u32> {
-        self.known(piece).or_else(|| self.vocab.id(&self.unknown))
+    fn id_or_unknown(&self, piece: &str) -> Option<u32> {
+        self.id(piece).or_else(|| self.vocab.id(&self.unknown))
     }
 
-    fn known(&self, token: &str) -> Option<u32> {
+    fn id(&self, token: &str) -> Option<u32> {
         let tag = self.tags.iter().position(|tag| tag == token).map(|at| self.vocab.len() + at as u32);
         tag.or_else(|| self.vocab.id(token))
     }
@@ -43,7 +44,7 @@ impl Words for M2m100 {
                 Some((last, words)) if special(last) => (words, last.as_str()),
                 _ => (run, ""),
             };
-            text.push_str(&self.model.decode(words.iter().map(String::as_str)));
+            text.push_str(&self.sentencepiece.decode(words.iter().map(String::as_str)));
             text.push_str(end);
         }
         strip(&text).into()
@@ -54,8 +55,8 @@ impl Words for M2m100 {
     }
 }
 
-/// Builds the tokenizer; [`super::languages`] puts the tags in place.
-pub(crate) fn load(files: &ModelFiles, settings: &Settings) -> Result<Scripted> {
+/// Builds the tokenizer; [`super::languages`] adds the language tags to a text.
+pub(crate) fn load(files: &ModelFiles, config: &TokenizerConfig) -> Result<SlowTokenizer> {
     let name = "sentencepiece.bpe.model";
     let defaults = [
         ("bos_token", "<s>"),
@@ -64,13 +65,13 @@ pub(crate) fn load(files: &ModelFiles, settings: &Settings) -> Result<Scripted> 
         ("pad_token", "<pad>"),
         ("unk_token", "<unk>"),
     ];
-    let specials = settings.specials(&defaults, settings.additional.clone().unwrap_or_default());
-    let words = M2m100 {
-        model: SentencePiece::load(name, &files.need(name)?)?,
+    let specials = config.special_tokens(&defaults, config.additional.clone().unwrap_or_default());
+    let model = M2m100 {
+        sentencepiece: SentencePiece::load(name, &files.need(name)?)?,
         vocab: Vocabulary::load(files, "vocab.json")?,
-        tags: codes::m2m100(settings).into_iter().map(|code| format!("__{code}__")).collect(),
+        tags: codes::m2m100(config).into_iter().map(|code| format!("__{code}__")).collect(),
         unknown: specials.role("unk_token").unwrap_or("<unk>").into(),
     };
-    let added = AddedTokens::new(settings.added.clone(), &specials, &words);
-    Ok(Scripted::new(Box::new(words), added, &specials, settings))
+    let added = AddedTokens::new(config.added.clone(), &specials, &model);
+    Ok(SlowTokenizer::new(Box::new(model), added, &specials, config))
 }

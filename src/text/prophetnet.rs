@@ -1,32 +1,31 @@
-//! ProphetNet's tokenizer: BERT's rules (Devlin et al. 2019) as they are written out in Python, with the
-//! separator behind the text.
+//! ProphetNet: BERT's basic tokenizer and WordPiece (Devlin et al. 2019), as transformers' Python code has them.
 
 use std::collections::HashSet;
 
 use regex::Regex;
 use tokenizers::NormalizedString;
 
-use super::marian::Vocabulary;
-use super::pipeline::failed;
-use super::scripted::{AddedTokens, Scripted, Words, is_space, strip};
-use super::settings::Settings;
-use super::wordpiece::vocabulary;
+use super::backend::tokenizer_error;
+use super::config::TokenizerConfig;
+use super::python::{is_space, strip};
+use super::slow::{AddedTokens, SlowModel, SlowTokenizer};
+use super::vocabulary::{Vocabulary, read_lines};
 use crate::error::Result;
 use crate::files::ModelFiles;
 
-/// Words with more characters are unknown.
-const LONGEST_WORD: usize = 100;
+/// Longest word that is split into pieces, in characters; longer ones become the unknown token.
+const MAX_WORD: usize = 100;
 
 struct ProphetNet {
     vocab: Vocabulary,
     unknown: String,
-    /// Words that are left as they are.
-    whole: HashSet<String>,
-    basic: Option<Basic>,
+    /// Words that are never split: the special tokens.
+    never_split: HashSet<String>,
+    basic: Option<BasicTokenizer>,
 }
 
-/// The cleaning and splitting that comes before the word pieces.
-struct Basic {
+/// Text cleaning and splitting into words, before WordPiece.
+struct BasicTokenizer {
     lower: bool,
     strip_accents: Option<bool>,
     chinese: bool,
@@ -35,13 +34,13 @@ struct Basic {
     accent: Regex,
 }
 
-impl Basic {
-    fn new(settings: &Settings) -> Result<Self> {
-        let regex = |pattern: &str| Regex::new(pattern).map_err(failed);
+impl BasicTokenizer {
+    fn new(config: &TokenizerConfig) -> Result<Self> {
+        let regex = |pattern: &str| Regex::new(pattern).map_err(tokenizer_error);
         Ok(Self {
-            lower: settings.flag("do_lower_case", true),
-            strip_accents: settings.option("strip_accents").and_then(serde_json::Value::as_bool),
-            chinese: settings.flag("tokenize_chinese_chars", true),
+            lower: config.flag("do_lower_case", true),
+            strip_accents: config.option("strip_accents").and_then(serde_json::Value::as_bool),
+            chinese: config.flag("tokenize_chinese_chars", true),
             control: regex(r"[\p{C}&&[^\t\n\r]]|\x{FFFD}")?,
             punctuation: regex(r"[\p{P}$+<=>^`|~]")?,
             accent: regex(r"\p{Mn}")?,
@@ -61,10 +60,10 @@ impl Basic {
         NormalizedString::from(out).nfc().get().to_string()
     }
 
-    fn words(&self, text: &str, whole: &HashSet<String>) -> Vec<String> {
+    fn words(&self, text: &str, never_split: &HashSet<String>) -> Vec<String> {
         let mut out = Vec::new();
         for word in self.clean(text).split(is_space).filter(|word| !word.is_empty()) {
-            if whole.contains(word) {
+            if never_split.contains(word) {
                 out.push(word.to_string());
                 continue;
             }
@@ -80,7 +79,7 @@ impl Basic {
     }
 }
 
-/// The ideographs that BERT parts from their neighbours.
+/// Returns true for CJK ideographs, each of which BERT makes a word of its own.
 fn is_chinese(c: char) -> bool {
     matches!(u32::from(c),
         0x4E00..=0x9FFF | 0x3400..=0x4DBF | 0x20000..=0x2A6DF | 0x2A700..=0x2B73F | 0x2B740..=0x2B81F
@@ -88,9 +87,9 @@ fn is_chinese(c: char) -> bool {
 }
 
 impl ProphetNet {
-    /// The longest pieces that the vocabulary holds, from the left; `None` where they do not cover the word.
+    /// Splits a word greedily into the longest known pieces, from the left; `None` if that fails.
     fn pieces(&self, word: &str) -> Option<Vec<String>> {
-        if word.chars().count() > LONGEST_WORD {
+        if word.chars().count() > MAX_WORD {
             return None;
         }
         let mut out = Vec::new();
@@ -109,21 +108,21 @@ impl ProphetNet {
     }
 }
 
-impl Words for ProphetNet {
+impl SlowModel for ProphetNet {
     fn split(&self, text: &str) -> Vec<String> {
         let words = match &self.basic {
-            Some(basic) => basic.words(text, &self.whole),
+            Some(basic) => basic.words(text, &self.never_split),
             None => text.split(is_space).filter(|word| !word.is_empty()).map(String::from).collect(),
         };
         let unknown = || vec![self.unknown.clone()];
         words.iter().flat_map(|word| self.pieces(word).unwrap_or_else(unknown)).collect()
     }
 
-    fn id(&self, piece: &str) -> Option<u32> {
+    fn id_or_unknown(&self, piece: &str) -> Option<u32> {
         self.vocab.id(piece).or_else(|| self.vocab.id(&self.unknown))
     }
 
-    fn known(&self, token: &str) -> Option<u32> {
+    fn id(&self, token: &str) -> Option<u32> {
         self.vocab.id(token)
     }
 
@@ -140,8 +139,8 @@ impl Words for ProphetNet {
     }
 }
 
-/// Builds the tokenizer: `text [SEP]`.
-pub(crate) fn load(files: &ModelFiles, settings: &Settings) -> Result<Scripted> {
+/// Builds the tokenizer, which encodes as `text [SEP]`.
+pub(crate) fn load(files: &ModelFiles, config: &TokenizerConfig) -> Result<SlowTokenizer> {
     let defaults = [
         ("unk_token", "[UNK]"),
         ("sep_token", "[SEP]"),
@@ -149,17 +148,17 @@ pub(crate) fn load(files: &ModelFiles, settings: &Settings) -> Result<Scripted> 
         ("pad_token", "[PAD]"),
         ("mask_token", "[MASK]"),
     ];
-    let specials = settings.specials(&defaults, settings.additional.clone().unwrap_or_default());
-    let entries = vocabulary(files, "prophetnet.tokenizer")?.into_iter().zip(0..).collect();
-    let words = ProphetNet {
+    let specials = config.special_tokens(&defaults, config.additional.clone().unwrap_or_default());
+    let entries = read_lines(files, "prophetnet.tokenizer")?.into_iter().zip(0..);
+    let model = ProphetNet {
         vocab: Vocabulary::new(entries),
         unknown: specials.role("unk_token").unwrap_or("[UNK]").into(),
-        whole: specials.all().map(|token| token.content.clone()).collect(),
-        basic: if settings.flag("do_basic_tokenize", true) { Some(Basic::new(settings)?) } else { None },
+        never_split: specials.all().map(|token| token.content.clone()).collect(),
+        basic: if config.flag("do_basic_tokenize", true) { Some(BasicTokenizer::new(config)?) } else { None },
     };
-    let added = AddedTokens::new(settings.added.clone(), &specials, &words);
+    let added = AddedTokens::new(config.added.clone(), &specials, &model);
     let end = specials.role("sep_token").and_then(|token| added.by_text.get(token)).copied();
-    let mut scripted = Scripted::new(Box::new(words), added, &specials, settings);
-    scripted.clean_up = settings.flag("clean_up_tokenization_spaces", true);
-    Ok(scripted.framed(Vec::new(), end.into_iter().collect()))
+    let mut tokenizer = SlowTokenizer::new(Box::new(model), added, &specials, config);
+    tokenizer.clean_up = config.flag("clean_up_tokenization_spaces", true);
+    Ok(tokenizer.with_special_tokens(Vec::new(), end.into_iter().collect()))
 }

@@ -1,18 +1,18 @@
-//! Byte-pair encoding of single words whose last character carries `</w>` (Sennrich et al. 2016).
+//! Byte-pair encoding of single words, with `</w>` after a word's last character (Sennrich et al. 2016).
 
 use std::collections::HashMap;
 
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 
-/// What marks the end of a word.
-pub(crate) const END: &str = "</w>";
+/// End-of-word mark.
+pub(crate) const END_OF_WORD: &str = "</w>";
 
-/// Merges with their ranks.
+/// Merges and their ranks; the lowest rank is applied first.
 pub(crate) struct WordBpe(HashMap<(String, String), usize>);
 
 impl WordBpe {
-    /// Reads merges.txt from line `skip` on; what follows the two pieces of a line does not count.
+    /// Reads merges.txt after skipping `skip` lines. Only the first two columns of a line count.
     pub fn load(files: &ModelFiles, skip: usize) -> Result<Self> {
         let bytes = files.need("merges.txt")?;
         let text = std::str::from_utf8(&bytes);
@@ -27,11 +27,11 @@ impl WordBpe {
         Ok(Self(merges))
     }
 
-    /// The pieces of a word, the last of which ends in `</w>`.
+    /// Splits a word into pieces, the last of which ends in `</w>`.
     pub fn split(&self, word: &str) -> Vec<String> {
         let mut pieces: Vec<String> = word.chars().map(String::from).collect();
         if let Some(last) = pieces.last_mut() {
-            last.push_str(END);
+            last.push_str(END_OF_WORD);
         }
         while let Some((left, right)) = self.best(&pieces) {
             pieces = merge(pieces, &left, &right);
@@ -39,7 +39,7 @@ impl WordBpe {
         pieces
     }
 
-    /// The pair of neighbours with the lowest rank.
+    /// Returns the adjacent pair with the lowest rank.
     fn best(&self, pieces: &[String]) -> Option<(String, String)> {
         let pairs = pieces.windows(2).map(|pair| (pair[0].clone(), pair[1].clone()));
         let ranked = pairs.filter_map(|pair| Some((*self.0.get(&pair)?, pair)));
@@ -47,7 +47,7 @@ impl WordBpe {
     }
 }
 
-/// Joins every occurrence of the pair, from left to right.
+/// Joins every occurrence of a pair, from left to right.
 fn merge(pieces: Vec<String>, left: &str, right: &str) -> Vec<String> {
     let mut out: Vec<String> = Vec::with_capacity(pieces.len());
     let mut pending = false;

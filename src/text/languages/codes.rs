@@ -1,28 +1,28 @@
-//! The language codes of model families whose vocabulary files do not list them, in the order of their ids.
+//! Language codes of model families whose files do not list them, in the order of their ids.
 
-use crate::text::settings::Settings;
+use crate::text::config::TokenizerConfig;
 
-/// mBART's.
+/// Codes of mBART.
 pub(crate) const MBART: &str = "
     ar_AR cs_CZ de_DE en_XX es_XX et_EE fi_FI fr_XX gu_IN hi_IN it_IT ja_XX kk_KZ ko_KR lt_LT lv_LV my_MM
     ne_NP nl_XX ro_RO ru_RU si_LK tr_TR vi_VN zh_CN";
 
-/// Those that mBART-50 adds behind mBART's.
+/// Codes that mBART-50 adds after mBART's.
 pub(crate) const MBART50: &str = "
     af_ZA az_AZ bn_IN fa_IR he_IL hr_HR id_ID ka_GE km_KH mk_MK ml_IN mn_MN mr_IN pl_PL ps_AF pt_XX sv_SE
     sw_KE ta_IN te_IN th_TH tl_XX uk_UA ur_PK xh_ZA gl_ES sl_SI";
 
-/// M2M100's.
+/// Codes of M2M100.
 pub(crate) const M2M100: &str = "
     af am ar ast az ba be bg bn br bs ca ceb cs cy da de el en es et fa ff fi fr fy ga gd gl gu ha he hi hr
     ht hu hy id ig ilo is it ja jv ka kk km kn ko lb lg ln lo lt lv mg mk ml mn mr ms my ne nl no ns oc or
     pa pl ps pt ro ru sd si sk sl so sq sr ss su sv sw ta th tl tn tr uk ur uz vi wo xh yi yo zh zu";
 
-/// Those of the WMT 2021 models.
+/// Codes of the WMT 2021 models, which have M2M100's architecture.
 pub(crate) const WMT21: &str = "
     en ha is ja cs ru zh de";
 
-/// NLLB-200's.
+/// Codes of NLLB-200.
 pub(crate) const NLLB: &str = "
     ace_Arab ace_Latn acm_Arab acq_Arab aeb_Arab afr_Latn ajp_Arab aka_Latn amh_Ethi apc_Arab arb_Arab
     ars_Arab ary_Arab arz_Arab asm_Beng ast_Latn awa_Deva ayr_Latn azb_Arab azj_Latn bak_Cyrl bam_Latn
@@ -44,15 +44,15 @@ pub(crate) const NLLB: &str = "
     ukr_Cyrl umb_Latn urd_Arab uzn_Latn vec_Latn vie_Latn war_Latn wol_Latn xho_Latn ydd_Hebr yor_Latn
     yue_Hant zho_Hans zho_Hant zul_Latn";
 
-/// PLBart's, as they are spelled in its vocabulary.
+/// Tags of PLBart, as spelled in its vocabulary.
 pub(crate) const PLBART: &str = "__java__ __python__ __en_XX__";
 
-/// Those that PLBart's multilingual models add.
+/// Tags that PLBart's multilingual models add.
 pub(crate) const PLBART_MULTI: &str = "__javascript__ __php__ __ruby__ __go__";
 
-/// The codes of an M2M100 model, which its settings choose.
-pub(crate) fn m2m100(settings: &Settings) -> Vec<&'static str> {
-    match settings.text("language_codes") {
+/// Returns the codes of an M2M100 model, chosen by `language_codes` of its tokenizer_config.json.
+pub(crate) fn m2m100(config: &TokenizerConfig) -> Vec<&'static str> {
+    match config.text("language_codes") {
         Some("wmt21") => WMT21.split_whitespace().collect(),
         _ => M2M100.split_whitespace().collect(),
     }

@@ -1,103 +1,109 @@
-//! Languages: the tags of multilingual models and where they stand.
+//! Language tags of multilingual models, and their positions in source and target.
 
 pub(super) mod codes;
 mod near;
 
 use serde_json::Value;
 
-use super::Codec;
+use super::backend::Backend;
 use super::class::Class;
-use super::marian::language_tag;
-use super::settings::{Settings, Special};
+use super::config::{SpecialToken, TokenizerConfig};
 use crate::error::{Error, Result};
 
-/// The languages of a translation, as the user names them; `None` takes the model's default.
+/// Source and target language, as the user names them; `None` stands for the model's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Languages {
-    /// The source text's language.
+    /// Language of the source.
     pub src: Option<String>,
-    /// The target text's language.
+    /// Language of the target.
     pub tgt: Option<String>,
 }
 
-/// Where the tags of a family stand.
+/// Position of a family's language tags, and their use in generation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Place {
-    /// The model has no tags.
+enum TagPosition {
+    /// The model has no language tags.
     #[default]
-    Nowhere,
-    /// `tag text end`; generation begins with the target's tag.
-    Before,
-    /// `text end tag`; the decoder starts with the target's tag.
-    After,
-    /// `text end tag`; generation begins with the target's tag.
-    AfterForced,
-    /// `tag text end`, the target with another end before its tag; generation begins with the target's tag.
-    BeforeEnd,
-    /// The target's tag is written at the start of the source text.
+    None,
+    /// `tag text end`; generation is forced to begin with the target's tag.
+    Prefix,
+    /// `text end tag`; the target's tag is the decoder's start token.
+    Suffix,
+    /// `text end tag`; generation is forced to begin with the target's tag.
+    SuffixForced,
+    /// `tag text end` for a source, `end tag text end` for a target; generation is forced to begin with the
+    /// target's tag.
+    PrefixAfterEnd,
+    /// The source text itself starts with the target's tag.
     InText,
 }
 
-/// How a family places and spells its tags.
-struct Style {
-    place: Place,
+/// Position and spelling of a family's language tags.
+struct TagStyle {
+    position: TagPosition,
     open: &'static str,
     close: &'static str,
-    /// The source language that the family takes where nothing names one.
+    /// Default source language.
     source: Option<&'static str>,
-    /// The same for the target language.
+    /// Default target language.
     target: Option<&'static str>,
 }
 
 /// The language tags of one model.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tags {
-    place: Place,
-    /// The languages' names and the ids of their tags, in the order of the ids.
+pub(super) struct LanguageTags {
+    position: TagPosition,
+    /// Languages and the ids of their tags, ordered by id.
     known: Vec<(String, u32)>,
     defaults: Languages,
-    /// Whether a target text without a language takes the source's.
-    same_target: bool,
+    /// A target text without a language gets the source's tag.
+    source_tags_target: bool,
+    /// Id of the end token.
     end: u32,
 }
 
-impl Style {
-    fn of(class: Class, settings: &Settings) -> Option<Self> {
+impl TagStyle {
+    /// Returns the style of a tokenizer class; `None` if it has no language tags.
+    fn of(class: Class, config: &TokenizerConfig) -> Option<Self> {
         let style =
-            |place, mark, source, target| Some(Self { place, open: mark, close: mark, source, target });
+            |position, mark, source, target| Some(Self { position, open: mark, close: mark, source, target });
         match class {
-            Class::Marian => {
-                Some(Self { place: Place::InText, open: ">>", close: "<<", source: None, target: None })
+            Class::Marian => Some(Self {
+                position: TagPosition::InText,
+                open: ">>",
+                close: "<<",
+                source: None,
+                target: None,
+            }),
+            Class::MBart => style(TagPosition::Suffix, "", Some("en_XX"), None),
+            Class::MBart50 => style(TagPosition::Prefix, "", Some("en_XX"), None),
+            Class::Nllb if config.flag("legacy_behaviour", false) => {
+                style(TagPosition::SuffixForced, "", Some("eng_Latn"), None)
             }
-            Class::MBart => style(Place::After, "", Some("en_XX"), None),
-            Class::MBart50 => style(Place::Before, "", Some("en_XX"), None),
-            Class::Nllb if settings.flag("legacy_behaviour", false) => {
-                style(Place::AfterForced, "", Some("eng_Latn"), None)
-            }
-            Class::Nllb => style(Place::Before, "", Some("eng_Latn"), None),
-            Class::M2m100 => style(Place::Before, "__", Some("en"), None),
-            Class::Seamless => style(Place::BeforeEnd, "__", Some("eng"), Some("fra")),
+            Class::Nllb => style(TagPosition::Prefix, "", Some("eng_Latn"), None),
+            Class::M2m100 => style(TagPosition::Prefix, "__", Some("en"), None),
+            Class::Seamless => style(TagPosition::PrefixAfterEnd, "__", Some("eng"), Some("fra")),
             Class::PlBart => {
-                let multi = settings.text("language_codes") == Some("multi");
-                style(Place::After, "__", multi.then_some("en_XX"), None)
+                let multi = config.text("language_codes") == Some("multi");
+                style(TagPosition::Suffix, "__", multi.then_some("en_XX"), None)
             }
             _ => None,
         }
     }
 
-    /// The language that a tag names.
-    fn name<'a>(&self, tag: &'a str) -> Option<&'a str> {
+    /// Returns the language that a tag names.
+    fn language<'a>(&self, tag: &'a str) -> Option<&'a str> {
         tag.strip_prefix(self.open)?.strip_suffix(self.close).filter(|name| !name.is_empty())
     }
 }
 
-/// Every token that may be a language tag of the family.
-fn candidates(class: Class, settings: &Settings) -> Vec<String> {
+/// Returns all tokens that may be language tags of the class; the vocabulary need not have them.
+fn candidates(class: Class, config: &TokenizerConfig) -> Vec<String> {
     let listed: &[&str] = match class {
         Class::MBart => &[codes::MBART],
         Class::MBart50 => &[codes::MBART, codes::MBART50],
         Class::Nllb => &[codes::NLLB],
-        Class::PlBart if settings.text("language_codes") == Some("multi") => {
+        Class::PlBart if config.text("language_codes") == Some("multi") => {
             &[codes::PLBART, codes::PLBART_MULTI]
         }
         Class::PlBart => &[codes::PLBART],
@@ -105,18 +111,18 @@ fn candidates(class: Class, settings: &Settings) -> Vec<String> {
     };
     let listed = listed.iter().flat_map(|codes| codes.split_whitespace()).map(String::from);
     match class {
-        Class::M2m100 => codes::m2m100(settings).iter().map(|code| format!("__{code}__")).collect(),
+        Class::M2m100 => codes::m2m100(config).iter().map(|code| format!("__{code}__")).collect(),
         Class::Nllb | Class::Seamless => {
-            let content = |token: &Special| token.content.clone();
-            let named = settings.extra.iter().chain(&settings.additional).flatten().map(content);
-            let added = settings.added.values().map(|token| token.content.clone());
+            let content = |token: &SpecialToken| token.content.clone();
+            let named = config.extra.iter().chain(&config.additional).flatten().map(content);
+            let added = config.added.values().map(|token| token.content.clone());
             listed.chain(named.chain(added).filter(|token| is_tag(class, token))).collect()
         }
         _ => listed.collect(),
     }
 }
 
-/// Whether a special token looks like a tag of the family: `eng_Latn` or `__eng__`.
+/// Returns true if a special token looks like a language tag of the class: `eng_Latn` or `__eng__`.
 fn is_tag(class: Class, token: &str) -> bool {
     let letters =
         |part: &str, count| part.len() == count && part.bytes().all(|byte| byte.is_ascii_alphabetic());
@@ -128,38 +134,35 @@ fn is_tag(class: Class, token: &str) -> bool {
     }
 }
 
-impl Tags {
-    /// The tags of a multilingual model: of `candidates` beyond those that its settings name, the ones that
-    /// its vocabulary holds.
-    pub fn new(class: Class, settings: &Settings, codec: &dyn Codec, more: Vec<String>) -> Self {
-        let Some(style) = Style::of(class, settings) else { return Self::default() };
-        let tags = candidates(class, settings).into_iter().chain(more);
-        let known = tags.filter_map(|tag| Some((style.name(&tag)?.to_string(), codec.id(&tag)?)));
+impl LanguageTags {
+    /// Collects the language tags of a model: those of the class and `more`, as far as the vocabulary has them.
+    pub fn new(class: Class, config: &TokenizerConfig, backend: &dyn Backend, more: Vec<String>) -> Self {
+        let Some(style) = TagStyle::of(class, config) else { return Self::default() };
+        let tags = candidates(class, config).into_iter().chain(more);
+        let known = tags.filter_map(|tag| Some((style.language(&tag)?.to_string(), backend.id(&tag)?)));
         let mut known: Vec<(String, u32)> = known.collect();
         known.sort_unstable_by_key(|(_, id)| *id);
         known.dedup();
         if known.is_empty() {
             return Self::default();
         }
-        let specials = settings.specials(&[("eos_token", "</s>")], Vec::new());
-        let end = specials.role("eos_token").and_then(|token| codec.id(token)).unwrap_or(2);
-        let same_target = matches!(class, Class::MBart | Class::MBart50 | Class::Nllb);
-        let mut tags = Self { place: style.place, known, end, same_target, ..Self::default() };
-        if style.place != Place::InText {
-            let named = |option: &str| settings.text(option).map(bare).map(String::from);
+        let specials = config.special_tokens(&[("eos_token", "</s>")], Vec::new());
+        let end = specials.role("eos_token").and_then(|token| backend.id(token)).unwrap_or(2);
+        let source_tags_target = matches!(class, Class::MBart | Class::MBart50 | Class::Nllb);
+        let mut tags = Self { position: style.position, known, end, source_tags_target, ..Self::default() };
+        if style.position != TagPosition::InText {
+            let named = |option: &str| config.text(option).map(bare).map(String::from);
             tags.defaults = Languages {
                 src: named("src_lang").or(style.source.map(String::from)),
-                tgt: named("tgt_lang")
-                    .or_else(|| tags.generated(settings))
-                    .or(style.target.map(String::from)),
+                tgt: named("tgt_lang").or_else(|| tags.generated(config)).or(style.target.map(String::from)),
             };
         }
         tags
     }
 
-    /// The language whose tag the generation settings begin with.
-    fn generated(&self, settings: &Settings) -> Option<String> {
-        let files = [&settings.generation, &settings.config];
+    /// Returns the language whose tag the model's generation begins with.
+    fn generated(&self, config: &TokenizerConfig) -> Option<String> {
+        let files = [&config.generation, &config.model];
         let keys = ["forced_bos_token_id", "decoder_start_token_id"];
         let ids = keys.iter().flat_map(|key| files.map(|file| file.get(key).and_then(Value::as_u64)));
         let name =
@@ -167,48 +170,49 @@ impl Tags {
         ids.flatten().find_map(name)
     }
 
-    /// The ids of a source text.
-    pub fn encode_source(&self, codec: &dyn Codec, text: &str, langs: &Languages) -> Result<Vec<u32>> {
-        match (self.place, &langs.tgt) {
-            (Place::Nowhere, _) => codec.encode(text, true),
-            (Place::InText, Some(name)) if language_tag(text).0.is_none() => {
+    /// Encodes a source text with its language tag.
+    pub fn encode_source(&self, backend: &dyn Backend, text: &str, langs: &Languages) -> Result<Vec<u32>> {
+        match (self.position, &langs.tgt) {
+            (TagPosition::None, _) => backend.encode(text, true),
+            (TagPosition::InText, Some(name)) if split_tag(text).0.is_none() => {
                 self.tag(name)?;
-                codec.encode(&format!(">>{}<< {text}", bare(name)), true)
+                backend.encode(&format!(">>{}<< {text}", bare(name)), true)
             }
-            (Place::InText, _) => codec.encode(text, true),
+            (TagPosition::InText, _) => backend.encode(text, true),
             _ => {
                 let name = langs.src.as_ref().or(self.defaults.src.as_ref());
-                self.frame(codec.encode(text, false)?, name, false)
+                self.add_tag(backend.encode(text, false)?, name, false)
             }
         }
     }
 
-    /// The ids of a target text.
-    pub fn encode_target(&self, codec: &dyn Codec, text: &str, langs: &Languages) -> Result<Vec<u32>> {
-        if matches!(self.place, Place::Nowhere | Place::InText) {
-            return codec.encode(text, true);
+    /// Encodes a target text with its language tag.
+    pub fn encode_target(&self, backend: &dyn Backend, text: &str, langs: &Languages) -> Result<Vec<u32>> {
+        if matches!(self.position, TagPosition::None | TagPosition::InText) {
+            return backend.encode(text, true);
         }
-        let source = langs.src.as_ref().or(self.defaults.src.as_ref()).filter(|_| self.same_target);
+        let source = langs.src.as_ref().or(self.defaults.src.as_ref()).filter(|_| self.source_tags_target);
         let name = langs.tgt.as_ref().or(self.defaults.tgt.as_ref()).or(source);
-        self.frame(codec.encode(text, false)?, name, true)
+        self.add_tag(backend.encode(text, false)?, name, true)
     }
 
-    fn frame(&self, ids: Vec<u32>, name: Option<&String>, target: bool) -> Result<Vec<u32>> {
+    /// Adds the end token and the tag of a language to the ids of a text.
+    fn add_tag(&self, ids: Vec<u32>, name: Option<&String>, target: bool) -> Result<Vec<u32>> {
         let tag = match name {
             Some(name) => vec![self.tag(name)?],
-            // without a language these take the end token alone
-            None if self.place == Place::After => Vec::new(),
+            // without a language such a text gets only the end token
+            None if self.position == TagPosition::Suffix => Vec::new(),
             None => return Err(Error::NoLanguage { languages: self.languages() }),
         };
         let end = vec![self.end];
-        Ok(match self.place {
-            Place::BeforeEnd if target => [end.clone(), tag, ids, end].concat(),
-            Place::Before | Place::BeforeEnd => [tag, ids, end].concat(),
+        Ok(match self.position {
+            TagPosition::PrefixAfterEnd if target => [end.clone(), tag, ids, end].concat(),
+            TagPosition::Prefix | TagPosition::PrefixAfterEnd => [tag, ids, end].concat(),
             _ => [ids, end, tag].concat(),
         })
     }
 
-    /// The id of a language's tag.
+    /// Returns the id of a language's tag.
     fn tag(&self, name: &str) -> Result<u32> {
         let wanted = bare(name);
         let found = self.known.iter().find(|(known, _)| known == wanted).map(|(_, id)| *id);
@@ -218,20 +222,23 @@ impl Tags {
         })
     }
 
-    /// The names of the languages, in the order of their tags.
+    /// Returns the languages, ordered by the ids of their tags.
     pub fn languages(&self) -> Vec<String> {
         self.known.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// The tag that generation begins with.
+    /// Returns the tag that generation is forced to begin with.
     pub fn forced_bos(&self, langs: &Languages) -> Result<Option<u32>> {
-        let forced = matches!(self.place, Place::Before | Place::AfterForced | Place::BeforeEnd);
+        let forced = matches!(
+            self.position,
+            TagPosition::Prefix | TagPosition::SuffixForced | TagPosition::PrefixAfterEnd
+        );
         self.target_tag(langs, forced)
     }
 
-    /// The tag that the decoder starts with.
+    /// Returns the tag that replaces the decoder's start token.
     pub fn decoder_start(&self, langs: &Languages) -> Result<Option<u32>> {
-        self.target_tag(langs, self.place == Place::After)
+        self.target_tag(langs, self.position == TagPosition::Suffix)
     }
 
     fn target_tag(&self, langs: &Languages, wanted: bool) -> Result<Option<u32>> {
@@ -241,13 +248,21 @@ impl Tags {
         }
     }
 
-    /// The languages that are taken where the user names none.
+    /// Returns the languages used if the user names none.
     pub fn defaults(&self) -> &Languages {
         &self.defaults
     }
 }
 
-/// A language's name without the marks of a tag.
+/// Splits a text into its leading language tag, such as `>>fra<<`, and the rest.
+pub(super) fn split_tag(text: &str) -> (Option<&str>, &str) {
+    match text.starts_with(">>").then(|| text.find("<<")).flatten() {
+        Some(end) => (Some(&text[..end + 2]), &text[end + 2..]),
+        None => (None, text),
+    }
+}
+
+/// Removes the delimiters of a tag from a language's name.
 fn bare(name: &str) -> &str {
     name.strip_prefix(">>").and_then(|name| name.strip_suffix("<<")).unwrap_or(name).trim_matches('_')
 }

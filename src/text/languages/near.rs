@@ -1,40 +1,34 @@
-//! Near misses: which known languages a user may have meant.
+//! Suggestions for misspelt languages.
 
-/// Up to three known names that are closest to what was asked for, where any is close.
-pub(super) fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let wanted = plain(wanted);
-    let mut scored: Vec<(usize, &str)> = known.map(|name| (distance(&wanted, &plain(name)), name)).collect();
-    let best = scored.iter().map(|(distance, _)| *distance).min().unwrap_or(usize::MAX);
-    scored.retain(|(distance, _)| *distance == best && best <= 2);
-    scored.into_iter().take(3).map(|(_, name)| name.to_string()).collect()
+/// Largest number of edits between a name and a suggestion.
+const MAX_EDITS: usize = 2;
+
+/// Returns up to three known languages that are closest to an unknown one; none if no language is close.
+pub(super) fn nearest<'a>(unknown: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let unknown = letters(unknown);
+    let scored: Vec<(usize, &str)> =
+        known.filter_map(|name| Some((distance(&unknown, &letters(name))?, name))).collect();
+    let best = scored.iter().map(|(distance, _)| *distance).min().filter(|best| *best <= MAX_EDITS);
+    let closest = scored.into_iter().filter(|(distance, _)| Some(*distance) == best);
+    closest.take(3).map(|(_, name)| name.to_string()).collect()
 }
 
-fn plain(name: &str) -> Vec<char> {
+fn letters(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// 0 where one name begins with the other (`fr`, `fr_XX`), else the number of letters to change (Levenshtein
-/// 1966), of the language codes alone where one name has no country or script.
-fn distance(wanted: &[char], known: &[char]) -> usize {
-    let shorter = wanted.len().min(known.len());
-    if shorter >= 2 && wanted[..shorter] == known[..shorter] {
-        return 0;
+/// Returns 0 if one name starts with the other (`fr` and `fr_XX`), or else the edit distance (Levenshtein 1966) of
+/// `unknown` and as many letters of `known`: `fre` is one edit from `fra_Latn`. `None` if the edits outnumber half of
+/// the shorter name's letters.
+fn distance(unknown: &str, known: &str) -> Option<usize> {
+    let length = unknown.chars().count();
+    let shorter = length.min(known.chars().count());
+    if shorter >= 2 && (known.starts_with(unknown) || unknown.starts_with(known)) {
+        return Some(0);
     }
-    // `fre` is nearer to `fra_Latn` than the whole names say
-    let head = if wanted.len() < known.len() { &known[..wanted.len()] } else { known };
-    let mut row: Vec<usize> = (0..=head.len()).collect();
-    for (i, a) in wanted.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in head.iter().enumerate() {
-            let changed = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    let changes = row.last().copied().unwrap_or(0);
-    // a code of two letters with one of them wrong says too little
-    if shorter == 0 || changes * 2 > shorter { usize::MAX } else { changes }
+    let head: String = known.chars().take(length).collect();
+    let edits = strsim::levenshtein(unknown, &head);
+    (shorter > 0 && edits * 2 <= shorter).then_some(edits)
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
-//! The classes of characters that Moses' rules speak of.
+//! Character classes of Moses' rules.
 
-/// One class: ranges of characters, in order.
+/// Inclusive ranges of characters, sorted.
 type Ranges = Vec<(char, char)>;
 
-/// All classes. Their tables are those of the Unicode version that the rules were written for: a newer
-/// version's would cut newer scripts differently from what the models were trained on.
-pub(super) struct Classes {
+/// Character classes, by the Unicode version of sacremoses' tables. A newer version would split newer scripts in
+/// another way than the models' training data.
+pub(super) struct CharClasses {
     alpha: Ranges,
     joiner: Ranges,
     digit: Ranges,
@@ -13,7 +13,8 @@ pub(super) struct Classes {
     currency: Ranges,
 }
 
-impl Classes {
+impl CharClasses {
+    /// Parses the tables, which are part of the program.
     pub fn new() -> Self {
         const TABLES: &str = include_str!("classes.txt");
         let class = |name: &str| {
@@ -30,42 +31,42 @@ impl Classes {
         }
     }
 
-    /// A letter, or a sign that belongs to one.
+    /// Returns true for letters and the combining marks that belong to them.
     pub fn is_alpha(&self, c: char) -> bool {
         within(&self.alpha, c) || within(&self.joiner, c)
     }
 
-    /// A letter or a digit.
+    /// Returns true for letters, their combining marks, and digits.
     pub fn is_alnum(&self, c: char) -> bool {
         self.is_alpha(c) || within(&self.digit, c)
     }
 
-    /// A letter, signs aside.
+    /// Returns true for letters without combining marks.
     pub fn is_letter(&self, c: char) -> bool {
         within(&self.alpha, c)
     }
 
-    /// A currency's symbol.
+    /// Returns true for currency symbols.
     pub fn is_currency(&self, c: char) -> bool {
         within(&self.currency, c)
     }
 
-    /// Writes the classes that a pattern names (`{alpha}`, `{alnum}`, `{number}`, `{space}`) in the syntax of
-    /// regular expressions; they stand within brackets.
-    pub fn insert(&self, pattern: &str) -> String {
-        let alpha = || spell(&[&self.alpha, &self.joiner]);
+    /// Replaces the class names of a pattern (`{alpha}`, `{alnum}`, `{number}`, `{space}`, always within brackets) by
+    /// their ranges.
+    pub fn expand(&self, pattern: &str) -> String {
+        let alpha = || ranges_pattern(&[&self.alpha, &self.joiner]);
         let mut out = pattern.replace("{space}", r"\s\x1c-\x1f");
         if out.contains("{alnum}") {
-            out = out.replace("{alnum}", &spell(&[&self.alpha, &self.joiner, &self.digit]));
+            out = out.replace("{alnum}", &ranges_pattern(&[&self.alpha, &self.joiner, &self.digit]));
         }
         if out.contains("{alpha}") {
             out = out.replace("{alpha}", &alpha());
         }
-        if out.contains("{number}") { out.replace("{number}", &spell(&[&self.number])) } else { out }
+        if out.contains("{number}") { out.replace("{number}", &ranges_pattern(&[&self.number])) } else { out }
     }
 }
 
-/// Reads `41-5A` or `AA`.
+/// Parses a range of hexadecimal code points: `41-5A`, or `AA` for a single one.
 fn range(text: &str) -> Option<(char, char)> {
     let code = |text: &str| u32::from_str_radix(text, 16).ok().and_then(char::from_u32);
     match text.split_once('-') {
@@ -79,7 +80,8 @@ fn within(ranges: &Ranges, c: char) -> bool {
     after.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|(_, last)| c <= *last)
 }
 
-fn spell(classes: &[&Ranges]) -> String {
+/// Writes ranges in the syntax of regular expressions.
+fn ranges_pattern(classes: &[&Ranges]) -> String {
     let ranges = classes.iter().flat_map(|class| class.iter());
     ranges
         .map(|(first, last)| format!("\\x{{{:X}}}-\\x{{{:X}}}", u32::from(*first), u32::from(*last)))
@@ -92,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_tables_are_read() {
-        let classes = Classes::new();
+        let classes = CharClasses::new();
         assert!(classes.is_alpha('é') && classes.is_alpha('Ж') && !classes.is_alpha('5'));
         assert!(classes.is_alnum('5') && !classes.is_alnum('-'));
         assert!(classes.is_alpha('\u{94d}') && !classes.is_letter('\u{94d}'));

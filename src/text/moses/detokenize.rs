@@ -1,9 +1,9 @@
-//! Moses' detokenizer: words to running text.
+//! Moses detokenization: joins words to running text.
 
 use std::collections::HashMap;
 
-use super::super::scripted::is_space;
-use super::classes::Classes;
+use super::super::python::is_space;
+use super::classes::CharClasses;
 
 const ESCAPED: [(&str, &str); 11] = [
     ("&bar;", "|"),
@@ -19,7 +19,7 @@ const ESCAPED: [(&str, &str); 11] = [
     ("&amp;", "&"),
 ];
 
-/// Blocks of Chinese, Japanese and Korean characters, which are written without spaces.
+/// Unicode blocks of Chinese, Japanese and Korean, which are written without spaces.
 const CJK: [(char, char); 11] = [
     ('\u{1100}', '\u{11ff}'),
     ('\u{2e80}', '\u{a4cf}'),
@@ -38,29 +38,29 @@ fn is_cjk(c: char) -> bool {
     CJK.iter().any(|(first, last)| (*first..=*last).contains(&c))
 }
 
-/// The detokenizer of one language.
+/// Moses detokenizer of a language.
 pub(crate) struct Detokenizer {
     language: String,
-    classes: Classes,
+    classes: CharClasses,
 }
 
-/// Where the spaces of a word go.
-enum Side {
-    /// None before it.
-    Left,
-    /// None behind it.
-    Right,
-    /// One on either side.
-    Both,
+/// Spaces around a word.
+enum Spacing {
+    /// No space before the word.
+    JoinLeft,
+    /// No space after the word.
+    JoinRight,
+    /// A space on either side.
+    Separate,
 }
 
 impl Detokenizer {
-    /// The rules of a language; Czech and Finnish have none of their own here.
+    /// Creates the detokenizer of a language. Czech and Finnish, for which Moses has own rules, get the common ones.
     pub fn new(language: &str) -> Self {
-        Self { language: language.into(), classes: Classes::new() }
+        Self { language: language.into(), classes: CharClasses::new() }
     }
 
-    /// The text of tokenized words.
+    /// Joins words to text.
     pub fn join(&self, words: &[&str]) -> String {
         let text = format!(" {} ", words.join(" ")).replace(" @-@ ", "-");
         let text = ESCAPED.iter().fold(text, |text, (from, to)| text.replace(from, to));
@@ -74,42 +74,43 @@ impl Detokenizer {
             if self.language == "fr" && matches!(*word, "?" | "!" | ":" | ";" | "\\" | "%") {
                 out.push(' ');
             }
-            let side = self.side(word, before, next, &mut quotes);
-            if !matches!(side, Side::Left) {
+            let spacing = self.spacing(word, before, next, &mut quotes);
+            if !matches!(spacing, Spacing::JoinLeft) {
                 out.push_str(space);
             }
             out.push_str(word);
-            space = if matches!(side, Side::Right) { "" } else { " " };
+            space = if matches!(spacing, Spacing::JoinRight) { "" } else { " " };
         }
         let squeezed = out.split(' ').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
         squeezed.trim_matches(is_space).to_string()
     }
 
-    fn side(
+    /// Decides on the spaces around a word; `quotes` counts the quotation marks so far.
+    fn spacing(
         &self,
         word: &str,
         before: Option<&str>,
         next: Option<&str>,
         quotes: &mut HashMap<String, usize>,
-    ) -> Side {
+    ) -> Spacing {
         let all = |is: &dyn Fn(char) -> bool| word.chars().all(is);
         if word.starts_with(is_cjk) && self.language != "ko" {
             return if before.is_some_and(|before| before.ends_with(is_cjk)) {
-                Side::Left
+                Spacing::JoinLeft
             } else {
-                Side::Both
+                Spacing::Separate
             };
         }
         if all(&|c| self.classes.is_currency(c) || "([{¿¡".contains(c)) {
-            return Side::Right;
+            return Spacing::JoinRight;
         }
         if all(&|c| ",.?!:;\\%}])".contains(c)) {
-            return Side::Left;
+            return Spacing::JoinLeft;
         }
         let letter_at =
             |text: &str, from: usize| text.chars().nth(from).is_some_and(|c| self.classes.is_letter(c));
         if self.language == "en" && before.is_some() && word.starts_with('\'') && letter_at(word, 1) {
-            return Side::Left;
+            return Spacing::JoinLeft;
         }
         let elided =
             word.strip_suffix('\'').is_some_and(|stem| stem.ends_with(|c| self.classes.is_letter(c)));
@@ -117,25 +118,25 @@ impl Detokenizer {
             && elided
             && next.is_some_and(|next| letter_at(next, 0))
         {
-            return Side::Right;
+            return Spacing::JoinRight;
         }
         if all(&|c| "'\"„“`".contains(c)) {
             return self.quote(word, before, quotes);
         }
-        Side::Both
+        Spacing::Separate
     }
 
-    /// Quotation marks open and close in turn.
-    fn quote(&self, word: &str, before: Option<&str>, quotes: &mut HashMap<String, usize>) -> Side {
+    /// Decides on the spaces around a quotation mark: marks open and close alternately.
+    fn quote(&self, word: &str, before: Option<&str>, quotes: &mut HashMap<String, usize>) -> Spacing {
         let mark = if word.chars().all(|c| "„“”".contains(c)) { "\"" } else { word };
         let count = quotes.entry(mark.to_string()).or_default();
         let possessive =
             self.language == "en" && word == "'" && before.is_some_and(|before| before.ends_with('s'));
         match count.is_multiple_of(2) {
-            true if possessive => Side::Left,
+            true if possessive => Spacing::JoinLeft,
             open => {
                 *count += 1;
-                if open { Side::Right } else { Side::Left }
+                if open { Spacing::JoinRight } else { Spacing::JoinLeft }
             }
         }
     }

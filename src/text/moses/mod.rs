@@ -1,36 +1,20 @@
-//! The Moses scripts' tokenization (Koehn et al. 2007), with the rules and their order as sacremoses has them:
-//! FSMT's models were trained on text that went through them.
+//! Moses tokenization (Koehn et al. 2007), with the rules of sacremoses in the same order. FSMT's models were trained
+//! on text tokenized by them.
 
 mod classes;
 mod detokenize;
 mod punctuation;
+mod rules;
 
 use regex::Regex;
 
-use super::pipeline::failed;
-use super::scripted::{is_space, strip};
+use super::backend::tokenizer_error;
+use super::python::{is_space, strip};
 use crate::error::Result;
-use classes::Classes;
+use classes::CharClasses;
 pub(crate) use detokenize::Detokenizer;
-use punctuation::Punctuation;
-
-/// Rules that are applied one after another: what is found, and what it becomes.
-struct Rules(Vec<(Regex, &'static str)>);
-
-impl Rules {
-    fn new(rules: &[(&str, &'static str)], classes: &Classes) -> Result<Self> {
-        let rule = |(pattern, replacement): &(&str, &'static str)| {
-            Ok((Regex::new(&classes.insert(pattern)).map_err(failed)?, *replacement))
-        };
-        rules.iter().map(rule).collect::<Result<_>>().map(Self)
-    }
-
-    fn apply(&self, text: &str) -> String {
-        let replace =
-            |text: String, (found, becomes): &(Regex, &str)| found.replace_all(&text, *becomes).into_owned();
-        self.0.iter().fold(text.to_string(), replace)
-    }
-}
+use punctuation::PunctuationNormalizer;
+use rules::Rules;
 
 const SPACES: [(&str, &str); 2] = [("[{space}]+", " "), ("[\0-\x1f]", "")];
 const SPECIAL: [(&str, &str); 1] = [(r"[^{alnum}{space}.'`,\-]", " $0 ")];
@@ -62,33 +46,35 @@ const ESCAPES: [(&str, &str); 8] = [
     ("]", "&#93;"),
 ];
 
-/// The tokenizer of one language.
+/// Moses tokenizer of a language.
 pub(crate) struct Moses {
-    classes: Classes,
-    punctuation: Punctuation,
+    classes: CharClasses,
+    punctuation: PunctuationNormalizer,
     spaces: Rules,
     special: Rules,
     commas: Rules,
     apostrophes: Rules,
     end: Rules,
     escapes: Rules,
+    /// Matches two or more dots.
     dots: Regex,
+    /// Matches the placeholder of such dots.
     dot_words: Regex,
     /// Abbreviations that keep their full stop.
     prefixes: Vec<&'static str>,
-    /// Those that keep it before a number alone.
+    /// Abbreviations that keep it only before a number.
     numeric: Vec<&'static str>,
 }
 
 impl Moses {
-    /// The rules of a language; one without rules of its own has those that all share, and English
+    /// Compiles the rules of a language. A language without rules of its own gets the common ones and the English
     /// abbreviations.
     pub fn new(language: &str) -> Result<Self> {
-        let classes = Classes::new();
+        let classes = CharClasses::new();
         let rules = |rules: &[(&str, &'static str)]| Rules::new(rules, &classes);
         let (prefixes, numeric) = prefixes(language);
         Ok(Self {
-            punctuation: Punctuation::new(language, &classes)?,
+            punctuation: PunctuationNormalizer::new(language, &classes)?,
             spaces: rules(&SPACES)?,
             special: rules(&SPECIAL)?,
             commas: rules(&COMMAS)?,
@@ -99,15 +85,15 @@ impl Moses {
             },
             end: rules(&END)?,
             escapes: rules(&ESCAPES)?,
-            dots: Regex::new(r"\.{2,}").map_err(failed)?,
-            dot_words: Regex::new("(?:DOT)+MULTI").map_err(failed)?,
+            dots: Regex::new(r"\.{2,}").map_err(tokenizer_error)?,
+            dot_words: Regex::new("(?:DOT)+MULTI").map_err(tokenizer_error)?,
             prefixes,
             numeric,
             classes,
         })
     }
 
-    /// The words of a text, punctuation cut off and XML's characters escaped.
+    /// Splits a text into words and punctuation, with the special characters of XML escaped.
     pub fn words(&self, text: &str) -> Vec<String> {
         let text = self.spaces.apply(&self.punctuation.normalize(text));
         let text = self.special.apply(strip(&text));
@@ -124,7 +110,7 @@ impl Moses {
         self.escapes.apply(&text).split(is_space).filter(|word| !word.is_empty()).map(String::from).collect()
     }
 
-    /// `well-known` becomes `well @-@ known`.
+    /// Splits words at hyphens: `well-known` becomes `well @-@ known`.
     fn split_hyphens(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut before = None;
@@ -143,7 +129,7 @@ impl Moses {
         out
     }
 
-    /// Two and more dots become a word of their own, so that no other rule parts them.
+    /// Replaces two or more dots by a placeholder word that no rule splits.
     fn hide_dots(&self, text: &str) -> String {
         let word = |found: &regex::Captures| {
             let run = found.get(0).map_or(0..0, |run| run.range());
@@ -153,7 +139,7 @@ impl Moses {
         self.dots.replace_all(text, word).into_owned()
     }
 
-    /// Cuts off the full stop of every word but abbreviations and words within a sentence.
+    /// Separates full stops from words, except in abbreviations and before a lower-case word.
     fn full_stops(&self, text: &str) -> String {
         let words: Vec<&str> = text.split(is_space).filter(|word| !word.is_empty()).collect();
         let mut out = Vec::with_capacity(words.len());
@@ -167,6 +153,7 @@ impl Moses {
         out.join(" ")
     }
 
+    /// Returns true if the full stop between `prefix` and the word `next` does not end a sentence.
     fn keeps_stop(&self, prefix: &str, next: Option<&str>) -> bool {
         let abbreviation = prefix.contains('.') && prefix.chars().any(|c| self.classes.is_alpha(c));
         let listed = self.prefixes.contains(&prefix) && !self.numeric.contains(&prefix);
@@ -177,7 +164,7 @@ impl Moses {
     }
 }
 
-/// The abbreviations of a language, and those that count before a number alone.
+/// Returns the abbreviations of a language, and those that count only before a number.
 fn prefixes(language: &str) -> (Vec<&'static str>, Vec<&'static str>) {
     const LISTS: &str = include_str!("prefixes.txt");
     let (mut all, mut numeric) = (Vec::new(), Vec::new());

@@ -1,14 +1,14 @@
-//! Moses' normalisation of punctuation, which comes before the tokenizer.
+//! Moses' normalization of punctuation, applied before tokenization.
 
 use regex::Regex;
 
-use super::super::pipeline::failed;
-use super::super::scripted::strip;
-use super::Rules;
-use super::classes::Classes;
+use super::super::backend::tokenizer_error;
+use super::super::python::strip;
+use super::classes::CharClasses;
+use super::rules::Rules;
 use crate::error::Result;
 
-/// Full-width and quotation marks to ASCII.
+/// Full-width characters and quotation marks, to ASCII.
 const WIDE: [(&str, &str); 24] = [
     ("，|、", ","),
     (r"。[{space}]*", ". "),
@@ -37,7 +37,7 @@ const WIDE: [(&str, &str); 24] = [
 ];
 const BRACKETS: [(&str, &str); 5] = [("〈", "<"), ("〉", ">"), ("【", "["), ("】", "]"), ("％", "%")];
 
-/// Spaces and brackets, quotation marks, French ones, no-break spaces: in this order.
+/// Spaces and brackets, quotation marks, guillemets, no-break spaces, in this order.
 const COMMON: [(&str, &str); 39] = [
     ("\r", ""),
     (r"\(", " ("),
@@ -84,14 +84,16 @@ const CONTINENTAL_QUOTES: [(&str, &str); 2] = [(",\"", "\","), (r#"(\.+)"([{spac
 const COMMA_NUMBERS: [(&str, &str); 1] = [("(\\d)\u{a0}(\\d)", "$1,$2")];
 const POINT_NUMBERS: [(&str, &str); 1] = [("(\\d)\u{a0}(\\d)", "$1.$2")];
 
-/// The normaliser of one language.
-pub(super) struct Punctuation {
+/// Punctuation normalizer of a language.
+pub(super) struct PunctuationNormalizer {
     rules: Vec<Rules>,
-    hidden: Regex,
+    /// Matches control characters.
+    control: Regex,
 }
 
-impl Punctuation {
-    pub fn new(language: &str, classes: &Classes) -> Result<Self> {
+impl PunctuationNormalizer {
+    /// Compiles the rules of a language.
+    pub fn new(language: &str, classes: &CharClasses) -> Result<Self> {
         let mut rules: Vec<&[(&str, &'static str)]> = vec![&WIDE, &BRACKETS, &COMMON];
         match language {
             "en" => rules.push(&ENGLISH_QUOTES),
@@ -102,13 +104,13 @@ impl Punctuation {
         rules.push(if comma { &COMMA_NUMBERS } else { &POINT_NUMBERS });
         Ok(Self {
             rules: rules.into_iter().map(|rules| Rules::new(rules, classes)).collect::<Result<_>>()?,
-            hidden: Regex::new(r"\p{C}").map_err(failed)?,
+            control: Regex::new(r"\p{C}").map_err(tokenizer_error)?,
         })
     }
 
-    /// The text with plain punctuation and without control characters.
+    /// Normalizes punctuation and removes control characters.
     pub fn normalize(&self, text: &str) -> String {
         let text = self.rules.iter().fold(text.to_string(), |text, rules| rules.apply(&text));
-        self.hidden.replace_all(strip(&text), "").into_owned()
+        self.control.replace_all(strip(&text), "").into_owned()
     }
 }

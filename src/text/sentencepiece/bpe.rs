@@ -1,5 +1,5 @@
-//! SentencePiece's byte-pair encoding: the best-scoring pair of neighbours is merged until none is left
-//! (Sennrich et al. 2016).
+//! SentencePiece's BPE (Sennrich et al. 2016): the adjacent pair with the best score is merged until no pair forms a
+//! piece.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
@@ -7,36 +7,36 @@ use std::collections::{BinaryHeap, HashMap};
 use super::pieces::Pieces;
 use super::proto::PieceKind;
 
-/// A run of text that is one symbol so far, linked to its neighbours; empty once merged into the left one.
+/// A span of text that is one symbol so far, linked to its neighbours. Empty once merged into the left one.
 struct Symbol {
     start: usize,
     end: usize,
     previous: Option<usize>,
     next: Option<usize>,
-    /// A user-defined symbol, which merges with nothing.
+    /// True for a user-defined piece, which is never merged.
     frozen: bool,
 }
 
-/// Two neighbours that form a piece.
-struct Pair {
+/// Two adjacent symbols that form a piece.
+struct SymbolPair {
     left: usize,
     right: usize,
     score: f32,
     length: usize,
 }
 
-impl PartialEq for Pair {
+impl PartialEq for SymbolPair {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
-impl Eq for Pair {}
-impl PartialOrd for Pair {
+impl Eq for SymbolPair {}
+impl PartialOrd for SymbolPair {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
-impl Ord for Pair {
+impl Ord for SymbolPair {
     fn cmp(&self, other: &Self) -> Ordering {
         self.score.total_cmp(&other.score).then(other.left.cmp(&self.left))
     }
@@ -46,12 +46,12 @@ struct Merger<'p, 't> {
     pieces: &'p Pieces,
     text: &'t str,
     symbols: Vec<Symbol>,
-    agenda: BinaryHeap<Pair>,
-    /// How a piece that is only a step towards others came about.
+    agenda: BinaryHeap<SymbolPair>,
+    /// The two parts of pieces of type unused, which serve only as intermediate steps.
     unused: HashMap<&'t str, (&'t str, &'t str)>,
 }
 
-/// Cuts `text` into pieces by merging.
+/// Splits `text` into pieces, each with its id.
 pub(super) fn split<'t>(pieces: &Pieces, text: &'t str) -> Vec<(&'t str, u32)> {
     let mut merger = Merger {
         pieces,
@@ -75,7 +75,7 @@ pub(super) fn split<'t>(pieces: &Pieces, text: &'t str) -> Vec<(&'t str, u32)> {
     out
 }
 
-/// One symbol for each character or user-defined symbol.
+/// Splits `text` into characters and user-defined pieces.
 fn symbols(pieces: &Pieces, text: &str) -> Vec<Symbol> {
     let mut symbols: Vec<Symbol> = Vec::new();
     let mut start = 0;
@@ -96,6 +96,7 @@ fn symbols(pieces: &Pieces, text: &str) -> Vec<Symbol> {
 }
 
 impl<'t> Merger<'_, 't> {
+    /// Queues the merge of two symbols if they form a piece.
     fn consider(&mut self, left: Option<usize>, right: Option<usize>) {
         let (Some(left), Some(right)) = (left, right) else { return };
         let (a, b) = (&self.symbols[left], &self.symbols[right]);
@@ -105,13 +106,14 @@ impl<'t> Merger<'_, 't> {
         let merged = &self.text[a.start..b.end];
         let Some(id) = self.pieces.text_id(merged) else { return };
         let Some(piece) = self.pieces.get(id) else { return };
-        self.agenda.push(Pair { left, right, score: piece.score, length: merged.len() });
+        self.agenda.push(SymbolPair { left, right, score: piece.score, length: merged.len() });
         if piece.kind == PieceKind::Unused {
             self.unused.insert(merged, (&self.text[a.start..a.end], &self.text[b.start..b.end]));
         }
     }
 
-    fn merge(&mut self, pair: &Pair) {
+    /// Applies a queued merge, unless one of its symbols has changed since.
+    fn merge(&mut self, pair: &SymbolPair) {
         let (a, b) = (&self.symbols[pair.left], &self.symbols[pair.right]);
         let stale = a.start == a.end || b.start == b.end || b.end - a.start != pair.length;
         if stale {
@@ -129,7 +131,7 @@ impl<'t> Merger<'_, 't> {
         self.consider(Some(pair.left), next);
     }
 
-    /// Writes a symbol, taking apart again what is no piece of its own.
+    /// Appends a symbol to the result; a piece of type unused is split again into its parts.
     fn emit(&self, symbol: &'t str, out: &mut Vec<(&'t str, u32)>) {
         let id = self.pieces.id(symbol).unwrap_or(self.pieces.unknown);
         let unused = self.pieces.get(id).is_some_and(|piece| piece.kind == PieceKind::Unused);

@@ -1,5 +1,4 @@
-//! SentencePiece models (`.model`, `.spm`): text to pieces and back, as the reference library does it
-//! (Kudo & Richardson 2018), for both of its algorithms.
+//! SentencePiece models (`.model`, `.spm`; Kudo & Richardson 2018), of type unigram or BPE.
 
 mod bpe;
 mod normalizer;
@@ -13,10 +12,10 @@ use proto::{Algorithm, PieceKind, Proto};
 
 use crate::error::{Error, Result};
 
-/// The mark that stands for a space within pieces.
+/// Stands for a space within pieces.
 pub(crate) const SPACE: &str = "▁";
 
-/// A SentencePiece model, ready to run.
+/// A SentencePiece model.
 #[derive(Debug)]
 pub(crate) struct SentencePiece {
     pieces: Pieces,
@@ -24,17 +23,18 @@ pub(crate) struct SentencePiece {
     denormalizer: Option<Normalizer>,
     algorithm: Algorithm,
     byte_fallback: bool,
+    /// Decoded text of the unknown piece.
     unk_surface: String,
 }
 
 impl SentencePiece {
-    /// Builds the model from the contents of `file`.
+    /// Loads a model; `file` is the name for errors, `bytes` the contents.
     pub fn load(file: &str, bytes: &[u8]) -> Result<Self> {
         let bad = |why: String| Error::BadFile { file: file.into(), why };
         Self::new(Proto::parse(bytes).map_err(bad)?).map_err(bad)
     }
 
-    /// Builds the model from a parsed file.
+    /// Builds a model from its parsed file.
     pub fn new(proto: Proto) -> std::result::Result<Self, String> {
         let denormalizer = if proto.denormalizer_charsmap.is_empty() {
             None
@@ -63,22 +63,22 @@ impl SentencePiece {
         })
     }
 
-    /// Number of pieces.
+    /// Returns the number of pieces.
     pub fn len(&self) -> usize {
         self.pieces.len()
     }
 
-    /// The piece with that id.
+    /// Returns the piece with that id.
     pub fn piece(&self, id: u32) -> Option<&str> {
         self.pieces.get(id).map(|piece| piece.text.as_str())
     }
 
-    /// The id of a piece, special ones included.
+    /// Returns the id of a piece; control pieces count, too.
     pub fn id(&self, piece: &str) -> Option<u32> {
         self.pieces.id(piece)
     }
 
-    /// The pieces of a text. What the vocabulary lacks stays as it is spelled, neighbours in one piece.
+    /// Splits a text into pieces. Without byte fallback, a run of unknown characters becomes one piece, as spelled.
     pub fn encode(&self, text: &str) -> Vec<String> {
         let normalized = self.normalizer.normalize(text, |rest| self.pieces.user_defined_at(rest));
         let spans = match self.algorithm {
@@ -101,12 +101,12 @@ impl SentencePiece {
         out
     }
 
-    /// The text that pieces spell.
+    /// Joins pieces to text.
     pub fn decode<'a>(&self, pieces: impl IntoIterator<Item = &'a str>) -> String {
         let mut text = String::new();
         let mut bytes = Vec::new();
         let mut at_start = true;
-        let mut space_eaten = false;
+        let mut space_dropped = false;
         for piece in pieces {
             let id = self.pieces.id(piece).unwrap_or(self.pieces.unknown);
             let kind = self.pieces.get(id).map_or(PieceKind::Unknown, |piece| piece.kind);
@@ -115,8 +115,8 @@ impl SentencePiece {
                 continue;
             }
             push_bytes(&mut text, &mut bytes);
-            at_start &= !space_eaten && text.is_empty();
-            space_eaten = false;
+            at_start &= !space_dropped && text.is_empty();
+            space_dropped = false;
             match kind {
                 PieceKind::Control => {}
                 PieceKind::Unknown if self.piece(id) == Some(piece) => text.push_str(&self.unk_surface),
@@ -125,7 +125,7 @@ impl SentencePiece {
                     let normalizer = &self.normalizer;
                     let strips = normalizer.add_dummy_prefix || normalizer.remove_extra_whitespaces;
                     let word = piece.strip_prefix(SPACE).filter(|_| at_start && strips);
-                    space_eaten = word.is_some() && !normalizer.remove_extra_whitespaces;
+                    space_dropped = word.is_some() && !normalizer.remove_extra_whitespaces;
                     text.push_str(&word.unwrap_or(piece).replace(SPACE, " "));
                 }
             }
@@ -138,13 +138,13 @@ impl SentencePiece {
     }
 }
 
-/// The byte that a piece such as `<0x0A>` stands for.
+/// Returns the byte of a byte piece such as `<0x0A>`.
 pub(crate) fn byte_of(piece: &str) -> Option<u8> {
     let digits = piece.strip_prefix("<0x")?.strip_suffix('>')?;
     if digits.len() == 2 { u8::from_str_radix(digits, 16).ok() } else { None }
 }
 
-/// Moves the collected bytes to the text; each byte that is no UTF-8 becomes U+FFFD.
+/// Decodes `bytes` as UTF-8 to the end of `text` and clears them; every invalid byte becomes U+FFFD.
 fn push_bytes(text: &mut String, bytes: &mut Vec<u8>) {
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());

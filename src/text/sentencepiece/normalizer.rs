@@ -1,9 +1,9 @@
-//! SentencePiece's text normalisation: replacement by a compiled character map, whitespace squeezing,
-//! the dummy prefix and `▁` for spaces (Kudo & Richardson 2018, section 3.2).
+//! SentencePiece's text normalization (Kudo & Richardson 2018, section 3.2): replacement by a precompiled character
+//! map, removal of extra whitespace, dummy prefix, and `▁` for spaces.
 
 use super::SPACE;
 
-/// A compiled character map: a double array trie of byte strings, each with its replacement.
+/// A precompiled character map: a double-array trie of byte strings and their replacements.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Charsmap {
     trie: Vec<u32>,
@@ -11,13 +11,13 @@ pub(crate) struct Charsmap {
 }
 
 impl Charsmap {
-    /// Reads the `precompiled_charsmap` of a model: the trie's size in bytes, the trie, the replacements,
-    /// each ended by a zero byte. An empty map replaces nothing.
+    /// Parses the `precompiled_charsmap` of a model: the trie's size in bytes, the trie, and the replacements, each
+    /// terminated by a zero byte. An empty map replaces nothing.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        let broken = || "the character map is cut short".to_string();
+        let broken = || "the character map is truncated".to_string();
         let (size, rest) = bytes.split_at_checked(4).ok_or_else(broken)?;
         let size = u32::from_le_bytes(size.try_into().map_err(|_| broken())?) as usize;
         let (trie, replacements) = rest.split_at_checked(size).ok_or_else(broken)?;
@@ -25,7 +25,7 @@ impl Charsmap {
         Ok(Self { trie: trie.collect(), replacements: replacements.to_vec() })
     }
 
-    /// The longest entry that `text` begins with: its length in bytes and its replacement.
+    /// Returns the longest entry that `text` starts with, as (length in bytes, replacement).
     fn longest(&self, text: &[u8]) -> Option<(usize, &str)> {
         let offset = |unit: u32| ((unit >> 10) << ((unit & 0x200) >> 6)) as usize;
         let mut found = None;
@@ -48,7 +48,7 @@ impl Charsmap {
     }
 }
 
-/// The normaliser of one model.
+/// Normalizer of a model; field names follow the protocol buffer.
 #[derive(Clone, Debug)]
 pub(crate) struct Normalizer {
     pub charsmap: Charsmap,
@@ -59,14 +59,14 @@ pub(crate) struct Normalizer {
 }
 
 impl Normalizer {
-    /// `text` as the model sees it. `whole` gives the length of a symbol that `text` begins with and that
-    /// must stay as it is (a user-defined symbol), or 0.
-    pub fn normalize(&self, text: &str, whole: impl Fn(&str) -> usize) -> String {
+    /// Normalizes a text. `keep` returns the length in bytes of a user-defined piece at the start of its argument,
+    /// which must not change, or 0.
+    pub fn normalize(&self, text: &str, keep: impl Fn(&str) -> usize) -> String {
         let space = if self.escape_whitespaces { SPACE } else { " " };
         let mut out = String::with_capacity(text.len() * 2 + space.len());
         let mut rest = text;
         if self.remove_extra_whitespaces {
-            while let Some((length, " ")) = self.step(rest, &whole) {
+            while let Some((length, " ")) = self.step(rest, &keep) {
                 rest = &rest[length..];
             }
         }
@@ -77,7 +77,7 @@ impl Normalizer {
             out.push_str(space);
         }
         let mut after_space = self.remove_extra_whitespaces;
-        while let Some((length, mut replaced)) = self.step(rest, &whole) {
+        while let Some((length, mut replaced)) = self.step(rest, &keep) {
             if after_space {
                 replaced = replaced.trim_start_matches(' ');
             }
@@ -104,15 +104,15 @@ impl Normalizer {
         out
     }
 
-    /// The first unit of `text`: its length in bytes and what it becomes.
-    fn step<'a>(&'a self, text: &'a str, whole: &impl Fn(&str) -> usize) -> Option<(usize, &'a str)> {
+    /// Normalizes the first unit of `text`. Returns its length in bytes and its replacement.
+    fn step<'a>(&'a self, text: &'a str, keep: &impl Fn(&str) -> usize) -> Option<(usize, &'a str)> {
         let first = text.chars().next()?;
-        let kept = whole(text);
+        let kept = keep(text);
         if kept > 0 {
             return Some((kept, &text[..kept]));
         }
         match self.charsmap.longest(text.as_bytes()) {
-            // an entry of the map could end inside a character only if the map itself is broken
+            // only an entry of a broken map ends inside a character
             Some((length, replacement)) if text.is_char_boundary(length) => Some((length, replacement)),
             _ => Some((first.len_utf8(), &text[..first.len_utf8()])),
         }

@@ -1,4 +1,4 @@
-//! The vocabulary of a SentencePiece model, found by text.
+//! Vocabulary of a SentencePiece model, with lookup by text and by prefix.
 
 use super::proto::{Piece, PieceKind};
 
@@ -6,19 +6,19 @@ use super::proto::{Piece, PieceKind};
 #[derive(Debug)]
 pub(crate) struct Pieces {
     pieces: Vec<Piece>,
-    /// Ids of the pieces that text can be cut into, ordered by their bytes.
+    /// Ids of the pieces into which text is split, sorted by their bytes.
     sorted: Vec<u32>,
-    /// Ids of the others (control, unknown, bytes), ordered by their bytes.
+    /// Ids of the other pieces (control, unknown, byte), sorted by their bytes.
     reserved: Vec<u32>,
-    /// Whether any piece is user-defined.
+    /// True if any piece is user-defined.
     has_user_defined: bool,
-    /// The id of the unknown piece.
+    /// Id of the unknown piece.
     pub unknown: u32,
-    /// The smallest and the largest score of the normal pieces.
+    /// Smallest and largest score of the normal pieces.
     pub scores: (f32, f32),
 }
 
-/// The pieces that begin with a prefix: a range of the ordered ids.
+/// Pieces that start with a common prefix: a range of the sorted ids, and the prefix's length in bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct Matches {
     start: usize,
@@ -27,7 +27,7 @@ pub(crate) struct Matches {
 }
 
 impl Pieces {
-    /// Indexes the pieces; there must be an unknown piece.
+    /// Builds the index. Fails if there is no unknown piece.
     pub fn new(pieces: Vec<Piece>) -> Result<Self, String> {
         let is_text = |piece: &Piece| {
             matches!(piece.kind, PieceKind::Normal | PieceKind::UserDefined | PieceKind::Unused)
@@ -38,7 +38,7 @@ impl Pieces {
         sorted.sort_unstable_by(|&a, &b| pieces[a as usize].text.cmp(&pieces[b as usize].text));
         reserved.sort_unstable_by(|&a, &b| pieces[a as usize].text.cmp(&pieces[b as usize].text));
         let unknown = pieces.iter().position(|piece| piece.kind == PieceKind::Unknown);
-        let unknown = unknown.ok_or("a SentencePiece model without an unknown piece")? as u32;
+        let unknown = unknown.ok_or("the SentencePiece model has no unknown piece")? as u32;
         let normal =
             || pieces.iter().filter(|piece| piece.kind == PieceKind::Normal).map(|piece| piece.score);
         Ok(Self {
@@ -51,22 +51,22 @@ impl Pieces {
         })
     }
 
-    /// Number of pieces.
+    /// Returns the number of pieces.
     pub fn len(&self) -> usize {
         self.pieces.len()
     }
 
-    /// The piece with that id.
+    /// Returns the piece with that id.
     pub fn get(&self, id: u32) -> Option<&Piece> {
         self.pieces.get(id as usize)
     }
 
-    /// The id of a piece.
+    /// Returns the id of a piece of any kind.
     pub fn id(&self, text: &str) -> Option<u32> {
         [&self.reserved, &self.sorted].into_iter().find_map(|ids| self.search(ids, text))
     }
 
-    /// The id of a piece that text can be cut into.
+    /// Returns the id of a piece into which text is split.
     pub fn text_id(&self, text: &str) -> Option<u32> {
         self.search(&self.sorted, text)
     }
@@ -76,12 +76,12 @@ impl Pieces {
         ids.get(at).copied()
     }
 
-    /// All pieces, as the ones that begin with the empty prefix.
+    /// Returns the matches of the empty prefix.
     pub fn matches(&self) -> Matches {
         Matches { start: 0, end: self.sorted.len(), length: 0 }
     }
 
-    /// Those of `matches` whose next byte is `byte`; `None` where there are none.
+    /// Extends the prefix by a byte; `None` if no piece matches.
     pub fn narrow(&self, matches: Matches, byte: u8) -> Option<Matches> {
         let Matches { start, end, length } = matches;
         let range = self.sorted.get(start..end)?;
@@ -91,13 +91,13 @@ impl Pieces {
         (from < to).then_some(Matches { start: start + from, end: start + to, length: length + 1 })
     }
 
-    /// The id of the piece that is exactly the prefix that `matches` stands for.
+    /// Returns the id of the piece that equals the prefix.
     pub fn exact(&self, matches: Matches) -> Option<u32> {
         let id = *self.sorted.get(matches.start)?;
         (self.pieces[id as usize].text.len() == matches.length).then_some(id)
     }
 
-    /// The length in bytes of the longest user-defined symbol that `text` begins with, or 0.
+    /// Returns the length in bytes of the longest user-defined piece that `text` starts with, or 0.
     pub fn user_defined_at(&self, text: &str) -> usize {
         let mut longest = 0;
         if self.has_user_defined {

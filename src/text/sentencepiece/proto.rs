@@ -1,7 +1,8 @@
-//! Reads the few fields of a SentencePiece `.model` file (a protocol buffer, `sentencepiece_model.proto`)
-//! that tokenizing needs.
+//! Reader of SentencePiece `.model` files, a protocol buffer (`sentencepiece_model.proto`).
+//!
+//! Only the fields that tokenizing needs are read.
 
-/// What a piece of the vocabulary is for.
+/// Type of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PieceKind {
     Normal,
@@ -12,23 +13,23 @@ pub(crate) enum PieceKind {
     Byte,
 }
 
-/// One piece of the vocabulary; its id is its place in [`Proto::pieces`].
+/// A piece of the vocabulary; its id is its index in [`Proto::pieces`].
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Piece {
     pub text: String,
-    /// A log probability (unigram) or minus the rank of the merge (BPE).
+    /// Log probability (unigram), or negated rank of the merge (BPE).
     pub score: f32,
     pub kind: PieceKind,
 }
 
-/// How the model cuts text into pieces.
+/// Algorithm that splits text into pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Algorithm {
     Unigram,
     Bpe,
 }
 
-/// The contents of a `.model` file.
+/// Contents of a `.model` file; field names follow the protocol buffer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Proto {
     pub pieces: Vec<Piece>,
@@ -41,7 +42,7 @@ pub(crate) struct Proto {
     pub unk_piece: String,
     pub bos_piece: String,
     pub eos_piece: String,
-    /// What an unknown piece is shown as when decoding.
+    /// Decoded text of the unknown piece.
     pub unk_surface: String,
     pub charsmap: Vec<u8>,
     pub denormalizer_charsmap: Vec<u8>,
@@ -74,17 +75,17 @@ impl Default for Proto {
 }
 
 impl Proto {
-    /// Reads a `.model` file; the error says what is wrong with it.
+    /// Parses a `.model` file; the error says what is wrong with it.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let mut proto = Proto::default();
         for field in Fields(bytes) {
             match field? {
-                (1, Value::Bytes(message)) => proto.pieces.push(piece(message)?),
-                (2, Value::Bytes(message)) => proto.trainer(message)?,
-                (3, Value::Bytes(message)) => proto.normalizer(message)?,
-                (5, Value::Bytes(message)) => {
+                (1, WireValue::Bytes(message)) => proto.pieces.push(piece(message)?),
+                (2, WireValue::Bytes(message)) => proto.trainer(message)?,
+                (3, WireValue::Bytes(message)) => proto.normalizer(message)?,
+                (5, WireValue::Bytes(message)) => {
                     for field in Fields(message) {
-                        if let (2, Value::Bytes(map)) = field? {
+                        if let (2, WireValue::Bytes(map)) = field? {
                             proto.denormalizer_charsmap = map.to_vec();
                         }
                     }
@@ -93,7 +94,7 @@ impl Proto {
             }
         }
         if proto.pieces.is_empty() {
-            return Err("a SentencePiece model without pieces".into());
+            return Err("the SentencePiece model has no pieces".into());
         }
         Ok(proto)
     }
@@ -101,20 +102,20 @@ impl Proto {
     fn trainer(&mut self, message: &[u8]) -> Result<(), String> {
         for field in Fields(message) {
             match field? {
-                (3, Value::Int(1)) => self.algorithm = Algorithm::Unigram,
-                (3, Value::Int(2)) => self.algorithm = Algorithm::Bpe,
-                (3, Value::Int(_)) => {
-                    return Err("only SentencePiece models of type unigram and bpe can be read".into());
+                (3, WireValue::Int(1)) => self.algorithm = Algorithm::Unigram,
+                (3, WireValue::Int(2)) => self.algorithm = Algorithm::Bpe,
+                (3, WireValue::Int(_)) => {
+                    return Err("SentencePiece models of type word or char are not supported".into());
                 }
-                (24, Value::Int(flag)) => self.space_as_suffix = flag != 0,
-                (35, Value::Int(flag)) => self.byte_fallback = flag != 0,
-                (40, Value::Int(id)) => self.unk_id = id as i32,
-                (41, Value::Int(id)) => self.bos_id = id as i32,
-                (42, Value::Int(id)) => self.eos_id = id as i32,
-                (44, Value::Bytes(text)) => self.unk_surface = string(text)?,
-                (45, Value::Bytes(text)) => self.unk_piece = string(text)?,
-                (46, Value::Bytes(text)) => self.bos_piece = string(text)?,
-                (47, Value::Bytes(text)) => self.eos_piece = string(text)?,
+                (24, WireValue::Int(flag)) => self.space_as_suffix = flag != 0,
+                (35, WireValue::Int(flag)) => self.byte_fallback = flag != 0,
+                (40, WireValue::Int(id)) => self.unk_id = id as i32,
+                (41, WireValue::Int(id)) => self.bos_id = id as i32,
+                (42, WireValue::Int(id)) => self.eos_id = id as i32,
+                (44, WireValue::Bytes(text)) => self.unk_surface = string(text)?,
+                (45, WireValue::Bytes(text)) => self.unk_piece = string(text)?,
+                (46, WireValue::Bytes(text)) => self.bos_piece = string(text)?,
+                (47, WireValue::Bytes(text)) => self.eos_piece = string(text)?,
                 _ => {}
             }
         }
@@ -124,10 +125,10 @@ impl Proto {
     fn normalizer(&mut self, message: &[u8]) -> Result<(), String> {
         for field in Fields(message) {
             match field? {
-                (2, Value::Bytes(map)) => self.charsmap = map.to_vec(),
-                (3, Value::Int(flag)) => self.add_dummy_prefix = flag != 0,
-                (4, Value::Int(flag)) => self.remove_extra_whitespaces = flag != 0,
-                (5, Value::Int(flag)) => self.escape_whitespaces = flag != 0,
+                (2, WireValue::Bytes(map)) => self.charsmap = map.to_vec(),
+                (3, WireValue::Int(flag)) => self.add_dummy_prefix = flag != 0,
+                (4, WireValue::Int(flag)) => self.remove_extra_whitespaces = flag != 0,
+                (5, WireValue::Int(flag)) => self.escape_whitespaces = flag != 0,
                 _ => {}
             }
         }
@@ -139,9 +140,9 @@ fn piece(message: &[u8]) -> Result<Piece, String> {
     let mut piece = Piece { text: String::new(), score: 0.0, kind: PieceKind::Normal };
     for field in Fields(message) {
         match field? {
-            (1, Value::Bytes(text)) => piece.text = string(text)?,
-            (2, Value::Fixed32(bits)) => piece.score = f32::from_bits(bits),
-            (3, Value::Int(kind)) => {
+            (1, WireValue::Bytes(text)) => piece.text = string(text)?,
+            (2, WireValue::Fixed32(bits)) => piece.score = f32::from_bits(bits),
+            (3, WireValue::Int(kind)) => {
                 piece.kind = match kind {
                     2 => PieceKind::Unknown,
                     3 => PieceKind::Control,
@@ -158,18 +159,18 @@ fn piece(message: &[u8]) -> Result<Piece, String> {
 }
 
 fn string(bytes: &[u8]) -> Result<String, String> {
-    String::from_utf8(bytes.to_vec()).map_err(|_| "a piece that is not UTF-8".into())
+    String::from_utf8(bytes.to_vec()).map_err(|_| "a piece is not UTF-8".into())
 }
 
-/// A value on the wire of a protocol buffer.
-enum Value<'a> {
+/// Encoded value of a protocol buffer field.
+enum WireValue<'a> {
     Int(u64),
     Fixed64,
     Fixed32(u32),
     Bytes(&'a [u8]),
 }
 
-/// The fields of one message, as (field number, value).
+/// Iterator over the fields of a message, as (field number, value).
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -192,16 +193,16 @@ impl<'a> Fields<'a> {
         Some(head)
     }
 
-    fn field(&mut self) -> Option<(u64, Value<'a>)> {
+    fn field(&mut self) -> Option<(u64, WireValue<'a>)> {
         let tag = self.varint()?;
         let value = match tag & 7 {
-            0 => Value::Int(self.varint()?),
-            1 => self.take(8).map(|_| Value::Fixed64)?,
+            0 => WireValue::Int(self.varint()?),
+            1 => self.take(8).map(|_| WireValue::Fixed64)?,
             2 => {
                 let length = usize::try_from(self.varint()?).ok()?;
-                Value::Bytes(self.take(length)?)
+                WireValue::Bytes(self.take(length)?)
             }
-            5 => Value::Fixed32(u32::from_le_bytes(self.take(4)?.try_into().ok()?)),
+            5 => WireValue::Fixed32(u32::from_le_bytes(self.take(4)?.try_into().ok()?)),
             _ => return None,
         };
         Some((tag >> 3, value))
@@ -209,13 +210,13 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = Result<(u64, Value<'a>), String>;
+    type Item = Result<(u64, WireValue<'a>), String>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.0.is_empty() {
             return None;
         }
-        let field = self.field().ok_or_else(|| "not a SentencePiece model, or cut short".to_string());
+        let field = self.field().ok_or_else(|| "not a SentencePiece model, or truncated".to_string());
         if field.is_err() {
             self.0 = &[];
         }

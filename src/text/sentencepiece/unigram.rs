@@ -1,21 +1,24 @@
-//! The unigram language model's best segmentation (Kudo 2018, "Subword Regularization"), by the Viterbi
+//! Best segmentation under a unigram language model (Kudo 2018, "Subword Regularization"), by the Viterbi
 //! algorithm.
 
 use super::pieces::Pieces;
 use super::proto::PieceKind;
 
-/// How much less likely an unknown character is than the least likely piece.
+/// Subtracted from the lowest score of a piece to get that of an unknown character.
 const UNKNOWN_PENALTY: f32 = 10.0;
 
+/// Best segmentation of the text up to some byte.
 #[derive(Clone, Copy)]
 struct Best {
+    /// Last piece.
     id: u32,
-    /// Score of the best path that ends here; `f32`, as rounding decides between equally good paths.
+    /// Sum of the pieces' scores. `f32` as in SentencePiece, since rounding decides between equal segmentations.
     score: f32,
+    /// Byte at which the last piece starts; `None` at the start of the text.
     start: Option<usize>,
 }
 
-/// Cuts `text` into the pieces of the most likely segmentation.
+/// Splits `text` into the pieces of the most likely segmentation, each with its id.
 pub(super) fn split<'a>(pieces: &Pieces, text: &'a str) -> Vec<(&'a str, u32)> {
     let bytes = text.as_bytes();
     let mut best = vec![Best { id: pieces.unknown, score: 0.0, start: None }; bytes.len() + 1];

@@ -1,4 +1,5 @@
-//! What a repository says about its tokenizer, read from its several JSON files as transformers reads them.
+//! Tokenizer configuration: tokenizer_config.json, special_tokens_map.json and added_tokens.json, merged as
+//! transformers does.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +8,28 @@ use serde_json::{Map, Value};
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 
-/// A token that is found in text before the text is tokenized.
+/// A token that is found in the text before the model splits the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AddedToken {
     pub content: String,
-    /// Only where it is a word of its own.
+    /// Matches whole words only.
     pub single_word: bool,
-    /// Takes the whitespace on its left.
+    /// Strips the whitespace to its left.
     pub lstrip: bool,
-    /// Takes the whitespace on its right.
+    /// Strips the whitespace to its right.
     pub rstrip: bool,
-    /// Found after normalisation.
+    /// Matches normalized text instead of the original.
     pub normalized: bool,
     pub special: bool,
 }
 
 impl AddedToken {
-    /// A special token, found as it is spelled.
+    /// Creates a special token that matches exactly its spelling.
     pub fn special(content: &str) -> Self {
         Self { content: content.into(), special: true, ..Self::default() }
     }
 
-    /// Reads the JSON form; `special` is what an absent field means.
+    /// Parses the JSON form; `special` is the default of the field of that name.
     fn parse(value: &Value, special: bool) -> Option<Self> {
         let flag = |name: &str, default| value.get(name).and_then(Value::as_bool).unwrap_or(default);
         let special = flag("special", special);
@@ -43,20 +44,20 @@ impl AddedToken {
     }
 }
 
-/// A special token as a file names it: by its text alone or with all its properties.
+/// A special token as a file lists it: its text, perhaps with its properties.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Special {
+pub(crate) struct SpecialToken {
     pub content: String,
     pub token: Option<AddedToken>,
 }
 
-impl Special {
-    /// A token known by its text alone.
+impl SpecialToken {
+    /// Creates a token without properties.
     pub fn text(content: &str) -> Self {
         Self { content: content.into(), token: None }
     }
 
-    /// A token with its properties.
+    /// Creates a token with properties.
     pub fn token(token: AddedToken) -> Self {
         Self { content: token.content.clone(), token: Some(token) }
     }
@@ -70,31 +71,31 @@ impl Special {
     }
 }
 
-/// The special tokens that have a role of their own, in the order in which they join the vocabulary.
+/// Roles of special tokens, in the order in which their tokens are added to the vocabulary.
 const ROLES: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
-/// Everything that the JSON files say.
+/// The tokenizer's configuration files, with config.json and generation_config.json.
 #[derive(Debug, Default)]
-pub(crate) struct Settings {
-    /// `tokenizer_config.json`, with `special_tokens_map.json` over it where that counts.
+pub(crate) struct TokenizerConfig {
+    /// tokenizer_config.json without its special tokens.
     options: Map<String, Value>,
     /// config.json.
-    pub config: Value,
+    pub model: Value,
     /// generation_config.json.
     pub generation: Value,
-    /// Tokens with a role: `None` where a file says that there is none.
-    roles: BTreeMap<String, Option<Special>>,
-    /// Special tokens without a role, where a file lists them.
-    pub extra: Option<Vec<Special>>,
-    /// The same list under its old name, which some tokenizer classes treat differently.
-    pub additional: Option<Vec<Special>>,
-    /// Tokens with the ids that the files give them.
+    /// Special tokens by role; `None` for a role that a file sets to null.
+    roles: BTreeMap<String, Option<SpecialToken>>,
+    /// `extra_special_tokens`: special tokens without a role, if a file lists them.
+    pub extra: Option<Vec<SpecialToken>>,
+    /// `additional_special_tokens`, the list's old name, which some tokenizer classes treat differently.
+    pub additional: Option<Vec<SpecialToken>>,
+    /// Added tokens by id.
     pub added: BTreeMap<u32, AddedToken>,
 }
 
-impl Settings {
-    /// Reads the files of one model; absent ones say nothing.
+impl TokenizerConfig {
+    /// Reads the configuration files that the model has.
     pub fn load(files: &ModelFiles) -> Result<Self> {
         let json = |name: &str| Ok::<Value, Error>(files.json(name)?.unwrap_or(Value::Null));
         let Value::Object(options) = json("tokenizer_config.json")? else {
@@ -105,36 +106,36 @@ impl Settings {
 
     fn with_options(files: &ModelFiles, options: Map<String, Value>) -> Result<Self> {
         let json = |name: &str| Ok::<Value, Error>(files.json(name)?.unwrap_or(Value::Null));
-        let mut settings = Self {
+        let mut config = Self {
             options,
-            config: json("config.json")?,
+            model: json("config.json")?,
             generation: json("generation_config.json")?,
             ..Self::default()
         };
-        settings.take_roles();
-        if let Some(Value::Object(added)) = settings.options.remove("added_tokens_decoder") {
+        config.take_roles();
+        if let Some(Value::Object(added)) = config.options.remove("added_tokens_decoder") {
             for (id, token) in &added {
                 if let (Ok(id), Some(token)) = (id.parse(), AddedToken::parse(token, false)) {
-                    settings.added.insert(id, token);
+                    config.added.insert(id, token);
                 }
             }
         } else {
-            settings.special_tokens_map(&json("special_tokens_map.json")?);
-            settings.added_tokens(&json("added_tokens.json")?);
+            config.special_tokens_map(&json("special_tokens_map.json")?);
+            config.added_tokens(&json("added_tokens.json")?);
             if let Some(Value::Array(tokens)) = json("tokenizer.json")?.get("added_tokens") {
                 for token in tokens {
                     let id = token.get("id").and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok());
                     if let (Some(id), Some(token)) = (id, AddedToken::parse(token, false)) {
-                        settings.added.insert(id, token);
+                        config.added.insert(id, token);
                     }
                 }
             }
         }
-        settings.resolve_roles();
-        Ok(settings)
+        config.resolve_roles();
+        Ok(config)
     }
 
-    /// Moves the special tokens out of the options.
+    /// Moves the special tokens from `options` to `roles` and `extra`.
     fn take_roles(&mut self) {
         let old = self.options.remove("additional_special_tokens");
         let new = self.options.remove("extra_special_tokens");
@@ -144,51 +145,54 @@ impl Settings {
             _ => true,
         };
         match new.filter(|new| !is_empty(new)).or(old) {
-            Some(Value::Object(named)) => self.name_roles(named),
-            Some(Value::Array(list)) => self.extra = Some(specials(&list)),
+            Some(Value::Object(named)) => self.add_roles(named),
+            Some(Value::Array(list)) => self.extra = Some(parse_list(&list)),
             _ => {}
         }
         let is_token = |key: &str, value: &Value| key.ends_with("_token") && !matches!(value, Value::Bool(_));
         let keys = self.options.iter().filter(|(key, value)| is_token(key, value));
         for key in keys.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
             let value = self.options.remove(&key).unwrap_or(Value::Null);
-            self.roles.insert(key, Special::parse(&value));
+            self.roles.insert(key, SpecialToken::parse(&value));
         }
     }
 
-    fn name_roles(&mut self, named: Map<String, Value>) {
+    /// Adds special tokens by role.
+    fn add_roles(&mut self, named: Map<String, Value>) {
         for (name, value) in named {
-            self.roles.insert(name, Special::parse(&value));
+            self.roles.insert(name, SpecialToken::parse(&value));
         }
     }
 
+    /// Merges special_tokens_map.json.
     fn special_tokens_map(&mut self, map: &Value) {
         let Value::Object(map) = map else { return };
         for (key, value) in map {
             match (key.as_str(), value) {
-                ("additional_special_tokens", Value::Array(list)) => self.additional = Some(specials(list)),
+                ("additional_special_tokens", Value::Array(list)) => self.additional = Some(parse_list(list)),
                 ("extra_special_tokens", Value::Array(list)) => {
                     let mut all = self.extra.take().unwrap_or_default();
-                    for token in specials(list) {
+                    for token in parse_list(list) {
                         if !all.contains(&token) {
                             all.push(token);
                         }
                     }
                     self.extra = Some(all);
                 }
-                ("extra_special_tokens", Value::Object(named)) => self.name_roles(named.clone()),
+                ("extra_special_tokens", Value::Object(named)) => self.add_roles(named.clone()),
                 (_, Value::Object(_)) => {
                     let token =
                         AddedToken::parse(value, true).map(|token| AddedToken { special: true, ..token });
-                    self.roles.insert(key.clone(), token.map(Special::token));
+                    self.roles.insert(key.clone(), token.map(SpecialToken::token));
                 }
                 _ => {
-                    self.roles.insert(key.clone(), Special::parse(value));
+                    self.roles.insert(key.clone(), SpecialToken::parse(value));
                 }
             }
         }
     }
 
+    /// Merges added_tokens.json.
     fn added_tokens(&mut self, map: &Value) {
         let Value::Object(map) = map else { return };
         let named = self.roles.values().flatten().chain(self.extra.iter().flatten());
@@ -206,7 +210,7 @@ impl Settings {
         }
     }
 
-    /// Tokens with a role take the properties that the added tokens give them.
+    /// Copies the properties of added tokens to the tokens with a role.
     fn resolve_roles(&mut self) {
         for special in self.roles.values_mut().flatten() {
             if let Some(token) = self.added.values().rev().find(|token| token.content == special.content) {
@@ -215,60 +219,60 @@ impl Settings {
         }
     }
 
-    /// A setting of tokenizer_config.json.
+    /// Returns a field of tokenizer_config.json, unless it is null.
     pub fn option(&self, name: &str) -> Option<&Value> {
         self.options.get(name).filter(|value| !value.is_null())
     }
 
-    /// A yes-or-no setting of tokenizer_config.json.
+    /// Returns a boolean field of tokenizer_config.json.
     pub fn flag(&self, name: &str, default: bool) -> bool {
         self.option(name).and_then(Value::as_bool).unwrap_or(default)
     }
 
-    /// A text setting of tokenizer_config.json.
+    /// Returns a string field of tokenizer_config.json.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.option(name).and_then(Value::as_str)
     }
 
-    /// `model_type` of config.json, or nothing.
+    /// Returns `model_type` of config.json, or an empty string.
     pub fn model_type(&self) -> &str {
-        self.config.get("model_type").and_then(Value::as_str).unwrap_or_default()
+        self.model.get("model_type").and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The special tokens once a tokenizer class has filled in its own: `defaults` for roles that no file
-    /// mentions, `extra` where no file lists tokens without a role.
-    pub fn specials(&self, defaults: &[(&str, &str)], extra: Vec<Special>) -> Specials {
+    /// Returns the special tokens, with the defaults of a tokenizer class: `defaults` for roles that no file
+    /// mentions, `extra` if no file lists tokens without a role.
+    pub fn special_tokens(&self, defaults: &[(&str, &str)], extra: Vec<SpecialToken>) -> SpecialTokens {
         let mut roles = self.roles.clone();
         for (role, content) in defaults {
-            roles.entry((*role).to_string()).or_insert_with(|| Some(Special::text(content)));
+            roles.entry((*role).to_string()).or_insert_with(|| Some(SpecialToken::text(content)));
         }
         let rank = |role: &str| ROLES.iter().position(|known| *known == role).unwrap_or(ROLES.len());
         let mut roles: Vec<_> = roles.into_iter().filter_map(|(role, token)| Some((role, token?))).collect();
         roles.sort_by_key(|(role, _)| rank(role));
-        Specials { roles, extra: self.extra.clone().unwrap_or(extra) }
+        SpecialTokens { roles, extra: self.extra.clone().unwrap_or(extra) }
     }
 }
 
-fn specials(list: &[Value]) -> Vec<Special> {
-    list.iter().filter_map(Special::parse).collect()
+fn parse_list(list: &[Value]) -> Vec<SpecialToken> {
+    list.iter().filter_map(SpecialToken::parse).collect()
 }
 
-/// The special tokens of one tokenizer.
+/// Special tokens of one tokenizer.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Specials {
-    /// Tokens with a role, in the order in which they join the vocabulary.
-    pub roles: Vec<(String, Special)>,
-    /// Tokens without one.
-    pub extra: Vec<Special>,
+pub(crate) struct SpecialTokens {
+    /// Tokens with a role, in the order in which they are added to the vocabulary.
+    pub roles: Vec<(String, SpecialToken)>,
+    /// Tokens without a role.
+    pub extra: Vec<SpecialToken>,
 }
 
-impl Specials {
-    /// The token of a role (`eos_token`, ...).
+impl SpecialTokens {
+    /// Returns the token of a role such as `eos_token`.
     pub fn role(&self, role: &str) -> Option<&str> {
         self.roles.iter().find(|(name, _)| name == role).map(|(_, token)| token.content.as_str())
     }
 
-    /// Gives a role's token properties where the files gave it none.
+    /// Sets the properties of a role's token, unless a file set them.
     pub fn refine(&mut self, role: &str, refine: impl Fn(AddedToken) -> AddedToken) {
         for (_, special) in
             self.roles.iter_mut().filter(|(name, special)| name == role && special.token.is_none())
@@ -277,8 +281,8 @@ impl Specials {
         }
     }
 
-    /// All of them, those with a role first.
-    pub fn all(&self) -> impl Iterator<Item = &Special> {
+    /// Iterates over all special tokens, those with a role first.
+    pub fn all(&self) -> impl Iterator<Item = &SpecialToken> {
         self.roles.iter().map(|(_, token)| token).chain(&self.extra)
     }
 }

@@ -1,4 +1,5 @@
-//! Where a pipeline's vocabulary comes from: tokenizer.json, or the files that it was converted from.
+//! Vocabularies of pipelines, read from tokenizer.json or from the files that it is converted from: a
+//! SentencePiece model, or vocab.json with merges.txt.
 
 use std::collections::HashMap;
 
@@ -8,45 +9,47 @@ use tokenizers::PostProcessorWrapper;
 use tokenizers::models::bpe::BPE;
 use tokenizers::normalizers::precompiled::Precompiled;
 
-use super::pipeline::{Pipeline, failed};
-use super::sentencepiece::proto::{Piece, PieceKind, Proto};
-use super::settings::{AddedToken, Special};
+use super::super::backend::tokenizer_error;
+use super::super::config::{AddedToken, SpecialToken};
+use super::super::sentencepiece::proto::{Piece, PieceKind, Proto};
+use super::Pipeline;
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 
-/// A unigram vocabulary and what comes with it.
-pub(crate) struct Unigram {
+/// Vocabulary of a unigram model.
+pub(crate) struct UnigramVocab {
     /// Pieces with their log probabilities, by id.
     pub scores: Vec<(String, f64)>,
     pub extras: Extras,
 }
 
-/// A byte-pair vocabulary and what comes with it.
-pub(crate) struct Pairs {
-    pub vocab: HashMap<String, u32>,
-    /// The merges, first ones first.
+/// Vocabulary of a BPE model.
+pub(crate) struct BpeVocab {
+    /// Ids by piece.
+    pub ids: HashMap<String, u32>,
+    /// Merges, in order of application.
     pub merges: Vec<(String, String)>,
     pub extras: Extras,
 }
 
-/// What a source holds beside its vocabulary.
+/// Further contents of the file that a vocabulary was read from.
 #[derive(Default)]
 pub(crate) struct Extras {
-    /// The replacement of characters, where there is one.
+    /// Character replacements of the normalizer.
     pub charsmap: Option<Precompiled>,
-    /// Special tokens that the vocabulary itself names; `None` where it names none.
-    pub additional: Option<Vec<Special>>,
-    /// Whether it was read from a SentencePiece model.
+    /// Special tokens listed in the vocabulary; `None` if the file does not mark any.
+    pub additional: Option<Vec<SpecialToken>>,
+    /// True if the vocabulary comes from a SentencePiece model.
     pub from_model: bool,
-    /// Whether it was read from tokenizer.json.
+    /// True if the vocabulary comes from tokenizer.json.
     pub from_json: bool,
-    /// What tokenizer.json puts around a text.
+    /// Post-processor of tokenizer.json, which adds special tokens around a text.
     pub post_processor: Option<PostProcessorWrapper>,
 }
 
-/// The parts of tokenizer.json that are read here.
+/// The fields of tokenizer.json that are read here.
 #[derive(Deserialize)]
-struct Json {
+struct TokenizerJson {
     model: JsonModel,
     #[serde(default)]
     normalizer: Value,
@@ -57,32 +60,32 @@ struct Json {
 #[derive(Deserialize)]
 struct JsonModel {
     #[serde(default)]
-    vocab: Vocab,
+    vocab: JsonVocab,
     #[serde(default)]
-    merges: Vec<Merge>,
+    merges: Vec<JsonMerge>,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Vocab {
+enum JsonVocab {
     Scores(Vec<(String, f64)>),
     Ids(HashMap<String, u32>),
 }
 
-impl Default for Vocab {
+impl Default for JsonVocab {
     fn default() -> Self {
-        Vocab::Scores(Vec::new())
+        JsonVocab::Scores(Vec::new())
     }
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Merge {
+enum JsonMerge {
     Line(String),
     Pair(String, String),
 }
 
-impl Json {
+impl TokenizerJson {
     fn read(files: &ModelFiles) -> Result<Option<Self>> {
         let Some(bytes) = files.get("tokenizer.json")? else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).map_err(|e| bad("tokenizer.json", e.to_string()))
@@ -99,118 +102,115 @@ fn bad(file: &str, why: String) -> Error {
     Error::BadFile { file: file.into(), why }
 }
 
-/// The first of the files `names` that the model has; the first one where it has none, to be missed by name.
-fn present<'a>(files: &ModelFiles, names: &[&'a str]) -> &'a str {
+/// Returns the first of `names` that the model has, or `names[0]` if it has none, for the error to name it.
+fn first_present<'a>(files: &ModelFiles, names: &[&'a str]) -> &'a str {
     let found = names.iter().find(|name| files.has(name));
     found.or(names.first()).copied().unwrap_or_default()
 }
 
-fn model(files: &ModelFiles, names: &[&str]) -> Result<(Proto, Extras)> {
-    let name = present(files, names);
+/// Reads the first of the SentencePiece models `names` that the model has.
+fn read_sentencepiece(files: &ModelFiles, names: &[&str]) -> Result<(Proto, Extras)> {
+    let name = first_present(files, names);
     let proto = Proto::parse(&files.need(name)?).map_err(|why| bad(name, why))?;
     let charsmap = match proto.charsmap.as_slice() {
         [] => None,
-        map => Some(Precompiled::from(map).map_err(failed)?),
+        map => Some(Precompiled::from(map).map_err(tokenizer_error)?),
     };
     let added = |piece: &&Piece| matches!(piece.kind, PieceKind::Control | PieceKind::UserDefined);
     let special = |piece: &Piece| {
         let special = piece.kind == PieceKind::Control;
-        Special::token(AddedToken { content: piece.text.clone(), special, ..AddedToken::default() })
+        SpecialToken::token(AddedToken { content: piece.text.clone(), special, ..AddedToken::default() })
     };
     let additional = proto.pieces.iter().filter(added).map(special).collect();
     let extras = Extras { charsmap, additional: Some(additional), from_model: true, ..Extras::default() };
     Ok((proto, extras))
 }
 
-impl Unigram {
-    /// The vocabulary of tokenizer.json, or of the first of the SentencePiece models `names` that is there.
+impl UnigramVocab {
+    /// Reads tokenizer.json, or else the first of the SentencePiece models `names` that the model has.
     pub fn load(files: &ModelFiles, names: &[&str]) -> Result<Self> {
-        if let Some(json) = Json::read(files)? {
+        if let Some(json) = TokenizerJson::read(files)? {
             let extras = json.extras()?;
             return match json.model.vocab {
-                Vocab::Scores(scores) => Ok(Self { scores, extras }),
-                Vocab::Ids(_) => {
-                    Err(bad("tokenizer.json", "not the unigram vocabulary that is expected".into()))
-                }
+                JsonVocab::Scores(scores) => Ok(Self { scores, extras }),
+                JsonVocab::Ids(_) => Err(bad("tokenizer.json", "expected a unigram vocabulary".into())),
             };
         }
-        let (proto, extras) = model(files, names)?;
+        let (proto, extras) = read_sentencepiece(files, names)?;
         let scores = proto.pieces.into_iter().map(|piece| (piece.text, f64::from(piece.score)));
         Ok(Self { scores: scores.collect(), extras })
     }
 
-    /// The pieces in fairseq's order: four special tokens in place of the model's first three.
+    /// Replaces the first three pieces by four special tokens, fairseq's order.
     pub fn shift(&mut self, specials: [&str; 4]) {
         let specials = specials.into_iter().map(|token| (token.to_string(), 0.0));
         self.scores.splice(..3.min(self.scores.len()), specials);
     }
 
-    /// The id of a piece.
+    /// Returns the id of a piece.
     pub fn id(&self, piece: &str) -> Option<usize> {
         self.scores.iter().position(|(text, _)| text == piece)
     }
 }
 
-impl Pairs {
-    /// The vocabulary of tokenizer.json, or of vocab.json with merges.txt.
+impl BpeVocab {
+    /// Reads tokenizer.json, or else vocab.json and merges.txt.
     pub fn load(files: &ModelFiles) -> Result<Self> {
-        if let Some(pairs) = Self::from_json(files)? {
-            return Ok(pairs);
+        if let Some(vocab) = Self::from_json(files)? {
+            return Ok(vocab);
         }
-        let vocab = serde_json::from_slice(&files.need("vocab.json")?);
-        let vocab = vocab.map_err(|e| bad("vocab.json", e.to_string()))?;
+        let ids = serde_json::from_slice(&files.need("vocab.json")?);
+        let ids = ids.map_err(|e| bad("vocab.json", e.to_string()))?;
         let text = files.need("merges.txt")?;
         let text = std::str::from_utf8(&text).map_err(|_| bad("merges.txt", "not UTF-8".into()))?;
         let lines = text.lines().filter(|line| !line.starts_with("#version") && !line.is_empty());
         let merges = lines.map(|line| split_merge(line).ok_or_else(|| bad_merge("merges.txt", line)));
-        Ok(Self { vocab, merges: merges.collect::<Result<_>>()?, extras: Extras::default() })
+        Ok(Self { ids, merges: merges.collect::<Result<_>>()?, extras: Extras::default() })
     }
 
-    /// The vocabulary of tokenizer.json, or of a SentencePiece model, whose merges are those of pieces that
-    /// form a piece.
-    pub fn load_model(files: &ModelFiles, names: &[&str]) -> Result<Self> {
-        if let Some(pairs) = Self::from_json(files)? {
-            return Ok(pairs);
+    /// Reads tokenizer.json, or else the first of the SentencePiece models `names` that the model has. Merges of
+    /// a SentencePiece model are all pairs of pieces that form a piece.
+    pub fn load_sentencepiece(files: &ModelFiles, names: &[&str]) -> Result<Self> {
+        if let Some(vocab) = Self::from_json(files)? {
+            return Ok(vocab);
         }
-        let (proto, extras) = model(files, names)?;
-        let vocab: HashMap<String, u32> =
+        let (proto, extras) = read_sentencepiece(files, names)?;
+        let ids: HashMap<String, u32> =
             proto.pieces.into_iter().zip(0..).map(|(piece, id)| (piece.text, id)).collect();
-        Ok(Self { merges: merges_of(&vocab), vocab, extras })
+        Ok(Self { merges: merges_of(&ids), ids, extras })
     }
 
     fn from_json(files: &ModelFiles) -> Result<Option<Self>> {
-        let Some(json) = Json::read(files)? else { return Ok(None) };
+        let Some(json) = TokenizerJson::read(files)? else { return Ok(None) };
         let extras = json.extras()?;
-        let Vocab::Ids(vocab) = json.model.vocab else {
-            return Err(bad("tokenizer.json", "not the byte-pair vocabulary that is expected".into()));
+        let JsonVocab::Ids(ids) = json.model.vocab else {
+            return Err(bad("tokenizer.json", "expected a BPE vocabulary".into()));
         };
         let pair = |merge| match merge {
-            Merge::Pair(left, right) => Ok((left, right)),
-            Merge::Line(line) => split_merge(&line).ok_or_else(|| bad_merge("tokenizer.json", &line)),
+            JsonMerge::Pair(left, right) => Ok((left, right)),
+            JsonMerge::Line(line) => split_merge(&line).ok_or_else(|| bad_merge("tokenizer.json", &line)),
         };
         let merges = json.model.merges.into_iter().map(pair).collect::<Result<_>>()?;
-        Ok(Some(Self { vocab, merges, extras }))
+        Ok(Some(Self { ids, merges, extras }))
     }
 
-    /// The crate's model of this vocabulary; text that it lacks becomes `unknown`, or nothing.
+    /// Builds the model of the `tokenizers` crate. Unknown text becomes `unknown`, or is dropped if that is `None`.
     pub fn model(self, unknown: Option<&str>, byte_fallback: bool) -> Result<BPE> {
         for (left, right) in &self.merges {
-            // the crate trusts merges blindly
+            // checked here, as the crate takes merges on trust
             let merged = format!("{left}{right}");
             if let Some(piece) =
-                [left, right, &merged].into_iter().find(|piece| !self.vocab.contains_key(*piece))
+                [left, right, &merged].into_iter().find(|piece| !self.ids.contains_key(*piece))
             {
-                return Err(Error::Tokenizer(format!(
-                    "a merge wants the piece '{piece}', which the vocabulary lacks"
-                )));
+                return Err(Error::Tokenizer(format!("the vocabulary lacks '{piece}', a piece of a merge")));
             }
         }
-        let vocab: tokenizers::models::bpe::Vocab = self.vocab.into_iter().collect();
+        let vocab: tokenizers::models::bpe::Vocab = self.ids.into_iter().collect();
         let mut builder = BPE::builder().vocab_and_merges(vocab, self.merges).byte_fallback(byte_fallback);
         if let Some(unknown) = unknown {
             builder = builder.unk_token(unknown.into()).fuse_unk(true);
         }
-        builder.build().map_err(failed)
+        builder.build().map_err(tokenizer_error)
     }
 }
 
@@ -220,17 +220,17 @@ fn split_merge(line: &str) -> Option<(String, String)> {
 }
 
 fn bad_merge(file: &str, line: &str) -> Error {
-    bad(file, format!("'{line}' is no merge of two pieces"))
+    bad(file, format!("'{line}' is not a merge of two pieces"))
 }
 
-/// All ways in which two pieces form a piece, ordered as transformers' `generate_merges` orders them: by the
-/// formed piece's id, then by the lengths of the two.
-fn merges_of(vocab: &HashMap<String, u32>) -> Vec<(String, String)> {
+/// Returns all pairs of pieces that form a piece, ordered as transformers' `generate_merges` does: by the id of the
+/// formed piece, then by the length of the left one.
+fn merges_of(ids: &HashMap<String, u32>) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    for (piece, &id) in vocab {
+    for (piece, &id) in ids {
         for (length, (at, _)) in piece.char_indices().enumerate().skip(1) {
             let (left, right) = piece.split_at(at);
-            if let (Some(&a), Some(&b)) = (vocab.get(left), vocab.get(right)) {
+            if let (Some(&a), Some(&b)) = (ids.get(left), ids.get(right)) {
                 found.push(((id, length, a, b), (left.to_string(), right.to_string())));
             }
         }
@@ -239,7 +239,7 @@ fn merges_of(vocab: &HashMap<String, u32>) -> Vec<(String, String)> {
     found.into_iter().map(|(_, merge)| merge).collect()
 }
 
-/// The compiled character map within a normalizer of tokenizer.json.
+/// Finds the precompiled character map in the normalizer of a tokenizer.json.
 fn precompiled(normalizer: &Value) -> serde_json::Result<Option<Precompiled>> {
     let alone = std::slice::from_ref(normalizer);
     let steps = normalizer.get("normalizers").and_then(Value::as_array).map_or(alone, Vec::as_slice);

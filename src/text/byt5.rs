@@ -1,24 +1,24 @@
-//! ByT5's tokenizer: the bytes of the text, three special tokens below them and sentinels above.
+//! ByT5: ids 0 to 2 are special tokens, the next 256 are bytes, and sentinels (`<extra_id_0>`, ...) follow.
 
-use super::scripted::{AddedTokens, Scripted, Words};
-use super::settings::{AddedToken, Settings, Special};
+use super::config::{AddedToken, SpecialToken, TokenizerConfig};
+use super::slow::{AddedTokens, SlowModel, SlowTokenizer};
 
-/// The ids of the special tokens come before those of the bytes.
+/// Id of byte 0: the special tokens come first.
 const OFFSET: u32 = 3;
 
-/// A byte is spelled as the character with its number.
-struct Bytes;
+/// A vocabulary of bytes, each spelled as the character with its code.
+struct ByteModel;
 
-impl Words for Bytes {
+impl SlowModel for ByteModel {
     fn split(&self, text: &str) -> Vec<String> {
         text.bytes().map(|byte| char::from(byte).to_string()).collect()
     }
 
-    fn id(&self, piece: &str) -> Option<u32> {
-        self.known(piece)
+    fn id_or_unknown(&self, piece: &str) -> Option<u32> {
+        self.id(piece)
     }
 
-    fn known(&self, token: &str) -> Option<u32> {
+    fn id(&self, token: &str) -> Option<u32> {
         let mut characters = token.chars();
         let byte = u8::try_from(characters.next()?).ok()?;
         characters.next().is_none().then(|| u32::from(byte) + OFFSET)
@@ -45,13 +45,14 @@ impl Words for Bytes {
     }
 }
 
-/// Builds the tokenizer; it needs no file.
-pub(crate) fn load(settings: &Settings) -> Scripted {
-    let count = settings.option("extra_ids").and_then(serde_json::Value::as_u64).unwrap_or(125);
-    let sentinels: Vec<Special> = (0..count).map(|n| Special::text(&format!("<extra_id_{n}>"))).collect();
-    let sentinels = settings.additional.clone().filter(|list| !list.is_empty()).unwrap_or(sentinels);
+/// Builds the tokenizer, which needs no vocabulary file.
+pub(crate) fn load(config: &TokenizerConfig) -> SlowTokenizer {
+    let count = config.option("extra_ids").and_then(serde_json::Value::as_u64).unwrap_or(125);
+    let sentinels: Vec<SpecialToken> =
+        (0..count).map(|n| SpecialToken::text(&format!("<extra_id_{n}>"))).collect();
+    let sentinels = config.additional.clone().filter(|list| !list.is_empty()).unwrap_or(sentinels);
     let defaults = [("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")];
-    let mut specials = settings.specials(&defaults, sentinels);
+    let mut specials = config.special_tokens(&defaults, sentinels);
     let mut from_files = std::collections::BTreeMap::new();
     for (id, role) in [(0, "pad_token"), (1, "eos_token"), (2, "unk_token")] {
         specials.refine(role, |token| AddedToken { lstrip: true, rstrip: true, ..token });
@@ -62,10 +63,10 @@ pub(crate) fn load(settings: &Settings) -> Scripted {
             .and_then(|(_, special)| special.token.clone());
         from_files.extend(token.map(|token| (id, token)));
     }
-    from_files.extend(settings.added.clone());
-    let added = AddedTokens::new(from_files, &specials, &Bytes);
+    from_files.extend(config.added.clone());
+    let added = AddedTokens::new(from_files, &specials, &ByteModel);
     let end = specials.role("eos_token").and_then(|token| added.by_text.get(token)).copied();
-    Scripted::new(Box::new(Bytes), added, &specials, settings)
-        .framed(Vec::new(), end.into_iter().collect())
-        .ending_once()
+    SlowTokenizer::new(Box::new(ByteModel), added, &specials, config)
+        .with_special_tokens(Vec::new(), end.into_iter().collect())
+        .with_single_suffix()
 }

@@ -1,30 +1,30 @@
-//! Tokenizers that the reference implementation writes out in Python: added tokens are cut out of the text
-//! first, a vocabulary of its own handles what lies between.
+//! Slow tokenizers: those whose algorithm transformers has in Python. Added tokens are found in the text first; a
+//! model of the tokenizer class splits the text between them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::Codec;
-use super::cleanup;
-use super::settings::{AddedToken, Settings, Specials};
+use super::backend::{Backend, clean_up};
+use super::config::{AddedToken, SpecialTokens, TokenizerConfig};
+use super::python::is_space;
 use crate::error::{Error, Result};
 
-/// The part that differs between scripted tokenizers.
-pub(crate) trait Words: Send + Sync {
-    /// The pieces of a text without added tokens.
+/// The model of a slow tokenizer: what its class in transformers overrides.
+pub(crate) trait SlowModel: Send + Sync {
+    /// Splits a text without added tokens into pieces.
     fn split(&self, text: &str) -> Vec<String>;
-    /// The id of a piece, the unknown one's where the vocabulary lacks it.
-    fn id(&self, piece: &str) -> Option<u32>;
-    /// The id of a token that the vocabulary holds.
-    fn known(&self, token: &str) -> Option<u32>;
-    /// The piece with that id.
+    /// Returns the id of a piece, or that of the unknown token.
+    fn id_or_unknown(&self, piece: &str) -> Option<u32>;
+    /// Returns the id of a token in the vocabulary.
+    fn id(&self, token: &str) -> Option<u32>;
+    /// Returns the piece with that id.
     fn piece(&self, id: u32) -> Option<String>;
-    /// The text that pieces spell; `special` tells which of them are special tokens.
-    fn join(&self, pieces: &[String], special: &dyn Fn(&str) -> bool) -> String;
-    /// Number of entries; the next added token gets this id.
+    /// Joins pieces to text; `is_special` returns true for special tokens.
+    fn join(&self, pieces: &[String], is_special: &dyn Fn(&str) -> bool) -> String;
+    /// Returns the size of the vocabulary, the id of the first added token.
     fn size(&self) -> u32;
 }
 
-/// Tokens that are cut out of the text before it is tokenized.
+/// Tokens that are found in the text before the model splits the rest.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AddedTokens {
     pub by_id: BTreeMap<u32, AddedToken>,
@@ -32,18 +32,22 @@ pub(crate) struct AddedTokens {
 }
 
 impl AddedTokens {
-    /// The tokens of the files, then the special ones that they lack, those that no vocabulary holds at the
-    /// end.
-    pub fn new(from_files: BTreeMap<u32, AddedToken>, specials: &Specials, words: &dyn Words) -> Self {
+    /// Combines the tokens of the files with the special tokens. A special token that neither they nor the
+    /// vocabulary have gets the next free id.
+    pub fn new(
+        from_files: BTreeMap<u32, AddedToken>,
+        specials: &SpecialTokens,
+        model: &dyn SlowModel,
+    ) -> Self {
         let by_text = from_files.iter().map(|(id, token)| (token.content.clone(), *id)).collect();
         let mut added = Self { by_id: from_files, by_text };
-        let mut next = words.size();
-        next += added.by_text.keys().filter(|token| words.known(token).is_none()).count() as u32;
+        let mut next = model.size();
+        next += added.by_text.keys().filter(|token| model.id(token).is_none()).count() as u32;
         for special in specials.all() {
             if special.content.is_empty() || added.by_text.contains_key(&special.content) {
                 continue;
             }
-            let id = words.known(&special.content).unwrap_or_else(|| {
+            let id = model.id(&special.content).unwrap_or_else(|| {
                 next += 1;
                 next - 1
             });
@@ -58,15 +62,15 @@ impl AddedTokens {
         self.by_id.insert(id, token);
     }
 
-    /// The token that `text` begins with, the longest one.
+    /// Returns the longest token that `text` starts with.
     fn at_start<'a>(&'a self, text: &str) -> Option<&'a str> {
         let starts =
             self.by_text.keys().filter(|token| !token.is_empty() && text.starts_with(token.as_str()));
         starts.max_by_key(|token| token.len()).map(String::as_str)
     }
 
-    /// Cuts the text into added tokens and what lies between, as (part, whether it is an added token).
-    fn cut(&self, text: &str) -> Vec<(String, bool)> {
+    /// Splits the text at added tokens. Returns the parts in order, each with true for an added token.
+    fn split(&self, text: &str) -> Vec<(String, bool)> {
         let firsts: HashSet<char> = self.by_text.keys().filter_map(|token| token.chars().next()).collect();
         let mut parts: Vec<(String, bool)> = Vec::new();
         let mut start = 0;
@@ -91,10 +95,10 @@ impl AddedTokens {
         self.strip(parts)
     }
 
-    /// Lets added tokens take the whitespace beside them where they do so.
+    /// Removes the whitespace beside added tokens with `lstrip` or `rstrip`.
     fn strip(&self, mut parts: Vec<(String, bool)>) -> Vec<(String, bool)> {
         for at in 0..parts.len() {
-            // a neighbour that is itself spelled like an added token counts, whatever it was cut out as
+            // looked up by text, like transformers: not every such part was found as an added token
             let Some(token) = self.by_text.get(&parts[at].0).and_then(|id| self.by_id.get(id)) else {
                 continue;
             };
@@ -112,80 +116,75 @@ impl AddedTokens {
     }
 }
 
-/// Whether Python's `str.isspace` holds.
-pub(crate) fn is_space(c: char) -> bool {
-    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
-}
-
-/// Python's `str.strip`.
-pub(crate) fn strip(text: &str) -> &str {
-    text.trim_matches(is_space)
-}
-
-/// A scripted tokenizer.
-pub(crate) struct Scripted {
-    pub words: Box<dyn Words>,
-    pub added: AddedTokens,
-    /// The special tokens by text.
-    pub special: HashSet<String>,
-    /// The token for what the vocabulary lacks.
-    pub unknown: Option<String>,
-    pub prefix: Vec<u32>,
-    pub suffix: Vec<u32>,
-    /// Whether a text that ends in the suffix gets no second one.
-    once: bool,
-    /// Whether decoding removes the spaces before punctuation.
+/// A slow tokenizer: a model with added tokens and the special tokens around a text.
+pub(crate) struct SlowTokenizer {
+    model: Box<dyn SlowModel>,
+    added: AddedTokens,
+    /// Texts of the special tokens.
+    special: HashSet<String>,
+    /// The unknown token.
+    unknown: Option<String>,
+    prefix: Vec<u32>,
+    suffix: Vec<u32>,
+    /// No suffix is added to ids that already end in it.
+    single_suffix: bool,
+    /// Decoding removes the spaces before punctuation.
     pub clean_up: bool,
 }
 
-impl Scripted {
-    /// A tokenizer without special tokens around the text.
-    pub fn new(words: Box<dyn Words>, added: AddedTokens, specials: &Specials, settings: &Settings) -> Self {
+impl SlowTokenizer {
+    /// Creates a tokenizer that adds no special tokens to a text.
+    pub fn new(
+        model: Box<dyn SlowModel>,
+        added: AddedTokens,
+        specials: &SpecialTokens,
+        config: &TokenizerConfig,
+    ) -> Self {
         Self {
-            words,
+            model,
             added,
             special: specials.all().map(|token| token.content.clone()).collect(),
             unknown: specials.role("unk_token").map(String::from),
             prefix: Vec::new(),
             suffix: Vec::new(),
-            once: false,
-            clean_up: settings.flag("clean_up_tokenization_spaces", false),
+            single_suffix: false,
+            clean_up: config.flag("clean_up_tokenization_spaces", false),
         }
     }
 
-    /// Puts special tokens around the text.
-    pub fn framed(self, prefix: Vec<u32>, suffix: Vec<u32>) -> Self {
+    /// Puts special tokens around every text.
+    pub fn with_special_tokens(self, prefix: Vec<u32>, suffix: Vec<u32>) -> Self {
         Self { prefix, suffix, ..self }
     }
 
-    /// A text that ends in the suffix gets no second one.
-    pub fn ending_once(self) -> Self {
-        Self { once: true, ..self }
+    /// Leaves out the suffix if the text's ids already end in it.
+    pub fn with_single_suffix(self) -> Self {
+        Self { single_suffix: true, ..self }
     }
 
     fn token_id(&self, token: &str) -> Option<u32> {
-        self.added.by_text.get(token).copied().or_else(|| self.words.id(token))
+        self.added.by_text.get(token).copied().or_else(|| self.model.id_or_unknown(token))
     }
 
     fn token(&self, id: u32) -> Option<String> {
-        self.added.by_id.get(&id).map(|token| token.content.clone()).or_else(|| self.words.piece(id))
+        self.added.by_id.get(&id).map(|token| token.content.clone()).or_else(|| self.model.piece(id))
     }
 }
 
-impl Codec for Scripted {
-    fn encode(&self, text: &str, framed: bool) -> Result<Vec<u32>> {
-        let mut ids = if framed { self.prefix.clone() } else { Vec::new() };
-        let unknown = || Error::Tokenizer("the vocabulary has no token for unknown text".into());
-        for (part, is_token) in self.added.cut(text) {
+impl Backend for SlowTokenizer {
+    fn encode(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>> {
+        let mut ids = if add_special_tokens { self.prefix.clone() } else { Vec::new() };
+        let unknown = || Error::Tokenizer("the vocabulary has no unknown token".into());
+        for (part, is_token) in self.added.split(text) {
             if part.is_empty() {
                 continue;
             }
-            let pieces = if is_token { vec![part] } else { self.words.split(&part) };
+            let pieces = if is_token { vec![part] } else { self.model.split(&part) };
             for piece in pieces {
                 ids.push(self.token_id(&piece).ok_or_else(unknown)?);
             }
         }
-        if framed && !(self.once && ids.ends_with(&self.suffix)) {
+        if add_special_tokens && !(self.single_suffix && ids.ends_with(&self.suffix)) {
             ids.extend(&self.suffix);
         }
         Ok(ids)
@@ -196,7 +195,7 @@ impl Codec for Scripted {
     }
 
     fn id(&self, piece: &str) -> Option<u32> {
-        self.added.by_text.get(piece).copied().or_else(|| self.words.known(piece))
+        self.added.by_text.get(piece).copied().or_else(|| self.model.id(piece))
     }
 
     fn is_special(&self, id: u32) -> bool {
@@ -208,7 +207,7 @@ impl Codec for Scripted {
         let skipped: HashSet<u32> = self.special.iter().filter_map(|token| self.token_id(token)).collect();
         let kept = ids.iter().filter(|id| !skipped.contains(id));
         let pieces: Vec<String> = kept.filter_map(|&id| self.token(id)).collect();
-        let text = self.words.join(&pieces, &|piece| self.special.contains(piece));
-        if self.clean_up { cleanup(&text) } else { text }
+        let text = self.model.join(&pieces, &|piece| self.special.contains(piece));
+        if self.clean_up { clean_up(&text) } else { text }
     }
 }

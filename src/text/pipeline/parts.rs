@@ -1,4 +1,4 @@
-//! The steps that pipelines are put together from.
+//! Normalizers, pre-tokenizers and decoders from which pipelines are built.
 
 use tokenizers::decoders::DecoderWrapper;
 use tokenizers::models::unigram::Unigram;
@@ -13,14 +13,14 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use tokenizers::{ModelWrapper, Tokenizer as Raw};
 
-use super::pipeline::failed;
+use super::super::backend::tokenizer_error;
 use crate::error::Result;
 
-/// How text is cut before the model sees it, and how pieces become text again.
-pub(crate) type Cut = (PreTokenizerWrapper, DecoderWrapper);
+/// A pre-tokenizer, which splits text before the model sees it, and the decoder that reverses it.
+pub(crate) type PreTokenization = (PreTokenizerWrapper, DecoderWrapper);
 
-/// Cuts at whitespace and puts `▁` before every word.
-pub(crate) fn words() -> Cut {
+/// Splits at whitespace and puts `▁` before every word.
+pub(crate) fn whitespace_words() -> PreTokenization {
     let metaspace = Metaspace::new('▁', PrependScheme::Always, true);
     let steps = vec![
         PreTokenizerWrapper::WhitespaceSplit(WhitespaceSplit),
@@ -29,54 +29,58 @@ pub(crate) fn words() -> Cut {
     (PreTokenizerWrapper::Sequence(Sequence::new(steps)), DecoderWrapper::Metaspace(metaspace))
 }
 
-/// Writes `▁` for spaces and before the text: before each part between added tokens, or before the first
-/// alone.
-pub(crate) fn spaces(scheme: PrependScheme) -> Cut {
+/// Replaces spaces by `▁` and puts another before the text. With `PrependScheme::Always` every part between added
+/// tokens gets one, with `First` only the first part.
+pub(crate) fn metaspace(scheme: PrependScheme) -> PreTokenization {
     let metaspace = Metaspace::new('▁', scheme, true);
     (PreTokenizerWrapper::Metaspace(metaspace.clone()), DecoderWrapper::Metaspace(metaspace))
 }
 
-/// Bytes written as visible characters (GPT-2).
-pub(crate) fn bytes(add_prefix_space: bool) -> Cut {
+/// Writes bytes as visible characters (GPT-2).
+pub(crate) fn byte_level(add_prefix_space: bool) -> PreTokenization {
     let bytes = ByteLevel::default().add_prefix_space(add_prefix_space);
     (PreTokenizerWrapper::ByteLevel(bytes), DecoderWrapper::ByteLevel(ByteLevel::default()))
 }
 
-/// A normalizer that replaces what the regular expression finds.
+/// Replaces every match of a regular expression.
 pub(crate) fn replace(pattern: &str, content: &str) -> Result<NormalizerWrapper> {
-    let replace = Replace::new(ReplacePattern::Regex(pattern.into()), content).map_err(failed)?;
+    let replace = Replace::new(ReplacePattern::Regex(pattern.into()), content).map_err(tokenizer_error)?;
     Ok(NormalizerWrapper::Replace(replace))
 }
 
-/// Normalizers one after another.
+/// Applies normalizers in order.
 pub(crate) fn sequence(steps: Vec<NormalizerWrapper>) -> NormalizerWrapper {
     NormalizerWrapper::Sequence(NormalizerSequence::new(steps))
 }
 
-/// A pipeline of a unigram model.
+/// Builds a pipeline around a unigram model; `unknown` is the id of the unknown token.
 pub(crate) fn unigram(
     scores: Vec<(String, f64)>,
     unknown: usize,
     normalizer: Option<NormalizerWrapper>,
-    cut: Cut,
+    pre_tokenization: PreTokenization,
 ) -> Result<Raw> {
-    pipeline(Unigram::from(scores, Some(unknown), false).map_err(failed)?, normalizer, cut)
+    pipeline(
+        Unigram::from(scores, Some(unknown), false).map_err(tokenizer_error)?,
+        normalizer,
+        pre_tokenization,
+    )
 }
 
-/// A pipeline of any model.
+/// Builds a pipeline around any model.
 pub(crate) fn pipeline(
     model: impl Into<ModelWrapper>,
     normalizer: Option<NormalizerWrapper>,
-    (cut, decoder): Cut,
+    (pre_tokenizer, decoder): PreTokenization,
 ) -> Result<Raw> {
     let mut raw = Raw::new(model);
-    raw.with_normalizer(normalizer).map_err(failed)?;
-    raw.with_pre_tokenizer(Some(cut)).with_decoder(Some(decoder));
+    raw.with_normalizer(normalizer).map_err(tokenizer_error)?;
+    raw.with_pre_tokenizer(Some(pre_tokenizer)).with_decoder(Some(decoder));
     Ok(raw)
 }
 
-/// Replaces characters, where there is a map for it, and squeezes runs of spaces.
-pub(crate) fn squeeze(charsmap: Option<Precompiled>) -> Result<NormalizerWrapper> {
+/// Replaces characters by `charsmap`, if there is one, and runs of spaces by one space.
+pub(crate) fn map_and_squeeze_spaces(charsmap: Option<Precompiled>) -> Result<NormalizerWrapper> {
     let mut steps: Vec<NormalizerWrapper> = charsmap.map(Into::into).into_iter().collect();
     steps.push(replace(" {2,}", " ")?);
     Ok(sequence(steps))
