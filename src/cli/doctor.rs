@@ -4,7 +4,7 @@ use super::args;
 use super::models::pair;
 use super::output::{self, table};
 use crate::error::{Error, Result};
-use crate::hub::{self, HubOptions, Part, Place, Survey};
+use crate::hub::{self, HubOptions, Inspection, Location, NeededFile};
 use crate::human::bytes;
 use crate::model::{Config, Model, Spec, Weights, spec_of};
 use crate::progress::Unwatched;
@@ -16,11 +16,11 @@ const SHOWN: usize = 8;
 /// Runs the command. The report is printed whatever it says; a model that does not open is an error all the same.
 pub fn run(args: &args::Doctor) -> Result<()> {
     let options = HubOptions { revision: args.revision.clone(), offline: args.offline };
-    let Some(survey) = hub::survey(&args.model, &options, &Unwatched)? else {
+    let Some(found) = hub::inspect(&args.model, &options, &Unwatched)? else {
         return capture_file(&args.model);
     };
     let mut report = Report::default();
-    report.examine(survey);
+    report.examine(found);
     output::print(&report.text())?;
     report.problems.into_iter().next().map_or(Ok(()), Err)
 }
@@ -46,28 +46,27 @@ impl Report {
         self.rows.push(vec![label.into(), text.into()]);
     }
 
-    fn examine(&mut self, mut survey: Survey) {
-        let commit =
-            survey.commit.as_deref().map(|commit| format!(" at commit {commit}")).unwrap_or_default();
-        self.say("model", format!("{}{commit}", survey.name));
-        self.say("place", place(&survey));
-        self.problems.extend(survey.problem.take());
-        self.configuration(&survey);
-        self.files(&survey);
-        match survey.files() {
+    fn examine(&mut self, mut found: Inspection) {
+        let commit = found.commit.as_deref().map(|commit| format!(" at commit {commit}")).unwrap_or_default();
+        self.say("model", format!("{}{commit}", found.name));
+        self.say("place", location(&found));
+        self.problems.extend(found.problem.take());
+        self.configuration(&found);
+        self.files(&found);
+        match found.model_files() {
             Some(files) if self.problems.is_empty() => {
-                self.tokenizer(&survey, Tokenizer::load(&files));
-                self.weights(&survey, Weights::open(&files, &Unwatched));
+                self.tokenizer(&found, Tokenizer::load(&files));
+                self.weights(&found, Weights::open(&files, &Unwatched));
             }
             _ => {
-                self.say("tokenizer", format!("{}; not checked", tokenizer_files(&survey)));
-                self.say("weights", format!("{}; not checked", weights_form(&survey)));
+                self.say("tokenizer", format!("{}; not checked", tokenizer_files(&found)));
+                self.say("weights", format!("{}; not checked", weights_form(&found)));
             }
         }
     }
 
-    fn configuration(&mut self, survey: &Survey) {
-        let Some(config) = &survey.config else {
+    fn configuration(&mut self, found: &Inspection) {
+        let Some(config) = &found.config else {
             return self.say("type", "unknown: no config.json that can be read");
         };
         match spec_of(&Config::new(config.clone())) {
@@ -81,26 +80,26 @@ impl Report {
                 self.problems.push(error);
             }
         }
-        if !survey.parts.iter().any(|part| part.name == "generation_config.json") {
+        if !found.files.iter().any(|file| file.name == "generation_config.json") {
             self.say("generation", "no generation_config.json: config.json's own settings count");
         }
     }
 
-    fn files(&mut self, survey: &Survey) {
-        let width = survey.parts.iter().map(|part| part.name.len()).max().unwrap_or(0);
-        for (at, part) in survey.parts.iter().enumerate() {
-            let size = part.size.map_or_else(|| "-".into(), bytes);
-            let state = match (&part.file, &survey.place) {
+    fn files(&mut self, found: &Inspection) {
+        let width = found.files.iter().map(|file| file.name.len()).max().unwrap_or(0);
+        for (at, file) in found.files.iter().enumerate() {
+            let size = file.size.map_or_else(|| "-".into(), bytes);
+            let state = match (&file.file, &found.location) {
                 (Some(_), _) => "",
-                (None, Place::Hub(_)) => "  to fetch",
+                (None, Location::Hub(_)) => "  to fetch",
                 (None, _) => "  missing",
             };
-            self.say(if at == 0 { "files" } else { "" }, format!("{:width$}  {size:>8}{state}", part.name));
+            self.say(if at == 0 { "files" } else { "" }, format!("{:width$}  {size:>8}{state}", file.name));
         }
     }
 
-    fn tokenizer(&mut self, survey: &Survey, tokenizer: Result<Tokenizer>) {
-        let files = tokenizer_files(survey);
+    fn tokenizer(&mut self, found: &Inspection, tokenizer: Result<Tokenizer>) {
+        let files = tokenizer_files(found);
         match tokenizer {
             Ok(tokenizer) => match tokenizer.languages().len() {
                 0 => self.say("tokenizer", format!("{files}; opens")),
@@ -113,8 +112,8 @@ impl Report {
         }
     }
 
-    fn weights(&mut self, survey: &Survey, weights: Result<Weights>) {
-        let form = weights_form(survey);
+    fn weights(&mut self, found: &Inspection, weights: Result<Weights>) {
+        let form = weights_form(found);
         match weights {
             Ok(weights) => {
                 let dtypes: Vec<_> =
@@ -124,7 +123,7 @@ impl Report {
                     "weights",
                     format!("{form}; tensors: {}; {millions:.2} million weights", dtypes.join(", ")),
                 );
-                self.tensors(survey, weights);
+                self.tensors(found, weights);
             }
             Err(error) => {
                 self.say("weights", format!("{form}; cannot be read"));
@@ -134,8 +133,8 @@ impl Report {
     }
 
     /// Compares the tensors' names and shapes with what the model asks for.
-    fn tensors(&mut self, survey: &Survey, weights: Weights) {
-        let spec = survey.config.as_ref().map(|config| spec_of(&Config::new(config.clone())));
+    fn tensors(&mut self, found: &Inspection, weights: Weights) {
+        let spec = found.config.as_ref().map(|config| spec_of(&Config::new(config.clone())));
         let Some(Ok(spec)) = spec else { return };
         match Model::check(&spec, weights) {
             Ok(wrong) if wrong.is_empty() => {
@@ -168,16 +167,18 @@ impl Report {
     }
 }
 
-fn place(survey: &Survey) -> String {
-    let missing: Vec<&Part> = survey.parts.iter().filter(|part| part.file.is_none()).collect();
-    match &survey.place {
-        Place::BuiltIn => "built into the program".into(),
-        Place::Folder(path) => format!("folder {}", path.display()),
-        Place::Cache(path) => format!("cache {}", path.display()),
-        Place::Hub(path) if missing.is_empty() => format!("cache {}, as the hub has it now", path.display()),
-        Place::Hub(_) => {
-            let size = missing.iter().filter_map(|part| part.size).sum();
-            format!("the hub: {} of {} files to fetch, {}", missing.len(), survey.parts.len(), bytes(size))
+fn location(found: &Inspection) -> String {
+    let missing: Vec<&NeededFile> = found.files.iter().filter(|file| file.file.is_none()).collect();
+    match &found.location {
+        Location::BuiltIn => "built into the program".into(),
+        Location::Folder(path) => format!("folder {}", path.display()),
+        Location::Cache(path) => format!("cache {}", path.display()),
+        Location::Hub(path) if missing.is_empty() => {
+            format!("cache {}, as the hub has it now", path.display())
+        }
+        Location::Hub(_) => {
+            let size = missing.iter().filter_map(|file| file.size).sum();
+            format!("the hub: {} of {} files to fetch, {}", missing.len(), found.files.len(), bytes(size))
         }
     }
 }
@@ -191,20 +192,20 @@ fn is_weights(name: &str) -> bool {
     name.contains(".safetensors") || name.contains(".bin")
 }
 
-fn tokenizer_files(survey: &Survey) -> String {
-    let names = survey.parts.iter().map(|part| part.name.as_str());
+fn tokenizer_files(found: &Inspection) -> String {
+    let names = found.files.iter().map(|file| file.name.as_str());
     let names: Vec<_> = names
         .filter(|name| !is_weights(name) && !["config.json", "generation_config.json"].contains(name))
         .collect();
     if names.is_empty() { "no files of its own".into() } else { names.join(", ") }
 }
 
-fn weights_form(survey: &Survey) -> String {
-    let parts: Vec<_> = survey.parts.iter().filter(|part| is_weights(&part.name)).collect();
-    let shards = parts.iter().filter(|part| !part.name.ends_with(".index.json"));
-    let (count, size) = (shards.clone().count(), shards.filter_map(|part| part.size).sum());
+fn weights_form(found: &Inspection) -> String {
+    let parts: Vec<_> = found.files.iter().filter(|file| is_weights(&file.name)).collect();
+    let shards = parts.iter().filter(|file| !file.name.ends_with(".index.json"));
+    let (count, size) = (shards.clone().count(), shards.filter_map(|file| file.size).sum());
     let format = match parts.first() {
-        Some(part) if part.name.contains(".safetensors") => "safetensors",
+        Some(file) if file.name.contains(".safetensors") => "safetensors",
         Some(_) => "PyTorch",
         None => return "none".into(),
     };

@@ -2,7 +2,7 @@
 
 use super::output::{self, table};
 use crate::error::{Error, Result};
-use crate::hub::{self, Hub, HubOptions, Survey};
+use crate::hub::{self, Hub, HubOptions, Inspection};
 use crate::human::bytes;
 use crate::model::{Config, Spec, Weights, registry, spec_of};
 use crate::progress::Unwatched;
@@ -15,7 +15,7 @@ pub fn run() -> Result<()> {
     let mut models =
         vec![["", "model", "type", "size", "layers", "heads", "opens"].map(String::from).to_vec()];
     for name in hub::BUILT_IN {
-        models.extend(hub::survey(name, &HubOptions::default(), &Unwatched)?.iter().map(row));
+        models.extend(hub::inspect(name, &HubOptions::default(), &Unwatched)?.iter().map(row));
     }
     models.extend(hub::cached(&hub).iter().map(row));
     output::print(&format!(
@@ -26,28 +26,28 @@ pub fn run() -> Result<()> {
     ))
 }
 
-fn row(survey: &Survey) -> Vec<String> {
-    let spec = survey.config.clone().map(|config| spec_of(&Config::new(config)));
+fn row(found: &Inspection) -> Vec<String> {
+    let spec = found.config.clone().map(|config| spec_of(&Config::new(config)));
     let (layers, heads) = match &spec {
         Some(Ok(spec)) => (pair(spec.layers()), pair(spec.heads())),
         _ => ("-".into(), "-".into()),
     };
     let model_type =
-        survey.config.as_ref().and_then(|config| config.get("model_type")?.as_str()).unwrap_or("-");
-    let size = survey.parts.iter().filter_map(|part| part.size).sum();
-    let opens = match opens(survey, spec) {
+        found.config.as_ref().and_then(|config| config.get("model_type")?.as_str()).unwrap_or("-");
+    let size = found.files.iter().filter_map(|file| file.size).sum();
+    let opens = match opens(found, spec) {
         Ok(()) => "yes".into(),
         Err(error) => format!("no: {error}"),
     };
-    vec![String::new(), survey.name.clone(), model_type.into(), bytes(size), layers, heads, opens]
+    vec![String::new(), found.name.clone(), model_type.into(), bytes(size), layers, heads, opens]
 }
 
 /// Whether a model on this machine opens, as far as its configuration and its weights' headers tell.
-fn opens(survey: &Survey, spec: Option<Result<Spec>>) -> Result<()> {
+fn opens(found: &Inspection, spec: Option<Result<Spec>>) -> Result<()> {
     if let Some(Err(error)) = spec {
         return Err(error);
     }
-    match (&survey.problem, survey.files()) {
+    match (&found.problem, found.model_files()) {
         (None, Some(files)) => Weights::open(&files, &Unwatched).map(|_| ()),
         (Some(Error::MissingFile { file, .. }), _) => Err(Error::Text(format!("{file} is missing"))),
         (Some(problem), _) => Err(Error::Text(problem.to_string())),

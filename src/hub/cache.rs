@@ -1,4 +1,4 @@
-//! The hub's cache on disk, in the layout that every hub tool shares:
+//! The hub cache on disk, in the layout that huggingface_hub shares with other tools:
 //! `models--org--name/{blobs/ETAG, refs/REVISION, snapshots/COMMIT/FILE -> ../../blobs/ETAG}`.
 
 use std::fs::File;
@@ -10,16 +10,16 @@ use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use crate::error::{Error, Result};
 use crate::progress::Watch;
 
-/// One model's part of the cache.
-pub struct Repository {
+/// A model's folder in the cache, at a revision.
+pub struct CachedRepo {
     folder: PathBuf,
     locks: PathBuf,
     revision: String,
     layout: CacheRepo,
 }
 
-impl Repository {
-    /// The place of a model (`org/name`) at a revision; nothing needs to be there yet.
+impl CachedRepo {
+    /// Creates the handle for a model (`org/name`); its folder need not exist.
     pub fn new(cache: &Path, model: &str, revision: &str) -> Self {
         let repo = Repo::with_revision(model.to_owned(), RepoType::Model, revision.to_owned());
         let name = repo.folder_name();
@@ -31,57 +31,57 @@ impl Repository {
         }
     }
 
-    /// The commit that the revision meant when it was last fetched, or the revision itself where it is a commit
-    /// that is there.
+    /// Returns the commit of the ref, which the last download wrote, or the revision itself if it is a commit with a
+    /// snapshot.
     pub fn commit(&self) -> Option<String> {
-        let known = std::fs::read_to_string(self.reference()).ok().map(|text| text.trim().to_owned());
-        known
-            .filter(|commit| super::select::is_plain(commit))
+        let stored = std::fs::read_to_string(self.ref_path()).ok().map(|text| text.trim().to_owned());
+        stored
+            .filter(|commit| super::select::is_safe_path(commit))
             .or_else(|| self.snapshot(&self.revision).is_dir().then(|| self.revision.clone()))
     }
 
-    /// The folder with the files of a commit.
+    /// Returns the snapshot folder of a commit.
     pub fn snapshot(&self, commit: &str) -> PathBuf {
         self.layout.pointer_path(commit)
     }
 
-    /// The folder of contents.
+    /// Returns the folder of blobs.
     pub fn blobs(&self) -> PathBuf {
         self.folder.join("blobs")
     }
 
-    /// Remembers which commit the revision means.
-    pub fn remember(&self, commit: &str) -> Result<()> {
-        if self.revision == commit || std::fs::read_to_string(self.reference()).is_ok_and(|old| old == commit)
+    /// Writes the ref: the commit of the revision.
+    pub fn write_ref(&self, commit: &str) -> Result<()> {
+        if self.revision == commit || std::fs::read_to_string(self.ref_path()).is_ok_and(|old| old == commit)
         {
             return Ok(());
         }
-        let path = self.reference();
+        let path = self.ref_path();
         make_parent(&path)?;
-        let new = beside(&path);
+        let new = temporary_name(&path);
         std::fs::write(&new, commit).map_err(|e| Error::io(&new, e))?;
         std::fs::rename(&new, &path).map_err(|e| Error::io(&path, e))
     }
 
-    /// Shows a content as a file of a commit.
+    /// Links a file of a commit's snapshot to its blob.
     pub fn link(&self, commit: &str, file: &str, etag: &str) -> Result<()> {
         let pointer = self.snapshot(commit).join(file);
         if pointer.exists() {
             return Ok(());
         }
         make_parent(&pointer)?;
-        // relative, so that the cache can be moved; a file in a subfolder has further to climb
-        let climb = "../".repeat(2 + file.matches('/').count());
-        let new = beside(&pointer);
-        link(Path::new(&format!("{climb}blobs/{etag}")), &self.blobs().join(etag), &new)
+        // relative, so that the cache can be moved; deeper for a file in a subfolder
+        let up = "../".repeat(2 + file.matches('/').count());
+        let new = temporary_name(&pointer);
+        link(Path::new(&format!("{up}blobs/{etag}")), &self.blobs().join(etag), &new)
             .and_then(|()| std::fs::rename(&new, &pointer))
             .map_err(|e| Error::io(&pointer, e))
     }
 
-    /// Waits until no other process fetches the same content; the lock ends with the file that is returned.
+    /// Locks a blob against other processes that download it. Dropping the returned file releases the lock.
     ///
     /// # Errors
-    /// Cancelled while waiting, or the cache cannot be written.
+    /// Cancelled while waiting, or the cache is not writable.
     pub fn lock(&self, etag: &str, watch: &dyn Watch) -> Result<File> {
         let path = self.locks.join(format!("{etag}.lock"));
         make_parent(&path)?;
@@ -97,19 +97,19 @@ impl Repository {
                     watch.check()?;
                     std::thread::sleep(Duration::from_millis(50));
                 }
-                // a file system without locks: two downloads at once then share the work badly, but the
-                // checks of size and content still hold
+                // some file systems have no locks: downloads may then do double work, but size and checksum
+                // are verified all the same
                 Ok(()) | Err(std::fs::TryLockError::Error(_)) => return Ok(file),
             }
         }
     }
 
-    fn reference(&self) -> PathBuf {
+    fn ref_path(&self) -> PathBuf {
         self.folder.join("refs").join(&self.revision)
     }
 }
 
-/// The models in a cache, as `org/name`.
+/// Lists the models in a cache, as `org/name`.
 pub fn models(cache: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(cache) else { return Vec::new() };
     let mut models: Vec<String> = entries
@@ -120,13 +120,13 @@ pub fn models(cache: &Path) -> Vec<String> {
     models
 }
 
-/// The revisions of a model that a cache knows: its branches and tags, or its commits where there are none.
+/// Lists the revisions of a model in a cache: its refs (branches and tags), or its commits if it has no refs.
 pub fn revisions(cache: &Path, model: &str) -> Vec<String> {
-    let place = Repository::new(cache, model, "");
+    let repo = CachedRepo::new(cache, model, "");
     let mut revisions = Vec::new();
-    names_below(&place.folder.join("refs"), "", &mut revisions);
+    file_names(&repo.folder.join("refs"), "", &mut revisions);
     if revisions.is_empty()
-        && let Ok(entries) = std::fs::read_dir(place.folder.join("snapshots"))
+        && let Ok(entries) = std::fs::read_dir(repo.folder.join("snapshots"))
     {
         revisions.extend(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()));
     }
@@ -134,28 +134,28 @@ pub fn revisions(cache: &Path, model: &str) -> Vec<String> {
     revisions
 }
 
-/// Files below a folder, by their path from it: a branch may have slashes in its name.
-fn names_below(folder: &Path, prefix: &str, names: &mut Vec<String>) {
+/// Collects the files below a folder by relative path, since branch names may contain slashes.
+fn file_names(folder: &Path, prefix: &str, names: &mut Vec<String>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let Ok(name) = entry.file_name().into_string() else { continue };
         let path = entry.path();
         if path.is_dir() {
-            names_below(&path, &format!("{prefix}{name}/"), names);
+            file_names(&path, &format!("{prefix}{name}/"), names);
         } else if !name.ends_with(".new") {
             names.push(format!("{prefix}{name}"));
         }
     }
 }
 
-/// Creates the folder that a file will lie in.
+/// Creates the parent folder of a file.
 pub fn make_parent(path: &Path) -> Result<()> {
     let Some(folder) = path.parent() else { return Ok(()) };
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))
 }
 
-/// Marks a folder as a cache, for programs that make backups (<https://bford.info/cachedir/>).
-pub fn tag(cache: &Path) -> Result<()> {
+/// Tags the folder as a cache, for backup programs to skip it (<https://bford.info/cachedir/>).
+pub fn write_cachedir_tag(cache: &Path) -> Result<()> {
     let path = cache.join("CACHEDIR.TAG");
     if path.exists() {
         return Ok(());
@@ -164,8 +164,8 @@ pub fn tag(cache: &Path) -> Result<()> {
     std::fs::write(&path, "Signature: 8a477f597d28d172789f06886806bc55\n").map_err(|e| Error::io(&path, e))
 }
 
-/// A name in the same folder that no other thread or process uses.
-fn beside(path: &Path) -> PathBuf {
+/// Returns a name in the same folder that no other thread or process uses.
+fn temporary_name(path: &Path) -> PathBuf {
     use std::sync::atomic::{AtomicU32, Ordering};
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let mut name = path.file_name().unwrap_or_default().to_os_string();
@@ -178,7 +178,7 @@ fn link(relative: &Path, _blob: &Path, pointer: &Path) -> std::io::Result<()> {
     std::os::unix::fs::symlink(relative, pointer)
 }
 
-/// Windows lets only some users make links: a hard link, or else a copy, does the same for readers.
+/// Creates a hard link or else a copy, since Windows restricts symbolic links to some users.
 #[cfg(not(unix))]
 fn link(_relative: &Path, blob: &Path, pointer: &Path) -> std::io::Result<()> {
     std::fs::hard_link(blob, pointer).or_else(|_| std::fs::copy(blob, pointer).map(|_| ()))

@@ -1,136 +1,141 @@
-//! What the hub is asked and how its refusals are named.
+//! Requests to the hub's API, and errors for its refusals.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::env::Hub;
-use super::http::{self, Failure, Http, Method, Reply};
-use super::select::is_plain;
+use super::http::{self, HttpClient, HttpMethod, Response, TransportError};
+use super::select::is_safe_path;
 use crate::error::{Error, HubError, Result};
 use crate::progress::Watch;
 
-/// Redirects that one question may take.
-const REDIRECTS: usize = 10;
+/// Largest number of redirects for one request.
+const MAX_REDIRECTS: usize = 10;
 
-/// Longest answer to a question that is not a file's download, in bytes.
-const ANSWER: usize = 64 << 20;
+/// Largest body of a response that is kept in memory, in bytes.
+const MAX_BODY: usize = 64 << 20;
 
-/// Longest wait that the hub may ask for before another attempt, in seconds.
-const WAIT: u64 = 30;
+/// Longest `Retry-After` that is waited for, in seconds.
+const MAX_RETRY_AFTER: u64 = 30;
 
-/// Asks one hub about one model at one revision.
-pub struct Client<'a> {
+/// Client for one model at one revision.
+pub struct HubClient<'a> {
     /// The hub.
     pub hub: &'a Hub,
-    http: Http,
+    http: HttpClient,
     /// `org/name`.
     pub model: &'a str,
     /// Branch, tag or commit.
     pub revision: &'a str,
-    /// Who listens.
+    /// Progress and cancellation.
     pub watch: &'a dyn Watch,
 }
 
-/// What the hub tells of a model at a revision.
+/// Metadata of a model at a revision.
 #[derive(Debug)]
-pub struct Contents {
-    /// The commit that the revision means now.
+pub struct RepoInfo {
+    /// Current commit of the revision.
     pub commit: String,
     /// Names of all its files.
     pub files: BTreeSet<String>,
 }
 
-/// What the hub tells of a file before it is fetched.
+/// Metadata of a file.
 #[derive(Clone, Debug)]
-pub struct Metadata {
-    /// The name of its content.
+pub struct FileMetadata {
+    /// ETag, the name of its blob in the cache.
     pub etag: String,
-    /// Its size in bytes.
+    /// Size in bytes.
     pub size: Option<u64>,
-    /// The SHA-256 of its content in lower-case hexadecimal; the hub tells it for large files.
+    /// SHA-256 in lower-case hexadecimal, which the hub sends for large files.
     pub sha256: Option<String>,
 }
 
-impl<'a> Client<'a> {
-    /// Prepares to ask.
+impl<'a> HubClient<'a> {
+    /// Creates a client; sends nothing.
     pub fn new(hub: &'a Hub, model: &'a str, revision: &'a str, watch: &'a dyn Watch) -> Result<Self> {
-        Ok(Self { hub, http: Http::new(hub)?, model, revision, watch })
+        Ok(Self { hub, http: HttpClient::new(hub)?, model, revision, watch })
     }
 
-    /// Which commit the revision means and which files it has.
-    pub fn contents(&self) -> Result<Contents> {
+    /// Asks for the commit of the revision and its files.
+    pub fn repo_info(&self) -> Result<RepoInfo> {
         let url =
             format!("{}/api/models/{}/revision/{}", self.hub.endpoint, self.model, encode(self.revision, ""));
-        let mut reply = self.ask(Method::Get, &url, &[], None)?;
-        let body = reply.body(ANSWER, self.watch).map_err(|failure| self.failed(failure, &url, None))?;
+        let mut response = self.request(HttpMethod::Get, &url, &[], None)?;
+        let body = response.body(MAX_BODY, self.watch).map_err(|error| self.hub_error(error, &url, None))?;
         let bad = |why: &str| Error::Hub(HubError::BadReply { host: http::host(&url), why: why.into() });
-        let json: serde_json::Value = serde_json::from_slice(&body).map_err(|_| bad("no JSON"))?;
-        let commit = json.get("sha").and_then(|sha| sha.as_str()).ok_or_else(|| bad("it tells no commit"))?;
-        let list =
-            json.get("siblings").and_then(|list| list.as_array()).ok_or_else(|| bad("it lists no files"))?;
-        if commit.contains('/') || !is_plain(commit) {
-            return Err(bad("its commit is not a name"));
+        let json: serde_json::Value =
+            serde_json::from_slice(&body).map_err(|_| bad("the response is not JSON"))?;
+        let commit =
+            json.get("sha").and_then(|sha| sha.as_str()).ok_or_else(|| bad("the response has no commit"))?;
+        let list = json
+            .get("siblings")
+            .and_then(|list| list.as_array())
+            .ok_or_else(|| bad("the response has no list of files"))?;
+        if commit.contains('/') || !is_safe_path(commit) {
+            return Err(bad("the commit is not a valid name"));
         }
         let files = list.iter().filter_map(|file| file.get("rfilename")?.as_str());
-        Ok(Contents {
+        Ok(RepoInfo {
             commit: commit.to_owned(),
-            files: files.filter(|name| is_plain(name)).map(str::to_owned).collect(),
+            files: files.filter(|name| is_safe_path(name)).map(str::to_owned).collect(),
         })
     }
 
-    /// The name, size and checksum of a file's content.
-    pub fn metadata(&self, commit: &str, file: &str) -> Result<Metadata> {
+    /// Asks for the ETag, size and checksum of a file.
+    pub fn metadata(&self, commit: &str, file: &str) -> Result<FileMetadata> {
         let url = self.url(commit, file);
-        let reply = self.ask(Method::Head, &url, &[], Some(file))?;
+        let response = self.request(HttpMethod::Head, &url, &[], Some(file))?;
         let bad = |why: &str| Error::Hub(HubError::BadReply { host: http::host(&url), why: why.into() });
-        let etag = reply.header("x-linked-etag").or_else(|| reply.header("etag"));
-        let etag = etag.map(bare).ok_or_else(|| bad("it sends no ETag"))?;
-        if etag.contains('/') || !is_plain(&etag) {
-            return Err(bad("its ETag is not a name"));
+        let etag = response.header("x-linked-etag").or_else(|| response.header("etag"));
+        let etag = etag.map(unquote).ok_or_else(|| bad("the response has no ETag"))?;
+        if etag.contains('/') || !is_safe_path(&etag) {
+            return Err(bad("the ETag is not a valid name"));
         }
-        // a redirect's own length is not the file's
-        let length = if reply.status < 300 { reply.header("content-length") } else { None };
-        let size = reply.header("x-linked-size").or(length).and_then(|size| size.trim().parse().ok());
+        // the length of a redirect is not that of the file
+        let length = if response.status < 300 { response.header("content-length") } else { None };
+        let size = response.header("x-linked-size").or(length).and_then(|size| size.trim().parse().ok());
         let is_sha256 = etag.len() == 64 && etag.bytes().all(|byte| byte.is_ascii_hexdigit());
-        Ok(Metadata { sha256: is_sha256.then(|| etag.to_ascii_lowercase()), etag, size })
+        Ok(FileMetadata { sha256: is_sha256.then(|| etag.to_ascii_lowercase()), etag, size })
     }
 
-    /// Starts a file's download at byte `from`.
+    /// Starts the download of a file at byte `from`.
     ///
-    /// The answer's status is 200 (from the beginning after all), 206 (from `from`) or 416 (nothing is there).
-    pub fn download(&self, commit: &str, file: &str, etag: &str, from: u64) -> Result<Reply> {
+    /// The status of the response is 206 (from `from`), 200 (the whole file) or 416 (no bytes at `from`).
+    pub fn download(&self, commit: &str, file: &str, etag: &str, from: u64) -> Result<Response> {
         let mut headers = Vec::new();
         if from > 0 {
             headers.push(("range", format!("bytes={from}-")));
             headers.push(("if-range", format!("\"{etag}\"")));
         }
-        self.ask(Method::Get, &self.url(commit, file), &headers, Some(file))
+        self.request(HttpMethod::Get, &self.url(commit, file), &headers, Some(file))
     }
 
-    /// A small file's content, kept nowhere.
-    pub fn text(&self, commit: &str, file: &str) -> Result<Vec<u8>> {
+    /// Fetches a small file without caching it.
+    pub fn fetch(&self, commit: &str, file: &str) -> Result<Vec<u8>> {
         let url = self.url(commit, file);
-        let mut reply = self.ask(Method::Get, &url, &[], Some(file))?;
-        reply.body(ANSWER, self.watch).map_err(|failure| self.failed(failure, &url, Some(file)))
+        let mut response = self.request(HttpMethod::Get, &url, &[], Some(file))?;
+        response.body(MAX_BODY, self.watch).map_err(|error| self.hub_error(error, &url, Some(file)))
     }
 
-    /// Names a failure that happened while a body came.
-    pub fn failed(&self, failure: Failure, url: &str, file: Option<&str>) -> Error {
+    /// Converts a transport error; `file` is the file in transfer, if any.
+    pub fn hub_error(&self, error: TransportError, url: &str, file: Option<&str>) -> Error {
         let host = http::host(url);
-        match failure {
-            Failure::Cancelled => Error::Cancelled,
-            Failure::Unreachable(why) => Error::Hub(HubError::Unreachable { host, why }),
-            Failure::Tls(why) => Error::Hub(HubError::Tls { host, why }),
-            Failure::Cut(why) => match file {
+        match error {
+            TransportError::Cancelled => Error::Cancelled,
+            TransportError::Unreachable(why) => Error::Hub(HubError::Unreachable { host, why }),
+            TransportError::Tls(why) => Error::Hub(HubError::Tls { host, why }),
+            TransportError::Interrupted(why) => match file {
                 Some(file) => Error::Hub(HubError::Interrupted { file: file.into(), why }),
                 None => Error::Hub(HubError::Unreachable { host, why }),
             },
         }
     }
 
-    /// Waits before attempt number `attempt` (the second is 1), longer each time.
-    pub fn pause(&self, attempt: u32, asked: Option<Duration>) -> Result<()> {
-        let wait = asked.unwrap_or(self.hub.patience.pause * 2_u32.saturating_pow(attempt.saturating_sub(1)));
+    /// Waits before retry number `retry` (from 1): for `retry_after`, or else twice as long as the time before.
+    pub fn back_off(&self, retry: u32, retry_after: Option<Duration>) -> Result<()> {
+        let wait =
+            retry_after.unwrap_or(self.hub.retry.backoff * 2_u32.saturating_pow(retry.saturating_sub(1)));
         let until = std::time::Instant::now() + wait;
         while std::time::Instant::now() < until {
             self.watch.check()?;
@@ -139,89 +144,95 @@ impl<'a> Client<'a> {
         self.watch.check()
     }
 
-    /// The address of a file. The commit, not the branch: all files of one download belong together.
+    /// Returns the address of a file, by commit, not branch: all files of a download must be of the same commit.
     fn url(&self, commit: &str, file: &str) -> String {
         format!("{}/{}/resolve/{}/{}", self.hub.endpoint, self.model, encode(commit, ""), encode(file, "/"))
     }
 
-    /// Asks, follows redirects, and asks again where the hub or the network is in passing trouble.
-    fn ask(
+    /// Sends a request, follows redirects, and retries on temporary failures of the hub or the network.
+    fn request(
         &self,
-        method: Method,
+        method: HttpMethod,
         url: &str,
         headers: &[(&str, String)],
         file: Option<&str>,
-    ) -> Result<Reply> {
+    ) -> Result<Response> {
         let mut attempt = 0;
         loop {
-            let last = attempt >= self.hub.patience.retries;
+            let last = attempt >= self.hub.retry.retries;
             attempt += 1;
-            match self.follow(method, url, headers) {
-                Ok(reply) if reply.status == 429 || (reply.status >= 500 && reply.status != 501) => {
-                    let asked = reply.header("retry-after").and_then(|text| text.trim().parse::<u64>().ok());
-                    if last || asked.is_some_and(|seconds| seconds > WAIT) {
-                        return Err(self.refusal(reply, file));
+            match self.follow_redirects(method, url, headers) {
+                Ok(response)
+                    if response.status == 429 || (response.status >= 500 && response.status != 501) =>
+                {
+                    let seconds = retry_after(&response);
+                    if last || seconds.is_some_and(|seconds| seconds > MAX_RETRY_AFTER) {
+                        return Err(self.status_error(response, file));
                     }
-                    self.pause(attempt, asked.map(Duration::from_secs))?;
+                    self.back_off(attempt, seconds.map(Duration::from_secs))?;
                 }
-                Ok(reply) if reply.status < 400 || (reply.status == 416 && !headers.is_empty()) => {
-                    return Ok(reply);
+                Ok(response) if response.status < 400 || (response.status == 416 && !headers.is_empty()) => {
+                    return Ok(response);
                 }
-                Ok(reply) => return Err(self.refusal(reply, file)),
-                Err((Failure::Cut(_), _)) if !last => self.pause(attempt, None)?,
-                Err((failure, url)) => return Err(self.failed(failure, &url, file)),
+                Ok(response) => return Err(self.status_error(response, file)),
+                Err((TransportError::Interrupted(_), _)) if !last => self.back_off(attempt, None)?,
+                Err((error, url)) => return Err(self.hub_error(error, &url, file)),
             }
         }
     }
 
-    /// Asks once and follows redirects; on failure also tells the address that failed.
+    /// Sends a request once and follows redirects. An error comes with the address that failed.
     ///
-    /// The token and the precondition go to the hub itself and never to where it sends us. A `HEAD` ends at the
-    /// first answer that tells the content's name: behind it is another server with names of its own.
-    fn follow(
+    /// The token and `If-Range` are sent to the hub only, never to another origin. A `HEAD` request stops at the
+    /// first response with the hub's ETag, since the storage server behind it has ETags of its own.
+    fn follow_redirects(
         &self,
-        method: Method,
+        method: HttpMethod,
         url: &str,
         headers: &[(&str, String)],
-    ) -> std::result::Result<Reply, (Failure, String)> {
-        let home = http::origin(&self.hub.endpoint);
+    ) -> std::result::Result<Response, (TransportError, String)> {
+        let hub = http::origin(&self.hub.endpoint);
         let mut url = url.to_owned();
-        for _ in 0..=REDIRECTS {
-            let own = home.is_some() && http::origin(&url) == home;
+        for _ in 0..=MAX_REDIRECTS {
+            let to_hub = hub.is_some() && http::origin(&url) == hub;
             let mut sent: Vec<_> =
-                headers.iter().filter(|(name, _)| own || *name != "if-range").cloned().collect();
-            if let (true, Some(token)) = (own, &self.hub.token) {
+                headers.iter().filter(|(name, _)| to_hub || *name != "if-range").cloned().collect();
+            if let (true, Some(token)) = (to_hub, &self.hub.token) {
                 sent.push(("authorization", format!("Bearer {}", token.reveal())));
             }
-            let reply = match self.http.send(method, &url, &sent, self.watch) {
-                Ok(reply) => reply,
-                Err(failure) => return Err((failure, url)),
+            let response = match self.http.send(method, &url, &sent, self.watch) {
+                Ok(response) => response,
+                Err(error) => return Err((error, url)),
             };
-            let is_redirect = matches!(reply.status, 301 | 302 | 303 | 307 | 308);
-            let Some(location) = reply.header("location").filter(|_| is_redirect) else { return Ok(reply) };
-            let is_answer = reply.header("x-linked-etag").is_some()
-                || (reply.header("etag").is_some() && http::origin(location).is_some());
-            if method == Method::Head && is_answer {
-                return Ok(reply);
+            let is_redirect = matches!(response.status, 301 | 302 | 303 | 307 | 308);
+            let Some(location) = response.header("location").filter(|_| is_redirect) else {
+                return Ok(response);
+            };
+            let has_etag = response.header("x-linked-etag").is_some()
+                || (response.header("etag").is_some() && http::origin(location).is_some());
+            if method == HttpMethod::Head && has_etag {
+                return Ok(response);
             }
             let Some(next) = http::join(&url, location) else {
-                return Err((Failure::Cut("it redirects to no address".into()), url));
+                return Err((TransportError::Interrupted("invalid redirect".into()), url));
             };
             if url.starts_with("https:") && !next.starts_with("https:") {
-                return Err((Failure::Tls("it redirects to an insecure address".into()), url));
+                return Err((TransportError::Tls("redirect to an insecure address".into()), url));
             }
             url = next;
         }
-        Err((Failure::Cut("too many redirects".into()), url))
+        Err((TransportError::Interrupted("too many redirects".into()), url))
     }
 
-    /// Names a refusal by its status and the hub's own code.
-    fn refusal(&self, mut reply: Reply, file: Option<&str>) -> Error {
+    /// Builds the error for a response by its status and the hub's error code.
+    fn status_error(&self, mut response: Response, file: Option<&str>) -> Error {
         let model = self.model.to_owned();
         let token = self.hub.token.is_some();
-        let code = reply.header("x-error-code").unwrap_or_default().to_owned();
-        let error = match (code.as_str(), reply.status) {
-            ("RepoNotFound", _) if !(reply.status == 401 && token) => HubError::UnknownModel { model, token },
+        let code = response.header("x-error-code").unwrap_or_default().to_owned();
+        let error = match (code.as_str(), response.status) {
+            ("RepoNotFound", _) if !(response.status == 401 && token) => {
+                HubError::UnknownModel { model, token }
+            }
             ("RevisionNotFound", _) => HubError::UnknownRevision { model, revision: self.revision.into() },
             ("GatedRepo", _) => {
                 HubError::Gated { page: format!("{}/{model}", self.hub.endpoint), model, token }
@@ -230,43 +241,46 @@ impl<'a> Client<'a> {
             (_, 401) => HubError::NoToken { model },
             ("EntryNotFound", _) | (_, 404) => match file {
                 Some(file) => return Error::MissingFile { model, file: file.into() },
-                // a mirror may not send the hub's code
-                None if self.words(&mut reply).contains("rev id") => {
+                // mirrors may leave out the hub's error code
+                None if self.message(&mut response).contains("rev id") => {
                     HubError::UnknownRevision { model, revision: self.revision.into() }
                 }
                 None => HubError::UnknownModel { model, token },
             },
-            (_, 429) => HubError::RateLimited {
-                seconds: reply.header("retry-after").and_then(|text| text.trim().parse().ok()),
-            },
+            (_, 429) => HubError::RateLimited { seconds: retry_after(&response) },
             (_, status @ 500..) => HubError::Unavailable { status },
             (_, status) => HubError::Refused {
                 what: file.unwrap_or(self.model).to_owned(),
                 status,
-                why: self.words(&mut reply),
+                why: self.message(&mut response),
             },
         };
         Error::Hub(error)
     }
 
-    /// What the hub itself says of a refusal, in one short line.
-    fn words(&self, reply: &mut Reply) -> String {
-        let said = reply.header("x-error-message").map(str::to_owned).or_else(|| {
-            let body = reply.body(ANSWER, self.watch).ok()?;
+    /// Returns the hub's error message, as one line of at most 200 characters; may be empty.
+    fn message(&self, response: &mut Response) -> String {
+        let message = response.header("x-error-message").map(str::to_owned).or_else(|| {
+            let body = response.body(MAX_BODY, self.watch).ok()?;
             let json: serde_json::Value = serde_json::from_slice(&body).ok()?;
             Some(json.get("error")?.as_str()?.to_owned())
         });
-        let said = said.unwrap_or_default();
-        said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
+        let message = message.unwrap_or_default();
+        message.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(200).collect()
     }
 }
 
-/// An ETag without quotes and the mark of a weak one.
-fn bare(etag: &str) -> String {
+/// Parses `Retry-After` in seconds; its other form, a date, counts as absent.
+fn retry_after(response: &Response) -> Option<u64> {
+    response.header("retry-after").and_then(|text| text.trim().parse().ok())
+}
+
+/// Removes the quotes and the weak mark (`W/`) from an ETag.
+fn unquote(etag: &str) -> String {
     etag.trim().trim_start_matches("W/").trim_matches('"').to_owned()
 }
 
-/// Percent-encodes all but letters, digits, `-._~` and the characters in `keep`.
+/// Percent-encodes all characters except letters, digits, `-._~` and those in `keep`.
 fn encode(text: &str, keep: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -291,7 +305,7 @@ mod tests {
 
     #[test]
     fn etags_lose_their_quotes() {
-        assert_eq!(bare("W/\"abc\""), "abc");
-        assert_eq!(bare("\"abc\""), "abc");
+        assert_eq!(unquote("W/\"abc\""), "abc");
+        assert_eq!(unquote("\"abc\""), "abc");
     }
 }

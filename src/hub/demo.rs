@@ -1,5 +1,5 @@
-//! The models that the program carries (`assets/demo`, `assets/demo-rnn`), so that it has something to show at
-//! once and offline. They share a tokenizer, and the recurrent ones the Transformer's table of embeddings.
+//! Built-in models (`assets/demo`, `assets/demo-rnn`), which open at once and offline. They share a tokenizer, and the
+//! recurrent models share the Transformer's embeddings.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,29 +10,29 @@ use safetensors::tensor::TensorView;
 
 use crate::files::{ModelFile, ModelFiles};
 
-/// The MODEL argument that names the Transformer.
+/// Name of the built-in Transformer.
 pub const NAME: &str = "demo";
 
-/// All models that the program carries.
+/// Names of all built-in models.
 pub const NAMES: [&str; 3] = [NAME, "demo-rnn", "demo-rnn-plain"];
 
-type Files = &'static [(&'static str, &'static [u8])];
+type StaticFiles = &'static [(&'static str, &'static [u8])];
 
-// statics: a constant would stand in the binary once for every place that names it
+// statics, since every use of a constant would add a copy to the binary
 static SENTENCEPIECE: &[u8] = include_bytes!("../../assets/demo/model/source.spm");
 static TRANSFORMER: &[u8] = include_bytes!("../../assets/demo/model/model.safetensors");
-/// The Transformer's table of embeddings.
-const TABLE: &str = "model.shared.weight";
+/// Tensor name of the Transformer's embeddings.
+const EMBEDDINGS: &str = "model.shared.weight";
 
-static TOKENIZER: Files = &[
+static TOKENIZER: StaticFiles = &[
     ("source.spm", SENTENCEPIECE),
-    // one joint vocabulary: both sides have the same file
+    // both languages share a vocabulary
     ("target.spm", SENTENCEPIECE),
     ("tokenizer_config.json", include_bytes!("../../assets/demo/model/tokenizer_config.json")),
     ("vocab.json", include_bytes!("../../assets/demo/model/vocab.json")),
 ];
 
-/// The files of a model that the program carries; `None` for any other name.
+/// Returns the files of a built-in model; `None` for any other name.
 pub fn files(name: &str) -> Option<ModelFiles> {
     static ATTENTION: OnceLock<Vec<u8>> = OnceLock::new();
     static PLAIN: OnceLock<Vec<u8>> = OnceLock::new();
@@ -48,7 +48,10 @@ pub fn files(name: &str) -> Option<ModelFiles> {
             ("generation_config.json", generation),
             (
                 "model.safetensors",
-                with_table(&ATTENTION, include_bytes!("../../assets/demo-rnn/attention/model.safetensors")),
+                with_embeddings(
+                    &ATTENTION,
+                    include_bytes!("../../assets/demo-rnn/attention/model.safetensors"),
+                ),
             ),
         ],
         "demo-rnn-plain" => [
@@ -56,7 +59,7 @@ pub fn files(name: &str) -> Option<ModelFiles> {
             ("generation_config.json", generation),
             (
                 "model.safetensors",
-                with_table(&PLAIN, include_bytes!("../../assets/demo-rnn/plain/model.safetensors")),
+                with_embeddings(&PLAIN, include_bytes!("../../assets/demo-rnn/plain/model.safetensors")),
             ),
         ],
         _ => return None,
@@ -66,15 +69,15 @@ pub fn files(name: &str) -> Option<ModelFiles> {
     Some(ModelFiles { name: name.into(), commit: None, files })
 }
 
-/// A recurrent model's tensors and the table of embeddings as one file, made when it is first asked for.
-fn with_table(made: &'static OnceLock<Vec<u8>>, own: &'static [u8]) -> &'static [u8] {
-    made.get_or_init(|| joined(own, TRANSFORMER).unwrap_or_default())
+/// Joins a recurrent model's tensors and the embeddings to one file, on first use.
+fn with_embeddings(cell: &'static OnceLock<Vec<u8>>, own: &'static [u8]) -> &'static [u8] {
+    cell.get_or_init(|| joined(own, TRANSFORMER).unwrap_or_default())
 }
 
 fn joined(own: &[u8], transformer: &[u8]) -> Result<Vec<u8>, safetensors::SafeTensorError> {
     let (own, transformer) = (SafeTensors::deserialize(own)?, SafeTensors::deserialize(transformer)?);
     let mut all: Vec<(Cow<str>, TensorView)> =
         own.iter().map(|(name, view)| (name.to_string().into(), view)).collect();
-    all.push((TABLE.into(), transformer.tensor(TABLE)?));
+    all.push((EMBEDDINGS.into(), transformer.tensor(EMBEDDINGS)?));
     safetensors::serialize(all, None::<HashMap<String, String>>)
 }

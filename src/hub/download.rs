@@ -1,4 +1,4 @@
-//! One file from the hub into the cache: resumed where an earlier download stopped, checked, then renamed.
+//! Download of a file into the cache: resumed after an interruption, verified, then renamed to its blob.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -8,71 +8,73 @@ use std::time::{Duration, Instant};
 
 use graviola::hashing::{Hash, HashContext, Sha256};
 
-use super::cache::{self, Repository};
-use super::client::{Client, Metadata};
-use super::http::Reply;
+use super::cache::{self, CachedRepo};
+use super::client::{FileMetadata, HubClient};
+use super::http::Response;
 use crate::error::{Error, HubError, Result};
 use crate::progress::{Progress, Watch};
 
-/// Fetches a file of a commit unless it is there.
+/// Downloads a file of a commit, unless its snapshot has it.
 ///
 /// # Errors
-/// The hub refuses, the network fails for good, the disk is full, or what came is not what was announced.
-pub fn fetch(client: &Client<'_>, place: &Repository, commit: &str, file: &str) -> Result<()> {
-    if place.snapshot(commit).join(file).exists() {
+/// The hub refuses, retries are exhausted, the disk is full, or size or checksum are wrong.
+pub fn fetch(client: &HubClient<'_>, repo: &CachedRepo, commit: &str, file: &str) -> Result<()> {
+    if repo.snapshot(commit).join(file).exists() {
         return Ok(());
     }
-    let told = client.metadata(commit, file)?;
-    let blob = place.blobs().join(&told.etag);
-    cache::tag(&client.hub.cache)?;
-    let _lock = place.lock(&told.etag, client.watch)?;
+    let metadata = client.metadata(commit, file)?;
+    let blob = repo.blobs().join(&metadata.etag);
+    cache::write_cachedir_tag(&client.hub.cache)?;
+    let _lock = repo.lock(&metadata.etag, client.watch)?;
     if !blob.exists() {
         cache::make_parent(&blob)?;
-        let download = Download { client, commit, file, told: &told, partial: partial(&blob) };
+        let download = Download { client, commit, file, metadata: &metadata, partial: partial(&blob) };
         download.run()?;
         std::fs::rename(&download.partial, &blob).map_err(|e| Error::io(&blob, e))?;
     }
-    place.link(commit, file, &told.etag)
+    repo.link(commit, file, &metadata.etag)
 }
 
-/// Where a content lies until it is complete.
+/// Returns the path of an incomplete blob.
 fn partial(blob: &Path) -> PathBuf {
     let mut name = blob.as_os_str().to_os_string();
     name.push(".incomplete");
     name.into()
 }
 
+/// Download of one file.
 struct Download<'a> {
-    client: &'a Client<'a>,
+    client: &'a HubClient<'a>,
     commit: &'a str,
     file: &'a str,
-    told: &'a Metadata,
+    metadata: &'a FileMetadata,
+    /// The incomplete blob.
     partial: PathBuf,
 }
 
-/// Why one attempt did not bring the rest of the file.
-enum Stop {
-    /// Worth another attempt, from where it stopped.
-    Cut(Error),
-    /// Worth nothing.
-    Final(Error),
+/// Error of one attempt.
+enum AttemptError {
+    /// Temporary; the next attempt resumes the download.
+    Retry(Error),
+    /// Permanent.
+    Fatal(Error),
 }
 
 impl Download<'_> {
-    /// Brings the whole file, in as many attempts as make sense.
+    /// Downloads and verifies the file.
     fn run(&self) -> Result<()> {
-        self.check_room()?;
-        let resumed = self.have() > 0;
-        match self.bring().and_then(|()| self.check()) {
-            // what an earlier run left behind may be what is wrong
+        self.check_disk_space()?;
+        let resumed = self.bytes_on_disk() > 0;
+        match self.retry().and_then(|()| self.verify()) {
+            // the part from an earlier run may be the one that is wrong
             Err(Error::Hub(HubError::WrongChecksum { .. } | HubError::WrongSize { .. })) if resumed => {
                 self.discard();
-                self.bring().and_then(|()| self.check())
+                self.retry().and_then(|()| self.verify())
             }
             result => result,
         }
         .inspect_err(|error| {
-            // half a file may stay for the next run to complete; a wrong one, or one that fills the disk, may not
+            // keep an incomplete file for the next run, but not a wrong one or one that fills the disk
             if let Error::Hub(
                 HubError::WrongChecksum { .. } | HubError::WrongSize { .. } | HubError::DiskFull { .. },
             ) = error
@@ -82,72 +84,74 @@ impl Download<'_> {
         })
     }
 
-    /// Repeats attempts; one that brought something does not count against the patience.
-    fn bring(&self) -> Result<()> {
+    /// Repeats attempts. Only consecutive attempts without any new bytes count towards the limit.
+    fn retry(&self) -> Result<()> {
         let mut failures = 0;
         loop {
-            let before = self.have();
-            if self.told.size == Some(before) && before > 0 {
+            let before = self.bytes_on_disk();
+            if self.metadata.size == Some(before) && before > 0 {
                 return Ok(());
             }
             match self.attempt(before) {
                 Ok(()) => return Ok(()),
-                Err(Stop::Final(error)) => return Err(error),
-                Err(Stop::Cut(error)) => {
-                    failures = if self.have() > before { 1 } else { failures + 1 };
-                    if failures > self.client.hub.patience.retries {
+                Err(AttemptError::Fatal(error)) => return Err(error),
+                Err(AttemptError::Retry(error)) => {
+                    failures = if self.bytes_on_disk() > before { 1 } else { failures + 1 };
+                    if failures > self.client.hub.retry.retries {
                         return Err(error);
                     }
-                    self.client.pause(failures, None)?;
+                    self.client.back_off(failures, None)?;
                 }
             }
         }
     }
 
-    /// Asks for what is missing and appends what comes.
-    fn attempt(&self, have: u64) -> std::result::Result<(), Stop> {
-        // more than there should be, or without a size to compare with, is not worth keeping
-        let from = if self.told.size.is_some_and(|size| have < size) { have } else { 0 };
-        let mut reply =
-            self.client.download(self.commit, self.file, &self.told.etag, from).map_err(Stop::Final)?;
-        let from = match reply.status {
-            206 if starts_at(&reply, from) => from,
+    /// Requests the missing bytes and appends them to the incomplete blob, which has `present` bytes.
+    fn attempt(&self, present: u64) -> std::result::Result<(), AttemptError> {
+        // start over if there are too many bytes already, or the size of the file is unknown
+        let from = if self.metadata.size.is_some_and(|size| present < size) { present } else { 0 };
+        let mut response = self
+            .client
+            .download(self.commit, self.file, &self.metadata.etag, from)
+            .map_err(AttemptError::Fatal)?;
+        let from = match response.status {
+            206 if starts_at(&response, from) => from,
             200 => 0,
             _ => {
                 self.discard();
-                return Err(Stop::Cut(self.interrupted("the server does not resume it")));
+                return Err(AttemptError::Retry(self.interrupted("the server cannot resume the download")));
             }
         };
-        let mut file = self.open(from).map_err(|e| Stop::Final(self.io(e)))?;
-        let mut meter = Meter::new(self.file, from, self.told.size, self.client.watch);
+        let mut file = self.open(from).map_err(|e| AttemptError::Fatal(self.io(e)))?;
+        let mut meter = Meter::new(self.file, from, self.metadata.size, self.client.watch);
         loop {
-            match reply.next(self.client.watch) {
+            match response.next_chunk(self.client.watch) {
                 Ok(Some(bytes)) => {
-                    file.write_all(&bytes).map_err(|e| Stop::Final(self.io(e)))?;
+                    file.write_all(&bytes).map_err(|e| AttemptError::Fatal(self.io(e)))?;
                     meter.add(bytes.len() as u64);
-                    if self.told.size.is_some_and(|size| meter.done > size) {
+                    if self.metadata.size.is_some_and(|size| meter.done > size) {
                         break;
                     }
                 }
                 Ok(None) => break,
-                Err(failure) => {
-                    let error = self.client.failed(failure, &self.client.hub.endpoint, Some(self.file));
+                Err(error) => {
+                    let error = self.client.hub_error(error, &self.client.hub.endpoint, Some(self.file));
                     return Err(match error {
-                        Error::Cancelled => Stop::Final(error),
-                        _ => Stop::Cut(error),
+                        Error::Cancelled => AttemptError::Fatal(error),
+                        _ => AttemptError::Retry(error),
                     });
                 }
             }
         }
-        file.sync_all().map_err(|e| Stop::Final(self.io(e)))?;
-        meter.tell();
-        match self.told.size {
-            Some(size) if meter.done < size => Err(Stop::Cut(self.interrupted("it ended early"))),
+        file.sync_all().map_err(|e| AttemptError::Fatal(self.io(e)))?;
+        meter.report();
+        match self.metadata.size {
+            Some(size) if meter.done < size => Err(AttemptError::Retry(self.interrupted("it ended early"))),
             _ => Ok(()),
         }
     }
 
-    /// Opens the incomplete file to go on at `from`; whatever lies behind is cut off.
+    /// Opens the incomplete blob for appending, truncated to `from` bytes.
     fn open(&self, from: u64) -> std::io::Result<File> {
         use std::io::Seek;
         let mut file = File::options().create(true).truncate(false).write(true).open(&self.partial)?;
@@ -158,13 +162,13 @@ impl Download<'_> {
         Ok(file)
     }
 
-    /// Holds size and checksum against what the hub announced.
-    fn check(&self) -> Result<()> {
-        let size = self.have();
-        if let Some(expected) = self.told.size.filter(|expected| *expected != size) {
+    /// Compares size and checksum with the metadata.
+    fn verify(&self) -> Result<()> {
+        let size = self.bytes_on_disk();
+        if let Some(expected) = self.metadata.size.filter(|expected| *expected != size) {
             return Err(Error::Hub(HubError::WrongSize { file: self.file.into(), expected, size }));
         }
-        let Some(expected) = &self.told.sha256 else { return Ok(()) };
+        let Some(expected) = &self.metadata.sha256 else { return Ok(()) };
         if sha256(&self.partial, self.client.watch)? == *expected {
             Ok(())
         } else {
@@ -172,21 +176,23 @@ impl Download<'_> {
         }
     }
 
-    /// Refuses to begin what cannot fit.
-    fn check_room(&self) -> Result<()> {
-        let Some(needed) = self.told.size.map(|size| size.saturating_sub(self.have())) else { return Ok(()) };
+    /// Fails if the rest of the file does not fit on the disk.
+    fn check_disk_space(&self) -> Result<()> {
+        let Some(needed) = self.metadata.size.map(|size| size.saturating_sub(self.bytes_on_disk())) else {
+            return Ok(());
+        };
         match free_space(&self.partial) {
             Some(free) if free < needed => Err(self.full(Some(needed))),
             _ => Ok(()),
         }
     }
 
-    fn have(&self) -> u64 {
+    fn bytes_on_disk(&self) -> u64 {
         std::fs::metadata(&self.partial).map_or(0, |data| data.len())
     }
 
     fn discard(&self) {
-        // it may not be there, and a file that cannot be removed now is overwritten by the next attempt
+        // it may not exist; if it cannot be removed, the next attempt overwrites it
         let _ = std::fs::remove_file(&self.partial);
     }
 
@@ -207,13 +213,13 @@ impl Download<'_> {
     }
 }
 
-/// Whether a partial answer begins where it was asked to: `Content-Range: bytes 100-199/200`.
-fn starts_at(reply: &Reply, from: u64) -> bool {
-    let range = reply.header("content-range").and_then(|text| text.trim().strip_prefix("bytes "));
+/// Returns true if a partial response starts at byte `from` (`Content-Range: bytes 100-199/200`).
+fn starts_at(response: &Response, from: u64) -> bool {
+    let range = response.header("content-range").and_then(|text| text.trim().strip_prefix("bytes "));
     range.and_then(|range| range.split('-').next()?.trim().parse().ok()) == Some(from)
 }
 
-/// The SHA-256 of a file in lower-case hexadecimal.
+/// Computes the SHA-256 of a file, in lower-case hexadecimal.
 fn sha256(path: &Path, watch: &dyn Watch) -> Result<String> {
     let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
     let mut hash = Sha256::new();
@@ -228,14 +234,14 @@ fn sha256(path: &Path, watch: &dyn Watch) -> Result<String> {
     Ok(hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Bytes that this user may still write beside a file.
+/// Returns the free space for a file's folder in bytes, as far as the user may use it.
 #[cfg(unix)]
 #[allow(clippy::unnecessary_cast)]
 fn free_space(file: &Path) -> Option<u64> {
     use std::os::unix::ffi::OsStrExt;
     let folder = std::ffi::CString::new(file.parent()?.as_os_str().as_bytes()).ok()?;
     let mut stat = std::mem::MaybeUninit::<libc::statvfs>::uninit();
-    // SAFETY: `folder` ends in a zero byte, and `stat` is read only where the call says that it filled it.
+    // SAFETY: `folder` is NUL-terminated, and `stat` is read only after `statvfs` has filled it.
     let stat = unsafe {
         if libc::statvfs(folder.as_ptr(), stat.as_mut_ptr()) != 0 {
             return None;
@@ -245,48 +251,54 @@ fn free_space(file: &Path) -> Option<u64> {
     Some((stat.f_bavail as u64).saturating_mul(stat.f_frsize as u64))
 }
 
-/// Where the system does not tell, a full disk shows when it is full.
+/// Returns `None`: a full disk is noticed only when a write fails.
 #[cfg(not(unix))]
 fn free_space(_file: &Path) -> Option<u64> {
     None
 }
 
-/// Tells how a download goes, now and then, with the speed of the last seconds.
+/// Reports the progress of a download at intervals, with the average speed of the last seconds.
 struct Meter<'a> {
     file: &'a str,
     done: u64,
     total: Option<u64>,
     watch: &'a dyn Watch,
-    told: Instant,
-    marks: VecDeque<(Instant, u64)>,
+    last_report: Instant,
+    /// Recent times with the bytes done by then.
+    samples: VecDeque<(Instant, u64)>,
 }
 
 impl<'a> Meter<'a> {
-    const EVERY: Duration = Duration::from_millis(100);
+    /// Time between reports.
+    const INTERVAL: Duration = Duration::from_millis(100);
+    /// Time over which the speed is averaged.
     const WINDOW: Duration = Duration::from_secs(4);
 
     fn new(file: &'a str, done: u64, total: Option<u64>, watch: &'a dyn Watch) -> Self {
         let now = Instant::now();
-        let mut meter = Self { file, done, total, watch, told: now, marks: VecDeque::from([(now, done)]) };
-        meter.tell();
+        let mut meter =
+            Self { file, done, total, watch, last_report: now, samples: VecDeque::from([(now, done)]) };
+        meter.report();
         meter
     }
 
     fn add(&mut self, bytes: u64) {
         self.done += bytes;
-        if self.told.elapsed() >= Self::EVERY {
-            self.tell();
+        if self.last_report.elapsed() >= Self::INTERVAL {
+            self.report();
         }
     }
 
-    fn tell(&mut self) {
+    fn report(&mut self) {
         let now = Instant::now();
-        self.told = now;
-        self.marks.push_back((now, self.done));
-        while self.marks.len() > 2 && self.marks.front().is_some_and(|(when, _)| now - *when > Self::WINDOW) {
-            self.marks.pop_front();
+        self.last_report = now;
+        self.samples.push_back((now, self.done));
+        while self.samples.len() > 2
+            && self.samples.front().is_some_and(|(when, _)| now - *when > Self::WINDOW)
+        {
+            self.samples.pop_front();
         }
-        let speed = self.marks.front().map_or(0.0, |(when, bytes)| {
+        let speed = self.samples.front().map_or(0.0, |(when, bytes)| {
             let seconds = (now - *when).as_secs_f64();
             if seconds > 0.0 { (self.done - bytes) as f64 / seconds } else { 0.0 }
         });

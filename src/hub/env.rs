@@ -1,4 +1,4 @@
-//! Where the hub and its cache are: the environment variables that every hub tool shares.
+//! The hub and its cache, as the environment variables of huggingface_hub set them.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,76 +6,76 @@ use std::time::Duration;
 
 use crate::error::{Error, HubError, Result};
 
-/// A hub and its cache on this machine.
+/// A hub and its local cache.
 #[derive(Clone, Debug)]
 pub struct Hub {
-    /// Its address without a slash at the end (`HF_ENDPOINT`).
+    /// URL without a trailing slash (`HF_ENDPOINT`).
     pub endpoint: String,
-    /// Who asks (`HF_TOKEN`, the token file).
-    pub token: Option<Token>,
-    /// Folder of the cache (`HF_HUB_CACHE`, `HF_HOME`).
+    /// Access token (`HF_TOKEN`, or the token file).
+    pub token: Option<AccessToken>,
+    /// Cache folder (`HF_HUB_CACHE`, `HF_HOME`).
     pub cache: PathBuf,
     /// Never touch the network (`HF_HUB_OFFLINE`).
     pub offline: bool,
-    /// PEM file of the certificate authorities to trust instead of the built-in ones (`SSL_CERT_FILE`).
+    /// PEM file with the certificate authorities that replace the built-in ones (`SSL_CERT_FILE`).
     pub authorities: Option<PathBuf>,
-    /// How patient to be with a connection.
-    pub patience: Patience,
+    /// Timeout and retries of requests.
+    pub retry: RetryPolicy,
 }
 
-/// How long to wait for a connection, and for how long and how often to try again.
+/// Timeout and retries of requests.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// Longest silence of a connection.
-    pub silence: Duration,
-    /// Wait before the second attempt; doubled before each further one.
-    pub pause: Duration,
-    /// Further attempts after the first.
+pub struct RetryPolicy {
+    /// Longest time without any data from the server.
+    pub timeout: Duration,
+    /// Wait before the first retry; doubled for each further one.
+    pub backoff: Duration,
+    /// Number of retries after the first attempt.
     pub retries: u32,
 }
 
-impl Default for Patience {
+impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { silence: Duration::from_secs(30), pause: Duration::from_millis(500), retries: 5 }
+        Self { timeout: Duration::from_secs(30), backoff: Duration::from_millis(500), retries: 5 }
     }
 }
 
-/// A secret that does not print itself.
+/// An access token; its `Debug` form hides the secret.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+pub struct AccessToken(String);
 
-impl Token {
-    /// A token, unless the text is empty.
+impl AccessToken {
+    /// Creates a token; `None` if the text is blank.
     pub fn new(text: &str) -> Option<Self> {
         let text: String = text.split_whitespace().collect();
         (!text.is_empty()).then_some(Self(text))
     }
 
-    /// The secret itself.
+    /// Returns the secret.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-impl std::fmt::Debug for Token {
+impl std::fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token(…)")
+        f.write_str("AccessToken(…)")
     }
 }
 
 impl Hub {
-    /// The hub that this process's environment names.
+    /// Reads the environment variables of the process.
     ///
     /// # Errors
-    /// Neither the environment nor the system tells a home folder for the cache.
+    /// [`HubError::NoHome`] if they set no folder for the cache.
     pub fn from_env() -> Result<Self> {
         Self::from_variables(|name| std::env::var_os(name))
     }
 
-    /// The hub that a set of environment variables names; unset and empty variables are the same.
+    /// Reads environment variables through `variable`. Empty variables count as unset.
     ///
     /// # Errors
-    /// They tell no folder for the cache.
+    /// [`HubError::NoHome`] if they set no folder for the cache.
     pub fn from_variables(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let text = |name: &str| set(name).and_then(|value| value.into_string().ok());
@@ -95,23 +95,23 @@ impl Hub {
         let endpoint = text("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".into());
         Ok(Self {
             endpoint: endpoint.trim().trim_end_matches('/').to_owned(),
-            token: token.as_deref().and_then(Token::new),
+            token: token.as_deref().and_then(AccessToken::new),
             cache,
             offline: ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]
                 .iter()
                 .any(|name| text(name).is_some_and(is_true)),
             authorities: path("SSL_CERT_FILE"),
-            patience: Patience::default(),
+            retry: RetryPolicy::default(),
         })
     }
 }
 
-/// What counts as true in a hub variable.
+/// Returns true for the values that huggingface_hub reads as true.
 fn is_true(text: String) -> bool {
     ["1", "on", "yes", "true"].iter().any(|word| text.trim().eq_ignore_ascii_case(word))
 }
 
-/// `~` at the beginning of a path is the user's home.
+/// Replaces a leading `~` by the home folder.
 fn expand(path: PathBuf, home: Option<&PathBuf>) -> PathBuf {
     match (path.strip_prefix("~"), home) {
         (Ok(rest), Some(home)) => home.join(rest),

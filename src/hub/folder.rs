@@ -1,4 +1,4 @@
-//! A model in a folder: somebody's own, or the snapshot of a cached repository.
+//! Models in a folder: the user's own, or a snapshot in the hub cache.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -7,12 +7,12 @@ use super::select;
 use crate::error::{Error, Result};
 use crate::files::{ModelFile, ModelFiles};
 
-/// Gathers the files of the model in a folder.
+/// Returns the files of the model in a folder.
 ///
 /// # Errors
-/// The folder cannot be read, holds an adapter instead of a model, or lacks config.json, weights or a shard.
+/// The folder cannot be read, has an adapter instead of a model, or lacks config.json, weights or a shard.
 pub fn gather(folder: &Path, name: String, commit: Option<String>) -> Result<ModelFiles> {
-    let (wanted, problem) = look(folder, &name)?;
+    let (wanted, problem) = needed_files(folder, &name)?;
     if let Some(problem) = problem {
         return Err(problem);
     }
@@ -21,20 +21,20 @@ pub fn gather(folder: &Path, name: String, commit: Option<String>) -> Result<Mod
     Ok(ModelFiles { name, commit, files })
 }
 
-/// Which files the model in a folder needs, and what keeps it from being whole.
+/// Lists the files that the model in a folder needs, with an error if the model is incomplete.
 ///
 /// # Errors
 /// The folder cannot be read.
-pub fn look(folder: &Path, name: &str) -> Result<(Vec<String>, Option<Error>)> {
+pub fn needed_files(folder: &Path, name: &str) -> Result<(Vec<String>, Option<Error>)> {
     let read = |file: &str| ModelFile::Path(folder.join(file)).bytes().map(|bytes| bytes.to_vec());
-    let (wanted, problem) = select::needed(name, &names(folder)?, &read);
+    let (wanted, problem) = select::needed(name, &file_names(folder)?, &read);
     let missing = wanted.iter().find(|file| !folder.join(file).is_file());
     let missing = missing.map(|file| Error::MissingFile { model: name.to_owned(), file: file.clone() });
     Ok((wanted, problem.or(missing)))
 }
 
-/// Names of the files in a folder; links count when what they point to is there.
-fn names(folder: &Path) -> Result<BTreeSet<String>> {
+/// Lists the files in a folder; a symbolic link counts if its target exists.
+fn file_names(folder: &Path) -> Result<BTreeSet<String>> {
     let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
     let mut names = BTreeSet::new();
     for entry in entries {

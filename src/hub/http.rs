@@ -1,5 +1,5 @@
-//! One HTTP exchange. Each runs on a thread of its own that hands over what came, so that the caller notices
-//! within moments that the user cancelled, even while the network is silent.
+//! HTTP requests. Each runs on a thread of its own that sends the response through a channel, so that the caller can
+//! check for cancellation while the network is silent.
 
 use std::io::Read;
 use std::path::Path;
@@ -15,65 +15,69 @@ use super::env::Hub;
 use crate::error::{Error, HubError, Result};
 use crate::progress::Watch;
 
-/// How often a waiting caller looks whether it was cancelled.
-const LOOK: Duration = Duration::from_millis(50);
+/// Time between checks for cancellation while waiting for data.
+const CANCEL_CHECK: Duration = Duration::from_millis(50);
 
-/// Bytes handed over at once.
+/// Size of the chunks of a body, in bytes.
 const CHUNK: usize = 128 * 1024;
 
-/// Chunks that may wait for a slow disk before the network is made to wait.
-const AHEAD: usize = 8;
+/// Largest number of chunks in the channel, after which the network waits for the disk.
+const QUEUED_CHUNKS: usize = 8;
 
-/// Speaks HTTP.
-pub struct Http {
+/// An HTTP client.
+pub struct HttpClient {
     agent: Agent,
 }
 
-/// What to ask for.
+/// Method of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// Status and headers alone.
+pub enum HttpMethod {
+    /// `HEAD`: status and headers only.
     Head,
-    /// Everything.
+    /// `GET`.
     Get,
 }
 
-/// Why there is no answer, or not all of it.
+/// Error of a request or of reading its response.
 #[derive(Debug)]
-pub enum Failure {
-    /// The user stopped it.
+pub enum TransportError {
+    /// The user cancelled.
     Cancelled,
-    /// The host cannot be found or does not listen: trying again at once does not help.
+    /// The host cannot be found or does not listen; an immediate retry would not help.
     Unreachable(String),
     /// The host's certificate is not trusted.
     Tls(String),
-    /// The connection broke off or fell silent.
-    Cut(String),
+    /// The connection was lost or timed out.
+    Interrupted(String),
 }
 
-/// An answer, its body still to come.
-pub struct Reply {
+/// A response whose body has not been read.
+pub struct Response {
     /// HTTP status.
     pub status: u16,
     headers: HeaderMap,
-    parts: Receiver<Part>,
+    messages: Receiver<Message>,
 }
 
-/// What the thread of an exchange hands over, in this order.
-enum Part {
+/// Message from the thread of a request.
+enum Message {
+    /// Status and headers; always the first message.
     Head(u16, HeaderMap),
+    /// A chunk of the body.
     Body(Vec<u8>),
+    /// End of the body; the last message.
     End,
-    Failed(Failure),
+    /// Failure; the last message.
+    Failed(TransportError),
 }
 
-impl Http {
-    /// Prepares connections to a hub.
+impl HttpClient {
+    /// Creates a client for a hub; connects to nothing.
     ///
     /// # Errors
-    /// The processor cannot do the arithmetic of secure connections, or the file of authorities cannot be read.
+    /// The processor lacks instructions of the TLS library, or the file of certificate authorities is unreadable.
     pub fn new(hub: &Hub) -> Result<Self> {
-        // also the checksums of downloads need those instructions
+        // the checksums of downloads need these instructions, too
         if !graviola::util::is_cpu_supported() {
             return Err(Error::Hub(HubError::Processor));
         }
@@ -89,157 +93,163 @@ impl Http {
             .tls_config(tls)
             .proxy(if is_loopback(&hub.endpoint) { None } else { Proxy::try_from_env() })
             .http_status_as_error(false)
-            // redirects are followed by the caller, who knows which host may see the token
+            // the caller follows redirects, since it must keep the token from other hosts
             .max_redirects(0)
             .user_agent(concat!("attn-tui/", env!("CARGO_PKG_VERSION")))
-            // sizes and ranges count the file's own bytes
+            // sizes and ranges refer to the uncompressed file
             .accept_encoding("identity")
-            .timeout_connect(Some(hub.patience.silence))
-            .timeout_resolve(Some(hub.patience.silence))
-            .timeout_recv_response(Some(hub.patience.silence))
-            .timeout_per_read(Some(hub.patience.silence))
-            .timeout_per_write(Some(hub.patience.silence))
+            .timeout_connect(Some(hub.retry.timeout))
+            .timeout_resolve(Some(hub.retry.timeout))
+            .timeout_recv_response(Some(hub.retry.timeout))
+            .timeout_per_read(Some(hub.retry.timeout))
+            .timeout_per_write(Some(hub.retry.timeout))
             .build();
         Ok(Self { agent: config.new_agent() })
     }
 
-    /// Sends one request and waits for status and headers.
+    /// Sends a request and waits for status and headers.
     pub fn send(
         &self,
-        method: Method,
+        method: HttpMethod,
         url: &str,
         headers: &[(&str, String)],
         watch: &dyn Watch,
-    ) -> std::result::Result<Reply, Failure> {
+    ) -> std::result::Result<Response, TransportError> {
         let mut request = Request::builder().uri(url).method(match method {
-            Method::Head => "HEAD",
-            Method::Get => "GET",
+            HttpMethod::Head => "HEAD",
+            HttpMethod::Get => "GET",
         });
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let request = request.body(()).map_err(|e| Failure::Unreachable(e.to_string()))?;
-        let (sender, parts) = sync_channel(AHEAD);
+        let request = request.body(()).map_err(|e| TransportError::Unreachable(e.to_string()))?;
+        let (sender, messages) = sync_channel(QUEUED_CHUNKS);
         let agent = self.agent.clone();
         std::thread::Builder::new()
             .name("download".into())
-            .spawn(move || exchange(&agent, request, &sender))
-            .map_err(|e| Failure::Cut(e.to_string()))?;
-        match receive(&parts, watch)? {
-            Part::Head(status, headers) => Ok(Reply { status, headers, parts }),
-            Part::Failed(failure) => Err(failure),
-            Part::Body(_) | Part::End => Err(Failure::Cut("no answer".into())),
+            .spawn(move || run_request(&agent, request, &sender))
+            .map_err(|e| TransportError::Interrupted(e.to_string()))?;
+        match receive(&messages, watch)? {
+            Message::Head(status, headers) => Ok(Response { status, headers, messages }),
+            Message::Failed(error) => Err(error),
+            Message::Body(_) | Message::End => Err(TransportError::Interrupted("no response".into())),
         }
     }
 }
 
-impl Reply {
-    /// A header's value; `None` where it is absent or no text.
+impl Response {
+    /// Returns the value of a header; `None` if it is absent or not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The next bytes of the body, `None` at its end.
-    pub fn next(&mut self, watch: &dyn Watch) -> std::result::Result<Option<Vec<u8>>, Failure> {
-        match receive(&self.parts, watch)? {
-            Part::Body(bytes) => Ok(Some(bytes)),
-            Part::End => Ok(None),
-            Part::Failed(failure) => Err(failure),
-            Part::Head(..) => Err(Failure::Cut("two answers".into())),
+    /// Returns the next chunk of the body; `None` at its end.
+    pub fn next_chunk(&mut self, watch: &dyn Watch) -> std::result::Result<Option<Vec<u8>>, TransportError> {
+        match receive(&self.messages, watch)? {
+            Message::Body(bytes) => Ok(Some(bytes)),
+            Message::End => Ok(None),
+            Message::Failed(error) => Err(error),
+            Message::Head(..) => Err(TransportError::Interrupted("two responses".into())),
         }
     }
 
-    /// The whole body, which must be no longer than `limit` bytes.
-    pub fn body(&mut self, limit: usize, watch: &dyn Watch) -> std::result::Result<Vec<u8>, Failure> {
+    /// Returns the whole body; fails if it is longer than `limit` bytes.
+    pub fn body(&mut self, limit: usize, watch: &dyn Watch) -> std::result::Result<Vec<u8>, TransportError> {
         let mut all = Vec::new();
-        while let Some(bytes) = self.next(watch)? {
+        while let Some(bytes) = self.next_chunk(watch)? {
             all.extend(bytes);
             if all.len() > limit {
-                return Err(Failure::Cut(format!("the answer is longer than {limit} bytes")));
+                return Err(TransportError::Interrupted(format!(
+                    "the response is longer than {limit} bytes"
+                )));
             }
         }
         Ok(all)
     }
 }
 
-/// Waits for the next part, or until the user cancels.
-fn receive(parts: &Receiver<Part>, watch: &dyn Watch) -> std::result::Result<Part, Failure> {
+/// Waits for the next message, or until the user cancels.
+fn receive(messages: &Receiver<Message>, watch: &dyn Watch) -> std::result::Result<Message, TransportError> {
     loop {
         if watch.cancelled() {
-            return Err(Failure::Cancelled);
+            return Err(TransportError::Cancelled);
         }
-        match parts.recv_timeout(LOOK) {
-            Ok(part) => return Ok(part),
+        match messages.recv_timeout(CANCEL_CHECK) {
+            Ok(message) => return Ok(message),
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Err(Failure::Cut("it ended early".into())),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(TransportError::Interrupted("it ended early".into()));
+            }
         }
     }
 }
 
-/// The thread's work. A caller that went away closes the channel, which ends it at the next chunk.
-fn exchange(agent: &Agent, request: Request<()>, parts: &SyncSender<Part>) {
+/// Runs a request and sends its response. Ends at the next message once the caller has dropped the receiver.
+fn run_request(agent: &Agent, request: Request<()>, sender: &SyncSender<Message>) {
     let _ = match agent.run(request) {
-        Err(error) => parts.send(Part::Failed(failure(&error))),
-        Ok(reply) => {
-            let (head, body) = reply.into_parts();
-            if parts.send(Part::Head(head.status.as_u16(), head.headers)).is_err() {
+        Err(error) => sender.send(Message::Failed(transport_error(&error))),
+        Ok(response) => {
+            let (head, body) = response.into_parts();
+            if sender.send(Message::Head(head.status.as_u16(), head.headers)).is_err() {
                 return;
             }
-            hand_over(body.into_reader(), parts)
+            send_body(body.into_reader(), sender)
         }
     };
 }
 
-fn hand_over(
+fn send_body(
     mut body: impl Read,
-    parts: &SyncSender<Part>,
-) -> std::result::Result<(), std::sync::mpsc::SendError<Part>> {
+    sender: &SyncSender<Message>,
+) -> std::result::Result<(), std::sync::mpsc::SendError<Message>> {
     loop {
         let mut chunk = vec![0; CHUNK];
         match body.read(&mut chunk) {
-            Ok(0) => return parts.send(Part::End),
+            Ok(0) => return sender.send(Message::End),
             Ok(read) => {
                 chunk.truncate(read);
-                parts.send(Part::Body(chunk))?;
+                sender.send(Message::Body(chunk))?;
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return parts.send(Part::Failed(Failure::Cut(error.to_string()))),
-        }
-    }
-}
-
-fn failure(error: &ureq::Error) -> Failure {
-    match error {
-        ureq::Error::HostNotFound => Failure::Unreachable("no such host, or no network".into()),
-        ureq::Error::ConnectionFailed | ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => {
-            Failure::Unreachable(error.to_string())
-        }
-        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-            Failure::Unreachable("no answer to the connection".into())
-        }
-        ureq::Error::Timeout(_) => Failure::Cut("it fell silent".into()),
-        ureq::Error::Rustls(error) => Failure::Tls(error.to_string()),
-        ureq::Error::Tls(why) => Failure::Tls((*why).into()),
-        ureq::Error::Io(error) => {
-            match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                Some(error) => Failure::Tls(error.to_string()),
-                None if is_unreachable(error) => Failure::Unreachable(error.to_string()),
-                None => Failure::Cut(error.to_string()),
+            Err(error) => {
+                return sender.send(Message::Failed(TransportError::Interrupted(error.to_string())));
             }
         }
-        other => Failure::Cut(other.to_string()),
     }
 }
 
-/// Whether there is no way to the host at all.
+fn transport_error(error: &ureq::Error) -> TransportError {
+    match error {
+        ureq::Error::HostNotFound => TransportError::Unreachable("no such host, or no network".into()),
+        ureq::Error::ConnectionFailed | ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => {
+            TransportError::Unreachable(error.to_string())
+        }
+        ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
+            TransportError::Unreachable("the connection timed out".into())
+        }
+        ureq::Error::Timeout(_) => TransportError::Interrupted("it timed out".into()),
+        ureq::Error::Rustls(error) => TransportError::Tls(error.to_string()),
+        ureq::Error::Tls(why) => TransportError::Tls((*why).into()),
+        ureq::Error::Io(error) => {
+            match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                Some(error) => TransportError::Tls(error.to_string()),
+                None if is_unreachable(error) => TransportError::Unreachable(error.to_string()),
+                None => TransportError::Interrupted(error.to_string()),
+            }
+        }
+        other => TransportError::Interrupted(other.to_string()),
+    }
+}
+
+/// Returns true if no connection to the host is possible.
 fn is_unreachable(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
     matches!(error.kind(), ConnectionRefused | HostUnreachable | NetworkDown | NetworkUnreachable)
-        // the standard library has no kind for a name that cannot be looked up
+        // the standard library has no error kind for a failed name lookup
         || error.to_string().starts_with("failed to lookup address")
 }
 
-/// The certificates of a PEM file.
+/// Reads the certificates of a PEM file.
 fn authorities(file: &Path) -> Result<Vec<ureq::tls::Certificate<'static>>> {
     let text = std::fs::read(file).map_err(|e| Error::io(file, e))?;
     let bad = |why: String| Error::BadFile { file: file.display().to_string(), why };
@@ -249,10 +259,10 @@ fn authorities(file: &Path) -> Result<Vec<ureq::tls::Certificate<'static>>> {
             certificates.push(certificate);
         }
     }
-    if certificates.is_empty() { Err(bad("no certificates in it".into())) } else { Ok(certificates) }
+    if certificates.is_empty() { Err(bad("it has no certificates".into())) } else { Ok(certificates) }
 }
 
-/// Scheme, host and port: only the same three may see the token.
+/// Returns scheme, host and port, which must all be the hub's for the token to be sent.
 pub fn origin(url: &str) -> Option<(String, String, u16)> {
     let uri: Uri = url.parse().ok()?;
     let scheme = uri.scheme_str()?.to_ascii_lowercase();
@@ -260,7 +270,7 @@ pub fn origin(url: &str) -> Option<(String, String, u16)> {
     Some((scheme, uri.host()?.to_ascii_lowercase(), port))
 }
 
-/// The host of an address, for messages.
+/// Returns the host of a URL, for messages.
 pub fn host(url: &str) -> String {
     origin(url).map_or_else(|| url.to_owned(), |(_, host, _)| host)
 }
@@ -272,7 +282,7 @@ fn is_loopback(url: &str) -> bool {
         || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Where a `Location` header points, seen from the address that sent it.
+/// Resolves a `Location` header relative to the URL that sent it.
 pub fn join(from: &str, location: &str) -> Option<String> {
     if origin(location).is_some() {
         return Some(location.to_owned());
@@ -318,14 +328,14 @@ mod tests {
     fn a_name_that_cannot_be_looked_up_is_not_tried_again() {
         let text = "failed to lookup address information: Name or service not known";
         let error = ureq::Error::Io(std::io::Error::other(text));
-        assert!(matches!(failure(&error), Failure::Unreachable(why) if why == text));
+        assert!(matches!(transport_error(&error), TransportError::Unreachable(why) if why == text));
         let error = ureq::Error::Io(std::io::ErrorKind::ConnectionReset.into());
-        assert!(matches!(failure(&error), Failure::Cut(_)));
+        assert!(matches!(transport_error(&error), TransportError::Interrupted(_)));
     }
 
     #[test]
     fn a_secure_agent_needs_no_other_set_up() {
         let hub = Hub::from_variables(|name| (name == "HOME").then(|| "/u".into())).unwrap();
-        assert!(Http::new(&hub).is_ok());
+        assert!(HttpClient::new(&hub).is_ok());
     }
 }

@@ -1,98 +1,104 @@
-//! What opening a MODEL argument would load, found out without loading or fetching it.
+//! Inspection of a model without loading or downloading it: its files, their sizes and places, and its problems.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::cache::Repository;
-use super::client::{Client, Contents};
+use super::cache::CachedRepo;
+use super::client::{HubClient, RepoInfo};
 use super::env::Hub;
-use super::repository::{self, Id};
+use super::repository::{self, ModelId};
 use super::{folder, select};
 use crate::error::{Error, HubError, Result};
 use crate::files::{ModelFile, ModelFiles};
 use crate::progress::Watch;
 
-/// What is known of a model before it is opened.
+/// Result of inspecting a model.
 #[derive(Debug)]
-pub struct Survey {
-    /// As shown on screen.
+pub struct Inspection {
+    /// Name as shown on screen.
     pub name: String,
-    /// Where its files are.
-    pub place: Place,
-    /// The commit, where it is a repository's.
+    /// Location of the files.
+    pub location: Location,
+    /// Commit of a repository.
     pub commit: Option<String>,
-    /// config.json, where there is one that can be read.
+    /// config.json, if it exists and is valid JSON.
     pub config: Option<serde_json::Value>,
-    /// The files that it needs, the small ones first.
-    pub parts: Vec<Part>,
-    /// What keeps its files from being whole; fetching what is not here is no problem.
+    /// The files that the model needs, small ones first.
+    pub files: Vec<NeededFile>,
+    /// First problem of the files, if any. Files still to be downloaded are not a problem.
     pub problem: Option<Error>,
 }
 
-/// Where a model's files are.
+/// Location of a model's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In the program.
+pub enum Location {
+    /// Built into the program.
     BuiltIn,
-    /// In a folder.
+    /// A folder.
     Folder(PathBuf),
-    /// In the hub's cache; the hub was not asked or does not answer.
+    /// The snapshot folder in the hub cache; the hub was not asked, or is not available.
     Cache(PathBuf),
-    /// On the hub; what is here already is in this folder of the cache.
+    /// The hub; files that are already downloaded are in this snapshot folder.
     Hub(PathBuf),
 }
 
-/// One file that a model needs.
+/// A file that a model needs.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct NeededFile {
     /// Name within the model.
     pub name: String,
-    /// Size in bytes, where it is known.
+    /// Size in bytes, if known.
     pub size: Option<u64>,
-    /// The file, where it is on this machine.
+    /// The file itself, if it is on this machine.
     pub file: Option<ModelFile>,
 }
 
-impl Survey {
-    /// The model's files where all of them are on this machine.
-    pub fn files(&self) -> Option<ModelFiles> {
+impl Inspection {
+    /// Returns the model's files if all of them are on this machine.
+    pub fn model_files(&self) -> Option<ModelFiles> {
         if self.problem.is_some() {
             return None;
         }
         let files: Option<BTreeMap<_, _>> =
-            self.parts.iter().map(|part| Some((part.name.clone(), part.file.clone()?))).collect();
+            self.files.iter().map(|needed| Some((needed.name.clone(), needed.file.clone()?))).collect();
         Some(ModelFiles { name: self.name.clone(), commit: self.commit.clone(), files: files? })
     }
 
+    /// Inspects a built-in model.
     pub(super) fn built_in(files: ModelFiles) -> Self {
         let config = files.json("config.json").ok().flatten();
-        let parts =
-            files.files.into_iter().map(|(name, file)| Part { size: size(&file), name, file: Some(file) });
-        let parts = parts.collect();
-        Self { name: files.name, place: Place::BuiltIn, commit: None, config, parts, problem: None }
+        let needed = |(name, file)| NeededFile { size: size(&file), name, file: Some(file) };
+        Self {
+            name: files.name,
+            location: Location::BuiltIn,
+            commit: None,
+            config,
+            files: files.files.into_iter().map(needed).collect(),
+            problem: None,
+        }
     }
 
-    /// Looks at a model in a folder.
+    /// Inspects a model in a folder.
     ///
     /// # Errors
     /// The folder cannot be read.
     pub(super) fn of_folder(path: &Path, name: String) -> Result<Self> {
-        let (files, problem) = folder::look(path, &name)?;
-        let parts = files.into_iter().map(|name| part(path, name)).collect();
+        let (files, problem) = folder::needed_files(path, &name)?;
+        let files = files.into_iter().map(|name| needed_file(path, name)).collect();
         let config = repository::read_config(path);
-        let place = Place::Folder(path.to_path_buf());
+        let location = Location::Folder(path.to_path_buf());
         let (config, problem) = match config {
             Ok(config) => (Some(config), problem),
             Err(error) => (None, problem.or(Some(error))),
         };
-        Ok(Self { name, place, commit: None, config, parts, problem })
+        Ok(Self { name, location, commit: None, config, files, problem })
     }
 
-    /// Looks at a repository, on the hub unless `offline`, else in the cache.
+    /// Inspects a repository on the hub, or in the cache if `offline` is set or the hub is not available.
     ///
     /// # Errors
-    /// The hub does not have it, or cannot be asked and the cache does not have it either.
-    pub(super) fn of_repository(hub: &Hub, id: &Id, offline: bool, watch: &dyn Watch) -> Result<Self> {
+    /// The hub does not have the model, or is not available and the cache does not have it either.
+    pub(super) fn of_repository(hub: &Hub, id: &ModelId, offline: bool, watch: &dyn Watch) -> Result<Self> {
         if offline || hub.offline {
             return Self::of_cache(hub, id);
         }
@@ -102,31 +108,32 @@ impl Survey {
         }
     }
 
-    fn of_cache(hub: &Hub, id: &Id) -> Result<Self> {
-        let cache = Repository::new(&hub.cache, &id.model, &id.revision);
+    fn of_cache(hub: &Hub, id: &ModelId) -> Result<Self> {
+        let repo = CachedRepo::new(&hub.cache, &id.model, &id.revision);
         let missing = || Error::Hub(HubError::NotCached { model: id.name(), missing: None });
-        let commit = cache.commit().ok_or_else(missing)?;
-        let folder = cache.snapshot(&commit);
-        let survey = Self::of_folder(&folder, id.name()).map_err(|_| missing())?;
-        Ok(Self { place: Place::Cache(folder), commit: Some(commit), ..survey })
+        let commit = repo.commit().ok_or_else(missing)?;
+        let folder = repo.snapshot(&commit);
+        let found = Self::of_folder(&folder, id.name()).map_err(|_| missing())?;
+        Ok(Self { location: Location::Cache(folder), commit: Some(commit), ..found })
     }
 
-    fn of_hub(hub: &Hub, id: &Id, watch: &dyn Watch) -> Result<Self> {
-        let client = Client::new(hub, &id.model, &id.revision, watch)?;
-        let Contents { commit, files: names } = client.contents()?;
-        let folder = Repository::new(&hub.cache, &id.model, &id.revision).snapshot(&commit);
-        let (files, mut problem) = select::needed(&id.name(), &names, &|file| client.text(&commit, file));
-        let mut parts = Vec::new();
-        for file in files {
-            let mut part = part(&folder, file);
-            if part.file.is_none() {
-                part.size = client.metadata(&commit, &part.name)?.size;
+    fn of_hub(hub: &Hub, id: &ModelId, watch: &dyn Watch) -> Result<Self> {
+        let client = HubClient::new(hub, &id.model, &id.revision, watch)?;
+        let RepoInfo { commit, files: names } = client.repo_info()?;
+        let folder = CachedRepo::new(&hub.cache, &id.model, &id.revision).snapshot(&commit);
+        let (names_needed, mut problem) =
+            select::needed(&id.name(), &names, &|file| client.fetch(&commit, file));
+        let mut files = Vec::new();
+        for name in names_needed {
+            let mut needed = needed_file(&folder, name);
+            if needed.file.is_none() {
+                needed.size = client.metadata(&commit, &needed.name)?.size;
             }
-            parts.push(part);
+            files.push(needed);
         }
         let mut config = None;
         if names.contains("config.json") {
-            match serde_json::from_slice(&client.text(&commit, "config.json")?) {
+            match serde_json::from_slice(&client.fetch(&commit, "config.json")?) {
                 Ok(json) => config = Some(json),
                 Err(e) => {
                     let why = format!("not valid JSON: {e}");
@@ -134,14 +141,15 @@ impl Survey {
                 }
             }
         }
-        Ok(Self { name: id.name(), place: Place::Hub(folder), commit: Some(commit), config, parts, problem })
+        let (name, location) = (id.name(), Location::Hub(folder));
+        Ok(Self { name, location, commit: Some(commit), config, files, problem })
     }
 }
 
-fn part(folder: &Path, name: String) -> Part {
+fn needed_file(folder: &Path, name: String) -> NeededFile {
     let path = folder.join(&name);
     let file = path.is_file().then_some(ModelFile::Path(path));
-    Part { name, size: file.as_ref().and_then(size), file }
+    NeededFile { name, size: file.as_ref().and_then(size), file }
 }
 
 fn size(file: &ModelFile) -> Option<u64> {

@@ -1,4 +1,4 @@
-//! From the MODEL argument to the files of a model: the built-in one, a folder, or a repository of the hub.
+//! Finds the files of a MODEL argument: a built-in model, a folder, or a repository on the hub.
 
 mod cache;
 mod client;
@@ -7,14 +7,14 @@ mod download;
 mod env;
 mod folder;
 mod http;
+mod inspect;
 mod repository;
 mod select;
-mod survey;
 
 pub use demo::{NAME as DEMO, NAMES as BUILT_IN};
-pub use env::{Hub, Patience, Token};
-pub use repository::{Accept, Id};
-pub use survey::{Part, Place, Survey};
+pub use env::{AccessToken, Hub, RetryPolicy};
+pub use inspect::{Inspection, Location, NeededFile};
+pub use repository::{Accept, ModelId};
 
 use std::path::{Path, PathBuf};
 
@@ -22,37 +22,37 @@ use crate::error::{Error, Result};
 use crate::files::{ModelFiles, looks_like_alignments, sentence_of};
 use crate::progress::{Unwatched, Watch};
 
-/// How to look for a model.
+/// Options of finding a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HubOptions {
-    /// Branch, tag or commit; overrides the part of the hub id after `@`.
+    /// Branch, tag or commit; overrides the revision after `@` in a hub id.
     pub revision: Option<String>,
-    /// Never touch the network.
+    /// Never use the network.
     pub offline: bool,
 }
 
-/// What a MODEL argument turned out to be.
+/// Result of resolving a MODEL argument.
 #[derive(Clone, Debug)]
 pub enum Located {
-    /// A model: its files.
+    /// The files of a model.
     Model(ModelFiles),
     /// A capture file.
     Capture(PathBuf),
 }
 
-/// Finds what a MODEL argument names: a built-in model, a folder, a capture file (`*.safetensors`, `*.npz`), or a hub id
-/// (`name`, `org/name`, `org/name@revision`), which is fetched into the hub's cache unless it is there.
+/// Resolves a MODEL argument: a built-in model, a folder, a capture file (`*.safetensors`, `*.npz`), or a hub id
+/// (`name`, `org/name`, `org/name@revision`), which is downloaded into the hub cache unless it is there.
 ///
-/// What lies on disk comes first: a folder `org/name` here is opened, not the repository of that name.
+/// Files and folders come first: a local folder `org/name` hides the repository of that name.
 ///
 /// # Errors
-/// Nothing of that name, a file of another kind, an incomplete model, or a failed download.
+/// Nothing has that name, the file is of another kind, the model is incomplete, or the download fails.
 pub fn locate(model: &str, options: &HubOptions, watch: &dyn Watch) -> Result<Located> {
     locate_if(model, options, &|_| Ok(()), watch)
 }
 
-/// Like [`locate`], but asks `accept` about a repository's config.json before it fetches the rest: nobody wants to
-/// wait for gigabytes to hear that the program cannot open them.
+/// Like [`locate`], but passes a repository's config.json to `accept` before the rest is downloaded, so that
+/// unsupported models are refused before a download of gigabytes.
 ///
 /// # Errors
 /// Those of [`locate`] and of `accept`.
@@ -62,18 +62,18 @@ pub fn locate_if(
     accept: Accept<'_>,
     watch: &dyn Watch,
 ) -> Result<Located> {
-    match Meaning::of(model)? {
-        Meaning::BuiltIn(files) => Ok(Located::Model(files)),
-        Meaning::Folder(path) => folder::gather(&path, folder_name(&path), None).map(Located::Model),
-        Meaning::Capture(path) => Ok(Located::Capture(path)),
-        Meaning::Repository => locate_on(&Hub::from_env()?, model, options, accept, watch),
+    match ModelArg::parse(model)? {
+        ModelArg::BuiltIn(files) => Ok(Located::Model(files)),
+        ModelArg::Folder(path) => folder::gather(&path, folder_name(&path), None).map(Located::Model),
+        ModelArg::Capture(path) => Ok(Located::Capture(path)),
+        ModelArg::Repository => locate_on(&Hub::from_env()?, model, options, accept, watch),
     }
 }
 
-/// Finds a hub id on a certain hub.
+/// Resolves a hub id on a given hub.
 ///
 /// # Errors
-/// Not a hub id, not on that hub, or a failed download.
+/// The argument is not a hub id, the hub does not have the model, or the download fails.
 pub fn locate_on(
     hub: &Hub,
     model: &str,
@@ -81,53 +81,54 @@ pub fn locate_on(
     accept: Accept<'_>,
     watch: &dyn Watch,
 ) -> Result<Located> {
-    id(model, options)?.open(hub, options.offline, accept, watch).map(Located::Model)
+    model_id(model, options)?.open(hub, options.offline, accept, watch).map(Located::Model)
 }
 
-/// Finds out what opening a model would load, without loading or fetching it; `None` for a capture file.
+/// Finds the files that opening a model would load, without loading or downloading them; `None` for a capture file.
 ///
 /// # Errors
-/// Nothing of that name, or a hub that refuses. What is wrong with the model's own files is part of the survey.
-pub fn survey(model: &str, options: &HubOptions, watch: &dyn Watch) -> Result<Option<Survey>> {
-    match Meaning::of(model)? {
-        Meaning::BuiltIn(files) => Ok(Some(Survey::built_in(files))),
-        Meaning::Folder(path) => Survey::of_folder(&path, folder_name(&path)).map(Some),
-        Meaning::Capture(_) => Ok(None),
-        Meaning::Repository => survey_on(&Hub::from_env()?, model, options, watch).map(Some),
+/// Nothing has that name, or the hub refuses. Problems of the model's own files are part of the inspection.
+pub fn inspect(model: &str, options: &HubOptions, watch: &dyn Watch) -> Result<Option<Inspection>> {
+    match ModelArg::parse(model)? {
+        ModelArg::BuiltIn(files) => Ok(Some(Inspection::built_in(files))),
+        ModelArg::Folder(path) => Inspection::of_folder(&path, folder_name(&path)).map(Some),
+        ModelArg::Capture(_) => Ok(None),
+        ModelArg::Repository => inspect_on(&Hub::from_env()?, model, options, watch).map(Some),
     }
 }
 
-/// Surveys a hub id on a certain hub.
+/// Inspects a hub id on a given hub.
 ///
 /// # Errors
-/// Not a hub id, or a hub that refuses.
-pub fn survey_on(hub: &Hub, model: &str, options: &HubOptions, watch: &dyn Watch) -> Result<Survey> {
-    Survey::of_repository(hub, &id(model, options)?, options.offline, watch)
+/// The argument is not a hub id, or the hub refuses.
+pub fn inspect_on(hub: &Hub, model: &str, options: &HubOptions, watch: &dyn Watch) -> Result<Inspection> {
+    Inspection::of_repository(hub, &model_id(model, options)?, options.offline, watch)
 }
 
-/// Surveys of the models in a hub's cache, at every branch or tag that was fetched.
-pub fn cached(hub: &Hub) -> Vec<Survey> {
+/// Inspects the models in a hub's cache, at every ref.
+pub fn cached(hub: &Hub) -> Vec<Inspection> {
     repository::ids(hub)
         .iter()
-        .filter_map(|id| Survey::of_repository(hub, id, true, &Unwatched).ok())
+        .filter_map(|id| Inspection::of_repository(hub, id, true, &Unwatched).ok())
         .collect()
 }
 
-fn id(model: &str, options: &HubOptions) -> Result<Id> {
-    Id::parse(model, options.revision.as_deref())
+fn model_id(model: &str, options: &HubOptions) -> Result<ModelId> {
+    ModelId::parse(model, options.revision.as_deref())
         .ok_or_else(|| Error::NoSuchPath { path: PathBuf::from(model) })
 }
 
-/// What a MODEL argument means. What lies on disk comes first.
-enum Meaning {
+/// Kind of a MODEL argument.
+enum ModelArg {
     BuiltIn(ModelFiles),
     Folder(PathBuf),
     Capture(PathBuf),
     Repository,
 }
 
-impl Meaning {
-    fn of(model: &str) -> Result<Self> {
+impl ModelArg {
+    /// Tells the kinds apart; files and folders come before hub ids.
+    fn parse(model: &str) -> Result<Self> {
         let path = PathBuf::from(model);
         if let Some(files) = demo::files(model) {
             Ok(Self::BuiltIn(files))
@@ -141,7 +142,7 @@ impl Meaning {
             }
         } else if holds_alignments(&sentence_of(&path).0) {
             Ok(Self::Capture(path))
-        } else if looks_like_path(model) || is_capture_name(&path) || begins_with_a_file(model) {
+        } else if looks_like_path(model) || is_capture_name(&path) || starts_with_file(model) {
             Err(Error::NoSuchPath { path })
         } else {
             Ok(Self::Repository)
@@ -149,7 +150,7 @@ impl Meaning {
     }
 }
 
-/// A folder's name as shown on screen, `.` and `..` resolved.
+/// Returns a folder's name as shown on screen, with `.` and `..` resolved.
 fn folder_name(path: &Path) -> String {
     let full = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     full.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
@@ -160,7 +161,7 @@ fn is_capture_name(path: &Path) -> bool {
         .is_some_and(|end| end.eq_ignore_ascii_case("safetensors") || end.eq_ignore_ascii_case("npz"))
 }
 
-/// Whether a file has soft alignments of other programs.
+/// Returns true if a file has soft alignments of Marian or Nematus.
 fn holds_alignments(path: &Path) -> bool {
     use std::io::Read;
     let mut head = Vec::new();
@@ -168,12 +169,12 @@ fn holds_alignments(path: &Path) -> bool {
     read.is_ok() && looks_like_alignments(&head)
 }
 
-/// Whether what stands before the last `@` is a file on disk, which no hub id is.
-fn begins_with_a_file(model: &str) -> bool {
+/// Returns true if the part before the last `@` is a file, which rules out a hub id.
+fn starts_with_file(model: &str) -> bool {
     model.rsplit_once('@').is_some_and(|(file, _)| Path::new(file).is_file())
 }
 
-/// Whether an argument can only be meant as a path: a hub id has at most one slash, and not at its ends.
+/// Returns true if an argument cannot be a hub id, which has at most one slash, and none at its ends.
 fn looks_like_path(model: &str) -> bool {
     model.starts_with(['/', '.', '~'])
         || model.ends_with('/')

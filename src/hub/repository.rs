@@ -1,38 +1,38 @@
-//! A hub id and how its files are found: in the cache, or fetched into it.
+//! Hub ids, and the files of their models in the cache or downloaded into it.
 
 use std::path::Path;
 
-use super::cache::{self, Repository};
-use super::client::{Client, Contents};
+use super::cache::{self, CachedRepo};
+use super::client::{HubClient, RepoInfo};
 use super::env::Hub;
 use super::{download, folder, select};
 use crate::error::{Error, HubError, Result};
 use crate::files::{ModelFile, ModelFiles};
 use crate::progress::Watch;
 
-/// The branch that a hub id without a revision means.
-const DEFAULT: &str = "main";
+/// Branch of a hub id without a revision.
+const DEFAULT_BRANCH: &str = "main";
 
-/// A model of the hub at a revision.
+/// Hub id of a model, with a revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Id {
+pub struct ModelId {
     /// `org/name`, or `name` for the hub's oldest models.
     pub model: String,
     /// Branch, tag or commit.
     pub revision: String,
 }
 
-/// Judges a model by its config.json before anything large is fetched.
+/// Accepts or refuses a model by its config.json, before anything large is downloaded.
 pub type Accept<'a> = &'a dyn Fn(&serde_json::Value) -> Result<()>;
 
-impl Id {
-    /// Reads `name`, `org/name` or either with `@revision`; `None` where the hub cannot have such a name.
+impl ModelId {
+    /// Parses `name` or `org/name`, perhaps with `@revision`; `None` if the hub does not allow such a name.
     pub fn parse(text: &str, revision: Option<&str>) -> Option<Self> {
         let (model, inner) = match text.split_once('@') {
             Some((model, inner)) => (model, Some(inner)),
             None => (text, None),
         };
-        let revision = revision.or(inner).unwrap_or(DEFAULT);
+        let revision = revision.or(inner).unwrap_or(DEFAULT_BRANCH);
         let parts: Vec<_> = model.split('/').collect();
         let is_name = |part: &&str| {
             !part.is_empty()
@@ -43,21 +43,22 @@ impl Id {
                 && !part.contains("..")
         };
         let is_id = parts.len() <= 2 && parts.iter().all(is_name) && model.len() <= 200;
-        (is_id && select::is_plain(revision)).then(|| Self { model: model.into(), revision: revision.into() })
+        (is_id && select::is_safe_path(revision))
+            .then(|| Self { model: model.into(), revision: revision.into() })
     }
 
-    /// As shown on screen: the revision only where it is not the default one.
+    /// Returns the id as shown on screen, with the revision if it is not the default branch.
     pub fn name(&self) -> String {
-        if self.revision == DEFAULT {
+        if self.revision == DEFAULT_BRANCH {
             self.model.clone()
         } else {
             format!("{}@{}", self.model, self.revision)
         }
     }
 
-    /// Opens the model from the cache, fetching what is missing unless `offline`.
+    /// Returns the model's files in the cache, after downloading the missing ones unless `offline` is set.
     ///
-    /// Where the hub cannot be reached, a model that is wholly in the cache opens all the same.
+    /// If the hub is not available, a complete model in the cache is used as it is.
     pub fn open(
         &self,
         hub: &Hub,
@@ -68,21 +69,21 @@ impl Id {
         if offline || hub.offline {
             return self.cached(hub);
         }
-        match self.fetched(hub, accept, watch) {
+        match self.downloaded(hub, accept, watch) {
             Err(error) if is_outage(&error) => self.cached(hub).map_err(|_| error),
             result => result,
         }
     }
 
-    /// Opens the model as the cache has it.
+    /// Returns the model's files in the cache.
     ///
     /// # Errors
-    /// The cache does not have it, or lacks a file.
+    /// The cache does not have the model, or lacks a file.
     pub fn cached(&self, hub: &Hub) -> Result<ModelFiles> {
-        let place = Repository::new(&hub.cache, &self.model, &self.revision);
+        let repo = CachedRepo::new(&hub.cache, &self.model, &self.revision);
         let missing = |missing| Error::Hub(HubError::NotCached { model: self.name(), missing });
-        let commit = place.commit().ok_or_else(|| missing(None))?;
-        match folder::gather(&place.snapshot(&commit), self.name(), Some(commit)) {
+        let commit = repo.commit().ok_or_else(|| missing(None))?;
+        match folder::gather(&repo.snapshot(&commit), self.name(), Some(commit)) {
             Err(Error::Io { .. }) => Err(missing(None)),
             Err(Error::MissingFile { file, .. }) => Err(missing(Some(file))),
             Err(Error::NoWeights { found, .. }) if found.is_empty() => Err(missing(Some("weights".into()))),
@@ -90,45 +91,45 @@ impl Id {
         }
     }
 
-    /// Asks the hub what the revision means now and fetches what the cache lacks, the small files first.
-    fn fetched(&self, hub: &Hub, accept: Accept<'_>, watch: &dyn Watch) -> Result<ModelFiles> {
-        let client = Client::new(hub, &self.model, &self.revision, watch)?;
-        let Contents { commit, files: names } = client.contents()?;
-        let place = Repository::new(&hub.cache, &self.model, &self.revision);
-        let fetch = |file: &str| download::fetch(&client, &place, &commit, file);
-        let (files, problem) = select::needed(&self.name(), &names, &|file| client.text(&commit, file));
+    /// Asks the hub for the revision's commit and downloads the files that the cache lacks, small ones first.
+    fn downloaded(&self, hub: &Hub, accept: Accept<'_>, watch: &dyn Watch) -> Result<ModelFiles> {
+        let client = HubClient::new(hub, &self.model, &self.revision, watch)?;
+        let RepoInfo { commit, files: names } = client.repo_info()?;
+        let repo = CachedRepo::new(&hub.cache, &self.model, &self.revision);
+        let fetch = |file: &str| download::fetch(&client, &repo, &commit, file);
+        let (files, problem) = select::needed(&self.name(), &names, &|file| client.fetch(&commit, file));
         if let Some(problem) = problem {
             return Err(problem);
         }
         fetch("config.json")?;
-        accept(&read_config(&place.snapshot(&commit))?)?;
+        accept(&read_config(&repo.snapshot(&commit))?)?;
         files.iter().try_for_each(|file| fetch(file))?;
-        // last, so that until then the commit that was fetched before opens offline; a whole model in a cache that
-        // cannot be written opens all the same
-        let _ = place.remember(&commit);
-        folder::gather(&place.snapshot(&commit), self.name(), Some(commit.clone()))
+        // last, so that an earlier commit stays usable offline until this one is complete; an error is ignored, since
+        // a complete model in a read-only cache is usable
+        let _ = repo.write_ref(&commit);
+        folder::gather(&repo.snapshot(&commit), self.name(), Some(commit.clone()))
     }
 }
 
-/// The config.json in a folder.
+/// Reads the config.json in a folder.
 pub fn read_config(folder: &Path) -> Result<serde_json::Value> {
     let bytes = ModelFile::Path(folder.join("config.json")).bytes()?;
     serde_json::from_slice(&bytes)
         .map_err(|e| Error::BadFile { file: "config.json".into(), why: format!("not valid JSON: {e}") })
 }
 
-/// The models that a cache knows, at each of their branches and tags, or at their commits where there are none.
-pub fn ids(hub: &Hub) -> Vec<Id> {
+/// Lists the models in a cache, at each of their refs, or at their commits if they have no refs.
+pub fn ids(hub: &Hub) -> Vec<ModelId> {
     let models = cache::models(&hub.cache).into_iter();
     models
         .flat_map(|model| {
             let revisions = cache::revisions(&hub.cache, &model).into_iter();
-            revisions.map(move |revision| Id { model: model.clone(), revision })
+            revisions.map(move |revision| ModelId { model: model.clone(), revision })
         })
         .collect()
 }
 
-/// Whether an error says nothing about the model, only that the hub cannot be asked now.
+/// Returns true if an error means that the hub is not available now, which says nothing about the model.
 pub fn is_outage(error: &Error) -> bool {
     matches!(
         error,
@@ -150,14 +151,14 @@ mod tests {
 
     #[test]
     fn ids_have_one_or_two_parts_and_perhaps_a_revision() {
-        let id = Id::parse("org/name", None).unwrap();
+        let id = ModelId::parse("org/name", None).unwrap();
         assert_eq!((id.model.as_str(), id.revision.as_str()), ("org/name", "main"));
         assert_eq!(id.name(), "org/name");
-        let id = Id::parse("t5-small@refs/pr/3", None).unwrap();
+        let id = ModelId::parse("t5-small@refs/pr/3", None).unwrap();
         assert_eq!(id.name(), "t5-small@refs/pr/3");
-        assert_eq!(Id::parse("t5-small@v1", Some("v2")).unwrap().revision, "v2");
+        assert_eq!(ModelId::parse("t5-small@v1", Some("v2")).unwrap().revision, "v2");
         for text in ["", "a/b/c", "a//b", "my model", "a/b@../../x", "a--b/c", "../a", "a/..", "-a", "a/b@"] {
-            assert_eq!(Id::parse(text, None), None, "{text}");
+            assert_eq!(ModelId::parse(text, None), None, "{text}");
         }
     }
 }

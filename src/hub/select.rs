@@ -1,11 +1,11 @@
-//! Which files of a repository or folder a model needs: its configuration, its tokenizer and one set of weights.
+//! Selection of the files that a model needs: configuration, tokenizer and one set of weights.
 
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
 
-/// Configuration and tokenizer files that are known by their whole name.
-const NAMES: [&str; 16] = [
+/// Names of configuration and tokenizer files.
+const CONFIG_FILES: [&str; 16] = [
     "config.json",
     "generation_config.json",
     "tokenizer.json",
@@ -24,10 +24,10 @@ const NAMES: [&str; 16] = [
     "prophetnet.tokenizer",
 ];
 
-/// SentencePiece models, whatever their name: `spiece.model`, `sentencepiece.bpe.model`, `source.spm`, ...
-const ENDINGS: [&str; 2] = [".model", ".spm"];
+/// Extensions of SentencePiece models: `spiece.model`, `sentencepiece.bpe.model`, `source.spm`, ...
+const SENTENCEPIECE_EXTENSIONS: [&str; 2] = [".model", ".spm"];
 
-/// Weights by falling preference: one file, or an index that lists shards.
+/// Weights in order of preference: a single file, or the index of a sharded one.
 const WEIGHTS: [&str; 4] = [
     "model.safetensors",
     "model.safetensors.index.json",
@@ -35,8 +35,8 @@ const WEIGHTS: [&str; 4] = [
     "pytorch_model.bin.index.json",
 ];
 
-/// Weights that the program cannot read, for the error that says so.
-const OTHERS: [(&str, &str); 6] = [
+/// Marks of weights in other formats, to name in the error.
+const OTHER_FORMATS: [(&str, &str); 6] = [
     ("tf_model", "TensorFlow"),
     ("flax_model", "Flax"),
     ("rust_model", "tch"),
@@ -45,23 +45,22 @@ const OTHERS: [(&str, &str); 6] = [
     (".ckpt", "checkpoint"),
 ];
 
-/// What marks a fine-tuning adapter that is no model of its own.
-const ADAPTER: &str = "adapter_config.json";
+/// Present in adapters (PEFT), which are not models of their own.
+const ADAPTER_CONFIG: &str = "adapter_config.json";
 
-/// Which of its files a model needs, the small ones first, and what keeps it from being whole.
+/// Selects the files that a model needs, small ones first, with an error if the model is incomplete.
 ///
-/// `read` gives the content of a file: of an index of shards, to know them, or of an adapter's configuration, to name
-/// its model.
+/// `read` returns the contents of a file: the index of a sharded model, or the configuration of an adapter.
 pub fn needed(
     model: &str,
     names: &BTreeSet<String>,
     read: &dyn Fn(&str) -> Result<Vec<u8>>,
 ) -> (Vec<String>, Option<Error>) {
-    let mut files: Vec<String> = names.iter().filter(|name| is_small_part(name)).cloned().collect();
+    let mut files: Vec<String> = names.iter().filter(|name| is_config(name)).cloned().collect();
     if !names.contains("config.json") {
         let missing = || Error::MissingFile { model: model.into(), file: "config.json".into() };
-        let adapter = || read(ADAPTER).map_or_else(|error| error, |config| adapter(model, &config));
-        return (files, Some(if names.contains(ADAPTER) { adapter() } else { missing() }));
+        let adapter = || read(ADAPTER_CONFIG).map_or_else(|error| error, |config| adapter(model, &config));
+        return (files, Some(if names.contains(ADAPTER_CONFIG) { adapter() } else { missing() }));
     }
     let Some(weights) = WEIGHTS.into_iter().find(|name| names.contains(*name)) else {
         return (files, Some(no_weights(model, names)));
@@ -76,12 +75,13 @@ pub fn needed(
     (files, None)
 }
 
-/// Whether a file belongs to the configuration or the tokenizer.
-fn is_small_part(name: &str) -> bool {
-    !name.contains('/') && (NAMES.contains(&name) || ENDINGS.iter().any(|end| name.ends_with(end)))
+/// Returns true for configuration and tokenizer files.
+fn is_config(name: &str) -> bool {
+    !name.contains('/')
+        && (CONFIG_FILES.contains(&name) || SENTENCEPIECE_EXTENSIONS.iter().any(|end| name.ends_with(end)))
 }
 
-/// The error for an adapter without its model.
+/// Builds the error for an adapter, naming its base model.
 fn adapter(model: &str, config: &[u8]) -> Error {
     let base = serde_json::from_slice::<serde_json::Value>(config)
         .ok()
@@ -89,9 +89,9 @@ fn adapter(model: &str, config: &[u8]) -> Error {
     Error::Adapter { model: model.to_owned(), base }
 }
 
-/// The error for a model whose weights are in no format that the program reads.
+/// Builds the error for a model without readable weights.
 fn no_weights(model: &str, names: &BTreeSet<String>) -> Error {
-    let found: BTreeSet<_> = OTHERS
+    let found: BTreeSet<_> = OTHER_FORMATS
         .iter()
         .filter(|(mark, _)| names.iter().any(|name| name.contains(mark)))
         .map(|(_, format)| *format)
@@ -99,10 +99,10 @@ fn no_weights(model: &str, names: &BTreeSet<String>) -> Error {
     Error::NoWeights { model: model.to_owned(), found: found.into_iter().collect() }
 }
 
-/// The shards that an index lists, in order and once each.
+/// Returns the shards of an index, sorted and without duplicates.
 ///
 /// # Errors
-/// The index is not JSON of the known form, or names a file outside of the model.
+/// The index is not JSON of the expected form, or names a file outside the model's folder.
 fn shards(index: &str, bytes: &[u8]) -> Result<Vec<String>> {
     let bad = |why: String| Error::BadFile { file: index.into(), why };
     let json: serde_json::Value =
@@ -112,15 +112,15 @@ fn shards(index: &str, bytes: &[u8]) -> Result<Vec<String>> {
     let mut names = BTreeSet::new();
     for name in map.values() {
         match name.as_str() {
-            Some(name) if is_plain(name) => names.insert(name.to_owned()),
-            _ => return Err(bad(format!("{name} is not the name of a file beside it"))),
+            Some(name) if is_safe_path(name) => names.insert(name.to_owned()),
+            _ => return Err(bad(format!("{name} is not a file name"))),
         };
     }
     Ok(names.into_iter().collect())
 }
 
-/// Whether a name stays within its folder when joined to it.
-pub fn is_plain(name: &str) -> bool {
+/// Returns true if a relative path stays within the folder that it is joined to.
+pub fn is_safe_path(name: &str) -> bool {
     !name.is_empty()
         && !name.contains(['\\', ':', '\0'])
         && name.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
@@ -131,14 +131,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn small_parts_are_configuration_and_tokenizer() {
+    fn configuration_and_tokenizer_files_are_known_by_name() {
         for name in
             ["config.json", "source.spm", "spiece.model", "sentencepiece.bpe.model", "prophetnet.tokenizer"]
         {
-            assert!(is_small_part(name), "{name}");
+            assert!(is_config(name), "{name}");
         }
         for name in ["README.md", "tf_model.h5", "model.safetensors", "onnx/config.json", "rust_model.ot"] {
-            assert!(!is_small_part(name), "{name}");
+            assert!(!is_config(name), "{name}");
         }
     }
 
@@ -162,7 +162,7 @@ mod tests {
     fn what_is_missing_is_named() {
         assert!(matches!(needed_of(&[]).1, Some(Error::MissingFile { .. })));
         assert!(
-            matches!(needed_of(&[ADAPTER]).1, Some(Error::Adapter { base: Some(base), .. }) if base == "b")
+            matches!(needed_of(&[ADAPTER_CONFIG]).1, Some(Error::Adapter { base: Some(base), .. }) if base == "b")
         );
         assert!(
             matches!(needed_of(&["config.json", "x.gguf"]).1, Some(Error::NoWeights { found, .. }) if found == ["GGUF"])

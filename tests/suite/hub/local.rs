@@ -4,7 +4,7 @@ use std::path::Path;
 
 use attn_tui::error::{Error, Result};
 use attn_tui::files::ModelFiles;
-use attn_tui::hub::{HubOptions, Located, locate, survey};
+use attn_tui::hub::{HubOptions, Located, inspect, locate};
 use attn_tui::progress::Unwatched;
 
 fn find(model: &str) -> Result<Located> {
@@ -109,15 +109,15 @@ fn a_path_that_is_not_there_never_asks_the_hub() {
 
 #[test]
 fn surveys_of_local_models_tell_parts_and_problems() {
-    let look = |model: &str| survey(model, &HubOptions::default(), &Unwatched).unwrap();
+    let look = |model: &str| inspect(model, &HubOptions::default(), &Unwatched).unwrap();
     let demo = look("demo").unwrap();
-    assert_eq!(demo.parts.iter().map(|part| part.size.unwrap()).sum::<u64>(), 7_933_669);
-    assert_eq!(demo.files().unwrap().files.len(), 7);
+    assert_eq!(demo.files.iter().map(|file| file.size.unwrap()).sum::<u64>(), 7_933_669);
+    assert_eq!(demo.model_files().unwrap().files.len(), 7);
 
     let index = r#"{"weight_map": {"a": "one.bin", "b": "two.bin"}}"#;
     let dir = folder(&[("config.json", "{"), ("pytorch_model.bin.index.json", index), ("one.bin", "x")]);
     let found = look(dir.path().to_str().unwrap()).unwrap();
-    let here: Vec<_> = found.parts.iter().map(|part| (part.name.as_str(), part.file.is_some())).collect();
+    let here: Vec<_> = found.files.iter().map(|file| (file.name.as_str(), file.file.is_some())).collect();
     let expected = [
         ("config.json", true),
         ("pytorch_model.bin.index.json", true),
@@ -126,7 +126,7 @@ fn surveys_of_local_models_tell_parts_and_problems() {
     ];
     assert_eq!(here, expected);
     assert!(matches!(found.problem, Some(Error::MissingFile { ref file, .. }) if file == "two.bin"));
-    assert!(found.config.is_none() && found.files().is_none());
+    assert!(found.config.is_none() && found.model_files().is_none());
 
     std::fs::write(dir.path().join("maps.npz"), "x").unwrap();
     assert!(look(dir.path().join("maps.npz").to_str().unwrap()).is_none());

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use attn_tui::error::{Error, HubError, Result};
 use attn_tui::files::{ModelFile, ModelFiles};
-use attn_tui::hub::{Hub, HubOptions, Located, Patience, Place as Lies, Token, cached, locate_on, survey_on};
+use attn_tui::hub::{
+    AccessToken, Hub, HubOptions, Located, Location, RetryPolicy, cached, inspect_on, locate_on,
+};
 use attn_tui::progress::{Progress, Unwatched, Watch};
 
 use super::server::{Answer, COMMIT, Model, Request, Server, etag, file, weights};
@@ -27,9 +29,9 @@ impl Place {
             cache: folder.path().join("hub"),
             offline: false,
             authorities: None,
-            patience: Patience {
-                silence: Duration::from_secs(20),
-                pause: Duration::from_millis(1),
+            retry: RetryPolicy {
+                timeout: Duration::from_secs(20),
+                backoff: Duration::from_millis(1),
                 retries: 3,
             },
         };
@@ -220,7 +222,7 @@ fn files_come_from_where_the_hub_redirects_and_the_token_stays_at_home() {
         }
     });
     let mut place = Place::new(&server);
-    place.hub.token = Token::new("hf_secret");
+    place.hub.token = AccessToken::new("hf_secret");
     is_whole(&place.open("org/old").unwrap());
     assert!(server.asked().iter().all(|request| request.headers["authorization"] == "Bearer hf_secret"));
     let seen = store.asked();
@@ -311,7 +313,7 @@ fn a_cancelled_download_stops_at_once_and_resumes_later() {
     let begun = Instant::now();
     let error = place.open_with("org/name", &CancelAt { path: path.clone(), size: 200_000 }).unwrap_err();
     assert!(matches!(error, Error::Cancelled));
-    assert!(begun.elapsed() < place.hub.patience.silence, "it did not wait for the silent server");
+    assert!(begun.elapsed() < place.hub.retry.timeout, "it did not wait for the silent server");
     is_whole(&place.open("org/name").unwrap());
     let last = server.asked().into_iter().rfind(|r| r.is("GET", "/model.safetensors")).unwrap();
     assert_eq!(last.headers["range"], "bytes=200000-");
@@ -333,7 +335,7 @@ fn a_changed_file_is_fetched_anew_and_not_glued_to_the_old_half() {
         true => new.answer(request),
     });
     let mut place = Place::new(&server);
-    place.hub.patience.retries = 0;
+    place.hub.retry.retries = 0;
     assert!(matches!(place.failure("org/name"), HubError::Interrupted { .. }));
     assert!(!place.repository().join("refs").exists(), "what is not whole is not what the branch means");
     moved.store(true, Ordering::SeqCst);
@@ -389,7 +391,7 @@ fn refusals_are_named() {
     let refuse = |answer: Answer, token: bool| {
         let server = Server::start(move |_| answer.clone());
         let mut place = Place::new(&server);
-        place.hub.token = Token::new(if token { "hf_x" } else { "" });
+        place.hub.token = AccessToken::new(if token { "hf_x" } else { "" });
         let error = place.failure("org/name");
         assert!(!error.to_string().contains('\n'));
         (error.clone(), error.hint().unwrap_or_default())
@@ -622,24 +624,24 @@ fn files_of_a_repository_are_on_disk() {
 fn a_survey_tells_what_would_be_fetched_and_fetches_nothing() {
     let (server, place) = small();
     let look = |offline: bool| {
-        survey_on(&place.hub, "org/name", &HubOptions { revision: None, offline }, &Unwatched)
+        inspect_on(&place.hub, "org/name", &HubOptions { revision: None, offline }, &Unwatched)
     };
     let survey = look(false).unwrap();
-    let parts: Vec<_> = survey.parts.iter().map(|part| (part.name.as_str(), part.size)).collect();
+    let parts: Vec<_> = survey.files.iter().map(|file| (file.name.as_str(), file.size)).collect();
     let expected = [("config.json", Some(24)), ("source.spm", Some(6)), ("model.safetensors", Some(1 << 19))];
     assert_eq!(parts, expected);
-    assert!(survey.parts.iter().all(|part| part.file.is_none()) && survey.files().is_none());
-    assert!(survey.problem.is_none() && matches!(survey.place, Lies::Hub(_)));
+    assert!(survey.files.iter().all(|file| file.file.is_none()) && survey.model_files().is_none());
+    assert!(survey.problem.is_none() && matches!(survey.location, Location::Hub(_)));
     assert_eq!(survey.config.unwrap()["model_type"], "marian");
     assert!(!place.hub.cache.exists());
     assert_eq!(server.count("GET", "model.safetensors"), 0);
     assert!(matches!(look(true), Err(Error::Hub(HubError::NotCached { .. }))));
 
     place.open("org/name").unwrap();
-    is_whole(&look(false).unwrap().files().unwrap());
+    is_whole(&look(false).unwrap().model_files().unwrap());
     let survey = look(true).unwrap();
-    assert!(matches!(survey.place, Lies::Cache(_)));
-    is_whole(&survey.files().unwrap());
+    assert!(matches!(survey.location, Location::Cache(_)));
+    is_whole(&survey.model_files().unwrap());
     assert_eq!(
         cached(&place.hub).iter().map(|survey| survey.name.as_str()).collect::<Vec<_>>(),
         ["org/name"]
