@@ -16,7 +16,7 @@ use crate::export::font::Fonts;
 use crate::export::tour as export;
 use crate::files::{check_free, save};
 use crate::paint::{Colormap, Curve, Range, Scale};
-use crate::tour::{self, Played};
+use crate::tour::{self, PlayedStep};
 use crate::tui;
 
 /// Options of `tour`.
@@ -67,7 +67,7 @@ pub fn run(args: &Tour) -> Result<()> {
 }
 
 /// Every step, played.
-fn played(args: &Tour, tour: &tour::Tour) -> Result<Vec<Played>> {
+fn played(args: &Tour, tour: &tour::Tour) -> Result<Vec<PlayedStep>> {
     let watch = run::StatusLine::default();
     let mut models = Models::new(args.open.options("")?);
     let steps = tour.steps.iter();

@@ -1,16 +1,10 @@
-//! The text of a tour to its steps: Markdown with front matter in TOML between lines of `+++`, once a step.
+//! The tour file format: Markdown in which each step begins with TOML front matter between two lines of `+++`.
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-
-use super::influence::{self, Influence};
-use super::{Find, Picture, Run, Step, Tour};
-use crate::analysis::metrics::HeadMetrics;
+use super::front_matter::FrontMatter;
+use super::step::Tour;
 use crate::error::{Error, Result};
-use crate::site::Kind;
 
-/// The tour that the program carries.
+/// Files of the built-in tour, one per step.
 const STEPS: [&str; 8] = [
     include_str!("../../assets/tour/1-one-vector.md"),
     include_str!("../../assets/tour/2-attention.md"),
@@ -22,41 +16,43 @@ const STEPS: [&str; 8] = [
     include_str!("../../assets/tour/8-try-it.md"),
 ];
 
-/// The tour that the program carries (`assets/tour`).
+/// Parses the built-in tour (`assets/tour`).
 ///
 /// # Errors
-/// [`Error::BadFile`]; a test holds that there is none.
+/// [`Error::BadFile`] if the files are malformed, which a test rules out.
 pub fn built_in() -> Result<Tour> {
     parse("assets/tour", &STEPS.join("\n"))
 }
 
-/// Reads a tour; `file` is its name in errors.
+/// Parses a tour; errors name it `file`.
 ///
 /// # Errors
-/// [`Error::BadFile`], naming the step and what is wrong with it.
+/// [`Error::BadFile`] with the number of the step and what is wrong with it.
 pub fn parse(file: &str, text: &str) -> Result<Tour> {
     let mut title = None;
     let mut steps = Vec::new();
     for (front, body) in blocks(file, text)? {
         let number = steps.len() + 1;
-        let wrong = |why: String| Error::BadFile { file: file.into(), why: format!("step {number}: {why}") };
-        let front: Front =
-            toml::from_str(&front).map_err(|error| wrong(error.to_string().trim_end().to_string()))?;
+        let bad_step =
+            |why: String| Error::BadFile { file: file.into(), why: format!("step {number}: {why}") };
+        let front: FrontMatter =
+            toml::from_str(&front).map_err(|error| bad_step(error.to_string().trim_end().to_string()))?;
         title = title.or(front.tour.clone());
-        steps.push(front.step(&body).map_err(wrong)?);
+        steps.push(front.step(&body).map_err(bad_step)?);
     }
     if steps.is_empty() {
         return Err(Error::BadFile {
             file: file.into(),
-            why: "no step: a step begins with front matter between two lines of +++".into(),
+            why: "no step: each step begins with front matter between two lines of +++".into(),
         });
     }
     Ok(Tour { title: title.unwrap_or_else(|| file.to_string()), steps })
 }
 
+/// Line before and after the front matter.
 const FENCE: &str = "+++";
 
-/// Front matters and the texts after them.
+/// Splits a tour into the front matter and the text of each step.
 fn blocks(file: &str, text: &str) -> Result<Vec<(String, String)>> {
     let mut blocks: Vec<(String, String)> = Vec::new();
     let mut in_front = false;
@@ -86,207 +82,11 @@ fn blocks(file: &str, text: &str) -> Result<Vec<(String, String)>> {
     Ok(blocks)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Front {
-    tour: Option<String>,
-    title: String,
-    #[serde(default)]
-    view: Option<String>,
-    show: Option<String>,
-    pin: Option<String>,
-    at: Option<String>,
-    #[serde(default)]
-    own: bool,
-    run: Vec<FrontRun>,
-    #[serde(default)]
-    head: BTreeMap<String, FrontHead>,
-    #[serde(default)]
-    link: BTreeMap<String, FrontLink>,
-    #[serde(default)]
-    row: BTreeMap<String, FrontRow>,
-    #[serde(default)]
-    count: BTreeMap<String, FrontCount>,
-    influence: Option<influence::Front>,
-    #[serde(default)]
-    sources: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FrontRun {
-    name: String,
-    model: String,
-    source: String,
-    target: Option<String>,
-    beams: Option<usize>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FrontHead {
-    run: String,
-    kind: String,
-    layer: Option<usize>,
-    max: Option<String>,
-    min: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FrontLink {
-    run: String,
-    kind: String,
-    distance: usize,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FrontRow {
-    run: String,
-    head: String,
-    predicts: Option<String>,
-    reads: Option<String>,
-    key: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FrontCount {
-    run: String,
-    kind: Option<String>,
-    metric: String,
-    least: f32,
-}
-
-type Parsed<T> = std::result::Result<T, String>;
-
-impl Front {
-    fn step(self, body: &str) -> Parsed<Step> {
-        if self.run.is_empty() {
-            return Err("there is nothing to run".into());
-        }
-        let names: Vec<String> = self.run.iter().map(|run| run.name.clone()).collect();
-        let run = |name: &str| {
-            names
-                .iter()
-                .position(|known| known == name)
-                .ok_or_else(|| format!("no run is called '{name}'; there are: {}", names.join(", ")))
-        };
-        let mut finds = BTreeMap::new();
-        for (name, head) in self.head {
-            let (metric, largest) = match (head.max, head.min) {
-                (Some(metric), None) => (metric, true),
-                (None, Some(metric)) => (metric, false),
-                _ => return Err(format!("head.{name} needs either max or min")),
-            };
-            let find = Find::Head {
-                run: run(&head.run)?,
-                kind: kind(&head.kind)?,
-                layer: head.layer,
-                metric: known_metric(metric)?,
-                largest,
-            };
-            finds.insert(name, find);
-        }
-        for (name, link) in self.link {
-            let find = Find::Link { run: run(&link.run)?, kind: kind(&link.kind)?, distance: link.distance };
-            finds.insert(name, find);
-        }
-        for (name, row) in self.row {
-            let (word, predicts) = match (row.predicts, row.reads) {
-                (Some(word), None) => (word, true),
-                (None, Some(word)) => (word, false),
-                _ => return Err(format!("row.{name} needs either predicts or reads")),
-            };
-            if !matches!(finds.get(&row.head), Some(Find::Head { .. } | Find::Link { .. })) {
-                return Err(format!("row.{name}: no head or link is called '{}'", row.head));
-            }
-            finds.insert(
-                name,
-                Find::Row { run: run(&row.run)?, head: row.head, word, predicts, key: row.key },
-            );
-        }
-        for (name, count) in self.count {
-            let find = Find::Count {
-                run: run(&count.run)?,
-                kind: count.kind.as_deref().map(kind).transpose()?,
-                metric: known_metric(count.metric)?,
-                least: count.least,
-            };
-            finds.insert(name, find);
-        }
-        if let Some(at) = self.at.as_ref().filter(|at| !finds.contains_key(*at)) {
-            return Err(format!("at = '{at}' names no head, link or row"));
-        }
-        Ok(Step {
-            title: self.title,
-            picture: picture(self.view.as_deref().unwrap_or("map"))?,
-            show: self.show.as_deref().map_or(Ok(0), run)?,
-            pin: self.pin.as_deref().map(run).transpose()?,
-            at: self.at,
-            own: self.own,
-            finds,
-            influence: self.influence.map(Influence::try_from).transpose()?,
-            text: joined(body),
-            sources: self.sources,
-            runs: self
-                .run
-                .into_iter()
-                .map(|run| Run {
-                    name: run.name,
-                    model: run.model,
-                    source: run.source,
-                    target: run.target,
-                    beams: run.beams,
-                })
-                .collect(),
-        })
-    }
-}
-
-fn kind(name: &str) -> Parsed<Kind> {
-    name.parse()
-}
-
-fn known_metric(name: String) -> Parsed<String> {
-    if HeadMetrics::COLUMNS.iter().any(|column| column.name == name) {
-        return Ok(name);
-    }
-    let all: Vec<&str> = HeadMetrics::COLUMNS.iter().map(|column| column.name).collect();
-    Err(format!("no metric is called '{name}'; there are: {}", all.join(", ")))
-}
-
-fn picture(name: &str) -> Parsed<Picture> {
-    Ok(match name {
-        "map" => Picture::Map,
-        "text" => Picture::Text,
-        "grid" => Picture::Grid,
-        "heads" => Picture::Heads,
-        "links" => Picture::Links,
-        "flow" => Picture::Flow,
-        "compare" => Picture::Compare,
-        "outputs" => Picture::Outputs,
-        "plot" => Picture::Plot,
-        _ => {
-            return Err(format!(
-                "view '{name}' is none of map, text, grid, heads, links, flow, compare, outputs, plot"
-            ));
-        }
-    })
-}
-
-/// Paragraphs with their lines joined, an empty line between them.
-fn joined(body: &str) -> String {
-    let paragraphs = body.split("\n\n").map(|paragraph| {
-        paragraph.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
-    });
-    paragraphs.filter(|paragraph| !paragraph.is_empty()).collect::<Vec<_>>().join("\n\n")
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::step::{Lookup, StepView};
     use super::*;
+    use crate::site::Kind;
 
     const ONE: &str = "+++\ntour = \"T\"\ntitle = \"One\"\n[[run]]\nname = \"a\"\nmodel = \"demo\"\nsource = \"x\"\n\
                        [head.h]\nrun = \"a\"\nkind = \"encoder\"\nmax = \"entropy\"\n+++\nFirst\nline.\n\nSecond.\n";
@@ -296,11 +96,8 @@ mod tests {
         let tour = parse("t.md", ONE).unwrap();
         assert_eq!(tour.title, "T");
         let step = &tour.steps[0];
-        assert_eq!(
-            (step.text.as_str(), step.show, step.picture),
-            ("First line.\n\nSecond.", 0, Picture::Map)
-        );
-        assert!(matches!(step.finds["h"], Find::Head { kind: Kind::Encoder, largest: true, .. }));
+        assert_eq!((step.text.as_str(), step.show, step.view), ("First line.\n\nSecond.", 0, StepView::Map));
+        assert!(matches!(step.lookups["h"], Lookup::Head { kind: Kind::Encoder, largest: true, .. }));
     }
 
     #[test]

@@ -1,88 +1,73 @@
-//! One step as it is told: its runs made, its numbers computed, its text filled in.
+//! Playing a step: its runs made, its numbers computed, its text filled in.
 
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::Step;
 use super::influence::{self, Plot};
+use super::run::RunModel;
+use super::step::TourStep;
 use super::template::fill;
-use super::values::Known;
+use super::values::{Location, StepValues};
 use crate::capture::Capture;
-use crate::engine::RunOptions;
 use crate::error::{Error, Result};
-use crate::site::Head;
 
-/// Runs a model on texts.
-pub type Perform<'a> = &'a mut dyn FnMut(&str, &RunOptions) -> Result<Arc<Capture>>;
-
-/// A place in a run's maps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spot {
-    /// The head.
-    pub head: Head,
-    /// The row.
-    pub query: Option<usize>,
-    /// The column.
-    pub key: Option<usize>,
-}
-
-/// A step with all that it computed.
+/// A step with everything that was computed for it.
 #[derive(Clone, Debug)]
-pub struct Played {
-    /// One a run.
+pub struct PlayedStep {
+    /// Captures of the step's runs, in their order.
     pub captures: Vec<Arc<Capture>>,
-    /// Where the picture opens.
-    pub spot: Option<Spot>,
-    /// The experiment's numbers.
+    /// Place at which the view opens.
+    pub location: Option<Location>,
+    /// Results of the experiment.
     pub plot: Option<Plot>,
-    /// The text: paragraphs with an empty line between.
+    /// Filled-in text: paragraphs separated by an empty line.
     pub text: String,
 }
 
-/// How well the built-in models translate; `assets/demo-rnn/score.py` makes the file.
+/// Translation quality of the built-in models, measured by `assets/demo-rnn/score.py`.
 const SCORES: &str = include_str!("../../assets/demo-rnn/scores.json");
 
-/// Plays a step. `own` is the reader's sentence, for steps that take one.
+/// Plays a step. `own_sentence` replaces the source of every run, in steps that allow it.
 ///
 /// # Errors
-/// What `perform` fails with; [`Error::BadFile`] where the step speaks of something that is not there.
-pub fn play(step: &Step, own: Option<&str>, perform: Perform) -> Result<Played> {
-    let own = own.filter(|_| step.own);
-    let wrong = |why: String| Error::BadFile { file: format!("step \"{}\"", step.title), why };
+/// Errors of `run_model`; [`Error::BadFile`] where the step refers to something that its runs do not have.
+pub fn play(step: &TourStep, own_sentence: Option<&str>, run_model: RunModel) -> Result<PlayedStep> {
+    let own_sentence = own_sentence.filter(|_| step.own);
+    let bad_step = |why: String| Error::BadFile { file: format!("step \"{}\"", step.title), why };
     let mut captures = Vec::new();
-    let mut known = Known::default();
+    let mut values = StepValues::default();
     for run in &step.runs {
-        let capture = perform(&run.model, &run.options(own))?;
-        known.run(&run.name, &run.model, &capture);
+        let capture = run_model(&run.model, &run.options(own_sentence))?;
+        values.add_run(&run.name, &run.model, &capture);
         captures.push(capture);
     }
-    known.finds(step, &captures).map_err(wrong)?;
+    values.add_lookups(step, &captures).map_err(bad_step)?;
     let plot = match &step.influence {
         None => None,
-        Some(experiment) => Some(influence::measure(experiment, perform)?.map_err(wrong)?),
+        Some(experiment) => Some(influence::measure(experiment, run_model)?.map_err(bad_step)?),
     };
     if let Some(plot) = &plot {
         for series in &plot.series {
             for (distance, drop) in plot.distances.iter().zip(&series.drops) {
-                known.number(format!("influence.{}.{distance}", series.model), *drop);
+                values.number(format!("influence.{}.{distance}", series.model), *drop);
             }
         }
     }
-    let scores = serde_json::from_str(SCORES).map_err(|error| wrong(error.to_string()))?;
-    add_scores(&mut known, "scores", &scores);
-    let text = fill(&step.text, &known.values).map_err(wrong)?;
-    let spot = step.at.as_ref().and_then(|at| known.spots.get(at)).copied();
-    Ok(Played { captures, spot, plot, text })
+    let scores = serde_json::from_str(SCORES).map_err(|error| bad_step(error.to_string()))?;
+    add_scores(&mut values, "scores", &scores);
+    let text = fill(&step.text, &values.values).map_err(bad_step)?;
+    let location = step.at.as_ref().and_then(|at| values.locations.get(at)).copied();
+    Ok(PlayedStep { captures, location, plot, text })
 }
 
-/// Nested numbers by dotted names.
-fn add_scores(known: &mut Known, name: &str, json: &Json) {
+/// Adds every number of a nested JSON object under its dotted path.
+fn add_scores(values: &mut StepValues, path: &str, json: &Json) {
     match json {
         Json::Object(fields) => {
-            fields.iter().for_each(|(key, value)| add_scores(known, &format!("{name}.{key}"), value));
+            fields.iter().for_each(|(key, value)| add_scores(values, &format!("{path}.{key}"), value));
         }
-        Json::Number(number) => known.number(name, number.as_f64().unwrap_or(0.0)),
+        Json::Number(number) => values.number(path, number.as_f64().unwrap_or(0.0)),
         _ => {}
     }
 }

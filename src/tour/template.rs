@@ -1,121 +1,123 @@
-//! Texts with placeholders: `{{name}}` is a value, `{{name:3}}` one with three decimals, `{{name:%}}` a share in
-//! per cent; `{{if a > b}}…{{else}}…{{end}}` says one thing or the other. Operands are
-//! names, numbers, or words in quotes.
+//! Text templates.
+//!
+//! `{{name}}` inserts a value, `{{name:3}}` a number with three decimals, `{{name:%}}` a fraction in per cent.
+//! `{{if a > b}}…{{else}}…{{end}}` selects one of two texts; the operands are names, numbers or quoted words.
 
 use std::collections::BTreeMap;
 
-/// Something that a text can speak of.
+/// A value that a template can insert.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum TemplateValue {
     /// A number.
     Number(f64),
-    /// Words.
+    /// Text.
     Text(String),
 }
 
-/// Values by name.
-pub type Values = BTreeMap<String, Value>;
+/// Template values by name.
+pub type TemplateValues = BTreeMap<String, TemplateValue>;
 
-/// Fills in the placeholders.
-pub(super) fn fill(text: &str, values: &Values) -> Result<String, String> {
+/// Replaces the placeholders of a template by their values. The error says what is wrong with the template.
+pub(super) fn fill(text: &str, values: &TemplateValues) -> Result<String, String> {
     let mut out = String::new();
-    // Whether what stands here is said, for each condition around it.
-    let mut said: Vec<bool> = Vec::new();
+    // One entry per enclosing condition: true if its current branch is taken.
+    let mut taken: Vec<bool> = Vec::new();
     let mut rest = text;
     while let Some((before, tail)) = rest.split_once("{{") {
         let Some((inside, after)) = tail.split_once("}}") else {
             return Err("a {{ has no }}".into());
         };
-        let speak = said.iter().all(|said| *said);
-        if speak {
+        let active = taken.iter().all(|taken| *taken);
+        if active {
             out.push_str(before);
         }
         match inside.trim() {
             "else" => {
-                let last = said.last_mut().ok_or("{{else}} without {{if}}")?;
+                let last = taken.last_mut().ok_or("{{else}} without {{if}}")?;
                 *last = !*last;
             }
             "end" => {
-                said.pop().ok_or("{{end}} without {{if}}")?;
+                taken.pop().ok_or("{{end}} without {{if}}")?;
             }
             other => match other.strip_prefix("if ") {
-                Some(condition) => said.push(holds(condition, values)?),
-                None if speak => out.push_str(&shown(other, values)?),
+                Some(condition) => taken.push(holds(condition, values)?),
+                None if active => out.push_str(&formatted(other, values)?),
                 None => {}
             },
         }
         rest = after;
     }
-    if !said.is_empty() {
+    if !taken.is_empty() {
         return Err("an {{if}} has no {{end}}".into());
     }
     Ok(out + rest)
 }
 
-fn value<'a>(name: &str, values: &'a Values) -> Result<&'a Value, String> {
+fn value<'a>(name: &str, values: &'a TemplateValues) -> Result<&'a TemplateValue, String> {
     values.get(name).ok_or_else(|| format!("nothing is called '{name}'"))
 }
 
-fn shown(placeholder: &str, values: &Values) -> Result<String, String> {
-    let (name, form) = match placeholder.rsplit_once(':') {
-        Some((name, form)) => (name.trim(), form.trim()),
+fn formatted(placeholder: &str, values: &TemplateValues) -> Result<String, String> {
+    let (name, format) = match placeholder.rsplit_once(':') {
+        Some((name, format)) => (name.trim(), format.trim()),
         None => (placeholder, ""),
     };
     let number = match value(name, values)? {
-        Value::Text(text) => return Ok(text.clone()),
-        Value::Number(number) => *number,
+        TemplateValue::Text(text) => return Ok(text.clone()),
+        TemplateValue::Number(number) => *number,
     };
-    Ok(match form {
+    Ok(match format {
         "%" => format!("{:.0} %", number * 100.0),
         "" if number.fract() == 0.0 => format!("{number:.0}"),
         "" => format!("{number:.2}"),
         digits => {
-            let digits: usize = digits.parse().map_err(|_| format!("'{placeholder}': no such form"))?;
+            let digits: usize =
+                digits.parse().map_err(|_| format!("'{placeholder}': unknown number format"))?;
             format!("{number:.digits$}")
         }
     })
 }
 
-fn holds(condition: &str, values: &Values) -> Result<bool, String> {
-    let wrong = || format!("'{condition}' is no condition: write it as a > b");
+fn holds(condition: &str, values: &TemplateValues) -> Result<bool, String> {
+    let wrong = || format!("'{condition}' is not a condition: write it as a > b");
     let (left, rest) = condition.trim().split_once(' ').ok_or_else(wrong)?;
     let (sign, right) = rest.trim().split_once(' ').ok_or_else(wrong)?;
     let operand = |text: &str| {
         let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
         match (text.parse::<f64>(), quoted) {
-            (Ok(number), _) => Ok(Value::Number(number)),
-            (_, Some(words)) => Ok(Value::Text(words.into())),
+            (Ok(number), _) => Ok(TemplateValue::Number(number)),
+            (_, Some(words)) => Ok(TemplateValue::Text(words.into())),
             _ => value(text, values).cloned(),
         }
     };
     let (left, right) = (operand(left)?, operand(right.trim())?);
     match (sign, &left, &right) {
         ("=", left, right) => Ok(left == right),
-        (">", Value::Number(left), Value::Number(right)) => Ok(left > right),
-        ("<", Value::Number(left), Value::Number(right)) => Ok(left < right),
+        (">", TemplateValue::Number(left), TemplateValue::Number(right)) => Ok(left > right),
+        ("<", TemplateValue::Number(left), TemplateValue::Number(right)) => Ok(left < right),
         _ => Err(wrong()),
     }
 }
 
-/// How a part of a text is set.
+/// Emphasis of a part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
-    /// As usual.
+pub enum Emphasis {
+    /// No emphasis.
     Plain,
-    /// `*emphasised*`
+    /// Written as `*emphasised*`.
     Strong,
 }
 
-/// A paragraph as parts, `*…*` being emphasised. A star between spaces stays a star.
-pub fn spans(paragraph: &str) -> Vec<(Weight, &str)> {
+/// Splits a paragraph into plain and emphasised parts. A star with spaces on both sides is an ordinary character.
+pub fn spans(paragraph: &str) -> Vec<(Emphasis, &str)> {
     let mut parts = Vec::new();
     let mut rest = paragraph;
     while let Some((before, inside, after)) = starred(rest) {
-        parts.push((Weight::Plain, before));
-        parts.push((Weight::Strong, inside));
+        parts.push((Emphasis::Plain, before));
+        parts.push((Emphasis::Strong, inside));
         rest = after;
     }
-    parts.push((Weight::Plain, rest));
+    parts.push((Emphasis::Plain, rest));
     parts.retain(|(_, text)| !text.is_empty());
     parts
 }
@@ -126,7 +128,7 @@ fn starred(text: &str) -> Option<(&str, &str, &str)> {
     (!inside.is_empty() && inside.trim() == inside).then_some((before, inside, after))
 }
 
-/// A text without its marks of emphasis.
+/// Removes the marks of emphasis from a text.
 pub fn plain(text: &str) -> String {
     spans(text).into_iter().map(|(_, part)| part).collect()
 }
@@ -135,11 +137,11 @@ pub fn plain(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn values() -> Values {
-        Values::from([
-            ("n".into(), Value::Number(3.0)),
-            ("x".into(), Value::Number(0.876)),
-            ("w".into(), Value::Text("red".into())),
+    fn values() -> TemplateValues {
+        TemplateValues::from([
+            ("n".into(), TemplateValue::Number(3.0)),
+            ("x".into(), TemplateValue::Number(0.876)),
+            ("w".into(), TemplateValue::Text("red".into())),
         ])
     }
 
@@ -163,7 +165,7 @@ mod tests {
     fn emphasis_is_kept_apart() {
         assert_eq!(
             spans("a *b c* d"),
-            [(Weight::Plain, "a "), (Weight::Strong, "b c"), (Weight::Plain, " d")]
+            [(Emphasis::Plain, "a "), (Emphasis::Strong, "b c"), (Emphasis::Plain, " d")]
         );
         assert_eq!(plain("a *b c* d, 2 * 3"), "a b c d, 2 * 3");
     }

@@ -10,7 +10,7 @@ use super::tour::{Play, Ready};
 use crate::engine::{Event, Models};
 use crate::error::Error;
 use crate::progress::{Progress, Watch};
-use crate::tour::{self, Played};
+use crate::tour::{self, PlayedStep};
 
 /// The way to the thread.
 pub struct Stage {
@@ -54,7 +54,7 @@ impl Stage {
     }
 }
 
-fn play(models: &mut Models, request: &Play, watch: &dyn Watch) -> crate::error::Result<Played> {
+fn play(models: &mut Models, request: &Play, watch: &dyn Watch) -> crate::error::Result<PlayedStep> {
     let step = request.tour.steps.get(request.at).ok_or(Error::Cancelled)?;
     tour::play(step, request.own.as_deref(), &mut |model, run| models.run(model, run, watch))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::app::View;
 use crate::engine::OpenOptions;
 use crate::error::Result;
-use crate::tour::{Picture, Played, Step, Tour};
+use crate::tour::{PlayedStep, StepView, Tour, TourStep};
 
 /// A tour under way.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Guide {
     /// First line of the text that shows.
     pub first: usize,
     /// The steps that are ready, one place a step.
-    pub played: Vec<Option<Arc<Played>>>,
+    pub played: Vec<Option<Arc<PlayedStep>>>,
     /// The step that is being made ready.
     pub asked: Option<usize>,
     /// The reader's own sentence.
@@ -38,12 +38,12 @@ impl Guide {
     }
 
     /// The present step.
-    pub fn step(&self) -> Option<&Step> {
+    pub fn step(&self) -> Option<&TourStep> {
         self.tour.steps.get(self.at)
     }
 
     /// The present step as it was played; `None` while it is being made ready.
-    pub fn now(&self) -> Option<&Arc<Played>> {
+    pub fn now(&self) -> Option<&Arc<PlayedStep>> {
         self.played.get(self.at)?.as_ref()
     }
 
@@ -76,16 +76,16 @@ impl Guide {
 }
 
 /// The view that shows a step's picture.
-pub fn view(picture: Picture) -> View {
-    match picture {
-        Picture::Map => View::Map,
-        Picture::Text => View::Text,
-        Picture::Grid => View::Grid,
-        Picture::Heads => View::Heads,
-        Picture::Links => View::Links,
-        Picture::Flow => View::Flow,
-        Picture::Compare => View::Compare,
-        Picture::Outputs | Picture::Plot => View::Tour,
+pub fn view(view: StepView) -> View {
+    match view {
+        StepView::Map => View::Map,
+        StepView::Text => View::Text,
+        StepView::Grid => View::Grid,
+        StepView::Heads => View::Heads,
+        StepView::Links => View::Links,
+        StepView::Flow => View::Flow,
+        StepView::Compare => View::Compare,
+        StepView::Outputs | StepView::Plot => View::Tour,
     }
 }
 
@@ -112,5 +112,5 @@ pub struct Ready {
     /// The reader's sentence that it was made for, by its count.
     pub edition: u64,
     /// What was made.
-    pub played: Result<Played>,
+    pub played: Result<PlayedStep>,
 }

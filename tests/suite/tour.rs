@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use attn_tui::engine::{Event, Models, OpenOptions, Request, RunOptions};
 use attn_tui::progress::Unwatched;
-use attn_tui::tour::{self, Picture, Played, Tour};
+use attn_tui::tour::{self, PlayedStep, StepView, Tour};
 use attn_tui::tui::action::{Action, Effect};
 use attn_tui::tui::app::View;
 use attn_tui::tui::tour::Ready;
@@ -18,7 +18,7 @@ fn models() -> &'static Mutex<Models> {
     MODELS.get_or_init(|| Mutex::new(Models::new(OpenOptions::default())))
 }
 
-fn play(tour: &Tour, at: usize, own: Option<&str>) -> attn_tui::error::Result<Played> {
+fn play(tour: &Tour, at: usize, own: Option<&str>) -> attn_tui::error::Result<PlayedStep> {
     let mut models = models().lock().unwrap();
     tour::play(&tour.steps[at], own, &mut |model, run| models.run(model, run, &Unwatched))
 }
@@ -70,11 +70,11 @@ fn the_experiment_pushes_its_words_as_far_apart_as_it_says() {
 fn the_numbers_of_the_text_are_those_of_the_maps() {
     let tour = tour::built_in().unwrap();
     let red = play(&tour, 1, None).unwrap();
-    let spot = red.spot.unwrap();
-    let (query, key) = (spot.query.unwrap(), spot.key.unwrap());
+    let location = red.location.unwrap();
+    let (query, key) = (location.query.unwrap(), location.key.unwrap());
     let capture = &red.captures[0];
     assert_eq!(capture.target.tokens[query].piece, "▁rouge");
-    let weight = capture.map(spot.head).unwrap().get(query, key).unwrap();
+    let weight = capture.map(location.head).unwrap().get(query, key).unwrap();
     let key = capture.source.tokens[key].piece.trim_start_matches('▁');
     assert!(red.text.contains(&format!("\"rouge\" at \"{key}\" ({:.0} %)", weight * 100.0)), "{}", red.text);
     let causal = play(&tour, 3, None).unwrap();
@@ -155,7 +155,7 @@ fn every_step_works_forwards_and_backwards() {
             let app = &walk.0.app;
             assert!(app.overlays.is_empty(), "step {at}: {:?}", app.overlays);
             assert_eq!(app.pending, 0, "step {at}");
-            assert_eq!(app.view == View::Tour, matches!(step.picture, Picture::Outputs | Picture::Plot));
+            assert_eq!(app.view == View::Tour, matches!(step.view, StepView::Outputs | StepView::Plot));
             assert_eq!(app.model, step.runs[step.show].model);
             assert_eq!(app.info.as_ref().unwrap().name, app.model);
             seen.push((app.view, app.place, app.capture.as_ref().unwrap().source.text.clone()));

@@ -1,4 +1,4 @@
-//! A tour that was played, for readers without the explorer: a page with its pictures, or plain text.
+//! A played tour for readers without the explorer: an HTML page with pictures, or plain text.
 
 mod page;
 mod plain;
@@ -9,27 +9,27 @@ pub use plain::text;
 
 use crate::capture::Capture;
 use crate::site::{Head, Kind};
-use crate::tour::{Picture, Played, Step};
+use crate::tour::{PlayedStep, StepView, TourStep};
 
-/// The capture that a step shows.
-fn shown<'a>(step: &Step, played: &'a Played) -> Option<&'a Capture> {
+/// Returns the capture that a step shows.
+fn shown<'a>(step: &TourStep, played: &'a PlayedStep) -> Option<&'a Capture> {
     played.captures.get(step.show).map(AsRef::as_ref)
 }
 
-/// The head that a step shows: the one that it names, else the first of the last kind; `None` where there is
-/// no attention.
-fn head(played: &Played, capture: &Capture) -> Option<Head> {
-    let spot = played.spot.map(|spot| spot.head);
+/// Returns the head that a step shows: the one it names, or else head 0.0 of the last kind. `None` if the capture has
+/// no attention maps.
+fn head(played: &PlayedStep, capture: &Capture) -> Option<Head> {
+    let named = played.location.map(|location| location.head);
     let first = || capture.kinds().last().map(|&kind| Head::new(kind, 0, 0));
-    spot.or_else(first).filter(|&head| capture.map(head).is_ok())
+    named.or_else(first).filter(|&head| capture.map(head).is_ok())
 }
 
-/// The kind that a step shows.
-fn kind(played: &Played, capture: &Capture) -> Kind {
+/// Returns the kind of attention that a step shows.
+fn kind(played: &PlayedStep, capture: &Capture) -> Kind {
     head(played, capture).map_or(Kind::Cross, Head::kind)
 }
 
-/// Whether a step's picture is what its runs say.
-fn says_outputs(step: &Step, capture: &Capture) -> bool {
-    step.picture == Picture::Outputs || capture.kinds().is_empty()
+/// Returns true if a step shows the outputs of its runs instead of a map.
+fn shows_outputs(step: &TourStep, capture: &Capture) -> bool {
+    step.view == StepView::Outputs || capture.kinds().is_empty()
 }

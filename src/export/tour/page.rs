@@ -1,12 +1,12 @@
-//! A tour as one page without outside parts.
+//! A tour as one self-contained HTML page.
 
-use super::{head, kind, plot, says_outputs, shown};
+use super::{head, kind, plot, shown, shows_outputs};
 use crate::capture::Capture;
 use crate::error::Result;
 use crate::export::figure::{Style, View, scene};
 use crate::export::font::Fonts;
 use crate::export::svg::{self, escaped};
-use crate::tour::{Picture, Played, Step, Tour, Weight, mean_probability, spans};
+use crate::tour::{Emphasis, PlayedStep, StepView, Tour, TourStep, mean_probability, spans};
 
 const HEAD: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
 <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>";
@@ -31,11 +31,11 @@ nav ol, .sources { color: var(--dim); }
 a { color: inherit; }
 </style>\n";
 
-/// The page, `played` having one entry a step.
+/// Renders a tour; `played` has one entry per step.
 ///
 /// # Errors
-/// [`crate::error::Error::NoSuchHead`] where a step shows a head that is not there.
-pub fn page(tour: &Tour, played: &[Played], style: &Style, fonts: &Fonts) -> Result<String> {
+/// [`crate::error::Error::NoSuchHead`] if a step shows a head that the capture lacks.
+pub fn page(tour: &Tour, played: &[PlayedStep], style: &Style, fonts: &Fonts) -> Result<String> {
     let title = escaped(&tour.title);
     let mut out = format!("{HEAD}{title}{STYLE}<h1>{title}</h1>\n<nav><ol>\n");
     for (number, step) in tour.steps.iter().enumerate() {
@@ -62,15 +62,16 @@ pub fn page(tour: &Tour, played: &[Played], style: &Style, fonts: &Fonts) -> Res
     Ok(out + "</html>\n")
 }
 
+/// Escapes a paragraph and marks its emphasis.
 fn marked(paragraph: &str) -> String {
-    let part = |(weight, text): (Weight, &str)| match weight {
-        Weight::Plain => escaped(text),
-        Weight::Strong => format!("<em>{}</em>", escaped(text)),
+    let part = |(emphasis, text): (Emphasis, &str)| match emphasis {
+        Emphasis::Plain => escaped(text),
+        Emphasis::Strong => format!("<em>{}</em>", escaped(text)),
     };
     spans(paragraph).into_iter().map(part).collect()
 }
 
-/// A line whose addresses are links.
+/// Escapes a line and turns the web addresses in it into links.
 fn linked(line: &str) -> String {
     let word = |word: &str| {
         let word = escaped(word);
@@ -79,22 +80,22 @@ fn linked(line: &str) -> String {
     line.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// What a step shows, as SVG or as a table.
-fn pictures(step: &Step, played: &Played, style: &Style, fonts: &Fonts) -> Result<Vec<String>> {
+/// Renders what a step shows: SVG pictures, or a table of outputs.
+fn pictures(step: &TourStep, played: &PlayedStep, style: &Style, fonts: &Fonts) -> Result<Vec<String>> {
     let Some(capture) = shown(step, played) else { return Ok(Vec::new()) };
     let draw = |capture: &Capture, view| Ok(svg::render(&scene(capture, view, style, fonts)?));
-    if let Some(found) = played.plot.as_ref().filter(|_| step.picture == Picture::Plot) {
+    if let Some(found) = played.plot.as_ref().filter(|_| step.view == StepView::Plot) {
         return Ok(vec![svg::render(&plot::scene(found))]);
     }
-    if says_outputs(step, capture) {
+    if shows_outputs(step, capture) {
         return Ok(vec![outputs(played)]);
     }
     let Some(head) = head(played, capture) else { return Ok(Vec::new()) };
-    let query = played.spot.and_then(|spot| spot.query);
-    Ok(match step.picture {
-        Picture::Grid | Picture::Heads => vec![draw(capture, View::Grid(kind(played, capture)))?],
-        Picture::Text => vec![draw(capture, View::Passage(head, query))?],
-        Picture::Compare => {
+    let query = played.location.and_then(|location| location.query);
+    Ok(match step.view {
+        StepView::Grid | StepView::Heads => vec![draw(capture, View::Grid(kind(played, capture)))?],
+        StepView::Text => vec![draw(capture, View::Passage(head, query))?],
+        StepView::Compare => {
             let all = played.captures.iter().filter(|capture| capture.map(head).is_ok());
             let mut pictures: Vec<String> =
                 all.map(|capture| draw(capture, View::Map(head))).collect::<Result<_>>()?;
@@ -105,8 +106,8 @@ fn pictures(step: &Step, played: &Played, style: &Style, fonts: &Fonts) -> Resul
     })
 }
 
-/// What each run says.
-fn outputs(played: &Played) -> String {
+/// Renders a table with the source and output of each run.
+fn outputs(played: &PlayedStep) -> String {
     let mut out = String::from(
         "<table>\n<tr><th>model</th><th>source</th><th>output</th><th>mean probability</th></tr>\n",
     );

@@ -1,13 +1,13 @@
-//! A tour as plain text, to be read aloud: what pictures show is said in words.
+//! A tour as plain text, for screen readers and pipes: words take the place of pictures.
 
-use super::{head, kind, says_outputs, shown};
+use super::{head, kind, shown, shows_outputs};
 use crate::capture::Capture;
 use crate::export::labels::{Labels, site_title};
 use crate::site::{Head, Kind};
-use crate::tour::{Picture, Played, Plot, Step, Tour, mean_probability, plain};
+use crate::tour::{PlayedStep, Plot, StepView, Tour, TourStep, mean_probability, plain};
 
-/// The whole tour, `played` having one entry a step.
-pub fn text(tour: &Tour, played: &[Played]) -> String {
+/// Renders a tour; `played` has one entry per step.
+pub fn text(tour: &Tour, played: &[PlayedStep]) -> String {
     let mut out = format!("{}\n", tour.title);
     for (number, (step, played)) in tour.steps.iter().zip(played).enumerate() {
         out += &format!("\n{}. {}\n\n", number + 1, step.title);
@@ -27,19 +27,19 @@ pub fn text(tour: &Tour, played: &[Played]) -> String {
     out
 }
 
-/// What a step's picture shows, a line a fact.
-fn picture(step: &Step, played: &Played) -> Vec<String> {
+/// Describes what a step shows, one statement per line.
+fn picture(step: &TourStep, played: &PlayedStep) -> Vec<String> {
     let Some(capture) = shown(step, played) else { return Vec::new() };
-    if let Some(found) = played.plot.as_ref().filter(|_| step.picture == Picture::Plot) {
+    if let Some(found) = played.plot.as_ref().filter(|_| step.view == StepView::Plot) {
         return plot(found);
     }
-    if says_outputs(step, capture) || step.picture == Picture::Compare {
+    if shows_outputs(step, capture) || step.view == StepView::Compare {
         return played.captures.iter().map(|capture| output(capture)).collect();
     }
     let Some(head) = head(played, capture) else { return Vec::new() };
     let mut lines = vec![output(capture)];
-    match step.picture {
-        Picture::Grid | Picture::Heads => {
+    match step.view {
+        StepView::Grid | StepView::Heads => {
             let heads = capture.heads_of(kind(played, capture));
             lines.extend(heads.into_iter().filter_map(|head| row(capture, head, query(played))));
         }
@@ -48,18 +48,18 @@ fn picture(step: &Step, played: &Played) -> Vec<String> {
     lines
 }
 
-fn query(played: &Played) -> usize {
-    played.spot.and_then(|spot| spot.query).unwrap_or(0)
+fn query(played: &PlayedStep) -> usize {
+    played.location.and_then(|location| location.query).unwrap_or(0)
 }
 
-/// `demo: "The cat." becomes "Le chat.", mean probability 0.83`
+/// Formats a run as `demo: "The cat." becomes "Le chat.", mean probability 0.83`
 fn output(capture: &Capture) -> String {
     let sure = mean_probability(capture).map_or_else(String::new, |p| format!(", mean probability {p:.2}"));
     let (source, target) = (capture.source.text.trim(), capture.target.text.trim());
     format!("{}: \"{source}\" becomes \"{target}\"{sure}.", capture.model)
 }
 
-/// `In cross-attention, layer 2, head 4, the row "rouge → ." looks at: red 0.71, car 0.12, . 0.05.`
+/// Formats a row as `In cross-attention, layer 2, head 4, the row "rouge → ." looks at: red 0.71, car 0.12, . 0.05.`
 fn row(capture: &Capture, head: Head, query: usize) -> Option<String> {
     let map = capture.map(head).ok()?;
     let labels = Labels::of(capture, head.kind());
@@ -67,14 +67,14 @@ fn row(capture: &Capture, head: Head, query: usize) -> Option<String> {
     let mut best: Vec<(f32, usize)> = weights.iter().copied().zip(0..).collect();
     best.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let named = |&(weight, key): &(f32, usize)| Some(format!("{} {weight:.2}", labels.keys.get(key)?));
-    let seen: Vec<String> = best.iter().take(SAID).filter_map(named).collect();
+    let seen: Vec<String> = best.iter().take(LISTED).filter_map(named).collect();
     let (site, name) = (site_title(head.kind(), head.layer()), labels.queries.get(query)?);
-    let asks = if head.kind() == Kind::Encoder { "the word" } else { "the row" };
-    Some(format!("In {site}, head {}, {asks} \"{name}\" looks at: {}.", head.head, seen.join(", ")))
+    let row = if head.kind() == Kind::Encoder { "the word" } else { "the row" };
+    Some(format!("In {site}, head {}, {row} \"{name}\" looks at: {}.", head.head, seen.join(", ")))
 }
 
-/// Keys of a row that are said.
-const SAID: usize = 3;
+/// Number of keys listed per row.
+const LISTED: usize = 3;
 
 fn plot(plot: &Plot) -> Vec<String> {
     let line = |(at, distance): (usize, &usize)| {

@@ -1,18 +1,18 @@
-//! The picture of an experiment: a bar a distance and model.
+//! Bar chart of the influence experiment: one bar per distance and model.
 
 use crate::export::scene::{Anchor, Area, Color, Scene, Shape, Text};
 use crate::tour::Plot;
 
 const INK: Color = [24, 24, 27];
 const DIM: Color = [104, 104, 112];
-/// Told apart by everyone, on screen and on paper (Okabe and Ito 2008).
+/// Colours that people with colour-vision deficiency can tell apart (Okabe and Ito 2008).
 const COLORS: [Color; 4] = [[0, 114, 178], [230, 159, 0], [0, 158, 115], [204, 121, 167]];
 const BAR: f32 = 18.0;
 const LENGTH: f32 = 380.0;
 const LEFT: f32 = 210.0;
 const SIZE: f32 = 12.0;
 
-/// The bars, with their numbers.
+/// Draws the bars with their values.
 pub fn scene(plot: &Plot) -> Scene {
     let mut shapes = vec![label(20.0, 30.0, Anchor::Start, INK, CAPTION)];
     let largest = plot.largest().max(1e-6);

@@ -132,7 +132,7 @@ fn show(app: &mut App) -> Vec<Effect> {
         return Vec::new();
     };
     app.run = run.options(guide.own.as_deref().filter(|_| step.own));
-    app.view = view(step.picture);
+    app.view = view(step.view);
     if let Some(pinned) = step.pin.and_then(|pin| played.captures.get(pin)) {
         app.pinned = Some(Arc::clone(pinned));
     }
@@ -148,13 +148,13 @@ fn show(app: &mut App) -> Vec<Effect> {
     app.untouched = false;
     app.place = Place::default();
     app.settle();
-    if let Some(spot) = played.spot {
-        app.place.head = spot.head;
+    if let Some(location) = played.location {
+        app.place.head = location.head;
         app.settle();
-        if let Some(query) = spot.query {
+        if let Some(query) = location.query {
             app.place.set_query(query);
         }
-        if let Some(key) = spot.key {
+        if let Some(key) = location.key {
             app.place.set_key(key);
         }
         app.settle();

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 
 use super::map::rule;
 use crate::capture::Capture;
-use crate::tour::{Played, Plot, mean_probability};
+use crate::tour::{PlayedStep, Plot, mean_probability};
 use crate::tui::action::Command;
 use crate::tui::app::App;
 use crate::tui::layout::Layout;
@@ -87,13 +87,13 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App) {
     let (Some(played), Some(step)) = (guide.now(), guide.step()) else { return };
     let area = part(area, 1, 0, area.width.saturating_sub(2), area.height);
     match &played.plot {
-        Some(found) if step.picture == crate::tour::Picture::Plot => plot(buf, area, app, found),
+        Some(found) if step.view == crate::tour::StepView::Plot => plot(buf, area, app, found),
         _ => outputs(buf, area, app, played),
     }
 }
 
 /// What each run says; the present capture in the place of the run that the reader has changed.
-fn outputs(buf: &mut Buffer, area: Rect, app: &App, played: &Played) {
+fn outputs(buf: &mut Buffer, area: Rect, app: &App, played: &PlayedStep) {
     let theme = &app.theme;
     let columns = usize::from(area.width);
     let mut y = area.y;
