@@ -10,8 +10,8 @@ use super::{output, timings};
 use crate::capture::{Layout, MapWeights};
 use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
-use crate::export::figure::{Style, Theme};
-use crate::export::format::{Content, Format, Options, export};
+use crate::export::figure::{FigureStyle, FigureTheme};
+use crate::export::format::{FigureKind, Format, Options, export};
 use crate::files::{check_free, save_with};
 use crate::paint::Range;
 
@@ -117,15 +117,15 @@ impl Export {
                 LayoutArg::Plain => Layout::Plain,
                 LayoutArg::Compact => Layout::Compact,
             },
-            content: match self.view {
-                None => Content::Auto,
-                Some(ViewArg::Map) => Content::Map,
-                Some(ViewArg::Grid) => Content::Grid,
-                Some(ViewArg::Text) => Content::Passage,
+            figure: match self.view {
+                None => FigureKind::Auto,
+                Some(ViewArg::Map) => FigureKind::Map,
+                Some(ViewArg::Grid) => FigureKind::Grid,
+                Some(ViewArg::Text) => FigureKind::Passage,
             },
             query: self.query,
-            style: Style {
-                theme: if self.theme == ThemeArg::Dark { Theme::Dark } else { Theme::Light },
+            style: FigureStyle {
+                theme: if self.theme == ThemeArg::Dark { FigureTheme::Dark } else { FigureTheme::Light },
                 colormap: self.shading.colormap,
                 scale: self.shading.scale(Range::Map),
                 values: self.values,

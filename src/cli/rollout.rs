@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
 use crate::export::labels::{Labels, keys_title, queries_title, token_label};
 use crate::export::table::{Cell, Table};
-use crate::export::text::{self, Cells, Picture};
+use crate::export::text::{self, CellStyle, TextStyle};
 use crate::matrix::Matrix;
 use crate::paint::{Colormap, Scale};
 use crate::site::{Kind, Site};
@@ -200,8 +200,8 @@ fn print_map(args: &Rollout, capture: &Capture, kind: Kind, map: &Matrix) -> Res
         return args.output.print(&long(&labels, map));
     }
     let colors = ColorChoice::Auto.colors();
-    let picture = Picture {
-        cells: if colors == Colors::None { Cells::Numbers } else { Cells::Colors(colors) },
+    let picture = TextStyle {
+        cells: if colors == Colors::None { CellStyle::Numbers } else { CellStyle::Colors(colors) },
         colormap: Colormap::default(),
         scale: Scale::default(),
         width: output::width(),

@@ -9,7 +9,7 @@ use crate::capture::Capture;
 use crate::error::Result;
 use crate::export::ansi::Colors;
 use crate::export::labels::{Labels, keys_title, kind_title, model_title, queries_title};
-use crate::export::text::{self, Cells, Picture};
+use crate::export::text::{self, CellStyle, TextStyle};
 use crate::paint::{Ramp, Range};
 
 /// Options of `show`.
@@ -80,18 +80,18 @@ pub fn run(args: &Show) -> Result<()> {
 }
 
 impl Show {
-    fn picture(&self) -> Picture {
+    fn picture(&self) -> TextStyle {
         let colors = self.color.colors();
         let cells = match self.cells {
-            Some(CellsArg::Numbers) => Cells::Numbers,
-            Some(CellsArg::Glyphs) => Cells::Glyphs(Ramp::Blocks),
-            Some(CellsArg::Ascii) => Cells::Glyphs(Ramp::Ascii),
-            Some(CellsArg::Colors) if colors == Colors::None => Cells::Colors(Colors::Ansi256),
-            Some(CellsArg::Colors) => Cells::Colors(colors),
-            None if colors == Colors::None => Cells::Numbers,
-            None => Cells::Colors(colors),
+            Some(CellsArg::Numbers) => CellStyle::Numbers,
+            Some(CellsArg::Glyphs) => CellStyle::Glyphs(Ramp::Blocks),
+            Some(CellsArg::Ascii) => CellStyle::Glyphs(Ramp::Ascii),
+            Some(CellsArg::Colors) if colors == Colors::None => CellStyle::Colors(Colors::Ansi256),
+            Some(CellsArg::Colors) => CellStyle::Colors(colors),
+            None if colors == Colors::None => CellStyle::Numbers,
+            None => CellStyle::Colors(colors),
         };
-        Picture {
+        TextStyle {
             cells,
             colormap: self.shading.colormap,
             scale: self.shading.scale(Range::Row),
@@ -100,7 +100,7 @@ impl Show {
     }
 }
 
-fn merged(capture: &Capture, args: &Show, how: MergeArg, picture: &Picture) -> Result<String> {
+fn merged(capture: &Capture, args: &Show, how: MergeArg, picture: &TextStyle) -> Result<String> {
     let mut selection = args.heads.selection();
     let kind = selection.one_kind(capture)?;
     selection.kind = Some(kind);

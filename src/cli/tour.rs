@@ -11,7 +11,7 @@ use super::{output, run};
 use crate::config::{self, Settings};
 use crate::engine::{Models, Worker};
 use crate::error::{Error, Result};
-use crate::export::figure::{Style, Theme};
+use crate::export::figure::{FigureStyle, FigureTheme};
 use crate::export::font::Fonts;
 use crate::export::tour as export;
 use crate::files::{check_free, save};
@@ -54,8 +54,8 @@ pub fn run(args: &Tour) -> Result<()> {
     }
     if let Some(path) = &args.export {
         check_free(path, args.force)?;
-        let style = Style {
-            theme: Theme::Light,
+        let style = FigureStyle {
+            theme: FigureTheme::Light,
             colormap: Colormap::Viridis,
             scale: Scale::new(Curve::Linear, Range::Map),
             values: false,

@@ -1,22 +1,23 @@
-//! Colours on a terminal, as escape sequences.
+//! Terminal colours as ANSI escape sequences.
 
 use super::scene::Color;
 use crate::paint::ink;
 
-/// What a terminal can show.
+/// Number of colours that the output supports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Colors {
-    /// None: a file, a pipe, `NO_COLOR`.
+    /// No colours: a file, a pipe, or `NO_COLOR`.
     #[default]
     None,
     /// The 256 colours of xterm.
     Ansi256,
-    /// 24 bits.
+    /// 24-bit colours.
     True,
 }
 
 impl Colors {
-    /// A text on a coloured ground, in black or white, whichever is easier to read; plain without colours.
+    /// Puts text on a coloured background, in black or white for contrast. Returns plain text without
+    /// colours.
     pub fn on(self, ground: Color, text: &str) -> String {
         match self {
             Colors::None => text.to_string(),
@@ -31,13 +32,13 @@ impl Colors {
         }
     }
 
-    /// A bold text; plain without colours.
+    /// Makes text bold. Returns plain text without colours.
     pub fn bold(self, text: &str) -> String {
         if self == Colors::None { text.into() } else { format!("\x1b[1m{text}\x1b[0m") }
     }
 }
 
-/// The nearest of xterm's 6 x 6 x 6 cube and its 24 greys.
+/// Returns the nearest colour of xterm's 6 x 6 x 6 cube and its 24 greys.
 fn nearest(color: Color) -> u8 {
     const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let level = |channel: u8| {

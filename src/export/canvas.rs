@@ -1,23 +1,23 @@
-//! Draws a scene into pixels.
+//! Rasterises a scene.
 
 use ab_glyph::{OutlineCurve, Point};
 use ab_glyph_rasterizer::Rasterizer;
 
 use super::font::{Fonts, Glyph, MISSING_ADVANCE};
-use super::scene::{Anchor, Area, Color, Scene, Shape, Text};
+use super::scene::{Anchor, Area, Color, Scene, Shape, TextLine};
 use super::shaping::visual;
 
-/// A picture in pixels, three bytes each, row by row.
+/// An RGB image, three bytes per pixel, row by row.
 pub struct Canvas {
-    /// Pixels in a row.
+    /// Width in pixels.
     pub width: usize,
-    /// Rows.
+    /// Height in pixels.
     pub height: usize,
-    /// Red, green and blue of every pixel.
+    /// Red, green and blue of each pixel: `[height, width, 3]`.
     pub pixels: Vec<u8>,
 }
 
-/// The pixels of a scene, `scale` to a unit of length.
+/// Draws a scene with `scale` pixels per unit of length.
 pub fn draw(scene: &Scene, fonts: &Fonts, scale: f32) -> Canvas {
     let (width, height) = ((scene.width * scale).ceil() as usize, (scene.height * scale).ceil() as usize);
     let mut canvas = Canvas { width, height, pixels: scene.background.repeat(width * height) };
@@ -33,7 +33,8 @@ pub fn draw(scene: &Scene, fonts: &Fonts, scale: f32) -> Canvas {
 }
 
 impl Canvas {
-    /// Fills a rectangle; its edges are rounded to pixels, so that neighbours neither overlap nor gape.
+    /// Fills a rectangle. Edges are rounded to whole pixels, so that adjacent rectangles neither overlap nor
+    /// leave a gap.
     fn fill(&mut self, area: &Area, scale: f32, color: Color) {
         let span = |from: f32, length: f32, most: usize| {
             let start = (from * scale).round().max(0.0) as usize;
@@ -61,7 +62,7 @@ impl Canvas {
         sides.iter().for_each(|side| self.fill(side, scale, color));
     }
 
-    fn text(&mut self, text: &Text, fonts: &Fonts, scale: f32) {
+    fn text(&mut self, text: &TextLine, fonts: &Fonts, scale: f32) {
         let shift = match text.anchor {
             Anchor::Start => 0.0,
             Anchor::Middle => -fonts.width(&text.content, text.size) / 2.0,
@@ -83,7 +84,7 @@ impl Canvas {
         self.stamp(&pen.lines, text.color);
     }
 
-    /// Fills what closed lines enclose, with smooth edges.
+    /// Fills the area inside closed outlines, with anti-aliased edges.
     fn stamp(&mut self, lines: &[(Point, Point)], color: Color) {
         let points = || lines.iter().flat_map(|(a, b)| [a, b]);
         let left = points().map(|p| p.x).fold(f32::INFINITY, f32::min).floor().max(0.0);
@@ -114,23 +115,23 @@ impl Canvas {
     }
 }
 
-/// Turns glyphs into lines on the page, one after the other.
+/// Converts the glyphs of a line of text into outlines on the page, one after the other.
 struct Pen {
     origin: Point,
     cos: f32,
     sin: f32,
     size: f32,
     scale: f32,
-    /// How far along the line of text the next glyph stands.
+    /// Distance from the origin to the next glyph along the line of text.
     advance: f32,
     lines: Vec<(Point, Point)>,
 }
 
-/// Straight pieces that a curve of a glyph becomes: at text sizes finer is not seen.
+/// Number of straight segments per curve of a glyph; more make no visible difference at text sizes.
 const PIECES: usize = 8;
 
 impl Pen {
-    fn new(text: &Text, scale: f32, advance: f32) -> Self {
+    fn new(text: &TextLine, scale: f32, advance: f32) -> Self {
         let (sin, cos) = text.angle.to_radians().sin_cos();
         Self {
             origin: ab_glyph::point(text.x, text.y),
@@ -143,7 +144,7 @@ impl Pen {
         }
     }
 
-    /// A point of the line of text, `y` growing upwards from the base line, as a point of the page.
+    /// Converts a point in text coordinates (`y` upwards from the baseline) into page coordinates.
     fn place(&self, x: f32, y: f32) -> Point {
         let (along, down) = (self.advance + x, -y);
         ab_glyph::point(
@@ -166,7 +167,7 @@ impl Pen {
         }
     }
 
-    /// An empty box for a character that no font has.
+    /// Outlines an empty box, for a character that no font has.
     fn missing(&mut self) {
         let (low, high) = (0.0, 0.72 * self.size);
         let (left, right, line) = (0.08 * self.size, 0.82 * self.size, 0.06 * self.size);
@@ -182,7 +183,7 @@ impl Pen {
     }
 }
 
-/// Points on a Bézier curve (de Casteljau).
+/// Returns points on a Bézier curve, by de Casteljau's algorithm.
 fn bezier(control: &[Point]) -> Vec<Point> {
     let at = |t: f32| {
         let mut points = control.to_vec();

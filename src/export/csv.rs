@@ -1,4 +1,4 @@
-//! CSV: a line a weight.
+//! CSV export: one line per weight.
 
 use std::io::{Error, Result, Write};
 
@@ -7,14 +7,15 @@ use super::table::quoted;
 use crate::capture::Capture;
 use crate::site::{Head, Kind};
 
-/// The columns.
+/// Header line.
 pub const COLUMNS: &str = "kind,layer,head,query,key,query_token,key_token,weight";
 
-/// Writes heads as CSV with a head line, [`COLUMNS`], a map at a time; positions are zero-based, keys that a decoder
-/// row may not look at are left out.
+/// Writes heads as CSV, one map at a time, below the header [`COLUMNS`].
+///
+/// Positions are zero-based. Keys that causal masking hides from a decoder query are left out.
 ///
 /// # Errors
-/// Those of `out`, and a head that is not there.
+/// Errors of `out`; a head that the capture lacks.
 pub fn write(capture: &Capture, heads: &[Head], out: &mut dyn Write) -> Result<()> {
     writeln!(out, "{COLUMNS}")?;
     for &head in heads {

@@ -1,4 +1,4 @@
-//! The fonts that pictures are measured and drawn with.
+//! Fonts for measuring and drawing text.
 
 use std::path::Path;
 
@@ -7,40 +7,41 @@ use ab_glyph::{FontRef, FontVec, GlyphId, Outline};
 use super::shaping::visual;
 use crate::error::{Error, Result};
 
-/// DejaVu Sans 2.37: Latin, Greek, Cyrillic, Hebrew, Arabic with its joined forms, symbols; no Chinese, Japanese or Korean.
+/// DejaVu Sans 2.37. It covers Latin, Greek, Cyrillic, Hebrew, Arabic with its joined forms, and symbols, but
+/// no Chinese, Japanese or Korean.
 const BUILT_IN: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
 
-/// The built-in font and, behind it, one that the user gave.
+/// The built-in font and an optional fallback chosen by the user.
 pub struct Fonts {
     built_in: FontRef<'static>,
     extra: Option<FontVec>,
 }
 
-/// One character as it is drawn.
+/// Outline and advance of one character.
 pub struct Glyph {
-    /// Its shape in font units; `None` for a blank.
+    /// Shape in font units; `None` for a blank.
     pub outline: Option<Outline>,
-    /// Multiply font units by it to get a glyph of size 1.
+    /// Factor from font units to a font size of 1.
     pub scale: f32,
-    /// How far the next character is, at size 1.
+    /// Distance to the next character at a font size of 1.
     pub advance: f32,
 }
 
 impl Fonts {
-    /// The built-in font alone.
+    /// Loads the built-in font.
     ///
     /// # Errors
-    /// [`Error::BadFile`]: never with an intact program.
+    /// [`Error::BadFile`] if the program's own font is damaged.
     pub fn built_in() -> Result<Self> {
         let broken = |_| Error::BadFile { file: "built-in font".into(), why: "not a font".into() };
         Ok(Self { built_in: FontRef::try_from_slice(BUILT_IN).map_err(broken)?, extra: None })
     }
 
-    /// The built-in font, and a TrueType or OpenType file (the first font of a collection) for the characters
-    /// that it lacks.
+    /// Loads the built-in font and, for the characters that it lacks, a TrueType or OpenType file (the first
+    /// font of a collection).
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::BadFile`] when the file is no font.
+    /// [`Error::Io`] if the file cannot be read, [`Error::BadFile`] if it is not a font.
     pub fn with(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
         let no_font = |_| Error::BadFile {
@@ -51,19 +52,19 @@ impl Fonts {
         Ok(Self { extra: Some(extra), ..Self::built_in()? })
     }
 
-    /// A character; `None` where no font has it.
+    /// Returns the glyph of a character, or `None` if no font has one.
     pub fn glyph(&self, character: char) -> Option<Glyph> {
         glyph(&self.built_in, character)
             .or_else(|| self.extra.as_ref().and_then(|extra| glyph(extra, character)))
     }
 
-    /// The width of a text at a font size, in pixels.
+    /// Returns the width of a text in pixels at a font size.
     pub fn width(&self, text: &str, size: f32) -> f32 {
         let drawn = visual(text).into_iter();
         drawn.map(|c| self.glyph(c).map_or(MISSING_ADVANCE, |glyph| glyph.advance)).sum::<f32>() * size
     }
 
-    /// Which characters of a text no font has, each once.
+    /// Returns the characters of a text that no font has, each once and sorted.
     pub fn missing(&self, text: &str) -> Vec<char> {
         let mut missing: Vec<_> = visual(text).into_iter().filter(|&c| self.glyph(c).is_none()).collect();
         missing.sort_unstable();
@@ -72,7 +73,7 @@ impl Fonts {
     }
 }
 
-/// The width, at size 1, of the box that stands for a character that no font has.
+/// Width of the box that replaces a character that no font has, at a font size of 1.
 pub const MISSING_ADVANCE: f32 = 0.9;
 
 fn glyph(font: &impl ab_glyph::Font, character: char) -> Option<Glyph> {

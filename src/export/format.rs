@@ -1,45 +1,45 @@
-//! The formats of `attn-tui export`, by their file extensions.
+//! Export formats, selected by file extension.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::ansi::Colors;
-use super::figure::{self, Style, Theme, View};
+use super::figure::{self, Figure, FigureStyle, FigureTheme};
 use super::font::Fonts;
 use super::scene::{Scene, Shape};
 use super::select::Selection;
-use super::text::{Cells, Picture};
+use super::text::{CellStyle, TextStyle};
 use super::{csv, html, json, npz, png, svg, text};
 use crate::capture::{self, Capture, Layout, Precision};
 use crate::error::{Error, Result};
 
-/// A format that a capture can be written in.
+/// File format of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// A line a weight.
+    /// CSV with one line per weight.
     Csv,
-    /// Nested lists.
+    /// JSON with maps as nested lists.
     Json,
-    /// NumPy arrays.
+    /// NumPy arrays in a zip file.
     Npz,
-    /// The capture file.
+    /// Capture file.
     Safetensors,
-    /// A picture in pixels.
+    /// Bitmap picture.
     Png,
-    /// A picture in shapes.
+    /// Vector picture.
     Svg,
-    /// A page to explore.
+    /// Interactive page.
     Html,
-    /// A map as text.
+    /// Map as plain text.
     Txt,
 }
 
 impl Format {
-    /// Every format.
+    /// All formats.
     pub const ALL: [Format; 8] =
         [Self::Csv, Self::Json, Self::Npz, Self::Safetensors, Self::Png, Self::Svg, Self::Html, Self::Txt];
 
-    /// Its file extension.
+    /// Returns the file extension, without a dot.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -53,10 +53,10 @@ impl Format {
         }
     }
 
-    /// The format of a file, by its extension.
+    /// Returns the format that belongs to a path's extension.
     ///
     /// # Errors
-    /// [`Error::Usage`], listing the formats, when there is none of that extension.
+    /// [`Error::Usage`] with the list of extensions if there is no such format.
     pub fn of(path: &Path) -> Result<Self> {
         let extension = path.extension().and_then(|ext| ext.to_str()).unwrap_or_default().to_lowercase();
         Self::ALL.into_iter().find(|format| format.extension() == extension).ok_or_else(|| {
@@ -66,53 +66,54 @@ impl Format {
     }
 }
 
-/// What a picture shows.
+/// Kind of picture to draw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Content {
-    /// One head's map where a layer or head is chosen, the grid of the kind otherwise.
+pub enum FigureKind {
+    /// The passage if a query is chosen, the map of one head if a layer or head is chosen, otherwise the
+    /// grid.
     #[default]
     Auto,
-    /// One head's map.
+    /// Map of one head.
     Map,
-    /// All heads of a kind.
+    /// Thumbnails of all heads of a kind.
     Grid,
-    /// Running text with weights.
+    /// Running text, shaded by weight.
     Passage,
 }
 
-/// What is exported, and how it looks.
+/// Options of an export.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Which heads: of data formats all that are chosen, of pictures one head or kind.
+    /// Selected heads. Data formats write all of them; pictures show one head or one kind.
     pub selection: Selection,
-    /// What a capture file holds.
+    /// Layout of a capture file.
     pub layout: Layout,
-    /// What pictures show.
-    pub content: Content,
-    /// The query whose row the passage shows; `None`: the mean over rows.
+    /// Kind of picture.
+    pub figure: FigureKind,
+    /// Query whose row the passage shows; `None` shows the mean over rows.
     pub query: Option<usize>,
-    /// How pictures look.
-    pub style: Style,
-    /// Pixels of a PNG to a unit of length.
+    /// Appearance of pictures.
+    pub style: FigureStyle,
+    /// Pixels of a PNG per unit of length.
     pub pixels: f32,
-    /// A font for characters that the built-in one lacks, for PNG.
+    /// Font file for characters that the built-in font lacks, used by PNG.
     pub font: Option<PathBuf>,
-    /// Colours of the text picture.
+    /// Colours of a text map.
     pub colors: Colors,
 }
 
-/// An export that is ready to be written.
-pub struct Export<'a> {
-    /// Characters that no font has: a PNG shows boxes in their place. (The other formats hold the text itself.)
+/// An export that is ready to write.
+pub struct PreparedExport<'a> {
+    /// Characters that no font has. A PNG shows boxes in their place; other formats hold the text itself.
     pub missing: Vec<char>,
-    content: Box<Writer<'a>>,
+    write: Box<Writer<'a>>,
 }
 
 type Writer<'a> = dyn Fn(&mut dyn io::Write) -> io::Result<()> + 'a;
 
-impl<'a> Export<'a> {
-    fn new(content: impl Fn(&mut dyn io::Write) -> io::Result<()> + 'a) -> Self {
-        Self { missing: Vec::new(), content: Box::new(content) }
+impl<'a> PreparedExport<'a> {
+    fn new(write: impl Fn(&mut dyn io::Write) -> io::Result<()> + 'a) -> Self {
+        Self { missing: Vec::new(), write: Box::new(write) }
     }
 
     fn whole(bytes: impl Into<Vec<u8>>) -> Self {
@@ -120,57 +121,57 @@ impl<'a> Export<'a> {
         Self::new(move |out| out.write_all(&bytes))
     }
 
-    /// Writes the file; of data formats, a map at a time.
+    /// Writes the file. Data formats are written one map at a time, so that memory stays bounded.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// Errors of `out`; a head that the capture lacks.
     pub fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
-        (self.content)(out)
+        (self.write)(out)
     }
 }
 
-/// A capture in the format of a file.
+/// Prepares the export of a capture.
 ///
 /// # Errors
-/// [`Error::NoSuchHead`]; [`Error::Usage`] for single heads or a layout that the capture does not have;
-/// [`Error::Io`] and [`Error::BadFile`] for the font.
-pub fn export<'a>(capture: &'a Capture, format: Format, options: &Options) -> Result<Export<'a>> {
+/// [`Error::NoSuchHead`] if the selection is empty; [`Error::Usage`] if the format cannot hold single heads
+/// or the capture cannot be written in the layout; [`Error::Io`] and [`Error::BadFile`] for the font.
+pub fn export<'a>(capture: &'a Capture, format: Format, options: &Options) -> Result<PreparedExport<'a>> {
     let selection = options.selection;
     let one_head = || selection.one_head(capture);
     Ok(match format {
         Format::Csv => {
             let heads = selection.heads(capture)?;
-            Export::new(move |out| csv::write(capture, &heads, out))
+            PreparedExport::new(move |out| csv::write(capture, &heads, out))
         }
         Format::Json => {
             let heads = selection.heads(capture)?;
-            Export::new(move |out| json::write(capture, &heads, out))
+            PreparedExport::new(move |out| json::write(capture, &heads, out))
         }
         Format::Npz => {
             let heads = selection.heads(capture)?;
-            Export::new(move |out| npz::write(capture, &selection, &heads, out))
+            PreparedExport::new(move |out| npz::write(capture, &selection, &heads, out))
         }
         Format::Safetensors => {
-            let (chosen, layout) = (selection.narrow(capture)?, options.layout);
-            if layout == Layout::Compact && !chosen.maps.sites().any(|(_, maps)| maps.compact().is_some()) {
+            let (selected, layout) = (selection.narrow(capture)?, options.layout);
+            if layout == Layout::Compact && !selected.maps.sites().any(|(_, maps)| maps.compact().is_some()) {
                 return Err(Error::Usage(format!(
-                    "--layout compact: the capture of {} keeps maps alone, and nothing that they follow from; give the model and the text",
+                    "--layout compact: this capture of {} holds only maps; give the model and the text to record queries and keys",
                     capture.model
                 )));
             }
-            Export::new(move |out| capture::write(&chosen, Precision::F32, layout, out))
+            PreparedExport::new(move |out| capture::write(&selected, Precision::F32, layout, out))
         }
         Format::Html => {
-            let dark = options.style.theme == Theme::Dark;
-            Export::whole(html::render(capture, &selection, dark, options.style.colormap)?)
+            let dark = options.style.theme == FigureTheme::Dark;
+            PreparedExport::whole(html::render(capture, &selection, dark, options.style.colormap)?)
         }
-        Format::Txt => Export::whole(text::render(capture, one_head()?, &options.picture())?),
-        Format::Svg => Export::whole(svg::render(&options.scene(capture, &Fonts::built_in()?)?)),
+        Format::Txt => PreparedExport::whole(text::render(capture, one_head()?, &options.text_style())?),
+        Format::Svg => PreparedExport::whole(svg::render(&options.scene(capture, &Fonts::built_in()?)?)),
         Format::Png => {
             let fonts = options.font.as_deref().map_or_else(Fonts::built_in, Fonts::with)?;
             let scene = options.scene(capture, &fonts)?;
             let missing = missing_in(&scene, &fonts);
-            Export { missing, ..Export::whole(png::render(&scene, &fonts, options.pixels)?) }
+            PreparedExport { missing, ..PreparedExport::whole(png::render(&scene, &fonts, options.pixels)?) }
         }
     })
 }
@@ -178,23 +179,24 @@ pub fn export<'a>(capture: &'a Capture, format: Format, options: &Options) -> Re
 impl Options {
     fn scene(&self, capture: &Capture, fonts: &Fonts) -> Result<Scene> {
         let one = self.selection.layer.is_some() || self.selection.head.is_some();
-        let view = match self.content {
-            Content::Auto if self.query.is_some() => self.passage(capture)?,
-            Content::Auto if one => View::Map(self.selection.one_head(capture)?),
-            Content::Auto | Content::Grid => View::Grid(self.selection.one_kind(capture)?),
-            Content::Map => View::Map(self.selection.one_head(capture)?),
-            Content::Passage => self.passage(capture)?,
+        let view = match self.figure {
+            FigureKind::Auto if self.query.is_some() => self.passage(capture)?,
+            FigureKind::Auto if one => Figure::Map(self.selection.one_head(capture)?),
+            FigureKind::Auto | FigureKind::Grid => Figure::Grid(self.selection.one_kind(capture)?),
+            FigureKind::Map => Figure::Map(self.selection.one_head(capture)?),
+            FigureKind::Passage => self.passage(capture)?,
         };
         figure::scene(capture, view, &self.style, fonts)
     }
 
-    fn passage(&self, capture: &Capture) -> Result<View> {
-        Ok(View::Passage(self.selection.one_head(capture)?, self.query))
+    fn passage(&self, capture: &Capture) -> Result<Figure> {
+        Ok(Figure::Passage(self.selection.one_head(capture)?, self.query))
     }
 
-    fn picture(&self) -> Picture {
-        let cells = if self.colors == Colors::None { Cells::Numbers } else { Cells::Colors(self.colors) };
-        Picture { cells, colormap: self.style.colormap, scale: self.style.scale, width: None }
+    fn text_style(&self) -> TextStyle {
+        let cells =
+            if self.colors == Colors::None { CellStyle::Numbers } else { CellStyle::Colors(self.colors) };
+        TextStyle { cells, colormap: self.style.colormap, scale: self.style.scale, width: None }
     }
 }
 

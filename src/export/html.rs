@@ -1,4 +1,4 @@
-//! One HTML file that shows every chosen map, offline.
+//! HTML export: one self-contained page with all selected maps.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,16 @@ use crate::error::Result;
 use crate::paint::Colormap;
 use crate::site::{Head, Kind};
 
-/// The page; `{{...}}` are filled in.
+/// Template of the page; `{{...}}` are placeholders.
 const PAGE: &str = include_str!("page.html");
 
-/// The chosen heads as one HTML page without outside parts: the reader switches kind, layer, head, colours and
-/// scale, and reads every weight. Weights are kept in 1/10,000.
+/// Renders the selected heads as a self-contained HTML page.
+///
+/// The reader can switch kind, layer, head, colours and scale, and can read every weight. Weights are stored
+/// as integers in units of 1/10,000.
 ///
 /// # Errors
-/// [`crate::error::Error::NoSuchHead`] when nothing is chosen.
+/// [`crate::error::Error::NoSuchHead`] if the selection is empty.
 pub fn render(capture: &Capture, selection: &Selection, dark: bool, colormap: Colormap) -> Result<Vec<u8>> {
     let mut kinds: BTreeMap<Kind, Vec<Head>> = BTreeMap::new();
     for head in selection.heads(capture)? {
@@ -49,7 +51,7 @@ pub fn render(capture: &Capture, selection: &Selection, dark: bool, colormap: Co
     let data = json!({
         "kinds": data, "colors": colors, "colormap": colormap.name(), "theme": if dark { "dark" } else { "light" },
     });
-    // A "</script>" inside a token must not end the script.
+    // A token that spells "</script>" must not end the script.
     let data = data.to_string().replace('<', "\\u003c");
     let page = filled(PAGE, |name| match name {
         "model" => escaped(&model_title(capture)),
@@ -60,7 +62,7 @@ pub fn render(capture: &Capture, selection: &Selection, dark: bool, colormap: Co
     Ok(page.into_bytes())
 }
 
-/// The colours of a map from 0 to 1.
+/// Returns the colours of a colour map from 0 to 1, as CSS colours.
 fn palette(map: Colormap) -> Value {
     const STEPS: usize = 64;
     (0..STEPS)
@@ -71,7 +73,7 @@ fn palette(map: Colormap) -> Value {
         .collect()
 }
 
-/// A template with its `{{name}}`s replaced, in one pass: what is filled in is never looked at again.
+/// Replaces the placeholders of a template in one pass; inserted text is not searched for placeholders.
 fn filled(template: &str, value: impl Fn(&str) -> String) -> String {
     let mut out = String::new();
     let mut rest = template;

@@ -1,4 +1,4 @@
-//! JSON: tokens and maps as nested lists.
+//! JSON export: tokens, and maps as nested lists.
 
 use std::io::{Error, Result, Write};
 
@@ -10,13 +10,15 @@ use crate::matrix::Matrix;
 use crate::site::Head;
 use crate::token::Token;
 
-/// Writes heads as one JSON object, a map at a time: `format`, `model`, `model_type`, `weights` (`attention` or
-/// `values`), `target_generated_with` where it was generated with weights of 8 bits, `source` and `target` (`text`,
+/// Writes heads as one JSON object, one map at a time.
+///
+/// Its fields are `format`, `model`, `model_type`, `weights` (`attention` or `values`),
+/// `target_generated_with` if the target was generated with 8-bit weights, `source` and `target` (`text`,
 /// `tokens`, `ids`), `decoder_input` (`tokens`, `ids`) and `maps`, a list of `kind`, `layer`, `head` and
-/// `weights`, a list of rows; numbers have the shortest digits that give the same 32-bit number.
+/// `weights` (a list of rows). Numbers have the shortest digits that read back as the same `f32`.
 ///
 /// # Errors
-/// Those of `out`, and a head that is not there.
+/// Errors of `out`; a head that the capture lacks.
 pub fn write(capture: &Capture, heads: &[Head], out: &mut dyn Write) -> Result<()> {
     let document = Document {
         format: "attn-tui maps 1",
@@ -24,9 +26,9 @@ pub fn write(capture: &Capture, heads: &[Head], out: &mut dyn Write) -> Result<(
         model_type: &capture.model_type,
         weights: capture.weights.name(),
         target_generated_with: capture.int8_target.then_some("8-bit weights"),
-        source: Tokens::of(Some(&capture.source.text), &capture.source.tokens),
-        target: Tokens::of(Some(&capture.target.text), &capture.target.tokens),
-        decoder_input: Tokens::of(None, &capture.decoder_input),
+        source: TokenLists::of(Some(&capture.source.text), &capture.source.tokens),
+        target: TokenLists::of(Some(&capture.target.text), &capture.target.tokens),
+        decoder_input: TokenLists::of(None, &capture.decoder_input),
         maps: Maps { capture, heads },
     };
     serde_json::to_writer(&mut *out, &document).map_err(Error::from)?;
@@ -41,28 +43,28 @@ struct Document<'a> {
     weights: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     target_generated_with: Option<&'a str>,
-    source: Tokens<'a>,
-    target: Tokens<'a>,
-    decoder_input: Tokens<'a>,
+    source: TokenLists<'a>,
+    target: TokenLists<'a>,
+    decoder_input: TokenLists<'a>,
     maps: Maps<'a>,
 }
 
 #[derive(Serialize)]
-struct Tokens<'a> {
+struct TokenLists<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
     tokens: Vec<&'a str>,
     ids: Vec<u32>,
 }
 
-impl<'a> Tokens<'a> {
+impl<'a> TokenLists<'a> {
     fn of(text: Option<&'a str>, tokens: &'a [Token]) -> Self {
         let pieces = tokens.iter().map(|token| token.piece.as_str()).collect();
         Self { text, tokens: pieces, ids: tokens.iter().map(|token| token.id).collect() }
     }
 }
 
-/// The list of maps, each asked for when its turn comes.
+/// The list of maps; each is fetched only when it is written.
 struct Maps<'a> {
     capture: &'a Capture,
     heads: &'a [Head],
@@ -72,7 +74,7 @@ impl Serialize for Maps<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(Some(self.heads.len()))?;
         for &head in self.heads {
-            let weights = Rows(self.capture.map(head).map_err(S::Error::custom)?);
+            let weights = MapRows(self.capture.map(head).map_err(S::Error::custom)?);
             list.serialize_element(&Map {
                 kind: head.kind().name(),
                 layer: head.layer(),
@@ -89,13 +91,13 @@ struct Map {
     kind: &'static str,
     layer: usize,
     head: usize,
-    weights: Rows,
+    weights: MapRows,
 }
 
 /// A map as a list of rows.
-struct Rows(Matrix);
+struct MapRows(Matrix);
 
-impl Serialize for Rows {
+impl Serialize for MapRows {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_seq((0..self.0.rows()).map(|i| self.0.row(i)))
     }

@@ -1,20 +1,21 @@
-//! Tokens as the words on a picture's axes.
+//! Axis labels, titles and captions.
 
 use crate::capture::{Capture, MapWeights};
 use crate::site::Kind;
 use crate::token::Token;
 
-/// The words on a map's axes.
+/// Labels of the rows and columns of a map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Labels {
-    /// One a row. Decoder rows tell what the decoder is fed and what it predicts: `fed → predicted`.
+    /// One per query. Decoder rows show the token that the decoder is fed and the one that it predicts:
+    /// `fed → predicted`.
     pub queries: Vec<String>,
-    /// One a column.
+    /// One per key.
     pub keys: Vec<String>,
 }
 
 impl Labels {
-    /// The labels of a kind's maps.
+    /// Returns the labels for the maps of a kind.
     pub fn of(capture: &Capture, kind: Kind) -> Self {
         let keys = capture.keys(kind).iter().map(token_label).collect();
         let queries = match kind {
@@ -35,20 +36,21 @@ fn decoder_rows(capture: &Capture) -> Vec<String> {
     .collect()
 }
 
-/// A token as it is written on an axis: its label without the space before a word.
+/// Returns the axis label of a token: its text without surrounding spaces, or one `␣` per space if there is
+/// nothing else.
 pub fn token_label(token: &Token) -> String {
     let label = crate::text::label(&token.piece);
     let trimmed = label.trim();
     if trimmed.is_empty() { "␣".repeat(label.chars().count().max(1)) } else { trimmed.to_string() }
 }
 
-/// What a map is, for titles: `cross-attention, layer 2, head 4`.
+/// Returns the title of a site, such as `cross-attention, layer 2`.
 pub fn site_title(kind: Kind, layer: usize) -> String {
     format!("{}, layer {layer}", kind_title(kind))
 }
 
-/// Where a capture's maps come from, for captions: the model, what the maps show unless it is the weights, and whether
-/// the text is one that the model may not have said.
+/// Returns the model part of a caption. It marks value-weighted maps and targets generated with 8-bit
+/// weights, which full precision might not have produced.
 pub fn model_title(capture: &Capture) -> String {
     let shown = match capture.weights {
         MapWeights::Attention => "",
@@ -58,7 +60,7 @@ pub fn model_title(capture: &Capture) -> String {
     format!("{}{shown}{text}", capture.model)
 }
 
-/// What a kind is, for titles.
+/// Returns the name of a kind for titles.
 pub fn kind_title(kind: Kind) -> &'static str {
     match kind {
         Kind::Encoder => "encoder self-attention",
@@ -67,15 +69,15 @@ pub fn kind_title(kind: Kind) -> &'static str {
     }
 }
 
-/// What a map's columns are, for captions.
+/// Returns a caption for the columns of a map.
 pub fn keys_title(kind: Kind) -> &'static str {
     match kind {
         Kind::Encoder | Kind::Cross => "keys: source tokens",
-        Kind::Decoder => "keys: what the decoder was fed",
+        Kind::Decoder => "keys: tokens fed to the decoder",
     }
 }
 
-/// What a map's rows are, for captions.
+/// Returns a caption for the rows of a map.
 pub fn queries_title(kind: Kind) -> &'static str {
     match kind {
         Kind::Encoder => "queries: source tokens",

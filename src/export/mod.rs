@@ -1,6 +1,6 @@
-//! Pictures, tables and files of a capture.
+//! Exports of a capture: pictures, tables and data files.
 //!
-//! Every format is a file here; [`format::Format`] knows them by their extensions.
+//! Each format has a file of its own; [`format::Format`] selects one by file extension.
 
 pub mod ansi;
 pub mod csv;

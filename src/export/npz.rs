@@ -1,4 +1,4 @@
-//! npz: NumPy's zip of arrays.
+//! npz export: NumPy arrays in a zip file.
 
 use std::io::{Error, ErrorKind, Result, Write};
 
@@ -11,15 +11,20 @@ use crate::matrix::Matrix;
 use crate::site::{Head, Site};
 use crate::token::Token;
 
-/// Writes the chosen heads as npz, a map at a time: `{kind}.{layer}` float32 `[heads, queries, keys]` as in the capture
-/// file, `source_ids`, `target_ids`, `decoder_input_ids`, `special_ids` int64, and `source_tokens`, `target_tokens`,
-/// `decoder_input_tokens`, `source`, `target`, `model`, `model_type` as NumPy strings. `numpy.load` reads it without
-/// pickle, and it opens as a capture again. `heads` are those that `selection` chooses.
+/// Writes the selected heads as npz, one map at a time. `heads` are the heads that `selection` selects.
+///
+/// Arrays, named as in the capture file:
+/// - `{kind}.{layer}`: float32 `[heads, queries, keys]`
+/// - `source_ids`, `target_ids`, `decoder_input_ids`, `special_ids`: int64
+/// - `source_tokens`, `target_tokens`, `decoder_input_tokens`, `source`, `target`, `model`, `model_type`,
+///   `weights`: NumPy strings
+///
+/// `numpy.load` reads the file without pickle, and the program opens it as a capture.
 ///
 /// # Errors
-/// Those of `out`, and a head that is not there.
+/// Errors of `out`; a head that the capture lacks.
 pub fn write(capture: &Capture, selection: &Selection, heads: &[Head], out: &mut dyn Write) -> Result<()> {
-    let mut archive = Archive { zip: ZipWriter::new_stream(Line { out, cut: false }) };
+    let mut archive = Archive { zip: ZipWriter::new_stream(UntilError { out, failed: false }) };
     for site in heads.chunk_by(|a, b| a.site == b.site) {
         let Some(first) = site.first() else { continue };
         let (queries, keys) = capture.shape(first.kind());
@@ -28,8 +33,8 @@ pub fn write(capture: &Capture, selection: &Selection, heads: &[Head], out: &mut
             archive.floats(&capture.map(head).map_err(Error::other)?)?;
         }
     }
-    // They belong to whole sites.
-    let whole = |site: &Site| selection.head.is_none() && selection.holds(site.head(0));
+    // These arrays cover all heads of a site, so they are written only for complete sites.
+    let whole = |site: &Site| selection.head.is_none() && selection.contains(site.head(0));
     for (site, flow) in capture.values.iter().filter(|(site, _)| whole(site)) {
         for (what, matrix) in [("values", &flow.norms), ("contributions", &flow.contributions)] {
             archive.start(&format!("{what}.{site}"), "<f4", &[matrix.rows(), matrix.cols()], 4)?;
@@ -41,37 +46,40 @@ pub fn write(capture: &Capture, selection: &Selection, heads: &[Head], out: &mut
     Ok(())
 }
 
-/// What an entry of a plain zip file may take, less some room for what deflate adds to data that it cannot shrink.
+/// Largest array, in bytes, that is written without ZIP64. The format's limit is 2^32 - 1; the rest leaves
+/// room for what deflate adds to data that it cannot compress.
 const ZIP32: usize = 4_000_000_000;
 
 struct Archive<'a> {
-    zip: ZipWriter<StreamWriter<Line<'a>>>,
+    zip: ZipWriter<StreamWriter<UntilError<'a>>>,
 }
 
-/// The way to the file. After the first failure, which is told, it takes everything: an archive that is dropped half
-/// written tries to end itself, and prints it where that fails.
-struct Line<'a> {
+/// A writer that reports its first error and swallows everything after it.
+///
+/// `ZipWriter` finishes an archive when it is dropped and prints an error to standard error if that fails.
+/// With this writer the final write succeeds, so that nothing is printed over the screen.
+struct UntilError<'a> {
     out: &'a mut dyn Write,
-    cut: bool,
+    failed: bool,
 }
 
-impl Write for Line<'_> {
+impl Write for UntilError<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
-        if self.cut {
+        if self.failed {
             return Ok(bytes.len());
         }
         let written = self.out.write(bytes);
-        self.cut = written.as_ref().is_err_and(|e| e.kind() != ErrorKind::Interrupted);
+        self.failed = written.as_ref().is_err_and(|e| e.kind() != ErrorKind::Interrupted);
         written
     }
 
     fn flush(&mut self) -> Result<()> {
-        if self.cut { Ok(()) } else { self.out.flush() }
+        if self.failed { Ok(()) } else { self.out.flush() }
     }
 }
 
 impl Archive<'_> {
-    /// The tokens, and what the capture says of itself.
+    /// Writes the tokens and the capture's description.
     fn texts(&mut self, capture: &Capture) -> Result<()> {
         let sequences = [
             ("source", &capture.source.tokens),
@@ -109,7 +117,7 @@ impl Archive<'_> {
         self.zip.write_all(&data)
     }
 
-    /// Strings of equal width in UTF-32, zero-padded, as NumPy keeps them.
+    /// Writes strings in NumPy's format: UTF-32, padded with zeros to equal width.
     fn strings(&mut self, name: &str, texts: &[&str], shape: &[usize]) -> Result<()> {
         let width = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0).max(1);
         let mut data = Vec::with_capacity(texts.len() * width * 4);
@@ -125,10 +133,10 @@ impl Archive<'_> {
         self.zip.write_all(&encode(matrix.as_slice(), Precision::F32))
     }
 
-    /// Begins an array of elements of `size` bytes; they are written next.
+    /// Starts an array whose elements have `size` bytes each. Its data has to be written next.
     fn start(&mut self, name: &str, dtype: &str, shape: &[usize], size: usize) -> Result<()> {
         let bytes = size * shape.iter().product::<usize>();
-        // A fixed date: equal captures give equal files.
+        // A fixed date, so that equal captures give identical files.
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
             .last_modified_time(zip::DateTime::default())
@@ -138,7 +146,7 @@ impl Archive<'_> {
     }
 }
 
-/// The head of an .npy file, version 1.0: its length is a multiple of 64, as the format asks.
+/// Returns the header of an .npy file, version 1.0, padded to a multiple of 64 bytes as the format requires.
 fn header(dtype: &str, shape: &[usize]) -> Vec<u8> {
     let dims: String = shape.iter().map(|dim| format!("{dim}, ")).collect();
     let text = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({}), }}", dims.trim_end());

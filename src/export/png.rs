@@ -1,21 +1,23 @@
-//! PNG pictures.
+//! PNG export.
 
 use super::canvas::{self, Canvas};
 use super::font::Fonts;
 use super::scene::Scene;
 use crate::error::{Error, Result};
 
-/// The most pixels a picture may have: 2 GB of memory would be no picture any more.
+/// Largest number of pixels. The limit keeps memory below 2 GB.
 const MOST_PIXELS: f32 = 4e8;
 
-/// A scene as a PNG file, `scale` pixels to a unit of length. Programs that print take a unit as 1/96 inch, so
-/// that the picture has the same size on paper at every scale.
+/// Renders a scene as a PNG file with `scale` pixels per unit of length.
+///
+/// The file states a resolution of `scale` pixels per 1/96 inch, so that the picture prints at the same size
+/// at every scale.
 ///
 /// # Errors
-/// [`Error::Usage`] when the picture would be too large.
+/// [`Error::Usage`] if the picture would be too large.
 pub fn render(scene: &Scene, fonts: &Fonts, scale: f32) -> Result<Vec<u8>> {
     if scene.width * scene.height * scale * scale > MOST_PIXELS {
-        return Err(Error::Usage("the picture would be too large: give a smaller --scale".into()));
+        return Err(Error::Usage("the picture is too large: choose a smaller --scale".into()));
     }
     let canvas = canvas::draw(scene, fonts, scale);
     let bad = |e: png::EncodingError| Error::BadFile { file: "png".into(), why: e.to_string() };

@@ -1,25 +1,26 @@
-//! A picture as a list of shapes, before it becomes SVG or PNG. Lengths are pixels at scale 1, `y` grows
-//! downwards.
+//! A picture as a list of shapes, which SVG and PNG export draw.
+//!
+//! Lengths are in pixels at scale 1, and `y` grows downwards.
 
-/// Red, green and blue.
+/// Red, green and blue components.
 pub type Color = [u8; 3];
 
 /// A picture.
 #[derive(Clone, Debug)]
 pub struct Scene {
-    /// Its width.
+    /// Width.
     pub width: f32,
-    /// Its height.
+    /// Height.
     pub height: f32,
-    /// What is behind the shapes.
+    /// Colour behind the shapes.
     pub background: Color,
-    /// What it shows, in a sentence, for readers who do not see it.
+    /// Text alternative: what the picture shows, in one sentence.
     pub description: String,
-    /// The shapes, from back to front.
+    /// Shapes from back to front.
     pub shapes: Vec<Shape>,
 }
 
-/// One shape.
+/// A shape of a scene.
 #[derive(Clone, Debug)]
 pub enum Shape {
     /// A filled rectangle.
@@ -27,9 +28,9 @@ pub enum Shape {
     /// The outline of a rectangle, one pixel wide, just outside it.
     Outline(Area, Color),
     /// A grid of coloured cells.
-    Cells(Cells),
+    Cells(CellGrid),
     /// A line of text.
-    Text(Text),
+    Text(TextLine),
 }
 
 /// A rectangle.
@@ -47,22 +48,22 @@ pub struct Area {
 
 /// A grid of coloured cells that fills a rectangle.
 #[derive(Clone, Debug)]
-pub struct Cells {
-    /// Where.
+pub struct CellGrid {
+    /// Rectangle that the cells fill.
     pub area: Area,
-    /// Cells in a row.
+    /// Number of cells in a row.
     pub cols: usize,
-    /// The cells' colours, row by row.
+    /// Colours of the cells, row by row.
     pub colors: Vec<Color>,
 }
 
-impl Cells {
-    /// Number of rows.
+impl CellGrid {
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.colors.len() / self.cols.max(1)
     }
 
-    /// The cells as rectangles; neighbours in a row that share a colour are one.
+    /// Returns the cells as rectangles, with adjacent cells of one colour in a row merged.
     pub fn runs(&self) -> impl Iterator<Item = (Area, Color)> {
         let (width, height) =
             (self.area.width / self.cols.max(1) as f32, self.area.height / self.rows().max(1) as f32);
@@ -82,32 +83,32 @@ impl Cells {
     }
 }
 
-/// Where a line of text is held.
+/// Part of a line of text that is placed at its `x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
-    /// At its beginning.
+    /// Beginning of the text.
     Start,
-    /// In the middle.
+    /// Middle of the text.
     Middle,
-    /// At its end.
+    /// End of the text.
     End,
 }
 
 /// A line of text.
 #[derive(Clone, Debug)]
-pub struct Text {
-    /// Where its anchor is.
+pub struct TextLine {
+    /// Horizontal position of the anchor.
     pub x: f32,
-    /// The base line.
+    /// Vertical position of the baseline.
     pub y: f32,
     /// Font size in pixels.
     pub size: f32,
-    /// Which part of it is at `x`.
+    /// Part of the text that is placed at `x`.
     pub anchor: Anchor,
-    /// Turned by so many degrees around (`x`, `y`); negative: counterclockwise.
+    /// Rotation around (`x`, `y`) in degrees, clockwise.
     pub angle: f32,
-    /// Its colour.
+    /// Colour.
     pub color: Color,
-    /// What it says.
+    /// The text itself.
     pub content: String,
 }

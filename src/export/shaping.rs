@@ -1,11 +1,12 @@
-//! Text as its characters stand on paper, from left to right: words of right-to-left scripts are turned round, and
-//! Arabic letters take the forms in which they join their neighbours.
+//! Right-to-left text and Arabic shaping for short labels in PNG pictures.
 //!
-//! It serves labels of a few words in PNG pictures. Order follows the runs of letters alone (numbers and brackets
-//! within right-to-left text stay as they are), and marks stand behind their letters.
+//! This is a small part of the Unicode bidirectional algorithm: runs of right-to-left letters are reversed,
+//! while numbers and brackets within them keep their order. Arabic letters take their joined forms. Combining
+//! marks follow their letter.
 
-/// Arabic letters from U+0621 to U+064A in the order of the code; the first of their joined forms, and how many
-/// there are: alone; and at the end; and at the beginning and in the middle.
+/// Arabic letters from U+0621 to U+064A: letter, code of its isolated form, number of forms.
+///
+/// The forms follow one another in the order isolated, final, initial, medial.
 const LETTERS: [(char, u32, u8); 36] = [
     ('\u{621}', 0xFE80, 1),
     ('\u{622}', 0xFE81, 2),
@@ -45,7 +46,7 @@ const LETTERS: [(char, u32, u8); 36] = [
     ('\u{64A}', 0xFEF1, 4),
 ];
 
-/// Letters of Persian and Urdu.
+/// Further letters of Persian and Urdu, as in [`LETTERS`].
 const MORE: [(char, u32, u8); 6] = [
     ('\u{67E}', 0xFB56, 4),
     ('\u{686}', 0xFB7A, 4),
@@ -55,12 +56,13 @@ const MORE: [(char, u32, u8); 6] = [
     ('\u{6CC}', 0xFBFC, 4),
 ];
 
-/// Lam with an alef behind it is one sign: the alef, the sign alone; at the end is the one after it.
+/// Ligatures of lam with a following alef: the alef, the isolated form. The final form is the next code.
 const LAM_ALEF: [(char, u32); 4] =
     [('\u{622}', 0xFEF5), ('\u{623}', 0xFEF7), ('\u{625}', 0xFEF9), ('\u{627}', 0xFEFB)];
 const LAM: char = '\u{644}';
 
-/// The characters of a line in the order and the forms in which they are drawn from left to right.
+/// Returns the characters of a line in visual order, from left to right, with Arabic letters in their joined
+/// forms.
 pub fn visual(text: &str) -> Vec<char> {
     let characters: Vec<char> = text.chars().collect();
     let mut out = Vec::with_capacity(characters.len());
@@ -79,8 +81,8 @@ pub fn visual(text: &str) -> Vec<char> {
     out
 }
 
-/// A label whose parts stay in their order where it is shown by a program that knows right-to-left text: between
-/// two such words an arrow would point from the second to the first.
+/// Keeps the two sides of `a → b` in place in viewers that reorder right-to-left text themselves, by putting
+/// left-to-right marks around the arrow. Without them the arrow would point from `b` to `a`.
 pub fn in_order(label: &str) -> String {
     if label.chars().any(is_right_to_left) {
         label.replace(" → ", "\u{200E} → \u{200E}")
@@ -89,7 +91,8 @@ pub fn in_order(label: &str) -> String {
     }
 }
 
-/// How many characters from the beginning are right-to-left, with what stands between such words.
+/// Returns the length of the right-to-left run at the beginning, including spaces and marks between its
+/// words.
 fn right_to_left_run(characters: &[char]) -> usize {
     let mut run = 0;
     for (at, &character) in characters.iter().enumerate() {
@@ -116,10 +119,10 @@ fn forms(character: char) -> Option<(u32, u8)> {
     all.clone().find(|(letter, _, _)| *letter == character).map(|&(_, first, count)| (first, count))
 }
 
-/// The letters of a run in the forms that they have beside each other, in reading order.
+/// Replaces the Arabic letters of a run by their joined forms; the run stays in reading order.
 fn joined(run: &[char]) -> Vec<char> {
     let mut out = Vec::with_capacity(run.len());
-    // Whether the letter before reaches out to the next one.
+    // True if the previous letter joins the next one.
     let mut before = false;
     let mut at = 0;
     while let Some(&character) = run.get(at) {

@@ -1,19 +1,19 @@
-//! SVG pictures.
+//! SVG export.
 
 use std::fmt::Write as _;
 
-use super::scene::{Anchor, Area, Cells, Color, Scene, Shape, Text};
+use super::scene::{Anchor, Area, CellGrid, Color, Scene, Shape, TextLine};
 use super::shaping::in_order;
 
-/// Fonts by name: the one that the layout was measured with, near relatives of it, then fonts for the scripts
-/// that it lacks; a viewer takes what its machine has.
+/// Font families, in order of preference: the font that the layout was measured with, similar ones, then
+/// fonts for the scripts that it lacks.
 const FAMILIES: &str = "'DejaVu Sans', Verdana, 'Bitstream Vera Sans', 'Noto Sans', 'Noto Sans CJK SC', \
                         'Noto Sans Arabic', 'Noto Sans Hebrew', 'Noto Sans Devanagari', sans-serif";
 
-/// How far cells reach under their neighbours.
+/// Overlap of adjacent cells, which hides seams caused by rounding.
 const SEAM: f32 = 0.7;
 
-/// A scene as an SVG 1.1 file: no scripts, no links, no embedded fonts (text stays text).
+/// Renders a scene as an SVG 1.1 file without scripts, links or embedded fonts; text stays text.
 pub fn render(scene: &Scene) -> String {
     let (width, height) = (scene.width.ceil(), scene.height.ceil());
     let mut svg = format!(
@@ -58,12 +58,12 @@ fn outline(svg: &mut String, area: &Area, color: Color) {
     );
 }
 
-fn grid(svg: &mut String, cells: &Cells) {
-    // Crisp edges: otherwise viewers smooth each rectangle by itself and the background shines through.
+fn grid(svg: &mut String, cells: &CellGrid) {
+    // Otherwise viewers anti-alias each rectangle by itself and the background shines through.
     svg.push_str("<g shape-rendering=\"crispEdges\">\n");
     let (right, bottom) = (cells.area.x + cells.area.width, cells.area.y + cells.area.height);
     for (mut area, color) in cells.runs() {
-        // Cells reach under the next ones, which are drawn later: rounding leaves no seam.
+        // The next cells are drawn later and cover the overlap.
         area.width = (area.width + SEAM).min(right - area.x);
         area.height = (area.height + SEAM).min(bottom - area.y);
         rect(svg, &area, color);
@@ -71,7 +71,7 @@ fn grid(svg: &mut String, cells: &Cells) {
     svg.push_str("</g>\n");
 }
 
-fn line(svg: &mut String, text: &Text) {
+fn line(svg: &mut String, text: &TextLine) {
     let (x, y) = (num(text.x), num(text.y));
     let anchor = match text.anchor {
         Anchor::Start => "start",
@@ -103,14 +103,13 @@ fn hex([r, g, b]: Color) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// A length to a hundredth, without needless zeros.
+/// Formats a length with at most two decimals.
 fn num(value: f32) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
-/// Text for XML and HTML: markup characters as entities, characters that XML forbids as replacement
-/// characters.
+/// Escapes text for XML and HTML. Characters that XML forbids become replacement characters.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

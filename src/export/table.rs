@@ -1,30 +1,31 @@
-//! Tables: aligned for people, CSV and JSON for programs.
+//! Tables, printed as aligned text, CSV or JSON.
 
 use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr;
 
 use super::ansi::Colors;
 
-/// One cell.
+/// A table cell.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
-    /// Words.
+    /// Text.
     Text(String),
-    /// A number; people see four decimals, programs the shortest digits that give the same 32-bit number.
+    /// A number. Aligned text shows four decimals; CSV and JSON the shortest digits that read back as the
+    /// same `f32`.
     Number(f32),
-    /// A whole number.
+    /// An integer.
     Whole(i64),
-    /// Nothing: a dash for people, empty in CSV, null in JSON.
+    /// No value: `-` in aligned text, empty in CSV, null in JSON.
     Missing,
 }
 
 impl Cell {
-    /// A number, or nothing.
+    /// Creates a number cell, or [`Cell::Missing`] for `None`.
     pub fn number(value: Option<f32>) -> Self {
         value.map_or(Cell::Missing, Cell::Number)
     }
 
-    fn for_people(&self) -> String {
+    fn to_text(&self) -> String {
         match self {
             Cell::Text(text) => text.clone(),
             Cell::Number(value) => format!("{value:.4}"),
@@ -33,7 +34,7 @@ impl Cell {
         }
     }
 
-    fn for_csv(&self) -> String {
+    fn to_csv(&self) -> String {
         match self {
             Cell::Text(text) => quoted(text),
             Cell::Number(value) => value.to_string(),
@@ -42,7 +43,7 @@ impl Cell {
         }
     }
 
-    fn for_json(&self) -> Value {
+    fn to_json(&self) -> Value {
         match self {
             Cell::Text(text) => text.as_str().into(),
             Cell::Number(value) => number(*value),
@@ -52,7 +53,8 @@ impl Cell {
     }
 }
 
-/// A 32-bit number as JSON with the shortest digits that give it again; null where it is no number.
+/// Converts a number to JSON with the shortest digits that read back as the same `f32`; NaN and infinities
+/// become null.
 pub fn number(value: f32) -> Value {
     value
         .to_string()
@@ -62,7 +64,7 @@ pub fn number(value: f32) -> Value {
         .map_or(Value::Null, Value::Number)
 }
 
-/// A CSV field (RFC 4180): quoted where it must be.
+/// Returns a CSV field (RFC 4180), quoted if necessary.
 pub fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))
@@ -74,23 +76,23 @@ pub fn quoted(text: &str) -> String {
 /// A table with named columns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
-    /// The columns' names: stable, for programs and people alike.
+    /// Column names. Scripts rely on them, so they never change.
     pub columns: Vec<String>,
-    /// One cell a column in every row.
+    /// Rows with one cell per column.
     pub rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
-    /// A table without rows.
+    /// Creates a table without rows.
     pub fn new<S: Into<String>>(columns: impl IntoIterator<Item = S>) -> Self {
         Self { columns: columns.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
-    /// Aligned columns, words to the left and numbers to the right, as wide as what they show takes on a
-    /// terminal; a bold head where there are colours.
+    /// Renders aligned columns, text to the left and numbers to the right, with a header that is bold if
+    /// `colors` allow. Widths are measured in terminal columns.
     pub fn render(&self, colors: Colors) -> String {
         let cells = std::iter::once(self.columns.clone())
-            .chain(self.rows.iter().map(|row| row.iter().map(Cell::for_people).collect()));
+            .chain(self.rows.iter().map(|row| row.iter().map(Cell::to_text).collect()));
         let words = |col: usize| self.rows.iter().any(|row| matches!(row.get(col), Some(Cell::Text(_))));
         let lines = aligned(&cells.collect::<Vec<_>>(), words);
         let (head, rows) = lines.split_first().map_or(("", &[][..]), |(head, rows)| (head.as_str(), rows));
@@ -99,17 +101,17 @@ impl Table {
         out
     }
 
-    /// CSV with a head line.
+    /// Renders CSV with a header line.
     pub fn to_csv(&self) -> String {
         let mut out = self.columns.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(",") + "\n";
         for row in &self.rows {
-            out += &row.iter().map(Cell::for_csv).collect::<Vec<_>>().join(",");
+            out += &row.iter().map(Cell::to_csv).collect::<Vec<_>>().join(",");
             out.push('\n');
         }
         out
     }
 
-    /// A JSON array of one object a row, a row a line.
+    /// Renders a JSON array with one object per row, each on its own line.
     pub fn to_json(&self) -> String {
         if self.rows.is_empty() {
             return "[]\n".into();
@@ -118,17 +120,17 @@ impl Table {
         format!("[\n{}\n]\n", rows.join(",\n"))
     }
 
-    /// A row as a JSON object; empty beyond the table.
+    /// Returns a row as a JSON object, which is empty beyond the last row.
     pub fn object(&self, row: usize) -> Value {
         let cells = self.rows.get(row).map_or(&[][..], Vec::as_slice);
         let object: Map<_, _> =
-            self.columns.iter().zip(cells).map(|(name, cell)| (name.clone(), cell.for_json())).collect();
+            self.columns.iter().zip(cells).map(|(name, cell)| (name.clone(), cell.to_json())).collect();
         Value::Object(object)
     }
 }
 
-/// Rows of cells as lines, with columns as wide as their widest cell on a terminal and two spaces between them;
-/// to the left in the columns that `left` says, to the right in the others.
+/// Formats rows as lines with aligned columns, two spaces apart. Column `i` is left-aligned if `left(i)` is
+/// true, otherwise right-aligned. Widths are measured in terminal columns.
 pub fn aligned(rows: &[Vec<String>], left: impl Fn(usize) -> bool) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |col: usize| rows.iter().filter_map(|row| Some(row.get(col)?.width())).max().unwrap_or(0);

@@ -1,4 +1,4 @@
-//! A map as text with its tokens.
+//! Text export: a map with its tokens, for terminals and text files.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -11,46 +11,46 @@ use crate::matrix::{Matrix, span_of};
 use crate::paint::{Colormap, Pool, Ramp, Region, Scale, pool};
 use crate::site::Head;
 
-/// What stands in a cell.
+/// Content of a map's cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cells {
-    /// The weight in three decimals.
+pub enum CellStyle {
+    /// The weight with three decimals.
     Numbers,
-    /// A shade made of characters.
+    /// A character from a ramp.
     Glyphs(Ramp),
-    /// A colour, with the weight on it where there is room.
+    /// A background colour, with the weight on it if there is room.
     Colors(Colors),
 }
 
-/// How a map is written.
+/// Appearance of a map as text.
 #[derive(Clone, Copy, Debug)]
-pub struct Picture {
-    /// What stands in a cell.
-    pub cells: Cells,
-    /// Colours of the weights.
+pub struct TextStyle {
+    /// Content of the cells.
+    pub cells: CellStyle,
+    /// Colour map of the weights.
     pub colormap: Colormap,
-    /// From weight to shade.
+    /// Scale from weight to shade.
     pub scale: Scale,
-    /// Columns of the terminal; `None`: as wide as it gets. Numbers are never narrowed.
+    /// Columns of the terminal; `None` sets no limit. [`CellStyle::Numbers`] ignores it.
     pub width: Option<usize>,
 }
 
-/// The widest label, in columns.
+/// Width limit of a row label, in columns.
 const MOST_LABEL: usize = 28;
-/// The widest column of a map that writes labels above it.
+/// Width limit of a column label, in columns.
 const MOST_WORD: usize = 10;
-/// Columns of `0.123`.
+/// Width of a number such as `0.123`.
 const NUMBER: usize = 5;
-/// Columns of a shade without words.
+/// Width of a cell without text.
 const SHADE: usize = 2;
-/// The longest label written downwards.
+/// Length limit of a label that is written downwards.
 const MOST_DEEP: usize = 12;
 
-/// One head's map as text: lines that name it, the keys above the columns, and a line a query.
+/// Renders the map of one head: two title lines, the keys above their columns, and one line per query.
 ///
 /// # Errors
-/// [`crate::error::Error::NoSuchHead`].
-pub fn render(capture: &Capture, head: Head, picture: &Picture) -> Result<String> {
+/// [`crate::error::Error::NoSuchHead`] if the capture lacks the head.
+pub fn render(capture: &Capture, head: Head, style: &TextStyle) -> Result<String> {
     let map = capture.map(head)?;
     let kind = head.kind();
     let title = format!(
@@ -61,40 +61,40 @@ pub fn render(capture: &Capture, head: Head, picture: &Picture) -> Result<String
         queries_title(kind),
         keys_title(kind)
     );
-    Ok(render_map(&title, &map, &Labels::of(capture, kind), picture))
+    Ok(render_map(&title, &map, &Labels::of(capture, kind), style))
 }
 
-/// Any map as text, with a title and labels for its axes.
-pub fn render_map(title: &str, map: &Matrix, labels: &Labels, picture: &Picture) -> String {
+/// Renders any map with a title and axis labels.
+pub fn render_map(title: &str, map: &Matrix, labels: &Labels, style: &TextStyle) -> String {
     let mut out = format!("{title}\n\n");
     let rows: Vec<_> = labels.queries.iter().map(|label| cut(label, MOST_LABEL)).collect();
     let margin = rows.iter().map(|label| label.width()).max().unwrap_or(0);
     let words: Vec<_> = labels.keys.iter().map(|label| cut(label, MOST_WORD)).collect();
     let column = words.iter().map(|word| word.width()).max().unwrap_or(0).max(NUMBER);
-    let room = picture.width.unwrap_or(usize::MAX).saturating_sub(margin + 1);
-    let sheet = Sheet { map, rows: &rows, margin, picture };
-    out += &if picture.cells == Cells::Numbers {
-        sheet.numbers(&words)
+    let room = style.width.unwrap_or(usize::MAX).saturating_sub(margin + 1);
+    let grid = TextGrid { map, rows: &rows, margin, style };
+    out += &if style.cells == CellStyle::Numbers {
+        grid.numbers(&words)
     } else if map.cols().saturating_mul(column + 1) <= room {
-        sheet.shades(map, column, &across(&words, column, margin))
+        grid.shades(map, column, &across(&words, column, margin))
     } else if map.cols().saturating_mul(SHADE) <= room {
-        sheet.shades(map, SHADE, &downwards(&labels.keys, margin))
+        grid.shades(map, SHADE, &downwards(&labels.keys, margin))
     } else {
         let cells = (room / SHADE).max(1);
         let pooled = pool(map, &Region::whole(map), map.rows(), cells, Pool::Max);
-        sheet.shades(&pooled, SHADE, &positions(map.cols(), pooled.cols(), margin))
+        grid.shades(&pooled, SHADE, &positions(map.cols(), pooled.cols(), margin))
     };
     out
 }
 
-struct Sheet<'a> {
+struct TextGrid<'a> {
     map: &'a Matrix,
     rows: &'a [String],
     margin: usize,
-    picture: &'a Picture,
+    style: &'a TextStyle,
 }
 
-impl Sheet<'_> {
+impl TextGrid<'_> {
     fn numbers(&self, words: &[String]) -> String {
         let widths: Vec<_> = words.iter().map(|word| word.width().max(NUMBER)).collect();
         let head: String =
@@ -110,9 +110,10 @@ impl Sheet<'_> {
         out
     }
 
-    /// The weights of `cells` (the map, or fewer columns of it) as shades, `column` terminal columns each.
+    /// Renders the weights of `cells` (the map, or the map with pooled columns) as shades of `column`
+    /// terminal columns.
     fn shades(&self, cells: &Matrix, column: usize, head: &str) -> String {
-        let shades = self.picture.scale.map(cells);
+        let shades = self.style.scale.map(cells);
         let mut out = head.to_string();
         for (i, label) in self.rows.iter().enumerate().take(cells.rows()) {
             out += &right(label, self.margin);
@@ -128,28 +129,28 @@ impl Sheet<'_> {
 
     fn cell(&self, weight: f32, shade: f32, column: usize) -> String {
         let words = column > SHADE;
-        match self.picture.cells {
-            Cells::Numbers => String::new(),
-            Cells::Glyphs(ramp) => {
+        match self.style.cells {
+            CellStyle::Numbers => String::new(),
+            CellStyle::Glyphs(ramp) => {
                 let glyphs = ramp.glyph(shade).to_string().repeat(column);
                 if words { glyphs + " " } else { glyphs }
             }
-            Cells::Colors(colors) => {
+            CellStyle::Colors(colors) => {
                 let text =
                     if words { format!("{:^column$} ", format!("{weight:.2}")) } else { " ".repeat(column) };
-                colors.on(self.picture.colormap.color(shade), &text)
+                colors.on(self.style.colormap.color(shade), &text)
             }
         }
     }
 }
 
-/// Labels above the columns of a map.
+/// Formats the labels above their columns.
 fn across(words: &[String], column: usize, margin: usize) -> String {
     let words: String = words.iter().map(|word| format!("{} ", centred(word, column))).collect();
     format!("{} {}\n", " ".repeat(margin), words.trim_end())
 }
 
-/// Labels written downwards, a character a line, ending just above the map.
+/// Formats labels downwards, one character per line, so that they end just above the map.
 fn downwards(labels: &[String], margin: usize) -> String {
     let letters: Vec<Vec<String>> = labels
         .iter()
@@ -169,7 +170,7 @@ fn downwards(labels: &[String], margin: usize) -> String {
     out
 }
 
-/// The position of the first key of every eighth cell.
+/// Formats the position of the first key of every eighth cell.
 fn positions(keys: usize, cells: usize, margin: usize) -> String {
     const EVERY: usize = 8;
     let marks = (0..cells)
@@ -178,7 +179,7 @@ fn positions(keys: usize, cells: usize, margin: usize) -> String {
     format!("{} {}\n", " ".repeat(margin), marks.collect::<String>().trim_end())
 }
 
-/// A text in at most `width` columns, with an ellipsis where something is missing.
+/// Cuts a text to at most `width` columns; an ellipsis marks the cut.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_string();

@@ -44,8 +44,8 @@ impl Bands {
         (Self { how, data, cols }, measured)
     }
 
-    /// Pools a region of `map` into at most `cells` (rows, columns), like [`super::pool`]. `map` must be the map
-    /// that the bands were made from.
+    /// Pools a region of `map` into at most `cells` (rows, columns), like [`super::pool`]. `map` must be the
+    /// map that the bands were made from.
     pub fn pool(&self, map: &Matrix, region: &Region, cells: (usize, usize)) -> Matrix {
         pool_from(map, region, cells, self.how, |span| self.rows_of(map, span))
     }

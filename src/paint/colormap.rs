@@ -1,4 +1,4 @@
-//! Colour maps: a value in 0..=1 to a colour.
+//! Colour maps, which turn a value in `0..=1` into a colour.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use colorous::Gradient;
 
-/// A colour map. All but [`Colormap::Diverging`] grow monotonically in lightness, so that a grey print or a
-/// colour-blind reader still sees the order of the weights.
+/// A colour map. In all but [`Colormap::Diverging`] lightness changes monotonically, so that the order of the
+/// weights survives greyscale printing and colour-vision deficiency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Colormap {
     /// Dark violet to yellow; matplotlib's default, by van der Walt and Smith.
@@ -15,31 +15,31 @@ pub enum Colormap {
     Viridis,
     /// Dark blue to yellow, made for colour-vision deficiency (Nuñez, Anderton and Renslow 2018).
     Cividis,
-    /// Black over magenta to near-white.
+    /// Black through magenta to near-white.
     Magma,
-    /// Black to white: for dark screens.
+    /// Black to white, for dark screens.
     Grays,
-    /// White to black: for paper.
+    /// White to black, for paper.
     Ink,
-    /// Blue over white (at 0.5) to red: for differences.
+    /// Blue through white (at 0.5) to red, for differences.
     Diverging,
 }
 
-/// How many colours a map has. Few enough that neighbouring cells often share one, which saves terminal
-/// bytes over SSH; enough that a colour bar looks smooth.
+/// Number of colours in a map. It is small enough that adjacent cells often share a colour, which saves
+/// terminal output over SSH, and large enough that a colour bar looks smooth.
 const COLORS: usize = 64;
 
-/// The colours of every map: screens ask for thousands of them between two frames.
+/// Precomputed colours of every map, because a frame looks up thousands of them.
 static TABLE: LazyLock<[[[u8; 3]; COLORS]; Colormap::ALL.len()]> = LazyLock::new(|| {
     Colormap::ALL.map(|map| std::array::from_fn(|step| map.at(step as f64 / (COLORS - 1) as f64)))
 });
 
 impl Colormap {
-    /// Every colour map, in the order in which a key walks them.
+    /// All colour maps, in the order in which the screen cycles through them.
     pub const ALL: [Colormap; 6] =
         [Self::Viridis, Self::Cividis, Self::Magma, Self::Grays, Self::Ink, Self::Diverging];
 
-    /// The name used in options and settings.
+    /// Returns the name used in options and settings.
     pub fn name(self) -> &'static str {
         match self {
             Self::Viridis => "viridis",
@@ -51,14 +51,14 @@ impl Colormap {
         }
     }
 
-    /// The red, green and blue of `t`, which is clamped to 0..=1 and quantised to 64 steps; not-a-number is
-    /// painted as 0.
+    /// Returns the red, green and blue components for `t`, which is clamped to `0..=1` and quantised to 64
+    /// steps. NaN counts as 0.
     pub fn color(self, t: f32) -> [u8; 3] {
         let t = if t.is_nan() { 0.0 } else { t.clamp(0.0, 1.0) };
         TABLE[self as usize][(t * (COLORS - 1) as f32).round() as usize]
     }
 
-    /// The colour of `t` in 0..=1, not quantised.
+    /// Returns the colour for `t` in `0..=1`, not quantised.
     fn at(self, t: f64) -> [u8; 3] {
         let (gradient, t): (Gradient, f64) = match self {
             Self::Viridis => (colorous::VIRIDIS, t),
@@ -84,13 +84,12 @@ impl FromStr for Colormap {
     fn from_str(text: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|map| map.name() == text).ok_or_else(|| {
             let names: Vec<_> = Self::ALL.iter().map(|map| map.name()).collect();
-            format!("'{text}' is none of {}", names.join(", "))
+            format!("'{text}' is not one of {}", names.join(", "))
         })
     }
 }
 
-/// Black or white, whichever is easier to read on `background`: the one with the higher contrast ratio of
-/// WCAG 2.1.
+/// Returns black or white, whichever has the higher contrast ratio (WCAG 2.1) on `background`.
 pub fn ink(background: [u8; 3]) -> [u8; 3] {
     static LINEAR: LazyLock<[f32; 256]> = LazyLock::new(|| {
         std::array::from_fn(|channel| {

@@ -1,17 +1,17 @@
-//! Weights as characters, for screens without colour.
+//! Character ramps, which show weights on screens without colour.
 
-/// Characters from empty to full.
+/// Series of characters from empty to full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Ramp {
     /// Shades: blank, `·`, `░`, `▒`, `▓`, `█`.
     #[default]
     Blocks,
-    /// Seven-bit characters for terminals without Unicode.
+    /// ASCII characters, for terminals without Unicode.
     Ascii,
 }
 
 impl Ramp {
-    /// The characters from empty to full; each is one column wide.
+    /// Returns the characters from empty to full. Each is one column wide.
     pub fn glyphs(self) -> &'static [char] {
         match self {
             Self::Blocks => &[' ', '·', '░', '▒', '▓', '█'],
@@ -19,7 +19,7 @@ impl Ramp {
         }
     }
 
-    /// The character of `t` in 0..=1; values outside are clamped, not-a-number is blank.
+    /// Returns the character for `t`, which is clamped to `0..=1`. NaN is blank.
     pub fn glyph(self, t: f32) -> char {
         let glyphs = self.glyphs();
         let top = glyphs.len() - 1;

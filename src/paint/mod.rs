@@ -1,8 +1,8 @@
-//! Turns weights into colours and characters: colour maps, scales, pooling, glyphs. Shared by the screen and the
-//! exporters.
+//! Turns weights into colours and characters: colour maps, scales, pooling, glyphs. Shared by the screen and
+//! the exporters.
 //!
-//! A map is pooled into as many cells as there is room for, a [`Scale`] brings each weight into `0..=1`, and a
-//! [`Colormap`] or a [`Ramp`] turns that into a colour or a character.
+//! A map is pooled into as many cells as there is room for, a [`Scale`] brings each weight into `0..=1`, and
+//! a [`Colormap`] or a [`Ramp`] turns that into a colour or a character.
 
 mod bands;
 mod colormap;

@@ -49,8 +49,8 @@ impl Region {
 
 /// Pools a region of a map into at most `rows` by `cols` cells.
 ///
-/// The region is clipped to the map. The result is `[min(rows, region rows), min(cols, region cols)]`; its cell
-/// `(r, c)` covers the positions [`span_of`]`(r, region rows, rows)` and likewise `c`, counted from the
+/// The region is clipped to the map. The result is `[min(rows, region rows), min(cols, region cols)]`; its
+/// cell `(r, c)` covers the positions [`span_of`]`(r, region rows, rows)` and likewise `c`, counted from the
 /// region's corner.
 pub fn pool(map: &Matrix, region: &Region, rows: usize, cols: usize, how: Pool) -> Matrix {
     pool_from(map, region, (rows, cols), how, |span| span.map(|row| map.row(row)))
@@ -58,8 +58,8 @@ pub fn pool(map: &Matrix, region: &Region, rows: usize, cols: usize, how: Pool) 
 
 /// Pools like [`pool`], but takes the rows of cells that are several rows high from `rows_of`.
 ///
-/// `rows_of(span)` returns rows of `map.cols()` values whose pooled result equals that of the rows `span` of the
-/// map: the rows themselves, or fewer rows that are already pooled.
+/// `rows_of(span)` returns rows of `map.cols()` values whose pooled result equals that of the rows `span` of
+/// the map: the rows themselves, or fewer rows that are already pooled.
 pub(super) fn pool_from<'a, I: Iterator<Item = &'a [f32]>>(
     map: &'a Matrix,
     region: &Region,

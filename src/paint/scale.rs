@@ -1,46 +1,46 @@
-//! From a weight to 0..=1, the argument of a colour map or a glyph ramp.
+//! Scales, which map a weight into `0..=1`, the argument of a colour map or a character ramp.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::matrix::Matrix;
 
-/// How a weight grows into a shade.
+/// Curve from relative weight to shade.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Curve {
-    /// In proportion.
+    /// Proportional.
     #[default]
     Linear,
-    /// Square root: small weights show.
+    /// Square root, which makes small weights visible.
     Sqrt,
-    /// Logarithm over three decades below the top: 1/1000 of the top and less is 0.
+    /// Logarithm over three decades below the top; 1/1000 of the top and less become 0.
     Log,
 }
 
-/// The weight that is painted as 1.
+/// Choice of the weight that is painted as 1, the top of the scale.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Range {
-    /// The largest weight of the row: every query's favourite key is fully bright.
+    /// Largest weight of the row, so that the strongest key of every query gets the full colour.
     #[default]
     Row,
-    /// The largest weight of the map.
+    /// Largest weight of the map.
     Map,
-    /// 1: shades can be compared between heads.
+    /// 1, so that shades can be compared between heads.
     Absolute,
 }
 
-/// A curve, a range and a gamma.
+/// A scale: curve, range and gamma.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Scale {
-    /// How a weight grows into a shade.
+    /// Curve from relative weight to shade.
     pub curve: Curve,
-    /// The weight that is painted as 1.
+    /// Choice of the weight that is painted as 1.
     pub range: Range,
-    /// Exponent that the shade is raised to, in tenths: 10 leaves it, less makes small weights brighter.
+    /// Exponent applied to the shade, in tenths: 10 leaves it unchanged, less makes small weights brighter.
     pub gamma: u8,
 }
 
-/// The exponents that a key walks, in tenths.
+/// Exponents that the screen steps through, in tenths.
 pub const GAMMAS: [u8; 9] = [3, 4, 5, 7, 10, 14, 20, 25, 30];
 
 impl Default for Scale {
@@ -49,16 +49,16 @@ impl Default for Scale {
     }
 }
 
-/// Decades that [`Curve::Log`] spans.
+/// Number of decades that [`Curve::Log`] spans.
 const DECADES: f32 = 3.0;
 
 impl Scale {
-    /// The scale of a curve and a range.
+    /// Creates a scale with a gamma of 1.
     pub fn new(curve: Curve, range: Range) -> Self {
         Self { curve, range, ..Self::default() }
     }
 
-    /// The weight that is painted as 1, given the largest weight of the row and of the map.
+    /// Returns the weight that is painted as 1, given the largest weight of the row and of the map.
     pub fn top(self, row_max: f32, map_max: f32) -> f32 {
         match self.range {
             Range::Row => row_max,
@@ -67,7 +67,7 @@ impl Scale {
         }
     }
 
-    /// A weight in 0..=1, where `top` (see [`Scale::top`]) becomes 1. 0 where `top` is not positive.
+    /// Maps a weight into `0..=1`; `top` (see [`Scale::top`]) becomes 1. Returns 0 if `top` is not positive.
     pub fn unit(self, weight: f32, top: f32) -> f32 {
         if top <= 0.0 || top.is_nan() || weight.is_nan() {
             return 0.0;
@@ -81,7 +81,7 @@ impl Scale {
         if self.gamma == 10 { shade } else { shade.powf(self.exponent()) }
     }
 
-    /// The weight that [`Scale::unit`] turns into `t`: what a colour bar writes beside its colours.
+    /// Inverts [`Scale::unit`]: returns the weight that becomes `t`, for the numbers beside a colour bar.
     pub fn weight(self, t: f32, top: f32) -> f32 {
         let t = t.clamp(0.0, 1.0).powf(1.0 / self.exponent());
         top * match self.curve {
@@ -95,7 +95,7 @@ impl Scale {
         f32::from(self.gamma.max(1)) / 10.0
     }
 
-    /// Every weight of a map in 0..=1, `[rows, cols]` as the map.
+    /// Maps every weight of a map into `0..=1`; the result has the shape of the map.
     pub fn map(self, map: &Matrix) -> Matrix {
         let map_max = if self.range == Range::Map { map.max() } else { 0.0 };
         let mut data = Vec::with_capacity(map.rows() * map.cols());
@@ -112,10 +112,10 @@ impl Scale {
 macro_rules! named {
     ($type:ident { $($variant:ident = $name:literal),+ }) => {
         impl $type {
-            /// Every value, in the order in which a key walks them.
+            /// All values, in the order in which the screen cycles through them.
             pub const ALL: &[$type] = &[$($type::$variant),+];
 
-            /// The name used in options and settings.
+            /// Returns the name used in options and settings.
             pub fn name(self) -> &'static str {
                 match self { $($type::$variant => $name),+ }
             }
@@ -133,7 +133,7 @@ macro_rules! named {
             fn from_str(text: &str) -> Result<Self, String> {
                 match text {
                     $($name => Ok($type::$variant),)+
-                    _ => Err(format!("'{text}' is none of {}", [$($name),+].join(", "))),
+                    _ => Err(format!("'{text}' is not one of {}", [$($name),+].join(", "))),
                 }
             }
         }

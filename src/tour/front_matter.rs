@@ -195,7 +195,7 @@ fn view(name: &str) -> Result<StepView, String> {
         "plot" => StepView::Plot,
         _ => {
             return Err(format!(
-                "view '{name}' is none of map, text, grid, heads, links, flow, compare, outputs, plot"
+                "view '{name}' is not one of map, text, grid, heads, links, flow, compare, outputs, plot"
             ));
         }
     })

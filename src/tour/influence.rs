@@ -1,4 +1,5 @@
-//! The influence experiment: the change in a target word's log-probability when a distant source word changes.
+//! The influence experiment: the change in a target word's log-probability when a distant source word
+//! changes.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,8 @@ use crate::capture::Capture;
 use crate::engine::RunOptions;
 use crate::error::Result;
 
-/// An experiment over sentences in which a word and the word that depends on it stand further and further apart.
+/// An experiment over sentences in which a word and the word that depends on it stand further and further
+/// apart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Influence {
     /// Models to compare.
@@ -100,8 +102,8 @@ fn word_log_probability(capture: &Capture, word: &str) -> Option<f64> {
     Some(probabilities.iter().map(|p| f64::from(p.probability.max(f32::MIN_POSITIVE)).ln()).sum())
 }
 
-/// Returns the distance between the changed word and the near one in a model's own tokens: from the first token in
-/// which the two sources differ to the first token of the near word.
+/// Returns the distance between the changed word and the near one in a model's own tokens: from the first
+/// token in which the two sources differ to the first token of the near word.
 pub fn distance(source: &Capture, changed: &Capture, near: &str) -> Option<usize> {
     let pairs = source.source.tokens.iter().zip(&changed.source.tokens);
     let changed = pairs.enumerate().find(|(_, (a, b))| a.id != b.id)?.0;

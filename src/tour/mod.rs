@@ -1,7 +1,8 @@
-//! Guided tours: steps with a text, the model runs that each step shows, and numbers computed from those runs.
+//! Guided tours: steps with a text, the model runs that each step shows, and numbers computed from those
+//! runs.
 //!
-//! A tour is parsed from Markdown ([`parse()`], [`built_in`]). [`play()`] runs a step's models through a function
-//! that the caller provides, measures what the step asks for, and fills the numbers into its text.
+//! A tour is parsed from Markdown ([`parse()`], [`built_in`]). [`play()`] runs a step's models through a
+//! function that the caller provides, measures what the step asks for, and fills the numbers into its text.
 //!
 //! `assets/tour/README.md` documents the file format.
 

@@ -1,4 +1,5 @@
-//! The tour file format: Markdown in which each step begins with TOML front matter between two lines of `+++`.
+//! The tour file format: Markdown in which each step begins with TOML front matter between two lines of
+//! `+++`.
 
 use super::front_matter::FrontMatter;
 use super::step::Tour;

@@ -26,8 +26,8 @@ pub struct Run {
 }
 
 impl Run {
-    /// Returns the engine's options for this run. The reader's own sentence replaces the source and drops a forced
-    /// target.
+    /// Returns the engine's options for this run. The reader's own sentence replaces the source and drops a
+    /// forced target.
     pub fn options(&self, own_sentence: Option<&str>) -> RunOptions {
         RunOptions {
             source: own_sentence.unwrap_or(&self.source).to_string(),

@@ -1,7 +1,8 @@
 //! Text templates.
 //!
-//! `{{name}}` inserts a value, `{{name:3}}` a number with three decimals, `{{name:%}}` a fraction in per cent.
-//! `{{if a > b}}…{{else}}…{{end}}` selects one of two texts; the operands are names, numbers or quoted words.
+//! `{{name}}` inserts a value, `{{name:3}}` a number with three decimals, `{{name:%}}` a fraction in per
+//! cent. `{{if a > b}}…{{else}}…{{end}}` selects one of two texts; the operands are names, numbers or quoted
+//! words.
 
 use std::collections::BTreeMap;
 
@@ -108,7 +109,8 @@ pub enum Emphasis {
     Strong,
 }
 
-/// Splits a paragraph into plain and emphasised parts. A star with spaces on both sides is an ordinary character.
+/// Splits a paragraph into plain and emphasised parts. A star with spaces on both sides is an ordinary
+/// character.
 pub fn spans(paragraph: &str) -> Vec<(Emphasis, &str)> {
     let mut parts = Vec::new();
     let mut rest = paragraph;

@@ -5,8 +5,8 @@ use std::io::Read;
 use attn_tui::capture::{self, Capture, Layout};
 use attn_tui::error::Error;
 use attn_tui::export::ansi::Colors;
-use attn_tui::export::figure::{Style, Theme};
-use attn_tui::export::format::{Content, Format, Options, export};
+use attn_tui::export::figure::{FigureStyle, FigureTheme};
+use attn_tui::export::format::{FigureKind, Format, Options, export};
 use attn_tui::export::select::Selection;
 use attn_tui::paint::{Colormap, Curve, Range, Scale};
 use attn_tui::site::{Head, Kind, Site};
@@ -24,10 +24,10 @@ fn options(selection: Selection) -> Options {
     Options {
         selection,
         layout: Layout::Plain,
-        content: Content::Auto,
+        figure: FigureKind::Auto,
         query: None,
-        style: Style {
-            theme: Theme::Light,
+        style: FigureStyle {
+            theme: FigureTheme::Light,
             colormap: Colormap::Viridis,
             scale: Scale::new(Curve::Linear, Range::Map),
             values: false,
@@ -142,7 +142,7 @@ fn svg_holds_every_cell_and_token() {
     let [r, g, b] = Colormap::Viridis.color(map.get(2, 2).unwrap() / map.max());
     assert!(svg.contains(&format!("fill=\"#{r:02x}{g:02x}{b:02x}\"")));
     let dark = Options {
-        style: Style { theme: Theme::Dark, values: true, ..options(Selection::default()).style },
+        style: FigureStyle { theme: FigureTheme::Dark, values: true, ..options(Selection::default()).style },
         ..options(chosen(Kind::Cross, 2, 4))
     };
     let dark = text(Format::Svg, &dark);

@@ -1,22 +1,22 @@
-//! The colour bar.
+//! Colour bar of a figure.
 
-use super::{SMALL, Style, anchored, text};
-use crate::export::scene::{Anchor, Area, Cells, Shape};
+use super::{FigureStyle, SMALL, anchored, text};
+use crate::export::scene::{Anchor, Area, CellGrid, Shape};
 use crate::paint::Range;
 
-/// The width that a bar with its numbers takes.
+/// Width of a bar with its numbers.
 pub const WIDTH: f32 = 64.0;
 const BAR: f32 = 12.0;
 const STEPS: usize = 64;
 
-/// An upright colour bar with its top at (`x`, `y`): colours, and the weights that they stand for. `map_max` is
-/// the largest weight of what is shown.
-pub fn upright(x: f32, y: f32, height: f32, map_max: f32, style: &Style) -> Vec<Shape> {
+/// Draws a vertical colour bar with its top at (`x`, `y`), labelled with the weights that its colours stand
+/// for. `map_max` is the largest weight in the figure.
+pub fn upright(x: f32, y: f32, height: f32, map_max: f32, style: &FigureStyle) -> Vec<Shape> {
     let area = Area { x, y, width: BAR, height };
     let colors =
         (0..STEPS).rev().map(|i| style.colormap.color(i as f32 / (STEPS - 1) as f32)).collect::<Vec<_>>();
     let mut shapes =
-        vec![Shape::Cells(Cells { area, cols: 1, colors }), Shape::Outline(area, style.theme.line())];
+        vec![Shape::Cells(CellGrid { area, cols: 1, colors }), Shape::Outline(area, style.theme.line())];
     let top = style.scale.top(1.0, map_max);
     for tick in 0..=4 {
         let t = tick as f32 / 4.0;
@@ -34,7 +34,7 @@ pub fn upright(x: f32, y: f32, height: f32, map_max: f32, style: &Style) -> Vec<
     shapes
 }
 
-/// A weight in at most three significant decimals.
+/// Formats a weight with at most three decimals.
 pub fn number(value: f32) -> String {
     let text = if value == 0.0 || value >= 0.1 { format!("{value:.2}") } else { format!("{value:.3}") };
     let short = text.trim_end_matches('0').trim_end_matches('.');

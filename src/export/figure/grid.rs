@@ -1,21 +1,21 @@
-//! The picture of all heads of a kind: a thumbnail a head, a row a layer.
+//! Figure of all heads of a kind: one thumbnail per head, one row per layer.
 
-use super::{MARGIN, SMALL, Style, TOKEN, anchored, bar, heading, heading_width};
+use super::{FigureStyle, MARGIN, SMALL, TOKEN, anchored, bar, heading, heading_width};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::export::font::Fonts;
 use crate::export::labels::{keys_title, kind_title, queries_title};
-use crate::export::scene::{Anchor, Area, Cells, Scene, Shape};
+use crate::export::scene::{Anchor, Area, CellGrid, Scene, Shape};
 use crate::paint::{Pool, Region, pool};
 use crate::site::{Head, Kind, Site};
 
-/// The longer side of a thumbnail.
+/// Length of a thumbnail's longer side.
 const SIDE: f32 = 104.0;
 const GAP: f32 = 10.0;
-/// A thumbnail's most cells along a side; beyond it cells are pooled.
+/// Number of cells along a thumbnail's side beyond which cells are pooled.
 const MOST_CELLS: usize = 208;
 
-pub fn scene(capture: &Capture, kind: Kind, style: &Style, fonts: &Fonts) -> Result<Scene> {
+pub fn scene(capture: &Capture, kind: Kind, style: &FigureStyle, fonts: &Fonts) -> Result<Scene> {
     let layers = capture.layers(kind);
     let heads = (0..layers).map(|layer| capture.heads(Site::new(kind, layer))).max().unwrap_or(0);
     if heads == 0 {
@@ -58,8 +58,9 @@ pub fn scene(capture: &Capture, kind: Kind, style: &Style, fonts: &Fonts) -> Res
     })
 }
 
-/// One head; a map's own largest weight gives way to the largest of all heads, so that thumbnails compare.
-fn thumbnail(capture: &Capture, head: Head, area: Area, largest: f32, style: &Style) -> Result<Shape> {
+/// Draws the thumbnail of one head. Colours are scaled to `largest`, the largest weight of all heads, so that
+/// thumbnails can be compared.
+fn thumbnail(capture: &Capture, head: Head, area: Area, largest: f32, style: &FigureStyle) -> Result<Shape> {
     let map = capture.map(head)?;
     let pooled = pool(&map, &Region::whole(&map), MOST_CELLS, MOST_CELLS, Pool::Max);
     let mut colors = Vec::with_capacity(pooled.rows() * pooled.cols());
@@ -68,5 +69,5 @@ fn thumbnail(capture: &Capture, head: Head, area: Area, largest: f32, style: &St
         let top = style.scale.top(row.iter().copied().fold(0.0, f32::max), largest);
         colors.extend(row.iter().map(|&weight| style.colormap.color(style.scale.unit(weight, top))));
     }
-    Ok(Shape::Cells(Cells { area, cols: pooled.cols(), colors }))
+    Ok(Shape::Cells(CellGrid { area, cols: pooled.cols(), colors }))
 }

@@ -1,28 +1,28 @@
-//! The picture of one head's map.
+//! Figure of the map of one head.
 
-use super::{MARGIN, SMALL, Style, TOKEN, anchored, bar, fitted, heading, heading_width, text};
+use super::{FigureStyle, MARGIN, SMALL, TOKEN, anchored, bar, fitted, heading, heading_width, text};
 use crate::capture::Capture;
 use crate::error::Result;
 use crate::export::font::Fonts;
 use crate::export::labels::{Labels, keys_title, queries_title, site_title};
-use crate::export::scene::{Anchor, Area, Cells, Scene, Shape, Text};
+use crate::export::scene::{Anchor, Area, CellGrid, Scene, Shape, TextLine};
 use crate::matrix::{Matrix, span_of};
 use crate::paint::{Pool, Region, ink, pool};
 use crate::site::Head;
 
-/// The side of a cell of a small map.
+/// Side of a cell of a small map.
 const CELL: f32 = 26.0;
-/// The longest side of a map whose cells had to shrink.
+/// Longest side of a map whose cells have to shrink.
 const LONGEST: f32 = 760.0;
-/// The most cells along a side; beyond it cells are pooled.
+/// Number of cells along a side beyond which cells are pooled.
 const MOST_CELLS: usize = 760;
-/// Below this side tokens cannot be read; positions are written instead.
+/// Smallest cell side with readable labels; smaller cells are labelled with positions.
 const READABLE: f32 = 11.0;
 const LABEL_WIDTH: f32 = 190.0;
-/// Column labels rise to the right.
+/// Angle of the column labels in degrees; negative values rise to the right.
 const ANGLE: f32 = -50.0;
 
-pub fn scene(capture: &Capture, head: Head, style: &Style, fonts: &Fonts) -> Result<Scene> {
+pub fn scene(capture: &Capture, head: Head, style: &FigureStyle, fonts: &Fonts) -> Result<Scene> {
     let map = capture.map(head)?;
     let labels = Labels::of(capture, head.kind());
     let pooled = pool(&map, &Region::whole(&map), MOST_CELLS, MOST_CELLS, Pool::Max);
@@ -60,7 +60,7 @@ pub fn scene(capture: &Capture, head: Head, style: &Style, fonts: &Fonts) -> Res
         for (j, label) in column_labels.iter().enumerate() {
             let x = area.x + (j as f32 + 0.5) * side + size * 0.15;
             let (content, color) = (label.clone(), style.theme.ink());
-            shapes.push(Shape::Text(Text {
+            shapes.push(Shape::Text(TextLine {
                 x,
                 y: y - 5.0,
                 size,
@@ -77,7 +77,7 @@ pub fn scene(capture: &Capture, head: Head, style: &Style, fonts: &Fonts) -> Res
     } else {
         shapes.extend(positions(&map, area, style));
     }
-    // Labels of the last columns lean over the right edge.
+    // Labels of the last columns reach beyond the right edge.
     let lean = column_labels
         .iter()
         .enumerate()
@@ -95,7 +95,7 @@ pub fn scene(capture: &Capture, head: Head, style: &Style, fonts: &Fonts) -> Res
     })
 }
 
-fn cells(map: &Matrix, pooled: &Matrix, area: Area, style: &Style) -> Vec<Shape> {
+fn cells(map: &Matrix, pooled: &Matrix, area: Area, style: &FigureStyle) -> Vec<Shape> {
     let shades = style.scale.map(pooled);
     let colors = shades.as_slice().iter().map(|&t| style.colormap.color(t)).collect::<Vec<_>>();
     let side = area.width / pooled.cols().max(1) as f32;
@@ -113,12 +113,12 @@ fn cells(map: &Matrix, pooled: &Matrix, area: Area, style: &Style) -> Vec<Shape>
             }
         }
     }
-    shapes.insert(0, Shape::Cells(Cells { area, cols: pooled.cols(), colors }));
+    shapes.insert(0, Shape::Cells(CellGrid { area, cols: pooled.cols(), colors }));
     shapes
 }
 
-/// Positions every so often along both axes, where tokens would be too small.
-fn positions(map: &Matrix, area: Area, style: &Style) -> Vec<Shape> {
+/// Labels positions at intervals along both axes, where cells are too small for tokens.
+fn positions(map: &Matrix, area: Area, style: &FigureStyle) -> Vec<Shape> {
     const EVERY: f32 = 64.0;
     let color = style.theme.dim();
     let marks = |length: f32, count: usize| {

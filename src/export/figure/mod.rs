@@ -1,5 +1,4 @@
-//! Pictures of a capture: a map, the grid of a kind, the text with its weights. Each is a [`Scene`], written
-//! as SVG or PNG.
+//! Figures of a capture as a [`Scene`], for SVG and PNG: a map, the grid of a kind, or text shaded by weight.
 
 mod bar;
 mod grid;
@@ -7,106 +6,106 @@ mod map;
 mod passage;
 
 use super::font::Fonts;
-use super::scene::{Anchor, Color, Scene, Shape, Text};
+use super::scene::{Anchor, Color, Scene, Shape, TextLine};
 use crate::capture::Capture;
 use crate::error::Result;
 use crate::export::labels::model_title;
 use crate::paint::{Colormap, Scale};
 use crate::site::{Head, Kind};
 
-/// Ink and paper.
+/// Colours of a figure apart from the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Theme {
-    /// Dark on white, for print.
+pub enum FigureTheme {
+    /// Dark text on white, for print.
     #[default]
     Light,
-    /// Light on near-black, for slides.
+    /// Light text on near-black, for slides.
     Dark,
 }
 
-impl Theme {
+impl FigureTheme {
     fn background(self) -> Color {
         match self {
-            Theme::Light => [255, 255, 255],
-            Theme::Dark => [18, 19, 23],
+            FigureTheme::Light => [255, 255, 255],
+            FigureTheme::Dark => [18, 19, 23],
         }
     }
 
     fn ink(self) -> Color {
         match self {
-            Theme::Light => [24, 24, 27],
-            Theme::Dark => [232, 232, 236],
+            FigureTheme::Light => [24, 24, 27],
+            FigureTheme::Dark => [232, 232, 236],
         }
     }
 
     fn dim(self) -> Color {
         match self {
-            Theme::Light => [104, 104, 112],
-            Theme::Dark => [150, 151, 160],
+            FigureTheme::Light => [104, 104, 112],
+            FigureTheme::Dark => [150, 151, 160],
         }
     }
 
     fn line(self) -> Color {
         match self {
-            Theme::Light => [208, 208, 214],
-            Theme::Dark => [62, 64, 74],
+            FigureTheme::Light => [208, 208, 214],
+            FigureTheme::Dark => [62, 64, 74],
         }
     }
 
     fn accent(self) -> Color {
         match self {
-            Theme::Light => [200, 60, 20],
-            Theme::Dark => [255, 150, 80],
+            FigureTheme::Light => [200, 60, 20],
+            FigureTheme::Dark => [255, 150, 80],
         }
     }
 }
 
-/// What a picture shows.
+/// Subject of a figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum View {
-    /// One head's map.
+pub enum Figure {
+    /// Map of one head.
     Map(Head),
-    /// Every head of a kind as a thumbnail.
+    /// Thumbnails of all heads of a kind.
     Grid(Kind),
-    /// The tokens as running text, each shaded by the weight that a head gives it: in one query's row, or on
-    /// average over the rows that may look at it.
+    /// Tokens as running text, shaded by the weight that a head gives them: in the row of one query or, for
+    /// `None`, on average over the rows that can attend to them.
     Passage(Head, Option<usize>),
 }
 
-/// How a picture looks.
+/// Appearance of a figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Style {
-    /// Ink and paper.
-    pub theme: Theme,
-    /// Colours of the weights.
+pub struct FigureStyle {
+    /// Colours apart from the weights.
+    pub theme: FigureTheme,
+    /// Colour map of the weights.
     pub colormap: Colormap,
-    /// From weight to colour.
+    /// Scale from weight to colour.
     pub scale: Scale,
-    /// Write the weights into the cells of a map, where they fit.
+    /// True if weights are written into the cells of a map, where they fit.
     pub values: bool,
 }
 
-/// A picture of a capture.
+/// Draws a figure of a capture.
 ///
 /// # Errors
-/// [`crate::error::Error::NoSuchHead`] for a head, kind or query that the capture does not have.
-pub fn scene(capture: &Capture, view: View, style: &Style, fonts: &Fonts) -> Result<Scene> {
-    match view {
-        View::Map(head) => map::scene(capture, head, style, fonts),
-        View::Grid(kind) => grid::scene(capture, kind, style, fonts),
-        View::Passage(head, query) => passage::scene(capture, head, query, style, fonts),
+/// [`crate::error::Error::NoSuchHead`] if the capture lacks the head, kind or query.
+pub fn scene(capture: &Capture, figure: Figure, style: &FigureStyle, fonts: &Fonts) -> Result<Scene> {
+    match figure {
+        Figure::Map(head) => map::scene(capture, head, style, fonts),
+        Figure::Grid(kind) => grid::scene(capture, kind, style, fonts),
+        Figure::Passage(head, query) => passage::scene(capture, head, query, style, fonts),
     }
 }
 
-/// The space around everything.
+/// Margin around the figure.
 const MARGIN: f32 = 20.0;
-/// Font sizes: the title, tokens, captions.
+// Font sizes of titles, tokens and captions.
 const TITLE: f32 = 15.0;
 const TOKEN: f32 = 12.0;
 const SMALL: f32 = 10.5;
 
-/// The title and, below it, the model and a remark; and the height that they take.
-fn heading(capture: &Capture, title: &str, remark: &str, style: &Style) -> (Vec<Shape>, f32) {
+/// Draws the title and, below it, the model and a remark. Returns the shapes and their height.
+fn heading(capture: &Capture, title: &str, remark: &str, style: &FigureStyle) -> (Vec<Shape>, f32) {
     let mut shapes = vec![text(MARGIN, MARGIN + TITLE, TITLE, style.theme.ink(), title)];
     let model = model_title(capture);
     let below = if remark.is_empty() { model } else { format!("{model} · {remark}") };
@@ -114,7 +113,7 @@ fn heading(capture: &Capture, title: &str, remark: &str, style: &Style) -> (Vec<
     (shapes, MARGIN + TITLE + 18.0 + 14.0)
 }
 
-/// The right edge of the widest line of a heading.
+/// Returns the right edge of the widest line of a heading.
 fn heading_width(shapes: &[Shape], fonts: &Fonts) -> f32 {
     let right = |shape: &Shape| match shape {
         Shape::Text(text) => text.x + fonts.width(&text.content, text.size),
@@ -128,10 +127,10 @@ fn text(x: f32, y: f32, size: f32, color: Color, content: &str) -> Shape {
 }
 
 fn anchored(x: f32, y: f32, size: f32, color: Color, content: &str, anchor: Anchor) -> Shape {
-    Shape::Text(Text { x, y, size, anchor, angle: 0.0, color, content: content.into() })
+    Shape::Text(TextLine { x, y, size, anchor, angle: 0.0, color, content: content.into() })
 }
 
-/// A text cut to a width, with an ellipsis where something is missing.
+/// Cuts a text to a width; an ellipsis marks the cut.
 fn fitted(content: &str, size: f32, width: f32, fonts: &Fonts) -> String {
     if fonts.width(content, size) <= width {
         return content.to_string();

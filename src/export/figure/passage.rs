@@ -1,6 +1,6 @@
-//! The picture of a text whose tokens are shaded by the weight that they get.
+//! Figure of a text whose tokens are shaded by the attention weight that they receive.
 
-use super::{MARGIN, SMALL, Style, TITLE, TOKEN, bar, heading, heading_width, text};
+use super::{FigureStyle, MARGIN, SMALL, TITLE, TOKEN, bar, heading, heading_width, text};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::export::font::Fonts;
@@ -10,7 +10,7 @@ use crate::paint::ink;
 use crate::site::{Head, Kind};
 use crate::token::Token;
 
-/// Lines are broken at this width.
+/// Width at which lines are broken.
 const WIDTH: f32 = 640.0;
 const SIZE: f32 = TOKEN + 2.0;
 const LINE: f32 = 30.0;
@@ -20,27 +20,27 @@ pub fn scene(
     capture: &Capture,
     head: Head,
     query: Option<usize>,
-    style: &Style,
+    style: &FigureStyle,
     fonts: &Fonts,
 ) -> Result<Scene> {
     let kind = head.kind();
     let weights = weights(capture, head, query)?;
     let labels = Labels::of(capture, kind).queries;
-    let what = match query.and_then(|at| Some((at, labels.get(at)?))) {
-        Some((at, label)) => format!("what query {at} ({label}) looks at"),
-        None => "mean weight that each token gets".to_string(),
+    let remark = match query.and_then(|at| Some((at, labels.get(at)?))) {
+        Some((at, label)) => format!("attention of query {at} ({label})"),
+        None => "mean weight that each token receives".to_string(),
     };
     let title = format!("{}, head {}", site_title(kind, head.layer()), head.head);
-    let (mut shapes, top) = heading(capture, &title, &what, style);
+    let (mut shapes, top) = heading(capture, &title, &remark, style);
     let largest = weights.iter().copied().fold(0.0, f32::max);
     let shades = weights.iter().map(|&w| style.scale.unit(w, style.scale.top(largest, largest)));
     let colors: Vec<_> = shades.map(|t| Some(style.colormap.color(t))).collect();
 
     let mut page = Page { style, fonts, y: top + 14.0, right: 0.0, shapes: Vec::new() };
-    let own = kind != Kind::Cross;
+    let self_attention = kind != Kind::Cross;
     page.caption(if kind == Kind::Decoder { "fed to the decoder" } else { "source" });
-    page.tokens(capture.keys(kind), &colors, query.filter(|_| own));
-    if !own {
+    page.tokens(capture.keys(kind), &colors, query.filter(|_| self_attention));
+    if !self_attention {
         page.caption("fed to the decoder");
         page.tokens(capture.queries(kind), &vec![None; labels.len()], query);
     }
@@ -51,12 +51,13 @@ pub fn scene(
         width: (right + 24.0 + bar::WIDTH).max(heading_width(&shapes[..2], fonts)) + MARGIN,
         height: bottom.max(top + 120.0) + MARGIN,
         background: style.theme.background(),
-        description: format!("{title} of {}: {what}", capture.model),
+        description: format!("{title} of {}: {remark}", capture.model),
         shapes,
     })
 }
 
-/// One weight a key: the query's row, or each key's mean over the rows that may look at it.
+/// Returns one weight per key: the query's row or, for `None`, the mean over the rows that can attend to the
+/// key.
 fn weights(capture: &Capture, head: Head, query: Option<usize>) -> Result<Vec<f32>> {
     let map = capture.map(head)?;
     if let Some(query) = query {
@@ -68,23 +69,23 @@ fn weights(capture: &Capture, head: Head, query: Option<usize>) -> Result<Vec<f3
         }
         return Ok(map.row(query).to_vec());
     }
-    let sees =
+    let rows_seeing =
         |key: usize| if head.kind() == Kind::Decoder { map.rows().saturating_sub(key) } else { map.rows() };
     let mut means = vec![0.0; map.cols()];
     for i in 0..map.rows() {
         means.iter_mut().zip(map.row(i)).for_each(|(mean, weight)| *mean += weight);
     }
-    means.iter_mut().enumerate().for_each(|(key, mean)| *mean /= sees(key).max(1) as f32);
+    means.iter_mut().enumerate().for_each(|(key, mean)| *mean /= rows_seeing(key).max(1) as f32);
     Ok(means)
 }
 
-/// Sets tokens into lines.
+/// Lays out tokens in lines.
 struct Page<'a> {
-    style: &'a Style,
+    style: &'a FigureStyle,
     fonts: &'a Fonts,
-    /// The base line of the next line.
+    /// Baseline of the next line.
     y: f32,
-    /// The right edge of the longest line so far.
+    /// Right edge of the longest line so far.
     right: f32,
     shapes: Vec<Shape>,
 }

@@ -16,8 +16,8 @@ fn shown<'a>(step: &TourStep, played: &'a PlayedStep) -> Option<&'a Capture> {
     played.captures.get(step.show).map(AsRef::as_ref)
 }
 
-/// Returns the head that a step shows: the one it names, or else head 0.0 of the last kind. `None` if the capture has
-/// no attention maps.
+/// Returns the head that a step shows: the one it names, or else head 0.0 of the last kind. `None` if the
+/// capture has no attention maps.
 fn head(played: &PlayedStep, capture: &Capture) -> Option<Head> {
     let named = played.location.map(|location| location.head);
     let first = || capture.kinds().last().map(|&kind| Head::new(kind, 0, 0));

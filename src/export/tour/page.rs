@@ -3,7 +3,7 @@
 use super::{head, kind, plot, shown, shows_outputs};
 use crate::capture::Capture;
 use crate::error::Result;
-use crate::export::figure::{Style, View, scene};
+use crate::export::figure::{Figure, FigureStyle, scene};
 use crate::export::font::Fonts;
 use crate::export::svg::{self, escaped};
 use crate::tour::{Emphasis, PlayedStep, StepView, Tour, TourStep, mean_probability, spans};
@@ -35,7 +35,7 @@ a { color: inherit; }
 ///
 /// # Errors
 /// [`crate::error::Error::NoSuchHead`] if a step shows a head that the capture lacks.
-pub fn page(tour: &Tour, played: &[PlayedStep], style: &Style, fonts: &Fonts) -> Result<String> {
+pub fn page(tour: &Tour, played: &[PlayedStep], style: &FigureStyle, fonts: &Fonts) -> Result<String> {
     let title = escaped(&tour.title);
     let mut out = format!("{HEAD}{title}{STYLE}<h1>{title}</h1>\n<nav><ol>\n");
     for (number, step) in tour.steps.iter().enumerate() {
@@ -81,7 +81,7 @@ fn linked(line: &str) -> String {
 }
 
 /// Renders what a step shows: SVG pictures, or a table of outputs.
-fn pictures(step: &TourStep, played: &PlayedStep, style: &Style, fonts: &Fonts) -> Result<Vec<String>> {
+fn pictures(step: &TourStep, played: &PlayedStep, style: &FigureStyle, fonts: &Fonts) -> Result<Vec<String>> {
     let Some(capture) = shown(step, played) else { return Ok(Vec::new()) };
     let draw = |capture: &Capture, view| Ok(svg::render(&scene(capture, view, style, fonts)?));
     if let Some(found) = played.plot.as_ref().filter(|_| step.view == StepView::Plot) {
@@ -93,16 +93,16 @@ fn pictures(step: &TourStep, played: &PlayedStep, style: &Style, fonts: &Fonts) 
     let Some(head) = head(played, capture) else { return Ok(Vec::new()) };
     let query = played.location.and_then(|location| location.query);
     Ok(match step.view {
-        StepView::Grid | StepView::Heads => vec![draw(capture, View::Grid(kind(played, capture)))?],
-        StepView::Text => vec![draw(capture, View::Passage(head, query))?],
+        StepView::Grid | StepView::Heads => vec![draw(capture, Figure::Grid(kind(played, capture)))?],
+        StepView::Text => vec![draw(capture, Figure::Passage(head, query))?],
         StepView::Compare => {
             let all = played.captures.iter().filter(|capture| capture.map(head).is_ok());
             let mut pictures: Vec<String> =
-                all.map(|capture| draw(capture, View::Map(head))).collect::<Result<_>>()?;
+                all.map(|capture| draw(capture, Figure::Map(head))).collect::<Result<_>>()?;
             pictures.insert(0, outputs(played));
             pictures
         }
-        _ => vec![draw(capture, View::Map(head))?],
+        _ => vec![draw(capture, Figure::Map(head))?],
     })
 }
 

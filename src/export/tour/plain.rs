@@ -59,7 +59,7 @@ fn output(capture: &Capture) -> String {
     format!("{}: \"{source}\" becomes \"{target}\"{sure}.", capture.model)
 }
 
-/// Formats a row as `In cross-attention, layer 2, head 4, the row "rouge → ." looks at: red 0.71, car 0.12, . 0.05.`
+/// Formats a row as `In cross-attention, layer 2, head 4, the row "rouge → ." looks at: red 0.71, car 0.12.`
 fn row(capture: &Capture, head: Head, query: usize) -> Option<String> {
     let map = capture.map(head).ok()?;
     let labels = Labels::of(capture, head.kind());

@@ -1,6 +1,6 @@
 //! Bar chart of the influence experiment: one bar per distance and model.
 
-use crate::export::scene::{Anchor, Area, Color, Scene, Shape, Text};
+use crate::export::scene::{Anchor, Area, Color, Scene, Shape, TextLine};
 use crate::tour::Plot;
 
 const INK: Color = [24, 24, 27];
@@ -43,5 +43,5 @@ pub fn scene(plot: &Plot) -> Scene {
 const CAPTION: &str = "loss of the output's log-probability when the far word is changed, in nats";
 
 fn label(x: f32, y: f32, anchor: Anchor, color: Color, content: &str) -> Shape {
-    Shape::Text(Text { x, y, size: SIZE, anchor, angle: 0.0, color, content: content.into() })
+    Shape::Text(TextLine { x, y, size: SIZE, anchor, angle: 0.0, color, content: content.into() })
 }
