@@ -6,10 +6,10 @@ use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Instant;
 
-use attn_tui::nn::{Frame, Profiles};
+use attn_tui::analysis::profile::{ProfileAxes, SiteProfiles};
 use attn_tui::site::Kind;
 use attn_tui_kernels::activation::{Function, apply};
-use attn_tui_kernels::attention::{Attention, Diagonals, Heads, Visible};
+use attn_tui_kernels::attention::{AttentionKernel, Diagonals, Heads, Visible};
 use attn_tui_kernels::gemm::{Packed, multiply};
 use attn_tui_kernels::norm::{layer_norm, rms_norm};
 use attn_tui_kernels::{simd, threads};
@@ -65,7 +65,7 @@ fn attention() {
         let q = vec![0.1; queries * heads * width];
         let k = vec![0.1; keys * heads * width];
         let lines = vec![0.1; heads * (queries + keys - 1)];
-        let attention = Attention {
+        let attention = AttentionKernel {
             heads,
             kv_heads: heads,
             queries,
@@ -76,17 +76,17 @@ fn attention() {
             bias: Some(Diagonals { lines: &lines }),
             visible: Visible::All,
             past: 0,
-            beside: None,
-            hidden: &[],
+            extra: None,
+            masked: &[],
         };
         let side = |data| Heads { data, position: heads * width, head: width };
         let mut maps = vec![MaybeUninit::new(0f32); heads * queries * keys];
         let plain = time(11, || drop(black_box(attention.run(side(&q), side(&k), side(&k), None, None))));
         let kept =
             time(11, || drop(black_box(attention.run(side(&q), side(&k), side(&k), Some(&mut maps), None))));
-        let frame = Arc::new(Frame::new(Kind::Cross, [queries, keys], &[]));
+        let axes = Arc::new(ProfileAxes::new(Kind::Cross, [queries, keys], &[]));
         let watched = time(11, || {
-            let profiles = Profiles::new(Arc::clone(&frame), heads);
+            let profiles = SiteProfiles::new(Arc::clone(&axes), heads);
             drop(black_box(attention.run(side(&q), side(&k), side(&k), None, Some(&profiles))));
         });
         println!(

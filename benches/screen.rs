@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use attn_tui::analysis::profile::{HeadProfile, ProfileAxes};
 use attn_tui::capture::{Capture, MapStore, MapWeights, SiteMaps, ValuesBySite};
 use attn_tui::engine::{Event, ModelInfo};
-use attn_tui::nn::{CompactMaps, Frame, Part, Visible};
+use attn_tui::nn::{CompactMaps, KeyPart, Visible};
 use attn_tui::site::{Kind, Site};
 use attn_tui::token::{Sequence, Token};
 use attn_tui::tui::action::Action;
@@ -120,16 +121,16 @@ fn computed(length: usize, budget: usize) -> Arc<Capture> {
         visible: Visible::All,
         bias: None,
         extra: None,
-        part: Part::Tokens,
-        hidden: Vec::new(),
+        part: KeyPart::Tokens,
+        masked: Vec::new(),
         query: noise(1),
         key: noise(2),
     };
     let mut capture = Capture::clone(&capture(8));
     let tokens: Vec<Token> =
         (0..length).map(|at| Token { id: at as u32, piece: format!("▁token{at}"), special: false }).collect();
-    let frame = || Frame::new(Kind::Cross, [length, length], &tokens);
-    let profiles = (0..heads).map(|head| compact.profile(head, frame())).collect();
+    let axes = || ProfileAxes::new(Kind::Cross, [length, length], &tokens);
+    let profiles = (0..heads).map(|head| HeadProfile::of_compact(&compact, head, axes())).collect();
     capture.source = Sequence { text: String::new(), tokens: tokens.clone() };
     capture.target = capture.source.clone();
     capture.decoder_input = tokens;

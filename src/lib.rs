@@ -12,8 +12,8 @@
 //! | [`nn`] | blocks without model names: attention with the recorder's hook, norms, positions, cache | the words |
 //! | [`model`] | config.json → specification → weights → the one encoder-decoder | `nn` |
 //! | [`generate`] | greedy and beam search | `model`, `nn` |
-//! | [`capture`] | what one pass recorded: the maps, their store and file | `nn` |
-//! | [`analysis`] | head metrics, links, aggregation: pure functions of matrices and of what passes tell of them | `nn` (profiles) |
+//! | [`capture`] | what one pass recorded: the maps, their store and file | `nn`, `analysis` (profiles) |
+//! | [`analysis`] | head metrics, links, aggregation: pure functions of matrices and of rows that a pass shows | `nn` (row observers) |
 //! | [`paint`] | colour maps, scales, pooling: shared by screen and exporters | the words |
 //! | [`tour`] | the guided tour: its steps, their numbers and texts | `engine` (its words), `capture`, `analysis`, `text` (labels) |
 //! | [`engine`] | opens a model, runs it, and does so behind the screen | `hub`, `text`, `model`, `generate`, `capture`, `analysis` |

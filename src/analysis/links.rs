@@ -3,10 +3,10 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use super::context::Context;
+use super::map_axes::MapAxes;
 use super::metrics::{FAR, SINK, rows_that_see};
+use super::profile::{HeadProfile, StrongPair};
 use crate::matrix::Matrix;
-use crate::nn::{Profile, Strong};
 use crate::site::{Head, Kind};
 use crate::token::Token;
 
@@ -21,7 +21,7 @@ pub struct Link {
     pub key: usize,
     /// The head's weight there.
     pub weight: f32,
-    /// Distance in tokens ([`Context::distance`]).
+    /// Distance in tokens ([`MapAxes::distance`]).
     pub distance: f32,
 }
 
@@ -60,7 +60,7 @@ impl Default for LinkFilter {
 /// The strongest links over the given heads, strongest first; equal ones by distance (farther first), then
 /// by head, query and key. Memory: `filter.top` links.
 pub fn links<'a>(
-    heads: impl IntoIterator<Item = (Head, Matrix, Context<'a>)>,
+    heads: impl IntoIterator<Item = (Head, Matrix, MapAxes<'a>)>,
     filter: &LinkFilter,
 ) -> Vec<Link> {
     let mut strongest = BinaryHeap::with_capacity(filter.top.min(4096) + 1);
@@ -74,9 +74,9 @@ pub fn links<'a>(
 /// [`links`] of one head whose map comes some rows at a time, each with the number of its first row.
 pub fn links_of_rows(
     head: Head,
-    profile: &Profile,
+    profile: &HeadProfile,
     rows: impl IntoIterator<Item = (usize, Matrix)>,
-    context: &Context,
+    context: &MapAxes,
     filter: &LinkFilter,
 ) -> Vec<Link> {
     let mut strongest = BinaryHeap::new();
@@ -127,11 +127,11 @@ impl PartialEq for Ranked {
 impl Eq for Ranked {}
 
 /// [`links`] of one head from its profile, where `filter` asks for weights of at least
-/// [`STRONG`](crate::nn::STRONG).
-pub fn strong_links(head: Head, profile: &Profile, context: &Context, filter: &LinkFilter) -> Vec<Link> {
+/// [`STRONG_WEIGHT`](crate::analysis::profile::STRONG_WEIGHT).
+pub fn strong_links(head: Head, profile: &HeadProfile, context: &MapAxes, filter: &LinkFilter) -> Vec<Link> {
     let mut strongest = BinaryHeap::new();
     let keys = wanted_keys(profile.keys, context, filter, |key| is_profiles_sink(profile, context.kind, key));
-    for &Strong { query, key, weight } in &profile.strong {
+    for &StrongPair { query, key, weight } in &profile.strong {
         let (query, key) = (query as usize, key as usize);
         if keys.get(key) == Some(&true) && wanted_query(query, context, filter) {
             offer(&mut strongest, (head, query, key, weight), context, filter);
@@ -146,7 +146,7 @@ fn add(
     (head, first): (Head, usize),
     rows: &Matrix,
     keys: &[bool],
-    context: &Context,
+    context: &MapAxes,
     filter: &LinkFilter,
 ) {
     for (query, row) in (0..rows.rows()).map(|at| (first + at, rows.row(at))) {
@@ -163,7 +163,7 @@ fn add(
 fn offer(
     strongest: &mut BinaryHeap<Ranked>,
     (head, query, key, weight): (Head, usize, usize, f32),
-    context: &Context,
+    context: &MapAxes,
     filter: &LinkFilter,
 ) {
     let full = strongest.len() >= filter.top;
@@ -182,7 +182,7 @@ fn offer(
     }
 }
 
-fn wanted_query(query: usize, context: &Context, filter: &LinkFilter) -> bool {
+fn wanted_query(query: usize, context: &MapAxes, filter: &LinkFilter) -> bool {
     let Some(token) = context.queries.get(query) else { return true };
     if token.special {
         return filter.special || context.kind == Kind::Cross;
@@ -192,7 +192,7 @@ fn wanted_query(query: usize, context: &Context, filter: &LinkFilter) -> bool {
 
 fn wanted_keys(
     count: usize,
-    context: &Context,
+    context: &MapAxes,
     filter: &LinkFilter,
     is_sink: impl Fn(usize) -> bool,
 ) -> Vec<bool> {
@@ -221,7 +221,7 @@ fn is_sink(map: &Matrix, kind: Kind, key: usize) -> bool {
     sinks(kind, key, map.rows(), got)
 }
 
-fn is_profiles_sink(profile: &Profile, kind: Kind, key: usize) -> bool {
+fn is_profiles_sink(profile: &HeadProfile, kind: Kind, key: usize) -> bool {
     sinks(kind, key, profile.rows, || profile.received.get(key).copied().unwrap_or(0.0))
 }
 
@@ -253,7 +253,7 @@ mod tests {
         LinkFilter { min_distance, special: true, punctuation: true, sinks: true, ..LinkFilter::default() }
     }
 
-    fn found(map: &Matrix, context: Context, filter: &LinkFilter) -> Vec<(usize, usize)> {
+    fn found(map: &Matrix, context: MapAxes, filter: &LinkFilter) -> Vec<(usize, usize)> {
         let head = Head::new(context.kind, 0, 0);
         links([(head, map.clone(), context)], filter).iter().map(|link| (link.query, link.key)).collect()
     }
@@ -262,7 +262,7 @@ mod tests {
     fn order_is_by_weight_then_distance_then_place() {
         let tokens = axis(&["a", "b", "c"]);
         let map = Matrix::new(3, 3, vec![0.5, 0.25, 0.25, 0.25, 0.5, 0.25, 0.6, 0.2, 0.2]);
-        let context = Context::new(Kind::Encoder, &tokens, &tokens);
+        let context = MapAxes::new(Kind::Encoder, &tokens, &tokens);
         assert_eq!(found(&map, context, &all(1.0)), [(2, 0), (0, 2), (0, 1), (1, 0), (1, 2), (2, 1)]);
         let two = LinkFilter { top: 2, ..all(1.0) };
         assert_eq!(found(&map, context, &two), [(2, 0), (0, 2)]);
@@ -274,7 +274,7 @@ mod tests {
         let tokens = axis(&["a", ",", "b", "</s>"]);
         let row = [0.4, 0.25, 0.2, 0.15];
         let map = Matrix::new(4, 4, row.repeat(4));
-        let context = Context::new(Kind::Encoder, &tokens, &tokens);
+        let context = MapAxes::new(Kind::Encoder, &tokens, &tokens);
         let far = LinkFilter { special: false, ..all(1.0) };
         assert!(found(&map, context, &far).iter().all(|&(query, key)| query != 3 && key != 3));
         let words = LinkFilter { punctuation: false, ..far.clone() };
@@ -289,9 +289,9 @@ mod tests {
         let tokens = axis(&pieces.iter().map(String::as_str).collect::<Vec<_>>());
         let weight = |i: usize, j: usize| if j == 3 { 0.4 } else { ((i * 31 + j * 17) % 13) as f32 / 1000.0 };
         let map = Matrix::from_fn(70, 70, weight);
-        let context = Context::new(Kind::Encoder, &tokens, &tokens);
+        let context = MapAxes::new(Kind::Encoder, &tokens, &tokens);
         let head = Head::new(Kind::Encoder, 1, 2);
-        let profile = Profile::of(&map, &context.frame([70, 70]));
+        let profile = HeadProfile::of(&map, &context.profile_axes([70, 70]));
         for filter in [LinkFilter { top: 7, ..all(2.0) }, LinkFilter { top: 50, ..LinkFilter::default() }] {
             let rows = [(0, map.part(0..23)), (23, map.part(23..70))];
             let found = links_of_rows(head, &profile, rows, &context, &filter);
@@ -304,7 +304,7 @@ mod tests {
     fn the_start_row_of_a_cross_map_stays() {
         let (source, target) = (axis(&["a", "b"]), axis(&["<s>", "x"]));
         let map = Matrix::new(2, 2, vec![0.1, 0.9, 0.8, 0.2]);
-        let context = Context::new(Kind::Cross, &target, &source);
+        let context = MapAxes::new(Kind::Cross, &target, &source);
         let filter = LinkFilter { min_distance: 1.0, sinks: true, ..LinkFilter::default() };
         assert_eq!(found(&map, context, &filter), [(0, 1), (1, 0)]);
     }

@@ -1,12 +1,13 @@
 //! Numbers that describe one head.
 //!
 //! `A` is the head's map, `[queries, keys]` with `Q` rows and `K` columns, rows summing to 1; `i` is a query,
-//! `j` a key, `d_ij` their distance ([`Context::distance`]), `n_i` how many keys row `i` may look at (`i + 1`
+//! `j` a key, `d_ij` their distance ([`MapAxes::distance`]), `n_i` how many keys row `i` may look at (`i + 1`
 //! in decoder self-attention, otherwise `K`). Means over rows weigh every row alike.
 
-use super::context::Context;
+use super::gini::Gini;
+use super::map_axes::MapAxes;
+use super::profile::{HeadProfile, ProfileAxes};
 use crate::matrix::Matrix;
-use crate::nn::{Frame, Gini, Profile};
 use crate::site::Kind;
 
 /// Keys farther than this many tokens count as far, where nothing else is asked for.
@@ -150,7 +151,7 @@ head_metrics! {
 }
 
 /// The metrics of one map, `[queries, keys]`, its keys farther than `far` tokens counting as far.
-pub fn head_metrics(map: &Matrix, context: &Context, far: f32) -> HeadMetrics {
+pub fn head_metrics(map: &Matrix, context: &MapAxes, far: f32) -> HeadMetrics {
     let mut measure = Measure::new([map.rows(), map.cols()], context, far);
     measure.add(0, map);
     measure.finish()
@@ -158,23 +159,23 @@ pub fn head_metrics(map: &Matrix, context: &Context, far: f32) -> HeadMetrics {
 
 /// The metrics of a map that comes some rows at a time.
 pub struct Measure<'a> {
-    context: &'a Context<'a>,
+    context: &'a MapAxes<'a>,
     far: f32,
-    frame: Frame,
-    profile: Profile,
+    axes: ProfileAxes,
+    profile: HeadProfile,
     far_mass: f64,
 }
 
 impl<'a> Measure<'a> {
     /// Of a map `[queries, keys]`, its keys farther than `far` tokens counting as far.
-    pub fn new(shape: [usize; 2], context: &'a Context<'a>, far: f32) -> Self {
-        let frame = context.frame(shape).sorting();
-        Self { context, far, profile: Profile::new(&frame), frame, far_mass: 0.0 }
+    pub fn new(shape: [usize; 2], context: &'a MapAxes<'a>, far: f32) -> Self {
+        let axes = context.profile_axes(shape).with_gini();
+        Self { context, far, profile: HeadProfile::new(&axes), axes, far_mass: 0.0 }
     }
 
     /// Adds the rows from row `first` on.
     pub fn add(&mut self, first: usize, rows: &Matrix) {
-        self.profile.add_rows(first, rows, &self.frame);
+        self.profile.add_rows(first, rows, &self.axes);
         if is_uneven(self.context.kind, self.far) {
             self.far_mass += self.far_mass_of(first, rows);
         }
@@ -213,11 +214,11 @@ pub fn is_uneven(kind: Kind, far: f32) -> bool {
 
 /// The metrics that follow from a head's profile: without [`HeadMetrics::gini`] where its rows were not sorted. For
 /// `far` see [`is_uneven`].
-pub fn metrics(profile: &Profile, context: &Context, far: f32) -> HeadMetrics {
+pub fn metrics(profile: &HeadProfile, context: &MapAxes, far: f32) -> HeadMetrics {
     if profile.rows == 0 {
         return HeadMetrics { gini: Some(0.0), ..HeadMetrics::default() };
     }
-    let Profile { rows, sums, .. } = profile;
+    let HeadProfile { rows, sums, .. } = profile;
     let mean = |sum: f64| (sum / *rows as f64) as f32;
     let share = |sum: f64| if sums.total > 0.0 { (sum / sums.total) as f32 } else { 0.0 };
     let own = |sum: f64| (context.kind != Kind::Cross).then(|| share(sum));
@@ -254,7 +255,7 @@ pub fn metrics(profile: &Profile, context: &Context, far: f32) -> HeadMetrics {
 }
 
 /// Far mass of the map whose rows are uniform over their keys, summed over the rows.
-fn far_uniform(profile: &Profile, context: &Context, far: f32) -> f64 {
+fn far_uniform(profile: &HeadProfile, context: &MapAxes, far: f32) -> f64 {
     let share = |query: usize| {
         let keys = context.kind.visible(query, profile.keys).len();
         let diagonal = f64::from(context.kind.diagonal(query, profile.rows, profile.keys));
@@ -267,14 +268,14 @@ fn far_uniform(profile: &Profile, context: &Context, far: f32) -> f64 {
 
 /// The sum of the Gini coefficients of some rows, the first of which is row `first` ([`HeadMetrics::gini`] is their
 /// mean over all rows).
-pub fn gini_sum(first: usize, rows: &Matrix, context: &Context) -> f64 {
+pub fn gini_sum(first: usize, rows: &Matrix, context: &MapAxes) -> f64 {
     let mut gini = Gini::default();
     let row = |at: usize| &rows.row(at)[context.kind.visible(first + at, rows.cols())];
     (0..rows.rows()).map(|at| gini.of(row(at), row(at).len())).sum()
 }
 
 /// The smallest whole distance within which `share` of the weight lies.
-fn span(profile: &Profile, share: f64) -> usize {
+fn span(profile: &HeadProfile, share: f64) -> usize {
     let rows = profile.rows as f64;
     let mut within = 0.0;
     for (distance, weight) in profile.by_distance.iter().enumerate() {
@@ -287,7 +288,7 @@ fn span(profile: &Profile, share: f64) -> usize {
     profile.by_distance.len().saturating_sub(1)
 }
 
-fn strongest_sink(profile: &Profile, kind: Kind) -> (usize, f32) {
+fn strongest_sink(profile: &HeadProfile, kind: Kind) -> (usize, f32) {
     let alphas = profile.received.iter().enumerate().filter_map(|(k, &weight)| {
         let rows = rows_that_see(kind, k, profile.rows);
         (2 * rows >= profile.rows && rows > 0).then(|| (k, (weight / rows as f64) as f32))
@@ -295,7 +296,7 @@ fn strongest_sink(profile: &Profile, kind: Kind) -> (usize, f32) {
     alphas.fold((0, 0.0), |best, next| if next.1 > best.1 { next } else { best })
 }
 
-fn monotonicity(profile: &Profile, kind: Kind) -> Option<f32> {
+fn monotonicity(profile: &HeadProfile, kind: Kind) -> Option<f32> {
     let centres = &profile.centres;
     if kind != Kind::Cross || centres.len() < 2 {
         return None;
@@ -304,7 +305,7 @@ fn monotonicity(profile: &Profile, kind: Kind) -> Option<f32> {
     Some(forward as f32 / (centres.len() - 1) as f32)
 }
 
-fn coverage(profile: &Profile, context: &Context) -> Option<f32> {
+fn coverage(profile: &HeadProfile, context: &MapAxes) -> Option<f32> {
     if context.kind != Kind::Cross {
         return None;
     }

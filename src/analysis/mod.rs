@@ -13,12 +13,14 @@
 
 pub mod align;
 pub mod alti;
-pub mod context;
+mod gini;
 pub mod knockout;
 pub mod links;
+mod map_axes;
 pub mod merge;
 pub mod metrics;
+pub mod profile;
 pub mod similarity;
 pub mod spread;
 
-pub use context::Context;
+pub use map_axes::MapAxes;

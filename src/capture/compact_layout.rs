@@ -15,7 +15,7 @@ use safetensors::tensor::SafeTensors;
 use serde_json::{Value, json};
 
 use super::file::{Parsed, decode};
-use crate::nn::{CompactMaps, ExtraBias, ExtraKeys, Part, Visible};
+use crate::nn::{CompactMaps, ExtraBias, ExtraKeys, KeyPart, Visible};
 use crate::site::Site;
 
 /// Name, shape and values of compact maps' tensors.
@@ -63,7 +63,7 @@ pub(super) fn settings(compact: &CompactMaps) -> String {
             }
         }
     }
-    if compact.part == Part::Beside {
+    if compact.part == KeyPart::Extra {
         settings["part"] = json!("beside");
     }
     settings.to_string()
@@ -128,7 +128,7 @@ pub(super) fn read(site: Site, file: &SafeTensors, fields: &HashMap<String, Stri
         None if given("beside") => Some(ExtraKeys::plain(need("beside")?)),
         None => None,
     };
-    let part = if settings["part"] == "beside" { Part::Beside } else { Part::Tokens };
+    let part = if settings["part"] == "beside" { KeyPart::Extra } else { KeyPart::Tokens };
     let compact = CompactMaps {
         heads,
         key_heads: need("key_heads")?,
@@ -141,7 +141,7 @@ pub(super) fn read(site: Site, file: &SafeTensors, fields: &HashMap<String, Stri
         bias: matrix("bias")?.map(|(_, values)| values),
         extra,
         part,
-        hidden: Vec::new(),
+        masked: Vec::new(),
         query,
         key,
     };
@@ -175,8 +175,8 @@ mod tests {
                 count: 3,
                 bias: ExtraBias::Blocks { block: 16, lines: noise(2 * 5, 1.3) },
             }),
-            part: Part::Tokens,
-            hidden: Vec::new(),
+            part: KeyPart::Tokens,
+            masked: Vec::new(),
             query: noise(50 * 8, 0.3),
             key: noise(53 * 4, 0.9),
         }
@@ -238,7 +238,7 @@ mod tests {
             CompactMaps { extra: Some(again), visible: Visible::Blocks(3), ..local() },
             CompactMaps { extra: Some(ExtraKeys::plain(3)), visible, ..local() },
             CompactMaps { extra: None, visible: Visible::All, key: noise(50 * 4, 0.9), ..local() },
-            CompactMaps { part: Part::Beside, ..merged.clone() },
+            CompactMaps { part: KeyPart::Extra, ..merged.clone() },
             merged,
         ] {
             let mut bytes = Vec::new();

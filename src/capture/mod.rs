@@ -25,10 +25,9 @@ pub use write::{Layout, Precision, write};
 
 use std::borrow::Cow;
 
+use crate::analysis::profile::{HeadProfile, ProfileAxes};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::nn::Frame;
-pub use crate::nn::{PICTURE, Profile, STRONG};
 use crate::site::{Head, Kind, Site};
 use crate::token::{Sequence, Token};
 
@@ -134,30 +133,30 @@ impl Capture {
     ///
     /// # Errors
     /// [`Error::NoSuchHead`], naming what there is.
-    pub fn profile(&self, head: Head) -> Result<Cow<'_, Profile>> {
+    pub fn profile(&self, head: Head) -> Result<Cow<'_, HeadProfile>> {
         self.check(head)?;
         let maps = self.maps.site(head.site).ok_or_else(|| Error::NoSuchHead(self.why_not(head)))?;
         if let Some(profile) = maps.profile(head.head) {
             return Ok(Cow::Borrowed(profile));
         }
         let [_, queries, keys] = maps.shape();
-        let frame = Frame::new(head.kind(), [queries, keys], self.keys(head.kind()));
-        Ok(Cow::Owned(self.profile_now(head, frame)?))
+        let axes = ProfileAxes::new(head.kind(), [queries, keys], self.keys(head.kind()));
+        Ok(Cow::Owned(self.compute_profile(head, axes)?))
     }
 
-    /// A head's profile as `frame`, which is that of maps of this size, says: from the map's rows, which are not
+    /// A head's profile as `axes`, which is that of maps of this size, says: from the map's rows, which are not
     /// kept.
     ///
     /// # Errors
     /// As [`Capture::profile`].
-    pub fn profile_now(&self, head: Head, frame: Frame) -> Result<Profile> {
+    pub fn compute_profile(&self, head: Head, axes: ProfileAxes) -> Result<HeadProfile> {
         self.check(head)?;
         let compact = self.maps.site(head.site).and_then(SiteMaps::compact);
         if let Some(compact) = compact.filter(|_| !self.maps.is_there(head)) {
-            return Ok(compact.profile(head.head, frame));
+            return Ok(HeadProfile::of_compact(compact, head.head, axes));
         }
-        let mut profile = Profile::new(&frame);
-        self.maps.pieces(head).for_each(|(first, rows)| profile.add_rows(first, &rows, &frame));
+        let mut profile = HeadProfile::new(&axes);
+        self.maps.pieces(head).for_each(|(first, rows)| profile.add_rows(first, &rows, &axes));
         Ok(profile)
     }
 

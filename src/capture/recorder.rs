@@ -7,8 +7,9 @@ use candle_core::{Device, Tensor};
 
 use super::values::{SiteValues, ValuesBySite};
 use super::{MapStore, SiteMaps};
+use crate::analysis::profile::{ProfileAxes, SiteProfiles};
 use crate::error::Result;
-use crate::nn::{AttentionTrace, CompactMaps, Frame, Hidden, Hook, Profiles, SiteAblation};
+use crate::nn::{AttentionTrace, CompactMaps, Hook, MaskedPair, RowObserver, SiteAblation};
 use crate::site::{Ablation, Kind, Site};
 use crate::token::Token;
 
@@ -51,7 +52,7 @@ impl Hook for Ablator {
 
     fn ablation(&self, site: Site, heads: usize) -> Option<SiteAblation> {
         let links = self.at(site).filter_map(|part| match part {
-            Ablation::Link { head, query, key } => Some(Hidden { head: head.head, query, key }),
+            Ablation::Link { head, query, key } => Some(MaskedPair { head: head.head, query, key }),
             Ablation::Head(_) | Ablation::Site(_) => None,
         });
         Some(SiteAblation { factors: self.kept(site, heads), links: links.collect() })
@@ -99,8 +100,8 @@ pub struct Recorder {
     scores: bool,
     values: ValuesBySite,
     end: Option<Site>,
-    frames: BTreeMap<Kind, Arc<Frame>>,
-    watching: BTreeMap<Site, Arc<Profiles>>,
+    profile_axes: BTreeMap<Kind, Arc<ProfileAxes>>,
+    watching: BTreeMap<Site, Arc<SiteProfiles>>,
 }
 
 impl Recorder {
@@ -133,13 +134,13 @@ impl Recorder {
 
     /// Has the profiles made of a kind's heads, `queries` rows over the keys `tokens`.
     pub fn profile(&mut self, kind: Kind, queries: usize, tokens: &[Token]) {
-        let frame = Frame::new(kind, [queries, tokens.len()], tokens);
-        self.frames.insert(kind, Arc::new(frame));
+        let axes = ProfileAxes::new(kind, [queries, tokens.len()], tokens);
+        self.profile_axes.insert(kind, Arc::new(axes));
     }
 
     /// The maps with the profiles that were made meanwhile.
     fn keep(&mut self, site: Site, maps: SiteMaps) {
-        let profiles = self.watching.remove(&site).and_then(Arc::into_inner).map(Profiles::finish);
+        let profiles = self.watching.remove(&site).and_then(Arc::into_inner).map(SiteProfiles::finish);
         self.maps.insert(site, maps.with_profiles(profiles.unwrap_or_default()));
     }
 
@@ -181,8 +182,8 @@ impl Hook for Recorder {
         Ok(())
     }
 
-    fn watch(&mut self, site: Site, shape: [usize; 3]) -> Option<Arc<Profiles>> {
-        let profiles = Profiles::new(Arc::clone(self.frames.get(&site.kind)?), shape[0]);
+    fn row_observer(&mut self, site: Site, shape: [usize; 3]) -> Option<Arc<dyn RowObserver>> {
+        let profiles = SiteProfiles::new(Arc::clone(self.profile_axes.get(&site.kind)?), shape[0]);
         let profiles = profiles.fit(shape).then(|| Arc::new(profiles))?;
         self.watching.insert(site, Arc::clone(&profiles));
         Some(profiles)

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::file_maps::FileMaps;
 use super::values::weigh;
+use crate::analysis::profile::HeadProfile;
 use crate::matrix::Matrix;
-use crate::nn::{CompactMaps, Profile};
+use crate::nn::CompactMaps;
 
 /// Up to this many bytes a site's maps are kept whole: so little is not worth computing again.
 const KEPT_WHOLE: usize = 16 << 20;
@@ -22,7 +23,7 @@ pub struct SiteMaps {
     queries: usize,
     keys: usize,
     kept: Kept,
-    profiles: Arc<[Profile]>,
+    profiles: Arc<[HeadProfile]>,
     /// Norms of values `[heads, keys]` that weights are multiplied with, where that is done when they are made.
     norms: Option<Matrix>,
 }
@@ -87,12 +88,12 @@ impl SiteMaps {
     }
 
     /// These with the profiles of all heads.
-    pub fn with_profiles(self, profiles: Vec<Profile>) -> Self {
+    pub fn with_profiles(self, profiles: Vec<HeadProfile>) -> Self {
         Self { profiles: profiles.into(), ..self }
     }
 
     /// One head's profile, where the pass made it.
-    pub fn profile(&self, head: usize) -> Option<&Profile> {
+    pub fn profile(&self, head: usize) -> Option<&HeadProfile> {
         self.profiles.get(head)
     }
 

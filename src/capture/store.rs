@@ -177,7 +177,7 @@ mod tests {
             part: Default::default(),
             bias: Some(noise(3 * 79, 0.7)),
             extra: None,
-            hidden: Vec::new(),
+            masked: Vec::new(),
             query: noise(40 * 24, 0.3),
             key: noise(40 * 24, 0.9),
         }

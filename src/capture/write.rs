@@ -41,7 +41,7 @@ pub fn write(capture: &Capture, precision: Precision, layout: Layout, out: &mut 
     for (site, maps) in capture.maps.sites() {
         // The file says nothing of pairs that were knocked out.
         let compact =
-            maps.compact().filter(|compact| compact.hidden.is_empty()).filter(|compact| match layout {
+            maps.compact().filter(|compact| compact.masked.is_empty()).filter(|compact| match layout {
                 Layout::Plain => false,
                 Layout::Large => SiteMaps::better_compact(maps.shape(), compact.bytes()),
                 Layout::Compact => true,

@@ -10,7 +10,7 @@ use clap::Args;
 use super::batch::Files;
 use super::common::{Input, Output, Weighting, Which};
 use super::survey;
-use crate::analysis::Context;
+use crate::analysis::MapAxes;
 use crate::analysis::metrics::{FAR, HeadMetrics, Measure, is_uneven, metrics};
 use crate::analysis::similarity::{cluster, divergences};
 use crate::capture::Capture;
@@ -124,14 +124,14 @@ pub fn measure(capture: &Capture, selection: &Selection, far: f32) -> Result<Vec
     let heads = selection.heads(capture)?;
     let one = |at: usize| {
         let (head, kind) = (heads[at], heads[at].kind());
-        let context = Context::new(kind, capture.queries(kind), capture.keys(kind));
+        let context = MapAxes::new(kind, capture.queries(kind), capture.keys(kind));
         let (queries, keys) = capture.shape(kind);
         if is_uneven(kind, far) {
             let mut measure = Measure::new([queries, keys], &context, far);
             capture.maps.pieces(head).for_each(|(first, rows)| measure.add(first, &rows));
             return Ok((head, measure.finish().values()));
         }
-        let profile = capture.profile_now(head, context.frame([queries, keys]).sorting())?;
+        let profile = capture.compute_profile(head, context.profile_axes([queries, keys]).with_gini())?;
         Ok((head, metrics(&profile, &context, far).values()))
     };
     threads::made(heads.len(), usize::MAX, one).into_iter().collect()

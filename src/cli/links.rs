@@ -5,10 +5,11 @@ use clap::Args;
 
 use super::common::{Input, Output, Weighting, Which};
 use super::heads::distance;
-use crate::analysis::Context;
+use crate::analysis::MapAxes;
 use crate::analysis::links::{Link, LinkFilter, best, links_of_rows, strong_links};
 use crate::analysis::metrics::FAR;
-use crate::capture::{Capture, STRONG};
+use crate::analysis::profile::STRONG_WEIGHT;
+use crate::capture::Capture;
 use crate::error::Result;
 use crate::export::labels::token_label;
 use crate::export::select::Selection;
@@ -69,16 +70,16 @@ pub fn run(args: &Links) -> Result<()> {
 
 fn find(capture: &Capture, selection: &Selection, filter: &LinkFilter) -> Result<Vec<Link>> {
     let heads = selection.heads(capture)?;
-    let context = |kind| Context::new(kind, capture.queries(kind), capture.keys(kind));
+    let context = |kind| MapAxes::new(kind, capture.queries(kind), capture.keys(kind));
     let of_all = |of_one: &(dyn Fn(Head) -> Result<Vec<Link>> + Sync)| -> Result<Vec<Link>> {
         let found = threads::made(heads.len(), usize::MAX, |at| of_one(heads[at]));
         Ok(best(found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten(), filter.top))
     };
-    let strong = LinkFilter { min_weight: filter.min_weight.max(STRONG), ..filter.clone() };
+    let strong = LinkFilter { min_weight: filter.min_weight.max(STRONG_WEIGHT), ..filter.clone() };
     let found =
         of_all(&|head| Ok(strong_links(head, &*capture.profile(head)?, &context(head.kind()), &strong)))?;
     // Where these are enough, weaker ones need not be looked for.
-    if found.len() >= filter.top || filter.min_weight >= STRONG {
+    if found.len() >= filter.top || filter.min_weight >= STRONG_WEIGHT {
         return Ok(found);
     }
     of_all(&|head| {

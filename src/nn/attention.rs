@@ -13,7 +13,9 @@ use candle_core::Tensor;
 use self::outs::Outs;
 pub(super) use self::steps::softmax;
 use super::cpu::on_cpu;
-use super::{ExtraKeys, Hidden, Hook, Linear, Norm, Part, RelativeBias, Rotary, SiteAblation, Visible};
+use super::{
+    ExtraKeys, Hook, KeyPart, Linear, MaskedPair, Norm, RelativeBias, Rotary, SiteAblation, Visible,
+};
 use crate::error::Result;
 use crate::site::Site;
 
@@ -65,9 +67,9 @@ pub struct AttentionArgs<'a> {
 
 impl AttentionArgs<'_> {
     /// Where weights are shown, and of which keys.
-    fn sites(&self) -> impl Iterator<Item = (Site, Part)> + use<> {
+    fn sites(&self) -> impl Iterator<Item = (Site, KeyPart)> + use<> {
         let extra = self.extra.and_then(|extra| extra.site);
-        [(self.site, Part::Tokens)].into_iter().chain(extra.map(|site| (site, Part::Beside)))
+        [(self.site, KeyPart::Tokens)].into_iter().chain(extra.map(|site| (site, KeyPart::Extra)))
     }
 }
 
@@ -282,9 +284,9 @@ impl Attention {
                 return Ok(None);
             }
             all.factors = factors;
-            let before = if part == Part::Beside { self.columns(kv, args)?[0] } else { 0 };
-            let here = |link: Hidden| {
-                Some(Hidden { query: link.query.checked_sub(args.past)?, key: link.key + before, ..link })
+            let before = if part == KeyPart::Extra { self.columns(kv, args)?[0] } else { 0 };
+            let here = |link: MaskedPair| {
+                Some(MaskedPair { query: link.query.checked_sub(args.past)?, key: link.key + before, ..link })
             };
             all.links.extend(links.into_iter().filter_map(here));
         }
@@ -298,16 +300,16 @@ impl Attention {
     }
 
     /// What happens between `[queries, keys, heads * head_dim]` that `args` so, with a position bias by diagonals and
-    /// with pairs `hidden` besides.
+    /// with pairs `masked` besides.
     fn kernel<'a>(
         &self,
         args: &AttentionArgs<'a>,
         [queries, keys, width]: [usize; 3],
         lines: Option<&'a [f32]>,
-        hidden: &'a [Hidden],
-    ) -> kernels::Attention<'a> {
+        masked: &'a [MaskedPair],
+    ) -> kernels::AttentionKernel<'a> {
         let extra = args.extra.map(|extra| extra.keys).filter(|keys| keys.count > 0);
-        kernels::Attention {
+        kernels::AttentionKernel {
             heads: self.heads,
             kv_heads: self.key_heads,
             queries,
@@ -318,37 +320,37 @@ impl Attention {
             bias: lines.map(|lines| Diagonals { lines }),
             visible: args.visible,
             past: args.past,
-            beside: extra.map(ExtraKeys::kernel),
-            hidden,
+            extra: extra.map(ExtraKeys::kernel),
+            masked,
         }
     }
 
     /// Some rows of queries at a time; the scores are never there as a whole, the weights only for who wants them.
-    /// Pairs `hidden` are left out.
+    /// Pairs `masked` are left out.
     fn attend_in_blocks(
         &self,
         queries: &Tensor,
         kv: &KeysValues,
         args: &AttentionArgs,
-        hidden: &[Hidden],
+        masked: &[MaskedPair],
         hook: Option<&mut dyn Hook>,
     ) -> Result<Tensor> {
         let (batch, count, width) = queries.dims3()?;
         let keys = self.columns(kv, args)?[0];
         let lines = args.bias.map(|bias| bias.diagonals(count, keys, args.past));
-        let kernel = self.kernel(args, [count, keys, width], lines.as_deref(), hidden);
-        let run = |wishes| match on_cpu(queries) {
-            true => fused::run(&kernel, queries, kv, wishes),
+        let kernel = self.kernel(args, [count, keys, width], lines.as_deref(), masked);
+        let run = |sinks| match on_cpu(queries) {
+            true => fused::run(&kernel, queries, kv, sinks),
             false => {
                 let by_head =
                     [split(queries, self.heads)?, self.repeat_kv(&kv.keys)?, self.repeat_kv(&kv.values)?];
-                let context = blocks::run(&kernel, &by_head, wishes)?;
+                let context = blocks::run(&kernel, &by_head, sinks)?;
                 Ok(context.transpose(1, 2)?.reshape((batch, count, width))?)
             }
         };
         let Some(hook) = hook else { return run(Default::default()) };
         let mut outs = Outs::new(&kernel, args, hook);
-        let context = run(outs.wishes())?;
+        let context = run(outs.sinks())?;
         outs.show(&kernel, args, [queries, &kv.keys], hook)?;
         Ok(context)
     }

@@ -4,10 +4,10 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use attn_tui_kernels::attention::{self, Diagonals, Heads, Hidden, Part};
+use attn_tui_kernels::attention::{self, Diagonals, Heads, KeyPart, MaskedPair, RowObserver};
 use rayon::prelude::*;
 
-use super::{ExtraKeys, Frame, Profile, Profiles, Visible};
+use super::{ExtraKeys, Visible};
 
 /// All that the maps of one site follow from.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,9 +33,9 @@ pub struct CompactMaps {
     /// Keys that follow the tokens'.
     pub extra: Option<ExtraKeys>,
     /// Whose weights the maps are.
-    pub part: Part,
+    pub part: KeyPart,
     /// Pairs that are hidden besides.
-    pub hidden: Vec<Hidden>,
+    pub masked: Vec<MaskedPair>,
     /// `[queries, heads, width]`
     pub query: Vec<f32>,
     /// `[keys and extra keys, key_heads, width]`
@@ -70,7 +70,7 @@ impl CompactMaps {
         }
         match &self.extra {
             Some(extra) => extra.check(heads),
-            None if self.part == Part::Beside => Err("the maps are of keys that are not there".into()),
+            None if self.part == KeyPart::Extra => Err("the maps are of keys that are not there".into()),
             None => Ok(()),
         }
     }
@@ -78,7 +78,7 @@ impl CompactMaps {
     /// The maps' shape, `[heads, queries, keys]`.
     pub fn shape(&self) -> [usize; 3] {
         let extra = self.extra.as_ref().map_or(0, |extra| extra.count);
-        let keys = if self.part == Part::Beside { extra } else { self.keys };
+        let keys = if self.part == KeyPart::Extra { extra } else { self.keys };
         [self.heads, self.queries, keys]
     }
 
@@ -112,7 +112,7 @@ impl CompactMaps {
 
     /// Whether a head's query may see a key.
     pub fn sees(&self, head: usize, query: usize, key: usize) -> bool {
-        self.visible.sees(query, key, self.keys) && !self.hidden.contains(&Hidden { head, query, key })
+        self.visible.sees(query, key, self.keys) && !self.masked.contains(&MaskedPair { head, query, key })
     }
 
     /// The position bias of a key for a query; `None` where the site has none.
@@ -139,21 +139,19 @@ impl CompactMaps {
         kernel.weights_into(self.part, head, rows, query, key, to);
     }
 
-    /// A head's profile: its rows are computed and forgotten. [`CompactMaps::check`] was well, and the frame is that of
-    /// maps of this size.
+    /// Computes the map of `head` a block of rows at a time for `observer`; nothing is kept. Requires
+    /// [`CompactMaps::check`] to have returned `Ok`.
     ///
     /// # Panics
-    /// Where the head is not there.
-    pub fn profile(&self, head: usize, frame: Frame) -> Profile {
-        let profile = Profiles::one(frame, head);
+    /// If `head` is out of range.
+    pub fn observe(&self, head: usize, observer: &dyn RowObserver) {
         let (kernel, query, key) = self.kernel();
-        kernel.show(self.part, head, query, key, &profile);
-        profile.finish().pop().unwrap_or_default()
+        kernel.show(self.part, head, query, key, observer);
     }
 
-    fn kernel(&self) -> (attention::Attention<'_>, Heads<'_>, Heads<'_>) {
+    fn kernel(&self) -> (attention::AttentionKernel<'_>, Heads<'_>, Heads<'_>) {
         let Self { heads, key_heads, queries, keys, width, scale, cap, visible, .. } = *self;
-        let kernel = attention::Attention {
+        let kernel = attention::AttentionKernel {
             heads,
             kv_heads: key_heads,
             queries,
@@ -164,8 +162,8 @@ impl CompactMaps {
             bias: self.bias.as_deref().map(|lines| Diagonals { lines }),
             visible,
             past: 0,
-            beside: self.extra.as_ref().map(ExtraKeys::kernel),
-            hidden: &self.hidden,
+            extra: self.extra.as_ref().map(ExtraKeys::kernel),
+            masked: &self.masked,
         };
         let query = Heads { data: &self.query, position: heads * width, head: width };
         let key = Heads { data: &self.key, position: key_heads * width, head: width };

@@ -1,6 +1,6 @@
 //! Keys that are no tokens of their own and follow the tokens'.
 
-use attn_tui_kernels::attention::{self, BesideBias};
+use attn_tui_kernels::attention::{self, ExtraColumnsBias};
 
 /// Keys that follow the tokens' and share their softmax.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,16 +48,16 @@ impl ExtraKeys {
         }
     }
 
-    pub(super) fn kernel(&self) -> attention::Beside<'_> {
+    pub(super) fn kernel(&self) -> attention::ExtraColumns<'_> {
         let bias = match &self.bias {
-            ExtraBias::None => BesideBias::None,
-            ExtraBias::Blocks { block, lines } => BesideBias::Blocks { block: *block, lines },
+            ExtraBias::None => ExtraColumnsBias::None,
+            ExtraBias::Blocks { block, lines } => ExtraColumnsBias::Blocks { block: *block, lines },
             // A key that is there so many times has that many times the weight.
             ExtraBias::Repeated { block, times } => {
-                BesideBias::Inner { block: *block, bias: (*times as f32).ln() }
+                ExtraColumnsBias::Inner { block: *block, bias: (*times as f32).ln() }
             }
         };
-        attention::Beside { count: self.count, bias }
+        attention::ExtraColumns { count: self.count, bias }
     }
 
     /// What is wrong with it, for so many heads.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use attn_tui_kernels::attention::Hidden;
+use attn_tui_kernels::attention::{MaskedPair, RowObserver};
 use candle_core::{Device, Tensor};
 
-use super::{AttentionTrace, CompactMaps, Profiles};
+use super::{AttentionTrace, CompactMaps};
 use crate::error::Result;
 use crate::site::Site;
 
@@ -15,7 +15,7 @@ pub struct SiteAblation {
     /// What each head's context is multiplied with: 0 or 1.
     pub factors: Vec<f32>,
     /// Pairs whose score is minus infinity, by positions in the texts.
-    pub links: Vec<Hidden>,
+    pub links: Vec<MaskedPair>,
 }
 
 /// Sees, and may change, what happens inside attention at each site. Every method does nothing unless
@@ -59,14 +59,15 @@ pub trait Hook {
         self.weights(site, &Tensor::from_slice(&maps, (heads, queries, keys), &Device::Cpu)?)
     }
 
-    /// Who is to see the rows of the weights `[heads, queries, keys]` as they are made. Asked only where nothing is
-    /// rewritten, or what is stands in [`Hook::ablation`].
-    fn watch(&mut self, _site: Site, _shape: [usize; 3]) -> Option<Arc<Profiles>> {
+    /// Returns an observer of the rows of the weights `[heads, queries, keys]`, which sees a block of rows at a time
+    /// while these are computed. Called only if the hook does not intervene at the site, or does so by
+    /// [`Hook::ablation`] alone.
+    fn row_observer(&mut self, _site: Site, _shape: [usize; 3]) -> Option<Arc<dyn RowObserver>> {
         None
     }
 
-    /// Whether [`Hook::compact`] is called instead of [`Hook::maps`], for maps `[heads, queries, keys]` and a
-    /// recipe of so many bytes. Asked where [`Hook::watch`] is.
+    /// Returns true if [`Hook::compact`] is to be called instead of [`Hook::maps`], for maps `[heads, queries, keys]`
+    /// whose compact form takes `bytes` bytes. Called where [`Hook::row_observer`] is.
     fn prefers_compact(&self, _site: Site, _shape: [usize; 3], _bytes: usize) -> bool {
         false
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::step::{Lookup, TourStep};
 use super::template::{TemplateValue, TemplateValues};
 use super::words::{find_word, label_at};
-use crate::analysis::Context;
+use crate::analysis::MapAxes;
 use crate::analysis::links::{LinkFilter, links};
 use crate::analysis::metrics::{FAR, HeadMetrics, head_metrics};
 use crate::capture::Capture;
@@ -173,8 +173,8 @@ impl StepValues {
     }
 }
 
-fn context(capture: &Capture, kind: Kind) -> Context<'_> {
-    Context::new(kind, capture.queries(kind), capture.keys(kind))
+fn context(capture: &Capture, kind: Kind) -> MapAxes<'_> {
+    MapAxes::new(kind, capture.queries(kind), capture.keys(kind))
 }
 
 fn metrics(capture: &Capture, head: Head) -> Option<HeadMetrics> {

@@ -71,7 +71,7 @@ impl Sheet {
         }
         let known = capture.maps.site(head.site)?.profile(head.head);
         let [largest, mean] = match (known, app.survey.heads.get(&head)) {
-            (Some(profile), _) => [profile.largest(), profile.mean()],
+            (Some(profile), _) => [profile.max_thumbnail(), profile.mean_thumbnail()],
             (None, Some(facts)) => [facts.thumbnail.clone(), facts.thumbnail.clone()],
             (None, None) => [Matrix::new(1, 1, vec![0.0]), Matrix::new(1, 1, vec![0.0])],
         };

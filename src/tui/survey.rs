@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::Context;
+use crate::analysis::MapAxes;
 use crate::analysis::alti::{alti, alti_plus};
 use crate::analysis::links::{Link, LinkFilter, strong_links};
 use crate::analysis::merge::{CrossRollout, Merge, cross_rollout, merge, rollout};
 use crate::analysis::metrics::{HeadMetrics, gini_sum, metrics};
-use crate::capture::{Capture, Profile, STRONG};
+use crate::analysis::profile::{HeadProfile, STRONG_WEIGHT};
+use crate::capture::Capture;
 use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind, Site};
@@ -15,7 +16,7 @@ use crate::site::{Head, Kind, Site};
 /// What is known of one head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
-    /// The map in at most [`PICTURE`](crate::capture::PICTURE) rows and columns, max-pooled.
+    /// The map in at most [`THUMBNAIL`](crate::analysis::profile::THUMBNAIL) rows and columns, max-pooled.
     pub thumbnail: Matrix,
     /// Its metrics.
     pub metrics: HeadMetrics,
@@ -153,15 +154,15 @@ fn rows_to_one(map: &Matrix) -> Matrix {
 }
 
 /// The context of a kind's maps.
-pub fn context(capture: &Capture, kind: Kind) -> Context<'_> {
-    Context::new(kind, capture.queries(kind), capture.keys(kind))
+pub fn context(capture: &Capture, kind: Kind) -> MapAxes<'_> {
+    MapAxes::new(kind, capture.queries(kind), capture.keys(kind))
 }
 
 fn measure(capture: &Capture, head: Head, distance: usize) -> Result<Facts> {
     let profile = capture.profile(head)?;
     let context = context(capture, head.kind());
     Ok(Facts {
-        thumbnail: profile.largest(),
+        thumbnail: profile.max_thumbnail(),
         metrics: metrics(&profile, &context, distance as f32),
         links: links_of(head, &profile, &context, distance),
     })
@@ -172,10 +173,10 @@ pub fn far_links(capture: &Capture, head: Head, distance: usize) -> Result<Vec<L
     Ok(links_of(head, &*capture.profile(head)?, &context(capture, head.kind()), distance))
 }
 
-fn links_of(head: Head, profile: &Profile, context: &Context, distance: usize) -> Vec<Link> {
+fn links_of(head: Head, profile: &HeadProfile, context: &MapAxes, distance: usize) -> Vec<Link> {
     let filter = LinkFilter {
         min_distance: distance as f32 + 1.0,
-        min_weight: STRONG,
+        min_weight: STRONG_WEIGHT,
         top: 50,
         punctuation: true,
         sinks: true,

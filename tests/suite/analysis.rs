@@ -4,7 +4,7 @@ use attn_tui::analysis::align::{Agreement, Alignment, Convention, Gold, hard_ali
 use attn_tui::analysis::alti::{alti, alti_plus};
 use attn_tui::analysis::merge::{self, Merge};
 use attn_tui::analysis::metrics::{HeadMetrics, head_metrics};
-use attn_tui::analysis::{Context, knockout, similarity};
+use attn_tui::analysis::{MapAxes, knockout, similarity};
 use attn_tui::matrix::Matrix;
 use attn_tui::site::Kind;
 use attn_tui::token::Token;
@@ -53,7 +53,7 @@ fn head_metrics_agree_with_numpy() {
         let map = Matrix::new(rows, cols, floats(&case["map"]));
         let queries = tokens(&case["queries"], None);
         let keys = tokens(&case["keys"], Some(&case["special"]));
-        let context = Context::new(case["kind"].as_str().unwrap().parse().unwrap(), &queries, &keys);
+        let context = MapAxes::new(case["kind"].as_str().unwrap().parse().unwrap(), &queries, &keys);
         let ours = head_metrics(&map, &context, case["far"].as_f64().unwrap() as f32);
         for column in HeadMetrics::COLUMNS {
             let (ours, theirs) = (ours.get(column.name), case["expected"][column.name].as_f64());
@@ -141,7 +141,7 @@ fn any_map() -> impl Strategy<Value = (Kind, Matrix, Vec<Token>, Vec<Token>)> {
         };
         let keys = axis(cols);
         let queries = if kind == Kind::Cross { axis(rows) } else { keys.clone() };
-        let context = Context::new(kind, &queries, &keys);
+        let context = MapAxes::new(kind, &queries, &keys);
         let mut data = vec![0.0; rows * cols];
         for (i, row) in data.chunks_mut(cols).enumerate() {
             let seen = &mut row[context.visible(i)];
@@ -156,7 +156,7 @@ fn any_map() -> impl Strategy<Value = (Kind, Matrix, Vec<Token>, Vec<Token>)> {
 proptest! {
     #[test]
     fn metrics_keep_their_bounds((kind, map, queries, keys) in any_map(), far in 0f32..10.0) {
-        let context = Context::new(kind, &queries, &keys);
+        let context = MapAxes::new(kind, &queries, &keys);
         let metrics = head_metrics(&map, &context, far);
         let most = map.cols() as f32;
         for column in HeadMetrics::COLUMNS {

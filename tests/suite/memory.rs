@@ -4,12 +4,13 @@ use std::cell::Cell;
 use std::process::Command;
 use std::sync::Arc;
 
-use attn_tui::analysis::Context;
+use attn_tui::analysis::MapAxes;
 use attn_tui::analysis::links::{LinkFilter, links, strong_links};
 use attn_tui::analysis::metrics::{HeadMetrics, head_metrics, metrics};
-use attn_tui::capture::{Capture, MapStore, PICTURE, STRONG, SiteMaps, read_within};
+use attn_tui::analysis::profile::{HeadProfile, ProfileAxes, STRONG_WEIGHT, THUMBNAIL};
+use attn_tui::capture::{Capture, MapStore, SiteMaps, read_within};
 use attn_tui::engine::{OpenOptions, Opened, RunOptions, open};
-use attn_tui::nn::{CompactMaps, Frame, Visible};
+use attn_tui::nn::{CompactMaps, Visible};
 use attn_tui::paint::{Pool, Region, pool};
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Kind, Site};
@@ -89,7 +90,7 @@ fn profiles_of_the_pass_are_those_of_the_maps() {
                 seen += 1;
                 let kind = head.kind();
                 let map = capture.map(head).unwrap();
-                let context = Context::new(kind, capture.queries(kind), capture.keys(kind));
+                let context = MapAxes::new(kind, capture.queries(kind), capture.keys(kind));
                 for far in [0.0, 4.0, 30.0] {
                     let (ours, theirs) = (metrics(profile, &context, far), head_metrics(&map, &context, far));
                     for column in HeadMetrics::COLUMNS.iter().filter(|column| column.name != "gini") {
@@ -110,15 +111,18 @@ fn profiles_of_the_pass_are_those_of_the_maps() {
                     let max = map.row(row).iter().copied().fold(0.0, f32::max);
                     assert!((profile.row_max[row] - max).abs() < 1e-6, "{model} {head} row {row}");
                 }
-                for (how, picture) in [(Pool::Max, profile.largest()), (Pool::Mean, profile.mean())] {
-                    let pooled = pool(&map, &Region::whole(&map), PICTURE, PICTURE, how);
+                for (how, picture) in
+                    [(Pool::Max, profile.max_thumbnail()), (Pool::Mean, profile.mean_thumbnail())]
+                {
+                    let pooled = pool(&map, &Region::whole(&map), THUMBNAIL, THUMBNAIL, how);
                     assert_eq!((picture.rows(), picture.cols()), (pooled.rows(), pooled.cols()));
                     for (a, b) in picture.as_slice().iter().zip(pooled.as_slice()) {
                         assert!((a - b).abs() < 1e-6, "{model} {head} {how:?}: {a} and {b}");
                     }
                 }
                 for min_distance in [1.0, 5.0] {
-                    let filter = LinkFilter { min_distance, min_weight: STRONG, ..LinkFilter::default() };
+                    let filter =
+                        LinkFilter { min_distance, min_weight: STRONG_WEIGHT, ..LinkFilter::default() };
                     let ours = strong_links(head, profile, &context, &filter);
                     let theirs = links([(head, map.clone(), context)], &filter);
                     let places = |links: &[attn_tui::analysis::links::Link]| -> Vec<_> {
@@ -150,13 +154,13 @@ fn long(budget: usize) -> Arc<Capture> {
         bias: None,
         extra: None,
         part: Default::default(),
-        hidden: Vec::new(),
+        masked: Vec::new(),
         query: noise(0.37),
         key: noise(0.91),
     };
     let tokens: Vec<Token> =
         (0..LONG).map(|at| Token { id: at as u32, piece: format!("▁t{at}"), special: false }).collect();
-    let profile = compact.profile(0, Frame::new(Kind::Cross, [LONG, LONG], &tokens));
+    let profile = HeadProfile::of_compact(&compact, 0, ProfileAxes::new(Kind::Cross, [LONG, LONG], &tokens));
     let mut maps = MapStore::within(Some(budget));
     maps.insert(Site::new(Kind::Cross, 0), SiteMaps::of(compact).with_profiles(vec![profile]));
     Arc::new(Capture {

@@ -53,16 +53,16 @@ pub struct Diagonals<'a> {
 
 /// Keys and values that follow the tokens': summaries, prompts, tokens again, another sequence.
 #[derive(Clone, Copy)]
-pub struct Beside<'a> {
+pub struct ExtraColumns<'a> {
     /// How many.
     pub count: usize,
     /// What is added to their scores.
-    pub bias: BesideBias<'a>,
+    pub bias: ExtraColumnsBias<'a>,
 }
 
-/// What is added to the scores of keys beside the tokens.
+/// What is added to the scores of extra keys.
 #[derive(Clone, Copy)]
-pub enum BesideBias<'a> {
+pub enum ExtraColumnsBias<'a> {
     /// Nothing: every query sees them all.
     None,
     /// What the distance between the query's block and that of a summary says.
@@ -83,26 +83,26 @@ pub enum BesideBias<'a> {
 
 /// Which of the keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Part {
+pub enum KeyPart {
     /// The tokens.
     #[default]
     Tokens,
-    /// Those beside the tokens.
-    Beside,
+    /// Extra keys, which follow the tokens.
+    Extra,
 }
 
 /// What becomes of the weights of a part of the keys.
 #[derive(Default)]
-pub struct Wish<'a> {
+pub struct WeightSink<'a> {
     /// Where they are written, all of them: `[heads, queries, keys of the part]`.
     pub maps: Option<&'a mut [MaybeUninit<f32>]>,
     /// Who sees every row once.
-    pub watch: Option<&'a dyn Watch>,
+    pub observer: Option<&'a dyn RowObserver>,
 }
 
 /// A pair of one head whose score is minus infinity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hidden {
+pub struct MaskedPair {
     /// The query head.
     pub head: usize,
     /// The row.
@@ -113,7 +113,7 @@ pub struct Hidden {
 
 /// One attention over one sequence (or several that share their keys).
 #[derive(Clone, Copy)]
-pub struct Attention<'a> {
+pub struct AttentionKernel<'a> {
     /// Number of query heads.
     pub heads: usize,
     /// Number of key and value heads: `heads`, or a divisor of it (Ainslie et al. 2023).
@@ -135,13 +135,13 @@ pub struct Attention<'a> {
     /// Position of the first query.
     pub past: usize,
     /// Keys that follow the tokens' and share their softmax.
-    pub beside: Option<Beside<'a>>,
-    /// Few pairs that are hidden besides; keys beside the tokens count on from these.
-    pub hidden: &'a [Hidden],
+    pub extra: Option<ExtraColumns<'a>>,
+    /// Few pairs that are hidden besides; extra keys count on from these.
+    pub masked: &'a [MaskedPair],
 }
 
 /// Sees rows of weights while they are in the cache, from several threads.
-pub trait Watch: Sync {
+pub trait RowObserver: Sync {
     /// `count` rows of a head from `first` on, `stride` values from one to the next, each with the weights of
     /// `columns`; all others are 0.
     fn rows(
@@ -161,9 +161,9 @@ const FEW: usize = 6;
 /// Scores of one block of rows: they stay in the second cache.
 const BLOCK_SCORES: usize = 1 << 17;
 
-impl Attention<'_> {
+impl AttentionKernel<'_> {
     /// What the heads read, `[queries, heads, width]`. With `maps` (`[heads, queries, keys]`) the weights are
-    /// written there, all of them; `watch` sees every row once.
+    /// written there, all of them; `observer` sees every row once.
     ///
     /// # Panics
     /// When the lengths do not fit.
@@ -173,25 +173,25 @@ impl Attention<'_> {
         key: Heads,
         value: Heads,
         maps: Option<&mut [MaybeUninit<f32>]>,
-        watch: Option<&dyn Watch>,
+        observer: Option<&dyn RowObserver>,
     ) -> Vec<f32> {
-        self.run_all(query, key, value, [Wish { maps, watch }, Wish::default()])
+        self.run_all(query, key, value, [WeightSink { maps, observer }, WeightSink::default()])
     }
 
-    /// [`Attention::run`] with a wish for each [`Part`] of the keys.
+    /// [`AttentionKernel::run`] with a sink for each [`KeyPart`] of the keys.
     ///
     /// # Panics
     /// When the lengths do not fit.
-    pub fn run_all(&self, query: Heads, key: Heads, value: Heads, wishes: [Wish; 2]) -> Vec<f32> {
+    pub fn run_all(&self, query: Heads, key: Heads, value: Heads, sinks: [WeightSink; 2]) -> Vec<f32> {
         let Self { heads, kv_heads, queries, width, .. } = *self;
         self.check(query, key);
         value.check(kv_heads, self.all(), width);
         let columns = self.columns();
-        let watch = [wishes[0].watch, wishes[1].watch];
+        let observer = [sinks[0].observer, sinks[1].observer];
         let mut widths = columns.iter();
-        let maps = wishes.map(|wish| {
+        let maps = sinks.map(|sink| {
             let columns = widths.next();
-            let maps = wish.maps?;
+            let maps = sink.maps?;
             assert_eq!(Some(maps.len()), columns.map(|columns| heads * queries * columns));
             Some(Shared(maps.as_mut_ptr().cast()))
         });
@@ -199,13 +199,13 @@ impl Attention<'_> {
             return vec![0.0; queries * heads * width];
         }
         let work = 2 * heads * queries * self.all() * width;
-        let few = queries <= FEW && self.beside.is_none() && !matches!(self.visible, Visible::Blocks(_));
+        let few = queries <= FEW && self.extra.is_none() && !matches!(self.visible, Visible::Blocks(_));
         let shared = |head: usize| head / (heads / kv_heads);
         let fill = |out: Shared| {
             if few {
                 return threads::each(heads, work, |head| {
-                    let (maps, watch) = (maps[0], watch[0]);
-                    let rows = Few { what: self, head, query, key, value, maps, watch, out };
+                    let (maps, observer) = (maps[0], observer[0]);
+                    let rows = Few { what: self, head, query, key, value, maps, observer, out };
                     // SAFETY: all lengths were checked above, and every task has its own head.
                     unsafe { dispatch(rows) }
                 });
@@ -237,7 +237,7 @@ impl Attention<'_> {
                             maps: [0, 1].map(|part| {
                                 Some(Shared(maps[part]?.at((head * queries + first) * columns[part])))
                             }),
-                            watch,
+                            observer,
                             out: Some(Shared(out.at((first * heads + head) * width))),
                         });
                     }
@@ -248,24 +248,31 @@ impl Attention<'_> {
         unsafe { threads::filled(queries * heads * width, fill) }
     }
 
-    /// The weights of some rows of one head, `[rows, keys of the part]`: those that [`Attention::run_all`] would write.
+    /// The weights of some rows of one head, `[rows, keys of the part]`: those that [`AttentionKernel::run_all`] would write.
     ///
     /// # Panics
     /// When the lengths do not fit, or the head or the rows are not there.
-    pub fn weights(&self, part: Part, head: usize, rows: Range<usize>, query: Heads, key: Heads) -> Vec<f32> {
+    pub fn weights(
+        &self,
+        part: KeyPart,
+        head: usize,
+        rows: Range<usize>,
+        query: Heads,
+        key: Heads,
+    ) -> Vec<f32> {
         assert!(rows.end <= self.queries);
         let fill = |maps: Shared| self.make(part, head, rows.clone(), query, key, (Some(maps), None));
         // SAFETY: the tasks cover all rows.
         unsafe { threads::filled(rows.len() * self.columns()[part as usize], fill) }
     }
 
-    /// [`Attention::weights`], written to `maps`, all of it.
+    /// [`AttentionKernel::weights`], written to `maps`, all of it.
     ///
     /// # Panics
-    /// As [`Attention::weights`], and where the rows do not fit.
+    /// As [`AttentionKernel::weights`], and where the rows do not fit.
     pub fn weights_into(
         &self,
-        part: Part,
+        part: KeyPart,
         head: usize,
         rows: Range<usize>,
         query: Heads,
@@ -279,20 +286,20 @@ impl Attention<'_> {
     /// Shows the weights of one head, which are not kept.
     ///
     /// # Panics
-    /// As [`Attention::weights`].
-    pub fn show(&self, part: Part, head: usize, query: Heads, key: Heads, watch: &dyn Watch) {
-        self.make(part, head, 0..self.queries, query, key, (None, Some(watch)));
+    /// As [`AttentionKernel::weights`].
+    pub fn show(&self, part: KeyPart, head: usize, query: Heads, key: Heads, observer: &dyn RowObserver) {
+        self.make(part, head, 0..self.queries, query, key, (None, Some(observer)));
     }
 
     /// Makes the weights of some rows of one head; they are written, or shown.
     fn make(
         &self,
-        part: Part,
+        part: KeyPart,
         head: usize,
         rows: Range<usize>,
         query: Heads,
         key: Heads,
-        (maps, watch): (Option<Shared>, Option<&dyn Watch>),
+        (maps, observer): (Option<Shared>, Option<&dyn RowObserver>),
     ) {
         let Self { heads, kv_heads, queries, width, .. } = *self;
         let columns = self.columns()[part as usize];
@@ -314,7 +321,7 @@ impl Attention<'_> {
                         query,
                         packed: packed.at(0),
                         maps: by_part(part, maps.map(|maps| Shared(maps.at(task * step * columns)))),
-                        watch: by_part(part, watch),
+                        observer: by_part(part, observer),
                         out: None,
                     });
                 }
@@ -328,27 +335,27 @@ impl Attention<'_> {
         query.check(heads, queries, width);
         key.check(kv_heads, self.all(), width);
         assert!(self.bias.is_none_or(|bias| bias.lines.len() == heads * (queries + keys).saturating_sub(1)));
-        if let Some(Beside { count, bias }) = self.beside {
+        if let Some(ExtraColumns { count, bias }) = self.extra {
             assert!(count > 0);
             match bias {
-                BesideBias::None => {}
-                BesideBias::Blocks { block, lines } => {
+                ExtraColumnsBias::None => {}
+                ExtraColumnsBias::Blocks { block, lines } => {
                     assert!(block > 0 && lines.len() == heads * (2 * count - 1));
                 }
-                BesideBias::Inner { block, .. } => assert!(block > 0),
+                ExtraColumnsBias::Inner { block, .. } => assert!(block > 0),
             }
         }
         assert!(self.visible.is_sound());
     }
 
-    /// Keys with those beside the tokens.
+    /// Number of keys, extra keys included.
     fn all(&self) -> usize {
         self.columns().iter().sum()
     }
 
     /// Keys of each part.
     pub fn columns(&self) -> [usize; 2] {
-        [self.keys, self.beside.map_or(0, |beside| beside.count)]
+        [self.keys, self.extra.map_or(0, |extra| extra.count)]
     }
 
     /// Rows of a block: its scores stay in the cache.
@@ -367,7 +374,7 @@ impl Attention<'_> {
     /// One head's keys in panels of keys.
     ///
     /// # Safety
-    /// There is room for [`Attention::packed_keys`] values.
+    /// There is room for [`AttentionKernel::packed_keys`] values.
     unsafe fn pack_keys(&self, head: usize, key: Heads, to: Shared) {
         for first in (0..self.all()).step_by(PANEL) {
             let rows = PANEL.min(self.all() - first);
@@ -387,7 +394,7 @@ impl Attention<'_> {
     /// One head's values in panels of `width`.
     ///
     /// # Safety
-    /// There is room for [`Attention::packed_values`] values.
+    /// There is room for [`AttentionKernel::packed_values`] values.
     unsafe fn pack_values(&self, head: usize, value: Heads, to: Shared) {
         let (all, width) = (self.all(), self.width);
         for position in 0..all {
@@ -428,7 +435,7 @@ impl Attention<'_> {
         largest: f32,
     ) -> f32 {
         let mut any = false;
-        for pair in self.hidden {
+        for pair in self.masked {
             if (pair.head, pair.query) == (head, query) && seen.contains(&pair.key) {
                 // SAFETY: the caller's promise.
                 unsafe { *scores.add(pair.key - seen.start) = f32::NEG_INFINITY };
@@ -454,18 +461,18 @@ impl Attention<'_> {
         row
     }
 
-    /// What is added to the scores of one row of the keys beside the tokens.
+    /// What is added to the scores of the extra keys in one row.
     #[inline(always)]
     fn row_beside(&self, head: usize, query: usize) -> Row {
         let mut row = self.bare();
-        let Some(Beside { count, bias }) = self.beside else { return row };
+        let Some(ExtraColumns { count, bias }) = self.extra else { return row };
         match bias {
-            BesideBias::None => {}
-            BesideBias::Blocks { block, lines } => {
+            ExtraColumnsBias::None => {}
+            ExtraColumnsBias::Blocks { block, lines } => {
                 let own = (query / block).min(count - 1);
                 row.bias = lines[head * (2 * count - 1) + count - 1 - own..][..count].as_ptr();
             }
-            BesideBias::Inner { block, bias } => {
+            ExtraColumnsBias::Inner { block, bias } => {
                 let (own, last) = (query / block, self.queries.saturating_sub(1) / block);
                 row.plus = if own == 0 || own == last { f32::NEG_INFINITY } else { bias };
             }
@@ -481,10 +488,10 @@ impl Attention<'_> {
 }
 
 /// Something for one part of the keys, and nothing for the other.
-fn by_part<T>(part: Part, one: Option<T>) -> [Option<T>; 2] {
+fn by_part<T>(part: KeyPart, one: Option<T>) -> [Option<T>; 2] {
     match part {
-        Part::Tokens => [one, None],
-        Part::Beside => [None, one],
+        KeyPart::Tokens => [one, None],
+        KeyPart::Extra => [None, one],
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use attn_tui_kernels::attention::{Attention, BesideBias};
+use attn_tui_kernels::attention::{AttentionKernel, ExtraColumnsBias};
 use candle_core::{Device, Tensor};
 
 use crate::error::Result;
@@ -10,12 +10,12 @@ use crate::error::Result;
 /// What is added to scores before the softmax. Nothing of it is there as a whole: a block of rows is made when it is
 /// asked for, from biases by diagonals that lie on the device.
 pub(super) struct Added<'a> {
-    kernel: &'a Attention<'a>,
+    kernel: &'a AttentionKernel<'a>,
     device: &'a Device,
     /// `[heads, queries + keys - 1]`
     bias: Option<Tensor>,
-    /// `[heads, 2 * keys beside - 1]`
-    beside: Option<Tensor>,
+    /// `[heads, 2 * extra keys - 1]`
+    extra: Option<Tensor>,
 }
 
 impl<'a> Added<'a> {
@@ -23,33 +23,33 @@ impl<'a> Added<'a> {
     ///
     /// # Errors
     /// The device's.
-    pub fn new(kernel: &'a Attention<'a>, device: &'a Device) -> Result<Self> {
+    pub fn new(kernel: &'a AttentionKernel<'a>, device: &'a Device) -> Result<Self> {
         let on_device = |lines: &[f32]| {
             let shape = (kernel.heads, lines.len() / kernel.heads.max(1));
             Tensor::from_slice(lines, shape, device)
         };
-        let beside = match kernel.beside.map(|beside| beside.bias) {
-            Some(BesideBias::Blocks { lines, .. }) => Some(on_device(lines)?),
+        let extra = match kernel.extra.map(|extra| extra.bias) {
+            Some(ExtraColumnsBias::Blocks { lines, .. }) => Some(on_device(lines)?),
             _ => None,
         };
         let bias = kernel.bias.map(|bias| on_device(bias.lines)).transpose()?;
-        Ok(Self { kernel, device, bias, beside })
+        Ok(Self { kernel, device, bias, extra })
     }
 
-    /// Everything, to scores `[batch, heads, rows, columns and keys beside]`.
+    /// Everything, to scores `[batch, heads, rows, columns and extra keys]`.
     ///
     /// # Errors
     /// The device's.
     pub fn to_all(&self, scores: Tensor, rows: Range<usize>, columns: Range<usize>) -> Result<Tensor> {
-        let beside = self.kernel.columns()[1];
+        let extra = self.kernel.columns()[1];
         let tokens = scores.narrow(3, 0, columns.len())?;
         let mut all = self.to_tokens(tokens, rows.clone(), columns.clone())?;
-        if beside > 0 {
-            let more = self.to_beside(scores.narrow(3, columns.len(), beside)?, rows.clone())?;
+        if extra > 0 {
+            let more = self.to_extra_keys(scores.narrow(3, columns.len(), extra)?, rows.clone())?;
             all = Tensor::cat(&[all, more], 3)?;
         }
-        match self.hidden(rows, columns)? {
-            Some(hidden) => Ok(all.broadcast_add(&hidden)?),
+        match self.masked(rows, columns)? {
+            Some(masked) => Ok(all.broadcast_add(&masked)?),
             None => Ok(all),
         }
     }
@@ -70,18 +70,18 @@ impl<'a> Added<'a> {
         Ok(scores)
     }
 
-    /// The bias of keys beside the tokens, to their scores, `[batch, heads, rows, keys beside]`.
+    /// The bias of extra keys, to their scores, `[batch, heads, rows, extra keys]`.
     ///
     /// # Errors
     /// The device's.
-    pub fn to_beside(&self, scores: Tensor, rows: Range<usize>) -> Result<Tensor> {
-        let Some(beside) = self.kernel.beside else { return Ok(scores) };
-        let bias = match (beside.bias, &self.beside) {
-            (BesideBias::Blocks { block, .. }, Some(lines)) => {
-                let first = |row: usize| beside.count - 1 - (row / block).min(beside.count - 1);
-                self.along(lines, rows.map(first), beside.count)?
+    pub fn to_extra_keys(&self, scores: Tensor, rows: Range<usize>) -> Result<Tensor> {
+        let Some(extra) = self.kernel.extra else { return Ok(scores) };
+        let bias = match (extra.bias, &self.extra) {
+            (ExtraColumnsBias::Blocks { block, .. }, Some(lines)) => {
+                let first = |row: usize| extra.count - 1 - (row / block).min(extra.count - 1);
+                self.along(lines, rows.map(first), extra.count)?
             }
-            (BesideBias::Inner { block, bias }, _) => {
+            (ExtraColumnsBias::Inner { block, bias }, _) => {
                 let last = self.kernel.queries.saturating_sub(1) / block;
                 let of_row = |row: usize| match row / block {
                     own if own == 0 || own == last => f32::NEG_INFINITY,
@@ -108,9 +108,9 @@ impl<'a> Added<'a> {
         Ok(lines.index_select(&at, 1)?.reshape((self.kernel.heads, rows, columns))?)
     }
 
-    /// Minus infinity where a token is hidden, `[rows, columns]`; `None` where none is.
+    /// Minus infinity where a token is masked, `[rows, columns]`; `None` where none is.
     fn mask(&self, rows: Range<usize>, columns: Range<usize>) -> Result<Option<Tensor>> {
-        let Attention { visible, past, keys, .. } = *self.kernel;
+        let AttentionKernel { visible, past, keys, .. } = *self.kernel;
         let shape = (rows.len(), columns.len());
         let mut values = vec![f32::NEG_INFINITY; shape.0 * shape.1];
         let mut shown = 0;
@@ -126,16 +126,16 @@ impl<'a> Added<'a> {
         Ok(hides.then(|| Tensor::from_vec(values, shape, self.device)).transpose()?)
     }
 
-    /// Minus infinity at the pairs that are hidden besides, `[heads, rows, columns and keys beside]`; `None` where none
+    /// Minus infinity at the pairs that are hidden besides, `[heads, rows, columns and extra keys]`; `None` where none
     /// of these is.
-    fn hidden(&self, rows: Range<usize>, columns: Range<usize>) -> Result<Option<Tensor>> {
-        let [keys, beside] = self.kernel.columns();
-        let width = columns.len() + beside;
+    fn masked(&self, rows: Range<usize>, columns: Range<usize>) -> Result<Option<Tensor>> {
+        let [keys, extra] = self.kernel.columns();
+        let width = columns.len() + extra;
         let shape = (self.kernel.heads, rows.len(), width);
         let mut values = Vec::new();
-        for pair in self.kernel.hidden.iter().filter(|pair| rows.contains(&pair.query)) {
+        for pair in self.kernel.masked.iter().filter(|pair| rows.contains(&pair.query)) {
             let column = match pair.key.checked_sub(keys) {
-                Some(at) if at < beside => columns.len() + at,
+                Some(at) if at < extra => columns.len() + at,
                 None if columns.contains(&pair.key) => pair.key - columns.start,
                 // Not among those of the block.
                 _ => continue,

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use attn_tui_kernels::attention::{Attention, Wish};
+use attn_tui_kernels::attention::{AttentionKernel, WeightSink};
 use candle_core::Tensor;
 use rayon::prelude::*;
 
@@ -17,36 +17,36 @@ const SCORES: usize = 1 << 25;
 /// More rows than this gain nothing.
 const ROWS: usize = 512;
 
-/// What the heads read, `[batch, heads, queries, width]`, of queries, keys and values by head; keys beside the tokens
-/// follow these. Weights are shown to who wants them; there are no wishes where there is a batch.
+/// What the heads read, `[batch, heads, queries, width]`, of queries, keys and values by head; extra keys
+/// follow these. Weights are shown to who wants them; there are no sinks where there is a batch.
 ///
 /// # Errors
 /// The device's.
-pub(super) fn run(kernel: &Attention, by_head: &[Tensor; 3], wishes: [Wish; 2]) -> Result<Tensor> {
+pub(super) fn run(kernel: &AttentionKernel, by_head: &[Tensor; 3], sinks: [WeightSink; 2]) -> Result<Tensor> {
     let (batch, heads, all, _) = by_head[1].dims4()?;
     let row = (batch * heads * all).max(1);
-    run_by(kernel, by_head, wishes, (SCORES / row).clamp(1, ROWS))
+    run_by(kernel, by_head, sinks, (SCORES / row).clamp(1, ROWS))
 }
 
 /// [`run`], with so many rows to a block.
 fn run_by(
-    kernel: &Attention,
+    kernel: &AttentionKernel,
     [queries, keys, values]: &[Tensor; 3],
-    mut wishes: [Wish; 2],
+    mut sinks: [WeightSink; 2],
     rows: usize,
 ) -> Result<Tensor> {
     let queries = (queries * f64::from(kernel.scale))?;
     let added = Added::new(kernel, queries.device())?;
-    let beside = kernel.columns()[1];
+    let extra = kernel.columns()[1];
     let block = |first: usize| {
         let rows = first..kernel.queries.min(first + rows);
         let seen = match kernel.visible.hull(kernel.past + rows.start..kernel.past + rows.end, kernel.keys) {
             // Queries that see nothing have a weight of 0 for any key.
-            seen if seen.is_empty() && beside == 0 => 0..1,
+            seen if seen.is_empty() && extra == 0 => 0..1,
             seen => seen,
         };
         let of_block = |of: &Tensor| {
-            let parts = [(seen.start, seen.len()), (kernel.keys, beside)];
+            let parts = [(seen.start, seen.len()), (kernel.keys, extra)];
             let parts = parts.into_iter().filter(|(_, count)| *count > 0);
             let parts = parts.map(|(first, count)| of.narrow(2, first, count));
             Tensor::cat(&parts.collect::<candle_core::Result<Vec<_>>>()?, 2)?.contiguous()
@@ -59,15 +59,15 @@ fn run_by(
         }
         let scores = added.to_all(scores, rows.clone(), seen.clone())?;
         let weights = softmax(&scores)?;
-        if wishes.iter().any(|wish| wish.maps.is_some() || wish.watch.is_some()) {
+        if sinks.iter().any(|sink| sink.maps.is_some() || sink.observer.is_some()) {
             let weights = Weights {
                 values: weights.flatten_all()?.to_vec1()?,
                 rows: rows.clone(),
-                stride: seen.len() + beside,
+                stride: seen.len() + extra,
             };
-            let [tokens, others] = &mut wishes;
+            let [tokens, others] = &mut sinks;
             weights.show(tokens, kernel, 0, seen.clone(), kernel.keys);
-            weights.show(others, kernel, seen.len(), 0..beside, beside);
+            weights.show(others, kernel, seen.len(), 0..extra, extra);
         }
         Ok(weights.matmul(&values)?)
     };
@@ -83,11 +83,18 @@ struct Weights {
 }
 
 impl Weights {
-    /// Fulfils a wish for the keys `columns` of a part, of which there are `keys`; they begin at `from` of each row.
-    fn show(&self, wish: &mut Wish, kernel: &Attention, from: usize, columns: Range<usize>, keys: usize) {
+    /// Fills a sink for the keys `columns` of a part, of which there are `keys`; they begin at `from` of each row.
+    fn show(
+        &self,
+        sink: &mut WeightSink,
+        kernel: &AttentionKernel,
+        from: usize,
+        columns: Range<usize>,
+        keys: usize,
+    ) {
         let Self { values, rows, stride } = self;
         let of_head = |head: usize| &values[head * rows.len() * stride..][..rows.len() * stride];
-        if let Some(maps) = &mut wish.maps {
+        if let Some(maps) = &mut sink.maps {
             let heads = maps.par_chunks_exact_mut((kernel.queries * keys).max(1)).enumerate();
             heads.for_each(|(head, map)| {
                 let map = &mut map[rows.start * keys..rows.end * keys];
@@ -99,10 +106,10 @@ impl Weights {
                 }
             });
         }
-        if let Some(watch) = wish.watch.filter(|_| keys > 0) {
+        if let Some(observer) = sink.observer.filter(|_| keys > 0) {
             (0..kernel.heads).into_par_iter().for_each(|head| {
                 let weights = &of_head(head)[from..];
-                watch.rows(head, rows.start, rows.len(), columns.clone(), weights, *stride);
+                observer.rows(head, rows.start, rows.len(), columns.clone(), weights, *stride);
             });
         }
     }

@@ -1,6 +1,6 @@
-//! Attention through the kernel of our own, on the CPU.
+//! Attention through the fused kernel, on the CPU.
 
-use attn_tui_kernels::attention::{Attention, Heads, Wish};
+use attn_tui_kernels::attention::{AttentionKernel, Heads, WeightSink};
 use candle_core::Tensor;
 
 use super::KeysValues;
@@ -8,27 +8,27 @@ use crate::error::{Error, Result};
 use crate::nn::cpu::rows;
 
 /// What the heads of `[batch, queries, heads * head_dim]` read, in the same shape. Weights are shown to who wants them;
-/// there are no wishes where there is a batch.
+/// there are no sinks where there is a batch.
 ///
 /// # Errors
 /// [`Error::Engine`] for anything but float32 on the CPU.
 pub(super) fn run(
-    kernel: &Attention,
+    kernel: &AttentionKernel,
     queries: &Tensor,
     kv: &KeysValues,
-    wishes: [Wish; 2],
+    sinks: [WeightSink; 2],
 ) -> Result<Tensor> {
     let (batch, _, width) = queries.dims3()?;
     let key_width = kernel.kv_heads * kernel.width;
     let (q, k, v) = (compact(queries)?, compact(&kv.keys)?, compact(&kv.values)?);
     let (q, k, v) = (rows(&q)?, rows(&k)?, rows(&v)?);
     let heads = |data, position| Heads { data, position, head: kernel.width };
-    let row = |row: usize, wishes: [Wish; 2]| {
+    let row = |row: usize, sinks: [WeightSink; 2]| {
         let (q, k, v) = (q.at(row)?, k.at(row)?, v.at(row)?);
-        Ok::<_, Error>(kernel.run_all(heads(q, width), heads(k, key_width), heads(v, key_width), wishes))
+        Ok::<_, Error>(kernel.run_all(heads(q, width), heads(k, key_width), heads(v, key_width), sinks))
     };
     let context = match batch {
-        1 => row(0, wishes)?,
+        1 => row(0, sinks)?,
         _ => (0..batch).map(|at| row(at, Default::default())).collect::<Result<Vec<_>>>()?.concat(),
     };
     Ok(Tensor::from_vec(context, queries.shape(), queries.device())?)

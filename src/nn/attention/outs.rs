@@ -3,13 +3,13 @@
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-use attn_tui_kernels::attention::{Attention, Watch, Wish};
+use attn_tui_kernels::attention::{AttentionKernel, RowObserver, WeightSink};
 use attn_tui_kernels::pages::ask_for_large;
 use candle_core::Tensor;
 
 use super::AttentionArgs;
 use crate::error::Result;
-use crate::nn::{CompactMaps, Hook, Part, Profiles};
+use crate::nn::{CompactMaps, Hook, KeyPart};
 use crate::site::Site;
 
 /// What becomes of the weights of each part of the keys.
@@ -20,13 +20,13 @@ struct Out {
     site: Site,
     /// The maps; `None` where what they follow from is kept.
     maps: Option<Arc<[MaybeUninit<f32>]>>,
-    watch: Option<Arc<Profiles>>,
+    observer: Option<Arc<dyn RowObserver>>,
 }
 
 impl Outs {
     /// Collects the hook's requests for the sites of this call.
-    pub fn new(kernel: &Attention, args: &AttentionArgs, hook: &mut dyn Hook) -> Self {
-        let Attention { heads, kv_heads, queries, width, .. } = *kernel;
+    pub fn new(kernel: &AttentionKernel, args: &AttentionArgs, hook: &mut dyn Hook) -> Self {
+        let AttentionKernel { heads, kv_heads, queries, width, .. } = *kernel;
         let columns = kernel.columns();
         let bias = kernel.bias.map_or(0, |bias| bias.lines.len());
         let extra = args.extra.map_or(0, |extra| extra.keys.values());
@@ -44,30 +44,30 @@ impl Outs {
     }
 
     /// What is to be done with the weights while they are made.
-    pub fn wishes(&mut self) -> [Wish<'_>; 2] {
-        self.0.each_mut().map(|out| out.as_mut().map(Out::wish).unwrap_or_default())
+    pub fn sinks(&mut self) -> [WeightSink<'_>; 2] {
+        self.0.each_mut().map(|out| out.as_mut().map(Out::sink).unwrap_or_default())
     }
 
-    /// Shows the hook what has become of the weights, all [`Outs::wishes`] of which are fulfilled. They are those of
+    /// Shows the hook what has become of the weights, all [`Outs::sinks`] of which are fulfilled. They are those of
     /// queries and keys `[1, positions, heads * head_dim]`.
     ///
     /// # Errors
     /// The hook's and the device's.
     pub fn show(
         self,
-        kernel: &Attention,
+        kernel: &AttentionKernel,
         args: &AttentionArgs,
         [queries, keys]: [&Tensor; 2],
         hook: &mut dyn Hook,
     ) -> Result<()> {
-        for (out, part) in self.0.into_iter().zip([Part::Tokens, Part::Beside]) {
-            let Some(Out { site, maps, watch }) = out else { continue };
+        for (out, part) in self.0.into_iter().zip([KeyPart::Tokens, KeyPart::Extra]) {
+            let Some(Out { site, maps, observer }) = out else { continue };
             // The hook is the only one who has it now.
-            drop(watch);
+            drop(observer);
             let shape = [kernel.heads, kernel.queries, kernel.columns()[part as usize]];
             match maps {
                 None => hook.compact(site, compact_maps(kernel, args, part, [queries, keys])?)?,
-                // SAFETY: nobody else holds the maps yet, so they were in the wishes, and all of them is written.
+                // SAFETY: nobody else holds the maps yet, so they were in the sinks, and all of them is written.
                 Some(maps) => hook.maps(site, shape, unsafe { maps.assume_init() })?,
             }
         }
@@ -86,23 +86,23 @@ impl Out {
             }
             maps
         });
-        Self { site, maps, watch: hook.watch(site, shape) }
+        Self { site, maps, observer: hook.row_observer(site, shape) }
     }
 
-    fn wish(&mut self) -> Wish<'_> {
-        let watch = self.watch.as_deref().map(|watch| watch as &dyn Watch);
-        Wish { maps: self.maps.as_mut().and_then(Arc::get_mut), watch }
+    fn sink(&mut self) -> WeightSink<'_> {
+        WeightSink { maps: self.maps.as_mut().and_then(Arc::get_mut), observer: self.observer.as_deref() }
     }
 }
 
 /// What the maps of a part follow from.
 fn compact_maps(
-    kernel: &Attention,
+    kernel: &AttentionKernel,
     args: &AttentionArgs,
-    part: Part,
+    part: KeyPart,
     vectors: [&Tensor; 2],
 ) -> Result<CompactMaps> {
-    let Attention { heads, kv_heads: key_heads, queries, keys, width, scale, cap, visible, .. } = *kernel;
+    let AttentionKernel { heads, kv_heads: key_heads, queries, keys, width, scale, cap, visible, .. } =
+        *kernel;
     let [query, key] = vectors.map(|of| of.narrow(0, 0, 1)?.flatten_all()?.to_vec1());
     let extra = args.extra.map(|extra| extra.keys).filter(|keys| keys.count > 0);
     Ok(CompactMaps {
@@ -117,7 +117,7 @@ fn compact_maps(
         bias: kernel.bias.map(|bias| bias.lines.to_vec()),
         extra: extra.cloned(),
         part,
-        hidden: kernel.hidden.to_vec(),
+        masked: kernel.masked.to_vec(),
         query: query?,
         key: key?,
     })

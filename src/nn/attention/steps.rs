@@ -34,7 +34,7 @@ impl Attention {
             scores = hook.scores(args.site, args.past, scores.squeeze(0)?)?.unsqueeze(0)?;
         }
         if let Some(extra) = args.extra {
-            let mut more = added.to_beside(all_scores.narrow(3, keys, extra_keys)?, 0..count)?;
+            let mut more = added.to_extra_keys(all_scores.narrow(3, keys, extra_keys)?, 0..count)?;
             if let (Some(hook), Some(site)) = (&mut hook, extra.site) {
                 more = hook.scores(site, args.past, more.squeeze(0)?)?.unsqueeze(0)?;
             }

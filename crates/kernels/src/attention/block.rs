@@ -8,11 +8,11 @@ use super::super::softmax::{adjust, exponentials, factor, scaled};
 use super::super::threads::Shared;
 use super::super::tile::{CHUNK, Pack, Product, packed_width, tile_rows};
 use super::spans::{MOST, Spans};
-use super::{Attention, Heads, Part, Watch};
+use super::{AttentionKernel, Heads, KeyPart, RowObserver};
 
 /// Rows of one head. All pointers must be valid for what the numbers say.
 pub(super) struct Block<'a> {
-    pub what: &'a Attention<'a>,
+    pub what: &'a AttentionKernel<'a>,
     pub head: usize,
     /// The first row.
     pub first: usize,
@@ -20,10 +20,10 @@ pub(super) struct Block<'a> {
     pub query: Heads<'a>,
     /// The head's keys and, where there is an `out`, its values.
     pub packed: *const f32,
-    /// The rows' weights, `[rows, keys]`, of the tokens and of the keys beside them.
+    /// The rows' weights, `[rows, keys]`, of the tokens and of the extra keys.
     pub maps: [Option<Shared>; 2],
     /// Who sees them, of either.
-    pub watch: [Option<&'a dyn Watch>; 2],
+    pub observer: [Option<&'a dyn RowObserver>; 2],
     /// What the rows read, `[rows, heads, width]` from this head on.
     pub out: Option<Shared>,
 }
@@ -44,8 +44,8 @@ struct Room {
     within: Spans,
     /// Exponentials of the scores of these keys, packed as rows of a product: of each range.
     tokens: [*mut f32; MOST],
-    /// The same of the keys beside the tokens.
-    beside: *mut f32,
+    /// The same for the extra keys.
+    extra: *mut f32,
     /// What makes weights of them: one number a row.
     factors: *mut f32,
 }
@@ -87,7 +87,7 @@ impl Block<'_> {
             *memory = vec![0.0; len];
         }
         let mut at = memory.as_mut_ptr();
-        let [queries, scores, tokens, beside, factors] = widths.map(|width| {
+        let [queries, scores, tokens, extra, factors] = widths.map(|width| {
             let start = at;
             // SAFETY: the widths add up to the memory's.
             at = unsafe { at.add(self.rows * width) };
@@ -99,7 +99,7 @@ impl Block<'_> {
             *own = lines;
             lines = lines.wrapping_add(self.rows * packed_width(range.len()));
         }
-        Room { queries, scores, stride, within, tokens, beside, factors }
+        Room { queries, scores, stride, within, tokens, extra, factors }
     }
 
     /// Products of queries and keys, where any row sees them.
@@ -159,10 +159,10 @@ impl Block<'_> {
                     let query = self.first + row;
                     let mut largest = self.adjust::<S>(query, scores, room);
                     let mut total = 0.0;
-                    let beside = line(room.beside, more);
+                    let extra = line(room.extra, more);
                     if more > 0 {
                         largest = self.adjust_beside::<S>(query, scores.add(keys)).max(largest);
-                        total = exponentials::<S>(scores.add(keys), more, largest, beside, step);
+                        total = exponentials::<S>(scores.add(keys), more, largest, extra, step);
                     }
                     for at in 0..room.within.count() {
                         let (range, packed) = (room.within.at(at), room.tokens[at]);
@@ -172,7 +172,7 @@ impl Block<'_> {
                     }
                     let factor = factor(total);
                     *room.factors.add(row) = factor;
-                    if let Some(to) = self.weights_of(Part::Tokens, row, room) {
+                    if let Some(to) = self.weights_of(KeyPart::Tokens, row, room) {
                         // Nobody looks at scores that no row has.
                         let written = if self.maps[0].is_some() { 0..keys } else { room.within.hull() };
                         let mut done = written.start;
@@ -185,8 +185,8 @@ impl Block<'_> {
                         }
                         std::ptr::write_bytes(to.add(done), 0, written.end - done);
                     }
-                    if let Some(to) = self.weights_of(Part::Beside, row, room) {
-                        scaled::<S>(beside, step, more, factor, to);
+                    if let Some(to) = self.weights_of(KeyPart::Extra, row, room) {
+                        scaled::<S>(extra, step, more, factor, to);
                     }
                 }
             }
@@ -196,12 +196,12 @@ impl Block<'_> {
 
     /// Where a row's weights go: to the maps, or else where the scores were; nowhere if nobody wants them.
     #[inline(always)]
-    fn weights_of(&self, part: Part, row: usize, room: &Room) -> Option<*mut f32> {
+    fn weights_of(&self, part: KeyPart, row: usize, room: &Room) -> Option<*mut f32> {
         let columns = self.what.columns()[part as usize];
-        match (self.maps[part as usize], self.watch[part as usize]) {
+        match (self.maps[part as usize], self.observer[part as usize]) {
             (Some(maps), _) => Some(maps.0.wrapping_add(row * columns)),
             (None, Some(_)) => {
-                let before = if part == Part::Beside { self.what.keys } else { 0 };
+                let before = if part == KeyPart::Extra { self.what.keys } else { 0 };
                 Some(room.scores.wrapping_add(row * room.stride + before))
             }
             (None, None) => None,
@@ -210,9 +210,10 @@ impl Block<'_> {
 
     /// Shows the weights.
     unsafe fn show(&self, room: &Room) {
-        let shown = [(Part::Tokens, room.within.hull()), (Part::Beside, 0..self.what.columns()[1])];
+        let shown = [(KeyPart::Tokens, room.within.hull()), (KeyPart::Extra, 0..self.what.columns()[1])];
         for (part, columns) in shown {
-            let (Some(watch), Some(weights)) = (self.watch[part as usize], self.weights_of(part, 0, room))
+            let (Some(observer), Some(weights)) =
+                (self.observer[part as usize], self.weights_of(part, 0, room))
             else {
                 continue;
             };
@@ -227,7 +228,7 @@ impl Block<'_> {
                     (self.rows - 1) * stride + columns.len(),
                 )
             };
-            watch.rows(self.head, self.first, self.rows, columns, weights, stride);
+            observer.rows(self.head, self.first, self.rows, columns, weights, stride);
         }
     }
 
@@ -259,7 +260,7 @@ impl Block<'_> {
         largest
     }
 
-    /// [`Block::adjust`] for the keys beside the tokens, whose scores begin at `scores`.
+    /// [`Block::adjust`] for the extra keys, whose scores begin at `scores`.
     #[inline(always)]
     unsafe fn adjust_beside<S: Simd>(&self, query: usize, scores: *mut f32) -> f32 {
         let [keys, more] = self.what.columns();
@@ -274,7 +275,7 @@ impl Block<'_> {
     #[inline(always)]
     unsafe fn read<S: Simd>(&self, room: &Room, out: *mut f32) {
         let what = self.what;
-        let Attention { heads, keys, width, .. } = *what;
+        let AttentionKernel { heads, keys, width, .. } = *what;
         let all = what.all();
         let stride = heads * width;
         unsafe {
@@ -285,8 +286,8 @@ impl Block<'_> {
                     std::ptr::write_bytes(out.add(row * stride), 0, width);
                 }
             }
-            let beside = (keys < all).then_some((keys..all, room.beside));
-            for (read, left) in room.within.iter().zip(room.tokens).chain(beside) {
+            let extra = (keys < all).then_some((keys..all, room.extra));
+            for (read, left) in room.within.iter().zip(room.tokens).chain(extra) {
                 dispatch(Product {
                     rows: self.rows,
                     depth: read.len(),

@@ -3,7 +3,7 @@
 use super::super::simd::{Simd, Task};
 use super::super::softmax::{adjust, weigh};
 use super::super::threads::Shared;
-use super::{Attention, Heads, Watch};
+use super::{AttentionKernel, Heads, RowObserver};
 
 /// Rows of keys or values between asking for one and using it.
 const AHEAD: usize = 8;
@@ -14,14 +14,14 @@ thread_local! {
 
 /// All queries of one head.
 pub(super) struct Few<'a> {
-    pub what: &'a Attention<'a>,
+    pub what: &'a AttentionKernel<'a>,
     pub head: usize,
     pub query: Heads<'a>,
     pub key: Heads<'a>,
     pub value: Heads<'a>,
     /// `[heads, queries, keys]`
     pub maps: Option<Shared>,
-    pub watch: Option<&'a dyn Watch>,
+    pub observer: Option<&'a dyn RowObserver>,
     /// `[queries, heads, width]`
     pub out: Shared,
 }
@@ -44,7 +44,7 @@ impl Task for Few<'_> {
 impl Few<'_> {
     #[inline(always)]
     unsafe fn row<S: Simd>(&self, query: usize, weights: *mut f32) {
-        let Attention { heads, kv_heads, queries, keys, width, .. } = *self.what;
+        let AttentionKernel { heads, kv_heads, queries, keys, width, .. } = *self.what;
         let shared = self.head / (heads / kv_heads);
         let seen = self.what.seen(query);
         unsafe {
@@ -65,9 +65,9 @@ impl Few<'_> {
                 std::ptr::copy_nonoverlapping(weights.add(seen.start), map.add(seen.start), seen.len());
                 std::ptr::write_bytes(map.add(seen.end), 0, keys - seen.end);
             }
-            if let Some(watch) = self.watch {
+            if let Some(observer) = self.observer {
                 let weights = std::slice::from_raw_parts(weights.add(seen.start), seen.len());
-                watch.rows(self.head, query, 1, seen.clone(), weights, seen.len());
+                observer.rows(self.head, query, 1, seen.clone(), weights, seen.len());
             }
             let out = self.out.at((query * heads + self.head) * width);
             let mut first = 0;

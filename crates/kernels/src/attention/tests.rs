@@ -1,7 +1,7 @@
 use super::*;
 use crate::test_data::noise;
 
-const PLAIN: Attention<'static> = Attention {
+const PLAIN: AttentionKernel<'static> = AttentionKernel {
     heads: 1,
     kv_heads: 1,
     queries: 1,
@@ -12,12 +12,12 @@ const PLAIN: Attention<'static> = Attention {
     bias: None,
     visible: Visible::All,
     past: 0,
-    beside: None,
-    hidden: &[],
+    extra: None,
+    masked: &[],
 };
 
 /// Whether a query sees a token, by the words of [`Visible`].
-fn sees(what: &Attention, query: usize, key: usize) -> bool {
+fn sees(what: &AttentionKernel, query: usize, key: usize) -> bool {
     let query = query + what.past;
     match what.visible {
         Visible::All => true,
@@ -31,13 +31,13 @@ fn sees(what: &Attention, query: usize, key: usize) -> bool {
     }
 }
 
-/// What is added to the score of a head's query and key; keys beside the tokens follow them.
-fn added(what: &Attention, head: usize, query: usize, key: usize) -> f64 {
-    let Attention { queries, keys, .. } = *what;
-    if what.hidden.contains(&Hidden { head, query, key }) {
+/// What is added to the score of a head's query and key; extra keys follow them.
+fn added(what: &AttentionKernel, head: usize, query: usize, key: usize) -> f64 {
+    let AttentionKernel { queries, keys, .. } = *what;
+    if what.masked.contains(&MaskedPair { head, query, key }) {
         return f64::NEG_INFINITY;
     }
-    let Some(beside) = key.checked_sub(keys) else {
+    let Some(extra) = key.checked_sub(keys) else {
         return match (sees(what, query, key), what.bias) {
             (false, _) => f64::NEG_INFINITY,
             (true, None) => 0.0,
@@ -46,12 +46,12 @@ fn added(what: &Attention, head: usize, query: usize, key: usize) -> f64 {
             }
         };
     };
-    match what.beside.map(|keys| (keys.count, keys.bias)) {
-        Some((count, BesideBias::Blocks { block, lines })) => {
+    match what.extra.map(|keys| (keys.count, keys.bias)) {
+        Some((count, ExtraColumnsBias::Blocks { block, lines })) => {
             let own = (query / block).min(count - 1);
-            f64::from(lines[head * (2 * count - 1) + count - 1 + beside - own])
+            f64::from(lines[head * (2 * count - 1) + count - 1 + extra - own])
         }
-        Some((_, BesideBias::Inner { block, bias })) => match query / block {
+        Some((_, ExtraColumnsBias::Inner { block, bias })) => match query / block {
             own if own == 0 || own == (queries - 1) / block => f64::NEG_INFINITY,
             _ => f64::from(bias),
         },
@@ -60,8 +60,8 @@ fn added(what: &Attention, head: usize, query: usize, key: usize) -> f64 {
 }
 
 /// Everything in double precision, pair by pair: the maps of both parts, and what is read.
-fn reference(what: &Attention, q: &[f32], k: &[f32], v: &[f32]) -> ([Vec<f64>; 2], Vec<f64>) {
-    let Attention { heads, kv_heads, queries, keys, width, .. } = *what;
+fn reference(what: &AttentionKernel, q: &[f32], k: &[f32], v: &[f32]) -> ([Vec<f64>; 2], Vec<f64>) {
+    let AttentionKernel { heads, kv_heads, queries, keys, width, .. } = *what;
     let (mut maps, mut out) = ([Vec::new(), Vec::new()], vec![0f64; queries * heads * width]);
     for h in 0..heads {
         let g = h / (heads / kv_heads);
@@ -101,7 +101,7 @@ fn near(found: &[f32], expected: &[f64], what: &str) {
 /// Sees rows of weights, and puts them where they belong.
 struct Seen(std::sync::Mutex<Vec<f32>>, [usize; 2]);
 
-impl Watch for Seen {
+impl RowObserver for Seen {
     fn rows(
         &self,
         head: usize,
@@ -120,8 +120,8 @@ impl Watch for Seen {
 }
 
 /// Holds everything that the kernel can be asked for against [`reference`].
-fn check(what: &Attention, name: &str) {
-    let Attention { heads, kv_heads, queries, width, .. } = *what;
+fn check(what: &AttentionKernel, name: &str) {
+    let AttentionKernel { heads, kv_heads, queries, width, .. } = *what;
     let q = noise(queries * heads * width, 1);
     let k = noise(what.all() * kv_heads * width, 2);
     let v = noise(what.all() * kv_heads * width, 3);
@@ -131,22 +131,22 @@ fn check(what: &Attention, name: &str) {
     let (expected_maps, expected) = reference(what, &q, &k, &v);
     let columns = what.columns();
     let mut maps = columns.map(|columns| vec![MaybeUninit::new(f32::NAN); heads * queries * columns]);
-    let wishes = maps.each_mut().map(|maps| Wish { maps: Some(maps), watch: None });
-    near(&what.run_all(query, key, value, wishes), &expected, name);
+    let sinks = maps.each_mut().map(|maps| WeightSink { maps: Some(maps), observer: None });
+    near(&what.run_all(query, key, value, sinks), &expected, name);
     for (maps, expected) in maps.iter().zip(&expected_maps) {
         // SAFETY: they were numbers before, too.
         let maps: Vec<f32> = maps.iter().map(|v| unsafe { v.assume_init() }).collect();
         near(&maps, expected, &format!("{name}: maps"));
     }
     let seen = columns.map(|columns| Seen(vec![0.0; heads * queries * columns].into(), [queries, columns]));
-    let wishes = seen.each_ref().map(|seen| Wish { maps: None, watch: Some(seen) });
-    near(&what.run_all(query, key, value, wishes), &expected, name);
+    let sinks = seen.each_ref().map(|seen| WeightSink { maps: None, observer: Some(seen) });
+    near(&what.run_all(query, key, value, sinks), &expected, name);
     for (Seen(seen, _), expected) in seen.iter().zip(&expected_maps) {
         near(&seen.lock().unwrap(), expected, &format!("{name}: shown"));
     }
     near(&threads::run(1, || what.run(query, key, value, None, None)), &expected, name);
     let (head, rows) = (heads - 1, queries / 3..queries);
-    for (part, columns) in [(Part::Tokens, columns[0]), (Part::Beside, columns[1])] {
+    for (part, columns) in [(KeyPart::Tokens, columns[0]), (KeyPart::Extra, columns[1])] {
         let again = what.weights(part, head, rows.clone(), query, key);
         let expected = &expected_maps[part as usize][(head * queries + rows.start) * columns..];
         near(&again, &expected[..rows.len() * columns], &format!("{name}: again"));
@@ -172,24 +172,24 @@ fn all_shapes_and_masks_match_double_precision() {
         let bias = Some(Diagonals { lines: &lines });
         // One row loses every key but one, another all of them.
         let (last, first) = (queries - 1, usize::from(queries > 1));
-        let lost = |query, from| (from..keys).map(move |key| Hidden { head: 0, query, key });
-        let hidden: Vec<Hidden> = lost(last, 0).chain(lost(0, first)).collect();
+        let lost = |query, from| (from..keys).map(move |key| MaskedPair { head: 0, query, key });
+        let masked: Vec<MaskedPair> = lost(last, 0).chain(lost(0, first)).collect();
         for (number, what) in [
-            Attention { ..PLAIN },
-            Attention { visible: Visible::Causal, bias, ..PLAIN },
-            Attention { visible: Visible::Near { before: 5, after: 2 }, bias, ..PLAIN },
-            Attention { visible: Visible::Groups { size: 7, shift: 3 }, bias, ..PLAIN },
-            Attention { visible: Visible::Groups { size: 64, shift: 0 }, ..PLAIN },
-            Attention { visible: Visible::Blocks(2), cap: Some(2.0), ..PLAIN },
-            Attention { visible: Visible::Blocks(9), bias, ..PLAIN },
-            Attention { hidden: &hidden, bias, cap: Some(2.0), ..PLAIN },
-            Attention { hidden: &hidden, visible: Visible::Blocks(16), ..PLAIN },
+            AttentionKernel { ..PLAIN },
+            AttentionKernel { visible: Visible::Causal, bias, ..PLAIN },
+            AttentionKernel { visible: Visible::Near { before: 5, after: 2 }, bias, ..PLAIN },
+            AttentionKernel { visible: Visible::Groups { size: 7, shift: 3 }, bias, ..PLAIN },
+            AttentionKernel { visible: Visible::Groups { size: 64, shift: 0 }, ..PLAIN },
+            AttentionKernel { visible: Visible::Blocks(2), cap: Some(2.0), ..PLAIN },
+            AttentionKernel { visible: Visible::Blocks(9), bias, ..PLAIN },
+            AttentionKernel { masked: &masked, bias, cap: Some(2.0), ..PLAIN },
+            AttentionKernel { masked: &masked, visible: Visible::Blocks(16), ..PLAIN },
         ]
         .into_iter()
         .enumerate()
         {
             let past = keys.saturating_sub(queries);
-            let what = Attention { heads, kv_heads, queries, keys, width, past, ..what };
+            let what = AttentionKernel { heads, kv_heads, queries, keys, width, past, ..what };
             check(&what, &format!("{queries}x{keys}x{width}, case {number}"));
         }
     }
@@ -200,32 +200,33 @@ fn keys_beside_the_tokens_share_their_softmax() {
     let (heads, queries, width, count, block) = (2, 75, 16, 9, 9);
     let lines = noise(heads * (2 * queries - 1), 4);
     let by_blocks = noise(heads * (2 * count - 1), 5);
-    let hidden = [3, 40, 74, 75, 80].map(|key| Hidden { head: 1, query: 40, key });
+    let masked = [3, 40, 74, 75, 80].map(|key| MaskedPair { head: 1, query: 40, key });
     for (number, (visible, bias)) in [
-        (Visible::Near { before: 9, after: 9 }, BesideBias::Blocks { block, lines: &by_blocks }),
-        (Visible::Near { before: 200, after: 0 }, BesideBias::Blocks { block: 17, lines: &by_blocks }),
-        (Visible::Near { before: 0, after: 0 }, BesideBias::None),
-        (Visible::Groups { size: 20, shift: 10 }, BesideBias::None),
-        (Visible::Causal, BesideBias::None),
-        (Visible::Blocks(block), BesideBias::Inner { block, bias: 3f32.ln() }),
+        (Visible::Near { before: 9, after: 9 }, ExtraColumnsBias::Blocks { block, lines: &by_blocks }),
+        (Visible::Near { before: 200, after: 0 }, ExtraColumnsBias::Blocks { block: 17, lines: &by_blocks }),
+        (Visible::Near { before: 0, after: 0 }, ExtraColumnsBias::None),
+        (Visible::Groups { size: 20, shift: 10 }, ExtraColumnsBias::None),
+        (Visible::Causal, ExtraColumnsBias::None),
+        (Visible::Blocks(block), ExtraColumnsBias::Inner { block, bias: 3f32.ln() }),
     ]
     .into_iter()
     .enumerate()
     {
-        let beside = Some(Beside { count, bias });
-        let shape = Attention { heads, kv_heads: 1, queries, keys: queries, width, beside, ..PLAIN };
-        let what = Attention { visible, bias: Some(Diagonals { lines: &lines }), hidden: &hidden, ..shape };
+        let extra = Some(ExtraColumns { count, bias });
+        let shape = AttentionKernel { heads, kv_heads: 1, queries, keys: queries, width, extra, ..PLAIN };
+        let what =
+            AttentionKernel { visible, bias: Some(Diagonals { lines: &lines }), masked: &masked, ..shape };
         check(&what, &format!("case {number}"));
     }
     // A few queries.
-    let beside = Some(Beside { count, bias: BesideBias::None });
-    check(&Attention { heads, queries: 2, keys: 5, width, beside, kv_heads: 2, ..PLAIN }, "few");
+    let extra = Some(ExtraColumns { count, bias: ExtraColumnsBias::None });
+    check(&AttentionKernel { heads, queries: 2, keys: 5, width, extra, kv_heads: 2, ..PLAIN }, "few");
 }
 
 #[test]
 fn heads_may_lie_side_by_side_or_one_after_another() {
     let (heads, queries, keys, width) = (3, 20, 30, 16);
-    let what = Attention { heads, kv_heads: heads, queries, keys, width, ..PLAIN };
+    let what = AttentionKernel { heads, kv_heads: heads, queries, keys, width, ..PLAIN };
     let side = |data: &[f32], positions: usize| -> Vec<f32> {
         let index = (0..heads * positions * width).map(|i| {
             let (h, p, d) = (i / (positions * width), i / width % positions, i % width);

@@ -1,12 +1,12 @@
-use attn_tui_kernels::attention::{Beside, BesideBias, Diagonals, Heads, Hidden, Visible};
+use attn_tui_kernels::attention::{Diagonals, ExtraColumns, ExtraColumnsBias, Heads, MaskedPair, Visible};
 use attn_tui_kernels::test_data::noise;
 use candle_core::Device;
 
 use super::*;
 
 /// Holds maps, and what is read, against the kernel's, by blocks of a few rows and all at once.
-fn check(what: &Attention, name: &str) {
-    let Attention { heads, kv_heads, queries, width, .. } = *what;
+fn check(what: &AttentionKernel, name: &str) {
+    let AttentionKernel { heads, kv_heads, queries, width, .. } = *what;
     let columns = what.columns();
     let all = columns[0] + columns[1];
     let q = noise(queries * heads * width, 1);
@@ -22,12 +22,12 @@ fn check(what: &Attention, name: &str) {
     let by_head = [tensor(&q, queries, heads), tensor(&k, all, kv_heads), tensor(&v, all, kv_heads)];
     let empty = || columns.map(|columns| vec![MaybeUninit::new(f32::NAN); heads * queries * columns]);
     let mut expected_maps = empty();
-    let wishes = expected_maps.each_mut().map(|maps| Wish { maps: Some(maps), watch: None });
-    let expected = what.run_all(by(&q, heads), by(&k, kv_heads), by(&v, kv_heads), wishes);
+    let sinks = expected_maps.each_mut().map(|maps| WeightSink { maps: Some(maps), observer: None });
+    let expected = what.run_all(by(&q, heads), by(&k, kv_heads), by(&v, kv_heads), sinks);
     for rows in [1, 7, 64, 512] {
         let mut maps = empty();
-        let wishes = maps.each_mut().map(|maps| Wish { maps: Some(maps), watch: None });
-        let context = run_by(what, &by_head, wishes, rows).unwrap().transpose(1, 2).unwrap();
+        let sinks = maps.each_mut().map(|maps| WeightSink { maps: Some(maps), observer: None });
+        let context = run_by(what, &by_head, sinks, rows).unwrap().transpose(1, 2).unwrap();
         let context = context.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         near(&context, &expected, &format!("{name}, {rows} rows"));
         for (maps, expected) in maps.iter().zip(&expected_maps) {
@@ -51,10 +51,10 @@ fn near(found: &[f32], expected: &[f32], what: &str) {
 fn blocks_of_rows_give_the_kernels_numbers() {
     let (heads, kv_heads, queries, width, count, block) = (4, 2, 75, 16, 9, 9);
     let by_blocks = noise(heads * (2 * count - 1), 5);
-    let hidden = [3, 40, 74, 75, 80].map(|key| Hidden { head: 1, query: 40, key });
-    let plain = BesideBias::None;
-    let summaries = BesideBias::Blocks { block, lines: &by_blocks };
-    let inner = BesideBias::Inner { block, bias: 3f32.ln() };
+    let masked = [3, 40, 74, 75, 80].map(|key| MaskedPair { head: 1, query: 40, key });
+    let plain = ExtraColumnsBias::None;
+    let summaries = ExtraColumnsBias::Blocks { block, lines: &by_blocks };
+    let inner = ExtraColumnsBias::Inner { block, bias: 3f32.ln() };
     for (number, (visible, keys, bias)) in [
         (Visible::All, queries, None),
         (Visible::Causal, queries + 20, None),
@@ -69,7 +69,7 @@ fn blocks_of_rows_give_the_kernels_numbers() {
     .enumerate()
     {
         let lines = noise(heads * (queries + keys - 1), 4);
-        let what = Attention {
+        let what = AttentionKernel {
             heads,
             kv_heads,
             queries,
@@ -80,8 +80,8 @@ fn blocks_of_rows_give_the_kernels_numbers() {
             bias: Some(Diagonals { lines: &lines }),
             visible,
             past: keys.saturating_sub(queries),
-            beside: bias.map(|bias| Beside { count, bias }),
-            hidden: &hidden,
+            extra: bias.map(|bias| ExtraColumns { count, bias }),
+            masked: &masked,
         };
         check(&what, &format!("case {number}"));
     }

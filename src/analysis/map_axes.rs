@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use crate::nn::Frame;
+use super::profile::ProfileAxes;
 use crate::site::Kind;
 use crate::token::Token;
 
 /// The tokens of a map's axes, and which attention it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
+pub struct MapAxes<'a> {
     /// Which attention.
     pub kind: Kind,
     /// One token a row: source tokens, or what the decoder is fed.
@@ -17,10 +17,10 @@ pub struct Context<'a> {
     pub keys: &'a [Token],
 }
 
-impl<'a> Context<'a> {
+impl<'a> MapAxes<'a> {
     /// What profiles of maps `[queries, keys]` with this context need.
-    pub fn frame(&self, shape: [usize; 2]) -> Frame {
-        Frame::new(self.kind, shape, self.keys)
+    pub fn profile_axes(&self, shape: [usize; 2]) -> ProfileAxes {
+        ProfileAxes::new(self.kind, shape, self.keys)
     }
 
     /// The context of a kind's maps with these axes.
@@ -62,9 +62,9 @@ mod tests {
     #[test]
     fn distance_is_from_the_diagonal() {
         let (long, short) = (tokens(6), tokens(3));
-        let own = Context::new(Kind::Encoder, &long, &long);
+        let own = MapAxes::new(Kind::Encoder, &long, &long);
         assert_eq!(own.distance(1, 5), 4.0);
-        let cross = Context::new(Kind::Cross, &short, &long);
+        let cross = MapAxes::new(Kind::Cross, &short, &long);
         assert_eq!(cross.distance(1, 2), 0.0);
         assert_eq!(cross.distance(2, 1), 3.0);
         assert_eq!(cross.visible(0), 0..6);
@@ -73,6 +73,6 @@ mod tests {
     #[test]
     fn decoder_rows_see_themselves_and_what_came_before() {
         let axis = tokens(3);
-        assert_eq!(Context::new(Kind::Decoder, &axis, &axis).visible(1), 0..2);
+        assert_eq!(MapAxes::new(Kind::Decoder, &axis, &axis).visible(1), 0..2);
     }
 }

@@ -4,15 +4,16 @@ use std::ops::Range;
 
 use attn_tui_kernels::sweep::{self, Sweep};
 
-use super::{Frame, Gini, STRONG, Strong, Sums};
+use super::{ProfileAxes, ProfileSums, STRONG_WEIGHT, StrongPair};
+use crate::analysis::gini::Gini;
 use crate::matrix::{cell_of, span_of};
 use crate::site::Kind;
 
 /// What some rows add to a profile.
-pub(super) struct Part {
+pub(super) struct RowBlock {
     pub first: usize,
     pub columns: Range<usize>,
-    pub sums: Sums,
+    pub sums: ProfileSums,
     /// Weight by diagonal, that of `lowest` first.
     pub diagonals: Vec<f32>,
     pub lowest: isize,
@@ -20,33 +21,33 @@ pub(super) struct Part {
     pub offsets: Vec<i32>,
     pub centres: Vec<f64>,
     pub row_max: Vec<f32>,
-    pub strong: Vec<Strong>,
+    pub strong: Vec<StrongPair>,
     /// The first row of the pictures that `largest` and `added` are about.
     pub row: usize,
     pub largest: Vec<f32>,
     pub added: Vec<f32>,
 }
 
-impl Part {
+impl RowBlock {
     /// Of `count` rows from `first` on, `stride` values from one to the next, each with the weights of `columns`;
     /// all others are 0.
     pub fn of(
-        frame: &Frame,
+        axes: &ProfileAxes,
         first: usize,
         count: usize,
         columns: Range<usize>,
         weights: &[f32],
         stride: usize,
     ) -> Self {
-        let diagonal = |query: usize| frame.kind.diagonal(query, frame.queries, frame.keys);
+        let diagonal = |query: usize| axes.kind.diagonal(query, axes.queries, axes.keys);
         let lowest = columns.start as isize - diagonal(first + count.saturating_sub(1)).ceil() as isize;
         let highest = columns.end as isize - diagonal(first).floor() as isize;
-        let [down, across] = frame.picture();
-        let cell = |query: usize| cell_of(query, frame.queries, down);
+        let [down, across] = axes.thumbnail();
+        let cell = |query: usize| cell_of(query, axes.queries, down);
         let (row, cells) = (cell(first), cell(first + count.saturating_sub(1)) + 1 - cell(first));
-        let mut part = Self {
+        let mut block = Self {
             first,
-            sums: Sums::default(),
+            sums: ProfileSums::default(),
             diagonals: vec![0.0; (highest - lowest).max(0) as usize],
             lowest,
             received: vec![0.0; columns.len()],
@@ -59,32 +60,39 @@ impl Part {
             added: vec![0.0; cells * across],
             columns,
         };
-        let width = part.columns.len();
+        let width = block.columns.len();
         let mut gini = Gini::default();
         let (mut largest, mut received) = (vec![0f32; width], vec![0f32; width]);
         for at in 0..count {
             let query = first + at;
             // Where the text is causal, nothing behind the query itself is of interest.
-            let end = frame.kind.visible(query, frame.keys).end.clamp(part.columns.start, part.columns.end);
-            let seen = end - part.columns.start;
+            let end = axes.kind.visible(query, axes.keys).end.clamp(block.columns.start, block.columns.end);
+            let seen = end - block.columns.start;
             let row = &weights[at * stride..at * stride + seen];
-            part.row(frame, query, row, &mut largest[..seen], &mut received[..seen]);
-            if frame.sorts {
-                *part.sums.gini.get_or_insert(0.0) +=
-                    gini.of(row, frame.kind.visible(query, frame.keys).len());
+            block.row(axes, query, row, &mut largest[..seen], &mut received[..seen]);
+            if axes.gini {
+                *block.sums.gini.get_or_insert(0.0) +=
+                    gini.of(row, axes.kind.visible(query, axes.keys).len());
             }
             if at + 1 == count || cell(query + 1) != cell(query) {
-                part.fold(frame, cell(query), &largest, &received);
+                block.fold(axes, cell(query), &largest, &received);
                 largest.fill(0.0);
                 received.fill(0.0);
             }
         }
-        part
+        block
     }
 
-    fn row(&mut self, frame: &Frame, query: usize, row: &[f32], largest: &mut [f32], received: &mut [f32]) {
+    fn row(
+        &mut self,
+        axes: &ProfileAxes,
+        query: usize,
+        row: &[f32],
+        largest: &mut [f32],
+        received: &mut [f32],
+    ) {
         let start = self.columns.start as isize;
-        let diagonal = frame.kind.diagonal(query, frame.queries, frame.keys);
+        let diagonal = axes.kind.diagonal(query, axes.queries, axes.keys);
         let (low, high) = (diagonal.floor() as isize, diagonal.ceil() as isize);
         let split = (low + 1 - start).clamp(0, row.len() as isize) as usize;
         let places = [(low - start) as f32, (start + split as isize - low) as f32];
@@ -95,7 +103,7 @@ impl Part {
                 sweep::add(weights, &mut self.diagonals[from as usize..from as usize + weights.len()]);
             }
         }
-        let choices = frame.kind.visible(query, frame.keys).len();
+        let choices = axes.kind.visible(query, axes.keys).len();
         let entropy = f64::from(told.entropy);
         let sums = &mut self.sums;
         let [before, behind] = told.sums.map(f64::from);
@@ -114,9 +122,9 @@ impl Part {
         self.row_max.push(max);
         let best = self.find(query, row, max);
         self.offsets.push(best as i32 - diagonal.round() as i32);
-        self.sums.confidence += f64::from(if frame.special.get(best) == Some(&true) {
+        self.sums.confidence += f64::from(if axes.special.get(best) == Some(&true) {
             let columns = self.columns.start..self.columns.start + row.len();
-            let runs = frame.plain.iter().filter_map(|run| {
+            let runs = axes.plain.iter().filter_map(|run| {
                 let (from, until) = (run.start.max(columns.start), run.end.min(columns.end));
                 (from < until).then(|| sweep::largest(&row[from - columns.start..until - columns.start]))
             });
@@ -124,9 +132,9 @@ impl Part {
         } else {
             max
         });
-        match frame.kind {
+        match axes.kind {
             Kind::Cross => self.centres.push(centre(row, self.columns.start)),
-            Kind::Encoder | Kind::Decoder => self.copies(frame, query, row),
+            Kind::Encoder | Kind::Decoder => self.copies(axes, query, row),
         }
     }
 
@@ -138,37 +146,37 @@ impl Part {
         }
         let mut best = None;
         let strong = &mut self.strong;
-        sweep::at_least(row, max.min(STRONG), |at| {
+        sweep::at_least(row, max.min(STRONG_WEIGHT), |at| {
             let weight = row[at];
             if weight == max && best.is_none() {
                 best = Some(start + at);
             }
-            if weight >= STRONG {
-                strong.push(Strong { query: query as u32, key: (start + at) as u32, weight });
+            if weight >= STRONG_WEIGHT {
+                strong.push(StrongPair { query: query as u32, key: (start + at) as u32, weight });
             }
         });
         best.unwrap_or(start)
     }
 
     /// Weight on the previous token, on copies of this one, and on what followed them.
-    fn copies(&mut self, frame: &Frame, query: usize, row: &[f32]) {
+    fn copies(&mut self, axes: &ProfileAxes, query: usize, row: &[f32]) {
         let start = self.columns.start;
         let weight =
             |key: usize| key.checked_sub(start).and_then(|at| row.get(at)).map_or(0.0, |&w| f64::from(w));
         self.sums.previous += query.checked_sub(1).map_or(0.0, weight);
-        for copy in frame.earlier(query) {
+        for copy in axes.earlier(query) {
             self.sums.duplicate += weight(copy);
             self.sums.induction += weight(copy + 1);
         }
     }
 
     /// Brings columns of some rows into a row of the pictures.
-    fn fold(&mut self, frame: &Frame, cell: usize, largest: &[f32], received: &[f32]) {
-        let [_, across] = frame.picture();
+    fn fold(&mut self, axes: &ProfileAxes, cell: usize, largest: &[f32], received: &[f32]) {
+        let [_, across] = axes.thumbnail();
         let row = (cell - self.row) * across;
         let columns = self.columns.clone();
         for col in 0..across {
-            let span = span_of(col, frame.keys, across);
+            let span = span_of(col, axes.keys, across);
             let (from, until) = (span.start.max(columns.start), span.end.min(columns.end));
             if from >= until {
                 continue;
