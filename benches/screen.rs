@@ -233,6 +233,7 @@ fn capture(length: usize) -> Arc<Capture> {
     Arc::new(Capture {
         model: "bench".into(),
         model_type: "bench".into(),
+        architecture: Default::default(),
         source: sequence.clone(),
         target: sequence,
         decoder_input: tokens,

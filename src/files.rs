@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
 
 /// One file of a model.
@@ -126,9 +127,37 @@ pub struct ModelFiles {
     pub commit: Option<String>,
     /// Name to file.
     pub files: BTreeMap<String, ModelFile>,
+    config: OnceLock<ModelConfig>,
 }
 
 impl ModelFiles {
+    /// Creates the set of a model's files.
+    pub fn new(
+        name: impl Into<String>,
+        commit: Option<String>,
+        files: impl IntoIterator<Item = (String, ModelFile)>,
+    ) -> Self {
+        Self { name: name.into(), commit, files: files.into_iter().collect(), config: OnceLock::new() }
+    }
+
+    /// Adds config.json where it has been parsed already, so that [`ModelFiles::config`] does not read it again.
+    #[must_use]
+    pub fn with_config(self, config: ModelConfig) -> Self {
+        Self { config: config.into(), ..self }
+    }
+
+    /// Returns config.json, parsed by the first call.
+    ///
+    /// # Errors
+    /// [`Error::MissingFile`] if there is none, [`Error::BadFile`] if it is not valid JSON.
+    pub fn config(&self) -> Result<&ModelConfig> {
+        if let Some(config) = self.config.get() {
+            return Ok(config);
+        }
+        let config = ModelConfig::parse(&self.need("config.json")?)?;
+        Ok(self.config.get_or_init(|| config))
+    }
+
     /// Whether the model has a file of that name.
     pub fn has(&self, name: &str) -> bool {
         self.files.contains_key(name)

@@ -5,7 +5,7 @@
 //!
 //! | module | what it holds | may import |
 //! |---|---|---|
-//! | [`matrix`], [`site`], [`token`], [`error`], [`progress`], [`files`], [`human`] | the words that every module shares | each other |
+//! | [`matrix`], [`site`], [`token`], [`error`], [`progress`], [`files`], [`human`], [`checkpoint`] | the words that every module shares | each other |
 //! | [`config`] | settings: command line > environment > file > defaults | `paint` (names of colour maps) |
 //! | [`hub`] | MODEL argument → files: folder, hub cache, download | the words |
 //! | [`text`] | tokenizers, special tokens, display labels | the words |
@@ -29,6 +29,7 @@
 
 pub mod analysis;
 pub mod capture;
+pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod engine;

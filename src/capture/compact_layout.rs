@@ -189,6 +189,7 @@ mod tests {
         let mut capture = Capture {
             model: "m".into(),
             model_type: "longt5".into(),
+            architecture: crate::checkpoint::Architecture::Transformer,
             source: crate::token::Sequence { text: "t".into(), tokens: (0..50).map(token).collect() },
             target: crate::token::Sequence { text: String::new(), tokens: Vec::new() },
             decoder_input: Vec::new(),

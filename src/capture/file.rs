@@ -15,6 +15,7 @@ use super::axes::{Lengths, Tokens, list};
 use super::file_maps::{self, FileMaps};
 use super::{Capture, MapStore, Prediction, SiteMaps, SiteValues, ValuesBySite};
 use super::{compact_layout, npz, soft};
+use crate::checkpoint::Architecture;
 use crate::error::{Error, Result};
 use crate::files::{Bytes, ModelFile, looks_like_alignments, sentence_of};
 use crate::matrix::Matrix;
@@ -155,6 +156,7 @@ fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Ca
     Ok(Capture {
         model: text("model"),
         model_type: text("model_type"),
+        architecture: Architecture::default(),
         source: Sequence { text: text("source"), tokens: source },
         target: Sequence { text: text("target"), tokens: target },
         decoder_input,

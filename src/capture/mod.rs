@@ -26,13 +26,11 @@ pub use write::{Layout, Precision, write};
 use std::borrow::Cow;
 
 use crate::analysis::profile::{HeadProfile, ProfileAxes};
+use crate::checkpoint::Architecture;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind, Site};
 use crate::token::{Sequence, Token};
-
-/// The model type whose networks have no attention within a text.
-const RECURRENT: &str = "recurrent";
 
 /// What the model predicted in one decoder row.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +48,8 @@ pub struct Capture {
     pub model: String,
     /// `model_type` of the model's config.json.
     pub model_type: String,
+    /// Architecture of the model; capture files do not hold it.
+    pub architecture: Architecture,
     /// Encoder text; empty where the capture has no encoder.
     pub source: Sequence,
     /// What the decoder predicts, one token per decoder row.
@@ -178,18 +178,18 @@ impl Capture {
 
     /// Why there are no maps of a kind that the capture lacks.
     pub fn why_absent(&self, kind: Kind) -> String {
-        match (self.model_type.as_str(), kind) {
-            (RECURRENT, Kind::Cross) => {
+        match (self.architecture, kind) {
+            (Architecture::Recurrent, Kind::Cross) => {
                 "this recurrent network has no attention: its decoder sees one vector, \
                                          the same at every step"
                     .into()
             }
-            (RECURRENT, _) => {
+            (Architecture::Recurrent, _) => {
                 format!(
                     "a recurrent network has no self-attention: its {kind} reads one token after the other"
                 )
             }
-            _ => {
+            (Architecture::Transformer, _) => {
                 let have: Vec<_> = self.kinds().iter().map(|kind| kind.name()).collect();
                 format!("this capture has no {kind} attention; it has: {}", have.join(", "))
             }

@@ -1,6 +1,7 @@
 //! What goes into the softmax, and what it is made of. It follows from the queries and keys of a site.
 
 use super::Capture;
+use crate::checkpoint::Architecture;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::nn::CompactMaps;
@@ -95,7 +96,7 @@ impl Capture {
                     "other keys (summaries, prompts, another sequence) share the softmax of {site}: its own scores are not all"
                 )
             }
-            None if self.model_type == super::RECURRENT => {
+            None if self.architecture == Architecture::Recurrent => {
                 "additive attention has no products of queries and keys: its scores are not kept".into()
             }
             None if self.maps.sites().any(|(_, maps)| maps.compact().is_some()) => {

@@ -11,6 +11,7 @@
 use serde_json::Value;
 
 use super::{Capture, MapStore, MapWeights, SiteMaps, ValuesBySite};
+use crate::checkpoint::Architecture;
 use crate::site::{Kind, Site};
 use crate::token::{Sequence, Token};
 
@@ -128,6 +129,7 @@ fn capture(entry: Entry) -> Parsed<Capture> {
     Ok(Capture {
         model: "soft alignment".into(),
         model_type: String::new(),
+        architecture: Architecture::default(),
         decoder_input: fed.collect(),
         source: Sequence { tokens: tokens(&source, keys), text: plain(&source) },
         target,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use super::Capture;
+use crate::checkpoint::Architecture;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::nn::ValueContributions;
@@ -120,7 +121,7 @@ impl Capture {
         if self.heads(site) == 0 {
             return Err(Error::NoSuchHead(self.why_not(site.head(0))));
         }
-        if self.model_type == super::RECURRENT {
+        if self.architecture == Architecture::Recurrent {
             return Err(Error::NoSuchHead(
                 "value-weighted maps and ALTI are about Transformer blocks; this is a recurrent network"
                     .into(),

@@ -6,7 +6,7 @@ use super::output::{self, table};
 use crate::error::{Error, Result};
 use crate::hub::{self, HubOptions, Inspection, Location, NeededFile};
 use crate::human::bytes;
-use crate::model::{Config, Model, Spec, Weights, spec_of};
+use crate::model::{Model, Spec, Weights, spec_of, tokenizer_class};
 use crate::progress::Unwatched;
 use crate::text::Tokenizer;
 
@@ -55,7 +55,8 @@ impl Report {
         self.files(&found);
         match found.model_files() {
             Some(files) if self.problems.is_empty() => {
-                self.tokenizer(&found, Tokenizer::load(&files));
+                let registered = found.config.as_ref().and_then(tokenizer_class);
+                self.tokenizer(&found, Tokenizer::load(&files, registered));
                 self.weights(&found, Weights::open(&files, &Unwatched));
             }
             _ => {
@@ -69,13 +70,13 @@ impl Report {
         let Some(config) = &found.config else {
             return self.say("type", "unknown: no config.json that can be read");
         };
-        match spec_of(&Config::new(config.clone())) {
+        match spec_of(config) {
             Ok(spec) => {
                 self.say("type", format!("{}, supported", spec.model_type()));
                 self.say("shape", shape(&spec));
             }
             Err(error) => {
-                let model_type = config.get("model_type").and_then(|name| name.as_str()).unwrap_or("unknown");
+                let model_type = config.model_type().unwrap_or("unknown");
                 self.say("type", model_type);
                 self.problems.push(error);
             }
@@ -134,7 +135,7 @@ impl Report {
 
     /// Compares the tensors' names and shapes with what the model asks for.
     fn tensors(&mut self, found: &Inspection, weights: Weights) {
-        let spec = found.config.as_ref().map(|config| spec_of(&Config::new(config.clone())));
+        let spec = found.config.as_ref().map(spec_of);
         let Some(Ok(spec)) = spec else { return };
         match Model::check(&spec, weights) {
             Ok(wrong) if wrong.is_empty() => {

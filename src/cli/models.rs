@@ -4,7 +4,7 @@ use super::output::{self, table};
 use crate::error::{Error, Result};
 use crate::hub::{self, Hub, HubOptions, Inspection};
 use crate::human::bytes;
-use crate::model::{Config, Spec, Weights, registry, spec_of};
+use crate::model::{Spec, Weights, registry, spec_of};
 use crate::progress::Unwatched;
 
 /// Runs the command.
@@ -27,13 +27,12 @@ pub fn run() -> Result<()> {
 }
 
 fn row(found: &Inspection) -> Vec<String> {
-    let spec = found.config.clone().map(|config| spec_of(&Config::new(config)));
+    let spec = found.config.as_ref().map(spec_of);
     let (layers, heads) = match &spec {
         Some(Ok(spec)) => (pair(spec.layers()), pair(spec.heads())),
         _ => ("-".into(), "-".into()),
     };
-    let model_type =
-        found.config.as_ref().and_then(|config| config.get("model_type")?.as_str()).unwrap_or("-");
+    let model_type = found.config.as_ref().and_then(|config| config.model_type().ok()).unwrap_or("-");
     let size = found.files.iter().filter_map(|file| file.size).sum();
     let opens = match opens(found, spec) {
         Ok(()) => "yes".into(),

@@ -9,12 +9,12 @@ use candle_core::Tensor;
 use super::protocol::{AblatedRun, Device, ModelInfo, OpenOptions, RunOptions};
 use super::timings::{Timings, median};
 use crate::capture::{self, Ablator, Capture, MapWeights, Prediction, Recorder};
+use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
 use crate::generate::{Settings, generate};
 use crate::hub::{self, HubOptions, Located};
 use crate::matrix::{Matrix, Rows};
-
-use crate::model::{Config, Model, read, spec_of};
+use crate::model::{Model, architecture, read, spec_of, tokenizer_class};
 use crate::progress::{Progress, Watch};
 use crate::site::{Kind, Site};
 use crate::text::{Languages, Tokenizer};
@@ -57,23 +57,26 @@ pub fn open(options: &OpenOptions, watch: &dyn Watch) -> Result<Opened> {
 
 fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result<Opened> {
     let hub_options = HubOptions { revision: options.revision.clone(), offline: options.offline };
-    let accept = |config: &serde_json::Value| spec_of(&Config::new(config.clone())).map(|_| ());
+    let accept = |config: &ModelConfig| spec_of(config).map(|_| ());
     let files = match hub::locate_if(&options.model, &hub_options, &accept, watch)? {
         Located::Capture(path) => {
-            let capture = capture::read_within(&path, options.memory)?;
+            let mut capture = capture::read_within(&path, options.memory)?;
+            capture.architecture = architecture(&capture.model_type);
             return Ok(Opened::Capture(Box::new(capture)));
         }
         Located::Model(files) => files,
     };
     watch.check()?;
     let device = device(options.device)?;
+    let config = files.config()?;
+    let registered = tokenizer_class(config);
     // The two take about equally long for small models.
-    let (model, tokenizer) = rayon::join(|| Model::load(&files, &device, watch), || Tokenizer::load(&files));
+    let (model, tokenizer) =
+        rayon::join(|| Model::load(&files, &device, watch), || Tokenizer::load(&files, registered));
     let (model, tokenizer) = (model?, tokenizer?);
-    let config = Config::new(files.json("config.json")?.unwrap_or_default());
     let generation = files.json("generation_config.json")?;
-    let settings = Settings::read(generation.as_ref(), &config, model.spec())?;
-    let info = info(&files.name, &model, &tokenizer, &config);
+    let settings = Settings::read(generation.as_ref(), config, model.spec())?;
+    let info = info(&files.name, &model, &tokenizer, config);
     let memory = options.memory;
     Ok(Opened::Model(Box::new(Session {
         info,
@@ -199,6 +202,7 @@ impl Session {
         let capture = Capture {
             model: self.info.name.clone(),
             model_type: self.info.model_type.clone(),
+            architecture: self.model.spec().architecture(),
             source: Sequence { text: run.source.clone(), tokens: source },
             predictions,
             decoder_input: fed,
@@ -360,7 +364,7 @@ fn device(device: Device) -> Result<candle_core::Device> {
     }
 }
 
-fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &Config) -> ModelInfo {
+fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &ModelConfig) -> ModelInfo {
     let spec = model.spec();
     let prefixes = prefixes(config);
     let default = tokenizer.default_languages();
@@ -383,7 +387,7 @@ fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &Config) -> Mo
 }
 
 /// Task prefixes of old T5 configs: `task_specific_params.{task}.prefix`.
-fn prefixes(config: &Config) -> Vec<(String, String)> {
+fn prefixes(config: &ModelConfig) -> Vec<(String, String)> {
     let Some(tasks) = config.get("task_specific_params").and_then(|tasks| tasks.as_object()) else {
         return Vec::new();
     };

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
-use crate::model::{Config, Spec};
+use crate::model::Spec;
 
 /// The longest generated text, in tokens, where neither the model nor the user sets a limit.
 const DEFAULT_NEW_TOKENS: usize = 256;
@@ -61,8 +62,8 @@ impl Settings {
     ///
     /// # Errors
     /// [`Error::Config`] for a field of the wrong type.
-    pub fn read(generation: Option<&Value>, config: &Config, spec: &Spec) -> Result<Self> {
-        let own = generation.map(|value| Config::new(value.clone()));
+    pub fn read(generation: Option<&Value>, config: &ModelConfig, spec: &Spec) -> Result<Self> {
+        let own = generation.map(|value| ModelConfig::new(value.clone()));
         let fields = own.as_ref().unwrap_or(config);
         let new_tokens = fields.count_maybe("max_new_tokens")?;
         let max_length = match (new_tokens, fields.count_maybe("max_length")?) {
@@ -104,14 +105,14 @@ impl Settings {
     }
 }
 
-fn tokens(fields: &Config, key: &str) -> Result<Vec<u32>> {
+fn tokens(fields: &ModelConfig, key: &str) -> Result<Vec<u32>> {
     match fields.get(key) {
         None => Ok(Vec::new()),
         Some(value) => token_list(value).ok_or_else(|| wrong(key, value)),
     }
 }
 
-fn lists(fields: &Config, key: &str) -> Result<Vec<Vec<u32>>> {
+fn lists(fields: &ModelConfig, key: &str) -> Result<Vec<Vec<u32>>> {
     let Some(value) = fields.get(key) else { return Ok(Vec::new()) };
     let lists: Option<Vec<_>> = value.as_array().and_then(|lists| lists.iter().map(token_list).collect());
     Ok(lists.ok_or_else(|| wrong(key, value))?.into_iter().filter(|list| !list.is_empty()).collect())

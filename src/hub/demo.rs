@@ -65,8 +65,8 @@ pub fn files(name: &str) -> Option<ModelFiles> {
         _ => return None,
     };
     let files = TOKENIZER.iter().copied().chain(own);
-    let files = files.map(|(name, bytes)| (name.to_string(), ModelFile::Static(bytes))).collect();
-    Some(ModelFiles { name: name.into(), commit: None, files })
+    let files = files.map(|(name, bytes)| (name.to_string(), ModelFile::Static(bytes)));
+    Some(ModelFiles::new(name, None, files))
 }
 
 /// Joins a recurrent model's tensors and the embeddings to one file, on first use.

@@ -1,6 +1,6 @@
 //! Models in a folder: the user's own, or a snapshot in the hub cache.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::select;
@@ -16,9 +16,8 @@ pub fn gather(folder: &Path, name: String, commit: Option<String>) -> Result<Mod
     if let Some(problem) = problem {
         return Err(problem);
     }
-    let files: BTreeMap<_, _> =
-        wanted.into_iter().map(|file| (file.clone(), ModelFile::Path(folder.join(file)))).collect();
-    Ok(ModelFiles { name, commit, files })
+    let files = wanted.into_iter().map(|file| (file.clone(), ModelFile::Path(folder.join(file))));
+    Ok(ModelFiles::new(name, commit, files))
 }
 
 /// Lists the files that the model in a folder needs, with an error if the model is incomplete.

@@ -8,6 +8,7 @@ use super::client::{HubClient, RepoInfo};
 use super::env::Hub;
 use super::repository::{self, ModelId};
 use super::{folder, select};
+use crate::checkpoint::ModelConfig;
 use crate::error::{Error, HubError, Result};
 use crate::files::{ModelFile, ModelFiles};
 use crate::progress::Watch;
@@ -22,7 +23,7 @@ pub struct Inspection {
     /// Commit of a repository.
     pub commit: Option<String>,
     /// config.json, if it exists and is valid JSON.
-    pub config: Option<serde_json::Value>,
+    pub config: Option<ModelConfig>,
     /// The files that the model needs, small ones first.
     pub files: Vec<NeededFile>,
     /// First problem of the files, if any. Files still to be downloaded are not a problem.
@@ -61,12 +62,16 @@ impl Inspection {
         }
         let files: Option<BTreeMap<_, _>> =
             self.files.iter().map(|needed| Some((needed.name.clone(), needed.file.clone()?))).collect();
-        Some(ModelFiles { name: self.name.clone(), commit: self.commit.clone(), files: files? })
+        let files = ModelFiles::new(self.name.clone(), self.commit.clone(), files?);
+        Some(match &self.config {
+            Some(config) => files.with_config(config.clone()),
+            None => files,
+        })
     }
 
     /// Inspects a built-in model.
     pub(super) fn built_in(files: ModelFiles) -> Self {
-        let config = files.json("config.json").ok().flatten();
+        let config = files.config().ok().cloned();
         let needed = |(name, file)| NeededFile { size: size(&file), name, file: Some(file) };
         Self {
             name: files.name,
@@ -133,12 +138,9 @@ impl Inspection {
         }
         let mut config = None;
         if names.contains("config.json") {
-            match serde_json::from_slice(&client.fetch(&commit, "config.json")?) {
-                Ok(json) => config = Some(json),
-                Err(e) => {
-                    let why = format!("not valid JSON: {e}");
-                    problem = problem.or(Some(Error::BadFile { file: "config.json".into(), why }));
-                }
+            match ModelConfig::parse(&client.fetch(&commit, "config.json")?) {
+                Ok(parsed) => config = Some(parsed),
+                Err(error) => problem = problem.or(Some(error)),
             }
         }
         let (name, location) = (id.name(), Location::Hub(folder));

@@ -6,6 +6,7 @@ use super::cache::{self, CachedRepo};
 use super::client::{HubClient, RepoInfo};
 use super::env::Hub;
 use super::{download, folder, select};
+use crate::checkpoint::ModelConfig;
 use crate::error::{Error, HubError, Result};
 use crate::files::{ModelFile, ModelFiles};
 use crate::progress::Watch;
@@ -23,7 +24,7 @@ pub struct ModelId {
 }
 
 /// Accepts or refuses a model by its config.json, before anything large is downloaded.
-pub type Accept<'a> = &'a dyn Fn(&serde_json::Value) -> Result<()>;
+pub type Accept<'a> = &'a dyn Fn(&ModelConfig) -> Result<()>;
 
 impl ModelId {
     /// Parses `name` or `org/name`, perhaps with `@revision`; `None` if the hub does not allow such a name.
@@ -102,20 +103,20 @@ impl ModelId {
             return Err(problem);
         }
         fetch("config.json")?;
-        accept(&read_config(&repo.snapshot(&commit))?)?;
+        let config = read_config(&repo.snapshot(&commit))?;
+        accept(&config)?;
         files.iter().try_for_each(|file| fetch(file))?;
         // last, so that an earlier commit stays usable offline until this one is complete; an error is ignored, since
         // a complete model in a read-only cache is usable
         let _ = repo.write_ref(&commit);
-        folder::gather(&repo.snapshot(&commit), self.name(), Some(commit.clone()))
+        let files = folder::gather(&repo.snapshot(&commit), self.name(), Some(commit.clone()))?;
+        Ok(files.with_config(config))
     }
 }
 
 /// Reads the config.json in a folder.
-pub fn read_config(folder: &Path) -> Result<serde_json::Value> {
-    let bytes = ModelFile::Path(folder.join("config.json")).bytes()?;
-    serde_json::from_slice(&bytes)
-        .map_err(|e| Error::BadFile { file: "config.json".into(), why: format!("not valid JSON: {e}") })
+pub fn read_config(folder: &Path) -> Result<ModelConfig> {
+    ModelConfig::parse(&ModelFile::Path(folder.join("config.json")).bytes()?)
 }
 
 /// Lists the models in a cache, at each of their refs, or at their commits if they have no refs.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::checkpoint::weights;
 use crate::error::{Error, Result};
 
 /// Names of configuration and tokenizer files.
@@ -27,24 +28,6 @@ const CONFIG_FILES: [&str; 16] = [
 /// Extensions of SentencePiece models: `spiece.model`, `sentencepiece.bpe.model`, `source.spm`, ...
 const SENTENCEPIECE_EXTENSIONS: [&str; 2] = [".model", ".spm"];
 
-/// Weights in order of preference: a single file, or the index of a sharded one.
-const WEIGHTS: [&str; 4] = [
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-];
-
-/// Marks of weights in other formats, to name in the error.
-const OTHER_FORMATS: [(&str, &str); 6] = [
-    ("tf_model", "TensorFlow"),
-    ("flax_model", "Flax"),
-    ("rust_model", "tch"),
-    (".onnx", "ONNX"),
-    (".gguf", "GGUF"),
-    (".ckpt", "checkpoint"),
-];
-
 /// Present in adapters (PEFT), which are not models of their own.
 const ADAPTER_CONFIG: &str = "adapter_config.json";
 
@@ -62,12 +45,12 @@ pub fn needed(
         let adapter = || read(ADAPTER_CONFIG).map_or_else(|error| error, |config| adapter(model, &config));
         return (files, Some(if names.contains(ADAPTER_CONFIG) { adapter() } else { missing() }));
     }
-    let Some(weights) = WEIGHTS.into_iter().find(|name| names.contains(*name)) else {
+    let Some(form) = weights::READABLE.into_iter().find(|name| names.contains(*name)) else {
         return (files, Some(no_weights(model, names)));
     };
-    files.push(weights.to_owned());
-    if weights.ends_with(".index.json") {
-        match read(weights).and_then(|index| shards(weights, &index)) {
+    files.push(form.to_owned());
+    if form.ends_with(weights::INDEX) {
+        match read(form).and_then(|index| shards(form, &index)) {
             Ok(shards) => files.extend(shards),
             Err(error) => return (files, Some(error)),
         }
@@ -91,11 +74,7 @@ fn adapter(model: &str, config: &[u8]) -> Error {
 
 /// Builds the error for a model without readable weights.
 fn no_weights(model: &str, names: &BTreeSet<String>) -> Error {
-    let found: BTreeSet<_> = OTHER_FORMATS
-        .iter()
-        .filter(|(mark, _)| names.iter().any(|name| name.contains(mark)))
-        .map(|(_, format)| *format)
-        .collect();
+    let found: BTreeSet<_> = names.iter().filter_map(|name| weights::unreadable_format(name)).collect();
     Error::NoWeights { model: model.to_owned(), found: found.into_iter().collect() }
 }
 

@@ -5,8 +5,8 @@
 //! one recurrent network, for comparison.
 
 mod build;
-mod config;
-pub mod families;
+mod families;
+mod family;
 mod pickle;
 mod recurrent;
 mod registry;
@@ -18,9 +18,9 @@ mod torch;
 mod weights;
 
 pub use crate::nn::read;
-pub use config::Config;
+pub use family::{Family, Reader, TokenizerClass};
 pub use recurrent::{RecurrentSpec, Scoring};
-pub use registry::{Family, Reader, registry, spec_of, supported};
+pub use registry::{architecture, registry, spec_of, supported, tokenizer_class};
 pub use seq2seq::Model;
 pub use spec::{
     AfterNames, AttentionNames, BiasSpec, EmbeddingNorm, ExpertSpec, FfnNames, HeadBias, HeadSpec,

@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock};
 use candle_core::{Device, Tensor};
 
 use super::build::Builder;
-use super::config::Config;
 use super::recurrent::{self, Recurrent};
 use super::registry::spec_of;
 use super::spec::{HeadBias, HeadTransform, ModelSpec, Spec};
@@ -65,10 +64,7 @@ impl Model {
     /// [`Error::UnsupportedModel`], [`Error::NotEncoderDecoder`], [`Error::Config`], or [`Error::Weights`]
     /// naming the tensors that are missing, misshapen or unknown.
     pub fn load(files: &ModelFiles, device: &Device, watch: &dyn Watch) -> Result<Self> {
-        let config = files
-            .json("config.json")?
-            .ok_or_else(|| Error::MissingFile { model: files.name.clone(), file: "config.json".into() })?;
-        let spec = spec_of(&Config::new(config))?;
+        let spec = spec_of(files.config()?)?;
         let mut weights = Weights::open(files, watch)?;
         let (network, unknown) = Self::make(&spec, &mut weights, device)?;
         if !unknown.is_empty() {

@@ -1,6 +1,7 @@
 //! What a model is made of, as data.
 
 use super::recurrent::{RecurrentSpec, Scoring};
+use crate::checkpoint::Architecture;
 use crate::nn::{Activation, MoeRouting, Sinusoid};
 
 /// Which normalisation.
@@ -426,6 +427,14 @@ impl Spec {
         match self {
             Self::Transformer(spec) => &spec.model_type,
             Self::Recurrent(spec) => &spec.model_type,
+        }
+    }
+
+    /// Returns the kind of network.
+    pub fn architecture(&self) -> Architecture {
+        match self {
+            Self::Transformer(_) => Architecture::Transformer,
+            Self::Recurrent(_) => Architecture::Recurrent,
         }
     }
 

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use super::pickle::Dtype;
 use super::torch;
+use crate::checkpoint::weights;
 use crate::error::{Error, Result};
 use crate::files::{Bytes, Floats, ModelFiles};
 use crate::nn::{FileWeight, Weight};
@@ -57,25 +58,6 @@ impl Entry {
     }
 }
 
-/// The forms of weights that can be read, the first one present is.
-const FORMS: [&str; 4] = [
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-];
-
-/// Weights of other programs: named in the error when nothing else is there.
-const UNREADABLE: [(&str, &str); 7] = [
-    ("tf_model.h5", "TensorFlow"),
-    ("flax_model.msgpack", "Flax"),
-    (".onnx", "ONNX"),
-    (".gguf", "GGUF"),
-    ("rust_model.ot", "rust-bert"),
-    ("adapter_model.safetensors", "an adapter to another model"),
-    ("adapter_model.bin", "an adapter to another model"),
-];
-
 impl Weights {
     /// Opens the model's weights; tensors are read when they are asked for.
     ///
@@ -83,10 +65,13 @@ impl Weights {
     /// [`Error::MissingFile`] where there are no weights, or a shard that the index names is not there;
     /// [`Error::BadFile`] for a file that cannot be read; [`Error::Cancelled`].
     pub fn open(files: &ModelFiles, watch: &dyn Watch) -> Result<Self> {
-        let form = FORMS.into_iter().find(|form| files.has(form)).ok_or_else(|| nothing_to_read(files))?;
+        let form = weights::READABLE
+            .into_iter()
+            .find(|form| files.has(form))
+            .ok_or_else(|| nothing_to_read(files))?;
         let mut weights =
             Self { files: Vec::new(), entries: BTreeMap::new(), state: Mutex::default(), shapes_only: false };
-        if form.ends_with(".index.json") {
+        if form.ends_with(weights::INDEX) {
             let index = index(files, form)?;
             let shards: BTreeSet<_> = index.values().cloned().collect();
             for shard in &shards {
@@ -356,8 +341,9 @@ fn plain(name: &str) -> &str {
 
 fn nothing_to_read(files: &ModelFiles) -> Error {
     let found = files.files.keys().find_map(|file| {
-        let (_, what) = UNREADABLE.iter().find(|(end, _)| file.ends_with(end))?;
-        Some(format!("; its {file} is {what}, which cannot be read"))
+        let adapter = || file.starts_with(weights::ADAPTER).then_some("an adapter to another model");
+        let format = weights::unreadable_format(file).or_else(adapter)?;
+        Some(format!("; its {file} is {format}, which cannot be read"))
     });
     let wanted = "model.safetensors or pytorch_model.bin (or either in shards with its .index.json)";
     Error::MissingFile { model: files.name.clone(), file: format!("{wanted}{}", found.unwrap_or_default()) }

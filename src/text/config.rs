@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 
@@ -81,7 +82,7 @@ pub(crate) struct TokenizerConfig {
     /// tokenizer_config.json without its special tokens.
     options: Map<String, Value>,
     /// config.json.
-    pub model: Value,
+    pub model: ModelConfig,
     /// generation_config.json.
     pub generation: Value,
     /// Special tokens by role; `None` for a role that a file sets to null.
@@ -106,12 +107,9 @@ impl TokenizerConfig {
 
     fn with_options(files: &ModelFiles, options: Map<String, Value>) -> Result<Self> {
         let json = |name: &str| Ok::<Value, Error>(files.json(name)?.unwrap_or(Value::Null));
-        let mut config = Self {
-            options,
-            model: json("config.json")?,
-            generation: json("generation_config.json")?,
-            ..Self::default()
-        };
+        let model = if files.has("config.json") { files.config()?.clone() } else { ModelConfig::default() };
+        let mut config =
+            Self { options, model, generation: json("generation_config.json")?, ..Self::default() };
         config.take_roles();
         if let Some(Value::Object(added)) = config.options.remove("added_tokens_decoder") {
             for (id, token) in &added {
@@ -232,11 +230,6 @@ impl TokenizerConfig {
     /// Returns a string field of tokenizer_config.json.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.option(name).and_then(Value::as_str)
-    }
-
-    /// Returns `model_type` of config.json, or an empty string.
-    pub fn model_type(&self) -> &str {
-        self.model.get("model_type").and_then(Value::as_str).unwrap_or_default()
     }
 
     /// Returns the special tokens, with the defaults of a tokenizer class: `defaults` for roles that no file

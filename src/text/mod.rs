@@ -52,13 +52,14 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Builds the tokenizer of a model from its files.
+    /// Builds the tokenizer of a model from its files. `registered` names the tokenizer class that transformers
+    /// registers for the model's family.
     ///
     /// # Errors
     /// [`Error::MissingFile`], [`Error::BadFile`] or [`Error::Tokenizer`], naming the file at fault.
-    pub fn load(files: &ModelFiles) -> Result<Self> {
+    pub fn load(files: &ModelFiles, registered: Option<&str>) -> Result<Self> {
         let config = TokenizerConfig::load(files)?;
-        let class = Class::of(&config);
+        let class = Class::of(&config, registered);
         let (source, target, tags): (Arc<dyn Backend>, Arc<dyn Backend>, Vec<String>) = match class {
             Class::Marian => {
                 let (source, target, tags) = marian::load(files, &config)?;

@@ -99,6 +99,7 @@ pub fn capture(source: &[&str], target: &[&str], layers: usize, heads: usize) ->
     Capture {
         model: "made".into(),
         model_type: "marian".into(),
+        architecture: Default::default(),
         source: Sequence { text: text(source), tokens: source_tokens },
         target: Sequence { text: text(target), tokens: target_tokens },
         decoder_input,

@@ -166,6 +166,7 @@ fn long(budget: usize) -> Arc<Capture> {
     Arc::new(Capture {
         model: "long".into(),
         model_type: "long".into(),
+        architecture: Default::default(),
         source: Sequence { text: String::new(), tokens: tokens.clone() },
         target: Sequence { text: String::new(), tokens: tokens.clone() },
         decoder_input: tokens,

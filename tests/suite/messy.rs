@@ -82,7 +82,7 @@ impl Repository {
         let file = |bytes: Vec<u8>| ModelFile::Static(Vec::leak(bytes));
         let files =
             [("model.safetensors".to_string(), file(weights)), ("config.json".to_string(), file(config))];
-        let files = ModelFiles { name: self.fixture.into(), commit: None, files: files.into() };
+        let files = ModelFiles::new(self.fixture, None, files);
         Model::load(&files, &Device::Cpu, &Unwatched)
     }
 

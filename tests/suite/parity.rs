@@ -9,9 +9,10 @@ use std::process::Command;
 use std::sync::Arc;
 
 use attn_tui::capture::{Ablator, MapStore, Recorder, SiteMaps};
+use attn_tui::checkpoint::ModelConfig;
 use attn_tui::files::{ModelFile, ModelFiles};
 use attn_tui::generate::{Settings, generate};
-use attn_tui::model::{Config, Model, read};
+use attn_tui::model::{Model, read};
 use attn_tui::nn::{CompactMaps, Hook, NoHook};
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Ablation, Head, Kind, Site};
@@ -53,7 +54,7 @@ pub fn files(name: &str) -> ModelFiles {
         let entry = entry.unwrap();
         (entry.file_name().into_string().unwrap(), ModelFile::Path(entry.path()))
     });
-    ModelFiles { name: name.into(), commit: None, files: files.collect() }
+    ModelFiles::new(name, None, files)
 }
 
 /// What models run on: the processor, or the GPU that `ATTN_TUI_TEST_DEVICE` names (in a build for it).
@@ -396,8 +397,8 @@ fn a_second_pass_gives_the_same_and_a_settled_model_needs_no_file() {
         std::fs::copy(path, folder.path().join(name)).unwrap();
     }
     let names = files("t5").files.into_keys();
-    let here = names.map(|name| (name.clone(), ModelFile::Path(folder.path().join(name)))).collect();
-    let files = ModelFiles { name: "t5".into(), commit: None, files: here };
+    let here = names.map(|name| (name.clone(), ModelFile::Path(folder.path().join(name))));
+    let files = ModelFiles::new("t5", None, here);
     let model = Model::load(&files, &Device::Cpu, &Unwatched).unwrap();
     let reference = Reference::read(&root().join("t5/9x7.safetensors"));
     let first = outputs(&model, &reference).unwrap();
@@ -459,7 +460,7 @@ fn settings(name: &str, options: &Value, model: &Model) -> Settings {
     for (key, value) in options.as_object().unwrap() {
         fields.insert(key.clone(), value.clone());
     }
-    Settings::read(generation.as_ref(), &Config::new(config), model.spec()).unwrap()
+    Settings::read(generation.as_ref(), &ModelConfig::new(config), model.spec()).unwrap()
 }
 
 fn list(value: &Value) -> Vec<u32> {

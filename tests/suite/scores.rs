@@ -25,7 +25,7 @@ fn run(name: &str, scores: bool, ablations: Vec<Ablation>) -> Capture {
         let entry = entry.unwrap();
         (entry.file_name().into_string().unwrap(), ModelFile::Path(entry.path()))
     });
-    let files = ModelFiles { name: name.into(), commit: None, files: files.collect() };
+    let files = ModelFiles::new(name, None, files);
     let model = Model::load(&files, &Device::Cpu, &Unwatched).unwrap();
     let mut recorder = Recorder::new(Ablator::new(ablations)).with_scores(scores);
     let encoded = model.encode(&SOURCE, &mut recorder, &mut |_| Ok(())).unwrap();
@@ -37,6 +37,7 @@ fn run(name: &str, scores: bool, ablations: Vec<Ablation>) -> Capture {
     Capture {
         model: name.into(),
         model_type: name.into(),
+        architecture: Default::default(),
         source: Sequence { text: "s".into(), tokens: tokens(&SOURCE) },
         target: Sequence { text: "t".into(), tokens: tokens(&FED) },
         decoder_input: tokens(&FED),

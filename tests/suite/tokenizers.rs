@@ -5,13 +5,22 @@
 
 use std::path::{Path, PathBuf};
 
+use attn_tui::error::Result;
 use attn_tui::files::{ModelFile, ModelFiles};
+use attn_tui::model::tokenizer_class;
 use attn_tui::text::{Languages, Tokenizer};
 use serde_json::Value;
 
+/// Loads the tokenizer of a model folder.
+fn load(folder: &Path) -> Result<Tokenizer> {
+    let files = model_files(folder);
+    let registered = tokenizer_class(files.config()?);
+    Tokenizer::load(&files, registered)
+}
+
 /// The files of a model folder.
 pub fn model_files(folder: &Path) -> ModelFiles {
-    let mut files = ModelFiles { name: folder.display().to_string(), ..ModelFiles::default() };
+    let mut files = ModelFiles::new(folder.display().to_string(), None, []);
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_string();
@@ -42,7 +51,7 @@ fn language(row: &Value, name: &str) -> Option<String> {
 
 /// The first differences between a tokenizer and its expected rows.
 fn differences(folder: &Path) -> Vec<String> {
-    let tokenizer = match Tokenizer::load(&model_files(folder)) {
+    let tokenizer = match load(folder) {
         Ok(tokenizer) => tokenizer,
         Err(error) => return vec![format!("{}: {error}", folder.display())],
     };
@@ -115,7 +124,7 @@ fn all_agree_with_the_reference() {
 
 fn fixture(name: &str) -> Tokenizer {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tokenizers")).join(name);
-    Tokenizer::load(&model_files(&folder)).unwrap()
+    load(&folder).unwrap()
 }
 
 fn pair(src: &str, tgt: &str) -> Languages {
@@ -171,9 +180,9 @@ fn a_target_language_is_written_into_marian_text() {
 fn broken_files_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("config.json"), r#"{"model_type": "t5"}"#).unwrap();
-    assert!(Tokenizer::load(&model_files(folder.path())).is_err());
+    assert!(load(folder.path()).is_err());
     std::fs::write(folder.path().join("spiece.model"), b"not a model").unwrap();
-    assert!(Tokenizer::load(&model_files(folder.path())).is_err());
+    assert!(load(folder.path()).is_err());
     std::fs::write(folder.path().join("tokenizer.json"), "{}").unwrap();
-    assert!(Tokenizer::load(&model_files(folder.path())).is_err());
+    assert!(load(folder.path()).is_err());
 }

@@ -50,7 +50,7 @@ fn run(name: &str, reference: &Reference, ablations: Vec<Ablation>) -> Capture {
         let entry = entry.unwrap();
         (entry.file_name().into_string().unwrap(), ModelFile::Path(entry.path()))
     });
-    let files = ModelFiles { name: name.into(), commit: None, files: files.collect() };
+    let files = ModelFiles::new(name, None, files);
     let model = Model::load(&files, &Device::Cpu, &Unwatched).unwrap();
     let mut recorder = Recorder::new(Ablator::new(ablations)).with_values(true);
     let encoded = model.encode(&reference.source, &mut recorder, &mut |_| Ok(())).unwrap();
@@ -59,6 +59,7 @@ fn run(name: &str, reference: &Reference, ablations: Vec<Ablation>) -> Capture {
     Capture {
         model: name.into(),
         model_type: String::new(),
+        architecture: Default::default(),
         source: Sequence { text: String::new(), tokens: tokens(&reference.source) },
         target: Sequence { text: String::new(), tokens: tokens(&reference.fed) },
         decoder_input: tokens(&reference.fed),

@@ -15,14 +15,13 @@ fn fixture(name: &str) -> PathBuf {
 
 /// A model whose files have the names that the hub uses.
 fn model(files: &[(&str, &str)]) -> ModelFiles {
-    let files =
-        files.iter().map(|(name, from)| ((*name).to_owned(), ModelFile::Path(fixture(from)))).collect();
-    ModelFiles { name: "tiny".into(), commit: None, files }
+    let files = files.iter().map(|(name, from)| ((*name).to_owned(), ModelFile::Path(fixture(from))));
+    ModelFiles::new("tiny", None, files)
 }
 
 fn built_in(name: &str, bytes: Vec<u8>) -> ModelFiles {
     let file = ModelFile::Static(Vec::leak(bytes));
-    ModelFiles { name: "tiny".into(), commit: None, files: [(name.to_owned(), file)].into() }
+    ModelFiles::new("tiny", None, [(name.to_owned(), file)])
 }
 
 fn open(files: &ModelFiles) -> attn_tui::error::Result<Weights> {

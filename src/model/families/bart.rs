@@ -1,8 +1,9 @@
 //! BART (Lewis et al. 2020): norms after each block, a norm on the embeddings, learned positions from row 2
 //! on. Its kin (Marian, Blenderbot, mBART, ...) differ in a few fields.
 
+use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{
     AttentionNames, EmbeddingNorm, FfnNames, HeadBias, HeadSpec, ModelSpec, NormKind, Placement, Positions,
     Rare, Reach, StackNames, StackSpec,
@@ -53,8 +54,16 @@ pub(super) struct Kin {
 /// One vocabulary for both sides.
 pub(super) const ONE_VOCABULARY: [&str; 2] = ["vocab_size", "vocab_size"];
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "bart",
+    examples: "facebook/bart-large-cnn",
+    tokenizer: TokenizerClass::Named("RobertaTokenizer"),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads BART's config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+pub(super) fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let count = config.count_or("max_position_embeddings", 1024)?;
     let kin = Kin {
         placement: Placement::Post,
@@ -69,7 +78,7 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
 }
 
 /// The specification of a model with BART's config fields and tensor names.
-pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
+pub(super) fn build(config: &ModelConfig, kin: &Kin) -> Result<ModelSpec> {
     let d_model = match config.count_maybe("d_model")? {
         Some(width) => width,
         None => config.count("hidden_size")?,
@@ -124,7 +133,7 @@ pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
 }
 
 fn stack(
-    config: &Config,
+    config: &ModelConfig,
     kin: &Kin,
     side: &str,
     d_model: usize,

@@ -2,8 +2,9 @@
 //! that see their neighbours, the first and the last block.
 
 use super::bart::{Kin, ONE_VOCABULARY, build};
+use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{AttentionNames, ModelSpec, Placement, Positions, Reach};
 
 const OWN: AttentionNames = AttentionNames {
@@ -14,8 +15,16 @@ const OWN: AttentionNames = AttentionNames {
     norm: "self_attn_layer_norm",
 };
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "bigbird_pegasus",
+    examples: "google/bigbird-pegasus-large-arxiv",
+    tokenizer: TokenizerClass::Named("TokenizersBackend"),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads BigBirdPegasus' config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let count = config.count_or("max_position_embeddings", 4096)?;
     let kin = Kin {
         placement: Placement::Pre,

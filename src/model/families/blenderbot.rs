@@ -2,12 +2,21 @@
 //! from row 0 on.
 
 use super::bart::{Kin, ONE_VOCABULARY, build};
+use crate::checkpoint::ModelConfig;
 use crate::error::Result;
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{ModelSpec, Placement, Positions};
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "blenderbot",
+    examples: "facebook/blenderbot-400M-distill",
+    tokenizer: TokenizerClass::Named("BlenderbotTokenizer"),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads Blenderbot's config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let count = config.count_or("max_position_embeddings", 128)?;
     let kin = Kin {
         placement: Placement::Pre,

@@ -2,12 +2,21 @@
 //! token embeddings before the positions are added.
 
 use super::bart::{Kin, ONE_VOCABULARY, build};
+use crate::checkpoint::ModelConfig;
 use crate::error::Result;
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{EmbeddingNorm, ModelSpec, Placement, Positions};
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "blenderbot-small",
+    examples: "facebook/blenderbot_small-90M",
+    tokenizer: TokenizerClass::Named("BlenderbotSmallTokenizer"),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads BlenderbotSmall's config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let count = config.count_or("max_position_embeddings", 512)?;
     let kin = Kin {
         placement: Placement::Post,

@@ -2,8 +2,9 @@
 //! GPT-2 that write.
 
 use super::bart::head_dim;
+use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{
     AttentionNames, EmbeddingNorm, FfnNames, HeadBias, HeadSpec, HeadTransform, ModelSpec, NormKind,
     Placement, Positions, Rare, Reach, StackNames, StackSpec,
@@ -11,7 +12,7 @@ use crate::model::spec::{
 use crate::nn::Activation;
 
 /// What a part of a composed model is read with.
-type Part<T> = (&'static str, fn(&Config) -> Result<T>);
+type Part<T> = (&'static str, fn(&ModelConfig) -> Result<T>);
 
 const ENCODERS: &[Part<StackSpec>] = &[
     ("bert", |config| bert(config, 0, BERT_ENCODER)),
@@ -31,11 +32,29 @@ const DECODERS: &[Part<(StackSpec, HeadSpec)>] = &[
     ("gpt2", |config| Ok((gpt2(config)?, GPT2_HEAD))),
 ];
 
+/// Tokenizer classes by the encoder's type.
+const TOKENIZERS: &[(&str, &str)] = &[
+    ("bert", "BertTokenizer"),
+    ("electra", "BertTokenizer"),
+    ("roberta", "RobertaTokenizer"),
+    ("longformer", "RobertaTokenizer"),
+    ("xlm-roberta", "XLMRobertaTokenizer"),
+    ("gpt2", "GPT2Tokenizer"),
+];
+
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "encoder-decoder",
+    examples: "patrickvonplaten/bert2bert_cnn_daily_mail, google/roberta2roberta_L-24_bbc",
+    tokenizer: TokenizerClass::ByEncoder(TOKENIZERS),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads a composed model's config.json.
 ///
 /// # Errors
 /// [`Error::UnsupportedModel`] for parts that are none of the above, and what they find wrong.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let encoder = part(config, "encoder", ENCODERS)?;
     let (mut decoder, head) = part(config, "decoder", DECODERS)?;
     let bridge = (encoder.d_model != decoder.d_model).then_some("enc_to_dec_proj");
@@ -66,7 +85,7 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
     })
 }
 
-fn part<T>(config: &Config, side: &str, known: &[Part<T>]) -> Result<T> {
+fn part<T>(config: &ModelConfig, side: &str, known: &[Part<T>]) -> Result<T> {
     let section = config.section(side).ok_or_else(|| Error::Config(format!("there is no {side} section")))?;
     let model_type = section.model_type()?;
     match known.iter().find(|(name, _)| *name == model_type) {
@@ -79,7 +98,7 @@ fn part<T>(config: &Config, side: &str, known: &[Part<T>]) -> Result<T> {
 }
 
 /// RoBERTa's first position is the row after the padding's.
-fn padding(config: &Config) -> usize {
+fn padding(config: &ModelConfig) -> usize {
     config.token("pad_token_id").unwrap_or(1) as usize + 1
 }
 
@@ -128,7 +147,7 @@ const BERT_CROSS: AttentionNames = AttentionNames {
     norm: "crossattention.output.LayerNorm",
 };
 
-fn bert(config: &Config, offset: usize, names: StackNames) -> Result<StackSpec> {
+fn bert(config: &ModelConfig, offset: usize, names: StackNames) -> Result<StackSpec> {
     let d_model = config.count_or("hidden_size", 768)?;
     let heads = config.count_or("num_attention_heads", 12)?;
     let head_dim = head_dim(d_model, heads)?;
@@ -165,7 +184,7 @@ fn bert(config: &Config, offset: usize, names: StackNames) -> Result<StackSpec> 
 }
 
 /// BERT without segments (Rothe et al. 2020).
-fn bert_generation(config: &Config, names: StackNames) -> Result<StackSpec> {
+fn bert_generation(config: &ModelConfig, names: StackNames) -> Result<StackSpec> {
     Ok(StackSpec { segments: 0, ..bert(config, 0, names)? })
 }
 
@@ -191,7 +210,7 @@ const DISTILBERT: StackNames = StackNames {
 };
 
 /// BERT without segments, half as deep (Sanh et al. 2019), its config fields under names of their own.
-fn distilbert(config: &Config) -> Result<StackSpec> {
+fn distilbert(config: &ModelConfig) -> Result<StackSpec> {
     let d_model = config.count_or("dim", 768)?;
     let heads = config.count_or("n_heads", 12)?;
     let head_dim = head_dim(d_model, heads)?;
@@ -211,7 +230,7 @@ fn distilbert(config: &Config) -> Result<StackSpec> {
     })
 }
 
-fn bert_head(config: &Config) -> Result<HeadSpec> {
+fn bert_head(config: &ModelConfig) -> Result<HeadSpec> {
     Ok(HeadSpec {
         weight: &["decoder.cls.predictions.decoder.weight", "decoder.bert.embeddings.word_embeddings.weight"],
         scale: 1.0,
@@ -225,7 +244,7 @@ fn bert_head(config: &Config) -> Result<HeadSpec> {
     })
 }
 
-fn roberta_decoder(config: &Config) -> Result<(StackSpec, HeadSpec)> {
+fn roberta_decoder(config: &ModelConfig) -> Result<(StackSpec, HeadSpec)> {
     let head = HeadSpec {
         weight: &["decoder.lm_head.decoder.weight", "decoder.roberta.embeddings.word_embeddings.weight"],
         scale: 1.0,
@@ -274,7 +293,7 @@ const GPT2: StackNames = StackNames {
     bias: "",
 };
 
-fn gpt2(config: &Config) -> Result<StackSpec> {
+fn gpt2(config: &ModelConfig) -> Result<StackSpec> {
     let d_model = config.count_or("n_embd", 768)?;
     let heads = config.count_or("n_head", 12)?;
     let head_dim = head_dim(d_model, heads)?;

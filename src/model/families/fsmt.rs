@@ -2,13 +2,22 @@
 //! no norm on the embeddings, and a vocabulary on each side.
 
 use super::bart::{Kin, build};
+use crate::checkpoint::ModelConfig;
 use crate::error::Result;
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{ModelSpec, Placement, Positions};
 use crate::nn::Sinusoid;
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "fsmt",
+    examples: "facebook/wmt19-en-de",
+    tokenizer: TokenizerClass::Named("FSMTTokenizer"),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads FSMT's config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let count = config.count_or("max_position_embeddings", 1024)?;
     let kin = Kin {
         placement: Placement::Post,

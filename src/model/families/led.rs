@@ -2,8 +2,9 @@
 //! a caller says so, and none does here; the reference's default is the same.
 
 use super::bart::{Kin, ONE_VOCABULARY, build};
+use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{AttentionNames, ModelSpec, Placement, Positions, Reach, Span, StackNames};
 
 const WINDOW: AttentionNames = AttentionNames {
@@ -20,8 +21,16 @@ const WRITTEN: &[&str] =
     &["led.decoder.embed_tokens.weight", "led.shared.weight", "led.encoder.embed_tokens.weight"];
 const HEAD: &[&str] = &["lm_head.weight", "led.decoder.embed_tokens.weight", "led.shared.weight"];
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "led",
+    examples: "allenai/led-base-16384",
+    tokenizer: TokenizerClass::Named("LEDTokenizer"),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads LED's config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let count = config.count_or("max_encoder_position_embeddings", 16384)?;
     let kin = Kin {
         placement: Placement::Post,
@@ -71,7 +80,7 @@ const HARMLESS: &[&str] = &[
 ];
 
 /// Half of `attention_window` of each layer: one number for all, or a list.
-fn windows(config: &Config, layers: usize) -> Result<Vec<Span>> {
+fn windows(config: &ModelConfig, layers: usize) -> Result<Vec<Span>> {
     let wrong = || Error::Config("attention_window is neither an even number nor a list of them".into());
     let half = |value: &serde_json::Value| match value.as_u64() {
         Some(window) if window > 0 && window.is_multiple_of(2) => Ok(Span::around(window as usize / 2)),

@@ -1,8 +1,9 @@
 //! LongT5 (Guo et al. 2022): T5 1.1 whose encoder sees neighbours only, or neighbours and summaries of blocks.
 
 use super::t5::{self, HeadScale, Kin};
+use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{AttentionNames, ModelSpec, Reach, Span, SummarySpec};
 
 const LOCAL: AttentionNames = AttentionNames {
@@ -20,8 +21,16 @@ const GLOBAL: AttentionNames = AttentionNames {
     norm: "layer.0.layer_norm",
 };
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "longt5",
+    examples: "google/long-t5-local-base, google/long-t5-tglobal-base",
+    tokenizer: TokenizerClass::Unregistered,
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads LongT5's config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let kin = Kin { feed_forward: "relu", bias_per_layer: false, head_scale: HeadScale::UnlessUntied };
     let mut spec = t5::build(config, &kin)?;
     let encoder = &mut spec.encoder;

@@ -2,13 +2,22 @@
 //! and cosines from the row after the padding's on.
 
 use super::bart::{Kin, ONE_VOCABULARY, build};
+use crate::checkpoint::ModelConfig;
 use crate::error::Result;
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{ModelSpec, Placement, Positions};
 use crate::nn::Sinusoid;
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "m2m_100",
+    examples: "facebook/m2m100_418M, facebook/nllb-200-distilled-600M",
+    tokenizer: TokenizerClass::Named("M2M100Tokenizer"),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads M2M100's config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+pub(super) fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let count = config.count_or("max_position_embeddings", 1024)?;
     let offset = config.token("pad_token_id").unwrap_or(1) as usize + 1;
     let kin = Kin {

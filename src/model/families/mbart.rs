@@ -1,12 +1,21 @@
 //! mBART (Liu et al. 2020) and mBART-50: BART with norms before each block and one more after the last.
 
 use super::bart::{Kin, ONE_VOCABULARY, build};
+use crate::checkpoint::ModelConfig;
 use crate::error::Result;
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{ModelSpec, Placement, Positions};
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "mbart",
+    examples: "facebook/mbart-large-50-many-to-many-mmt, facebook/mbart-large-en-ro",
+    tokenizer: TokenizerClass::Named("MBartTokenizer"),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads mBART's config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let count = config.count_or("max_position_embeddings", 1024)?;
     let kin = Kin {
         placement: Placement::Pre,

@@ -2,12 +2,21 @@
 //! show tokens alone: where there are prompts, their rows sum to less than 1.
 
 use super::bart;
+use crate::checkpoint::ModelConfig;
 use crate::error::Result;
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{ModelSpec, PromptSpec};
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "mvp",
+    examples: "RUCAIBox/mvp",
+    tokenizer: TokenizerClass::Named("MvpTokenizer"),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads MVP's config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let mut spec = bart::spec(config)?;
     if config.flag_or("use_prompt", false)? {
         let prompts = PromptSpec {

@@ -1,13 +1,22 @@
 //! NLLB-200 with experts (NLLB team 2022): M2M100 whose every fourth feed-forward block or so has them.
 
 use super::m2m_100;
+use crate::checkpoint::ModelConfig;
 use crate::error::Result;
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{AttentionNames, ExpertSpec, FfnNames, ModelSpec};
 use crate::nn::{MoeRouting, Top2Routing};
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "nllb-moe",
+    examples: "facebook/nllb-moe-54b",
+    tokenizer: TokenizerClass::Named("NllbTokenizer"),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads NLLB-MoE's config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     Top2Routing::check_policy(config.text_or("second_expert_policy", "all")?)?;
     let mut spec = m2m_100::spec(config)?;
     let pair = Top2Routing {

@@ -3,13 +3,22 @@
 //! half a block earlier.
 
 use super::bart::{Kin, ONE_VOCABULARY, build};
+use crate::checkpoint::ModelConfig;
 use crate::error::Result;
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{ModelSpec, Placement, Positions, Reach, SecondSpec};
 use crate::nn::Sinusoid;
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "pegasus_x",
+    examples: "google/pegasus-x-base",
+    tokenizer: TokenizerClass::Named("TokenizersBackend"),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads PegasusX's config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let count = config.count_or("max_position_embeddings", 16384)?;
     let kin = Kin {
         placement: Placement::Pre,

@@ -3,8 +3,9 @@
 //! output. The maps are those of the tokens.
 
 use super::bart::head_dim;
+use crate::checkpoint::ModelConfig;
 use crate::error::Result;
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{
     AttentionNames, EmbeddingNorm, FfnNames, HeadBias, HeadSpec, ModelSpec, NormKind, Placement, Positions,
     Rare, Reach, SecondSpec, StackNames, StackSpec,
@@ -61,8 +62,24 @@ const DECODER: StackNames = StackNames {
     ..ENCODER
 };
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "prophetnet",
+    examples: "microsoft/prophetnet-large-uncased",
+    tokenizer: TokenizerClass::Named("ProphetNetTokenizer"),
+    reader: Reader::Transformer(spec),
+};
+
+/// The multilingual family of the same architecture.
+pub(crate) const XLM_FAMILY: Family = Family {
+    model_type: "xlm-prophetnet",
+    examples: "microsoft/xprophetnet-large-wiki100-cased",
+    tokenizer: TokenizerClass::Named("XLMProphetNetTokenizer"),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads ProphetNet's config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let encoder = stack(config, "encoder", ENCODER)?;
     let mut decoder = stack(config, "decoder", DECODER)?;
     decoder.rare.second = Some(SecondSpec::Ahead {
@@ -95,7 +112,7 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
     })
 }
 
-fn stack(config: &Config, side: &str, names: StackNames) -> Result<StackSpec> {
+fn stack(config: &ModelConfig, side: &str, names: StackNames) -> Result<StackSpec> {
     let d_model = config.count_or("hidden_size", 1024)?;
     let heads = config.count_or(&format!("num_{side}_attention_heads"), 16)?;
     let head_dim = head_dim(d_model, heads)?;

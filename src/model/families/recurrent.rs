@@ -2,12 +2,21 @@
 //! target, with additive attention between them (Bahdanau et al. 2014) or with one context vector for the
 //! whole target (Cho et al. 2014). The layout is this project's own (`assets/demo-rnn/README.md`).
 
+use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::recurrent::{RecurrentSpec, Scoring};
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "recurrent",
+    examples: "demo-rnn, demo-rnn-plain",
+    tokenizer: TokenizerClass::Unregistered,
+    reader: Reader::Recurrent(spec),
+};
+
 /// Reads the config.json of a recurrent model.
-pub fn spec(config: &Config) -> Result<RecurrentSpec> {
+fn spec(config: &ModelConfig) -> Result<RecurrentSpec> {
     let width = config.count("d_model")?;
     let attention = match config.text_or("attention", "additive")? {
         "additive" => Scoring::Additive { size: config.count("attention_size")? },

@@ -3,13 +3,30 @@
 
 use super::bart::{self, Kin, ONE_VOCABULARY};
 use super::nllb_moe::CROSS;
+use crate::checkpoint::ModelConfig;
 use crate::error::Result;
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{FfnNames, ModelSpec, Placement, Positions, StackNames};
 use crate::nn::Sinusoid;
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "seamless_m4t",
+    examples: "facebook/hf-seamless-m4t-medium",
+    tokenizer: TokenizerClass::Named("SeamlessM4TTokenizer"),
+    reader: Reader::Transformer(spec),
+};
+
+/// Version 2 of the family.
+pub(crate) const FAMILY_V2: Family = Family {
+    model_type: "seamless_m4t_v2",
+    examples: "facebook/seamless-m4t-v2-large",
+    tokenizer: TokenizerClass::Named("SeamlessM4TTokenizer"),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads SeamlessM4T's config.json, version 1 or 2.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let count = config.count_or("max_position_embeddings", 1024)?;
     let offset = config.token("pad_token_id").unwrap_or(0) as usize + 1;
     let kin = Kin {

@@ -1,13 +1,22 @@
 //! Switch Transformers (Fedus et al. 2021): T5 with experts in every other feed-forward block or so.
 
 use super::t5::{self, HeadScale, Kin};
+use crate::checkpoint::ModelConfig;
 use crate::error::Result;
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{ExpertSpec, FfnNames, ModelSpec, StackSpec};
 use crate::nn::{Activation, MoeRouting};
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "switch_transformers",
+    examples: "google/switch-base-8",
+    tokenizer: TokenizerClass::Named("T5Tokenizer"),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads a Switch Transformer's config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let kin = Kin { feed_forward: "relu", bias_per_layer: false, head_scale: HeadScale::UnlessUntied };
     let mut spec = t5::build(config, &kin)?;
     let activation = Activation::parse(config.text_or("dense_act_fn", "relu")?)?;
@@ -21,7 +30,7 @@ pub fn spec(config: &Config) -> Result<ModelSpec> {
     Ok(spec)
 }
 
-fn experts(config: &Config, side: &str, stack: &StackSpec) -> Result<ExpertSpec> {
+fn experts(config: &ModelConfig, side: &str, stack: &StackSpec) -> Result<ExpertSpec> {
     // Newer files say how often experts come; all say how many layers have them.
     let sparse = config.count_or(&format!("num_sparse_{side}_layers"), 3)?;
     let every = stack.layers.checked_div(sparse).unwrap_or(stack.layers);

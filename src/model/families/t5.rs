@@ -1,8 +1,9 @@
 //! T5 (Raffel et al. 2020): v1.0, v1.1, Flan, ByT5. mT5 and others differ in a few fields. Root mean square norms before each block, no
 //! biases, no factor on the scores, a relative position bias shared by all layers of a stack.
 
+use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{
     AttentionNames, BiasSpec, EmbeddingNorm, FfnNames, HeadBias, HeadSpec, ModelSpec, NormKind, Placement,
     Positions, Rare, Reach, StackNames, StackSpec,
@@ -67,14 +68,22 @@ pub(super) struct Kin {
     pub head_scale: HeadScale,
 }
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "t5",
+    examples: "t5-small, google/flan-t5-base, google/byt5-small",
+    tokenizer: TokenizerClass::Named("T5Tokenizer"),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads T5's config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let kin = Kin { feed_forward: "relu", bias_per_layer: false, head_scale: HeadScale::UnlessUntied };
     build(config, &kin)
 }
 
 /// The specification of a model with T5's config fields and tensor names.
-pub(super) fn build(config: &Config, kin: &Kin) -> Result<ModelSpec> {
+pub(super) fn build(config: &ModelConfig, kin: &Kin) -> Result<ModelSpec> {
     let d_model = config.count("d_model")?;
     let layers = config.count("num_layers")?;
     let (gated, activation) = feed_forward(config.text_or("feed_forward_proj", kin.feed_forward)?)?;

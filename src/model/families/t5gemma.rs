@@ -1,8 +1,9 @@
 //! T5Gemma (Zhang et al. 2025): Gemma 2's layers on both sides. Grouped queries, rotary positions, windows in
 //! every other layer, scores and logits under a soft cap, norms before and after each block.
 
+use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{
     AfterNames, AttentionNames, EmbeddingNorm, FfnNames, HeadBias, HeadSpec, ModelSpec, NormKind, Placement,
     Positions, Rare, Reach, Span, StackNames, StackSpec, Wave,
@@ -52,8 +53,16 @@ const DECODER: StackNames = StackNames {
     ..ENCODER
 };
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "t5gemma",
+    examples: "google/t5gemma-2b-2b-ul2",
+    tokenizer: TokenizerClass::Named("GemmaTokenizer"),
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads T5Gemma's config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let section =
         |side: &str| config.section(side).ok_or_else(|| Error::Config(format!("there is no {side} section")));
     let (reader, writer) = (section("encoder")?, section("decoder")?);
@@ -112,7 +121,7 @@ impl Gemma {
     }
 
     /// Of how many layers the last sees all, where config.json does not list them.
-    fn pattern(self, config: &Config) -> Result<usize> {
+    fn pattern(self, config: &ModelConfig) -> Result<usize> {
         match self {
             Gemma::Two(_) => Ok(2),
             Gemma::Three(_) => Ok(config.count_or("sliding_window_pattern", 6)?.max(1)),
@@ -121,7 +130,7 @@ impl Gemma {
 }
 
 /// The specification of one stack.
-pub(super) fn stack(config: &Config, names: StackNames, gemma: Gemma) -> Result<StackSpec> {
+pub(super) fn stack(config: &ModelConfig, names: StackNames, gemma: Gemma) -> Result<StackSpec> {
     let d_model = config.count_or("hidden_size", 2304)?;
     let heads = config.count_or("num_attention_heads", 8)?;
     let key_heads = config.count_or("num_key_value_heads", 4)?;
@@ -173,7 +182,7 @@ pub(super) fn stack(config: &Config, names: StackNames, gemma: Gemma) -> Result<
 }
 
 /// A soft cap: `null` says that there is none.
-pub(super) fn cap(config: &Config, key: &str, default: Option<f64>) -> Result<Option<f64>> {
+pub(super) fn cap(config: &ModelConfig, key: &str, default: Option<f64>) -> Result<Option<f64>> {
     match (config.value().get(key), default) {
         (Some(serde_json::Value::Null), _) | (None, None) => Ok(None),
         (_, default) => config.number_or(key, default.unwrap_or_default()).map(Some),
@@ -181,7 +190,7 @@ pub(super) fn cap(config: &Config, key: &str, default: Option<f64>) -> Result<Op
 }
 
 /// The rotary positions of all layers, or of those of one type, under newer names or `older` ones.
-fn wave(config: &Config, layers: Option<&str>, older: &[&str], default: f64) -> Result<Wave> {
+fn wave(config: &ModelConfig, layers: Option<&str>, older: &[&str], default: f64) -> Result<Wave> {
     let mut theta = default;
     for name in older {
         theta = config.number_or(name, theta)?;
@@ -202,7 +211,7 @@ fn wave(config: &Config, layers: Option<&str>, older: &[&str], default: f64) -> 
 }
 
 /// How far each layer sees.
-fn spans(config: &Config, layers: usize, gemma: Gemma) -> Result<Vec<Span>> {
+fn spans(config: &ModelConfig, layers: usize, gemma: Gemma) -> Result<Vec<Span>> {
     let near = gemma.span(config.count_or("sliding_window", 4096)?);
     let pattern = gemma.pattern(config)?;
     let types = config.get("layer_types").and_then(serde_json::Value::as_array);

@@ -2,8 +2,9 @@
 //! target so far and at the source in one attention, whose rows sum to 1 over the two maps together.
 
 use super::t5gemma::{ENCODER, Gemma, Side, cap, stack};
+use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
-use crate::model::config::Config;
+use crate::model::family::{Family, Reader, TokenizerClass};
 use crate::model::spec::{HeadBias, HeadSpec, ModelSpec, StackNames};
 
 const EMBEDDING: &[&str] = &[
@@ -12,8 +13,16 @@ const EMBEDDING: &[&str] = &[
     "lm_head.out_proj.weight",
 ];
 
+/// The family's description.
+pub(crate) const FAMILY: Family = Family {
+    model_type: "t5gemma2",
+    examples: "google/t5gemma-2-270m-270m",
+    tokenizer: TokenizerClass::Unregistered,
+    reader: Reader::Transformer(spec),
+};
+
 /// Reads T5Gemma 2's config.json.
-pub fn spec(config: &Config) -> Result<ModelSpec> {
+fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     let section =
         |side: &str| config.section(side).ok_or_else(|| Error::Config(format!("there is no {side} section")));
     let (reader, writer) = (section("encoder")?, section("decoder")?);

@@ -162,7 +162,7 @@ impl LanguageTags {
 
     /// Returns the language whose tag the model's generation begins with.
     fn generated(&self, config: &TokenizerConfig) -> Option<String> {
-        let files = [&config.generation, &config.model];
+        let files = [&config.generation, config.model.value()];
         let keys = ["forced_bos_token_id", "decoder_start_token_id"];
         let ids = keys.iter().flat_map(|key| files.map(|file| file.get(key).and_then(Value::as_u64)));
         let name =

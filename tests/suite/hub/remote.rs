@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use attn_tui::checkpoint::ModelConfig;
 use attn_tui::error::{Error, HubError, Result};
 use attn_tui::files::{ModelFile, ModelFiles};
 use attn_tui::hub::{
@@ -462,9 +463,7 @@ fn repositories_without_a_model_are_named_before_anything_large_comes() {
     assert!(matches!(error, Error::NoWeights { found, .. } if found == ["Flax"]));
 
     let (server, place) = small();
-    let refuse = |config: &serde_json::Value| {
-        Err(Error::Config(format!("not {}", config["model_type"].as_str().unwrap())))
-    };
+    let refuse = |config: &ModelConfig| Err(Error::Config(format!("not {}", config.model_type()?)));
     let error = locate_on(&place.hub, "org/name", &HubOptions::default(), &refuse, &Unwatched).unwrap_err();
     assert_eq!(error.to_string(), "config.json: not marian");
     assert_eq!(server.count("GET", "source.spm") + server.count("GET", "model.safetensors"), 0);
@@ -632,7 +631,7 @@ fn a_survey_tells_what_would_be_fetched_and_fetches_nothing() {
     assert_eq!(parts, expected);
     assert!(survey.files.iter().all(|file| file.file.is_none()) && survey.model_files().is_none());
     assert!(survey.problem.is_none() && matches!(survey.location, Location::Hub(_)));
-    assert_eq!(survey.config.unwrap()["model_type"], "marian");
+    assert_eq!(survey.config.unwrap().model_type().unwrap(), "marian");
     assert!(!place.hub.cache.exists());
     assert_eq!(server.count("GET", "model.safetensors"), 0);
     assert!(matches!(look(true), Err(Error::Hub(HubError::NotCached { .. }))));

@@ -1,65 +1,96 @@
-//! config.json with typed access: old files lack fields that later versions added.
+//! config.json with typed access.
 
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 
-/// A model's config.json.
-#[derive(Clone, Debug)]
-pub struct Config(Value);
+/// A model's config.json, parsed once for all its readers. Absent fields and `null` mean the same.
+#[derive(Clone, Debug, Default)]
+pub struct ModelConfig(Value);
 
-impl Config {
-    /// Wraps the parsed file.
+impl ModelConfig {
+    /// Wraps a parsed JSON value.
     pub fn new(value: Value) -> Self {
         Self(value)
     }
 
-    /// The whole file.
+    /// Parses the content of config.json.
+    ///
+    /// # Errors
+    /// [`Error::BadFile`] if it is not valid JSON.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        serde_json::from_slice(bytes).map(Self).map_err(|error| Error::BadFile {
+            file: "config.json".into(),
+            why: format!("not valid JSON: {error}"),
+        })
+    }
+
+    /// Returns the whole JSON value.
     pub fn value(&self) -> &Value {
         &self.0
     }
 
-    /// A field that is there and not null.
+    /// Returns a field, or `None` if it is absent or null.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key).filter(|value| !value.is_null())
     }
 
-    /// A part of the file as a config of its own.
-    pub fn section(&self, key: &str) -> Option<Config> {
-        self.get(key).cloned().map(Config)
+    /// Returns a nested object, such as `encoder`, as a config of its own.
+    pub fn section(&self, key: &str) -> Option<ModelConfig> {
+        self.get(key).cloned().map(ModelConfig)
     }
 
-    /// `model_type`.
+    /// Returns a nested object that must be present.
     ///
     /// # Errors
-    /// [`Error::Config`] where it is missing.
+    /// [`Error::Config`] if it is missing.
+    pub fn require_section(&self, key: &str) -> Result<ModelConfig> {
+        self.section(key).ok_or_else(|| Error::Config(format!("there is no {key} section")))
+    }
+
+    /// Returns `model_type`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it is missing.
     pub fn model_type(&self) -> Result<&str> {
         self.get("model_type").and_then(Value::as_str).ok_or_else(|| {
             Error::Config("there is no model_type: this is not a transformers model folder".into())
         })
     }
 
-    /// A count that must be there.
+    /// Returns a non-negative integer that must be present.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it is missing or not a count.
     pub fn count(&self, key: &str) -> Result<usize> {
         self.count_maybe(key)?.ok_or_else(|| Error::Config(format!("{key} is missing")))
     }
 
-    /// A count, or a default where it is absent.
+    /// Returns a non-negative integer, or `default` if it is absent.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it is not a count.
     pub fn count_or(&self, key: &str, default: usize) -> Result<usize> {
         Ok(self.count_maybe(key)?.unwrap_or(default))
     }
 
-    /// A count, or `None` where it is absent.
+    /// Returns a non-negative integer, or `None` if it is absent.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it is not a count.
     pub fn count_maybe(&self, key: &str) -> Result<Option<usize>> {
         let Some(value) = self.get(key) else { return Ok(None) };
         match value.as_u64() {
-            // A size beyond this is no model's: it would only overflow sizes computed from it.
+            // No model has larger sizes; products of larger numbers would overflow.
             Some(n) if n <= 1 << 32 => Ok(Some(n as usize)),
             _ => Err(Error::Config(format!("{key} is {value}, not a count"))),
         }
     }
 
-    /// A number, or a default where it is absent.
+    /// Returns a number, or `default` if it is absent.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it is not a number.
     pub fn number_or(&self, key: &str, default: f64) -> Result<f64> {
         match self.get(key) {
             None => Ok(default),
@@ -69,7 +100,10 @@ impl Config {
         }
     }
 
-    /// A switch, or a default where it is absent.
+    /// Returns a boolean, or `default` if it is absent.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it is not a boolean.
     pub fn flag_or(&self, key: &str, default: bool) -> Result<bool> {
         match self.get(key) {
             None => Ok(default),
@@ -79,7 +113,10 @@ impl Config {
         }
     }
 
-    /// A text, or a default where it is absent.
+    /// Returns a string, or `default` if it is absent.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it is not a string.
     pub fn text_or<'a>(&'a self, key: &str, default: &'a str) -> Result<&'a str> {
         match self.get(key) {
             None => Ok(default),
@@ -89,7 +126,7 @@ impl Config {
         }
     }
 
-    /// A token id, or `None` where it is absent; of a list (several end tokens) the first.
+    /// Returns a token id, or `None` if it is absent; the first id of a list, as of several end tokens.
     pub fn token(&self, key: &str) -> Option<u32> {
         let value = self.get(key)?;
         let value = value.as_array().map_or(Some(value), |list| list.first())?;

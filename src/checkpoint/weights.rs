@@ -1,0 +1,30 @@
+//! Names of weight files.
+
+/// Weight files that can be read, by falling preference: a single file, or an index that lists shards.
+pub const READABLE: [&str; 4] = [
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+];
+
+/// Ending of an index that maps tensor names to shards.
+pub const INDEX: &str = ".index.json";
+
+/// Parts of the names of weight files that cannot be read, with their formats, for the error that names them.
+pub const UNREADABLE: [(&str, &str); 6] = [
+    ("tf_model", "TensorFlow"),
+    ("flax_model", "Flax"),
+    ("rust_model", "tch"),
+    (".onnx", "ONNX"),
+    (".gguf", "GGUF"),
+    (".ckpt", "checkpoint"),
+];
+
+/// Beginning of the name of an adapter's weights, which need another model.
+pub const ADAPTER: &str = "adapter_model.";
+
+/// Returns the format of a weight file that cannot be read, or `None` for any other file.
+pub fn unreadable_format(file: &str) -> Option<&'static str> {
+    UNREADABLE.iter().find(|(part, _)| file.contains(part)).map(|(_, format)| *format)
+}
