@@ -1,4 +1,4 @@
-//! Every way in which the program can fail, named by condition, with a hint for the user.
+//! The error type, with a variant for each condition and a hint for the user.
 
 mod hub;
 
@@ -7,78 +7,78 @@ use std::path::{Path, PathBuf};
 
 pub use hub::HubError;
 
-/// The result of anything that can fail.
+/// A result with the program's error type.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What went wrong. `Display` says it in one line; [`Error::hint`] says what the user can do.
+/// An error of the program. `Display` is a single line; [`Error::hint`] suggests a remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The user or a newer request stopped the work.
+    /// Cancelled by the user or by a newer request.
     #[error("cancelled")]
     Cancelled,
-    /// A file could not be read or written.
+    /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
     Io {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: std::io::Error,
     },
-    /// An output file is there already.
-    #[error("{} exists already", path.display())]
+    /// The output file already exists.
+    #[error("{} already exists", path.display())]
     Exists {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// A file does not hold what its name promises.
+    /// The contents of a file are invalid.
     #[error("{file}: {why}")]
     BadFile {
-        /// The file.
+        /// Name of the file.
         file: String,
-        /// What is wrong with it.
+        /// Reason.
         why: String,
     },
     /// A model lacks a file that it needs.
     #[error("{model} has no {file}")]
     MissingFile {
-        /// The model.
+        /// Name of the model.
         model: String,
-        /// The file that is missing.
+        /// Name of the missing file.
         file: String,
     },
-    /// The MODEL argument names a path that is not there.
+    /// The MODEL argument is a path that does not exist.
     #[error("{}: no such file or folder", path.display())]
     NoSuchPath {
         /// The path.
         path: PathBuf,
     },
-    /// The MODEL argument names a file that is no capture.
+    /// The MODEL argument is a file but not a capture file.
     #[error("{} is neither a model folder nor a capture file", path.display())]
     NotAModel {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// A model without weights that the program can read.
+    /// A model has no weights in a supported format.
     #[error("{model} has no weights in safetensors or PyTorch format{}", only(found))]
     NoWeights {
-        /// The model.
+        /// Name of the model.
         model: String,
-        /// Formats that are there instead.
+        /// Unsupported formats that it has.
         found: Vec<&'static str>,
     },
-    /// A fine-tuning adapter without its model.
+    /// The model is only a fine-tuning adapter.
     #[error("{model} is a PEFT adapter{}, not a whole model", of(base))]
     Adapter {
-        /// The adapter.
+        /// Name of the adapter.
         model: String,
-        /// The model it belongs to, where it says so.
+        /// Its base model, if its configuration names one.
         base: Option<String>,
     },
-    /// A model could not be had from the hub or its cache.
+    /// Error of the hub or its cache.
     #[error(transparent)]
     Hub(#[from] HubError),
-    /// A model family that the program does not know.
+    /// The model type is not supported.
     #[error("model type '{model_type}' is not supported")]
     UnsupportedModel {
         /// `model_type` of its config.json.
@@ -86,7 +86,7 @@ pub enum Error {
         /// The supported types.
         supported: Vec<String>,
     },
-    /// The model has only one of the two stacks.
+    /// The model has only an encoder or only a decoder.
     #[error("'{model_type}' is {what}, not an encoder-decoder model")]
     NotEncoderDecoder {
         /// `model_type` of its config.json.
@@ -94,7 +94,7 @@ pub enum Error {
         /// "a decoder-only model" or "an encoder-only model".
         what: &'static str,
     },
-    /// config.json says something that cannot be run.
+    /// config.json has an invalid or unsupported value.
     #[error("config.json: {0}")]
     Config(String),
     /// Weights do not fit the model.
@@ -103,67 +103,68 @@ pub enum Error {
     /// The tokenizer cannot be built from the model's files.
     #[error("tokenizer: {0}")]
     Tokenizer(String),
-    /// A language that the model has no tag for.
-    #[error("the model knows no language '{language}'")]
+    /// The model has no tag for a language.
+    #[error("the model does not know the language '{language}'")]
     Language {
-        /// What was asked for.
+        /// The language, as the user spelled it.
         language: String,
-        /// Known languages that may have been meant, the nearest first.
+        /// Known languages with similar names.
         nearest: Vec<String>,
     },
-    /// A multilingual model that was told no target language.
+    /// A multilingual model needs a target language, and none is set.
     #[error("this model needs a target language")]
     NoLanguage {
-        /// The languages that it knows.
+        /// Languages of the model.
         languages: Vec<String>,
     },
-    /// The text has no tokens, or more than the model takes.
+    /// The text has no tokens, or more than the model allows.
     #[error("{0}")]
     Text(String),
-    /// A request for a head, layer or kind that the capture does not have.
+    /// The capture does not have a requested head, layer or kind.
     #[error("{0}")]
     NoSuchHead(String),
     /// A capture without what value-weighted maps and ALTI need.
     #[error("this capture of {model} keeps the weights alone, not the values that they multiply")]
     NoValues {
-        /// The model.
+        /// Name of the model.
         model: String,
     },
-    /// Scores before the softmax that are not there.
+    /// Attention scores were requested but not recorded.
     #[error("{0}")]
     NoScores(String),
-    /// The engine failed in its arithmetic.
+    /// A tensor operation failed.
     #[error("engine: {0}")]
     Engine(String),
-    /// A setting that makes no sense.
+    /// A setting has an invalid value.
     #[error("setting '{key}' in {place}: {why}")]
     Setting {
-        /// The key.
+        /// Key of the setting.
         key: String,
-        /// The variable or file in which it stands.
+        /// Environment variable or file that sets it.
         place: String,
-        /// What is wrong with it.
+        /// Reason.
         why: String,
     },
-    /// Options that do not go together, or a value out of range.
+    /// Options exclude each other, or a value is out of range.
     #[error("{0}")]
     Usage(String),
 }
 
 impl Error {
-    /// A file that could not be read or written.
+    /// Creates the error for a file that cannot be read or written.
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
         Self::Io { path: path.as_ref().to_path_buf(), source }
     }
 
-    /// What the user can do about it, in one line, where there is something.
+    /// Returns a suggestion for the user in one line, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Io { source, .. } => io_hint(source.kind()).map(Into::into),
             Self::Exists { .. } => Some("give --force to overwrite it, or choose another name".into()),
             Self::UnsupportedModel { supported, .. } => Some(format!("supported: {}", supported.join(", "))),
             Self::NotEncoderDecoder { .. } => Some(
-                "attn-tui shows encoder-decoder models; a capture file of any model's maps opens too".into(),
+                "attn-tui runs encoder-decoder models only; for others, open a capture file with their maps"
+                    .into(),
             ),
             Self::MissingFile { .. } => Some(
                 "is this the folder or repository of a whole model? `attn-tui doctor` lists what is there"
@@ -174,7 +175,7 @@ impl Error {
                 "MODEL is demo, a folder, a capture file, or a hub id such as google/flan-t5-small".into(),
             ),
             Self::NoValues { .. } => {
-                Some("give the model and the text, or make the file with `attn-tui capture --values`".into())
+                Some("give the model and the text, or write the file with `attn-tui capture --values`".into())
             }
             Self::NotAModel { .. } => {
                 Some("give the model's folder, or a capture file (.safetensors or .npz)".into())
@@ -183,7 +184,7 @@ impl Error {
                 Some("convert it with transformers: save_pretrained writes model.safetensors".into())
             }
             Self::Adapter { .. } => {
-                Some("merge it into its model with PEFT's merge_and_unload() and save that".into())
+                Some("merge it into its base model with PEFT's merge_and_unload() and save the result".into())
             }
             Self::Language { nearest, .. } if nearest.is_empty() => {
                 Some("`attn-tui doctor MODEL` lists the languages that it knows".into())
@@ -196,23 +197,23 @@ impl Error {
         }
     }
 
-    /// The exit status: 2 for wrong usage, 1 for anything else.
+    /// Returns the exit status: 2 for wrong usage, 1 for other errors.
     pub fn exit_code(&self) -> u8 {
         if matches!(self, Self::Usage(_) | Self::Language { .. } | Self::NoLanguage { .. }) { 2 } else { 1 }
     }
 }
 
-/// What to do about the failures of files that users can do something about.
+/// Returns a suggestion for errors of the file system, if there is one.
 fn io_hint(kind: ErrorKind) -> Option<&'static str> {
     match kind {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            Some("free some space, or choose a place on another disk; nothing was left half-written")
+            Some("free some space, or write to another disk; no partial file was left")
         }
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            Some("choose a place that you may write to, or change the permissions")
+            Some("choose a writable folder, or change the permissions")
         }
-        ErrorKind::NotFound => Some("check the path: its folder must be there"),
-        ErrorKind::IsADirectory => Some("name a file in that folder"),
+        ErrorKind::NotFound => Some("check the path: the folder must exist"),
+        ErrorKind::IsADirectory => Some("give a file in that folder"),
         _ => None,
     }
 }

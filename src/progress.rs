@@ -1,42 +1,42 @@
-//! How long work reports what it does and hears that it should stop.
+//! Progress reports and cancellation of long operations.
 
 use crate::human::{bytes, duration};
 
-/// What a long step is doing now.
+/// Progress of a long operation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
-    /// Fetching a file from the hub.
+    /// Downloading a file from the hub.
     Download {
-        /// File name within the repository.
+        /// Name of the file within the repository.
         file: String,
-        /// Bytes on disk so far, resumed ones included.
+        /// Bytes on disk, including those of earlier runs.
         done: u64,
-        /// Size of the whole file, where the server told it.
+        /// Size of the file in bytes, if the server sent it.
         total: Option<u64>,
-        /// Bytes a second, averaged over the last seconds.
+        /// Bytes per second, averaged over the last seconds.
         speed: f64,
     },
-    /// Reading weights: tensors read so far and in all.
+    /// Reading weights.
     Load {
         /// Tensors read.
         done: usize,
-        /// Tensors in all.
+        /// Number of tensors.
         total: usize,
     },
-    /// The encoder is running.
+    /// Running the encoder.
     Encode,
-    /// Generating the target: what is there so far.
+    /// Generating the target.
     Generate {
         /// Tokens generated so far.
         tokens: usize,
-        /// The text so far (the best beam's).
+        /// Text of the best beam so far.
         text: String,
     },
-    /// The teacher-forced pass that records the maps.
+    /// Recording the maps in the teacher-forced pass.
     Capture {
-        /// Layers done, encoder and decoder together.
+        /// Layers done, of encoder and decoder together.
         done: usize,
-        /// Layers in all.
+        /// Number of layers of encoder and decoder together.
         total: usize,
     },
 }
@@ -73,23 +73,23 @@ fn tail(text: &str, width: usize) -> String {
     text.chars().skip(count.saturating_sub(width)).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// Listens to a long step and may stop it.
+/// Observer of a long operation, which may cancel it.
 pub trait Watch: Send + Sync {
-    /// Called whenever there is something new to tell; must return quickly.
+    /// Receives progress; must return quickly.
     fn progress(&self, progress: Progress);
 
-    /// Asked between small steps; once it is true the work stops with [`crate::error::Error::Cancelled`].
+    /// Returns true if the operation should stop with [`crate::error::Error::Cancelled`]. Called often.
     fn cancelled(&self) -> bool {
         false
     }
 
-    /// `Err(Cancelled)` once the work should stop.
+    /// Returns `Err(Cancelled)` if the operation should stop.
     fn check(&self) -> crate::error::Result<()> {
         if self.cancelled() { Err(crate::error::Error::Cancelled) } else { Ok(()) }
     }
 }
 
-/// Listens to nothing and never stops.
+/// Ignores progress and never cancels.
 pub struct Unwatched;
 
 impl Watch for Unwatched {

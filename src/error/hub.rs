@@ -1,17 +1,17 @@
-//! Every way in which fetching a model from the hub can fail.
+//! Errors of the hub and its cache.
 
 use std::path::PathBuf;
 
-/// What went wrong between the MODEL argument and the files in the hub's cache.
+/// An error of downloading a model from the hub or of finding it in the cache.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
-    /// The hub has no such repository, or hides it.
+    /// The hub has no such repository, or it is hidden.
     #[error("the hub has no model '{model}'")]
     UnknownModel {
         /// `org/name`.
         model: String,
-        /// Whether the question carried a token.
+        /// True if the request had an access token.
         token: bool,
     },
     /// The repository has no such branch, tag or commit.
@@ -22,123 +22,123 @@ pub enum HubError {
         /// Branch, tag or commit.
         revision: String,
     },
-    /// The model's owner gives access on request.
+    /// The repository is gated: access must be requested.
     #[error("{model} is gated: its owner grants access on request")]
     Gated {
         /// `org/name`.
         model: String,
-        /// Whether the question carried a token.
+        /// True if the request had an access token.
         token: bool,
-        /// The model's page, where access is asked for.
+        /// URL of the model's page, where access is requested.
         page: String,
     },
-    /// The hub wants a token and got none.
-    #[error("{model} is private or does not exist, and no hub token is set")]
+    /// The hub requires an access token, and none is set.
+    #[error("{model} is private or does not exist, and no access token is set")]
     NoToken {
         /// `org/name`.
         model: String,
     },
-    /// The hub does not know the token.
-    #[error("the hub does not accept the token")]
+    /// The hub rejected the access token.
+    #[error("the hub rejected the access token")]
     BadToken,
-    /// No connection to a host.
+    /// A host cannot be reached.
     #[error("cannot reach {host}: {why}")]
     Unreachable {
-        /// Host of the hub or of where it keeps its files.
+        /// Host name of the hub or its storage server.
         host: String,
-        /// What the system said.
+        /// Error of the operating system.
         why: String,
     },
-    /// No trust in a host.
+    /// No secure connection to a host is possible.
     #[error("no secure connection to {host}: {why}")]
     Tls {
-        /// Host of the hub or of where it keeps its files.
+        /// Host name of the hub or its storage server.
         host: String,
-        /// What is wrong with its certificate.
+        /// Reason, such as an untrusted certificate.
         why: String,
     },
-    /// The processor lacks instructions that secure connections need.
+    /// The processor lacks instructions of the TLS library.
     #[error("this processor lacks instructions that secure connections need")]
     Processor,
-    /// The transfer broke off again and again.
-    #[error("{file}: the download broke off: {why}")]
+    /// A download was interrupted, and the retries are exhausted.
+    #[error("{file}: the download was interrupted: {why}")]
     Interrupted {
         /// File name within the repository.
         file: String,
-        /// What the connection said.
+        /// Reason.
         why: String,
     },
-    /// No room for a file.
-    #[error("the disk is full: no room for {file} in {}", folder.display())]
+    /// The disk is full.
+    #[error("the disk is full: no space for {file} in {}", folder.display())]
     DiskFull {
         /// File name within the repository.
         file: String,
-        /// Folder of the cache.
+        /// Folder of the file.
         folder: PathBuf,
-        /// Bytes still to come, where known.
+        /// Bytes still to download, if known.
         needed: Option<u64>,
     },
-    /// A file came with another size than was announced.
-    #[error("{file}: {size} bytes came instead of {expected}")]
+    /// A downloaded file has the wrong size.
+    #[error("{file}: received {size} bytes instead of {expected}")]
     WrongSize {
         /// File name within the repository.
         file: String,
-        /// Announced bytes.
+        /// Size in bytes according to the hub.
         expected: u64,
-        /// Bytes that came.
+        /// Size in bytes of the download.
         size: u64,
     },
-    /// A file came with another content than was announced.
-    #[error("{file}: the checksum (SHA-256) of what came is wrong")]
+    /// A downloaded file has the wrong checksum.
+    #[error("{file}: the download has the wrong checksum (SHA-256)")]
     WrongChecksum {
         /// File name within the repository.
         file: String,
     },
-    /// Too many requests.
-    #[error("the hub asks to wait: too many requests")]
+    /// The hub limits the rate of requests.
+    #[error("too many requests to the hub")]
     RateLimited {
-        /// Seconds to wait, where the hub told them.
+        /// Seconds to wait, if the hub sent them.
         seconds: Option<u64>,
     },
-    /// The hub is in trouble.
-    #[error("the hub is in trouble (status {status})")]
+    /// The hub is temporarily unavailable.
+    #[error("the hub is unavailable (status {status})")]
     Unavailable {
         /// HTTP status.
         status: u16,
     },
-    /// Any other refusal.
-    #[error("the hub refuses {what} (status {status}){}", because(why))]
+    /// The hub refused a request for any other reason.
+    #[error("the hub refused {what} (status {status}){}", because(why))]
     Refused {
-        /// What was asked for.
+        /// Requested file or model.
         what: String,
         /// HTTP status.
         status: u16,
-        /// The hub's own words, where it gave some.
+        /// Message of the hub; may be empty.
         why: String,
     },
-    /// An answer that makes no sense.
-    #[error("{host} does not answer like a model hub: {why}")]
+    /// A response is invalid.
+    #[error("{host} does not respond like a model hub: {why}")]
     BadReply {
-        /// Host that was asked.
+        /// Host name.
         host: String,
-        /// What is wrong with its answer.
+        /// Reason.
         why: String,
     },
-    /// Offline, and the model is not there, or not all of it.
-    #[error("{model} is not in the cache{}", except(missing))]
+    /// The model is not in the cache or incomplete there, and the hub may not be asked.
+    #[error("{model} is {}", uncached(missing))]
     NotCached {
-        /// `org/name`, with the revision where it is not the default one.
+        /// `org/name`, with the revision if it is not the default branch.
         model: String,
-        /// The first missing file, where others are there.
+        /// First missing file of an incomplete model.
         missing: Option<String>,
     },
-    /// The user's folders are unknown, so that there is no place for the cache.
-    #[error("no home folder for the hub's cache")]
+    /// No environment variable sets a folder for the cache.
+    #[error("no folder for the hub cache: HOME is not set")]
     NoHome,
 }
 
 impl HubError {
-    /// What the user can do about it, in one line.
+    /// Returns a suggestion for the user in one line, if there is one.
     pub fn hint(&self) -> Option<String> {
         const LOGIN: &str = "set HF_TOKEN to a token from https://huggingface.co/settings/tokens";
         let hint = match self {
@@ -148,18 +148,18 @@ impl HubError {
             Self::UnknownModel { token: true, .. } => {
                 "check the spelling (org/name), and that your token may read it".into()
             }
-            Self::UnknownRevision { .. } => "give one of its branches, tags or full commits, or none".into(),
-            Self::Gated { token: true, page, .. } => format!("ask for access at {page}"),
-            Self::Gated { token: false, page, .. } => format!("ask for access at {page}, then {LOGIN}"),
-            Self::BadToken => format!("{LOGIN}, or unset it: public models need none"),
+            Self::UnknownRevision { .. } => "give a branch, a tag or a full commit of the model".into(),
+            Self::Gated { token: true, page, .. } => format!("request access at {page}"),
+            Self::Gated { token: false, page, .. } => format!("request access at {page}, then {LOGIN}"),
+            Self::BadToken => format!("{LOGIN}, or unset it for public models"),
             Self::Unreachable { .. } => {
-                "check the network (HTTPS_PROXY, HF_ENDPOINT); --offline opens what is in the cache".into()
+                "check the network, HTTPS_PROXY and HF_ENDPOINT; --offline uses the cache only".into()
             }
             Self::Tls { .. } => {
-                "behind a proxy with certificates of its own, set SSL_CERT_FILE to its authority's".into()
+                "if a proxy intercepts TLS, set SSL_CERT_FILE to the certificate of its authority".into()
             }
-            Self::Processor => "fetch the model on another machine and give its folder".into(),
-            Self::Interrupted { .. } => "run it again: it goes on where it stopped".into(),
+            Self::Processor => "download the model on another machine and give its folder".into(),
+            Self::Interrupted { .. } => "run the command again to resume the download".into(),
             Self::DiskFull { needed: Some(bytes), .. } => {
                 format!("free {}, or set HF_HOME to a folder on another disk", crate::human::bytes(*bytes))
             }
@@ -167,14 +167,16 @@ impl HubError {
                 "free some space, or set HF_HOME to a folder on another disk".into()
             }
             Self::WrongSize { .. } | Self::WrongChecksum { .. } => {
-                "run it again; if it stays so, something between here and the hub changes files".into()
+                "run the command again; if the error persists, a proxy may be changing files".into()
             }
             Self::RateLimited { seconds: Some(seconds) } => format!("try again in {seconds} s"),
             Self::RateLimited { seconds: None } | Self::Unavailable { .. } => {
                 "try again in a few minutes".into()
             }
-            Self::BadReply { .. } => "is HF_ENDPOINT right, or does a proxy ask to sign in?".into(),
-            Self::NotCached { .. } => "run it once without --offline (and HF_HUB_OFFLINE) to fetch it".into(),
+            Self::BadReply { .. } => "check HF_ENDPOINT, and whether a proxy requires a login".into(),
+            Self::NotCached { .. } => {
+                "run the command once without --offline and HF_HUB_OFFLINE to download it".into()
+            }
             Self::NoHome => "set HF_HOME to a folder".into(),
             Self::Refused { .. } => return None,
         };
@@ -186,6 +188,9 @@ fn because(why: &str) -> String {
     if why.is_empty() { String::new() } else { format!(": {why}") }
 }
 
-fn except(missing: &Option<String>) -> String {
-    missing.as_ref().map(|file| format!(" as a whole: {file} missing")).unwrap_or_default()
+fn uncached(missing: &Option<String>) -> String {
+    match missing {
+        Some(file) => format!("incomplete in the cache: no {file}"),
+        None => "not in the cache".into(),
+    }
 }

@@ -1,9 +1,9 @@
-//! Commands about the program and its models, run as the real binary: `models`, `doctor`, `completions`, `man`.
+//! The commands `models`, `doctor`, `completions` and `man`, run as the real binary.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The binary with a cache and settings of its own.
+/// Runs the binary with a cache and settings of its own.
 fn run(cache: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_attn-tui"))
         .args(arguments)
@@ -19,14 +19,14 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// Runs well and prints.
+/// Runs the binary, which must succeed, and returns its output.
 fn print(cache: &Path, arguments: &[&str]) -> String {
     let output = run(cache, arguments);
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout)
 }
 
-/// A cache as Python leaves it, with one model of these files.
+/// Creates a cache as huggingface_hub does, with a model of these files.
 fn cache(model: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join(format!("models--{}", model.replace('/', "--")));
@@ -40,7 +40,7 @@ fn cache(model: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-/// The line that begins with a word.
+/// Returns the line that starts with a word.
 fn line<'a>(text: &'a str, word: &str) -> &'a str {
     text.lines()
         .find(|line| line.trim_start().starts_with(word))
@@ -48,7 +48,7 @@ fn line<'a>(text: &'a str, word: &str) -> &'a str {
 }
 
 #[test]
-fn the_doctor_finds_the_demo_model_healthy() {
+fn doctor_finds_no_problem_in_the_demo_model() {
     let folder = tempfile::tempdir().unwrap();
     let report = print(folder.path(), &["doctor", "demo"]);
     assert!(line(&report, "place").ends_with("built into the program"));
@@ -62,7 +62,7 @@ fn the_doctor_finds_the_demo_model_healthy() {
 }
 
 #[test]
-fn the_doctor_names_what_is_missing() {
+fn doctor_names_missing_files() {
     let t5 = r#"{"model_type": "t5", "vocab_size": 9, "d_model": 8, "d_kv": 4, "num_heads": 2, "num_layers": 2, "d_ff": 8}"#;
     let index = r#"{"weight_map": {"shared.weight": "model-2.safetensors"}}"#;
     let folder = cache("org/name", &[("config.json", t5), ("model.safetensors.index.json", index)]);
@@ -77,7 +77,7 @@ fn the_doctor_names_what_is_missing() {
 }
 
 #[test]
-fn the_doctor_tells_other_kinds_of_models() {
+fn doctor_names_unsupported_kinds_of_models() {
     let files = [("config.json", r#"{"model_type": "gpt2"}"#), ("model.safetensors", "x")];
     let folder = cache("gpt2", &files);
     let output = run(folder.path(), &["doctor", "gpt2"]);
@@ -86,7 +86,7 @@ fn the_doctor_tells_other_kinds_of_models() {
 }
 
 #[test]
-fn models_lists_families_and_what_is_here() {
+fn models_lists_families_and_local_models() {
     let folder = cache("org/broken", &[("config.json", r#"{"model_type": "marian"}"#)]);
     let list = print(folder.path(), &["models"]);
     for family in attn_tui::model::registry() {
@@ -118,6 +118,6 @@ fn manual_pages_are_printed_or_written_once() {
     assert!(std::fs::read_to_string(pages.join("attn-tui-capture.1")).unwrap().contains("safetensors"));
     let again = run(folder.path(), &arguments);
     assert_eq!(again.status.code(), Some(1));
-    assert!(text(&again.stderr).contains("exists already"));
+    assert!(text(&again.stderr).contains("already exists"));
     print(folder.path(), &[arguments.as_slice(), &["--force"]].concat());
 }

@@ -1,4 +1,4 @@
-//! The analyses against numpy (`tests/fixtures/make_analysis.py`), and their bounds on any map.
+//! Analyses agree with numpy (`tests/fixtures/make_analysis.py`) and stay within their bounds on random maps.
 
 use attn_tui::analysis::align::{Agreement, Alignment, Convention, Gold, hard_alignment};
 use attn_tui::analysis::alti::{alti, alti_plus};
@@ -34,7 +34,7 @@ fn tokens(ids: &Value, special: Option<&Value>) -> Vec<Token> {
         .collect()
 }
 
-/// `count` maps of one shape that lie one after the other.
+/// Splits an array `[count, rows, cols]` into its maps.
 fn maps(value: &Value, rows: usize, cols: usize) -> Vec<Matrix> {
     floats(value).chunks(rows * cols).map(|data| Matrix::new(rows, cols, data.to_vec())).collect()
 }
@@ -125,7 +125,7 @@ fn effects_agree_with_numpy() {
     assert_eq!(effect.changed(), size(&case["changed"]));
 }
 
-/// A map with rows that sum to 1 over their visible keys, and its axes.
+/// Generates a map whose rows sum to 1 over their visible keys, with its axes.
 fn any_map() -> impl Strategy<Value = (Kind, Matrix, Vec<Token>, Vec<Token>)> {
     let shape = (0usize..3, 1usize..14, 1usize..14, any::<u64>());
     shape.prop_map(|(kind, rows, cols, seed)| {
@@ -191,7 +191,7 @@ proptest! {
         let below = merge::rollout(&layers, residual).unwrap();
         prop_assert!(one(sums(&below)));
         prop_assert!(one(sums(&alti(&layers).unwrap())));
-        // The map as a cross map of one key fewer, with its last column as the residual's.
+        // used as a cross map of one key fewer, with the last column as the residual's
         let both = merge::cross_rollout(&below, &layers, &layers, residual).unwrap();
         let prefix = sums(&both.prefix);
         prop_assert!(one(both.source_shares().iter().zip(&prefix).map(|(a, b)| a + b).collect()));

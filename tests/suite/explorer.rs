@@ -1,4 +1,4 @@
-//! The explorer's logic as (state, keys, state), and random input that must not break it.
+//! The explorer's logic as state, keys, new state; and random input, which must not break it.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use ratatui::layout::Rect;
 use crate::made;
 use crate::screens::Driver;
 
-/// View, head, query, key.
+/// Returns view, head, query and key of the selection as text.
 fn place(driver: &Driver) -> String {
     let app = &driver.app;
     format!("{} {} q{} k{}", app.view.name(), app.place.head, app.place.query(), app.place.key())
@@ -32,7 +32,7 @@ fn keys_move_the_selection() {
         ("[", "Map cross.0.5 q0 k0"),
         ("}}", "Map cross.2.0 q0 k0"),
         ("}}}", "Map cross.0.0 q0 k0"),
-        // the cursor stays on its tokens: the source key of the cross map is that of the encoder's
+        // the cursor stays on its tokens: the key of the cross map is the key of the encoder's map
         ("jjlll<tab>", "Map encoder.0.0 q0 k3"),
         ("jjlll<tab><tab>", "Map decoder.0.0 q2 k0"),
         ("jjlll<tab><tab><tab>", "Map cross.0.0 q2 k3"),
@@ -188,7 +188,7 @@ fn the_mouse_picks_what_it_hits() {
     assert_eq!(driver.app.view.name(), "Map");
 }
 
-/// What the made sentence would be without a part: the first token loses, another becomes likeliest.
+/// Builds the result of ablating a part of the made sentence: the first token loses, another becomes likeliest.
 pub fn without(driver: &Driver) -> attn_tui::engine::AblatedRun {
     let Some(Effect::Ask(Request::Ablate(run))) = driver.asked.last() else {
         panic!("{:?}", driver.asked.last())
@@ -225,7 +225,7 @@ fn a_head_is_switched_off_and_on_again() {
     ] {
         assert!(screen.contains(sign), "no {sign:?} in\n{screen}");
     }
-    // another head takes its place, the same key restores
+    // X on another head replaces the ablation, X again removes it
     driver.press("]X");
     assert!(driver.app.trial.as_ref().is_some_and(|trial| trial.outcome.is_none()));
     driver.press("X");
@@ -264,7 +264,7 @@ fn a_filter_leaves_what_fits() {
     };
     assert_eq!(labels(driver.app.queries()), "vivent jou ent");
     assert_eq!(labels(driver.app.keys()), "The chil dren play");
-    // the cursor came along, and walks what shows
+    // the cursor moves to a visible token, and skips hidden ones
     assert_eq!(place(&driver), "Map cross.0.0 q4 k0");
     driver.press("j$");
     assert_eq!(place(&driver), "Map cross.0.0 q7 k8");
@@ -275,7 +275,7 @@ fn a_filter_leaves_what_fits() {
     assert!(text.starts_with("cross.0.0 jou → play ") && text.ends_with(&format!("{weight:.6}")), "{text}");
     let screen = crate::screens::screen_text(&driver.draw());
     assert!(screen.contains("filter leaves 3 of 10 rows, 4 of 12 keys"), "{screen}");
-    // other views show all, coming back filters again
+    // other views show all tokens; the filter applies again on return
     driver.press("2");
     assert!(driver.app.sides.is_none());
     driver.press("1");
@@ -313,7 +313,7 @@ fn the_number_under_the_cursor_shows_on_any_screen() {
     }
 }
 
-/// The made sentence with norms that grow with the key, and even contributions.
+/// Returns the made sentence with value norms that grow with the key, and equal contributions.
 fn with_values() -> Arc<attn_tui::capture::Capture> {
     use attn_tui::matrix::Matrix;
     use attn_tui::site::{Kind, Site};
@@ -338,10 +338,10 @@ fn maps_are_weighed_by_their_values() {
     driver.press(":cross 1.2<enter>v");
     let Some(Effect::Ask(Request::Run(run))) = driver.asked.last() else { panic!("{:?}", driver.asked) };
     assert!(run.values);
-    // a model that tells nothing of its values
+    // a capture without values
     driver.act(Action::Engine(Event::Captured(made::sentence())));
     assert!(!driver.app.is_weighed() && driver.app.notice.is_some());
-    // one that does
+    // a capture with values
     driver.press("v");
     driver.act(Action::Engine(Event::Captured(with_values())));
     let head = driver.app.place.head;
@@ -355,7 +355,7 @@ fn maps_are_weighed_by_their_values() {
     assert!(screen.contains("value-weighted in Map and Text"), "{screen}");
     driver.press("6oo");
     let screen = crate::screens::screen_text(&driver.draw());
-    // three cross blocks keep a thirteenth each
+    // three cross-attention blocks keep a thirteenth each
     assert!(screen.contains("1.00 comes from the source"), "{screen}");
     driver.press("1v");
     assert_eq!(driver.app.map(head), Some(plain));
@@ -461,7 +461,7 @@ fn the_terminal_tells_its_background() {
     assert_eq!(driver.app.theme.colormap, attn_tui::paint::Colormap::Ink);
 }
 
-/// Where a text stands on the screen.
+/// Finds a text on the screen.
 fn find(driver: &mut Driver, text: &str) -> Rect {
     let buffer = driver.draw();
     for y in 0..buffer.area.height {
@@ -474,7 +474,7 @@ fn find(driver: &mut Driver, text: &str) -> Rect {
     panic!("no {text:?} on the screen");
 }
 
-/// A small generator (SplitMix64), so that a failure can be run again from its seed.
+/// Random number generator (SplitMix64); a failure can be repeated from its seed.
 struct Random(u64);
 
 impl Random {
@@ -528,8 +528,8 @@ fn random_event(random: &mut Random, size: (u16, u16)) -> TerminalEvent {
     }
 }
 
-/// Random keys, mouse events, sizes and captures: nothing panics and the selection stays inside. Two thousand
-/// events; `ATTN_TUI_FUZZ_SECONDS` runs as long as it says.
+/// Sends random keys, mouse events, sizes and captures: nothing panics and the selection stays valid. Runs for two
+/// thousand events, or for `ATTN_TUI_FUZZ_SECONDS`.
 #[test]
 fn random_input_is_harmless() {
     let seconds = std::env::var("ATTN_TUI_FUZZ_SECONDS").ok().and_then(|text| text.parse::<u64>().ok());

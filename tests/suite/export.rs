@@ -1,4 +1,4 @@
-//! Exports of a real capture: values, shapes, and that pictures hold what they should.
+//! Exports of a real capture: their values and shapes, and the contents of pictures.
 
 use std::io::Read;
 
@@ -180,7 +180,7 @@ fn png_has_the_colours_of_the_map() {
 }
 
 #[test]
-fn png_tells_which_characters_it_lacks() {
+fn png_names_characters_without_a_glyph() {
     let mut capture = demo();
     capture.source.tokens[0].piece = "▁你好".into();
     let exported = export(&capture, Format::Png, &options(chosen(Kind::Cross, 2, 4))).unwrap();
@@ -230,7 +230,7 @@ fn an_npz_opens_as_the_capture_it_was() {
 
 #[test]
 fn an_npz_from_python_opens() {
-    // numpy.savez of stacked attentions with a batch of one, in half precision (make_analysis.py).
+    // written by numpy.savez: stacked attentions with a batch of one, in half precision (make_analysis.py)
     let capture = capture::read("tests/fixtures/captures/stacked.npz".as_ref()).unwrap();
     assert_eq!(capture.kinds(), [Kind::Decoder, Kind::Cross]);
     assert_eq!((capture.layers(Kind::Cross), capture.heads(Site::new(Kind::Cross, 1))), (2, 3));
@@ -241,7 +241,7 @@ fn an_npz_from_python_opens() {
     assert_eq!(capture.target.len(), 4);
 }
 
-/// A disk with room for so many bytes.
+/// A writer that fails after a number of bytes, like a full disk.
 struct Disk(usize);
 
 impl std::io::Write for Disk {
@@ -256,7 +256,7 @@ impl std::io::Write for Disk {
 }
 
 #[test]
-fn a_full_disk_is_told_by_every_format_of_data() {
+fn a_full_disk_is_an_error_in_every_data_format() {
     let demo = demo();
     for format in [Format::Csv, Format::Json, Format::Npz, Format::Safetensors] {
         let export = export(&demo, format, &options(Selection::default())).unwrap();

@@ -1,4 +1,4 @@
-//! `--fast-generate`: weights of 8 bits for the text, never for its maps.
+//! `--fast-generate`: 8-bit weights for generation, never for the maps.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ fn demo() -> Box<Session> {
     }
 }
 
-/// Every map to the last bit, and every prediction.
+/// Asserts that all maps and predictions are equal bit by bit.
 fn assert_same(a: &Capture, b: &Capture, what: &str) {
     assert_eq!(a.all_heads(), b.all_heads(), "{what}");
     for ((site, x), (_, y)) in a.maps.sites().zip(b.maps.sites()) {

@@ -1,4 +1,4 @@
-//! What the terminal is sent for a key press: only what changed.
+//! A key press sends only changed cells to the terminal.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 use crate::made;
 use crate::screens::Driver;
 
-/// The line to the terminal: counts what goes over it.
+/// Counts the bytes that are sent to the terminal.
 struct Line(Arc<AtomicUsize>);
 
 impl Write for Line {
@@ -26,7 +26,7 @@ impl Write for Line {
     }
 }
 
-/// Bytes of each frame: the first, then one a key.
+/// Returns the bytes of each frame: the first one, then one per key.
 fn bytes(driver: &mut Driver, keys: &[&str]) -> Vec<usize> {
     let sent = Arc::new(AtomicUsize::new(0));
     let area = Rect::new(0, 0, driver.size.0, driver.size.1);
@@ -52,7 +52,7 @@ fn a_key_press_sends_only_what_changed() {
     driver.press("1");
     let counts = bytes(&mut driver, &["l", "l", "j", "y"]);
     let (all, keys) = (counts[0], &counts[1..]);
-    // a cell of the map takes at most 40 bytes with both its colours
+    // a cell of the map takes at most 40 bytes with both colours
     assert!(all < 200 * 60 * 40, "a whole frame takes {all} bytes");
     for (key, &count) in ["l", "l", "j", "y"].iter().zip(keys) {
         assert!(count < 8_000, "{key} took {count} bytes");
@@ -61,9 +61,9 @@ fn a_key_press_sends_only_what_changed() {
 }
 
 #[test]
-fn nothing_changed_is_nothing_sent() {
+fn a_frame_without_changes_sends_nothing() {
     let mut driver = Driver::over(made::sentence(), (80, 24));
-    // Home at the first key changes nothing
+    // Home on the first key changes nothing
     driver.press("0");
     let counts = bytes(&mut driver, &["0"]);
     assert!(counts[1] < 40, "{} bytes for no change", counts[1]);

@@ -1,4 +1,4 @@
-//! The commands that print numbers, in the real binary, on a capture file.
+//! Commands that print numbers, run as the real binary on a capture file.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -64,7 +64,7 @@ fn heads_lists_sorts_and_groups() {
 fn links_are_far_and_strong_first() {
     let links = json(&["links", DEMO, "--kind", "encoder", "--min-distance", "6", "--top", "5", "--json"]);
     assert_eq!(links.len(), 5);
-    // The subject and its verb, seven tokens away.
+    // the subject and its verb, seven tokens apart
     assert_eq!((&links[0]["query_token"], &links[0]["key_token"]), (&"The".into(), &"is".into()));
     assert_eq!((&links[0]["layer"], &links[0]["head"]), (&1.into(), &4.into()));
     assert!(links.iter().all(|link| link["distance"].as_f64().unwrap() >= 6.0));
@@ -111,7 +111,7 @@ fn alti_shares_differ_by_row() {
 }
 
 #[test]
-fn value_weighted_maps_can_be_had_from_a_file() {
+fn value_weighted_maps_come_from_a_file_with_values() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
     let (file, again, weighted) = (path("a.safetensors"), path("b.npz"), path("c.safetensors"));
@@ -128,7 +128,7 @@ fn value_weighted_maps_can_be_had_from_a_file() {
     assert_eq!(ok(&["rollout", &file, "--method", "alti"]), ok(&["rollout", "demo", "--method", "alti"]));
 }
 
-/// The metrics of two sets of heads, to 1e-5.
+/// Asserts that the metrics of two sets of heads agree within 1e-5.
 fn assert_same_heads(ours: &[Value], theirs: &[Value]) {
     assert_eq!(ours.len(), theirs.len());
     for (ours, theirs) in ours.iter().zip(theirs) {
@@ -142,7 +142,7 @@ fn assert_same_heads(ours: &[Value], theirs: &[Value]) {
 }
 
 #[test]
-fn what_the_readme_writes_in_python_has_the_heads_of_our_own_capture() {
+fn a_capture_written_by_the_readme_s_python_has_the_same_heads() {
     // tests/fixtures/make_captures.py
     let t5 = "tests/fixtures/models/t5/model";
     for (file, model) in [("readme-demo", "demo"), ("readme-t5", t5)] {
@@ -192,7 +192,7 @@ fn soft_alignments_of_marian_and_nematus_open() {
 }
 
 #[test]
-fn wrong_input_is_told_in_a_line_and_leaves_nothing_behind() {
+fn wrong_input_is_a_one_line_error_and_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
     std::fs::write(path("blank.txt"), "I am here.\n\n").unwrap();
@@ -225,7 +225,7 @@ fn wrong_input_is_told_in_a_line_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn imports_that_are_no_weights_are_refused() {
+fn imports_without_valid_weights_are_refused() {
     use safetensors::tensor::{Dtype, TensorView};
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.safetensors");
@@ -244,7 +244,7 @@ fn imports_that_are_no_weights_are_refused() {
     assert!(refused(&[-0.5, 1.5], &[1, 1, 2]).contains("-0.5, which is no weight"));
     assert!(refused(&[0.5, 0.5, 2.0, 1.0], &[1, 2, 2]).contains("row 1 of head 0 sums to 3"));
     assert!(refused(&[0.5, 0.5], &[1, 2]).contains("not [heads, queries, keys]"));
-    // Rows may sum to less; half and double precision are read.
+    // rows may sum to less than 1; half and double precision are read
     assert!(shown(Dtype::F32, &[1, 1, 2], &wide(&[0.25, 0.5])).status.success());
     let double: Vec<u8> = [0.25f64, 0.75].iter().flat_map(|v| v.to_le_bytes()).collect();
     assert!(shown(Dtype::F64, &[1, 1, 1, 2], &double).status.success());
@@ -256,7 +256,7 @@ fn imports_that_are_no_weights_are_refused() {
 }
 
 #[test]
-fn export_never_overwrites_unasked() {
+fn export_overwrites_only_with_force() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.svg");
     let path = path.to_str().unwrap();
@@ -268,7 +268,7 @@ fn export_never_overwrites_unasked() {
     assert!(fails(&["export", DEMO, "--output", "x.pdf"], 2).contains("png"));
 }
 
-/// The lines of a table of sentences, and what was printed.
+/// Runs `heads` over texts. Returns the lines of its table, and its output.
 fn survey(folder: &Path, name: &str, texts: &str, more: &[&str]) -> (String, String) {
     let (sources, table) = (folder.join("sources.txt"), folder.join(name));
     std::fs::write(&sources, texts).unwrap();
@@ -279,7 +279,7 @@ fn survey(folder: &Path, name: &str, texts: &str, more: &[&str]) -> (String, Str
 }
 
 #[test]
-fn an_interrupted_survey_goes_on_where_it_was() {
+fn an_interrupted_run_over_texts_resumes() {
     let folder = tempfile::tempdir().unwrap();
     let texts = "I am here.\nYou are tired.\nWho is she?\n";
     let (whole, printed) = survey(folder.path(), "whole.jsonl", texts, &[]);
@@ -313,12 +313,12 @@ fn knockout_ranks_heads_and_looks_at_one_link() {
     assert!(heads.iter().all(|row| row["divergence"].as_f64().unwrap() >= 0.0));
     let layers = json(&["knockout", "demo", "--beams", "1", "--kind", "cross", "--by", "layer", "--json"]);
     assert_eq!(layers.len(), 3);
-    // Without a whole layer more is lost than without its most important head.
+    // ablating a layer loses more than ablating its most important head
     assert!(layers[0]["drop"].as_f64() > heads[0]["drop"].as_f64());
     let link = ["knockout", "demo", "--beams", "1", "--kind", "cross", "--layer", "2", "--head", "4"];
     let tokens = json(&[&link[..], &["--link", "3:3", "--json"]].concat());
     assert_eq!(tokens.len(), 13);
-    // Only the row that looks through the link, and what reads from that row later, may change.
+    // only the row of the link, and rows that attend to it later, may change
     assert!((0..3).all(|row| tokens[row]["drop"].as_f64().unwrap().abs() < 1e-4));
     assert!(tokens[3]["divergence"].as_f64().unwrap() > 1e-4);
     assert!(fails(&[&link[..], &["--link", "99:0"]].concat(), 1).contains("13 queries"));

@@ -1,4 +1,4 @@
-//! Captures made by hand, for tests that need no model.
+//! Captures built by hand, for tests without a model.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use attn_tui::capture::{
 use attn_tui::site::{Kind, Site};
 use attn_tui::token::{Sequence, Token};
 
-/// Tokens of pieces; those in angle brackets are special.
+/// Makes tokens from pieces; those in angle brackets are special.
 pub fn tokens(pieces: &[&str]) -> Vec<Token> {
     pieces
         .iter()
@@ -21,14 +21,14 @@ pub fn tokens(pieces: &[&str]) -> Vec<Token> {
         .collect()
 }
 
-/// The bytes of a capture file.
+/// Returns the bytes of the capture file of a capture.
 pub fn file_of(capture: &Capture, precision: Precision) -> Vec<u8> {
     let mut bytes = Vec::new();
     write(capture, precision, Layout::Plain, &mut bytes).unwrap();
     bytes
 }
 
-/// A reproducible number in `0..1` from a few others.
+/// Returns a reproducible pseudo-random number in `0..1`.
 fn noise(seed: &[usize]) -> f32 {
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     for &part in seed {
@@ -38,7 +38,7 @@ fn noise(seed: &[usize]) -> f32 {
     (state >> 40) as f32 / (1u64 << 24) as f32
 }
 
-/// A map whose rows sum to 1: heads differ in the offset that they prefer.
+/// Makes a map whose rows sum to 1; heads differ in their preferred offset.
 fn map(kind: Kind, layer: usize, head: usize, queries: usize, keys: usize) -> Vec<f32> {
     let mut data = Vec::with_capacity(queries * keys);
     for i in 0..queries {
@@ -64,7 +64,7 @@ fn map(kind: Kind, layer: usize, head: usize, queries: usize, keys: usize) -> Ve
     data
 }
 
-/// A capture of these texts with `layers` layers of `heads` heads of every kind.
+/// Makes a capture of these texts with `layers` layers of `heads` heads of every kind.
 pub fn capture(source: &[&str], target: &[&str], layers: usize, heads: usize) -> Capture {
     let source_tokens = tokens(source);
     let target_tokens = tokens(target);
@@ -112,7 +112,7 @@ pub fn capture(source: &[&str], target: &[&str], layers: usize, heads: usize) ->
     }
 }
 
-/// An English sentence and its French translation.
+/// Makes a capture of an English sentence and its French translation.
 pub fn sentence() -> Arc<Capture> {
     Arc::new(capture(
         &["▁The", "▁chil", "dren", "▁who", "▁live", "▁next", "▁door", "▁are", "▁play", "ing", ".", "</s>"],
@@ -122,7 +122,7 @@ pub fn sentence() -> Arc<Capture> {
     ))
 }
 
-/// Tokens that are hard to show: wide, combining, right-to-left, control and zero-width characters.
+/// Makes a capture of tokens that are hard to draw: wide, combining, right-to-left, control and zero-width characters.
 pub fn awkward() -> Arc<Capture> {
     Arc::new(capture(
         &[
@@ -145,14 +145,14 @@ pub fn awkward() -> Arc<Capture> {
     ))
 }
 
-/// A long text of `length` tokens on both sides, one layer of one head.
+/// Makes a capture of `length` source and target tokens, with one layer of one head.
 pub fn long(length: usize) -> Arc<Capture> {
     let pieces: Vec<String> = (0..length).map(|at| format!("▁t{at}")).collect();
     let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
     Arc::new(capture(&pieces, &pieces, 1, 1))
 }
 
-/// Cross-attention alone, as a recurrent network with attention has it.
+/// Makes a capture with cross-attention only, as of a recurrent network.
 pub fn cross_alone() -> Capture {
     let mut capture = capture(&["▁un", "▁deux", "</s>"], &["▁one", "▁two", "</s>"], 1, 1);
     let cross = capture.maps.site(Site::new(Kind::Cross, 0)).expect("a map").clone();

@@ -1,4 +1,4 @@
-//! All integration tests, in one binary so that the engine is linked once.
+//! All integration tests in one binary, so that the dependencies are linked once.
 
 mod about;
 mod analysis;

@@ -1,4 +1,4 @@
-//! Captures within a budget of bytes: what does not fit is computed again, and is the same.
+//! Captures within a memory budget: maps that do not fit are recomputed, with equal results.
 
 use std::cell::Cell;
 use std::process::Command;
@@ -68,7 +68,7 @@ fn the_command_line_takes_a_size() {
     assert!(text.contains("--memory <SIZE>") && text.contains("512M or 2G"), "{text}");
 }
 
-/// What the pass told of every head, and what its map tells.
+/// Compares every head's profile from the forward pass with the profile of its map.
 #[test]
 fn profiles_of_the_pass_are_those_of_the_maps() {
     let words = "the cat , which sleeps in the garden behind the old house , is the cat of the neighbours . ";
@@ -96,7 +96,7 @@ fn profiles_of_the_pass_are_those_of_the_maps() {
                     for column in HeadMetrics::COLUMNS.iter().filter(|column| column.name != "gini") {
                         let (a, b) = (ours.get(column.name), theirs.get(column.name));
                         let near = match (a, b) {
-                            // The text repeats itself: keys that got the same differ by rounding alone.
+                            // the text repeats itself: keys with equal weights differ only by rounding
                             (Some(a), Some(b)) if column.name == "sink_key" => {
                                 let got = |key: f32| profile.received[key as usize];
                                 (got(a) - got(b)).abs() <= 1e-6 * got(b)
@@ -136,10 +136,10 @@ fn profiles_of_the_pass_are_those_of_the_maps() {
     assert!(seen > 200, "{seen} profiles");
 }
 
-/// So many tokens, beyond which maps are not computed between two frames.
+/// A number of tokens for which maps take too long to be computed between two frames.
 const LONG: usize = 2100;
 
-/// A cross head of [`LONG`] x [`LONG`] tokens that follows from queries and keys.
+/// Makes a cross-attention head of [`LONG`] x [`LONG`] tokens that is recomputed from queries and keys.
 fn long(budget: usize) -> Arc<Capture> {
     let noise = |step: f32| (0..LONG * 8).map(|at| (at as f32 * step).sin() * 2.0).collect::<Vec<f32>>();
     let compact = CompactMaps {
@@ -180,11 +180,11 @@ fn long(budget: usize) -> Arc<Capture> {
 }
 
 #[test]
-fn what_a_large_map_lacks_is_made_behind_the_screen() {
+fn missing_rows_of_a_large_map_are_computed_in_the_background() {
     let whole = LONG * LONG * 4;
     let head = Site::new(Kind::Cross, 0).head(0);
     let map = long(whole).map(head).unwrap();
-    // Room for the map: the window's rows come first, then all of it.
+    // the budget has room for the map: the visible rows come first, then all rows
     let capture = long(whole);
     assert!(!capture.maps.is_there(head) && capture.maps.fits(head));
     assert_eq!(capture.maps.rows(head, 700..760).unwrap(), map.part(700..760));
@@ -199,13 +199,13 @@ fn what_a_large_map_lacks_is_made_behind_the_screen() {
         let asked = &asked;
         move || asked.replace(asked.get() + 1) < count
     };
-    // Whoever changes his mind has nothing of it.
+    // a cancelled request stores no map
     grant(&wish(&capture, None), until(1), |_| true);
     assert!(asked.get() == 2 && !capture.maps.is_there(head));
     grant(&wish(&capture, None), || true, |_| true);
     assert!(capture.maps.is_there(head) && capture.maps.held() == whole);
     assert_eq!(capture.map(head).unwrap(), map);
-    // No room: pixels of a window, row by row.
+    // no room for the map: the cells of a window are computed row by row
     let capture = long(whole - 1);
     assert!(!capture.maps.fits(head));
     for how in [Pool::Max, Pool::Mean] {
@@ -234,7 +234,7 @@ fn what_a_large_map_lacks_is_made_behind_the_screen() {
 }
 
 #[test]
-fn maps_of_a_file_stay_in_it_where_memory_is_short() {
+fn maps_stay_in_the_file_if_they_exceed_the_budget() {
     let path = std::path::Path::new("tests/fixtures/captures/demo.safetensors");
     let whole = read_within(path, Some(1 << 30)).unwrap();
     assert!(whole.maps.held() > 0);
@@ -250,7 +250,7 @@ fn maps_of_a_file_stay_in_it_where_memory_is_short() {
             assert_eq!(small.maps.site(site).unwrap().data(), maps.data());
         }
     }
-    // A file with a wrong weight is refused either way.
+    // a file with an invalid weight is refused either way
     let mut bytes = std::fs::read(path).unwrap();
     let at = bytes.len() - 4;
     bytes[at..].copy_from_slice(&7f32.to_le_bytes());
@@ -263,7 +263,7 @@ fn maps_of_a_file_stay_in_it_where_memory_is_short() {
 }
 
 #[test]
-fn export_turns_one_layout_into_the_other() {
+fn export_converts_between_layouts() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(format!("{name}.safetensors"));
     let export = |model: &str, name: &str, more: &[&str]| {

@@ -1,5 +1,5 @@
-//! Repositories as they really are: the same weights under other names, fields that are missing or say something
-//! else. Each gives the numbers of the clean fixture that it is made of.
+//! Variations of repositories that occur on the hub: other tensor names, missing or different fields. Each gives the
+//! same numbers as the fixture that it is made from.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 
 use crate::parity;
 
-/// A tensor: its type, shape and bytes.
+/// A tensor's type, shape and bytes.
 #[derive(Clone)]
 struct Stored(Dtype, Vec<usize>, Vec<u8>);
 
-/// A repository that can be made a mess of.
+/// A repository that can be changed.
 struct Repository {
     fixture: &'static str,
     config: Value,
@@ -36,13 +36,13 @@ impl Repository {
         Self { fixture, tensors: tensors.collect(), config }
     }
 
-    /// Every name as `to` spells it.
+    /// Renames every tensor by `to`.
     fn renamed(mut self, to: impl Fn(&str) -> String) -> Self {
         self.tensors = self.tensors.into_iter().map(|(name, tensor)| (to(&name), tensor)).collect();
         self
     }
 
-    /// The tensor `from` under the names `to` alone.
+    /// Moves the tensor `from` to the names `to`.
     fn tied(mut self, from: &str, to: &[&str]) -> Self {
         let tensor = self.tensors.remove(from).unwrap_or_else(|| panic!("{} lacks {from}", self.fixture));
         self.tensors.extend(to.iter().map(|name| (name.to_string(), tensor.clone())));
@@ -86,7 +86,7 @@ impl Repository {
         Model::load(&files, &Device::Cpu, &Unwatched)
     }
 
-    /// Loads it and compares its maps and logits with the fixture's.
+    /// Loads the model and compares its maps and logits with the fixture's.
     fn check(&self, what: &str) {
         let model = self.load().unwrap_or_else(|error| panic!("{} {what}: {error}", self.fixture));
         let off = parity::compare(&model, &parity::shortest(self.fixture)).unwrap();
@@ -108,7 +108,7 @@ const SOME: [&str; 10] = [
 ];
 
 #[test]
-fn names_may_have_something_in_front() {
+fn tensor_names_may_have_a_prefix() {
     for fixture in SOME {
         for prefix in ["module.", "model.", "module.model.", "base_model.model."] {
             let all = Repository::of(fixture).renamed(|name| format!("{prefix}{name}"));
@@ -118,7 +118,7 @@ fn names_may_have_something_in_front() {
 }
 
 #[test]
-fn bare_models_lack_the_outer_name() {
+fn models_without_a_head_lack_the_outer_prefix() {
     for (fixture, outer) in
         [("bart", "model."), ("m2m_100", "model."), ("led", "led."), ("prophetnet", "prophetnet.")]
     {
@@ -128,7 +128,7 @@ fn bare_models_lack_the_outer_name() {
 }
 
 #[test]
-fn tied_weights_have_any_of_their_names() {
+fn tied_weights_may_have_any_of_their_names() {
     let bart =
         ["model.shared.weight", "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight"];
     for fixture in ["bart", "mbart", "pegasus", "m2m_100", "blenderbot"] {
@@ -147,8 +147,8 @@ fn tied_weights_have_any_of_their_names() {
     }
 }
 
-/// The largest difference between what two repositories give.
-fn apart(one: &Repository, other: &Repository) -> f32 {
+/// Returns the largest difference between the outputs of two repositories.
+fn difference(one: &Repository, other: &Repository) -> f32 {
     let reference = parity::shortest(one.fixture);
     let [one, other] = [one, other].map(|repository| {
         let found = parity::outputs(&repository.load().unwrap(), &reference).unwrap();
@@ -175,23 +175,23 @@ fn computed_positions_may_be_stored_or_not() {
             };
             *bytes = (0..shape[0] * width).flat_map(|at| value(at).to_le_bytes()).collect();
         }
-        assert!(apart(&bare, &stored) < 1e-5, "{fixture}");
+        assert!(difference(&bare, &stored) < 1e-5, "{fixture}");
     }
 }
 
 #[test]
-fn a_bias_of_nothing_may_be_there_or_not() {
+fn a_zero_bias_may_be_absent() {
     for fixture in ["bart", "t5", "m2m_100", "led"] {
         let mut without = Repository::of(fixture);
         let vocabulary = without.config["vocab_size"].as_u64().unwrap() as usize;
         without.tensors.remove("final_logits_bias");
         let with = Repository::of(fixture).zeros("final_logits_bias", &[1, vocabulary]);
-        assert!(apart(&without, &with) < 1e-6, "{fixture}");
+        assert!(difference(&without, &with) < 1e-6, "{fixture}");
     }
 }
 
 #[test]
-fn files_of_the_past_lack_fields() {
+fn old_config_files_lack_fields() {
     Repository::of("t5")
         .lacking(&["relative_attention_max_distance", "relative_attention_num_buckets", "feed_forward_proj"])
         .check("as old as T5");

@@ -1,6 +1,6 @@
-//! Every fixture model gives transformers' numbers: maps and logits within 1e-4, generated ids equal.
+//! Every fixture model agrees with transformers: maps and logits within 1e-4, generated ids exactly.
 //!
-//! `tests/fixtures/make_models.py` says what the folders hold.
+//! `tests/fixtures/make_models.py` describes the folders.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -27,13 +27,13 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models")
 }
 
-/// Fixtures with every kind of kernel among them.
+/// Fixtures that together use every kind of kernel.
 const FEW: &str = "t5,bart,longt5-tglobal,marian,t5gemma";
 
-/// Names the only fixtures that are looked at, where a test runs this binary again.
+/// Environment variable that selects fixtures when a test runs this binary again.
 const ONLY: &str = "ATTN_TUI_TEST_ONLY";
 
-/// Names of the fixtures, in order.
+/// Returns the names of the fixtures, sorted.
 pub fn fixtures() -> Vec<String> {
     let folders = std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap());
     let mut names: Vec<String> = folders
@@ -48,7 +48,7 @@ pub fn fixtures() -> Vec<String> {
     names
 }
 
-/// The files of a fixture's model.
+/// Returns the files of a fixture's model.
 pub fn files(name: &str) -> ModelFiles {
     let files = std::fs::read_dir(root().join(name).join("model")).unwrap().map(|entry| {
         let entry = entry.unwrap();
@@ -57,7 +57,7 @@ pub fn files(name: &str) -> ModelFiles {
     ModelFiles::new(name, None, files)
 }
 
-/// What models run on: the processor, or the GPU that `ATTN_TUI_TEST_DEVICE` names (in a build for it).
+/// Returns the device for the models: the CPU, or the GPU that `ATTN_TUI_TEST_DEVICE` names in a build with it.
 fn device() -> Device {
     match std::env::var("ATTN_TUI_TEST_DEVICE").as_deref() {
         Ok("cuda") => Device::new_cuda(0).unwrap(),
@@ -66,12 +66,12 @@ fn device() -> Device {
     }
 }
 
-/// A fixture's model.
+/// Loads a fixture's model.
 pub fn load(name: &str) -> Result<Model, String> {
     Model::load(&files(name), &device(), &Unwatched).map_err(|error| format!("{name}: {error}"))
 }
 
-/// Whose numbers the fixture has: its own, or for a copy in another wrapping those of the original.
+/// Returns the folder with the expected numbers: the fixture's own, or the original's for a copy in another format.
 fn numbers(name: &str) -> PathBuf {
     match std::fs::read_to_string(root().join(name).join("same_as")) {
         Ok(original) => root().join(original.trim()),
@@ -79,15 +79,15 @@ fn numbers(name: &str) -> PathBuf {
     }
 }
 
-/// A result of the program.
+/// A result with the program's error type.
 pub type Result<T, E = attn_tui::error::Error> = std::result::Result<T, E>;
 
-/// Never stops a layer.
+/// Progress callback that never cancels.
 fn on(_: usize) -> Result<()> {
     Ok(())
 }
 
-/// A reference file: tensors `[.., rows, columns]`, all rows or those listed.
+/// A reference file: tensors `[.., rows, columns]` with all rows or those listed.
 pub struct Reference {
     tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
     source: Vec<u32>,
@@ -114,7 +114,7 @@ impl Reference {
         }
     }
 
-    /// The rows that the tensors of this kind hold.
+    /// Returns the rows that the tensors of this kind have.
     fn rows(&self, kind: &str, all: usize) -> Vec<usize> {
         match self.rows.get(kind) {
             None => (0..all).collect(),
@@ -123,7 +123,7 @@ impl Reference {
     }
 }
 
-/// The largest difference between `[blocks, all rows, columns]` and a reference that holds `rows` of them.
+/// Returns the largest difference between `[blocks, all rows, columns]` and a reference that has only `rows`.
 fn difference(ours: &[f32], all: usize, rows: &[usize], shape: &[usize], expected: &[f32]) -> f32 {
     let columns = shape[shape.len() - 1];
     let blocks = expected.len() / (rows.len() * columns);
@@ -142,12 +142,12 @@ fn difference(ours: &[f32], all: usize, rows: &[usize], shape: &[usize], expecte
     worst
 }
 
-/// The reference of a fixture's shortest texts.
+/// Loads the reference with a fixture's shortest texts.
 pub fn shortest(name: &str) -> Reference {
     Reference::read(&root().join(name).join("9x7.safetensors"))
 }
 
-/// What a model gives for a reference's ids: rows and values of every map and of the logits.
+/// Runs the model over a reference's ids. Returns the row count and values of every map and of the logits.
 pub fn outputs(model: &Model, reference: &Reference) -> Result<BTreeMap<String, (usize, Vec<f32>)>> {
     let mut recorder = Recorder::default();
     let encoded = model.encode(&reference.source, &mut recorder, &mut on)?;
@@ -161,7 +161,7 @@ pub fn outputs(model: &Model, reference: &Reference) -> Result<BTreeMap<String, 
     Ok(found)
 }
 
-/// Runs the model over a reference's ids and says what differs.
+/// Runs the model over a reference's ids and describes the differences.
 pub fn compare(model: &Model, reference: &Reference) -> Result<String> {
     let found = outputs(model, reference)?;
     let mut report = String::new();
@@ -281,7 +281,7 @@ fn maps_computed_again_are_those_of_the_pass() {
         let (whole, again) = (whole.finish().0, again.0);
         for (site, maps) in whole.sites() {
             let other = again.site(site).unwrap();
-            // The decoder's position bias follows from its states there, and there is no softmax of products here.
+            // their decoder has a position bias made from its states, or no softmax of products
             let kept = name.contains("prophetnet") && site.kind == Kind::Decoder || name == "recurrent";
             assert_eq!(other.compact().is_none(), kept, "{name} {site}");
             for (a, b) in maps.data().iter().zip(other.data().iter()) {
@@ -291,7 +291,7 @@ fn maps_computed_again_are_those_of_the_pass() {
     }
 }
 
-/// Switches off step by step, over whole tensors.
+/// Ablates through whole tensors, step by step, without the fast path.
 struct Stepwise(Ablator);
 
 impl Hook for Stepwise {
@@ -387,7 +387,7 @@ fn links_are_switched_off_token_by_token_as_all_at_once() {
     }
 }
 
-/// Elsewhere a mapped file cannot be cut.
+/// Unix only, since other systems do not truncate a mapped file.
 #[cfg(unix)]
 #[test]
 fn a_second_pass_gives_the_same_and_a_settled_model_needs_no_file() {
@@ -429,7 +429,7 @@ fn every_instruction_set_and_number_of_threads_gives_the_numbers() {
     }
 }
 
-/// What a GPU runs is candle's operations, one by one: the same program without kernels of its own.
+/// Without the program's kernels, candle's operations give the same numbers, as they must on a GPU.
 #[test]
 fn candle_alone_gives_the_numbers_and_the_ids() {
     if std::env::var(ONLY).is_ok() {
@@ -450,7 +450,7 @@ fn candle_alone_gives_the_numbers_and_the_ids() {
     }
 }
 
-/// Settings of a case: its options over generation_config.json, or over config.json where there is none.
+/// Returns the generation settings of a case: its options over generation_config.json, or else config.json.
 fn settings(name: &str, options: &Value, model: &Model) -> Settings {
     let files = files(name);
     let own = files.json("generation_config.json").unwrap();

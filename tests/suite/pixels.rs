@@ -1,4 +1,4 @@
-//! Maps as pictures: the right colours in the right places, and cells while something lies on top.
+//! Maps as pixels: colours and positions, and text cells while an overlay covers them.
 
 use attn_tui::config::Pixels as Choice;
 use attn_tui::site::Kind;

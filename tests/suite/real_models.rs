@@ -1,4 +1,4 @@
-//! Real trained weights against transformers' captures of them: maps, logits, ids.
+//! Trained models agree with transformers: maps, logits and ids.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ fn references(folder: &str) -> Vec<Capture> {
     paths.iter().map(|path| capture::read(path).unwrap()).collect()
 }
 
-/// The largest difference over all maps.
+/// Returns the largest difference over all maps.
 fn map_difference(a: &Capture, b: &Capture) -> f32 {
     assert_eq!(a.all_heads(), b.all_heads());
     let pairs = a.maps.sites().zip(b.maps.sites());
@@ -127,7 +127,7 @@ fn a_capture_file_gives_back_what_was_written() {
         assert_eq!(back.maps.map(head), capture.maps.map(head));
     }
     let again = attn_tui::files::save(&path, b"x", false).unwrap_err();
-    assert!(again.to_string().ends_with("x.safetensors exists already"), "{again}");
+    assert!(again.to_string().ends_with("x.safetensors already exists"), "{again}");
     let half = made::file_of(&capture, Precision::F16);
     attn_tui::files::save(&path, &half, true).unwrap();
     assert!(map_difference(&capture::read(&path).unwrap(), &capture) < 5e-4);
@@ -146,7 +146,7 @@ fn a_silenced_head_changes_what_follows_and_a_silenced_link_is_zero() {
     let plain = run(vec![]);
     let head = Head::new(Kind::Encoder, 1, 4);
     let without = run(vec![Ablation::Head(head)]);
-    // Where something is ablated, attention runs step by step: equal up to rounding.
+    // with an ablation, attention runs step by step: equal up to rounding
     let near = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
     let (before, after) = (plain.map(head).unwrap(), without.map(head).unwrap());
     assert!(near(before.as_slice(), after.as_slice()), "its own map stays");

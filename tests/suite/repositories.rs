@@ -1,6 +1,6 @@
-//! A folder as `save_pretrained` leaves it, a text, a language: the command line gives transformers' capture.
+//! For folders written by `save_pretrained`, the command line writes the capture that transformers gives.
 //!
-//! `tests/fixtures/make_repositories.py` says what the folders hold.
+//! `tests/fixtures/make_repositories.py` describes the folders.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use safetensors::SafeTensors;
 
-/// A capture file's metadata, and its tensors as numbers.
+/// Metadata and tensor values of a capture file.
 type Content = (HashMap<String, String>, HashMap<String, Vec<f32>>);
 
 fn read(path: &Path) -> Content {

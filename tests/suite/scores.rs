@@ -1,4 +1,4 @@
-//! Scores before the softmax: they make the maps of a pass that kept the maps themselves.
+//! Attention scores: their softmax equals the maps of a pass that recorded the maps themselves.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -70,11 +70,11 @@ fn the_softmax_of_the_scores_is_the_map() {
                     let at = format!("{name} {head} {row} {key}");
                     let (score, ahead) = (scores.row(row)[key], head.kind() == Kind::Decoder && key > row);
                     assert_eq!(score == f32::NEG_INFINITY, *weight == 0.0, "{at}");
-                    // Local attention masks what is far off, too.
+                    // local attention masks distant keys, too
                     assert!(score.is_finite() != ahead || name == "longt5-local", "{at}");
                 }
             }
-            // The same map is computed again from what was kept.
+            // the same map, recomputed
             for (again, weight) in kept.map(head).unwrap().as_slice().iter().zip(map.as_slice()) {
                 assert!((again - weight).abs() <= 1e-6, "{name} {head}");
             }
@@ -98,7 +98,7 @@ fn a_position_bias_is_what_the_content_leaves() {
         for (row, key) in cells().filter(|&(row, key)| whole.row(row)[key].is_finite()) {
             let left = whole.row(row)[key] - parts.content.row(row)[key];
             assert!((left - bias.row(row)[key]).abs() <= 1e-5, "{head} {row} {key}");
-            // It depends on the distance alone, and every layer has that of the first.
+            // the bias depends only on the distance, and every layer uses the first one's
             if row > 0 && key > 0 {
                 assert_eq!(bias.row(row)[key], bias.row(row - 1)[key - 1], "{head} {row} {key}");
             }
@@ -113,7 +113,7 @@ fn a_position_bias_is_what_the_content_leaves() {
 }
 
 #[test]
-fn where_there_are_no_scores_it_is_said_why() {
+fn missing_scores_are_explained() {
     let encoder = Site::new(Kind::Encoder, 0);
     let why = |capture: &Capture| capture.scores(encoder.head(0)).unwrap_err().to_string();
     assert!(why(&run("marian", false, Vec::new())).contains("the maps alone"));
@@ -126,7 +126,7 @@ fn scores_are_there_where_something_is_switched_off() {
     let head = Site::new(Kind::Encoder, 0).head(0);
     let scores = |ablations: Vec<Ablation>| run("marian", true, ablations).scores(head).unwrap();
     let whole = scores(Vec::new());
-    // What a head reads is left out behind the softmax.
+    // the ablation of a head takes effect after the softmax
     assert_eq!(scores(vec![Ablation::Site(head.site)]), whole);
     let cut = scores(vec![Ablation::Link { head, query: 1, key: 0 }]);
     for (row, key) in (0..whole.rows()).flat_map(|row| (0..whole.cols()).map(move |key| (row, key))) {
@@ -161,10 +161,10 @@ fn the_map_walks_through_scores_content_and_bias() {
     }
     assert_eq!(driver.app.score, None);
     assert!(screen_text(&driver.draw()).contains("strongest keys"));
-    // Cross-attention has no bias: the screen says so.
+    // cross-attention has no position bias, and the screen says so
     driver.press("SSS:cross 0.1<enter>");
     assert!(screen_text(&driver.draw()).contains("cross.0 has no position bias"));
-    // Other views keep to the weights.
+    // other views show weights
     driver.press("2");
     assert_eq!(driver.app.scored(), None);
 }

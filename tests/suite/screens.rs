@@ -1,4 +1,4 @@
-//! Every view and overlay as snapshots, text and styles, from captures made by hand.
+//! Snapshots of every view and overlay, with text and styles, from hand-made captures.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,23 +20,23 @@ use ratatui::style::Style;
 
 use crate::made;
 
-/// The explorer without a terminal: keys in, frames out.
+/// The explorer without a terminal: takes keys, returns frames.
 pub struct Driver {
     pub app: App,
     cache: Cache,
     pub size: (u16, u16),
-    /// Everything that updates asked of the world, surveys aside: those are done at once.
+    /// Effects of all updates except surveys, which are run at once.
     pub asked: Vec<Effect>,
 }
 
 impl Driver {
-    /// The explorer before anything is open.
+    /// Creates the explorer before anything is open.
     pub fn new(size: (u16, u16)) -> Self {
         let app = App::new("made", Theme::default(), Keymap::default());
         Self { app, cache: Cache::default(), size, asked: Vec::new() }
     }
 
-    /// The explorer over a capture.
+    /// Creates the explorer with a capture.
     pub fn over(capture: Arc<Capture>, size: (u16, u16)) -> Self {
         let mut driver = Self::new(size);
         let info = ModelInfo {
@@ -75,7 +75,7 @@ impl Driver {
         buffer
     }
 
-    /// Sends an event of the terminal, then draws.
+    /// Handles an event of the terminal, then draws.
     pub fn send(&mut self, event: TerminalEvent) {
         if let Some(action) = input::action(&self.app, event) {
             self.act(action);
@@ -124,8 +124,7 @@ pub fn key(name: &str) -> KeyEvent {
     KeyEvent::new(code, modifiers)
 }
 
-/// The text of a screen, then its styles: the same screen with a letter for each style, and what the letters
-/// mean.
+/// Returns the text of a screen, then the same screen with a letter for each style, and the legend of the letters.
 pub fn picture(buffer: &Buffer) -> String {
     const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     let mut styles: BTreeMap<String, char> = BTreeMap::new();
@@ -155,12 +154,12 @@ pub fn picture(buffer: &Buffer) -> String {
     format!("{text}\n{inks}\n{legend}")
 }
 
-/// The text of a screen alone.
+/// Returns the text of a screen.
 pub fn screen_text(buffer: &Buffer) -> String {
     picture(buffer).lines().take(usize::from(buffer.area.height)).collect::<Vec<_>>().join("\n")
 }
 
-/// A number for the styles of a row (FNV-1a): it changes when any style does.
+/// Returns a hash of the styles of a row (FNV-1a).
 fn digest(buffer: &Buffer, y: u16) -> u32 {
     let mut hash = 0x811c_9dc5u32;
     for x in buffer.area.left()..buffer.area.right() {
@@ -174,8 +173,8 @@ fn digest(buffer: &Buffer, y: u16) -> u32 {
 const DEPTHS: [(&str, Depth); 3] =
     [("truecolor", Depth::True), ("16 colours", Depth::Ansi16), ("NO_COLOR", Depth::Mono)];
 
-/// One state at three depths of colour: its rows, each with a number for its styles at every depth; then the
-/// rows that read otherwise with fewer colours.
+/// Draws a state at three colour depths. Returns its rows, each with the hashes of its styles at every depth, then
+/// the rows whose text differs at lower depths.
 fn depths(driver: &mut Driver) -> String {
     let before = driver.app.theme.depth;
     let screens = DEPTHS.map(|(_, depth)| {

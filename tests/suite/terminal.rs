@@ -1,4 +1,4 @@
-//! The real program in a pseudo-terminal: started, driven, ended in every way, the terminal as it was before.
+//! The real program in a pseudo-terminal, which it must restore however it ends.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -10,17 +10,17 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Patience with a slow machine; nothing waits longer than it has to.
+/// Longest wait for an expected output, generous for slow machines.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Terminal {
     master: File,
     child: Child,
     screen: Arc<Mutex<vt100::Parser>>,
-    /// Everything that the program has sent.
+    /// All output of the program.
     sent: Arc<Mutex<Vec<u8>>>,
     modes: libc::termios,
-    /// Where the program keeps its session.
+    /// Folder of the program's session file.
     home: tempfile::TempDir,
 }
 
@@ -31,11 +31,11 @@ fn cells(count: u16) -> NonZero<u16> {
 fn open_pty(columns: u16, rows: u16) -> (OwnedFd, OwnedFd) {
     let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     let (mut master, mut slave) = (0, 0);
-    // SAFETY: both numbers are written by openpty, which is given no name and no modes.
+    // SAFETY: openpty writes both file descriptors; name and modes may be null.
     let done =
         unsafe { libc::openpty(&mut master, &mut slave, std::ptr::null_mut(), std::ptr::null(), &size) };
     assert_eq!(done, 0, "openpty: {}", std::io::Error::last_os_error());
-    // SAFETY: openpty has just opened them, and nobody else has them.
+    // SAFETY: openpty has just opened both descriptors, and nothing else owns them.
     unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) }
 }
 
@@ -66,7 +66,7 @@ impl Terminal {
             .stdin(slave.try_clone().expect("a copy"))
             .stdout(slave.try_clone().expect("a copy"))
             .stderr(slave);
-        // SAFETY: only calls that are safe after fork: a session of its own with this terminal.
+        // SAFETY: the closure makes only calls that are safe after fork; it starts a session with this terminal.
         unsafe {
             command.pre_exec(|| {
                 libc::setsid();
@@ -103,7 +103,7 @@ impl Terminal {
         }
     }
 
-    /// How often the program has sent a sequence.
+    /// Returns the number of times that the program has sent a sequence.
     fn count(&self, sequence: &str) -> usize {
         String::from_utf8_lossy(&self.sent.lock().expect("the bytes")).matches(sequence).count()
     }
@@ -129,14 +129,14 @@ impl Terminal {
     }
 
     fn signal(&self, signal: i32) {
-        // SAFETY: the child is ours and has not been waited for.
+        // SAFETY: the child has not been waited for, so its id is still valid.
         assert_eq!(unsafe { libc::kill(self.child.id() as i32, signal) }, 0);
     }
 
     fn resize(&self, columns: u16, rows: u16) {
         let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         self.screen.lock().expect("the screen").screen_mut().set_size(cells(rows), cells(columns));
-        // SAFETY: the size is plain data that the call reads.
+        // SAFETY: the ioctl reads a `winsize`, which is valid.
         assert_eq!(unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ as _, &size) }, 0);
     }
 
@@ -152,10 +152,10 @@ impl Terminal {
         }
     }
 
-    /// The terminal is as it was before the program.
+    /// Asserts that the terminal is restored.
     fn is_restored(&self) {
         let start = Instant::now();
-        // what the program wrote last may still be on its way
+        // the program's last output may not have arrived yet
         while self.screen.lock().expect("the screen").screen().alternate_screen() {
             assert!(start.elapsed() < PATIENCE, "still on the alternate screen");
             thread::sleep(Duration::from_millis(20));
@@ -172,7 +172,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // a test that failed leaves nothing running
+        // a failed test must not leave the program running
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -182,7 +182,7 @@ impl Drop for Terminal {
 fn walk_type_and_quit() {
     let mut terminal = Terminal::start(120, 40, &[], &[]);
     terminal.wait_for("looks at");
-    // the survey chooses where to begin; a jump says where we are
+    // the survey chooses the first head, so jump to a known one
     terminal.press(":cross 0.0\r");
     terminal.wait_for("head ◂ 0 ▸");
     terminal.press("]");
@@ -219,7 +219,7 @@ fn walk_type_and_quit() {
 }
 
 #[test]
-fn a_signal_gives_the_terminal_back() {
+fn a_signal_restores_the_terminal() {
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
         let mut terminal = Terminal::start(80, 24, &[], &[]);
         terminal.wait_for("looks at");
@@ -231,7 +231,7 @@ fn a_signal_gives_the_terminal_back() {
 
 #[cfg(debug_assertions)]
 #[test]
-fn a_panic_gives_the_terminal_back_and_is_told() {
+fn a_panic_restores_the_terminal_and_is_reported() {
     let mut terminal = Terminal::start(80, 24, &[("ATTN_TUI_PANIC", "1")], &[]);
     terminal.wait_for("looks at");
     terminal.press("j");
@@ -257,7 +257,7 @@ fn suspended_and_continued() {
     terminal.wait_for("looks at");
     terminal.press("\x1a");
     let mut status = 0;
-    // SAFETY: the child is ours; WUNTRACED reports that it stopped and does not reap it.
+    // SAFETY: the child is valid; WUNTRACED reports that it stopped without reaping it.
     let stopped = unsafe { libc::waitpid(terminal.child.id() as i32, &mut status, libc::WUNTRACED) };
     assert_eq!(stopped, terminal.child.id() as i32);
     assert!(libc::WIFSTOPPED(status));
@@ -291,7 +291,7 @@ fn a_session_is_resumed() {
 }
 
 #[test]
-fn options_hold_for_the_example_too() {
+fn options_apply_to_the_example_too() {
     let mut terminal = Terminal::start(160, 50, &[], &["--fast-generate", "--max-new-tokens", "3"]);
     terminal.wait_for("demo · 8-bit text · marian");
     terminal.wait_for("femme → </s>");
@@ -315,7 +315,7 @@ fn a_head_is_switched_off_in_the_real_model() {
 }
 
 #[test]
-fn a_light_terminal_that_tells_so_gets_dark_text() {
+fn a_light_background_gets_dark_text() {
     let mut terminal = Terminal::start(80, 24, &[], &[]);
     terminal.press("\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62c");
     terminal.wait_for("looks at");
@@ -334,7 +334,7 @@ fn a_light_terminal_that_tells_so_gets_dark_text() {
 }
 
 #[test]
-fn a_picture_comes_moves_and_goes() {
+fn pixels_are_shown_moved_and_removed() {
     const PICTURE: &str = "\x1b_Ga=T,f=100,i=31,";
     const DELETE: &str = "\x1b_Ga=d,d=I,i=31,q=2\x1b\\";
     let mut terminal = Terminal::start(80, 24, &[("ATTN_TUI_PIXELS", "kitty")], &[]);
@@ -357,7 +357,7 @@ fn a_picture_comes_moves_and_goes() {
 }
 
 #[test]
-fn a_terminal_that_tells_of_sixel_gets_it() {
+fn a_terminal_with_sixel_gets_sixel() {
     let plain = [("TMUX", ""), ("STY", ""), ("ZELLIJ", ""), ("TERM_PROGRAM", ""), ("LC_TERMINAL", "")];
     let mut terminal = Terminal::start(80, 24, &plain, &[]);
     terminal.press("\x1b]11;rgb:0/0/0\x1b\\\x1b[6;16;8t\x1b[?62;4;22c");

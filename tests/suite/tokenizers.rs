@@ -1,7 +1,7 @@
-//! Every tokenizer gives the ids, tokens and texts that transformers recorded in `expected.json`.
+//! Every tokenizer gives the same ids, tokens and texts as transformers, recorded in `expected.json`.
 //!
-//! The folders are those of `tests/fixtures/tokenizers` and of the folder that the environment variable
-//! `TOKENIZER_FIXTURES` names, where it is set.
+//! Fixtures are the folders in `tests/fixtures/tokenizers`, and in the folder of the environment variable
+//! `TOKENIZER_FIXTURES` if it is set.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ fn load(folder: &Path) -> Result<Tokenizer> {
     Tokenizer::load(&files, registered)
 }
 
-/// The files of a model folder.
+/// Returns the files of a model folder.
 pub fn model_files(folder: &Path) -> ModelFiles {
     let mut files = ModelFiles::new(folder.display().to_string(), None, []);
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -49,7 +49,7 @@ fn language(row: &Value, name: &str) -> Option<String> {
     row.get(name).and_then(Value::as_str).map(String::from)
 }
 
-/// The first differences between a tokenizer and its expected rows.
+/// Describes the differences between a tokenizer and its expected rows.
 fn differences(folder: &Path) -> Vec<String> {
     let tokenizer = match load(folder) {
         Ok(tokenizer) => tokenizer,

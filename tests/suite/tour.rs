@@ -1,4 +1,4 @@
-//! The guided tour: played for real, walked through the screen, printed, written as a page.
+//! The guided tour: run on the built-in models, on the screen, printed, and as a page.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -12,7 +12,7 @@ use ratatui::buffer::Buffer;
 
 use crate::screens::{Driver, picture};
 
-/// The three built-in models, opened once.
+/// Opens the three built-in models once.
 fn models() -> &'static Mutex<Models> {
     static MODELS: OnceLock<Mutex<Models>> = OnceLock::new();
     MODELS.get_or_init(|| Mutex::new(Models::new(OpenOptions::default())))
@@ -86,7 +86,7 @@ fn the_numbers_of_the_text_are_those_of_the_maps() {
     assert!(drops(0)[0] > drops(1)[0], "the Transformer is moved more than the recurrent network");
 }
 
-/// The explorer on the tour, with everything that it asks done at once.
+/// The explorer on the tour, with all its requests answered at once.
 struct Walk(Driver);
 
 impl Walk {
@@ -159,7 +159,7 @@ fn every_step_works_forwards_and_backwards() {
             assert_eq!(app.model, step.runs[step.show].model);
             assert_eq!(app.info.as_ref().unwrap().name, app.model);
             seen.push((app.view, app.place, app.capture.as_ref().unwrap().source.text.clone()));
-            // through the pages of the text to the next step
+            // turn the pages of the text until the next step
             let last = at + 1 == tour.steps.len();
             for _ in 0..40 {
                 if walk.at() > at || (last && walk.0.app.notice.is_some()) {
@@ -261,7 +261,7 @@ fn binary(arguments: &[&str]) -> (bool, String, String) {
 }
 
 #[test]
-fn plain_text_says_what_the_pictures_show() {
+fn plain_text_describes_the_pictures() {
     let (ok, out, err) = binary(&["tour", "--plain", "--source", "I like tea."]);
     assert!(ok, "{err}");
     let tour = tour::built_in().unwrap();

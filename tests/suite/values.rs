@@ -1,4 +1,4 @@
-//! Value-weighted attention, ALTI and ALTI+ against transformers with hooks (`tests/fixtures/make_values.py`).
+//! Value-weighted attention, ALTI and ALTI+ agree with transformers with hooks (`tests/fixtures/make_values.py`).
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use attn_tui::token::{Sequence, Token};
 use candle_core::Device;
 use safetensors::SafeTensors;
 
-/// Layer norm over the sum, root mean square norm before, layer norm before, norms around.
+/// Fixtures with layer norm after the sum, layer norm before, RMS norm before, and norms on both sides.
 const MODELS: [&str; 5] = ["bart", "marian", "blenderbot", "t5", "t5gemma"];
 
 fn fixtures() -> PathBuf {
@@ -130,7 +130,7 @@ fn rollouts_agree_with_transformers() {
 }
 
 #[test]
-fn what_is_switched_off_contributes_nothing() {
+fn ablated_parts_contribute_nothing() {
     let reference = reference("bart");
     let site = Site::new(Kind::Cross, 1);
     let capture = run("bart", &reference, vec![Ablation::Site(site)]);
@@ -145,7 +145,7 @@ fn what_is_switched_off_contributes_nothing() {
 }
 
 #[test]
-fn nothing_is_kept_unasked() {
+fn values_are_recorded_only_on_request() {
     let reference = reference("t5");
     let mut capture = run("t5", &reference, Vec::new());
     capture.values.clear();

@@ -1,4 +1,4 @@
-//! Every form of weights holds the same tensors; every broken form is refused by name.
+//! Every weight format gives the same tensors; broken files are errors that name the problem.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/weights").join(name)
 }
 
-/// A model whose files have the names that the hub uses.
+/// Builds a model from fixture files, under the names used on the hub.
 fn model(files: &[(&str, &str)]) -> ModelFiles {
     let files = files.iter().map(|(name, from)| ((*name).to_owned(), ModelFile::Path(fixture(from))));
     ModelFiles::new("tiny", None, files)
@@ -109,7 +109,7 @@ fn tied_weights_are_one_tensor() {
 }
 
 #[test]
-fn what_does_not_fit_is_named() {
+fn mismatches_are_named() {
     let weights = open(&model(&[("model.safetensors", "plain.safetensors")])).unwrap();
     let names = ["absent.weight".to_owned(), "other.weight".to_owned()];
     let missing = message(weights.get(&names, &[3], &Device::Cpu));
@@ -124,7 +124,7 @@ fn what_does_not_fit_is_named() {
 }
 
 #[test]
-fn a_folder_without_weights_says_what_is_accepted() {
+fn a_folder_without_weights_names_the_accepted_files() {
     let none = message(open(&model(&[("config.json", "index.bin.json")])));
     assert!(none.contains("tiny has no model.safetensors or pytorch_model.bin"), "{none}");
     for (file, what) in
@@ -155,7 +155,7 @@ fn a_missing_shard_is_named() {
 fn python_objects_are_refused_by_name() {
     let object = message(open(&model(&[("pytorch_model.bin", "object.bin")])));
     assert!(object.contains("pytorch_model.bin") && object.contains("Tiny"), "{object}");
-    // What a pickle of os.system("id") looks like.
+    // a pickle that would call os.system("id")
     let mut hostile = include_bytes!("../fixtures/weights/old.bin")[..15].to_vec();
     hostile
         .extend(b"\x80\x02M\xe9\x03.\x80\x02}.\x80\x02cposix\nsystem\nX\x02\x00\x00\x00id\x85R.\x80\x02].");
@@ -164,7 +164,7 @@ fn python_objects_are_refused_by_name() {
 }
 
 #[test]
-fn every_cut_is_an_error() {
+fn every_truncation_is_an_error() {
     for (name, from) in [
         ("pytorch_model.bin", "zip.bin"),
         ("pytorch_model.bin", "old.bin"),
@@ -180,7 +180,7 @@ fn every_cut_is_an_error() {
 }
 
 #[test]
-fn a_pointer_to_the_file_is_told_from_the_file() {
+fn a_git_lfs_pointer_is_recognized() {
     for name in ["pytorch_model.bin", "model.safetensors"] {
         let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n".to_vec();
         let pointer = message(open(&built_in(name, pointer)));
@@ -188,7 +188,7 @@ fn a_pointer_to_the_file_is_told_from_the_file() {
     }
 }
 
-/// Asks for everything that a file claims to have, when it is small enough to be true.
+/// Reads all tensors that a file claims to have, unless their size is implausible.
 fn read_all(files: &ModelFiles) {
     let Ok(weights) = open(files) else { return };
     for name in weights.names() {

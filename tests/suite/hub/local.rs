@@ -1,10 +1,10 @@
-//! What lies on this machine: the built-in model, folders, capture files.
+//! MODEL arguments on this machine: the built-in model, folders, capture files.
 
 use std::path::Path;
 
 use attn_tui::error::{Error, Result};
 use attn_tui::files::ModelFiles;
-use attn_tui::hub::{HubOptions, Located, inspect, locate};
+use attn_tui::hub::{HubOptions, Located, locate};
 use attn_tui::progress::Unwatched;
 
 fn find(model: &str) -> Result<Located> {
@@ -31,7 +31,7 @@ fn error(folder: &Path) -> Error {
 }
 
 #[test]
-fn the_demo_model_is_whole_and_its_vocabularies_agree() {
+fn the_demo_model_is_complete_and_its_vocabularies_agree() {
     let demo = files("demo");
     let config = demo.json("config.json").unwrap().unwrap();
     assert_eq!(config["model_type"], "marian");
@@ -43,7 +43,7 @@ fn the_demo_model_is_whole_and_its_vocabularies_agree() {
 }
 
 #[test]
-fn a_folder_gives_the_needed_files_alone() {
+fn only_the_needed_files_of_a_folder_are_used() {
     let dir = folder(&[
         ("config.json", "{}"),
         ("model.safetensors", "x"),
@@ -59,7 +59,7 @@ fn a_folder_gives_the_needed_files_alone() {
 }
 
 #[test]
-fn a_folder_with_shards_gives_every_shard_or_names_the_missing_one() {
+fn every_shard_in_a_folder_is_used_and_a_missing_one_is_an_error() {
     let index = r#"{"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}}"#;
     let dir =
         folder(&[("config.json", "{}"), ("model.safetensors.index.json", index), ("one.safetensors", "x")]);
@@ -70,7 +70,7 @@ fn a_folder_with_shards_gives_every_shard_or_names_the_missing_one() {
 }
 
 #[test]
-fn incomplete_folders_say_what_is_missing() {
+fn incomplete_folders_are_errors_that_name_the_missing_file() {
     let dir = folder(&[]);
     assert!(matches!(error(dir.path()), Error::MissingFile { file, .. } if file == "config.json"));
     let dir = folder(&[("config.json", "{}"), ("tf_model.h5", "x")]);
@@ -89,7 +89,7 @@ fn incomplete_folders_say_what_is_missing() {
 }
 
 #[test]
-fn a_capture_file_is_told_from_other_files() {
+fn capture_files_are_told_from_other_files() {
     let dir = folder(&[("a.safetensors", "x"), ("b.npz", "x"), ("c.txt", "x")]);
     for name in ["a.safetensors", "b.npz"] {
         let path = dir.path().join(name);
@@ -99,7 +99,7 @@ fn a_capture_file_is_told_from_other_files() {
 }
 
 #[test]
-fn a_path_that_is_not_there_never_asks_the_hub() {
+fn a_missing_path_is_not_looked_up_on_the_hub() {
     for model in ["./nothing", "/nothing/here", "a/b/c", "nothing.safetensors", "..", "~/models"] {
         if !Path::new(model).exists() {
             assert!(matches!(find(model).unwrap_err(), Error::NoSuchPath { .. }), "{model}");
@@ -108,15 +108,15 @@ fn a_path_that_is_not_there_never_asks_the_hub() {
 }
 
 #[test]
-fn surveys_of_local_models_tell_parts_and_problems() {
-    let look = |model: &str| inspect(model, &HubOptions::default(), &Unwatched).unwrap();
-    let demo = look("demo").unwrap();
+fn inspections_of_local_models_list_files_and_problems() {
+    let inspect = |model: &str| attn_tui::hub::inspect(model, &HubOptions::default(), &Unwatched).unwrap();
+    let demo = inspect("demo").unwrap();
     assert_eq!(demo.files.iter().map(|file| file.size.unwrap()).sum::<u64>(), 7_933_669);
     assert_eq!(demo.model_files().unwrap().files.len(), 7);
 
     let index = r#"{"weight_map": {"a": "one.bin", "b": "two.bin"}}"#;
     let dir = folder(&[("config.json", "{"), ("pytorch_model.bin.index.json", index), ("one.bin", "x")]);
-    let found = look(dir.path().to_str().unwrap()).unwrap();
+    let found = inspect(dir.path().to_str().unwrap()).unwrap();
     let here: Vec<_> = found.files.iter().map(|file| (file.name.as_str(), file.file.is_some())).collect();
     let expected = [
         ("config.json", true),
@@ -129,5 +129,5 @@ fn surveys_of_local_models_tell_parts_and_problems() {
     assert!(found.config.is_none() && found.model_files().is_none());
 
     std::fs::write(dir.path().join("maps.npz"), "x").unwrap();
-    assert!(look(dir.path().join("maps.npz").to_str().unwrap()).is_none());
+    assert!(inspect(dir.path().join("maps.npz").to_str().unwrap()).is_none());
 }

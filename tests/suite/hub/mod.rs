@@ -1,6 +1,10 @@
-//! From the MODEL argument to files: the built-in model, folders, capture files, and the hub (a small server of
-//! the test's own on loopback stands for it).
+//! MODEL arguments: the built-in model, folders, capture files, and repositories on a hub, for which a small server
+//! on loopback stands.
 
+mod cache;
+mod download;
+mod errors;
 mod local;
-mod remote;
+mod security;
 mod server;
+mod setup;

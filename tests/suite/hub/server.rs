@@ -1,4 +1,4 @@
-//! A small HTTP server on loopback that stands for the hub, or for where it keeps its files.
+//! A small HTTP server on loopback, in place of the hub or its storage server.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use graviola::hashing::{Hash, Sha256};
 
-/// What was asked.
+/// A request received by the server.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
     pub path: String,
-    /// Names in lower case.
+    /// Headers, with names in lower case.
     pub headers: BTreeMap<String, String>,
 }
 
@@ -22,19 +22,19 @@ impl Request {
     }
 }
 
-/// What to answer.
+/// A response to send.
 #[derive(Clone, Debug, Default)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// Send this much of the body, then...
+    /// Number of bytes of the body after which the connection ends; `None` sends the whole body.
     pub stop_at: Option<usize>,
-    /// ... say nothing more (instead of closing the connection).
+    /// Keep the connection open afterwards, silently, instead of closing it.
     pub hang: bool,
 }
 
-impl Answer {
+impl Response {
     pub fn status(status: u16) -> Self {
         Self { status, ..Self::default() }
     }
@@ -49,31 +49,31 @@ impl Answer {
         self
     }
 
-    pub fn cut_at(mut self, bytes: usize) -> Self {
+    pub fn truncate_at(mut self, bytes: usize) -> Self {
         self.stop_at = Some(bytes);
         self
     }
 
     pub fn hang_at(mut self, bytes: usize) -> Self {
         self.hang = true;
-        self.cut_at(bytes)
+        self.truncate_at(bytes)
     }
 }
 
-/// A running server; what it was asked stays readable.
+/// A running server and the requests that it has received.
 pub struct Server {
     pub url: String,
     log: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
-    pub fn start(handler: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+    pub fn start(handler: impl Fn(&Request) -> Response + Send + Sync + 'static) -> Self {
         Self::start_over(handler, "http", Some)
     }
 
-    /// A server whose connections are wrapped, in TLS for example, before anything is said.
+    /// Starts a server whose connections are wrapped before use, for example in TLS.
     pub fn start_over<S: Read + Write + 'static>(
-        handler: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+        handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
         scheme: &str,
         wrap: impl Fn(TcpStream) -> Option<S> + Send + Sync + 'static,
     ) -> Self {
@@ -95,36 +95,36 @@ impl Server {
         Self { url, log }
     }
 
-    pub fn asked(&self) -> Vec<Request> {
+    pub fn requests(&self) -> Vec<Request> {
         self.log.lock().unwrap().clone()
     }
 
     pub fn count(&self, method: &str, end: &str) -> usize {
-        self.asked().iter().filter(|request| request.is(method, end)).count()
+        self.requests().iter().filter(|request| request.is(method, end)).count()
     }
 }
 
-fn serve(stream: impl Read + Write, handler: &impl Fn(&Request) -> Answer, log: &Mutex<Vec<Request>>) {
+fn serve(stream: impl Read + Write, handler: &impl Fn(&Request) -> Response, log: &Mutex<Vec<Request>>) {
     let mut reader = BufReader::new(stream);
     let Some(request) = read_request(&mut reader) else { return };
     log.lock().unwrap().push(request.clone());
-    let answer = handler(&request);
+    let response = handler(&request);
     let mut stream = reader.into_inner();
-    let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", answer.status);
-    if !answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
-        head.push_str(&format!("content-length: {}\r\n", answer.body.len()));
+    let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", response.status);
+    if !response.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
+        head.push_str(&format!("content-length: {}\r\n", response.body.len()));
     }
-    for (name, value) in &answer.headers {
+    for (name, value) in &response.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     let mut bytes = (head + "\r\n").into_bytes();
     if request.method != "HEAD" {
-        let end = answer.stop_at.unwrap_or(answer.body.len()).min(answer.body.len());
-        bytes.extend(&answer.body[..end]);
+        let end = response.stop_at.unwrap_or(response.body.len()).min(response.body.len());
+        bytes.extend(&response.body[..end]);
     }
-    // the client may have gone away
+    // the client may have closed the connection
     let _ = stream.write_all(&bytes).and_then(|()| stream.flush());
-    if answer.hang {
+    if response.hang {
         let _ = stream.read(&mut [0]);
     }
 }
@@ -144,7 +144,7 @@ fn read_request(reader: &mut impl BufRead) -> Option<Request> {
     Some(Request { method, path, headers })
 }
 
-/// One model as the hub shows it.
+/// A repository on the hub.
 #[derive(Clone)]
 pub struct Model {
     pub id: &'static str,
@@ -160,7 +160,7 @@ impl Model {
         Self { id, commit: COMMIT, files }
     }
 
-    /// A whole small model.
+    /// Creates a small complete model.
     pub fn small() -> Self {
         Self::new(
             "org/name",
@@ -174,26 +174,26 @@ impl Model {
         )
     }
 
-    /// Answers as the hub does: large files (weights) have a SHA-256, small ones a Git name.
-    pub fn answer(&self, request: &Request) -> Answer {
+    /// Responds as the hub does: the ETag of a large file (weights) is its SHA-256, that of a small one a Git hash.
+    pub fn respond(&self, request: &Request) -> Response {
         let api = format!("/api/models/{}/revision/", self.id);
         if let Some(revision) = request.path.strip_prefix(&api) {
-            return self.contents(revision);
+            return self.repo_info(revision);
         }
         let resolve = format!("/{}/resolve/{}/", self.id, self.commit);
         match request.path.strip_prefix(&resolve).and_then(|name| self.file(name)) {
-            Some(content) => file(request, content, is_large(&request.path)),
-            None => Answer::status(404).with("x-error-code", "EntryNotFound"),
+            Some(content) => file_response(request, content, is_large(&request.path)),
+            None => Response::status(404).with("x-error-code", "EntryNotFound"),
         }
     }
 
-    fn contents(&self, revision: &str) -> Answer {
+    fn repo_info(&self, revision: &str) -> Response {
         if !["main", "v1", self.commit].contains(&revision) {
-            return Answer::status(404).with("x-error-code", "RevisionNotFound");
+            return Response::status(404).with("x-error-code", "RevisionNotFound");
         }
         let siblings: Vec<_> =
             self.files.iter().map(|(name, _)| serde_json::json!({"rfilename": name})).collect();
-        Answer::status(200).body(serde_json::json!({"sha": self.commit, "siblings": siblings}).to_string())
+        Response::status(200).body(serde_json::json!({"sha": self.commit, "siblings": siblings}).to_string())
     }
 
     pub fn file(&self, name: &str) -> Option<&[u8]> {
@@ -205,20 +205,20 @@ pub fn is_large(path: &str) -> bool {
     path.ends_with(".safetensors") || path.ends_with(".bin")
 }
 
-/// Half a megabyte that no two positions of which look alike.
+/// Returns half a megabyte of pseudo-random bytes.
 pub fn weights() -> Vec<u8> {
     (0..1 << 19).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
 
-/// One file's content, with its name, whole or from where it is asked for.
-pub fn file(request: &Request, content: &[u8], large: bool) -> Answer {
+/// Responds with a file and its ETag, from the start of the requested range on.
+pub fn file_response(request: &Request, content: &[u8], large: bool) -> Response {
     let etag = etag(content, large);
-    let named = |answer: Answer| match large {
-        true => answer
+    let with_etag = |response: Response| match large {
+        true => response
             .with("x-linked-etag", format!("\"{etag}\""))
             .with("x-linked-size", content.len())
             .with("etag", "\"of-the-pointer\""),
-        false => answer.with("etag", format!("\"{etag}\"")),
+        false => response.with("etag", format!("\"{etag}\"")),
     };
     let from = request
         .headers
@@ -226,16 +226,16 @@ pub fn file(request: &Request, content: &[u8], large: bool) -> Answer {
         .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
     match from {
         Some(from) if from >= content.len() => {
-            Answer::status(416).with("content-range", format!("bytes */{}", content.len()))
+            Response::status(416).with("content-range", format!("bytes */{}", content.len()))
         }
-        Some(from) => named(Answer::status(206))
+        Some(from) => with_etag(Response::status(206))
             .with("content-range", format!("bytes {from}-{}/{}", content.len() - 1, content.len()))
             .body(&content[from..]),
-        None => named(Answer::status(200)).body(content),
+        None => with_etag(Response::status(200)).body(content),
     }
 }
 
-/// The name of a content.
+/// Returns the ETag of a file, as the hub makes it.
 pub fn etag(content: &[u8], large: bool) -> String {
     let hash: String = Sha256::hash(content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     if large { hash } else { hash[..40].to_owned() }
