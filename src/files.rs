@@ -1,4 +1,4 @@
-//! The files of one model, wherever they lie: on disk or built into the program.
+//! Files of a model, on disk or built into the program; and files written as a whole or not at all.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
 
-/// One file of a model.
+/// A file of a model.
 #[derive(Clone, Debug)]
 pub enum ModelFile {
     /// On disk.
@@ -17,10 +17,10 @@ pub enum ModelFile {
     Static(&'static [u8]),
 }
 
-/// The bytes of a file: memory-mapped or built in; cloning is free.
+/// Contents of a file, memory-mapped or built in. Cloning is cheap.
 #[derive(Clone)]
 pub enum Bytes {
-    /// A mapped file.
+    /// A memory-mapped file.
     Mapped(Arc<memmap2::Mmap>),
     /// Built into the program.
     Static(&'static [u8]),
@@ -38,8 +38,7 @@ impl std::ops::Deref for Bytes {
 }
 
 impl Bytes {
-    /// Says that `range` is not needed for now: its memory is the system's again, and the file is read once
-    /// more where it is needed after all.
+    /// Releases the memory of `range`; the next access reads the file again.
     pub fn release(&self, range: std::ops::Range<usize>) {
         #[cfg(unix)]
         if let Bytes::Mapped(map) = self
@@ -56,7 +55,7 @@ impl Bytes {
     }
 }
 
-/// Float32 values that lie in a file as the machine computes with them.
+/// `f32` values of a file, used in place.
 #[derive(Clone)]
 pub struct Floats {
     bytes: Bytes,
@@ -64,13 +63,13 @@ pub struct Floats {
 }
 
 impl Floats {
-    /// Those in `range`, if the machine can read them there.
+    /// Creates the values in the bytes `range`; `None` if they are not aligned, or the machine is big-endian.
     pub fn new(bytes: Bytes, range: std::ops::Range<usize>) -> Option<Self> {
         let readable = cfg!(target_endian = "little") && aligned(bytes.get(range.clone())?).is_some();
         readable.then_some(Self { bytes, range })
     }
 
-    /// [`Bytes::release`] of these.
+    /// Releases their memory like [`Bytes::release`].
     pub fn release(&self) {
         self.bytes.release(self.range.clone());
     }
@@ -90,15 +89,15 @@ impl std::fmt::Debug for Floats {
     }
 }
 
-/// Bytes as floats, where they begin and end as floats do.
+/// Reinterprets bytes as `f32`; `None` unless they are aligned and a multiple of four.
 fn aligned(bytes: &[u8]) -> Option<&[f32]> {
-    // SAFETY: every pattern of bits is an f32.
+    // SAFETY: every bit pattern is a valid f32.
     let (before, values, after) = unsafe { bytes.align_to::<f32>() };
     (before.is_empty() && after.is_empty()).then_some(values)
 }
 
 impl ModelFile {
-    /// The file's bytes, memory-mapped where it lies on disk.
+    /// Returns the contents, memory-mapped if the file is on disk.
     pub fn bytes(&self) -> Result<Bytes> {
         match self {
             ModelFile::Static(bytes) => Ok(Bytes::Static(bytes)),
@@ -118,14 +117,14 @@ fn map(path: &Path) -> Result<Bytes> {
     Ok(Bytes::Mapped(Arc::new(map)))
 }
 
-/// The files of one model by their name within the repository (`config.json`, `model.safetensors`, ...).
+/// Files of a model by their name within the repository (`config.json`, `model.safetensors`, ...).
 #[derive(Clone, Debug, Default)]
 pub struct ModelFiles {
-    /// What the user asked for, as shown on screen: the hub id, the folder's name or `demo`.
+    /// Name of the model as shown on screen: its hub id, its folder's name, or `demo`.
     pub name: String,
-    /// The commit, where the hub told it.
+    /// Commit of a repository on the hub.
     pub commit: Option<String>,
-    /// Name to file.
+    /// Files by name.
     pub files: BTreeMap<String, ModelFile>,
     config: OnceLock<ModelConfig>,
 }
@@ -140,7 +139,7 @@ impl ModelFiles {
         Self { name: name.into(), commit, files: files.into_iter().collect(), config: OnceLock::new() }
     }
 
-    /// Adds config.json where it has been parsed already, so that [`ModelFiles::config`] does not read it again.
+    /// Sets the parsed config.json, so that [`ModelFiles::config`] does not read it again.
     #[must_use]
     pub fn with_config(self, config: ModelConfig) -> Self {
         Self { config: config.into(), ..self }
@@ -158,22 +157,22 @@ impl ModelFiles {
         Ok(self.config.get_or_init(|| config))
     }
 
-    /// Whether the model has a file of that name.
+    /// Returns true if the model has a file of that name.
     pub fn has(&self, name: &str) -> bool {
         self.files.contains_key(name)
     }
 
-    /// The bytes of a file, or `None` where the model has no such file.
+    /// Returns the contents of a file, or `None` if the model has no such file.
     pub fn get(&self, name: &str) -> Result<Option<Bytes>> {
         self.files.get(name).map(ModelFile::bytes).transpose()
     }
 
-    /// The bytes of a file that must be there.
+    /// Returns the contents of a file that must exist.
     pub fn need(&self, name: &str) -> Result<Bytes> {
         self.get(name)?.ok_or_else(|| Error::MissingFile { model: self.name.clone(), file: name.into() })
     }
 
-    /// A JSON file, or `None` where the model has no such file.
+    /// Parses a JSON file; `None` if the model has no such file.
     pub fn json(&self, name: &str) -> Result<Option<serde_json::Value>> {
         let Some(bytes) = self.get(name)? else { return Ok(None) };
         serde_json::from_slice(&bytes)
@@ -182,11 +181,11 @@ impl ModelFiles {
     }
 }
 
-/// `Err` where a file is there already and may not be overwritten, or where none can be: better before a long
-/// run than after it.
+/// Checks that an output file can be written, before a long run that would end in an error.
 ///
 /// # Errors
-/// [`Error::Exists`]; [`Error::Io`] for a folder, and for a file in a folder that is not there.
+/// [`Error::Exists`] if the file exists and `force` is off; [`Error::Io`] if the path is a folder or its parent does
+/// not exist.
 pub fn check_free(path: &Path, force: bool) -> Result<()> {
     let io = |kind: std::io::ErrorKind| Err(Error::io(path, kind.into()));
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -201,7 +200,7 @@ pub fn check_free(path: &Path, force: bool) -> Result<()> {
     }
 }
 
-/// Whether a file begins like soft alignments of Marian or Nematus.
+/// Returns true if a file starts like soft alignments of Marian or Nematus.
 pub fn looks_like_alignments(bytes: &[u8]) -> bool {
     let head = bytes.get(..bytes.len().min(1 << 16)).unwrap_or_default();
     let text = String::from_utf8_lossy(head);
@@ -210,7 +209,7 @@ pub fn looks_like_alignments(bytes: &[u8]) -> bool {
     line.contains("|||") || (line.starts_with('{') && line.contains("\"matrix\""))
 }
 
-/// `FILE@N` as the file and the number of a sentence in it; 0 without a number.
+/// Splits `FILE@N` into the file and the number of a sentence in it; 0 without a number.
 pub fn sentence_of(path: &Path) -> (PathBuf, usize) {
     let whole = || (path.to_path_buf(), 0);
     if path.exists() {
@@ -220,15 +219,15 @@ pub fn sentence_of(path: &Path) -> (PathBuf, usize) {
     parts.and_then(|(file, number)| Some((PathBuf::from(file), number.parse().ok()?))).unwrap_or_else(whole)
 }
 
-/// Writes a file whole or not at all: under a temporary name beside it, then renamed.
+/// Writes a file as a whole or not at all: under a temporary name in the same folder, then renamed.
 ///
 /// # Errors
-/// [`Error::Exists`] where it is there already and `force` is off; [`Error::Io`].
+/// [`Error::Exists`] if the file exists and `force` is off; [`Error::Io`].
 pub fn save(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
     save_with(path, force, |out| out.write_all(bytes))
 }
 
-/// [`save`] for what `write` makes piece by piece.
+/// Like [`save`], for contents that `write` produces piece by piece.
 ///
 /// # Errors
 /// As [`save`].
@@ -251,7 +250,7 @@ pub fn save_with(
         .and_then(|()| std::fs::rename(&part, path))
         .map_err(|e| Error::io(path, e));
     if written.is_err() {
-        // What went wrong is told; what is left of the attempt must not stay.
+        // the error is returned below; no partial file may stay
         let _ = std::fs::remove_file(&part);
     }
     written

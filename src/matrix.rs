@@ -1,4 +1,4 @@
-//! The only numeric type above the engine: a row-major view of `f32`s.
+//! Row-major matrix of `f32`, the only numeric type above the engine.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use attn_tui_kernels::pages::ask_for_large;
 
-/// A read-only `[rows, cols]` matrix, row-major. Cloning is free, and many matrices (the heads of one
-/// site, say) can share one buffer.
+/// A read-only `[rows, cols]` matrix, row-major. Cloning is cheap, and several matrices, such as the heads of a
+/// site, can share a buffer.
 #[derive(Clone)]
 pub struct Matrix {
     rows: usize,
@@ -17,25 +17,25 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// A matrix that owns `data`.
+    /// Creates a matrix that owns `data`.
     ///
     /// # Panics
-    /// When `data` does not hold `rows * cols` values.
+    /// Panics unless `data` has `rows * cols` values.
     pub fn new(rows: usize, cols: usize, data: Vec<f32>) -> Self {
         assert_eq!(data.len(), rows * cols, "a {rows}x{cols} matrix needs {} values", rows * cols);
         Self { rows, cols, start: 0, data: data.into() }
     }
 
-    /// A window of `rows * cols` values that begins at `start` of a shared buffer.
+    /// Creates a matrix from the `rows * cols` values that begin at `start` of a shared buffer.
     ///
     /// # Panics
-    /// When the window does not fit the buffer.
+    /// Panics if they exceed the buffer.
     pub fn view(rows: usize, cols: usize, data: Arc<[f32]>, start: usize) -> Self {
         assert!(start + rows * cols <= data.len(), "the window leaves the buffer");
         Self { rows, cols, start, data }
     }
 
-    /// A matrix computed cell by cell.
+    /// Creates a matrix from a function of row and column.
     pub fn from_fn(rows: usize, cols: usize, mut f: impl FnMut(usize, usize) -> f32) -> Self {
         let mut data = Vec::with_capacity(rows * cols);
         for i in 0..rows {
@@ -46,52 +46,52 @@ impl Matrix {
         Self::new(rows, cols, data)
     }
 
-    /// Number of rows (queries, for a map).
+    /// Returns the number of rows, the queries of a map.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Number of columns (keys, for a map).
+    /// Returns the number of columns, the keys of a map.
     pub fn cols(&self) -> usize {
         self.cols
     }
 
-    /// All values, row by row.
+    /// Returns all values, row by row.
     pub fn as_slice(&self) -> &[f32] {
         &self.data[self.start..self.start + self.rows * self.cols]
     }
 
-    /// One row.
+    /// Returns a row.
     ///
     /// # Panics
-    /// When `row` is out of range.
+    /// Panics if `row` is out of range.
     pub fn row(&self, row: usize) -> &[f32] {
         assert!(row < self.rows, "row {row} of {}", self.rows);
         let at = self.start + row * self.cols;
         &self.data[at..at + self.cols]
     }
 
-    /// Some of the rows; shares the buffer.
+    /// Returns a range of rows, which shares the buffer.
     ///
     /// # Panics
-    /// When the rows are out of range.
+    /// Panics if the rows are out of range.
     pub fn part(&self, rows: Range<usize>) -> Self {
         assert!(rows.start <= rows.end && rows.end <= self.rows, "rows {rows:?} of {}", self.rows);
         Self { rows: rows.len(), start: self.start + rows.start * self.cols, ..self.clone() }
     }
 
-    /// The value at (`row`, `col`), or `None` outside the matrix.
+    /// Returns the value at (`row`, `col`), or `None` outside the matrix.
     pub fn get(&self, row: usize, col: usize) -> Option<f32> {
         (row < self.rows && col < self.cols).then(|| self.data[self.start + row * self.cols + col])
     }
 
-    /// The largest value; 0 for an empty matrix.
+    /// Returns the largest value, or 0 for an empty matrix.
     pub fn max(&self) -> f32 {
         self.as_slice().iter().copied().reduce(f32::max).unwrap_or(0.0)
     }
 }
 
-/// A matrix that is given some rows at a time.
+/// Builder of a matrix from blocks of rows.
 pub struct Rows {
     cols: usize,
     filled: usize,
@@ -99,7 +99,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Room for so many rows.
+    /// Creates a builder for a matrix of `rows` rows.
     pub fn new(rows: usize, cols: usize) -> Self {
         let mut data = Arc::new_uninit_slice(rows * cols);
         if let Some(data) = Arc::get_mut(&mut data) {
@@ -108,10 +108,10 @@ impl Rows {
         Self { cols, filled: 0, data }
     }
 
-    /// Adds rows.
+    /// Appends rows.
     ///
     /// # Panics
-    /// When there is no room for them.
+    /// Panics if they exceed the matrix.
     pub fn push(&mut self, values: &[f32]) {
         let room = Arc::get_mut(&mut self.data).and_then(|data| data.get_mut(self.filled..));
         let room = room.and_then(|room| room.get_mut(..values.len()));
@@ -120,13 +120,13 @@ impl Rows {
         self.filled += values.len();
     }
 
-    /// The matrix, all of whose rows were added.
+    /// Returns the matrix.
     ///
     /// # Panics
-    /// When some were not.
+    /// Panics unless all rows have been added.
     pub fn finish(self) -> Matrix {
         assert_eq!(self.filled, self.data.len(), "rows are missing");
-        // SAFETY: the values were written front to back, as many as there are.
+        // SAFETY: all values have been written, front to back.
         let data = unsafe { self.data.assume_init() };
         Matrix { rows: data.len() / self.cols.max(1), cols: self.cols, start: 0, data }
     }
@@ -144,13 +144,13 @@ impl std::fmt::Debug for Matrix {
     }
 }
 
-/// What cell `cell` of `cells` covers of `len` positions; never empty where `cells <= len`.
+/// Returns the range of `len` positions that cell `cell` of `cells` covers; not empty if `cells <= len`.
 pub fn span_of(cell: usize, len: usize, cells: usize) -> Range<usize> {
     let cells = cells.max(1);
     (cell * len / cells).min(len)..((cell + 1) * len / cells).min(len)
 }
 
-/// Which of `cells` cells covers position `at` of `len`: the inverse of [`span_of`].
+/// Returns the cell, out of `cells`, that covers position `at` of `len`: the inverse of [`span_of`].
 pub fn cell_of(at: usize, len: usize, cells: usize) -> usize {
     if len == 0 || cells == 0 {
         return 0;

@@ -1,4 +1,4 @@
-//! Where an attention map comes from: kind, layer, head.
+//! Addresses of attention maps: kind, layer, head; and their ablations.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,15 +11,15 @@ pub enum Kind {
     Encoder,
     /// Decoder self-attention (causal), `[heads, target, target]`.
     Decoder,
-    /// Cross-attention: target positions look at source positions, `[heads, target, source]`.
+    /// Cross-attention of target positions to source positions, `[heads, target, source]`.
     Cross,
 }
 
 impl Kind {
-    /// Every kind, in the order in which they are shown.
+    /// All kinds, in display order.
     pub const ALL: [Kind; 3] = [Kind::Encoder, Kind::Decoder, Kind::Cross];
 
-    /// The name used in files, options and on screen.
+    /// Returns the name used in files, in options and on screen.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Encoder => "encoder",
@@ -28,8 +28,7 @@ impl Kind {
         }
     }
 
-    /// The keys of `keys` that row `query` may look at: those up to itself in decoder self-attention, otherwise
-    /// all.
+    /// Returns the range of `keys` that row `query` may attend to: up to itself in decoder self-attention, else all.
     pub fn visible(self, query: usize, keys: usize) -> Range<usize> {
         match self {
             Kind::Decoder => 0..(query + 1).min(keys),
@@ -37,9 +36,8 @@ impl Kind {
         }
     }
 
-    /// The key on row `query`'s diagonal in a map of `queries` rows and `keys` columns, as a real number: the row
-    /// itself in self-attention; in a cross map `query * keys / queries`, where word-for-word alignment would put
-    /// it.
+    /// Returns the key on the diagonal of row `query`, as a real number, in a map of `queries` rows and `keys`
+    /// columns. In self-attention that is the row itself, in a cross map `query * keys / queries`.
     pub fn diagonal(self, query: usize, queries: usize, keys: usize) -> f32 {
         match self {
             Kind::Encoder | Kind::Decoder => query as f32,
@@ -65,44 +63,44 @@ impl FromStr for Kind {
     }
 }
 
-/// A kind and a layer (zero-based).
+/// A kind of attention and a zero-based layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Site {
-    /// Which attention.
+    /// Kind of attention.
     pub kind: Kind,
-    /// Zero-based layer of the stack that holds it.
+    /// Zero-based layer of its stack.
     pub layer: usize,
 }
 
-/// One head: a site and a head number (zero-based).
+/// A head: a site and a zero-based head number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Head {
-    /// The site it belongs to.
+    /// Site of the head.
     pub site: Site,
     /// Zero-based number within the site.
     pub head: usize,
 }
 
-/// A part of the model's attention that can be switched off.
+/// A part of the model's attention that is switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ablation {
-    /// All heads of a site: what they read becomes zero.
+    /// All heads of a site: their outputs become zero.
     Site(Site),
-    /// One head: what it reads becomes zero (Michel et al. 2019).
+    /// One head: its output becomes zero (Michel et al. 2019).
     Head(Head),
-    /// One pair of one head: its score becomes minus infinity (Geva et al. 2023).
+    /// One link of a head: its score becomes minus infinity (Geva et al. 2023).
     Link {
         /// The head.
         head: Head,
-        /// The row.
+        /// Row of the link.
         query: usize,
-        /// The column.
+        /// Column of the link.
         key: usize,
     },
 }
 
 impl Ablation {
-    /// Where it acts.
+    /// Returns the site that it affects.
     pub fn site(self) -> Site {
         match self {
             Ablation::Site(site) => site,
@@ -112,29 +110,29 @@ impl Ablation {
 }
 
 impl Site {
-    /// The site of `kind` in `layer`.
+    /// Creates the site of `kind` in `layer`.
     pub fn new(kind: Kind, layer: usize) -> Self {
         Self { kind, layer }
     }
 
-    /// One head of this site.
+    /// Returns a head of this site.
     pub fn head(self, head: usize) -> Head {
         Head { site: self, head }
     }
 }
 
 impl Head {
-    /// The head `head` of `kind` in `layer`.
+    /// Creates head `head` of `kind` in `layer`.
     pub fn new(kind: Kind, layer: usize, head: usize) -> Self {
         Site::new(kind, layer).head(head)
     }
 
-    /// Its kind.
+    /// Returns the kind of its site.
     pub fn kind(self) -> Kind {
         self.site.kind
     }
 
-    /// Its layer.
+    /// Returns the layer of its site.
     pub fn layer(self) -> usize {
         self.site.layer
     }

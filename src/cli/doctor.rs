@@ -4,7 +4,7 @@ use super::args;
 use super::models::pair;
 use super::output::{self, table};
 use crate::error::{Error, Result};
-use crate::hub::{self, HubOptions, Inspection, Location, NeededFile};
+use crate::hub::{self, HubOptions, Inspection, ModelLocation, NeededFile};
 use crate::human::bytes;
 use crate::model::{Model, Spec, Weights, spec_of, tokenizer_class};
 use crate::progress::Unwatched;
@@ -92,7 +92,7 @@ impl Report {
             let size = file.size.map_or_else(|| "-".into(), bytes);
             let state = match (&file.file, &found.location) {
                 (Some(_), _) => "",
-                (None, Location::Hub(_)) => "  to fetch",
+                (None, ModelLocation::Hub(_)) => "  to fetch",
                 (None, _) => "  missing",
             };
             self.say(if at == 0 { "files" } else { "" }, format!("{:width$}  {size:>8}{state}", file.name));
@@ -171,13 +171,13 @@ impl Report {
 fn location(found: &Inspection) -> String {
     let missing: Vec<&NeededFile> = found.files.iter().filter(|file| file.file.is_none()).collect();
     match &found.location {
-        Location::BuiltIn => "built into the program".into(),
-        Location::Folder(path) => format!("folder {}", path.display()),
-        Location::Cache(path) => format!("cache {}", path.display()),
-        Location::Hub(path) if missing.is_empty() => {
+        ModelLocation::BuiltIn => "built into the program".into(),
+        ModelLocation::Folder(path) => format!("folder {}", path.display()),
+        ModelLocation::Cache(path) => format!("cache {}", path.display()),
+        ModelLocation::Hub(path) if missing.is_empty() => {
             format!("cache {}, as the hub has it now", path.display())
         }
-        Location::Hub(_) => {
+        ModelLocation::Hub(_) => {
             let size = missing.iter().filter_map(|file| file.size).sum();
             format!("the hub: {} of {} files to fetch, {}", missing.len(), found.files.len(), bytes(size))
         }

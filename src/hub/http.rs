@@ -56,18 +56,18 @@ pub struct Response {
     /// HTTP status.
     pub status: u16,
     headers: HeaderMap,
-    messages: Receiver<Message>,
+    parts: Receiver<ResponsePart>,
 }
 
-/// Message from the thread of a request.
-enum Message {
-    /// Status and headers; always the first message.
+/// Part of a response, sent by the thread of a request.
+enum ResponsePart {
+    /// Status and headers; always the first part.
     Head(u16, HeaderMap),
     /// A chunk of the body.
     Body(Vec<u8>),
-    /// End of the body; the last message.
+    /// End of the body; the last part.
     End,
-    /// Failure; the last message.
+    /// Failure; the last part.
     Failed(TransportError),
 }
 
@@ -123,16 +123,18 @@ impl HttpClient {
             request = request.header(*name, value);
         }
         let request = request.body(()).map_err(|e| TransportError::Unreachable(e.to_string()))?;
-        let (sender, messages) = sync_channel(QUEUED_CHUNKS);
+        let (sender, parts) = sync_channel(QUEUED_CHUNKS);
         let agent = self.agent.clone();
         std::thread::Builder::new()
             .name("download".into())
             .spawn(move || run_request(&agent, request, &sender))
             .map_err(|e| TransportError::Interrupted(e.to_string()))?;
-        match receive(&messages, watch)? {
-            Message::Head(status, headers) => Ok(Response { status, headers, messages }),
-            Message::Failed(error) => Err(error),
-            Message::Body(_) | Message::End => Err(TransportError::Interrupted("no response".into())),
+        match receive(&parts, watch)? {
+            ResponsePart::Head(status, headers) => Ok(Response { status, headers, parts }),
+            ResponsePart::Failed(error) => Err(error),
+            ResponsePart::Body(_) | ResponsePart::End => {
+                Err(TransportError::Interrupted("no response".into()))
+            }
         }
     }
 }
@@ -145,11 +147,11 @@ impl Response {
 
     /// Returns the next chunk of the body; `None` at its end.
     pub fn next_chunk(&mut self, watch: &dyn Watch) -> std::result::Result<Option<Vec<u8>>, TransportError> {
-        match receive(&self.messages, watch)? {
-            Message::Body(bytes) => Ok(Some(bytes)),
-            Message::End => Ok(None),
-            Message::Failed(error) => Err(error),
-            Message::Head(..) => Err(TransportError::Interrupted("two responses".into())),
+        match receive(&self.parts, watch)? {
+            ResponsePart::Body(bytes) => Ok(Some(bytes)),
+            ResponsePart::End => Ok(None),
+            ResponsePart::Failed(error) => Err(error),
+            ResponsePart::Head(..) => Err(TransportError::Interrupted("two responses".into())),
         }
     }
 
@@ -168,14 +170,17 @@ impl Response {
     }
 }
 
-/// Waits for the next message, or until the user cancels.
-fn receive(messages: &Receiver<Message>, watch: &dyn Watch) -> std::result::Result<Message, TransportError> {
+/// Waits for the next part, or until the user cancels.
+fn receive(
+    parts: &Receiver<ResponsePart>,
+    watch: &dyn Watch,
+) -> std::result::Result<ResponsePart, TransportError> {
     loop {
         if watch.cancelled() {
             return Err(TransportError::Cancelled);
         }
-        match messages.recv_timeout(CANCEL_CHECK) {
-            Ok(message) => return Ok(message),
+        match parts.recv_timeout(CANCEL_CHECK) {
+            Ok(part) => return Ok(part),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(TransportError::Interrupted("it ended early".into()));
@@ -184,13 +189,13 @@ fn receive(messages: &Receiver<Message>, watch: &dyn Watch) -> std::result::Resu
     }
 }
 
-/// Runs a request and sends its response. Ends at the next message once the caller has dropped the receiver.
-fn run_request(agent: &Agent, request: Request<()>, sender: &SyncSender<Message>) {
+/// Runs a request and sends its response. Ends at the next part once the caller has dropped the receiver.
+fn run_request(agent: &Agent, request: Request<()>, sender: &SyncSender<ResponsePart>) {
     let _ = match agent.run(request) {
-        Err(error) => sender.send(Message::Failed(transport_error(&error))),
+        Err(error) => sender.send(ResponsePart::Failed(transport_error(&error))),
         Ok(response) => {
             let (head, body) = response.into_parts();
-            if sender.send(Message::Head(head.status.as_u16(), head.headers)).is_err() {
+            if sender.send(ResponsePart::Head(head.status.as_u16(), head.headers)).is_err() {
                 return;
             }
             send_body(body.into_reader(), sender)
@@ -200,19 +205,19 @@ fn run_request(agent: &Agent, request: Request<()>, sender: &SyncSender<Message>
 
 fn send_body(
     mut body: impl Read,
-    sender: &SyncSender<Message>,
-) -> std::result::Result<(), std::sync::mpsc::SendError<Message>> {
+    sender: &SyncSender<ResponsePart>,
+) -> std::result::Result<(), std::sync::mpsc::SendError<ResponsePart>> {
     loop {
         let mut chunk = vec![0; CHUNK];
         match body.read(&mut chunk) {
-            Ok(0) => return sender.send(Message::End),
+            Ok(0) => return sender.send(ResponsePart::End),
             Ok(read) => {
                 chunk.truncate(read);
-                sender.send(Message::Body(chunk))?;
+                sender.send(ResponsePart::Body(chunk))?;
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => {
-                return sender.send(Message::Failed(TransportError::Interrupted(error.to_string())));
+                return sender.send(ResponsePart::Failed(TransportError::Interrupted(error.to_string())));
             }
         }
     }

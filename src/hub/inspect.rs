@@ -19,7 +19,7 @@ pub struct Inspection {
     /// Name as shown on screen.
     pub name: String,
     /// Location of the files.
-    pub location: Location,
+    pub location: ModelLocation,
     /// Commit of a repository.
     pub commit: Option<String>,
     /// config.json, if it exists and is valid JSON.
@@ -32,7 +32,7 @@ pub struct Inspection {
 
 /// Location of a model's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Location {
+pub enum ModelLocation {
     /// Built into the program.
     BuiltIn,
     /// A folder.
@@ -75,7 +75,7 @@ impl Inspection {
         let needed = |(name, file)| NeededFile { size: size(&file), name, file: Some(file) };
         Self {
             name: files.name,
-            location: Location::BuiltIn,
+            location: ModelLocation::BuiltIn,
             commit: None,
             config,
             files: files.files.into_iter().map(needed).collect(),
@@ -91,7 +91,7 @@ impl Inspection {
         let (files, problem) = folder::needed_files(path, &name)?;
         let files = files.into_iter().map(|name| needed_file(path, name)).collect();
         let config = repository::read_config(path);
-        let location = Location::Folder(path.to_path_buf());
+        let location = ModelLocation::Folder(path.to_path_buf());
         let (config, problem) = match config {
             Ok(config) => (Some(config), problem),
             Err(error) => (None, problem.or(Some(error))),
@@ -119,7 +119,7 @@ impl Inspection {
         let commit = repo.commit().ok_or_else(missing)?;
         let folder = repo.snapshot(&commit);
         let found = Self::of_folder(&folder, id.name()).map_err(|_| missing())?;
-        Ok(Self { location: Location::Cache(folder), commit: Some(commit), ..found })
+        Ok(Self { location: ModelLocation::Cache(folder), commit: Some(commit), ..found })
     }
 
     fn of_hub(hub: &Hub, id: &ModelId, watch: &dyn Watch) -> Result<Self> {
@@ -143,7 +143,7 @@ impl Inspection {
                 Err(error) => problem = problem.or(Some(error)),
             }
         }
-        let (name, location) = (id.name(), Location::Hub(folder));
+        let (name, location) = (id.name(), ModelLocation::Hub(folder));
         Ok(Self { name, location, commit: Some(commit), config, files, problem })
     }
 }

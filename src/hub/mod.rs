@@ -13,7 +13,7 @@ mod select;
 
 pub use demo::{NAME as DEMO, NAMES as BUILT_IN};
 pub use env::{AccessToken, Hub, RetryPolicy};
-pub use inspect::{Inspection, Location, NeededFile};
+pub use inspect::{Inspection, ModelLocation, NeededFile};
 pub use repository::{Accept, ModelId};
 
 use std::path::{Path, PathBuf};

@@ -5,11 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
-use attn_tui::error::Result;
+use attn_tui::checkpoint::ModelConfig;
+use attn_tui::error::{Error, Result};
 use attn_tui::files::{ModelFile, ModelFiles};
-use attn_tui::model::tokenizer_class;
+use attn_tui::model::{registry, tokenizer_class};
 use attn_tui::text::{Languages, Tokenizer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Loads the tokenizer of a model folder.
 fn load(folder: &Path) -> Result<Tokenizer> {
@@ -185,4 +186,26 @@ fn broken_files_are_errors() {
     assert!(load(folder.path()).is_err());
     std::fs::write(folder.path().join("tokenizer.json"), "{}").unwrap();
     assert!(load(folder.path()).is_err());
+}
+
+#[test]
+fn every_registered_class_is_known() {
+    let encoders = ["bert", "roberta", "xlm-roberta", "electra", "longformer", "gpt2"];
+    let composite =
+        encoders.map(|name| json!({"model_type": "encoder-decoder", "encoder": {"model_type": name}}));
+    let families = registry().iter().map(|family| json!({"model_type": family.model_type}));
+    for config in families.chain(composite) {
+        let registered = tokenizer_class(&ModelConfig::new(config.clone()));
+        if registered.is_none_or(|name| name == "TokenizersBackend") {
+            continue;
+        }
+        // an unknown class falls back to tokenizer.json
+        match Tokenizer::load(&ModelFiles::new("empty", None, []), registered) {
+            Err(Error::MissingFile { file, .. }) => {
+                assert_ne!(file, "tokenizer.json", "{config}: {registered:?}")
+            }
+            Err(Error::Tokenizer(_)) | Ok(_) => {}
+            Err(error) => panic!("{config}: {error}"),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use attn_tui::error::{Error, HubError};
 use attn_tui::files::ModelFile;
-use attn_tui::hub::{HubOptions, Location, cached, inspect_on};
+use attn_tui::hub::{HubOptions, ModelLocation, cached, inspect_on};
 use attn_tui::progress::Unwatched;
 
 use super::server::{COMMIT, Model, Server, etag, weights};
@@ -154,7 +154,7 @@ fn an_inspection_lists_files_and_downloads_none() {
     let expected = [("config.json", Some(24)), ("source.spm", Some(6)), ("model.safetensors", Some(1 << 19))];
     assert_eq!(files, expected);
     assert!(inspection.files.iter().all(|file| file.file.is_none()) && inspection.model_files().is_none());
-    assert!(inspection.problem.is_none() && matches!(inspection.location, Location::Hub(_)));
+    assert!(inspection.problem.is_none() && matches!(inspection.location, ModelLocation::Hub(_)));
     assert_eq!(inspection.config.unwrap().model_type().unwrap(), "marian");
     assert!(!setup.hub.cache.exists());
     assert_eq!(server.count("GET", "model.safetensors"), 0);
@@ -163,7 +163,7 @@ fn an_inspection_lists_files_and_downloads_none() {
     setup.open("org/name").unwrap();
     assert_complete(&inspect(false).unwrap().model_files().unwrap());
     let inspection = inspect(true).unwrap();
-    assert!(matches!(inspection.location, Location::Cache(_)));
+    assert!(matches!(inspection.location, ModelLocation::Cache(_)));
     assert_complete(&inspection.model_files().unwrap());
     assert_eq!(
         cached(&setup.hub).iter().map(|inspection| inspection.name.as_str()).collect::<Vec<_>>(),
