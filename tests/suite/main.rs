@@ -10,7 +10,7 @@ mod imports;
 mod memory;
 mod parity;
 mod pixels;
-mod readme;
+mod docs;
 mod real_models;
 mod repositories;
 mod tokenizers;
