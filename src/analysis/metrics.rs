@@ -22,8 +22,10 @@ pub const SINK: f32 = 0.3;
 pub struct Column {
     /// Stable name: column of a table, key of a JSON object, argument of `--sort`.
     pub name: &'static str,
-    /// What it tells, in a few words.
+    /// A few words that explain it to a user.
     pub about: &'static str,
+    /// Its definition: the formula and the paper, in Markdown.
+    pub definition: &'static str,
     /// Whether its values are whole numbers.
     pub whole: bool,
 }
@@ -63,17 +65,22 @@ impl Value for isize {
 }
 
 macro_rules! head_metrics {
-    ($($(#[$doc:meta])* $field:ident: $type:ty = $about:literal,)+) => {
+    ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $about:literal,)+) => {
         /// What is known of one head. Every metric of a map without rows is 0.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct HeadMetrics {
-            $($(#[$doc])* pub $field: $type,)+
+            $($(#[doc = $doc])+ pub $field: $type,)+
         }
 
         impl HeadMetrics {
             /// Every metric, in the order of the table's columns.
             pub const COLUMNS: &[Column] = &[
-                $(Column { name: stringify!($field), about: $about, whole: <$type as Value>::WHOLE },)+
+                $(Column {
+                    name: stringify!($field),
+                    about: $about,
+                    definition: concat!($($doc, "\n"),+),
+                    whole: <$type as Value>::WHOLE,
+                },)+
             ];
 
             /// A metric by its name; `None` where there is no such metric, or this kind of map has none.
@@ -106,7 +113,7 @@ head_metrics! {
     /// Mean distance in tokens, `sum_ij A_ij d_ij / sum_ij A_ij` (Vig and Belinkov 2019, "Analyzing the
     /// Structure of Attention in a Transformer Language Model"; in cross maps from the alignment diagonal).
     mean_distance: f32 = "mean distance of query and key, tokens",
-    /// Far mass `L_d = mean_i sum_{d_ij > d} A_ij` for the distance `d` that was asked for. 0 to 1.
+    /// Far mass `L_d = mean_i sum_{d_ij > d} A_ij` for the distance `d` that `--far` sets. 0 to 1.
     far_mass: f32 = "weight on keys farther than d tokens",
     /// Far mass over the far mass of a map whose rows are uniform over their `n_i` keys: above 1 the head
     /// seeks distance. 0 where no key is far.
@@ -116,7 +123,7 @@ head_metrics! {
     /// The most frequent offset `p` of the row's favourite key from the diagonal, `argmax_j A_ij = i + p`
     /// (in cross maps from the rounded diagonal); of equally frequent ones the nearest to 0, then the negative.
     offset: isize = "most frequent offset of a row's largest weight",
-    /// Share of the rows whose favourite key lies at [`HeadMetrics::offset`]; from 0.9 on Voita et al. 2019
+    /// Share of the rows whose favourite key lies at `offset`; from 0.9 on Voita et al. 2019
     /// call a head positional. 0 to 1.
     offset_share: f32 = "share of the rows at that offset; from 0.9 a positional head",
     /// Share of the rows whose favourite key lies on the diagonal (in cross maps the rounded one). 0 to 1.
@@ -131,9 +138,9 @@ head_metrics! {
     /// earlier copy. Self-attention only. 0 to 1.
     induction: Option<f32> = "weight on what followed an earlier copy",
     /// Sink score `max_k alpha_k`, `alpha_k` being the mean of `A_ik` over the rows that may look at `k`
-    /// (Gu et al. 2024), over keys that at least half of the rows may look at; above [`SINK`] a sink. 0 to 1.
+    /// (Gu et al. 2024), over keys that at least half of the rows may look at; above 0.3 a sink. 0 to 1.
     sink: f32 = "largest mean weight of one key; above 0.3 a sink",
-    /// The key of [`HeadMetrics::sink`], zero-based; of equal ones the first.
+    /// The key of `sink`, counted from 0; of equal ones the first.
     sink_key: usize = "position of that key",
     /// `mean_i sum_{j special} A_ij` (Clark et al. 2019, "What Does BERT Look At?"). 0 to 1.
     special_mass: f32 = "weight on special tokens",
@@ -143,8 +150,8 @@ head_metrics! {
     /// Mean over the keys that are no special token of `min(1, sum_i A_ij)` (the term of Wu et al. 2016's
     /// coverage penalty). Cross-attention only. 0 to 1.
     coverage: Option<f32> = "how much of the source got its share of attention",
-    /// Mean Gini coefficient of the rows over their `n_i` keys: 0 uniform, towards 1 one key. Unknown where the
-    /// rows were not sorted ([`metrics`]).
+    /// Mean Gini coefficient of the rows over their `n_i` keys: 0 uniform, towards 1 one key. Computed only from
+    /// sorted rows, otherwise `None`.
     gini: Option<f32> = "inequality of a row's weights: 0 uniform, 1 one key",
     /// `mean_i` of the sum of row `i`'s five largest weights. 0 to 1.
     top5_mass: f32 = "weight of a row's five largest keys",

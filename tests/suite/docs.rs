@@ -56,8 +56,20 @@ fn families() -> String {
 fn metrics() -> String {
     HeadMetrics::COLUMNS
         .iter()
-        .map(|column| format!("### `{}`\n\n{}.\n\n{}\n\n", column.name, capital(column.about), column.definition))
+        .map(|column| {
+            format!(
+                "### `{}`\n\n{}.\n\n{}\n\n",
+                column.name,
+                capital(column.about),
+                unindented(column.definition)
+            )
+        })
         .collect()
+}
+
+/// The lines of a doc comment without the space that each begins with.
+fn unindented(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join("\n")
 }
 
 fn capital(text: &str) -> String {
@@ -87,8 +99,7 @@ fn commands() -> String {
 fn heads() -> String {
     let columns = "entropy,confidence,mean_distance,far_mass,far_ratio,offset,offset_share,special_mass";
     let capture = "tests/fixtures/captures/demo.safetensors";
-    let csv =
-        output(&["heads", capture, "--sort", "far_ratio", "--top", "6", "--csv", "--columns", columns]);
+    let csv = output(&["heads", capture, "--sort", "far_ratio", "--top", "6", "--csv", "--columns", columns]);
     let mut table = String::new();
     for (at, line) in csv.lines().enumerate() {
         let cell = |text: &str| match text.parse::<f32>() {
@@ -236,8 +247,10 @@ fn links_lead_somewhere() {
 fn every_page_stands_in_the_summary() {
     let summary = std::fs::read_to_string(root().join("docs/SUMMARY.md")).unwrap();
     let listed: BTreeSet<_> = links(&summary).into_iter().map(|link| Path::new("docs").join(link)).collect();
-    let written: BTreeSet<_> =
-        pages().into_iter().filter(|page| page.starts_with("docs") && !page.ends_with("SUMMARY.md")).collect();
+    let written: BTreeSet<_> = pages()
+        .into_iter()
+        .filter(|page| page.starts_with("docs") && !page.ends_with("SUMMARY.md"))
+        .collect();
     assert_eq!(listed, written);
 }
 

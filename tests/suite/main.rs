@@ -2,6 +2,7 @@
 
 mod about;
 mod analysis;
+mod docs;
 mod export;
 mod fast;
 mod headless;
@@ -10,7 +11,6 @@ mod imports;
 mod memory;
 mod parity;
 mod pixels;
-mod docs;
 mod real_models;
 mod repositories;
 mod tokenizers;
