@@ -2,7 +2,6 @@
 //! its share of what the multipliers reach from registers right before it: machines throttle and have neighbours.
 
 use std::hint::black_box;
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,6 +9,7 @@ use attn_tui::analysis::profile::{ProfileAxes, SiteProfiles};
 use attn_tui::site::Kind;
 use attn_tui_kernels::activation::{Function, apply};
 use attn_tui_kernels::attention::{AttentionKernel, Diagonals, Heads, Visible};
+use attn_tui_kernels::buffer::ArcBuilder;
 use attn_tui_kernels::gemm::{Packed, multiply};
 use attn_tui_kernels::norm::{layer_norm, rms_norm};
 use attn_tui_kernels::{simd, threads};
@@ -80,10 +80,12 @@ fn attention() {
             masked: &[],
         };
         let side = |data| Heads { data, position: heads * width, head: width };
-        let mut maps = vec![MaybeUninit::new(0f32); heads * queries * keys];
+        let mut maps = ArcBuilder::new(heads * queries * keys);
         let plain = time(11, || drop(black_box(attention.run(side(&q), side(&k), side(&k), None, None))));
-        let kept =
-            time(11, || drop(black_box(attention.run(side(&q), side(&k), side(&k), Some(&mut maps), None))));
+        let kept = time(11, || {
+            maps.clear();
+            drop(black_box(attention.run(side(&q), side(&k), side(&k), Some(&mut maps), None)));
+        });
         let axes = Arc::new(ProfileAxes::new(Kind::Cross, [queries, keys], &[]));
         let watched = time(11, || {
             let profiles = SiteProfiles::new(Arc::clone(&axes), heads);

@@ -11,7 +11,7 @@ const ROUNDS: usize = 7;
 const NEW_TOKENS: usize = 64;
 
 fn main() {
-    engine::reuse_memory();
+    attn_tui::sys::keep_freed_memory();
     let named = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let named = named.or_else(|| std::env::var("ATTN_TUI_BENCH_MODEL").ok());
     println!("# {} threads, {}", engine::threads(None), engine::kernels());

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
+use crate::sys::{self, FileMap};
 
 /// A file of a model.
 #[derive(Clone, Debug)]
@@ -21,7 +22,7 @@ pub enum ModelFile {
 #[derive(Clone)]
 pub enum Bytes {
     /// A memory-mapped file.
-    Mapped(Arc<memmap2::Mmap>),
+    Mapped(Arc<FileMap>),
     /// Built into the program.
     Static(&'static [u8]),
 }
@@ -40,18 +41,9 @@ impl std::ops::Deref for Bytes {
 impl Bytes {
     /// Releases the memory of `range`; the next access reads the file again.
     pub fn release(&self, range: std::ops::Range<usize>) {
-        #[cfg(unix)]
-        if let Bytes::Mapped(map) = self
-            && range.end <= map.len()
-        {
-            // SAFETY: the map is read-only and of a file, so what is dropped can be had again. That the system
-            // does not follow the advice is no error.
-            let _ = unsafe {
-                map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len())
-            };
+        if let Bytes::Mapped(map) = self {
+            map.release(range);
         }
-        #[cfg(not(unix))]
-        drop(range);
     }
 }
 
@@ -65,8 +57,8 @@ pub struct Floats {
 impl Floats {
     /// Creates the values in the bytes `range`; `None` if they are not aligned, or the machine is big-endian.
     pub fn new(bytes: Bytes, range: std::ops::Range<usize>) -> Option<Self> {
-        let readable = cfg!(target_endian = "little") && aligned(bytes.get(range.clone())?).is_some();
-        readable.then_some(Self { bytes, range })
+        sys::as_floats(bytes.get(range.clone())?)?;
+        Some(Self { bytes, range })
     }
 
     /// Releases their memory like [`Bytes::release`].
@@ -79,7 +71,7 @@ impl std::ops::Deref for Floats {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        self.bytes.get(self.range.clone()).and_then(aligned).unwrap_or_default()
+        self.bytes.get(self.range.clone()).and_then(sys::as_floats).unwrap_or_default()
     }
 }
 
@@ -87,13 +79,6 @@ impl std::fmt::Debug for Floats {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Floats[{}]", self.len())
     }
-}
-
-/// Reinterprets bytes as `f32`; `None` unless they are aligned and a multiple of four.
-fn aligned(bytes: &[u8]) -> Option<&[f32]> {
-    // SAFETY: every bit pattern is a valid f32.
-    let (before, values, after) = unsafe { bytes.align_to::<f32>() };
-    (before.is_empty() && after.is_empty()).then_some(values)
 }
 
 impl ModelFile {
@@ -107,13 +92,10 @@ impl ModelFile {
 }
 
 fn map(path: &Path) -> Result<Bytes> {
-    let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
-    if file.metadata().map_err(|e| Error::io(path, e))?.len() == 0 {
+    if std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len() == 0 {
         return Ok(Bytes::Static(&[]));
     }
-    // SAFETY: the map is read-only; model files in the cache are never changed in place (they are renamed
-    // into it when complete), and a file that its owner truncates under us would fail any reader.
-    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
+    let map = FileMap::open(path).map_err(|e| Error::io(path, e))?;
     Ok(Bytes::Mapped(Arc::new(map)))
 }
 

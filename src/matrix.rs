@@ -1,10 +1,9 @@
 //! Row-major matrix of `f32`, the only numeric type above the engine.
 
-use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::sync::Arc;
 
-use attn_tui_kernels::pages::ask_for_large;
+use attn_tui_kernels::buffer::ArcBuilder;
 
 /// A read-only `[rows, cols]` matrix, row-major. Cloning is cheap, and several matrices, such as the heads of a
 /// site, can share a buffer.
@@ -91,44 +90,33 @@ impl Matrix {
     }
 }
 
-/// Builder of a matrix from blocks of rows.
+/// A matrix under construction, filled some rows at a time.
 pub struct Rows {
+    rows: usize,
     cols: usize,
-    filled: usize,
-    data: Arc<[MaybeUninit<f32>]>,
+    data: ArcBuilder,
 }
 
 impl Rows {
-    /// Creates a builder for a matrix of `rows` rows.
+    /// Allocates room for `rows` rows.
     pub fn new(rows: usize, cols: usize) -> Self {
-        let mut data = Arc::new_uninit_slice(rows * cols);
-        if let Some(data) = Arc::get_mut(&mut data) {
-            ask_for_large(data.as_mut_ptr().cast(), size_of_val(data));
-        }
-        Self { cols, filled: 0, data }
+        Self { rows, cols, data: ArcBuilder::new(rows * cols) }
     }
 
     /// Appends rows.
     ///
     /// # Panics
-    /// Panics if they exceed the matrix.
+    /// If there is no room for them.
     pub fn push(&mut self, values: &[f32]) {
-        let room = Arc::get_mut(&mut self.data).and_then(|data| data.get_mut(self.filled..));
-        let room = room.and_then(|room| room.get_mut(..values.len()));
-        let room = room.expect("no room for the rows");
-        room.iter_mut().zip(values).for_each(|(room, &value)| _ = room.write(value));
-        self.filled += values.len();
+        self.data.push(values);
     }
 
     /// Returns the matrix.
     ///
     /// # Panics
-    /// Panics unless all rows have been added.
+    /// If rows are missing.
     pub fn finish(self) -> Matrix {
-        assert_eq!(self.filled, self.data.len(), "rows are missing");
-        // SAFETY: all values have been written, front to back.
-        let data = unsafe { self.data.assume_init() };
-        Matrix { rows: data.len() / self.cols.max(1), cols: self.cols, start: 0, data }
+        Matrix { rows: self.rows, cols: self.cols, start: 0, data: self.data.finish() }
     }
 }
 

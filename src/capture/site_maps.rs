@@ -4,6 +4,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use attn_tui_kernels::buffer::ArcBuilder;
+
 use super::file_maps::FileMaps;
 use super::values::weigh;
 use crate::analysis::profile::HeadProfile;
@@ -143,28 +145,18 @@ impl SiteMaps {
         if let Kept::Maps(data) = &self.kept {
             return Some(Matrix::view(queries, keys, Arc::clone(data), head * queries * keys));
         }
-        let mut map = Arc::<[f32]>::new_uninit_slice(queries * keys);
-        let mut rest = Arc::get_mut(&mut map)?;
+        let mut map = ArcBuilder::new(queries * keys);
         for first in (0..queries).step_by(PIECE) {
             if !go_on() {
                 return None;
             }
             let rows = first..queries.min(first + PIECE);
-            let (piece, behind) = rest.split_at_mut(rows.len() * keys);
             match &self.kept {
-                Kept::Compact(compact) if self.norms.is_none() => compact.rows_into(head, rows, piece),
-                _ => {
-                    let made = self.made(head, rows);
-                    assert_eq!(made.len(), piece.len());
-                    piece.iter_mut().zip(made).for_each(|(to, weight)| {
-                        to.write(weight);
-                    });
-                }
+                Kept::Compact(compact) if self.norms.is_none() => compact.rows_into(head, rows, &mut map),
+                _ => map.push(&self.made(head, rows)),
             }
-            rest = behind;
         }
-        // SAFETY: the pieces were all of it, and each was written.
-        Some(Matrix::view(queries, keys, unsafe { map.assume_init() }, 0))
+        Some(Matrix::view(queries, keys, map.finish(), 0))
     }
 
     /// Rows that are not in memory.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::file::{FORMAT, INT8_TARGET};
 use super::{Capture, SiteMaps, compact_layout};
+use crate::sys;
 use crate::token::Token;
 
 /// Number type of the maps in a file.
@@ -127,11 +128,10 @@ fn header(parts: &[Part], fields: &HashMap<String, String>) -> Vec<u8> {
 pub(crate) fn encode(values: &[f32], precision: Precision) -> Cow<'_, [u8]> {
     match precision {
         Precision::F16 => values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect(),
-        Precision::F32 if cfg!(target_endian = "little") => {
-            // SAFETY: any f32 is four bytes, in this order.
-            Cow::Borrowed(unsafe { values.align_to::<u8>().1 })
-        }
-        Precision::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        Precision::F32 => match sys::as_bytes(values) {
+            Some(bytes) => Cow::Borrowed(bytes),
+            None => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        },
     }
 }
 

@@ -34,7 +34,7 @@ use args::{Cli, Command};
 
 /// Parses the command line, runs the command, and reports an error as one line and a hint.
 pub fn main() -> ExitCode {
-    crate::engine::reuse_memory();
+    crate::sys::keep_freed_memory();
     // clap prints its own messages and exits with 2 on wrong usage, 0 on --help.
     let cli = Cli::parse();
     match dispatch(cli) {

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 use crate::engine::{self, Timings};
+use crate::sys;
 
 /// What the command measured so far; a command runs on one thread.
 #[derive(Default)]
@@ -64,28 +65,7 @@ fn round(ms: f64) -> f64 {
     (ms * 1e3).round() / 1e3
 }
 
-/// The most memory that the process ever held, in MiB; `null` where the system does not tell.
+/// The peak memory of the process in MiB; `null` where the system does not tell.
 fn peak_rss_mib() -> Option<f64> {
-    // What `getrusage` says on Linux begins with the memory of the process that started this one.
-    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-        return Some((kib / 1024.0 * 10.0).round() / 10.0);
-    }
-    #[cfg(unix)]
-    {
-        let mut usage = std::mem::MaybeUninit::<libc::rusage>::uninit();
-        // SAFETY: the call fills the structure where it succeeds, and it is read only then.
-        let usage = unsafe {
-            if libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) != 0 {
-                return None;
-            }
-            usage.assume_init()
-        };
-        // macOS counts in bytes, other systems in KiB.
-        let unit = if cfg!(target_os = "macos") { 1024.0 * 1024.0 } else { 1024.0 };
-        Some((usage.ru_maxrss as f64 / unit * 10.0).round() / 10.0)
-    }
-    #[cfg(not(unix))]
-    None
+    sys::peak_memory().map(|bytes| (bytes as f64 / (1024.0 * 1024.0) * 10.0).round() / 10.0)
 }

@@ -21,18 +21,3 @@ pub fn kernels() -> &'static str {
 pub fn threads(wish: Option<usize>) -> usize {
     wish.unwrap_or_else(attn_tui_kernels::threads::default_count)
 }
-
-/// Tells the system's allocator to keep what is freed: every layer asks for buffers of the sizes that the layer
-/// before it gave back, and fresh memory costs a page fault every 4 KiB. For programs, once, at their start.
-pub fn reuse_memory() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        const KEPT: libc::c_int = 1 << 30;
-        // SAFETY: settings of the allocator; where it does not know one, nothing changes.
-        unsafe {
-            libc::mallopt(libc::M_ARENA_MAX, 1);
-            libc::mallopt(libc::M_MMAP_MAX, 0);
-            libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
-        }
-    }
-}

@@ -13,6 +13,7 @@ use super::client::{FileMetadata, HubClient};
 use super::http::Response;
 use crate::error::{Error, HubError, Result};
 use crate::progress::{Progress, Watch};
+use crate::sys;
 
 /// Downloads a file of a commit, unless its snapshot has it.
 ///
@@ -181,7 +182,7 @@ impl Download<'_> {
         let Some(needed) = self.metadata.size.map(|size| size.saturating_sub(self.bytes_on_disk())) else {
             return Ok(());
         };
-        match free_space(&self.partial) {
+        match self.partial.parent().and_then(sys::free_space) {
             Some(free) if free < needed => Err(self.full(Some(needed))),
             _ => Ok(()),
         }
@@ -232,29 +233,6 @@ fn sha256(path: &Path, watch: &dyn Watch) -> Result<String> {
         }
     }
     Ok(hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Returns the free space for a file's folder in bytes, as far as the user may use it.
-#[cfg(unix)]
-#[allow(clippy::unnecessary_cast)]
-fn free_space(file: &Path) -> Option<u64> {
-    use std::os::unix::ffi::OsStrExt;
-    let folder = std::ffi::CString::new(file.parent()?.as_os_str().as_bytes()).ok()?;
-    let mut stat = std::mem::MaybeUninit::<libc::statvfs>::uninit();
-    // SAFETY: `folder` is NUL-terminated, and `stat` is read only after `statvfs` has filled it.
-    let stat = unsafe {
-        if libc::statvfs(folder.as_ptr(), stat.as_mut_ptr()) != 0 {
-            return None;
-        }
-        stat.assume_init()
-    };
-    Some((stat.f_bavail as u64).saturating_mul(stat.f_frsize as u64))
-}
-
-/// Returns `None`: a full disk is noticed only when a write fails.
-#[cfg(not(unix))]
-fn free_space(_file: &Path) -> Option<u64> {
-    None
 }
 
 /// Reports the progress of a download at intervals, with the average speed of the last seconds.

@@ -1,10 +1,10 @@
 //! What a site's maps are made from: queries, keys and what is known of positions. It grows with the length of
 //! the text, the maps with its square.
 
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use attn_tui_kernels::attention::{self, Diagonals, Heads, KeyPart, MaskedPair, RowObserver};
+use attn_tui_kernels::buffer::ArcBuilder;
 use rayon::prelude::*;
 
 use super::{ExtraKeys, Visible};
@@ -130,11 +130,11 @@ impl CompactMaps {
         kernel.weights(self.part, head, rows, query, key)
     }
 
-    /// [`CompactMaps::rows`], written to `to`, all of it.
+    /// Appends [`CompactMaps::rows`] to `to`.
     ///
     /// # Panics
-    /// As [`CompactMaps::rows`], and where they do not fit.
-    pub fn rows_into(&self, head: usize, rows: Range<usize>, to: &mut [MaybeUninit<f32>]) {
+    /// As [`CompactMaps::rows`], and if there is no room for them.
+    pub fn rows_into(&self, head: usize, rows: Range<usize>, to: &mut ArcBuilder) {
         let (kernel, query, key) = self.kernel();
         kernel.weights_into(self.part, head, rows, query, key, to);
     }

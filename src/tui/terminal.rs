@@ -23,6 +23,7 @@ use super::views;
 use super::zoom::Window;
 use crate::config;
 use crate::error::{Error, Result};
+use crate::sys;
 
 /// Whether the modes are set: whoever turns it off undoes them.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
@@ -210,21 +211,12 @@ pub fn answers(patience: Duration) -> Answer {
     let end = Instant::now() + patience;
     let mut bytes = Vec::new();
     let mut answer = Answer::default();
-    while io::stdin().is_terminal() && !answer.complete {
-        let left = end.saturating_duration_since(Instant::now()).as_millis();
-        let mut wanted = libc::pollfd { fd: libc::STDIN_FILENO, events: libc::POLLIN, revents: 0 };
-        // SAFETY: one pollfd, which lives through the call.
-        let ready = unsafe { libc::poll(&mut wanted, 1, i32::try_from(left).unwrap_or(0)) };
-        if left == 0 || ready <= 0 {
+    while io::stdin().is_terminal() && !answer.complete && Instant::now() < end {
+        let mut buffer = [0u8; 256];
+        let read = sys::read_stdin(end.saturating_duration_since(Instant::now()), &mut buffer);
+        if read.is_empty() {
             break;
         }
-        let mut buffer = [0u8; 256];
-        // SAFETY: the buffer is ours and as long as it says.
-        let count = unsafe { libc::read(libc::STDIN_FILENO, buffer.as_mut_ptr().cast(), buffer.len()) };
-        let Some(read) = usize::try_from(count).ok().filter(|&count| count > 0).and_then(|n| buffer.get(..n))
-        else {
-            break;
-        };
         bytes.extend_from_slice(read);
         answer = super::answers::parse(&bytes);
     }

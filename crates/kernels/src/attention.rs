@@ -1,7 +1,6 @@
 //! Attention of all heads: scores, bias, mask, softmax and the product with the values, block by block of
 //! query rows, so that a block's scores never leave the cache unless they are asked for.
 
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use block::Block;
@@ -9,6 +8,7 @@ use few::Few;
 use spans::Spans;
 pub use visible::Visible;
 
+use super::buffer::ArcBuilder;
 use super::gemm::{PANEL, Transpose};
 use super::simd::dispatch;
 use super::softmax::Row;
@@ -95,7 +95,7 @@ pub enum KeyPart {
 #[derive(Default)]
 pub struct WeightSink<'a> {
     /// Where they are written, all of them: `[heads, queries, keys of the part]`.
-    pub maps: Option<&'a mut [MaybeUninit<f32>]>,
+    pub maps: Option<&'a mut ArcBuilder>,
     /// Who sees every row once.
     pub observer: Option<&'a dyn RowObserver>,
 }
@@ -172,7 +172,7 @@ impl AttentionKernel<'_> {
         query: Heads,
         key: Heads,
         value: Heads,
-        maps: Option<&mut [MaybeUninit<f32>]>,
+        maps: Option<&mut ArcBuilder>,
         observer: Option<&dyn RowObserver>,
     ) -> Vec<f32> {
         self.run_all(query, key, value, [WeightSink { maps, observer }, WeightSink::default()])
@@ -182,17 +182,18 @@ impl AttentionKernel<'_> {
     ///
     /// # Panics
     /// When the lengths do not fit.
-    pub fn run_all(&self, query: Heads, key: Heads, value: Heads, sinks: [WeightSink; 2]) -> Vec<f32> {
+    pub fn run_all(&self, query: Heads, key: Heads, value: Heads, mut sinks: [WeightSink; 2]) -> Vec<f32> {
         let Self { heads, kv_heads, queries, width, .. } = *self;
         self.check(query, key);
         value.check(kv_heads, self.all(), width);
         let columns = self.columns();
         let observer = [sinks[0].observer, sinks[1].observer];
-        let mut widths = columns.iter();
-        let maps = sinks.map(|sink| {
-            let columns = widths.next();
-            let maps = sink.maps?;
-            assert_eq!(Some(maps.len()), columns.map(|columns| heads * queries * columns));
+        let lens = columns.map(|columns| heads * queries * columns);
+        let mut expected = lens.iter();
+        let maps = sinks.each_mut().map(|sink| {
+            let len = expected.next();
+            let maps = sink.maps.as_mut()?.unwritten();
+            assert_eq!(Some(&maps.len()), len);
             Some(Shared(maps.as_mut_ptr().cast()))
         });
         if self.all() == 0 {
@@ -245,7 +246,14 @@ impl AttentionKernel<'_> {
             });
         };
         // SAFETY: the tasks cover all heads and rows.
-        unsafe { threads::filled(queries * heads * width, fill) }
+        let out = unsafe { threads::filled(queries * heads * width, fill) };
+        for (sink, len) in sinks.into_iter().zip(lens) {
+            if let Some(maps) = sink.maps {
+                // SAFETY: as above; each row of the maps was written.
+                unsafe { maps.advance(len) };
+            }
+        }
+        out
     }
 
     /// The weights of some rows of one head, `[rows, keys of the part]`: those that [`AttentionKernel::run_all`] would write.
@@ -266,10 +274,10 @@ impl AttentionKernel<'_> {
         unsafe { threads::filled(rows.len() * self.columns()[part as usize], fill) }
     }
 
-    /// [`AttentionKernel::weights`], written to `maps`, all of it.
+    /// Appends [`AttentionKernel::weights`] to `maps`.
     ///
     /// # Panics
-    /// As [`AttentionKernel::weights`], and where the rows do not fit.
+    /// As [`AttentionKernel::weights`], and if there is no room for the rows.
     pub fn weights_into(
         &self,
         part: KeyPart,
@@ -277,10 +285,13 @@ impl AttentionKernel<'_> {
         rows: Range<usize>,
         query: Heads,
         key: Heads,
-        maps: &mut [MaybeUninit<f32>],
+        maps: &mut ArcBuilder,
     ) {
-        assert_eq!(maps.len(), rows.len() * self.columns()[part as usize]);
-        self.make(part, head, rows, query, key, (Some(Shared(maps.as_mut_ptr().cast())), None));
+        let len = rows.len() * self.columns()[part as usize];
+        let to = Shared(maps.unwritten()[..len].as_mut_ptr().cast());
+        self.make(part, head, rows, query, key, (Some(to), None));
+        // SAFETY: every row was written.
+        unsafe { maps.advance(len) };
     }
 
     /// Shows the weights of one head, which are not kept.

@@ -7,12 +7,13 @@
 
 pub mod activation;
 pub mod attention;
+pub mod buffer;
 pub mod gemm;
 pub mod int8;
 mod math;
 pub mod matvec;
 pub mod norm;
-pub mod pages;
+mod pages;
 pub mod pairs;
 pub mod simd;
 pub mod softmax;

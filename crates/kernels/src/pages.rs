@@ -3,12 +3,12 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// A large page.
+/// Bytes of a huge page.
 const LARGE: usize = 2 << 20;
 
-/// Asks for large pages behind `bytes` bytes that nobody has touched yet: fewer to hand out one by one while they
-/// are filled, and fewer addresses to look up while they are read. Where the system has none, nothing happens.
-pub fn ask_for_large(start: *mut u8, bytes: usize) {
+/// Asks the system for huge pages behind `bytes` bytes that nothing has touched yet: fewer page faults while they
+/// are filled, and fewer entries of the translation cache while they are read. Does nothing where there are none.
+pub(crate) fn advise_huge(start: *mut u8, bytes: usize) {
     #[cfg(target_os = "linux")]
     {
         // Only whole pages can be asked for, and the neighbours' are not ours.
@@ -26,7 +26,7 @@ pub fn ask_for_large(start: *mut u8, bytes: usize) {
 /// Values that stay as they are once they are written, side by side with others of their kind: even small ones
 /// lie on large pages. Cloning is free.
 #[derive(Clone)]
-pub struct Lasting {
+pub(crate) struct Lasting {
     block: Arc<Block>,
     /// First byte within the block.
     first: usize,
@@ -83,7 +83,7 @@ impl Block {
         if start.is_null() {
             handle_alloc_error(layout);
         }
-        ask_for_large(start, bytes);
+        advise_huge(start, bytes);
         Self { start, layout }
     }
 

@@ -1,6 +1,5 @@
 //! Attention through candle's operations, on any device, some rows of queries at a time: what GPUs run.
 
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use attn_tui_kernels::attention::{AttentionKernel, WeightSink};
@@ -95,14 +94,11 @@ impl Weights {
         let Self { values, rows, stride } = self;
         let of_head = |head: usize| &values[head * rows.len() * stride..][..rows.len() * stride];
         if let Some(maps) = &mut sink.maps {
-            let heads = maps.par_chunks_exact_mut((kernel.queries * keys).max(1)).enumerate();
+            let heads = maps.zero_filled().par_chunks_exact_mut((kernel.queries * keys).max(1)).enumerate();
             heads.for_each(|(head, map)| {
                 let map = &mut map[rows.start * keys..rows.end * keys];
                 for (to, weights) in map.chunks_exact_mut(keys).zip(of_head(head).chunks_exact(*stride)) {
-                    to.fill(MaybeUninit::new(0.0));
-                    for (to, weight) in to[columns.clone()].iter_mut().zip(&weights[from..]) {
-                        to.write(*weight);
-                    }
+                    to[columns.clone()].copy_from_slice(&weights[from..][..columns.len()]);
                 }
             });
         }

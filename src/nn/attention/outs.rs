@@ -1,10 +1,9 @@
 //! What becomes of the weights of the sites at which one attention is watched.
 
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use attn_tui_kernels::attention::{AttentionKernel, RowObserver, WeightSink};
-use attn_tui_kernels::pages::ask_for_large;
+use attn_tui_kernels::buffer::ArcBuilder;
 use candle_core::Tensor;
 
 use super::AttentionArgs;
@@ -19,7 +18,7 @@ pub(super) struct Outs([Option<Out>; 2]);
 struct Out {
     site: Site,
     /// The maps; `None` where what they follow from is kept.
-    maps: Option<Arc<[MaybeUninit<f32>]>>,
+    maps: Option<ArcBuilder>,
     observer: Option<Arc<dyn RowObserver>>,
 }
 
@@ -67,8 +66,7 @@ impl Outs {
             let shape = [kernel.heads, kernel.queries, kernel.columns()[part as usize]];
             match maps {
                 None => hook.compact(site, compact_maps(kernel, args, part, [queries, keys])?)?,
-                // SAFETY: nobody else holds the maps yet, so they were in the sinks, and all of them is written.
-                Some(maps) => hook.maps(site, shape, unsafe { maps.assume_init() })?,
+                Some(maps) => hook.maps(site, shape, maps.finish())?,
             }
         }
         Ok(())
@@ -79,18 +77,12 @@ impl Out {
     /// What the hook wants of maps of this shape, which follow from so many bytes, if from any.
     fn new(site: Site, shape: [usize; 3], bytes: Option<usize>, hook: &mut dyn Hook) -> Self {
         let follow = bytes.is_some_and(|bytes| hook.prefers_compact(site, shape, bytes));
-        let maps = (!follow).then(|| {
-            let mut maps = Arc::<[f32]>::new_uninit_slice(shape.iter().product());
-            if let Some(maps) = Arc::get_mut(&mut maps) {
-                ask_for_large(maps.as_mut_ptr().cast(), size_of_val(maps));
-            }
-            maps
-        });
+        let maps = (!follow).then(|| ArcBuilder::new(shape.iter().product()));
         Self { site, maps, observer: hook.row_observer(site, shape) }
     }
 
     fn sink(&mut self) -> WeightSink<'_> {
-        WeightSink { maps: self.maps.as_mut().and_then(Arc::get_mut), observer: self.observer.as_deref() }
+        WeightSink { maps: self.maps.as_mut(), observer: self.observer.as_deref() }
     }
 }
 

@@ -130,13 +130,11 @@ fn check(what: &AttentionKernel, name: &str) {
     let value = Heads { data: &v, position: kv_heads * width, head: width };
     let (expected_maps, expected) = reference(what, &q, &k, &v);
     let columns = what.columns();
-    let mut maps = columns.map(|columns| vec![MaybeUninit::new(f32::NAN); heads * queries * columns]);
+    let mut maps = columns.map(|columns| ArcBuilder::new(heads * queries * columns));
     let sinks = maps.each_mut().map(|maps| WeightSink { maps: Some(maps), observer: None });
     near(&what.run_all(query, key, value, sinks), &expected, name);
-    for (maps, expected) in maps.iter().zip(&expected_maps) {
-        // SAFETY: they were numbers before, too.
-        let maps: Vec<f32> = maps.iter().map(|v| unsafe { v.assume_init() }).collect();
-        near(&maps, expected, &format!("{name}: maps"));
+    for (maps, expected) in maps.into_iter().zip(&expected_maps) {
+        near(&maps.finish(), expected, &format!("{name}: maps"));
     }
     let seen = columns.map(|columns| Seen(vec![0.0; heads * queries * columns].into(), [queries, columns]));
     let sinks = seen.each_ref().map(|seen| WeightSink { maps: None, observer: Some(seen) });

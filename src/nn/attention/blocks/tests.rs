@@ -1,4 +1,5 @@
 use attn_tui_kernels::attention::{Diagonals, ExtraColumns, ExtraColumnsBias, Heads, MaskedPair, Visible};
+use attn_tui_kernels::buffer::ArcBuilder;
 use attn_tui_kernels::test_data::noise;
 use candle_core::Device;
 
@@ -20,22 +21,19 @@ fn check(what: &AttentionKernel, name: &str) {
         by_head.contiguous().unwrap()
     };
     let by_head = [tensor(&q, queries, heads), tensor(&k, all, kv_heads), tensor(&v, all, kv_heads)];
-    let empty = || columns.map(|columns| vec![MaybeUninit::new(f32::NAN); heads * queries * columns]);
+    let empty = || columns.map(|columns| ArcBuilder::new(heads * queries * columns));
     let mut expected_maps = empty();
     let sinks = expected_maps.each_mut().map(|maps| WeightSink { maps: Some(maps), observer: None });
     let expected = what.run_all(by(&q, heads), by(&k, kv_heads), by(&v, kv_heads), sinks);
+    let expected_maps = expected_maps.map(ArcBuilder::finish);
     for rows in [1, 7, 64, 512] {
         let mut maps = empty();
         let sinks = maps.each_mut().map(|maps| WeightSink { maps: Some(maps), observer: None });
         let context = run_by(what, &by_head, sinks, rows).unwrap().transpose(1, 2).unwrap();
         let context = context.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         near(&context, &expected, &format!("{name}, {rows} rows"));
-        for (maps, expected) in maps.iter().zip(&expected_maps) {
-            // SAFETY: they were numbers from the start.
-            let plain = |maps: &[MaybeUninit<f32>]| {
-                maps.iter().map(|value| unsafe { value.assume_init() }).collect::<Vec<f32>>()
-            };
-            near(&plain(maps), &plain(expected), &format!("{name}, {rows} rows: maps"));
+        for (maps, expected) in maps.into_iter().zip(&expected_maps) {
+            near(&maps.finish(), expected, &format!("{name}, {rows} rows: maps"));
         }
     }
 }

@@ -1,0 +1,164 @@
+//! Calls into the operating system, and the program's only unsafe code.
+
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::ops::{Deref, Range};
+use std::path::Path;
+use std::time::Duration;
+
+/// A read-only memory map of a whole file.
+pub struct FileMap(memmap2::Mmap);
+
+impl FileMap {
+    /// Maps the file at `path`, which must not be empty.
+    ///
+    /// # Errors
+    /// Those of opening and mapping it.
+    pub fn open(path: &Path) -> std::io::Result<Self> {
+        let file = File::open(path)?;
+        // SAFETY: the map is read-only. Files in the model cache are renamed into place when they are complete and
+        // never written again; a file that its owner truncates while it is mapped fails every reader alike.
+        unsafe { memmap2::Mmap::map(&file) }.map(Self)
+    }
+
+    /// Gives the pages behind `range` back to the system; the next access reads them from the file again.
+    pub fn release(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        if range.end <= self.0.len() {
+            let advice = memmap2::UncheckedAdvice::DontNeed;
+            // SAFETY: the map is read-only and backed by a file, so a dropped page is read again with the same
+            // contents. Advice that the system does not follow changes nothing.
+            let _ = unsafe { self.0.unchecked_advise_range(advice, range.start, range.len()) };
+        }
+        #[cfg(not(unix))]
+        drop(range);
+    }
+}
+
+impl Deref for FileMap {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Reinterprets little-endian bytes as floats, without a copy. `None` where they are not aligned for `f32`, are no
+/// whole number of values, or the machine is big-endian.
+pub fn as_floats(bytes: &[u8]) -> Option<&[f32]> {
+    // SAFETY: every bit pattern is a valid f32.
+    let (before, values, after) = unsafe { bytes.align_to::<f32>() };
+    (cfg!(target_endian = "little") && before.is_empty() && after.is_empty()).then_some(values)
+}
+
+/// Returns the memory of `values` as little-endian bytes; `None` on a big-endian machine.
+pub fn as_bytes(values: &[f32]) -> Option<&[u8]> {
+    // SAFETY: an f32 has no padding, and every byte is a valid u8.
+    let (before, bytes, after) = unsafe { values.align_to::<u8>() };
+    (cfg!(target_endian = "little") && before.is_empty() && after.is_empty()).then_some(bytes)
+}
+
+/// Makes the allocator keep freed memory for reuse instead of returning it to the system. Every layer allocates
+/// buffers of the sizes that the layer before it freed, and fresh memory costs a page fault every 4 KiB. Call it
+/// once, when the program starts.
+pub fn keep_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        const TRIM_THRESHOLD: libc::c_int = 1 << 30;
+        // SAFETY: `mallopt` takes integers and may be called at any time; it ignores options that it does not know.
+        unsafe {
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+            libc::mallopt(libc::M_MMAP_MAX, 0);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, TRIM_THRESHOLD);
+        }
+    }
+}
+
+/// Returns the largest resident set of this process so far, in bytes, where the system tells it.
+pub fn peak_memory() -> Option<u64> {
+    // On Linux, `getrusage` starts from the memory of the process that started this one.
+    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+        return Some(kib * 1024);
+    }
+    #[cfg(unix)]
+    {
+        let mut usage = std::mem::MaybeUninit::<libc::rusage>::uninit();
+        // SAFETY: the pointer is valid for writes of one `rusage`.
+        if unsafe { libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) } != 0 {
+            return None;
+        }
+        // SAFETY: the call succeeded, so it filled the structure.
+        let usage = unsafe { usage.assume_init() };
+        // macOS counts bytes, other systems KiB.
+        let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+        u64::try_from(usage.ru_maxrss).ok().map(|size| size * unit)
+    }
+    #[cfg(not(unix))]
+    None
+}
+
+/// Returns how many bytes this user may still write to the file system of `folder`, where the system tells it.
+#[cfg(unix)]
+#[allow(clippy::unnecessary_cast)]
+pub fn free_space(folder: &Path) -> Option<u64> {
+    use std::os::unix::ffi::OsStrExt;
+
+    let folder = std::ffi::CString::new(folder.as_os_str().as_bytes()).ok()?;
+    let mut stat = std::mem::MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: `folder` ends in a zero byte, and the pointer is valid for writes of one `statvfs`.
+    if unsafe { libc::statvfs(folder.as_ptr(), stat.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: the call succeeded, so it filled the structure.
+    let stat = unsafe { stat.assume_init() };
+    Some((stat.f_bavail as u64).saturating_mul(stat.f_frsize as u64))
+}
+
+/// Returns how many bytes this user may still write to the file system of `folder`, where the system tells it.
+#[cfg(not(unix))]
+pub fn free_space(_folder: &Path) -> Option<u64> {
+    None
+}
+
+/// Waits up to `timeout` for standard input and reads what has arrived into `buffer`, without the buffering of
+/// [`std::io::stdin`]. Returns the bytes read, none at the end of input, on an error and after the timeout.
+#[cfg(unix)]
+pub fn read_stdin(timeout: Duration, buffer: &mut [u8]) -> &[u8] {
+    let milliseconds = libc::c_int::try_from(timeout.as_millis()).unwrap_or(libc::c_int::MAX);
+    let mut wanted = libc::pollfd { fd: libc::STDIN_FILENO, events: libc::POLLIN, revents: 0 };
+    // SAFETY: the pointer is to one `pollfd`, as the count says, which outlives the call.
+    if unsafe { libc::poll(&mut wanted, 1, milliseconds) } <= 0 {
+        return &[];
+    }
+    // SAFETY: the pointer is valid for writes of `buffer.len()` bytes.
+    let count = unsafe { libc::read(libc::STDIN_FILENO, buffer.as_mut_ptr().cast(), buffer.len()) };
+    usize::try_from(count).ok().and_then(|count| buffer.get(..count)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_and_bytes_are_one_memory() {
+        let values = [1.5f32, -2.0, 0.0];
+        if let Some(bytes) = as_bytes(&values) {
+            assert_eq!(bytes, values.map(f32::to_le_bytes).concat());
+            assert_eq!(as_floats(bytes), Some(&values[..]));
+            assert_eq!(as_floats(&bytes[1..]), None);
+            assert_eq!(as_floats(&bytes[..5]), None);
+        }
+    }
+
+    #[test]
+    fn the_system_tells_memory_and_disk() {
+        if cfg!(unix) {
+            assert!(peak_memory().is_some_and(|bytes| bytes > 1 << 20));
+            assert!(free_space(Path::new("/")).is_some());
+            assert_eq!(free_space(Path::new("/no such folder")), None);
+        }
+    }
+}
