@@ -58,13 +58,16 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// From a model's generation_config.json, or from config.json where there is none.
+    /// Reads a model's generation_config.json, or config.json where there is none: its own fields, then those of
+    /// its decoder's section.
     ///
     /// # Errors
-    /// [`Error::Config`] for a field of the wrong type.
+    /// [`Error::Config`] for a field of the wrong type, and where no file names the decoder's first token.
     pub fn read(generation: Option<&Value>, config: &ModelConfig, spec: &Spec) -> Result<Self> {
-        let own = generation.map(|value| ModelConfig::new(value.clone()));
-        let fields = own.as_ref().unwrap_or(config);
+        let fields = &match generation {
+            Some(value) => ModelConfig::new(value.clone()),
+            None => with_decoder(config),
+        };
         let new_tokens = fields.count_maybe("max_new_tokens")?;
         let max_length = match (new_tokens, fields.count_maybe("max_length")?) {
             (Some(new), _) => new + 1,
@@ -79,6 +82,7 @@ impl Settings {
         if end.is_empty() {
             end.extend(spec.end());
         }
+        let start = fields.token("decoder_start_token_id").or(fields.token("bos_token_id")).or(spec.start());
         let early_stopping = match fields.get("early_stopping") {
             Some(Value::Bool(true)) => EarlyStopping::Yes,
             Some(Value::String(word)) if word == "never" => EarlyStopping::Never,
@@ -90,7 +94,12 @@ impl Settings {
             early_stopping,
             max_length: max_length.max(2),
             min_length,
-            start: fields.token("decoder_start_token_id").unwrap_or(spec.start()),
+            start: start.ok_or_else(|| {
+                Error::Config(
+                    "there is neither decoder_start_token_id nor bos_token_id, nor in generation_config.json"
+                        .into(),
+                )
+            })?,
             end,
             forced_bos: fields.token("forced_bos_token_id"),
             forced_eos: tokens(fields, "forced_eos_token_id")?,
@@ -103,6 +112,20 @@ impl Settings {
             encoder_repetition_penalty: fields.number_or("encoder_repetition_penalty", 1.0)? as f32,
         })
     }
+}
+
+/// Returns the fields of a config.json, with those of the decoder's section where it has none of its own.
+fn with_decoder(config: &ModelConfig) -> ModelConfig {
+    let mut fields = config.value().clone();
+    let section = ["decoder", "generator", "text_config"].into_iter().find_map(|key| config.get(key));
+    if let (Some(fields), Some(Value::Object(section))) = (fields.as_object_mut(), section) {
+        for (key, value) in section {
+            if fields.get(key).is_none_or(Value::is_null) {
+                fields.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    ModelConfig::new(fields)
 }
 
 fn tokens(fields: &ModelConfig, key: &str) -> Result<Vec<u32>> {

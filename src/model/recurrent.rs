@@ -37,8 +37,8 @@ pub struct RecurrentSpec {
     pub decoder: usize,
     /// Factor on the token embeddings.
     pub embedding_scale: f64,
-    /// The decoder's first token.
-    pub start: u32,
+    /// The decoder's first token, where config.json says.
+    pub start: Option<u32>,
     /// Ends a text.
     pub end: Option<u32>,
 }

@@ -471,7 +471,7 @@ impl Spec {
     }
 
     /// The decoder's first token.
-    pub fn start(&self) -> u32 {
+    pub fn start(&self) -> Option<u32> {
         match self {
             Self::Transformer(spec) => spec.start,
             Self::Recurrent(spec) => spec.start,
@@ -508,8 +508,8 @@ pub struct ModelSpec {
     pub bridge: Option<&'static str>,
     /// The output head.
     pub head: HeadSpec,
-    /// The decoder's first token.
-    pub start: u32,
+    /// The decoder's first token, where config.json says.
+    pub start: Option<u32>,
     /// Ends a text.
     pub end: Option<u32>,
     /// Whether the last token of a given target goes round to its front in place of the start token.

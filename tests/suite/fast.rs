@@ -113,7 +113,7 @@ fn every_family_has_a_decoder_of_8_bits_near_its_own() {
         let source: Vec<u32> = (5..14).collect();
         let encoded = model.encode(&source, &mut NoHook, &mut |_| Ok(())).unwrap();
         let [exact, near] = [&model, &quick].map(|model| {
-            let (ids, mut cache) = ([model.spec().start()], model.cache());
+            let (ids, mut cache) = ([model.spec().start().unwrap()], model.cache());
             let states = model.decode(&ids, 1, &encoded, Some(&mut cache), &mut NoHook, &mut |_| Ok(()));
             let logits = model.logits(&states.unwrap()).unwrap();
             logits.flatten_all().unwrap().to_vec1::<f32>().unwrap()

@@ -112,9 +112,7 @@ pub(super) fn build(config: &ModelConfig, kin: &Kin) -> Result<ModelSpec> {
             transform: None,
             cap: None,
         },
-        start: config.token("decoder_start_token_id").or(config.token("bos_token_id")).ok_or_else(|| {
-            Error::Config("there is neither decoder_start_token_id nor bos_token_id".into())
-        })?,
+        start: config.token("decoder_start_token_id").or(config.token("bos_token_id")),
         end: config.token("eos_token_id"),
         wraps: false,
         harmless: &[

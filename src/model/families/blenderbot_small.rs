@@ -29,5 +29,7 @@ fn spec(config: &ModelConfig) -> Result<ModelSpec> {
     };
     let mut spec = build(config, &kin)?;
     spec.decoder.embedding_norm = EmbeddingNorm::BeforePositions;
+    // The reference scales the embeddings of the encoder alone, whatever `scale_embedding` says.
+    spec.decoder.embedding_scale = 1.0;
     Ok(spec)
 }

@@ -67,9 +67,7 @@ fn spec(config: &ModelConfig) -> Result<ModelSpec> {
         decoder,
         bridge,
         head,
-        start: token("decoder_start_token_id").or_else(|| token("bos_token_id")).ok_or_else(|| {
-            Error::Config("there is neither decoder_start_token_id nor bos_token_id".into())
-        })?,
+        start: token("decoder_start_token_id").or_else(|| token("bos_token_id")),
         end: token("eos_token_id"),
         wraps: false,
         harmless: &[
@@ -191,7 +189,7 @@ fn bert_generation(config: &ModelConfig, names: StackNames) -> Result<StackSpec>
 const BERT_GENERATION_HEAD: HeadSpec = HeadSpec {
     weight: &["decoder.lm_head.decoder.weight", "decoder.bert.embeddings.word_embeddings.weight"],
     scale: 1.0,
-    bias: HeadBias::Plain(&["decoder.lm_head.bias", "decoder.lm_head.decoder.bias"]),
+    bias: HeadBias::Plain(&["decoder.lm_head.decoder.bias", "decoder.lm_head.bias"]),
     transform: None,
     cap: None,
 };
@@ -234,7 +232,7 @@ fn bert_head(config: &ModelConfig) -> Result<HeadSpec> {
     Ok(HeadSpec {
         weight: &["decoder.cls.predictions.decoder.weight", "decoder.bert.embeddings.word_embeddings.weight"],
         scale: 1.0,
-        bias: HeadBias::Plain(&["decoder.cls.predictions.bias", "decoder.cls.predictions.decoder.bias"]),
+        bias: HeadBias::Plain(&["decoder.cls.predictions.decoder.bias", "decoder.cls.predictions.bias"]),
         transform: Some(HeadTransform {
             dense: "decoder.cls.predictions.transform.dense",
             activation: Activation::parse(config.text_or("hidden_act", "gelu")?)?,
@@ -248,7 +246,7 @@ fn roberta_decoder(config: &ModelConfig) -> Result<(StackSpec, HeadSpec)> {
     let head = HeadSpec {
         weight: &["decoder.lm_head.decoder.weight", "decoder.roberta.embeddings.word_embeddings.weight"],
         scale: 1.0,
-        bias: HeadBias::Plain(&["decoder.lm_head.bias", "decoder.lm_head.decoder.bias"]),
+        bias: HeadBias::Plain(&["decoder.lm_head.decoder.bias", "decoder.lm_head.bias"]),
         transform: Some(HeadTransform {
             dense: "decoder.lm_head.dense",
             activation: Activation::Gelu,

@@ -105,7 +105,7 @@ fn spec(config: &ModelConfig) -> Result<ModelSpec> {
             transform: None,
             cap: None,
         },
-        start: config.token("decoder_start_token_id").unwrap_or(0),
+        start: config.token("decoder_start_token_id").or(Some(0)),
         end: config.token("eos_token_id").or(Some(2)),
         wraps: false,
         harmless: &["lm_head.weight", "*word_embeddings.weight", "*.position_ids"],

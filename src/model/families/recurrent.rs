@@ -33,7 +33,7 @@ fn spec(config: &ModelConfig) -> Result<RecurrentSpec> {
         encoder: config.count("encoder_hidden_size")?,
         decoder: config.count("decoder_hidden_size")?,
         embedding_scale: if config.flag_or("scale_embedding", false)? { (width as f64).sqrt() } else { 1.0 },
-        start: config.token("decoder_start_token_id").unwrap_or(0),
+        start: config.token("decoder_start_token_id").or(Some(0)),
         end: config.token("eos_token_id"),
     })
 }

@@ -52,8 +52,6 @@ const DECODER_GATED: FfnNames = FfnNames {
 pub(super) enum HeadScale {
     /// By `d_model^-0.5`, unless config.json unties the head: T5 1.1 was trained without the factor.
     UnlessUntied,
-    /// By `d_model^-0.5`.
-    Always,
     /// Not.
     Never,
 }
@@ -86,9 +84,8 @@ fn spec(config: &ModelConfig) -> Result<ModelSpec> {
 pub(super) fn build(config: &ModelConfig, kin: &Kin) -> Result<ModelSpec> {
     let d_model = config.count("d_model")?;
     let layers = config.count("num_layers")?;
-    let (gated, activation) = feed_forward(config.text_or("feed_forward_proj", kin.feed_forward)?)?;
+    let (gated, activation) = feed_forward(config, kin.feed_forward)?;
     let scaled = match kin.head_scale {
-        HeadScale::Always => true,
         HeadScale::Never => false,
         HeadScale::UnlessUntied => {
             let tied = config.flag_or("tie_word_embeddings", true)?;
@@ -182,7 +179,7 @@ pub(super) fn build(config: &ModelConfig, kin: &Kin) -> Result<ModelSpec> {
             transform: None,
             cap: None,
         },
-        start: config.token("decoder_start_token_id").or(config.token("pad_token_id")).unwrap_or(0),
+        start: config.token("decoder_start_token_id").or(config.token("pad_token_id")).or(Some(0)),
         end: config.token("eos_token_id").or(Some(1)),
         wraps: false,
         // Old checkpoints hold a bias for cross-attention that no version ever used.
@@ -195,15 +192,19 @@ pub(super) fn build(config: &ModelConfig, kin: &Kin) -> Result<ModelSpec> {
     })
 }
 
-/// `feed_forward_proj`: "relu", "gated-gelu", "gated-silu", ...
-pub(super) fn feed_forward(name: &str) -> Result<(bool, Activation)> {
+/// Returns whether the feed-forward blocks have a gate, and their activation: what `feed_forward_proj` says ("relu",
+/// "gated-gelu", "gated-silu", ...), unless `is_gated_act` and `dense_act_fn` say otherwise.
+fn feed_forward(config: &ModelConfig, default: &str) -> Result<(bool, Activation)> {
+    let name = config.text_or("feed_forward_proj", default)?;
     let (gated, activation) = match name.strip_prefix("gated-") {
+        // "gated-gelu" has always meant the tanh form.
+        Some("gelu") => (true, "gelu_new"),
         Some(activation) => (true, activation),
         None => (false, name),
     };
-    // "gated-gelu" has always meant the tanh form.
-    if gated && activation == "gelu" {
-        return Ok((true, Activation::GeluTanh));
+    let gated = config.flag_or("is_gated_act", gated)?;
+    if config.get("dense_act_fn").is_some() {
+        return Ok((gated, Activation::parse(config.text_or("dense_act_fn", activation)?)?));
     }
     Activation::parse(activation)
         .map(|activation| (gated, activation))

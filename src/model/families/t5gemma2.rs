@@ -63,7 +63,7 @@ fn spec(config: &ModelConfig) -> Result<ModelSpec> {
             transform: None,
             cap: cap(&writer, "final_logit_softcapping", None)?,
         },
-        start: token("decoder_start_token_id").or(token("bos_token_id")).unwrap_or(2),
+        start: token("decoder_start_token_id").or(token("bos_token_id")).or(Some(2)),
         end: token("eos_token_id").or(Some(1)),
         wraps: false,
         harmless: &[

@@ -16,7 +16,6 @@ pub(crate) const FAMILY: Family = Family {
 
 /// Reads UMT5's config.json.
 fn spec(config: &ModelConfig) -> Result<ModelSpec> {
-    // The reference scales the states although the head is UMT5's own.
-    let kin = Kin { feed_forward: "gated-gelu", bias_per_layer: true, head_scale: HeadScale::Always };
+    let kin = Kin { feed_forward: "gated-gelu", bias_per_layer: true, head_scale: HeadScale::UnlessUntied };
     build(config, &kin)
 }
