@@ -5,7 +5,7 @@
 //!
 //! | module | what it holds | may import |
 //! |---|---|---|
-//! | [`matrix`], [`site`], [`token`], [`error`], [`progress`], [`files`], [`human`], [`checkpoint`], [`sys`] | the words that every module shares | each other |
+//! | [`matrix`], [`site`], [`token`], [`error`], [`progress`], [`files`], [`human`], [`checkpoint`], [`terminal`], [`sys`] | the words that every module shares | each other |
 //! | [`config`] | settings: command line > environment > file > defaults | `paint` (names of colour maps) |
 //! | [`hub`] | MODEL argument → files: folder, hub cache, download | the words |
 //! | [`text`] | tokenizers, special tokens, display labels | the words |
@@ -46,6 +46,7 @@ pub mod paint;
 pub mod progress;
 pub mod site;
 pub mod sys;
+pub mod terminal;
 pub mod text;
 pub mod token;
 pub mod tour;

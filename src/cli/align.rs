@@ -1,4 +1,4 @@
-//! `attn-tui align`: word alignment from cross-attention.
+//! `attn-tui align`: aligns words by cross-attention.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::TypedValueParser;
 
-use super::batch::{Files, Numbered, Runner};
-use super::common::{Input, Output, Weighting, named};
-use super::output;
-use super::show::MergeArg;
+use super::batch::{self, NumberedLines, Runner};
+use super::context::Context;
+use super::options::{BatchArgs, InputArgs, MergeChoice, OutputArgs, WeightsArgs, named};
+use super::{input, output};
 use crate::analysis::align::{Agreement, Alignment, Convention, Gold, hard_alignment, words};
 use crate::analysis::merge::merge;
 use crate::capture::Capture;
@@ -18,43 +18,44 @@ use crate::export::select::Selection;
 use crate::export::table::{Cell, Table};
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind};
+use crate::terminal::Terminal;
 use crate::token::Token;
 
 /// Options of `align`.
 #[derive(Args)]
-pub struct Align {
+pub struct AlignArgs {
     #[command(flatten)]
-    input: Input,
+    pub input: InputArgs,
     #[command(flatten)]
-    files: Files,
+    batch: BatchArgs,
     #[command(flatten)]
-    weighting: Weighting,
-    /// Layer, from 0 [default: the last].
+    weights: WeightsArgs,
+    /// Layer, counted from 0 [default: the last].
     #[arg(long, value_name = "N", help_heading = "Heads")]
     layer: Option<usize>,
-    /// Head, from 0; without it the heads of the layer are merged.
+    /// Head, counted from 0 [default: all heads of the layer, merged].
     #[arg(long, value_name = "N", help_heading = "Heads")]
     head: Option<usize>,
-    /// How heads are merged.
+    /// Method of merging heads.
     #[arg(long, value_enum, default_value = "mean", help_heading = "Heads")]
-    merge: MergeArg,
-    /// Every head by itself, the best first where there is a gold alignment.
+    merge: MergeChoice,
+    /// Align with each head by itself. With --gold, the best head comes first.
     #[arg(long, conflicts_with_all = ["layer", "head"], help_heading = "Heads")]
     per_head: bool,
-    /// Which row speaks for a target token: the one that predicts it, or the one that is fed it.
+    /// Decoder row that stands for a target token: the row that predicts it, or the row that is fed it.
     #[arg(long, default_value = "predicts", value_parser = conventions())]
     convention: Convention,
-    /// Align tokens, not words. (Words end at spaces; special tokens belong to none.)
+    /// Align tokens instead of words. Words end at spaces; special tokens are left out.
     #[arg(long)]
     tokens: bool,
-    /// Gold alignments in Pharaoh format, a line a sentence: `3-4` sure, `3?4` possible.
+    /// File of gold alignments in Pharaoh format, one line per sentence: `3-4` is sure, `3?4` possible.
     #[arg(long, value_name = "FILE")]
     gold: Option<PathBuf>,
-    /// The gold alignment counts from 1.
+    /// Count words of the gold alignment from 1 instead of 0.
     #[arg(long, requires = "gold")]
     one_based: bool,
     #[command(flatten)]
-    output: Output,
+    output: OutputArgs,
 }
 
 fn conventions() -> impl TypedValueParser<Value = Convention> {
@@ -62,37 +63,44 @@ fn conventions() -> impl TypedValueParser<Value = Convention> {
 }
 
 /// Runs the command.
-pub fn run(args: &Align) -> Result<()> {
-    let mut gold = args.gold.as_deref().map(Numbered::open).transpose()?;
-    let mut found = Found::default();
-    match args.files.pairs()? {
-        None => found.add(args, &args.weighting.capture(&args.input)?, gold.as_mut())?,
+///
+/// # Errors
+/// Those of the engine and of the files.
+pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
+    let mut gold = args.gold.as_deref().map(NumberedLines::open).transpose()?;
+    let mut found = Alignments::default();
+    match batch::pairs(&args.batch)? {
+        None => {
+            let capture = input::weighted_capture(&args.input, args.weights, context)?;
+            found.add(args, &capture, gold.as_mut())?;
+        }
         Some(pairs) => {
-            let runner = Runner::open(&args.input, args.weighting)?;
+            let runner = Runner::open(&args.input, args.weights, context)?;
             for pair in pairs {
                 found.add(args, &runner.run(&pair?)?, gold.as_mut())?;
-                runner.tell(found.sentences);
+                runner.show_progress(found.sentences);
             }
         }
     }
-    found.print(args)
+    found.print(args, &context.terminal)
 }
 
-/// A head, or `None` for the merged ones.
-type Who = Option<Head>;
+/// A head, or `None` for merged heads.
+type Aligner = Option<Head>;
 
-/// What the sentences gave.
+/// Alignments of all sentences, and their agreement with the gold alignments.
 #[derive(Default)]
-struct Found {
+struct Alignments {
     sentences: usize,
-    /// One alignment a sentence and head; left out where only the rates are printed.
-    lines: Vec<(usize, Who, Alignment)>,
-    agreement: BTreeMap<Who, Agreement>,
+    /// One alignment per sentence and head; empty with gold alignments, when only the rates are printed.
+    lines: Vec<(usize, Aligner, Alignment)>,
+    agreement: BTreeMap<Aligner, Agreement>,
 }
 
-impl Found {
-    fn add(&mut self, args: &Align, capture: &Capture, gold: Option<&mut Numbered>) -> Result<()> {
-        let (source, target) = (sides(&capture.source.tokens, args), sides(&capture.target.tokens, args));
+impl Alignments {
+    fn add(&mut self, args: &AlignArgs, capture: &Capture, gold: Option<&mut NumberedLines>) -> Result<()> {
+        let (source, target) =
+            (word_numbers(&capture.source.tokens, args), word_numbers(&capture.target.tokens, args));
         let gold = gold.map(|lines| read_gold(lines, args.one_based)).transpose()?;
         for (who, map) in maps(args, capture)? {
             let alignment = hard_alignment(&map, &source, &target, args.convention);
@@ -105,12 +113,12 @@ impl Found {
         Ok(())
     }
 
-    fn print(self, args: &Align) -> Result<()> {
+    fn print(self, args: &AlignArgs, terminal: &Terminal) -> Result<()> {
         if args.gold.is_some() {
-            return args.output.print(&self.rates());
+            return args.output.print(&self.rates(), terminal);
         }
-        if args.output.for_programs() || args.per_head {
-            return args.output.print(&self.table());
+        if args.output.machine_readable() || args.per_head {
+            return args.output.print(&self.table(), terminal);
         }
         let lines = self.lines.iter().map(|(_, _, alignment)| format!("{alignment}\n"));
         output::print(&lines.collect::<String>())
@@ -130,7 +138,7 @@ impl Found {
         table
     }
 
-    /// The alignment error rate of every head, the best first.
+    /// Tabulates the alignment error rate of every head, the best first.
     fn rates(&self) -> Table {
         let mut table = Table::new(["layer", "head", "aer", "precision", "recall", "links"]);
         let mut rates: Vec<_> = self.agreement.iter().collect();
@@ -151,25 +159,26 @@ impl Found {
     }
 }
 
-fn named_cells(who: Who) -> [Cell; 2] {
+fn named_cells(who: Aligner) -> [Cell; 2] {
     who.map_or([Cell::Missing, Cell::Missing], |head| {
         [Cell::Whole(head.layer() as i64), Cell::Whole(head.head as i64)]
     })
 }
 
-fn read_gold(lines: &mut Numbered, one_based: bool) -> Result<Gold> {
+fn read_gold(lines: &mut NumberedLines, one_based: bool) -> Result<Gold> {
     match lines.next() {
-        Some(line) => Gold::parse(&line?, one_based).map_err(|why| lines.bad(&why)),
-        None => Err(lines.bad("there are fewer gold alignments than sentences")),
+        Some(line) => Gold::parse(&line?, one_based).map_err(|why| lines.error(&why)),
+        None => Err(lines.error("there are fewer gold alignments than sentences")),
     }
 }
 
-/// The word of each token, or each token by itself.
-fn sides(tokens: &[Token], args: &Align) -> Vec<Option<usize>> {
+/// Returns the number of the word that each token belongs to, or with --tokens the number of the token; `None` for
+/// special tokens.
+fn word_numbers(tokens: &[Token], args: &AlignArgs) -> Vec<Option<usize>> {
     if args.tokens {
         return tokens.iter().enumerate().map(|(at, token)| (!token.special).then_some(at)).collect();
     }
-    // A vocabulary without word marks (letters, ideographs) has a word a token.
+    // In a vocabulary without word marks (letters, ideographs) every token is a word.
     let marked = tokens.iter().any(|token| !token.special && crate::text::starts_word(&token.piece));
     words(
         tokens
@@ -178,8 +187,8 @@ fn sides(tokens: &[Token], args: &Align) -> Vec<Option<usize>> {
     )
 }
 
-/// The maps to align with: one, or every cross-attention head's.
-fn maps(args: &Align, capture: &Capture) -> Result<Vec<(Who, Matrix)>> {
+/// Returns the maps to align with: one, or with --per-head that of every cross-attention head.
+fn maps(args: &AlignArgs, capture: &Capture) -> Result<Vec<(Aligner, Matrix)>> {
     let mut selection = Selection { kind: Some(Kind::Cross), layer: args.layer, head: args.head };
     if args.per_head {
         let heads = selection.heads(capture)?.into_iter();
@@ -191,6 +200,7 @@ fn maps(args: &Align, capture: &Capture) -> Result<Vec<(Who, Matrix)>> {
         return Ok(vec![(Some(head), capture.map(head)?)]);
     }
     let maps: Vec<_> = heads.iter().map(|&head| capture.map(head)).collect::<Result<_>>()?;
-    let merged = merge(&maps, args.merge.how()).map_err(|_| Error::NoSuchHead("no heads to merge".into()))?;
+    let merged =
+        merge(&maps, args.merge.method()).map_err(|_| Error::NoSuchHead("no heads to merge".into()))?;
     Ok(vec![(None, merged)])
 }

@@ -1,88 +1,75 @@
-//! Many sentences: read line by line, run one by one, in bounded memory.
+//! Runs of many sentences, which are read line by line and run one by one.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
 use serde_json::Value;
 
-use super::common::{Input, Weighting};
-use super::run::StatusLine;
+use super::context::Context;
+use super::input;
+use super::options::{BatchArgs, InputArgs, WeightsArgs};
+use super::status::StatusLine;
 use crate::capture::Capture;
-use crate::engine::{self, Opened, Session};
+use crate::engine::Session;
 use crate::error::{Error, Result};
 
-/// Files with many sentences.
-#[derive(Args)]
-pub struct Files {
-    /// Run every line of a file: text, or in a .jsonl file objects with `source` and, where there is one,
-    /// `target`.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "target"], help_heading = "Text")]
-    pub source_file: Option<PathBuf>,
-    /// The targets, a line for each line of --source-file; without it they are generated.
-    #[arg(long, value_name = "FILE", requires = "source_file", help_heading = "Text")]
-    pub target_file: Option<PathBuf>,
-}
-
-/// A source and, where it is not to be generated, its target.
+/// A source and its target.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Pair {
+pub struct SentencePair {
     /// The encoder's text.
     pub source: String,
-    /// The decoder's text.
+    /// The decoder's text; `None` to generate it.
     pub target: Option<String>,
 }
 
-/// The lines of `--source-file` and `--target-file`, one after the other.
-pub struct Pairs {
-    sources: Numbered,
-    targets: Option<Numbered>,
+/// Reader of `--source-file` and `--target-file`.
+pub struct SentencePairs {
+    sources: NumberedLines,
+    targets: Option<NumberedLines>,
     objects: bool,
 }
 
-impl Files {
-    /// The sentences; `None` where no file is given.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when a file cannot be opened.
-    pub fn pairs(&self) -> Result<Option<Pairs>> {
-        let Some(path) = &self.source_file else { return Ok(None) };
-        let objects = path.extension().is_some_and(|ext| ext == "jsonl");
-        if objects && self.target_file.is_some() {
-            return Err(Error::Usage("a .jsonl file holds its targets: leave --target-file out".into()));
-        }
-        let targets = self.target_file.as_deref().map(Numbered::open).transpose()?;
-        Ok(Some(Pairs { sources: Numbered::open(path)?, targets, objects }))
+/// Opens the files of sentences; `None` if none is given.
+///
+/// # Errors
+/// [`Error::Io`] if a file cannot be opened; [`Error::Usage`] if there are targets for a .jsonl file.
+pub fn pairs(args: &BatchArgs) -> Result<Option<SentencePairs>> {
+    let Some(path) = &args.source_file else { return Ok(None) };
+    let objects = path.extension().is_some_and(|ext| ext == "jsonl");
+    if objects && args.target_file.is_some() {
+        return Err(Error::Usage("a .jsonl file has its own targets: leave out --target-file".into()));
     }
+    let targets = args.target_file.as_deref().map(NumberedLines::open).transpose()?;
+    Ok(Some(SentencePairs { sources: NumberedLines::open(path)?, targets, objects }))
 }
 
-impl Pairs {
-    fn pair(&mut self, line: String) -> Result<Pair> {
+impl SentencePairs {
+    fn pair(&mut self, line: String) -> Result<SentencePair> {
         if line.trim().is_empty() {
-            return Err(self.sources.bad("the line is empty"));
+            return Err(self.sources.error("the line is empty"));
         }
         if self.objects {
-            return object(&line).map_err(|why| self.sources.bad(&why));
+            return object(&line).map_err(|why| self.sources.error(&why));
         }
         let target = match &mut self.targets {
             None => None,
             Some(targets) => match targets.next() {
                 Some(line) => Some(line?),
-                None => return Err(targets.bad("there are fewer targets than sources")),
+                None => return Err(targets.error("there are fewer targets than sources")),
             },
         };
-        Ok(Pair { source: line, target })
+        Ok(SentencePair { source: line, target })
     }
 
-    fn end(&mut self) -> Option<Result<Pair>> {
+    fn end(&mut self) -> Option<Result<SentencePair>> {
         let targets = self.targets.as_mut()?;
-        targets.next().map(|_| Err(targets.bad("there are more targets than sources")))
+        targets.next().map(|_| Err(targets.error("there are more targets than sources")))
     }
 }
 
-impl Iterator for Pairs {
-    type Item = Result<Pair>;
+impl Iterator for SentencePairs {
+    type Item = Result<SentencePair>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.sources.next() {
@@ -92,28 +79,28 @@ impl Iterator for Pairs {
     }
 }
 
-fn object(line: &str) -> std::result::Result<Pair, String> {
+fn object(line: &str) -> std::result::Result<SentencePair, String> {
     let value: Value = serde_json::from_str(line).map_err(|e| format!("not a JSON object: {e}"))?;
     let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_string);
-    let source = text("source").ok_or("the object has no text named source")?;
-    Ok(Pair { source, target: text("target") })
+    let source = text("source").ok_or("the object has no string field `source`")?;
+    Ok(SentencePair { source, target: text("target") })
 }
 
-/// What a text is recognised by.
+/// The first characters of a text, for error messages.
 fn beginning(text: &str) -> String {
     const LENGTH: usize = 40;
     let start: String = text.chars().take(LENGTH).collect();
     if text.chars().count() > LENGTH { start + "…" } else { start }
 }
 
-/// The lines of a file, which can say where they are.
-pub struct Numbered {
+/// Reader of a file's lines that counts them for error messages.
+pub struct NumberedLines {
     path: PathBuf,
     at: usize,
     lines: Lines<BufReader<File>>,
 }
 
-impl Numbered {
+impl NumberedLines {
     /// Opens a file.
     ///
     /// # Errors
@@ -123,13 +110,13 @@ impl Numbered {
         Ok(Self { path: path.into(), at: 0, lines: BufReader::new(file).lines() })
     }
 
-    /// What is wrong with the line that was read last.
-    pub fn bad(&self, why: &str) -> Error {
+    /// Creates the error for the line that was read last.
+    pub fn error(&self, why: &str) -> Error {
         Error::BadFile { file: format!("{}, line {}", self.path.display(), self.at), why: why.into() }
     }
 }
 
-impl Iterator for Numbered {
+impl Iterator for NumberedLines {
     type Item = Result<String>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -141,8 +128,10 @@ impl Iterator for Numbered {
 
 /// An opened model that runs one sentence after the other.
 pub struct Runner<'a> {
-    input: &'a Input,
-    weighting: Weighting,
+    /// Settings and terminal.
+    pub context: &'a Context,
+    input: &'a InputArgs,
+    weights: WeightsArgs,
     session: Box<Session>,
     watch: StatusLine,
 }
@@ -151,33 +140,30 @@ impl<'a> Runner<'a> {
     /// Opens the model.
     ///
     /// # Errors
-    /// What the engine finds wrong; [`Error::Usage`] for a capture file, which cannot be run.
-    pub fn open(input: &'a Input, weighting: Weighting) -> Result<Self> {
-        let watch = StatusLine::default();
-        match engine::open(&input.open.options(&input.model)?, &watch)? {
-            Opened::Model(session) => Ok(Self { input, weighting, session, watch }),
-            Opened::Capture(_) => {
-                Err(Error::Usage(format!("{} is a capture file: --source-file needs a model", input.model)))
-            }
-        }
+    /// Those of the engine; [`Error::Usage`] for a capture file.
+    pub fn open(input: &'a InputArgs, weights: WeightsArgs, context: &'a Context) -> Result<Self> {
+        let watch = context.status_line();
+        let session = input::session(input, "--source-file needs", &watch, context)?;
+        Ok(Self { context, input, weights, session, watch })
     }
 
     /// Runs one sentence.
     ///
     /// # Errors
-    /// What the engine finds wrong.
-    pub fn run(&self, pair: &Pair) -> Result<Capture> {
-        let mut options = self.input.text.options(pair.source.clone(), self.weighting.keep())?;
+    /// Those of the engine.
+    pub fn run(&self, pair: &SentencePair) -> Result<Capture> {
+        let settings = &self.context.settings;
+        let mut options = self.input.text.options(pair.source.clone(), self.weights.extras(), settings);
         options.target = pair.target.clone();
         let capture = self.session.run(&options, &self.watch).map_err(|error| match error {
-            Error::Text(why) => Error::Text(format!("{why} (of \"{}\")", beginning(&pair.source))),
+            Error::Text(why) => Error::Text(format!("{why} (in \"{}\")", beginning(&pair.source))),
             error => error,
         });
-        self.weighting.of(capture?)
+        input::weighted(capture?, self.weights)
     }
 
-    /// Tells how many sentences are done.
-    pub fn tell(&self, done: usize) {
+    /// Shows how many sentences are done.
+    pub fn show_progress(&self, done: usize) {
         self.watch.say(&format_args!("{done} sentences"));
     }
 }

@@ -1,28 +1,67 @@
-//! `attn-tui capture`: every map of one run, in a file.
+//! `attn-tui capture`: writes every map of one run to a file.
 
-use super::args::{self, Dtype};
-use super::{output, run, timings};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::context::Context;
+use super::options::{InputArgs, RunExtras};
+use super::{input, output};
 use crate::capture::{Layout, Precision, write};
 use crate::error::{Error, Result};
 use crate::files::{check_free, save_with};
 use crate::site::Kind;
 
+/// Options of `capture`.
+#[derive(Args)]
+pub struct CaptureArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// File to write, in safetensors format.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Store the logits over the vocabulary, too.
+    #[arg(long)]
+    logits: bool,
+    /// Store the data for value-weighted maps and ALTI, too.
+    #[arg(long)]
+    values: bool,
+    /// Number type of the stored maps.
+    #[arg(long, value_enum, default_value = "f32")]
+    dtype: DtypeChoice,
+    /// Overwrite an existing file.
+    #[arg(long)]
+    force: bool,
+}
+
+/// `--dtype`.
+#[derive(Clone, Copy, ValueEnum)]
+enum DtypeChoice {
+    /// 32-bit floating point.
+    F32,
+    /// 16-bit floating point.
+    F16,
+}
+
 /// Runs the command.
-pub fn run(args: &args::Capture) -> Result<()> {
+///
+/// # Errors
+/// Those of the engine; [`Error::Usage`], [`Error::Exists`], [`Error::Io`] for the file.
+pub fn run(args: &CaptureArgs, context: &Context) -> Result<()> {
     check_free(&args.output, args.force)?;
     if args.output.extension().is_none_or(|ext| ext != "safetensors") {
         return Err(Error::Usage(format!(
-            "--output {}: a capture is a .safetensors file; `export` writes others",
+            "--output {}: the file name must end in .safetensors; `attn-tui export` writes other formats",
             args.output.display()
         )));
     }
-    let keep = run::Keep { logits: args.logits, values: args.values, ..run::Keep::default() };
-    let capture = run::open_capture(&args.model, &args.open, &args.text, keep)?;
+    let extras = RunExtras { logits: args.logits, values: args.values, ..RunExtras::default() };
+    let capture = input::capture(&args.input, extras, context)?;
     let precision = match args.dtype {
-        Dtype::F32 => Precision::F32,
-        Dtype::F16 => Precision::F16,
+        DtypeChoice::F32 => Precision::F32,
+        DtypeChoice::F16 => Precision::F16,
     };
-    timings::writing(|| {
+    context.timings.writing(|| {
         save_with(&args.output, args.force, |out| write(&capture, precision, Layout::Large, out))
     })?;
     let heads = |kind| capture.heads_of(kind).len();
@@ -35,6 +74,6 @@ pub fn run(args: &args::Capture) -> Result<()> {
         heads(Kind::Encoder),
         heads(Kind::Decoder),
         heads(Kind::Cross),
-        if capture.int8_target { "; text by 8-bit weights" } else { "" },
+        if capture.int8_target { "; text generated with 8-bit weights" } else { "" },
     ))
 }

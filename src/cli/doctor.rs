@@ -1,8 +1,8 @@
-//! `attn-tui doctor`: what opening a model would load, and what is wrong with it, without loading it.
+//! `attn-tui doctor`: checks what opening a model would load and what is missing, without loading it.
 
-use super::args;
-use super::models::pair;
-use super::output::{self, table};
+use clap::Args;
+
+use super::output::{self, encoder_and_decoder, table};
 use crate::error::{Error, Result};
 use crate::hub::{self, HubOptions, Inspection, ModelLocation, NeededFile};
 use crate::human::bytes;
@@ -10,11 +10,28 @@ use crate::model::{Model, Spec, Weights, spec_of, tokenizer_class};
 use crate::progress::Unwatched;
 use crate::text::Tokenizer;
 
-/// Tensors that are not as they should be and are shown.
-const SHOWN: usize = 8;
+/// Options of `doctor`.
+#[derive(Args)]
+pub struct DoctorArgs {
+    /// Hub id (org/name, org/name@revision), folder, capture file or built-in model (`demo`, `demo-rnn`,
+    /// `demo-rnn-plain`).
+    model: String,
+    /// Branch, tag or commit of the hub repository.
+    #[arg(long, value_name = "REVISION")]
+    revision: Option<String>,
+    /// Stay off the network: check only what is on this machine.
+    #[arg(long)]
+    offline: bool,
+}
 
-/// Runs the command. The report is printed whatever it says; a model that does not open is an error all the same.
-pub fn run(args: &args::Doctor) -> Result<()> {
+/// Number of wrong tensors to list.
+const LISTED: usize = 8;
+
+/// Runs the command. The report is printed in any case.
+///
+/// # Errors
+/// The first problem that keeps the model from opening.
+pub fn run(args: &DoctorArgs) -> Result<()> {
     let options = HubOptions { revision: args.revision.clone(), offline: args.offline };
     let Some(found) = hub::inspect(&args.model, &options, &Unwatched)? else {
         return capture_file(&args.model);
@@ -34,7 +51,7 @@ fn capture_file(path: &str) -> Result<()> {
     ))
 }
 
-/// What was found: labelled lines, and what keeps the model from opening.
+/// Labelled lines, and the problems that keep the model from opening.
 #[derive(Default)]
 struct Report {
     rows: Vec<Vec<String>>,
@@ -68,7 +85,7 @@ impl Report {
 
     fn configuration(&mut self, found: &Inspection) {
         let Some(config) = &found.config else {
-            return self.say("type", "unknown: no config.json that can be read");
+            return self.say("type", "unknown: no readable config.json");
         };
         match spec_of(config) {
             Ok(spec) => {
@@ -82,7 +99,7 @@ impl Report {
             }
         }
         if !found.files.iter().any(|file| file.name == "generation_config.json") {
-            self.say("generation", "no generation_config.json: config.json's own settings count");
+            self.say("generation", "no generation_config.json; the settings of config.json apply");
         }
     }
 
@@ -133,23 +150,25 @@ impl Report {
         }
     }
 
-    /// Compares the tensors' names and shapes with what the model asks for.
+    /// Compares the tensors' names and shapes with those that the model requires.
     fn tensors(&mut self, found: &Inspection, weights: Weights) {
         let spec = found.config.as_ref().map(spec_of);
         let Some(Ok(spec)) = spec else { return };
         match Model::check(&spec, weights) {
             Ok(wrong) if wrong.is_empty() => {
-                self.say("", "every tensor of the model is there, in its shape, and no other");
+                self.say("", "all tensors are present with the right shapes, and there are no others");
             }
             Ok(wrong) => {
-                for line in wrong.iter().take(SHOWN) {
+                for line in wrong.iter().take(LISTED) {
                     self.say("", line);
                 }
-                if wrong.len() > SHOWN {
-                    self.say("", format!("and {} more", wrong.len() - SHOWN));
+                if wrong.len() > LISTED {
+                    self.say("", format!("and {} more", wrong.len() - LISTED));
                 }
-                self.problems
-                    .push(Error::Weights(format!("{} tensors are not as they should be", wrong.len())));
+                self.problems.push(Error::Weights(format!(
+                    "{} tensors are missing, unknown or of the wrong shape",
+                    wrong.len()
+                )));
             }
             Err(error) => self.problems.push(error),
         }
@@ -175,7 +194,7 @@ fn location(found: &Inspection) -> String {
         ModelLocation::Folder(path) => format!("folder {}", path.display()),
         ModelLocation::Cache(path) => format!("cache {}", path.display()),
         ModelLocation::Hub(path) if missing.is_empty() => {
-            format!("cache {}, as the hub has it now", path.display())
+            format!("cache {}, up to date with the hub", path.display())
         }
         ModelLocation::Hub(_) => {
             let size = missing.iter().filter_map(|file| file.size).sum();
@@ -185,7 +204,7 @@ fn location(found: &Inspection) -> String {
 }
 
 fn shape(spec: &Spec) -> String {
-    let [layers, heads, width] = [spec.layers(), spec.heads(), spec.widths()].map(pair);
+    let [layers, heads, width] = [spec.layers(), spec.heads(), spec.widths()].map(encoder_and_decoder);
     format!("{layers} layers, {heads} heads, width {width}")
 }
 

@@ -1,12 +1,12 @@
-//! `attn-tui export`: pictures, tables and files of a capture.
+//! `attn-tui export`: writes pictures, tables and data files of a capture.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::common::{ColorChoice, Input, Shading, Weighting, Which};
-use super::run::Keep;
-use super::{output, timings};
+use super::context::Context;
+use super::options::{ColorChoice, HeadArgs, InputArgs, RunExtras, ShadingArgs, WeightsArgs};
+use super::{input, output};
 use crate::capture::{Layout, MapWeights};
 use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
@@ -14,63 +14,64 @@ use crate::export::figure::{FigureStyle, FigureTheme};
 use crate::export::format::{FigureKind, Format, Options, export};
 use crate::files::{check_free, save_with};
 use crate::paint::Range;
+use crate::terminal::Terminal;
 
 /// Options of `export`.
 #[derive(Args)]
-pub struct Export {
+pub struct ExportArgs {
     #[command(flatten)]
-    input: Input,
+    pub input: InputArgs,
     #[command(flatten)]
-    heads: Which,
+    heads: HeadArgs,
     #[command(flatten)]
-    weighting: Weighting,
-    /// File to write; its extension tells the format: csv, json, npz, safetensors, png, svg, html, txt.
+    weights: WeightsArgs,
+    /// File to write. Its extension selects the format: csv, json, npz, safetensors, png, svg, html or txt.
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: PathBuf,
-    /// What a safetensors file holds: the maps, or what they follow from.
+    /// Contents of a safetensors file.
     #[arg(long, value_enum, default_value = "plain", help_heading = "Output")]
-    layout: LayoutArg,
+    layout: LayoutChoice,
     /// Overwrite an existing file.
     #[arg(long, help_heading = "Output")]
     force: bool,
-    /// What a picture shows [default: map with --layer or --head, text with --query, otherwise grid].
-    #[arg(long, value_enum, help_heading = "Look")]
-    view: Option<ViewArg>,
-    /// Shade the text by what this query looks at, from 0.
-    #[arg(long, value_name = "N", help_heading = "Look")]
+    /// Content of a picture [default: map with --layer or --head, text with --query, otherwise grid].
+    #[arg(long, value_enum, help_heading = "Appearance")]
+    view: Option<ViewChoice>,
+    /// Shade the text by the weights of this query, counted from 0.
+    #[arg(long, value_name = "N", help_heading = "Appearance")]
     query: Option<usize>,
-    /// Ink and paper.
-    #[arg(long, value_enum, default_value = "light", help_heading = "Look")]
-    theme: ThemeArg,
+    /// Colours of text and background.
+    #[arg(long, value_enum, default_value = "light", help_heading = "Appearance")]
+    theme: ThemeChoice,
     #[command(flatten)]
-    shading: Shading,
-    /// Write the weights into the cells of a map.
-    #[arg(long, help_heading = "Look")]
+    shading: ShadingArgs,
+    /// Print the weights in the cells of a map.
+    #[arg(long, help_heading = "Appearance")]
     values: bool,
-    /// Pixels of a PNG to a unit of length (1/96 inch): 3 prints well, 1 is for screens.
-    #[arg(long, value_name = "N", default_value_t = 2.0, value_parser = scale, help_heading = "Look")]
+    /// Scale of a PNG in pixels per unit (1/96 inch): 1 suits screens, 3 print.
+    #[arg(long, value_name = "N", default_value_t = 2.0, value_parser = scale, help_heading = "Appearance")]
     scale: f32,
-    /// A TrueType or OpenType font for characters that the built-in font lacks (Chinese, Japanese, Korean),
+    /// TrueType or OpenType font for characters that the built-in font lacks (such as Chinese, Japanese and Korean),
     /// for PNG.
-    #[arg(long, value_name = "FILE", help_heading = "Look")]
+    #[arg(long, value_name = "FILE", help_heading = "Appearance")]
     font: Option<PathBuf>,
-    /// Colours in a txt file.
-    #[arg(long, value_enum, default_value = "never", help_heading = "Look")]
+    /// Use of colours in a txt file.
+    #[arg(long, value_enum, default_value = "never", help_heading = "Appearance")]
     color: ColorChoice,
 }
 
 /// `--layout`.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum LayoutArg {
-    /// Every map.
+enum LayoutChoice {
+    /// All maps.
     Plain,
-    /// Queries, keys and position bias of every site that has no more to it.
+    /// Queries, keys and position bias, from which the maps are recomputed; a site with other terms keeps its maps.
     Compact,
 }
 
 /// `--view`.
 #[derive(Clone, Copy, ValueEnum)]
-enum ViewArg {
+enum ViewChoice {
     /// One head's map.
     Map,
     /// All heads of a kind.
@@ -81,7 +82,7 @@ enum ViewArg {
 
 /// `--theme`.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum ThemeArg {
+enum ThemeChoice {
     /// Dark on white.
     Light,
     /// Light on near-black.
@@ -89,43 +90,48 @@ enum ThemeArg {
 }
 
 /// Runs the command.
-pub fn run(args: &Export) -> Result<()> {
+///
+/// # Errors
+/// Those of the engine and of the exporter; [`Error::Usage`], [`Error::Exists`], [`Error::Io`] for the file.
+pub fn run(args: &ExportArgs, context: &Context) -> Result<()> {
     let format = Format::of(&args.output)?;
     check_free(&args.output, args.force)?;
-    let compact = args.layout == LayoutArg::Compact;
-    if compact && (format != Format::Safetensors || args.weighting.weights == MapWeights::Values) {
-        return Err(Error::Usage("--layout compact is for attention in a .safetensors file".into()));
+    let compact = args.layout == LayoutChoice::Compact;
+    if compact && (format != Format::Safetensors || args.weights.weights == MapWeights::Values) {
+        return Err(Error::Usage(
+            "--layout compact requires --weights attention and a .safetensors file".into(),
+        ));
     }
-    let keep = Keep { compact, ..args.weighting.keep() };
-    let capture = args.weighting.of(args.input.keeping(keep)?)?;
-    let exported = export(&capture, format, &args.options())?;
-    timings::writing(|| save_with(&args.output, args.force, |out| exported.write(out)))?;
+    let extras = RunExtras { scores: compact, ..args.weights.extras() };
+    let capture = input::weighted(input::capture(&args.input, extras, context)?, args.weights)?;
+    let exported = export(&capture, format, &args.options(&context.terminal))?;
+    context.timings.writing(|| save_with(&args.output, args.force, |out| exported.write(out)))?;
     if !exported.missing.is_empty() {
         let characters: String = exported.missing.iter().take(20).collect();
         output::note(&format!(
-            "the fonts have no {characters}: boxes stand for them; --font FILE gives a font that has, and SVG and HTML use the fonts of whoever looks at them"
+            "no font has {characters}; they are drawn as boxes. Give a font with --font FILE, or export to SVG or HTML, which use the fonts of the reader's machine"
         ));
     }
     Ok(())
 }
 
-impl Export {
-    fn options(&self) -> Options {
+impl ExportArgs {
+    fn options(&self, terminal: &Terminal) -> Options {
         Options {
             selection: self.heads.selection(),
             layout: match self.layout {
-                LayoutArg::Plain => Layout::Plain,
-                LayoutArg::Compact => Layout::Compact,
+                LayoutChoice::Plain => Layout::Plain,
+                LayoutChoice::Compact => Layout::Compact,
             },
             figure: match self.view {
                 None => FigureKind::Auto,
-                Some(ViewArg::Map) => FigureKind::Map,
-                Some(ViewArg::Grid) => FigureKind::Grid,
-                Some(ViewArg::Text) => FigureKind::Passage,
+                Some(ViewChoice::Map) => FigureKind::Map,
+                Some(ViewChoice::Grid) => FigureKind::Grid,
+                Some(ViewChoice::Text) => FigureKind::Passage,
             },
             query: self.query,
             style: FigureStyle {
-                theme: if self.theme == ThemeArg::Dark { FigureTheme::Dark } else { FigureTheme::Light },
+                theme: if self.theme == ThemeChoice::Dark { FigureTheme::Dark } else { FigureTheme::Light },
                 colormap: self.shading.colormap,
                 scale: self.shading.scale(Range::Map),
                 values: self.values,
@@ -133,9 +139,9 @@ impl Export {
             pixels: self.scale,
             font: self.font.clone(),
             colors: match self.color {
-                // A file is no terminal.
+                // The file is not the terminal.
                 ColorChoice::Auto => Colors::None,
-                choice => choice.colors(),
+                choice => choice.colors(terminal),
             },
         }
     }
@@ -144,6 +150,6 @@ impl Export {
 fn scale(text: &str) -> std::result::Result<f32, String> {
     match text.parse::<f32>() {
         Ok(value) if (0.25..=16.0).contains(&value) => Ok(value),
-        _ => Err("a number from 0.25 to 16 is needed".into()),
+        _ => Err("must be a number from 0.25 to 16".into()),
     }
 }

@@ -1,12 +1,14 @@
-//! `attn-tui knockout`: does the output depend on this head, layer or link?
+//! `attn-tui knockout`: measures the effect of switching off heads, layers or a link.
 
 use clap::{Args, ValueEnum};
 
-use super::common::{Input, Output, Which};
-use super::run::{Keep, StatusLine, read_text};
+use super::context::Context;
+use super::input;
+use super::options::{HeadArgs, InputArgs, OutputArgs, RunExtras};
+use super::status::StatusLine;
 use crate::analysis::knockout::{Effect, effect};
 use crate::capture::Capture;
-use crate::engine::{self, Opened, RunOptions, Session};
+use crate::engine::{RunOptions, Session};
 use crate::error::{Error, Result};
 use crate::export::labels::token_label;
 use crate::export::table::{Cell, Table};
@@ -16,130 +18,126 @@ use crate::token::Token;
 
 /// Options of `knockout`.
 #[derive(Args)]
-pub struct Knockout {
+pub struct KnockoutArgs {
     #[command(flatten)]
-    input: Input,
+    pub input: InputArgs,
     #[command(flatten)]
-    which: Which,
-    /// What is switched off, one after the other.
+    heads: HeadArgs,
+    /// Switch off one head, or one layer, at a time.
     #[arg(long, value_enum, default_value = "head", conflicts_with = "link")]
-    by: By,
-    /// Switch one link of one head off: query and key, from 0 (needs --kind, --layer and --head).
+    by: Unit,
+    /// Switch off one link of one head, given as query and key counted from 0. Requires --kind, --layer and --head.
     #[arg(long, value_name = "QUERY:KEY", value_parser = link, requires_all = ["kind", "layer", "head"])]
     link: Option<(usize, usize)>,
-    /// Print a row a target token, with everything that is chosen switched off together.
+    /// Switch off everything selected at once, and print one row per target token.
     #[arg(long)]
     tokens: bool,
     /// Print only the N strongest effects.
     #[arg(long, value_name = "N")]
     top: Option<usize>,
     #[command(flatten)]
-    output: Output,
+    output: OutputArgs,
 }
 
 /// `--by`.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum By {
-    /// Every head.
+enum Unit {
+    /// One head at a time.
     Head,
-    /// All heads of a kind in a layer.
+    /// All heads of one kind in a layer at a time.
     Layer,
 }
 
 fn link(text: &str) -> std::result::Result<(usize, usize), String> {
     let pair = text.split_once(':').and_then(|(query, key)| Some((query.parse().ok()?, key.parse().ok()?)));
-    pair.ok_or_else(|| "a pair like 3:7 is needed".into())
+    pair.ok_or_else(|| "must be a pair such as 3:7".into())
 }
 
 /// Runs the command.
-pub fn run(args: &Knockout) -> Result<()> {
-    let trial = Trial::open(args)?;
-    let parts = args.parts(&trial.base)?;
+///
+/// # Errors
+/// Those of the engine; [`Error::Usage`] for a capture file.
+pub fn run(args: &KnockoutArgs, context: &Context) -> Result<()> {
+    let baseline = Baseline::open(args, context)?;
+    let parts = args.parts(&baseline.base)?;
     if args.tokens || args.link.is_some() {
-        let effect = trial.without(parts)?;
-        return args.output.print(&by_token(&trial, &effect));
+        let effect = baseline.without(parts)?;
+        return args.output.print(&by_token(&baseline, &effect), &context.terminal);
     }
     let mut effects = Vec::with_capacity(parts.len());
     for (done, &part) in parts.iter().enumerate() {
-        trial.watch.say(&format_args!("{done} of {} switched off", parts.len()));
-        effects.push((part, trial.without(vec![part])?));
+        baseline.watch.say(&format_args!("{done} of {} switched off", parts.len()));
+        effects.push((part, baseline.without(vec![part])?));
     }
     effects.sort_by(|(a_part, a), (b_part, b)| {
         b.mean_drop().total_cmp(&a.mean_drop()).then_with(|| a_part.cmp(b_part))
     });
     effects.truncate(args.top.unwrap_or(usize::MAX));
-    args.output.print(&by_part(&trial.base, &effects))
+    args.output.print(&by_part(&baseline.base, &effects), &context.terminal)
 }
 
-impl Knockout {
+impl KnockoutArgs {
     fn parts(&self, base: &Capture) -> Result<Vec<Ablation>> {
-        let selection = self.which.selection();
+        let selection = self.heads.selection();
         let heads = selection.heads(base)?;
         if let (Some((query, key)), Some(&head)) = (self.link, heads.first()) {
             let map = base.map(head)?;
             return match map.get(query, key) {
                 Some(_) => Ok(vec![Ablation::Link { head, query, key }]),
                 None => Err(Error::NoSuchHead(format!(
-                    "{head} has {} queries and {} keys: there is no link {query}:{key}",
+                    "{head} has no link {query}:{key}: it has {} queries and {} keys",
                     map.rows(),
                     map.cols()
                 ))),
             };
         }
         let mut parts: Vec<_> = match self.by {
-            By::Head => heads.into_iter().map(Ablation::Head).collect(),
-            By::Layer => heads.into_iter().map(|head| Ablation::Site(head.site)).collect(),
+            Unit::Head => heads.into_iter().map(Ablation::Head).collect(),
+            Unit::Layer => heads.into_iter().map(|head| Ablation::Site(head.site)).collect(),
         };
         parts.dedup();
         Ok(parts)
     }
 }
 
-/// A model, one target, and what the whole model says of it.
-struct Trial {
+/// The unchanged model, its target, and its logits for that target.
+struct Baseline {
     session: Box<Session>,
     options: RunOptions,
     base: Capture,
-    scores: Matrix,
+    logits: Matrix,
     watch: StatusLine,
 }
 
-impl Trial {
-    fn open(args: &Knockout) -> Result<Self> {
-        let watch = StatusLine::default();
-        let input = &args.input;
-        let Opened::Model(session) = engine::open(&input.open.options(&input.model)?, &watch)? else {
-            return Err(Error::Usage(format!("{} is a capture file: knock-outs need a model", input.model)));
-        };
-        let source = match &input.text.source {
-            Some(source) => read_text(source)?,
-            None if crate::hub::BUILT_IN.contains(&session.info().name.as_str()) => {
-                session.info().example.clone()
-            }
-            None => return Err(Error::Usage("--source TEXT is needed (`-` reads standard input)".into())),
-        };
-        let mut options = input.text.options(source, Keep { logits: true, ..Keep::default() })?;
+impl Baseline {
+    fn open(args: &KnockoutArgs, context: &Context) -> Result<Self> {
+        let watch = context.status_line();
+        let session = input::session(&args.input, "knock-outs need", &watch, context)?;
+        let source = input::source(&args.input.text, &session)?;
+        let extras = RunExtras { logits: true, ..RunExtras::default() };
+        let mut options = args.input.text.options(source, extras, &context.settings);
         if options.target.is_none() {
-            // Every run below is about this target, the first one too.
+            // Every run below is teacher-forced with this target, the first one, too.
             options.target = Some(session.run(&options, &watch)?.target.text);
         }
         let base = session.run(&options, &watch)?;
-        let scores = scores(&base)?;
-        Ok(Self { session, options, base, scores, watch })
+        let logits = logits(&base)?;
+        Ok(Self { session, options, base, logits, watch })
     }
 
-    /// The effect of switching parts off, together.
+    /// Measures the effect of switching off all parts at once.
     fn without(&self, ablations: Vec<Ablation>) -> Result<Effect> {
         let capture = self.session.run(&RunOptions { ablations, ..self.options.clone() }, &self.watch)?;
-        effect(&self.scores, &scores(&capture)?, &self.base.target.ids())
+        effect(&self.logits, &logits(&capture)?, &self.base.target.ids())
     }
 }
 
-fn scores(capture: &Capture) -> Result<Matrix> {
-    capture.logits.clone().ok_or_else(|| Error::Engine("the run kept no scores".into()))
+fn logits(capture: &Capture) -> Result<Matrix> {
+    capture.logits.clone().ok_or_else(|| Error::Engine("the run kept no logits".into()))
 }
 
-/// A row a part: `drop` is the mean loss of log-probability, `worst_drop` that of the token which loses most.
+/// Tabulates the effect of each part: `drop` is the mean loss of log-probability, `worst_drop` the largest loss of a
+/// token.
 fn by_part(base: &Capture, effects: &[(Ablation, Effect)]) -> Table {
     let mut table = Table::new([
         "kind",
@@ -173,16 +171,16 @@ fn by_part(base: &Capture, effects: &[(Ablation, Effect)]) -> Table {
     table
 }
 
-/// A row a target token: its log-probability before and after, and what would be said instead.
-fn by_token(trial: &Trial, effect: &Effect) -> Table {
+/// Tabulates for each target token its log-probability before and after, and the likeliest tokens.
+fn by_token(baseline: &Baseline, effect: &Effect) -> Table {
     let mut table =
         Table::new(["row", "token", "logp", "logp_without", "drop", "divergence", "best", "best_without"]);
     let rows = effect.before.iter().zip(&effect.after).zip(effect.drops()).zip(&effect.divergence);
     for (row, (((&before, &after), drop), &divergence)) in rows.enumerate() {
-        let best = |ids: &[u32]| ids.get(row).map_or(Cell::Missing, |&id| trial.spelt(id));
+        let best = |ids: &[u32]| ids.get(row).map_or(Cell::Missing, |&id| baseline.token_cell(id));
         table.rows.push(vec![
             Cell::Whole(row as i64),
-            word(trial.base.target.tokens.get(row)),
+            word(baseline.base.target.tokens.get(row)),
             Cell::Number(before),
             Cell::Number(after),
             Cell::Number(drop),
@@ -194,9 +192,9 @@ fn by_token(trial: &Trial, effect: &Effect) -> Table {
     table
 }
 
-impl Trial {
-    /// The token of an id.
-    fn spelt(&self, id: u32) -> Cell {
+impl Baseline {
+    /// Returns the cell of a token id.
+    fn token_cell(&self, id: u32) -> Cell {
         word(Some(&self.session.token(id)))
     }
 }

@@ -1,10 +1,11 @@
-//! `attn-tui links`: the strongest long-range links over all heads.
+//! `attn-tui links`: lists the strongest long-range links of all heads.
 
 use attn_tui_kernels::threads;
 use clap::Args;
 
-use super::common::{Input, Output, Weighting, Which};
-use super::heads::distance;
+use super::context::Context;
+use super::input;
+use super::options::{HeadArgs, InputArgs, OutputArgs, WeightsArgs, non_negative};
 use crate::analysis::MapAxes;
 use crate::analysis::links::{Link, LinkFilter, best, links_of_rows, strong_links};
 use crate::analysis::metrics::FAR;
@@ -18,18 +19,18 @@ use crate::site::{Head, Kind};
 
 /// Options of `links`.
 #[derive(Args)]
-pub struct Links {
+pub struct LinksArgs {
     #[command(flatten)]
-    input: Input,
+    pub input: InputArgs,
     #[command(flatten)]
-    heads: Which,
+    heads: HeadArgs,
     #[command(flatten)]
-    weighting: Weighting,
-    /// Leave out links shorter than N tokens (in cross maps: nearer to the alignment diagonal).
-    #[arg(long, value_name = "N", default_value_t = FAR + 1.0, value_parser = distance)]
+    weights: WeightsArgs,
+    /// Leave out links shorter than N tokens. In cross-attention the distance is from the alignment diagonal.
+    #[arg(long, value_name = "N", default_value_t = FAR + 1.0, value_parser = non_negative)]
     min_distance: f32,
     /// Leave out links weaker than this.
-    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = distance)]
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = non_negative)]
     min_weight: f32,
     /// Print the N strongest links.
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -37,14 +38,14 @@ pub struct Links {
     /// Keep links to special tokens.
     #[arg(long)]
     special: bool,
-    /// Keep links from and to punctuation.
+    /// Keep links to and from punctuation.
     #[arg(long)]
     punctuation: bool,
-    /// Keep links to sinks: keys with more than 0.3 of their head's weight on average.
+    /// Keep links to attention sinks, keys that hold more than 0.3 of their head's weight on average.
     #[arg(long)]
     sinks: bool,
     #[command(flatten)]
-    output: Output,
+    output: OutputArgs,
 }
 
 /// The columns of the table.
@@ -52,8 +53,11 @@ const COLUMNS: [&str; 10] =
     ["kind", "layer", "head", "weight", "distance", "query", "query_token", "predicted", "key", "key_token"];
 
 /// Runs the command.
-pub fn run(args: &Links) -> Result<()> {
-    let capture = args.weighting.capture(&args.input)?;
+///
+/// # Errors
+/// Those of the engine; [`crate::error::Error::NoSuchHead`].
+pub fn run(args: &LinksArgs, context: &Context) -> Result<()> {
+    let capture = input::weighted_capture(&args.input, args.weights, context)?;
     let filter = LinkFilter {
         min_distance: args.min_distance,
         min_weight: args.min_weight,
@@ -62,29 +66,29 @@ pub fn run(args: &Links) -> Result<()> {
         punctuation: args.punctuation,
         sinks: args.sinks,
     };
-    let found = args.input.spread(|| find(&capture, &args.heads.selection(), &filter))?;
+    let found = context.on_threads(|| find(&capture, &args.heads.selection(), &filter))?;
     let mut table = Table::new(COLUMNS);
     table.rows = found.iter().map(|link| row(&capture, link)).collect();
-    args.output.print(&table)
+    args.output.print(&table, &context.terminal)
 }
 
 fn find(capture: &Capture, selection: &Selection, filter: &LinkFilter) -> Result<Vec<Link>> {
     let heads = selection.heads(capture)?;
-    let context = |kind| MapAxes::new(kind, capture.queries(kind), capture.keys(kind));
+    let axes = |kind| MapAxes::new(kind, capture.queries(kind), capture.keys(kind));
     let of_all = |of_one: &(dyn Fn(Head) -> Result<Vec<Link>> + Sync)| -> Result<Vec<Link>> {
         let found = threads::made(heads.len(), usize::MAX, |at| of_one(heads[at]));
         Ok(best(found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten(), filter.top))
     };
     let strong = LinkFilter { min_weight: filter.min_weight.max(STRONG_WEIGHT), ..filter.clone() };
     let found =
-        of_all(&|head| Ok(strong_links(head, &*capture.profile(head)?, &context(head.kind()), &strong)))?;
-    // Where these are enough, weaker ones need not be looked for.
+        of_all(&|head| Ok(strong_links(head, &*capture.profile(head)?, &axes(head.kind()), &strong)))?;
+    // Weaker links are searched only if there are too few strong ones.
     if found.len() >= filter.top || filter.min_weight >= STRONG_WEIGHT {
         return Ok(found);
     }
     of_all(&|head| {
         let profile = capture.profile(head)?;
-        Ok(links_of_rows(head, &profile, capture.maps.pieces(head), &context(head.kind()), filter))
+        Ok(links_of_rows(head, &profile, capture.maps.pieces(head), &axes(head.kind()), filter))
     })
 }
 

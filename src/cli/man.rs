@@ -1,18 +1,30 @@
-//! `attn-tui man`: manual pages, made from the command line's own definition.
+//! `attn-tui man`: prints or writes man pages.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use clap::{Command, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man;
 
-use super::args::{self, Cli};
 use super::output;
 use crate::error::{Error, Result};
 use crate::files::{check_free, save};
 
-/// Runs the command.
-pub fn run(args: &args::Man) -> Result<()> {
-    let mut program = Cli::command();
+/// Options of `man`.
+#[derive(Args)]
+pub struct ManArgs {
+    /// Write one page for each command into this folder, instead of printing a single page.
+    #[arg(short, long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+    /// Overwrite existing pages.
+    #[arg(long, requires = "output")]
+    force: bool,
+}
+
+/// Runs the command for the command line `program`.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::Exists`].
+pub fn run(args: &ManArgs, mut program: Command) -> Result<()> {
     program.build();
     let Some(folder) = &args.output else { return output::print(&page(program)) };
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
@@ -33,7 +45,7 @@ fn write(path: &Path, command: Command, force: bool) -> Result<()> {
 
 fn page(command: Command) -> String {
     let mut page = Vec::new();
-    // writing to memory does not fail
+    // Writing to memory does not fail.
     let _ = Man::new(command).render(&mut page);
     String::from_utf8_lossy(&page).into_owned()
 }

@@ -1,6 +1,6 @@
-//! `attn-tui models`: what can be opened, and what is here.
+//! `attn-tui models`: lists the supported model types and the models in the local cache.
 
-use super::output::{self, table};
+use super::output::{self, encoder_and_decoder, table};
 use crate::error::{Error, Result};
 use crate::hub::{self, Hub, HubOptions, Inspection};
 use crate::human::bytes;
@@ -8,6 +8,9 @@ use crate::model::{Spec, Weights, registry, spec_of};
 use crate::progress::Unwatched;
 
 /// Runs the command.
+///
+/// # Errors
+/// [`Error::Hub`] if there is no cache folder; [`Error::Io`].
 pub fn run() -> Result<()> {
     let hub = Hub::from_env()?;
     let families =
@@ -19,7 +22,7 @@ pub fn run() -> Result<()> {
     }
     models.extend(hub::cached(&hub).iter().map(row));
     output::print(&format!(
-        "supported types, with models that have them:\n{}\nin the program and in {}:\n{}",
+        "supported types, with models of each:\n{}\nbuilt in, and cached in {}:\n{}",
         table(&families.collect::<Vec<_>>()),
         hub.cache.display(),
         table(&models),
@@ -29,7 +32,7 @@ pub fn run() -> Result<()> {
 fn row(found: &Inspection) -> Vec<String> {
     let spec = found.config.as_ref().map(spec_of);
     let (layers, heads) = match &spec {
-        Some(Ok(spec)) => (pair(spec.layers()), pair(spec.heads())),
+        Some(Ok(spec)) => (encoder_and_decoder(spec.layers()), encoder_and_decoder(spec.heads())),
         _ => ("-".into(), "-".into()),
     };
     let model_type = found.config.as_ref().and_then(|config| config.model_type().ok()).unwrap_or("-");
@@ -41,7 +44,10 @@ fn row(found: &Inspection) -> Vec<String> {
     vec![String::new(), found.name.clone(), model_type.into(), bytes(size), layers, heads, opens]
 }
 
-/// Whether a model on this machine opens, as far as its configuration and its weights' headers tell.
+/// Checks that a model on this machine opens, as far as its configuration and its weights' headers tell.
+///
+/// # Errors
+/// The reason why it does not open.
 fn opens(found: &Inspection, spec: Option<Result<Spec>>) -> Result<()> {
     if let Some(Err(error)) = spec {
         return Err(error);
@@ -50,11 +56,6 @@ fn opens(found: &Inspection, spec: Option<Result<Spec>>) -> Result<()> {
         (None, Some(files)) => Weights::open(&files, &Unwatched).map(|_| ()),
         (Some(Error::MissingFile { file, .. }), _) => Err(Error::Text(format!("{file} is missing"))),
         (Some(problem), _) => Err(Error::Text(problem.to_string())),
-        (None, None) => Err(Error::Text("not all of its files are here".into())),
+        (None, None) => Err(Error::Text("some of its files are missing".into())),
     }
-}
-
-/// A number of the encoder and of the decoder: `6` where they agree, else `12+2`.
-pub fn pair((encoder, decoder): (usize, usize)) -> String {
-    if encoder == decoder { encoder.to_string() } else { format!("{encoder}+{decoder}") }
 }

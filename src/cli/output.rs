@@ -1,30 +1,33 @@
-//! Standard output and standard error.
+//! Text on standard output and standard error.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use crate::error::{Error, Result};
 use crate::export::table::aligned;
 
-/// Prints to standard output; a reader that has gone away ends the program quietly.
+/// Prints to standard output.
+///
+/// # Errors
+/// [`Error::Io`]; a broken pipe ends the program quietly.
 pub fn print(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| Error::io("standard output", e))
 }
 
-/// Tells something that is no error, on standard error.
+/// Prints a note to standard error.
 pub fn note(text: &str) {
     // A note that cannot be written is no reason to fail.
     let _ = writeln!(std::io::stderr(), "note: {text}");
 }
 
-/// Columns of the terminal that standard output is; `None` where it is none.
-pub fn width() -> Option<usize> {
-    std::io::stdout().is_terminal().then(crate::tui::terminal::width).flatten()
-}
-
-/// Rows of text in columns, all to the left.
+/// Aligns rows of text in columns.
 pub fn table(rows: &[Vec<String>]) -> String {
     aligned(rows, |_| true).iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// Formats a number of the encoder and of the decoder: `6` if they are equal, else `12+2`.
+pub fn encoder_and_decoder((encoder, decoder): (usize, usize)) -> String {
+    if encoder == decoder { encoder.to_string() } else { format!("{encoder}+{decoder}") }
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
-//! `attn-tui rollout`: how much of each position comes from where, through all layers.
+//! `attn-tui rollout`: traces attention through all layers.
 
-use clap::builder::TypedValueParser;
 use clap::{Args, ValueEnum};
 
-use super::common::{ColorChoice, Input, Output, named};
-use super::output;
-use super::run::Keep;
+use super::context::Context;
+use super::options::{ColorChoice, InputArgs, OutputArgs, RunExtras, kinds};
+use super::{input, output};
 use crate::analysis::alti::{alti, alti_plus};
 use crate::analysis::merge::{CrossRollout, Merge, cross_rollout, merge, rollout};
 use crate::capture::Capture;
@@ -21,101 +20,106 @@ use crate::token::Token;
 
 /// Options of `rollout`.
 #[derive(Args)]
-pub struct Rollout {
+pub struct RolloutArgs {
     #[command(flatten)]
-    input: Input,
-    /// What is rolled out: the decoder over source and prefix (cross), or one stack by itself
-    /// [default: cross where there is any].
+    pub input: InputArgs,
+    /// Attention to roll out: cross traces the decoder to source and target prefix, encoder and decoder trace one
+    /// stack by itself [default: cross if there is any].
     #[arg(long, value_parser = kinds())]
     kind: Option<Kind>,
-    /// What a layer's contributions are: the mean of its heads' weights with a fixed residual share, or shares
-    /// measured with the values.
+    /// Method of computing each layer's contributions.
     #[arg(long, value_enum, default_value = "rollout")]
-    method: Method,
-    /// How much of a position passes by each attention block, for --method rollout [default: 0.5]. It is the same for
-    /// all, so every row has the same source share; what differs is which tokens it comes from.
-    #[arg(long, value_name = "SHARE", value_parser = share)]
+    method: RolloutMethod,
+    /// Share of a position that bypasses each attention block through the residual connection, for --method rollout
+    /// [default: 0.5]. It is the same in every row, so all rows have the same source share and differ only in the
+    /// tokens it comes from.
+    #[arg(long, value_name = "SHARE", value_parser = fraction)]
     residual: Option<f32>,
-    /// Print the whole map, not a table of the shares.
+    /// Print the whole map instead of a table of shares.
     #[arg(long)]
     map: bool,
     #[command(flatten)]
-    output: Output,
+    output: OutputArgs,
 }
 
 /// `--method`.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Method {
-    /// Attention rollout (Abnar and Zuidema 2020).
+enum RolloutMethod {
+    /// Attention rollout over the heads' mean weights (Abnar and Zuidema 2020).
     Rollout,
-    /// ALTI and ALTI+ (Ferrando et al. 2022): source shares differ by row.
+    /// ALTI and ALTI+, which measure contributions with the value vectors (Ferrando et al. 2022).
     Alti,
 }
 
-/// The residual share where none is given.
+/// The default of `--residual`.
 const RESIDUAL: f32 = 0.5;
 
-fn kinds() -> impl TypedValueParser<Value = Kind> {
-    named(Kind::ALL.map(Kind::name))
-}
-
-fn share(text: &str) -> std::result::Result<f32, String> {
+fn fraction(text: &str) -> std::result::Result<f32, String> {
     match text.parse::<f32>() {
         Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
-        _ => Err("a share from 0 to 1 is needed".into()),
+        _ => Err("must be a number from 0 to 1".into()),
     }
 }
 
 /// Runs the command.
-pub fn run(args: &Rollout) -> Result<()> {
-    if args.method == Method::Alti && args.residual.is_some() {
-        return Err(Error::Usage("--residual is for --method rollout: ALTI measures it".into()));
+///
+/// # Errors
+/// Those of the engine; [`Error::NoValues`] for ALTI of a capture without values.
+pub fn run(args: &RolloutArgs, context: &Context) -> Result<()> {
+    if args.method == RolloutMethod::Alti && args.residual.is_some() {
+        return Err(Error::Usage(
+            "--residual is an option of --method rollout; ALTI measures the residual share".into(),
+        ));
     }
-    let capture = args.input.keeping(Keep { values: args.method == Method::Alti, ..Keep::default() })?;
+    let capture = input::capture(
+        &args.input,
+        RunExtras { values: args.method == RolloutMethod::Alti, ..RunExtras::default() },
+        context,
+    )?;
     let all = capture.layers(Kind::Cross) > 0;
     let kind = args.kind.or_else(|| if all { Some(Kind::Cross) } else { capture.kinds().first().copied() });
     match kind.unwrap_or(Kind::Cross) {
         Kind::Cross => {
             let both = args.through_both(&capture)?;
             if args.map {
-                print_map(args, &capture, Kind::Cross, &both.source)
+                print_map(args, context, &capture, Kind::Cross, &both.source)
             } else {
-                args.output.print(&shares(&capture, &both))
+                args.output.print(&shares(&capture, &both), &context.terminal)
             }
         }
         kind => {
             let map = args.through(&capture, kind)?;
             if args.map {
-                print_map(args, &capture, kind, &map)
+                print_map(args, context, &capture, kind, &map)
             } else {
-                args.output.print(&tops(&capture, kind, &map))
+                args.output.print(&tops(&capture, kind, &map), &context.terminal)
             }
         }
     }
 }
 
-impl Rollout {
+impl RolloutArgs {
     fn residual(&self) -> f32 {
         self.residual.unwrap_or(RESIDUAL)
     }
 
-    /// Through one stack by itself.
+    /// Traces one stack by itself.
     fn through(&self, capture: &Capture, kind: Kind) -> Result<Matrix> {
         match self.method {
-            Method::Rollout => rollout(&layers(capture, kind)?, self.residual()),
-            Method::Alti => alti(&capture.contributions(kind)?),
+            RolloutMethod::Rollout => rollout(&layers(capture, kind)?, self.residual()),
+            RolloutMethod::Alti => alti(&capture.contributions(kind)?),
         }
     }
 
-    /// Through the decoder and, below its cross-attention, the encoder.
+    /// Traces the decoder and, below its cross-attention, the encoder.
     fn through_both(&self, capture: &Capture) -> Result<CrossRollout> {
         let encoder = self.through(capture, Kind::Encoder)?;
         match self.method {
-            Method::Rollout => {
-                let (own, cross) = (layers(capture, Kind::Decoder)?, layers(capture, Kind::Cross)?);
-                cross_rollout(&encoder, &own, &cross, self.residual())
+            RolloutMethod::Rollout => {
+                let (self_attn, cross) = (layers(capture, Kind::Decoder)?, layers(capture, Kind::Cross)?);
+                cross_rollout(&encoder, &self_attn, &cross, self.residual())
             }
-            Method::Alti => alti_plus(
+            RolloutMethod::Alti => alti_plus(
                 &encoder,
                 &capture.contributions(Kind::Decoder)?,
                 &capture.contributions(Kind::Cross)?,
@@ -124,7 +128,7 @@ impl Rollout {
     }
 }
 
-/// The mean of each layer's heads.
+/// Returns the mean map of each layer's heads.
 fn layers(capture: &Capture, kind: Kind) -> Result<Vec<Matrix>> {
     if capture.layers(kind) == 0 {
         return Err(Error::NoSuchHead(capture.why_absent(kind)));
@@ -138,7 +142,7 @@ fn layers(capture: &Capture, kind: Kind) -> Result<Vec<Matrix>> {
     (0..capture.layers(kind)).map(one).collect()
 }
 
-/// A row a decoder position: its shares from source and prefix, and its best source token.
+/// Tabulates for each decoder position its shares from source and prefix, and its strongest source token.
 fn shares(capture: &Capture, both: &CrossRollout) -> Table {
     let mut table = Table::new([
         "row",
@@ -166,7 +170,7 @@ fn shares(capture: &Capture, both: &CrossRollout) -> Table {
     table
 }
 
-/// A row a position: how much of it is its own, and which other position it draws most from.
+/// Tabulates for each position its share from itself and the position that it draws most from.
 fn tops(capture: &Capture, kind: Kind, map: &Matrix) -> Table {
     let mut table = Table::new(["row", "token", "own_share", "top_key", "top_token", "top_share"]);
     for row in 0..map.rows() {
@@ -184,7 +188,7 @@ fn tops(capture: &Capture, kind: Kind, map: &Matrix) -> Table {
     table
 }
 
-/// The place and value of the largest weight; of equal ones the first.
+/// Returns the index and value of the largest weight, the first of equal ones.
 fn largest(row: &[f32]) -> (usize, f32) {
     let cells = row.iter().copied().enumerate();
     cells.reduce(|best, next| if next.1 > best.1 { next } else { best }).unwrap_or((0, 0.0))
@@ -194,27 +198,33 @@ fn word(tokens: &[Token], at: usize) -> Cell {
     tokens.get(at).map_or(Cell::Missing, |token| Cell::Text(token_label(token)))
 }
 
-fn print_map(args: &Rollout, capture: &Capture, kind: Kind, map: &Matrix) -> Result<()> {
+fn print_map(
+    args: &RolloutArgs,
+    context: &Context,
+    capture: &Capture,
+    kind: Kind,
+    map: &Matrix,
+) -> Result<()> {
     let labels = Labels::of(capture, kind);
-    if args.output.for_programs() {
-        return args.output.print(&long(&labels, map));
+    if args.output.machine_readable() {
+        return args.output.print(&long(&labels, map), &context.terminal);
     }
-    let colors = ColorChoice::Auto.colors();
+    let colors = ColorChoice::Auto.colors(&context.terminal);
     let picture = TextStyle {
         cells: if colors == Colors::None { CellStyle::Numbers } else { CellStyle::Colors(colors) },
         colormap: Colormap::default(),
         scale: Scale::default(),
-        width: output::width(),
+        width: context.terminal.width,
     };
     let how = match args.method {
-        Method::Rollout => format!("rollout · {} · residual {}", capture.model, args.residual()),
-        Method::Alti => format!("ALTI · {}", capture.model),
+        RolloutMethod::Rollout => format!("rollout · {} · residual {}", capture.model, args.residual()),
+        RolloutMethod::Alti => format!("ALTI · {}", capture.model),
     };
     let title = format!("{kind} {how}\n{} · {}", queries_title(kind), keys_title(kind));
     output::print(&text::render_map(&title, map, &labels, &picture))
 }
 
-/// A line a weight.
+/// Tabulates every weight in a row of its own.
 fn long(labels: &Labels, map: &Matrix) -> Table {
     let mut table = Table::new(["query", "key", "query_token", "key_token", "weight"]);
     for (i, query) in labels.queries.iter().enumerate().take(map.rows()) {

@@ -1,9 +1,10 @@
-//! `attn-tui show`: one map as text.
+//! `attn-tui show`: prints one map as text.
 
 use clap::{Args, ValueEnum};
 
-use super::common::{ColorChoice, Input, Shading, Weighting, Which};
-use super::output;
+use super::context::Context;
+use super::options::{ColorChoice, HeadArgs, InputArgs, MergeChoice, ShadingArgs, WeightsArgs};
+use super::{input, output};
 use crate::analysis::merge;
 use crate::capture::Capture;
 use crate::error::Result;
@@ -11,36 +12,37 @@ use crate::export::ansi::Colors;
 use crate::export::labels::{Labels, keys_title, kind_title, model_title, queries_title};
 use crate::export::text::{self, CellStyle, TextStyle};
 use crate::paint::{Ramp, Range};
+use crate::terminal::Terminal;
 
 /// Options of `show`.
 #[derive(Args)]
-pub struct Show {
+pub struct ShowArgs {
     #[command(flatten)]
-    input: Input,
+    pub input: InputArgs,
     #[command(flatten)]
-    heads: Which,
+    heads: HeadArgs,
     #[command(flatten)]
-    weighting: Weighting,
-    /// Show several heads as one map: all of --kind, or those of --layer.
+    weights: WeightsArgs,
+    /// Merge the selected heads into one map.
     #[arg(long, value_enum, conflicts_with = "head", help_heading = "Heads")]
-    merge: Option<MergeArg>,
-    /// What stands in a cell [default: colours on a terminal, numbers elsewhere].
-    #[arg(long, value_enum, help_heading = "Look")]
-    cells: Option<CellsArg>,
+    merge: Option<MergeChoice>,
+    /// Contents of the cells [default: colours on a terminal, numbers elsewhere].
+    #[arg(long, value_enum, help_heading = "Appearance")]
+    cells: Option<CellsChoice>,
     #[command(flatten)]
-    shading: Shading,
-    /// When to use colours.
-    #[arg(long, value_enum, default_value = "auto", help_heading = "Look")]
+    shading: ShadingArgs,
+    /// Use of colours.
+    #[arg(long, value_enum, default_value = "auto", help_heading = "Appearance")]
     color: ColorChoice,
-    /// Columns to fit the map into [default: the terminal's].
-    #[arg(long, value_name = "N", help_heading = "Look")]
+    /// Width of the output in columns [default: the terminal's width].
+    #[arg(long, value_name = "N", help_heading = "Appearance")]
     width: Option<usize>,
 }
 
 /// `--cells`.
 #[derive(Clone, Copy, ValueEnum)]
-enum CellsArg {
-    /// Weights in three decimals.
+enum CellsChoice {
+    /// Weights with three decimals.
     Numbers,
     /// Shades of block characters.
     Glyphs,
@@ -50,44 +52,28 @@ enum CellsArg {
     Colors,
 }
 
-/// `--merge`.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum MergeArg {
-    /// Cell by cell mean.
-    Mean,
-    /// Cell by cell maximum.
-    Max,
-}
-
-impl MergeArg {
-    /// For the analysis.
-    pub fn how(self) -> merge::Merge {
-        match self {
-            Self::Mean => merge::Merge::Mean,
-            Self::Max => merge::Merge::Max,
-        }
-    }
-}
-
 /// Runs the command.
-pub fn run(args: &Show) -> Result<()> {
-    let capture = args.weighting.capture(&args.input)?;
-    let picture = args.picture();
+///
+/// # Errors
+/// Those of the engine; [`crate::error::Error::NoSuchHead`].
+pub fn run(args: &ShowArgs, context: &Context) -> Result<()> {
+    let capture = input::weighted_capture(&args.input, args.weights, context)?;
+    let picture = args.picture(&context.terminal);
     output::print(&match args.merge {
         None => text::render(&capture, args.heads.selection().one_head(&capture)?, &picture)?,
         Some(how) => merged(&capture, args, how, &picture)?,
     })
 }
 
-impl Show {
-    fn picture(&self) -> TextStyle {
-        let colors = self.color.colors();
+impl ShowArgs {
+    fn picture(&self, terminal: &Terminal) -> TextStyle {
+        let colors = self.color.colors(terminal);
         let cells = match self.cells {
-            Some(CellsArg::Numbers) => CellStyle::Numbers,
-            Some(CellsArg::Glyphs) => CellStyle::Glyphs(Ramp::Blocks),
-            Some(CellsArg::Ascii) => CellStyle::Glyphs(Ramp::Ascii),
-            Some(CellsArg::Colors) if colors == Colors::None => CellStyle::Colors(Colors::Ansi256),
-            Some(CellsArg::Colors) => CellStyle::Colors(colors),
+            Some(CellsChoice::Numbers) => CellStyle::Numbers,
+            Some(CellsChoice::Glyphs) => CellStyle::Glyphs(Ramp::Blocks),
+            Some(CellsChoice::Ascii) => CellStyle::Glyphs(Ramp::Ascii),
+            Some(CellsChoice::Colors) if colors == Colors::None => CellStyle::Colors(Colors::Ansi256),
+            Some(CellsChoice::Colors) => CellStyle::Colors(colors),
             None if colors == Colors::None => CellStyle::Numbers,
             None => CellStyle::Colors(colors),
         };
@@ -95,21 +81,21 @@ impl Show {
             cells,
             colormap: self.shading.colormap,
             scale: self.shading.scale(Range::Row),
-            width: self.width.or_else(output::width),
+            width: self.width.or(terminal.width),
         }
     }
 }
 
-fn merged(capture: &Capture, args: &Show, how: MergeArg, picture: &TextStyle) -> Result<String> {
+fn merged(capture: &Capture, args: &ShowArgs, how: MergeChoice, picture: &TextStyle) -> Result<String> {
     let mut selection = args.heads.selection();
     let kind = selection.one_kind(capture)?;
     selection.kind = Some(kind);
     let heads = selection.heads(capture)?;
     let maps: Vec<_> = heads.iter().map(|&head| capture.map(head)).collect::<Result<_>>()?;
-    let map = merge::merge(&maps, how.how())?;
+    let map = merge::merge(&maps, how.method())?;
     let what = match how {
-        MergeArg::Mean => "mean",
-        MergeArg::Max => "maximum",
+        MergeChoice::Mean => "mean",
+        MergeChoice::Max => "maximum",
     };
     let layer = selection.layer.map_or_else(String::new, |layer| format!(" of layer {layer}"));
     let title = format!(

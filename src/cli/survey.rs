@@ -1,4 +1,4 @@
-//! The metrics of heads over many sentences: a line a head and sentence, and their mean and spread.
+//! Metrics of heads over many sentences: a file with one line per sentence and head, and their mean and spread.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -7,64 +7,60 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::batch::{Pairs, Runner};
-use super::common::{Input, Weighting};
-use super::heads::{Measured, all_metrics, measure, place, table};
+use super::batch::{Runner, SentencePairs};
+use super::measure::{HeadRow, all_metrics, head_cells, measure, table};
 use crate::analysis::spread::Spread;
 use crate::error::{Error, Result};
 use crate::export::select::Selection;
 use crate::export::table::{Cell, Table};
-use crate::files::check_free;
 use crate::site::{Head, Kind};
 
 /// Mean and spread of every metric of every head.
 #[derive(Default)]
-pub struct Survey {
+pub struct MetricSurvey {
     sentences: usize,
     heads: BTreeMap<Head, Vec<Spread>>,
 }
 
-/// Runs all sentences. With a `place`, the lines go to a file that grows beside it (`.part`) and gets its name
-/// once all are done; where such a file is there already, its sentences are taken from it.
+/// Runs all sentences. The lines are written to `file` with `.part` behind its name, which is renamed once all are
+/// done. Sentences that the `.part` file of an earlier run has already are not run again.
 ///
 /// # Errors
-/// What the engine finds wrong; [`Error::Exists`]; [`Error::BadFile`] when the file beside was made from other
-/// sentences, another model or other options.
+/// Those of the engine; [`Error::BadFile`] if the `.part` file comes from other sentences,
+/// another model or other options.
 pub fn run(
-    (input, weighting): (&Input, Weighting),
-    pairs: Pairs,
+    runner: &Runner,
+    pairs: SentencePairs,
     selection: &Selection,
     far: f32,
-    place: Option<(&Path, bool)>,
-) -> Result<Survey> {
-    let mut survey = Survey::default();
+    file: Option<&Path>,
+) -> Result<MetricSurvey> {
+    let mut survey = MetricSurvey::default();
     let mut lines = None;
-    if let Some((path, force)) = place {
-        check_free(path, force)?;
+    if let Some(path) = file {
         lines = Some(Partial::open(path, &mut survey)?);
     }
-    let runner = Runner::open(input, weighting)?;
     for pair in pairs.skip(survey.sentences) {
         let capture = runner.run(&pair?)?;
-        let measured = input.spread(|| measure(&capture, selection, far))?;
+        let measured = runner.context.on_threads(|| measure(&capture, selection, far))?;
         if let Some(lines) = &mut lines {
             lines.add(&text(survey.sentences, &measured))?;
         }
         survey.add(&measured);
-        runner.tell(survey.sentences);
+        runner.show_progress(survey.sentences);
     }
     if survey.sentences == 0 {
         lines.map_or(Ok(()), Partial::discard)?;
         return Err(Error::Text("there are no sentences to run".into()));
     }
-    if let (Some(lines), Some((path, _))) = (lines, place) {
+    if let (Some(lines), Some(path)) = (lines, file) {
         lines.finish(path)?;
     }
     Ok(survey)
 }
 
-impl Survey {
-    fn add(&mut self, measured: &[Measured]) {
+impl MetricSurvey {
+    fn add(&mut self, measured: &[HeadRow]) {
         for (head, values) in measured {
             let spreads = self.heads.entry(*head).or_insert_with(|| vec![Spread::default(); values.len()]);
             for (spread, value) in spreads.iter_mut().zip(values) {
@@ -76,20 +72,20 @@ impl Survey {
         self.sentences += 1;
     }
 
-    /// The mean metrics of every head.
-    pub fn means(&self) -> Vec<Measured> {
+    /// The means of every head's metrics.
+    pub fn means(&self) -> Vec<HeadRow> {
         let mean = |spreads: &Vec<Spread>| spreads.iter().map(Spread::mean).collect();
         self.heads.iter().map(|(head, spreads)| (*head, mean(spreads))).collect()
     }
 
-    /// The table of these heads: `kind`, `layer`, `head`, `sentences`, and for each named metric its mean and,
-    /// as `{metric}_sd`, its standard deviation.
-    pub fn table(&self, rows: &[Measured], metrics: &[&str]) -> Table {
+    /// Lays heads out as a table with the columns `kind`, `layer`, `head`, `sentences`, and for each named metric its
+    /// mean and, as `{metric}_sd`, its standard deviation.
+    pub fn table(&self, rows: &[HeadRow], metrics: &[&str]) -> Table {
         let mut columns: Vec<String> = ["kind", "layer", "head", "sentences"].map(String::from).into();
         columns.extend(metrics.iter().flat_map(|name| [name.to_string(), format!("{name}_sd")]));
         let mut table = Table::new(columns);
         for (head, _) in rows {
-            let mut row = place(*head).to_vec();
+            let mut row = head_cells(*head).to_vec();
             row.push(Cell::Whole(self.sentences as i64));
             let spreads = self.heads.get(head).map_or(&[][..], Vec::as_slice);
             for (spread, name) in spreads.iter().zip(all_metrics()) {
@@ -103,32 +99,33 @@ impl Survey {
     }
 }
 
-/// The lines of one sentence: a JSON object a head, `sentence` and then the columns of `heads`.
-fn text(sentence: usize, measured: &[Measured]) -> String {
+/// Formats one sentence: a JSON object per head, with `sentence` and then the columns of `heads`.
+fn text(sentence: usize, measured: &[HeadRow]) -> String {
     let mut table = table(measured, &all_metrics());
     table.columns.insert(0, "sentence".into());
     table.rows.iter_mut().for_each(|row| row.insert(0, Cell::Whole(sentence as i64)));
     (0..table.rows.len()).map(|row| format!("{}\n", table.object(row))).collect()
 }
 
-/// The file that grows while sentences are run.
+/// The `.part` file, which grows while sentences are run.
 struct Partial {
     path: PathBuf,
     file: File,
-    /// What an interrupted run left of the sentence that comes next: it is made again, and must be the same.
+    /// The lines that an interrupted run wrote for its last sentence. The sentence is run again, and its lines must
+    /// begin with these.
     left: String,
 }
 
 impl Partial {
-    /// Opens the file beside `path` and takes its complete sentences into the survey.
-    fn open(path: &Path, survey: &mut Survey) -> Result<Self> {
+    /// Opens the `.part` file of `path` and adds its complete sentences to the survey.
+    fn open(path: &Path, survey: &mut MetricSurvey) -> Result<Self> {
         let mut name = path.as_os_str().to_owned();
         name.push(".part");
         let path = PathBuf::from(name);
         let io = |e| Error::io(&path, e);
         let file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(io)?;
         let mut reader = BufReader::new(&file);
-        // The last sentence is never known to be complete: it is left to be made again.
+        // The last sentence may be incomplete, so it is run again.
         let (mut kept, mut rows, mut left, mut line) = (0, Vec::new(), String::new(), String::new());
         while reader.read_line(&mut line).map_err(io)? > 0 {
             if !line.ends_with('\n') {
@@ -156,7 +153,7 @@ impl Partial {
 
     fn add(&mut self, lines: &str) -> Result<()> {
         if !lines.starts_with(self.left.as_str()) {
-            // What was there stays, for whoever gave the wrong options.
+            // The options may be wrong, so the file stays as it was.
             self.file.write_all(self.left.as_bytes()).map_err(|e| Error::io(&self.path, e))?;
             return Err(Error::BadFile { file: self.path.display().to_string(), why: OTHER.into() });
         }
@@ -164,7 +161,7 @@ impl Partial {
         self.file.write_all(lines.as_bytes()).map_err(|e| Error::io(&self.path, e))
     }
 
-    /// Removes the file, into which nothing was written.
+    /// Removes the file, which is empty.
     fn discard(self) -> Result<()> {
         std::fs::remove_file(&self.path).map_err(|e| Error::io(&self.path, e))
     }
@@ -175,11 +172,10 @@ impl Partial {
     }
 }
 
-const OTHER: &str =
-    "it is not the beginning of this table (other sentences, model or options?): remove it to start anew";
+const OTHER: &str = "it belongs to a run with other sentences, model or options: remove it to start over";
 
-/// A line back as the sentence and the head's metrics.
-fn read(line: &str) -> Option<(usize, Measured)> {
+/// Parses a line into its sentence and the head's metrics.
+fn read(line: &str) -> Option<(usize, HeadRow)> {
     let value: Value = serde_json::from_str(line).ok()?;
     let number = |name: &str| Some(value.get(name)?.as_u64()? as usize);
     let kind: Kind = value.get("kind")?.as_str()?.parse().ok()?;

@@ -1,71 +1,71 @@
-//! `--timings`: one line of JSON on standard error that says where the time of a headless command went.
+//! `--timings`: the time of each step, as one line of JSON on standard error.
 
 use std::cell::RefCell;
 use std::time::Instant;
 
-use crate::engine::{self, Timings};
+use crate::engine;
 use crate::sys;
 
-/// What the command measured so far; a command runs on one thread.
+/// Measures the steps of one command.
 #[derive(Default)]
-struct Clock {
-    wanted: bool,
-    threads: usize,
-    load_ms: f64,
-    steps: Timings,
-    ready: Option<Instant>,
+pub struct Stopwatch(RefCell<Times>);
+
+/// Times measured so far.
+#[derive(Default)]
+struct Times {
+    /// The run's own times and the moment it ended; `None` without `--timings`.
+    run: Option<(RunTimes, Instant)>,
     write_ms: f64,
 }
 
-thread_local! {
-    static CLOCK: RefCell<Clock> = RefCell::default();
+struct RunTimes {
+    threads: usize,
+    load_ms: f64,
+    steps: engine::Timings,
 }
 
-/// Milliseconds since `start`.
-pub fn since(start: Instant) -> f64 {
-    start.elapsed().as_secs_f64() * 1e3
-}
+impl Stopwatch {
+    /// Records that the capture is ready and that its times are to be printed.
+    pub fn captured(&self, threads: usize, load_ms: f64, steps: engine::Timings) {
+        self.0.borrow_mut().run = Some((RunTimes { threads, load_ms, steps }, Instant::now()));
+    }
 
-/// Notes that timings are wanted, with what is known once the capture is there.
-pub fn captured(threads: Option<usize>, load_ms: f64, steps: Timings) {
-    CLOCK.with_borrow_mut(|clock| {
-        let threads = engine::threads(threads);
-        *clock = Clock { wanted: true, threads, load_ms, steps, ready: Some(Instant::now()), write_ms: 0.0 };
-    });
-}
+    /// Runs `work`, which writes a file, and adds its time to the time of writing.
+    pub fn writing<T>(&self, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let done = work();
+        self.0.borrow_mut().write_ms += since(start);
+        done
+    }
 
-/// Does `work`, which writes a file, and counts its time as such.
-pub fn writing<T>(work: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
-    let done = work();
-    CLOCK.with_borrow_mut(|clock| clock.write_ms += since(start));
-    done
-}
-
-/// Prints the line, where it is wanted.
-pub fn print() {
-    CLOCK.with_borrow(|clock| {
-        let Clock { wanted: true, ready: Some(ready), .. } = clock else { return };
+    /// Prints the line if `--timings` was given.
+    pub fn print(&self) {
+        let Times { run: Some((run, ready)), write_ms } = &*self.0.borrow() else { return };
         let line = serde_json::json!({
-            "load_ms": round(clock.load_ms),
-            "tokenize_ms": round(clock.steps.tokenize_ms),
-            "generate_ms": round(clock.steps.generate_ms),
-            "capture_ms": round(clock.steps.capture_ms),
-            "analyse_ms": round((since(*ready) - clock.write_ms).max(0.0)),
-            "write_ms": round(clock.write_ms),
+            "load_ms": round(run.load_ms),
+            "tokenize_ms": round(run.steps.tokenize_ms),
+            "generate_ms": round(run.steps.generate_ms),
+            "capture_ms": round(run.steps.capture_ms),
+            "analyse_ms": round((since(*ready) - write_ms).max(0.0)),
+            "write_ms": round(*write_ms),
             "peak_rss_mib": peak_rss_mib(),
-            "threads": clock.threads,
+            "threads": run.threads,
             "kernels": engine::kernels(),
         });
         eprintln!("{line}");
-    });
+    }
+}
+
+/// Returns the milliseconds since `start`.
+pub fn since(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e3
 }
 
 fn round(ms: f64) -> f64 {
     (ms * 1e3).round() / 1e3
 }
 
-/// The peak memory of the process in MiB; `null` where the system does not tell.
+/// Peak resident memory of the process in MiB; `None` if the system does not tell.
 fn peak_rss_mib() -> Option<f64> {
     sys::peak_memory().map(|bytes| (bytes as f64 / (1024.0 * 1024.0) * 10.0).round() / 10.0)
 }

@@ -1,15 +1,14 @@
-//! `attn-tui tour`: the guided tour, on the screen, as a page or as plain text.
+//! `attn-tui tour`: takes the guided tour, on the screen, as a page or as plain text.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 
-use super::args::Open;
-use super::{output, run};
-use crate::config::{self, Settings};
-use crate::engine::{Models, Worker};
+use super::context::Context;
+use super::options::ModelArgs;
+use super::{output, screen};
+use crate::engine::Models;
 use crate::error::{Error, Result};
 use crate::export::figure::{FigureStyle, FigureTheme};
 use crate::export::font::Fonts;
@@ -21,27 +20,30 @@ use crate::tui;
 
 /// Options of `tour`.
 #[derive(Args)]
-pub struct Tour {
-    /// A tour's file, in Markdown [default: the tour that the program carries].
-    pub file: Option<PathBuf>,
-    /// Print the tour as plain text, for a screen reader.
+pub struct TourArgs {
+    /// Tour to take, a Markdown file [default: the built-in tour].
+    file: Option<PathBuf>,
+    /// Print the tour as plain text, which suits screen readers.
     #[arg(long, conflicts_with = "export")]
-    pub plain: bool,
-    /// Write the tour as one HTML page with its pictures.
+    plain: bool,
+    /// Write the tour as a single HTML page with pictures.
     #[arg(long, value_name = "FILE.html")]
-    pub export: Option<PathBuf>,
-    /// Your own sentence, for the steps that take one (with --plain and --export).
+    export: Option<PathBuf>,
+    /// Your own sentence, for the steps that take one. Works with --plain and --export.
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
-    pub source: Option<String>,
+    source: Option<String>,
     /// Overwrite an existing file.
     #[arg(long, requires = "export")]
-    pub force: bool,
+    force: bool,
     #[command(flatten)]
-    pub open: Open,
+    pub open: ModelArgs,
 }
 
 /// Runs the command.
-pub fn run(args: &Tour) -> Result<()> {
+///
+/// # Errors
+/// Those of the tour, the engine and the explorer; [`Error::Usage`] without a terminal.
+pub fn run(args: &TourArgs, context: &Context) -> Result<()> {
     let tour = match &args.file {
         None => tour::built_in()?,
         Some(path) => {
@@ -50,7 +52,7 @@ pub fn run(args: &Tour) -> Result<()> {
         }
     };
     if args.plain {
-        return output::print(&export::text(&tour, &played(args, &tour)?));
+        return output::print(&export::text(&tour, &play_all(args, context, &tour)?));
     }
     if let Some(path) = &args.export {
         check_free(path, args.force)?;
@@ -60,16 +62,16 @@ pub fn run(args: &Tour) -> Result<()> {
             scale: Scale::new(Curve::Linear, Range::Map),
             values: false,
         };
-        let page = export::page(&tour, &played(args, &tour)?, &style, &Fonts::built_in()?)?;
+        let page = export::page(&tour, &play_all(args, context, &tour)?, &style, &Fonts::built_in()?)?;
         return save(path, page.as_bytes(), args.force);
     }
-    explore(args, tour)
+    explore_tour(args, context, tour)
 }
 
-/// Every step, played.
-fn played(args: &Tour, tour: &tour::Tour) -> Result<Vec<PlayedStep>> {
-    let watch = run::StatusLine::default();
-    let mut models = Models::new(args.open.options("")?);
+/// Plays every step.
+fn play_all(args: &TourArgs, context: &Context, tour: &tour::Tour) -> Result<Vec<PlayedStep>> {
+    let watch = context.status_line();
+    let mut models = Models::new(args.open.options("", &context.settings));
     let steps = tour.steps.iter();
     steps
         .map(|step| {
@@ -78,18 +80,12 @@ fn played(args: &Tour, tour: &tour::Tour) -> Result<Vec<PlayedStep>> {
         .collect()
 }
 
-fn explore(args: &Tour, tour: tour::Tour) -> Result<()> {
-    if !std::io::stdout().is_terminal() {
+fn explore_tour(args: &TourArgs, context: &Context, tour: tour::Tour) -> Result<()> {
+    if !context.terminal.stdout {
         return Err(Error::Usage(
-            "the tour needs a terminal: give --plain for plain text or --export FILE.html for a page".into(),
+            "the tour needs a terminal: use --plain for plain text, or --export FILE.html for a page".into(),
         ));
     }
-    let settings = Settings::load(config::Overrides::default())?;
-    let settings = tui::Settings::new(&settings, |name| std::env::var(name).ok())?;
-    let start =
-        tui::Start { model: args.open.options("")?, tour: Some(Arc::new(tour)), ..tui::Start::default() };
-    tui::run_with(start, settings, |tell| {
-        let worker = Worker::spawn(tell);
-        Box::new(move |request| worker.send(request))
-    })
+    let model = args.open.options("", &context.settings);
+    screen::explore(tui::Start { model, tour: Some(Arc::new(tour)), ..tui::Start::default() }, context)
 }

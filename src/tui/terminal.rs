@@ -228,8 +228,3 @@ pub fn answers(patience: Duration) -> Answer {
 pub fn answers(_: Duration) -> Answer {
     Answer { complete: true, ..Answer::default() }
 }
-
-/// Columns of the terminal; `None` where it does not tell.
-pub fn width() -> Option<usize> {
-    ratatui::crossterm::terminal::size().ok().map(|(columns, _)| usize::from(columns)).filter(|&n| n > 0)
-}

@@ -13,7 +13,7 @@ const CRATES: [(&[&str], &[&str]); 9] = [
         &["attn_tui_kernels"],
         &["matrix.rs", "analysis/profile", "nn/", "model/", "generate/", "capture/", "engine/", "cli/"],
     ),
-    (&["ratatui", "ratatui_core", "ratatui_widgets", "crossterm"], &["tui/"]),
+    (&["ratatui", "ratatui_core", "ratatui_widgets", "crossterm"], &["tui/", "terminal.rs"]),
     (
         &["candle_core", "candle_nn", "candle_transformers"],
         &["nn/", "model/", "generate/", "capture/", "engine/"],
@@ -27,7 +27,7 @@ const CRATES: [(&[&str], &[&str]); 9] = [
 ];
 
 /// Folders whose files still import one another in a circle. The list only shrinks.
-const KNOWN_CIRCLES: [&str; 7] = ["capture/", "cli/", "model/", "nn/", "paint/", "tour/", "tui/"];
+const KNOWN_CIRCLES: [&str; 5] = ["capture/", "model/", "nn/", "tour/", "tui/"];
 
 /// Imports that the table does not allow and that reach their aim through a re-export. The list only shrinks.
 const KNOWN_IMPORTS: [(&str, &str); 1] = [("engine", "nn")];

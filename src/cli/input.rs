@@ -1,0 +1,110 @@
+//! Opens MODEL and runs it on the texts of the command line.
+
+use std::io::Read;
+use std::time::Instant;
+
+use super::context::Context;
+use super::options::{InputArgs, RunExtras, TextArgs, WeightsArgs};
+use super::timings;
+use crate::capture::{Capture, MapWeights};
+use crate::engine::{self, Opened, Session};
+use crate::error::{Error, Result};
+use crate::hub;
+use crate::progress::Watch;
+
+/// Opens the model and runs it on the text, or opens the capture file.
+///
+/// # Errors
+/// Those of the engine; [`Error::Usage`] if a model gets no source, or a capture file gets a text.
+pub fn capture(input: &InputArgs, extras: RunExtras, context: &Context) -> Result<Capture> {
+    let watch = context.status_line();
+    let start = Instant::now();
+    let threads = engine::threads(context.settings.threads);
+    match engine::open(&input.open.options(&input.model, &context.settings), &watch)? {
+        Opened::Capture(capture) => {
+            if input.text.source.is_some() || input.text.target.is_some() {
+                return Err(Error::Usage(format!(
+                    "{} is a capture file and has its own texts: leave out --source and --target",
+                    input.model
+                )));
+            }
+            if input.open.timings {
+                context.timings.captured(threads, timings::since(start), engine::Timings::default());
+            }
+            Ok(*capture)
+        }
+        Opened::Model(session) => {
+            let options = input.text.options(source(&input.text, &session)?, extras, &context.settings);
+            let load_ms = timings::since(start);
+            let repeat = input.open.repeat.unwrap_or(1);
+            let (capture, steps) = session.measure(&options, repeat, &watch)?;
+            if input.open.timings {
+                context.timings.captured(threads, load_ms, steps);
+            }
+            Ok(capture)
+        }
+    }
+}
+
+/// [`capture()`] with the maps that `--weights` asks for.
+///
+/// # Errors
+/// Those of [`capture()`]; [`Error::NoValues`] if a capture file has no value-weighted maps.
+pub fn weighted_capture(input: &InputArgs, weights: WeightsArgs, context: &Context) -> Result<Capture> {
+    weighted(capture(input, weights.extras(), context)?, weights)
+}
+
+/// Replaces the maps of a capture by those that `--weights` asks for.
+///
+/// # Errors
+/// [`Error::NoValues`] if the capture has no value-weighted maps.
+pub fn weighted(capture: Capture, weights: WeightsArgs) -> Result<Capture> {
+    if weights.weights == MapWeights::Values { capture.value_weighted() } else { Ok(capture) }
+}
+
+/// Opens a model for several runs. `needs` names what a capture file cannot do, for the error message.
+///
+/// # Errors
+/// Those of the engine; [`Error::Usage`] for a capture file.
+pub fn session(input: &InputArgs, needs: &str, watch: &dyn Watch, context: &Context) -> Result<Box<Session>> {
+    match engine::open(&input.open.options(&input.model, &context.settings), watch)? {
+        Opened::Model(session) => Ok(session),
+        Opened::Capture(_) => {
+            Err(Error::Usage(format!("{} is a capture file: {needs} a model", input.model)))
+        }
+    }
+}
+
+/// The source text: `--source`, or a built-in model's own example.
+///
+/// # Errors
+/// [`Error::Usage`] if there is neither; those of [`read_text`].
+pub fn source(text: &TextArgs, session: &Session) -> Result<String> {
+    let info = session.info();
+    match &text.source {
+        Some(source) => read_text(source),
+        None if hub::BUILT_IN.contains(&info.name.as_str()) => Ok(info.example.clone()),
+        None => Err(Error::Usage("--source TEXT is required (`-` reads standard input)".into())),
+    }
+}
+
+/// Returns the argument itself, or for `-` standard input without its last line break.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Text`] if standard input is not UTF-8.
+pub fn read_text(argument: &str) -> Result<String> {
+    if argument != "-" {
+        return Ok(argument.into());
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes).map_err(|e| Error::io("standard input", e))?;
+    let mut text =
+        String::from_utf8(bytes).map_err(|_| Error::Text("standard input is not valid UTF-8".into()))?;
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Ok(text)
+}

@@ -1,0 +1,62 @@
+//! Metrics of the heads of a capture, and their table.
+
+use attn_tui_kernels::threads;
+
+use crate::analysis::MapAxes;
+use crate::analysis::metrics::{HeadMetrics, Measure, is_uneven, metrics};
+use crate::capture::Capture;
+use crate::error::Result;
+use crate::export::select::Selection;
+use crate::export::table::{Cell, Table};
+use crate::site::Head;
+
+/// A head and its metrics, in the order of [`HeadMetrics::COLUMNS`].
+pub type HeadRow = (Head, Vec<Option<f32>>);
+
+/// Computes the metrics of the selected heads, one head per thread at a time. Keys farther than `far` tokens count
+/// as far.
+///
+/// # Errors
+/// [`crate::error::Error::NoSuchHead`].
+pub fn measure(capture: &Capture, selection: &Selection, far: f32) -> Result<Vec<HeadRow>> {
+    let heads = selection.heads(capture)?;
+    let one = |at: usize| {
+        let (head, kind) = (heads[at], heads[at].kind());
+        let axes = MapAxes::new(kind, capture.queries(kind), capture.keys(kind));
+        let (queries, keys) = capture.shape(kind);
+        if is_uneven(kind, far) {
+            let mut measure = Measure::new([queries, keys], &axes, far);
+            capture.maps.pieces(head).for_each(|(first, rows)| measure.add(first, &rows));
+            return Ok((head, measure.finish().values()));
+        }
+        let profile = capture.compute_profile(head, axes.profile_axes([queries, keys]).with_gini())?;
+        Ok((head, metrics(&profile, &axes, far).values()))
+    };
+    threads::made(heads.len(), usize::MAX, one).into_iter().collect()
+}
+
+/// Lays heads out as a table with the columns `kind`, `layer`, `head` and the named metrics.
+pub fn table(rows: &[HeadRow], metrics: &[&str]) -> Table {
+    let mut table = Table::new(["kind", "layer", "head"].into_iter().chain(metrics.iter().copied()));
+    for (head, values) in rows {
+        let mut row = head_cells(*head).to_vec();
+        let wanted =
+            values.iter().zip(HeadMetrics::COLUMNS).filter(|(_, column)| metrics.contains(&column.name));
+        row.extend(wanted.map(|(value, column)| match value {
+            Some(value) if column.whole => Cell::Whole(*value as i64),
+            value => Cell::number(*value),
+        }));
+        table.rows.push(row);
+    }
+    table
+}
+
+/// The cells `kind`, `layer` and `head`.
+pub fn head_cells(head: Head) -> [Cell; 3] {
+    [Cell::Text(head.kind().name().into()), Cell::Whole(head.layer() as i64), Cell::Whole(head.head as i64)]
+}
+
+/// The names of all metrics.
+pub fn all_metrics() -> Vec<&'static str> {
+    HeadMetrics::COLUMNS.iter().map(|column| column.name).collect()
+}

@@ -1,0 +1,377 @@
+//! Command line options that several commands share.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+
+use super::output;
+use crate::analysis::merge::Merge;
+use crate::capture::MapWeights;
+use crate::config::{Overrides, Settings};
+use crate::engine::{Device, OpenOptions, RunOptions};
+use crate::error::Result;
+use crate::export::ansi::Colors;
+use crate::export::select::Selection;
+use crate::export::table::Table;
+use crate::paint::{Colormap, Curve, Range, Scale};
+use crate::site::Kind;
+use crate::terminal::Terminal;
+
+/// A model and a text, or a capture file.
+#[derive(Args)]
+pub struct InputArgs {
+    /// Hub id (org/name, org/name@revision), folder, capture file or built-in model (`demo`, `demo-rnn`,
+    /// `demo-rnn-plain`).
+    pub model: String,
+    #[command(flatten)]
+    pub open: ModelArgs,
+    #[command(flatten)]
+    pub text: TextArgs,
+}
+
+impl InputArgs {
+    /// The settings that these options override.
+    pub fn overrides(&self) -> Overrides {
+        self.text.overrides(self.open.overrides())
+    }
+}
+
+/// Options for opening a model.
+#[derive(Args, Clone)]
+pub struct ModelArgs {
+    /// Branch, tag or commit of the hub repository.
+    #[arg(long, value_name = "REVISION", help_heading = "Model")]
+    pub revision: Option<String>,
+    /// Stay off the network: open only what is on this machine.
+    #[arg(long, help_heading = "Model")]
+    pub offline: bool,
+    /// Device to run the model on [default: cpu].
+    #[arg(long, value_enum, help_heading = "Model")]
+    pub device: Option<DeviceChoice>,
+    /// Number of threads [default: physical cores].
+    #[arg(long, value_name = "N", help_heading = "Model", value_parser = count)]
+    pub threads: Option<usize>,
+    /// Memory limit for stored maps, in bytes or as 512M or 2G. Maps beyond it are recomputed when viewed
+    /// [default: a quarter of the free memory, at most 1G].
+    #[arg(long, value_name = "SIZE", help_heading = "Model", value_parser = crate::config::bytes)]
+    pub memory: Option<usize>,
+    /// Print the time of each step to standard error, as one line of JSON.
+    #[arg(long, help_heading = "Model")]
+    pub timings: bool,
+    /// Run the recorded pass N times and report the median time.
+    #[arg(long, value_name = "N", help_heading = "Model", value_parser = count)]
+    pub repeat: Option<usize>,
+}
+
+impl ModelArgs {
+    /// The settings that these options override.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            device: self.device.map(|device| device.name().into()),
+            threads: self.threads,
+            memory: self.memory,
+            offline: self.offline.then_some(true),
+            ..Overrides::default()
+        }
+    }
+
+    /// The engine's options for opening `model`.
+    pub fn options(&self, model: &str, settings: &Settings) -> OpenOptions {
+        OpenOptions {
+            model: model.into(),
+            revision: self.revision.clone(),
+            offline: settings.offline,
+            device: match settings.device.as_str() {
+                "cuda" => Device::Cuda,
+                "metal" => Device::Metal,
+                _ => Device::Cpu,
+            },
+            threads: settings.threads,
+            memory: settings.memory,
+        }
+    }
+}
+
+/// Options for the texts of a run.
+#[derive(Args, Clone)]
+pub struct TextArgs {
+    /// Source text; `-` reads standard input.
+    #[arg(short, long, value_name = "TEXT", help_heading = "Text", allow_hyphen_values = true)]
+    pub source: Option<String>,
+    /// Target text; generated if absent.
+    #[arg(short, long, value_name = "TEXT", help_heading = "Text", allow_hyphen_values = true)]
+    pub target: Option<String>,
+    /// Source language of a multilingual model.
+    #[arg(long, value_name = "CODE", help_heading = "Text")]
+    pub src_lang: Option<String>,
+    /// Target language of a multilingual model.
+    #[arg(long, value_name = "CODE", help_heading = "Text")]
+    pub tgt_lang: Option<String>,
+    /// Beams for beam search; 1 is greedy decoding [default: the model's generation config].
+    #[arg(long, value_name = "N", help_heading = "Text", value_parser = count)]
+    pub beams: Option<usize>,
+    /// Maximum length of the generated text, in tokens [default: the model's generation config].
+    #[arg(long, value_name = "N", help_heading = "Text", value_parser = count)]
+    pub max_new_tokens: Option<usize>,
+    /// Generate with 8-bit weights, which is faster. Generated text may differ; attention maps stay exact.
+    #[arg(long, help_heading = "Text")]
+    pub fast_generate: bool,
+}
+
+impl TextArgs {
+    /// Adds the settings that these options override.
+    pub fn overrides(&self, overrides: Overrides) -> Overrides {
+        Overrides {
+            beams: self.beams,
+            max_new_tokens: self.max_new_tokens,
+            fast_generate: self.fast_generate.then_some(true),
+            src_lang: self.src_lang.clone(),
+            tgt_lang: self.tgt_lang.clone(),
+            ..overrides
+        }
+    }
+
+    /// The engine's options for a run on `source`.
+    pub fn options(&self, source: String, extras: RunExtras, settings: &Settings) -> RunOptions {
+        RunOptions {
+            source,
+            target: self.target.clone(),
+            src_lang: settings.src_lang.clone(),
+            tgt_lang: settings.tgt_lang.clone(),
+            beams: settings.beams,
+            max_new_tokens: settings.max_new_tokens,
+            fast_generate: settings.fast_generate,
+            logits: extras.logits,
+            values: extras.values,
+            scores: extras.scores,
+            ..RunOptions::default()
+        }
+    }
+}
+
+/// Data that a run keeps besides the maps.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunExtras {
+    /// Logits over the vocabulary.
+    pub logits: bool,
+    /// Value norms and contributions, for value-weighted maps and ALTI.
+    pub values: bool,
+    /// Queries and keys in place of the maps, for scores and compact files.
+    pub scores: bool,
+}
+
+/// Files with one sentence a line.
+#[derive(Args)]
+pub struct BatchArgs {
+    /// Run every line of a file. A .jsonl file has an object with `source` and, optionally, `target` on each line.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "target"], help_heading = "Text")]
+    pub source_file: Option<PathBuf>,
+    /// Targets, one line for each line of --source-file; generated if absent.
+    #[arg(long, value_name = "FILE", requires = "source_file", help_heading = "Text")]
+    pub target_file: Option<PathBuf>,
+}
+
+/// The choice between attention and value-weighted attention.
+#[derive(Args, Clone, Copy)]
+pub struct WeightsArgs {
+    /// Attention weights, or value-weighted attention: each weight times the norm of the value vector it scales,
+    /// with rows normalized to sum to 1 (Kobayashi et al. 2020).
+    #[arg(long, default_value = "attention", value_parser = weights(), help_heading = "Heads")]
+    pub weights: MapWeights,
+}
+
+impl WeightsArgs {
+    /// The data that a run must keep for these weights.
+    pub fn extras(self) -> RunExtras {
+        RunExtras { values: self.weights == MapWeights::Values, ..RunExtras::default() }
+    }
+}
+
+/// A selection of heads.
+#[derive(Args)]
+pub struct HeadArgs {
+    /// Kind of attention.
+    #[arg(long, value_parser = kinds(), help_heading = "Heads")]
+    pub kind: Option<Kind>,
+    /// Layer, counted from 0.
+    #[arg(long, value_name = "N", help_heading = "Heads")]
+    pub layer: Option<usize>,
+    /// Head, counted from 0.
+    #[arg(long, value_name = "N", help_heading = "Heads")]
+    pub head: Option<usize>,
+}
+
+impl HeadArgs {
+    /// The exporters' selection.
+    pub fn selection(&self) -> Selection {
+        Selection { kind: self.kind, layer: self.layer, head: self.head }
+    }
+}
+
+/// Format of a printed table.
+#[derive(Args)]
+pub struct OutputArgs {
+    /// Print a JSON array with one object per row.
+    #[arg(long, conflicts_with = "csv", help_heading = "Output")]
+    pub json: bool,
+    /// Print CSV with a header line.
+    #[arg(long, help_heading = "Output")]
+    pub csv: bool,
+}
+
+impl OutputArgs {
+    /// Prints a table, aligned and coloured unless JSON or CSV is asked for.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Io`].
+    pub fn print(&self, table: &Table, terminal: &Terminal) -> Result<()> {
+        output::print(&if self.json {
+            table.to_json()
+        } else if self.csv {
+            table.to_csv()
+        } else {
+            table.render(ColorChoice::Auto.colors(terminal))
+        })
+    }
+
+    /// Returns true if the output is JSON or CSV.
+    pub fn machine_readable(&self) -> bool {
+        self.json || self.csv
+    }
+}
+
+/// Mapping from weights to shades.
+#[derive(Args)]
+pub struct ShadingArgs {
+    /// Colour map for the weights.
+    #[arg(long, default_value = "viridis", value_parser = colormaps(), help_heading = "Appearance")]
+    pub colormap: Colormap,
+    /// Curve from weight to shade.
+    #[arg(long, default_value = "linear", value_parser = curves(), help_heading = "Appearance")]
+    pub curve: Curve,
+    /// Weight of the brightest shade: the row's maximum, the map's maximum, or 1
+    /// [default: row for text, map for pictures].
+    #[arg(long, value_parser = ranges(), help_heading = "Appearance")]
+    pub range: Option<Range>,
+}
+
+impl ShadingArgs {
+    /// The scale, with `default` as the range if none is given.
+    pub fn scale(&self, default: Range) -> Scale {
+        Scale::new(self.curve, self.range.unwrap_or(default))
+    }
+}
+
+/// `--color`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Into files and pipes, too.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl ColorChoice {
+    /// The colours for text on standard output.
+    pub fn colors(self, terminal: &Terminal) -> Colors {
+        let wanted = match self {
+            Self::Auto => terminal.stdout && !terminal.plain,
+            Self::Always => true,
+            Self::Never => false,
+        };
+        match (wanted, terminal.true_color) {
+            (false, _) => Colors::None,
+            (true, false) => Colors::Ansi256,
+            (true, true) => Colors::True,
+        }
+    }
+}
+
+/// `--device`.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum DeviceChoice {
+    /// The processor.
+    Cpu,
+    /// The first NVIDIA GPU.
+    Cuda,
+    /// Apple's GPU.
+    Metal,
+}
+
+impl DeviceChoice {
+    fn name(self) -> &'static str {
+        match self {
+            DeviceChoice::Cpu => "cpu",
+            DeviceChoice::Cuda => "cuda",
+            DeviceChoice::Metal => "metal",
+        }
+    }
+}
+
+/// `--merge`.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum MergeChoice {
+    /// Mean of each cell.
+    Mean,
+    /// Maximum of each cell.
+    Max,
+}
+
+impl MergeChoice {
+    /// The analysis's method.
+    pub fn method(self) -> Merge {
+        match self {
+            Self::Mean => Merge::Mean,
+            Self::Max => Merge::Max,
+        }
+    }
+}
+
+/// Creates a parser of named values, whose names the help lists.
+pub fn named<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = String> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
+}
+
+/// Creates the parser of `--kind`.
+pub fn kinds() -> impl TypedValueParser<Value = Kind> {
+    named(Kind::ALL.map(Kind::name))
+}
+
+fn weights() -> impl TypedValueParser<Value = MapWeights> {
+    named(MapWeights::ALL.map(MapWeights::name))
+}
+
+fn colormaps() -> impl TypedValueParser<Value = Colormap> {
+    named(Colormap::ALL.map(Colormap::name))
+}
+
+fn curves() -> impl TypedValueParser<Value = Curve> {
+    named(Curve::ALL.iter().map(|curve| curve.name()))
+}
+
+fn ranges() -> impl TypedValueParser<Value = Range> {
+    named(Range::ALL.iter().map(|range| range.name()))
+}
+
+/// Parses a whole number from 1 to 65536.
+fn count(text: &str) -> std::result::Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(n) if (1..=65_536).contains(&n) => Ok(n),
+        _ => Err("must be a whole number from 1 to 65536".into()),
+    }
+}
+
+/// Parses a finite number that is not negative.
+pub fn non_negative(text: &str) -> std::result::Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("must be a number, 0 or more".into()),
+    }
+}

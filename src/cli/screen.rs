@@ -1,0 +1,18 @@
+//! Opens the explorer, with the engine on a thread of its own.
+
+use super::context::Context;
+use crate::engine::Worker;
+use crate::error::Result;
+use crate::tui;
+
+/// Runs the explorer until the user leaves it.
+///
+/// # Errors
+/// Those of [`tui::Settings::new`] and of the terminal.
+pub fn explore(start: tui::Start, context: &Context) -> Result<()> {
+    let settings = tui::Settings::new(&context.settings, |name| std::env::var(name).ok())?;
+    tui::run_with(start, settings, |tell| {
+        let worker = Worker::spawn(tell);
+        Box::new(move |request| worker.send(request))
+    })
+}

@@ -1,0 +1,49 @@
+//! The status line of long steps.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::progress::{Progress, Watch};
+
+/// One line on standard error that shows the progress of a long step.
+pub struct StatusLine {
+    shown: Mutex<Option<Instant>>,
+    terminal: bool,
+}
+
+impl StatusLine {
+    /// Creates a line that is drawn only if `terminal` is true.
+    pub fn new(terminal: bool) -> Self {
+        Self { shown: Mutex::new(None), terminal }
+    }
+
+    /// Shows a text, unless another was shown less than a tenth of a second ago.
+    pub fn say(&self, text: &dyn Display) {
+        if !self.terminal {
+            return;
+        }
+        let Ok(mut shown) = self.shown.lock() else { return };
+        if shown.is_some_and(|at| at.elapsed() < Duration::from_millis(100)) {
+            return;
+        }
+        *shown = Some(Instant::now());
+        // A status line that cannot be written is no reason to stop.
+        let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
+    }
+}
+
+impl Watch for StatusLine {
+    fn progress(&self, progress: Progress) {
+        self.say(&progress);
+    }
+}
+
+impl Drop for StatusLine {
+    fn drop(&mut self) {
+        if self.terminal && self.shown.lock().is_ok_and(|shown| shown.is_some()) {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
