@@ -11,7 +11,7 @@ use super::imports::{Edges, Graph, circles};
 const CRATES: [(&[&str], &[&str]); 9] = [
     (
         &["attn_tui_kernels"],
-        &["matrix.rs", "analysis/profile", "nn/", "model/", "generate/", "capture/", "engine/", "cli/"],
+        &["matrix.rs", "analysis/", "nn/", "model/", "generate/", "capture/", "engine/", "cli/"],
     ),
     (&["ratatui", "ratatui_core", "ratatui_widgets", "crossterm"], &["tui/", "terminal.rs"]),
     (
@@ -27,7 +27,7 @@ const CRATES: [(&[&str], &[&str]); 9] = [
 ];
 
 /// Folders whose files still import one another in a circle. The list only shrinks.
-const KNOWN_CIRCLES: [&str; 5] = ["capture/", "model/", "nn/", "tour/", "tui/"];
+const KNOWN_CIRCLES: [&str; 4] = ["capture/", "model/", "nn/", "tui/"];
 
 /// Imports that the table does not allow and that reach their aim through a re-export. The list only shrinks.
 const KNOWN_IMPORTS: [(&str, &str); 1] = [("engine", "nn")];
