@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 
 use super::MapStore;
+use super::tensors::Parsed;
 use crate::site::{Kind, Site};
 use crate::token::Token;
-
-type Parsed<T> = std::result::Result<T, String>;
 
 /// Sequence lengths that the maps agree on.
 pub struct Lengths {

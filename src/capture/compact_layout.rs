@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use safetensors::tensor::SafeTensors;
 use serde_json::{Value, json};
 
-use super::file::{Parsed, decode};
+use super::tensors::{Parsed, decode};
 use crate::nn::{CompactMaps, ExtraBias, ExtraKeys, KeyPart, Visible};
 use crate::site::Site;
 

@@ -7,13 +7,13 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use attn_tui_kernels::softmax::normaliser;
-use attn_tui_kernels::threads;
 use safetensors::tensor::{SafeTensors, TensorView};
 
 use super::axes::{Lengths, Tokens, list};
-use super::file_maps::{self, FileMaps};
-use super::{Capture, MapStore, Prediction, SiteMaps, SiteValues, ValuesBySite};
+use super::file_maps::FileMaps;
+use super::predictions::predictions;
+use super::tensors::{Parsed, decode, matrix};
+use super::{Capture, MapStore, SiteMaps, SiteValues, ValuesBySite};
 use super::{compact_layout, npz, soft};
 use crate::checkpoint::Architecture;
 use crate::error::{Error, Result};
@@ -27,8 +27,6 @@ pub const FORMAT: &str = "attn-tui capture 1";
 /// What a row of weights sums to at most: 1, and what 16 bits make of it. It may be less, where a model looks at
 /// more than the tokens, or where its rows were cut.
 const MOST: f32 = 1.02;
-/// Candidates kept for each decoder row.
-pub const CANDIDATES: usize = 5;
 
 /// Reads a capture file, ours or one written from Python, safetensors or npz; or a sentence's soft alignment from a
 /// file of Marian or Nematus, the first, or of `FILE@N` the one of that number, from 0.
@@ -58,60 +56,8 @@ pub fn read_within(path: &Path, memory: Option<usize>) -> Result<Capture> {
     parsed.map_err(|why| Error::BadFile { file: name, why })
 }
 
-/// The likeliest `CANDIDATES` tokens and the target's probability for each row of `logits`, which has `vocabulary`
-/// scores. `piece` spells a token.
-pub fn predictions(
-    logits: &[f32],
-    vocabulary: usize,
-    target: &[Token],
-    piece: impl Fn(u32) -> Token,
-) -> Vec<Prediction> {
-    // The vocabulary is wide: the rows are read by all threads, the few tokens named by one.
-    let count = target.len().min(logits.len() / vocabulary.max(1));
-    let rows = threads::made(count, logits.len(), |row| {
-        let scores = &logits[row * vocabulary..][..vocabulary];
-        let (max, sum) = normaliser(scores);
-        let probability = |id: usize| scores.get(id).map_or(0.0, |s| (s - max).exp() / sum);
-        let best: Vec<_> = likeliest(scores).into_iter().map(|id| (id, probability(id))).collect();
-        (probability(target[row].id as usize), best)
-    });
-    rows.into_iter()
-        .map(|(probability, best)| Prediction {
-            probability,
-            candidates: best.into_iter().map(|(id, probability)| (piece(id as u32), probability)).collect(),
-        })
-        .collect()
-}
-
 /// In the metadata where the target was generated with weights of 8 bits.
 pub(super) const INT8_TARGET: &str = "target_generated_with";
-
-/// Scores that are looked at as one first.
-const RUN: usize = 64;
-
-/// The places of the `CANDIDATES` largest scores, the largest first, the first of equals first.
-fn likeliest(scores: &[f32]) -> Vec<usize> {
-    let mut best: Vec<usize> = Vec::with_capacity(CANDIDATES + 1);
-    let mut worst = f32::NEG_INFINITY;
-    for (run, part) in scores.chunks(RUN).enumerate() {
-        // Without a branch for each score: almost every run has nothing to offer.
-        if best.len() == CANDIDATES && part.iter().fold(true, |none, &score| none & (score <= worst)) {
-            continue;
-        }
-        for (id, &score) in part.iter().enumerate() {
-            if best.len() == CANDIDATES && score <= worst {
-                continue;
-            }
-            let at = best.partition_point(|&other| scores[other].total_cmp(&score).is_ge());
-            best.insert(at, run * RUN + id);
-            best.truncate(CANDIDATES);
-            worst = best.last().map_or(worst, |&last| scores[last]);
-        }
-    }
-    best
-}
-
-pub(super) type Parsed<T> = std::result::Result<T, String>;
 
 /// The capture in `bytes`, whose maps may stay in the `file` that these are.
 fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Capture> {
@@ -186,18 +132,6 @@ fn site_values(tensors: &SafeTensors, maps: &MapStore) -> Parsed<ValuesBySite> {
     Ok(all)
 }
 
-fn matrix(tensors: &SafeTensors, name: &str, [rows, cols]: [usize; 2]) -> Parsed<Option<Matrix>> {
-    let Ok(view) = tensors.tensor(name) else { return Ok(None) };
-    if view.shape() != [rows, cols] {
-        return Err(format!("{name} has shape {:?}, not [{rows}, {cols}]", view.shape()));
-    }
-    let values = decode(name, &view)?;
-    match values.iter().find(|value| !value.is_finite() || **value < 0.0) {
-        Some(bad) => Err(format!("{name} holds {bad}")),
-        None => Ok(Some(Matrix::new(rows, cols, values))),
-    }
-}
-
 fn site_of(name: &str) -> Option<Site> {
     let (kind, layer) = name.split_once('.')?;
     Some(Site::new(kind.parse::<Kind>().ok()?, layer.parse().ok()?))
@@ -264,9 +198,4 @@ fn logits_of(view: &TensorView, rows: usize) -> Parsed<Matrix> {
         [found, vocabulary] if found == rows => Ok(Matrix::new(rows, vocabulary, decode("logits", view)?)),
         _ => Err(format!("logits has shape {shape:?}, not [{rows}, vocabulary]")),
     }
-}
-
-pub(super) fn decode(name: &str, view: &TensorView) -> Parsed<Vec<f32>> {
-    file_maps::decode(view.dtype(), view.data())
-        .ok_or_else(|| format!("{name} is of type {:?}, not a float", view.dtype()))
 }

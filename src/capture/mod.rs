@@ -5,16 +5,19 @@ mod compact_layout;
 mod file;
 mod file_maps;
 mod npz;
+mod predictions;
 mod recomputed;
 mod recorder;
 mod scores;
 mod site_maps;
 mod soft;
 mod store;
+mod tensors;
 mod values;
 mod write;
 
-pub use file::{CANDIDATES, FORMAT, predictions, read, read_within};
+pub use file::{FORMAT, read, read_within};
+pub use predictions::{CANDIDATES, Prediction, predictions};
 pub use recorder::{Ablator, Recorder};
 pub use scores::{Score, ScoreParts};
 pub use site_maps::SiteMaps;
@@ -31,15 +34,6 @@ use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind, Site};
 use crate::token::{Sequence, Token};
-
-/// What the model predicted in one decoder row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Prediction {
-    /// Probability that the model gave to the target's token in this row.
-    pub probability: f32,
-    /// The likeliest tokens with their probabilities, best first.
-    pub candidates: Vec<(Token, f32)>,
-}
 
 /// All that one forward pass recorded, with its tokens.
 #[derive(Clone, Debug)]

@@ -12,9 +12,8 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 use zip::ZipArchive;
 
+use super::tensors::Parsed;
 use crate::site::Kind;
-
-type Parsed<T> = std::result::Result<T, String>;
 
 /// Whether a file is a zip archive, as npz files are.
 pub fn is_npz(bytes: &[u8]) -> bool {

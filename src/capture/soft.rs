@@ -10,12 +10,11 @@
 
 use serde_json::Value;
 
+use super::tensors::Parsed;
 use super::{Capture, MapStore, MapWeights, SiteMaps, ValuesBySite};
 use crate::checkpoint::Architecture;
 use crate::site::{Kind, Site};
 use crate::token::{Sequence, Token};
-
-type Parsed<T> = Result<T, String>;
 
 /// One sentence of a file.
 #[derive(Debug, PartialEq)]

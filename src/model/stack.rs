@@ -383,7 +383,8 @@ impl Stack {
             };
             let own = site.kind != Kind::Cross;
             let flow = AttentionTrace {
-                attention,
+                output: &attention.output,
+                key_heads: attention.key_heads,
                 values: &kv.values,
                 residual: x,
                 given,

@@ -13,6 +13,7 @@ use candle_core::Tensor;
 use self::outs::Outs;
 pub(super) use self::steps::softmax;
 use super::cpu::on_cpu;
+use super::heads::{repeat_kv, split_heads};
 use super::{
     ExtraKeys, Hook, KeyPart, Linear, MaskedPair, Norm, RelativeBias, Rotary, SiteAblation, Visible,
 };
@@ -145,33 +146,8 @@ impl Attention {
     /// Turns `[batch, positions, heads * head_dim]` by the positions from `past` on.
     fn apply_rope(&self, x: Tensor, heads: usize, past: usize) -> Result<Tensor> {
         let Some(rotary) = &self.rotary else { return Ok(x) };
-        let turned = rotary.apply(&split(&x, heads)?, past)?;
+        let turned = rotary.apply(&split_heads(&x, heads)?, past)?;
         Ok(turned.transpose(1, 2)?.reshape(x.shape())?)
-    }
-
-    /// `[batch, keys, key_heads * head_dim]` to `[batch, heads, keys, head_dim]`.
-    fn repeat_kv(&self, x: &Tensor) -> Result<Tensor> {
-        let x = split(x, self.key_heads)?;
-        let each = self.heads / self.key_heads.max(1);
-        if each <= 1 {
-            return Ok(x);
-        }
-        let (batch, heads, keys, width) = x.dims4()?;
-        let copies = x.unsqueeze(2)?.expand((batch, heads, each, keys, width))?;
-        Ok(copies.reshape((batch, heads * each, keys, width))?)
-    }
-
-    /// Values `[1, keys, key_heads * head_dim]` as each head reads them, `[heads, keys, head_dim]`.
-    pub(super) fn values_by_head(&self, values: &Tensor) -> Result<Tensor> {
-        Ok(self.repeat_kv(values)?.squeeze(0)?.contiguous()?)
-    }
-
-    /// Each head's part of the output projection, `[heads, head_dim, d_model]`.
-    pub(super) fn output_by_head(&self) -> Result<Tensor> {
-        let weight = self.output.matrix()?;
-        let (width, inner) = weight.dims2()?;
-        let split = weight.reshape((width, self.heads, inner / self.heads.max(1)))?;
-        Ok(split.permute((1, 2, 0))?.contiguous()?)
     }
 
     /// Attends from `states` `[batch, queries, d_model]` to `kv`. Returns `[batch, queries, d_model]`.
@@ -342,8 +318,11 @@ impl Attention {
         let run = |sinks| match on_cpu(queries) {
             true => fused::run(&kernel, queries, kv, sinks),
             false => {
-                let by_head =
-                    [split(queries, self.heads)?, self.repeat_kv(&kv.keys)?, self.repeat_kv(&kv.values)?];
+                let by_head = [
+                    split_heads(queries, self.heads)?,
+                    repeat_kv(&kv.keys, self.heads, self.key_heads)?,
+                    repeat_kv(&kv.values, self.heads, self.key_heads)?,
+                ];
                 let context = blocks::run(&kernel, &by_head, sinks)?;
                 Ok(context.transpose(1, 2)?.reshape((batch, count, width))?)
             }
@@ -371,11 +350,4 @@ fn of_row(bias: &Tensor, row: usize) -> Result<Tensor> {
         4 if bias.dim(0)? > 1 => Ok(bias.narrow(0, row, 1)?),
         _ => Ok(bias.clone()),
     }
-}
-
-/// `[batch, positions, heads * head_dim]` to `[batch, heads, positions, head_dim]`.
-fn split(x: &Tensor, heads: usize) -> Result<Tensor> {
-    let (batch, positions, width) = x.dims3()?;
-    let split = x.reshape((batch, positions, heads, width / heads.max(1)))?;
-    Ok(split.transpose(1, 2)?.contiguous()?)
 }

@@ -17,6 +17,7 @@ mod experts;
 mod extra_keys;
 mod ffn;
 mod gru;
+mod heads;
 mod hook;
 mod linear;
 mod norm;

@@ -4,7 +4,8 @@
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-use super::{Attention, Norm};
+use super::heads::repeat_kv;
+use super::{Linear, Norm};
 use crate::error::Result;
 
 /// Keys whose parts are in memory at once.
@@ -23,8 +24,10 @@ pub enum ResidualAdd<'a> {
 
 /// One pass through an attention block with its residual connection and norm.
 pub struct AttentionTrace<'a> {
-    /// The block.
-    pub attention: &'a Attention,
+    /// The block's output projection, `heads * head_dim` to `d_model`.
+    pub output: &'a Linear,
+    /// Number of heads with keys and values of their own; each serves `heads / key_heads` query heads.
+    pub key_heads: usize,
     /// `[1, keys, key_heads * head_dim]`; more rows than the maps have keys are left out.
     pub values: &'a Tensor,
     /// What went past the block, `[1, queries, d_model]`.
@@ -67,14 +70,15 @@ impl AttentionTrace<'_> {
             norm.linear_part(&mut residual)?;
             scale_rows(&mut residual, &rates, width);
         }
-        let output = self.attention.output_by_head()?;
+        let output = self.output_by_head(heads)?;
         let mut measured = ValueContributions {
             norms: vec![0.0; heads * keys],
             contributions: vec![0.0; queries * columns],
         };
         for start in (0..keys).step_by(KEYS_AT_ONCE) {
             let count = KEYS_AT_ONCE.min(keys - start);
-            let values = self.attention.values_by_head(&self.values.narrow(1, start, count)?)?;
+            let values = repeat_kv(&self.values.narrow(1, start, count)?, heads, self.key_heads)?;
+            let values = values.squeeze(0)?.contiguous()?;
             let mut parts = host(&values.matmul(&output)?)?;
             for (at, part) in parts.chunks(width).enumerate() {
                 measured.norms[(at / count) * keys + start + at % count] = norm(part);
@@ -111,6 +115,14 @@ impl AttentionTrace<'_> {
             normalise(row, if self.own { i } else { keys });
         }
         Ok(measured)
+    }
+
+    /// Splits the output projection by head, `[heads, head_dim, d_model]`.
+    fn output_by_head(&self, heads: usize) -> Result<Tensor> {
+        let weight = self.output.matrix()?;
+        let (width, inner) = weight.dims2()?;
+        let split = weight.reshape((width, heads, inner / heads.max(1)))?;
+        Ok(split.permute((1, 2, 0))?.contiguous()?)
     }
 
     /// What the norm multiplies each row with; 1 without a norm.

@@ -3,9 +3,10 @@
 use candle_core::{D, Tensor};
 
 use super::added::Added;
-use super::{Attention, AttentionArgs, KeysValues, split};
+use super::{Attention, AttentionArgs, KeysValues};
 use crate::error::{Error, Result};
 use crate::nn::Hook;
+use crate::nn::heads::{repeat_kv, split_heads};
 
 impl Attention {
     /// What the heads read, `[batch, queries, heads * head_dim]`; the hook may change scores and what is read.
@@ -21,8 +22,8 @@ impl Attention {
         let lines = args.bias.map(|bias| bias.diagonals(count, keys, args.past));
         let kernel = self.kernel(args, [count, keys, width], lines.as_deref(), &[]);
         let added = Added::new(&kernel, queries.device())?;
-        let q = split(&(queries * self.scale)?, self.heads)?;
-        let mut all_scores = q.matmul(&self.repeat_kv(&kv.keys)?.t()?)?;
+        let q = split_heads(&(queries * self.scale)?, self.heads)?;
+        let mut all_scores = q.matmul(&repeat_kv(&kv.keys, self.heads, self.key_heads)?.t()?)?;
         if let Some(cap) = self.cap {
             all_scores = ((all_scores / cap)?.tanh()? * cap)?;
         }
@@ -41,7 +42,7 @@ impl Attention {
             scores = Tensor::cat(&[scores, more], 3)?;
         }
         let weights = softmax(&scores)?;
-        let values = self.repeat_kv(&kv.values)?;
+        let values = repeat_kv(&kv.values, self.heads, self.key_heads)?;
         let context = match (hook, args.extra.and_then(|extra| extra.site)) {
             (None, _) => weights.matmul(&values)?,
             (Some(hook), None) => {

@@ -1,0 +1,52 @@
+//! Reading the tensors of a capture file as 32-bit floats.
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::matrix::Matrix;
+
+/// Result of reading a part of a capture file; the error says what is wrong with the part.
+pub type Parsed<T> = std::result::Result<T, String>;
+
+/// Reads the non-negative tensor `name` of shape `[rows, cols]`; `None` if the file does not have it.
+pub fn matrix(tensors: &SafeTensors, name: &str, [rows, cols]: [usize; 2]) -> Parsed<Option<Matrix>> {
+    let Ok(view) = tensors.tensor(name) else { return Ok(None) };
+    if view.shape() != [rows, cols] {
+        return Err(format!("{name} has shape {:?}, not [{rows}, {cols}]", view.shape()));
+    }
+    let values = decode(name, &view)?;
+    match values.iter().find(|value| !value.is_finite() || **value < 0.0) {
+        Some(bad) => Err(format!("{name} holds {bad}")),
+        None => Ok(Some(Matrix::new(rows, cols, values))),
+    }
+}
+
+/// Reads all values of the tensor `name`.
+pub fn decode(name: &str, view: &TensorView) -> Parsed<Vec<f32>> {
+    decode_values(view.dtype(), view.data())
+        .ok_or_else(|| format!("{name} is of type {:?}, not a float", view.dtype()))
+}
+
+/// Size of a value in bytes; `None` if no map can have this type.
+pub fn width(dtype: Dtype) -> Option<usize> {
+    match dtype {
+        Dtype::F32 => Some(4),
+        Dtype::F64 => Some(8),
+        Dtype::F16 | Dtype::BF16 => Some(2),
+        _ => None,
+    }
+}
+
+/// Decodes little-endian values; `None` if no map can have this type.
+pub fn decode_values(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+    Some(match dtype {
+        Dtype::F32 => bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        Dtype::F64 => bytes.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
+        Dtype::F16 => {
+            bytes.as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect()
+        }
+        Dtype::BF16 => {
+            bytes.as_chunks::<2>().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect()
+        }
+        _ => return None,
+    })
+}
