@@ -8,7 +8,7 @@ use std::time::Instant;
 use attn_tui::analysis::profile::{ProfileAxes, SiteProfiles};
 use attn_tui::site::Kind;
 use attn_tui_kernels::activation::{Function, apply};
-use attn_tui_kernels::attention::{AttentionKernel, Diagonals, Heads, Visible};
+use attn_tui_kernels::attention::{AttentionKernel, DiagonalBias, HeadVectors, Visible};
 use attn_tui_kernels::buffer::ArcBuilder;
 use attn_tui_kernels::gemm::{Packed, multiply};
 use attn_tui_kernels::norm::{layer_norm, rms_norm};
@@ -73,13 +73,13 @@ fn attention() {
             width,
             scale: 1.0,
             cap: None,
-            bias: Some(Diagonals { lines: &lines }),
+            bias: Some(DiagonalBias { lines: &lines }),
             visible: Visible::All,
             past: 0,
             extra: None,
             masked: &[],
         };
-        let side = |data| Heads { data, position: heads * width, head: width };
+        let side = |data| HeadVectors { data, position: heads * width, head: width };
         let mut maps = ArcBuilder::new(heads * queries * keys);
         let plain = time(11, || drop(black_box(attention.run(side(&q), side(&k), side(&k), None, None))));
         let kept = time(11, || {
@@ -150,6 +150,7 @@ fn roofline(count: usize) {
 }
 
 /// Multiply-adds that never leave the registers.
+#[allow(unsafe_code, reason = "instruction sets are chosen at run time")]
 mod fma {
     /// Operations of `steps` steps, a multiply-add being two.
     pub fn operations(steps: u64) -> f64 {

@@ -25,8 +25,6 @@
 //!
 //! A test (`tests/suite/walls.rs`) holds the last column, and the modules that may name a crate.
 
-#![warn(missing_docs)]
-
 pub mod analysis;
 pub mod capture;
 pub mod checkpoint;

@@ -1,6 +1,6 @@
 //! Calls into the operating system, and the program's only unsafe code.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "system calls and memory maps; the rest of the program has none")]
 
 use std::fs::File;
 use std::ops::{Deref, Range};
@@ -102,7 +102,7 @@ pub fn peak_memory() -> Option<u64> {
 
 /// Returns how many bytes this user may still write to the file system of `folder`, where the system tells it.
 #[cfg(unix)]
-#[allow(clippy::unnecessary_cast)]
+#[allow(clippy::unnecessary_cast, reason = "the types of the fields differ between systems")]
 pub fn free_space(folder: &Path) -> Option<u64> {
     use std::os::unix::ffi::OsStrExt;
 

@@ -88,7 +88,7 @@ pub struct StrongPair {
 /// Sums over rows of one head, or over all of them. `d_ij` and `n_i` are the distance and the number of keys as
 /// in the metrics that follow.
 #[derive(Clone, Debug, Default)]
-#[allow(missing_docs)] // each is what its formula says
+#[allow(missing_docs, reason = "each field is the sum in its formula")]
 pub struct ProfileSums {
     /// `Σ A`
     pub total: f64,

@@ -27,7 +27,7 @@ pub fn predictions(
 ) -> Vec<Prediction> {
     // The vocabulary is wide: the rows are read by all threads, the few tokens named by one.
     let count = target.len().min(logits.len() / vocabulary.max(1));
-    let rows = threads::made(count, logits.len(), |row| {
+    let rows = threads::map(count, logits.len(), |row| {
         let scores = &logits[row * vocabulary..][..vocabulary];
         let (max, sum) = normaliser(scores);
         let probability = |id: usize| scores.get(id).map_or(0.0, |s| (s - max).exp() / sum);

@@ -76,7 +76,7 @@ fn find(capture: &Capture, selection: &Selection, filter: &LinkFilter) -> Result
     let heads = selection.heads(capture)?;
     let axes = |kind| MapAxes::new(kind, capture.queries(kind), capture.keys(kind));
     let of_all = |of_one: &(dyn Fn(Head) -> Result<Vec<Link>> + Sync)| -> Result<Vec<Link>> {
-        let found = threads::made(heads.len(), usize::MAX, |at| of_one(heads[at]));
+        let found = threads::map(heads.len(), usize::MAX, |at| of_one(heads[at]));
         Ok(best(found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten(), filter.top))
     };
     let strong = LinkFilter { min_weight: filter.min_weight.max(STRONG_WEIGHT), ..filter.clone() };

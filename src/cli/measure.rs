@@ -32,7 +32,7 @@ pub fn measure(capture: &Capture, selection: &Selection, far: f32) -> Result<Vec
         let profile = capture.compute_profile(head, axes.profile_axes([queries, keys]).with_gini())?;
         Ok((head, metrics(&profile, &axes, far).values()))
     };
-    threads::made(heads.len(), usize::MAX, one).into_iter().collect()
+    threads::map(heads.len(), usize::MAX, one).into_iter().collect()
 }
 
 /// Lays heads out as a table with the columns `kind`, `layer`, `head` and the named metrics.

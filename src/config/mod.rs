@@ -69,7 +69,7 @@ pub enum Pixels {
 
 /// What the command line says; `None` where it says nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[allow(missing_docs)] // the fields of `Settings`
+#[allow(missing_docs, reason = "described at `Settings`")]
 pub struct Overrides {
     pub model: Option<String>,
     pub device: Option<String>,

@@ -272,7 +272,7 @@ impl Stack {
         }
     }
 
-    #[allow(clippy::too_many_arguments)] // one call's worth of what a layer needs
+    #[allow(clippy::too_many_arguments, reason = "the inputs of one layer call")]
     fn block_forward(
         &self,
         block: &Block,
@@ -326,7 +326,7 @@ impl Stack {
     }
 
     /// Self-attention and what is added to it.
-    #[allow(clippy::too_many_arguments)] // as above
+    #[allow(clippy::too_many_arguments, reason = "the inputs of one layer call")]
     fn own(
         &self,
         block: &Block,

@@ -55,7 +55,7 @@ impl ArgmaxFilter {
         // What is not a number is never less: then all are computed.
         let could = |&i: &usize| high[i].partial_cmp(&least) != Some(Ordering::Less);
         let wanted: Vec<usize> = (0..high.len()).filter(could).collect();
-        let exact = matvec::some(&x, &self.exact, bias.as_deref(), &wanted);
+        let exact = matvec::selected(&x, &self.exact, bias.as_deref(), &wanted);
         high.fill(f32::NEG_INFINITY);
         for (i, value) in wanted.into_iter().zip(exact) {
             high[i] = value;

@@ -7,7 +7,7 @@ mod fused;
 mod outs;
 mod steps;
 
-use attn_tui_kernels::attention::{self as kernels, Diagonals};
+use attn_tui_kernels::attention::{self as kernels, DiagonalBias};
 use candle_core::Tensor;
 
 use self::outs::Outs;
@@ -293,7 +293,7 @@ impl Attention {
             width: width / self.heads.max(1),
             scale: self.scale as f32,
             cap: self.cap.map(|cap| cap as f32),
-            bias: lines.map(|lines| Diagonals { lines }),
+            bias: lines.map(|lines| DiagonalBias { lines }),
             visible: args.visible,
             past: args.past,
             extra: extra.map(ExtraKeys::kernel),

@@ -1,6 +1,6 @@
 //! Sums and products of two tensors of one shape.
 
-use attn_tui_kernels::pairs::pairs;
+use attn_tui_kernels::elementwise::zip_map;
 use candle_core::Tensor;
 
 use super::cpu::{on_cpu, values};
@@ -26,6 +26,6 @@ fn combine(
     if x.shape() != y.shape() || !plain(x) || !plain(y) {
         return Ok(elsewhere(x, y)?);
     }
-    let values = pairs(&values(x)?, &values(y)?, f);
+    let values = zip_map(&values(x)?, &values(y)?, f);
     Ok(Tensor::from_vec(values, x.shape(), x.device())?)
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use attn_tui_kernels::attention::{self, Diagonals, Heads, KeyPart, MaskedPair, RowObserver};
+use attn_tui_kernels::attention::{self, DiagonalBias, HeadVectors, KeyPart, MaskedPair, RowObserver};
 use attn_tui_kernels::buffer::ArcBuilder;
 use rayon::prelude::*;
 
@@ -149,7 +149,7 @@ impl CompactMaps {
         kernel.show(self.part, head, query, key, observer);
     }
 
-    fn kernel(&self) -> (attention::AttentionKernel<'_>, Heads<'_>, Heads<'_>) {
+    fn kernel(&self) -> (attention::AttentionKernel<'_>, HeadVectors<'_>, HeadVectors<'_>) {
         let Self { heads, key_heads, queries, keys, width, scale, cap, visible, .. } = *self;
         let kernel = attention::AttentionKernel {
             heads,
@@ -159,14 +159,14 @@ impl CompactMaps {
             width,
             scale,
             cap,
-            bias: self.bias.as_deref().map(|lines| Diagonals { lines }),
+            bias: self.bias.as_deref().map(|lines| DiagonalBias { lines }),
             visible,
             past: 0,
             extra: self.extra.as_ref().map(ExtraKeys::kernel),
             masked: &self.masked,
         };
-        let query = Heads { data: &self.query, position: heads * width, head: width };
-        let key = Heads { data: &self.key, position: key_heads * width, head: width };
+        let query = HeadVectors { data: &self.query, position: heads * width, head: width };
+        let key = HeadVectors { data: &self.key, position: key_heads * width, head: width };
         (kernel, query, key)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use attn_tui_kernels::activation::Function;
-use attn_tui_kernels::gemm::{Packed, With, products};
+use attn_tui_kernels::gemm::{Packed, Rhs, products};
 use attn_tui_kernels::int8::{self, Quantised};
 use candle_core::{Device, Tensor};
 
@@ -53,11 +53,11 @@ impl FileWeight {
     }
 
     /// For a product with rows of so many values in all.
-    fn with<'a>(&'a self, values: usize, bias: Option<&'a [f32]>, activation: Option<Function>) -> With<'a> {
+    fn with<'a>(&'a self, values: usize, bias: Option<&'a [f32]>, activation: Option<Function>) -> Rhs<'a> {
         let again = values <= self.inputs || self.used.swap(true, Ordering::Relaxed);
         match self.packed.get() {
-            None if !again => With::plain(&self.floats, self.outputs, bias, activation),
-            _ => With::packed(self.packed(), bias, activation),
+            None if !again => Rhs::plain(&self.floats, self.outputs, bias, activation),
+            _ => Rhs::packed(self.packed(), bias, activation),
         }
     }
 
@@ -185,12 +185,12 @@ impl Weight {
         let with = factors.iter().zip(&biases).filter_map(|((weight, _, activation), bias)| {
             let (bias, function) = (bias.as_deref(), activation.map(Activation::function));
             match weight {
-                Self::Packed(weight) => Some(With::packed(weight, bias, function)),
+                Self::Packed(weight) => Some(Rhs::packed(weight, bias, function)),
                 Self::File(stored) => Some(stored.with(x.elem_count(), bias, function)),
                 Self::Quantised(_) | Self::Tensor(_) => None,
             }
         });
-        let with: Vec<With> = with.collect();
+        let with: Vec<Rhs> = with.collect();
         let products = products(&values(&x)?, &with).into_iter().zip(&with);
         products
             .map(|(product, with)| {

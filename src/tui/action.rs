@@ -13,7 +13,7 @@ use crate::tui::widgets::editor::Edit;
 
 /// What a user can ask for, one variant per command of the table in [`super::keymap`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // the table has a sentence for each
+#[allow(missing_docs, reason = "described in the command table")]
 pub enum Command {
     Left,
     Right,

@@ -19,7 +19,7 @@ use crate::site::{Head, Kind};
 /// still opens; what is missing or unknown is as at a first start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-#[allow(missing_docs)] // the fields of OpenOptions, RunOptions, App and Reading
+#[allow(missing_docs, reason = "described at OpenOptions, RunOptions, App and Reading")]
 pub struct Saved {
     pub model: String,
     pub revision: Option<String>,

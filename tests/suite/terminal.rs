@@ -1,5 +1,7 @@
 //! The real program in a pseudo-terminal, which it must restore however it ends.
 
+#![allow(unsafe_code, reason = "the standard library opens no pseudo-terminals")]
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZero;

@@ -202,7 +202,7 @@ fn every_registered_class_is_known() {
         // an unknown class falls back to tokenizer.json
         match Tokenizer::load(&ModelFiles::new("empty", None, []), registered) {
             Err(Error::MissingFile { file, .. }) => {
-                assert_ne!(file, "tokenizer.json", "{config}: {registered:?}")
+                assert_ne!(file, "tokenizer.json", "{config}: {registered:?}");
             }
             Err(Error::Tokenizer(_)) | Ok(_) => {}
             Err(error) => panic!("{config}: {error}"),

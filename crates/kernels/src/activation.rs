@@ -2,7 +2,7 @@
 
 use super::math;
 use super::simd::{Simd, Task, dispatch};
-use super::threads::{self, Shared};
+use super::threads::{self, SharedPtr};
 
 /// An element-wise function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +25,8 @@ const BLOCK: usize = 1 << 14;
 /// Applies `function` to every value, in place, over the current threads.
 pub fn apply(function: Function, values: &mut [f32]) {
     let len = values.len();
-    let all = Shared(values.as_mut_ptr());
-    threads::each(len.div_ceil(BLOCK), len, |block| {
+    let all = SharedPtr(values.as_mut_ptr());
+    threads::for_each(len.div_ceil(BLOCK), len, |block| {
         let start = block * BLOCK;
         // SAFETY: blocks are disjoint and within the slice.
         unsafe { dispatch(Apply { function, values: all.at(start), len: BLOCK.min(len - start) }) }
@@ -40,8 +40,8 @@ pub fn apply(function: Function, values: &mut [f32]) {
 pub fn apply_gated(function: Function, gate: &mut [f32], up: &[f32]) {
     assert_eq!(gate.len(), up.len());
     let len = gate.len();
-    let all = Shared(gate.as_mut_ptr());
-    threads::each(len.div_ceil(BLOCK), len, |block| {
+    let all = SharedPtr(gate.as_mut_ptr());
+    threads::for_each(len.div_ceil(BLOCK), len, |block| {
         let start = block * BLOCK;
         let up = &up[start..len.min(start + BLOCK)];
         // SAFETY: blocks are disjoint and within the slice.

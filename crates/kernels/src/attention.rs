@@ -3,26 +3,26 @@
 
 use std::ops::Range;
 
-use block::Block;
-use few::Few;
-use spans::Spans;
+use key_ranges::KeyRanges;
+use query_block::QueryBlock;
+use unpacked::UnpackedQueries;
 pub use visible::Visible;
 
 use super::buffer::ArcBuilder;
-use super::gemm::{PANEL, Transpose};
+use super::gemm::Transpose;
 use super::simd::dispatch;
-use super::softmax::Row;
-use super::threads::{self, Shared};
-use super::tile;
+use super::softmax::ScoreTransform;
+use super::threads::{self, SharedPtr};
+use super::tile::{self, PANEL};
 
-mod block;
-mod few;
-mod spans;
+mod key_ranges;
+mod query_block;
+mod unpacked;
 mod visible;
 
 /// Vectors of all heads at all positions of one sequence: `head_dim` values side by side.
 #[derive(Clone, Copy)]
-pub struct Heads<'a> {
+pub struct HeadVectors<'a> {
     /// The values.
     pub data: &'a [f32],
     /// Distance from one position to the next.
@@ -31,7 +31,7 @@ pub struct Heads<'a> {
     pub head: usize,
 }
 
-impl Heads<'_> {
+impl HeadVectors<'_> {
     fn check(&self, heads: usize, positions: usize, width: usize) {
         let last = |count: usize, stride: usize| count.saturating_sub(1).saturating_mul(stride);
         let end = last(heads, self.head).saturating_add(last(positions, self.position)).saturating_add(width);
@@ -46,7 +46,7 @@ impl Heads<'_> {
 /// A position bias that depends on key minus query position alone: per head one value for each of the
 /// `queries + keys - 1` diagonals, that of the last query's first key first.
 #[derive(Clone, Copy)]
-pub struct Diagonals<'a> {
+pub struct DiagonalBias<'a> {
     /// `[heads, queries + keys - 1]`
     pub lines: &'a [f32],
 }
@@ -129,14 +129,14 @@ pub struct AttentionKernel<'a> {
     /// Soft cap on the scores.
     pub cap: Option<f32>,
     /// Position bias.
-    pub bias: Option<Diagonals<'a>>,
+    pub bias: Option<DiagonalBias<'a>>,
     /// Which keys are visible.
     pub visible: Visible,
     /// Position of the first query.
     pub past: usize,
     /// Keys that follow the tokens' and share their softmax.
     pub extra: Option<ExtraColumns<'a>>,
-    /// Few pairs that are hidden besides; extra keys count on from these.
+    /// UnpackedQueries pairs that are hidden besides; extra keys count on from these.
     pub masked: &'a [MaskedPair],
 }
 
@@ -156,7 +156,7 @@ pub trait RowObserver: Sync {
 }
 
 /// Up to this many queries, packing the keys costs more than it saves.
-const FEW: usize = 6;
+const MAX_UNPACKED_QUERIES: usize = 6;
 
 /// Scores of one block of rows: they stay in the second cache.
 const BLOCK_SCORES: usize = 1 << 17;
@@ -169,9 +169,9 @@ impl AttentionKernel<'_> {
     /// When the lengths do not fit.
     pub fn run(
         &self,
-        query: Heads,
-        key: Heads,
-        value: Heads,
+        query: HeadVectors,
+        key: HeadVectors,
+        value: HeadVectors,
         maps: Option<&mut ArcBuilder>,
         observer: Option<&dyn RowObserver>,
     ) -> Vec<f32> {
@@ -182,7 +182,13 @@ impl AttentionKernel<'_> {
     ///
     /// # Panics
     /// When the lengths do not fit.
-    pub fn run_all(&self, query: Heads, key: Heads, value: Heads, mut sinks: [WeightSink; 2]) -> Vec<f32> {
+    pub fn run_all(
+        &self,
+        query: HeadVectors,
+        key: HeadVectors,
+        value: HeadVectors,
+        mut sinks: [WeightSink; 2],
+    ) -> Vec<f32> {
         let Self { heads, kv_heads, queries, width, .. } = *self;
         self.check(query, key);
         value.check(kv_heads, self.all(), width);
@@ -194,19 +200,21 @@ impl AttentionKernel<'_> {
             let len = expected.next();
             let maps = sink.maps.as_mut()?.unwritten();
             assert_eq!(Some(&maps.len()), len);
-            Some(Shared(maps.as_mut_ptr().cast()))
+            Some(SharedPtr(maps.as_mut_ptr().cast()))
         });
         if self.all() == 0 {
             return vec![0.0; queries * heads * width];
         }
         let work = 2 * heads * queries * self.all() * width;
-        let few = queries <= FEW && self.extra.is_none() && !matches!(self.visible, Visible::Blocks(_));
+        let unpacked = queries <= MAX_UNPACKED_QUERIES
+            && self.extra.is_none()
+            && !matches!(self.visible, Visible::Blocks(_));
         let shared = |head: usize| head / (heads / kv_heads);
-        let fill = |out: Shared| {
-            if few {
-                return threads::each(heads, work, |head| {
+        let fill = |out: SharedPtr| {
+            if unpacked {
+                return threads::for_each(heads, work, |head| {
                     let (maps, observer) = (maps[0], observer[0]);
-                    let rows = Few { what: self, head, query, key, value, maps, observer, out };
+                    let rows = UnpackedQueries { kernel: self, head, query, key, value, maps, observer, out };
                     // SAFETY: all lengths were checked above, and every task has its own head.
                     unsafe { dispatch(rows) }
                 });
@@ -215,38 +223,38 @@ impl AttentionKernel<'_> {
             let rows = self.block_rows();
             let blocks = queries.div_ceil(rows);
             tile::with_scratch(kv_heads * size, |packed| {
-                threads::each(kv_heads, kv_heads * size, |head| {
+                threads::for_each(kv_heads, kv_heads * size, |head| {
                     // SAFETY: each head has its own part; all lengths were checked above.
                     unsafe {
-                        self.pack_keys(head, key, Shared(packed.at(head * size)));
-                        self.pack_values(head, value, Shared(packed.at(head * size + self.packed_keys())));
+                        self.pack_keys(head, key, SharedPtr(packed.at(head * size)));
+                        self.pack_values(head, value, SharedPtr(packed.at(head * size + self.packed_keys())));
                     }
                 });
-                threads::each(heads * blocks, work, |task| {
+                threads::for_each(heads * blocks, work, |task| {
                     // Head by head, whose keys and values are in the cache by then. The last rows see most where the
                     // mask is causal: the longest tasks go first.
                     let (head, first) = (task / blocks, (blocks - 1 - task % blocks) * rows);
                     // SAFETY: as above, and every task has its own head and rows.
                     unsafe {
-                        dispatch(Block {
-                            what: self,
+                        dispatch(QueryBlock {
+                            kernel: self,
                             head,
                             first,
                             rows: rows.min(queries - first),
                             query,
                             packed: packed.at(shared(head) * size),
                             maps: [0, 1].map(|part| {
-                                Some(Shared(maps[part]?.at((head * queries + first) * columns[part])))
+                                Some(SharedPtr(maps[part]?.at((head * queries + first) * columns[part])))
                             }),
                             observer,
-                            out: Some(Shared(out.at((first * heads + head) * width))),
+                            out: Some(SharedPtr(out.at((first * heads + head) * width))),
                         });
                     }
                 });
             });
         };
         // SAFETY: the tasks cover all heads and rows.
-        let out = unsafe { threads::filled(queries * heads * width, fill) };
+        let out = unsafe { threads::filled_vec(queries * heads * width, fill) };
         for (sink, len) in sinks.into_iter().zip(lens) {
             if let Some(maps) = sink.maps {
                 // SAFETY: as above; each row of the maps was written.
@@ -265,13 +273,13 @@ impl AttentionKernel<'_> {
         part: KeyPart,
         head: usize,
         rows: Range<usize>,
-        query: Heads,
-        key: Heads,
+        query: HeadVectors,
+        key: HeadVectors,
     ) -> Vec<f32> {
         assert!(rows.end <= self.queries);
-        let fill = |maps: Shared| self.make(part, head, rows.clone(), query, key, (Some(maps), None));
+        let fill = |maps: SharedPtr| self.make(part, head, rows.clone(), query, key, (Some(maps), None));
         // SAFETY: the tasks cover all rows.
-        unsafe { threads::filled(rows.len() * self.columns()[part as usize], fill) }
+        unsafe { threads::filled_vec(rows.len() * self.columns()[part as usize], fill) }
     }
 
     /// Appends [`AttentionKernel::weights`] to `maps`.
@@ -283,12 +291,12 @@ impl AttentionKernel<'_> {
         part: KeyPart,
         head: usize,
         rows: Range<usize>,
-        query: Heads,
-        key: Heads,
+        query: HeadVectors,
+        key: HeadVectors,
         maps: &mut ArcBuilder,
     ) {
         let len = rows.len() * self.columns()[part as usize];
-        let to = Shared(maps.unwritten()[..len].as_mut_ptr().cast());
+        let to = SharedPtr(maps.unwritten()[..len].as_mut_ptr().cast());
         self.make(part, head, rows, query, key, (Some(to), None));
         // SAFETY: every row was written.
         unsafe { maps.advance(len) };
@@ -298,7 +306,14 @@ impl AttentionKernel<'_> {
     ///
     /// # Panics
     /// As [`AttentionKernel::weights`].
-    pub fn show(&self, part: KeyPart, head: usize, query: Heads, key: Heads, observer: &dyn RowObserver) {
+    pub fn show(
+        &self,
+        part: KeyPart,
+        head: usize,
+        query: HeadVectors,
+        key: HeadVectors,
+        observer: &dyn RowObserver,
+    ) {
         self.make(part, head, 0..self.queries, query, key, (None, Some(observer)));
     }
 
@@ -308,9 +323,9 @@ impl AttentionKernel<'_> {
         part: KeyPart,
         head: usize,
         rows: Range<usize>,
-        query: Heads,
-        key: Heads,
-        (maps, observer): (Option<Shared>, Option<&dyn RowObserver>),
+        query: HeadVectors,
+        key: HeadVectors,
+        (maps, observer): (Option<SharedPtr>, Option<&dyn RowObserver>),
     ) {
         let Self { heads, kv_heads, queries, width, .. } = *self;
         let columns = self.columns()[part as usize];
@@ -320,18 +335,18 @@ impl AttentionKernel<'_> {
         tile::with_scratch(self.packed_keys(), |packed| {
             // SAFETY: room for the keys of one head, which were checked.
             unsafe { self.pack_keys(head / (heads / kv_heads), key, packed) };
-            threads::each(rows.len().div_ceil(step), 2 * rows.len() * self.all() * width, |task| {
+            threads::for_each(rows.len().div_ceil(step), 2 * rows.len() * self.all() * width, |task| {
                 let first = rows.start + task * step;
                 // SAFETY: all lengths were checked above, and every task has its own rows.
                 unsafe {
-                    dispatch(Block {
-                        what: self,
+                    dispatch(QueryBlock {
+                        kernel: self,
                         head,
                         first,
                         rows: step.min(rows.end - first),
                         query,
                         packed: packed.at(0),
-                        maps: by_part(part, maps.map(|maps| Shared(maps.at(task * step * columns)))),
+                        maps: by_part(part, maps.map(|maps| SharedPtr(maps.at(task * step * columns)))),
                         observer: by_part(part, observer),
                         out: None,
                     });
@@ -340,7 +355,7 @@ impl AttentionKernel<'_> {
         });
     }
 
-    fn check(&self, query: Heads, key: Heads) {
+    fn check(&self, query: HeadVectors, key: HeadVectors) {
         let Self { heads, kv_heads, queries, keys, width, .. } = *self;
         assert!(kv_heads > 0 && heads.is_multiple_of(kv_heads));
         query.check(heads, queries, width);
@@ -386,7 +401,7 @@ impl AttentionKernel<'_> {
     ///
     /// # Safety
     /// There is room for [`AttentionKernel::packed_keys`] values.
-    unsafe fn pack_keys(&self, head: usize, key: Heads, to: Shared) {
+    unsafe fn pack_keys(&self, head: usize, key: HeadVectors, to: SharedPtr) {
         for first in (0..self.all()).step_by(PANEL) {
             let rows = PANEL.min(self.all() - first);
             // SAFETY: the caller's promise; the slice was checked.
@@ -406,7 +421,7 @@ impl AttentionKernel<'_> {
     ///
     /// # Safety
     /// There is room for [`AttentionKernel::packed_values`] values.
-    unsafe fn pack_values(&self, head: usize, value: Heads, to: Shared) {
+    unsafe fn pack_values(&self, head: usize, value: HeadVectors, to: SharedPtr) {
         let (all, width) = (self.all(), self.width);
         for position in 0..all {
             let from = value.at(head, position);
@@ -422,14 +437,14 @@ impl AttentionKernel<'_> {
 
     /// The keys that `query` may see.
     #[inline(always)]
-    fn spans(&self, query: usize) -> Spans {
-        self.visible.spans(self.past + query, self.keys)
+    fn key_ranges(&self, query: usize) -> KeyRanges {
+        self.visible.key_ranges(self.past + query, self.keys)
     }
 
     /// The one range of keys that `query` may see; around all of them where there are more.
     #[inline(always)]
-    fn seen(&self, query: usize) -> Range<usize> {
-        self.visible.seen(self.past + query, self.keys)
+    fn key_range(&self, query: usize) -> Range<usize> {
+        self.visible.key_range(self.past + query, self.keys)
     }
 
     /// Hides pairs among one row's scores, which are those that go into the softmax from the first of the keys
@@ -463,7 +478,7 @@ impl AttentionKernel<'_> {
 
     /// What is added to the scores of one row from `first_key` on.
     #[inline(always)]
-    fn row(&self, head: usize, query: usize, first_key: usize) -> Row {
+    fn row(&self, head: usize, query: usize, first_key: usize) -> ScoreTransform {
         let mut row = self.bare();
         if let Some(bias) = self.bias {
             let line = head * (self.queries + self.keys - 1);
@@ -474,7 +489,7 @@ impl AttentionKernel<'_> {
 
     /// What is added to the scores of the extra keys in one row.
     #[inline(always)]
-    fn row_beside(&self, head: usize, query: usize) -> Row {
+    fn row_beside(&self, head: usize, query: usize) -> ScoreTransform {
         let mut row = self.bare();
         let Some(ExtraColumns { count, bias }) = self.extra else { return row };
         match bias {
@@ -493,8 +508,8 @@ impl AttentionKernel<'_> {
 
     /// What is done to scores without bias and mask.
     #[inline(always)]
-    fn bare(&self) -> Row {
-        Row { scale: self.scale, cap: self.cap, plus: 0.0, bias: std::ptr::null() }
+    fn bare(&self) -> ScoreTransform {
+        ScoreTransform { scale: self.scale, cap: self.cap, plus: 0.0, bias: std::ptr::null() }
     }
 }
 

@@ -7,40 +7,37 @@ use std::ops::Range;
 
 use super::activation::Function;
 use super::simd::{Simd, Task, dispatch};
-use super::threads::{self, Shared};
-use super::tile::{self, Pack, Product};
-use crate::pages::Lasting;
-
-/// Columns of a panel.
-pub const PANEL: usize = 32;
+use super::threads::{self, SharedPtr};
+use super::tile::{self, PANEL, PackRows, PanelProduct};
+use crate::pages::ArenaSlice;
 
 /// Rows that one task takes at a time, at most: as many full tiles as the second cache has room for.
-const ROWS: usize = 132;
+const MAX_BLOCK_ROWS: usize = 132;
 
 /// Rows that are worth a thread of their own: with fewer, each thread would wait for all of the weight.
-const OWN_ROWS: usize = 48;
+const MIN_BLOCK_ROWS: usize = 48;
 
 /// What the rows of a block are a multiple of: full tiles.
-const TILE: usize = 12;
+const TILE_ROWS: usize = 12;
 
-/// Panels that one task takes at a time, at most: they stay in the second cache for the next rows.
-const GROUP: usize = 8;
+/// RhsLayout that one task takes at a time, at most: they stay in the second cache for the next rows.
+const MAX_GROUP_PANELS: usize = 8;
 
 /// Tasks for each thread, about: none waits long for the others at the end.
-const TASKS: usize = 32;
+const TASKS_PER_THREAD: usize = 32;
 
 /// Values that a thread packs before it multiplies with them: they stay in the second cache.
-const FRESH: usize = 1 << 17;
+const PACK_BUFFER: usize = 1 << 17;
 
 /// Values of the left-hand side that are packed at a time.
-const SPAN: usize = 1 << 21;
+const MAX_PACKED_VALUES: usize = 1 << 21;
 
 /// A weight `[out, in]` in panels, zeros where the last panel has no outputs left.
 #[derive(Clone)]
 pub struct Packed {
     outputs: usize,
     inputs: usize,
-    panels: Lasting,
+    panels: ArenaSlice,
 }
 
 impl std::fmt::Debug for Packed {
@@ -57,14 +54,14 @@ impl Packed {
     pub fn new(weight: &[f32], outputs: usize, inputs: usize) -> Self {
         assert_eq!(weight.len(), outputs * inputs);
         let panels = outputs.div_ceil(PANEL);
-        let write = |to: Shared| {
-            threads::each(panels, weight.len(), |panel| {
+        let write = |to: SharedPtr| {
+            threads::for_each(panels, weight.len(), |panel| {
                 // SAFETY: each panel is written by one task.
                 unsafe { pack_panel(weight, inputs, panel, to.at(panel * inputs * PANEL)) }
             })
         };
         // SAFETY: the tasks write all panels.
-        let panels = unsafe { Lasting::new(panels * inputs * PANEL, |to| write(Shared(to))) };
+        let panels = unsafe { ArenaSlice::new(panels * inputs * PANEL, |to| write(SharedPtr(to))) };
         Self { outputs, inputs, panels }
     }
 
@@ -130,7 +127,7 @@ impl Task for Transpose {
 
 /// A weight `[out, in]` as a product finds it.
 #[derive(Clone, Copy)]
-enum Panels<'a> {
+enum RhsLayout<'a> {
     Packed(&'a Packed),
     /// Row-major.
     Plain(&'a [f32]),
@@ -138,15 +135,15 @@ enum Panels<'a> {
 
 /// What rows are multiplied with, and what is done to each product.
 #[derive(Clone, Copy)]
-pub struct With<'a> {
-    panels: Panels<'a>,
+pub struct Rhs<'a> {
+    panels: RhsLayout<'a>,
     outputs: usize,
     inputs: usize,
     bias: Option<&'a [f32]>,
     activation: Option<Function>,
 }
 
-impl<'a> With<'a> {
+impl<'a> Rhs<'a> {
     /// `activation(x Wᵀ + bias)`.
     ///
     /// # Panics
@@ -154,7 +151,7 @@ impl<'a> With<'a> {
     pub fn packed(weight: &'a Packed, bias: Option<&'a [f32]>, activation: Option<Function>) -> Self {
         let Packed { outputs, inputs, .. } = *weight;
         assert!(bias.is_none_or(|bias| bias.len() == outputs));
-        Self { panels: Panels::Packed(weight), outputs, inputs, bias, activation }
+        Self { panels: RhsLayout::Packed(weight), outputs, inputs, bias, activation }
     }
 
     /// The same with a weight `[outputs, in]` that is row-major: it is packed panel by panel, and no packed copy of it
@@ -171,7 +168,7 @@ impl<'a> With<'a> {
         let inputs = weight.len() / outputs.max(1);
         assert_eq!(weight.len(), outputs * inputs);
         assert!(bias.is_none_or(|bias| bias.len() == outputs));
-        Self { panels: Panels::Plain(weight), outputs, inputs, bias, activation }
+        Self { panels: RhsLayout::Plain(weight), outputs, inputs, bias, activation }
     }
 
     /// Values of a row of the product.
@@ -184,36 +181,36 @@ impl<'a> With<'a> {
     }
 
     fn is_packed(&self) -> bool {
-        matches!(self.panels, Panels::Packed(_))
+        matches!(self.panels, RhsLayout::Packed(_))
     }
 }
 
-/// What [`With`] says of `x` `[rows, in]`, row-major, for several weights; gives `[rows, out]` each. The rows are read,
+/// What [`Rhs`] says of `x` `[rows, in]`, row-major, for several weights; gives `[rows, out]` each. The rows are read,
 /// and the threads meet, once for all of them.
 ///
 /// # Panics
 /// When the lengths do not fit.
-pub fn products(x: &[f32], with: &[With]) -> Vec<Vec<f32>> {
-    let inputs = with.first().map_or(1, |with| with.inputs);
-    assert!(with.iter().all(|with| with.inputs == inputs), "not all weights take rows of {inputs}");
+pub fn products(x: &[f32], rhs: &[Rhs]) -> Vec<Vec<f32>> {
+    let inputs = rhs.first().map_or(1, |rhs| rhs.inputs);
+    assert!(rhs.iter().all(|rhs| rhs.inputs == inputs), "not all weights take rows of {inputs}");
     assert!(inputs > 0 && x.len().is_multiple_of(inputs), "rows of {inputs} do not make {}", x.len());
     let rows = x.len() / inputs;
-    let mut products: Vec<Vec<f32>> = with.iter().map(|w| Vec::with_capacity(rows * w.outputs)).collect();
-    let span = (SPAN / inputs / ROWS).max(1) * ROWS;
+    let mut products: Vec<Vec<f32>> = rhs.iter().map(|w| Vec::with_capacity(rows * w.outputs)).collect();
+    let span = (MAX_PACKED_VALUES / inputs / MAX_BLOCK_ROWS).max(1) * MAX_BLOCK_ROWS;
     for first in (0..rows).step_by(span) {
         let part = &x[first * inputs..rows.min(first + span) * inputs];
         // SAFETY: there is room for all rows.
-        let to = |(product, with): (&mut Vec<f32>, _)| unsafe {
-            let with: &With = with;
-            (*with, Shared(product.as_mut_ptr().add(first * with.outputs)))
+        let to = |(product, rhs): (&mut Vec<f32>, _)| unsafe {
+            let rhs: &Rhs = rhs;
+            (*rhs, SharedPtr(product.as_mut_ptr().add(first * rhs.outputs)))
         };
-        let all: Vec<(With, Shared)> = products.iter_mut().zip(with).map(to).collect();
+        let all: Vec<(Rhs, SharedPtr)> = products.iter_mut().zip(rhs).map(to).collect();
         // SAFETY: as above, and the spans share no rows.
         unsafe { products_of_span(part, &all) };
     }
-    for (product, with) in products.iter_mut().zip(with) {
+    for (product, rhs) in products.iter_mut().zip(rhs) {
         // SAFETY: the spans are all rows.
-        unsafe { product.set_len(rows * with.outputs) };
+        unsafe { product.set_len(rows * rhs.outputs) };
     }
     products
 }
@@ -223,42 +220,43 @@ pub fn products(x: &[f32], with: &[With]) -> Vec<Vec<f32>> {
 /// # Panics
 /// When the lengths do not fit.
 pub fn multiply(x: &[f32], weight: &Packed, bias: Option<&[f32]>, activation: Option<Function>) -> Vec<f32> {
-    products(x, &[With::packed(weight, bias, activation)]).remove(0)
+    products(x, &[Rhs::packed(weight, bias, activation)]).remove(0)
 }
 
 /// [`products`] for so many rows that a packed copy of them is no burden.
 ///
 /// # Safety
 /// There is room for each product behind its pointer.
-unsafe fn products_of_span(x: &[f32], all: &[(With, Shared)]) {
-    let inputs = all.first().map_or(1, |(with, _)| with.inputs);
+unsafe fn products_of_span(x: &[f32], all: &[(Rhs, SharedPtr)]) {
+    let inputs = all.first().map_or(1, |(rhs, _)| rhs.inputs);
     let rows = x.len() / inputs;
     // A thread keeps to rows of its own: those that it packs, and wrote in the product before, are in its cache.
-    let parts = threads::count().min(rows / OWN_ROWS).max(1).next_multiple_of(rows.div_ceil(ROWS));
-    let block_rows = rows.div_ceil(parts).next_multiple_of(TILE);
+    let parts =
+        threads::count().min(rows / MIN_BLOCK_ROWS).max(1).next_multiple_of(rows.div_ceil(MAX_BLOCK_ROWS));
+    let block_rows = rows.div_ceil(parts).next_multiple_of(TILE_ROWS);
     let blocks = rows.div_ceil(block_rows);
     let in_block = |first: usize| block_rows.min(rows - first);
     let start = |first: usize| first * tile::packed_width(inputs);
 
-    let panels: usize = all.iter().map(|(with, _)| with.panel_count()).sum();
+    let panels: usize = all.iter().map(|(rhs, _)| rhs.panel_count()).sum();
     // What is packed on the way serves all rows.
-    let by_rows = all.iter().all(|(with, _)| with.is_packed());
+    let by_rows = all.iter().all(|(rhs, _)| rhs.is_packed());
     let tasks = if by_rows { panels * blocks } else { panels };
-    let group = tasks.div_ceil(TASKS * threads::count());
+    let group = tasks.div_ceil(TASKS_PER_THREAD * threads::count());
     let group = match by_rows {
         // Where the sum is made in several parts, each part of the rows is read again for every task.
-        true => group.clamp(inputs.div_ceil(tile::DEPTH).min(GROUP), GROUP),
-        false => group.clamp(1, (FRESH / inputs / PANEL).max(1)),
+        true => group.clamp(inputs.div_ceil(tile::DEPTH).min(MAX_GROUP_PANELS), MAX_GROUP_PANELS),
+        false => group.clamp(1, (PACK_BUFFER / inputs / PANEL).max(1)),
     };
-    let groups = |with: &With| with.panel_count().div_ceil(group);
-    let all_groups: usize = all.iter().map(|(with, _)| groups(with)).sum();
+    let groups = |rhs: &Rhs| rhs.panel_count().div_ceil(group);
+    let all_groups: usize = all.iter().map(|(rhs, _)| groups(rhs)).sum();
 
     tile::with_scratch(start(rows), |left| {
-        threads::each(blocks, 16 * x.len(), |block| {
+        threads::for_each(blocks, 16 * x.len(), |block| {
             let first = block * block_rows;
             // SAFETY: every task packs its own rows to their own place.
             unsafe {
-                dispatch(Pack {
+                dispatch(PackRows {
                     rows: in_block(first),
                     depth: inputs,
                     x: x[first * inputs..].as_ptr(),
@@ -269,29 +267,29 @@ unsafe fn products_of_span(x: &[f32], all: &[(With, Shared)]) {
         });
         // Rows from `first` on times the panels `span`, which lie at `panels`.
         let multiply =
-            |(with, out): (&With, Shared), first: usize, span: Range<usize>, panels: *const f32| {
+            |(rhs, out): (&Rhs, SharedPtr), first: usize, span: Range<usize>, panels: *const f32| {
                 let column = span.start * PANEL;
                 // SAFETY: every task writes its own rows and columns; all pointers stay within their slices.
                 unsafe {
-                    dispatch(Product {
+                    dispatch(PanelProduct {
                         rows: in_block(first),
                         depth: inputs,
-                        columns: (span.len() * PANEL).min(with.outputs - column),
+                        columns: (span.len() * PANEL).min(rhs.outputs - column),
                         left: left.at(start(first)),
                         panels,
                         panel_stride: inputs * PANEL,
-                        bias: with.bias.map_or(std::ptr::null(), |bias| bias[column..].as_ptr()),
-                        activation: with.activation,
-                        onto: false,
-                        out: out.at(first * with.outputs + column),
-                        out_stride: with.outputs,
+                        bias: rhs.bias.map_or(std::ptr::null(), |bias| bias[column..].as_ptr()),
+                        activation: rhs.activation,
+                        accumulate: false,
+                        out: out.at(first * rhs.outputs + column),
+                        out_stride: rhs.outputs,
                     });
                 }
             };
         let tasks = if by_rows { blocks * all_groups } else { all_groups };
-        threads::each(tasks, x.len().saturating_mul(panels * PANEL), |task| {
+        threads::for_each(tasks, x.len().saturating_mul(panels * PANEL), |task| {
             let mut at = task % all_groups;
-            let Some((with, out)) = all.iter().find(|(with, _)| match at.checked_sub(groups(with)) {
+            let Some((rhs, out)) = all.iter().find(|(rhs, _)| match at.checked_sub(groups(rhs)) {
                 Some(rest) => {
                     at = rest;
                     false
@@ -300,21 +298,21 @@ unsafe fn products_of_span(x: &[f32], all: &[(With, Shared)]) {
             }) else {
                 return;
             };
-            let span = at * group..with.panel_count().min((at + 1) * group);
+            let span = at * group..rhs.panel_count().min((at + 1) * group);
             let blocks = if by_rows { task / all_groups..task / all_groups + 1 } else { 0..blocks };
-            match with.panels {
-                Panels::Packed(weight) => {
+            match rhs.panels {
+                RhsLayout::Packed(weight) => {
                     for block in blocks {
-                        multiply((with, *out), block * block_rows, span.clone(), weight.panel(span.start));
+                        multiply((rhs, *out), block * block_rows, span.clone(), weight.panel(span.start));
                     }
                 }
-                Panels::Plain(weight) => tile::with_panels(span.len() * inputs * PANEL, |fresh| {
+                RhsLayout::Plain(weight) => tile::with_panel_scratch(span.len() * inputs * PANEL, |fresh| {
                     for (i, panel) in span.clone().enumerate() {
                         // SAFETY: there is room for these panels, which are no other task's.
                         unsafe { pack_panel(weight, inputs, panel, fresh.at(i * inputs * PANEL)) };
                     }
                     for block in blocks {
-                        multiply((with, *out), block * block_rows, span.clone(), fresh.0);
+                        multiply((rhs, *out), block * block_rows, span.clone(), fresh.0);
                     }
                 }),
             }
@@ -379,7 +377,7 @@ mod tests {
                 let expected = reference(&x, &weight, inputs, bias);
                 let what = format!("{rows}x{inputs}x{outputs}");
                 near(&multiply(&x, &packed, bias, None), &expected, &what);
-                let plain = With::plain(&weight, outputs, bias, None);
+                let plain = Rhs::plain(&weight, outputs, bias, None);
                 near(&products(&x, &[plain])[0], &expected, &what);
                 let single = threads::run(1, || multiply(&x, &packed, bias, Some(Function::Relu)));
                 let rectified: Vec<f64> = expected.iter().map(|v| v.max(0.0)).collect();
@@ -397,8 +395,8 @@ mod tests {
             let bias = noise(32, 9);
             let with = |plain: usize| {
                 let with = |i: usize, bias| match i == plain {
-                    true => With::plain(&weights[i], packed[i].outputs(), bias, None),
-                    false => With::packed(&packed[i], bias, None),
+                    true => Rhs::plain(&weights[i], packed[i].outputs(), bias, None),
+                    false => Rhs::packed(&packed[i], bias, None),
                 };
                 [with(0, None), with(1, Some(&bias[..])), with(2, None)]
             };
@@ -423,8 +421,8 @@ mod tests {
                 let mut out = vec![f32::NAN; rows * outputs];
                 let mut left = vec![f32::NAN; rows * tile::packed_width(inputs)];
                 let (x, to) = (x.as_ptr(), left.as_mut_ptr());
-                let pack = Pack { rows, depth: inputs, x, x_stride: inputs, to };
-                let product = Product {
+                let pack = PackRows { rows, depth: inputs, x, x_stride: inputs, to };
+                let product = PanelProduct {
                     rows,
                     depth: inputs,
                     columns: outputs,
@@ -433,7 +431,7 @@ mod tests {
                     panel_stride: inputs * PANEL,
                     bias: std::ptr::null(),
                     activation: None,
-                    onto: false,
+                    accumulate: false,
                     out: out.as_mut_ptr(),
                     out_stride: outputs,
                 };

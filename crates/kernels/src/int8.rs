@@ -2,9 +2,10 @@
 //! waits for.
 
 use super::activation::{self, Function};
-use super::gemm::{PANEL, Packed};
+use super::gemm::Packed;
 use super::simd::{Simd, Task, dispatch};
-use super::threads::{self, Shared};
+use super::threads::{self, SharedPtr};
+use super::tile::PANEL;
 
 /// The largest quantised value; -128 is not used.
 const LARGEST: f32 = 127.0;
@@ -17,7 +18,7 @@ const AHEAD: usize = 64;
 
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Line([i8; 64]);
+struct CacheLine([i8; 64]);
 
 /// A weight `[out, in]` as `scale * q` with one scale an output and `q` in -127..=127, in panels as
 /// [`Packed`] has them.
@@ -25,7 +26,7 @@ struct Line([i8; 64]);
 pub struct Quantised {
     outputs: usize,
     inputs: usize,
-    lines: Vec<Line>,
+    lines: Vec<CacheLine>,
     /// One an output, zeros where the last panel has no outputs left.
     scales: Vec<f32>,
     /// See [`Quantised::margins`].
@@ -43,12 +44,12 @@ impl Quantised {
     pub fn new(weight: &Packed) -> Self {
         let (outputs, inputs) = (weight.outputs(), weight.inputs());
         let panels = outputs.div_ceil(PANEL);
-        let mut lines = vec![Line([0; 64]); (panels * inputs * PANEL).div_ceil(64)];
+        let mut lines = vec![CacheLine([0; 64]); (panels * inputs * PANEL).div_ceil(64)];
         let mut scales = vec![0f32; panels * PANEL];
         let mut margins = vec![0f32; panels * PANEL];
         let to = SharedBytes(lines.as_mut_ptr().cast());
-        let (scale, margin) = (Shared(scales.as_mut_ptr()), Shared(margins.as_mut_ptr()));
-        threads::each(panels, 4 * outputs * inputs, |panel| {
+        let (scale, margin) = (SharedPtr(scales.as_mut_ptr()), SharedPtr(margins.as_mut_ptr()));
+        threads::for_each(panels, 4 * outputs * inputs, |panel| {
             // SAFETY: every panel has its own part of the three, and is as long as they say.
             unsafe {
                 dispatch(Quantise {
@@ -111,7 +112,7 @@ unsafe impl Sync for SharedBytes {}
 
 impl SharedBytes {
     /// # Safety
-    /// As [`Shared::at`].
+    /// As [`SharedPtr::at`].
     unsafe fn at(self, at: usize) -> *mut i8 {
         unsafe { self.0.add(at) }
     }
@@ -131,12 +132,12 @@ pub fn multiply(
     assert!(inputs > 0 && x.len().is_multiple_of(inputs), "rows of {inputs} do not make {}", x.len());
     assert!(bias.is_none_or(|bias| bias.len() == outputs));
     let rows = x.len() / inputs;
-    let fill = |out: Shared| {
-        threads::shares(outputs.div_ceil(PANEL), x.len().saturating_mul(outputs), |panel| {
+    let fill = |out: SharedPtr| {
+        threads::for_each_in_runs(outputs.div_ceil(PANEL), x.len().saturating_mul(outputs), |panel| {
             let column = panel * PANEL;
             // SAFETY: every task writes its own columns; all pointers stay within their slices.
             unsafe {
-                dispatch(Product {
+                dispatch(Int8Product {
                     rows,
                     depth: inputs,
                     columns: PANEL.min(outputs - column),
@@ -152,11 +153,11 @@ pub fn multiply(
         });
     };
     // SAFETY: the tasks cover all columns.
-    unsafe { threads::filled(rows * outputs, fill) }
+    unsafe { threads::filled_vec(rows * outputs, fill) }
 }
 
 /// All rows times one panel.
-struct Product {
+struct Int8Product {
     rows: usize,
     depth: usize,
     /// Columns of the panel that are wanted, at most [`PANEL`].
@@ -172,7 +173,7 @@ struct Product {
     out_stride: usize,
 }
 
-impl Task for Product {
+impl Task for Int8Product {
     type Output = ();
 
     #[inline(always)]
@@ -199,7 +200,7 @@ impl Task for Product {
     }
 }
 
-impl Product {
+impl Int8Product {
     /// `R` rows from `row` on; `U` sums side by side where there are too few rows to hide an addition's
     /// latency.
     #[inline(always)]
@@ -378,7 +379,7 @@ mod tests {
                 dispatch_at(level, Quantise { depth: inputs, panel: packed.panel(0), to, scales, margins });
                 dispatch_at(
                     level,
-                    Product {
+                    Int8Product {
                         rows: 3,
                         depth: inputs,
                         columns: PANEL,

@@ -1,29 +1,29 @@
 //! Some outputs of a product of one row: for whoever knows beforehand which ones matter.
 
-use super::gemm::{PANEL, Packed};
+use super::gemm::Packed;
 use super::simd::dispatch;
 use super::threads;
-use super::tile::Product;
+use super::tile::{PANEL, PanelProduct};
 
 /// Values `wanted` (ascending) of `x Wᵀ + bias` for one row `x`: to the last bit those that
 /// [`super::gemm::multiply`] gives. Only the panels that hold them are read.
 ///
 /// # Panics
 /// When the lengths do not fit, or an output is not there.
-pub fn some(x: &[f32], weight: &Packed, bias: Option<&[f32]>, wanted: &[usize]) -> Vec<f32> {
+pub fn selected(x: &[f32], weight: &Packed, bias: Option<&[f32]>, wanted: &[usize]) -> Vec<f32> {
     let (inputs, outputs) = (weight.inputs(), weight.outputs());
     assert!(x.len() == inputs && bias.is_none_or(|bias| bias.len() == outputs));
     assert!(wanted.iter().all(|&output| output < outputs));
     let mut panels: Vec<usize> = wanted.iter().map(|output| output / PANEL).collect();
     panels.dedup();
-    let fill = |out: threads::Shared| {
-        threads::each(panels.len(), panels.len() * inputs * PANEL, |task| {
+    let fill = |out: threads::SharedPtr| {
+        threads::for_each(panels.len(), panels.len() * inputs * PANEL, |task| {
             let column = panels[task] * PANEL;
             // SAFETY: every task writes its own part of the output; the rest are whole slices.
             unsafe {
                 let out = out.at(task * PANEL);
                 std::ptr::write_bytes(out, 0, PANEL);
-                dispatch(Product {
+                dispatch(PanelProduct {
                     rows: 1,
                     depth: inputs,
                     columns: PANEL.min(outputs - column),
@@ -33,7 +33,7 @@ pub fn some(x: &[f32], weight: &Packed, bias: Option<&[f32]>, wanted: &[usize]) 
                     panel_stride: 0,
                     bias: bias.map_or(std::ptr::null(), |bias| bias.as_ptr().add(column)),
                     activation: None,
-                    onto: false,
+                    accumulate: false,
                     out,
                     out_stride: PANEL,
                 });
@@ -41,7 +41,7 @@ pub fn some(x: &[f32], weight: &Packed, bias: Option<&[f32]>, wanted: &[usize]) 
         });
     };
     // SAFETY: the tasks cover all panels.
-    let values = unsafe { threads::filled(panels.len() * PANEL, fill) };
+    let values = unsafe { threads::filled_vec(panels.len() * PANEL, fill) };
     let mut panel = 0;
     let value = |&output: &usize| {
         while panels[panel] != output / PANEL {
@@ -67,7 +67,7 @@ mod tests {
             let whole = multiply(&x, &weight, bias, None);
             for wanted in [vec![], vec![0], vec![31, 32, 299], (0..outputs).collect()] {
                 let expected: Vec<f32> = wanted.iter().map(|&output: &usize| whole[output]).collect();
-                assert_eq!(some(&x, &weight, bias, &wanted), expected);
+                assert_eq!(selected(&x, &weight, bias, &wanted), expected);
             }
         }
     }

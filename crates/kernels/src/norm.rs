@@ -1,9 +1,9 @@
 //! Normalisation of rows.
 
 use super::simd::{Simd, Task, dispatch};
-use super::threads::{self, Shared};
+use super::threads::{self, SharedPtr};
 
-/// Rows that one task handles.
+/// NormRows that one task handles.
 const BLOCK: usize = 16;
 
 /// Layer norm (Ba et al. 2016) of rows of `weight.len()` values:
@@ -29,19 +29,19 @@ fn rows(x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32) -> Vec<f32> {
     let width = weight.len();
     assert!(width > 0 && x.len().is_multiple_of(width), "rows of {width} do not make {}", x.len());
     let count = x.len() / width;
-    let fill = |out: Shared| {
-        threads::each(count.div_ceil(BLOCK), 4 * x.len(), |block| {
+    let fill = |out: SharedPtr| {
+        threads::for_each(count.div_ceil(BLOCK), 4 * x.len(), |block| {
             let from = block * BLOCK * width;
             let part = &x[from..x.len().min(from + BLOCK * width)];
             // SAFETY: blocks are disjoint and within the output.
-            unsafe { dispatch(Rows { x: part, weight, bias, eps, out: out.at(from) }) }
+            unsafe { dispatch(NormRows { x: part, weight, bias, eps, out: out.at(from) }) }
         });
     };
     // SAFETY: the blocks cover all rows.
-    unsafe { threads::filled(x.len(), fill) }
+    unsafe { threads::filled_vec(x.len(), fill) }
 }
 
-struct Rows<'a> {
+struct NormRows<'a> {
     x: &'a [f32],
     weight: &'a [f32],
     bias: Option<&'a [f32]>,
@@ -49,7 +49,7 @@ struct Rows<'a> {
     out: *mut f32,
 }
 
-impl Task for Rows<'_> {
+impl Task for NormRows<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -133,16 +133,16 @@ mod tests {
                 let eps = 1e-5;
                 // SAFETY: an available level, and slices of the right lengths.
                 unsafe {
-                    dispatch_at(level, Rows { x: &x, weight: &weight, bias, eps, out: out.as_mut_ptr() })
+                    dispatch_at(level, NormRows { x: &x, weight: &weight, bias, eps, out: out.as_mut_ptr() })
                 };
                 for (row, out) in x.chunks(width).zip(out.chunks(width)) {
                     let n = width as f64;
                     let mean = bias.map_or(0.0, |_| row.iter().map(|&v| f64::from(v)).sum::<f64>() / n);
                     let var = row.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n;
                     for (j, (&v, &y)) in row.iter().zip(out).enumerate() {
-                        let scaled =
+                        let scale_lines =
                             (f64::from(v) - mean) / (var + f64::from(eps)).sqrt() * f64::from(weight[j]);
-                        let expected = scaled + bias.map_or(0.0, |b| f64::from(b[j]));
+                        let expected = scale_lines + bias.map_or(0.0, |b| f64::from(b[j]));
                         assert!((f64::from(y) - expected).abs() < 3e-5, "{level:?} {width}: {y} {expected}");
                     }
                 }

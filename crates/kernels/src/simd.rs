@@ -91,10 +91,10 @@ pub(super) unsafe fn dispatch_at<T: Task>(level: Level, task: T) -> T::Output {
     match level {
         // SAFETY: a level is only ever one that was detected.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => unsafe { x86::run512(task) },
+        Level::Avx512 => unsafe { x86::run_avx512(task) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => unsafe { x86::run2(task) },
+        Level::Avx2 => unsafe { x86::run_avx2(task) },
         // SAFETY: every 64-bit ARM machine has it.
         #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
         Level::Neon => unsafe { task.run::<arm::Neon>() },
@@ -142,7 +142,7 @@ pub(super) trait Simd: Copy + 'static {
 
     /// Says that what lies at `from` will be read in a while: it comes into the second cache.
     #[inline(always)]
-    unsafe fn prefetch_far(_from: *const f32) {}
+    unsafe fn prefetch_l2(_from: *const f32) {}
 
     /// Says that what lies at `from` will be read soon.
     #[inline(always)]
@@ -215,7 +215,7 @@ pub(super) trait Simd: Copy + 'static {
 
     /// The largest lane.
     #[inline(always)]
-    unsafe fn largest(v: Self::V) -> f32 {
+    unsafe fn max_lane(v: Self::V) -> f32 {
         unsafe {
             let mut lanes = [0f32; 16];
             Self::store(lanes.as_mut_ptr(), v);

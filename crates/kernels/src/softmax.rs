@@ -9,7 +9,7 @@ const HUGE: f32 = 1e30;
 
 /// What is done to a score before the softmax: `cap(score * scale) + plus + bias`.
 #[derive(Clone, Copy)]
-pub(super) struct Row {
+pub(super) struct ScoreTransform {
     /// Factor on the scores.
     pub scale: f32,
     /// Soft cap: `cap * tanh(score / cap)`.
@@ -25,23 +25,23 @@ pub(super) struct Row {
 /// # Safety
 /// `row` and what `how` points to are valid for `len` values; the machine has the instructions of `S`.
 #[inline(always)]
-pub(super) unsafe fn adjust<S: Simd>(row: *mut f32, len: usize, how: Row) -> f32 {
+pub(super) unsafe fn transform_scores<S: Simd>(row: *mut f32, len: usize, how: ScoreTransform) -> f32 {
     unsafe {
         let whole = len - len % S::LANES;
         let mut largest = S::splat(f32::MIN);
         let mut at = 0;
         while at < whole {
-            let x = adjusted::<S>(row, at, S::LANES, how);
+            let x = transformed::<S>(row, at, S::LANES, how);
             S::store(row.add(at), x);
             largest = S::max(x, largest);
             at += S::LANES;
         }
         if at < len {
-            let x = adjusted::<S>(row, at, len - at, how);
+            let x = transformed::<S>(row, at, len - at, how);
             S::store_part(row.add(at), x, len - at);
             largest = S::max(S::load_part(row.add(at), len - at, f32::MIN), largest);
         }
-        S::largest(largest)
+        S::max_lane(largest)
     }
 }
 
@@ -90,7 +90,13 @@ pub(super) unsafe fn exponentials<S: Simd>(
 /// # Safety
 /// The lines are there and there is room for `len` values; the machine has the instructions of `S`.
 #[inline(always)]
-pub(super) unsafe fn scaled<S: Simd>(lines: *const f32, step: usize, len: usize, factor: f32, to: *mut f32) {
+pub(super) unsafe fn scale_lines<S: Simd>(
+    lines: *const f32,
+    step: usize,
+    len: usize,
+    factor: f32,
+    to: *mut f32,
+) {
     unsafe {
         let whole = len - len % S::LANES;
         let factor = S::splat(factor);
@@ -108,7 +114,7 @@ pub(super) unsafe fn scaled<S: Simd>(lines: *const f32, step: usize, len: usize,
 
 /// What makes weights of [`exponentials`] with that sum: 0 where every score was minus infinity.
 #[inline(always)]
-pub(super) fn factor(total: f32) -> f32 {
+pub(super) fn normalising_factor(total: f32) -> f32 {
     if total == 0.0 { 0.0 } else { 1.0 / total }
 }
 
@@ -118,10 +124,10 @@ pub(super) fn factor(total: f32) -> f32 {
 /// # Safety
 /// `row` is valid for `len` values; the machine has the instructions of `S`.
 #[inline(always)]
-pub(super) unsafe fn weigh<S: Simd>(row: *mut f32, len: usize, largest: f32) {
+pub(super) unsafe fn softmax_in_place<S: Simd>(row: *mut f32, len: usize, largest: f32) {
     unsafe {
         let total = exponentials::<S>(row, len, largest, row, CHUNK);
-        scaled::<S>(row, CHUNK, len, factor(total), row);
+        scale_lines::<S>(row, CHUNK, len, normalising_factor(total), row);
     }
 }
 
@@ -148,7 +154,7 @@ impl Task for Normaliser<'_> {
                 largest = S::max(S::load(row.add(at)), largest);
                 at += S::LANES;
             }
-            let largest = S::largest(largest);
+            let largest = S::max_lane(largest);
             let max = S::splat(largest);
             let rest = S::load_part(row.add(whole), len - whole, f32::NEG_INFINITY);
             let mut total = exp::<S>(S::sub(rest, max));
@@ -163,7 +169,7 @@ impl Task for Normaliser<'_> {
 }
 
 #[inline(always)]
-unsafe fn adjusted<S: Simd>(row: *const f32, at: usize, len: usize, how: Row) -> S::V {
+unsafe fn transformed<S: Simd>(row: *const f32, at: usize, len: usize, how: ScoreTransform) -> S::V {
     unsafe {
         let (x, plus) = (load::<S>(row.add(at), len), S::splat(how.plus));
         let mut x = match how.cap {
@@ -192,7 +198,7 @@ mod tests {
     use crate::simd::{Level, dispatch_at};
     use crate::test_data::noise;
 
-    struct One<'a>(&'a mut [f32], Row);
+    struct One<'a>(&'a mut [f32], ScoreTransform);
 
     impl Task for One<'_> {
         type Output = ();
@@ -201,13 +207,13 @@ mod tests {
         unsafe fn run<S: Simd>(self) {
             unsafe {
                 let (row, len) = (self.0.as_mut_ptr(), self.0.len());
-                let largest = adjust::<S>(row, len, self.1);
-                weigh::<S>(row, len, largest);
+                let largest = transform_scores::<S>(row, len, self.1);
+                softmax_in_place::<S>(row, len, largest);
             }
         }
     }
 
-    const PLAIN: Row = Row { scale: 1.0, cap: None, plus: 0.0, bias: std::ptr::null() };
+    const PLAIN: ScoreTransform = ScoreTransform { scale: 1.0, cap: None, plus: 0.0, bias: std::ptr::null() };
 
     #[test]
     fn every_level_matches_double_precision() {
@@ -216,16 +222,16 @@ mod tests {
             let mut bias = noise(len, 2);
             bias.iter_mut().skip(4).step_by(5).for_each(|bias| *bias = f32::NEG_INFINITY);
             for (level, cap) in Level::available().into_iter().flat_map(|l| [(l, None), (l, Some(20.0f32))]) {
-                let how = Row { scale: 0.5, cap, plus: 0.75, bias: bias.as_ptr() };
+                let how = ScoreTransform { scale: 0.5, cap, plus: 0.75, bias: bias.as_ptr() };
                 let mut row = scores.clone();
                 // SAFETY: an available level, and slices of the right lengths.
                 unsafe { dispatch_at(level, One(&mut row, how)) };
-                let adjusted = (0..len).map(|j| {
+                let transformed = (0..len).map(|j| {
                     let x = f64::from(scores[j]) * 0.5;
                     let x = cap.map_or(x, |cap| f64::from(cap) * (x / f64::from(cap)).tanh());
                     x + 0.75 + f64::from(bias[j])
                 });
-                let e: Vec<f64> = adjusted.map(f64::exp).collect();
+                let e: Vec<f64> = transformed.map(f64::exp).collect();
                 let total: f64 = e.iter().sum();
                 for (j, y) in row.iter().enumerate() {
                     assert!((f64::from(*y) - e[j] / total).abs() < 2e-6, "{level:?} {len} {j}");

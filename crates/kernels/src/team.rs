@@ -10,34 +10,34 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 /// How long a helper stays awake without work: longer than what a pass does between two products.
-const AWAKE: Duration = Duration::from_micros(500);
+const SPIN_TIME: Duration = Duration::from_micros(500);
 
-/// Looks at the clock once in so many looks for work.
-const LOOKS: usize = 256;
+/// Looks at the clock once in so many spins for work.
+const SPINS: usize = 256;
 
 type Work<'a> = dyn Fn(usize) + Sync + 'a;
 
 thread_local! {
-    static HELPS: Cell<bool> = const { Cell::new(false) };
+    static IS_HELPER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Whether this thread is a helper of some team: it has no team of its own.
 pub(super) fn is_helper() -> bool {
-    HELPS.get()
+    IS_HELPER.get()
 }
 
 /// Whoever calls [`Team::run`], and helpers who join in.
 pub(super) struct Team {
-    shared: Arc<Shared>,
+    shared: Arc<TeamState>,
     /// Held while there is work.
     lead: Mutex<()>,
 }
 
-struct Shared {
+struct TeamState {
     state: AtomicU64,
     work: UnsafeCell<Option<*const Work<'static>>>,
     /// What is left for each member, the lead first.
-    shares: Box<[Share]>,
+    shares: Box<[TaskRange]>,
     helpers: Box<[Helper]>,
     /// What a helper panicked with.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
@@ -45,9 +45,9 @@ struct Shared {
 
 // SAFETY: `work` is written by the lead alone, and only while no helper has joined; a helper reads it only between
 // joining and leaving, during which the lead keeps what it points to alive.
-unsafe impl Send for Shared {}
+unsafe impl Send for TeamState {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl Sync for TeamState {}
 
 #[derive(Default)]
 struct Helper {
@@ -55,17 +55,17 @@ struct Helper {
     thread: OnceLock<Thread>,
 }
 
-/// `Shared::state`: the number of the work in the upper bits, whether it may be joined, how many have.
+/// `TeamState::state`: the number of the work in the upper bits, whether it may be joined, how many have.
 const JOINED: u64 = 0xffff;
 const OPEN: u64 = 1 << 16;
-const NEXT: u64 = 1 << 17;
+const GENERATION: u64 = 1 << 17;
 
 /// Tasks `first..end` as `end << 32 | first`, alone in its line of the cache.
 #[derive(Default)]
 #[repr(align(64))]
-struct Share(AtomicU64);
+struct TaskRange(AtomicU64);
 
-impl Share {
+impl TaskRange {
     fn set(&self, first: usize, end: usize) {
         self.0.store((end as u64) << 32 | first as u64, Ordering::Relaxed);
     }
@@ -92,17 +92,17 @@ impl Team {
     /// A team of `count` members, whoever leads it included; of fewer where the system gives no more threads.
     pub fn new(count: usize) -> Self {
         let helpers = count.clamp(1, JOINED as usize) - 1;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(TeamState {
             state: AtomicU64::new(0),
             work: UnsafeCell::new(None),
-            shares: (0..=helpers).map(|_| Share::default()).collect(),
+            shares: (0..=helpers).map(|_| TaskRange::default()).collect(),
             helpers: (0..helpers).map(|_| Helper::default()).collect(),
             panic: Mutex::new(None),
         });
         for at in 0..helpers {
             let own = Arc::clone(&shared);
             let spawned =
-                std::thread::Builder::new().name(format!("helper-{at}")).spawn(move || own.help(at));
+                std::thread::Builder::new().name(format!("helper-{at}")).spawn(move || own.helper_loop(at));
             if let Ok(thread) = spawned {
                 let _ = shared.helpers[at].thread.set(thread.thread().clone());
             }
@@ -128,11 +128,11 @@ impl Team {
         }
         // Where the last lead panicked itself, nobody took it.
         drop(self.shared.panic.lock().unwrap_or_else(PoisonError::into_inner).take());
-        // SAFETY: nobody has joined, and `Closing` waits for all who do before the borrow ends.
+        // SAFETY: nobody has joined, and `CloseGuard` waits for all who do before the borrow ends.
         unsafe { *shared.work.get() = Some(std::mem::transmute::<*const Work, *const Work<'static>>(work)) };
-        let closing = Closing(shared);
+        let closing = CloseGuard(shared);
         let before = shared.state.load(Ordering::Relaxed);
-        shared.state.store((before & !(JOINED | OPEN)).wrapping_add(NEXT) | OPEN, Ordering::SeqCst);
+        shared.state.store((before & !(JOINED | OPEN)).wrapping_add(GENERATION) | OPEN, Ordering::SeqCst);
         for helper in &shared.helpers {
             if helper.asleep.swap(false, Ordering::SeqCst)
                 && let Some(thread) = helper.thread.get()
@@ -151,16 +151,16 @@ impl Team {
 }
 
 /// Lets nobody join any more, and waits for those who have.
-struct Closing<'a>(&'a Shared);
+struct CloseGuard<'a>(&'a TeamState);
 
-impl Drop for Closing<'_> {
+impl Drop for CloseGuard<'_> {
     fn drop(&mut self) {
         let state = &self.0.state;
-        let mut looks = 0;
+        let mut spins = 0;
         let mut now = state.fetch_and(!OPEN, Ordering::AcqRel);
         while now & JOINED > 0 {
-            looks += 1;
-            if looks < 1 << 14 {
+            spins += 1;
+            if spins < 1 << 14 {
                 std::hint::spin_loop()
             } else {
                 std::thread::yield_now()
@@ -170,7 +170,7 @@ impl Drop for Closing<'_> {
     }
 }
 
-impl Shared {
+impl TeamState {
     /// Own tasks from the front, then those that others have left from the back: what lies side by side in memory
     /// is mostly one member's.
     fn work_on(&self, member: usize, work: &Work) {
@@ -183,17 +183,17 @@ impl Shared {
         }
     }
 
-    fn help(&self, helper: usize) {
-        HELPS.set(true);
+    fn helper_loop(&self, helper: usize) {
+        IS_HELPER.set(true);
         let mut seen = 0;
         loop {
-            let mut state = self.next(helper, seen);
-            seen = state / NEXT;
-            while state & OPEN > 0 && state / NEXT == seen {
+            let mut state = self.wait_for_work(helper, seen);
+            seen = state / GENERATION;
+            while state & OPEN > 0 && state / GENERATION == seen {
                 match self.state.compare_exchange_weak(state, state + 1, Ordering::Acquire, Ordering::Relaxed)
                 {
                     Ok(_) => {
-                        self.join(helper);
+                        self.work_as_helper(helper);
                         break;
                     }
                     Err(now) => state = now,
@@ -203,7 +203,7 @@ impl Shared {
     }
 
     /// What a helper does once it is counted.
-    fn join(&self, helper: usize) {
+    fn work_as_helper(&self, helper: usize) {
         // SAFETY: the lead wrote it before it let anybody join, and waits for us to leave.
         if let Some(work) = unsafe { *self.work.get() } {
             // SAFETY: as above.
@@ -216,20 +216,21 @@ impl Shared {
     }
 
     /// Waits for work with another number than `seen`.
-    fn next(&self, helper: usize, seen: u64) -> u64 {
+    fn wait_for_work(&self, helper: usize, seen: u64) -> u64 {
         let asleep = &self.helpers[helper].asleep;
         let mut since = Instant::now();
         loop {
-            for _ in 0..LOOKS {
+            for _ in 0..SPINS {
                 let state = self.state.load(Ordering::Relaxed);
-                if state / NEXT != seen {
+                if state / GENERATION != seen {
                     return state;
                 }
                 std::hint::spin_loop();
             }
-            if since.elapsed() > AWAKE {
+            if since.elapsed() > SPIN_TIME {
                 asleep.store(true, Ordering::SeqCst);
-                while asleep.load(Ordering::SeqCst) && self.state.load(Ordering::SeqCst) / NEXT == seen {
+                while asleep.load(Ordering::SeqCst) && self.state.load(Ordering::SeqCst) / GENERATION == seen
+                {
                     std::thread::park();
                 }
                 asleep.store(false, Ordering::SeqCst);
@@ -253,7 +254,7 @@ mod tests {
                 let tasks = round % 23;
                 let done: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
                 if round % 50 == 49 {
-                    std::thread::sleep(2 * AWAKE);
+                    std::thread::sleep(2 * SPIN_TIME);
                 }
                 team.run(tasks, &|task| {
                     done[task].fetch_add(1, Ordering::Relaxed);

@@ -19,7 +19,7 @@ pub fn count() -> usize {
 
 /// Runs `task` for every number below `tasks`, on several threads where `work` (multiplications, about) is
 /// worth it.
-pub fn each(tasks: usize, work: usize, task: impl Fn(usize) + Sync + Send) {
+pub fn for_each(tasks: usize, work: usize, task: impl Fn(usize) + Sync + Send) {
     if tasks <= 1 || work < WORTH_SPREADING || count() == 1 {
         (0..tasks).for_each(task);
     } else {
@@ -34,31 +34,31 @@ fn team(count: usize) -> Arc<Team> {
     Arc::clone(teams.entry(count).or_insert_with(|| Arc::new(Team::new(count))))
 }
 
-/// [`each`] in a few runs of neighbouring numbers a thread: what lies side by side in memory is read front to
+/// [`for_each`] in a few runs of neighbouring numbers a thread: what lies side by side in memory is read front to
 /// back.
-pub(super) fn shares(tasks: usize, work: usize, task: impl Fn(usize) + Sync + Send) {
+pub(super) fn for_each_in_runs(tasks: usize, work: usize, task: impl Fn(usize) + Sync + Send) {
     let run = tasks.div_ceil(4 * count()).max(1);
-    each(tasks.div_ceil(run), work, |first| (first * run..tasks.min((first + 1) * run)).for_each(&task));
+    for_each(tasks.div_ceil(run), work, |first| (first * run..tasks.min((first + 1) * run)).for_each(&task));
 }
 
-/// `make` of every number below `count`, in order, made on several threads where `work` (as in [`each`]) is worth
+/// `make` of every number below `count`, in order, made on several threads where `work` (as in [`for_each`]) is worth
 /// it.
-pub fn made<T: Send + Sync>(count: usize, work: usize, make: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+pub fn map<T: Send + Sync>(count: usize, work: usize, make: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
     let slots: Vec<OnceLock<T>> = (0..count).map(|_| OnceLock::new()).collect();
-    each(count, work, |at| drop(slots[at].set(make(at))));
+    for_each(count, work, |at| drop(slots[at].set(make(at))));
     slots.into_iter().filter_map(OnceLock::into_inner).collect()
 }
 
 /// A pointer that several threads may write through, each to its own part.
 #[derive(Clone, Copy)]
-pub(super) struct Shared(pub *mut f32);
+pub(super) struct SharedPtr(pub *mut f32);
 
 // SAFETY: whoever makes one hands out disjoint parts.
-unsafe impl Send for Shared {}
+unsafe impl Send for SharedPtr {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl Sync for SharedPtr {}
 
-impl Shared {
+impl SharedPtr {
     /// The address of element `at`.
     ///
     /// # Safety
@@ -72,9 +72,9 @@ impl Shared {
 ///
 /// # Safety
 /// `fill` must have written every one of the `len` values behind its pointer.
-pub(super) unsafe fn filled(len: usize, fill: impl FnOnce(Shared)) -> Vec<f32> {
+pub(super) unsafe fn filled_vec(len: usize, fill: impl FnOnce(SharedPtr)) -> Vec<f32> {
     let mut values = Vec::with_capacity(len);
-    fill(Shared(values.as_mut_ptr()));
+    fill(SharedPtr(values.as_mut_ptr()));
     // SAFETY: the caller's promise.
     unsafe { values.set_len(len) };
     values

@@ -7,9 +7,11 @@ use std::cell::RefCell;
 use std::thread::LocalKey;
 
 use super::activation::{self, Function};
-use super::gemm::PANEL;
 use super::simd::{Simd, Task};
-use super::threads::Shared;
+use super::threads::SharedPtr;
+
+/// Columns of a panel.
+pub(super) const PANEL: usize = 32;
 
 /// Values of a row that stay side by side in a packed tile: one line of the cache.
 pub(super) const CHUNK: usize = 16;
@@ -35,23 +37,23 @@ const KEPT: usize = 1 << 22;
 
 /// Lends memory for `len` values that hold anything. Unless there is much of it, it stays with the thread: fresh
 /// memory has to be cleared first.
-pub(super) fn with_scratch<T>(len: usize, work: impl FnOnce(Shared) -> T) -> T {
+pub(super) fn with_scratch<T>(len: usize, work: impl FnOnce(SharedPtr) -> T) -> T {
     lend(&SCRATCH, len, work)
 }
 
 /// [`with_scratch`] for panels, while something else is in that.
-pub(super) fn with_panels<T>(len: usize, work: impl FnOnce(Shared) -> T) -> T {
+pub(super) fn with_panel_scratch<T>(len: usize, work: impl FnOnce(SharedPtr) -> T) -> T {
     lend(&PANELS, len, work)
 }
 
-fn lend<T>(kept: &'static LocalKey<RefCell<Vec<f32>>>, len: usize, work: impl FnOnce(Shared) -> T) -> T {
+fn lend<T>(kept: &'static LocalKey<RefCell<Vec<f32>>>, len: usize, work: impl FnOnce(SharedPtr) -> T) -> T {
     let mut scratch = kept.take();
     if scratch.len() < len + CHUNK {
         scratch = vec![0.0; len + CHUNK];
     }
     // Vectors that begin at a line of the cache are read in one go.
     let start = scratch.as_ptr().align_offset(4 * CHUNK).min(CHUNK);
-    let done = work(Shared(scratch[start..].as_mut_ptr()));
+    let done = work(SharedPtr(scratch[start..].as_mut_ptr()));
     if scratch.len() <= KEPT {
         kept.set(scratch);
     }
@@ -59,7 +61,7 @@ fn lend<T>(kept: &'static LocalKey<RefCell<Vec<f32>>>, len: usize, work: impl Fn
 }
 
 /// Copies rows tile by tile: `[tile][depth / CHUNK][rows of the tile][CHUNK]`.
-pub(super) struct Pack {
+pub(super) struct PackRows {
     pub rows: usize,
     pub depth: usize,
     pub x: *const f32,
@@ -68,7 +70,7 @@ pub(super) struct Pack {
     pub to: *mut f32,
 }
 
-impl Task for Pack {
+impl Task for PackRows {
     type Output = ();
 
     #[inline(always)]
@@ -109,13 +111,13 @@ pub(super) fn tile_rows<S: Simd>(left: usize) -> usize {
 }
 
 /// Rows times panels. All pointers must be valid for what the numbers say.
-pub(super) struct Product {
+pub(super) struct PanelProduct {
     pub rows: usize,
     /// Steps along the summed dimension.
     pub depth: usize,
     /// Columns of the result: those of the panels, the last of which may have more.
     pub columns: usize,
-    /// What [`Pack`] makes of the rows.
+    /// What [`PackRows`] makes of the rows.
     pub left: *const f32,
     /// `[panel][depth][PANEL]`
     pub panels: *const f32,
@@ -125,28 +127,28 @@ pub(super) struct Product {
     pub bias: *const f32,
     pub activation: Option<Function>,
     /// Whether the product is added to what is in `out`.
-    pub onto: bool,
+    pub accumulate: bool,
     pub out: *mut f32,
     pub out_stride: usize,
 }
 
-impl Task for Product {
+impl Task for PanelProduct {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let mut from = 0;
         while from < self.depth {
-            unsafe { self.part::<S>(from, DEPTH.min(self.depth - from)) };
+            unsafe { self.add_depth::<S>(from, DEPTH.min(self.depth - from)) };
             from += DEPTH;
         }
     }
 }
 
-impl Product {
+impl PanelProduct {
     /// The part of the sums that `depth` steps from `from` on make.
     #[inline(always)]
-    unsafe fn part<S: Simd>(&self, from: usize, depth: usize) {
+    unsafe fn add_depth<S: Simd>(&self, from: usize, depth: usize) {
         let last = from + depth == self.depth;
         let tiles = self.rows.div_ceil(S::TILE_ROWS);
         let mut column = 0;
@@ -165,9 +167,9 @@ impl Product {
                         next,
                         ahead: if tiles < 4 { 0 } else { (2 * CHUNK).div_ceil(tiles) },
                         start: match self.bias {
-                            _ if from > 0 || self.onto => Start::Out,
-                            bias if bias.is_null() => Start::Zero,
-                            bias => Start::Bias(bias.add(column)),
+                            _ if from > 0 || self.accumulate => TileInit::Out,
+                            bias if bias.is_null() => TileInit::Zero,
+                            bias => TileInit::Bias(bias.add(column)),
                         },
                         columns: PANEL.min(self.columns - column),
                         out,
@@ -203,7 +205,7 @@ impl Product {
 
 /// What a tile's sums begin with.
 #[derive(Clone, Copy)]
-enum Start {
+enum TileInit {
     Zero,
     Bias(*const f32),
     /// What is in the output already.
@@ -218,7 +220,7 @@ struct Tile {
     /// memory a panel would be late otherwise.
     next: *const f32,
     ahead: usize,
-    start: Start,
+    start: TileInit,
     columns: usize,
     out: *mut f32,
     out_stride: usize,
@@ -261,7 +263,7 @@ impl Tile {
             let mut next = self.next;
             while left >= CHUNK {
                 for _ in 0..self.ahead {
-                    S::prefetch_far(next);
+                    S::prefetch_l2(next);
                     next = next.wrapping_add(16);
                 }
                 for step in 0..CHUNK / U {
@@ -308,9 +310,9 @@ impl Tile {
         unsafe {
             let out = self.out.add(row * self.out_stride + column);
             let start = match self.start {
-                Start::Zero => std::ptr::null(),
-                Start::Bias(bias) => bias.add(column),
-                Start::Out => out.cast_const(),
+                TileInit::Zero => std::ptr::null(),
+                TileInit::Bias(bias) => bias.add(column),
+                TileInit::Out => out.cast_const(),
             };
             // No closures here: they would be compiled without the instruction set.
             let mut sum = sum;

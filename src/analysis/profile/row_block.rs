@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use attn_tui_kernels::sweep::{self, Sweep};
+use attn_tui_kernels::row_stats::{self, WeightRow};
 
 use super::{ProfileAxes, ProfileSums, STRONG_WEIGHT, StrongPair};
 use crate::analysis::gini::Gini;
@@ -96,11 +96,11 @@ impl RowBlock {
         let (low, high) = (diagonal.floor() as isize, diagonal.ceil() as isize);
         let split = (low + 1 - start).clamp(0, row.len() as isize) as usize;
         let places = [(low - start) as f32, (start + split as isize - low) as f32];
-        let told = Sweep { weights: row, split, places, largest, received }.run();
+        let told = WeightRow { weights: row, split, distances: places, largest, received }.stats();
         for (side, weights, centre) in [(0, &row[..split], high), (split, &row[split..], low)] {
             let from = start + side as isize - centre - self.lowest;
             if !weights.is_empty() {
-                sweep::add(weights, &mut self.diagonals[from as usize..from as usize + weights.len()]);
+                row_stats::add_to(weights, &mut self.diagonals[from as usize..from as usize + weights.len()]);
             }
         }
         let choices = axes.kind.visible(query, axes.keys).len();
@@ -126,7 +126,7 @@ impl RowBlock {
             let columns = self.columns.start..self.columns.start + row.len();
             let runs = axes.plain.iter().filter_map(|run| {
                 let (from, until) = (run.start.max(columns.start), run.end.min(columns.end));
-                (from < until).then(|| sweep::largest(&row[from - columns.start..until - columns.start]))
+                (from < until).then(|| row_stats::max(&row[from - columns.start..until - columns.start]))
             });
             runs.fold(0.0, f32::max)
         } else {
@@ -146,7 +146,7 @@ impl RowBlock {
         }
         let mut best = None;
         let strong = &mut self.strong;
-        sweep::at_least(row, max.min(STRONG_WEIGHT), |at| {
+        row_stats::for_each_at_least(row, max.min(STRONG_WEIGHT), |at| {
             let weight = row[at];
             if weight == max && best.is_none() {
                 best = Some(start + at);

@@ -1,6 +1,6 @@
 //! Attention through the fused kernel, on the CPU.
 
-use attn_tui_kernels::attention::{AttentionKernel, Heads, WeightSink};
+use attn_tui_kernels::attention::{AttentionKernel, HeadVectors, WeightSink};
 use candle_core::Tensor;
 
 use super::KeysValues;
@@ -22,7 +22,7 @@ pub(super) fn run(
     let key_width = kernel.kv_heads * kernel.width;
     let (q, k, v) = (compact(queries)?, compact(&kv.keys)?, compact(&kv.values)?);
     let (q, k, v) = (rows(&q)?, rows(&k)?, rows(&v)?);
-    let heads = |data, position| Heads { data, position, head: kernel.width };
+    let heads = |data, position| HeadVectors { data, position, head: kernel.width };
     let row = |row: usize, sinks: [WeightSink; 2]| {
         let (q, k, v) = (q.at(row)?, k.at(row)?, v.at(row)?);
         Ok::<_, Error>(kernel.run_all(heads(q, width), heads(k, key_width), heads(v, key_width), sinks))

@@ -120,9 +120,9 @@ impl Moses {
                 && before.is_some_and(|before| self.classes.is_alnum(before))
                 && rest.peek().is_some_and(|next| self.classes.is_alnum(*next));
             if inside {
-                out.push_str(" @-@ ")
+                out.push_str(" @-@ ");
             } else {
-                out.push(c)
+                out.push(c);
             }
             before = Some(c);
         }

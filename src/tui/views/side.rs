@@ -89,7 +89,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: Opti
         let title = format!("far links, beyond {}", app.distance);
         put(buf, inner, inner.x, y + 1, &fit(&title, columns), theme.dim());
         y += 2;
-        for link in links.iter() {
+        for link in links {
             if y >= inner.bottom() {
                 break;
             }

@@ -17,28 +17,28 @@ const PLAIN: AttentionKernel<'static> = AttentionKernel {
 };
 
 /// Whether a query sees a token, by the words of [`Visible`].
-fn sees(what: &AttentionKernel, query: usize, key: usize) -> bool {
-    let query = query + what.past;
-    match what.visible {
+fn sees(kernel: &AttentionKernel, query: usize, key: usize) -> bool {
+    let query = query + kernel.past;
+    match kernel.visible {
         Visible::All => true,
         Visible::Causal => key <= query,
         Visible::Near { before, after } => key + before >= query && key <= query + after,
         Visible::Groups { size, shift } => (query + shift) / size == (key + shift) / size,
         Visible::Blocks(size) => {
-            let (query, key, last) = (query / size, key / size, (what.keys - 1) / size);
+            let (query, key, last) = (query / size, key / size, (kernel.keys - 1) / size);
             [query, key].iter().any(|block| [0, last].contains(block)) || query.abs_diff(key) <= 1
         }
     }
 }
 
 /// What is added to the score of a head's query and key; extra keys follow them.
-fn added(what: &AttentionKernel, head: usize, query: usize, key: usize) -> f64 {
-    let AttentionKernel { queries, keys, .. } = *what;
-    if what.masked.contains(&MaskedPair { head, query, key }) {
+fn added(kernel: &AttentionKernel, head: usize, query: usize, key: usize) -> f64 {
+    let AttentionKernel { queries, keys, .. } = *kernel;
+    if kernel.masked.contains(&MaskedPair { head, query, key }) {
         return f64::NEG_INFINITY;
     }
     let Some(extra) = key.checked_sub(keys) else {
-        return match (sees(what, query, key), what.bias) {
+        return match (sees(kernel, query, key), kernel.bias) {
             (false, _) => f64::NEG_INFINITY,
             (true, None) => 0.0,
             (true, Some(bias)) => {
@@ -46,7 +46,7 @@ fn added(what: &AttentionKernel, head: usize, query: usize, key: usize) -> f64 {
             }
         };
     };
-    match what.extra.map(|keys| (keys.count, keys.bias)) {
+    match kernel.extra.map(|keys| (keys.count, keys.bias)) {
         Some((count, ExtraColumnsBias::Blocks { block, lines })) => {
             let own = (query / block).min(count - 1);
             f64::from(lines[head * (2 * count - 1) + count - 1 + extra - own])
@@ -59,9 +59,9 @@ fn added(what: &AttentionKernel, head: usize, query: usize, key: usize) -> f64 {
     }
 }
 
-/// Everything in double precision, pair by pair: the maps of both parts, and what is read.
-fn reference(what: &AttentionKernel, q: &[f32], k: &[f32], v: &[f32]) -> ([Vec<f64>; 2], Vec<f64>) {
-    let AttentionKernel { heads, kv_heads, queries, keys, width, .. } = *what;
+/// Everything in double precision, pair by pair: the maps of both parts, and kernel is read.
+fn reference(kernel: &AttentionKernel, q: &[f32], k: &[f32], v: &[f32]) -> ([Vec<f64>; 2], Vec<f64>) {
+    let AttentionKernel { heads, kv_heads, queries, keys, width, .. } = *kernel;
     let (mut maps, mut out) = ([Vec::new(), Vec::new()], vec![0f64; queries * heads * width]);
     for h in 0..heads {
         let g = h / (heads / kv_heads);
@@ -70,11 +70,11 @@ fn reference(what: &AttentionKernel, q: &[f32], k: &[f32], v: &[f32]) -> ([Vec<f
                 let q = &q[(i * heads + h) * width..][..width];
                 let k = &k[(j * kv_heads + g) * width..][..width];
                 let dot: f64 = q.iter().zip(k).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
-                let s = dot * f64::from(what.scale);
-                let s = what.cap.map_or(s, |cap| f64::from(cap) * (s / f64::from(cap)).tanh());
-                s + added(what, h, i, j)
+                let s = dot * f64::from(kernel.scale);
+                let s = kernel.cap.map_or(s, |cap| f64::from(cap) * (s / f64::from(cap)).tanh());
+                s + added(kernel, h, i, j)
             };
-            let scores: Vec<f64> = (0..what.all()).map(score).collect();
+            let scores: Vec<f64> = (0..kernel.all()).map(score).collect();
             let max = scores.iter().copied().fold(f64::MIN, f64::max);
             let e: Vec<f64> = scores.iter().map(|s| (s - max).exp()).collect();
             let total: f64 = e.iter().sum();
@@ -91,10 +91,10 @@ fn reference(what: &AttentionKernel, q: &[f32], k: &[f32], v: &[f32]) -> ([Vec<f
     (maps, out)
 }
 
-fn near(found: &[f32], expected: &[f64], what: &str) {
-    assert_eq!(found.len(), expected.len(), "{what}");
+fn near(found: &[f32], expected: &[f64], name: &str) {
+    assert_eq!(found.len(), expected.len(), "{name}");
     for (i, (&found, expected)) in found.iter().zip(expected).enumerate() {
-        assert!((f64::from(found) - expected).abs() < 1e-5, "{what} at {i}: {found}, {expected}");
+        assert!((f64::from(found) - expected).abs() < 1e-5, "{name} at {i}: {found}, {expected}");
     }
 }
 
@@ -120,36 +120,36 @@ impl RowObserver for Seen {
 }
 
 /// Holds everything that the kernel can be asked for against [`reference`].
-fn check(what: &AttentionKernel, name: &str) {
-    let AttentionKernel { heads, kv_heads, queries, width, .. } = *what;
+fn check(kernel: &AttentionKernel, name: &str) {
+    let AttentionKernel { heads, kv_heads, queries, width, .. } = *kernel;
     let q = noise(queries * heads * width, 1);
-    let k = noise(what.all() * kv_heads * width, 2);
-    let v = noise(what.all() * kv_heads * width, 3);
-    let query = Heads { data: &q, position: heads * width, head: width };
-    let key = Heads { data: &k, position: kv_heads * width, head: width };
-    let value = Heads { data: &v, position: kv_heads * width, head: width };
-    let (expected_maps, expected) = reference(what, &q, &k, &v);
-    let columns = what.columns();
+    let k = noise(kernel.all() * kv_heads * width, 2);
+    let v = noise(kernel.all() * kv_heads * width, 3);
+    let query = HeadVectors { data: &q, position: heads * width, head: width };
+    let key = HeadVectors { data: &k, position: kv_heads * width, head: width };
+    let value = HeadVectors { data: &v, position: kv_heads * width, head: width };
+    let (expected_maps, expected) = reference(kernel, &q, &k, &v);
+    let columns = kernel.columns();
     let mut maps = columns.map(|columns| ArcBuilder::new(heads * queries * columns));
     let sinks = maps.each_mut().map(|maps| WeightSink { maps: Some(maps), observer: None });
-    near(&what.run_all(query, key, value, sinks), &expected, name);
+    near(&kernel.run_all(query, key, value, sinks), &expected, name);
     for (maps, expected) in maps.into_iter().zip(&expected_maps) {
         near(&maps.finish(), expected, &format!("{name}: maps"));
     }
     let seen = columns.map(|columns| Seen(vec![0.0; heads * queries * columns].into(), [queries, columns]));
     let sinks = seen.each_ref().map(|seen| WeightSink { maps: None, observer: Some(seen) });
-    near(&what.run_all(query, key, value, sinks), &expected, name);
+    near(&kernel.run_all(query, key, value, sinks), &expected, name);
     for (Seen(seen, _), expected) in seen.iter().zip(&expected_maps) {
         near(&seen.lock().unwrap(), expected, &format!("{name}: shown"));
     }
-    near(&threads::run(1, || what.run(query, key, value, None, None)), &expected, name);
+    near(&threads::run(1, || kernel.run(query, key, value, None, None)), &expected, name);
     let (head, rows) = (heads - 1, queries / 3..queries);
     for (part, columns) in [(KeyPart::Tokens, columns[0]), (KeyPart::Extra, columns[1])] {
-        let again = what.weights(part, head, rows.clone(), query, key);
+        let again = kernel.weights(part, head, rows.clone(), query, key);
         let expected = &expected_maps[part as usize][(head * queries + rows.start) * columns..];
         near(&again, &expected[..rows.len() * columns], &format!("{name}: again"));
         let seen = Seen(vec![0.0; heads * queries * columns].into(), [queries, columns]);
-        what.show(part, head, query, key, &seen);
+        kernel.show(part, head, query, key, &seen);
         let seen = seen.0.into_inner().unwrap();
         let expected = &expected_maps[part as usize][head * queries * columns..];
         near(&seen[head * queries * columns..], expected, &format!("{name}: shown again"));
@@ -167,12 +167,12 @@ fn all_shapes_and_masks_match_double_precision() {
         (2, 2, 200, 200, 64),
     ] {
         let lines = noise(heads * (queries + keys - 1), 4);
-        let bias = Some(Diagonals { lines: &lines });
+        let bias = Some(DiagonalBias { lines: &lines });
         // One row loses every key but one, another all of them.
         let (last, first) = (queries - 1, usize::from(queries > 1));
         let lost = |query, from| (from..keys).map(move |key| MaskedPair { head: 0, query, key });
         let masked: Vec<MaskedPair> = lost(last, 0).chain(lost(0, first)).collect();
-        for (number, what) in [
+        for (number, kernel) in [
             AttentionKernel { ..PLAIN },
             AttentionKernel { visible: Visible::Causal, bias, ..PLAIN },
             AttentionKernel { visible: Visible::Near { before: 5, after: 2 }, bias, ..PLAIN },
@@ -187,8 +187,8 @@ fn all_shapes_and_masks_match_double_precision() {
         .enumerate()
         {
             let past = keys.saturating_sub(queries);
-            let what = AttentionKernel { heads, kv_heads, queries, keys, width, past, ..what };
-            check(&what, &format!("{queries}x{keys}x{width}, case {number}"));
+            let kernel = AttentionKernel { heads, kv_heads, queries, keys, width, past, ..kernel };
+            check(&kernel, &format!("{queries}x{keys}x{width}, case {number}"));
         }
     }
 }
@@ -212,19 +212,19 @@ fn keys_beside_the_tokens_share_their_softmax() {
     {
         let extra = Some(ExtraColumns { count, bias });
         let shape = AttentionKernel { heads, kv_heads: 1, queries, keys: queries, width, extra, ..PLAIN };
-        let what =
-            AttentionKernel { visible, bias: Some(Diagonals { lines: &lines }), masked: &masked, ..shape };
-        check(&what, &format!("case {number}"));
+        let kernel =
+            AttentionKernel { visible, bias: Some(DiagonalBias { lines: &lines }), masked: &masked, ..shape };
+        check(&kernel, &format!("case {number}"));
     }
-    // A few queries.
+    // A unpacked queries.
     let extra = Some(ExtraColumns { count, bias: ExtraColumnsBias::None });
-    check(&AttentionKernel { heads, queries: 2, keys: 5, width, extra, kv_heads: 2, ..PLAIN }, "few");
+    check(&AttentionKernel { heads, queries: 2, keys: 5, width, extra, kv_heads: 2, ..PLAIN }, "unpacked");
 }
 
 #[test]
 fn heads_may_lie_side_by_side_or_one_after_another() {
     let (heads, queries, keys, width) = (3, 20, 30, 16);
-    let what = AttentionKernel { heads, kv_heads: heads, queries, keys, width, ..PLAIN };
+    let kernel = AttentionKernel { heads, kv_heads: heads, queries, keys, width, ..PLAIN };
     let side = |data: &[f32], positions: usize| -> Vec<f32> {
         let index = (0..heads * positions * width).map(|i| {
             let (h, p, d) = (i / (positions * width), i / width % positions, i % width);
@@ -234,9 +234,9 @@ fn heads_may_lie_side_by_side_or_one_after_another() {
     };
     let (q, k) = (noise(queries * heads * width, 1), noise(keys * heads * width, 2));
     let (q2, k2) = (side(&q, queries), side(&k, keys));
-    let near_to = |data| Heads { data, position: heads * width, head: width };
-    let far = |data, positions| Heads { data, position: width, head: positions * width };
-    let one = what.run(near_to(&q), near_to(&k), near_to(&k), None, None);
-    let other = what.run(far(&q2, queries), far(&k2, keys), far(&k2, keys), None, None);
+    let near_to = |data| HeadVectors { data, position: heads * width, head: width };
+    let far = |data, positions| HeadVectors { data, position: width, head: positions * width };
+    let one = kernel.run(near_to(&q), near_to(&k), near_to(&k), None, None);
+    let other = kernel.run(far(&q2, queries), far(&k2, keys), far(&k2, keys), None, None);
     assert_eq!(one, other);
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::spans::Spans;
+use super::key_ranges::KeyRanges;
 
 /// Which keys a query may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,41 +38,41 @@ impl Visible {
 
     /// Whether the query at a position may see a key, of `keys`.
     pub fn sees(self, query: usize, key: usize, keys: usize) -> bool {
-        self.spans(query, keys).iter().any(|range| range.contains(&key))
+        self.key_ranges(query, keys).iter().any(|range| range.contains(&key))
     }
 
     /// The ranges of keys, of so many, that the query at a position may see.
     pub fn ranges(self, query: usize, keys: usize) -> impl Iterator<Item = Range<usize>> {
-        self.spans(query, keys).iter()
+        self.key_ranges(query, keys).iter()
     }
 
     /// From the first key to the last, of so many, that any of the queries at these positions sees.
     pub fn hull(self, queries: Range<usize>, keys: usize) -> Range<usize> {
-        self.spans_of(queries, keys).hull()
+        self.key_ranges_of(queries, keys).hull()
     }
 
     /// The keys, of so many, that the query at a position may see.
     #[inline(always)]
-    pub(super) fn spans(self, query: usize, keys: usize) -> Spans {
+    pub(super) fn key_ranges(self, query: usize, keys: usize) -> KeyRanges {
         match self {
             Visible::Blocks(size) => blocks(size, [query; 2], keys),
-            _ => Spans::one(self.seen(query, keys)),
+            _ => KeyRanges::one(self.key_range(query, keys)),
         }
     }
 
     /// The keys that any of the queries at these positions sees, of which there is one.
-    pub(super) fn spans_of(self, queries: Range<usize>, keys: usize) -> Spans {
+    pub(super) fn key_ranges_of(self, queries: Range<usize>, keys: usize) -> KeyRanges {
         let (first, last) = (queries.start, queries.end - 1);
         match self {
             Visible::Blocks(size) => blocks(size, [first, last], keys),
             // Ranges begin and end the later the later the query is.
-            _ => Spans::one(self.seen(first, keys).start..self.seen(last, keys).end),
+            _ => KeyRanges::one(self.key_range(first, keys).start..self.key_range(last, keys).end),
         }
     }
 
     /// The one range of keys that the query at a position may see; around all of them where there are more.
     #[inline(always)]
-    pub(super) fn seen(self, query: usize, keys: usize) -> Range<usize> {
+    pub(super) fn key_range(self, query: usize, keys: usize) -> Range<usize> {
         let (start, end) = match self {
             Visible::All | Visible::Blocks(_) => (0, keys),
             Visible::Causal => (0, query + 1),
@@ -90,12 +90,12 @@ impl Visible {
 }
 
 /// The keys that queries from the first to the last of these positions see.
-fn blocks(size: usize, queries: [usize; 2], keys: usize) -> Spans {
+fn blocks(size: usize, queries: [usize; 2], keys: usize) -> KeyRanges {
     let last = keys.saturating_sub(1) / size;
     let [from, to] = queries.map(|query| query / size);
     if from == 0 || to >= last {
-        return Spans::one(0..keys);
+        return KeyRanges::one(0..keys);
     }
     let start = |block: usize| (block * size).min(keys);
-    Spans::one(0..start(1)).and(start(from - 1)..start(to + 2)).and(start(last)..keys)
+    KeyRanges::one(0..start(1)).with(start(from - 1)..start(to + 2)).with(start(last)..keys)
 }

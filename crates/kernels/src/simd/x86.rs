@@ -7,7 +7,7 @@ use std::arch::x86_64::*;
 pub(super) struct Avx512;
 
 #[target_feature(enable = "avx512f,avx2,fma")]
-pub(super) unsafe fn run512<T: Task>(task: T) -> T::Output {
+pub(super) unsafe fn run_avx512<T: Task>(task: T) -> T::Output {
     unsafe { task.run::<Avx512>() }
 }
 
@@ -81,7 +81,7 @@ impl Simd for Avx512 {
         unsafe { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast()))) }
     }
     #[inline(always)]
-    unsafe fn prefetch_far(from: *const f32) {
+    unsafe fn prefetch_l2(from: *const f32) {
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
     #[inline(always)]
@@ -139,7 +139,7 @@ impl Simd for Avx512 {
         unsafe { _mm512_reduce_add_ps(v) }
     }
     #[inline(always)]
-    unsafe fn largest(v: Self::V) -> f32 {
+    unsafe fn max_lane(v: Self::V) -> f32 {
         unsafe { _mm512_reduce_max_ps(v) }
     }
 }
@@ -154,7 +154,7 @@ fn first(len: usize) -> __mmask16 {
 pub(super) struct Avx2;
 
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn run2<T: Task>(task: T) -> T::Output {
+pub(super) unsafe fn run_avx2<T: Task>(task: T) -> T::Output {
     unsafe { task.run::<Avx2>() }
 }
 

@@ -1,4 +1,6 @@
-use attn_tui_kernels::attention::{Diagonals, ExtraColumns, ExtraColumnsBias, Heads, MaskedPair, Visible};
+use attn_tui_kernels::attention::{
+    DiagonalBias, ExtraColumns, ExtraColumnsBias, HeadVectors, MaskedPair, Visible,
+};
 use attn_tui_kernels::buffer::ArcBuilder;
 use attn_tui_kernels::test_data::noise;
 use candle_core::Device;
@@ -13,7 +15,7 @@ fn check(what: &AttentionKernel, name: &str) {
     let q = noise(queries * heads * width, 1);
     let k = noise(all * kv_heads * width, 2);
     let v = noise(all * kv_heads * width, 3);
-    let by = |data, heads: usize| Heads { data, position: heads * width, head: width };
+    let by = |data, heads: usize| HeadVectors { data, position: heads * width, head: width };
     let tensor = |data: &[f32], positions: usize, own: usize| {
         let split = Tensor::from_slice(data, (1, positions, own, 1, width), &Device::Cpu).unwrap();
         let shared = split.expand((1, positions, own, heads / own, width)).unwrap();
@@ -75,7 +77,7 @@ fn blocks_of_rows_give_the_kernels_numbers() {
             width,
             scale: 0.7,
             cap: (number % 2 == 1).then_some(2.0),
-            bias: Some(Diagonals { lines: &lines }),
+            bias: Some(DiagonalBias { lines: &lines }),
             visible,
             past: keys.saturating_sub(queries),
             extra: bias.map(|bias| ExtraColumns { count, bias }),

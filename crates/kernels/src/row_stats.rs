@@ -8,7 +8,7 @@ pub const TOP: usize = 5;
 
 /// What a row adds up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct RowSums {
+pub struct RowStats {
     /// Sum of the weights before the split, and from there on.
     pub sums: [f32; 2],
     /// Sum of each weight times its distance from the last place before the split, likewise.
@@ -20,22 +20,22 @@ pub struct RowSums {
 }
 
 /// One row, and the columns that it is added to: all slices as long as `weights`.
-pub struct Sweep<'a> {
+pub struct WeightRow<'a> {
     /// The weights.
     pub weights: &'a [f32],
     /// How many of them come before the split.
     pub split: usize,
     /// Distance of the first weight from the last place before the split; of the first one behind the split.
-    pub places: [f32; 2],
+    pub distances: [f32; 2],
     /// The largest weight of each column so far.
     pub largest: &'a mut [f32],
     /// The sum of each column so far.
     pub received: &'a mut [f32],
 }
 
-impl Sweep<'_> {
+impl WeightRow<'_> {
     /// Adds the row to its columns and tells what it adds up to.
-    pub fn run(self) -> RowSums {
+    pub fn stats(self) -> RowStats {
         let len = self.weights.len();
         assert!(self.split <= len && self.largest.len() == len && self.received.len() == len);
         // SAFETY: the lengths were checked.
@@ -43,17 +43,17 @@ impl Sweep<'_> {
     }
 }
 
-impl Task for Sweep<'_> {
-    type Output = RowSums;
+impl Task for WeightRow<'_> {
+    type Output = RowStats;
 
     #[inline(always)]
-    unsafe fn run<S: Simd>(self) -> RowSums {
+    unsafe fn run<S: Simd>(self) -> RowStats {
         let (row, len, split) = (self.weights.as_ptr(), self.weights.len(), self.split);
         unsafe {
-            let before = moments::<S>(row, split, self.places[0], -1.0);
-            let behind = moments::<S>(row.add(split), len - split, self.places[1], 1.0);
+            let before = moments::<S>(row, split, self.distances[0], -1.0);
+            let behind = moments::<S>(row.add(split), len - split, self.distances[1], 1.0);
             let top = top::<S>(row, len, self.largest.as_mut_ptr(), self.received.as_mut_ptr());
-            RowSums {
+            RowStats {
                 sums: [before[0], behind[0]],
                 moments: [before[1], behind[1]],
                 entropy: before[2] + behind[2],
@@ -143,11 +143,11 @@ unsafe fn top<S: Simd>(row: *const f32, len: usize, largest: *mut f32, received:
 }
 
 /// Calls `tell` with the place of each of `weights` that is at least `least`, in order.
-pub fn at_least(weights: &[f32], least: f32, mut tell: impl FnMut(usize)) {
+pub fn for_each_at_least(weights: &[f32], least: f32, mut tell: impl FnMut(usize)) {
     let mut at = 0;
     while at < weights.len() {
         // SAFETY: the slice is the task's own.
-        at += unsafe { dispatch(Skip { weights: &weights[at..], least }) };
+        at += unsafe { dispatch(SkipBlocks { weights: &weights[at..], least }) };
         let end = weights.len().min(at + BLOCK);
         (at..end).filter(|&at| weights[at] >= least).for_each(&mut tell);
         at = end;
@@ -158,12 +158,12 @@ pub fn at_least(weights: &[f32], least: f32, mut tell: impl FnMut(usize)) {
 const BLOCK: usize = 64;
 
 /// How many weights to skip to the first block that has one of at least `least`.
-struct Skip<'a> {
+struct SkipBlocks<'a> {
     weights: &'a [f32],
     least: f32,
 }
 
-impl Task for Skip<'_> {
+impl Task for SkipBlocks<'_> {
     type Output = usize;
 
     #[inline(always)]
@@ -176,7 +176,7 @@ impl Task for Skip<'_> {
                 for next in (S::LANES..BLOCK).step_by(S::LANES) {
                     largest = S::max(S::load(row.add(at + next)), largest);
                 }
-                if S::largest(largest) >= self.least {
+                if S::max_lane(largest) >= self.least {
                     return at;
                 }
                 at += BLOCK;
@@ -187,14 +187,14 @@ impl Task for Skip<'_> {
 }
 
 /// The largest of `weights`; 0 where there are none.
-pub fn largest(weights: &[f32]) -> f32 {
+pub fn max(weights: &[f32]) -> f32 {
     // SAFETY: the slice is the task's own.
-    unsafe { dispatch(Largest(weights)) }
+    unsafe { dispatch(RowMax(weights)) }
 }
 
-struct Largest<'a>(&'a [f32]);
+struct RowMax<'a>(&'a [f32]);
 
-impl Task for Largest<'_> {
+impl Task for RowMax<'_> {
     type Output = f32;
 
     #[inline(always)]
@@ -208,21 +208,21 @@ impl Task for Largest<'_> {
                 largest = S::max(S::load(row.add(at)), largest);
                 at += S::LANES;
             }
-            S::largest(largest).max(0.0)
+            S::max_lane(largest).max(0.0)
         }
     }
 }
 
 /// Adds `weights` to `to`, which is as long.
-pub fn add(weights: &[f32], to: &mut [f32]) {
+pub fn add_to(weights: &[f32], to: &mut [f32]) {
     assert_eq!(weights.len(), to.len());
     // SAFETY: the lengths were checked.
-    unsafe { dispatch(Add(weights, to)) }
+    unsafe { dispatch(AddRows(weights, to)) }
 }
 
-struct Add<'a>(&'a [f32], &'a mut [f32]);
+struct AddRows<'a>(&'a [f32], &'a mut [f32]);
 
-impl Task for Add<'_> {
+impl Task for AddRows<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -259,10 +259,10 @@ mod tests {
                 weights[len / 2] = 0.0;
                 let (mut largest, mut received) = (vec![0.25; len], vec![1.0; len]);
                 let places = [split as f32 - 1.0, 1.0];
-                let sweep = Sweep {
+                let sweep = WeightRow {
                     weights: &weights,
                     split,
-                    places,
+                    distances: places,
                     largest: &mut largest,
                     received: &mut received,
                 };
@@ -291,7 +291,7 @@ mod tests {
                     assert_eq!((received[at], largest[at]), (1.0 + weights[at], weights[at].max(0.25)));
                 }
                 let mut found = Vec::new();
-                at_least(&weights, 0.01, |at| found.push(at));
+                for_each_at_least(&weights, 0.01, |at| found.push(at));
                 assert_eq!(found, (0..len).filter(|&at| weights[at] >= 0.01).collect::<Vec<_>>());
             }
         }

@@ -1,9 +1,9 @@
-//! So few queries that keys and values are read where they lie.
+//! So unpacked queries that keys and values are read where they lie.
 
 use super::super::simd::{Simd, Task};
-use super::super::softmax::{adjust, weigh};
-use super::super::threads::Shared;
-use super::{AttentionKernel, Heads, RowObserver};
+use super::super::softmax::{softmax_in_place, transform_scores};
+use super::super::threads::SharedPtr;
+use super::{AttentionKernel, HeadVectors, RowObserver};
 
 /// Rows of keys or values between asking for one and using it.
 const AHEAD: usize = 8;
@@ -13,40 +13,40 @@ thread_local! {
 }
 
 /// All queries of one head.
-pub(super) struct Few<'a> {
-    pub what: &'a AttentionKernel<'a>,
+pub(super) struct UnpackedQueries<'a> {
+    pub kernel: &'a AttentionKernel<'a>,
     pub head: usize,
-    pub query: Heads<'a>,
-    pub key: Heads<'a>,
-    pub value: Heads<'a>,
+    pub query: HeadVectors<'a>,
+    pub key: HeadVectors<'a>,
+    pub value: HeadVectors<'a>,
     /// `[heads, queries, keys]`
-    pub maps: Option<Shared>,
+    pub maps: Option<SharedPtr>,
     pub observer: Option<&'a dyn RowObserver>,
     /// `[queries, heads, width]`
-    pub out: Shared,
+    pub out: SharedPtr,
 }
 
-impl Task for Few<'_> {
+impl Task for UnpackedQueries<'_> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let mut weights = SCORES.take();
         weights.clear();
-        weights.resize(self.what.keys, 0.0);
-        for query in 0..self.what.queries {
+        weights.resize(self.kernel.keys, 0.0);
+        for query in 0..self.kernel.queries {
             unsafe { self.row::<S>(query, weights.as_mut_ptr()) };
         }
         SCORES.set(weights);
     }
 }
 
-impl Few<'_> {
+impl UnpackedQueries<'_> {
     #[inline(always)]
     unsafe fn row<S: Simd>(&self, query: usize, weights: *mut f32) {
-        let AttentionKernel { heads, kv_heads, queries, keys, width, .. } = *self.what;
+        let AttentionKernel { heads, kv_heads, queries, keys, width, .. } = *self.kernel;
         let shared = self.head / (heads / kv_heads);
-        let seen = self.what.seen(query);
+        let seen = self.kernel.key_range(query);
         unsafe {
             let q = self.query.at(self.head, query);
             for j in seen.clone() {
@@ -54,11 +54,11 @@ impl Few<'_> {
                 soon::<S>(key, self.key.position, width);
                 *weights.add(j) = dot::<S>(q, key, width);
             }
-            let how = self.what.row(self.head, query, seen.start);
+            let how = self.kernel.row(self.head, query, seen.start);
             let scores = weights.add(seen.start);
-            let largest = adjust::<S>(scores, seen.len(), how);
-            let largest = self.what.hide(self.head, query, scores, seen.clone(), largest);
-            weigh::<S>(scores, seen.len(), largest);
+            let largest = transform_scores::<S>(scores, seen.len(), how);
+            let largest = self.kernel.hide(self.head, query, scores, seen.clone(), largest);
+            softmax_in_place::<S>(scores, seen.len(), largest);
             if let Some(maps) = self.maps {
                 let map = maps.at((self.head * queries + query) * keys);
                 std::ptr::write_bytes(map, 0, seen.start);

@@ -1,26 +1,26 @@
-//! Which keys are looked at: a few ranges.
+//! Which keys are looked at: a unpacked ranges.
 
 use std::ops::Range;
 
 /// Ranges of keys at most: the first block, those around the query's own, the last.
-pub(super) const MOST: usize = 3;
+pub(super) const MAX_RANGES: usize = 3;
 
 /// Ranges of keys in order, none of which is empty or touches the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spans {
-    ends: [(usize, usize); MOST],
+pub(super) struct KeyRanges {
+    ends: [(usize, usize); MAX_RANGES],
     count: usize,
 }
 
-impl Spans {
+impl KeyRanges {
     /// One range, or none if it is empty.
     #[inline(always)]
     pub fn one(range: Range<usize>) -> Self {
-        Self { ends: [(range.start, range.end); MOST], count: usize::from(!range.is_empty()) }
+        Self { ends: [(range.start, range.end); MAX_RANGES], count: usize::from(!range.is_empty()) }
     }
 
     /// These and a range that does not begin before them. It must not be a range too many.
-    pub fn and(mut self, range: Range<usize>) -> Self {
+    pub fn with(mut self, range: Range<usize>) -> Self {
         if range.is_empty() {
             return self;
         }
@@ -69,11 +69,11 @@ mod tests {
 
     #[test]
     fn ranges_that_touch_are_one() {
-        let spans = Spans::one(0..4).and(4..4).and(3..9).and(12..15);
+        let spans = KeyRanges::one(0..4).with(4..4).with(3..9).with(12..15);
         assert_eq!(spans.iter().collect::<Vec<_>>(), [0..9, 12..15]);
         assert_eq!(spans.hull(), 0..15);
         assert_eq!((spans.count(), spans.at(1)), (2, 12..15));
-        assert_eq!(Spans::one(5..5).count(), 0);
-        assert_eq!(Spans::one(5..5).hull(), 0..0);
+        assert_eq!(KeyRanges::one(5..5).count(), 0);
+        assert_eq!(KeyRanges::one(5..5).hull(), 0..0);
     }
 }
