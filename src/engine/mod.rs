@@ -1,23 +1,25 @@
-//! Opens a model and runs it: in place for the command line, behind the screen for the explorer.
+//! Opens models and runs them: on the caller's thread for commands, on a thread of its own for the explorer.
 
 mod models;
+mod open;
 mod protocol;
 mod session;
 mod timings;
 mod worker;
 
 pub use models::Models;
+pub use open::{Opened, open};
 pub use protocol::{AblatedRun, Device, Event, ModelInfo, OpenOptions, Request, RunOptions};
-pub use session::{Opened, Session, open};
+pub use session::Session;
 pub use timings::Timings;
 pub use worker::Worker;
 
-/// The instruction set in use on the CPU.
+/// Returns the name of the CPU kernels in use.
 pub fn kernels() -> &'static str {
     crate::model::kernel_level()
 }
 
-/// Threads of the engine where `wish` is what the user asked for.
-pub fn threads(wish: Option<usize>) -> usize {
-    wish.unwrap_or_else(attn_tui_kernels::threads::default_count)
+/// Returns the number of threads to use: `setting`, or the number of physical cores.
+pub fn threads(setting: Option<usize>) -> usize {
+    setting.unwrap_or_else(attn_tui_kernels::threads::default_count)
 }

@@ -1,4 +1,4 @@
-//! What the explorer asks of the engine and what the engine answers.
+//! Options, requests and events of the engine.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::site::Ablation;
 use crate::token::Sequence;
 
-/// Where the model runs.
+/// Device that a model runs on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Device {
     /// The processor.
@@ -20,120 +20,120 @@ pub enum Device {
     Metal,
 }
 
-/// Which model to open, and how.
+/// Options for opening a model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OpenOptions {
     /// The MODEL argument: hub id, folder, capture file or `demo`.
     pub model: String,
     /// Branch, tag or commit; overrides the part after `@`.
     pub revision: Option<String>,
-    /// Never touch the network.
+    /// True to stay off the network.
     pub offline: bool,
-    /// Where to run.
+    /// Device to run on.
     pub device: Device,
-    /// Threads of the engine; `None`: the machine's physical cores.
+    /// Number of threads; `None` for the number of physical cores.
     pub threads: Option<usize>,
-    /// Bytes of maps that a capture keeps at most; `None`: as many as the machine can spare. What does not fit
-    /// is computed when it is looked at.
+    /// Most bytes of maps that a capture keeps; `None` for a share of the free memory. Other maps are recomputed when
+    /// they are viewed.
     pub memory: Option<usize>,
 }
 
-/// One run of an opened model.
+/// Options of one run of an open model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunOptions {
     /// The encoder's text.
     pub source: String,
-    /// The decoder's text; `None`: generate it.
+    /// The decoder's text; `None` to generate it.
     pub target: Option<String>,
     /// Source language, for multilingual models.
     pub src_lang: Option<String>,
     /// Target language, for multilingual models.
     pub tgt_lang: Option<String>,
-    /// Beams; `None`: the model's own generation config.
+    /// Number of beams; `None` for that of the model's generation config.
     pub beams: Option<usize>,
-    /// Longest generated text in tokens; `None`: the model's own generation config.
+    /// Maximum length of generated text in tokens; `None` for that of the model's generation config.
     pub max_new_tokens: Option<usize>,
-    /// Generate with a decoder of 8-bit weights: faster, and the text may not be the one that the weights as they
-    /// are give. Whatever the target, its capture is made with those.
+    /// True to generate with a decoder of 8-bit weights, which is faster and may give another text. The capture always
+    /// uses the original weights.
     pub fast_generate: bool,
-    /// Tell what each decoder row predicts ([`Capture::predictions`]): a product with the whole vocabulary.
+    /// Keep the predictions of every decoder row ([`Capture::predictions`]), at the cost of a product with the whole
+    /// vocabulary.
     pub predictions: bool,
-    /// Keep the logits in the capture, and tell what each row predicts.
+    /// Keep the logits over the vocabulary.
     pub logits: bool,
-    /// Keep what value-weighted maps ([`Capture::value_weighted`]) and ALTI ([`Capture::contributions`]) need:
-    /// a number a head and key, and a map a site. It costs little memory, but for long texts several times
-    /// the time of the pass (a vector of `d_model` a query, key and head), so it is off by default.
+    /// Keep the data for value-weighted maps ([`Capture::value_weighted`]) and ALTI ([`Capture::contributions`]): one
+    /// number per head and key, and one map per site. It takes little memory, but for long texts several times the
+    /// time of the pass, since it computes a vector of `d_model` values for every query, key and head.
     pub values: bool,
-    /// Keep what scores before the softmax follow from ([`Capture::scores`]): queries and keys in the place of
-    /// maps, which are computed again when they are looked at.
+    /// Keep queries and keys in place of maps, so that scores before the softmax are available
+    /// ([`Capture::scores`]). Maps are recomputed when they are viewed.
     pub scores: bool,
-    /// Have the heads' profiles ([`Capture::profile`]) made by the pass itself.
+    /// Compute the heads' profiles ([`Capture::profile`]) during the pass.
     pub profiles: bool,
     /// Parts of the attention to switch off.
     pub ablations: Vec<Ablation>,
 }
 
-/// What is known of an opened model before it ran.
+/// Description of an open model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModelInfo {
     /// Hub id, folder name or `demo`.
     pub name: String,
     /// `model_type` of its config.json.
     pub model_type: String,
-    /// Encoder and decoder layers.
+    /// Number of encoder and decoder layers.
     pub layers: (usize, usize),
-    /// Heads per layer of encoder and decoder.
+    /// Number of heads per layer in encoder and decoder.
     pub heads: (usize, usize),
     /// Number of parameters.
     pub parameters: usize,
-    /// Language codes, where the model has them.
+    /// Language codes of a multilingual model.
     pub languages: Vec<String>,
-    /// Source and target language that it takes where none is named.
+    /// Default source and target language.
     pub default_languages: (Option<String>, Option<String>),
-    /// Task prefixes that its config offers (`translate English to French: `), by task name.
+    /// Task prefixes of its config, such as `translate English to French: `, with the names of the tasks.
     pub prefixes: Vec<(String, String)>,
-    /// A source text worth trying first.
+    /// Example of a source text.
     pub example: String,
 }
 
-/// What becomes of a captured run when parts of the attention are switched off.
+/// Output of a run with some attention ablated, to compare with the captured run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AblatedRun {
-    /// What was off.
+    /// The ablations.
     pub ablations: Vec<Ablation>,
-    /// What the model says of the same target, token by token: one entry per decoder row.
+    /// Predictions for the captured run's target, one for each decoder row.
     pub forced: Vec<Prediction>,
-    /// What it generates instead; `None` where the run's target was given.
+    /// Newly generated target; `None` if the captured run's target was given.
     pub generated: Option<Sequence>,
 }
 
-/// Asked by the explorer. A newer request stops and replaces one that is under way.
+/// Request to the engine. A newer request cancels and replaces the current one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
     /// Open a model or a capture file.
     Open(OpenOptions),
     /// Run the open model.
     Run(RunOptions),
-    /// What becomes of the last run when the parts in `off` are switched off; the rest of the options is that
-    /// of the last run.
+    /// Repeat the last run with ablations; all other options are those of the last run.
     Ablate(RunOptions),
-    /// Stop what is under way.
+    /// Cancel the current request.
     Cancel,
 }
 
-/// Told by the engine.
+/// Event from the engine.
 #[derive(Debug)]
 pub enum Event {
-    /// A long step advances.
+    /// Progress of a long step.
     Progress(Progress),
-    /// The model is open.
+    /// A model was opened.
     Opened(ModelInfo),
-    /// A run is complete, or a capture file is open.
+    /// A run completed, or a capture file was opened.
     Captured(Arc<Capture>),
-    /// What became of the last run without some parts.
+    /// A run with ablations completed.
     Ablated(AblatedRun),
-    /// A request failed; what was there before stays.
+    /// A request failed. The open model and its last run remain.
     Failed(Error),
-    /// A request was stopped.
+    /// A request was cancelled.
     Cancelled,
 }

@@ -1,18 +1,18 @@
-//! How long the steps of a run took.
+//! Times of the steps of a run.
 
-/// Milliseconds of each step of a run.
+/// Times of the steps of a run, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Timings {
-    /// Texts to ids.
+    /// Tokenization of the texts.
     pub tokenize_ms: f64,
-    /// The search for a target; 0 where one was given.
+    /// Generation of the target; 0 if it was given.
     pub generate_ms: f64,
-    /// The recorded passes through encoder and decoder, with the scores over the vocabulary where they are wanted;
-    /// the median where they ran several times.
+    /// The recorded pass through encoder and decoder, including predictions and logits if they are kept; the median
+    /// of repeated passes.
     pub capture_ms: f64,
 }
 
-/// The median, in place; 0 of nothing.
+/// Sorts the values and returns their median; 0 if there are none.
 pub(super) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     match values.len() {

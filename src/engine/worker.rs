@@ -1,70 +1,74 @@
-//! The engine behind the screen: one thread, one job at a time, the newest request first.
+//! The engine's thread: one request at a time, the newest first.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
+use super::open::{Opened, open};
 use super::protocol::{Event, Request, RunOptions};
-use super::session::{Opened, Session, open};
+use super::session::Session;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Watch};
 
 type Emit = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// Runs requests on a thread of its own. A newer `Run` stops and replaces an older one; a newer `Open` or a
-/// `Cancel` stops whatever is under way.
+/// Serves requests on a thread of its own. A new `Run` or `Ablate` cancels an older one; a new `Open` or `Cancel`
+/// cancels every older request.
 pub struct Worker {
     requests: mpsc::Sender<(u64, Request)>,
-    clock: Arc<Clock>,
+    newest: Arc<NewestRequests>,
 }
 
-/// Numbers of the newest requests of each sort; a job stops once it is older than they allow.
+/// Numbers of the newest requests, by which an older request learns that it is cancelled.
 #[derive(Default)]
-struct Clock {
-    last: AtomicU64,
-    stop_all: AtomicU64,
-    stop_runs: AtomicU64,
+struct NewestRequests {
+    any: AtomicU64,
+    /// The newest request that cancels all older ones.
+    cancels_all: AtomicU64,
+    /// The newest request that cancels older runs.
+    cancels_runs: AtomicU64,
 }
 
 impl Worker {
-    /// Starts the thread. `emit` is called from it for every event, and must return quickly.
+    /// Starts the thread, which calls `emit` for every event. `emit` must return quickly.
     pub fn spawn(emit: impl Fn(Event) + Send + Sync + 'static) -> Self {
         let (requests, inbox) = mpsc::channel();
-        let clock = Arc::new(Clock::default());
-        let jobs = Jobs { clock: Arc::clone(&clock), emit: Arc::new(emit), session: None, last: None };
-        std::thread::spawn(move || jobs.serve(&inbox));
-        Self { requests, clock }
+        let newest = Arc::new(NewestRequests::default());
+        let server = Server { newest: Arc::clone(&newest), emit: Arc::new(emit), session: None, last: None };
+        std::thread::spawn(move || server.serve(&inbox));
+        Self { requests, newest }
     }
 
-    /// Asks for something; the answer comes as events.
+    /// Sends a request, which is answered by events.
     pub fn send(&self, request: Request) {
-        let number = self.clock.last.fetch_add(1, Ordering::SeqCst) + 1;
+        let number = self.newest.any.fetch_add(1, Ordering::SeqCst) + 1;
         match request {
-            Request::Run(_) | Request::Ablate(_) => self.clock.stop_runs.store(number, Ordering::SeqCst),
-            Request::Open(_) | Request::Cancel => self.clock.stop_all.store(number, Ordering::SeqCst),
+            Request::Run(_) | Request::Ablate(_) => self.newest.cancels_runs.store(number, Ordering::SeqCst),
+            Request::Open(_) | Request::Cancel => self.newest.cancels_all.store(number, Ordering::SeqCst),
         }
-        // The thread ends with this value alone, so somebody is there to receive.
+        // The receiver lives as long as this sender.
         let _ = self.requests.send((number, request));
     }
 }
 
-struct Jobs {
-    clock: Arc<Clock>,
+/// State of the engine's thread.
+struct Server {
+    newest: Arc<NewestRequests>,
     emit: Emit,
     session: Option<Box<Session>>,
     last: Option<Arc<Capture>>,
 }
 
-impl Jobs {
+impl Server {
     fn serve(mut self, inbox: &mpsc::Receiver<(u64, Request)>) {
         while let Ok((number, request)) = inbox.recv() {
-            // it has done its work on arrival, and is not answered
+            // `send` has cancelled the older requests already
             if request == Request::Cancel {
                 continue;
             }
             let run = matches!(request, Request::Run(_) | Request::Ablate(_));
-            let (clock, emit) = (Arc::clone(&self.clock), Arc::clone(&self.emit));
-            let job = Job { number, run, clock: &clock, emit: &emit };
+            let (newest, emit) = (Arc::clone(&self.newest), Arc::clone(&self.emit));
+            let job = ServedRequest { number, run, newest: &newest, emit: &emit };
             let outcome = if job.cancelled() { Err(Error::Cancelled) } else { self.serve_one(request, &job) };
             match outcome {
                 Ok(()) => {}
@@ -74,7 +78,7 @@ impl Jobs {
         }
     }
 
-    fn serve_one(&mut self, request: Request, job: &Job) -> Result<()> {
+    fn serve_one(&mut self, request: Request, job: &ServedRequest) -> Result<()> {
         match request {
             Request::Cancel => {}
             Request::Open(options) => match open(&options, job)? {
@@ -105,21 +109,21 @@ impl Jobs {
     }
 }
 
-/// One request under way, as its long steps see it.
-struct Job<'a> {
+/// The current request, which reports progress and asks whether it is cancelled.
+struct ServedRequest<'a> {
     number: u64,
     run: bool,
-    clock: &'a Clock,
+    newest: &'a NewestRequests,
     emit: &'a Emit,
 }
 
-impl Watch for Job<'_> {
+impl Watch for ServedRequest<'_> {
     fn progress(&self, progress: Progress) {
         (self.emit)(Event::Progress(progress));
     }
 
     fn cancelled(&self) -> bool {
-        let newer = |clock: &AtomicU64| clock.load(Ordering::SeqCst) > self.number;
-        newer(&self.clock.stop_all) || (self.run && newer(&self.clock.stop_runs))
+        let newer = |number: &AtomicU64| number.load(Ordering::SeqCst) > self.number;
+        newer(&self.newest.cancels_all) || (self.run && newer(&self.newest.cancels_runs))
     }
 }

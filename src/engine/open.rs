@@ -1,0 +1,110 @@
+//! Opens a MODEL argument.
+
+use attn_tui_kernels::threads;
+
+use super::protocol::{Device, ModelInfo, OpenOptions};
+use super::session::Session;
+use crate::capture::{self, Capture};
+use crate::checkpoint::ModelConfig;
+use crate::error::{Error, Result};
+use crate::generate::Settings;
+use crate::hub::{self, HubOptions, Located};
+use crate::model::{Model, architecture, spec_of, tokenizer_class};
+use crate::progress::Watch;
+use crate::text::Tokenizer;
+
+/// Example for the built-in models. Encoder layer 1, head 4 of `demo` links `The` to `is`, seven tokens apart.
+const DEMO_EXAMPLE: &str = "The woman who lives near my parents is very tired.";
+
+/// Example for all other models.
+const EXAMPLE: &str = "The animal didn't cross the street because it was too tired.";
+
+/// An opened MODEL argument.
+pub enum Opened {
+    /// A model, ready to run.
+    Model(Box<Session>),
+    /// A capture file, which needs no run.
+    Capture(Box<Capture>),
+}
+
+/// Opens a MODEL argument, and fetches missing files from the hub.
+///
+/// # Errors
+/// Those of [`hub::locate_if`], the configuration, the tokenizer and the weights; [`Error::Cancelled`].
+pub fn open(options: &OpenOptions, watch: &dyn Watch) -> Result<Opened> {
+    let threads = super::threads(options.threads);
+    threads::run(threads, || open_with(options, threads, watch))
+}
+
+fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result<Opened> {
+    let hub_options = HubOptions { revision: options.revision.clone(), offline: options.offline };
+    let accept = |config: &ModelConfig| spec_of(config).map(|_| ());
+    let files = match hub::locate_if(&options.model, &hub_options, &accept, watch)? {
+        Located::Capture(path) => {
+            let mut capture = capture::read_within(&path, options.memory)?;
+            capture.architecture = architecture(&capture.model_type);
+            return Ok(Opened::Capture(Box::new(capture)));
+        }
+        Located::Model(files) => files,
+    };
+    watch.check()?;
+    let device = device(options.device)?;
+    let config = files.config()?;
+    let registered = tokenizer_class(config);
+    // For small models both take about equally long.
+    let (model, tokenizer) =
+        rayon::join(|| Model::load(&files, &device, watch), || Tokenizer::load(&files, registered));
+    let (model, tokenizer) = (model?, tokenizer?);
+    let generation = files.json("generation_config.json")?;
+    let settings = Settings::read(generation.as_ref(), config, model.spec())?;
+    let info = info(&files.name, &model, &tokenizer, config);
+    let session = Session::new(info, model, tokenizer, settings).with_resources(threads, options.memory);
+    Ok(Opened::Model(Box::new(session)))
+}
+
+fn device(device: Device) -> Result<candle_core::Device> {
+    let missing = |name: &str, error: candle_core::Error| {
+        Error::Usage(format!(
+            "--device {name}: {error}; build with `--features {name}` on a machine that has one"
+        ))
+    };
+    match device {
+        Device::Cpu => Ok(candle_core::Device::Cpu),
+        Device::Cuda => candle_core::Device::new_cuda(0).map_err(|e| missing("cuda", e)),
+        Device::Metal => candle_core::Device::new_metal(0).map_err(|e| missing("metal", e)),
+    }
+}
+
+fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &ModelConfig) -> ModelInfo {
+    let spec = model.spec();
+    let prefixes = prefixes(config);
+    let default = tokenizer.default_languages();
+    let example = match prefixes.first() {
+        _ if hub::BUILT_IN.contains(&name) => DEMO_EXAMPLE.to_string(),
+        Some((_, prefix)) => format!("{prefix}{EXAMPLE}"),
+        None => EXAMPLE.to_string(),
+    };
+    ModelInfo {
+        name: name.into(),
+        model_type: spec.model_type().into(),
+        layers: spec.layers(),
+        heads: spec.heads(),
+        parameters: model.parameters(),
+        languages: tokenizer.languages(),
+        default_languages: (default.src, default.tgt),
+        prefixes,
+        example,
+    }
+}
+
+/// Returns the task prefixes of T5 configs (`task_specific_params.{task}.prefix`) with the names of the tasks.
+fn prefixes(config: &ModelConfig) -> Vec<(String, String)> {
+    let Some(tasks) = config.get("task_specific_params").and_then(|tasks| tasks.as_object()) else {
+        return Vec::new();
+    };
+    tasks
+        .iter()
+        .filter_map(|(task, params)| Some((task.clone(), params.get("prefix")?.as_str()?.to_string())))
+        .filter(|(_, prefix)| !prefix.is_empty())
+        .collect()
+}
