@@ -25,7 +25,7 @@ pub struct KnockoutArgs {
     heads: HeadArgs,
     /// Switch off one head, or one layer, at a time.
     #[arg(long, value_enum, default_value = "head", conflicts_with = "link")]
-    by: Unit,
+    by: AblationUnit,
     /// Switch off one link of one head, given as query and key counted from 0. Requires --kind, --layer and --head.
     #[arg(long, value_name = "QUERY:KEY", value_parser = link, requires_all = ["kind", "layer", "head"])]
     link: Option<(usize, usize)>,
@@ -41,7 +41,7 @@ pub struct KnockoutArgs {
 
 /// `--by`.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum Unit {
+enum AblationUnit {
     /// One head at a time.
     Head,
     /// All heads of one kind in a layer at a time.
@@ -58,22 +58,22 @@ fn link(text: &str) -> std::result::Result<(usize, usize), String> {
 /// # Errors
 /// Those of the engine; [`Error::Usage`] for a capture file.
 pub fn run(args: &KnockoutArgs, context: &Context) -> Result<()> {
-    let baseline = Baseline::open(args, context)?;
-    let parts = args.parts(&baseline.base)?;
+    let intact = IntactRun::open(args, context)?;
+    let parts = args.parts(&intact.base)?;
     if args.tokens || args.link.is_some() {
-        let effect = baseline.without(parts)?;
-        return args.output.print(&by_token(&baseline, &effect), &context.terminal);
+        let effect = intact.ablate(parts)?;
+        return args.output.print(&by_token(&intact, &effect), &context.terminal);
     }
     let mut effects = Vec::with_capacity(parts.len());
     for (done, &part) in parts.iter().enumerate() {
-        baseline.watch.say(&format_args!("{done} of {} switched off", parts.len()));
-        effects.push((part, baseline.without(vec![part])?));
+        intact.watch.say(&format_args!("{done} of {} switched off", parts.len()));
+        effects.push((part, intact.ablate(vec![part])?));
     }
     effects.sort_by(|(a_part, a), (b_part, b)| {
         b.mean_drop().total_cmp(&a.mean_drop()).then_with(|| a_part.cmp(b_part))
     });
     effects.truncate(args.top.unwrap_or(usize::MAX));
-    args.output.print(&by_part(&baseline.base, &effects), &context.terminal)
+    args.output.print(&by_part(&intact.base, &effects), &context.terminal)
 }
 
 impl KnockoutArgs {
@@ -92,8 +92,8 @@ impl KnockoutArgs {
             };
         }
         let mut parts: Vec<_> = match self.by {
-            Unit::Head => heads.into_iter().map(Ablation::Head).collect(),
-            Unit::Layer => heads.into_iter().map(|head| Ablation::Site(head.site)).collect(),
+            AblationUnit::Head => heads.into_iter().map(Ablation::Head).collect(),
+            AblationUnit::Layer => heads.into_iter().map(|head| Ablation::Site(head.site)).collect(),
         };
         parts.dedup();
         Ok(parts)
@@ -101,7 +101,7 @@ impl KnockoutArgs {
 }
 
 /// The unchanged model, its target, and its logits for that target.
-struct Baseline {
+struct IntactRun {
     session: Box<Session>,
     options: RunOptions,
     base: Capture,
@@ -109,7 +109,7 @@ struct Baseline {
     watch: StatusLine,
 }
 
-impl Baseline {
+impl IntactRun {
     fn open(args: &KnockoutArgs, context: &Context) -> Result<Self> {
         let watch = context.status_line();
         let session = input::session(&args.input, "knock-outs need", &watch, context)?;
@@ -126,7 +126,7 @@ impl Baseline {
     }
 
     /// Measures the effect of switching off all parts at once.
-    fn without(&self, ablations: Vec<Ablation>) -> Result<Effect> {
+    fn ablate(&self, ablations: Vec<Ablation>) -> Result<Effect> {
         let capture = self.session.run(&RunOptions { ablations, ..self.options.clone() }, &self.watch)?;
         effect(&self.logits, &logits(&capture)?, &self.base.target.ids())
     }
@@ -172,15 +172,15 @@ fn by_part(base: &Capture, effects: &[(Ablation, Effect)]) -> Table {
 }
 
 /// Tabulates for each target token its log-probability before and after, and the likeliest tokens.
-fn by_token(baseline: &Baseline, effect: &Effect) -> Table {
+fn by_token(intact: &IntactRun, effect: &Effect) -> Table {
     let mut table =
         Table::new(["row", "token", "logp", "logp_without", "drop", "divergence", "best", "best_without"]);
     let rows = effect.before.iter().zip(&effect.after).zip(effect.drops()).zip(&effect.divergence);
     for (row, (((&before, &after), drop), &divergence)) in rows.enumerate() {
-        let best = |ids: &[u32]| ids.get(row).map_or(Cell::Missing, |&id| baseline.token_cell(id));
+        let best = |ids: &[u32]| ids.get(row).map_or(Cell::Missing, |&id| intact.token_cell(id));
         table.rows.push(vec![
             Cell::Whole(row as i64),
-            word(baseline.base.target.tokens.get(row)),
+            word(intact.base.target.tokens.get(row)),
             Cell::Number(before),
             Cell::Number(after),
             Cell::Number(drop),
@@ -192,7 +192,7 @@ fn by_token(baseline: &Baseline, effect: &Effect) -> Table {
     table
 }
 
-impl Baseline {
+impl IntactRun {
     /// Returns the cell of a token id.
     fn token_cell(&self, id: u32) -> Cell {
         word(Some(&self.session.token(id)))

@@ -1,4 +1,4 @@
-//! The settings file: where it lies and what may stand in it.
+//! Location and keys of the settings file.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,20 +6,20 @@ use std::path::PathBuf;
 use super::KEYS;
 use crate::error::{Error, Result};
 
-/// A file's settings, all of them keys that exist.
+/// Contents of a settings file, with known keys only.
 #[derive(Default)]
-pub struct Table {
-    /// The file.
+pub struct SettingsFile {
+    /// Path of the file.
     pub path: PathBuf,
-    /// Key to value.
+    /// Values by key.
     pub values: toml::Table,
 }
 
-/// Where the settings file lies: `ATTN_TUI_CONFIG`, or `attn-tui/config.toml` in the user's folder for settings.
-/// `None` where there is none.
+/// Finds the settings file: the file that `ATTN_TUI_CONFIG` names, or else `attn-tui/config.toml` in the user's
+/// configuration folder. `None` if there is none.
 ///
 /// # Errors
-/// `ATTN_TUI_CONFIG` names a file that is not there.
+/// [`Error::NoSuchPath`] if `ATTN_TUI_CONFIG` names a file that does not exist.
 pub fn find(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<PathBuf>> {
     let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(file) = path("ATTN_TUI_CONFIG") {
@@ -31,7 +31,7 @@ pub fn find(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<PathBu
     Ok(folder(variable).map(|folder| folder.join("config.toml")).filter(|file| file.is_file()))
 }
 
-/// The user's folder for this program's settings.
+/// Returns this program's folder in the user's configuration folder.
 fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = path("XDG_CONFIG_HOME")
@@ -40,7 +40,7 @@ fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     folder.map(|folder| folder.join("attn-tui"))
 }
 
-/// The file of a theme: a path where the name looks like one, else `themes/NAME.toml` in the folder for settings.
+/// Returns the file of a theme: the name itself if it is a path, else `themes/NAME.toml` beside the settings file.
 pub fn theme(name: &str, variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
     if name.ends_with(".toml") || name.contains(['/', '\\']) {
         return PathBuf::from(name);
@@ -48,7 +48,8 @@ pub fn theme(name: &str, variable: impl Fn(&str) -> Option<OsString>) -> PathBuf
     folder(variable).unwrap_or_default().join("themes").join(format!("{name}.toml"))
 }
 
-/// Where the last session is kept: `attn-tui/session.toml` in the user's folder for states. `None` without a home.
+/// Returns the file of the last session: `attn-tui/session.toml` in the user's state folder. `None` if that folder is
+/// unknown.
 pub fn session(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = path("XDG_STATE_HOME")
@@ -60,9 +61,9 @@ pub fn session(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
 /// Reads a settings file.
 ///
 /// # Errors
-/// It cannot be read, is not TOML, or has a key that does not exist.
-pub fn read(path: Option<PathBuf>) -> Result<Table> {
-    let Some(path) = path else { return Ok(Table::default()) };
+/// [`Error::Io`]; [`Error::BadFile`] if it is not TOML; [`Error::Setting`] for an unknown key.
+pub fn read(path: Option<PathBuf>) -> Result<SettingsFile> {
+    let Some(path) = path else { return Ok(SettingsFile::default()) };
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
     let values: toml::Table = text.parse().map_err(|e: toml::de::Error| {
         let line = e.span().map(|span| 1 + text.get(..span.start).unwrap_or_default().matches('\n').count());
@@ -73,30 +74,16 @@ pub fn read(path: Option<PathBuf>) -> Result<Table> {
         Some(key) => {
             Err(Error::Setting { key: key.clone(), place: path.display().to_string(), why: unknown(key) })
         }
-        None => Ok(Table { path, values }),
+        None => Ok(SettingsFile { path, values }),
     }
 }
 
 fn unknown(key: &str) -> String {
-    let near = KEYS.iter().map(|(known, _)| (distance(key, known), known)).min();
+    let near = KEYS.iter().map(|(known, _)| (strsim::levenshtein(key, known), known)).min();
     match near {
         Some((distance, known)) if distance <= 2 => format!("no such setting; did you mean '{known}'?"),
         _ => "no such setting".into(),
     }
-}
-
-/// The least number of letters to insert, delete or replace to turn one word into the other (Levenshtein 1966).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut next = vec![i + 1];
-        for ((y, above), (diagonal, left)) in b.chars().zip(row.iter().skip(1)).zip(row.iter().zip(0..)) {
-            let before = next.get(left).copied().unwrap_or(usize::MAX - 1);
-            next.push((above + 1).min(before + 1).min(diagonal + usize::from(x != y)));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -104,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_lies_in_the_users_folder_for_settings() {
+    fn the_file_is_in_the_users_configuration_folder() {
         let folder = tempfile::tempdir().unwrap();
         let at = |names: &[(&'static str, PathBuf)]| {
             let names = names.to_vec();
@@ -125,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_session_lies_in_the_users_folder_for_states() {
+    fn the_session_is_in_the_users_state_folder() {
         let of = |name: &'static str| {
             session(move |key| (key == name).then(|| OsString::from("/home/user"))).unwrap_or_default()
         };
@@ -140,12 +127,5 @@ mod tests {
         assert_eq!(theme("sea", home), PathBuf::from("/home/user/attn-tui/themes/sea.toml"));
         assert_eq!(theme("./sea", home), PathBuf::from("./sea"));
         assert_eq!(theme("sea.toml", home), PathBuf::from("sea.toml"));
-    }
-
-    #[test]
-    fn distance_counts_letters() {
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("threds", "threads"), 1);
-        assert_eq!(distance("kitten", "sitting"), 3);
     }
 }

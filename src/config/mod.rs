@@ -1,5 +1,5 @@
-//! Settings: what the command line says, else the environment (`ATTN_TUI_…`), else the settings file, else the
-//! defaults. They are merged once, at the start, and checked on the way.
+//! Settings, from four layers: the command line, environment variables (`ATTN_TUI_…`), the settings file and the
+//! defaults. They are resolved and checked once, at the start.
 
 mod file;
 
@@ -15,31 +15,31 @@ use crate::paint::Colormap;
 
 pub use file::session;
 
-/// Devices that `device` may name.
+/// Values of `device`.
 pub const DEVICES: [&str; 3] = ["cpu", "cuda", "metal"];
 
-/// The keys of the settings file, each with what it sets. A key's variable is `ATTN_TUI_` and its name in capitals
-/// with `_` for `-`; the keys of `[keys]` have none.
+/// Keys of the settings file with their descriptions. The environment variable of a key is `ATTN_TUI_` and its name in
+/// capitals, with `_` for `-`; `keys` has none.
 pub const KEYS: [(&str, &str); 16] = [
-    ("model", "what opens without a MODEL argument: demo, a folder or a hub id"),
-    ("device", "where models run: cpu, cuda or metal"),
-    ("threads", "threads of the engine"),
-    ("memory", "memory for maps, in bytes or as 512M or 2G"),
-    ("offline", "never touch the network"),
-    ("beams", "beams of the search, instead of the model's own number"),
-    ("max-new-tokens", "longest generated text in tokens"),
-    ("fast-generate", "generate with weights of 8 bits: faster, and now and then another text"),
+    ("model", "model to open without a MODEL argument: demo, a folder or a hub id"),
+    ("device", "device to run models on: cpu, cuda or metal"),
+    ("threads", "number of threads"),
+    ("memory", "memory limit for stored maps, in bytes or as 512M or 2G"),
+    ("offline", "stay off the network"),
+    ("beams", "beams for beam search, instead of the model's default"),
+    ("max-new-tokens", "maximum length of generated text, in tokens"),
+    ("fast-generate", "generate with 8-bit weights: faster, but the text may differ"),
     ("src-lang", "source language of multilingual models"),
     ("tgt-lang", "target language of multilingual models"),
     ("background", "the terminal's background: auto, dark or light"),
-    ("theme", "a theme file: its name in themes/ beside the settings file, or its path"),
-    ("colormap", "colours of weights: viridis, cividis, magma, grays or ink"),
+    ("theme", "theme: the name of a file in themes/ beside the settings file, or a path"),
+    ("colormap", "colour map for weights: viridis, cividis, magma, grays or ink"),
     ("glyphs", "draw weights as glyphs instead of colours"),
-    ("pixels", "zoomed-out maps as pictures: auto, off, kitty, iterm2 or sixel"),
-    ("keys", "a table of commands and the keys that call them"),
+    ("pixels", "protocol that sends zoomed-out maps as pictures: auto, off, kitty, iterm2 or sixel"),
+    ("keys", "a table of commands and their keys"),
 ];
 
-/// The terminal's background.
+/// Background of the terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Background {
     /// Ask the terminal.
@@ -51,23 +51,23 @@ pub enum Background {
     Light,
 }
 
-/// Whether and how zoomed-out maps are sent to the terminal as pictures.
+/// Graphics protocol that sends zoomed-out maps to the terminal as pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pixels {
-    /// As the terminal says that it takes them.
+pub enum PixelProtocol {
+    /// The protocol that the terminal supports.
     #[default]
     Auto,
-    /// Not at all.
+    /// None: maps are drawn with characters.
     Off,
-    /// By kitty's graphics protocol.
+    /// Kitty's graphics protocol.
     Kitty,
-    /// As inline images of iTerm2.
+    /// Inline images of iTerm2.
     Iterm2,
-    /// As sixel graphics.
+    /// Sixel graphics.
     Sixel,
 }
 
-/// What the command line says; `None` where it says nothing.
+/// Settings from the command line; `None` if an option is not given.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs, reason = "described at `Settings`")]
 pub struct Overrides {
@@ -86,56 +86,56 @@ pub struct Overrides {
     pub glyphs: Option<bool>,
 }
 
-/// The settings of one run of the program.
+/// Settings of the program.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// The model that opens where none is given.
+    /// Model to open without a MODEL argument.
     pub model: String,
     /// One of [`DEVICES`].
     pub device: String,
-    /// Threads of the engine; `None`: as many as the machine has cores.
+    /// Number of threads; `None` for the number of physical cores.
     pub threads: Option<usize>,
-    /// Bytes of maps that are kept at most; `None`: as many as the machine can spare.
+    /// Memory limit for stored maps, in bytes; `None` for a share of the free memory.
     pub memory: Option<usize>,
-    /// Never touch the network.
+    /// True to stay off the network.
     pub offline: bool,
-    /// Beams of the search; `None`: the model's own number.
+    /// Beams for beam search; `None` for the model's default.
     pub beams: Option<usize>,
-    /// Longest generated text in tokens; `None`: the model's own limit.
+    /// Maximum length of generated text in tokens; `None` for the model's default.
     pub max_new_tokens: Option<usize>,
-    /// Whether to generate with weights of 8 bits.
+    /// True to generate with 8-bit weights.
     pub fast_generate: bool,
     /// Source language of multilingual models.
     pub src_lang: Option<String>,
     /// Target language of multilingual models.
     pub tgt_lang: Option<String>,
-    /// The terminal's background.
+    /// Background of the terminal.
     pub background: Background,
-    /// The theme file; `None`: the program's own colours.
+    /// Theme file; `None` for the built-in colours.
     pub theme: Option<PathBuf>,
-    /// Colours of weights; `None`: what suits the background.
+    /// Colour map for weights; `None` for the background's default.
     pub colormap: Option<Colormap>,
-    /// Draw weights as glyphs.
+    /// True to draw weights as glyphs.
     pub glyphs: bool,
-    /// Zoomed-out maps as pictures.
-    pub pixels: Pixels,
-    /// Commands of the explorer and the keys that call them; checked where the commands are known.
+    /// Graphics protocol for zoomed-out maps.
+    pub pixels: PixelProtocol,
+    /// Keys by command of the explorer. The keymap checks them.
     pub keys: BTreeMap<String, Vec<String>>,
 }
 
 impl Settings {
-    /// Merges the command line, this process's environment and the user's settings file.
+    /// Resolves the settings from the command line, the process's environment and the user's settings file.
     ///
     /// # Errors
-    /// A value that makes no sense or a key that does not exist, each with the place where it stands; a file that
-    /// is not TOML.
+    /// [`Error::Setting`] for an invalid value or an unknown key, with its place; [`Error::Io`] and
+    /// [`Error::BadFile`] for the settings file.
     pub fn load(command: Overrides) -> Result<Self> {
         let variable = |name: &str| std::env::var_os(name);
         let file = file::find(variable)?;
         Self::merge(command, variable, file)
     }
 
-    /// Merges the layers given.
+    /// Resolves the settings from the given layers.
     ///
     /// # Errors
     /// Those of [`Settings::load`].
@@ -180,7 +180,7 @@ impl FromStr for Background {
     }
 }
 
-impl FromStr for Pixels {
+impl FromStr for PixelProtocol {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
@@ -195,18 +195,18 @@ impl FromStr for Pixels {
     }
 }
 
-/// What stands below the command line.
+/// Layers below the command line.
 struct Layers<'a> {
     variable: &'a dyn Fn(&str) -> Option<OsString>,
-    file: file::Table,
+    file: file::SettingsFile,
 }
 
-/// Reads a value, or says what it should be.
-type Reader<T> = fn(&Value) -> std::result::Result<T, String>;
+/// Converts a value, or describes the error.
+type ValueReader<T> = fn(&Value) -> std::result::Result<T, String>;
 
 impl Layers<'_> {
-    /// The value of a key from the first place that has one.
-    fn pick<T>(&self, key: &str, command: Option<T>, read: Reader<T>) -> Result<Option<T>> {
+    /// Returns the value of a key from the first layer that has one.
+    fn pick<T>(&self, key: &str, command: Option<T>, read: ValueReader<T>) -> Result<Option<T>> {
         if command.is_some() {
             return Ok(command);
         }
@@ -231,7 +231,7 @@ fn text(value: &Value) -> std::result::Result<String, String> {
         .as_str()
         .map(str::to_owned)
         .filter(|text| !text.is_empty())
-        .ok_or_else(|| format!("{value} is not a text"))
+        .ok_or_else(|| format!("{value} is not a string"))
 }
 
 fn device(value: &Value) -> std::result::Result<String, String> {
@@ -243,7 +243,7 @@ fn device(value: &Value) -> std::result::Result<String, String> {
     }
 }
 
-/// A number from 1; variables hold it as text.
+/// Converts a number from 1, which may be a string in a variable.
 fn count(value: &Value) -> std::result::Result<usize, String> {
     let number = match value {
         Value::Integer(number) => usize::try_from(*number).ok(),
@@ -253,10 +253,10 @@ fn count(value: &Value) -> std::result::Result<usize, String> {
     number.filter(|number| *number > 0).ok_or_else(|| format!("{value} is not a whole number from 1"))
 }
 
-/// Bytes, told as a number, or with K, M, G or T for powers of 1024 (`512M`, `1.5G`, `2GiB`).
+/// Parses a size in bytes, a number that may have a unit K, M, G or T in powers of 1024 (`512M`, `1.5G`, `2GiB`).
 ///
 /// # Errors
-/// What is accepted, where the text is something else.
+/// A description of the accepted forms.
 pub fn bytes(text: &str) -> std::result::Result<usize, String> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -272,9 +272,9 @@ pub fn bytes(text: &str) -> std::result::Result<usize, String> {
     };
     let size = power.zip(number.parse::<f64>().ok()).map(|(power, number)| number * 1024f64.powi(power));
     match size {
-        // Beyond this, numbers would not be whole.
+        // Larger numbers are not exact in f64.
         Some(size) if size < 2f64.powi(52) => Ok(size as usize),
-        _ => Err("a size is needed: bytes, or a number with K, M, G or T, such as 512M or 2G".into()),
+        _ => Err("must be a size in bytes, or a number with K, M, G or T, such as 512M or 2G".into()),
     }
 }
 
@@ -336,10 +336,10 @@ mod tests {
         assert_eq!((settings.model.as_str(), settings.device.as_str()), ("demo", "cpu"));
         assert_eq!((settings.threads, settings.offline, settings.beams), (None, false, None));
         assert!(settings.keys.is_empty());
-        assert_eq!(settings.pixels, Pixels::Auto);
+        assert_eq!(settings.pixels, PixelProtocol::Auto);
         let settings =
             merge(Overrides::default(), &[("ATTN_TUI_PIXELS", "sixel")], "pixels = \"off\"").unwrap();
-        assert_eq!(settings.pixels, Pixels::Sixel);
+        assert_eq!(settings.pixels, PixelProtocol::Sixel);
     }
 
     #[test]

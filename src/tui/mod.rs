@@ -51,7 +51,7 @@ use session::Saved;
 use terminal::Screen;
 use theme::Theme;
 
-use crate::config::{self, Background, Pixels as Choice};
+use crate::config::{self, Background, PixelProtocol as Choice};
 use crate::engine::{Event, OpenOptions, Request, RunOptions};
 use crate::error::{Error, Result};
 use crate::tour::Tour;

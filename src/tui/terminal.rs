@@ -55,7 +55,7 @@ impl Screen {
 
     /// Draws the state and notes where things are. Only cells that changed are sent, and a picture that did.
     pub fn draw(&mut self, app: &mut App, cache: &mut Cache) -> Result<()> {
-        if app.pixels.choice != config::Pixels::Off {
+        if app.pixels.choice != config::PixelProtocol::Off {
             app.pixels.cell = cell().or(app.pixels.cell);
         }
         queue!(self.inner.backend_mut(), BeginSynchronizedUpdate).map_err(failed)?;

@@ -1,6 +1,6 @@
 //! Maps as pixels: colours and positions, and text cells while an overlay covers them.
 
-use attn_tui::config::Pixels as Choice;
+use attn_tui::config::PixelProtocol as Choice;
 use attn_tui::site::Kind;
 use attn_tui::tui::cache::Cache;
 use attn_tui::tui::pixels::{Pixels, paint};

@@ -9,7 +9,7 @@ pub use kitty::DELETE;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ratatui::layout::Rect;
 
-use crate::config::Pixels as Choice;
+use crate::config::PixelProtocol as Choice;
 
 /// A way to send a picture to a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
