@@ -1,4 +1,4 @@
-//! The `attn-tui` program: everything is in the library.
+//! The `attn-tui` program, a thin wrapper around the library.
 
 use std::process::ExitCode;
 

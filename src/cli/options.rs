@@ -10,7 +10,8 @@ use super::output;
 use crate::analysis::merge::Merge;
 use crate::capture::MapWeights;
 use crate::config::{Overrides, Settings};
-use crate::engine::{Device, OpenOptions, RunOptions};
+use crate::device::Device;
+use crate::engine::{OpenOptions, RunOptions};
 use crate::error::Result;
 use crate::export::ansi::Colors;
 use crate::export::select::Selection;
@@ -47,9 +48,9 @@ pub struct ModelArgs {
     /// Stay off the network: open only what is on this machine.
     #[arg(long, help_heading = "Model")]
     pub offline: bool,
-    /// Device to run the model on [default: cpu].
-    #[arg(long, value_enum, help_heading = "Model")]
-    pub device: Option<DeviceChoice>,
+    /// Device to run the model on: the CPU, the first NVIDIA GPU (cuda) or Apple's GPU (metal) [default: cpu].
+    #[arg(long, value_parser = devices(), help_heading = "Model")]
+    pub device: Option<Device>,
     /// Number of threads [default: physical cores].
     #[arg(long, value_name = "N", help_heading = "Model", value_parser = count)]
     pub threads: Option<usize>,
@@ -69,7 +70,7 @@ impl ModelArgs {
     /// The settings that these options override.
     pub fn overrides(&self) -> Overrides {
         Overrides {
-            device: self.device.map(|device| device.name().into()),
+            device: self.device,
             threads: self.threads,
             memory: self.memory,
             offline: self.offline.then_some(true),
@@ -83,11 +84,7 @@ impl ModelArgs {
             model: model.into(),
             revision: self.revision.clone(),
             offline: settings.offline,
-            device: match settings.device.as_str() {
-                "cuda" => Device::Cuda,
-                "metal" => Device::Metal,
-                _ => Device::Cpu,
-            },
+            device: settings.device,
             threads: settings.threads,
             memory: settings.memory,
         }
@@ -291,27 +288,6 @@ impl ColorChoice {
     }
 }
 
-/// `--device`.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum DeviceChoice {
-    /// The processor.
-    Cpu,
-    /// The first NVIDIA GPU.
-    Cuda,
-    /// Apple's GPU.
-    Metal,
-}
-
-impl DeviceChoice {
-    fn name(self) -> &'static str {
-        match self {
-            DeviceChoice::Cpu => "cpu",
-            DeviceChoice::Cuda => "cuda",
-            DeviceChoice::Metal => "metal",
-        }
-    }
-}
-
 /// `--merge`.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum MergeChoice {
@@ -342,6 +318,10 @@ where
 /// Creates the parser of `--kind`.
 pub fn kinds() -> impl TypedValueParser<Value = Kind> {
     named(Kind::ALL.map(Kind::name))
+}
+
+fn devices() -> impl TypedValueParser<Value = Device> {
+    named(Device::ALL.map(Device::name))
 }
 
 fn weights() -> impl TypedValueParser<Value = MapWeights> {

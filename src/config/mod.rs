@@ -10,13 +10,11 @@ use std::str::FromStr;
 
 use toml::Value;
 
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::paint::Colormap;
 
 pub use file::session;
-
-/// Values of `device`.
-pub const DEVICES: [&str; 3] = ["cpu", "cuda", "metal"];
 
 /// Keys of the settings file with their descriptions. The environment variable of a key is `ATTN_TUI_` and its name in
 /// capitals, with `_` for `-`; `keys` has none.
@@ -72,7 +70,7 @@ pub enum PixelProtocol {
 #[allow(missing_docs, reason = "described at `Settings`")]
 pub struct Overrides {
     pub model: Option<String>,
-    pub device: Option<String>,
+    pub device: Option<Device>,
     pub threads: Option<usize>,
     pub memory: Option<usize>,
     pub offline: Option<bool>,
@@ -91,8 +89,8 @@ pub struct Overrides {
 pub struct Settings {
     /// Model to open without a MODEL argument.
     pub model: String,
-    /// One of [`DEVICES`].
-    pub device: String,
+    /// Device to run models on.
+    pub device: Device,
     /// Number of threads; `None` for the number of physical cores.
     pub threads: Option<usize>,
     /// Memory limit for stored maps, in bytes; `None` for a share of the free memory.
@@ -147,7 +145,7 @@ impl Settings {
         let layers = Layers { variable: &variable, file: file::read(file)? };
         let settings = Self {
             model: layers.pick("model", command.model, text)?.unwrap_or_else(|| "demo".into()),
-            device: layers.pick("device", command.device, device)?.unwrap_or_else(|| "cpu".into()),
+            device: layers.pick("device", command.device, parse)?.unwrap_or_default(),
             threads: layers.pick("threads", command.threads, count)?,
             memory: layers.pick("memory", command.memory, size)?,
             offline: layers.pick("offline", command.offline, truth)?.unwrap_or(false),
@@ -232,15 +230,6 @@ fn text(value: &Value) -> std::result::Result<String, String> {
         .map(str::to_owned)
         .filter(|text| !text.is_empty())
         .ok_or_else(|| format!("{value} is not a string"))
-}
-
-fn device(value: &Value) -> std::result::Result<String, String> {
-    let name = text(value)?;
-    if DEVICES.contains(&name.as_str()) {
-        Ok(name)
-    } else {
-        Err(format!("'{name}' is not cpu, cuda or metal"))
-    }
 }
 
 /// Converts a number from 1, which may be a string in a variable.
@@ -333,7 +322,7 @@ mod tests {
     #[test]
     fn nothing_said_gives_the_defaults() {
         let settings = merge(Overrides::default(), &[], "").unwrap();
-        assert_eq!((settings.model.as_str(), settings.device.as_str()), ("demo", "cpu"));
+        assert_eq!((settings.model.as_str(), settings.device), ("demo", Device::Cpu));
         assert_eq!((settings.threads, settings.offline, settings.beams), (None, false, None));
         assert!(settings.keys.is_empty());
         assert_eq!(settings.pixels, PixelProtocol::Auto);

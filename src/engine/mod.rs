@@ -9,7 +9,7 @@ mod worker;
 
 pub use models::Models;
 pub use open::{Opened, open};
-pub use protocol::{AblatedRun, Device, Event, ModelInfo, OpenOptions, Request, RunOptions};
+pub use protocol::{AblatedRun, Event, ModelInfo, OpenOptions, Request, RunOptions};
 pub use session::Session;
 pub use timings::Timings;
 pub use worker::Worker;

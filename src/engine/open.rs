@@ -2,10 +2,11 @@
 
 use attn_tui_kernels::threads;
 
-use super::protocol::{Device, ModelInfo, OpenOptions};
+use super::protocol::{ModelInfo, OpenOptions};
 use super::session::Session;
 use crate::capture::{self, Capture};
 use crate::checkpoint::ModelConfig;
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::generate::Settings;
 use crate::hub::{self, HubOptions, Located};

@@ -3,22 +3,11 @@
 use std::sync::Arc;
 
 use crate::capture::{Capture, Prediction};
+use crate::device::Device;
 use crate::error::Error;
 use crate::progress::Progress;
 use crate::site::Ablation;
 use crate::token::Sequence;
-
-/// Device that a model runs on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Device {
-    /// The processor.
-    #[default]
-    Cpu,
-    /// The first NVIDIA GPU (feature `cuda`).
-    Cuda,
-    /// Apple's GPU (feature `metal`).
-    Metal,
-}
 
 /// Options for opening a model.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -27,7 +27,7 @@ const CRATES: [(&[&str], &[&str]); 9] = [
 ];
 
 /// Folders whose files still import one another in a circle. The list only shrinks.
-const KNOWN_CIRCLES: [&str; 3] = ["cli/", "model/", "tui/"];
+const KNOWN_CIRCLES: [&str; 2] = ["model/", "tui/"];
 
 /// Imports that the table does not allow and that reach their aim through a re-export. The list only shrinks.
 const KNOWN_IMPORTS: [(&str, &str); 1] = [("engine", "nn")];
