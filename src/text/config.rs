@@ -99,14 +99,10 @@ impl TokenizerConfig {
     /// Reads the configuration files that the model has.
     pub fn load(files: &ModelFiles) -> Result<Self> {
         let json = |name: &str| Ok::<Value, Error>(files.json(name)?.unwrap_or(Value::Null));
-        let Value::Object(options) = json("tokenizer_config.json")? else {
-            return Self::with_options(files, Map::new());
+        let options = match json("tokenizer_config.json")? {
+            Value::Object(options) => options,
+            _ => Map::new(),
         };
-        Self::with_options(files, options)
-    }
-
-    fn with_options(files: &ModelFiles, options: Map<String, Value>) -> Result<Self> {
-        let json = |name: &str| Ok::<Value, Error>(files.json(name)?.unwrap_or(Value::Null));
         let model = if files.has("config.json") { files.config()?.clone() } else { ModelConfig::default() };
         let mut config =
             Self { options, model, generation: json("generation_config.json")?, ..Self::default() };

@@ -142,7 +142,7 @@ fn assert_same_heads(ours: &[Value], theirs: &[Value]) {
 }
 
 #[test]
-fn a_capture_written_by_the_readme_s_python_has_the_same_heads() {
+fn a_capture_written_in_python_has_the_same_heads() {
     // tests/fixtures/make_captures.py
     let t5 = "tests/fixtures/models/t5/model";
     for (file, model) in [("readme-demo", "demo"), ("readme-t5", t5)] {
