@@ -16,7 +16,7 @@
 //! | [`analysis`] | head metrics, links, aggregation: pure functions of matrices and of the rows of a pass | `nn` (row observers) |
 //! | [`paint`] | colour maps, scales, pooling, for the screen and for exports | shared types |
 //! | [`tour`] | the guided tour: its steps, their numbers and texts | `engine` (its options and events), `capture`, `analysis`, `text` (labels) |
-//! | [`engine`] | opens and runs models, in place or on a thread of its own | `hub`, `text`, `model`, `generate`, `capture`, `analysis` |
+//! | [`engine`] | opens and runs models, in place or on a thread of its own | `hub`, `text`, `nn` (reading tensors), `model`, `generate`, `capture`, `analysis` |
 //! | [`export`] | pictures, tables and files of a capture, and the page of a tour | `capture`, `analysis`, `paint`, `text` (labels), `tour` |
 //! | [`tui`] | the explorer's screen | `engine`, `capture`, `analysis`, `paint`, `export`, `config`, `text` (labels), `tour` |
 //! | [`cli`] | the command line | everything above |

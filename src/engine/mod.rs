@@ -16,7 +16,7 @@ pub use worker::Worker;
 
 /// Returns the name of the CPU kernels in use.
 pub fn kernels() -> &'static str {
-    crate::model::kernel_level()
+    attn_tui_kernels::simd::level().name()
 }
 
 /// Returns the number of threads to use: `setting`, or the number of physical cores.

@@ -17,7 +17,6 @@ mod stack;
 mod torch;
 mod weights;
 
-pub use crate::nn::read;
 pub use family::{Family, Reader, TokenizerClass};
 pub use recurrent::{RecurrentSpec, Scoring};
 pub use registry::{architecture, registry, spec_of, supported, tokenizer_class};
@@ -28,8 +27,3 @@ pub use spec::{
     Spec, StackNames, StackSpec, SummarySpec, Wave,
 };
 pub use weights::Weights;
-
-/// The name of the instruction set that the CPU's kernels use.
-pub fn kernel_level() -> &'static str {
-    attn_tui_kernels::simd::level().name()
-}
