@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use attn_tui::analysis::profile::{HeadProfile, ProfileAxes};
+use attn_tui::axis::{Item, Sequence};
 use attn_tui::capture::{Capture, MapStore, MapWeights, SiteMaps, ValuesBySite};
 use attn_tui::engine::{Event, ModelInfo};
 use attn_tui::nn::{CompactMaps, KeyPart, Visible};
 use attn_tui::site::{Kind, Site};
-use attn_tui::token::{Sequence, Token};
 use attn_tui::tui::action::Action;
 use attn_tui::tui::app::App;
 use attn_tui::tui::cache::Cache;
@@ -127,11 +127,11 @@ fn computed(length: usize, budget: usize) -> Arc<Capture> {
         key: noise(2),
     };
     let mut capture = Capture::clone(&capture(8));
-    let tokens: Vec<Token> =
-        (0..length).map(|at| Token { id: at as u32, piece: format!("▁token{at}"), special: false }).collect();
+    let tokens: Vec<Item> =
+        (0..length).map(|at| Item::token(at as u32, format!("▁token{at}"), false)).collect();
     let axes = || ProfileAxes::new(Kind::Cross, [length, length], &tokens);
     let profiles = (0..heads).map(|head| HeadProfile::of_compact(&compact, head, axes())).collect();
-    capture.source = Sequence { text: String::new(), tokens: tokens.clone() };
+    capture.source = Sequence { text: String::new(), items: tokens.clone() };
     capture.target = capture.source.clone();
     capture.decoder_input = tokens;
     capture.maps = MapStore::within(Some(budget));
@@ -214,9 +214,9 @@ fn draw(app: &mut App, cache: &mut Cache, terminal: &mut Terminal<CrosstermBacke
 
 /// Two cross heads of `length` x `length` tokens.
 fn capture(length: usize) -> Arc<Capture> {
-    let tokens: Vec<Token> =
-        (0..length).map(|at| Token { id: at as u32, piece: format!("▁token{at}"), special: false }).collect();
-    let sequence = Sequence { text: String::new(), tokens: tokens.clone() };
+    let tokens: Vec<Item> =
+        (0..length).map(|at| Item::token(at as u32, format!("▁token{at}"), false)).collect();
+    let sequence = Sequence { text: String::new(), items: tokens.clone() };
     let heads = 2;
     let mut data = Vec::with_capacity(heads * length * length);
     for head in 0..heads {

@@ -5,7 +5,7 @@
 //!
 //! | module | contents | may import |
 //! |---|---|---|
-//! | [`matrix`], [`site`], [`token`], [`error`], [`progress`], [`files`], [`human`], [`checkpoint`], [`device`], [`terminal`], [`sys`] | types and helpers that every module shares | each other |
+//! | [`matrix`], [`site`], [`axis`], [`error`], [`progress`], [`files`], [`human`], [`checkpoint`], [`device`], [`terminal`], [`sys`] | types and helpers that every module shares | each other |
 //! | [`config`] | settings: command line > environment > file > defaults | `paint` (names of colour maps) |
 //! | [`hub`] | finds the files of a MODEL argument: folder, hub cache, download | shared types |
 //! | [`text`] | tokenizers, special tokens, display labels | shared types |
@@ -27,6 +27,7 @@
 //! and the modules that may use a crate, and allows no import circles between files.
 
 pub mod analysis;
+pub mod axis;
 pub mod capture;
 pub mod checkpoint;
 pub mod cli;
@@ -48,6 +49,6 @@ pub mod site;
 pub mod sys;
 pub mod terminal;
 pub mod text;
-pub mod token;
+
 pub mod tour;
 pub mod tui;

@@ -6,9 +6,9 @@ use std::collections::BinaryHeap;
 use super::map_axes::MapAxes;
 use super::metrics::{FAR, SINK, rows_that_see};
 use super::profile::{HeadProfile, StrongPair};
+use crate::axis::Item;
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind};
-use crate::token::Token;
 
 /// One (query, key) pair of a head.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -232,7 +232,7 @@ fn sinks(kind: Kind, key: usize, all: usize, got: impl FnOnce() -> f64) -> bool 
 }
 
 /// Whether a token is punctuation: its piece, word-boundary marks aside, has no letter and no digit.
-pub fn is_punctuation(token: &Token) -> bool {
+pub fn is_punctuation(token: &Item) -> bool {
     let text = token.piece.trim_start_matches(['▁', 'Ġ', 'Ċ', ' ']).trim_end_matches("</w>");
     !token.special && !text.is_empty() && !text.chars().any(char::is_alphanumeric)
 }
@@ -241,11 +241,11 @@ pub fn is_punctuation(token: &Token) -> bool {
 mod tests {
     use super::*;
 
-    fn token(piece: &str, special: bool) -> Token {
-        Token { id: 0, piece: piece.into(), special }
+    fn token(piece: &str, special: bool) -> Item {
+        Item::token(0, piece, special)
     }
 
-    fn axis(pieces: &[&str]) -> Vec<Token> {
+    fn axis(pieces: &[&str]) -> Vec<Item> {
         pieces.iter().map(|piece| token(piece, piece.starts_with('<'))).collect()
     }
 

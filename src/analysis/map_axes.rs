@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::profile::ProfileAxes;
+use crate::axis::Item;
 use crate::site::Kind;
-use crate::token::Token;
 
 /// The tokens of a map's axes, and which attention it is.
 #[derive(Clone, Copy, Debug)]
@@ -12,9 +12,9 @@ pub struct MapAxes<'a> {
     /// Which attention.
     pub kind: Kind,
     /// One token a row: source tokens, or what the decoder is fed.
-    pub queries: &'a [Token],
+    pub queries: &'a [Item],
     /// One token a column.
-    pub keys: &'a [Token],
+    pub keys: &'a [Item],
 }
 
 impl<'a> MapAxes<'a> {
@@ -24,7 +24,7 @@ impl<'a> MapAxes<'a> {
     }
 
     /// The context of a kind's maps with these axes.
-    pub fn new(kind: Kind, queries: &'a [Token], keys: &'a [Token]) -> Self {
+    pub fn new(kind: Kind, queries: &'a [Item], keys: &'a [Item]) -> Self {
         Self { kind, queries, keys }
     }
 
@@ -55,8 +55,8 @@ impl<'a> MapAxes<'a> {
 mod tests {
     use super::*;
 
-    fn tokens(count: usize) -> Vec<Token> {
-        (0..count).map(|id| Token { id: id as u32, piece: id.to_string(), special: false }).collect()
+    fn tokens(count: usize) -> Vec<Item> {
+        (0..count).map(|id| Item::token(id as u32, id.to_string(), false)).collect()
     }
 
     #[test]

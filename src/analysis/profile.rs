@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use attn_tui_kernels::attention::RowObserver;
 
+use crate::axis::Item;
 use crate::matrix::{Matrix, span_of};
 use crate::nn::CompactMaps;
 use crate::site::Kind;
-use crate::token::Token;
 use row_block::RowBlock;
 
 /// Rows and columns of a profile's pictures, at most.
@@ -37,7 +37,7 @@ pub struct ProfileAxes {
 
 impl ProfileAxes {
     /// For maps `[queries, keys]` between these tokens; what lies beyond them is no special token.
-    pub fn new(kind: Kind, [queries, keys]: [usize; 2], tokens: &[Token]) -> Self {
+    pub fn new(kind: Kind, [queries, keys]: [usize; 2], tokens: &[Item]) -> Self {
         let special: Vec<bool> =
             (0..keys).map(|key| tokens.get(key).is_some_and(|token| token.special)).collect();
         let mut plain: Vec<Range<usize>> = Vec::new();
@@ -48,7 +48,7 @@ impl ProfileAxes {
             }
         }
         let mut last = std::collections::HashMap::new();
-        let same = |(at, token): (usize, &Token)| last.insert(token.id, at as u32);
+        let same = |(at, token): (usize, &Item)| last.insert(token.token_id()?, at as u32);
         let before = match kind {
             Kind::Cross => Vec::new(),
             Kind::Encoder | Kind::Decoder => tokens.iter().enumerate().map(same).collect(),

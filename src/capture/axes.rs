@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::MapStore;
 use super::tensors::Parsed;
+use crate::axis::Item;
 use crate::site::{Kind, Site};
-use crate::token::Token;
 
 /// Sequence lengths that the maps agree on.
 pub struct Lengths {
@@ -53,7 +53,7 @@ pub struct Tokens<'a> {
 
 impl Tokens<'_> {
     /// The tokens of `source` or `target`.
-    pub fn read(&self, side: &str, length: Option<usize>) -> Parsed<Vec<Token>> {
+    pub fn read(&self, side: &str, length: Option<usize>) -> Parsed<Vec<Item>> {
         let ids = list::<u32>(self.fields, &format!("{side}_ids"))?;
         let pieces = list::<String>(self.fields, &format!("{side}_tokens"))?;
         let count = length.or(pieces.as_ref().map(Vec::len)).or(ids.as_ref().map(Vec::len)).unwrap_or(0);
@@ -63,10 +63,10 @@ impl Tokens<'_> {
     /// What the decoder is fed; where it is not told, the target moved down behind a start token.
     pub fn decoder_input(
         &self,
-        source: &[Token],
-        target: &[Token],
+        source: &[Item],
+        target: &[Item],
         length: Option<usize>,
-    ) -> Parsed<Vec<Token>> {
+    ) -> Parsed<Vec<Item>> {
         let count = length.unwrap_or(target.len());
         let ids = list::<u32>(self.fields, "decoder_input_ids")?;
         let mut pieces = list::<String>(self.fields, "decoder_input_tokens")?;
@@ -76,8 +76,9 @@ impl Tokens<'_> {
             // Row t is fed what row t-1 predicted; the start token may be spelt elsewhere in the file.
             let spelling = |(row, &id): (usize, &u32)| {
                 let before = row.checked_sub(1).and_then(|before| target.get(before));
-                let known = before.filter(|token| token.id == id);
-                let known = known.or_else(|| source.iter().chain(target).find(|token| token.id == id));
+                let known = before.filter(|item| item.token_id() == Some(id));
+                let known =
+                    known.or_else(|| source.iter().chain(target).find(|item| item.token_id() == Some(id)));
                 known.map_or_else(
                     || if row == 0 { "<start>".into() } else { format!("#{id}") },
                     |t| t.piece.clone(),
@@ -106,7 +107,7 @@ impl Tokens<'_> {
         ids: Option<Vec<u32>>,
         pieces: Option<Vec<String>>,
         count: usize,
-    ) -> Parsed<Vec<Token>> {
+    ) -> Parsed<Vec<Item>> {
         let wrong = |key: String, found: usize| format!("{key} has {found} entries, the maps {count}");
         if let Some(ids) = ids.as_ref().filter(|ids| ids.len() != count) {
             return Err(wrong(format!("{side}_ids"), ids.len()));
@@ -119,7 +120,7 @@ impl Tokens<'_> {
                 let id = ids.as_ref().map_or(i as u32, |ids| ids[i]);
                 let piece = pieces.as_ref().map_or_else(|| format!("#{id}"), |pieces| pieces[i].clone());
                 let special = (ids.is_some() && self.special.contains(&id)) || looks_special(&piece);
-                Token { id, piece, special }
+                Item::token(id, piece, special)
             })
             .collect())
     }

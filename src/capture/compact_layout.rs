@@ -185,13 +185,13 @@ mod tests {
     /// A capture of one site.
     fn capture(compact: CompactMaps) -> Capture {
         assert_eq!(compact.check(), Ok(()));
-        let token = |id| crate::token::Token { id, piece: format!("t{id}"), special: false };
+        let token = |id| crate::axis::Item::token(id, format!("t{id}"), false);
         let mut capture = Capture {
             model: "m".into(),
             model_type: "longt5".into(),
             architecture: crate::checkpoint::Architecture::Transformer,
-            source: crate::token::Sequence { text: "t".into(), tokens: (0..50).map(token).collect() },
-            target: crate::token::Sequence { text: String::new(), tokens: Vec::new() },
+            source: crate::axis::Sequence { text: "t".into(), items: (0..50).map(token).collect() },
+            target: crate::axis::Sequence { text: String::new(), items: Vec::new() },
             decoder_input: Vec::new(),
             predictions: Vec::new(),
             logits: None,

@@ -15,12 +15,12 @@ use super::predictions::predictions;
 use super::tensors::{Parsed, decode, matrix};
 use super::{Capture, MapStore, SiteMaps, SiteValues, ValuesBySite};
 use super::{compact_layout, npz, soft};
+use crate::axis::{Sequence, Token, token_ids};
 use crate::checkpoint::Architecture;
 use crate::error::{Error, Result};
 use crate::files::{Bytes, ModelFile, looks_like_alignments, sentence_of};
 use crate::matrix::Matrix;
 use crate::site::{Kind, Site};
-use crate::token::{Sequence, Token};
 
 /// What `format` says in the metadata.
 pub const FORMAT: &str = "attn-tui capture 1";
@@ -93,18 +93,20 @@ fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Ca
         Ok(view) => Some(logits_of(&view, target.len())?),
     };
     let named = |id: u32| {
-        let known = target.iter().chain(&source).find(|token| token.id == id).cloned();
-        known.unwrap_or_else(|| Token { id, piece: format!("#{id}"), special: false })
+        let known = target.iter().chain(&source).find(|item| item.token_id() == Some(id));
+        let (piece, special) =
+            known.map_or_else(|| (format!("#{id}"), false), |item| (item.piece.clone(), item.special));
+        Token { id, piece, special }
     };
-    let predictions = logits
-        .as_ref()
-        .map_or_else(Vec::new, |logits| predictions(logits.as_slice(), logits.cols(), &target, named));
+    let predictions = logits.as_ref().map_or_else(Vec::new, |logits| {
+        predictions(logits.as_slice(), logits.cols(), &token_ids(&target), named)
+    });
     Ok(Capture {
         model: text("model"),
         model_type: text("model_type"),
         architecture: Architecture::default(),
-        source: Sequence { text: text("source"), tokens: source },
-        target: Sequence { text: text("target"), tokens: target },
+        source: Sequence { text: text("source"), items: source },
+        target: Sequence { text: text("target"), items: target },
         decoder_input,
         predictions,
         logits,

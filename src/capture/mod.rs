@@ -29,11 +29,11 @@ pub use write::{Layout, Precision, write};
 use std::borrow::Cow;
 
 use crate::analysis::profile::{HeadProfile, ProfileAxes};
+use crate::axis::{Item, Sequence};
 use crate::checkpoint::Architecture;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind, Site};
-use crate::token::{Sequence, Token};
 
 /// All that one forward pass recorded, with its tokens.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ pub struct Capture {
     /// What the decoder predicts, one token per decoder row.
     pub target: Sequence,
     /// What the decoder is fed, one token per decoder row (the start token first).
-    pub decoder_input: Vec<Token>,
+    pub decoder_input: Vec<Item>,
     /// One entry per decoder row, where the capture was made by the engine or carries logits.
     pub predictions: Vec<Prediction>,
     /// `[target, vocabulary]` scores before the softmax, where asked for.
@@ -155,17 +155,17 @@ impl Capture {
     }
 
     /// The tokens of a kind's queries: source tokens, or what the decoder is fed.
-    pub fn queries(&self, kind: Kind) -> &[Token] {
+    pub fn queries(&self, kind: Kind) -> &[Item] {
         match kind {
-            Kind::Encoder => &self.source.tokens,
+            Kind::Encoder => &self.source.items,
             Kind::Decoder | Kind::Cross => &self.decoder_input,
         }
     }
 
     /// The tokens of a kind's keys: source tokens, or what the decoder is fed.
-    pub fn keys(&self, kind: Kind) -> &[Token] {
+    pub fn keys(&self, kind: Kind) -> &[Item] {
         match kind {
-            Kind::Encoder | Kind::Cross => &self.source.tokens,
+            Kind::Encoder | Kind::Cross => &self.source.items,
             Kind::Decoder => &self.decoder_input,
         }
     }

@@ -3,7 +3,7 @@
 use attn_tui_kernels::softmax::normaliser;
 use attn_tui_kernels::threads;
 
-use crate::token::Token;
+use crate::axis::Token;
 
 /// Number of candidates kept for each decoder row.
 pub const CANDIDATES: usize = 5;
@@ -18,11 +18,11 @@ pub struct Prediction {
 }
 
 /// Computes the prediction of each row of `logits` `[target, vocabulary]`, given row-major: the [`CANDIDATES`] most
-/// probable tokens and the probability of the target's token. `piece` turns an id into a token.
+/// probable tokens and the probability of the target's token, whose ids are `target`. `piece` turns an id into a token.
 pub fn predictions(
     logits: &[f32],
     vocabulary: usize,
-    target: &[Token],
+    target: &[u32],
     piece: impl Fn(u32) -> Token,
 ) -> Vec<Prediction> {
     // The vocabulary is wide: the rows are read by all threads, the few tokens named by one.
@@ -32,7 +32,7 @@ pub fn predictions(
         let (max, sum) = normaliser(scores);
         let probability = |id: usize| scores.get(id).map_or(0.0, |s| (s - max).exp() / sum);
         let best: Vec<_> = top_candidates(scores).into_iter().map(|id| (id, probability(id))).collect();
-        (probability(target[row].id as usize), best)
+        (probability(target[row] as usize), best)
     });
     rows.into_iter()
         .map(|(probability, best)| Prediction {

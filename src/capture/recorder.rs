@@ -8,10 +8,10 @@ use candle_core::{Device, Tensor};
 use super::values::{SiteValues, ValuesBySite};
 use super::{MapStore, SiteMaps};
 use crate::analysis::profile::{ProfileAxes, SiteProfiles};
+use crate::axis::Item;
 use crate::error::Result;
 use crate::nn::{AttentionTrace, CompactMaps, Hook, MaskedPair, RowObserver, SiteAblation};
 use crate::site::{Ablation, Kind, Site};
-use crate::token::Token;
 
 /// Switches heads, sites or links off.
 #[derive(Clone, Debug, Default)]
@@ -133,7 +133,7 @@ impl Recorder {
     }
 
     /// Has the profiles made of a kind's heads, `queries` rows over the keys `tokens`.
-    pub fn profile(&mut self, kind: Kind, queries: usize, tokens: &[Token]) {
+    pub fn profile(&mut self, kind: Kind, queries: usize, tokens: &[Item]) {
         let axes = ProfileAxes::new(kind, [queries, tokens.len()], tokens);
         self.profile_axes.insert(kind, Arc::new(axes));
     }

@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use super::tensors::Parsed;
 use super::{Capture, MapStore, MapWeights, SiteMaps, ValuesBySite};
+use crate::axis::{Item, Sequence};
 use crate::checkpoint::Architecture;
 use crate::site::{Kind, Site};
-use crate::token::{Sequence, Token};
 
 /// One sentence of a file.
 #[derive(Debug, PartialEq)]
@@ -122,15 +122,15 @@ fn capture(entry: Entry) -> Parsed<Capture> {
     let mut maps = MapStore::default();
     maps.insert(Site::new(Kind::Cross, 0), SiteMaps::new(1, queries, keys, entry.rows.concat()));
     let source = entry.source.unwrap_or_default();
-    let target = Sequence { tokens: tokens(&entry.target, queries), text: plain(&entry.target) };
-    let start = Token { id: 0, piece: "<start>".into(), special: true };
-    let fed = std::iter::once(start).chain(target.tokens.iter().cloned()).take(queries);
+    let target = Sequence { items: tokens(&entry.target, queries), text: plain(&entry.target) };
+    let start = Item::token(0, "<start>", true);
+    let fed = std::iter::once(start).chain(target.items.iter().cloned()).take(queries);
     Ok(Capture {
         model: "soft alignment".into(),
         model_type: String::new(),
         architecture: Architecture::default(),
         decoder_input: fed.collect(),
-        source: Sequence { tokens: tokens(&source, keys), text: plain(&source) },
+        source: Sequence { items: tokens(&source, keys), text: plain(&source) },
         target,
         predictions: Vec::new(),
         logits: None,
@@ -151,7 +151,7 @@ fn plain(text: &str) -> String {
 
 /// The tokens of a text that was cut at spaces, with the end token where there is room for it; tokens by number
 /// where the text was put together again and no longer tells them.
-fn tokens(text: &str, count: usize) -> Vec<Token> {
+fn tokens(text: &str, count: usize) -> Vec<Item> {
     let mut pieces = pieces(text);
     if pieces.len() + 1 == count && pieces.last().is_none_or(|last| last != "</s>") && !pieces.is_empty() {
         pieces.push("</s>".into());
@@ -159,7 +159,10 @@ fn tokens(text: &str, count: usize) -> Vec<Token> {
     if pieces.len() != count {
         pieces = (0..count).map(|at| format!("#{at}")).collect();
     }
-    let token = |(id, piece): (usize, String)| Token { id: id as u32, special: piece == "</s>", piece };
+    let token = |(id, piece): (usize, String)| {
+        let special = piece == "</s>";
+        Item::token(id as u32, piece, special)
+    };
     pieces.into_iter().enumerate().map(token).collect()
 }
 
@@ -185,7 +188,7 @@ mod tests {
         parse(text.as_bytes(), sentence).unwrap()
     }
 
-    fn spelt(tokens: &[Token]) -> Vec<&str> {
+    fn spelt(tokens: &[Item]) -> Vec<&str> {
         tokens.iter().map(|token| token.piece.as_str()).collect()
     }
 
@@ -195,13 +198,13 @@ mod tests {
             "das Haus ||| 0.7,0.2,0.1 0.1,0.8,0.1 0,0.25,0.75\n\n1 ||| ja ||| 1 1 ||| F0= -1 ||| -0.5\n";
         let first = read(text, 0);
         assert_eq!(first.map(Head::new(Kind::Cross, 0, 0)).unwrap().row(1), [0.1, 0.8, 0.1]);
-        assert_eq!(spelt(&first.target.tokens), ["▁das", "▁Haus", "</s>"]);
+        assert_eq!(spelt(&first.target.items), ["▁das", "▁Haus", "</s>"]);
         assert_eq!(spelt(&first.decoder_input), ["<start>", "▁das", "▁Haus"]);
-        assert_eq!(spelt(&first.source.tokens), ["#0", "#1", "#2"]);
-        assert_eq!(spelt(&read(text, 1).target.tokens), ["▁ja", "</s>"]);
+        assert_eq!(spelt(&first.source.items), ["#0", "#1", "#2"]);
+        assert_eq!(spelt(&read(text, 1).target.items), ["▁ja", "</s>"]);
         assert!(parse(text.as_bytes(), 2).unwrap_err().contains("0 to 1"));
         let source = read("the hou@@ se ||| ▁das ▁Haus ||| 1,0,0 0,1,0\n", 0);
-        assert_eq!(spelt(&source.source.tokens), ["▁the", "▁hou", "se"]);
+        assert_eq!(spelt(&source.source.items), ["▁the", "▁hou", "se"]);
         assert_eq!((source.source.text.as_str(), source.target.text.as_str()), ("the house", "das Haus"));
     }
 
@@ -211,8 +214,8 @@ mod tests {
             "0 ||| ja ||| 0.5 ||| yes ||| 2 2\n0.75 0.25\n0.5 0.5\n\n1 ||| nein ||| 0.5 ||| no ||| 1 1\n1\n";
         let first = read(text, 0);
         assert_eq!(first.map(Head::new(Kind::Cross, 0, 0)).unwrap().row(0), [0.75, 0.25]);
-        assert_eq!(spelt(&first.source.tokens), ["▁yes", "</s>"]);
-        assert_eq!(spelt(&read(text, 1).source.tokens), ["▁no"]);
+        assert_eq!(spelt(&first.source.items), ["▁yes", "</s>"]);
+        assert_eq!(spelt(&read(text, 1).source.items), ["▁no"]);
         let json =
             r#"{"id": 0, "source_sent": "yes", "target_sent": "ja", "matrix": [[0.75, 0.25], [0.5, 0.5]]}"#;
         assert_eq!(

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::file::{FORMAT, INT8_TARGET};
 use super::{Capture, SiteMaps, compact_layout};
+use crate::axis::{Item, token_ids};
 use crate::sys;
-use crate::token::Token;
 
 /// Number type of the maps in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -136,19 +136,14 @@ pub(crate) fn encode(values: &[f32], precision: Precision) -> Cow<'_, [u8]> {
 }
 
 fn metadata(capture: &Capture) -> HashMap<String, String> {
-    let pieces = |tokens: &[Token]| {
-        serde_json::Value::from(tokens.iter().map(|t| t.piece.clone()).collect::<Vec<_>>()).to_string()
+    let pieces = |items: &[Item]| {
+        Value::from(items.iter().map(|item| item.piece.clone()).collect::<Vec<_>>()).to_string()
     };
-    let ids = |tokens: &[Token]| {
-        serde_json::Value::from(tokens.iter().map(|t| t.id).collect::<Vec<_>>()).to_string()
-    };
-    let special = |tokens: &[Token]| {
-        serde_json::Value::from(tokens.iter().filter(|t| t.special).map(|t| t.id).collect::<Vec<_>>())
-            .to_string()
-    };
-    let all: Vec<Token> = [&capture.source.tokens, &capture.target.tokens, &capture.decoder_input]
+    let ids = |items: &[Item]| Value::from(token_ids(items)).to_string();
+    let special: Vec<Item> = [&capture.source.items, &capture.target.items, &capture.decoder_input]
         .into_iter()
         .flatten()
+        .filter(|item| item.special)
         .cloned()
         .collect();
     HashMap::from_iter(
@@ -159,13 +154,13 @@ fn metadata(capture: &Capture) -> HashMap<String, String> {
             ("weights", capture.weights.name().to_string()),
             ("source", capture.source.text.clone()),
             ("target", capture.target.text.clone()),
-            ("source_ids", ids(&capture.source.tokens)),
-            ("target_ids", ids(&capture.target.tokens)),
-            ("source_tokens", pieces(&capture.source.tokens)),
-            ("target_tokens", pieces(&capture.target.tokens)),
+            ("source_ids", ids(&capture.source.items)),
+            ("target_ids", ids(&capture.target.items)),
+            ("source_tokens", pieces(&capture.source.items)),
+            ("target_tokens", pieces(&capture.target.items)),
             ("decoder_input_ids", ids(&capture.decoder_input)),
             ("decoder_input_tokens", pieces(&capture.decoder_input)),
-            ("special_ids", special(&all)),
+            ("special_ids", ids(&special)),
         ]
         .into_iter()
         .chain(capture.int8_target.then(|| (INT8_TARGET, "8-bit weights".to_string())))

@@ -12,6 +12,7 @@ use super::options::{BatchArgs, InputArgs, MergeChoice, OutputArgs, WeightsArgs,
 use super::{input, output};
 use crate::analysis::align::{Agreement, Alignment, Convention, Gold, hard_alignment, words};
 use crate::analysis::merge::merge;
+use crate::axis::Item;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::export::select::Selection;
@@ -19,7 +20,6 @@ use crate::export::table::{Cell, Table};
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind};
 use crate::terminal::Terminal;
-use crate::token::Token;
 
 /// Options of `align`.
 #[derive(Args)]
@@ -100,7 +100,7 @@ struct Alignments {
 impl Alignments {
     fn add(&mut self, args: &AlignArgs, capture: &Capture, gold: Option<&mut NumberedLines>) -> Result<()> {
         let (source, target) =
-            (word_numbers(&capture.source.tokens, args), word_numbers(&capture.target.tokens, args));
+            (word_numbers(&capture.source.items, args), word_numbers(&capture.target.items, args));
         let gold = gold.map(|lines| read_gold(lines, args.one_based)).transpose()?;
         for (who, map) in maps(args, capture)? {
             let alignment = hard_alignment(&map, &source, &target, args.convention);
@@ -174,7 +174,7 @@ fn read_gold(lines: &mut NumberedLines, one_based: bool) -> Result<Gold> {
 
 /// Returns the number of the word that each token belongs to, or with --tokens the number of the token; `None` for
 /// special tokens.
-fn word_numbers(tokens: &[Token], args: &AlignArgs) -> Vec<Option<usize>> {
+fn word_numbers(tokens: &[Item], args: &AlignArgs) -> Vec<Option<usize>> {
     if args.tokens {
         return tokens.iter().enumerate().map(|(at, token)| (!token.special).then_some(at)).collect();
     }

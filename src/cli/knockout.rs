@@ -7,14 +7,14 @@ use super::input;
 use super::options::{HeadArgs, InputArgs, OutputArgs, RunExtras};
 use super::status::StatusLine;
 use crate::analysis::knockout::{Effect, effect};
+use crate::axis::Item;
 use crate::capture::Capture;
 use crate::engine::{RunOptions, Session};
 use crate::error::{Error, Result};
-use crate::export::labels::token_label;
+use crate::export::labels::item_label;
 use crate::export::table::{Cell, Table};
 use crate::matrix::Matrix;
 use crate::site::{Ablation, Head, Site};
-use crate::token::Token;
 
 /// Options of `knockout`.
 #[derive(Args)]
@@ -164,7 +164,7 @@ fn by_part(base: &Capture, effects: &[(Ablation, Effect)]) -> Table {
             Cell::Number(effect.mean_divergence()),
             Cell::Whole(effect.changed() as i64),
             worst.map_or(Cell::Missing, |(row, _)| Cell::Whole(row as i64)),
-            worst.map_or(Cell::Missing, |(row, _)| word(base.target.tokens.get(row))),
+            worst.map_or(Cell::Missing, |(row, _)| word(base.target.items.get(row))),
             Cell::number(worst.map(|(_, drop)| drop)),
         ]);
     }
@@ -180,7 +180,7 @@ fn by_token(intact: &IntactRun, effect: &Effect) -> Table {
         let best = |ids: &[u32]| ids.get(row).map_or(Cell::Missing, |&id| intact.token_cell(id));
         table.rows.push(vec![
             Cell::Whole(row as i64),
-            word(intact.base.target.tokens.get(row)),
+            word(intact.base.target.items.get(row)),
             Cell::Number(before),
             Cell::Number(after),
             Cell::Number(drop),
@@ -195,10 +195,10 @@ fn by_token(intact: &IntactRun, effect: &Effect) -> Table {
 impl IntactRun {
     /// Returns the cell of a token id.
     fn token_cell(&self, id: u32) -> Cell {
-        word(Some(&self.session.token(id)))
+        word(Some(&self.session.token(id).into()))
     }
 }
 
-fn word(token: Option<&Token>) -> Cell {
-    token.map_or(Cell::Missing, |token| Cell::Text(token_label(token)))
+fn word(token: Option<&Item>) -> Cell {
+    token.map_or(Cell::Missing, |token| Cell::Text(item_label(token)))
 }

@@ -12,7 +12,7 @@ use crate::analysis::metrics::FAR;
 use crate::analysis::profile::STRONG_WEIGHT;
 use crate::capture::Capture;
 use crate::error::Result;
-use crate::export::labels::token_label;
+use crate::export::labels::item_label;
 use crate::export::select::Selection;
 use crate::export::table::{Cell, Table};
 use crate::site::{Head, Kind};
@@ -94,11 +94,10 @@ fn find(capture: &Capture, selection: &Selection, filter: &LinkFilter) -> Result
 
 fn row(capture: &Capture, link: &Link) -> Vec<Cell> {
     let kind = link.head.kind();
-    let label = |tokens: &[_], at: usize| {
-        tokens.get(at).map_or(Cell::Missing, |token| Cell::Text(token_label(token)))
-    };
+    let label =
+        |tokens: &[_], at: usize| tokens.get(at).map_or(Cell::Missing, |token| Cell::Text(item_label(token)));
     let predicted =
-        if kind == Kind::Encoder { Cell::Missing } else { label(&capture.target.tokens, link.query) };
+        if kind == Kind::Encoder { Cell::Missing } else { label(&capture.target.items, link.query) };
     vec![
         Cell::Text(kind.name().into()),
         Cell::Whole(link.head.layer() as i64),

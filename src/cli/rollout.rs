@@ -7,16 +7,16 @@ use super::options::{ColorChoice, InputArgs, OutputArgs, RunExtras, kinds};
 use super::{input, output};
 use crate::analysis::alti::{alti, alti_plus};
 use crate::analysis::merge::{CrossRollout, Merge, cross_rollout, merge, rollout};
+use crate::axis::Item;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
-use crate::export::labels::{Labels, keys_title, queries_title, token_label};
+use crate::export::labels::{Labels, item_label, keys_title, queries_title};
 use crate::export::table::{Cell, Table};
 use crate::export::text::{self, CellStyle, TextStyle};
 use crate::matrix::Matrix;
 use crate::paint::{Colormap, Scale};
 use crate::site::{Kind, Site};
-use crate::token::Token;
 
 /// Options of `rollout`.
 #[derive(Args)]
@@ -159,11 +159,11 @@ fn shares(capture: &Capture, both: &CrossRollout) -> Table {
         table.rows.push(vec![
             Cell::Whole(row as i64),
             word(&capture.decoder_input, row),
-            word(&capture.target.tokens, row),
+            word(&capture.target.items, row),
             Cell::Number(from_source),
             Cell::Number(both.prefix.row(row).iter().sum()),
             Cell::Whole(key as i64),
-            word(&capture.source.tokens, key),
+            word(&capture.source.items, key),
             Cell::Number(weight),
         ]);
     }
@@ -194,8 +194,8 @@ fn largest(row: &[f32]) -> (usize, f32) {
     cells.reduce(|best, next| if next.1 > best.1 { next } else { best }).unwrap_or((0, 0.0))
 }
 
-fn word(tokens: &[Token], at: usize) -> Cell {
-    tokens.get(at).map_or(Cell::Missing, |token| Cell::Text(token_label(token)))
+fn word(tokens: &[Item], at: usize) -> Cell {
+    tokens.get(at).map_or(Cell::Missing, |token| Cell::Text(item_label(token)))
 }
 
 fn print_map(

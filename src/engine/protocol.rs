@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::axis::Sequence;
 use crate::capture::{Capture, Prediction};
 use crate::device::Device;
 use crate::error::Error;
 use crate::progress::Progress;
 use crate::site::Ablation;
-use crate::token::Sequence;
 
 /// Options for opening a model.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -8,6 +8,7 @@ use candle_core::Tensor;
 
 use super::protocol::{AblatedRun, ModelInfo, RunOptions};
 use super::timings::{Timings, median};
+use crate::axis::{Item, Sequence, Token, token_ids};
 use crate::capture::{self, Ablator, Capture, MapWeights, Prediction, Recorder};
 use crate::error::{Error, Result};
 use crate::generate::{Settings, generate};
@@ -17,7 +18,6 @@ use crate::nn::read;
 use crate::progress::{Progress, Watch};
 use crate::site::{Kind, Site};
 use crate::text::{Languages, Tokenizer};
-use crate::token::{Sequence, Token};
 
 /// Number of decoder rows whose logits are in memory at once.
 const ROWS_AT_ONCE: usize = 64;
@@ -79,11 +79,11 @@ impl Session {
         let start = Instant::now();
         check_not_empty(run)?;
         let languages = self.languages(run);
-        let source = self.tokenizer.encode_source(&run.source, &languages)?;
+        let source = items(self.tokenizer.encode_source(&run.source, &languages)?);
         if source.is_empty() {
             return Err(Error::Text("the source has no tokens".into()));
         }
-        let source_ids: Vec<u32> = source.iter().map(|token| token.id).collect();
+        let source_ids = token_ids(&source);
         timings.tokenize_ms = ms(start);
 
         let mut recorder = self.recorder(run, &source);
@@ -96,7 +96,7 @@ impl Session {
             Some(text) => {
                 let tokens = self.tokenizer.encode_target(text, &languages)?;
                 timings.tokenize_ms += ms(start);
-                Sequence { text: text.clone(), tokens }
+                Sequence { text: text.clone(), items: items(tokens) }
             }
             None => {
                 let target = self.generate(&source_ids, &encoded, run, &languages, watch)?;
@@ -109,7 +109,7 @@ impl Session {
         }
         let wraps = self.model.spec().wraps() && run.target.is_some();
         let input = self.decoder_input(&target, &languages, wraps)?;
-        let fed: Vec<Token> = input.iter().map(|&id| self.tokenizer.target_token(id)).collect();
+        let fed = items(input.iter().map(|&id| self.tokenizer.target_token(id)));
         let profile_decoder = |recorder: &mut Recorder| {
             if run.profiles {
                 recorder.profile(Kind::Decoder, fed.len(), &fed);
@@ -119,7 +119,7 @@ impl Session {
         profile_decoder(&mut recorder);
         let start = Instant::now();
         let (mut predictions, mut logits) =
-            self.decode(&input, &encoded, &target.tokens, run, &mut recorder, watch)?;
+            self.decode(&input, &encoded, &target.ids(), run, &mut recorder, watch)?;
         let mut passes = vec![encode_ms + ms(start)];
         for _ in 1..repeat {
             // Free the logits of the last pass, so that the next one can use their memory.
@@ -129,7 +129,7 @@ impl Session {
             let start = Instant::now();
             let encoded = self.encode(&source_ids, &mut recorder, watch)?;
             (predictions, logits) =
-                self.decode(&input, &encoded, &target.tokens, run, &mut recorder, watch)?;
+                self.decode(&input, &encoded, &target.ids(), run, &mut recorder, watch)?;
             passes.push(ms(start));
         }
         timings.capture_ms = median(&mut passes);
@@ -138,7 +138,7 @@ impl Session {
             model: self.info.name.clone(),
             model_type: self.info.model_type.clone(),
             architecture: self.model.spec().architecture(),
-            source: Sequence { text: run.source.clone(), tokens: source },
+            source: Sequence { text: run.source.clone(), items: source },
             predictions,
             decoder_input: fed,
             target,
@@ -165,13 +165,13 @@ impl Session {
     pub fn run_ablated(&self, base: &Capture, run: &RunOptions, watch: &dyn Watch) -> Result<AblatedRun> {
         threads::run(self.threads, || {
             let source = base.source.ids();
-            let input: Vec<u32> = base.decoder_input.iter().map(|token| token.id).collect();
+            let input = token_ids(&base.decoder_input);
             let mut ablator = Ablator::new(run.ablations.clone());
             watch.progress(Progress::Encode);
             let encoded = self.model.encode(&source, &mut ablator, &mut |_| watch.check())?;
             let states =
                 self.model.decode(&input, 1, &encoded, None, &mut ablator, &mut |_| watch.check())?;
-            let (forced, _) = self.score(&states, &base.target.tokens, [true, false])?;
+            let (forced, _) = self.score(&states, &base.target.ids(), [true, false])?;
             let languages = self.languages(run);
             let generated = match run.target {
                 Some(_) => None,
@@ -182,7 +182,7 @@ impl Session {
     }
 
     /// Creates the recorder of one pass, with the profiles of the encoder's maps.
-    fn recorder(&self, run: &RunOptions, source: &[Token]) -> Recorder {
+    fn recorder(&self, run: &RunOptions, source: &[Item]) -> Recorder {
         let ablator = Ablator::new(run.ablations.clone());
         let mut recorder = Recorder::new(ablator).within(self.memory);
         recorder = recorder.with_values(run.values).with_scores(run.scores);
@@ -207,7 +207,7 @@ impl Session {
         &self,
         input: &[u32],
         encoded: &Tensor,
-        target: &[Token],
+        target: &[u32],
         run: &RunOptions,
         recorder: &mut Recorder,
         watch: &dyn Watch,
@@ -228,7 +228,7 @@ impl Session {
     fn score(
         &self,
         states: &Tensor,
-        target: &[Token],
+        target: &[u32],
         [predict, keep]: [bool; 2],
     ) -> Result<(Vec<Prediction>, Option<Matrix>)> {
         let mut predictions = Vec::new();
@@ -273,7 +273,7 @@ impl Session {
         })?;
         Ok(Sequence {
             text: self.tokenizer.decode_target(&ids),
-            tokens: ids.into_iter().map(|id| self.tokenizer.target_token(id)).collect(),
+            items: items(ids.into_iter().map(|id| self.tokenizer.target_token(id))),
         })
     }
 
@@ -290,11 +290,17 @@ impl Session {
     /// Returns the ids that the decoder is fed: the start token, then the target without its last token. If the target
     /// `wraps`, its last token takes the place of the start token.
     fn decoder_input(&self, target: &Sequence, languages: &Languages, wraps: bool) -> Result<Vec<u32>> {
-        let last = target.tokens.last().filter(|_| wraps);
-        let mut input = vec![last.map_or_else(|| self.start(languages), |token| Ok(token.id))?];
-        input.extend(target.tokens[..target.len() - 1].iter().map(|token: &Token| token.id));
+        let ids = target.ids();
+        let last = ids.last().filter(|_| wraps);
+        let mut input = vec![last.map_or_else(|| self.start(languages), |&id| Ok(id))?];
+        input.extend(&ids[..ids.len().saturating_sub(1)]);
         Ok(input)
     }
+}
+
+/// The axis items of a tokenised text.
+fn items(tokens: impl IntoIterator<Item = Token>) -> Vec<Item> {
+    tokens.into_iter().map(Item::from).collect()
 }
 
 /// Returns the milliseconds since `start`.

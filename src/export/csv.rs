@@ -2,7 +2,7 @@
 
 use std::io::{Error, Result, Write};
 
-use super::labels::token_label;
+use super::labels::item_label;
 use super::table::quoted;
 use crate::capture::Capture;
 use crate::site::{Head, Kind};
@@ -21,7 +21,7 @@ pub fn write(capture: &Capture, heads: &[Head], out: &mut dyn Write) -> Result<(
     for &head in heads {
         let map = capture.map(head).map_err(Error::other)?;
         let kind = head.kind();
-        let words = |tokens: &[_]| tokens.iter().map(|token| quoted(&token_label(token))).collect::<Vec<_>>();
+        let words = |tokens: &[_]| tokens.iter().map(|token| quoted(&item_label(token))).collect::<Vec<_>>();
         let (queries, keys) = (words(capture.queries(kind)), words(capture.keys(kind)));
         for (i, query) in queries.iter().enumerate().take(map.rows()) {
             for (j, (key, weight)) in keys.iter().zip(map.row(i)).enumerate() {

@@ -5,10 +5,10 @@ use std::io::{Error, Result, Write};
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Serialize, Serializer};
 
+use crate::axis::{Item, token_ids};
 use crate::capture::Capture;
 use crate::matrix::Matrix;
 use crate::site::Head;
-use crate::token::Token;
 
 /// Writes heads as one JSON object, one map at a time.
 ///
@@ -26,8 +26,8 @@ pub fn write(capture: &Capture, heads: &[Head], out: &mut dyn Write) -> Result<(
         model_type: &capture.model_type,
         weights: capture.weights.name(),
         target_generated_with: capture.int8_target.then_some("8-bit weights"),
-        source: TokenLists::of(Some(&capture.source.text), &capture.source.tokens),
-        target: TokenLists::of(Some(&capture.target.text), &capture.target.tokens),
+        source: TokenLists::of(Some(&capture.source.text), &capture.source.items),
+        target: TokenLists::of(Some(&capture.target.text), &capture.target.items),
         decoder_input: TokenLists::of(None, &capture.decoder_input),
         maps: Maps { capture, heads },
     };
@@ -58,9 +58,9 @@ struct TokenLists<'a> {
 }
 
 impl<'a> TokenLists<'a> {
-    fn of(text: Option<&'a str>, tokens: &'a [Token]) -> Self {
+    fn of(text: Option<&'a str>, tokens: &'a [Item]) -> Self {
         let pieces = tokens.iter().map(|token| token.piece.as_str()).collect();
-        Self { text, tokens: pieces, ids: tokens.iter().map(|token| token.id).collect() }
+        Self { text, tokens: pieces, ids: token_ids(tokens) }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Axis labels, titles and captions.
 
+use crate::axis::Item;
 use crate::capture::{Capture, MapWeights};
 use crate::site::Kind;
-use crate::token::Token;
 
 /// Labels of the rows and columns of a map.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,9 +17,9 @@ pub struct Labels {
 impl Labels {
     /// Returns the labels for the maps of a kind.
     pub fn of(capture: &Capture, kind: Kind) -> Self {
-        let keys = capture.keys(kind).iter().map(token_label).collect();
+        let keys = capture.keys(kind).iter().map(item_label).collect();
         let queries = match kind {
-            Kind::Encoder => capture.queries(kind).iter().map(token_label).collect(),
+            Kind::Encoder => capture.queries(kind).iter().map(item_label).collect(),
             Kind::Decoder | Kind::Cross => decoder_rows(capture),
         };
         Self { queries, keys }
@@ -27,19 +27,19 @@ impl Labels {
 }
 
 fn decoder_rows(capture: &Capture) -> Vec<String> {
-    let predicted = &capture.target.tokens;
+    let predicted = &capture.target.items;
     let fed = capture.decoder_input.iter().enumerate();
     fed.map(|(row, fed)| match predicted.get(row) {
-        Some(next) => format!("{} → {}", token_label(fed), token_label(next)),
-        None => token_label(fed),
+        Some(next) => format!("{} → {}", item_label(fed), item_label(next)),
+        None => item_label(fed),
     })
     .collect()
 }
 
-/// Returns the axis label of a token: its text without surrounding spaces, or one `␣` per space if there is
+/// Returns the axis label of an item: its text without surrounding spaces, or one `␣` per space if there is
 /// nothing else.
-pub fn token_label(token: &Token) -> String {
-    let label = crate::text::label(&token.piece);
+pub fn item_label(item: &Item) -> String {
+    let label = crate::text::label(&item.piece);
     let trimmed = label.trim();
     if trimmed.is_empty() { "␣".repeat(label.chars().count().max(1)) } else { trimmed.to_string() }
 }

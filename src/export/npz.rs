@@ -6,10 +6,10 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use super::select::Selection;
+use crate::axis::{Item, token_ids};
 use crate::capture::{Capture, Precision, encode};
 use crate::matrix::Matrix;
 use crate::site::{Head, Site};
-use crate::token::Token;
 
 /// Writes the selected heads as npz, one map at a time. `heads` are the heads that `selection` selects.
 ///
@@ -82,8 +82,8 @@ impl Archive<'_> {
     /// Writes the tokens and the capture's description.
     fn texts(&mut self, capture: &Capture) -> Result<()> {
         let sequences = [
-            ("source", &capture.source.tokens),
-            ("target", &capture.target.tokens),
+            ("source", &capture.source.items),
+            ("target", &capture.target.items),
             ("decoder_input", &capture.decoder_input),
         ];
         for (what, tokens) in &sequences {
@@ -93,8 +93,8 @@ impl Archive<'_> {
         }
         let tokens = || sequences.iter().flat_map(|(_, tokens)| tokens.iter());
         let mut special: Vec<_> = tokens().filter(|token| token.special).cloned().collect();
-        special.sort_unstable_by_key(|token| token.id);
-        special.dedup_by_key(|token| token.id);
+        special.sort_unstable_by_key(Item::token_id);
+        special.dedup_by_key(|item| item.token_id());
         self.ids("special_ids", &special)?;
         for (what, text) in [
             ("source", &capture.source.text),
@@ -111,9 +111,10 @@ impl Archive<'_> {
         Ok(())
     }
 
-    fn ids(&mut self, name: &str, tokens: &[Token]) -> Result<()> {
-        let data: Vec<u8> = tokens.iter().flat_map(|token| i64::from(token.id).to_le_bytes()).collect();
-        self.start(name, "<i8", &[tokens.len()], 8)?;
+    fn ids(&mut self, name: &str, tokens: &[Item]) -> Result<()> {
+        let ids = token_ids(tokens);
+        let data: Vec<u8> = ids.iter().flat_map(|&id| i64::from(id).to_le_bytes()).collect();
+        self.start(name, "<i8", &[ids.len()], 8)?;
         self.zip.write_all(&data)
     }
 

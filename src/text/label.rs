@@ -1,7 +1,7 @@
 //! Display labels of vocabulary pieces, and word boundaries.
 
 use super::sentencepiece::{SPACE, byte_of};
-use crate::token::Token;
+use crate::axis::Item;
 
 /// Shown for a space that would be invisible.
 const OPEN_BOX: char = '␣';
@@ -52,7 +52,7 @@ enum WordMarks {
 
 impl WordMarks {
     /// Detects the convention from the pieces of a sequence.
-    fn of(tokens: &[Token]) -> Self {
+    fn of(tokens: &[Item]) -> Self {
         let any = |mark: fn(&str) -> bool| tokens.iter().any(|token| !token.special && mark(&token.piece));
         match () {
             () if any(starts_word) => WordMarks::Start,
@@ -91,10 +91,9 @@ fn is_blank(piece: &str) -> bool {
 
 /// Returns, for every token of a sequence, true if it starts a word. The marks in use (`▁`, `Ġ`, `##`, `@@`, `</w>`
 /// or separate spaces) are detected from the pieces. A special token is a word of its own.
-pub fn word_starts(tokens: &[Token]) -> Vec<bool> {
+pub fn word_starts(tokens: &[Item]) -> Vec<bool> {
     let marks = WordMarks::of(tokens);
-    let starts = |(at, token): (usize, &Token)| match at.checked_sub(1).and_then(|before| tokens.get(before))
-    {
+    let starts = |(at, token): (usize, &Item)| match at.checked_sub(1).and_then(|before| tokens.get(before)) {
         None => true,
         Some(before) => token.special || before.special || marks.is_boundary(&before.piece, &token.piece),
     };
@@ -290,7 +289,7 @@ mod tests {
     fn starts(pieces: &[&str]) -> Vec<bool> {
         let token = |piece: &&str| {
             let special = piece.starts_with('<') && !piece.starts_with("<0");
-            Token { id: 0, piece: piece.to_string(), special }
+            Item::token(0, *piece, special)
         };
         word_starts(&pieces.iter().map(token).collect::<Vec<_>>())
     }

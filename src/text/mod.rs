@@ -39,9 +39,9 @@ use languages::LanguageTags;
 pub use languages::Languages;
 use pipeline::Pipeline;
 
+use crate::axis::Token;
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
-use crate::token::Token;
 
 /// A model's tokenizer for source and target texts.
 #[derive(Clone)]

@@ -97,7 +97,7 @@ pub(super) fn measure(
 
 /// Returns the log-probability of a target word in nats, summed over its tokens.
 fn word_log_probability(capture: &Capture, word: &str) -> Option<f64> {
-    let rows = find_word(&capture.target.tokens, word)?;
+    let rows = find_word(&capture.target.items, word)?;
     let probabilities = capture.predictions.get(rows)?;
     Some(probabilities.iter().map(|p| f64::from(p.probability.max(f32::MIN_POSITIVE)).ln()).sum())
 }
@@ -105,7 +105,7 @@ fn word_log_probability(capture: &Capture, word: &str) -> Option<f64> {
 /// Returns the distance between the changed word and the near one in a model's own tokens: from the first
 /// token in which the two sources differ to the first token of the near word.
 pub fn distance(source: &Capture, changed: &Capture, near: &str) -> Option<usize> {
-    let pairs = source.source.tokens.iter().zip(&changed.source.tokens);
-    let changed = pairs.enumerate().find(|(_, (a, b))| a.id != b.id)?.0;
-    find_word(&source.source.tokens, near).map(|near| near.start.abs_diff(changed))
+    let pairs = source.source.items.iter().zip(&changed.source.items);
+    let changed = pairs.enumerate().find(|(_, (a, b))| a != b)?.0;
+    find_word(&source.source.items, near).map(|near| near.start.abs_diff(changed))
 }

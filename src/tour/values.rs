@@ -147,7 +147,7 @@ impl StepValues {
         key: Option<&str>,
     ) -> Result<(), String> {
         let kind = head.kind();
-        let rows = if predicts { &capture.target.tokens } else { capture.queries(kind) };
+        let rows = if predicts { &capture.target.items } else { capture.queries(kind) };
         let row = find_word(rows, word).ok_or_else(|| format!("'{word}' is not among the rows"))?.start;
         let map = capture.map(head).map_err(|error| error.to_string())?;
         let keys = capture.keys(kind);

@@ -46,7 +46,7 @@ impl Axes {
                 let label = unit
                     .tokens
                     .clone()
-                    .filter_map(|row| capture.target.tokens.get(row))
+                    .filter_map(|row| capture.target.items.get(row))
                     .map(|token| label(&token.piece))
                     .collect();
                 let probability = unit
@@ -57,7 +57,7 @@ impl Axes {
                 (label, probability)
             })
             .collect();
-        Self { source: Axis::new(&capture.source.tokens, reading), input, predicts }
+        Self { source: Axis::new(&capture.source.items, reading), input, predicts }
     }
 
     /// The queries' axis of a kind.

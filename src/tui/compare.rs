@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::axis::Item;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind};
-use crate::token::Token;
 
 /// Pairs of token positions that two sequences share: (in the first, in the second), both rising.
 pub type Pairs = Vec<(usize, usize)>;
@@ -32,13 +32,13 @@ impl Comparison {
     /// # Errors
     /// [`Error::Text`] when a text is too long to be aligned.
     pub fn new(a: &Capture, b: &Capture) -> Result<Self> {
-        let pairs = |a: &[Token], b: &[Token]| {
+        let pairs = |a: &[Item], b: &[Item]| {
             if a.len().max(b.len()) > LONGEST {
                 return Err(Error::Text(format!("texts of more than {LONGEST} tokens are not compared")));
             }
             Ok(shared(a, b))
         };
-        let source = pairs(&a.source.tokens, &b.source.tokens)?;
+        let source = pairs(&a.source.items, &b.source.items)?;
         let target = pairs(&a.decoder_input, &b.decoder_input)?;
         let mut comparison = Self { source, target, changes: Vec::new() };
         let mut changes = BTreeMap::new();
@@ -83,7 +83,7 @@ fn change(difference: &Matrix) -> f32 {
 }
 
 /// The longest common subsequence of two sequences of tokens, by their pieces (Wagner and Fischer 1974).
-pub fn shared(a: &[Token], b: &[Token]) -> Pairs {
+pub fn shared(a: &[Item], b: &[Item]) -> Pairs {
     let width = b.len() + 1;
     let mut longest = vec![0u32; (a.len() + 1) * width];
     let at = |i: usize, j: usize| i * width + j;
@@ -119,8 +119,8 @@ pub fn shared(a: &[Token], b: &[Token]) -> Pairs {
 mod tests {
     use super::*;
 
-    fn tokens(text: &str) -> Vec<Token> {
-        text.split(' ').map(|piece| Token { id: 0, piece: piece.into(), special: false }).collect()
+    fn tokens(text: &str) -> Vec<Item> {
+        text.split(' ').map(|piece| Item::token(0, piece, false)).collect()
     }
 
     #[test]

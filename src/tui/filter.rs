@@ -189,13 +189,12 @@ pub fn shown_row(app: &App) -> Option<Vec<f32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::Token;
+    use crate::axis::Item;
 
     #[test]
     fn places_are_chosen_by_letters_ranges_and_weights() {
         let words = ["The", "children", "play", "the", "chess"];
-        let tokens: Vec<Token> =
-            words.iter().map(|word| Token { id: 0, piece: format!("▁{word}"), special: false }).collect();
+        let tokens: Vec<Item> = words.iter().map(|word| Item::token(0, format!("▁{word}"), false)).collect();
         let axis = Axis::new(&tokens, &Default::default());
         let largest = [0.9, 0.1, 0.5, 0.3, 0.2];
         let rows = |text: &str| fitting(&Filter::new(text).rows, &axis, &largest);

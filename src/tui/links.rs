@@ -50,7 +50,7 @@ pub fn everywhere(app: &App) -> Vec<Link> {
             continue;
         }
         let (queries, keys) = (capture.queries(kind), capture.keys(kind));
-        let mark = |token: Option<&crate::token::Token>| token.is_some_and(is_punctuation);
+        let mark = |token: Option<&crate::axis::Item>| token.is_some_and(is_punctuation);
         links.extend(facts.links.iter().filter(|link| match app.keep {
             Keep::All => true,
             _ if mark(queries.get(link.query)) || mark(keys.get(link.key)) => false,

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
+use crate::axis::Item;
 use crate::matrix::Matrix;
 use crate::paint::{Pool, Scale};
 use crate::text::{label, word_starts};
-use crate::token::Token;
 
 /// What happens to special tokens (end, start, padding, language tags).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -69,7 +69,7 @@ pub struct Axis {
 
 impl Axis {
     /// The axis of a sequence of tokens.
-    pub fn new(tokens: &[Token], reading: &Reading) -> Self {
+    pub fn new(tokens: &[Item], reading: &Reading) -> Self {
         let starts = word_starts(tokens);
         let mut units: Vec<Unit> = Vec::new();
         let mut of = Vec::with_capacity(tokens.len());
@@ -208,11 +208,8 @@ pub fn read_scores(scores: &Matrix, queries: &Axis, keys: &Axis) -> Matrix {
 mod tests {
     use super::*;
 
-    fn tokens(pieces: &[&str]) -> Vec<Token> {
-        pieces
-            .iter()
-            .map(|piece| Token { id: 0, piece: piece.to_string(), special: piece.starts_with('<') })
-            .collect()
+    fn tokens(pieces: &[&str]) -> Vec<Item> {
+        pieces.iter().map(|piece| Item::token(0, *piece, piece.starts_with('<'))).collect()
     }
 
     #[test]

@@ -198,7 +198,7 @@ pub fn without(driver: &Driver) -> attn_tui::engine::AblatedRun {
     forced[0].probability = capture.predictions[0].probability / std::f32::consts::E;
     forced[0].candidates.swap(0, 1);
     let mut generated = capture.target.clone();
-    generated.tokens.remove(1);
+    generated.items.remove(1);
     attn_tui::engine::AblatedRun { ablations: run.ablations.clone(), forced, generated: Some(generated) }
 }
 

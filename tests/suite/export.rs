@@ -182,7 +182,7 @@ fn png_has_the_colours_of_the_map() {
 #[test]
 fn png_names_characters_without_a_glyph() {
     let mut capture = demo();
-    capture.source.tokens[0].piece = "▁你好".into();
+    capture.source.items[0].piece = "▁你好".into();
     let exported = export(&capture, Format::Png, &options(chosen(Kind::Cross, 2, 4))).unwrap();
     assert_eq!(exported.missing, ['你', '好']);
 }
@@ -190,7 +190,7 @@ fn png_names_characters_without_a_glyph() {
 #[test]
 fn html_is_one_file_that_no_token_can_break() {
     let mut capture = demo();
-    capture.source.tokens[0].piece = "</script><b>{{data}}".into();
+    capture.source.items[0].piece = "</script><b>{{data}}".into();
     capture.source.text = "<img src=x> {{data}}".into();
     let html = bytes(&capture, Format::Html, &options(Selection::default()));
     let html = String::from_utf8(html).unwrap();
@@ -235,7 +235,7 @@ fn an_npz_from_python_opens() {
     assert_eq!(capture.kinds(), [Kind::Decoder, Kind::Cross]);
     assert_eq!((capture.layers(Kind::Cross), capture.heads(Site::new(Kind::Cross, 1))), (2, 3));
     assert_eq!(capture.map(Head::new(Kind::Cross, 1, 2)).unwrap().get(3, 1), Some(0.25));
-    assert_eq!(capture.source.tokens[0].piece, "▁été");
+    assert_eq!(capture.source.items[0].piece, "▁été");
     assert_eq!(capture.source.ids(), [7, 9]);
     assert_eq!(capture.source.text, "été !");
     assert_eq!(capture.target.len(), 4);

@@ -2,22 +2,18 @@
 
 use std::sync::Arc;
 
+use attn_tui::axis::{Item, Sequence, Token};
 use attn_tui::capture::{
     Capture, Layout, MapStore, MapWeights, Precision, Prediction, SiteMaps, ValuesBySite, write,
 };
 use attn_tui::site::{Kind, Site};
-use attn_tui::token::{Sequence, Token};
 
 /// Makes tokens from pieces; those in angle brackets are special.
-pub fn tokens(pieces: &[&str]) -> Vec<Token> {
+pub fn tokens(pieces: &[&str]) -> Vec<Item> {
     pieces
         .iter()
         .enumerate()
-        .map(|(id, piece)| Token {
-            id: id as u32,
-            piece: piece.to_string(),
-            special: piece.starts_with('<') && piece.ends_with('>'),
-        })
+        .map(|(id, piece)| Item::token(id as u32, *piece, piece.starts_with('<') && piece.ends_with('>')))
         .collect()
 }
 
@@ -85,12 +81,15 @@ pub fn capture(source: &[&str], target: &[&str], layers: usize, heads: usize) ->
     let predictions = (0..target.len())
         .map(|row| {
             let probability = 0.4 + 0.6 * noise(&[row]);
-            let other = target_tokens[(row + 1) % target.len()].clone();
+            let token = |at: usize| {
+                let Item { piece, special, .. } = target_tokens[at].clone();
+                Token { id: at as u32, piece, special }
+            };
             Prediction {
                 probability,
                 candidates: vec![
-                    (target_tokens[row].clone(), probability),
-                    (other, (1.0 - probability) / 2.0),
+                    (token(row), probability),
+                    (token((row + 1) % target.len()), (1.0 - probability) / 2.0),
                 ],
             }
         })
@@ -100,8 +99,8 @@ pub fn capture(source: &[&str], target: &[&str], layers: usize, heads: usize) ->
         model: "made".into(),
         model_type: "marian".into(),
         architecture: Default::default(),
-        source: Sequence { text: text(source), tokens: source_tokens },
-        target: Sequence { text: text(target), tokens: target_tokens },
+        source: Sequence { text: text(source), items: source_tokens },
+        target: Sequence { text: text(target), items: target_tokens },
         decoder_input,
         predictions,
         logits: None,

@@ -8,13 +8,13 @@ use attn_tui::analysis::MapAxes;
 use attn_tui::analysis::links::{LinkFilter, links, strong_links};
 use attn_tui::analysis::metrics::{HeadMetrics, head_metrics, metrics};
 use attn_tui::analysis::profile::{HeadProfile, ProfileAxes, STRONG_WEIGHT, THUMBNAIL};
+use attn_tui::axis::{Item, Sequence};
 use attn_tui::capture::{Capture, MapStore, SiteMaps, read_within};
 use attn_tui::engine::{OpenOptions, Opened, RunOptions, open};
 use attn_tui::nn::{CompactMaps, Visible};
 use attn_tui::paint::{Pool, Region, pool};
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Kind, Site};
-use attn_tui::token::{Sequence, Token};
 use attn_tui::tui::wish::{Lack, Wish, grant};
 
 fn run(model: &str, source: &str, memory: Option<usize>) -> Capture {
@@ -158,8 +158,7 @@ fn long(budget: usize) -> Arc<Capture> {
         query: noise(0.37),
         key: noise(0.91),
     };
-    let tokens: Vec<Token> =
-        (0..LONG).map(|at| Token { id: at as u32, piece: format!("▁t{at}"), special: false }).collect();
+    let tokens: Vec<Item> = (0..LONG).map(|at| Item::token(at as u32, format!("▁t{at}"), false)).collect();
     let profile = HeadProfile::of_compact(&compact, 0, ProfileAxes::new(Kind::Cross, [LONG, LONG], &tokens));
     let mut maps = MapStore::within(Some(budget));
     maps.insert(Site::new(Kind::Cross, 0), SiteMaps::of(compact).with_profiles(vec![profile]));
@@ -167,8 +166,8 @@ fn long(budget: usize) -> Arc<Capture> {
         model: "long".into(),
         model_type: "long".into(),
         architecture: Default::default(),
-        source: Sequence { text: String::new(), tokens: tokens.clone() },
-        target: Sequence { text: String::new(), tokens: tokens.clone() },
+        source: Sequence { text: String::new(), items: tokens.clone() },
+        target: Sequence { text: String::new(), items: tokens.clone() },
         decoder_input: tokens,
         predictions: Vec::new(),
         logits: None,

@@ -55,7 +55,7 @@ fn check(model: &str, folder: &str, beams: Option<usize>) {
         assert_eq!(ours.source.ids(), reference.source.ids(), "{source}");
         assert_eq!(ours.target.ids(), reference.target.ids(), "{source}");
         assert_eq!(ours.target.text, reference.target.text, "{source}");
-        let input = |capture: &Capture| capture.decoder_input.iter().map(|t| t.id).collect::<Vec<_>>();
+        let input = |capture: &Capture| attn_tui::axis::token_ids(&capture.decoder_input);
         assert_eq!(input(&ours), input(&reference), "{source}");
         let difference = map_difference(&ours, &reference);
         assert!(difference < 1e-4, "{source}: maps differ by {difference}");

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use attn_tui::axis::{Item, Sequence};
 use attn_tui::capture::{Ablator, Capture, MapWeights, Recorder, Score};
 use attn_tui::engine::{Event, Request};
 use attn_tui::files::{ModelFile, ModelFiles};
 use attn_tui::model::Model;
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Ablation, Kind, Site};
-use attn_tui::token::{Sequence, Token};
 use attn_tui::tui::action::{Action, Effect};
 use candle_core::Device;
 
@@ -31,15 +31,15 @@ fn run(name: &str, scores: bool, ablations: Vec<Ablation>) -> Capture {
     let encoded = model.encode(&SOURCE, &mut recorder, &mut |_| Ok(())).unwrap();
     model.decode(&FED, 1, &encoded, None, &mut recorder, &mut |_| Ok(())).unwrap();
     let (maps, values) = recorder.finish();
-    let tokens = |ids: &[u32]| -> Vec<Token> {
-        ids.iter().map(|&id| Token { id, piece: format!("▁t{id}"), special: false }).collect()
+    let tokens = |ids: &[u32]| -> Vec<Item> {
+        ids.iter().map(|&id| Item::token(id, format!("▁t{id}"), false)).collect()
     };
     Capture {
         model: name.into(),
         model_type: name.into(),
         architecture: Default::default(),
-        source: Sequence { text: "s".into(), tokens: tokens(&SOURCE) },
-        target: Sequence { text: "t".into(), tokens: tokens(&FED) },
+        source: Sequence { text: "s".into(), items: tokens(&SOURCE) },
+        target: Sequence { text: "t".into(), items: tokens(&FED) },
         decoder_input: tokens(&FED),
         predictions: Vec::new(),
         logits: None,

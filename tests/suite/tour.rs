@@ -73,9 +73,9 @@ fn the_numbers_of_the_text_are_those_of_the_maps() {
     let location = red.location.unwrap();
     let (query, key) = (location.query.unwrap(), location.key.unwrap());
     let capture = &red.captures[0];
-    assert_eq!(capture.target.tokens[query].piece, "▁rouge");
+    assert_eq!(capture.target.items[query].piece, "▁rouge");
     let weight = capture.map(location.head).unwrap().get(query, key).unwrap();
-    let key = capture.source.tokens[key].piece.trim_start_matches('▁');
+    let key = capture.source.items[key].piece.trim_start_matches('▁');
     assert!(red.text.contains(&format!("\"rouge\" at \"{key}\" ({:.0} %)", weight * 100.0)), "{}", red.text);
     let causal = play(&tour, 3, None).unwrap();
     assert!(causal.text.contains("over all heads, is 0)"), "{}", causal.text);

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use attn_tui::analysis::alti::{alti, alti_plus};
+use attn_tui::axis::{Item, Sequence};
 use attn_tui::capture::{Ablator, Capture, MapWeights, Recorder, SiteValues};
 use attn_tui::files::{ModelFile, ModelFiles};
 use attn_tui::matrix::Matrix;
 use attn_tui::model::Model;
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Ablation, Head, Kind, Site};
-use attn_tui::token::{Sequence, Token};
 use candle_core::Device;
 use safetensors::SafeTensors;
 
@@ -41,8 +41,8 @@ fn reference(name: &str) -> Reference {
     }
 }
 
-fn tokens(ids: &[u32]) -> Vec<Token> {
-    ids.iter().map(|&id| Token { id, piece: id.to_string(), special: false }).collect()
+fn tokens(ids: &[u32]) -> Vec<Item> {
+    ids.iter().map(|&id| Item::token(id, id.to_string(), false)).collect()
 }
 
 fn run(name: &str, reference: &Reference, ablations: Vec<Ablation>) -> Capture {
@@ -60,8 +60,8 @@ fn run(name: &str, reference: &Reference, ablations: Vec<Ablation>) -> Capture {
         model: name.into(),
         model_type: String::new(),
         architecture: Default::default(),
-        source: Sequence { text: String::new(), tokens: tokens(&reference.source) },
-        target: Sequence { text: String::new(), tokens: tokens(&reference.fed) },
+        source: Sequence { text: String::new(), items: tokens(&reference.source) },
+        target: Sequence { text: String::new(), items: tokens(&reference.fed) },
         decoder_input: tokens(&reference.fed),
         predictions: Vec::new(),
         logits: None,

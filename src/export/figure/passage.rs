@@ -1,14 +1,14 @@
 //! Figure of a text whose tokens are shaded by the attention weight that they receive.
 
 use super::{FigureStyle, MARGIN, SMALL, TITLE, TOKEN, bar, heading, heading_width, text};
+use crate::axis::Item;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::export::font::Fonts;
-use crate::export::labels::{Labels, site_title, token_label};
+use crate::export::labels::{Labels, item_label, site_title};
 use crate::export::scene::{Area, Color, Scene, Shape};
 use crate::paint::ink;
 use crate::site::{Head, Kind};
-use crate::token::Token;
 
 /// Width at which lines are broken.
 const WIDTH: f32 = 640.0;
@@ -97,10 +97,10 @@ impl Page<'_> {
         self.y += LINE - 4.0;
     }
 
-    fn tokens(&mut self, tokens: &[Token], colors: &[Option<Color>], marked: Option<usize>) {
+    fn tokens(&mut self, tokens: &[Item], colors: &[Option<Color>], marked: Option<usize>) {
         let mut x = MARGIN;
         for (at, (token, color)) in tokens.iter().zip(colors).enumerate() {
-            let label = token_label(token);
+            let label = item_label(token);
             let width = self.fonts.width(&label, SIZE) + 2.0 * PAD;
             if at > 0 && crate::text::starts_word(&token.piece) {
                 x += 4.0;

@@ -157,7 +157,7 @@ fn difference(buf: &mut Buffer, area: Rect, app: &App, map: &Matrix, head: Head)
         let query = comparison.queries(head.kind()).get(row).and_then(|(_, at)| queries.get(*at));
         let key = comparison.keys(head.kind()).get(col).and_then(|(_, at)| keys.get(*at));
         let name =
-            |token: Option<&crate::token::Token>| token.map(|token| label(&token.piece)).unwrap_or_default();
+            |token: Option<&crate::axis::Item>| token.map(|token| label(&token.piece)).unwrap_or_default();
         let text = format!("{value:+.3} {} ← {}", name(query), name(key));
         put(buf, area, area.x, y, &text, app.theme.text());
     }

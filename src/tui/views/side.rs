@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 
 use super::grid::thumbnail;
 use super::map::rule;
+use crate::axis::Item;
 use crate::site::Kind;
 use crate::text::label;
 use crate::tui::app::App;
@@ -118,7 +119,7 @@ fn candidates(app: &App) -> Vec<(String, f32, bool)> {
     }
     let row = app.place.query();
     let Some(prediction) = capture.predictions.get(row) else { return Vec::new() };
-    let target = capture.target.tokens.get(row).map(|token| token.id);
+    let target = capture.target.items.get(row).and_then(Item::token_id);
     prediction
         .candidates
         .iter()

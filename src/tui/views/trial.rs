@@ -11,8 +11,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::map::rule;
+use crate::axis::Item;
 use crate::text::label;
-use crate::token::Token;
 use crate::tui::app::App;
 use crate::tui::compare::shared;
 use crate::tui::layout::{Hit, Layout};
@@ -42,9 +42,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     };
     let mut y = inner.y;
     if let Some(new) = &outcome.generated {
-        let kept = shared(&capture.target.tokens, &new.tokens);
+        let kept = shared(&capture.target.items, &new.items);
         let same = new.ids() == capture.target.ids();
-        for (name, tokens, old) in [("old", &capture.target.tokens, true), ("new", &new.tokens, false)] {
+        for (name, tokens, old) in [("old", &capture.target.items, true), ("new", &new.items, false)] {
             let row = Rect { y, height: 1, ..inner };
             let mut x = put(buf, row, row.x, y, &format!("{name}  "), app.theme.dim());
             if same && !old {
@@ -78,7 +78,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         }
     }
     let room = Rect { y, height: inner.bottom().saturating_sub(y), ..inner };
-    tokens(buf, room, app, &capture.target.tokens, &changes, layout);
+    tokens(buf, room, app, &capture.target.items, &changes, layout);
 }
 
 fn title(name: &str, changes: &[Change]) -> String {
@@ -101,14 +101,7 @@ fn signed(change: f32) -> String {
 
 /// Each token of the old target with the change of its log-probability, as many lines of them as there is room
 /// around the selected row.
-fn tokens(
-    buf: &mut Buffer,
-    area: Rect,
-    app: &App,
-    target: &[Token],
-    changes: &[Change],
-    layout: &mut Layout,
-) {
+fn tokens(buf: &mut Buffer, area: Rect, app: &App, target: &[Item], changes: &[Change], layout: &mut Layout) {
     let columns = usize::from(area.width);
     let (mut x, mut line) = (0usize, 0usize);
     let mut spots = Vec::new();

@@ -136,13 +136,12 @@ fn sparse(buf: &mut Buffer, area: Rect, axis: &Axis, window: &Window, selected: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::Token;
+    use crate::axis::Item;
     use crate::tui::reading::Reading;
     use crate::tui::zoom::View;
 
     fn case(words: &[&str], room: u16) -> (Axis, Window) {
-        let tokens: Vec<Token> =
-            words.iter().map(|w| Token { id: 0, piece: format!("▁{w}"), special: false }).collect();
+        let tokens: Vec<Item> = words.iter().map(|w| Item::token(0, format!("▁{w}"), false)).collect();
         let axis = Axis::new(&tokens, &Reading::default());
         let view = View {
             room: Rect::new(0, 6, room, 4),

@@ -96,16 +96,14 @@ pub fn draw(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::Token;
+    use crate::axis::Item;
     use crate::tui::reading::Reading;
 
     #[test]
     fn pieces_stick_together_and_words_wrap() {
         let pieces = ["▁The", "▁chil", "dren", "▁play", "</s>"];
-        let tokens: Vec<Token> = pieces
-            .iter()
-            .map(|piece| Token { id: 0, piece: piece.to_string(), special: piece.starts_with('<') })
-            .collect();
+        let tokens: Vec<Item> =
+            pieces.iter().map(|piece| Item::token(0, *piece, piece.starts_with('<'))).collect();
         let axis = Axis::new(&tokens, &Reading::default());
         let mut buf = Buffer::empty(Rect::new(0, 0, 14, 3));
         let places = draw(&mut buf, Rect::new(0, 0, 14, 3), &axis, 0, |_| Style::new());
