@@ -1,17 +1,17 @@
-//! Element-wise activations.
+//! Element-wise activation functions.
 
 use super::math;
 use super::simd::{Simd, Task, dispatch};
 use super::threads::{self, SharedPtr};
 
-/// An element-wise function.
+/// An activation function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
     /// `max(x, 0)`
     Relu,
     /// `x Φ(x)`
     Gelu,
-    /// Its tanh approximation.
+    /// The tanh approximation of GELU.
     GeluTanh,
     /// `x σ(x)`
     Silu,
@@ -19,24 +19,24 @@ pub enum Function {
     Tanh,
 }
 
-/// Values that one task handles.
+/// Values per task.
 const BLOCK: usize = 1 << 14;
 
-/// Applies `function` to every value, in place, over the current threads.
+/// Applies `function` to every value in place, on the current threads.
 pub fn apply(function: Function, values: &mut [f32]) {
     let len = values.len();
     let all = SharedPtr(values.as_mut_ptr());
     threads::for_each(len.div_ceil(BLOCK), len, |block| {
         let start = block * BLOCK;
-        // SAFETY: blocks are disjoint and within the slice.
+        // SAFETY: the blocks are disjoint and lie within the slice.
         unsafe { dispatch(Apply { function, values: all.at(start), len: BLOCK.min(len - start) }) }
     });
 }
 
-/// `gate = function(gate) * up`, over the current threads.
+/// Computes `gate = function(gate) * up` in place, on the current threads.
 ///
 /// # Panics
-/// When the lengths differ.
+/// If the lengths differ.
 pub fn apply_gated(function: Function, gate: &mut [f32], up: &[f32]) {
     assert_eq!(gate.len(), up.len());
     let len = gate.len();
@@ -44,7 +44,7 @@ pub fn apply_gated(function: Function, gate: &mut [f32], up: &[f32]) {
     threads::for_each(len.div_ceil(BLOCK), len, |block| {
         let start = block * BLOCK;
         let up = &up[start..len.min(start + BLOCK)];
-        // SAFETY: blocks are disjoint and within the slice.
+        // SAFETY: the blocks are disjoint and lie within the slice.
         unsafe {
             let gate = std::slice::from_raw_parts_mut(all.at(start), up.len());
             dispatch(Apply { function, values: gate.as_mut_ptr(), len: gate.len() });
@@ -53,6 +53,7 @@ pub fn apply_gated(function: Function, gate: &mut [f32], up: &[f32]) {
     });
 }
 
+/// Task that applies `function` to `len` values.
 struct Apply {
     function: Function,
     values: *mut f32,
@@ -64,14 +65,15 @@ impl Task for Apply {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
+        // SAFETY: the contract of the task: `values` is valid for `len` values.
         unsafe { in_place::<S>(self.function, self.values, self.len) }
     }
 }
 
-/// Applies `function` to `len` values.
+/// Applies `function` to `len` values in place.
 ///
 /// # Safety
-/// `values` is valid for `len` values; the machine has the instructions of `S`.
+/// `values` is valid for `len` values; the processor has the instructions of `S`.
 #[inline(always)]
 pub(super) unsafe fn in_place<S: Simd>(function: Function, values: *mut f32, len: usize) {
     macro_rules! map {
@@ -88,6 +90,7 @@ pub(super) unsafe fn in_place<S: Simd>(function: Function, values: *mut f32, len
             }
         }};
     }
+    // SAFETY: every access is below `len`; the last, partial vector is loaded and stored by its length.
     unsafe {
         match function {
             Function::Relu => map!(math::relu::<S>),
@@ -144,7 +147,7 @@ mod tests {
                 let mut values = inputs.clone();
                 // SAFETY: an available level, and slices of the right lengths.
                 unsafe {
-                    dispatch_at(level, Apply { function, values: values.as_mut_ptr(), len: values.len() })
+                    dispatch_at(level, Apply { function, values: values.as_mut_ptr(), len: values.len() });
                 };
                 for (x, y) in inputs.iter().zip(values) {
                     let expected = reference(function, f64::from(*x));

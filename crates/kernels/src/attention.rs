@@ -1,5 +1,5 @@
-//! Attention of all heads: scores, bias, mask, softmax and the product with the values, block by block of
-//! query rows, so that a block's scores never leave the cache unless they are asked for.
+//! Attention of all heads: scores, bias, mask, softmax and the product with the values. Queries are processed in blocks,
+//! whose scores never leave the cache unless the weights are an output.
 
 use std::ops::Range;
 
@@ -20,68 +20,70 @@ mod query_block;
 mod unpacked;
 mod visible;
 
-/// Vectors of all heads at all positions of one sequence: `head_dim` values side by side.
+/// A strided view of the vectors of all heads at all positions of a sequence; the values of a vector are contiguous.
 #[derive(Clone, Copy)]
 pub struct HeadVectors<'a> {
     /// The values.
     pub data: &'a [f32],
-    /// Distance from one position to the next.
+    /// Distance between positions, in values.
     pub position: usize,
-    /// Distance from one head to the next.
+    /// Distance between heads, in values.
     pub head: usize,
 }
 
 impl HeadVectors<'_> {
+    /// Panics unless the slice has vectors of `width` values for all heads and positions.
     fn check(&self, heads: usize, positions: usize, width: usize) {
         let last = |count: usize, stride: usize| count.saturating_sub(1).saturating_mul(stride);
         let end = last(heads, self.head).saturating_add(last(positions, self.position)).saturating_add(width);
         assert!(end <= self.data.len(), "{heads} heads at {positions} positions leave the slice");
     }
 
+    /// Returns the address of a vector.
     fn at(&self, head: usize, position: usize) -> *const f32 {
         self.data[head * self.head + position * self.position..].as_ptr()
     }
 }
 
-/// A position bias that depends on key minus query position alone: per head one value for each of the
-/// `queries + keys - 1` diagonals, that of the last query's first key first.
+/// A position bias that depends on key minus query position alone: a value for each head and diagonal. Diagonals are
+/// ordered by key minus query, starting with the last query and the first key.
 #[derive(Clone, Copy)]
 pub struct DiagonalBias<'a> {
     /// `[heads, queries + keys - 1]`
     pub lines: &'a [f32],
 }
 
-/// Keys and values that follow the tokens': summaries, prompts, tokens again, another sequence.
+/// Keys and values behind those of the tokens, such as global tokens, prompts or another sequence.
 #[derive(Clone, Copy)]
 pub struct ExtraColumns<'a> {
-    /// How many.
+    /// Number of extra keys.
     pub count: usize,
-    /// What is added to their scores.
+    /// Bias of their scores.
     pub bias: ExtraColumnsBias<'a>,
 }
 
-/// What is added to the scores of extra keys.
+/// Bias of the scores of extra keys.
 #[derive(Clone, Copy)]
 pub enum ExtraColumnsBias<'a> {
-    /// Nothing: every query sees them all.
+    /// No bias; all are visible to every query.
     None,
-    /// What the distance between the query's block and that of a summary says.
+    /// A bias by the distance between the block of the query and the block that the key summarises.
     Blocks {
-        /// Tokens of a block; the last block has the rest, too.
+        /// Tokens of a block; the last block takes the rest, too.
         block: usize,
-        /// `[heads, 2 * count - 1]`, that of the last block's queries and the first summary first.
+        /// `[heads, 2 * count - 1]`, starting with queries of the last block and the first key.
         lines: &'a [f32],
     },
-    /// The same for all; queries in the first and the last block of the text do not see them.
+    /// The same bias for all; they are hidden from queries in the first and the last block.
     Inner {
         /// Tokens of a block.
         block: usize,
-        /// What is added.
+        /// The bias.
         bias: f32,
     },
 }
 
-/// Which of the keys.
+/// A part of the keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyPart {
     /// The tokens.
@@ -91,16 +93,16 @@ pub enum KeyPart {
     Extra,
 }
 
-/// What becomes of the weights of a part of the keys.
+/// Outputs of the weights of a part of the keys.
 #[derive(Default)]
 pub struct WeightSink<'a> {
-    /// Where they are written, all of them: `[heads, queries, keys of the part]`.
+    /// Buffer that they are written to, `[heads, queries, keys of the part]`.
     pub maps: Option<&'a mut ArcBuilder>,
-    /// Who sees every row once.
+    /// Observer that is shown every row once.
     pub observer: Option<&'a dyn RowObserver>,
 }
 
-/// A pair of one head whose score is minus infinity.
+/// A query and a key of a head whose score is set to minus infinity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MaskedPair {
     /// The query head.
@@ -111,7 +113,7 @@ pub struct MaskedPair {
     pub key: usize,
 }
 
-/// One attention over one sequence (or several that share their keys).
+/// Shape, bias and mask of an attention over one sequence, or over several that share their keys.
 #[derive(Clone, Copy)]
 pub struct AttentionKernel<'a> {
     /// Number of query heads.
@@ -130,20 +132,20 @@ pub struct AttentionKernel<'a> {
     pub cap: Option<f32>,
     /// Position bias.
     pub bias: Option<DiagonalBias<'a>>,
-    /// Which keys are visible.
+    /// Structural mask.
     pub visible: Visible,
     /// Position of the first query.
     pub past: usize,
-    /// Keys that follow the tokens' and share their softmax.
+    /// Extra keys, which share the softmax with the tokens.
     pub extra: Option<ExtraColumns<'a>>,
-    /// UnpackedQueries pairs that are hidden besides; extra keys count on from these.
+    /// Further masked pairs, few of them; extra keys are numbered on from the tokens.
     pub masked: &'a [MaskedPair],
 }
 
-/// Sees rows of weights while they are in the cache, from several threads.
+/// Observer of rows of weights while they are in the cache; called from several threads.
 pub trait RowObserver: Sync {
-    /// `count` rows of a head from `first` on, `stride` values from one to the next, each with the weights of
-    /// `columns`; all others are 0.
+    /// Receives `count` rows of a head from row `first` on, `stride` values apart. Each has the weights of `columns`; all
+    /// others are 0.
     fn rows(
         &self,
         head: usize,
@@ -155,18 +157,18 @@ pub trait RowObserver: Sync {
     );
 }
 
-/// Up to this many queries, packing the keys costs more than it saves.
+/// Largest number of queries for which packing keys and values does not pay.
 const MAX_UNPACKED_QUERIES: usize = 6;
 
-/// Scores of one block of rows: they stay in the second cache.
+/// Number of scores of a block, so that they stay in the second-level cache.
 const BLOCK_SCORES: usize = 1 << 17;
 
 impl AttentionKernel<'_> {
-    /// What the heads read, `[queries, heads, width]`. With `maps` (`[heads, queries, keys]`) the weights are
-    /// written there, all of them; `observer` sees every row once.
+    /// Returns the outputs of the heads, `[queries, heads, width]`. Fills `maps` with the weights `[heads, queries, keys]`
+    /// and shows every row to `observer`, if given.
     ///
     /// # Panics
-    /// When the lengths do not fit.
+    /// If the lengths do not fit.
     pub fn run(
         &self,
         query: HeadVectors,
@@ -178,10 +180,10 @@ impl AttentionKernel<'_> {
         self.run_all(query, key, value, [WeightSink { maps, observer }, WeightSink::default()])
     }
 
-    /// [`AttentionKernel::run`] with a sink for each [`KeyPart`] of the keys.
+    /// Like [`AttentionKernel::run`], with outputs for the weights of each [`KeyPart`].
     ///
     /// # Panics
-    /// When the lengths do not fit.
+    /// If the lengths do not fit.
     pub fn run_all(
         &self,
         query: HeadVectors,
@@ -215,7 +217,7 @@ impl AttentionKernel<'_> {
                 return threads::for_each(heads, work, |head| {
                     let (maps, observer) = (maps[0], observer[0]);
                     let rows = UnpackedQueries { kernel: self, head, query, key, value, maps, observer, out };
-                    // SAFETY: all lengths were checked above, and every task has its own head.
+                    // SAFETY: all lengths were checked above, and each task writes the rows of its own head.
                     unsafe { dispatch(rows) }
                 });
             }
@@ -224,17 +226,17 @@ impl AttentionKernel<'_> {
             let blocks = queries.div_ceil(rows);
             tile::with_scratch(kv_heads * size, |packed| {
                 threads::for_each(kv_heads, kv_heads * size, |head| {
-                    // SAFETY: each head has its own part; all lengths were checked above.
+                    // SAFETY: each task writes the part of its own head, `size` values; all lengths were checked above.
                     unsafe {
                         self.pack_keys(head, key, SharedPtr(packed.at(head * size)));
                         self.pack_values(head, value, SharedPtr(packed.at(head * size + self.packed_keys())));
                     }
                 });
                 threads::for_each(heads * blocks, work, |task| {
-                    // Head by head, whose keys and values are in the cache by then. The last rows see most where the
-                    // mask is causal: the longest tasks go first.
+                    // The blocks of a head are neighbours, as they share keys and values in the cache. With a causal
+                    // mask, later rows take longest, so they go first.
                     let (head, first) = (task / blocks, (blocks - 1 - task % blocks) * rows);
-                    // SAFETY: as above, and every task has its own head and rows.
+                    // SAFETY: as above, and each task writes rows of its own.
                     unsafe {
                         dispatch(QueryBlock {
                             kernel: self,
@@ -253,21 +255,22 @@ impl AttentionKernel<'_> {
                 });
             });
         };
-        // SAFETY: the tasks cover all heads and rows.
+        // SAFETY: the tasks write all rows of all heads.
         let out = unsafe { threads::filled_vec(queries * heads * width, fill) };
         for (sink, len) in sinks.into_iter().zip(lens) {
             if let Some(maps) = sink.maps {
-                // SAFETY: as above; each row of the maps was written.
+                // SAFETY: the tasks wrote all rows of all heads here, too; without keys there are no values.
                 unsafe { maps.advance(len) };
             }
         }
         out
     }
 
-    /// The weights of some rows of one head, `[rows, keys of the part]`: those that [`AttentionKernel::run_all`] would write.
+    /// Returns the weights of some rows of a head, `[rows, keys of the part]`, as [`AttentionKernel::run_all`] computes
+    /// them.
     ///
     /// # Panics
-    /// When the lengths do not fit, or the head or the rows are not there.
+    /// If the lengths do not fit, or head or rows are out of range.
     pub fn weights(
         &self,
         part: KeyPart,
@@ -277,15 +280,18 @@ impl AttentionKernel<'_> {
         key: HeadVectors,
     ) -> Vec<f32> {
         assert!(rows.end <= self.queries);
-        let fill = |maps: SharedPtr| self.make(part, head, rows.clone(), query, key, (Some(maps), None));
-        // SAFETY: the tasks cover all rows.
+        let fill = |maps: SharedPtr| {
+            // SAFETY: `filled_vec` gives room for the rows.
+            unsafe { self.make(part, head, rows.clone(), query, key, (Some(maps), None)) }
+        };
+        // SAFETY: `make` writes all rows.
         unsafe { threads::filled_vec(rows.len() * self.columns()[part as usize], fill) }
     }
 
     /// Appends [`AttentionKernel::weights`] to `maps`.
     ///
     /// # Panics
-    /// As [`AttentionKernel::weights`], and if there is no room for the rows.
+    /// As [`AttentionKernel::weights`], and if there is no workspace for the rows.
     pub fn weights_into(
         &self,
         part: KeyPart,
@@ -297,12 +303,13 @@ impl AttentionKernel<'_> {
     ) {
         let len = rows.len() * self.columns()[part as usize];
         let to = SharedPtr(maps.unwritten()[..len].as_mut_ptr().cast());
-        self.make(part, head, rows, query, key, (Some(to), None));
-        // SAFETY: every row was written.
+        // SAFETY: `to` is the start of `len` values that are borrowed mutably.
+        unsafe { self.make(part, head, rows, query, key, (Some(to), None)) };
+        // SAFETY: `make` wrote all rows.
         unsafe { maps.advance(len) };
     }
 
-    /// Shows the weights of one head, which are not kept.
+    /// Shows the weights of a head to `observer`, a block of rows at a time.
     ///
     /// # Panics
     /// As [`AttentionKernel::weights`].
@@ -314,11 +321,15 @@ impl AttentionKernel<'_> {
         key: HeadVectors,
         observer: &dyn RowObserver,
     ) {
-        self.make(part, head, 0..self.queries, query, key, (None, Some(observer)));
+        // SAFETY: nothing is written.
+        unsafe { self.make(part, head, 0..self.queries, query, key, (None, Some(observer))) };
     }
 
-    /// Makes the weights of some rows of one head; they are written, or shown.
-    fn make(
+    /// Computes the weights of some rows of a head, and writes or shows them.
+    ///
+    /// # Safety
+    /// `maps` has room for the rows, which nothing else accesses.
+    unsafe fn make(
         &self,
         part: KeyPart,
         head: usize,
@@ -333,11 +344,11 @@ impl AttentionKernel<'_> {
         assert!(head < heads && rows.end <= queries);
         let step = self.block_rows();
         tile::with_scratch(self.packed_keys(), |packed| {
-            // SAFETY: room for the keys of one head, which were checked.
+            // SAFETY: the buffer has room for the packed keys of one head.
             unsafe { self.pack_keys(head / (heads / kv_heads), key, packed) };
             threads::for_each(rows.len().div_ceil(step), 2 * rows.len() * self.all() * width, |task| {
                 let first = rows.start + task * step;
-                // SAFETY: all lengths were checked above, and every task has its own rows.
+                // SAFETY: all lengths were checked above, and each task writes rows of its own.
                 unsafe {
                     dispatch(QueryBlock {
                         kernel: self,
@@ -355,6 +366,7 @@ impl AttentionKernel<'_> {
         });
     }
 
+    /// Panics if queries, keys, bias or mask do not fit the shape.
     fn check(&self, query: HeadVectors, key: HeadVectors) {
         let Self { heads, kv_heads, queries, keys, width, .. } = *self;
         assert!(kv_heads > 0 && heads.is_multiple_of(kv_heads));
@@ -379,32 +391,34 @@ impl AttentionKernel<'_> {
         self.columns().iter().sum()
     }
 
-    /// Keys of each part.
+    /// Returns the number of keys of each part.
     pub fn columns(&self) -> [usize; 2] {
         [self.keys, self.extra.map_or(0, |extra| extra.count)]
     }
 
-    /// Rows of a block: its scores stay in the cache.
+    /// Returns the number of rows of a block.
     fn block_rows(&self) -> usize {
         (BLOCK_SCORES / self.all()).clamp(12, 96).next_multiple_of(12)
     }
 
+    /// Returns the number of values of the packed keys of a head.
     fn packed_keys(&self) -> usize {
         self.all().div_ceil(PANEL) * PANEL * self.width
     }
 
+    /// Returns the number of values of the packed values of a head.
     fn packed_values(&self) -> usize {
         self.width.div_ceil(PANEL) * PANEL * self.all()
     }
 
-    /// One head's keys in panels of keys.
+    /// Packs the keys of a head into panels of keys.
     ///
     /// # Safety
-    /// There is room for [`AttentionKernel::packed_keys`] values.
+    /// `to` has room for [`AttentionKernel::packed_keys`] values.
     unsafe fn pack_keys(&self, head: usize, key: HeadVectors, to: SharedPtr) {
         for first in (0..self.all()).step_by(PANEL) {
             let rows = PANEL.min(self.all() - first);
-            // SAFETY: the caller's promise; the slice was checked.
+            // SAFETY: the caller ensures that the keys are there and that there is room.
             unsafe {
                 dispatch(Transpose {
                     from: key.at(head, first),
@@ -417,16 +431,16 @@ impl AttentionKernel<'_> {
         }
     }
 
-    /// One head's values in panels of `width`.
+    /// Packs the values of a head into panels of columns.
     ///
     /// # Safety
-    /// There is room for [`AttentionKernel::packed_values`] values.
+    /// `to` has room for [`AttentionKernel::packed_values`] values.
     unsafe fn pack_values(&self, head: usize, value: HeadVectors, to: SharedPtr) {
         let (all, width) = (self.all(), self.width);
         for position in 0..all {
             let from = value.at(head, position);
             for first in (0..width).step_by(PANEL) {
-                // SAFETY: the caller's promise; the slice was checked.
+                // SAFETY: the caller ensures that the values are there and that there is room.
                 unsafe {
                     let to = to.at(first * all + position * PANEL);
                     std::ptr::copy_nonoverlapping(from.add(first), to, PANEL.min(width - first));
@@ -435,24 +449,24 @@ impl AttentionKernel<'_> {
         }
     }
 
-    /// The keys that `query` may see.
+    /// Returns the keys that are visible to row `query`.
     #[inline(always)]
     fn key_ranges(&self, query: usize) -> KeyRanges {
         self.visible.key_ranges(self.past + query, self.keys)
     }
 
-    /// The one range of keys that `query` may see; around all of them where there are more.
+    /// Returns the range from the first to the last key that is visible to row `query`.
     #[inline(always)]
     fn key_range(&self, query: usize) -> Range<usize> {
         self.visible.key_range(self.past + query, self.keys)
     }
 
-    /// Hides pairs among one row's scores, which are those that go into the softmax from the first of the keys
-    /// `seen` on and have `largest` as their largest. Gives the largest that is left, or the least number there is.
+    /// Applies [`AttentionKernel::masked`] to the transformed scores of a row, which are those of the keys `seen` and whose
+    /// maximum is `largest`. Returns the new maximum, or `f32::MIN` if there is none above it.
     ///
     /// # Safety
-    /// The scores of the keys `seen` are there.
-    unsafe fn hide(
+    /// `scores` is valid for the keys `seen`.
+    unsafe fn mask_pairs(
         &self,
         head: usize,
         query: usize,
@@ -463,7 +477,7 @@ impl AttentionKernel<'_> {
         let mut any = false;
         for pair in self.masked {
             if (pair.head, pair.query) == (head, query) && seen.contains(&pair.key) {
-                // SAFETY: the caller's promise.
+                // SAFETY: the key is among `seen`.
                 unsafe { *scores.add(pair.key - seen.start) = f32::NEG_INFINITY };
                 any = true;
             }
@@ -471,15 +485,15 @@ impl AttentionKernel<'_> {
         if !any {
             return largest;
         }
-        // SAFETY: as above.
+        // SAFETY: the caller ensures that the scores are there.
         let scores = unsafe { std::slice::from_raw_parts(scores, seen.len()) };
         scores.iter().copied().fold(f32::MIN, f32::max)
     }
 
-    /// What is added to the scores of one row from `first_key` on.
+    /// Returns the transformation of the scores of a row from key `first_key` on.
     #[inline(always)]
-    fn row(&self, head: usize, query: usize, first_key: usize) -> ScoreTransform {
-        let mut row = self.bare();
+    fn transform(&self, head: usize, query: usize, first_key: usize) -> ScoreTransform {
+        let mut row = self.plain_transform();
         if let Some(bias) = self.bias {
             let line = head * (self.queries + self.keys - 1);
             row.bias = bias.lines[line + self.queries - 1 - query + first_key..].as_ptr();
@@ -487,10 +501,10 @@ impl AttentionKernel<'_> {
         row
     }
 
-    /// What is added to the scores of the extra keys in one row.
+    /// Returns the transformation of the scores of the extra keys.
     #[inline(always)]
-    fn row_beside(&self, head: usize, query: usize) -> ScoreTransform {
-        let mut row = self.bare();
+    fn extra_transform(&self, head: usize, query: usize) -> ScoreTransform {
+        let mut row = self.plain_transform();
         let Some(ExtraColumns { count, bias }) = self.extra else { return row };
         match bias {
             ExtraColumnsBias::None => {}
@@ -506,14 +520,14 @@ impl AttentionKernel<'_> {
         row
     }
 
-    /// What is done to scores without bias and mask.
+    /// Returns the transformation without bias.
     #[inline(always)]
-    fn bare(&self) -> ScoreTransform {
+    fn plain_transform(&self) -> ScoreTransform {
         ScoreTransform { scale: self.scale, cap: self.cap, plus: 0.0, bias: std::ptr::null() }
     }
 }
 
-/// Something for one part of the keys, and nothing for the other.
+/// Returns `one` for the given part of the keys and `None` for the other.
 fn by_part<T>(part: KeyPart, one: Option<T>) -> [Option<T>; 2] {
     match part {
         KeyPart::Tokens => [one, None],

@@ -1,26 +1,26 @@
-//! Two operands, value by value.
+//! Element-wise functions of two slices.
 
 use super::threads::{self, SharedPtr};
 
-/// Values that one task takes.
+/// Values per task.
 const BLOCK: usize = 1 << 15;
 
-/// `f` of each pair of values of `a` and `b`, which are equally long.
+/// Returns `f(a, b)` for every pair of values of `a` and `b`, computed on the current threads.
 ///
 /// # Panics
-/// When they are not.
+/// If the lengths differ.
 pub fn zip_map(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32 + Sync + Send) -> Vec<f32> {
     assert_eq!(a.len(), b.len());
     let fill = |out: SharedPtr| {
         threads::for_each(a.len().div_ceil(BLOCK), a.len(), |task| {
             let block = task * BLOCK..a.len().min((task + 1) * BLOCK);
             for (at, (&a, &b)) in block.clone().zip(a[block.clone()].iter().zip(&b[block])) {
-                // SAFETY: every task writes its own block.
+                // SAFETY: the blocks are disjoint and lie within the output.
                 unsafe { out.at(at).write(f(a, b)) };
             }
         });
     };
-    // SAFETY: the runs cover all values.
+    // SAFETY: the blocks are all values.
     unsafe { threads::filled_vec(a.len(), fill) }
 }
 

@@ -1,7 +1,7 @@
 //! Matrix products with a packed right-hand side.
 //!
-//! A weight `[out, in]` is stored once as panels of [`PANEL`] outputs, `[panel][in][PANEL]`, so that it is read
-//! front to back whatever the number of rows, and never repacked. `tile` multiplies with them.
+//! A weight `[out, in]` is stored once as panels of `PANEL` outputs, `[panel][in][PANEL]`, so that it is read in order
+//! for any number of rows, and never packed again. `tile` has the inner loop.
 
 use std::ops::Range;
 
@@ -11,28 +11,29 @@ use super::threads::{self, SharedPtr};
 use super::tile::{self, PANEL, PackRows, PanelProduct};
 use crate::pages::ArenaSlice;
 
-/// Rows that one task takes at a time, at most: as many full tiles as the second cache has room for.
+/// Most rows of a block: as many full tiles as the second-level cache has room for.
 const MAX_BLOCK_ROWS: usize = 132;
 
-/// Rows that are worth a thread of their own: with fewer, each thread would wait for all of the weight.
+/// Fewest rows of a block that is split off for another thread. With fewer, each thread would wait for the whole weight
+/// to arrive from memory.
 const MIN_BLOCK_ROWS: usize = 48;
 
-/// What the rows of a block are a multiple of: full tiles.
+/// The rows of a block are a multiple of this, so that tiles are full.
 const TILE_ROWS: usize = 12;
 
 /// RhsLayout that one task takes at a time, at most: they stay in the second cache for the next rows.
 const MAX_GROUP_PANELS: usize = 8;
 
-/// Tasks for each thread, about: none waits long for the others at the end.
+/// Approximate number of tasks per thread, so that none waits long for the others at the end.
 const TASKS_PER_THREAD: usize = 32;
 
-/// Values that a thread packs before it multiplies with them: they stay in the second cache.
+/// Values of a weight that a thread packs before it multiplies with them: they stay in the second-level cache.
 const PACK_BUFFER: usize = 1 << 17;
 
-/// Values of the left-hand side that are packed at a time.
+/// Values of the left-hand side that are packed at once.
 const MAX_PACKED_VALUES: usize = 1 << 21;
 
-/// A weight `[out, in]` in panels, zeros where the last panel has no outputs left.
+/// A weight `[out, in]` in panels; the last one is padded with zeros.
 #[derive(Clone)]
 pub struct Packed {
     outputs: usize,
@@ -47,38 +48,38 @@ impl std::fmt::Debug for Packed {
 }
 
 impl Packed {
-    /// Packs a row-major `[outputs, inputs]`.
+    /// Packs a row-major weight `[outputs, inputs]`.
     ///
     /// # Panics
-    /// When `weight` does not hold `outputs * inputs` values.
+    /// If `weight` does not have `outputs * inputs` values.
     pub fn new(weight: &[f32], outputs: usize, inputs: usize) -> Self {
         assert_eq!(weight.len(), outputs * inputs);
         let panels = outputs.div_ceil(PANEL);
         let write = |to: SharedPtr| {
             threads::for_each(panels, weight.len(), |panel| {
-                // SAFETY: each panel is written by one task.
-                unsafe { pack_panel(weight, inputs, panel, to.at(panel * inputs * PANEL)) }
-            })
+                // SAFETY: each task writes a panel of its own, for which there is room; the weight has its rows.
+                unsafe { pack_panel(weight, inputs, panel, to.at(panel * inputs * PANEL)) };
+            });
         };
-        // SAFETY: the tasks write all panels.
+        // SAFETY: the tasks write all panels, padding included.
         let panels = unsafe { ArenaSlice::new(panels * inputs * PANEL, |to| write(SharedPtr(to))) };
         Self { outputs, inputs, panels }
     }
 
-    /// Rows of the weight.
+    /// Returns the number of rows of the weight.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// Columns of the weight.
+    /// Returns the number of columns of the weight.
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// Row `output` of the weight.
+    /// Returns row `output` of the weight.
     ///
     /// # Panics
-    /// When there is no such row.
+    /// If there is no such row.
     pub fn row(&self, output: usize) -> Vec<f32> {
         assert!(output < self.outputs);
         let (panel, column) = (output / PANEL, output % PANEL);
@@ -86,12 +87,13 @@ impl Packed {
         panel.chunks_exact(PANEL).map(|outputs| outputs[column]).collect()
     }
 
+    /// Returns the address of a panel, which has `inputs * PANEL` values.
     pub(super) fn panel(&self, panel: usize) -> *const f32 {
         self.panels[panel * self.inputs * PANEL..].as_ptr()
     }
 }
 
-/// `rows` rows of `len` values at distance `stride`, as columns of a panel: `to[k * PANEL + row]`.
+/// Task that transposes `rows` rows of `len` values, `stride` apart, into a panel: `to[k * PANEL + row]`.
 pub(super) struct Transpose {
     pub from: *const f32,
     pub stride: usize,
@@ -109,6 +111,7 @@ impl Task for Transpose {
     unsafe fn run<S: Simd>(self) {
         let Self { from, stride, rows, len, to } = self;
         let (whole_rows, whole) = (rows / S::LANES * S::LANES, len / S::LANES * S::LANES);
+        // SAFETY: the contract of the task: the rows are there, and `to` has room; vectors are whole.
         unsafe {
             for k in (0..whole).step_by(S::LANES) {
                 for row in (0..whole_rows).step_by(S::LANES) {
@@ -125,7 +128,7 @@ impl Task for Transpose {
     }
 }
 
-/// A weight `[out, in]` as a product finds it.
+/// Layout of the weight `[out, in]` of a product.
 #[derive(Clone, Copy)]
 enum RhsLayout<'a> {
     Packed(&'a Packed),
@@ -133,7 +136,7 @@ enum RhsLayout<'a> {
     Plain(&'a [f32]),
 }
 
-/// What rows are multiplied with, and what is done to each product.
+/// Right-hand side of a product: weight, bias and activation.
 #[derive(Clone, Copy)]
 pub struct Rhs<'a> {
     panels: RhsLayout<'a>,
@@ -144,21 +147,21 @@ pub struct Rhs<'a> {
 }
 
 impl<'a> Rhs<'a> {
-    /// `activation(x Wᵀ + bias)`.
+    /// Describes `activation(x Wᵀ + bias)` with a packed weight.
     ///
     /// # Panics
-    /// When the bias does not fit.
+    /// If the bias does not have a value for each output.
     pub fn packed(weight: &'a Packed, bias: Option<&'a [f32]>, activation: Option<Function>) -> Self {
         let Packed { outputs, inputs, .. } = *weight;
         assert!(bias.is_none_or(|bias| bias.len() == outputs));
         Self { panels: RhsLayout::Packed(weight), outputs, inputs, bias, activation }
     }
 
-    /// The same with a weight `[outputs, in]` that is row-major: it is packed panel by panel, and no packed copy of it
-    /// stays.
+    /// Describes `activation(x Wᵀ + bias)` with a row-major weight `[outputs, in]`, which is packed panel by panel
+    /// during the product, without keeping a packed copy.
     ///
     /// # Panics
-    /// When the lengths do not fit.
+    /// If the weight is no whole number of rows, or the bias does not have a value for each output.
     pub fn plain(
         weight: &'a [f32],
         outputs: usize,
@@ -171,7 +174,7 @@ impl<'a> Rhs<'a> {
         Self { panels: RhsLayout::Plain(weight), outputs, inputs, bias, activation }
     }
 
-    /// Values of a row of the product.
+    /// Returns the number of values in a row of the product.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
@@ -185,11 +188,11 @@ impl<'a> Rhs<'a> {
     }
 }
 
-/// What [`Rhs`] says of `x` `[rows, in]`, row-major, for several weights; gives `[rows, out]` each. The rows are read,
-/// and the threads meet, once for all of them.
+/// Multiplies `x` `[rows, in]`, row-major, with several right-hand sides. Returns `[rows, out]` for each. The rows are
+/// packed, and the threads synchronised, once for all.
 ///
 /// # Panics
-/// When the lengths do not fit.
+/// If the lengths do not fit.
 pub fn products(x: &[f32], rhs: &[Rhs]) -> Vec<Vec<f32>> {
     let inputs = rhs.first().map_or(1, |rhs| rhs.inputs);
     assert!(rhs.iter().all(|rhs| rhs.inputs == inputs), "not all weights take rows of {inputs}");
@@ -199,38 +202,38 @@ pub fn products(x: &[f32], rhs: &[Rhs]) -> Vec<Vec<f32>> {
     let span = (MAX_PACKED_VALUES / inputs / MAX_BLOCK_ROWS).max(1) * MAX_BLOCK_ROWS;
     for first in (0..rows).step_by(span) {
         let part = &x[first * inputs..rows.min(first + span) * inputs];
-        // SAFETY: there is room for all rows.
+        // SAFETY: the capacity is enough for all rows.
         let to = |(product, rhs): (&mut Vec<f32>, _)| unsafe {
             let rhs: &Rhs = rhs;
             (*rhs, SharedPtr(product.as_mut_ptr().add(first * rhs.outputs)))
         };
         let all: Vec<(Rhs, SharedPtr)> = products.iter_mut().zip(rhs).map(to).collect();
-        // SAFETY: as above, and the spans share no rows.
+        // SAFETY: each pointer has room for the rows from `first` on, and spans do not overlap.
         unsafe { products_of_span(part, &all) };
     }
     for (product, rhs) in products.iter_mut().zip(rhs) {
-        // SAFETY: the spans are all rows.
+        // SAFETY: the spans are all rows, and each was written in full.
         unsafe { product.set_len(rows * rhs.outputs) };
     }
     products
 }
 
-/// [`products`] with one weight.
+/// Computes `activation(x Wᵀ + bias)`, `[rows, out]`, for `x` `[rows, in]`.
 ///
 /// # Panics
-/// When the lengths do not fit.
+/// If the lengths do not fit.
 pub fn multiply(x: &[f32], weight: &Packed, bias: Option<&[f32]>, activation: Option<Function>) -> Vec<f32> {
     products(x, &[Rhs::packed(weight, bias, activation)]).remove(0)
 }
 
-/// [`products`] for so many rows that a packed copy of them is no burden.
+/// Computes [`products`] for so few rows that all of them are packed at once.
 ///
 /// # Safety
-/// There is room for each product behind its pointer.
+/// Each pointer has room for its product, which nothing else accesses.
 unsafe fn products_of_span(x: &[f32], all: &[(Rhs, SharedPtr)]) {
     let inputs = all.first().map_or(1, |(rhs, _)| rhs.inputs);
     let rows = x.len() / inputs;
-    // A thread keeps to rows of its own: those that it packs, and wrote in the product before, are in its cache.
+    // Each thread works on rows of its own: it has them in its cache from packing, or from the product before.
     let parts =
         threads::count().min(rows / MIN_BLOCK_ROWS).max(1).next_multiple_of(rows.div_ceil(MAX_BLOCK_ROWS));
     let block_rows = rows.div_ceil(parts).next_multiple_of(TILE_ROWS);
@@ -239,12 +242,12 @@ unsafe fn products_of_span(x: &[f32], all: &[(Rhs, SharedPtr)]) {
     let start = |first: usize| first * tile::packed_width(inputs);
 
     let panels: usize = all.iter().map(|(rhs, _)| rhs.panel_count()).sum();
-    // What is packed on the way serves all rows.
+    // A panel that is packed during the product is used for all rows.
     let by_rows = all.iter().all(|(rhs, _)| rhs.is_packed());
     let tasks = if by_rows { panels * blocks } else { panels };
     let group = tasks.div_ceil(TASKS_PER_THREAD * threads::count());
     let group = match by_rows {
-        // Where the sum is made in several parts, each part of the rows is read again for every task.
+        // With a long summed dimension, each task reads all parts of the rows again.
         true => group.clamp(inputs.div_ceil(tile::DEPTH).min(MAX_GROUP_PANELS), MAX_GROUP_PANELS),
         false => group.clamp(1, (PACK_BUFFER / inputs / PANEL).max(1)),
     };
@@ -254,7 +257,7 @@ unsafe fn products_of_span(x: &[f32], all: &[(Rhs, SharedPtr)]) {
     tile::with_scratch(start(rows), |left| {
         threads::for_each(blocks, 16 * x.len(), |block| {
             let first = block * block_rows;
-            // SAFETY: every task packs its own rows to their own place.
+            // SAFETY: each task packs rows of its own to their place in `left`, which has room for all.
             unsafe {
                 dispatch(PackRows {
                     rows: in_block(first),
@@ -265,11 +268,11 @@ unsafe fn products_of_span(x: &[f32], all: &[(Rhs, SharedPtr)]) {
                 });
             }
         });
-        // Rows from `first` on times the panels `span`, which lie at `panels`.
+        // Multiplies the rows from `first` on with the panels `span`, which are at `panels`.
         let multiply =
             |(rhs, out): (&Rhs, SharedPtr), first: usize, span: Range<usize>, panels: *const f32| {
                 let column = span.start * PANEL;
-                // SAFETY: every task writes its own rows and columns; all pointers stay within their slices.
+                // SAFETY: each task writes rows and columns of its own, and all pointers are valid for their sizes.
                 unsafe {
                     dispatch(PanelProduct {
                         rows: in_block(first),
@@ -308,7 +311,7 @@ unsafe fn products_of_span(x: &[f32], all: &[(Rhs, SharedPtr)]) {
                 }
                 RhsLayout::Plain(weight) => tile::with_panel_scratch(span.len() * inputs * PANEL, |fresh| {
                     for (i, panel) in span.clone().enumerate() {
-                        // SAFETY: there is room for these panels, which are no other task's.
+                        // SAFETY: `fresh` belongs to this thread and has room for these panels.
                         unsafe { pack_panel(weight, inputs, panel, fresh.at(i * inputs * PANEL)) };
                     }
                     for block in blocks {
@@ -320,14 +323,14 @@ unsafe fn products_of_span(x: &[f32], all: &[(Rhs, SharedPtr)]) {
     });
 }
 
-/// Panel `panel` of a row-major weight.
+/// Packs panel `panel` of a row-major weight, padded with zeros.
 ///
 /// # Safety
-/// There is room for `inputs * PANEL` values behind `to`, and the weight has rows for the panel.
+/// `to` has room for `inputs * PANEL` values, and the weight has rows for the panel.
 unsafe fn pack_panel(weight: &[f32], inputs: usize, panel: usize, to: *mut f32) {
     let rows = &weight[panel * PANEL * inputs..];
     let count = PANEL.min(rows.len() / inputs);
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller ensures that there is room; `rows` has `count` rows.
     unsafe {
         if count < PANEL {
             std::ptr::write_bytes(to, 0, inputs * PANEL);

@@ -1,5 +1,4 @@
-//! Products with weights of 8 bits: a quarter of the memory to read, which is what a product of few rows
-//! waits for.
+//! Products with 8-bit weights. Products of few rows are bound by memory bandwidth, and 8 bits take a quarter of it.
 
 use super::activation::{self, Function};
 use super::gemm::Packed;
@@ -10,24 +9,24 @@ use super::tile::PANEL;
 /// The largest quantised value; -128 is not used.
 const LARGEST: f32 = 127.0;
 
-/// Rows of a tile: each value is unpacked once for all of them.
+/// Rows of a tile. Each weight is converted once for all of them.
 const ROWS: usize = 4;
 
-/// Steps along `in` between asking for a part of a panel and using it.
+/// Distance of the prefetch of a panel, in steps.
 const AHEAD: usize = 64;
 
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 struct CacheLine([i8; 64]);
 
-/// A weight `[out, in]` as `scale * q` with one scale an output and `q` in -127..=127, in panels as
-/// [`Packed`] has them.
+/// A weight `[out, in]` as `scale * q`, with a scale per output and integers `q` in -127..=127, in panels like those of
+/// [`Packed`].
 #[derive(Clone)]
 pub struct Quantised {
     outputs: usize,
     inputs: usize,
     lines: Vec<CacheLine>,
-    /// One an output, zeros where the last panel has no outputs left.
+    /// One per output, padded with zeros to whole panels.
     scales: Vec<f32>,
     /// See [`Quantised::margins`].
     margins: Vec<f32>,
@@ -40,7 +39,7 @@ impl std::fmt::Debug for Quantised {
 }
 
 impl Quantised {
-    /// The nearest quantised weight: no value is off by more than half its row's scale.
+    /// Quantises a weight by rounding to the nearest: no value is off by more than half the scale of its row.
     pub fn new(weight: &Packed) -> Self {
         let (outputs, inputs) = (weight.outputs(), weight.inputs());
         let panels = outputs.div_ceil(PANEL);
@@ -50,7 +49,7 @@ impl Quantised {
         let to = SharedBytes(lines.as_mut_ptr().cast());
         let (scale, margin) = (SharedPtr(scales.as_mut_ptr()), SharedPtr(margins.as_mut_ptr()));
         threads::for_each(panels, 4 * outputs * inputs, |panel| {
-            // SAFETY: every panel has its own part of the three, and is as long as they say.
+            // SAFETY: each task reads one panel and writes its own `inputs * PANEL` integers, scales and margins.
             unsafe {
                 dispatch(Quantise {
                     depth: inputs,
@@ -64,31 +63,31 @@ impl Quantised {
         Self { outputs, inputs, lines, scales, margins }
     }
 
-    /// Rows of the weight.
+    /// Returns the number of rows of the weight.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// Columns of the weight.
+    /// Returns the number of columns of the weight.
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// Each row's scale.
+    /// Returns the scale of each row.
     pub fn scales(&self) -> &[f32] {
         &self.scales[..self.outputs]
     }
 
-    /// How far [`multiply`] may be off what [`super::gemm::multiply`] gives with the exact weight, per output
-    /// and per unit of a row's Euclidean norm: that of the weight's error, and what both may round off.
+    /// Returns bounds of the difference between [`multiply`] and [`super::gemm::multiply`] with the exact weight: per
+    /// output, to be multiplied with the Euclidean norm of the row of `x`. They include the rounding of both.
     pub fn margins(&self) -> &[f32] {
         &self.margins[..self.outputs]
     }
 
-    /// Row `output` of the weight.
+    /// Returns row `output` of the weight.
     ///
     /// # Panics
-    /// When there is no such row.
+    /// If there is no such row.
     pub fn row(&self, output: usize) -> Vec<f32> {
         assert!(output < self.outputs);
         let first = output / PANEL * self.inputs * PANEL + output % PANEL;
@@ -102,26 +101,30 @@ impl Quantised {
     }
 }
 
+/// A pointer into a buffer of 8-bit integers that several threads write, each to its own part.
 #[derive(Clone, Copy)]
 struct SharedBytes(*mut i8);
 
-// SAFETY: whoever makes one hands out disjoint parts.
+// SAFETY: the pointer is only used through `at`, whose callers ensure that no two threads share a part.
 unsafe impl Send for SharedBytes {}
 // SAFETY: as above.
 unsafe impl Sync for SharedBytes {}
 
 impl SharedBytes {
+    /// Returns the address of element `at`.
+    ///
     /// # Safety
-    /// As [`SharedPtr::at`].
+    /// As for [`SharedPtr::at`].
     unsafe fn at(self, at: usize) -> *mut i8 {
+        // SAFETY: the caller ensures that the element is in the buffer.
         unsafe { self.0.add(at) }
     }
 }
 
-/// `activation(x Wᵀ + bias)` for `x` `[rows, in]`, row-major; gives `[rows, out]`.
+/// Computes `activation(x Wᵀ + bias)`, `[rows, out]`, for `x` `[rows, in]`, row-major.
 ///
 /// # Panics
-/// When the lengths do not fit.
+/// If the lengths do not fit.
 pub fn multiply(
     x: &[f32],
     weight: &Quantised,
@@ -135,7 +138,7 @@ pub fn multiply(
     let fill = |out: SharedPtr| {
         threads::for_each_in_runs(outputs.div_ceil(PANEL), x.len().saturating_mul(outputs), |panel| {
             let column = panel * PANEL;
-            // SAFETY: every task writes its own columns; all pointers stay within their slices.
+            // SAFETY: each task writes columns of its own, and all pointers are valid for their sizes.
             unsafe {
                 dispatch(Int8Product {
                     rows,
@@ -152,21 +155,21 @@ pub fn multiply(
             }
         });
     };
-    // SAFETY: the tasks cover all columns.
+    // SAFETY: the tasks write all columns of all rows.
     unsafe { threads::filled_vec(rows * outputs, fill) }
 }
 
-/// All rows times one panel.
+/// Task that multiplies all rows with one panel. Pointers must be valid for the sizes given.
 struct Int8Product {
     rows: usize,
     depth: usize,
-    /// Columns of the panel that are wanted, at most [`PANEL`].
+    /// Columns of the result, at most [`PANEL`].
     columns: usize,
     x: *const f32,
     /// `[depth][PANEL]`
     panel: *const i8,
     scales: *const f32,
-    /// Null for none.
+    /// One value per column, or null.
     bias: *const f32,
     activation: Option<Function>,
     out: *mut f32,
@@ -178,6 +181,7 @@ impl Task for Int8Product {
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
+        // SAFETY: the contract of the task; rows are below `rows`.
         unsafe {
             let mut row = 0;
             while row < self.rows {
@@ -201,21 +205,28 @@ impl Task for Int8Product {
 }
 
 impl Int8Product {
-    /// `R` rows from `row` on; `U` sums side by side where there are too few rows to hide an addition's
-    /// latency.
+    /// Computes `R` rows from `row` on, with `U` partial sums per element to hide the latency of FMA.
+    ///
+    /// # Safety
+    /// The contract of the task holds, and the rows are below `rows`.
     #[inline(always)]
     unsafe fn tile<S: Simd, const R: usize, const U: usize>(&self, row: usize) {
         let mut column = 0;
         while column < self.columns {
+            // SAFETY: the caller ensures that the rows are there; the column is below `PANEL`.
             unsafe { self.columns::<S, R, U>(row, column) };
             column += 2 * S::LANES;
         }
     }
 
-    /// Two vectors of columns from `column` on. Plain counted loops over arrays stay in registers.
-    #[allow(clippy::needless_range_loop)]
+    /// Computes two vectors of columns from `column` on.
+    ///
+    /// # Safety
+    /// As for [`Int8Product::tile`]; the panel has the two vectors from `column` on.
+    #[allow(clippy::needless_range_loop, reason = "plain counted loops over arrays are kept in registers")]
     #[inline(always)]
     unsafe fn columns<S: Simd, const R: usize, const U: usize>(&self, row: usize, column: usize) {
+        // SAFETY: the caller ensures that rows and panel are there; columns beyond the last are not stored.
         unsafe {
             let mut sums = [[[S::splat(0.0); 2]; R]; U];
             let mut x = self.x.add(row * self.depth);
@@ -267,7 +278,7 @@ impl Int8Product {
     }
 }
 
-/// One panel in 8 bits, with its scales and margins.
+/// Task that quantises one panel and computes its scales and margins. Pointers must be valid for a panel.
 struct Quantise {
     depth: usize,
     panel: *const f32,
@@ -283,6 +294,7 @@ impl Task for Quantise {
     unsafe fn run<S: Simd>(self) {
         let mut column = 0;
         while column < PANEL {
+            // SAFETY: the contract of the task; the columns are below `PANEL`.
             unsafe { self.columns::<S>(column) };
             column += S::LANES;
         }
@@ -290,9 +302,13 @@ impl Task for Quantise {
 }
 
 impl Quantise {
-    /// One vector of columns from `column` on.
+    /// Quantises one vector of columns from `column` on.
+    ///
+    /// # Safety
+    /// The contract of the task holds, and the columns are below `PANEL`.
     #[inline(always)]
     unsafe fn columns<S: Simd>(&self, column: usize) {
+        // SAFETY: the caller ensures that the columns are there, in the panel and in the outputs.
         unsafe {
             let zero = S::splat(0.0);
             let (mut largest, mut square) = (zero, zero);
@@ -302,7 +318,7 @@ impl Quantise {
                 square = S::fma(w, w, square);
             }
             let scale = S::mul(largest, S::splat(1.0 / LARGEST));
-            // A row of zeros stays one, whatever it is divided by.
+            // A row of zeros has a scale of 0 and must not be divided by it.
             let factor = S::div(S::splat(1.0), S::max(scale, S::splat(f32::MIN_POSITIVE)));
             let mut error = zero;
             for k in 0..self.depth {
@@ -318,9 +334,9 @@ impl Quantise {
             S::store(errors.as_mut_ptr(), error);
             S::store(squares.as_mut_ptr(), square);
             for lane in 0..S::LANES {
-                // A sum of n products is off by at most about n units in the last place of what their
-                // absolute values sum to (Higham 2002, section 3.1), which Cauchy and Schwarz bound; so is
-                // the other one, and the norms here are off by less than their own hundredth.
+                // The error of a sum of n products is at most about n units in the last place of the sum of their
+                // absolute values (Higham 2002, section 3.1), which the Cauchy-Schwarz inequality bounds. That
+                // holds for both products; the norms computed here are off by less than 1 %.
                 let rounding = 4.0 * (self.depth as f32 + 2.0) * f32::EPSILON * squares[lane].sqrt();
                 *self.margins.add(column + lane) = 1.01 * errors[lane].sqrt() + rounding;
             }

@@ -3,7 +3,10 @@
 //! Each kernel is written once over a vector trait, compiled for every instruction set that the target may have,
 //! and the best one that the processor supports is chosen at run time. [`threads::run`] sets the number of threads.
 
-#![allow(unsafe_code)]
+#![allow(
+    unsafe_code,
+    reason = "SIMD, uninitialised buffers and threads that share them; every block says why it is sound"
+)]
 
 pub mod activation;
 pub mod attention;

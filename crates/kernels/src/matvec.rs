@@ -1,15 +1,15 @@
-//! Some outputs of a product of one row: for whoever knows beforehand which ones matter.
+//! Selected outputs of a matrix-vector product.
 
 use super::gemm::Packed;
 use super::simd::dispatch;
 use super::threads;
 use super::tile::{PANEL, PanelProduct};
 
-/// Values `wanted` (ascending) of `x Wᵀ + bias` for one row `x`: to the last bit those that
-/// [`super::gemm::multiply`] gives. Only the panels that hold them are read.
+/// Computes the outputs `wanted` (ascending) of `x Wᵀ + bias` for one row `x`, bit for bit as
+/// [`super::gemm::multiply`] does. Reads only the panels that hold them.
 ///
 /// # Panics
-/// When the lengths do not fit, or an output is not there.
+/// If the lengths do not fit, or an output is out of range.
 pub fn selected(x: &[f32], weight: &Packed, bias: Option<&[f32]>, wanted: &[usize]) -> Vec<f32> {
     let (inputs, outputs) = (weight.inputs(), weight.outputs());
     assert!(x.len() == inputs && bias.is_none_or(|bias| bias.len() == outputs));
@@ -19,7 +19,8 @@ pub fn selected(x: &[f32], weight: &Packed, bias: Option<&[f32]>, wanted: &[usiz
     let fill = |out: threads::SharedPtr| {
         threads::for_each(panels.len(), panels.len() * inputs * PANEL, |task| {
             let column = panels[task] * PANEL;
-            // SAFETY: every task writes its own part of the output; the rest are whole slices.
+            // SAFETY: every task writes its own `PANEL` values of the output; `x` has `inputs` values, the panel
+            // `inputs * PANEL`, and the bias those of its columns.
             unsafe {
                 let out = out.at(task * PANEL);
                 std::ptr::write_bytes(out, 0, PANEL);
@@ -27,7 +28,7 @@ pub fn selected(x: &[f32], weight: &Packed, bias: Option<&[f32]>, wanted: &[usiz
                     rows: 1,
                     depth: inputs,
                     columns: PANEL.min(outputs - column),
-                    // A single row is packed as it is.
+                    // A single row in packed form is the row itself.
                     left: x.as_ptr(),
                     panels: weight.panel(panels[task]),
                     panel_stride: 0,
@@ -40,7 +41,7 @@ pub fn selected(x: &[f32], weight: &Packed, bias: Option<&[f32]>, wanted: &[usiz
             }
         });
     };
-    // SAFETY: the tasks cover all panels.
+    // SAFETY: the tasks write all panels, each zero-filled first.
     let values = unsafe { threads::filled_vec(panels.len() * PANEL, fill) };
     let mut panel = 0;
     let value = |&output: &usize| {

@@ -1,26 +1,26 @@
-//! Normalisation of rows.
+//! Layer norm and RMS norm of rows.
 
 use super::simd::{Simd, Task, dispatch};
 use super::threads::{self, SharedPtr};
 
-/// NormRows that one task handles.
+/// Rows per task.
 const BLOCK: usize = 16;
 
-/// Layer norm (Ba et al. 2016) of rows of `weight.len()` values:
+/// Applies layer norm (Ba et al. 2016) to rows of `weight.len()` values:
 /// `(x - mean) / sqrt(variance + eps) * weight + bias`.
 ///
 /// # Panics
-/// When the lengths do not fit.
+/// If `bias` has another length than `weight`, or `x` is no whole number of rows.
 pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32) -> Vec<f32> {
     assert_eq!(weight.len(), bias.len());
     rows(x, weight, Some(bias), eps)
 }
 
-/// Root mean square norm (Zhang & Sennrich 2019) of rows of `weight.len()` values:
+/// Applies root mean square norm (Zhang & Sennrich 2019) to rows of `weight.len()` values:
 /// `x / sqrt(mean(x²) + eps) * weight`.
 ///
 /// # Panics
-/// When the lengths do not fit.
+/// If `x` is no whole number of rows.
 pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
     rows(x, weight, None, eps)
 }
@@ -33,14 +33,15 @@ fn rows(x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32) -> Vec<f32> {
         threads::for_each(count.div_ceil(BLOCK), 4 * x.len(), |block| {
             let from = block * BLOCK * width;
             let part = &x[from..x.len().min(from + BLOCK * width)];
-            // SAFETY: blocks are disjoint and within the output.
+            // SAFETY: the blocks are disjoint and lie within the output; `weight` and `bias` are one row long.
             unsafe { dispatch(NormRows { x: part, weight, bias, eps, out: out.at(from) }) }
         });
     };
-    // SAFETY: the blocks cover all rows.
+    // SAFETY: the blocks are all rows, and the task writes each value of a row.
     unsafe { threads::filled_vec(x.len(), fill) }
 }
 
+/// Task that normalises the rows `x` into `out`, with layer norm if there is a bias and RMS norm otherwise.
 struct NormRows<'a> {
     x: &'a [f32],
     weight: &'a [f32],
@@ -56,6 +57,7 @@ impl Task for NormRows<'_> {
     unsafe fn run<S: Simd>(self) {
         let width = self.weight.len();
         for (i, row) in self.x.chunks_exact(width).enumerate() {
+            // SAFETY: `out` has room for as many values as `x`, and weights and bias are one row long.
             unsafe {
                 let out = self.out.add(i * width);
                 let mean = if self.bias.is_some() { sum::<S, false>(row, 0.0) / width as f32 } else { 0.0 };
@@ -71,9 +73,9 @@ impl Task for NormRows<'_> {
                         y = S::add(y, load::<S>(bias, at, len));
                     }
                     if len == S::LANES {
-                        S::store(out.add(at), y)
+                        S::store(out.add(at), y);
                     } else {
-                        S::store_part(out.add(at), y, len)
+                        S::store_part(out.add(at), y, len);
                     }
                     at += len;
                 }
@@ -82,17 +84,26 @@ impl Task for NormRows<'_> {
     }
 }
 
+/// Loads `len` values from index `at` on, at most a vector.
+///
+/// # Safety
+/// They lie within `from`; the processor has the instructions of `S`.
 #[inline(always)]
 unsafe fn load<S: Simd>(from: &[f32], at: usize, len: usize) -> S::V {
+    // SAFETY: the caller ensures that the values are there.
     unsafe {
         let from = from.as_ptr().add(at);
         if len == S::LANES { S::load(from) } else { S::load_part(from, len, 0.0) }
     }
 }
 
-/// The sum of `x - mean`, or of its squares.
+/// Returns the sum of `x - mean` over a row, or of its squares.
+///
+/// # Safety
+/// The processor has the instructions of `S`.
 #[inline(always)]
 unsafe fn sum<S: Simd, const SQUARES: bool>(row: &[f32], mean: f32) -> f32 {
+    // SAFETY: vectors are loaded below `whole`, which is within the row.
     unsafe {
         let centre = S::splat(mean);
         let mut sums = [S::splat(0.0); 4];
@@ -133,7 +144,7 @@ mod tests {
                 let eps = 1e-5;
                 // SAFETY: an available level, and slices of the right lengths.
                 unsafe {
-                    dispatch_at(level, NormRows { x: &x, weight: &weight, bias, eps, out: out.as_mut_ptr() })
+                    dispatch_at(level, NormRows { x: &x, weight: &weight, bias, eps, out: out.as_mut_ptr() });
                 };
                 for (row, out) in x.chunks(width).zip(out.chunks(width)) {
                     let n = width as f64;

@@ -1,4 +1,4 @@
-//! How the system backs memory.
+//! Memory on huge pages: advice to the system, and an arena for values that are written once.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -11,11 +11,11 @@ const HUGE_PAGE: usize = 2 << 20;
 pub(crate) fn advise_huge(start: *mut u8, bytes: usize) {
     #[cfg(target_os = "linux")]
     {
-        // Only whole pages can be asked for, and the neighbours' are not ours.
+        // Advice is for whole pages, and the first and last ones may belong to neighbours, too.
         let first = (start as usize).next_multiple_of(HUGE_PAGE);
         let end = (start as usize + bytes) / HUGE_PAGE * HUGE_PAGE;
         if first < end {
-            // SAFETY: advice about pages that lie within the caller's memory; it changes no value.
+            // SAFETY: `madvise` with MADV_HUGEPAGE changes no values and accepts any range of addresses.
             unsafe { libc::madvise(first as *mut libc::c_void, end - first, libc::MADV_HUGEPAGE) };
         }
     }
@@ -23,24 +23,23 @@ pub(crate) fn advise_huge(start: *mut u8, bytes: usize) {
     let _ = (start, bytes);
 }
 
-/// Values that stay as they are once they are written, side by side with others of their kind: even small ones
-/// lie on large pages. Cloning is free.
+/// Immutable values in an arena of huge pages, which even small ones share with others. Cloning is cheap.
 #[derive(Clone)]
 pub(crate) struct ArenaSlice {
     block: Arc<ArenaBlock>,
-    /// First byte within the block.
+    /// Offset of the first byte in the block.
     first: usize,
     len: usize,
 }
 
 impl ArenaSlice {
-    /// `len` values that `write` writes, all of them. They begin at a line of the cache.
+    /// Allocates `len` values, aligned to a cache line, and lets `write` fill them.
     ///
     /// # Safety
-    /// `write` must have written every one of the values behind its pointer.
+    /// `write` writes all `len` values behind its pointer.
     pub unsafe fn new(len: usize, write: impl FnOnce(*mut f32)) -> Self {
         let (block, first) = ArenaBlock::with_room((4 * len).next_multiple_of(CACHE_LINE));
-        // SAFETY: the block has room for the values behind `first`, which are nobody else's.
+        // SAFETY: `with_room` reserved the bytes behind `first` for this slice, within the block.
         write(unsafe { block.start.add(first) }.cast());
         Self { block, first, len }
     }
@@ -50,27 +49,27 @@ impl std::ops::Deref for ArenaSlice {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        // SAFETY: they were written when this was made, and nobody writes there again.
+        // SAFETY: `new` had all values written, they are aligned to a cache line, and nothing writes them again.
         unsafe { std::slice::from_raw_parts(self.block.start.add(self.first).cast(), self.len) }
     }
 }
 
-/// A line of the cache.
+/// Bytes of a cache line.
 const CACHE_LINE: usize = 64;
 
-/// Memory that many share; it goes with the last of them.
+/// An allocation that slices share; it is freed with the last of them.
 struct ArenaBlock {
     start: *mut u8,
     layout: Layout,
 }
 
-// SAFETY: whoever gets room in it gets it alone.
+// SAFETY: `with_room` hands out disjoint ranges, each written by its first owner and only read from then on.
 unsafe impl Send for ArenaBlock {}
-// SAFETY: as above; what is written is only read from then on.
+// SAFETY: as for `Send`.
 unsafe impl Sync for ArenaBlock {}
 
 impl ArenaBlock {
-    /// Bytes of a block, at least. What is not used of it is never touched.
+    /// Smallest size of a block in bytes. Unused pages are never touched, so they take no memory.
     const SIZE: usize = 16 * HUGE_PAGE;
 
     fn new(bytes: usize) -> Self {
@@ -78,7 +77,7 @@ impl ArenaBlock {
         let Ok(layout) = Layout::from_size_align(bytes, HUGE_PAGE) else {
             handle_alloc_error(Layout::new::<u8>());
         };
-        // SAFETY: the layout has a size.
+        // SAFETY: the size of the layout is not 0.
         let start = unsafe { alloc(layout) };
         if start.is_null() {
             handle_alloc_error(layout);
@@ -87,7 +86,7 @@ impl ArenaBlock {
         Self { start, layout }
     }
 
-    /// Room for so many bytes, and where it begins: in the newest block if it is there.
+    /// Reserves `bytes` in the newest block, or in a new one if they do not fit. Returns the block and the offset.
     fn with_room(bytes: usize) -> (Arc<Self>, usize) {
         static NEWEST: Mutex<(Weak<ArenaBlock>, usize)> = Mutex::new((Weak::new(), 0));
         let mut newest = NEWEST.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,7 +101,7 @@ impl ArenaBlock {
 
 impl Drop for ArenaBlock {
     fn drop(&mut self) {
-        // SAFETY: it came from there with this layout.
+        // SAFETY: `new` allocated it with this layout.
         unsafe { dealloc(self.start, self.layout) }
     }
 }
@@ -112,7 +111,7 @@ mod tests {
     use super::*;
 
     fn counted(len: usize, from: usize) -> ArenaSlice {
-        // SAFETY: all are written.
+        // SAFETY: all `len` values are written.
         unsafe { ArenaSlice::new(len, |to| (0..len).for_each(|at| to.add(at).write((from + at) as f32))) }
     }
 

@@ -1,31 +1,31 @@
-//! Sums over one row of weights, made while the row is in the cache.
+//! Statistics of a row of attention weights, computed while it is in the cache.
 
 use super::math::ln;
 use super::simd::{Simd, Task, dispatch};
 
-/// How many of a row's largest weights are told.
+/// Number of largest weights that are kept per row.
 pub const TOP: usize = 5;
 
-/// What a row adds up to.
+/// Sums over a row of weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RowStats {
-    /// Sum of the weights before the split, and from there on.
+    /// Sum of the weights before the split, and from it on.
     pub sums: [f32; 2],
-    /// Sum of each weight times its distance from the last place before the split, likewise.
+    /// Sum of each weight times its distance from the last position before the split: before the split, and from it on.
     pub moments: [f32; 2],
     /// `-Σ w ln w`, nats.
     pub entropy: f32,
-    /// The largest weights, the largest first; 0 where there are fewer.
+    /// The largest weights in descending order, padded with 0.
     pub top: [f32; TOP],
 }
 
-/// One row, and the columns that it is added to: all slices as long as `weights`.
+/// A row of weights and the column statistics that it is added to. All slices have the length of `weights`.
 pub struct WeightRow<'a> {
     /// The weights.
     pub weights: &'a [f32],
-    /// How many of them come before the split.
+    /// Number of weights before the split.
     pub split: usize,
-    /// Distance of the first weight from the last place before the split; of the first one behind the split.
+    /// Distance of the first weight from the last position before the split, and of the first one after the split.
     pub distances: [f32; 2],
     /// The largest weight of each column so far.
     pub largest: &'a mut [f32],
@@ -34,11 +34,14 @@ pub struct WeightRow<'a> {
 }
 
 impl WeightRow<'_> {
-    /// Adds the row to its columns and tells what it adds up to.
+    /// Adds the row to its columns and returns its sums.
+    ///
+    /// # Panics
+    /// If the lengths do not fit.
     pub fn stats(self) -> RowStats {
         let len = self.weights.len();
         assert!(self.split <= len && self.largest.len() == len && self.received.len() == len);
-        // SAFETY: the lengths were checked.
+        // SAFETY: the slices are equally long and contain the split.
         unsafe { dispatch(self) }
     }
 }
@@ -49,6 +52,7 @@ impl Task for WeightRow<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) -> RowStats {
         let (row, len, split) = (self.weights.as_ptr(), self.weights.len(), self.split);
+        // SAFETY: all slices have `len` values, and the split is among them.
         unsafe {
             let before = moments::<S>(row, split, self.distances[0], -1.0);
             let behind = moments::<S>(row.add(split), len - split, self.distances[1], 1.0);
@@ -63,9 +67,13 @@ impl Task for WeightRow<'_> {
     }
 }
 
-/// Sum, sum times place, and entropy of weights whose places begin at `first` and go on by `step`.
+/// Returns sum, sum times distance, and entropy of `len` weights whose distances start at `first` and go on by `step`.
+///
+/// # Safety
+/// `row` is valid for `len` values; the processor has the instructions of `S`.
 #[inline(always)]
 unsafe fn moments<S: Simd>(row: *const f32, len: usize, first: f32, step: f32) -> [f32; 3] {
+    // SAFETY: weights are loaded below `len`, the last, partial vector by its length.
     unsafe {
         let mut places = [0f32; 16];
         for (lane, place) in places.iter_mut().enumerate() {
@@ -92,9 +100,13 @@ unsafe fn moments<S: Simd>(row: *const f32, len: usize, first: f32, step: f32) -
     }
 }
 
-/// The largest weights, while the row is added to its columns.
+/// Returns the largest weights of a row, and adds it to its columns.
+///
+/// # Safety
+/// All pointers are valid for `len` values; the processor has the instructions of `S`.
 #[inline(always)]
 unsafe fn top<S: Simd>(row: *const f32, len: usize, largest: *mut f32, received: *mut f32) -> [f32; TOP] {
+    // SAFETY: every access is below `len`.
     unsafe {
         let mut best = [S::splat(0.0); TOP];
         let whole = len - len % S::LANES;
@@ -110,7 +122,7 @@ unsafe fn top<S: Simd>(row: *const f32, len: usize, largest: *mut f32, received:
             }
             at += S::LANES;
         }
-        // Each lane has its own list, sorted: the five largest are among their heads, one after the other.
+        // Each lane has its own descending list. The largest of their heads is taken `TOP` times.
         let mut lists = [[0f32; 16]; TOP + 1];
         for (list, best) in lists.iter_mut().zip(best) {
             S::store(list.as_mut_ptr(), best);
@@ -142,11 +154,11 @@ unsafe fn top<S: Simd>(row: *const f32, len: usize, largest: *mut f32, received:
     }
 }
 
-/// Calls `tell` with the place of each of `weights` that is at least `least`, in order.
+/// Calls `tell` with the index of each weight that is at least `least`, in order.
 pub fn for_each_at_least(weights: &[f32], least: f32, mut tell: impl FnMut(usize)) {
     let mut at = 0;
     while at < weights.len() {
-        // SAFETY: the slice is the task's own.
+        // SAFETY: the task borrows the slice.
         at += unsafe { dispatch(SkipBlocks { weights: &weights[at..], least }) };
         let end = weights.len().min(at + BLOCK);
         (at..end).filter(|&at| weights[at] >= least).for_each(&mut tell);
@@ -154,10 +166,10 @@ pub fn for_each_at_least(weights: &[f32], least: f32, mut tell: impl FnMut(usize
     }
 }
 
-/// Weights that are compared at once.
+/// Number of weights that are compared at once.
 const BLOCK: usize = 64;
 
-/// How many weights to skip to the first block that has one of at least `least`.
+/// Task that returns the number of weights before the first block with one of at least `least`.
 struct SkipBlocks<'a> {
     weights: &'a [f32],
     least: f32,
@@ -170,6 +182,7 @@ impl Task for SkipBlocks<'_> {
     unsafe fn run<S: Simd>(self) -> usize {
         let (row, len) = (self.weights.as_ptr(), self.weights.len());
         let mut at = 0;
+        // SAFETY: only whole blocks within the slice are loaded.
         unsafe {
             while at + BLOCK <= len {
                 let mut largest = S::load(row.add(at));
@@ -186,12 +199,13 @@ impl Task for SkipBlocks<'_> {
     }
 }
 
-/// The largest of `weights`; 0 where there are none.
+/// Returns the largest of `weights`, or 0 if there is none.
 pub fn max(weights: &[f32]) -> f32 {
-    // SAFETY: the slice is the task's own.
+    // SAFETY: the task borrows the slice.
     unsafe { dispatch(RowMax(weights)) }
 }
 
+/// Task of [`max`].
 struct RowMax<'a>(&'a [f32]);
 
 impl Task for RowMax<'_> {
@@ -201,6 +215,7 @@ impl Task for RowMax<'_> {
     unsafe fn run<S: Simd>(self) -> f32 {
         let (row, len) = (self.0.as_ptr(), self.0.len());
         let whole = len - len % S::LANES;
+        // SAFETY: vectors are loaded below `whole`, and the rest by its length.
         unsafe {
             let mut largest = S::load_part(row.add(whole), len - whole, 0.0);
             let mut at = 0;
@@ -213,13 +228,17 @@ impl Task for RowMax<'_> {
     }
 }
 
-/// Adds `weights` to `to`, which is as long.
+/// Adds `weights` to `to`.
+///
+/// # Panics
+/// If the lengths differ.
 pub fn add_to(weights: &[f32], to: &mut [f32]) {
     assert_eq!(weights.len(), to.len());
-    // SAFETY: the lengths were checked.
+    // SAFETY: the slices are equally long.
     unsafe { dispatch(AddRows(weights, to)) }
 }
 
+/// Task of [`add_to`].
 struct AddRows<'a>(&'a [f32], &'a mut [f32]);
 
 impl Task for AddRows<'_> {
@@ -229,6 +248,7 @@ impl Task for AddRows<'_> {
     unsafe fn run<S: Simd>(self) {
         let (from, to, len) = (self.0.as_ptr(), self.1.as_mut_ptr(), self.0.len());
         let whole = len - len % S::LANES;
+        // SAFETY: every access is below `len`, the length of both slices.
         unsafe {
             let mut at = 0;
             while at < whole {
@@ -276,7 +296,7 @@ mod tests {
                 let moment = |at: usize| wide(at) * place(at);
                 let moments = [(0..split).map(moment).sum::<f64>(), (split..len).map(moment).sum()];
                 let near = |a: f32, b: f64| {
-                    assert!((f64::from(a) - b).abs() <= 1e-6 * b.abs().max(1.0), "{level:?} {len}: {a}, {b}")
+                    assert!((f64::from(a) - b).abs() <= 1e-6 * b.abs().max(1.0), "{level:?} {len}: {a}, {b}");
                 };
                 near(found.entropy, entropy);
                 for side in 0..2 {

@@ -1,25 +1,25 @@
-//! Vectors of `f32` behind one trait, and the choice among instruction sets while the program runs.
+//! Vectors of `f32` behind one trait, and the choice of an instruction set at run time.
 //!
-//! A kernel is written once, as a `Task` generic over `Simd`; `dispatch` compiles it for each
-//! instruction set and calls the best one that the machine has.
+//! A kernel is written once, as a `Task` generic over `Simd`. `dispatch` compiles it for every instruction set and
+//! calls the best version that the processor supports.
 
 use std::sync::OnceLock;
 
 /// An instruction set that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Whatever the target has without being asked.
+    /// The instructions that every processor of the target has.
     Baseline,
-    /// 128-bit vectors of 64-bit ARM.
+    /// NEON: 128-bit vectors of 64-bit ARM.
     Neon,
-    /// 256-bit vectors with fused multiply-add.
+    /// AVX2 and FMA: 256-bit vectors.
     Avx2,
-    /// 512-bit vectors.
+    /// AVX-512F: 512-bit vectors.
     Avx512,
 }
 
 impl Level {
-    /// Its name as shown to the user.
+    /// Returns the name that is shown to the user.
     pub fn name(self) -> &'static str {
         match self {
             Level::Baseline => "baseline",
@@ -42,7 +42,7 @@ impl Level {
         }
     }
 
-    /// Those that this machine can run, the slowest first.
+    /// Returns the levels that this processor supports, slowest first.
     pub fn available() -> Vec<Self> {
         let all = if cfg!(target_arch = "x86_64") {
             vec![Level::Baseline, Level::Avx2, Level::Avx512]
@@ -53,7 +53,7 @@ impl Level {
     }
 }
 
-/// The level in use: the machine's best, or a lower one named in `ATTN_TUI_KERNELS` (for tests).
+/// Returns the level in use: the best one supported, or the one named in `ATTN_TUI_KERNELS`.
 pub fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
     *LEVEL.get_or_init(|| {
@@ -62,59 +62,62 @@ pub fn level() -> Level {
     })
 }
 
-/// Work that is compiled once per instruction set.
+/// A kernel that is compiled once per instruction set.
 pub(super) trait Task {
-    /// What it gives.
+    /// Type of the result.
     type Output;
 
-    /// Does it. Implementations are `#[inline(always)]`, or they would be compiled without the instructions.
+    /// Runs the kernel. Implementations must be `#[inline(always)]`, or they are compiled without the instructions.
     ///
     /// # Safety
-    /// The machine must have the instructions of `S`.
+    /// The processor has the instructions of `S`, and the fields of the task are as their docs say: pointers are valid
+    /// for the given number of values, and nothing else accesses what they are written through.
     unsafe fn run<S: Simd>(self) -> Self::Output;
 }
 
 /// Runs `task` with the instructions of [`level`].
 ///
 /// # Safety
-/// What the task's fields point to is as they say.
+/// The fields of the task meet the requirements of [`Task::run`].
 pub(super) unsafe fn dispatch<T: Task>(task: T) -> T::Output {
-    // SAFETY: the caller's promise; `level` is available.
+    // SAFETY: `level` returns an available level; the caller ensures the rest.
     unsafe { dispatch_at(level(), task) }
 }
 
 /// Runs `task` with the instructions of `level`.
 ///
 /// # Safety
-/// The level is [`Level::available`]; what the task's fields point to is as they say.
+/// The level is among [`Level::available`], and the fields of the task meet the requirements of [`Task::run`].
 pub(super) unsafe fn dispatch_at<T: Task>(level: Level, task: T) -> T::Output {
     match level {
-        // SAFETY: a level is only ever one that was detected.
+        // SAFETY: an available level was detected; the caller ensures the rest.
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 => unsafe { x86::run_avx512(task) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => unsafe { x86::run_avx2(task) },
-        // SAFETY: every 64-bit ARM machine has it.
+        // SAFETY: every 64-bit ARM processor has NEON; the caller ensures the rest.
         #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
         Level::Neon => unsafe { task.run::<arm::Neon>() },
-        // SAFETY: uses no instructions beyond the target's own.
+        // SAFETY: the baseline needs no further instructions; the caller ensures the rest.
         _ => unsafe { task.run::<Baseline>() },
     }
 }
 
-/// Vectors of `f32`.
+/// A vector of `f32` of some instruction set.
+///
+/// All functions share one contract: the processor has the instruction set, and pointers are valid for
+/// [`Simd::LANES`] values, or for `len` of them where a function takes that (at most `LANES`). They need no alignment.
 ///
 /// # Safety
-/// Every function needs the instruction set that the type stands for; pointers must be valid for
-/// [`Simd::LANES`] values (of any alignment).
-#[allow(clippy::missing_safety_doc)]
-pub(super) trait Simd: Copy + 'static {
-    /// Values in a vector.
+/// `LANES` is a power of two and at most 16, and implementations read and write no more values than the contract says.
+#[allow(clippy::missing_safety_doc, reason = "all functions share the contract of the trait")]
+pub(super) unsafe trait Simd: Copy + 'static {
+    /// Number of values in a vector.
     const LANES: usize;
-    /// Rows of a matrix product's tile: as many as the registers hold beside two columns of vectors.
+    /// Rows of a tile of a matrix product: as many as fit into the registers with two vectors a row.
     const TILE_ROWS: usize;
-    /// A vector.
+    /// The vector type.
     type V: Copy;
 
     unsafe fn splat(x: f32) -> Self::V;
@@ -124,33 +127,33 @@ pub(super) trait Simd: Copy + 'static {
     unsafe fn sub(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn mul(a: Self::V, b: Self::V) -> Self::V;
     unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
-    /// `a * b + c`
+    /// Returns `a * b + c`.
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// The larger of each pair; `b` where one is not a number.
+    /// Returns the larger of each pair; `b` where either is NaN.
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
-    /// The smaller of each pair; `b` where one is not a number.
+    /// Returns the smaller of each pair; `b` where either is NaN.
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
-    /// To the nearest integer.
+    /// Rounds to the nearest integer.
     unsafe fn round(a: Self::V) -> Self::V;
-    /// `a * 2^n` for integral `n` in -126..=127.
+    /// Returns `a * 2^n` for integral `n` in -126..=127.
     unsafe fn scale(a: Self::V, n: Self::V) -> Self::V;
-    /// The whole number below the binary logarithm of `a`, which is positive and no smaller than the smallest
-    /// normal number.
+    /// Returns the binary exponent of `a`, `floor(log2(a))`. `a` is positive and normal.
     unsafe fn exponent(a: Self::V) -> Self::V;
-    /// `a`, but 0 in lanes where `x < limit`.
+    /// Returns `a` with 0 in the lanes where `x < limit`.
     unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V;
 
-    /// Says that what lies at `from` will be read in a while: it comes into the second cache.
+    /// Prefetches the cache line at `from`, which need not be valid, into the second-level cache.
     #[inline(always)]
     unsafe fn prefetch_l2(_from: *const f32) {}
 
-    /// Says that what lies at `from` will be read soon.
+    /// Prefetches the cache line at `from`, which need not be valid, into the first-level cache.
     #[inline(always)]
     unsafe fn prefetch(_from: *const f32) {}
 
-    /// Whole numbers of 8 bits as values.
+    /// Loads `LANES` 8-bit integers and converts them.
     #[inline(always)]
     unsafe fn load_i8(from: *const i8) -> Self::V {
+        // SAFETY: `lanes` has room for any vector; the caller ensures that the pointers are valid.
         unsafe {
             let mut lanes = [0f32; 16];
             for (i, lane) in lanes[..Self::LANES].iter_mut().enumerate() {
@@ -160,9 +163,10 @@ pub(super) trait Simd: Copy + 'static {
         }
     }
 
-    /// Whole numbers in -127..=127 to memory in 8 bits.
+    /// Converts integral values in -127..=127 to 8 bits and stores them.
     #[inline(always)]
     unsafe fn store_i8(to: *mut i8, v: Self::V) {
+        // SAFETY: `lanes` has room for any vector; the caller ensures that the pointers are valid.
         unsafe {
             let mut lanes = [0f32; 16];
             Self::store(lanes.as_mut_ptr(), v);
@@ -172,9 +176,10 @@ pub(super) trait Simd: Copy + 'static {
         }
     }
 
-    /// The first `len` values from memory, `fill` in the other lanes.
+    /// Loads `len` values and puts `fill` into the other lanes.
     #[inline(always)]
     unsafe fn load_part(from: *const f32, len: usize, fill: f32) -> Self::V {
+        // SAFETY: `lanes` has room for any vector; the caller ensures that the pointers are valid.
         unsafe {
             let mut lanes = [fill; 16];
             std::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), len);
@@ -182,9 +187,10 @@ pub(super) trait Simd: Copy + 'static {
         }
     }
 
-    /// The first `len` values to memory.
+    /// Stores the first `len` values.
     #[inline(always)]
     unsafe fn store_part(to: *mut f32, v: Self::V, len: usize) {
+        // SAFETY: `lanes` has room for any vector; the caller ensures that the pointers are valid.
         unsafe {
             let mut lanes = [0f32; 16];
             Self::store(lanes.as_mut_ptr(), v);
@@ -192,20 +198,22 @@ pub(super) trait Simd: Copy + 'static {
         }
     }
 
-    /// A square of [`Simd::LANES`] rows at distance `stride`, as columns: value `k` of row `r` goes to
+    /// Transposes a square of [`Simd::LANES`] rows, `stride` values apart: value `k` of row `r` goes to
     /// `to[k * to_stride + r]`.
     #[inline(always)]
     unsafe fn transpose(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
         for row in 0..Self::LANES {
             for k in 0..Self::LANES {
+                // SAFETY: the caller ensures that the square is valid on both sides.
                 unsafe { *to.add(k * to_stride + row) = *from.add(row * stride + k) }
             }
         }
     }
 
-    /// The sum of all lanes.
+    /// Returns the sum of all lanes.
     #[inline(always)]
     unsafe fn sum(v: Self::V) -> f32 {
+        // SAFETY: `lanes` has room for any vector; the caller ensures that the pointers are valid.
         unsafe {
             let mut lanes = [0f32; 16];
             Self::store(lanes.as_mut_ptr(), v);
@@ -213,9 +221,10 @@ pub(super) trait Simd: Copy + 'static {
         }
     }
 
-    /// The largest lane.
+    /// Returns the largest lane.
     #[inline(always)]
     unsafe fn max_lane(v: Self::V) -> f32 {
+        // SAFETY: `lanes` has room for any vector; the caller ensures that the pointers are valid.
         unsafe {
             let mut lanes = [0f32; 16];
             Self::store(lanes.as_mut_ptr(), v);
@@ -224,10 +233,11 @@ pub(super) trait Simd: Copy + 'static {
     }
 }
 
-/// Plain arrays; the compiler uses what the target has.
+/// Plain arrays, which the compiler vectorises as far as the target allows.
 #[derive(Clone, Copy)]
 pub(super) struct Baseline;
 
+/// Evaluates an expression for every lane of the given vectors.
 macro_rules! each {
     ($($v:ident),+ => $e:expr) => {{
         let mut out = [0f32; 4];
@@ -239,7 +249,8 @@ macro_rules! each {
     }};
 }
 
-impl Simd for Baseline {
+// SAFETY: vectors have `LANES` values, and every load and store touches as many.
+unsafe impl Simd for Baseline {
     const LANES: usize = 4;
     const TILE_ROWS: usize = 4;
     type V = [f32; 4];
@@ -250,10 +261,12 @@ impl Simd for Baseline {
     }
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self::V {
+        // SAFETY: the caller ensures that four values can be read; no alignment is needed.
         unsafe { from.cast::<[f32; 4]>().read_unaligned() }
     }
     #[inline(always)]
     unsafe fn store(to: *mut f32, v: Self::V) {
+        // SAFETY: the caller ensures that four values can be written; no alignment is needed.
         unsafe { to.cast::<[f32; 4]>().write_unaligned(v) }
     }
     #[inline(always)]
@@ -274,7 +287,7 @@ impl Simd for Baseline {
     }
     #[inline(always)]
     unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        // Not `mul_add`: without the instruction that is a call of a library function.
+        // Not `mul_add`, which is a library call where there is no such instruction.
         each!(a, b, c => a * b + c)
     }
     #[inline(always)]
@@ -287,12 +300,12 @@ impl Simd for Baseline {
     }
     #[inline(always)]
     unsafe fn round(a: Self::V) -> Self::V {
-        // Adding 1.5 * 2^23 leaves no bits for a fraction.
+        // The sum with 1.5 * 2^23 has no bits for a fraction.
         each!(a => (a + 12_582_912.0) - 12_582_912.0)
     }
     #[inline(always)]
     unsafe fn scale(a: Self::V, n: Self::V) -> Self::V {
-        // The same sum holds the integer in its low bits.
+        // The same sum has the integer in its low bits.
         each!(a, n => a * f32::from_bits(((n + 12_582_912.0).to_bits().wrapping_add(127)) << 23))
     }
     #[inline(always)]
@@ -303,6 +316,19 @@ impl Simd for Baseline {
     unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V {
         each!(a, x, limit => if x < limit { 0.0 } else { a })
     }
+}
+
+/// Defines functions of [`Simd`] whose bodies are one expression of intrinsics.
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little")))]
+macro_rules! by_intrinsics {
+    ($(unsafe fn $name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)? = $body:expr;)*) => {$(
+        #[inline(always)]
+        unsafe fn $name($($arg: $type),*) $(-> $out)? {
+            // SAFETY: the caller upholds the contract of `Simd`: the processor has the instructions, and pointers are
+            // valid for a vector.
+            unsafe { $body }
+        }
+    )*};
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -1,31 +1,33 @@
-//! Softmax of one row of scores.
+//! Softmax of a row of scores.
 
 use super::math::{exp, exp2};
 use super::simd::{Simd, Task, dispatch};
 use super::tile::CHUNK;
 
-/// Scores of this size say nothing but that they are masked.
+/// Scores below `-HUGE` are masked by a large negative bias.
 const HUGE: f32 = 1e30;
 
-/// What is done to a score before the softmax: `cap(score * scale) + plus + bias`.
+/// Transformation of scores before the softmax: `cap(score * scale) + plus + bias`.
 #[derive(Clone, Copy)]
 pub(super) struct ScoreTransform {
     /// Factor on the scores.
     pub scale: f32,
     /// Soft cap: `cap * tanh(score / cap)`.
     pub cap: Option<f32>,
-    /// Added to all.
+    /// Added to all scores.
     pub plus: f32,
-    /// Added, one per key; null for none.
+    /// Added to the scores, one value per key; null for none.
     pub bias: *const f32,
 }
 
-/// Makes `len` scores those that go into the softmax, in place; gives the largest, or the least number there is.
+/// Applies scale, soft cap and bias to `len` scores in place. Returns the largest result, or `f32::MIN` if there is
+/// none above it.
 ///
 /// # Safety
-/// `row` and what `how` points to are valid for `len` values; the machine has the instructions of `S`.
+/// `row` and the bias are valid for `len` values; the processor has the instructions of `S`.
 #[inline(always)]
 pub(super) unsafe fn transform_scores<S: Simd>(row: *mut f32, len: usize, how: ScoreTransform) -> f32 {
+    // SAFETY: every access is below `len`; the last, partial vector is loaded and stored by its length.
     unsafe {
         let whole = len - len % S::LANES;
         let mut largest = S::splat(f32::MIN);
@@ -45,11 +47,12 @@ pub(super) unsafe fn transform_scores<S: Simd>(row: *mut f32, len: usize, how: S
     }
 }
 
-/// `e^(score - largest)` of `len` scores, to lines of [`CHUNK`] values that are `step` apart; gives their sum.
+/// Computes `e^(score - largest)` of `len` scores and writes them in lines of [`CHUNK`] values, `step` values apart.
+/// Returns their sum.
 ///
 /// # Safety
-/// The scores are there and there is room for the lines (which may be the scores themselves); the machine has the
-/// instructions of `S`.
+/// `scores` is valid for `len` values and `lines` for as many lines as they fill, which may be the scores themselves;
+/// the processor has the instructions of `S`.
 #[inline(always)]
 pub(super) unsafe fn exponentials<S: Simd>(
     scores: *const f32,
@@ -58,10 +61,11 @@ pub(super) unsafe fn exponentials<S: Simd>(
     lines: *mut f32,
     step: usize,
 ) -> f32 {
+    // SAFETY: scores are read below `len`, and a vector never crosses the end of a line, as `LANES` divides `CHUNK`.
     unsafe {
         let whole = len - len % S::LANES;
-        // `log2 e` times the difference, rounded once. Where all is masked by huge numbers that would leave the
-        // range, so the difference comes first.
+        // `log2 e` times the difference is rounded once, by FMA. Where all scores are masked, the product would
+        // overflow, so the difference is taken first.
         let factor = S::splat(std::f32::consts::LOG2_E);
         let (shift, first) = match largest > -HUGE {
             true => (S::splat(-largest * std::f32::consts::LOG2_E), S::splat(0.0)),
@@ -85,10 +89,10 @@ pub(super) unsafe fn exponentials<S: Simd>(
     }
 }
 
-/// What [`exponentials`] wrote, times `factor`, side by side.
+/// Multiplies `len` values in lines, as [`exponentials`] writes them, with `factor`, and stores them contiguously.
 ///
 /// # Safety
-/// The lines are there and there is room for `len` values; the machine has the instructions of `S`.
+/// The lines are valid, and `to` for `len` values; the processor has the instructions of `S`.
 #[inline(always)]
 pub(super) unsafe fn scale_lines<S: Simd>(
     lines: *const f32,
@@ -97,6 +101,7 @@ pub(super) unsafe fn scale_lines<S: Simd>(
     factor: f32,
     to: *mut f32,
 ) {
+    // SAFETY: every access is below `len`, and a vector never crosses the end of a line.
     unsafe {
         let whole = len - len % S::LANES;
         let factor = S::splat(factor);
@@ -112,32 +117,33 @@ pub(super) unsafe fn scale_lines<S: Simd>(
     }
 }
 
-/// What makes weights of [`exponentials`] with that sum: 0 where every score was minus infinity.
+/// Returns the factor that turns [`exponentials`] with this sum into weights: 0 if every score was minus infinity.
 #[inline(always)]
 pub(super) fn normalising_factor(total: f32) -> f32 {
     if total == 0.0 { 0.0 } else { 1.0 / total }
 }
 
-/// Turns `len` scores, the largest of which is known, into weights that sum to 1, in place; into zeros where every
-/// score is minus infinity.
+/// Applies the softmax to `len` scores in place; `largest` is their maximum. The weights sum to 1, or are all 0 if
+/// every score is minus infinity.
 ///
 /// # Safety
-/// `row` is valid for `len` values; the machine has the instructions of `S`.
+/// `row` is valid for `len` values; the processor has the instructions of `S`.
 #[inline(always)]
 pub(super) unsafe fn softmax_in_place<S: Simd>(row: *mut f32, len: usize, largest: f32) {
+    // SAFETY: lines that are `CHUNK` apart are contiguous: the row itself.
     unsafe {
         let total = exponentials::<S>(row, len, largest, row, CHUNK);
         scale_lines::<S>(row, CHUNK, len, normalising_factor(total), row);
     }
 }
 
-/// The largest of `scores`, and the sum of `e^(score - largest)`: together they turn a score into a
-/// probability.
+/// Returns the largest of `scores` and the sum of `e^(score - largest)`, which turn a score into a probability.
 pub fn normaliser(scores: &[f32]) -> (f32, f32) {
-    // SAFETY: the slice is the task's own.
+    // SAFETY: the task borrows the slice.
     unsafe { dispatch(Normaliser(scores)) }
 }
 
+/// Task of [`normaliser`].
 struct Normaliser<'a>(&'a [f32]);
 
 impl Task for Normaliser<'_> {
@@ -147,6 +153,7 @@ impl Task for Normaliser<'_> {
     unsafe fn run<S: Simd>(self) -> (f32, f32) {
         let (row, len) = (self.0.as_ptr(), self.0.len());
         let whole = len - len % S::LANES;
+        // SAFETY: vectors are loaded below `whole`, and the rest by its length.
         unsafe {
             let mut largest = S::load_part(row.add(whole), len - whole, f32::MIN);
             let mut at = 0;
@@ -168,8 +175,13 @@ impl Task for Normaliser<'_> {
     }
 }
 
+/// Returns `len` transformed scores from index `at` on, at most a vector.
+///
+/// # Safety
+/// `row` and the bias are valid up to `at + len`; the processor has the instructions of `S`.
 #[inline(always)]
 unsafe fn transformed<S: Simd>(row: *const f32, at: usize, len: usize, how: ScoreTransform) -> S::V {
+    // SAFETY: the caller ensures that scores and bias are there.
     unsafe {
         let (x, plus) = (load::<S>(row.add(at), len), S::splat(how.plus));
         let mut x = match how.cap {
@@ -187,8 +199,13 @@ unsafe fn transformed<S: Simd>(row: *const f32, at: usize, len: usize, how: Scor
     }
 }
 
+/// Loads `len` values, at most a vector.
+///
+/// # Safety
+/// `from` is valid for `len` values; the processor has the instructions of `S`.
 #[inline(always)]
 unsafe fn load<S: Simd>(from: *const f32, len: usize) -> S::V {
+    // SAFETY: the caller ensures that the values are there.
     unsafe { if len == S::LANES { S::load(from) } else { S::load_part(from, len, 0.0) } }
 }
 
@@ -205,6 +222,7 @@ mod tests {
 
         #[inline(always)]
         unsafe fn run<S: Simd>(self) {
+            // SAFETY: the slice has `len` values, and so has the bias of each test.
             unsafe {
                 let (row, len) = (self.0.as_mut_ptr(), self.0.len());
                 let largest = transform_scores::<S>(row, len, self.1);

@@ -1,5 +1,5 @@
-//! Threads that wait for their next work awake. A pass hands out work every few hundred microseconds, and to wake
-//! a thread that sleeps takes as long as a small product.
+//! A team of threads that spin while they wait for work. A forward pass starts a loop every few hundred microseconds,
+//! and waking a sleeping thread takes as long as a small product.
 
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-/// How long a helper stays awake without work: longer than what a pass does between two products.
+/// Time for which a helper spins without work: longer than a pass takes between two products.
 const SPIN_TIME: Duration = Duration::from_micros(500);
 
-/// Looks at the clock once in so many spins for work.
+/// Spins between clock checks.
 const SPINS: usize = 256;
 
 type Work<'a> = dyn Fn(usize) + Sync + 'a;
@@ -21,46 +21,49 @@ thread_local! {
     static IS_HELPER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread is a helper of some team: it has no team of its own.
+/// Returns true if the calling thread is a helper of a team, which uses no team itself.
 pub(super) fn is_helper() -> bool {
     IS_HELPER.get()
 }
 
-/// Whoever calls [`Team::run`], and helpers who join in.
+/// A fixed number of helper threads, and the caller of [`Team::run`], the lead.
 pub(super) struct Team {
     shared: Arc<TeamState>,
-    /// Held while there is work.
+    /// Held by the lead during a loop.
     lead: Mutex<()>,
 }
 
+/// State that lead and helpers share.
 struct TeamState {
     state: AtomicU64,
     work: UnsafeCell<Option<*const Work<'static>>>,
-    /// What is left for each member, the lead first.
+    /// Tasks left for each member, the lead first.
     shares: Box<[TaskRange]>,
     helpers: Box<[Helper]>,
-    /// What a helper panicked with.
+    /// The first panic of a helper.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-// SAFETY: `work` is written by the lead alone, and only while no helper has joined; a helper reads it only between
-// joining and leaving, during which the lead keeps what it points to alive.
+// SAFETY: only the lead writes `work`, while no helper has joined. A helper reads it between joining and leaving, while
+// the lead keeps the closure alive.
 unsafe impl Send for TeamState {}
-// SAFETY: as above.
+// SAFETY: as for `Send`.
 unsafe impl Sync for TeamState {}
 
+/// A helper thread.
 #[derive(Default)]
 struct Helper {
     asleep: AtomicBool,
     thread: OnceLock<Thread>,
 }
 
-/// `TeamState::state`: the number of the work in the upper bits, whether it may be joined, how many have.
+// Fields of `TeamState::state`: the number of helpers that have joined, a flag that is set while they may join, and the
+// generation, which counts the loops.
 const JOINED: u64 = 0xffff;
 const OPEN: u64 = 1 << 16;
 const GENERATION: u64 = 1 << 17;
 
-/// Tasks `first..end` as `end << 32 | first`, alone in its line of the cache.
+/// A range of tasks `first..end`, stored as `end << 32 | first` in a cache line of its own.
 #[derive(Default)]
 #[repr(align(64))]
 struct TaskRange(AtomicU64);
@@ -70,7 +73,7 @@ impl TaskRange {
         self.0.store((end as u64) << 32 | first as u64, Ordering::Relaxed);
     }
 
-    /// The first task that is left, or to who helps out the last one.
+    /// Takes a task: the first one for the member that owns the range, the last one for others.
     fn take(&self, own: bool) -> Option<usize> {
         let mut left = self.0.load(Ordering::Relaxed);
         loop {
@@ -89,7 +92,7 @@ impl TaskRange {
 }
 
 impl Team {
-    /// A team of `count` members, whoever leads it included; of fewer where the system gives no more threads.
+    /// Creates a team of `count` members including the lead, or fewer if the system has no more threads.
     pub fn new(count: usize) -> Self {
         let helpers = count.clamp(1, JOINED as usize) - 1;
         let shared = Arc::new(TeamState {
@@ -110,8 +113,8 @@ impl Team {
         Self { shared, lead: Mutex::new(()) }
     }
 
-    /// Calls `work` with every number below `tasks`, once each, on all members that have nothing else to do; returns
-    /// when all are done. Whoever asks while the team is at work does it alone.
+    /// Calls `work` once with every number below `tasks`, on all members, and returns when all calls have. A caller that
+    /// finds the team at work does the work alone.
     pub fn run(&self, tasks: usize, work: &Work) {
         let lead = match self.lead.try_lock() {
             Ok(lead) => lead,
@@ -126,9 +129,10 @@ impl Team {
         for (at, share) in shared.shares.iter().enumerate() {
             share.set(tasks * at / members, tasks * (at + 1) / members);
         }
-        // Where the last lead panicked itself, nobody took it.
+        // Discards the panic of a helper that is left if the lead itself panicked last time.
         drop(self.shared.panic.lock().unwrap_or_else(PoisonError::into_inner).take());
-        // SAFETY: nobody has joined, and `CloseGuard` waits for all who do before the borrow ends.
+        // SAFETY: no helper has joined, so nothing reads `work`; `CloseGuard` waits for all that join before the borrow
+        // of the closure ends, so the longer lifetime is never used.
         unsafe { *shared.work.get() = Some(std::mem::transmute::<*const Work, *const Work<'static>>(work)) };
         let closing = CloseGuard(shared);
         let before = shared.state.load(Ordering::Relaxed);
@@ -150,7 +154,7 @@ impl Team {
     }
 }
 
-/// Lets nobody join any more, and waits for those who have.
+/// On drop, stops helpers from joining and waits for those that have.
 struct CloseGuard<'a>(&'a TeamState);
 
 impl Drop for CloseGuard<'_> {
@@ -161,9 +165,9 @@ impl Drop for CloseGuard<'_> {
         while now & JOINED > 0 {
             spins += 1;
             if spins < 1 << 14 {
-                std::hint::spin_loop()
+                std::hint::spin_loop();
             } else {
-                std::thread::yield_now()
+                std::thread::yield_now();
             }
             now = state.load(Ordering::Acquire);
         }
@@ -171,8 +175,8 @@ impl Drop for CloseGuard<'_> {
 }
 
 impl TeamState {
-    /// Own tasks from the front, then those that others have left from the back: what lies side by side in memory
-    /// is mostly one member's.
+    /// Does the tasks of `member` from the front, then those that others have left from the back, so that each member
+    /// mostly works on neighbouring memory.
     fn work_on(&self, member: usize, work: &Work) {
         let members = self.shares.len();
         for at in 0..members {
@@ -183,6 +187,7 @@ impl TeamState {
         }
     }
 
+    /// Joins one loop after the other, for as long as the process lives.
     fn helper_loop(&self, helper: usize) {
         IS_HELPER.set(true);
         let mut seen = 0;
@@ -202,11 +207,11 @@ impl TeamState {
         }
     }
 
-    /// What a helper does once it is counted.
+    /// Works on the current loop as a helper that has joined.
     fn work_as_helper(&self, helper: usize) {
-        // SAFETY: the lead wrote it before it let anybody join, and waits for us to leave.
+        // SAFETY: the lead wrote `work` before it let helpers join, and does not write it until this one leaves.
         if let Some(work) = unsafe { *self.work.get() } {
-            // SAFETY: as above.
+            // SAFETY: the lead keeps the closure alive until this helper leaves.
             let work = unsafe { &*work };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.work_on(helper + 1, work))) {
                 self.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
@@ -215,7 +220,7 @@ impl TeamState {
         self.state.fetch_sub(1, Ordering::Release);
     }
 
-    /// Waits for work with another number than `seen`.
+    /// Waits for a loop of another generation than `seen`, and returns the state.
     fn wait_for_work(&self, helper: usize, seen: u64) -> u64 {
         let asleep = &self.helpers[helper].asleep;
         let mut since = Instant::now();

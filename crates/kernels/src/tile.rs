@@ -1,7 +1,7 @@
-//! Some rows times some panels: the loop in which a forward pass spends its time.
+//! The inner loop of matrix products: some rows times some panels.
 //!
-//! A tile of a few rows by one panel stays in registers while it runs along the summed dimension. The rows are
-//! copied first, line by line and tile by tile, so that the loop reads them front to back, too.
+//! A tile of a few rows by two vectors of a panel stays in registers along the summed dimension. The rows are packed
+//! tile by tile first, so that the loop reads both operands in order.
 
 use std::cell::RefCell;
 use std::thread::LocalKey;
@@ -13,13 +13,14 @@ use super::threads::SharedPtr;
 /// Columns of a panel.
 pub(super) const PANEL: usize = 32;
 
-/// Values of a row that stay side by side in a packed tile: one line of the cache.
+/// Consecutive values of a row in a packed tile: a cache line.
 pub(super) const CHUNK: usize = 16;
 
-/// Steps along the summed dimension before a tile goes back to memory: its packed rows stay in the first cache.
+/// Steps along the summed dimension before a tile is written back, so that its packed rows stay in the first-level
+/// cache.
 pub(super) const DEPTH: usize = 512;
 
-/// Steps between asking for a part of a panel and using it.
+/// Distance of the prefetch of a panel, in steps.
 const AHEAD: usize = 16;
 
 thread_local! {
@@ -27,21 +28,21 @@ thread_local! {
     static PANELS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Values that one packed row of `depth` takes.
+/// Returns the number of values that a packed row of `depth` values takes.
 pub(super) fn packed_width(depth: usize) -> usize {
     depth.next_multiple_of(CHUNK)
 }
 
-/// Values of scratch memory that a thread keeps.
+/// Largest scratch buffer that a thread keeps, in values.
 const KEPT: usize = 1 << 22;
 
-/// Lends memory for `len` values that hold anything. Unless there is much of it, it stays with the thread: fresh
-/// memory has to be cleared first.
+/// Calls `work` with a scratch buffer for `len` values of any content, aligned to a cache line. The thread keeps the
+/// buffer for the next call unless it is large, since the system clears fresh memory.
 pub(super) fn with_scratch<T>(len: usize, work: impl FnOnce(SharedPtr) -> T) -> T {
     lend(&SCRATCH, len, work)
 }
 
-/// [`with_scratch`] for panels, while something else is in that.
+/// Like [`with_scratch`], with a second buffer, for panels.
 pub(super) fn with_panel_scratch<T>(len: usize, work: impl FnOnce(SharedPtr) -> T) -> T {
     lend(&PANELS, len, work)
 }
@@ -51,7 +52,7 @@ fn lend<T>(kept: &'static LocalKey<RefCell<Vec<f32>>>, len: usize, work: impl Fn
     if scratch.len() < len + CHUNK {
         scratch = vec![0.0; len + CHUNK];
     }
-    // Vectors that begin at a line of the cache are read in one go.
+    // Vectors that lie within one cache line load fastest.
     let start = scratch.as_ptr().align_offset(4 * CHUNK).min(CHUNK);
     let done = work(SharedPtr(scratch[start..].as_mut_ptr()));
     if scratch.len() <= KEPT {
@@ -60,13 +61,13 @@ fn lend<T>(kept: &'static LocalKey<RefCell<Vec<f32>>>, len: usize, work: impl Fn
     done
 }
 
-/// Copies rows tile by tile: `[tile][depth / CHUNK][rows of the tile][CHUNK]`.
+/// Task that packs rows for [`PanelProduct`], as `[tile][depth / CHUNK][rows of the tile][CHUNK]`.
 pub(super) struct PackRows {
     pub rows: usize,
     pub depth: usize,
     pub x: *const f32,
     pub x_stride: usize,
-    /// Room for `rows` times [`packed_width`] of the depth.
+    /// Room for `rows * packed_width(depth)` values.
     pub to: *mut f32,
 }
 
@@ -80,6 +81,8 @@ impl Task for PackRows {
         while first < self.rows {
             let rows = tile_rows::<S>(self.rows - first);
             for row in 0..rows {
+                // SAFETY: the contract of the task: the rows are there, and `to` has room for their packed form; the
+                // loop writes `CHUNK` values of the row at a time and the rest alone.
                 unsafe {
                     let x = self.x.add((first + row) * self.x_stride);
                     let mut to = self.to.add(first * packed_width(self.depth) + row * CHUNK);
@@ -103,30 +106,30 @@ impl Task for PackRows {
     }
 }
 
-/// Rows of the next tile where so many are left: as even as can be, for a last tile of one row would waste most of
-/// the registers.
+/// Returns the rows of the next tile if `left` are left. Tiles are about equally high, since one with a single row
+/// would waste most registers.
 #[inline(always)]
 pub(super) fn tile_rows<S: Simd>(left: usize) -> usize {
     left.div_ceil(left.div_ceil(S::TILE_ROWS))
 }
 
-/// Rows times panels. All pointers must be valid for what the numbers say.
+/// Task that multiplies packed rows with panels. Pointers must be valid for the sizes given.
 pub(super) struct PanelProduct {
     pub rows: usize,
     /// Steps along the summed dimension.
     pub depth: usize,
-    /// Columns of the result: those of the panels, the last of which may have more.
+    /// Columns of the result; the last panel may have more.
     pub columns: usize,
-    /// What [`PackRows`] makes of the rows.
+    /// The rows as [`PackRows`] packs them.
     pub left: *const f32,
     /// `[panel][depth][PANEL]`
     pub panels: *const f32,
     /// Values from one panel to the next.
     pub panel_stride: usize,
-    /// Null for none.
+    /// One value per column, or null.
     pub bias: *const f32,
     pub activation: Option<Function>,
-    /// Whether the product is added to what is in `out`.
+    /// True if the product is added to the contents of `out`.
     pub accumulate: bool,
     pub out: *mut f32,
     pub out_stride: usize,
@@ -139,6 +142,7 @@ impl Task for PanelProduct {
     unsafe fn run<S: Simd>(self) {
         let mut from = 0;
         while from < self.depth {
+            // SAFETY: the contract of the task; the steps are below `depth`.
             unsafe { self.add_depth::<S>(from, DEPTH.min(self.depth - from)) };
             from += DEPTH;
         }
@@ -146,7 +150,10 @@ impl Task for PanelProduct {
 }
 
 impl PanelProduct {
-    /// The part of the sums that `depth` steps from `from` on make.
+    /// Adds `depth` steps from `from` on to the sums, and applies the activation after the last.
+    ///
+    /// # Safety
+    /// The contract of the task holds, and the steps are below `self.depth`.
     #[inline(always)]
     unsafe fn add_depth<S: Simd>(&self, from: usize, depth: usize) {
         let last = from + depth == self.depth;
@@ -158,6 +165,7 @@ impl PanelProduct {
             let mut row = 0;
             while row < self.rows {
                 let rows = tile_rows::<S>(self.rows - row);
+                // SAFETY: row and column are in range, so all pointers lie in their operands.
                 unsafe {
                     let out = self.out.add(row * self.out_stride + column);
                     let tile = Tile {
@@ -203,22 +211,23 @@ impl PanelProduct {
     }
 }
 
-/// What a tile's sums begin with.
+/// Initial value of the sums of a tile.
 #[derive(Clone, Copy)]
 enum TileInit {
     Zero,
     Bias(*const f32),
-    /// What is in the output already.
+    /// The contents of the output.
     Out,
 }
 
+/// A tile of the product: some rows times one panel.
 struct Tile {
     depth: usize,
     left: *const f32,
     panel: *const f32,
-    /// This tile's share of the next panel, and lines of it to ask for with each chunk: on its first way from
-    /// memory a panel would be late otherwise.
+    /// This tile's share of the next panel, which it prefetches from memory.
     next: *const f32,
+    /// Cache lines to prefetch with each chunk.
     ahead: usize,
     start: TileInit,
     columns: usize,
@@ -227,8 +236,11 @@ struct Tile {
 }
 
 impl Tile {
-    /// `R` rows; `U` sums side by side where there are too few rows to hide an addition's latency.
-    #[allow(clippy::needless_range_loop)]
+    /// Computes a tile of `R` rows, with `U` partial sums per element if `R` is too small to hide the latency of FMA.
+    ///
+    /// # Safety
+    /// The pointers of the tile are valid for `R` rows; the processor has the instructions of `S`.
+    #[allow(clippy::needless_range_loop, reason = "plain counted loops over arrays are kept in registers")]
     #[inline(always)]
     unsafe fn run<S: Simd, const R: usize, const U: usize>(&self) {
         if R > S::TILE_ROWS {
@@ -236,6 +248,7 @@ impl Tile {
         }
         let mut column = 0;
         while column < self.columns {
+            // SAFETY: the caller ensures that the pointers are valid; columns beyond the last are left out.
             unsafe {
                 let sums = self.sums::<S, R, U>(column);
                 for r in 0..R {
@@ -251,10 +264,15 @@ impl Tile {
         }
     }
 
-    // Plain counted loops over arrays: only these are sure to stay in registers.
-    #[allow(clippy::needless_range_loop)]
+    /// Returns the sums of two vectors of columns from `column` on.
+    ///
+    /// # Safety
+    /// As for [`Tile::run`].
+    #[allow(clippy::needless_range_loop, reason = "plain counted loops over arrays are kept in registers")]
     #[inline(always)]
     unsafe fn sums<S: Simd, const R: usize, const U: usize>(&self, column: usize) -> [[S::V; 2]; R] {
+        // SAFETY: the caller ensures that `depth` steps of the packed rows and of the panel are there; prefetches may
+        // point anywhere.
         unsafe {
             let mut sums = [[[S::splat(0.0); 2]; R]; U];
             let mut w = self.panel.add(column);
@@ -304,9 +322,13 @@ impl Tile {
         }
     }
 
-    /// Adds what the sum begins with and stores `len` of its lanes.
+    /// Adds the initial value to a sum and stores its first `len` lanes.
+    ///
+    /// # Safety
+    /// The row has `len` columns from `column` on; the processor has the instructions of `S`.
     #[inline(always)]
     unsafe fn put<S: Simd>(&self, sum: S::V, row: usize, column: usize, len: usize) {
+        // SAFETY: the caller ensures that the columns are in the output and the bias; no more are touched.
         unsafe {
             let out = self.out.add(row * self.out_stride + column);
             let start = match self.start {
@@ -314,7 +336,7 @@ impl Tile {
                 TileInit::Bias(bias) => bias.add(column),
                 TileInit::Out => out.cast_const(),
             };
-            // No closures here: they would be compiled without the instruction set.
+            // A closure would be compiled without the instruction set.
             let mut sum = sum;
             if len == S::LANES {
                 if !start.is_null() {

@@ -1,11 +1,11 @@
-//! Which keys are looked at: a unpacked ranges.
+//! Sets of visible keys, as a few ranges.
 
 use std::ops::Range;
 
-/// Ranges of keys at most: the first block, those around the query's own, the last.
+/// Largest number of ranges: the first block, those around that of the query, the last.
 pub(super) const MAX_RANGES: usize = 3;
 
-/// Ranges of keys in order, none of which is empty or touches the next.
+/// Ascending ranges of keys, neither empty nor adjacent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct KeyRanges {
     ends: [(usize, usize); MAX_RANGES],
@@ -13,13 +13,16 @@ pub(super) struct KeyRanges {
 }
 
 impl KeyRanges {
-    /// One range, or none if it is empty.
+    /// Creates a set of one range, or of none if it is empty.
     #[inline(always)]
     pub fn one(range: Range<usize>) -> Self {
         Self { ends: [(range.start, range.end); MAX_RANGES], count: usize::from(!range.is_empty()) }
     }
 
-    /// These and a range that does not begin before them. It must not be a range too many.
+    /// Adds a range that does not begin before the last one; ranges that touch are merged.
+    ///
+    /// # Panics
+    /// If there would be more than [`MAX_RANGES`].
     pub fn with(mut self, range: Range<usize>) -> Self {
         if range.is_empty() {
             return self;
@@ -34,26 +37,26 @@ impl KeyRanges {
         self
     }
 
-    /// The ranges.
+    /// Returns the ranges in order.
     #[inline(always)]
     pub fn iter(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let all = *self;
         (0..all.count).map(move |at| all.at(at))
     }
 
-    /// How many.
+    /// Returns the number of ranges.
     #[inline(always)]
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// One of them.
+    /// Returns range `at`.
     #[inline(always)]
     pub fn at(&self, at: usize) -> Range<usize> {
         self.ends[at].0..self.ends[at].1
     }
 
-    /// From the first key to the last.
+    /// Returns the range from the first key to the last.
     #[inline(always)]
     pub fn hull(&self) -> Range<usize> {
         match self.count.checked_sub(1) {

@@ -1,4 +1,4 @@
-//! Some queries of one head: their scores, the softmax and what they read, while it all is in the cache.
+//! A block of queries of one head: scores, softmax and the product with the values, all within the cache.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use super::super::tile::{CHUNK, PANEL, PackRows, PanelProduct, packed_width, til
 use super::key_ranges::{KeyRanges, MAX_RANGES};
 use super::{AttentionKernel, HeadVectors, KeyPart, RowObserver};
 
-/// Rows of one head. All pointers must be valid for what the numbers say.
+/// Task that computes some rows of one head. Pointers must be valid for the sizes given.
 pub(super) struct QueryBlock<'a> {
     pub kernel: &'a AttentionKernel<'a>,
     pub head: usize,
@@ -17,13 +17,13 @@ pub(super) struct QueryBlock<'a> {
     pub first: usize,
     pub rows: usize,
     pub query: HeadVectors<'a>,
-    /// The head's keys and, where there is an `out`, its values.
+    /// The packed keys of the head, followed by its packed values if there is an `out`.
     pub packed: *const f32,
-    /// The rows' weights, `[rows, keys]`, of the tokens and of the extra keys.
+    /// Output of the weights, `[rows, keys]` each, of the tokens and of the extra keys.
     pub maps: [Option<SharedPtr>; 2],
-    /// Who sees them, of either.
+    /// Observer of the weights of each part.
     pub observer: [Option<&'a dyn RowObserver>; 2],
-    /// What the rows read, `[rows, heads, width]` from this head on.
+    /// Output of the products with the values, `[rows, heads, width]` from this head on.
     pub out: Option<SharedPtr>,
 }
 
@@ -31,21 +31,21 @@ thread_local! {
     static WORKSPACE: std::cell::RefCell<Vec<f32>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
-/// Where a block is worked on.
+/// Buffers of a block.
 struct Workspace {
     queries: *mut f32,
     /// `[rows, stride]`
     scores: *mut f32,
-    /// Values from one row's scores to the next: not a multiple of 4 KiB, or the rows would fall on the same unpacked
-    /// lines of the first cache and push each other out.
+    /// Values from one row of scores to the next. Not a multiple of 4 KiB, or all rows would map to the same few lines of
+    /// the first-level cache.
     stride: usize,
-    /// Keys that any of the rows sees.
+    /// Keys that are visible to any of the rows.
     within: KeyRanges,
-    /// Exponentials of the scores of these keys, packed as rows of a product: of each range.
+    /// Exponentials of the scores of each range of these keys, packed as rows of a product.
     tokens: [*mut f32; MAX_RANGES],
     /// The same for the extra keys.
     extra: *mut f32,
-    /// What makes weights of them: one number a row.
+    /// Factors that turn exponentials into weights, one per row.
     factors: *mut f32,
 }
 
@@ -55,13 +55,14 @@ impl Task for QueryBlock<'_> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
         let mut memory = WORKSPACE.take();
+        // SAFETY: the contract of the task; `memory` outlives the pointers of the workspace.
         unsafe {
-            let room = self.room(&mut memory);
-            self.score(&room);
-            self.softmax::<S>(&room);
-            self.show(&room);
+            let workspace = self.workspace(&mut memory);
+            self.score(&workspace);
+            self.softmax::<S>(&workspace);
+            self.show(&workspace);
             if let Some(out) = self.out {
-                self.read::<S>(&room, out.0);
+                self.read::<S>(&workspace, out.0);
             }
         }
         WORKSPACE.set(memory);
@@ -69,7 +70,11 @@ impl Task for QueryBlock<'_> {
 }
 
 impl QueryBlock<'_> {
-    unsafe fn room(&self, memory: &mut Vec<f32>) -> Workspace {
+    /// Lays out the buffers of the block in `memory`, which grows if needed.
+    ///
+    /// # Safety
+    /// The block has at least one row. The result is valid while `memory` is neither resized nor dropped.
+    unsafe fn workspace(&self, memory: &mut Vec<f32>) -> Workspace {
         let kernel = self.kernel;
         let within = kernel
             .visible
@@ -89,7 +94,7 @@ impl QueryBlock<'_> {
         let mut at = memory.as_mut_ptr();
         let [queries, scores, tokens, extra, factors] = widths.map(|width| {
             let start = at;
-            // SAFETY: the widths add up to the memory's.
+            // SAFETY: the widths add up to the length of the memory.
             at = unsafe { at.add(self.rows * width) };
             start
         });
@@ -102,82 +107,92 @@ impl QueryBlock<'_> {
         Workspace { queries, scores, stride, within, tokens, extra, factors }
     }
 
-    /// Products of queries and keys, where any row sees them.
-    unsafe fn score(&self, room: &Workspace) {
+    /// Computes the scores of the keys that are visible to any row.
+    ///
+    /// # Safety
+    /// The contract of the task holds, and the workspace is valid.
+    unsafe fn score(&self, workspace: &Workspace) {
         let Self { kernel, rows, .. } = *self;
         let (keys, all, width) = (kernel.keys, kernel.all(), kernel.width);
+        // SAFETY: the queries were checked against the slice, and the workspace has room for them.
         unsafe {
             dispatch(PackRows {
                 rows,
                 depth: width,
                 x: self.query.at(self.head, self.first),
                 x_stride: self.query.position,
-                to: room.queries,
+                to: workspace.queries,
             });
         }
-        // Whole panels of keys, each once.
+        // Panels are multiplied whole, each once.
         let mut done = 0;
-        for range in room.within.iter().chain(std::iter::once(keys..all)) {
+        for range in workspace.within.iter().chain(std::iter::once(keys..all)) {
             let from = done.max(range.start / PANEL * PANEL);
             let until = range.end.next_multiple_of(PANEL);
             if range.is_empty() || from >= until.min(all) {
                 continue;
             }
             done = until;
+            // SAFETY: `from` is the first key of a panel, and each row of scores has room for all keys.
             unsafe {
                 dispatch(PanelProduct {
                     rows,
                     depth: width,
                     columns: until.min(all) - from,
-                    left: room.queries,
+                    left: workspace.queries,
                     panels: self.packed.add(from * width),
                     panel_stride: width * PANEL,
                     bias: std::ptr::null(),
                     activation: None,
                     accumulate: false,
-                    out: room.scores.add(from),
-                    out_stride: room.stride,
+                    out: workspace.scores.add(from),
+                    out_stride: workspace.stride,
                 });
             }
         }
     }
 
-    /// Exponentials and their factors, row by row, and the weights where they are wanted.
+    /// Computes exponentials and factors row by row, and the weights if they are an output or observed.
+    ///
+    /// # Safety
+    /// As for [`QueryBlock::score`], whose scores are there.
     #[inline(always)]
-    unsafe fn softmax<S: Simd>(&self, room: &Workspace) {
+    unsafe fn softmax<S: Simd>(&self, workspace: &Workspace) {
         let [keys, more] = self.kernel.columns();
         let mut first = 0;
         while first < self.rows {
             let rows = tile_rows::<S>(self.rows - first);
             let step = rows * CHUNK;
             for row in first..first + rows {
+                // SAFETY: the row is below `rows`, so its scores, lines and factor are in the workspace, and its weights in
+                // the output; key ranges end at or before `keys`.
                 unsafe {
-                    let scores = room.scores.add(row * room.stride);
+                    let scores = workspace.scores.add(row * workspace.stride);
                     let line = |packed: *mut f32, len| {
                         packed.wrapping_add(first * packed_width(len) + (row - first) * CHUNK)
                     };
                     let query = self.first + row;
-                    let mut largest = self.transform_scores::<S>(query, scores, room);
+                    let mut largest = self.transform_scores::<S>(query, scores, workspace);
                     let mut total = 0.0;
-                    let extra = line(room.extra, more);
+                    let extra = line(workspace.extra, more);
                     if more > 0 {
                         largest = self.transform_extra::<S>(query, scores.add(keys)).max(largest);
                         total = exponentials::<S>(scores.add(keys), more, largest, extra, step);
                     }
-                    for at in 0..room.within.count() {
-                        let (range, packed) = (room.within.at(at), room.tokens[at]);
+                    for at in 0..workspace.within.count() {
+                        let (range, packed) = (workspace.within.at(at), workspace.tokens[at]);
                         let lines = line(packed, range.len());
                         let scores = scores.add(range.start);
                         total += exponentials::<S>(scores, range.len(), largest, lines, step);
                     }
                     let factor = normalising_factor(total);
-                    *room.factors.add(row) = factor;
-                    if let Some(to) = self.weights_of(KeyPart::Tokens, row, room) {
-                        // Nobody looks at scores that no row has.
-                        let written = if self.maps[0].is_some() { 0..keys } else { room.within.hull() };
+                    *workspace.factors.add(row) = factor;
+                    if let Some(to) = self.weights_of(KeyPart::Tokens, row, workspace) {
+                        // An observer is only shown the columns that are visible to some row.
+                        let written = if self.maps[0].is_some() { 0..keys } else { workspace.within.hull() };
                         let mut done = written.start;
-                        for at in 0..room.within.count() {
-                            let (range, packed) = (room.within.at(at), room.tokens[at]);
+                        for at in 0..workspace.within.count() {
+                            let (range, packed) = (workspace.within.at(at), workspace.tokens[at]);
                             std::ptr::write_bytes(to.add(done), 0, range.start - done);
                             let lines = line(packed, range.len());
                             scale_lines::<S>(lines, step, range.len(), factor, to.add(range.start));
@@ -185,7 +200,7 @@ impl QueryBlock<'_> {
                         }
                         std::ptr::write_bytes(to.add(done), 0, written.end - done);
                     }
-                    if let Some(to) = self.weights_of(KeyPart::Extra, row, room) {
+                    if let Some(to) = self.weights_of(KeyPart::Extra, row, workspace) {
                         scale_lines::<S>(extra, step, more, factor, to);
                     }
                 }
@@ -194,34 +209,38 @@ impl QueryBlock<'_> {
         }
     }
 
-    /// Where a row's weights go: to the maps, or else where the scores were; nowhere if nobody wants them.
+    /// Returns where to write the weights of a row: in the maps, or over the scores for an observer alone.
     #[inline(always)]
-    fn weights_of(&self, part: KeyPart, row: usize, room: &Workspace) -> Option<*mut f32> {
+    fn weights_of(&self, part: KeyPart, row: usize, workspace: &Workspace) -> Option<*mut f32> {
         let columns = self.kernel.columns()[part as usize];
         match (self.maps[part as usize], self.observer[part as usize]) {
             (Some(maps), _) => Some(maps.0.wrapping_add(row * columns)),
             (None, Some(_)) => {
                 let before = if part == KeyPart::Extra { self.kernel.keys } else { 0 };
-                Some(room.scores.wrapping_add(row * room.stride + before))
+                Some(workspace.scores.wrapping_add(row * workspace.stride + before))
             }
             (None, None) => None,
         }
     }
 
-    /// Shows the weights.
-    unsafe fn show(&self, room: &Workspace) {
-        let shown = [(KeyPart::Tokens, room.within.hull()), (KeyPart::Extra, 0..self.kernel.columns()[1])];
+    /// Shows the weights to the observers.
+    ///
+    /// # Safety
+    /// [`QueryBlock::softmax`] has written the weights.
+    unsafe fn show(&self, workspace: &Workspace) {
+        let shown =
+            [(KeyPart::Tokens, workspace.within.hull()), (KeyPart::Extra, 0..self.kernel.columns()[1])];
         for (part, columns) in shown {
             let (Some(observer), Some(weights)) =
-                (self.observer[part as usize], self.weights_of(part, 0, room))
+                (self.observer[part as usize], self.weights_of(part, 0, workspace))
             else {
                 continue;
             };
             let stride = match self.maps[part as usize] {
                 Some(_) => self.kernel.columns()[part as usize],
-                None => room.stride,
+                None => workspace.stride,
             };
-            // SAFETY: each row has `stride` values, of which those of the columns were written.
+            // SAFETY: rows are `stride` values apart. The maps are written in full, and the workspace is initialised.
             let weights = unsafe {
                 std::slice::from_raw_parts(
                     weights.cast_const().add(columns.start),
@@ -232,62 +251,75 @@ impl QueryBlock<'_> {
         }
     }
 
-    /// Makes one row's scores those that go into the softmax, minus infinity where only other rows see; gives the
-    /// largest.
+    /// Applies scale, cap, bias and mask to a row of scores: those of keys that only other rows see become minus
+    /// infinity. Returns the largest.
+    ///
+    /// # Safety
+    /// `scores` is valid for all keys; the processor has the instructions of `S`.
     #[inline(always)]
-    unsafe fn transform_scores<S: Simd>(&self, query: usize, scores: *mut f32, room: &Workspace) -> f32 {
+    unsafe fn transform_scores<S: Simd>(&self, query: usize, scores: *mut f32, workspace: &Workspace) -> f32 {
         let seen = self.kernel.key_ranges(query);
         let mut largest = f32::MIN;
         let mut next = 0;
-        for at in 0..room.within.count() {
-            let range = room.within.at(at);
+        for at in 0..workspace.within.count() {
+            let range = workspace.within.at(at);
             let mut done = range.start;
-            // What a row sees lies within what all rows see: each of its ranges in one of theirs.
+            // Each range of a row lies within one of the ranges of all rows.
             while next < seen.count() && seen.at(next).end <= range.end {
                 let seen = seen.at(next);
+                // SAFETY: the ranges end at or before `keys`, for which there are scores.
                 unsafe {
-                    hide(scores, done..seen.start);
-                    let how = self.kernel.row(self.head, query, seen.start);
+                    mask(scores, done..seen.start);
+                    let how = self.kernel.transform(self.head, query, seen.start);
                     let scores = scores.add(seen.start);
                     let found = transform_scores::<S>(scores, seen.len(), how);
                     done = seen.end;
-                    largest = self.kernel.hide(self.head, query, scores, seen, found).max(largest);
+                    largest = self.kernel.mask_pairs(self.head, query, scores, seen, found).max(largest);
                 }
                 next += 1;
             }
-            unsafe { hide(scores, done..range.end) };
+            // SAFETY: as above.
+            unsafe { mask(scores, done..range.end) };
         }
         largest
     }
 
-    /// [`QueryBlock::transform_scores`] for the extra keys, whose scores begin at `scores`.
+    /// Does the same for the extra keys, whose scores begin at `scores`.
+    ///
+    /// # Safety
+    /// `scores` is valid for the extra keys; the processor has the instructions of `S`.
     #[inline(always)]
     unsafe fn transform_extra<S: Simd>(&self, query: usize, scores: *mut f32) -> f32 {
         let [keys, more] = self.kernel.columns();
-        let how = self.kernel.row_beside(self.head, query);
+        let how = self.kernel.extra_transform(self.head, query);
+        // SAFETY: the caller ensures that the scores are there; the bias has a value for each extra key.
         unsafe {
             let found = transform_scores::<S>(scores, more, how);
-            self.kernel.hide(self.head, query, scores, keys..keys + more, found)
+            self.kernel.mask_pairs(self.head, query, scores, keys..keys + more, found)
         }
     }
 
-    /// Products of weights and values.
+    /// Multiplies the exponentials with the values, and the sums with the factors.
+    ///
+    /// # Safety
+    /// [`QueryBlock::softmax`] has run, and `out` is valid for the rows.
     #[inline(always)]
-    unsafe fn read<S: Simd>(&self, room: &Workspace, out: *mut f32) {
+    unsafe fn read<S: Simd>(&self, workspace: &Workspace, out: *mut f32) {
         let kernel = self.kernel;
         let AttentionKernel { heads, keys, width, .. } = *kernel;
         let all = kernel.all();
         let stride = heads * width;
+        // SAFETY: the packed values follow the keys, with all positions in each panel; the caller ensures the rest.
         unsafe {
             let values = self.packed.add(kernel.packed_keys());
-            let mut accumulate = room.within.hull().is_empty();
+            let mut accumulate = workspace.within.hull().is_empty();
             if accumulate {
                 for row in 0..self.rows {
                     std::ptr::write_bytes(out.add(row * stride), 0, width);
                 }
             }
-            let extra = (keys < all).then_some((keys..all, room.extra));
-            for (read, left) in room.within.iter().zip(room.tokens).chain(extra) {
+            let extra = (keys < all).then_some((keys..all, workspace.extra));
+            for (read, left) in workspace.within.iter().zip(workspace.tokens).chain(extra) {
                 dispatch(PanelProduct {
                     rows: self.rows,
                     depth: read.len(),
@@ -305,17 +337,20 @@ impl QueryBlock<'_> {
             }
             for row in 0..self.rows {
                 let out = out.add(row * stride);
-                scale_lines::<S>(out, CHUNK, width, *room.factors.add(row), out);
+                scale_lines::<S>(out, CHUNK, width, *workspace.factors.add(row), out);
             }
         }
     }
 }
 
-/// Scores of keys that a row does not see.
+/// Sets the scores of `keys` to minus infinity.
+///
+/// # Safety
+/// `scores` is valid for these keys.
 #[inline(always)]
-unsafe fn hide(scores: *mut f32, keys: Range<usize>) {
+unsafe fn mask(scores: *mut f32, keys: Range<usize>) {
     for key in keys {
-        // SAFETY: the caller's promise that they are there.
+        // SAFETY: the caller ensures that the score is there.
         unsafe { *scores.add(key) = f32::NEG_INFINITY };
     }
 }

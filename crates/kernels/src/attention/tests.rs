@@ -16,7 +16,7 @@ const PLAIN: AttentionKernel<'static> = AttentionKernel {
     masked: &[],
 };
 
-/// Whether a query sees a token, by the words of [`Visible`].
+/// Returns true if a token is visible to a query, from the definition of each mask.
 fn sees(kernel: &AttentionKernel, query: usize, key: usize) -> bool {
     let query = query + kernel.past;
     match kernel.visible {
@@ -31,7 +31,7 @@ fn sees(kernel: &AttentionKernel, query: usize, key: usize) -> bool {
     }
 }
 
-/// What is added to the score of a head's query and key; extra keys follow them.
+/// Returns the bias of a pair, minus infinity if it is masked; extra keys follow the tokens.
 fn added(kernel: &AttentionKernel, head: usize, query: usize, key: usize) -> f64 {
     let AttentionKernel { queries, keys, .. } = *kernel;
     if kernel.masked.contains(&MaskedPair { head, query, key }) {
@@ -98,7 +98,7 @@ fn near(found: &[f32], expected: &[f64], name: &str) {
     }
 }
 
-/// Sees rows of weights, and puts them where they belong.
+/// Observer that puts rows together to maps.
 struct Seen(std::sync::Mutex<Vec<f32>>, [usize; 2]);
 
 impl RowObserver for Seen {
@@ -119,7 +119,7 @@ impl RowObserver for Seen {
     }
 }
 
-/// Holds everything that the kernel can be asked for against [`reference`].
+/// Compares everything that the kernel computes with [`reference`].
 fn check(kernel: &AttentionKernel, name: &str) {
     let AttentionKernel { heads, kv_heads, queries, width, .. } = *kernel;
     let q = noise(queries * heads * width, 1);
@@ -216,9 +216,9 @@ fn keys_beside_the_tokens_share_their_softmax() {
             AttentionKernel { visible, bias: Some(DiagonalBias { lines: &lines }), masked: &masked, ..shape };
         check(&kernel, &format!("case {number}"));
     }
-    // A unpacked queries.
+    // Few queries.
     let extra = Some(ExtraColumns { count, bias: ExtraColumnsBias::None });
-    check(&AttentionKernel { heads, queries: 2, keys: 5, width, extra, kv_heads: 2, ..PLAIN }, "unpacked");
+    check(&AttentionKernel { heads, queries: 2, keys: 5, width, extra, kv_heads: 2, ..PLAIN }, "few");
 }
 
 #[test]

@@ -1,18 +1,18 @@
-//! So unpacked queries that keys and values are read where they lie.
+//! Attention of so few queries that packing keys and values does not pay.
 
 use super::super::simd::{Simd, Task};
 use super::super::softmax::{softmax_in_place, transform_scores};
 use super::super::threads::SharedPtr;
 use super::{AttentionKernel, HeadVectors, RowObserver};
 
-/// Rows of keys or values between asking for one and using it.
+/// Distance of the prefetch, in rows of keys or values.
 const AHEAD: usize = 8;
 
 thread_local! {
     static SCORES: std::cell::RefCell<Vec<f32>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
-/// All queries of one head.
+/// Task that computes all queries of one head. Pointers must be valid for the sizes given.
 pub(super) struct UnpackedQueries<'a> {
     pub kernel: &'a AttentionKernel<'a>,
     pub head: usize,
@@ -35,6 +35,7 @@ impl Task for UnpackedQueries<'_> {
         weights.clear();
         weights.resize(self.kernel.keys, 0.0);
         for query in 0..self.kernel.queries {
+            // SAFETY: the contract of the task; `weights` has a value for each key.
             unsafe { self.row::<S>(query, weights.as_mut_ptr()) };
         }
         SCORES.set(weights);
@@ -42,22 +43,27 @@ impl Task for UnpackedQueries<'_> {
 }
 
 impl UnpackedQueries<'_> {
+    /// Computes one query.
+    ///
+    /// # Safety
+    /// The contract of the task holds, and `weights` is valid for all keys.
     #[inline(always)]
     unsafe fn row<S: Simd>(&self, query: usize, weights: *mut f32) {
         let AttentionKernel { heads, kv_heads, queries, keys, width, .. } = *self.kernel;
         let shared = self.head / (heads / kv_heads);
         let seen = self.kernel.key_range(query);
+        // SAFETY: `seen` is within the keys, and all positions were checked against the slices.
         unsafe {
             let q = self.query.at(self.head, query);
             for j in seen.clone() {
                 let key = self.key.at(shared, j);
-                soon::<S>(key, self.key.position, width);
+                prefetch_row::<S>(key, self.key.position, width);
                 *weights.add(j) = dot::<S>(q, key, width);
             }
-            let how = self.kernel.row(self.head, query, seen.start);
+            let how = self.kernel.transform(self.head, query, seen.start);
             let scores = weights.add(seen.start);
             let largest = transform_scores::<S>(scores, seen.len(), how);
-            let largest = self.kernel.hide(self.head, query, scores, seen.clone(), largest);
+            let largest = self.kernel.mask_pairs(self.head, query, scores, seen.clone(), largest);
             softmax_in_place::<S>(scores, seen.len(), largest);
             if let Some(maps) = self.maps {
                 let map = maps.at((self.head * queries + query) * keys);
@@ -73,7 +79,7 @@ impl UnpackedQueries<'_> {
             let mut first = 0;
             while first < width {
                 let len = (4 * S::LANES).min(width - first);
-                mix::<S>(
+                weighted_sum::<S>(
                     weights.add(seen.start),
                     seen.len(),
                     self.value.at(shared, seen.start.min(keys - 1)).add(first),
@@ -87,18 +93,27 @@ impl UnpackedQueries<'_> {
     }
 }
 
-/// Asks for the `len` values of a row some rows on: rows lie apart, which the machine does not foresee.
+/// Prefetches `len` values of the row that is [`AHEAD`] rows on: the processor does not foresee strided reads.
+///
+/// # Safety
+/// The processor has the instructions of `S`; the address need not be valid.
 #[inline(always)]
-unsafe fn soon<S: Simd>(row: *const f32, stride: usize, len: usize) {
+unsafe fn prefetch_row<S: Simd>(row: *const f32, stride: usize, len: usize) {
     let mut at = 0;
     while at < len {
+        // SAFETY: prefetching does not fault.
         unsafe { S::prefetch(row.wrapping_add(AHEAD * stride + at)) };
         at += 16;
     }
 }
 
+/// Returns the dot product of two vectors of `len` values.
+///
+/// # Safety
+/// Both are valid for `len` values; the processor has the instructions of `S`.
 #[inline(always)]
 unsafe fn dot<S: Simd>(a: *const f32, b: *const f32, len: usize) -> f32 {
+    // SAFETY: vectors are loaded below `len`, the last, partial one by its length.
     unsafe {
         let mut sums = [S::splat(0.0); 2];
         let mut at = 0;
@@ -119,9 +134,13 @@ unsafe fn dot<S: Simd>(a: *const f32, b: *const f32, len: usize) -> f32 {
     }
 }
 
-/// `len` (at most four vectors) columns of the sum of `count` rows, each times its weight.
+/// Computes `len` columns, at most four vectors, of the weighted sum of `count` rows.
+///
+/// # Safety
+/// There are `count` weights and rows, `stride` values apart, with `len` columns, for which `out` has room; the
+/// processor has the instructions of `S`.
 #[inline(always)]
-unsafe fn mix<S: Simd>(
+unsafe fn weighted_sum<S: Simd>(
     weights: *const f32,
     count: usize,
     from: *const f32,
@@ -129,11 +148,12 @@ unsafe fn mix<S: Simd>(
     len: usize,
     out: *mut f32,
 ) {
+    // SAFETY: the caller ensures that weights, rows and output are there; partial vectors are accessed by their length.
     unsafe {
         if len == 4 * S::LANES {
             let mut sums = [S::splat(0.0); 4];
             for j in 0..count {
-                soon::<S>(from.add(j * stride), stride, len);
+                prefetch_row::<S>(from.add(j * stride), stride, len);
                 let w = S::splat(*weights.add(j));
                 for (i, sum) in sums.iter_mut().enumerate() {
                     *sum = S::fma(w, S::load(from.add(j * stride + i * S::LANES)), *sum);

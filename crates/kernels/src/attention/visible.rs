@@ -1,57 +1,58 @@
-//! Which keys a query may see.
+//! Structural attention masks.
 
 use std::ops::Range;
 
 use super::key_ranges::KeyRanges;
 
-/// Which keys a query may see.
+/// Structural attention mask: the keys that are visible to a query, by position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Visible {
     /// Every key.
     All,
-    /// Keys at or before the query's own position.
+    /// Keys up to the position of the query.
     Causal,
-    /// Keys at most `before` positions before the query's own and at most `after` behind it.
+    /// Sliding window: keys at most `before` positions before the query and at most `after` behind it.
     Near {
-        /// The farthest key before.
+        /// Distance of the farthest key before.
         before: usize,
-        /// The farthest key behind; 0 hides what is to come.
+        /// Distance of the farthest key behind; 0 for a causal window.
         after: usize,
     },
-    /// Keys in the query's own group of `size` positions; the first group lacks `shift` of them.
+    /// Chunked attention: keys in the chunk of the query. Chunks have `size` positions, the first one `shift` less.
     Groups {
-        /// Positions in a group.
+        /// Positions in a chunk.
         size: usize,
-        /// Positions that the first group lacks.
+        /// Positions by which the first chunk is shorter.
         shift: usize,
     },
-    /// Keys in the query's own block of so many positions, in those beside it, and in the first and the last; queries
-    /// in the first and the last block see all (Zaheer et al. 2020).
+    /// Block-sparse attention (Zaheer et al. 2020) with blocks of so many positions: keys in the block of the query, the
+    /// blocks next to it, the first and the last. Queries in the first and the last block see all keys.
     Blocks(usize),
 }
 
 impl Visible {
-    /// Whether its numbers mean anything.
+    /// Returns true if chunks and blocks are not empty.
     pub fn is_sound(self) -> bool {
         !matches!(self, Visible::Groups { size: 0, .. } | Visible::Blocks(0))
     }
 
-    /// Whether the query at a position may see a key, of `keys`.
+    /// Returns true if `key`, of `keys`, is visible to the query at position `query`.
     pub fn sees(self, query: usize, key: usize, keys: usize) -> bool {
         self.key_ranges(query, keys).iter().any(|range| range.contains(&key))
     }
 
-    /// The ranges of keys, of so many, that the query at a position may see.
+    /// Returns the ranges of keys, of `keys`, that are visible to the query at position `query`.
     pub fn ranges(self, query: usize, keys: usize) -> impl Iterator<Item = Range<usize>> {
         self.key_ranges(query, keys).iter()
     }
 
-    /// From the first key to the last, of so many, that any of the queries at these positions sees.
+    /// Returns the range from the first to the last key, of `keys`, that is visible to any of the queries at these
+    /// positions, of which there is at least one.
     pub fn hull(self, queries: Range<usize>, keys: usize) -> Range<usize> {
         self.key_ranges_of(queries, keys).hull()
     }
 
-    /// The keys, of so many, that the query at a position may see.
+    /// Returns the keys, of `keys`, that are visible to the query at position `query`.
     #[inline(always)]
     pub(super) fn key_ranges(self, query: usize, keys: usize) -> KeyRanges {
         match self {
@@ -60,17 +61,17 @@ impl Visible {
         }
     }
 
-    /// The keys that any of the queries at these positions sees, of which there is one.
+    /// Union of the keys visible to the queries at these positions; `queries` is not empty.
     pub(super) fn key_ranges_of(self, queries: Range<usize>, keys: usize) -> KeyRanges {
         let (first, last) = (queries.start, queries.end - 1);
         match self {
             Visible::Blocks(size) => blocks(size, [first, last], keys),
-            // Ranges begin and end the later the later the query is.
+            // The ranges of later queries neither begin nor end earlier.
             _ => KeyRanges::one(self.key_range(first, keys).start..self.key_range(last, keys).end),
         }
     }
 
-    /// The one range of keys that the query at a position may see; around all of them where there are more.
+    /// Returns the range from the first to the last key that is visible to the query at position `query`.
     #[inline(always)]
     pub(super) fn key_range(self, query: usize, keys: usize) -> Range<usize> {
         let (start, end) = match self {
@@ -89,7 +90,7 @@ impl Visible {
     }
 }
 
-/// The keys that queries from the first to the last of these positions see.
+/// Returns the keys that are visible to any query from the first to the last of these positions.
 fn blocks(size: usize, queries: [usize; 2], keys: usize) -> KeyRanges {
     let last = keys.saturating_sub(1) / size;
     let [from, to] = queries.map(|query| query / size);

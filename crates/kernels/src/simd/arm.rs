@@ -1,80 +1,57 @@
-//! Vectors of 128 bits on 64-bit ARM.
+//! NEON vectors.
 
 use super::Simd;
 use std::arch::aarch64::*;
 
+/// 128-bit vectors of 64-bit ARM.
 #[derive(Clone, Copy)]
 pub(super) struct Neon;
 
-impl Simd for Neon {
+// SAFETY: vectors have `LANES` values, and every load and store touches as many, or `len` where it takes that.
+unsafe impl Simd for Neon {
     const LANES: usize = 4;
     const TILE_ROWS: usize = 12;
     type V = float32x4_t;
 
-    #[inline(always)]
-    unsafe fn splat(x: f32) -> Self::V {
-        unsafe { vdupq_n_f32(x) }
+    by_intrinsics! {
+        unsafe fn splat(x: f32) -> Self::V = vdupq_n_f32(x);
+        unsafe fn load(from: *const f32) -> Self::V = vld1q_f32(from);
+        unsafe fn store(to: *mut f32, v: Self::V) = vst1q_f32(to, v);
+        unsafe fn add(a: Self::V, b: Self::V) -> Self::V = vaddq_f32(a, b);
+        unsafe fn sub(a: Self::V, b: Self::V) -> Self::V = vsubq_f32(a, b);
+        unsafe fn mul(a: Self::V, b: Self::V) -> Self::V = vmulq_f32(a, b);
+        unsafe fn div(a: Self::V, b: Self::V) -> Self::V = vdivq_f32(a, b);
+        unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V = vfmaq_f32(c, a, b);
+        unsafe fn max(a: Self::V, b: Self::V) -> Self::V = vbslq_f32(vcgtq_f32(a, b), a, b);
+        unsafe fn min(a: Self::V, b: Self::V) -> Self::V = vbslq_f32(vcltq_f32(a, b), a, b);
+        unsafe fn round(a: Self::V) -> Self::V = vrndnq_f32(a);
     }
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self::V {
-        unsafe { vld1q_f32(from) }
-    }
-    #[inline(always)]
-    unsafe fn store(to: *mut f32, v: Self::V) {
-        unsafe { vst1q_f32(to, v) }
-    }
-    #[inline(always)]
-    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
-        unsafe { vaddq_f32(a, b) }
-    }
-    #[inline(always)]
-    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
-        unsafe { vsubq_f32(a, b) }
-    }
-    #[inline(always)]
-    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
-        unsafe { vmulq_f32(a, b) }
-    }
-    #[inline(always)]
-    unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
-        unsafe { vdivq_f32(a, b) }
-    }
-    #[inline(always)]
-    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        unsafe { vfmaq_f32(c, a, b) }
-    }
-    #[inline(always)]
-    unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
-        unsafe { vbslq_f32(vcgtq_f32(a, b), a, b) }
-    }
-    #[inline(always)]
-    unsafe fn min(a: Self::V, b: Self::V) -> Self::V {
-        unsafe { vbslq_f32(vcltq_f32(a, b), a, b) }
-    }
-    #[inline(always)]
-    unsafe fn round(a: Self::V) -> Self::V {
-        unsafe { vrndnq_f32(a) }
-    }
+
     #[inline(always)]
     unsafe fn scale(a: Self::V, n: Self::V) -> Self::V {
+        // SAFETY: the caller upholds the contract of `Simd`.
         unsafe {
             let exponent = vaddq_s32(vcvtnq_s32_f32(n), vdupq_n_s32(127));
             vmulq_f32(a, vreinterpretq_f32_s32(vshlq_n_s32::<23>(exponent)))
         }
     }
+
     #[inline(always)]
     unsafe fn exponent(a: Self::V) -> Self::V {
+        // SAFETY: the caller upholds the contract of `Simd`.
         unsafe {
             let biased = vshrq_n_u32::<23>(vreinterpretq_u32_f32(a));
             vcvtq_f32_s32(vsubq_s32(vreinterpretq_s32_u32(biased), vdupq_n_s32(127)))
         }
     }
-    #[inline(always)]
-    unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V {
-        unsafe { vbslq_f32(vcltq_f32(x, limit), vdupq_n_f32(0.0), a) }
+    by_intrinsics! {
+        unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V =
+            vbslq_f32(vcltq_f32(x, limit), vdupq_n_f32(0.0), a);
     }
+
     #[inline(always)]
     unsafe fn load_i8(from: *const i8) -> Self::V {
+        // SAFETY: the caller upholds the contract of `Simd`.
         unsafe {
             let bytes = u64::from(from.cast::<u32>().read_unaligned());
             let words = vget_low_s16(vmovl_s8(vcreate_s8(bytes)));
