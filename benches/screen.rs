@@ -17,7 +17,7 @@ use attn_tui::tui::app::App;
 use attn_tui::tui::cache::Cache;
 use attn_tui::tui::keymap::Keymap;
 use attn_tui::tui::theme::Theme;
-use attn_tui::tui::{input, update, views, wish};
+use attn_tui::tui::{input, render, update, views};
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
@@ -70,9 +70,9 @@ fn glimpse(length: usize, what: &str, capture: &Arc<Capture>, before: &str, key:
     let backend = CrosstermBackend::new(Line(Arc::default()));
     let mut terminal = Terminal::with_options(backend, options).expect("a terminal");
     let fill = |app: &App, cache: &mut Cache| {
-        while let Some(wish) = cache.wish(app) {
-            wish::grant(
-                &wish,
+        while let Some(job) = cache.render_job(app) {
+            render::render(
+                &job,
                 || true,
                 |part| {
                     cache.take(part);

@@ -10,7 +10,7 @@ use super::keymap::Keymap;
 use super::layout::Layout;
 use super::links::Keep;
 use super::overlays::Overlay;
-use super::pixels::Pixels;
+use super::pixels::PixelGraphics;
 pub use super::place::{FlowOf, History, Over, Place, View};
 use super::reading::{Axis, Reading};
 use super::survey::Survey;
@@ -86,7 +86,7 @@ pub struct App {
     /// How it looks.
     pub theme: Theme,
     /// Whether maps are pictures.
-    pub pixels: Pixels,
+    pub pixels: PixelGraphics,
     /// Which key does what.
     pub keymap: Keymap,
     /// The MODEL argument.
@@ -181,7 +181,7 @@ impl App {
         let model = model.into();
         Self {
             theme,
-            pixels: Pixels::default(),
+            pixels: PixelGraphics::default(),
             keymap,
             job: Some(Job { what: format!("opening {model}"), progress: None }),
             model,

@@ -1,6 +1,7 @@
-//! What drawing remembers between frames, so that no frame touches a whole map twice. It changes nothing
-//! that is seen: with an empty cache the same frame is drawn, only later. Of maps that are too large to be
-//! computed between two frames it shows what is known, and tells what it lacked.
+//! Cache of drawing data between frames, so that no frame reads a whole map twice.
+//!
+//! The cache does not change what is drawn, only how fast. For maps that are too large to compute within a
+//! frame it draws what is known and requests the rest ([`RenderRequest`]).
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,24 +9,24 @@ use std::sync::Arc;
 use super::app::App;
 use super::filter;
 use super::reading::Special;
+use super::render::{RenderJob, RenderRequest, RenderResult};
 use super::sheet::Sheet;
-use super::wish::{Granted, Lack, Wish};
 use super::zoom::Window;
 use crate::capture::Score;
 use crate::matrix::Matrix;
 use crate::paint::{self, Pool, Range, Scale};
 use crate::site::Head;
 
-/// The pixels of a window, and the weight painted as full in each row of them.
+/// Pooled weights of a window.
 #[derive(Debug)]
-pub struct Pixels {
-    /// `[window.pixels.0, window.pixels.1]`.
+pub struct WindowPixels {
+    /// One weight per pixel: `[window.pixels.0, window.pixels.1]`.
     pub weights: Matrix,
-    /// One a row of pixels.
+    /// Weight that gets the full colour, for each row of pixels.
     pub tops: Vec<f32>,
 }
 
-/// Everything that a map as it is read depends on.
+/// Everything that the displayed map depends on: equal keys mean equal maps.
 #[derive(Clone, PartialEq)]
 pub struct SheetKey {
     serial: u64,
@@ -37,18 +38,21 @@ pub struct SheetKey {
     score: Option<Score>,
 }
 
-/// The last map and the last pixels, and what large maps lack.
+/// The map and the pixels of the last frame, and the state of render requests.
 #[derive(Default)]
 pub struct Cache {
     sheet: Option<(SheetKey, Rc<Sheet>)>,
     pixels: Option<(SheetKey, Window, Pool, Rc<Matrix>)>,
-    lack: Option<Lack>,
-    asked: Option<Lack>,
-    granted: Option<Granted>,
+    /// Request of the last frame.
+    request: Option<RenderRequest>,
+    /// Last request that was handed out.
+    pending: Option<RenderRequest>,
+    /// Last result.
+    result: Option<RenderResult>,
 }
 
 impl Cache {
-    /// The selected head's map as it is read; `None` where there is none.
+    /// Returns the selected head's map as it is displayed, or `None` if there is none.
     pub fn sheet(&mut self, app: &App) -> Option<Rc<Sheet>> {
         let key = sheet_key(app);
         if let Some((known, sheet)) = &self.sheet
@@ -58,13 +62,13 @@ impl Cache {
             return Some(Rc::clone(sheet));
         }
         self.pixels = None;
-        let sheet = match Sheet::glimpse(app) {
+        let sheet = match Sheet::preview(app) {
             Some(glimpse) => glimpse,
             None => {
                 let map = filter::pictured(app).ok()?;
                 let largest: fn(&[f32]) -> f32 = if key.score.is_some() { size_of } else { max_of };
                 let last = self.sheet.take().filter(|(known, _)| *known == key);
-                let row_max = last.and_then(|(_, sheet)| sheet.told_row_max());
+                let row_max = last.and_then(|(_, sheet)| sheet.exact_row_max());
                 Sheet::whole(map, row_max, largest, app.reading.pool)
             }
         };
@@ -73,15 +77,15 @@ impl Cache {
         Some(sheet)
     }
 
-    /// Whether more is known of the selected map than when the sheet was made.
+    /// Returns true if more is known about the selected map than when the sheet was made.
     fn has_more(&self, app: &App, sheet: &Sheet) -> bool {
         let head = app.place.head;
         app.capture.as_ref().is_some_and(|capture| capture.maps.is_there(head))
-            || (sheet.is_blind() && app.survey.heads.contains_key(&head))
+            || (sheet.is_blank() && app.survey.heads.contains_key(&head))
     }
 
-    /// What a window of the selected head's map shows.
-    pub fn pixels(&mut self, app: &App, sheet: &Sheet, window: &Window) -> Pixels {
+    /// Returns the pixels of a window of the selected head's map.
+    pub fn pixels(&mut self, app: &App, sheet: &Sheet, window: &Window) -> WindowPixels {
         let scale = app.reading.scale;
         let key = sheet_key(app);
         let tops = (0..window.pixels.0)
@@ -100,54 +104,55 @@ impl Cache {
             None => Rc::new(self.pooled(app, sheet, window)),
         };
         self.pixels = Some((key, window.clone(), app.reading.pool, Rc::clone(&weights)));
-        Pixels { weights: Matrix::clone(&weights), tops }
+        WindowPixels { weights: Matrix::clone(&weights), tops }
     }
 
     fn pooled(&mut self, app: &App, sheet: &Sheet, window: &Window) -> Matrix {
         let area = paint::Region::new(window.rows.clone(), window.cols.clone());
-        let (weights, own) = sheet.pool(&area, window.pixels, app.reading.pool);
+        let (weights, exact) = sheet.pool(&area, window.pixels, app.reading.pool);
         if sheet.is_whole() {
             return weights;
         }
         let (serial, head) = (app.serial, app.place.head);
         let fits = app.capture.as_ref().is_some_and(|capture| capture.maps.fits(head));
         let picture = (area, window.pixels, app.reading.pool);
-        self.lack = match (fits, own) {
-            (true, _) => Some(Lack { serial, head, picture: None }),
-            (false, false) => Some(Lack { serial, head, picture: Some(picture.clone()) }),
+        self.request = match (fits, exact) {
+            (true, _) => Some(RenderRequest { serial, head, picture: None }),
+            (false, false) => Some(RenderRequest { serial, head, picture: Some(picture.clone()) }),
             (false, true) => None,
         };
-        let granted = self.granted.as_ref().filter(|granted| {
-            let lack = &granted.lack;
-            !own && (lack.serial, lack.head, lack.picture.as_ref()) == (serial, head, Some(&picture))
+        let result = self.result.as_ref().filter(|result| {
+            let request = &result.request;
+            !exact
+                && (request.serial, request.head, request.picture.as_ref()) == (serial, head, Some(&picture))
         });
-        let Some(rows) = granted.and_then(|granted| granted.rows.as_ref()) else { return weights };
+        let Some(rows) = result.and_then(|result| result.rows.as_ref()) else { return weights };
         let mut data = weights.as_slice().to_vec();
-        data.iter_mut().zip(rows.as_slice()).for_each(|(pixel, &made)| *pixel = made);
+        data.iter_mut().zip(rows.as_slice()).for_each(|(pixel, &rendered)| *pixel = rendered);
         Matrix::new(weights.rows(), weights.cols(), data)
     }
 
-    /// What the last frame lacked, unless it was told already.
-    pub fn wish(&mut self, app: &App) -> Option<Wish> {
-        let lack = self.lack.take()?;
-        if self.asked.as_ref() == Some(&lack) {
+    /// Returns the job for the last frame's request, unless it was already handed out.
+    pub fn render_job(&mut self, app: &App) -> Option<RenderJob> {
+        let request = self.request.take()?;
+        if self.pending.as_ref() == Some(&request) {
             return None;
         }
-        self.asked = Some(lack.clone());
-        Some(Wish { lack, capture: Arc::clone(app.capture.as_ref()?) })
+        self.pending = Some(request.clone());
+        Some(RenderJob { request, capture: Arc::clone(app.capture.as_ref()?) })
     }
 
-    /// Takes what was made of a wish.
-    pub fn take(&mut self, granted: Granted) {
+    /// Takes the result of a render job.
+    pub fn take(&mut self, result: RenderResult) {
         self.pixels = None;
-        if granted.complete && self.asked.as_ref() == Some(&granted.lack) && granted.rows.is_none() {
-            self.asked = None;
+        if result.complete && self.pending.as_ref() == Some(&result.request) && result.rows.is_none() {
+            self.pending = None;
         }
-        self.granted = Some(granted);
+        self.result = Some(result);
     }
 }
 
-/// The key of the selected head's map.
+/// Returns the key of the selected head's map.
 pub fn sheet_key(app: &App) -> SheetKey {
     SheetKey {
         serial: app.serial,
@@ -160,17 +165,18 @@ pub fn sheet_key(app: &App) -> SheetKey {
     }
 }
 
-/// The score painted in full: the largest size of the row, or of the map where scores can have no top of 1.
+/// Returns the score that gets the full colour: the largest absolute score of the row or, for every other
+/// range, of the map.
 pub fn score_top(scale: Scale, row: f32, map: f32) -> f32 {
     if scale.range == Range::Row { row } else { map }
 }
 
-/// The largest size of what is not masked.
+/// Returns the largest absolute score that is not masked.
 fn size_of(scores: &[f32]) -> f32 {
     scores.iter().filter(|score| score.is_finite()).fold(0.0, |size, score| size.max(score.abs()))
 }
 
-/// The largest value; 0 where there is none. Lanes, so that the compiler may use the machine's vectors.
+/// Returns the largest value, or 0 if none is positive. Independent lanes let the compiler vectorise it.
 pub fn max_of(values: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if b > a { b } else { a };
     let (chunks, rest) = values.as_chunks::<16>();

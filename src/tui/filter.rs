@@ -1,4 +1,4 @@
-//! Which rows and columns of a map show.
+//! Filter of a map's rows and columns.
 
 use super::app::App;
 use super::reading::{self, Axis, Special};
@@ -7,20 +7,23 @@ use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::site::Head;
 
-/// What a place must be to show.
+/// One condition of a filter.
 #[derive(Clone, Debug, PartialEq)]
 enum Term {
-    /// Its label holds these letters.
+    /// The label contains these letters.
     Word(String),
-    /// It is one of these, counted from 0.
+    /// The position is in this inclusive range, counted from 0.
     Range(usize, usize),
-    /// Its largest weight is at least this.
+    /// The largest weight is at least this.
     Over(f32),
 }
 
-/// Rows and columns that show, as typed: `jou ent | child 3-9 >0.2`. Before the bar stands what is asked of the
-/// rows, after it what is asked of the columns: letters of a token, a range of places, the least largest weight.
-/// A place shows that fits one of the letters and ranges, if there are any, and every weight.
+/// A filter as the user types it: conditions on rows, a bar, conditions on columns, as in `jou ent | child
+/// 3-9 >0.2`.
+///
+/// A condition is letters of a label, a range of positions, or a minimum for the largest weight. A row or
+/// column is shown if it meets one of the letter and range conditions, if there are any, and all of the
+/// weight conditions.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
     text: String,
@@ -29,19 +32,19 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Reads what was typed.
+    /// Parses a filter. Every text is valid.
     pub fn new(text: &str) -> Self {
         let (rows, cols) = text.split_once('|').unwrap_or((text, ""));
         let terms = |side: &str| side.split_whitespace().map(term).collect();
         Self { text: text.trim().into(), rows: terms(rows), cols: terms(cols) }
     }
 
-    /// What was typed.
+    /// Returns the text as typed.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether everything shows.
+    /// Returns true if the filter has no conditions.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.cols.is_empty()
     }
@@ -59,7 +62,8 @@ fn term(word: &str) -> Term {
     }
 }
 
-/// The places of an axis that fit; `largest` is the largest weight of each.
+/// Returns the positions of an axis that meet the conditions; `largest` holds the largest weight of each
+/// position.
 fn fitting(terms: &[Term], axis: &Axis, largest: &[f32]) -> Vec<usize> {
     let named = terms.iter().any(|term| !matches!(term, Term::Over(_)));
     let fits = |place: usize| {
@@ -113,8 +117,8 @@ impl MadeFor {
 }
 
 impl Sides {
-    /// What the filter of the state leaves of its map; `None` where nothing is filtered. The state's own where it
-    /// still holds: a large map is not searched anew with every key.
+    /// What the filter of the state leaves of its map; `None` where nothing is filtered. The state's own
+    /// where it still holds: a large map is not searched anew with every key.
     pub fn new(app: &App) -> Option<Self> {
         if app.filter.is_empty() {
             return None;
@@ -179,7 +183,7 @@ pub fn shown(app: &App) -> Option<Matrix> {
 
 /// The selected row of [`shown`]; where the map is not there, this row alone is computed.
 pub fn shown_row(app: &App) -> Option<Vec<f32>> {
-    if let Some(sheet) = Sheet::glimpse(app) {
+    if let Some(sheet) = Sheet::preview(app) {
         return Some(sheet.row(app.query()).into_owned()).filter(|row| !row.is_empty());
     }
     let (map, query) = (shown(app)?, app.query());

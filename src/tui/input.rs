@@ -1,4 +1,4 @@
-//! From what the terminal sends to what it means: keys and mouse to actions.
+//! Translation of terminal events (keys, mouse, paste, resize) into actions.
 
 use ratatui::crossterm::event::{
     Event as TerminalEvent, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent,
@@ -11,7 +11,7 @@ use super::app::App;
 use super::overlays::Overlay;
 use super::widgets::editor::Edit;
 
-/// What an event of the terminal means in the present state; `None`: nothing.
+/// Returns the action for a terminal event in the current state, if there is one.
 pub fn action(app: &App, event: TerminalEvent) -> Option<Action> {
     match event {
         TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => self::key(app, &key),
@@ -22,7 +22,7 @@ pub fn action(app: &App, event: TerminalEvent) -> Option<Action> {
     }
 }
 
-/// What a key means in the present state.
+/// Returns the action for a key in the current state, if there is one.
 pub fn key(app: &App, event: &KeyEvent) -> Option<Action> {
     let control = event.modifiers.contains(KeyModifiers::CONTROL);
     if control && event.code == KeyCode::Char('c') {

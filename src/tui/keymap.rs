@@ -1,5 +1,6 @@
-//! The one table of commands: it binds the keys and writes the help, the palette, the footer and the
-//! README's key table.
+//! The command table: names, keys, descriptions and scope of every command.
+//!
+//! Key bindings, help, command palette, footer and the documentation's key table are all made from [`TABLE`].
 
 mod chord;
 
@@ -13,17 +14,17 @@ pub use chord::{Chord, spell};
 use super::action::Command;
 use super::app::View;
 
-/// Where a command applies.
+/// Scope of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// Everywhere.
+    /// The command applies in every view.
     Always,
-    /// In these views.
+    /// The command applies in these views.
     In(&'static [View]),
 }
 
 impl When {
-    /// Whether the command applies in a view.
+    /// Returns true if the command applies in a view.
     pub fn holds(self, view: View) -> bool {
         match self {
             When::Always => true,
@@ -32,22 +33,22 @@ impl When {
     }
 }
 
-/// One command: what it is called, which keys call it, what it does.
+/// Description of a command.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    /// What it is.
+pub struct CommandEntry {
+    /// The command.
     pub command: Command,
-    /// Its name in the palette and in a user's keymap.
+    /// Name in the palette and in the user's `[keys]` settings.
     pub name: &'static str,
-    /// Its keys.
+    /// Default keys.
     pub keys: &'static [&'static str],
-    /// What it does, in one sentence.
+    /// Effect, in one sentence.
     pub sentence: &'static str,
-    /// A word or two for the footer; empty where it does not show there.
+    /// Label of one or two words for the footer; empty if the footer does not show it.
     pub hint: &'static str,
-    /// The heading it stands under in the help.
+    /// Heading in the help.
     pub group: &'static str,
-    /// Where it applies.
+    /// Scope.
     pub when: When,
 }
 
@@ -67,8 +68,8 @@ const fn entry(
     group: &'static str,
     when: When,
     sentence: &'static str,
-) -> Entry {
-    Entry { command, name, keys, sentence, hint, group, when }
+) -> CommandEntry {
+    CommandEntry { command, name, keys, sentence, hint, group, when }
 }
 
 use Command as C;
@@ -80,20 +81,20 @@ const TEXTS: When = In(&[View::Text]);
 const LISTS: When = In(&[View::Heads, View::Links, View::Compare]);
 const TABLE_OF_HEADS: When = In(&[View::Heads]);
 
-/// Every command, in the order of the help.
-pub const TABLE: &[Entry] = &[
-    entry(C::Left, "left", &["left", "h"], "", MOVE, Always, "One key, or thumbnail, to the left"),
-    entry(C::Right, "right", &["right", "l"], "", MOVE, Always, "One key, or thumbnail, to the right"),
-    entry(C::Up, "up", &["up", "k"], "", MOVE, Always, "One query, or line, up"),
-    entry(C::Down, "down", &["down", "j"], "", MOVE, Always, "One query, or line, down"),
-    entry(C::PageUp, "page-up", &["pageup", "ctrl-b"], "", MOVE, Always, "A page up"),
-    entry(C::PageDown, "page-down", &["pagedown", "ctrl-f"], "", MOVE, Always, "A page down"),
-    entry(C::PageLeft, "page-left", &["H", "shift-left"], "", MOVE, ON_CELLS, "A page to the left"),
-    entry(C::PageRight, "page-right", &["L", "shift-right"], "", MOVE, ON_CELLS, "A page to the right"),
-    entry(C::FirstKey, "first-key", &["home", "0"], "", MOVE, Always, "To the first key, or line"),
-    entry(C::LastKey, "last-key", &["end", "$"], "", MOVE, Always, "To the last key, or line"),
-    entry(C::FirstQuery, "first-query", &["ctrl-home", "K"], "", MOVE, ON_CELLS, "To the first query"),
-    entry(C::LastQuery, "last-query", &["ctrl-end", "J"], "", MOVE, ON_CELLS, "To the last query"),
+/// All commands, in the order of the help.
+pub const TABLE: &[CommandEntry] = &[
+    entry(C::Left, "left", &["left", "h"], "", MOVE, Always, "Move one key (or thumbnail) to the left"),
+    entry(C::Right, "right", &["right", "l"], "", MOVE, Always, "Move one key (or thumbnail) to the right"),
+    entry(C::Up, "up", &["up", "k"], "", MOVE, Always, "Move one query (or line) up"),
+    entry(C::Down, "down", &["down", "j"], "", MOVE, Always, "Move one query (or line) down"),
+    entry(C::PageUp, "page-up", &["pageup", "ctrl-b"], "", MOVE, Always, "Move a page up"),
+    entry(C::PageDown, "page-down", &["pagedown", "ctrl-f"], "", MOVE, Always, "Move a page down"),
+    entry(C::PageLeft, "page-left", &["H", "shift-left"], "", MOVE, ON_CELLS, "Move a page to the left"),
+    entry(C::PageRight, "page-right", &["L", "shift-right"], "", MOVE, ON_CELLS, "Move a page to the right"),
+    entry(C::FirstKey, "first-key", &["home", "0"], "", MOVE, Always, "Go to the first key (or line)"),
+    entry(C::LastKey, "last-key", &["end", "$"], "", MOVE, Always, "Go to the last key (or line)"),
+    entry(C::FirstQuery, "first-query", &["ctrl-home", "K"], "", MOVE, ON_CELLS, "Go to the first query"),
+    entry(C::LastQuery, "last-query", &["ctrl-end", "J"], "", MOVE, ON_CELLS, "Go to the last query"),
     entry(
         C::Strongest,
         "strongest",
@@ -101,7 +102,7 @@ pub const TABLE: &[Entry] = &[
         "strongest",
         MOVE,
         ON_CELLS,
-        "To the strongest key of this query",
+        "Go to the strongest key of this query",
     ),
     entry(
         C::NextLink,
@@ -110,20 +111,52 @@ pub const TABLE: &[Entry] = &[
         "far link",
         MOVE,
         Always,
-        "To the next far link of this head, strongest first",
+        "Go to the next long-distance link of this head, strongest first",
     ),
-    entry(C::PreviousLink, "previous-link", &["N"], "", MOVE, Always, "To the far link before"),
-    entry(C::Farther, "farther", &[">"], "", MOVE, Always, "Count links as far from one token farther"),
-    entry(C::Nearer, "nearer", &["<"], "", MOVE, Always, "Count links as far from one token nearer"),
-    entry(C::Back, "back", &["backspace", "u"], "", MOVE, Always, "Back to the place before the last jump"),
-    entry(C::Forward, "forward", &["U"], "", MOVE, Always, "Forward again"),
-    entry(C::Search, "search", &["/"], "find", MOVE, Always, "Find a token of the source or the target"),
-    entry(C::PreviousHead, "previous-head", &["["], "", HEAD, Always, "The head before"),
-    entry(C::NextHead, "next-head", &["]"], "head", HEAD, Always, "The next head"),
-    entry(C::PreviousLayer, "previous-layer", &["{"], "", HEAD, Always, "The layer before"),
-    entry(C::NextLayer, "next-layer", &["}"], "layer", HEAD, Always, "The next layer"),
-    entry(C::NextKind, "next-kind", &["tab"], "kind", HEAD, Always, "The next kind: encoder, decoder, cross"),
-    entry(C::PreviousKind, "previous-kind", &["backtab"], "", HEAD, Always, "The kind before"),
+    entry(
+        C::PreviousLink,
+        "previous-link",
+        &["N"],
+        "",
+        MOVE,
+        Always,
+        "Go to the previous long-distance link",
+    ),
+    entry(
+        C::Farther,
+        "farther",
+        &[">"],
+        "",
+        MOVE,
+        Always,
+        "Raise the minimum distance of long-distance links by one token",
+    ),
+    entry(C::Nearer, "nearer", &["<"], "", MOVE, Always, "Lower the minimum distance by one token"),
+    entry(
+        C::Back,
+        "back",
+        &["backspace", "u"],
+        "",
+        MOVE,
+        Always,
+        "Go back to where you were before the last jump",
+    ),
+    entry(C::Forward, "forward", &["U"], "", MOVE, Always, "Go forward again"),
+    entry(C::Search, "search", &["/"], "find", MOVE, Always, "Find a token in the source or the target"),
+    entry(C::PreviousHead, "previous-head", &["["], "", HEAD, Always, "Select the previous head"),
+    entry(C::NextHead, "next-head", &["]"], "head", HEAD, Always, "Select the next head"),
+    entry(C::PreviousLayer, "previous-layer", &["{"], "", HEAD, Always, "Select the previous layer"),
+    entry(C::NextLayer, "next-layer", &["}"], "layer", HEAD, Always, "Select the next layer"),
+    entry(
+        C::NextKind,
+        "next-kind",
+        &["tab"],
+        "kind",
+        HEAD,
+        Always,
+        "Select the next kind: encoder, decoder, cross",
+    ),
+    entry(C::PreviousKind, "previous-kind", &["backtab"], "", HEAD, Always, "Select the previous kind"),
     entry(
         C::Overview,
         "overview",
@@ -131,7 +164,7 @@ pub const TABLE: &[Entry] = &[
         "overview",
         HEAD,
         Always,
-        "All layers and heads of the kind, and back",
+        "Show all layers and heads of this kind, or go back",
     ),
     entry(
         C::Open,
@@ -140,13 +173,29 @@ pub const TABLE: &[Entry] = &[
         "open",
         HEAD,
         In(&[View::Grid, View::Heads, View::Links, View::Compare]),
-        "Open what is selected",
+        "Open the selection",
     ),
     entry(C::Sort, "sort", &["o"], "sort", HEAD, TABLE_OF_HEADS, "Sort by the next column"),
-    entry(C::SortBack, "sort-back", &["i"], "", HEAD, TABLE_OF_HEADS, "Sort by the column before"),
-    entry(C::Reverse, "reverse", &["O"], "reverse", HEAD, TABLE_OF_HEADS, "Sort the other way round"),
-    entry(C::OneKind, "one-kind", &["f"], "one kind", HEAD, LISTS, "The selected kind alone, or all kinds"),
-    entry(C::Keep, "keep", &["d"], "keep", HEAD, In(&[View::Links]), "Leave out punctuation, and sinks"),
+    entry(C::SortBack, "sort-back", &["i"], "", HEAD, TABLE_OF_HEADS, "Sort by the previous column"),
+    entry(C::Reverse, "reverse", &["O"], "reverse", HEAD, TABLE_OF_HEADS, "Reverse the sort order"),
+    entry(
+        C::OneKind,
+        "one-kind",
+        &["f"],
+        "one kind",
+        HEAD,
+        LISTS,
+        "Show only the selected kind, or all kinds",
+    ),
+    entry(
+        C::Keep,
+        "keep",
+        &["d"],
+        "keep",
+        HEAD,
+        In(&[View::Links]),
+        "Hide links of punctuation, then also links to sinks",
+    ),
     entry(
         C::Over,
         "over",
@@ -154,7 +203,7 @@ pub const TABLE: &[Entry] = &[
         "heads",
         HEAD,
         TEXTS,
-        "Shade by the head, the mean, the maximum or the hues of the marked heads, or the layer's",
+        "Shade by this head, or by the mean, maximum or colours of the marked heads (else of the layer)",
     ),
     entry(
         C::FlowHeads,
@@ -163,7 +212,7 @@ pub const TABLE: &[Entry] = &[
         "heads",
         HEAD,
         In(&[View::Flow]),
-        "The mean of the heads, the largest of them, or contributions measured with the values (ALTI)",
+        "Combine heads by their mean, their maximum, or their measured contributions (ALTI)",
     ),
     entry(
         C::FlowLayers,
@@ -172,7 +221,7 @@ pub const TABLE: &[Entry] = &[
         "layers",
         HEAD,
         In(&[View::Flow]),
-        "Through all layers, or the selected layer alone",
+        "Trace all layers, or only the selected layer",
     ),
     entry(
         C::Receives,
@@ -181,7 +230,7 @@ pub const TABLE: &[Entry] = &[
         "gives/receives",
         HEAD,
         TEXTS,
-        "What the query gives, or what the key receives",
+        "Show what the query attends to, or what attends to the key",
     ),
     entry(
         C::Mark,
@@ -199,18 +248,10 @@ pub const TABLE: &[Entry] = &[
         "off",
         HEAD,
         Always,
-        "Switch the head (or all marked ones) off, and on again: what the output loses",
+        "Switch the head (or all marked heads) off or on, to see what the output loses",
     ),
-    entry(
-        C::LinkOff,
-        "link-off",
-        &["D"],
-        "",
-        HEAD,
-        Always,
-        "Switch the link under the cursor off, and on again",
-    ),
-    entry(C::EditSource, "source", &["s"], "source", TEXT, Always, "Type another source"),
+    entry(C::LinkOff, "link-off", &["D"], "", HEAD, Always, "Switch the link under the cursor off or on"),
+    entry(C::EditSource, "source", &["s"], "source", TEXT, Always, "Edit the source"),
     entry(
         C::EditTarget,
         "target",
@@ -218,7 +259,7 @@ pub const TABLE: &[Entry] = &[
         "target",
         TEXT,
         Always,
-        "Type a target to force; empty: generate it",
+        "Edit the target to force; leave it empty to generate one",
     ),
     entry(C::Generate, "generate", &["T"], "", TEXT, Always, "Drop the forced target and generate one"),
     entry(
@@ -228,7 +269,7 @@ pub const TABLE: &[Entry] = &[
         "",
         TEXT,
         Always,
-        "Choose the source's language, where the model has several",
+        "Choose the source language, if the model has several",
     ),
     entry(
         C::TargetLanguage,
@@ -237,7 +278,7 @@ pub const TABLE: &[Entry] = &[
         "",
         TEXT,
         Always,
-        "Choose the target's language, where the model has several",
+        "Choose the target language, if the model has several",
     ),
     entry(C::CopyValue, "copy-value", &["y"], "", TEXT, Always, "Copy the selected weight with its tokens"),
     entry(C::CopyRow, "copy-row", &["Y"], "", TEXT, Always, "Copy the selected row with its tokens"),
@@ -250,9 +291,9 @@ pub const TABLE: &[Entry] = &[
         "",
         LOOK,
         MAPS,
-        "Zoom out; cells then show the largest weight they cover",
+        "Zoom out; each cell then pools the weights it covers",
     ),
-    entry(C::ZoomFit, "zoom", &["z"], "", LOOK, MAPS, "The whole map, or cells with labels"),
+    entry(C::ZoomFit, "zoom", &["z"], "", LOOK, MAPS, "Switch between the whole map and cells with labels"),
     entry(
         C::Words,
         "words",
@@ -260,7 +301,7 @@ pub const TABLE: &[Entry] = &[
         "words",
         LOOK,
         Always,
-        "Merge pieces into words: keys summed, queries averaged",
+        "Merge tokens into words: keys are summed, queries averaged",
     ),
     entry(
         C::Special,
@@ -269,7 +310,7 @@ pub const TABLE: &[Entry] = &[
         "",
         LOOK,
         Always,
-        "Special tokens: show, hide, hide and renormalise",
+        "Show special tokens, hide them, or hide them and renormalise",
     ),
     entry(
         C::Range,
@@ -278,7 +319,7 @@ pub const TABLE: &[Entry] = &[
         "",
         LOOK,
         Always,
-        "Full colour at the maximum of the row, of the map, or at 1",
+        "Give the full colour to the maximum of the row, the maximum of the map, or 1",
     ),
     entry(
         C::Curve,
@@ -287,7 +328,7 @@ pub const TABLE: &[Entry] = &[
         "",
         LOOK,
         Always,
-        "Colour grows linearly, with the square root, or the logarithm",
+        "Make colours linear, square root or logarithmic in the weight",
     ),
     entry(
         C::Values,
@@ -296,7 +337,7 @@ pub const TABLE: &[Entry] = &[
         "values",
         LOOK,
         Always,
-        "Weights times the norms of what they take (value-weighted), or weights alone",
+        "Show value-weighted attention (weights times value norms), or plain weights",
     ),
     entry(
         C::Scores,
@@ -305,10 +346,10 @@ pub const TABLE: &[Entry] = &[
         "",
         LOOK,
         MAPS,
-        "Scores before the softmax: all, content alone, position bias alone; or weights",
+        "Show scores before the softmax (total, content, position bias), or weights",
     ),
-    entry(C::Brighter, "brighter", &["("], "", LOOK, Always, "A smaller gamma: small weights show more"),
-    entry(C::Darker, "darker", &[")"], "", LOOK, Always, "A larger gamma: small weights show less"),
+    entry(C::Brighter, "brighter", &["("], "", LOOK, Always, "Lower gamma, which brightens small weights"),
+    entry(C::Darker, "darker", &[")"], "", LOOK, Always, "Raise gamma, which darkens small weights"),
     entry(
         C::Filter,
         "filter",
@@ -316,9 +357,17 @@ pub const TABLE: &[Entry] = &[
         "filter",
         LOOK,
         MAPS,
-        "Type which rows and columns show: letters, places 3-9, weights >0.2",
+        "Filter rows and columns by letters, positions (3-9) or weights (>0.2)",
     ),
-    entry(C::Pooling, "pooling", &["p"], "", LOOK, MAPS, "Zoomed out, show the largest weight or the mean"),
+    entry(
+        C::Pooling,
+        "pooling",
+        &["p"],
+        "",
+        LOOK,
+        MAPS,
+        "When zoomed out, show the largest weight or the mean",
+    ),
     entry(
         C::ThresholdUp,
         "threshold-up",
@@ -328,9 +377,17 @@ pub const TABLE: &[Entry] = &[
         MAPS,
         "Raise the weight below which nothing is drawn",
     ),
-    entry(C::ThresholdDown, "threshold-down", &[","], "", LOOK, MAPS, "Lower it"),
-    entry(C::Colormap, "colours", &["C"], "", LOOK, Always, "The next colour map"),
-    entry(C::Glyphs, "glyphs", &["G"], "", LOOK, Always, "Draw weights as glyphs, or as colours"),
+    entry(
+        C::ThresholdDown,
+        "threshold-down",
+        &[","],
+        "",
+        LOOK,
+        MAPS,
+        "Lower the weight below which nothing is drawn",
+    ),
+    entry(C::Colormap, "colours", &["C"], "", LOOK, Always, "Switch to the next colour map"),
+    entry(C::Glyphs, "glyphs", &["G"], "", LOOK, Always, "Draw weights as characters, or as colours"),
     entry(
         C::Pixels,
         "pixels",
@@ -338,7 +395,7 @@ pub const TABLE: &[Entry] = &[
         "",
         LOOK,
         MAPS,
-        "Draw zoomed-out maps with true pixels, or with cells",
+        "Draw zoomed-out maps in pixels, or in character cells",
     ),
     entry(C::Show(View::Map), "map", &["1"], "", VIEW, Always, "Map: one head as a heatmap"),
     entry(
@@ -348,7 +405,7 @@ pub const TABLE: &[Entry] = &[
         "",
         VIEW,
         Always,
-        "Text: source and target as paragraphs, shaded",
+        "Text: source and target as running text, shaded by weight",
     ),
     entry(
         C::Show(View::Heads),
@@ -366,7 +423,7 @@ pub const TABLE: &[Entry] = &[
         "",
         VIEW,
         Always,
-        "Links: the strongest far links of all heads",
+        "Links: the strongest long-distance links of all heads",
     ),
     entry(
         C::Show(View::Flow),
@@ -375,9 +432,9 @@ pub const TABLE: &[Entry] = &[
         "",
         VIEW,
         Always,
-        "Flow: what an output token draws from where, through all layers",
+        "Flow: where an output token draws from, through all layers",
     ),
-    entry(C::Show(View::Grid), "grid", &["3"], "", VIEW, Always, "Grid: every head of a kind"),
+    entry(C::Show(View::Grid), "grid", &["3"], "", VIEW, Always, "Grid: thumbnails of all heads of a kind"),
     entry(
         C::Show(View::Compare),
         "compare",
@@ -385,12 +442,12 @@ pub const TABLE: &[Entry] = &[
         "",
         VIEW,
         Always,
-        "Compare: the pinned capture and the present one",
+        "Compare: the pinned capture beside the current one",
     ),
-    entry(C::Pin, "pin", &["P"], "pin", VIEW, Always, "Pin this capture, to compare others with it"),
-    entry(C::Tour, "tour", &["E"], "", TOUR, Always, "Take the guided tour, or leave it"),
-    entry(C::NextStep, "next-step", &["a"], "", TOUR, Always, "The tour's next page or step"),
-    entry(C::PreviousStep, "previous-step", &["A"], "", TOUR, Always, "The page or step before"),
+    entry(C::Pin, "pin", &["P"], "pin", VIEW, Always, "Pin this capture to compare others with it"),
+    entry(C::Tour, "tour", &["E"], "", TOUR, Always, "Start the guided tour, or leave it"),
+    entry(C::NextStep, "next-step", &["a"], "", TOUR, Always, "Go to the tour's next page or step"),
+    entry(C::PreviousStep, "previous-step", &["A"], "", TOUR, Always, "Go back to the previous page or step"),
     entry(
         C::Palette,
         "palette",
@@ -398,9 +455,9 @@ pub const TABLE: &[Entry] = &[
         "",
         PROGRAM,
         Always,
-        "Find a command, or go to a head: 3.5, cross 2.4",
+        "Find a command, or go to a head such as 3.5 or cross 2.4",
     ),
-    entry(C::Help, "help", &["?", "f1"], "help", PROGRAM, Always, "The keys of this view"),
+    entry(C::Help, "help", &["?", "f1"], "help", PROGRAM, Always, "Show the keys of this view"),
     entry(
         C::Cancel,
         "cancel",
@@ -408,22 +465,14 @@ pub const TABLE: &[Entry] = &[
         "",
         PROGRAM,
         Always,
-        "Close what lies on top, or stop the work under way",
+        "Close the window on top, or stop the work in progress",
     ),
-    entry(C::Redraw, "redraw", &["ctrl-l"], "", PROGRAM, Always, "Draw the screen anew"),
-    entry(
-        C::Suspend,
-        "suspend",
-        &["ctrl-z"],
-        "",
-        PROGRAM,
-        Always,
-        "Suspend the program; `fg` brings it back",
-    ),
+    entry(C::Redraw, "redraw", &["ctrl-l"], "", PROGRAM, Always, "Redraw the screen"),
+    entry(C::Suspend, "suspend", &["ctrl-z"], "", PROGRAM, Always, "Suspend the program; `fg` resumes it"),
     entry(C::Quit, "quit", &["q", "ctrl-c"], "quit", PROGRAM, Always, "Quit"),
 ];
 
-/// Which key does what: the table, with the user's own keys over it.
+/// Key bindings: the defaults of [`TABLE`], overridden by the user's settings.
 #[derive(Clone, Debug)]
 pub struct Keymap {
     bindings: Vec<(Chord, Command)>,
@@ -439,7 +488,7 @@ impl Default for Keymap {
     }
 }
 
-/// Why a user's keymap cannot be used.
+/// Error in the user's `[keys]` settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadKeymap(pub String);
 
@@ -450,15 +499,15 @@ impl fmt::Display for BadKeymap {
 }
 
 impl Keymap {
-    /// The table with other keys for some commands, by the command's name. A key given to a command is taken
-    /// from the one that has it in the table.
+    /// Creates key bindings from the defaults and the user's keys by command name. A key that the user gives
+    /// to one command no longer belongs to the command that has it by default.
     ///
     /// # Errors
-    /// An unknown command, or something that is no key.
+    /// Returns [`BadKeymap`] for an unknown command or an invalid key.
     pub fn with(overrides: &BTreeMap<String, Vec<String>>) -> Result<Self, BadKeymap> {
         for name in overrides.keys() {
             if !TABLE.iter().any(|entry| entry.name == name) {
-                return Err(BadKeymap(format!("keys: '{name}' is no command")));
+                return Err(BadKeymap(format!("keys: '{name}' is not a command")));
             }
         }
         let given: Vec<&String> = overrides.values().flatten().collect();
@@ -471,25 +520,26 @@ impl Keymap {
                 }
             })
             .collect();
-        let (keymap, wrong) = Self::build(keys);
-        wrong.map_or(Ok(keymap), |wrong| Err(BadKeymap(wrong)))
+        let (keymap, error) = Self::build(keys);
+        error.map_or(Ok(keymap), |error| Err(BadKeymap(error)))
     }
 
+    /// Binds the keys of each entry of [`TABLE`]; the second value is the last invalid key's error, if any.
     fn build(keys: Vec<Vec<String>>) -> (Self, Option<String>) {
         let mut bindings = Vec::new();
-        let mut wrong = None;
+        let mut error = None;
         for (entry, keys) in TABLE.iter().zip(&keys) {
             for key in keys {
                 match key.parse() {
                     Ok(chord) => bindings.push((chord, entry.command)),
-                    Err(why) => wrong = Some(why),
+                    Err(why) => error = Some(why),
                 }
             }
         }
-        (Self { bindings, keys }, wrong)
+        (Self { bindings, keys }, error)
     }
 
-    /// The command of a key in a view.
+    /// Returns the command bound to a key in a view.
     pub fn command(&self, event: &KeyEvent, view: View) -> Option<Command> {
         let chord = Chord::of(event);
         self.bindings
@@ -499,15 +549,15 @@ impl Keymap {
             .find(|&command| find(command).is_some_and(|entry| entry.when.holds(view)))
     }
 
-    /// The keys of a command, as people write them.
+    /// Returns the keys of a command as shown to the user.
     pub fn keys(&self, command: Command) -> Vec<String> {
         let at = TABLE.iter().position(|entry| entry.command == command);
         at.and_then(|at| self.keys.get(at))
             .map_or_else(Vec::new, |keys| keys.iter().map(|key| spell(key)).collect())
     }
 
-    /// The commands that apply in a view with their keys.
-    pub fn entries(&self, view: View) -> impl Iterator<Item = (&'static Entry, Vec<String>)> {
+    /// Returns the commands that apply in a view, with their keys as shown to the user.
+    pub fn entries(&self, view: View) -> impl Iterator<Item = (&'static CommandEntry, Vec<String>)> {
         TABLE
             .iter()
             .zip(&self.keys)
@@ -516,12 +566,12 @@ impl Keymap {
     }
 }
 
-/// The table's line of a command.
-pub fn find(command: Command) -> Option<&'static Entry> {
+/// Returns the table entry of a command.
+pub fn find(command: Command) -> Option<&'static CommandEntry> {
     TABLE.iter().find(|entry| entry.command == command)
 }
 
-/// The key table of the README, in Markdown.
+/// Renders the key table of the documentation in Markdown.
 pub fn markdown() -> String {
     let mut out = String::from("| keys | what they do |\n|---|---|\n");
     for entry in TABLE {

@@ -1,4 +1,4 @@
-//! Where a frame put things: what the mouse hits, and how far a page is.
+//! Layout of the last frame: the regions that react to the mouse, and the sizes that scrolling needs.
 
 use ratatui::layout::{Position, Rect};
 
@@ -6,61 +6,61 @@ use super::action::Command;
 use super::zoom::Window;
 use crate::site::{Head, Kind};
 
-/// What lies under the pointer.
+/// Target of a mouse click.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hit {
-    /// Pressing it is the command.
+    /// A button that runs a command.
     Command(Command),
-    /// A kind's name.
+    /// The tab of a kind.
     Kind(Kind),
-    /// The map, whose cells are found through [`Layout::window`].
+    /// The map; [`Layout::window`] tells which cell.
     Map,
-    /// A query's label: its place on the axis.
+    /// The label of a query, by its position on the axis.
     Query(usize),
     /// A source token in running text.
     Source(usize),
     /// A decoder row in running text.
     Target(usize),
-    /// A thumbnail.
+    /// The thumbnail of a head.
     Tile(Head),
-    /// A row of the list in view.
+    /// A row of the view's list.
     Row(usize),
-    /// An item of the list on top.
+    /// An item of the list in an overlay.
     Item(usize),
 }
 
-/// What the last frame drew, and where.
+/// Layout of the last frame.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layout {
-    /// What the mouse hits; later ones lie on top.
+    /// Regions that react to the mouse. Later ones lie on top.
     pub hits: Vec<(Rect, Hit)>,
-    /// The part of the map that shows.
+    /// Visible part of the map.
     pub window: Option<Window>,
-    /// Whether the window's cells are left empty for a picture.
+    /// True if the window's cells are left empty for a picture.
     pub picture: bool,
-    /// Rows of a page of the list in view.
+    /// Number of rows in a page of the list or text.
     pub page: usize,
-    /// Thumbnails side by side.
+    /// Number of thumbnails in a row.
     pub tiles_across: usize,
-    /// First line of the list in view.
+    /// First visible line of the list or text.
     pub first: usize,
-    /// The farthest that the text on top scrolls.
+    /// Last line to which the text in an overlay can scroll.
     pub last: usize,
-    /// Lines of the tour's text that show, and all that there are.
+    /// Visible lines of the tour's text, and their total number.
     pub lines: (usize, usize),
-    /// Where the text cursor stands, when something is being typed.
+    /// Position of the text cursor while text is edited.
     pub cursor: Option<Position>,
 }
 
 impl Layout {
-    /// Notes what lies in a rectangle.
+    /// Adds a region that reacts to the mouse.
     pub fn hit(&mut self, area: Rect, hit: Hit) {
         if !area.is_empty() {
             self.hits.push((area, hit));
         }
     }
 
-    /// What lies at a position.
+    /// Returns the target at a position.
     pub fn at(&self, at: Position) -> Option<Hit> {
         self.hits.iter().rev().find(|(area, _)| area.contains(at)).map(|(_, hit)| *hit)
     }

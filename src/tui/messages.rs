@@ -1,4 +1,4 @@
-//! The world outside the state: threads that send messages, and effects that are carried out.
+//! Everything outside the state: the threads that send messages, and the effects of updates.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
@@ -11,85 +11,91 @@ use ratatui::crossterm::event::{self, Event as TerminalEvent, KeyCode, KeyModifi
 use super::action::Effect;
 use super::answers::Question;
 use super::pixels::Protocol;
+use super::render::{self, RenderJob, RenderResult};
 use super::stage::Stage;
 use super::survey::{self, Surveyed};
 use super::terminal::{self, Screen};
 use super::tour::{Play, Ready};
-use super::wish::{self, Granted, Wish};
 use crate::engine::Event;
 use crate::error::Result;
 
-/// Anything that comes in.
+/// A message to the main loop.
 pub enum Message {
-    /// The user.
+    /// Event of the terminal: key, mouse, paste, resize.
     Terminal(TerminalEvent),
-    /// The terminal told its background.
+    /// The terminal's reply about its background.
     Background {
-        /// Whether it is light.
+        /// True if it is light.
         light: bool,
     },
-    /// The terminal told how it takes pictures.
+    /// The terminal's reply about graphics.
     Pictures {
-        /// The best protocol that it named.
+        /// Best protocol that it supports.
         takes: Option<Protocol>,
         /// Width and height of a cell in pixels.
         cell: Option<(u16, u16)>,
     },
-    /// The engine.
+    /// Event of the engine.
     Engine(Event),
-    /// The survey.
+    /// Results of the survey of heads.
     Surveyed(Box<Surveyed>),
-    /// What a frame lacked.
-    Granted(Box<Granted>),
-    /// A step of the tour.
+    /// Results of a render job.
+    Rendered(Box<RenderResult>),
+    /// A step of the tour that is ready.
     Ready(Box<Ready>),
     /// A thread panicked.
     Crashed(String),
-    /// The system asks to stop for a while.
+    /// Request by a signal to suspend the program.
     #[cfg(unix)]
     Suspend,
-    /// A signal asks to end.
+    /// Request by a signal, given by its number, to end the program.
     End(i32),
 }
 
 impl Message {
-    /// Whether it only tells how something advances, so that a frame for it may wait for the next one.
+    /// Returns true if the message only reports progress, so that it needs no frame of its own.
     pub fn can_wait(&self) -> bool {
         match self {
             Message::Engine(Event::Progress(_)) => true,
             Message::Surveyed(part) => !part.complete,
-            Message::Granted(part) => !part.complete,
+            Message::Rendered(part) => !part.complete,
             _ => false,
         }
     }
 }
 
-/// Everything that runs beside the screen.
+/// The threads beside the screen.
 pub struct World {
     ask: super::Ask,
     sender: Sender<Message>,
-    /// The newest survey: an older one stops.
-    newest: Arc<AtomicU64>,
-    /// The newest wish, likewise.
-    wish: Arc<AtomicU64>,
+    /// Number of the newest survey; older ones stop.
+    newest_survey: Arc<AtomicU64>,
+    /// Number of the newest render job; older ones stop.
+    newest_render: Arc<AtomicU64>,
     stage: OnceLock<Stage>,
 }
 
 impl World {
-    /// Starts to listen to signals and panics.
+    /// Starts listening to signals and panics.
     pub fn start(sender: Sender<Message>, ask: super::Ask) -> Result<Self> {
         hook_panics(sender.clone());
         #[cfg(unix)]
         listen_to_signals(sender.clone())?;
-        Ok(Self { ask, sender, newest: Arc::default(), wish: Arc::default(), stage: OnceLock::new() })
+        Ok(Self {
+            ask,
+            sender,
+            newest_survey: Arc::default(),
+            newest_render: Arc::default(),
+            stage: OnceLock::new(),
+        })
     }
 
-    /// Starts to listen to the terminal; first to its answers, where it was asked.
+    /// Starts listening to the terminal, first for its replies to `asked`.
     pub fn listen(&self, asked: Question) {
         listen(self.sender.clone(), asked);
     }
 
-    /// Carries out what an update asked for.
+    /// Carries out the effects of an update.
     pub fn perform(&self, screen: &mut Screen, effects: Vec<Effect>) -> Result<()> {
         for effect in effects {
             match effect {
@@ -105,25 +111,25 @@ impl World {
     }
 
     fn survey(&self, serial: u64, capture: Arc<crate::capture::Capture>, distance: usize) {
-        let mine = self.newest.fetch_add(1, Ordering::SeqCst) + 1;
-        let (newest, sender) = (Arc::clone(&self.newest), self.sender.clone());
+        let mine = self.newest_survey.fetch_add(1, Ordering::SeqCst) + 1;
+        let (newest, sender) = (Arc::clone(&self.newest_survey), self.sender.clone());
         thread::spawn(move || {
             let go_on = || newest.load(Ordering::SeqCst) == mine;
             survey::run(serial, &capture, distance, go_on, |part| {
-                // After the last frame there is nobody to tell.
+                // The receiver is gone once the program ends.
                 let _ = sender.send(Message::Surveyed(Box::new(part)));
             });
         });
     }
 
-    /// Makes what a frame lacked, in the place of what an earlier one did.
-    pub fn grant(&self, wish: Wish) {
-        let mine = self.wish.fetch_add(1, Ordering::SeqCst) + 1;
-        let (newest, sender) = (Arc::clone(&self.wish), self.sender.clone());
+    /// Starts a render job and cancels the previous one.
+    pub fn render(&self, job: RenderJob) {
+        let mine = self.newest_render.fetch_add(1, Ordering::SeqCst) + 1;
+        let (newest, sender) = (Arc::clone(&self.newest_render), self.sender.clone());
         thread::spawn(move || {
             let go_on = || newest.load(Ordering::SeqCst) == mine;
-            wish::grant(&wish, go_on, |part| {
-                go_on() && sender.send(Message::Granted(Box::new(part))).is_ok()
+            render::render(&job, go_on, |part| {
+                go_on() && sender.send(Message::Rendered(Box::new(part))).is_ok()
             });
         });
     }
@@ -132,7 +138,7 @@ impl World {
         self.stage.get_or_init(|| Stage::start(self.sender.clone())).play(play);
     }
 
-    /// After the terminal is back: dies of the signal that ended the program, as the shell expects.
+    /// Ends the program with its signal, as shells expect. The terminal has to be restored before.
     pub fn end(&self, signal: Option<i32>) -> Result<()> {
         #[cfg(unix)]
         if let Some(signal) = signal {
@@ -144,10 +150,10 @@ impl World {
     }
 }
 
-/// How long a terminal is given to answer. The screen does not wait for it.
+/// Time limit for the terminal's replies. The screen does not wait for them.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Sends what the terminal says, from a thread of its own.
+/// Forwards terminal events from a thread of its own.
 fn listen(sender: Sender<Message>, asked: Question) {
     thread::spawn(move || {
         let mut late = 0;
@@ -176,7 +182,7 @@ fn listen(sender: Sender<Message>, asked: Question) {
                         return;
                     }
                 }
-                // the terminal is gone
+                // The terminal is gone.
                 Err(_) => {
                     let _ = sender.send(Message::End(HANGUP));
                     return;
@@ -186,13 +192,14 @@ fn listen(sender: Sender<Message>, asked: Question) {
     });
 }
 
-/// An answer that comes late reads like keys: Alt-] or Alt-_, then its text.
+/// Returns true if an event starts a late reply of the terminal, which reads like the keys Alt-] or Alt-_ and
+/// text.
 fn starts_an_answer(event: &TerminalEvent) -> bool {
     matches!(event, TerminalEvent::Key(key)
         if matches!(key.code, KeyCode::Char(']' | '_')) && key.modifiers.contains(KeyModifiers::ALT))
 }
 
-/// Drops the rest of a late answer, up to its end or to a pause.
+/// Drops the rest of a late reply, up to its end or to a pause.
 fn skip_an_answer() {
     const LONGEST: usize = 64;
     for _ in 0..LONGEST {
@@ -230,8 +237,8 @@ fn listen_to_signals(sender: Sender<Message>) -> Result<()> {
     Ok(())
 }
 
-/// A panic of the thread that draws gives the terminal back before it is reported; one of another thread is
-/// shown on the screen.
+/// Installs a panic hook. A panic of the drawing thread restores the terminal before it is reported; a panic
+/// of another thread is shown on the screen.
 fn hook_panics(sender: Sender<Message>) {
     let drawing = thread::current().id();
     let report = std::panic::take_hook();

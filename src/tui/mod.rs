@@ -21,6 +21,7 @@ pub mod palette;
 pub mod pixels;
 pub mod place;
 pub mod reading;
+pub mod render;
 pub mod session;
 pub mod sheet;
 mod stage;
@@ -32,7 +33,6 @@ pub mod trial;
 pub mod update;
 pub mod views;
 pub mod widgets;
-pub mod wish;
 pub mod zoom;
 
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ use app::App;
 use cache::Cache;
 use keymap::Keymap;
 use messages::Message;
-use pixels::{Pixels, Protocol};
+use pixels::{PixelGraphics, Protocol};
 use session::Saved;
 use terminal::Screen;
 use theme::Theme;
@@ -81,7 +81,7 @@ pub struct Settings {
     /// Keys.
     pub keymap: Keymap,
     /// Whether and how maps are pictures.
-    pub pixels: Pixels,
+    pub pixels: PixelGraphics,
     /// What to ask of the terminal.
     pub ask: Question,
 }
@@ -90,8 +90,8 @@ impl Settings {
     /// The settings of the program, on the terminal that the environment describes.
     ///
     /// # Errors
-    /// [`Error::Usage`] when the user's keys name a command or a key that does not exist; a theme file that cannot
-    /// be read.
+    /// [`Error::Usage`] when the user's keys name a command or a key that does not exist; a theme file that
+    /// cannot be read.
     pub fn new(config: &config::Settings, var: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let told = var("COLORFGBG").is_some();
         let (takes, more) = Protocol::detect(&var);
@@ -113,7 +113,11 @@ impl Settings {
             pictures: config.pixels == Choice::Auto && more && modern,
             cell: config.pixels != Choice::Off && modern,
         };
-        let pixels = Pixels { choice: config.pixels, takes: takes.filter(|_| modern), ..Pixels::default() };
+        let pixels = PixelGraphics {
+            choice: config.pixels,
+            takes: takes.filter(|_| modern),
+            ..PixelGraphics::default()
+        };
         theme.colormap = config.colormap.unwrap_or(theme.colormap);
         theme.glyphs = config.glyphs;
         let keymap = Keymap::with(&config.keys).map_err(|wrong| Error::Usage(wrong.to_string()))?;
@@ -188,8 +192,8 @@ fn explore(
     let mut cache = Cache::default();
     loop {
         screen.draw(app, &mut cache)?;
-        if let Some(wish) = cache.wish(app) {
-            world.grant(wish);
+        if let Some(job) = cache.render_job(app) {
+            world.render(job);
         }
         let drawn = Instant::now();
         let (mut advanced, mut urgent) = (false, false);
@@ -204,8 +208,8 @@ fn explore(
             for message in std::iter::once(first).chain(inbox.try_iter()) {
                 advanced = true;
                 urgent |= !message.can_wait();
-                if let Message::Granted(granted) = message {
-                    cache.take(*granted);
+                if let Message::Rendered(result) = message {
+                    cache.take(*result);
                     continue;
                 }
                 match take(app, screen, world, message)? {

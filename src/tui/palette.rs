@@ -1,4 +1,4 @@
-//! The colours of everything that is no weight, and the theme files that choose others.
+//! Interface colours and theme files.
 
 use std::path::Path;
 
@@ -8,36 +8,36 @@ use crate::config::Background;
 use crate::error::{Error, Result};
 use crate::paint::Colormap;
 
-/// Red, green and blue.
+/// Red, green and blue components.
 pub type Rgb = [u8; 3];
 
-/// The colours of a screen; ordinary text has the terminal's own.
+/// Interface colours. Ordinary text keeps the terminal's own colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Palette {
-    /// The one accent: what is selected, keys.
+    /// Accent: the selection and keys.
     pub accent: Rgb,
-    /// Text that matters less.
+    /// Secondary text.
     pub dim: Rgb,
     /// Lines and frames.
     pub line: Rgb,
-    /// What went wrong, and what is lost.
+    /// Errors, and losses of probability.
     pub error: Rgb,
-    /// Bars, and what is gained.
+    /// Bars, and gains of probability.
     pub bar: Rgb,
     /// Text of a selected item.
     pub selected: Rgb,
-    /// Ground of a selected item.
+    /// Background of a selected item.
     pub selected_ground: Rgb,
-    /// No change, in maps of differences.
+    /// No difference, in maps of differences.
     pub same: Rgb,
-    /// More weight than before.
+    /// Increase, in maps of differences.
     pub more: Rgb,
-    /// Less weight than before.
+    /// Decrease, in maps of differences.
     pub less: Rgb,
 }
 
 impl Palette {
-    /// For dark terminals.
+    /// Default colours on a dark background.
     pub const DARK: Self = Self {
         accent: [110, 200, 255],
         dim: [128, 134, 142],
@@ -51,7 +51,7 @@ impl Palette {
         less: [90, 150, 255],
     };
 
-    /// For light terminals.
+    /// Default colours on a light background.
     pub const LIGHT: Self = Self {
         accent: [0, 92, 160],
         dim: [110, 114, 120],
@@ -65,13 +65,13 @@ impl Palette {
         less: [33, 102, 172],
     };
 
-    /// The palette of a background.
+    /// Returns the default colours for a background.
     pub fn on(light: bool) -> Self {
         if light { Self::LIGHT } else { Self::DARK }
     }
 }
 
-/// A theme file: colours as `"#rrggbb"`, all of them optional.
+/// Contents of a theme file. Colours are written as `"#rrggbb"`; all are optional.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ThemeFile {
@@ -89,12 +89,12 @@ pub struct ThemeFile {
     less: Option<String>,
 }
 
-/// A theme file whose values are checked.
+/// A validated theme file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chosen {
-    /// The background that it is made for.
+    /// Background that the theme is made for.
     pub background: Background,
-    /// Colours of weights.
+    /// Colour map of weights.
     pub colormap: Option<Colormap>,
     file: ThemeFile,
 }
@@ -103,7 +103,7 @@ impl Chosen {
     /// Reads a theme file.
     ///
     /// # Errors
-    /// It cannot be read, or has a key or value that makes no sense.
+    /// [`Error::Io`] if it cannot be read; [`Error::BadFile`] for an unknown key or an invalid value.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
         Self::parse(&text).map_err(|why| Error::BadFile { file: path.display().to_string(), why })
@@ -118,7 +118,7 @@ impl Chosen {
         Ok(chosen)
     }
 
-    /// A palette with the file's colours.
+    /// Returns a palette with the file's colours in place of its own.
     pub fn over(&self, palette: Palette) -> Palette {
         self.checked(palette).unwrap_or(palette)
     }
@@ -126,7 +126,7 @@ impl Chosen {
     fn checked(&self, palette: Palette) -> std::result::Result<Palette, String> {
         let file = &self.file;
         let pick = |name: &str, text: &Option<String>, default: Rgb| match text {
-            Some(text) => rgb(text).ok_or_else(|| format!("{name}: '{text}' is no colour like #6ec8ff")),
+            Some(text) => rgb(text).ok_or_else(|| format!("{name}: '{text}' is not a colour like #6ec8ff")),
             None => Ok(default),
         };
         Ok(Palette {
@@ -168,7 +168,7 @@ mod tests {
     fn mistakes_are_named() {
         for (text, wanted) in [
             ("acent = \"#000000\"", "acent"),
-            ("dim = \"grey\"", "dim: 'grey' is no colour"),
+            ("dim = \"grey\"", "dim: 'grey' is not a colour"),
             ("line = \"#00000é\"", "line"),
             ("background = \"pink\"", "pink"),
             ("colormap = \"jet\"", "jet"),

@@ -1,4 +1,4 @@
-//! The selected map as it is drawn: whole where it is there or soon made, else what is known of it meanwhile.
+//! The selected map as it is displayed: the whole map or, while a large map is not computed yet, a preview.
 
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
@@ -12,18 +12,18 @@ use crate::matrix::{Matrix, cell_of};
 use crate::paint::{self, Bands, Pool};
 use crate::site::Head;
 
-/// Maps with more weights than this are not computed between two frames.
+/// Number of weights above which a map is not computed within a frame.
 const LARGE: usize = 1 << 22;
 
-/// Rows that are computed between two frames, at most.
+/// Maximum number of map rows computed within a frame.
 pub const FEW: usize = 256;
 
-/// A map as it is read, with its maxima.
+/// The displayed map with its maxima.
 #[derive(Debug)]
 pub struct Sheet {
-    /// The largest weight of each row; of scores the largest size.
+    /// Largest weight of each row; for scores the largest absolute score.
     pub row_max: Vec<f32>,
-    /// The largest weight of the map.
+    /// Largest weight of the map.
     pub max: f32,
     body: Body,
 }
@@ -31,12 +31,12 @@ pub struct Sheet {
 #[derive(Debug)]
 enum Body {
     Whole(Whole),
-    Glimpse(Glimpse),
+    Preview(Preview),
 }
 
 impl Sheet {
-    /// Of a map that is there, whose rows' maxima are `row_max`, or else what `largest` says of them. Large maps get
-    /// their bands for `how` with it.
+    /// Creates a sheet from a whole map. `row_max` holds the maxima of the rows, if they are known; otherwise
+    /// `largest` computes them. Large maps also get their bands for `how` in the same pass.
     pub fn whole(map: Matrix, row_max: Option<Vec<f32>>, largest: fn(&[f32]) -> f32, how: Pool) -> Self {
         let mut bands: [OnceCell<Bands>; 2] = Default::default();
         let large = map.rows().saturating_mul(map.cols()) > LARGE;
@@ -53,8 +53,9 @@ impl Sheet {
         Self { max: max_of(&row_max), row_max, body: Body::Whole(Whole { map, large, bands }) }
     }
 
-    /// Of the selected map, where it is large, not there, and read as it is.
-    pub fn glimpse(app: &App) -> Option<Self> {
+    /// Creates a preview of the selected map. Returns `None` if the map is small, already computed, or
+    /// displayed with a filter, merged tokens, value weighting or scores.
+    pub fn preview(app: &App) -> Option<Self> {
         let (capture, head) = (app.capture.as_ref()?, app.place.head);
         let [_, rows, cols] = capture.maps.site(head.site)?.shape();
         let (queries, keys) = (app.axes.queries(head.kind()), app.axes.keys(head.kind()));
@@ -79,133 +80,135 @@ impl Sheet {
             Some(profile) => profile.row_max.clone(),
             None => (0..rows).map(|row| max_of(largest.row(cell_of(row, rows, largest.rows())))).collect(),
         };
-        let glimpse = Glimpse {
+        let preview = Preview {
             capture: Arc::clone(capture),
             head,
             size: (rows, cols),
-            informed: known.is_some() || app.survey.heads.contains_key(&head),
-            told: known.is_some(),
+            has_data: known.is_some() || app.survey.heads.contains_key(&head),
+            exact_row_max: known.is_some(),
             largest,
             mean,
             near: RefCell::default(),
         };
-        Some(Self { max: max_of(&row_max), row_max, body: Body::Glimpse(glimpse) })
+        Some(Self { max: max_of(&row_max), row_max, body: Body::Preview(preview) })
     }
 
-    /// Query places.
+    /// Returns the number of queries.
     pub fn rows(&self) -> usize {
         match &self.body {
             Body::Whole(Whole { map, .. }) => map.rows(),
-            Body::Glimpse(glimpse) => glimpse.size.0,
+            Body::Preview(preview) => preview.size.0,
         }
     }
 
-    /// Whether this is the whole map.
+    /// Returns true if this is the whole map.
     pub fn is_whole(&self) -> bool {
         matches!(self.body, Body::Whole(_))
     }
 
-    /// Whether the survey may have something to tell that this does not know.
-    pub fn is_blind(&self) -> bool {
-        matches!(&self.body, Body::Glimpse(glimpse) if !glimpse.informed)
+    /// Returns true for a preview without any pooled data, which a survey of the head may still provide.
+    pub fn is_blank(&self) -> bool {
+        matches!(&self.body, Body::Preview(preview) if !preview.has_data)
     }
 
-    /// The largest weight of each row, where that is known of a map that is not there.
-    pub fn told_row_max(&self) -> Option<Vec<f32>> {
-        matches!(&self.body, Body::Glimpse(glimpse) if glimpse.told).then(|| self.row_max.clone())
+    /// Returns the largest weight of each row, if this is a preview that knows them exactly.
+    pub fn exact_row_max(&self) -> Option<Vec<f32>> {
+        matches!(&self.body, Body::Preview(preview) if preview.exact_row_max).then(|| self.row_max.clone())
     }
 
-    /// One row; empty beyond the map.
+    /// Returns a row; it is empty beyond the map.
     pub fn row(&self, query: usize) -> Cow<'_, [f32]> {
         match &self.body {
             Body::Whole(Whole { map, .. }) if query < map.rows() => Cow::Borrowed(map.row(query)),
-            Body::Glimpse(glimpse) if query < glimpse.size.0 => {
-                let near = glimpse.near(query..query + 1);
+            Body::Preview(preview) if query < preview.size.0 => {
+                let near = preview.near(query..query + 1);
                 Cow::Owned(near.as_slice().to_vec())
             }
             _ => Cow::Borrowed(&[]),
         }
     }
 
-    /// One weight.
+    /// Returns a weight.
     pub fn get(&self, query: usize, key: usize) -> Option<f32> {
         match &self.body {
             Body::Whole(Whole { map, .. }) => map.get(query, key),
-            Body::Glimpse(_) => self.row(query).get(key).copied(),
+            Body::Preview(_) => self.row(query).get(key).copied(),
         }
     }
 
-    /// What one key receives, row by row.
+    /// Returns the column of a key.
     pub fn column(&self, key: usize) -> Vec<f32> {
         let of =
             |map: &Matrix| (0..map.rows()).map(|row| map.get(row, key).unwrap_or(0.0)).collect::<Vec<_>>();
         match &self.body {
             Body::Whole(Whole { map, .. }) => of(map),
-            Body::Glimpse(Glimpse { capture, head, size, .. }) => {
+            Body::Preview(Preview { capture, head, size, .. }) => {
                 let pieces = (0..size.0).step_by(FEW).map(|first| first..size.0.min(first + FEW));
                 pieces.filter_map(|rows| capture.maps.rows(*head, rows)).flat_map(|rows| of(&rows)).collect()
             }
         }
     }
 
-    /// The weights of a window in so many pixels, and whether they are the map's own: else they are coarse.
-    pub fn pool(&self, window: &paint::Region, (down, across): (usize, usize), how: Pool) -> (Matrix, bool) {
+    /// Pools the weights of a region into at most (`down`, `across`) pixels. The second value is true if they
+    /// are exact, false if they are a coarse preview.
+    pub fn pool(&self, region: &paint::Region, (down, across): (usize, usize), how: Pool) -> (Matrix, bool) {
         match &self.body {
-            Body::Whole(whole) => (whole.pool(window, (down, across), how), true),
-            Body::Glimpse(glimpse) if window.rows.len() <= FEW => {
-                let near = glimpse.near(window.rows.clone());
-                let here = paint::Region::new(0..near.rows(), window.cols.clone());
+            Body::Whole(whole) => (whole.pool(region, (down, across), how), true),
+            Body::Preview(preview) if region.rows.len() <= FEW => {
+                let near = preview.near(region.rows.clone());
+                let here = paint::Region::new(0..near.rows(), region.cols.clone());
                 (paint::pool(&near, &here, down, across, how), true)
             }
-            Body::Glimpse(glimpse) => (glimpse.coarse(window, (down, across), how), false),
+            Body::Preview(preview) => (preview.coarse(region, (down, across), how), false),
         }
     }
 }
 
-/// A map that is there.
+/// A whole map.
 #[derive(Debug)]
 struct Whole {
-    /// `[query places, key places]`.
+    /// `[queries, keys]`.
     map: Matrix,
     large: bool,
-    /// One a [`Pool`].
+    /// Bands for each [`Pool`], created on demand.
     bands: [OnceCell<Bands>; 2],
 }
 
 impl Whole {
-    fn pool(&self, window: &paint::Region, (down, across): (usize, usize), how: Pool) -> Matrix {
+    fn pool(&self, region: &paint::Region, (down, across): (usize, usize), how: Pool) -> Matrix {
         if !self.large {
-            return paint::pool(&self.map, window, down, across, how);
+            return paint::pool(&self.map, region, down, across, how);
         }
         let bands = self.bands[how as usize].get_or_init(|| Bands::of(&self.map, how));
-        bands.pool(&self.map, window, (down, across))
+        bands.pool(&self.map, region, (down, across))
     }
 }
 
-/// What is known of a map that is not there.
-struct Glimpse {
+/// A preview of a map that is not computed yet.
+struct Preview {
     capture: Arc<Capture>,
     head: Head,
     size: (usize, usize),
-    /// Whether the pictures are of this head.
-    informed: bool,
-    /// Whether the rows' maxima are the map's own.
-    told: bool,
-    /// The largest and the mean weights of few blocks.
+    /// True if `largest` and `mean` hold data of this head; otherwise they are blank.
+    has_data: bool,
+    /// True if the maxima of the rows are exact.
+    exact_row_max: bool,
+    /// Map pooled into few blocks by their maxima.
     largest: Matrix,
+    /// Map pooled into few blocks by their means.
     mean: Matrix,
-    /// The rows that were looked at last.
+    /// Rows that were computed last.
     near: RefCell<Option<(Range<usize>, Matrix)>>,
 }
 
-impl std::fmt::Debug for Glimpse {
+impl std::fmt::Debug for Preview {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Glimpse of {}", self.head)
+        write!(f, "Preview of {}", self.head)
     }
 }
 
-impl Glimpse {
-    /// Some rows, exactly. Those computed for the last call are not computed again.
+impl Preview {
+    /// Computes rows exactly. Rows computed by the last call are reused.
     fn near(&self, rows: Range<usize>) -> Matrix {
         let compute = |rows: Range<usize>| {
             self.capture.maps.rows(self.head, rows).unwrap_or_else(|| Matrix::new(0, self.size.1, Vec::new()))
@@ -226,26 +229,26 @@ impl Glimpse {
             }
         }
         let map = compute(rows.clone());
-        // A single row beside the window does not drive the window out.
+        // A single row, such as the selected one, must not replace the rows of the window.
         if rows.len() > 1 || near.as_ref().is_none_or(|(there, _)| there.len() <= 1) {
             *near = Some((rows, map.clone()));
         }
         map
     }
 
-    /// Blocks stretched over the pixels of a window.
-    fn coarse(&self, window: &paint::Region, (down, across): (usize, usize), how: Pool) -> Matrix {
+    /// Stretches the pooled blocks over the pixels of a region.
+    fn coarse(&self, region: &paint::Region, (down, across): (usize, usize), how: Pool) -> Matrix {
         let blocks = if how == Pool::Max { &self.largest } else { &self.mean };
         let block = |pixel: usize, pixels: usize, span: &Range<usize>, size: usize, blocks: usize| {
             let at = span.start + (2 * pixel + 1) * span.len() / (2 * pixels.max(1));
             cell_of(at.min(size.saturating_sub(1)), size, blocks)
         };
-        let (down, across) = (down.min(window.rows.len()), across.min(window.cols.len()));
+        let (down, across) = (down.min(region.rows.len()), across.min(region.cols.len()));
         let cols: Vec<usize> =
-            (0..across).map(|col| block(col, across, &window.cols, self.size.1, blocks.cols())).collect();
+            (0..across).map(|col| block(col, across, &region.cols, self.size.1, blocks.cols())).collect();
         let mut data = Vec::with_capacity(down * across);
         for row in 0..down {
-            let row = blocks.row(block(row, down, &window.rows, self.size.0, blocks.rows()));
+            let row = blocks.row(block(row, down, &region.rows, self.size.0, blocks.rows()));
             data.extend(cols.iter().map(|&col| row.get(col).copied().unwrap_or(0.0)));
         }
         Matrix::new(down, across, data)

@@ -1,4 +1,6 @@
-//! The terminal's modes: set and undone here and nowhere else.
+//! The terminal: its modes, drawing, clipboard and suspension.
+//!
+//! No other file sets or resets terminal modes.
 
 use std::io::{self, Stdout, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,13 +27,13 @@ use crate::config;
 use crate::error::{Error, Result};
 use crate::sys;
 
-/// Whether the modes are set: whoever turns it off undoes them.
+/// True while the terminal modes are set. Whoever clears it has to reset the modes.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
 
-/// The terminal while the program has it. Dropping it gives the terminal back.
+/// The terminal under the program's control. Dropping it restores the terminal.
 pub struct Screen {
     inner: Terminal<CrosstermBackend<Stdout>>,
-    /// The picture on the screen.
+    /// Key of the picture on the screen.
     shown: Option<paint::Key>,
 }
 
@@ -40,20 +42,21 @@ fn failed(source: io::Error) -> Error {
 }
 
 impl Screen {
-    /// Takes the terminal: raw mode, alternate screen, mouse, bracketed paste.
+    /// Takes control of the terminal: raw mode, alternate screen, mouse reports, bracketed paste.
     pub fn enter() -> Result<Self> {
         set_modes().map_err(failed)?;
         let inner = Terminal::new(CrosstermBackend::new(stdout())).map_err(failed)?;
         Ok(Self { inner, shown: None })
     }
 
-    /// Asks the terminal what it is; see [`answers`].
+    /// Sends a question about the terminal's features; [`answers`] reads the reply.
     pub fn ask(&mut self, question: Question) -> Result<()> {
         let mut out = stdout();
         out.write_all(question.text().as_bytes()).and_then(|()| out.flush()).map_err(failed)
     }
 
-    /// Draws the state and notes where things are. Only cells that changed are sent, and a picture that did.
+    /// Draws the state and stores the layout in it. Only changed cells are sent, and the picture only if it
+    /// changed.
     pub fn draw(&mut self, app: &mut App, cache: &mut Cache) -> Result<()> {
         if app.pixels.choice != config::PixelProtocol::Off {
             app.pixels.cell = cell().or(app.pixels.cell);
@@ -69,7 +72,7 @@ impl Screen {
         if let Some(shown) = self.shown.take_if(|shown| key.as_ref().map(place) != Some(place(shown))) {
             match shown.protocol {
                 Protocol::Kitty => delete_picture().map_err(failed)?,
-                // pictures that are part of the text go with it
+                // These pictures are part of the text: only a full redraw removes them.
                 Protocol::Iterm2 | Protocol::Sixel => {
                     self.redraw()?;
                     layout = self.cells(app, cache)?;
@@ -100,17 +103,17 @@ impl Screen {
         Ok(layout)
     }
 
-    /// Forgets what is on the screen, so that the next frame draws everything.
+    /// Clears the screen, so that the next frame draws everything.
     pub fn redraw(&mut self) -> Result<()> {
         delete_picture().map_err(failed)?;
         self.shown = None;
         execute!(stdout(), Clear(ClearType::All)).map_err(failed)?;
-        // a fresh terminal has an empty last frame; clearing this one would ask the terminal for its cursor
+        // A new `Terminal` starts from an empty frame. Clearing the old one would query the cursor position.
         self.inner = Terminal::new(CrosstermBackend::new(stdout())).map_err(failed)?;
         Ok(())
     }
 
-    /// Puts text into the terminal's clipboard.
+    /// Copies text to the clipboard through the terminal (OSC 52).
     pub fn copy(&mut self, text: &str) -> Result<()> {
         let mut out = stdout();
         write!(out, "\x1b]52;c;{}\x07", BASE64_STANDARD.encode(text))
@@ -118,7 +121,7 @@ impl Screen {
             .map_err(failed)
     }
 
-    /// Hands the terminal to the shell and stops the process until it is continued.
+    /// Restores the terminal and stops the process until it is continued.
     #[cfg(unix)]
     pub fn suspend(&mut self) -> Result<()> {
         restore();
@@ -127,7 +130,7 @@ impl Screen {
         self.redraw()
     }
 
-    /// There is no suspending where there are no job signals.
+    /// Does nothing: this platform has no job control.
     #[cfg(not(unix))]
     pub fn suspend(&mut self) -> Result<()> {
         Ok(())
@@ -140,7 +143,7 @@ impl Drop for Screen {
     }
 }
 
-/// Whether a picture of kitty's protocol is on the screen.
+/// True while a picture of kitty's protocol is on the screen.
 static PICTURE: AtomicBool = AtomicBool::new(false);
 
 fn delete_picture() -> io::Result<()> {
@@ -159,15 +162,15 @@ fn send_picture(app: &App, cache: &mut Cache, key: &paint::Key, window: &Window)
     out.write_all(bytes.as_bytes()).and_then(|()| out.flush()).map_err(failed)
 }
 
-/// Width and height of a cell in pixels, where the terminal's driver knows them.
+/// Returns the width and height of a cell in pixels, if the terminal driver knows them.
 fn cell() -> Option<(u16, u16)> {
     let size = ratatui::crossterm::terminal::window_size().ok()?;
     let cell = (size.width.checked_div(size.columns)?, size.height.checked_div(size.rows)?);
     (cell.0 > 0 && cell.1 > 0).then_some(cell)
 }
 
-// Presses, releases and drags, in the encoding without a limit on columns. Not every motion, which is what
-// crossterm's own command asks for: over a slow line each would be a message.
+// Reports presses, releases and drags, in the encoding without a limit on columns. Crossterm's own command
+// also reports every motion of the mouse, which floods a slow connection.
 #[cfg(unix)]
 const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
 #[cfg(unix)]
@@ -185,13 +188,13 @@ fn set_modes() -> io::Result<()> {
     out.flush()
 }
 
-/// Gives the terminal back as it was, once; also from a panic.
+/// Restores the terminal, unless that is done already. A panic hook may call it.
 pub fn restore() {
     if !ACTIVE.swap(false, Ordering::SeqCst) {
         return;
     }
     let mut out = stdout();
-    // whatever fails here, the rest is still worth doing, and there is nobody left to tell
+    // Each step is tried even if an earlier one fails; errors cannot be reported any more.
     let _ = delete_picture();
     #[cfg(unix)]
     let _ = out.write_all(MOUSE_OFF.as_bytes());
@@ -201,8 +204,8 @@ pub fn restore() {
     let _ = disable_raw_mode();
 }
 
-/// What the terminal answers within `patience`, and what is typed meanwhile. Nothing where keys do not come from
-/// standard input.
+/// Waits up to `patience` for the terminal's answers. Keys typed meanwhile are part of the result. Returns
+/// nothing if standard input is not a terminal.
 #[cfg(unix)]
 pub fn answers(patience: Duration) -> Answer {
     use std::io::IsTerminal;
@@ -223,7 +226,7 @@ pub fn answers(patience: Duration) -> Answer {
     answer
 }
 
-/// Elsewhere the terminal is not asked.
+/// Returns an empty answer: the terminal is not asked on this platform.
 #[cfg(not(unix))]
 pub fn answers(_: Duration) -> Answer {
     Answer { complete: true, ..Answer::default() }

@@ -1,4 +1,4 @@
-//! Colours: what the terminal can show, and what the program shows with it.
+//! The theme: terminal colour depth, styles of the interface, and colours of weights.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -6,12 +6,12 @@ use super::palette::{Chosen, Palette, Rgb};
 use crate::config::Background;
 use crate::paint::{Colormap, Ramp, ink};
 
-/// How many colours the terminal shows.
+/// Colour depth of the terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Depth {
-    /// None: `NO_COLOR`, or a dumb terminal. Weights are glyphs.
+    /// No colours: `NO_COLOR` or a dumb terminal. Weights are drawn as glyphs.
     Mono,
-    /// The sixteen named colours. Weights are glyphs.
+    /// The 16 named colours. Weights are drawn as glyphs.
     Ansi16,
     /// The 256-colour palette.
     Ansi256,
@@ -21,7 +21,7 @@ pub enum Depth {
 }
 
 impl Depth {
-    /// Reads the depth from the environment: `NO_COLOR`, `COLORTERM`, `TERM`.
+    /// Detects the depth from the environment variables `NO_COLOR`, `COLORTERM`, `TERM` and `WT_SESSION`.
     pub fn detect(var: impl Fn(&str) -> Option<String>) -> Self {
         if var("NO_COLOR").is_some_and(|value| !value.is_empty()) {
             return Depth::Mono;
@@ -40,25 +40,25 @@ impl Depth {
     }
 }
 
-/// Shades that a colour map is quantised to: fewer colours mean fewer bytes to the terminal.
+/// Number of shades that a colour map is quantised to. Fewer colours mean less output to the terminal.
 pub const LEVELS: usize = 32;
 
-/// How weights become cells, and which style everything else has.
+/// Colours and styles of the screen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Theme {
-    /// What the terminal shows.
+    /// Colour depth of the terminal.
     pub depth: Depth,
-    /// Whether the terminal's background is light.
+    /// True if the terminal's background is light.
     pub light: bool,
-    /// Colours of everything but weights.
+    /// Colours of everything except weights.
     pub palette: Palette,
-    /// The user's theme file.
+    /// Theme file of the user.
     pub chosen: Option<Chosen>,
-    /// The colour map of weights.
+    /// Colour map of weights.
     pub colormap: Colormap,
-    /// Draw weights as glyphs, whatever the terminal shows.
+    /// True to draw weights as glyphs at any colour depth.
     pub glyphs: bool,
-    /// Draw glyphs with ASCII alone.
+    /// True to use only ASCII characters as glyphs.
     pub ascii: bool,
 }
 
@@ -76,22 +76,22 @@ impl Default for Theme {
     }
 }
 
-/// What a weight looks like.
+/// Appearance of a weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shade {
-    /// Background, where the terminal has the colours for it.
+    /// Background colour; `None` if weights are drawn as glyphs.
     pub color: Option<Color>,
-    /// Ink on that background that is easy to read.
+    /// Text colour with good contrast on the background.
     pub ink: Color,
-    /// The glyph, where weights are drawn as glyphs.
+    /// Glyph to draw if there is no background colour.
     pub glyph: char,
 }
 
 impl Theme {
-    /// A theme for the terminal that the environment describes.
+    /// Creates a theme for the terminal described by the environment variables.
     pub fn detect(var: impl Fn(&str) -> Option<String>) -> Self {
         let depth = Depth::detect(&var);
-        // COLORFGBG is "foreground;background": 7 and 15 are white
+        // COLORFGBG is "foreground;background"; 7 and 15 are white.
         let light = var("COLORFGBG")
             .and_then(|v| v.rsplit(';').next()?.parse::<u8>().ok())
             .is_some_and(|bg| bg == 7 || bg == 15);
@@ -102,17 +102,17 @@ impl Theme {
         Self { depth, ascii: !utf8, ..Self::default() }.on(light)
     }
 
-    /// The theme on a light or a dark background, with the colour map that suits it.
+    /// Returns the theme for a light or dark background, with the default colour map for it unless the user
+    /// chose one.
     pub fn on(self, light: bool) -> Self {
         let suits = |light: bool| if light { Colormap::Ink } else { Colormap::Magma };
-        // one that was chosen stays
         let colormap = if self.colormap == suits(self.light) { suits(light) } else { self.colormap };
         let palette = Palette::on(light);
         let palette = self.chosen.as_ref().map_or(palette, |chosen| chosen.over(palette));
         Self { light, colormap, palette, ..self }
     }
 
-    /// The theme with the colours of a theme file.
+    /// Returns the theme with the colours of a theme file.
     pub fn with(self, chosen: Chosen) -> Self {
         let light = match chosen.background {
             Background::Auto => self.light,
@@ -124,12 +124,12 @@ impl Theme {
         Self { colormap: colormap.unwrap_or(theme.colormap), ..theme }
     }
 
-    /// Whether weights are drawn as glyphs.
+    /// Returns true if weights are drawn as glyphs.
     pub fn draws_glyphs(&self) -> bool {
         self.glyphs || self.depth <= Depth::Ansi16
     }
 
-    /// The look of a weight scaled to `0..=1`.
+    /// Returns the appearance of a weight that is scaled to `0..=1`.
     pub fn shade(&self, level: f32) -> Shade {
         let level = if level.is_finite() { level.clamp(0.0, 1.0) } else { 0.0 };
         let glyph = self.glyph(level);
@@ -143,7 +143,7 @@ impl Theme {
 
     fn glyph(&self, level: f32) -> char {
         let ramp = if self.ascii { Ramp::Ascii } else { Ramp::Blocks };
-        // anything above a fiftieth leaves a trace
+        // Everything from 0.02 on shows at least the faintest glyph.
         if level < 0.02 { ' ' } else { ramp.glyph(level.max(0.15)) }
     }
 
@@ -162,12 +162,12 @@ impl Theme {
         }
     }
 
-    /// Ordinary text.
+    /// Returns the style of ordinary text.
     pub fn text(&self) -> Style {
         Style::new()
     }
 
-    /// Text that matters less.
+    /// Returns the style of secondary text.
     pub fn dim(&self) -> Style {
         match self.depth {
             Depth::Mono => Style::new().add_modifier(Modifier::DIM),
@@ -175,7 +175,7 @@ impl Theme {
         }
     }
 
-    /// Lines and frames.
+    /// Returns the style of lines and frames.
     pub fn line(&self) -> Style {
         match self.depth {
             Depth::Mono => Style::new().add_modifier(Modifier::DIM),
@@ -183,17 +183,17 @@ impl Theme {
         }
     }
 
-    /// The one accent: what is selected.
+    /// Returns the accent style, for the selection and for keys.
     pub fn accent(&self) -> Style {
         self.ink(self.palette.accent, Color::Cyan).add_modifier(Modifier::BOLD)
     }
 
-    /// The query's tokens, where query and key both show.
+    /// Returns the style of the selected query's tokens where the key's tokens show, too.
     pub fn query(&self) -> Style {
         self.accent()
     }
 
-    /// A selected item of a list, a tab, a button.
+    /// Returns the style of a selected list item, tab or button.
     pub fn selected(&self) -> Style {
         match self.depth {
             Depth::Mono => Style::new().add_modifier(Modifier::REVERSED),
@@ -205,17 +205,17 @@ impl Theme {
         }
     }
 
-    /// Something went wrong.
+    /// Returns the style of errors.
     pub fn error(&self) -> Style {
         self.ink(self.palette.error, Color::Red).add_modifier(Modifier::BOLD)
     }
 
-    /// Bars of lists.
+    /// Returns the style of bars in lists.
     pub fn bar(&self) -> Style {
         self.ink(self.palette.bar, Color::Yellow)
     }
 
-    /// The look of a change in `-1..=1`: one hue for more, another for less, nothing for none.
+    /// Returns the glyph and style of a change in `-1..=1`: one hue for an increase, another for a decrease.
     pub fn change(&self, change: f32) -> (char, Style) {
         let size = if change.is_finite() { change.abs().min(1.0) } else { 0.0 };
         if self.draws_glyphs() {
@@ -231,7 +231,7 @@ impl Theme {
         (' ', Style::new().bg(self.color(self.mixed(change))))
     }
 
-    /// The look of a signed value scaled to `-1..=1`, in the hues of [`Theme::change`].
+    /// Returns the appearance of a signed value scaled to `-1..=1`, in the hues of [`Theme::change`].
     pub fn signed(&self, level: f32) -> Shade {
         let (glyph, style) = self.change(level);
         if self.draws_glyphs() {
@@ -241,7 +241,7 @@ impl Theme {
         Shade { color: style.bg, ink: self.color(ink(ground)), glyph }
     }
 
-    /// The colour of a change in `-1..=1`.
+    /// Returns the colour of a change in `-1..=1`.
     fn mixed(&self, change: f32) -> Rgb {
         let size = if change.is_finite() { change.abs().min(1.0) } else { 0.0 };
         let step = (size * (LEVELS - 1) as f32).round() / (LEVELS - 1) as f32;
@@ -249,14 +249,14 @@ impl Theme {
         mix(self.palette.same, &[(to, step)])
     }
 
-    /// The style of the name of the head that is `at` among several.
+    /// Returns the style for the name of the marked head number `at`.
     pub fn hue(&self, at: usize) -> Style {
         let Some(&(color, named)) = HUES.get(at % HUES.len()) else { return Style::new() };
         self.ink(color, named).add_modifier(Modifier::BOLD)
     }
 
-    /// Style of text that several heads shade at once, each in its hue to its level of `0..=1`. With few colours
-    /// the strongest head's hue; without colours as [`Theme::shaded_text`].
+    /// Returns the style of text that several heads shade at once, each in its hue at its level in `0..=1`.
+    /// With 16 colours it is the hue of the strongest head, without colours that of [`Theme::shaded_text`].
     pub fn overlaid_text(&self, levels: &[f32]) -> Style {
         let strongest = levels.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
         let Some((at, level)) = strongest else { return Style::new() };
@@ -276,7 +276,8 @@ impl Theme {
         Style::new().fg(self.color(ink(mixed))).bg(self.color(mixed))
     }
 
-    /// Style of text on a shade: its background where there is colour; else the stronger, the more marked.
+    /// Returns the style of text shaded by a level in `0..=1`: a background colour or, without colours, dim,
+    /// underlined, bold or reversed text.
     pub fn shaded_text(&self, level: f32) -> Style {
         let shade = self.shade(level);
         if let Some(color) = shade.color {
@@ -292,8 +293,8 @@ impl Theme {
     }
 }
 
-/// A ground with several colours over it, each to its share of `0..=1`: shares add up, so that where two meet both
-/// are seen.
+/// Mixes colours over a background, each by its share in `0..=1`. Shares add up, so that two overlapping
+/// colours both stay visible.
 fn mix(ground: Rgb, over: &[(Rgb, f32)]) -> Rgb {
     let mut mixed = [0u8; 3];
     for (channel, out) in mixed.iter_mut().enumerate() {
@@ -304,8 +305,8 @@ fn mix(ground: Rgb, over: &[(Rgb, f32)]) -> Rgb {
     mixed
 }
 
-/// Hues that people with colour-vision deficiency tell apart (Okabe and Ito 2008), with the names of the sixteen
-/// colours nearest to them.
+/// Hues that people with colour-vision deficiency can tell apart (Okabe and Ito 2008), each with the nearest
+/// of the 16 named colours.
 const HUES: [(Rgb, Color); 6] = [
     ([230, 159, 0], Color::Yellow),
     ([86, 180, 233], Color::Cyan),
@@ -315,7 +316,7 @@ const HUES: [(Rgb, Color); 6] = [
     ([0, 114, 178], Color::Blue),
 ];
 
-/// The nearest colour of the 256-colour palette's cube and greys.
+/// Returns the nearest colour of the 256-colour palette, among its colour cube and its greys.
 fn nearest_256([r, g, b]: [u8; 3]) -> u8 {
     const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let nearest = |v: u8| {

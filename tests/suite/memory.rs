@@ -15,7 +15,7 @@ use attn_tui::nn::{CompactMaps, Visible};
 use attn_tui::paint::{Pool, Region, pool};
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Kind, Site};
-use attn_tui::tui::wish::{Lack, Wish, grant};
+use attn_tui::tui::render::{RenderJob, RenderRequest, render};
 
 fn run(model: &str, source: &str, memory: Option<usize>) -> Capture {
     let options = OpenOptions { model: model.into(), offline: true, memory, ..OpenOptions::default() };
@@ -188,8 +188,8 @@ fn missing_rows_of_a_large_map_are_computed_in_the_background() {
     assert!(!capture.maps.is_there(head) && capture.maps.fits(head));
     assert_eq!(capture.maps.rows(head, 700..760).unwrap(), map.part(700..760));
     assert_eq!(capture.maps.held(), 0);
-    let wish = |capture: &Arc<Capture>, picture| Wish {
-        lack: Lack { serial: 1, head, picture },
+    let job = |capture: &Arc<Capture>, picture| RenderJob {
+        request: RenderRequest { serial: 1, head, picture },
         capture: Arc::clone(capture),
     };
     let asked = Cell::new(0);
@@ -199,9 +199,9 @@ fn missing_rows_of_a_large_map_are_computed_in_the_background() {
         move || asked.replace(asked.get() + 1) < count
     };
     // a cancelled request stores no map
-    grant(&wish(&capture, None), until(1), |_| true);
+    render(&job(&capture, None), until(1), |_| true);
     assert!(asked.get() == 2 && !capture.maps.is_there(head));
-    grant(&wish(&capture, None), || true, |_| true);
+    render(&job(&capture, None), || true, |_| true);
     assert!(capture.maps.is_there(head) && capture.maps.held() == whole);
     assert_eq!(capture.map(head).unwrap(), map);
     // no room for the map: the cells of a window are computed row by row
@@ -211,8 +211,8 @@ fn missing_rows_of_a_large_map_are_computed_in_the_background() {
         for window in [Region::new(0..LONG, 0..LONG), Region::new(33..1900, 100..2000)] {
             let expected = pool(&map, &window, 113, 190, how);
             let mut parts = Vec::new();
-            grant(
-                &wish(&capture, Some((window, (113, 190), how))),
+            render(
+                &job(&capture, Some((window, (113, 190), how))),
                 || true,
                 |part| {
                     parts.push(part);
@@ -225,7 +225,7 @@ fn missing_rows_of_a_large_map_are_computed_in_the_background() {
         }
     }
     let picture = Some((Region::new(0..LONG, 0..LONG), (60, 60), Pool::Max));
-    grant(&wish(&capture, picture), until(2), |part| {
+    render(&job(&capture, picture), until(2), |part| {
         assert!(!part.complete, "all of it after two pieces");
         true
     });

@@ -3,7 +3,7 @@
 use attn_tui::config::PixelProtocol as Choice;
 use attn_tui::site::Kind;
 use attn_tui::tui::cache::Cache;
-use attn_tui::tui::pixels::{Pixels, paint};
+use attn_tui::tui::pixels::{PixelGraphics, paint};
 use attn_tui::tui::theme::LEVELS;
 
 use crate::made;
@@ -11,7 +11,8 @@ use crate::screens::Driver;
 
 fn zoomed_out() -> Driver {
     let mut driver = Driver::over(made::sentence(), (100, 30));
-    driver.app.pixels = Pixels { choice: Choice::Kitty, cell: Some((10, 20)), ..Pixels::default() };
+    driver.app.pixels =
+        PixelGraphics { choice: Choice::Kitty, cell: Some((10, 20)), ..PixelGraphics::default() };
     driver.press("z");
     driver
 }

@@ -207,9 +207,9 @@ fn walk_type_and_quit() {
     terminal.press("\x1b");
     terminal.wait_until_gone("One key");
     terminal.press("s");
-    terminal.wait_for("what the encoder reads");
+    terminal.wait_for("text for the encoder");
     terminal.press("\x15A small dog is running.\r");
-    terminal.wait_until_gone("what the encoder reads");
+    terminal.wait_until_gone("text for the encoder");
     terminal.wait_for("small dog");
     terminal.resize(30, 8);
     terminal.wait_until_gone("looks at");
@@ -245,9 +245,9 @@ fn a_panic_restores_the_terminal_and_is_reported() {
 #[test]
 fn an_error_is_shown_and_quitting_restores() {
     let mut terminal = Terminal::start(80, 24, &[("HF_HUB_OFFLINE", "1")], &["/nowhere/at/all"]);
-    terminal.wait_for("that did not work");
+    terminal.wait_for("╭─ error ");
     terminal.press("\x1b");
-    terminal.wait_until_gone("that did not work");
+    terminal.wait_until_gone("╭─ error ");
     terminal.press("q");
     assert!(terminal.end().success());
     terminal.is_restored();

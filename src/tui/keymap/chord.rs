@@ -1,10 +1,10 @@
-//! Keys as settings write them and as people read them.
+//! Keys with modifiers: parsed from settings, formatted for the user.
 
 use std::str::FromStr;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// A key with its modifiers, spelled `ctrl-x`, `shift-left`, `G`, `enter`.
+/// A key with its modifiers. Settings spell it `ctrl-x`, `shift-left`, `G` or `enter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chord {
     code: KeyCode,
@@ -12,7 +12,8 @@ pub struct Chord {
 }
 
 impl Chord {
-    /// The chord of a key event; Shift is part of the character where there is one.
+    /// Returns the chord of a key event. For a character key, Shift is part of the character and not a
+    /// modifier.
     pub fn of(event: &KeyEvent) -> Self {
         let mut modifiers =
             event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
@@ -23,6 +24,7 @@ impl Chord {
     }
 }
 
+/// Keys that settings spell out by name.
 const NAMED: [(&str, KeyCode); 17] = [
     ("left", KeyCode::Left),
     ("right", KeyCode::Right),
@@ -62,13 +64,17 @@ impl FromStr for Chord {
         let code = match (named, letters.next(), letters.next()) {
             (Some(code), _, _) => code,
             (None, Some(letter), None) => KeyCode::Char(letter),
-            _ => return Err(format!("'{text}' is no key: write it as x, X, ctrl-x, alt-x, left, enter, f1")),
+            _ => {
+                return Err(format!(
+                    "'{text}' is not a key: write it like x, X, ctrl-x, alt-x, left, enter or f1"
+                ));
+            }
         };
         Ok(Self { code, modifiers })
     }
 }
 
-/// How a key is written for people: `←`, `Ctrl-Y`, `Tab`.
+/// Formats a key from the settings for the user: `←`, `Ctrl-Y`, `Tab`.
 pub fn spell(key: &str) -> String {
     let (ctrl, key) =
         key.strip_prefix("ctrl-").filter(|rest| !rest.is_empty()).map_or(("", key), |k| ("Ctrl-", k));

@@ -1,4 +1,4 @@
-//! The keys of the view, from the command table.
+//! Help: the keys of the view, from the command table.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -9,7 +9,7 @@ use crate::tui::app::App;
 use crate::tui::layout::Layout;
 use crate::tui::widgets::cells::{fit_left, put, wrap};
 
-/// Draws the help, scrolled by so many lines.
+/// Draws the help, scrolled by `scroll` lines.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, scroll: usize, layout: &mut Layout) {
     let width = area.width.saturating_sub(4).min(96);
     let columns = usize::from(width.saturating_sub(4));
@@ -33,7 +33,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, scroll: usize, layout: &mut
     layout.last = lines.len().saturating_sub(room);
 }
 
-/// Columns that the keys take, where there is room.
+/// Width of the column of keys, if there is room.
 const KEYS: usize = 16;
 
 fn lines(app: &App, columns: usize, names: usize) -> Vec<(String, String, Style)> {

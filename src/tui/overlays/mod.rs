@@ -1,4 +1,4 @@
-//! What lies on top of a view: help, lists to pick from, the text editor, errors.
+//! Overlays on top of a view: help, pickers, the text editor, errors.
 
 pub mod help;
 pub mod picker;
@@ -12,36 +12,36 @@ use super::theme::Theme;
 use super::widgets::cells::{fill, part, put, wrap};
 use super::widgets::editor::Editor;
 
-/// Which text is edited.
+/// Text that an editor overlay edits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The encoder's.
+    /// Source text of the encoder.
     Source,
-    /// The decoder's.
+    /// Target text of the decoder.
     Target,
-    /// No text of the model: which rows and columns show.
+    /// Filter of rows and columns.
     Filter,
 }
 
-/// Something on top of the view.
+/// An overlay.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Overlay {
-    /// The keys of the view, scrolled.
+    /// The keys of the view, with the number of lines scrolled.
     Help(usize),
-    /// A list to pick from.
+    /// A list to pick an item from.
     Picker(picker::Picker),
-    /// A text being typed.
+    /// A text editor.
     Edit(Side, Editor),
-    /// Something went wrong.
+    /// An error message.
     Error {
-        /// What.
+        /// Description of the error.
         message: String,
-        /// What to do about it.
+        /// Advice on how to fix it.
         hint: Option<String>,
     },
 }
 
-/// Draws what lies on top and returns where the text cursor stands.
+/// Draws the overlays and adds their regions and the text cursor to the layout.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     for overlay in &app.overlays {
         match overlay {
@@ -53,7 +53,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     }
 }
 
-/// Clears a box in the middle of the screen, frames it, and returns its inside.
+/// Draws an empty framed box in the middle of the screen and returns the area inside the frame.
 pub fn frame(buf: &mut Buffer, area: Rect, width: u16, height: u16, title: &str, theme: &Theme) -> Rect {
     let width = width.min(area.width);
     let height = height.min(area.height);
@@ -82,19 +82,19 @@ fn edit(buf: &mut Buffer, area: Rect, app: &App, side: Side, editor: &Editor, la
     let lines = (super::widgets::cells::width(editor.text()) / columns + 2) as u16;
     let height = lines.clamp(2, 10) + 4;
     let title = match side {
-        Side::Source => "source: what the encoder reads",
-        Side::Target => "target: what the decoder is made to say",
-        Side::Filter => "rows | columns that show",
+        Side::Source => "source: text for the encoder",
+        Side::Target => "target: text that the decoder is forced to produce",
+        Side::Filter => "filter: rows | columns",
     };
     let inner = frame(buf, area, width, height, title, &app.theme);
     let text = part(inner, 0, 0, inner.width, inner.height.saturating_sub(2).max(1));
     let cursor = editor.draw(buf, text, app.theme.text());
     layout.cursor = cursor.map(Into::into);
     let hint = match side {
-        Side::Source if app.run.target.is_some() => "Enter run with the forced target · Esc keep the old one",
-        Side::Source => "Enter run · Esc keep the old one · Ctrl-U clear",
-        Side::Filter => "letters, places 3-9, weights >0.2 · empty: all · Esc leave it",
-        Side::Target => "Enter force · empty: generate · Esc keep the old one · Ctrl-U clear",
+        Side::Source if app.run.target.is_some() => "Enter run with the forced target · Esc cancel",
+        Side::Source => "Enter run · Esc cancel · Ctrl-U clear",
+        Side::Filter => "letters, positions 3-9, weights >0.2 · empty shows all · Esc cancel",
+        Side::Target => "Enter force · empty generates · Esc cancel · Ctrl-U clear",
     };
     if inner.height > 2 {
         put(buf, inner, inner.x, inner.bottom() - 1, hint, app.theme.dim());
@@ -107,7 +107,7 @@ fn error(buf: &mut Buffer, area: Rect, app: &App, message: &str, hint: Option<&s
     let message = wrap(message, columns);
     let hint = hint.map(|hint| wrap(hint, columns)).unwrap_or_default();
     let height = (message.len() + hint.len() + 4 + usize::from(!hint.is_empty())) as u16;
-    let inner = frame(buf, area, width, height, "that did not work", &app.theme);
+    let inner = frame(buf, area, width, height, "error", &app.theme);
     let mut y = inner.y;
     for line in &message {
         put(buf, inner, inner.x, y, line, app.theme.error());

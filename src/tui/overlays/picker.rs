@@ -1,4 +1,4 @@
-//! A list to pick from: the command palette, and the tokens that a search finds.
+//! Pickers: the command palette, token search, and languages.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,64 +11,64 @@ use crate::tui::layout::{Hit, Layout};
 use crate::tui::widgets::cells::{fit_left, part, put, width};
 use crate::tui::widgets::editor::Editor;
 
-/// What is picked.
+/// Subject of a picker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// A command, or a head to go to.
     Palette,
-    /// A token.
+    /// A source or target token.
     Search,
-    /// The source's language.
+    /// The source language.
     SourceLanguage,
-    /// The target's language.
+    /// The target language.
     TargetLanguage,
 }
 
-/// A line of text that narrows a list.
+/// A list with a line of text that narrows it down.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picker {
-    /// What is picked.
+    /// Subject.
     pub purpose: Purpose,
-    /// What was typed.
+    /// Typed text.
     pub input: Editor,
-    /// The selected item.
+    /// Index of the selected item.
     pub selected: usize,
 }
 
-/// What picking an item does.
+/// Effect of picking an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Runs a command.
+    /// Run a command.
     Do(Command),
-    /// Goes to a head.
+    /// Go to a head.
     Go(Head),
-    /// Selects a source token.
+    /// Select a source token.
     Source(usize),
-    /// Selects a decoder row.
+    /// Select a decoder row.
     Target(usize),
-    /// Takes a language, by its place in the model's list.
+    /// Choose a language, by its index in the model's list.
     Language(Purpose, usize),
 }
 
-/// An item of the list.
+/// An item of a picker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
-    /// What it is.
+pub struct PickerItem {
+    /// Main text.
     pub label: String,
-    /// More about it.
+    /// Additional text.
     pub detail: String,
-    /// What picking it does.
+    /// Effect of picking it.
     pub outcome: Outcome,
 }
 
 impl Picker {
-    /// An empty line over the full list.
+    /// Creates a picker with the full list.
     pub fn new(purpose: Purpose) -> Self {
         Self { purpose, input: Editor::default(), selected: 0 }
     }
 
-    /// The items that fit what was typed, best first.
-    pub fn items(&self, app: &App) -> Vec<Item> {
+    /// Returns the items that match the typed text, best first.
+    pub fn items(&self, app: &App) -> Vec<PickerItem> {
         match self.purpose {
             Purpose::Palette => commands(app, self.input.text()),
             Purpose::Search => tokens(app, self.input.text()),
@@ -79,10 +79,11 @@ impl Picker {
     }
 }
 
-fn commands(app: &App, typed: &str) -> Vec<Item> {
-    let mut items: Vec<(i32, Item)> = Vec::new();
+fn commands(app: &App, typed: &str) -> Vec<PickerItem> {
+    let mut items: Vec<(i32, PickerItem)> = Vec::new();
     if let Some(head) = parse_head(app, typed) {
-        let item = Item { label: format!("go to {head}"), detail: String::new(), outcome: Outcome::Go(head) };
+        let item =
+            PickerItem { label: format!("go to {head}"), detail: String::new(), outcome: Outcome::Go(head) };
         items.push((i32::MAX, item));
     }
     for (entry, keys) in app.keymap.entries(app.view) {
@@ -92,23 +93,23 @@ fn commands(app: &App, typed: &str) -> Vec<Item> {
         if let Some(score) = score {
             let label = entry.name.replace('-', " ");
             let detail = format!("{}  {}", keymap_hint(&keys), entry.sentence);
-            items.push((score, Item { label, detail, outcome: Outcome::Do(entry.command) }));
+            items.push((score, PickerItem { label, detail, outcome: Outcome::Do(entry.command) }));
         }
     }
     items.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     items.into_iter().map(|(_, item)| item).collect()
 }
 
-fn languages(app: &App, purpose: Purpose, typed: &str) -> Vec<Item> {
+fn languages(app: &App, purpose: Purpose, typed: &str) -> Vec<PickerItem> {
     let Some(info) = &app.info else { return Vec::new() };
     let (source, target) = app.languages();
     let now = if purpose == Purpose::SourceLanguage { source } else { target };
-    let mut items: Vec<(i32, Item)> = Vec::new();
+    let mut items: Vec<(i32, PickerItem)> = Vec::new();
     for (at, name) in info.languages.iter().enumerate() {
         let Some(score) = fuzzy(typed, name) else { continue };
-        let detail = if now.as_deref() == Some(name) { "now" } else { "" };
+        let detail = if now.as_deref() == Some(name) { "current" } else { "" };
         let outcome = Outcome::Language(purpose, at);
-        items.push((score, Item { label: name.clone(), detail: detail.into(), outcome }));
+        items.push((score, PickerItem { label: name.clone(), detail: detail.into(), outcome }));
     }
     items.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     items.into_iter().map(|(_, item)| item).collect()
@@ -118,7 +119,8 @@ fn keymap_hint(keys: &[String]) -> String {
     fit_left(keys.first().map_or("", String::as_str), 9)
 }
 
-/// A head typed as `3.5` (layer, head), `cross 3.5` or `cross.3.5`, of the selected kind unless it says another.
+/// Parses a head written as `3.5` (layer, head), `cross 3.5` or `cross.3.5`. Without a kind it is of the
+/// selected kind. Returns `None` if the capture has no such head.
 pub fn parse_head(app: &App, typed: &str) -> Option<Head> {
     let capture = app.capture.as_ref()?;
     let typed = typed.trim().to_lowercase();
@@ -137,17 +139,17 @@ pub fn parse_head(app: &App, typed: &str) -> Option<Head> {
     (parts.next().is_none() && capture.check(head).is_ok()).then_some(head)
 }
 
-fn tokens(app: &App, typed: &str) -> Vec<Item> {
+fn tokens(app: &App, typed: &str) -> Vec<PickerItem> {
     let wanted = typed.to_lowercase();
     let holds = |label: &str| label.to_lowercase().contains(&wanted);
-    let source = app.axes.source.units.iter().filter(|unit| holds(&unit.label)).map(|unit| Item {
+    let source = app.axes.source.units.iter().filter(|unit| holds(&unit.label)).map(|unit| PickerItem {
         label: unit.label.clone(),
         detail: format!("source {}", unit.tokens.start),
         outcome: Outcome::Source(unit.tokens.start),
     });
     let target = app.axes.input.units.iter().zip(&app.axes.predicts);
     let target = target.filter(|(unit, (predicted, _))| holds(&unit.label) || holds(predicted));
-    let target = target.map(|(unit, (predicted, _))| Item {
+    let target = target.map(|(unit, (predicted, _))| PickerItem {
         label: unit.label.clone(),
         detail: format!("row {} → {predicted}", unit.tokens.start),
         outcome: Outcome::Target(unit.tokens.start),
@@ -155,7 +157,8 @@ fn tokens(app: &App, typed: &str) -> Vec<Item> {
     source.chain(target).collect()
 }
 
-/// How well letters typed fit a text, in order but with gaps: higher is better, `None` where they do not.
+/// Scores a fuzzy match: the typed letters have to occur in order, with gaps allowed. Higher is better;
+/// `None` means no match.
 pub fn fuzzy(typed: &str, text: &str) -> Option<i32> {
     let text: Vec<char> = text.to_lowercase().chars().collect();
     let mut score = 0;
@@ -175,16 +178,16 @@ pub fn fuzzy(typed: &str, text: &str) -> Option<i32> {
     Some(score)
 }
 
-/// Draws the list.
+/// Draws a picker.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, picker: &Picker, layout: &mut Layout) {
     let items = picker.items(app);
     let wide = area.width.saturating_sub(4).min(78);
     let height = area.height.saturating_sub(2).min(18);
     let title = match picker.purpose {
-        Purpose::Palette => "commands · or a head: 3.5, cross 2.4",
+        Purpose::Palette => "commands, or a head such as 3.5 or cross 2.4",
         Purpose::Search => "find a token",
-        Purpose::SourceLanguage => "the source's language",
-        Purpose::TargetLanguage => "the target's language",
+        Purpose::SourceLanguage => "source language",
+        Purpose::TargetLanguage => "target language",
     };
     let inner = frame(buf, area, wide, height, title, &app.theme);
     let line = part(inner, 0, 0, inner.width, 1);
@@ -197,7 +200,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, picker: &Picker, layout: &m
     let first = (selected + 1).saturating_sub(room);
     let labels = items.iter().map(|item| width(&item.label)).max().unwrap_or(0).min(24);
     if items.is_empty() {
-        put(buf, list, list.x, list.y, "nothing fits", app.theme.dim());
+        put(buf, list, list.x, list.y, "no matches", app.theme.dim());
     }
     for (y, (at, item)) in (list.y..list.bottom()).zip(items.iter().enumerate().skip(first)) {
         let row = Rect { y, height: 1, ..list };

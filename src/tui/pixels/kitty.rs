@@ -3,21 +3,22 @@
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ratatui::layout::Rect;
 
-/// The longest piece of a transmission, in letters of base64.
-const PIECE: usize = 4096;
+/// Maximum size of one chunk of a transmission, in base64 characters.
+const CHUNK: usize = 4096;
 
-/// Deletes the picture, and its data. The terminal is told not to answer.
+/// Escape sequence that deletes the picture and its data without a reply from the terminal.
 pub const DELETE: &str = "\x1b_Ga=d,d=I,i=31,q=2\x1b\\";
 
-/// Shows a PNG file over the cells of an area, from the cursor on, in place of the one before.
+/// Returns the escape sequences that show a PNG file in the cells of an area, starting at the cursor, and
+/// replace the previous picture.
 pub fn show(png: &[u8], area: Rect) -> String {
     let data = BASE64_STANDARD.encode(png);
-    let mut out = String::with_capacity(data.len() + data.len() / PIECE * 16 + 128);
+    let mut out = String::with_capacity(data.len() + data.len() / CHUNK * 16 + 128);
     let mut rest = data.as_str();
     let mut head = format!("a=T,f=100,i=31,p=1,q=2,C=1,c={},r={},", area.width, area.height);
     while !rest.is_empty() {
-        let (piece, after) = rest.split_at(PIECE.min(rest.len()));
-        out.push_str(&format!("\x1b_G{head}m={};{piece}\x1b\\", u8::from(!after.is_empty())));
+        let (chunk, after) = rest.split_at(CHUNK.min(rest.len()));
+        out.push_str(&format!("\x1b_G{head}m={};{chunk}\x1b\\", u8::from(!after.is_empty())));
         head = "q=2,".into();
         rest = after;
     }

@@ -1,4 +1,4 @@
-//! True pixels, for maps whose weights are smaller than a cell of the terminal, where it takes pictures.
+//! Terminal graphics: maps drawn in pixels where weights are smaller than a cell of the terminal.
 
 mod kitty;
 pub mod paint;
@@ -11,23 +11,25 @@ use ratatui::layout::Rect;
 
 use crate::config::PixelProtocol as Choice;
 
-/// A way to send a picture to a terminal.
+/// Terminal graphics protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// kitty's graphics protocol: pictures lie over the text and are deleted by number.
+    /// kitty's graphics protocol. Pictures lie over the text and are deleted by their number.
     /// <https://sw.kovidgoyal.net/kitty/graphics-protocol/>
     Kitty,
-    /// iTerm2's inline images: pictures are written into the text.
+    /// iTerm2's inline images. Pictures are part of the text.
     /// <https://iterm2.com/documentation-images.html>
     Iterm2,
-    /// DEC's sixel graphics: as iTerm2's, but counted in pixels instead of cells.
+    /// DEC's sixel graphics. Pictures are part of the text and sized in pixels instead of cells.
     /// <https://vt100.net/docs/vt3xx-gp/chapter14.html>
     Sixel,
 }
 
 impl Protocol {
-    /// The protocol that the environment tells of, and whether the terminal is to be asked for others. A
-    /// multiplexer passes pictures on to nobody, and an old console prints the question.
+    /// Detects the protocol from environment variables. The second value is true if the terminal should be
+    /// asked about further protocols.
+    ///
+    /// Terminal multiplexers do not pass pictures on, and some old consoles print the question.
     pub fn detect(var: impl Fn(&str) -> Option<String>) -> (Option<Self>, bool) {
         let set = |name: &str| var(name).is_some_and(|value| !value.is_empty());
         let term = var("TERM").unwrap_or_default();
@@ -46,21 +48,21 @@ impl Protocol {
     }
 }
 
-/// Whether maps are pictures, and which.
+/// Settings and state of terminal graphics.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Pixels {
-    /// What the user wants.
+pub struct PixelGraphics {
+    /// Choice of the user.
     pub choice: Choice,
-    /// What the terminal takes, as far as it is known.
+    /// Best protocol that the terminal is known to support.
     pub takes: Option<Protocol>,
-    /// Width and height of a cell of the terminal in pixels, where known.
+    /// Width and height of a terminal cell in pixels, if known.
     pub cell: Option<(u16, u16)>,
-    /// Switched off for now.
+    /// True if the user has switched graphics off for now.
     pub paused: bool,
 }
 
-impl Pixels {
-    /// The protocol in use; `None`: maps are drawn with cells.
+impl PixelGraphics {
+    /// Returns the protocol in use, or `None` if maps are drawn with cells.
     pub fn protocol(&self) -> Option<Protocol> {
         let protocol = match self.choice {
             Choice::Off => None,
@@ -69,32 +71,33 @@ impl Pixels {
             Choice::Iterm2 => Some(Protocol::Iterm2),
             Choice::Sixel => Some(Protocol::Sixel),
         };
-        // a sixel picture of the wrong size would lie over its neighbours
+        // Without the cell size a sixel picture might cover what is around it.
         protocol.filter(|&protocol| !self.paused && (protocol != Protocol::Sixel || self.cell.is_some()))
     }
 
-    /// Width and height of a cell; where unknown, those of an old console, which terminals stretch.
+    /// Returns the width and height of a cell in pixels. If they are unknown, it returns 8 by 16; the
+    /// protocols that do not need the exact size stretch the picture.
     pub fn cell(&self) -> (usize, usize) {
         let (width, height) = self.cell.unwrap_or((8, 16));
         (usize::from(width.max(1)), usize::from(height.max(1)))
     }
 }
 
-/// A picture with few colours.
+/// A picture with a colour palette.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Picture {
-    /// Pixels of a row.
+pub struct IndexedImage {
+    /// Width in pixels.
     pub width: usize,
-    /// Rows.
+    /// Height in pixels.
     pub height: usize,
     /// Indices into the palette, `[height, width]`; 0 is transparent.
     pub pixels: Vec<u8>,
-    /// Red, green and blue. The first is not seen.
+    /// Red, green and blue of each colour. The first is never shown.
     pub palette: Vec<[u8; 3]>,
 }
 
-impl Picture {
-    /// The picture as a PNG file with a palette.
+impl IndexedImage {
+    /// Encodes the picture as a PNG file with a palette.
     pub fn png(&self) -> Result<Vec<u8>, png::EncodingError> {
         let mut file = Vec::new();
         let mut encoder = png::Encoder::new(&mut file, self.width as u32, self.height as u32);
@@ -110,8 +113,8 @@ impl Picture {
     }
 }
 
-/// What shows a picture over exactly the cells of `area` and leaves the cursor where it was.
-pub fn show(protocol: Protocol, picture: &Picture, area: Rect) -> Result<String, png::EncodingError> {
+/// Returns the escape sequences that show a picture in the cells of `area` and leave the cursor in place.
+pub fn show(protocol: Protocol, picture: &IndexedImage, area: Rect) -> Result<String, png::EncodingError> {
     let at = format!("\x1b7\x1b[{};{}H", area.y + 1, area.x + 1);
     let shown = match protocol {
         Protocol::Kitty => at + &kitty::show(&picture.png()?, area),
@@ -121,7 +124,7 @@ pub fn show(protocol: Protocol, picture: &Picture, area: Rect) -> Result<String,
     Ok(shown + "\x1b8")
 }
 
-/// Empties the cells of an area, so that an earlier picture does not show through this one.
+/// Returns the escape sequences that clear the cells of an area, and with them an earlier picture.
 fn erase(area: Rect) -> String {
     let rows = (area.y..area.bottom()).map(|y| format!("\x1b[{};{}H\x1b[{}X", y + 1, area.x + 1, area.width));
     format!("\x1b7\x1b[0m{}\x1b8", rows.collect::<String>())
@@ -139,9 +142,14 @@ fn inline(png: &[u8], area: Rect) -> String {
 mod tests {
     use super::*;
 
-    pub fn picture(width: usize, height: usize) -> Picture {
+    pub fn picture(width: usize, height: usize) -> IndexedImage {
         let pixels = (0..width * height).map(|at| (at * at / 5 % 4) as u8).collect();
-        Picture { width, height, pixels, palette: vec![[0, 0, 0], [255, 0, 51], [0, 102, 0], [51, 51, 255]] }
+        IndexedImage {
+            width,
+            height,
+            pixels,
+            palette: vec![[0, 0, 0], [255, 0, 51], [0, 102, 0], [51, 51, 255]],
+        }
     }
 
     #[test]
@@ -186,13 +194,13 @@ mod tests {
 
     #[test]
     fn the_choice_wins_over_what_the_terminal_takes() {
-        let auto = Pixels { takes: Some(Protocol::Sixel), ..Pixels::default() };
+        let auto = PixelGraphics { takes: Some(Protocol::Sixel), ..PixelGraphics::default() };
         assert_eq!(auto.protocol(), None, "the size of a cell is not known");
-        let auto = Pixels { cell: Some((9, 18)), ..auto };
+        let auto = PixelGraphics { cell: Some((9, 18)), ..auto };
         assert_eq!(auto.protocol(), Some(Protocol::Sixel));
-        assert_eq!(Pixels { choice: Choice::Off, ..auto }.protocol(), None);
-        assert_eq!(Pixels { choice: Choice::Kitty, ..auto }.protocol(), Some(Protocol::Kitty));
-        assert_eq!(Pixels { paused: true, ..auto }.protocol(), None);
-        assert_eq!(Pixels::default().protocol(), None);
+        assert_eq!(PixelGraphics { choice: Choice::Off, ..auto }.protocol(), None);
+        assert_eq!(PixelGraphics { choice: Choice::Kitty, ..auto }.protocol(), Some(Protocol::Kitty));
+        assert_eq!(PixelGraphics { paused: true, ..auto }.protocol(), None);
+        assert_eq!(PixelGraphics::default().protocol(), None);
     }
 }

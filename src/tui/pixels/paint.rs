@@ -1,8 +1,8 @@
-//! The map as a picture.
+//! Painting the map as a picture.
 
 use ratatui::layout::Rect;
 
-use super::{Picture, Protocol};
+use super::{IndexedImage, Protocol};
 use crate::matrix::cell_of;
 use crate::tui::app::App;
 use crate::tui::cache::{Cache, SheetKey, sheet_key};
@@ -11,12 +11,12 @@ use crate::tui::theme::{LEVELS, Theme};
 use crate::tui::views::map;
 use crate::tui::zoom::Window;
 
-/// Everything that a picture depends on: as long as it is the same, so is the picture.
+/// Everything that a picture depends on: equal keys mean equal pictures.
 #[derive(Clone, PartialEq)]
 pub struct Key {
-    /// How the picture is sent.
+    /// Protocol that sends the picture.
     pub protocol: Protocol,
-    /// Its cells.
+    /// Screen area of the picture.
     pub area: Rect,
     screen: Rect,
     cell: (usize, usize),
@@ -28,7 +28,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key of the picture of a window on a screen.
+    /// Creates the key for a window's picture.
     pub fn new(app: &App, protocol: Protocol, window: &Window, screen: Rect) -> Self {
         Self {
             protocol,
@@ -44,12 +44,12 @@ impl Key {
     }
 }
 
-/// Index of the cursor's colour: after those of the levels.
+/// Palette index of the cursor, after the shades.
 const CURSOR: u8 = LEVELS as u8 + 1;
 
-/// The map under a window, as many pixels as its cells have, with the cursor's crosshair; `None` where there is no
-/// map.
-pub fn paint(app: &App, cache: &mut Cache, window: &Window) -> Option<Picture> {
+/// Paints the visible part of the map in as many pixels as its cells have, with a crosshair at the cursor.
+/// Returns `None` without a map.
+pub fn paint(app: &App, cache: &mut Cache, window: &Window) -> Option<IndexedImage> {
     let sheet = cache.sheet(app)?;
     let (cell_width, cell_height) = app.pixels.cell();
     let (width, height) =
@@ -62,7 +62,7 @@ pub fn paint(app: &App, cache: &mut Cache, window: &Window) -> Option<Picture> {
     let heat = map::heat(app, &weights, &fine);
     let steps = (LEVELS - 1) as f32;
     let index = |level: f32| 1 + (level.clamp(0.0, 1.0) * steps).round() as u8;
-    let mut picture = Picture { width, height, pixels: vec![0; width * height], palette: vec![[0; 3]] };
+    let mut picture = IndexedImage { width, height, pixels: vec![0; width * height], palette: vec![[0; 3]] };
     picture.palette.extend((0..LEVELS).map(|step| app.theme.colormap.color(step as f32 / steps)));
     picture.palette.push(app.theme.palette.selected_ground);
     let mut line: Vec<u8> = Vec::new();
@@ -86,10 +86,10 @@ pub fn paint(app: &App, cache: &mut Cache, window: &Window) -> Option<Picture> {
     Some(picture)
 }
 
-/// Dashes along the cursor's row and column, through which the weights show, and a frame around its weight: middle and
-/// size of it in pixels, down and across.
-fn cross(picture: &mut Picture, height: usize, down: (usize, usize), across: (usize, usize)) {
-    /// The least distance of the frame from the middle.
+/// Draws the cursor: dashed lines along its row and column, between which weights stay visible, and a frame
+/// around its weight. `down` and `across` hold the centre and the size of that weight in pixels.
+fn cross(picture: &mut IndexedImage, height: usize, down: (usize, usize), across: (usize, usize)) {
+    /// Minimum distance of the frame from the centre.
     const LEAST: usize = 3;
     let (width, (y, tall), (x, wide)) = (picture.width, down, across);
     let (tall, wide) = ((tall / 2).max(LEAST), (wide / 2).max(LEAST));

@@ -1,10 +1,11 @@
-//! DEC's sixel graphics: bands of six rows, one colour after the other.
+//! DEC's sixel graphics: bands of six rows, drawn one colour at a time.
 
-use super::Picture;
+use super::IndexedImage;
 
-/// The picture as a sixel sequence. Pixels of index 0 are left as they are.
-pub fn encode(picture: &Picture) -> String {
-    // the second parameter: what is not set stays; then the raster: square pixels, and the size
+/// Encodes a picture as a sixel sequence. Pixels with index 0 stay transparent.
+pub fn encode(picture: &IndexedImage) -> String {
+    // The second parameter keeps unset pixels transparent; the raster attributes give square pixels and the
+    // size.
     let mut out = format!("\x1bP0;1;0q\"1;1;{};{}", picture.width, picture.height);
     for (index, color) in picture.palette.iter().enumerate().skip(1) {
         let [r, g, b] = color.map(|part| (u32::from(part) * 100 + 127) / 255);
@@ -34,7 +35,8 @@ pub fn encode(picture: &Picture) -> String {
     out
 }
 
-/// One colour of a band: a letter for each column, six bits with the topmost row lowest; runs are counted.
+/// Appends one colour of a band, run-length encoded: one character per column, whose lowest bit is the top
+/// row.
 fn runs(out: &mut String, band: &[&[u8]], color: u8, width: usize) {
     let bits = |x: usize| {
         band.iter().enumerate().fold(0u8, |bits, (y, row)| bits | (u8::from(row.get(x) == Some(&color)) << y))
@@ -44,7 +46,7 @@ fn runs(out: &mut String, band: &[&[u8]], color: u8, width: usize) {
         let now = bits(x);
         let run = 1 + (x + 1..width).take_while(|&next| bits(next) == now).count();
         x += run;
-        // what is empty up to the end needs no letters
+        // Trailing empty columns can be left out.
         if now == 0 && x == width {
             break;
         }
@@ -67,11 +69,12 @@ mod tests {
         digits.parse().unwrap()
     }
 
-    /// The picture that a terminal sees.
-    fn decode(text: &str) -> Picture {
+    /// Decodes a sequence like a terminal.
+    fn decode(text: &str) -> IndexedImage {
         let mut rest = text.strip_prefix("\x1bP0;1;0q\"1;1;").unwrap().strip_suffix("\x1b\\").unwrap();
         let (width, height) = (number(&mut rest), number(&mut rest));
-        let mut picture = Picture { width, height, pixels: vec![0; width * height], palette: vec![[0; 3]] };
+        let mut picture =
+            IndexedImage { width, height, pixels: vec![0; width * height], palette: vec![[0; 3]] };
         let (mut x, mut top, mut color) = (0, 0, 0);
         while let Some(letter) = rest.chars().next() {
             rest = &rest[1..];
@@ -122,7 +125,8 @@ mod tests {
 
     #[test]
     fn runs_are_counted() {
-        let picture = Picture { width: 5, height: 1, pixels: vec![1; 5], palette: vec![[0; 3], [255; 3]] };
+        let picture =
+            IndexedImage { width: 5, height: 1, pixels: vec![1; 5], palette: vec![[0; 3], [255; 3]] };
         assert_eq!(encode(&picture), "\x1bP0;1;0q\"1;1;5;1#1;2;100;100;100#1!5@\x1b\\");
     }
 }

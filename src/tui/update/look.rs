@@ -4,7 +4,7 @@ use crate::paint::{Colormap, Curve, GAMMAS, Pool, Range};
 use crate::tui::action::Command;
 use crate::tui::app::{App, Axes};
 use crate::tui::views::heads::ORDER;
-use crate::tui::zoom::{self, STEPS, Step};
+use crate::tui::zoom::{self, STEPS, ZoomStep};
 
 /// Changes how maps look; false where the command is none of these.
 pub fn look(app: &mut App, command: Command) -> bool {
@@ -92,8 +92,8 @@ fn zoom_(app: &mut App, command: Command) {
             // the nearest step that shows more detail than this whole map
             let covered = rows.max(cols);
             STEPS.iter().rposition(|step| match step {
-                Step::Pool(n) => *n < covered,
-                Step::Whole => false,
+                ZoomStep::Pool(n) => *n < covered,
+                ZoomStep::Whole => false,
                 _ => true,
             })
         }

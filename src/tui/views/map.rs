@@ -15,17 +15,17 @@ use ratatui::layout::Rect;
 use super::side;
 use crate::site::Kind;
 use crate::tui::app::App;
-use crate::tui::cache::{Cache, Pixels, score_top};
+use crate::tui::cache::{Cache, WindowPixels, score_top};
 use crate::tui::filter;
 use crate::tui::layout::{Hit, Layout};
 use crate::tui::reading::Axis;
 use crate::tui::sheet::Sheet;
-use crate::tui::widgets::axis::{self, Flags};
+use crate::tui::widgets::axis::{self, LabelLayout};
 use crate::tui::widgets::bar::{color_bar, signed_bar};
 use crate::tui::widgets::cells::{fit_left, fit_right, part, put, width, wrap};
 use crate::tui::widgets::heat::{Heat, short, short_score};
 use crate::tui::widgets::passage;
-use crate::tui::zoom::{self, Step, Window};
+use crate::tui::zoom::{self, Window, ZoomStep};
 
 /// Draws the view.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: &mut Layout) {
@@ -138,7 +138,7 @@ fn map(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, sheet: &Sheet
     let below = part(area, left, u16::from(has_rule), area.width - left, area.height);
     let view = |room: Rect| {
         let last = layout_window(app);
-        Window::new(&zoom::View {
+        Window::new(&zoom::WindowRequest {
             room,
             size: (app.queries().len(), app.keys().len()),
             cursor: (app.query(), app.key()),
@@ -148,12 +148,15 @@ fn map(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, sheet: &Sheet
         })
     };
     let most = (below.height / 3).max(3).min(below.height / 2).min(10);
-    let (flags, rows) =
-        if below.height >= 2 { axis::layout(app.keys(), &view(below), most) } else { (Flags::Sparse, 0) };
+    let (flags, rows) = if below.height >= 2 {
+        axis::layout(app.keys(), &view(below), most)
+    } else {
+        (LabelLayout::Sparse, 0)
+    };
     let room = part(below, 0, rows, below.width.saturating_sub(1), below.height - rows);
     let window = view(room);
     // a picture that reached the last line would scroll some terminals
-    let small = !matches!(zoom::STEPS.get(window.step), Some(Step::Cell(_)));
+    let small = !matches!(zoom::STEPS.get(window.step), Some(ZoomStep::Cell(_)));
     layout.picture = app.pixels.protocol().is_some()
         && small
         // signed values have colours that the picture's palette lacks
@@ -210,7 +213,7 @@ fn map(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, sheet: &Sheet
 }
 
 /// The map under a window, ready to be drawn.
-pub fn heat<'a>(app: &'a App, pixels: &'a Pixels, window: &'a Window) -> Heat<'a> {
+pub fn heat<'a>(app: &'a App, pixels: &'a WindowPixels, window: &'a Window) -> Heat<'a> {
     let causal = app.place.head.kind() == Kind::Decoder;
     Heat {
         pixels: &pixels.weights,

@@ -1,4 +1,4 @@
-//! The labels of a map's keys, above it.
+//! Key labels above a map.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -10,28 +10,28 @@ use crate::tui::reading::Axis;
 use crate::tui::theme::Theme;
 use crate::tui::zoom::Window;
 
-/// How the labels of the keys are laid out.
+/// Layout of the key labels.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Flags {
-    /// Level of each label in the window, 0 beside the map; a label on a higher level has a leader down to
-    /// its column.
+pub enum LabelLayout {
+    /// Horizontal labels on several levels. Holds the level of each visible label: 0 is next to the map, and
+    /// a label on a higher level has a line down to its column.
     Level(Vec<usize>),
-    /// Letter below letter.
+    /// Vertical labels, one character per row.
     Vertical,
-    /// Only so many columns apart as there is room.
+    /// Only as many labels as there is room for.
     Sparse,
 }
 
-/// Longest label, in columns.
+/// Maximum width of a label in columns.
 const LONGEST: usize = 14;
 
-/// Chooses the layout for the keys that a window shows, and how many rows it takes, at most `rows`.
-pub fn layout(axis: &Axis, window: &Window, rows: u16) -> (Flags, u16) {
+/// Chooses the layout for the visible keys. Returns it with its height, at most `rows`.
+pub fn layout(axis: &Axis, window: &Window, rows: u16) -> (LabelLayout, u16) {
     if rows == 0 || window.cols.is_empty() {
-        return (Flags::Sparse, rows.min(1));
+        return (LabelLayout::Sparse, rows.min(1));
     }
     if window.columns < 2 {
-        return (Flags::Sparse, 1);
+        return (LabelLayout::Sparse, 1);
     }
     let columns = usize::from(window.columns);
     let labels: Vec<usize> =
@@ -47,19 +47,19 @@ pub fn layout(axis: &Axis, window: &Window, rows: u16) -> (Flags, u16) {
     }
     let highest = levels.iter().max().copied().unwrap_or(0);
     if highest < usize::from(rows.min(5)) {
-        return (Flags::Level(levels), highest as u16 + 1);
+        return (LabelLayout::Level(levels), highest as u16 + 1);
     }
     let letters = window.cols.clone().map(|key| axis.label(key).graphemes(true).count()).max().unwrap_or(1);
-    (Flags::Vertical, (letters as u16).clamp(1, rows.min(10)))
+    (LabelLayout::Vertical, (letters as u16).clamp(1, rows.min(10)))
 }
 
-/// Draws the labels into `area`, whose last row is beside the map; `selected` is marked.
+/// Draws the labels into `area`, whose last row is next to the map. The label of `selected` is highlighted.
 pub fn draw(
     buf: &mut Buffer,
     area: Rect,
     axis: &Axis,
     window: &Window,
-    flags: &Flags,
+    labels: &LabelLayout,
     selected: usize,
     theme: &Theme,
 ) {
@@ -72,8 +72,8 @@ pub fn draw(
             theme.text()
         }
     };
-    match flags {
-        Flags::Level(levels) => {
+    match labels {
+        LabelLayout::Level(levels) => {
             for (key, &level) in window.cols.clone().zip(levels) {
                 let x = window.x_of(key);
                 let level = level as u16;
@@ -88,7 +88,7 @@ pub fn draw(
                 }
             }
         }
-        Flags::Vertical => {
+        LabelLayout::Vertical => {
             for key in window.cols.clone() {
                 let letters: Vec<&str> = axis.label(key).graphemes(true).collect();
                 let rows = usize::from(area.height);
@@ -105,14 +105,14 @@ pub fn draw(
                 }
             }
         }
-        Flags::Sparse => sparse(buf, area, axis, window, selected, theme),
+        LabelLayout::Sparse => sparse(buf, area, axis, window, selected, theme),
     }
 }
 
 fn sparse(buf: &mut Buffer, area: Rect, axis: &Axis, window: &Window, selected: usize, theme: &Theme) {
     let y = area.bottom().saturating_sub(1);
     let row = Rect { y, height: area.height.min(1), ..area };
-    // the selected label first: the others keep clear of it
+    // Place the selected label first; the others keep clear of it.
     let mut taken = 0..0;
     if window.cols.contains(&selected) {
         let label = format!("▾{}", fit(axis.label(selected), LONGEST));
@@ -138,12 +138,12 @@ mod tests {
     use super::*;
     use crate::axis::Item;
     use crate::tui::reading::Reading;
-    use crate::tui::zoom::View;
+    use crate::tui::zoom::WindowRequest;
 
     fn case(words: &[&str], room: u16) -> (Axis, Window) {
         let tokens: Vec<Item> = words.iter().map(|w| Item::token(0, format!("▁{w}"), false)).collect();
         let axis = Axis::new(&tokens, &Reading::default());
-        let view = View {
+        let request = WindowRequest {
             room: Rect::new(0, 6, room, 4),
             size: (4, words.len()),
             cursor: (0, 0),
@@ -151,27 +151,27 @@ mod tests {
             half_blocks: true,
             last: None,
         };
-        (axis, Window::new(&view))
+        (axis, Window::new(&request))
     }
 
     #[test]
     fn short_labels_stand_in_one_row() {
         let (axis, window) = case(&["The", "cat", "sat"], 20);
-        assert_eq!(layout(&axis, &window, 8), (Flags::Level(vec![0, 0, 0]), 1));
+        assert_eq!(layout(&axis, &window, 8), (LabelLayout::Level(vec![0, 0, 0]), 1));
     }
 
     #[test]
     fn long_labels_rise_above_their_neighbours() {
         let (axis, window) = case(&["The", "children", "who", "play"], 16);
         assert_eq!(window.columns, 4);
-        let (flags, rows) = layout(&axis, &window, 8);
-        assert_eq!((flags, rows), (Flags::Level(vec![0, 1, 0, 0]), 2));
+        let (labels, rows) = layout(&axis, &window, 8);
+        assert_eq!((labels, rows), (LabelLayout::Level(vec![0, 1, 0, 0]), 2));
     }
 
     #[test]
     fn many_keys_read_downwards() {
         let words = ["attention"; 20];
         let (axis, window) = case(&words, 40);
-        assert_eq!(layout(&axis, &window, 8), (Flags::Vertical, 8));
+        assert_eq!(layout(&axis, &window, 8), (LabelLayout::Vertical, 8));
     }
 }

@@ -1,4 +1,4 @@
-//! Horizontal bars and the colour bar.
+//! Horizontal bars and colour bars.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,7 +8,7 @@ use crate::tui::theme::{Shade, Theme};
 
 const EIGHTHS: [&str; 9] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"];
 
-/// A bar of `share` (`0..=1`) of `columns`, in eighths of a cell.
+/// Returns a bar that fills `share` (`0..=1`) of `columns`, to an eighth of a cell.
 pub fn bar(share: f32, columns: usize) -> String {
     let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
     let eighths = (share * (columns * 8) as f32).round() as usize;
@@ -22,7 +22,7 @@ pub fn color_bar(buf: &mut Buffer, area: Rect, x: u16, y: u16, theme: &Theme, hi
     shades(buf, area, (x, y), theme, ["0", high], |t| theme.shade(t))
 }
 
-/// Draws the bar of signed values up to the size `high`, as [`color_bar`].
+/// Draws a colour bar for signed values from `low` to `high`, like [`color_bar`].
 pub fn signed_bar(
     buf: &mut Buffer,
     area: Rect,

@@ -1,4 +1,4 @@
-//! Text on cells: widths, clipping, wrapping.
+//! Text on terminal cells: widths, clipping, wrapping.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// Columns that a text takes.
+/// Returns the width of a text in columns.
 pub fn width(text: &str) -> usize {
     if is_plain(text) {
         return text.len();
@@ -16,22 +16,22 @@ pub fn width(text: &str) -> usize {
     text.graphemes(true).map(grapheme_width).sum()
 }
 
-/// Whether every character is a byte and takes a column.
+/// Returns true if the text is printable ASCII, so that each byte takes one column.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
 }
 
-/// Columns that one grapheme takes on the screen, as the screen's own buffer counts them.
+/// Returns the width of a grapheme in columns, as ratatui's buffer counts it.
 pub fn grapheme_width(grapheme: &str) -> usize {
     if grapheme.contains(char::is_control) { 0 } else { grapheme.width() }
 }
 
-/// The text cut to `columns`, with `…` where something was cut off.
+/// Cuts a text to `columns`; `…` marks the cut.
 pub fn fit(text: &str, columns: usize) -> String {
     cut(text, columns).into_owned()
 }
 
-/// [`fit`] without a copy of what fits.
+/// Cuts a text like [`fit`], without copying a text that fits.
 pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {
         return text.into();
@@ -51,13 +51,13 @@ pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     out.into()
 }
 
-/// The text cut or padded with spaces on the left, so that it takes exactly `columns`.
+/// Cuts a text or pads it on the left, so that it takes exactly `columns`.
 pub fn fit_right(text: &str, columns: usize) -> String {
     let text = fit(text, columns);
     format!("{}{text}", " ".repeat(columns.saturating_sub(width(&text))))
 }
 
-/// The text cut or padded with spaces, so that it takes exactly `columns`.
+/// Cuts a text or pads it on the right, so that it takes exactly `columns`.
 pub fn fit_left(text: &str, columns: usize) -> String {
     let text = fit(text, columns);
     let pad = " ".repeat(columns.saturating_sub(width(&text)));
@@ -75,7 +75,7 @@ pub fn put(buf: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Styl
     if !is_plain(&text) {
         return buf.set_stringn(x, y, text, room, style).0;
     }
-    // What most cells hold, without a look at graphemes.
+    // Most text is ASCII: this is faster than splitting it into graphemes.
     for (x, byte) in (x..).zip(text.bytes()) {
         if let Some(cell) = buf.cell_mut((x, y)) {
             cell.set_char(char::from(byte)).set_style(style);
@@ -97,7 +97,7 @@ pub fn fill(buf: &mut Buffer, area: Rect, glyph: char, style: Style) {
     }
 }
 
-/// Breaks text into lines of at most `columns`, at spaces where there are any.
+/// Breaks text into lines of at most `columns`, at spaces where possible.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
@@ -127,7 +127,7 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// A part of a rectangle by offset and size, never outside of it.
+/// Returns the part of a rectangle with the given offset and size, clipped to the rectangle.
 pub fn part(area: Rect, x: u16, y: u16, width: u16, height: u16) -> Rect {
     let left = area.left().saturating_add(x).min(area.right());
     let top = area.top().saturating_add(y).min(area.bottom());

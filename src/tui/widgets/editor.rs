@@ -1,4 +1,4 @@
-//! A line editor: Unicode text, a cursor between graphemes, the usual keys.
+//! A line editor for Unicode text, with a cursor between graphemes.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,7 +8,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::cells::{self, grapheme_width};
 use crate::text::visible;
 
-/// What a key does to the text.
+/// Editing operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
     /// Insert a character.
@@ -23,21 +23,21 @@ pub enum Edit {
     DeleteToStart,
     /// Delete everything after the cursor.
     DeleteToEnd,
-    /// One grapheme to the left.
+    /// Move one grapheme to the left.
     Left,
-    /// One grapheme to the right.
+    /// Move one grapheme to the right.
     Right,
-    /// One word to the left.
+    /// Move one word to the left.
     WordLeft,
-    /// One word to the right.
+    /// Move one word to the right.
     WordRight,
-    /// To the start.
+    /// Move to the start.
     Home,
-    /// To the end.
+    /// Move to the end.
     End,
 }
 
-/// Text and a cursor.
+/// Edited text with a cursor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Editor {
     text: String,
@@ -46,18 +46,19 @@ pub struct Editor {
 }
 
 impl Editor {
-    /// An editor of `text`, the cursor at its end.
+    /// Creates an editor with the cursor at the end of `text`.
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
         Self { cursor: text.len(), text }
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Inserts text at the cursor: a paste. Line breaks become spaces, other control characters vanish.
+    /// Inserts pasted text at the cursor. Line breaks and tabs become spaces, other control characters are
+    /// dropped.
     pub fn paste(&mut self, text: &str) {
         let clean: String = text
             .replace("\r\n", " ")
@@ -76,7 +77,7 @@ impl Editor {
         self.cursor = self.boundary_at_or_after(self.cursor + text.len());
     }
 
-    /// Applies one key.
+    /// Applies an operation.
     pub fn apply(&mut self, edit: Edit) {
         match edit {
             Edit::Insert(c) => self.insert(c.encode_utf8(&mut [0; 4])),
@@ -99,7 +100,7 @@ impl Editor {
         self.cursor = self.boundary_at_or_after(from);
     }
 
-    // an inserted combining character joins the grapheme before it, so boundaries may move
+    // Grapheme boundaries may move: a combining character joins the grapheme before it.
     fn boundary_at_or_after(&self, at: usize) -> usize {
         self.text.grapheme_indices(true).map(|(i, _)| i).find(|&i| i >= at).unwrap_or(self.text.len())
     }
@@ -122,8 +123,8 @@ impl Editor {
         ends.find(|&end| end > self.cursor).unwrap_or(self.text.len())
     }
 
-    /// Draws the text wrapped into `area`, scrolled so that the cursor shows, and returns where the cursor
-    /// stands.
+    /// Draws the text wrapped into `area`, scrolled so that the cursor is visible. Returns the cursor
+    /// position.
     pub fn draw(&self, buf: &mut Buffer, area: Rect, style: Style) -> Option<(u16, u16)> {
         let columns = usize::from(area.width);
         if columns == 0 || area.height == 0 {

@@ -1,4 +1,4 @@
-//! The cells of a map.
+//! The cells of a heatmap.
 
 use ratatui::buffer::Buffer;
 use ratatui::style::{Modifier, Style};
@@ -10,29 +10,29 @@ use crate::tui::reading::Axis;
 use crate::tui::theme::{Shade, Theme};
 use crate::tui::zoom::Window;
 
-/// A map ready to be drawn through a window.
+/// The visible part of a map, ready to draw.
 pub struct Heat<'a> {
-    /// One weight a pixel: `[window.pixels.0, window.pixels.1]`.
+    /// One weight per pixel: `[window.pixels.0, window.pixels.1]`.
     pub pixels: &'a Matrix,
-    /// The weight painted as full in each row of pixels.
+    /// Weight that gets the full colour, for each row of pixels.
     pub tops: &'a [f32],
-    /// The window.
+    /// Visible part of the map.
     pub window: &'a Window,
-    /// From a weight to a shade.
+    /// Scale from weight to shade.
     pub scale: Scale,
-    /// Whether the pixels are scores, of either sign, minus infinity where masked.
+    /// True if the pixels hold scores, which can be negative and are minus infinity where masked.
     pub signed: bool,
-    /// Weights below this are not drawn.
+    /// Weight below which nothing is drawn.
     pub threshold: f32,
-    /// The axes, where keys after their query are masked: the decoder's self-attention.
+    /// Query and key axes, if keys after their query are masked (decoder self-attention).
     pub causal: Option<(&'a Axis, &'a Axis)>,
-    /// The selected places.
+    /// Selected query and key.
     pub cursor: (usize, usize),
-    /// How it looks.
+    /// Colours and styles.
     pub theme: &'a Theme,
 }
 
-/// A weight in three columns: `.61`, `1.0`, or nothing where it rounds to less than a hundredth.
+/// Formats a weight in three columns: `.61`, `1.0`, or nothing if it rounds to less than 0.01.
 pub fn short(weight: f32) -> String {
     match weight {
         w if w >= 0.995 => "1.0".into(),
@@ -41,7 +41,7 @@ pub fn short(weight: f32) -> String {
     }
 }
 
-/// A score in few columns: `-1.2`, `13`.
+/// Formats a score in few columns: `-1.2`, `13`.
 pub fn short_score(score: f32) -> String {
     if score.abs() < 9.95 { format!("{score:.1}") } else { format!("{score:.0}") }
 }
@@ -61,7 +61,7 @@ impl Heat<'_> {
         }
     }
 
-    /// How full a pixel is, `0..=1`; `None` where its keys are masked.
+    /// Returns the shade of a pixel in `0..=1`, or `None` if its keys are masked.
     pub fn level_at(&self, row: usize, col: usize) -> Option<f32> {
         self.weight(row, col).map(|weight| self.level(row, weight))
     }
@@ -98,7 +98,7 @@ impl Heat<'_> {
         let y = self.window.area.y + row;
         let lines = self.window.lines.max(1);
         let pixel = usize::from(row / lines);
-        // tall cells carry their number in the middle
+        // Tall cells show their number in the middle row.
         let middle = row % lines == (lines - 1) / 2;
         let here = cursor == Some((pixel, col));
         let across = cursor.is_some_and(|(r, _)| r == pixel);

@@ -1,4 +1,4 @@
-//! Pieces that several views draw with.
+//! Widgets shared by several views.
 
 pub mod axis;
 pub mod bar;

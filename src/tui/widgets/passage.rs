@@ -1,4 +1,4 @@
-//! Running text whose tokens carry styles: the source and the target as one reads them.
+//! Running text whose tokens are styled one by one: the source and the target.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,8 +10,8 @@ use ratatui::style::Style;
 use super::cells::{cut, put, width};
 use crate::tui::reading::Axis;
 
-/// Where a place of the axis stands in the text: column, line, text.
-struct Spot<'a> {
+/// Position of an axis item in the text: column, line, and the text itself.
+struct Fragment<'a> {
     place: usize,
     x: usize,
     line: usize,
@@ -19,8 +19,8 @@ struct Spot<'a> {
     spaced: bool,
 }
 
-/// Lays out the places of a range, one after another in lines of `columns`.
-fn set(axis: &Axis, range: Range<usize>, columns: usize) -> impl Iterator<Item = Spot<'_>> {
+/// Lays out the items of a range in lines of `columns`.
+fn set(axis: &Axis, range: Range<usize>, columns: usize) -> impl Iterator<Item = Fragment<'_>> {
     let columns = columns.max(1);
     let (mut x, mut line) = (0, 0);
     let units = axis.units.get(range.clone()).unwrap_or(&[]);
@@ -33,31 +33,32 @@ fn set(axis: &Axis, range: Range<usize>, columns: usize) -> impl Iterator<Item =
         } else if spaced {
             x += 1;
         }
-        let spot = Spot { place, x, line, text, spaced: spaced && x > 0 };
+        let fragment = Fragment { place, x, line, text, spaced: spaced && x > 0 };
         x += w;
-        spot
+        fragment
     })
 }
 
-/// Lines that the text takes when it is `columns` wide; counted up to `most`.
+/// Returns the number of lines of the text at a width of `columns`, counted up to `most`.
 pub fn lines(axis: &Axis, columns: usize, most: usize) -> usize {
     set(axis, 0..axis.len(), columns)
-        .map(|spot| spot.line + 1)
+        .map(|fragment| fragment.line + 1)
         .take_while(|&line| line <= most)
         .last()
         .unwrap_or(1)
 }
 
-/// The places that may show in an area around the selected one: a long text is not laid out as a whole.
+/// Returns the items around the selected one that may be visible, so that a long text is not laid out as a
+/// whole.
 fn around(axis: &Axis, area: Rect, selected: usize) -> Range<usize> {
     let room = (usize::from(area.width) * usize::from(area.height)).max(200);
-    // in steps, so that lines do not break anew with every move
+    // The range moves in steps, so that line breaks stay in place while the selection moves.
     let first = (selected / room * room).saturating_sub(room);
     first..(first + 3 * room).min(axis.len()).max(first)
 }
 
-/// Draws the text into `area`, scrolled so that `selected` shows, each place in its style; returns the
-/// rectangles of the places.
+/// Draws the text into `area`, scrolled so that the item `selected` is visible, each item in its style.
+/// Returns the rectangles of the items with their positions on the axis.
 pub fn draw(
     buf: &mut Buffer,
     area: Rect,
@@ -67,28 +68,29 @@ pub fn draw(
 ) -> Vec<(Rect, usize)> {
     let height = usize::from(area.height);
     let mut last = usize::MAX;
-    let spots: Vec<Spot> = set(axis, around(axis, area, selected), usize::from(area.width))
-        .take_while(|spot| {
-            if spot.place == selected {
-                last = spot.line + height;
+    let fragments: Vec<Fragment> = set(axis, around(axis, area, selected), usize::from(area.width))
+        .take_while(|fragment| {
+            if fragment.place == selected {
+                last = fragment.line + height;
             }
-            spot.line <= last
+            fragment.line <= last
         })
         .collect();
-    let total = spots.last().map_or(0, |spot| spot.line + 1);
-    let focus = spots.iter().find(|spot| spot.place == selected).map_or(0, |spot| spot.line);
+    let total = fragments.last().map_or(0, |fragment| fragment.line + 1);
+    let focus =
+        fragments.iter().find(|fragment| fragment.place == selected).map_or(0, |fragment| fragment.line);
     let first = focus.saturating_sub(height / 2).min(total.saturating_sub(height));
     let mut places = Vec::new();
-    for spot in &spots {
-        if spot.line < first || spot.line >= first + height {
+    for fragment in &fragments {
+        if fragment.line < first || fragment.line >= first + height {
             continue;
         }
-        let (x, y) = (area.x + spot.x as u16, area.y + (spot.line - first) as u16);
-        if spot.spaced && x > area.x {
+        let (x, y) = (area.x + fragment.x as u16, area.y + (fragment.line - first) as u16);
+        if fragment.spaced && x > area.x {
             put(buf, area, x - 1, y, " ", Style::new());
         }
-        let end = put(buf, area, x, y, &spot.text, style(spot.place));
-        places.push((Rect { x, y, width: end.saturating_sub(x), height: 1 }, spot.place));
+        let end = put(buf, area, x, y, &fragment.text, style(fragment.place));
+        places.push((Rect { x, y, width: end.saturating_sub(x), height: 1 }, fragment.place));
     }
     places
 }
