@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_built_in_tour_has_eight_steps_of_two_to_five_sentences() {
+    fn the_built_in_tour_has_eight_steps_that_cite_their_sources() {
         let tour = built_in().unwrap();
         assert_eq!(tour.steps.len(), 8);
         for step in &tour.steps {

@@ -240,7 +240,7 @@ fn take(app: &mut App, screen: &mut Screen, world: &messages::World, message: Me
         Message::Engine(event) => Action::Engine(event),
         Message::Surveyed(part) => Action::Surveyed(part),
         // it is the drawing's, and changes no state
-        Message::Granted(_) => return Ok(Taken::GoOn),
+        Message::Rendered(_) => return Ok(Taken::GoOn),
         Message::Ready(ready) => Action::Ready(ready),
         Message::Crashed(message) => Action::Crashed(message),
         #[cfg(unix)]

@@ -420,7 +420,7 @@ fn footer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         View::Compare => command == Command::Pin,
         _ => false,
     };
-    let specific = |entry: &keymap::Entry| match entry.when {
+    let specific = |entry: &keymap::CommandEntry| match entry.when {
         _ if first(entry.command) => 0,
         When::In(_) => 1,
         When::Always => 2,
