@@ -156,7 +156,7 @@ fn svg_of_a_grid_and_of_a_text() {
     let mut passage = options(chosen(Kind::Cross, 2, 4));
     passage.query = Some(3);
     let svg = text(Format::Svg, &passage);
-    assert!(svg.contains("what query 3 (qui → vit) looks at"));
+    assert!(svg.contains("attention of query 3 (qui → vit)"));
     passage.query = Some(99);
     assert!(matches!(refused(Format::Svg, &passage), Error::NoSuchHead(_)));
 }

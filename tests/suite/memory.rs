@@ -294,5 +294,5 @@ fn export_converts_between_layouts() {
         }
     }
     let (code, why) = export(path("plain").to_str().unwrap(), "none", &["--layout", "compact"]);
-    assert!(code == Some(2) && why.contains("keeps maps alone"), "{why}");
+    assert!(code == Some(2) && why.contains("holds only maps"), "{why}");
 }
