@@ -199,13 +199,13 @@ fn walk_type_and_quit() {
         ("6", "through all layers"),
         ("7", "Nothing is pinned"),
         ("1", "strongest keys"),
-        ("?", "One key"),
+        ("?", "Move one key"),
     ] {
         terminal.press(key);
         terminal.wait_for(sign);
     }
     terminal.press("\x1b");
-    terminal.wait_until_gone("One key");
+    terminal.wait_until_gone("Move one key");
     terminal.press("s");
     terminal.wait_for("text for the encoder");
     terminal.press("\x15A small dog is running.\r");
