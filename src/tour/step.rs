@@ -66,7 +66,7 @@ pub enum StepView {
     Grid,
     /// Table of head metrics.
     Heads,
-    /// List of the strongest long-distance links.
+    /// List of the strongest long-range links.
     Links,
     /// Attention flow through all layers.
     Flow,

@@ -111,17 +111,9 @@ pub const TABLE: &[CommandEntry] = &[
         "far link",
         MOVE,
         Always,
-        "Go to the next long-distance link of this head, strongest first",
+        "Go to the next long-range link of this head, strongest first",
     ),
-    entry(
-        C::PreviousLink,
-        "previous-link",
-        &["N"],
-        "",
-        MOVE,
-        Always,
-        "Go to the previous long-distance link",
-    ),
+    entry(C::PreviousLink, "previous-link", &["N"], "", MOVE, Always, "Go to the previous long-range link"),
     entry(
         C::Farther,
         "farther",
@@ -129,7 +121,7 @@ pub const TABLE: &[CommandEntry] = &[
         "",
         MOVE,
         Always,
-        "Raise the minimum distance of long-distance links by one token",
+        "Raise the minimum distance of long-range links by one token",
     ),
     entry(C::Nearer, "nearer", &["<"], "", MOVE, Always, "Lower the minimum distance by one token"),
     entry(
@@ -423,7 +415,7 @@ pub const TABLE: &[CommandEntry] = &[
         "",
         VIEW,
         Always,
-        "Links: the strongest long-distance links of all heads",
+        "Links: the strongest long-range links of all heads",
     ),
     entry(
         C::Show(View::Flow),
