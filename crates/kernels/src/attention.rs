@@ -291,7 +291,7 @@ impl AttentionKernel<'_> {
     /// Appends [`AttentionKernel::weights`] to `maps`.
     ///
     /// # Panics
-    /// As [`AttentionKernel::weights`], and if there is no workspace for the rows.
+    /// As [`AttentionKernel::weights`], and if there is no room for the rows.
     pub fn weights_into(
         &self,
         part: KeyPart,
