@@ -6,7 +6,7 @@ use super::output::{self, encoder_and_decoder, table};
 use crate::error::{Error, Result};
 use crate::hub::{self, HubOptions, Inspection, ModelLocation, NeededFile};
 use crate::human::bytes;
-use crate::model::{Model, Spec, Weights, spec_of, tokenizer_class};
+use crate::model::{Model, ModelSpec, Weights, spec_of, tokenizer_class};
 use crate::progress::Unwatched;
 use crate::text::Tokenizer;
 
@@ -203,7 +203,7 @@ fn location(found: &Inspection) -> String {
     }
 }
 
-fn shape(spec: &Spec) -> String {
+fn shape(spec: &ModelSpec) -> String {
     let [layers, heads, width] = [spec.layers(), spec.heads(), spec.widths()].map(encoder_and_decoder);
     format!("{layers} layers, {heads} heads, width {width}")
 }

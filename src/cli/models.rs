@@ -4,7 +4,7 @@ use super::output::{self, encoder_and_decoder, table};
 use crate::error::{Error, Result};
 use crate::hub::{self, Hub, HubOptions, Inspection};
 use crate::human::bytes;
-use crate::model::{Spec, Weights, registry, spec_of};
+use crate::model::{ModelSpec, Weights, registry, spec_of};
 use crate::progress::Unwatched;
 
 /// Runs the command.
@@ -48,7 +48,7 @@ fn row(found: &Inspection) -> Vec<String> {
 ///
 /// # Errors
 /// The reason why it does not open.
-fn opens(found: &Inspection, spec: Option<Result<Spec>>) -> Result<()> {
+fn opens(found: &Inspection, spec: Option<Result<ModelSpec>>) -> Result<()> {
     if let Some(Err(error)) = spec {
         return Err(error);
     }

@@ -8,7 +8,7 @@ use crate::capture::{self, Capture};
 use crate::checkpoint::ModelConfig;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::generate::Settings;
+use crate::generate::GenerationConfig;
 use crate::hub::{self, HubOptions, Located};
 use crate::model::{Model, architecture, spec_of, tokenizer_class};
 use crate::progress::Watch;
@@ -57,7 +57,7 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
         rayon::join(|| Model::load(&files, &device, watch), || Tokenizer::load(&files, registered));
     let (model, tokenizer) = (model?, tokenizer?);
     let generation = files.json("generation_config.json")?;
-    let settings = Settings::read(generation.as_ref(), config, model.spec())?;
+    let settings = GenerationConfig::read(generation.as_ref(), config, model.spec())?;
     let info = info(&files.name, &model, &tokenizer, config);
     let session = Session::new(info, model, tokenizer, settings).with_resources(threads, options.memory);
     Ok(Opened::Model(Box::new(session)))

@@ -11,9 +11,9 @@ use super::timings::{Timings, median};
 use crate::axis::{Item, Sequence, Token, token_ids};
 use crate::capture::{self, Ablator, Capture, MapWeights, Prediction, Recorder};
 use crate::error::{Error, Result};
-use crate::generate::{Settings, generate};
+use crate::generate::{GenerationConfig, generate};
 use crate::matrix::{Matrix, Rows};
-use crate::model::Model;
+use crate::model::{EncoderInput, Model};
 use crate::nn::read;
 use crate::progress::{Progress, Watch};
 use crate::site::{Kind, Site};
@@ -29,7 +29,7 @@ pub struct Session {
     /// The model with 8-bit weights, created when it is first needed; `None` if it cannot be quantized.
     int8_model: OnceLock<Option<Model>>,
     tokenizer: Tokenizer,
-    settings: Settings,
+    settings: GenerationConfig,
     threads: usize,
     /// Most bytes of maps that a capture keeps.
     memory: Option<usize>,
@@ -37,7 +37,12 @@ pub struct Session {
 
 impl Session {
     /// Creates a session that runs on one thread.
-    pub(super) fn new(info: ModelInfo, model: Model, tokenizer: Tokenizer, settings: Settings) -> Self {
+    pub(super) fn new(
+        info: ModelInfo,
+        model: Model,
+        tokenizer: Tokenizer,
+        settings: GenerationConfig,
+    ) -> Self {
         Self { info, model, int8_model: OnceLock::new(), tokenizer, settings, threads: 1, memory: None }
     }
 
@@ -168,7 +173,8 @@ impl Session {
             let input = token_ids(&base.decoder_input);
             let mut ablator = Ablator::new(run.ablations.clone());
             watch.progress(Progress::Encode);
-            let encoded = self.model.encode(&source, &mut ablator, &mut |_| watch.check())?;
+            let encoded =
+                self.model.encode(EncoderInput::Ids(&source), &mut ablator, &mut |_| watch.check())?;
             let states =
                 self.model.decode(&input, 1, &encoded, None, &mut ablator, &mut |_| watch.check())?;
             let (forced, _) = self.score(&states, &base.target.ids(), [true, false])?;
@@ -198,7 +204,7 @@ impl Session {
 
     fn encode(&self, source: &[u32], recorder: &mut Recorder, watch: &dyn Watch) -> Result<Tensor> {
         watch.progress(Progress::Encode);
-        self.model.encode(source, recorder, &mut |_| watch.check())
+        self.model.encode(EncoderInput::Ids(source), recorder, &mut |_| watch.check())
     }
 
     /// Runs the recorded decoder pass, and returns predictions and logits `[target, vocabulary]` as far as `run` keeps

@@ -1,18 +1,17 @@
-//! Beam search with transformers' rules: which candidates may finish, how lengths are rewarded, when to
-//! stop.
+//! Beam search with transformers' rules for finished texts, length penalty and the end of the search.
 
 use std::cmp::Ordering;
 
 use attn_tui_kernels::softmax::normaliser;
 
 use super::processors::process;
-use super::{EarlyStopping, OnStep, Settings, Step, check_scores};
+use super::{DecodingStep, EarlyStopping, GenerationConfig, OnStep, check_scores};
 use crate::error::Result;
 
-/// A row that is not to be chosen; finite, so that sums and comparisons stay numbers.
+/// Score of a row that must not be chosen; finite, so that sums and comparisons stay numbers.
 const NEVER: f32 = -1.0e9;
 
-/// A row of ids with its score: a sum of log-probabilities while it runs, a penalised one when finished.
+/// A row of ids with its score: the sum of its log-probabilities, divided by the length penalty once it is finished.
 #[derive(Clone)]
 struct Beam {
     ids: Vec<u32>,
@@ -20,7 +19,7 @@ struct Beam {
     finished: bool,
 }
 
-/// A candidate: the running beam that it extends, its token, its summed log-probability.
+/// An extension of a running beam by one token, with its summed log-probability.
 #[derive(Clone, Copy)]
 struct Candidate {
     beam: usize,
@@ -30,30 +29,30 @@ struct Candidate {
 }
 
 pub(super) fn search(
-    step: &mut Step,
+    step: &mut DecodingStep,
     source: &[u32],
-    settings: &Settings,
+    config: &GenerationConfig,
     on_step: OnStep,
 ) -> Result<Vec<u32>> {
-    let beams = settings.beams;
-    // As many candidates as leave `beams` running ones even if every beam's best token ends it.
-    let kept = (1 + settings.end.len()).max(2) * beams;
-    let start = Beam { ids: vec![settings.start], score: NEVER, finished: false };
+    let beams = config.beams;
+    // Enough candidates to leave `beams` running ones even if the best token of every beam ends it.
+    let kept = (1 + config.end.len()).max(2) * beams;
+    let start = Beam { ids: vec![config.start], score: NEVER, finished: false };
     let mut running = vec![start.clone(); beams];
     running[0].score = 0.0;
     let mut finished = vec![start; beams];
     let mut improvable = true;
     loop {
         let length = running[0].ids.len();
-        let candidates = candidates(step, &running, source, settings, kept)?;
+        let candidates = candidates(step, &running, source, config, kept)?;
         let next = continuations(&candidates, beams);
-        finished = finish(finished, &running, &candidates, length, improvable, settings);
+        finished = finish(finished, &running, &candidates, length, improvable, config);
         let rows: Vec<u32> = next.iter().map(|candidate| candidate.beam as u32).collect();
         running = next.iter().map(|candidate| extend(&running, candidate)).collect();
         let leader = if finished[0].finished { &finished[0] } else { &running[0] };
         on_step(&leader.ids[1..])?;
-        improvable = improvable && can_improve(&running, &finished, length + 1, settings);
-        let full = settings.early_stopping == EarlyStopping::Yes && finished.iter().all(|b| b.finished);
+        improvable = improvable && can_improve(&running, &finished, length + 1, config);
+        let full = config.early_stopping == EarlyStopping::Yes && finished.iter().all(|b| b.finished);
         if !improvable || full || candidates.iter().all(|candidate| candidate.stops) {
             break;
         }
@@ -64,26 +63,26 @@ pub(super) fn search(
     Ok(best)
 }
 
-/// The best `kept` extensions over all running beams, best first.
+/// Returns the best `kept` extensions of all running beams, best first.
 fn candidates(
-    step: &mut Step,
+    step: &mut DecodingStep,
     running: &[Beam],
     source: &[u32],
-    settings: &Settings,
+    config: &GenerationConfig,
     kept: usize,
 ) -> Result<Vec<Candidate>> {
     let length = running[0].ids.len();
     let last: Vec<u32> = running.iter().map(|beam| beam.ids[length - 1]).collect();
-    let stops = |token| length + 1 >= settings.max_length || settings.end.contains(&token);
+    let stops = |token| length + 1 >= config.max_length || config.end.contains(&token);
     let mut best: Vec<Candidate> = Vec::with_capacity(kept + 1);
     for (beam, mut scores) in step.logits(&last)?.into_iter().enumerate() {
         log_softmax(&mut scores);
-        process(&mut scores, &running[beam].ids, source, settings);
+        process(&mut scores, &running[beam].ids, source, config);
         check_scores(&scores)?;
         let base = running[beam].score;
         for (token, score) in (0..).zip(&scores) {
             let score = score + base;
-            // Equals keep their order of beam and token: only a better one goes before those there are.
+            // Equal scores keep the order of beams and tokens.
             let better = |other: &Candidate| score.total_cmp(&other.score) == Ordering::Greater;
             if best.len() < kept || best.last().is_some_and(better) {
                 let place = best.partition_point(|other| !better(other));
@@ -95,7 +94,7 @@ fn candidates(
     Ok(best)
 }
 
-/// The best `beams` candidates that go on; ended ones only where too few do.
+/// Returns the best `beams` candidates that continue, and ended ones if too few do.
 fn continuations(candidates: &[Candidate], beams: usize) -> Vec<Candidate> {
     let mut next: Vec<Candidate> = candidates
         .iter()
@@ -106,24 +105,25 @@ fn continuations(candidates: &[Candidate], beams: usize) -> Vec<Candidate> {
     next
 }
 
+/// Appends a candidate's token to its beam.
 fn extend(running: &[Beam], candidate: &Candidate) -> Beam {
     let mut ids = running[candidate.beam].ids.clone();
     ids.push(candidate.token);
     Beam { ids, score: candidate.score, finished: false }
 }
 
-/// The best `beams` of the texts finished before and those that the top candidates finish now.
+/// Returns the best `beams` of the texts that were finished before and those that the top candidates finish now.
 fn finish(
     mut finished: Vec<Beam>,
     running: &[Beam],
     candidates: &[Candidate],
     length: usize,
     improvable: bool,
-    settings: &Settings,
+    config: &GenerationConfig,
 ) -> Vec<Beam> {
-    let beams = settings.beams;
-    let full = settings.early_stopping == EarlyStopping::Yes && finished.iter().all(|b| b.finished);
-    let reward = (length as f32).powf(settings.length_penalty);
+    let beams = config.beams;
+    let full = config.early_stopping == EarlyStopping::Yes && finished.iter().all(|b| b.finished);
+    let reward = (length as f32).powf(config.length_penalty);
     for (rank, candidate) in candidates.iter().enumerate() {
         let ends = candidate.stops && rank < beams;
         let mut beam = extend(running, candidate);
@@ -139,11 +139,11 @@ fn finish(
     finished
 }
 
-/// Whether the best running beam could still beat the worst finished one.
-fn can_improve(running: &[Beam], finished: &[Beam], length: usize, settings: &Settings) -> bool {
-    let never = settings.early_stopping == EarlyStopping::Never && settings.length_penalty > 0.0;
-    let length = if never { settings.max_length - 1 } else { length - 1 };
-    let possible = running[0].score / (length as f32).powf(settings.length_penalty);
+/// Returns true if the best running beam can still beat the worst finished one.
+fn can_improve(running: &[Beam], finished: &[Beam], length: usize, config: &GenerationConfig) -> bool {
+    let never = config.early_stopping == EarlyStopping::Never && config.length_penalty > 0.0;
+    let length = if never { config.max_length - 1 } else { length - 1 };
+    let possible = running[0].score / (length as f32).powf(config.length_penalty);
     let worst = finished.iter().map(|beam| beam.score).fold(f32::INFINITY, f32::min);
     finished.iter().any(|beam| possible > if beam.finished { worst } else { NEVER })
 }

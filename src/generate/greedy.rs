@@ -1,24 +1,24 @@
 //! Greedy search: the likeliest token at every step.
 
 use super::processors::process;
-use super::{OnStep, Settings, Step, check_scores};
+use super::{DecodingStep, GenerationConfig, OnStep, check_scores};
 use crate::error::Result;
 
 pub(super) fn search(
-    step: &mut Step,
+    step: &mut DecodingStep,
     source: &[u32],
-    settings: &Settings,
+    config: &GenerationConfig,
     on_step: OnStep,
 ) -> Result<Vec<u32>> {
-    let mut row = vec![settings.start];
-    while row.len() < settings.max_length {
+    let mut row = vec![config.start];
+    while row.len() < config.max_length {
         let last = row[row.len() - 1];
-        let scores = step.argmax_candidates(last, &|scores| process(scores, &row, source, settings))?;
+        let scores = step.argmax_candidates(last, &|scores| process(scores, &row, source, config))?;
         check_scores(&scores)?;
         let best = best(&scores);
         row.push(best);
         on_step(&row[1..])?;
-        if settings.end.contains(&best) {
+        if config.end.contains(&best) {
             break;
         }
     }
@@ -26,7 +26,7 @@ pub(super) fn search(
     Ok(row)
 }
 
-/// The first of the largest scores.
+/// Returns the token with the largest score, the first one if there are several.
 fn best(scores: &[f32]) -> u32 {
     let mut best = 0;
     for (i, score) in scores.iter().enumerate() {

@@ -1,11 +1,11 @@
-//! Greedy and beam search with a cache, following the model's generation config.
+//! Greedy and beam search with a KV cache, following the model's generation config.
 
 mod beam;
+mod config;
 mod greedy;
 mod processors;
-mod settings;
 
-pub use settings::{EarlyStopping, Settings};
+pub use config::{EarlyStopping, GenerationConfig};
 
 use candle_core::Tensor;
 
@@ -13,65 +13,67 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::nn::{Cache, Hook};
 
-/// Told the tokens of the best continuation so far after every step; an error stops the search.
+/// Callback after every step, given the tokens of the best text so far; an error stops the search.
 pub type OnStep<'a> = &'a mut dyn FnMut(&[u32]) -> Result<()>;
 
-/// Generates target ids (without the start token, with the end token where it came) for `source`, whose
-/// encoder states are `encoded`, `[1, source, d_model]`.
+/// Generates target ids for `source`, whose encoder states are `encoded`, `[1, source, d_model]`. The ids lack the start
+/// token and include an end token if generation reached one.
 ///
-/// Ids equal those of transformers' `generate` with the same settings. `hook` may switch parts of the model
-/// off.
+/// They equal those of transformers' `generate` with the same settings. `hook` may ablate parts of the model.
+///
+/// # Errors
+/// [`Error::Engine`] if the scores are not numbers, and the errors of `hook` and `on_step`.
 pub fn generate(
     model: &Model,
     source: &[u32],
     encoded: &Tensor,
-    settings: &Settings,
+    config: &GenerationConfig,
     hook: &mut dyn Hook,
     on_step: OnStep,
 ) -> Result<Vec<u32>> {
-    let mut step = Step { model, encoded, cache: model.cache(), hook };
-    if settings.beams > 1 {
-        beam::search(&mut step, source, settings, on_step)
+    let mut step = DecodingStep { model, encoded, cache: model.cache(), hook };
+    if config.beams > 1 {
+        beam::search(&mut step, source, config, on_step)
     } else {
-        greedy::search(&mut step, source, settings, on_step)
+        greedy::search(&mut step, source, config, on_step)
     }
 }
 
-/// One decoding step at a time.
-struct Step<'a> {
+/// Runs the decoder one step at a time.
+struct DecodingStep<'a> {
     model: &'a Model,
     encoded: &'a Tensor,
     cache: Cache,
     hook: &'a mut dyn Hook,
 }
 
-impl Step<'_> {
-    /// The last tokens of some rows to the decoder's states, `[rows, 1, width]`.
+impl DecodingStep<'_> {
+    /// Decodes the last token of each row; returns the decoder's states, `[rows, 1, width]`.
     fn states(&mut self, last: &[u32]) -> Result<Tensor> {
         let cache = Some(&mut self.cache);
         self.model.decode(last, last.len(), self.encoded, cache, self.hook, &mut |_| Ok(()))
     }
 
-    /// The last tokens of `batch` rows to their next-token logits, `[batch][vocabulary]`.
+    /// Decodes the last token of each row; returns the logits of the next tokens, `[rows][vocabulary]`.
     fn logits(&mut self, last: &[u32]) -> Result<Vec<Vec<f32>>> {
         let states = self.states(last)?;
         Ok(self.model.logits(&states)?.squeeze(1)?.to_vec2::<f32>()?)
     }
 
-    /// The last token of the one row to the next token's scores after `change`, exact for whichever token
-    /// could be the likeliest: [`Model::argmax_candidates`].
+    /// Decodes the last token of the only row; returns the next token's scores after `change`, exact for every token
+    /// that may be the likeliest ([`Model::argmax_candidates`]).
     fn argmax_candidates(&mut self, last: u32, change: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
         let states = self.states(&[last])?;
         self.model.argmax_candidates(&states, change)
     }
 
-    /// Makes row `i` of the cache what row `rows[i]` was.
+    /// Replaces row `i` of the cache with row `rows[i]`.
     fn reorder(&mut self, rows: &[u32]) -> Result<()> {
         self.cache.reorder(rows)
     }
 }
 
-/// Errors that no search can go on from.
+/// Checks that at least one score is a number.
 fn check_scores(scores: &[f32]) -> Result<()> {
     if scores.iter().all(|score| score.is_nan()) {
         return Err(Error::Engine("the model's scores are not numbers: are the weights damaged?".into()));

@@ -1,31 +1,32 @@
-//! What changes the scores of the next token before one is chosen, in transformers' order.
+//! Logits processors: changes of the next token's scores before one is chosen, in transformers' order.
 
-use super::settings::Settings;
+use super::config::GenerationConfig;
 
-/// Changes the next-token `scores` (`[vocabulary]`: logits in greedy search, log-probabilities in beam
-/// search) for a row whose decoder ids so far, start token included, are `row`.
-pub(super) fn process(scores: &mut [f32], row: &[u32], source: &[u32], settings: &Settings) {
-    penalise(scores, source, 1.0 / settings.encoder_repetition_penalty);
-    penalise(scores, row, settings.repetition_penalty);
-    ban(scores, &repeated(row, row, settings.no_repeat_ngram));
-    ban(scores, &repeated(source, row, settings.encoder_no_repeat_ngram));
-    ban(scores, &bad_words(row, settings));
-    if row.len() < settings.min_length {
-        ban(scores, &settings.end);
+/// Applies every processor to the next token's `scores`, `[vocabulary]`: logits in greedy search, log-probabilities in
+/// beam search. `row` holds the decoder ids so far, the start token included.
+pub(super) fn process(scores: &mut [f32], row: &[u32], source: &[u32], config: &GenerationConfig) {
+    penalise(scores, source, 1.0 / config.encoder_repetition_penalty);
+    penalise(scores, row, config.repetition_penalty);
+    ban(scores, &repeated(row, row, config.no_repeat_ngram));
+    ban(scores, &repeated(source, row, config.encoder_no_repeat_ngram));
+    ban(scores, &bad_words(row, config));
+    if row.len() < config.min_length {
+        ban(scores, &config.end);
     }
-    if let (1, Some(token)) = (row.len(), settings.forced_bos) {
+    if let (1, Some(token)) = (row.len(), config.forced_bos) {
         force(scores, &[token]);
     }
-    if row.len() + 1 == settings.max_length && !settings.forced_eos.is_empty() {
-        force(scores, &settings.forced_eos);
+    if row.len() + 1 == config.max_length && !config.forced_eos.is_empty() {
+        force(scores, &config.forced_eos);
     }
-    ban(scores, &settings.suppress);
-    let first = if settings.forced_bos.is_some() { 2 } else { 1 };
+    ban(scores, &config.suppress);
+    let first = if config.forced_bos.is_some() { 2 } else { 1 };
     if row.len() == first {
-        ban(scores, &settings.begin_suppress);
+        ban(scores, &config.begin_suppress);
     }
 }
 
+/// Sets the scores of some tokens to minus infinity.
 fn ban(scores: &mut [f32], tokens: &[u32]) {
     for &token in tokens {
         if let Some(score) = scores.get_mut(token as usize) {
@@ -34,6 +35,7 @@ fn ban(scores: &mut [f32], tokens: &[u32]) {
     }
 }
 
+/// Sets the scores of all other tokens to minus infinity.
 fn force(scores: &mut [f32], tokens: &[u32]) {
     scores.fill(f32::NEG_INFINITY);
     for &token in tokens {
@@ -43,7 +45,8 @@ fn force(scores: &mut [f32], tokens: &[u32]) {
     }
 }
 
-/// The CTRL penalty: divides positive scores and multiplies negative ones, once a distinct token.
+/// Applies the CTRL penalty (Keskar et al. 2019): divides positive scores and multiplies negative ones, once for each
+/// distinct token.
 fn penalise(scores: &mut [f32], tokens: &[u32], penalty: f32) {
     if penalty == 1.0 {
         return;
@@ -58,7 +61,7 @@ fn penalise(scores: &mut [f32], tokens: &[u32], penalty: f32) {
     }
 }
 
-/// Tokens that would complete, at the end of `row`, an n-gram that `text` holds.
+/// Returns the tokens that would complete, at the end of `row`, an n-gram of `text`.
 fn repeated(text: &[u32], row: &[u32], size: usize) -> Vec<u32> {
     if size == 0 || row.len() + 1 < size {
         return Vec::new();
@@ -67,13 +70,13 @@ fn repeated(text: &[u32], row: &[u32], size: usize) -> Vec<u32> {
     text.windows(size).filter(|gram| gram[..size - 1] == *prefix).map(|gram| gram[size - 1]).collect()
 }
 
-/// Last tokens of forbidden sequences whose beginning stands at the end of `row`. As in transformers, a
-/// sequence as long as the row or longer is not looked for yet, and a lone end token is never forbidden.
-fn bad_words(row: &[u32], settings: &Settings) -> Vec<u32> {
+/// Returns the last tokens of forbidden sequences whose beginning is the end of `row`. As in transformers, a sequence
+/// that is at least as long as the row does not count yet, and an end token alone is never forbidden.
+fn bad_words(row: &[u32], config: &GenerationConfig) -> Vec<u32> {
     let mut banned = Vec::new();
-    for word in &settings.bad_words {
+    for word in &config.bad_words {
         let Some((&last, prefix)) = word.split_last() else { continue };
-        let lone_end = prefix.is_empty() && settings.end.contains(&last);
+        let lone_end = prefix.is_empty() && config.end.contains(&last);
         if !lone_end && (prefix.is_empty() || (word.len() <= row.len() && row.ends_with(prefix))) {
             banned.push(last);
         }
@@ -86,8 +89,8 @@ mod tests {
     use super::*;
     use crate::generate::EarlyStopping;
 
-    fn settings() -> Settings {
-        Settings {
+    fn config() -> GenerationConfig {
+        GenerationConfig {
             beams: 1,
             length_penalty: 1.0,
             early_stopping: EarlyStopping::No,
@@ -107,47 +110,47 @@ mod tests {
         }
     }
 
-    fn banned(settings: &Settings, row: &[u32], source: &[u32]) -> Vec<usize> {
+    fn banned(config: &GenerationConfig, row: &[u32], source: &[u32]) -> Vec<usize> {
         let mut scores = vec![1.0; 8];
-        process(&mut scores, row, source, settings);
+        process(&mut scores, row, source, config);
         (0..8).filter(|&i| scores[i] == f32::NEG_INFINITY).collect()
     }
 
     #[test]
     fn ngrams_do_not_come_twice() {
-        let settings = Settings { no_repeat_ngram: 2, ..settings() };
-        assert_eq!(banned(&settings, &[0, 3, 4, 3], &[]), [4]);
-        assert!(banned(&settings, &[0, 3, 4, 5], &[]).is_empty());
-        let settings = Settings { no_repeat_ngram: 0, encoder_no_repeat_ngram: 3, ..settings };
-        assert_eq!(banned(&settings, &[0, 3, 4], &[2, 3, 4, 6, 3, 4, 7]), [6, 7]);
-        assert!(banned(&settings, &[0], &[2, 3, 4]).is_empty());
+        let config = GenerationConfig { no_repeat_ngram: 2, ..config() };
+        assert_eq!(banned(&config, &[0, 3, 4, 3], &[]), [4]);
+        assert!(banned(&config, &[0, 3, 4, 5], &[]).is_empty());
+        let config = GenerationConfig { no_repeat_ngram: 0, encoder_no_repeat_ngram: 3, ..config };
+        assert_eq!(banned(&config, &[0, 3, 4], &[2, 3, 4, 6, 3, 4, 7]), [6, 7]);
+        assert!(banned(&config, &[0], &[2, 3, 4]).is_empty());
     }
 
     #[test]
     fn bad_words_are_banned_at_their_last_token() {
-        let settings = Settings { bad_words: vec![vec![5], vec![3, 4, 6], vec![1]], ..settings() };
-        assert_eq!(banned(&settings, &[0, 3, 4], &[]), [5, 6]);
-        assert_eq!(banned(&settings, &[3, 4], &[]), [5], "as long as the row: not yet");
+        let config = GenerationConfig { bad_words: vec![vec![5], vec![3, 4, 6], vec![1]], ..config() };
+        assert_eq!(banned(&config, &[0, 3, 4], &[]), [5, 6]);
+        assert_eq!(banned(&config, &[3, 4], &[]), [5], "as long as the row: not yet");
     }
 
     #[test]
     fn forced_and_suppressed_tokens() {
-        let settings =
-            Settings { forced_bos: Some(6), begin_suppress: vec![2], suppress: vec![7], ..settings() };
-        assert_eq!(banned(&settings, &[0], &[]), [0, 1, 2, 3, 4, 5, 7]);
-        assert_eq!(banned(&settings, &[0, 6], &[]), [2, 7]);
-        let settings = Settings { forced_eos: vec![1], max_length: 4, ..self::settings() };
-        assert_eq!(banned(&settings, &[0, 6, 6], &[]), [0, 2, 3, 4, 5, 6, 7]);
-        let settings = Settings { min_length: 3, ..self::settings() };
-        assert_eq!(banned(&settings, &[0, 6], &[]), [1]);
-        assert!(banned(&settings, &[0, 6, 6], &[]).is_empty());
+        let config =
+            GenerationConfig { forced_bos: Some(6), begin_suppress: vec![2], suppress: vec![7], ..config() };
+        assert_eq!(banned(&config, &[0], &[]), [0, 1, 2, 3, 4, 5, 7]);
+        assert_eq!(banned(&config, &[0, 6], &[]), [2, 7]);
+        let config = GenerationConfig { forced_eos: vec![1], max_length: 4, ..self::config() };
+        assert_eq!(banned(&config, &[0, 6, 6], &[]), [0, 2, 3, 4, 5, 6, 7]);
+        let config = GenerationConfig { min_length: 3, ..self::config() };
+        assert_eq!(banned(&config, &[0, 6], &[]), [1]);
+        assert!(banned(&config, &[0, 6, 6], &[]).is_empty());
     }
 
     #[test]
     fn repetition_is_penalised_once_a_token() {
-        let settings = Settings { repetition_penalty: 2.0, ..settings() };
+        let config = GenerationConfig { repetition_penalty: 2.0, ..config() };
         let mut scores = vec![1.0, -1.0, 4.0, 0.5];
-        process(&mut scores, &[2, 2, 1], &[], &settings);
+        process(&mut scores, &[2, 2, 1], &[], &config);
         assert_eq!(scores, [1.0, -2.0, 2.0, 0.5]);
     }
 }

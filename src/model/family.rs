@@ -1,7 +1,6 @@
 //! Description of a model family.
 
-use super::recurrent::RecurrentSpec;
-use super::spec::ModelSpec;
+use super::spec::{RecurrentSpec, TransformerSpec};
 use crate::checkpoint::ModelConfig;
 use crate::error::Result;
 
@@ -14,15 +13,15 @@ pub struct Family {
     pub examples: &'static str,
     /// Tokenizer that transformers registers for it.
     pub tokenizer: TokenizerClass,
-    /// Reader of its config.json.
-    pub reader: Reader,
+    /// ConfigReader of its config.json.
+    pub reader: ConfigReader,
 }
 
 /// Function that turns config.json into the specification of a network.
 #[derive(Clone, Copy)]
-pub enum Reader {
+pub enum ConfigReader {
     /// For encoders and decoders of attention layers.
-    Transformer(fn(&ModelConfig) -> Result<ModelSpec>),
+    Transformer(fn(&ModelConfig) -> Result<TransformerSpec>),
     /// For recurrent networks.
     Recurrent(fn(&ModelConfig) -> Result<RecurrentSpec>),
 }

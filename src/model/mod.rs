@@ -1,29 +1,36 @@
-//! From config.json to the one encoder-decoder.
+//! From config.json and weights to a model that runs.
 //!
-//! A family (`families/`) turns config.json into a [`ModelSpec`]: data that says which blocks stand where
-//! and what their tensors are called. The stacks and the encoder-decoder are written once. Beside it stands
-//! one recurrent network, for comparison.
+//! A family (`families/`) turns config.json into a [`TransformerSpec`]: data that states the blocks of a model and the
+//! names of their tensors. The stacks and the encoder-decoder are written once. Beside them stands one recurrent
+//! network, for comparison.
 
-mod build;
+mod builder;
+mod extra_states;
 mod families;
 mod family;
+mod layer;
+mod network;
 mod pickle;
 mod recurrent;
+mod recurrent_spec;
 mod registry;
-mod second;
 mod seq2seq;
 mod spec;
 mod stack;
+mod stack_spec;
+mod tensor_names;
 mod torch;
+mod transformer;
 mod weights;
 
-pub use family::{Family, Reader, TokenizerClass};
-pub use recurrent::{RecurrentSpec, Scoring};
+pub use family::{ConfigReader, Family, TokenizerClass};
+pub use network::{EncoderInput, OnLayer};
 pub use registry::{architecture, registry, spec_of, supported, tokenizer_class};
 pub use seq2seq::Model;
 pub use spec::{
-    AfterNames, AttentionNames, BiasSpec, EmbeddingNorm, ExpertSpec, FfnNames, HeadBias, HeadSpec,
-    HeadTransform, ModelSpec, NormKind, Placement, Positions, PromptSpec, Rare, Reach, SecondSpec, Span,
-    Spec, StackNames, StackSpec, SummarySpec, Wave,
+    AttentionNames, EmbeddingNorm, ExpertSpec, ExtraStatesSpec, FfnNames, GlobalTokensSpec, LmHeadBias,
+    LmHeadSpec, LmHeadTransform, ModelSpec, NgramStreamsSpec, NormKind, OutputNormNames, Placement,
+    Positions, Projection, PromptSpec, RecurrentAttention, RecurrentSpec, RelativeBiasSpec, Rope, Span,
+    Sparsity, StackNames, StackSize, StackSpec, TransformerSpec, TransientGlobalSpec,
 };
 pub use weights::Weights;

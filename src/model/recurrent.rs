@@ -1,52 +1,18 @@
-//! The recurrent encoder-decoder that attention was first added to.
+//! The recurrent encoder-decoder to which attention was first added (Bahdanau et al. 2014).
 
 use candle_core::Tensor;
 
-use super::build::Builder;
-use super::seq2seq::Network;
+use super::builder::Builder;
+use super::network::{Network, OnLayer};
+use super::spec::{RecurrentAttention, RecurrentSpec};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, AdditiveAttention, Cache, Embedding, Gru, Hook, KeysValues, LayerCache, Linear};
 use crate::site::{Kind, Site};
 
-/// How a recurrent decoder weighs the encoder's states.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scoring {
-    /// Not at all: every step sees the last states of the encoder's two directions.
-    None,
-    /// Through a layer of `size` units.
-    Additive {
-        /// Width of the layer.
-        size: usize,
-    },
-}
+/// Tensors of the Transformer whose embeddings the checkpoint shares.
+pub(super) const IGNORED: &[&str] = &["model.*", "final_logits_bias", "lm_head.*"];
 
-/// A whole recurrent model.
-#[derive(Clone, Debug)]
-pub struct RecurrentSpec {
-    /// `model_type` of config.json.
-    pub model_type: String,
-    /// How the decoder looks at the source.
-    pub attention: Scoring,
-    /// Size of the vocabulary.
-    pub vocabulary: usize,
-    /// Width of the embeddings.
-    pub width: usize,
-    /// Width of the encoder's state in one direction.
-    pub encoder: usize,
-    /// Width of the decoder's state.
-    pub decoder: usize,
-    /// Factor on the token embeddings.
-    pub embedding_scale: f64,
-    /// The decoder's first token, where config.json says.
-    pub start: Option<u32>,
-    /// Ends a text.
-    pub end: Option<u32>,
-}
-
-/// Tensors of the Transformer that may have lent its embeddings.
-pub(super) const HARMLESS: &[&str] = &["model.*", "final_logits_bias", "lm_head.*"];
-
-/// A loaded recurrent encoder-decoder.
+/// A recurrent encoder-decoder.
 pub(super) struct Recurrent {
     embedding: Embedding,
     forward: Gru,
@@ -73,8 +39,8 @@ impl Recurrent {
             Ok::<_, Error>(Gru { input: linear("ih", input)?, hidden: linear("hh", width)?, width })
         };
         let attention = match spec.attention {
-            Scoring::None => None,
-            Scoring::Additive { size } => Some(AdditiveAttention {
+            RecurrentAttention::None => None,
+            RecurrentAttention::Additive { size } => Some(AdditiveAttention {
                 query: build.linear("query", spec.decoder, size, false)?,
                 key: build.linear("key", both, size, true)?,
                 score: build.linear("score", size, 1, false)?,
@@ -92,15 +58,15 @@ impl Recurrent {
         })
     }
 
-    /// The decoder's state before the first token, `[1, decoder]`: from the backward direction's last one,
-    /// which stands at the first token.
+    /// Returns the decoder's state before the first token, `[1, decoder]`. It follows from the last state of the
+    /// encoder's backward direction, which stands at the first token.
     fn first_state(&self, encoded: &Tensor) -> Result<Tensor> {
         let last = encoded.narrow(1, 0, 1)?.narrow(2, self.forward.width, self.backward.width)?;
         self.start.forward_through(&last.squeeze(1)?, Activation::Tanh)
     }
 
-    /// The last states of both directions, `[1, 2 * encoder]`: all of the source that a decoder without
-    /// attention gets to know.
+    /// Returns the last states of both directions, `[1, 2 * encoder]`: all that a decoder without attention knows of
+    /// the source.
     fn last_states(&self, encoded: &Tensor) -> Result<Tensor> {
         let count = encoded.dim(1)?;
         let forward = encoded.narrow(1, count - 1, 1)?.narrow(2, 0, self.forward.width)?;
@@ -108,7 +74,7 @@ impl Recurrent {
         Ok(Tensor::cat(&[forward, backward], 2)?.squeeze(1)?)
     }
 
-    /// The source as the attention sees it, from the cache where it is there.
+    /// Returns the keys and values of the source, from the cache if they are there; `None` without attention.
     fn source(&self, encoded: &Tensor, slot: Option<&mut LayerCache>) -> Result<Option<KeysValues>> {
         let Some(attention) = &self.attention else { return Ok(None) };
         let Some(slot) = slot else { return attention.keys_values(encoded).map(Some) };
@@ -124,15 +90,13 @@ impl Network for Recurrent {
         Cache::new(1)
     }
 
-    fn encode(
-        &self,
-        source: &[u32],
-        _: &mut dyn Hook,
-        each: &mut dyn FnMut(usize) -> Result<()>,
-    ) -> Result<Tensor> {
-        let words = self.embedding.forward(source, 1)?;
-        let forward = self.forward.run(&words, false, &mut || each(0))?;
-        let backward = self.backward.run(&words, true, &mut || each(0))?;
+    fn embed_source(&self, ids: &[u32]) -> Result<Tensor> {
+        self.embedding.forward(ids, 1)
+    }
+
+    fn encode(&self, embedded: Tensor, _: &mut dyn Hook, on_layer: OnLayer) -> Result<Tensor> {
+        let forward = self.forward.run(&embedded, false, &mut || on_layer(0))?;
+        let backward = self.backward.run(&embedded, true, &mut || on_layer(0))?;
         Ok(Tensor::cat(&[forward, backward], 2)?)
     }
 
@@ -143,7 +107,7 @@ impl Network for Recurrent {
         encoded: &Tensor,
         mut cache: Option<&mut Cache>,
         hook: &mut dyn Hook,
-        each: &mut dyn FnMut(usize) -> Result<()>,
+        on_layer: OnLayer,
     ) -> Result<Tensor> {
         let words = self.embedding.forward(input, batch)?;
         let past = cache.as_ref().map_or(0, |cache| cache.past);
@@ -157,7 +121,7 @@ impl Network for Recurrent {
         let fixed = fixed.expand((batch, fixed.dim(1)?))?;
         let (mut outputs, mut maps) = (Vec::new(), Vec::new());
         for row in 0..words.dim(1)? {
-            each(0)?;
+            on_layer(0)?;
             let word = words.narrow(1, row, 1)?.squeeze(1)?;
             let context = match (&self.attention, &source) {
                 (Some(attention), Some(source)) => {

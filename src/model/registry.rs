@@ -5,8 +5,8 @@ use super::families::{
     mbart, mt5, mvp, nllb_moe, pegasus, pegasus_x, plbart, prophetnet, recurrent, seamless_m4t,
     switch_transformers, t5, t5gemma, t5gemma2, umt5,
 };
-use super::family::{Family, Reader, TokenizerClass};
-use super::spec::Spec;
+use super::family::{ConfigReader, Family, TokenizerClass};
+use super::spec::ModelSpec;
 use crate::checkpoint::{Architecture, ModelConfig};
 use crate::error::{Error, Result};
 
@@ -130,8 +130,8 @@ fn family(model_type: &str) -> Option<&'static Family> {
 /// Returns the architecture of a model type; unknown types count as Transformers.
 pub fn architecture(model_type: &str) -> Architecture {
     match family(model_type).map(|family| family.reader) {
-        Some(Reader::Recurrent(_)) => Architecture::Recurrent,
-        Some(Reader::Transformer(_)) | None => Architecture::Transformer,
+        Some(ConfigReader::Recurrent(_)) => Architecture::Recurrent,
+        Some(ConfigReader::Transformer(_)) | None => Architecture::Transformer,
     }
 }
 
@@ -154,12 +154,14 @@ pub fn tokenizer_class(config: &ModelConfig) -> Option<&'static str> {
 /// # Errors
 /// [`Error::NotEncoderDecoder`] or [`Error::UnsupportedModel`] for a type without a family; [`Error::Config`] for
 /// fields that are missing or wrong.
-pub fn spec_of(config: &ModelConfig) -> Result<Spec> {
+pub fn spec_of(config: &ModelConfig) -> Result<ModelSpec> {
     let model_type = config.model_type()?;
     if let Some(family) = family(model_type) {
         return match family.reader {
-            Reader::Transformer(read) => read(config).map(|spec| Spec::Transformer(Box::new(spec))),
-            Reader::Recurrent(read) => read(config).map(Spec::Recurrent),
+            ConfigReader::Transformer(read) => {
+                read(config).map(|spec| ModelSpec::Transformer(Box::new(spec)))
+            }
+            ConfigReader::Recurrent(read) => read(config).map(ModelSpec::Recurrent),
         };
     }
     let what = match model_type {

@@ -1,33 +1,34 @@
-//! The two containers of torch.save: a zip archive of a pickle and one file per storage, and the older
-//! stream of pickles with the storages behind them.
+//! Reader of the two containers of `torch.save`: a zip archive with a pickle and one file a storage, and the older
+//! stream of pickles followed by the storages.
 
 use std::collections::HashMap;
 use std::io::Cursor;
 use std::ops::Range;
 
-use super::pickle::{Dtype, Id, Pickle, Tensor, Value};
+use super::pickle::{Pickle, PickleValue, PickledTensor, TensorDtype, ValueId};
 use crate::error::{Error, Result};
 
-/// One tensor of a file: a strided view of its bytes.
+/// A tensor in a file: a strided view of its bytes.
 #[derive(Clone, Debug)]
-pub(super) struct Stored {
+pub(super) struct StoredTensor {
     pub name: String,
-    pub dtype: Dtype,
+    pub dtype: TensorDtype,
     pub shape: Vec<usize>,
-    /// In elements; `None` where the elements lie row-major without gaps.
+    /// Strides in elements; `None` if the elements lie in row-major order without gaps.
     pub strides: Option<Vec<usize>>,
-    /// The file's bytes from the tensor's first element to its last.
+    /// Bytes of the file from the tensor's first element to its last.
     pub range: Range<usize>,
 }
 
-/// The first pickle of the older format ends so: the number 0x1950a86a20f9469cfc6c and a stop.
+/// End of the first pickle in the older format: the number 0x1950a86a20f9469cfc6c and a stop.
 const OLD_MAGIC: [u8; 13] = [0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 
-/// The tensors of a torch.save file, either container, in the order of the state dict.
+/// Lists the tensors of a `torch.save` file in the order of the state dict.
 ///
 /// # Errors
-/// [`Error::BadFile`]: no torch file, cut off, a storage out of bounds, or Python objects that no state dict has.
-pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Vec<Stored>> {
+/// [`Error::BadFile`] if it is not such a file, is cut off, or refers to storages out of bounds or to Python objects that
+/// no state dict has.
+pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Vec<StoredTensor>> {
     let stored = if bytes.starts_with(b"PK") {
         read_zip(bytes)
     } else if let Some(magic) = bytes.windows(OLD_MAGIC.len()).take(16).position(|head| head == OLD_MAGIC) {
@@ -42,7 +43,7 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Vec<Stored>> {
     stored.map_err(|why| Error::BadFile { file: file.into(), why })
 }
 
-fn read_zip(bytes: &[u8]) -> std::result::Result<Vec<Stored>, String> {
+fn read_zip(bytes: &[u8]) -> std::result::Result<Vec<StoredTensor>, String> {
     let broken = |e: zip::result::ZipError| format!("a broken zip archive (cut off?): {e}");
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
     let mut spans = HashMap::new();
@@ -67,9 +68,9 @@ fn read_zip(bytes: &[u8]) -> std::result::Result<Vec<Stored>, String> {
     tensors(&pickle, |key| spans.get(&format!("{root}data/{key}")).cloned())
 }
 
-/// After the magic number: protocol, system and state pickles; a pickle with the storages' keys; for each key its length in
-/// elements (8 bytes) and its elements.
-fn read_old(bytes: &[u8], mut at: usize) -> std::result::Result<Vec<Stored>, String> {
+/// Reads what follows the magic number: the pickles of protocol, system and state; a pickle with the keys of the storages;
+/// for each key its length in elements (8 bytes) and its elements.
+fn read_old(bytes: &[u8], mut at: usize) -> std::result::Result<Vec<StoredTensor>, String> {
     let mut next = || -> std::result::Result<Pickle<'_>, String> {
         let pickle = Pickle::read(bytes.get(at..).unwrap_or_default())?;
         at += pickle.used;
@@ -79,7 +80,7 @@ fn read_old(bytes: &[u8], mut at: usize) -> std::result::Result<Vec<Stored>, Str
     next()?;
     let state = next()?;
     let keys = next()?;
-    let Value::List(keys_in_order) = keys.root() else {
+    let PickleValue::List(keys_in_order) = keys.root() else {
         return Err("the list of storages is missing".into());
     };
     let mut sizes = HashMap::new();
@@ -88,7 +89,9 @@ fn read_old(bytes: &[u8], mut at: usize) -> std::result::Result<Vec<Stored>, Str
     }
     let mut spans = HashMap::new();
     for &key in keys_in_order {
-        let Value::Text(key) = *keys.value(key) else { return Err("a storage's key is no text".into()) };
+        let PickleValue::Text(key) = *keys.value(key) else {
+            return Err("a storage's key is no text".into());
+        };
         let cut = || format!("cut off in storage {key}");
         let header = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()).ok_or_else(cut)?;
         let Some(size) = sizes.get(key) else {
@@ -107,19 +110,19 @@ fn span(start: u64, len: u64, file: usize) -> Option<Range<usize>> {
     Some(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
 }
 
-/// The keys under which training scripts keep the state dict.
+/// Keys under which training scripts store the state dict.
 const NESTED: [&str; 4] = ["state_dict", "model_state_dict", "model", "module"];
 
-fn named<'a>(pickle: &Pickle<'a>) -> std::result::Result<Vec<(&'a str, Tensor<'a>)>, String> {
+fn named<'a>(pickle: &Pickle<'a>) -> std::result::Result<Vec<(&'a str, PickledTensor<'a>)>, String> {
     let mut dict = pickle.root();
     for _ in 0..4 {
-        let Value::Dict(items) = dict else { return Err("it holds no state dict".into()) };
+        let PickleValue::Dict(items) = dict else { return Err("it holds no state dict".into()) };
         let named: Vec<_> = items.iter().filter_map(|&item| named_tensor(pickle, item)).collect();
         if !named.is_empty() {
             return Ok(named);
         }
         let nested = NESTED.iter().find_map(|wanted| {
-            let is = |&&(key, _): &&(Id, Id)| matches!(pickle.value(key), Value::Text(key) if key == wanted);
+            let is = |&&(key, _): &&(ValueId, ValueId)| matches!(pickle.value(key), PickleValue::Text(key) if key == wanted);
             items.iter().find(is).map(|&(_, value)| pickle.value(value))
         });
         dict = nested.ok_or("it holds no tensors by name")?;
@@ -127,9 +130,12 @@ fn named<'a>(pickle: &Pickle<'a>) -> std::result::Result<Vec<(&'a str, Tensor<'a
     Err("it holds no tensors by name".into())
 }
 
-fn named_tensor<'a>(pickle: &Pickle<'a>, (key, value): (Id, Id)) -> Option<(&'a str, Tensor<'a>)> {
+fn named_tensor<'a>(
+    pickle: &Pickle<'a>,
+    (key, value): (ValueId, ValueId),
+) -> Option<(&'a str, PickledTensor<'a>)> {
     match (pickle.value(key), pickle.value(value)) {
-        (&Value::Text(name), Value::Tensor(tensor)) => Some((name, tensor.clone())),
+        (&PickleValue::Text(name), PickleValue::Tensor(tensor)) => Some((name, tensor.clone())),
         _ => None,
     }
 }
@@ -137,20 +143,27 @@ fn named_tensor<'a>(pickle: &Pickle<'a>, (key, value): (Id, Id)) -> Option<(&'a 
 fn tensors(
     pickle: &Pickle<'_>,
     span_of: impl Fn(&str) -> Option<Range<usize>>,
-) -> std::result::Result<Vec<Stored>, String> {
+) -> std::result::Result<Vec<StoredTensor>, String> {
     named(pickle)?
         .into_iter()
         .map(|(name, tensor)| {
             let key = tensor.storage.key;
             let span = span_of(key).ok_or_else(|| format!("tensor '{name}': storage {key} is missing"))?;
-            place(name, tensor, span)
+            locate(name, tensor, span)
         })
         .collect()
 }
 
-/// Where a tensor lies within the span of its storage; refuses one that leaves it.
-fn place(name: &str, tensor: Tensor<'_>, span: Range<usize>) -> std::result::Result<Stored, String> {
-    let Tensor { storage, offset, shape, strides } = tensor;
+/// Locates a tensor within the span of its storage.
+///
+/// # Errors
+/// The tensor leaves its storage.
+fn locate(
+    name: &str,
+    tensor: PickledTensor<'_>,
+    span: Range<usize>,
+) -> std::result::Result<StoredTensor, String> {
+    let PickledTensor { storage, offset, shape, strides } = tensor;
     let outside = || format!("tensor '{name}' of shape {shape:?} leaves its storage (file cut off?)");
     let size = storage.dtype.size();
     let base = storage.view.map_or(0, |(start, _)| start);
@@ -170,7 +183,7 @@ fn place(name: &str, tensor: Tensor<'_>, span: Range<usize>) -> std::result::Res
         .filter(|&end| end <= span.end)
         .ok_or_else(outside)?;
     let strides = (!row_major(&shape, &strides)).then_some(strides);
-    Ok(Stored { name: name.into(), dtype: storage.dtype, shape, strides, range: start..end })
+    Ok(StoredTensor { name: name.into(), dtype: storage.dtype, shape, strides, range: start..end })
 }
 
 fn row_major(shape: &[usize], strides: &[usize]) -> bool {

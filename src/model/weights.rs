@@ -1,4 +1,4 @@
-//! A model's tensors by name, whatever file format holds them: safetensors or torch.save, whole or in shards.
+//! A model's tensors by name, from safetensors or `torch.save` files, whole or in shards.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
@@ -9,7 +9,7 @@ use candle_core::{DType, Device, DeviceLocation, Tensor};
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
-use super::pickle::Dtype;
+use super::pickle::TensorDtype;
 use super::torch;
 use crate::checkpoint::weights;
 use crate::error::{Error, Result};
@@ -17,29 +17,29 @@ use crate::files::{Bytes, Floats, ModelFiles};
 use crate::nn::{FileWeight, Weight};
 use crate::progress::{Progress, Watch};
 
-/// All tensors of a model by name, whatever file format holds them.
+/// The tensors of a model by name. Values are read when they are needed.
 pub struct Weights {
     files: Vec<Bytes>,
-    entries: BTreeMap<String, Entry>,
-    state: Mutex<State>,
-    /// Whether names and shapes alone are looked at: every tensor that is asked for is given, all zeros.
+    entries: BTreeMap<String, TensorEntry>,
+    state: Mutex<WeightsState>,
+    /// True if only names and shapes are checked; every tensor then reads as zeros.
     shapes_only: bool,
 }
 
 #[derive(Default)]
-struct State {
+struct WeightsState {
     used: BTreeSet<String>,
-    /// Where tensors that were asked for lie: file and offset.
+    /// Files and offsets of the tensors used.
     seen: BTreeSet<(usize, usize)>,
-    /// What is missing or misshapen, where names and shapes alone are looked at.
+    /// Missing and misshapen tensors, if only names and shapes are checked.
     problems: Vec<String>,
-    /// Tied weights are one tensor: by what they are in which file, not by name.
-    made: HashMap<(Place, DeviceLocation), Tensor>,
-    matrices: HashMap<Place, Weight>,
+    /// Tensors read so far. They are known by their location, since tied weights have several names.
+    made: HashMap<(TensorLocation, DeviceLocation), Tensor>,
+    matrices: HashMap<TensorLocation, Weight>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Place {
+struct TensorLocation {
     file: usize,
     range: Range<usize>,
     shape: Vec<usize>,
@@ -47,22 +47,22 @@ struct Place {
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
-    dtype: Dtype,
-    place: Place,
+struct TensorEntry {
+    dtype: TensorDtype,
+    location: TensorLocation,
 }
 
-impl Entry {
+impl TensorEntry {
     fn is_float(&self) -> bool {
-        !matches!(self.dtype, Dtype::Other { .. })
+        !matches!(self.dtype, TensorDtype::Other { .. })
     }
 }
 
 impl Weights {
-    /// Opens the model's weights; tensors are read when they are asked for.
+    /// Opens the model's weights and reads the names and shapes of its tensors.
     ///
     /// # Errors
-    /// [`Error::MissingFile`] where there are no weights, or a shard that the index names is not there;
+    /// [`Error::MissingFile`] if there are no weights, or a shard is missing;
     /// [`Error::BadFile`] for a file that cannot be read; [`Error::Cancelled`].
     pub fn open(files: &ModelFiles, watch: &dyn Watch) -> Result<Self> {
         let form = weights::READABLE
@@ -92,24 +92,24 @@ impl Weights {
         Ok(weights)
     }
 
-    /// From here on no tensor is read: those asked for are all zeros, and what is wrong with them is kept for
-    /// [`Weights::problems`].
+    /// Returns weights that check names and shapes only: tensors read as zeros, and what is wrong with them is kept
+    /// for [`Weights::problems`].
     pub fn shapes_only(mut self) -> Self {
         self.shapes_only = true;
         self
     }
 
-    /// What was found missing or misshapen since [`Weights::shapes_only`], in the order of asking.
+    /// Returns the missing and misshapen tensors since [`Weights::shapes_only`], in the order in which they were needed.
     pub fn problems(&self) -> Vec<String> {
         self.state().problems.clone()
     }
 
-    /// A tensor of zeros that takes no memory, in place of one that is not read.
+    /// Returns a tensor of zeros that takes no memory.
     fn stand_in(&self, shape: &[usize], device: &Device) -> Result<Tensor> {
         Ok(Tensor::zeros((), DType::F32, device)?.broadcast_as(shape)?)
     }
 
-    /// Keeps what is wrong and goes on, where names and shapes alone are looked at.
+    /// Notes a problem and continues, if only names and shapes are checked.
     fn tolerate<T>(&self, result: Result<T>) -> Result<Option<T>> {
         match result {
             Err(Error::Weights(why)) if self.shapes_only => {
@@ -120,8 +120,7 @@ impl Weights {
         }
     }
 
-    /// Takes what wrappers put in front of all names off, where `probe` is a tensor of the model that is known
-    /// only with something in front of its name.
+    /// Removes the prefix that a wrapper has put before all names, if the tensor `probe` exists only with a prefix.
     pub fn unwrap_names(&mut self, probe: &str) {
         if self.entries.contains_key(probe) {
             return;
@@ -143,37 +142,38 @@ impl Weights {
         };
         let file = self.files.len();
         for tensor in stored {
-            let place = Place { file, range: tensor.range, shape: tensor.shape, strides: tensor.strides };
+            let location =
+                TensorLocation { file, range: tensor.range, shape: tensor.shape, strides: tensor.strides };
             self.entries
                 .entry(plain(&tensor.name).to_owned())
-                .or_insert(Entry { dtype: tensor.dtype, place });
+                .or_insert(TensorEntry { dtype: tensor.dtype, location });
         }
         self.files.push(bytes);
         Ok(())
     }
 
-    /// The names of all tensors, sorted, without `module.` in front.
+    /// Returns the names of all tensors, sorted, without the prefix `module.`.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)
     }
 
-    /// A tensor's shape, or `None` where there is no tensor of that name.
+    /// Returns a tensor's shape, or `None` if there is no tensor of that name.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.entries.get(name).map(|entry| entry.place.shape.as_slice())
+        self.entries.get(name).map(|entry| entry.location.shape.as_slice())
     }
 
-    /// Number of weights: elements of all float tensors, those that share their bytes counted once.
+    /// Returns the number of weights: elements of all float tensors, counting shared bytes once.
     pub fn parameters(&self) -> usize {
         let mut places = BTreeMap::new();
-        for Entry { place, .. } in self.entries.values().filter(|entry| entry.is_float()) {
-            let elements = place.shape.iter().fold(1usize, |product, &len| product.saturating_mul(len));
-            let largest = places.entry((place.file, place.range.start)).or_insert(elements);
+        for TensorEntry { location, .. } in self.entries.values().filter(|entry| entry.is_float()) {
+            let elements = location.shape.iter().fold(1usize, |product, &len| product.saturating_mul(len));
+            let largest = places.entry((location.file, location.range.start)).or_insert(elements);
             *largest = elements.max(*largest);
         }
         places.into_values().fold(0, usize::saturating_add)
     }
 
-    /// How many tensors of which number type there are: `float32`, `float16`, `bfloat16`, ...
+    /// Counts the tensors of each number type: `float32`, `float16`, `bfloat16`, ...
     pub fn dtypes(&self) -> BTreeMap<&str, usize> {
         let mut counts = BTreeMap::new();
         for entry in self.entries.values() {
@@ -182,26 +182,25 @@ impl Weights {
         counts
     }
 
-    /// Number of tensors asked for so far.
+    /// Returns the number of tensors used so far.
     pub fn taken(&self) -> usize {
         self.state().used.len()
     }
 
-    /// The first of `names` that exists, as a float32 tensor of `shape` on `device`. All of `names` count as
-    /// asked for: they are names of one parameter. A tensor asked for twice, under whatever name, is one tensor.
+    /// Returns the first of `names` that exists, as a float32 tensor of `shape` on `device`. All of `names` count as
+    /// used, since they name one parameter. The same tensor is read once, whatever its names.
     ///
     /// # Errors
-    /// [`Error::Weights`]: none of the names exists (all are listed), another shape (both are told), or no
-    /// float tensor.
+    /// [`Error::Weights`] if none of the names exists, the shape differs, or it is not a float tensor.
     pub fn get(&self, names: &[String], shape: &[usize], device: &Device) -> Result<Tensor> {
         let found = self.get_optional(names, shape, device)?.ok_or_else(|| missing(names));
         self.tolerate(found)?.map_or_else(|| self.stand_in(shape, device), Ok)
     }
 
-    /// [`Weights::get`] for a tensor that a model may lack: `None` where none of `names` exists.
+    /// Like [`Weights::get`], but returns `None` if none of `names` exists.
     ///
     /// # Errors
-    /// As [`Weights::get`], but for the missing tensor.
+    /// As [`Weights::get`], except for a missing tensor.
     pub fn get_optional(&self, names: &[String], shape: &[usize], device: &Device) -> Result<Option<Tensor>> {
         if self.shapes_only {
             return match self.tolerate(self.find(names, shape))? {
@@ -210,7 +209,7 @@ impl Weights {
             };
         }
         let Some((name, entry)) = self.find(names, shape)? else { return Ok(None) };
-        let key = (entry.place.clone(), device.location());
+        let key = (entry.location.clone(), device.location());
         if let Some(tensor) = self.state().made.get(&key) {
             return Ok(Some(tensor.clone()));
         }
@@ -221,8 +220,8 @@ impl Weights {
         Ok(Some(tensor))
     }
 
-    /// [`Weights::get`] for a matrix that is multiplied with or looked up in: what the kernels of `device` want,
-    /// which is the file's own values where they can be read there.
+    /// Like [`Weights::get`], for a matrix that takes part in products or look-ups: in the form that the kernels of
+    /// `device` use, and read from the file itself if possible.
     ///
     /// # Errors
     /// As [`Weights::get`].
@@ -234,7 +233,7 @@ impl Weights {
             return Ok(Weight::from(self.get(names, &shape, device)?));
         }
         let (name, entry) = self.find(names, &shape)?.ok_or_else(|| missing(names))?;
-        if let Some(weight) = self.state().matrices.get(&entry.place) {
+        if let Some(weight) = self.state().matrices.get(&entry.location) {
             return Ok(weight.clone());
         }
         let [outputs, inputs] = shape;
@@ -242,19 +241,19 @@ impl Weights {
             Some(values) => Weight::File(Arc::new(FileWeight::new(values, outputs, inputs))),
             None => {
                 let packed = Packed::new(&self.read(name, entry)?, outputs, inputs);
-                // What is packed is not looked at in the file again: it would be in memory twice.
-                if let Some(file) = self.files.get(entry.place.file) {
-                    file.release(entry.place.range.clone());
+                // The packed copy replaces these bytes; keeping both would take the memory twice.
+                if let Some(file) = self.files.get(entry.location.file) {
+                    file.release(entry.location.range.clone());
                 }
                 Weight::Packed(Arc::new(packed))
             }
         };
-        self.state().matrices.insert(entry.place.clone(), weight.clone());
+        self.state().matrices.insert(entry.location.clone(), weight.clone());
         Ok(weight)
     }
 
-    /// The matrices that were given as they lie in the file.
-    pub fn stored(&self) -> Vec<Arc<FileWeight>> {
+    /// Returns the matrices that are read from their file.
+    pub fn file_weights(&self) -> Vec<Arc<FileWeight>> {
         let state = self.state();
         let stored = |weight: &Weight| match weight {
             Weight::File(stored) => Some(Arc::clone(stored)),
@@ -263,63 +262,63 @@ impl Weights {
         state.matrices.values().filter_map(stored).collect()
     }
 
-    /// Never held while values are read: reading is spread over threads that may come back here.
-    fn state(&self) -> MutexGuard<'_, State> {
+    /// Locks the state. It must not be locked while values are read, as the reading threads may lock it, too.
+    fn state(&self) -> MutexGuard<'_, WeightsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The values where they lie in the file, if they are what the machine computes with.
-    fn floats(&self, entry: &Entry) -> Option<Floats> {
-        let plain = entry.dtype == Dtype::F32 && entry.place.strides.is_none();
-        let file = self.files.get(entry.place.file).filter(|_| plain)?;
-        Floats::new(file.clone(), entry.place.range.clone())
+    /// Returns the values in the file itself, if they are float32 in row-major order.
+    fn floats(&self, entry: &TensorEntry) -> Option<Floats> {
+        let plain = entry.dtype == TensorDtype::F32 && entry.location.strides.is_none();
+        let file = self.files.get(entry.location.file).filter(|_| plain)?;
+        Floats::new(file.clone(), entry.location.range.clone())
     }
 
-    /// The first of `names` that exists, all of them counted as asked for.
-    fn find(&self, names: &[String], shape: &[usize]) -> Result<Option<(&String, &Entry)>> {
+    /// Finds the first of `names` that exists, and counts all of them as used.
+    fn find(&self, names: &[String], shape: &[usize]) -> Result<Option<(&String, &TensorEntry)>> {
         let Some((name, entry)) = names.iter().find_map(|name| self.entries.get_key_value(name)) else {
             return Ok(None);
         };
-        if entry.place.shape != shape {
-            let found = &entry.place.shape;
+        if entry.location.shape != shape {
+            let found = &entry.location.shape;
             return Err(Error::Weights(format!(
                 "tensor '{name}' has shape {found:?}, the configuration says {shape:?}"
             )));
         }
         let mut state = self.state();
         state.used.extend(names.iter().filter(|name| self.entries.contains_key(*name)).cloned());
-        state.seen.insert((entry.place.file, entry.place.range.start));
+        state.seen.insert((entry.location.file, entry.location.range.start));
         Ok(Some((name, entry)))
     }
 
-    /// Float tensors never asked for, neither by name nor by their bytes, without those whose name fits a
-    /// pattern in `harmless` (`*` stands for any characters).
-    pub fn unused(&self, harmless: &[&str]) -> Vec<String> {
+    /// Lists the float tensors that were not used, under this or another name of the same bytes, except those whose name
+    /// matches a pattern in `ignored` (`*` stands for any characters).
+    pub fn unused(&self, ignored: &[&str]) -> Vec<String> {
         let state = self.state();
         self.entries
             .iter()
             .filter(|(name, entry)| {
                 entry.is_float()
                     && !state.used.contains(*name)
-                    && !state.seen.contains(&(entry.place.file, entry.place.range.start))
-                    && !harmless.iter().any(|pattern| fits(pattern, name))
+                    && !state.seen.contains(&(entry.location.file, entry.location.range.start))
+                    && !ignored.iter().any(|pattern| fits(pattern, name))
             })
             .map(|(name, _)| name.clone())
             .collect()
     }
 
-    fn read(&self, name: &str, entry: &Entry) -> Result<Vec<f32>> {
-        let file = self.files.get(entry.place.file);
-        let bytes = file.and_then(|bytes| bytes.get(entry.place.range.clone())).unwrap_or_default();
-        let values = match &entry.place.strides {
+    fn read(&self, name: &str, entry: &TensorEntry) -> Result<Vec<f32>> {
+        let file = self.files.get(entry.location.file);
+        let bytes = file.and_then(|bytes| bytes.get(entry.location.range.clone())).unwrap_or_default();
+        let values = match &entry.location.strides {
             None => to_f32(bytes, &entry.dtype),
-            // In files written by transformers such a tensor is small or a transposed matrix.
+            // In files that transformers writes, such a tensor is small or a transposed matrix.
             Some(strides) => {
-                to_f32(bytes, &entry.dtype).map(|values| gather(&values, &entry.place.shape, strides))
+                to_f32(bytes, &entry.dtype).map(|values| gather(&values, &entry.location.shape, strides))
             }
         };
         match &entry.dtype {
-            Dtype::Other { name: dtype, .. } => {
+            TensorDtype::Other { name: dtype, .. } => {
                 Err(Error::Weights(format!("tensor '{name}' holds {dtype}, not floating-point numbers")))
             }
             _ => values.ok_or_else(|| Error::Weights(format!("tensor '{name}' cannot be read"))),
@@ -334,7 +333,7 @@ fn missing(names: &[String]) -> Error {
     Error::Weights(format!("tensor '{first}' is missing{also}"))
 }
 
-/// The name without what DataParallel puts in front of every one.
+/// Removes the prefix that `DataParallel` puts before every name.
 fn plain(name: &str) -> &str {
     name.strip_prefix("module.").unwrap_or(name)
 }
@@ -349,7 +348,7 @@ fn nothing_to_read(files: &ModelFiles) -> Error {
     Error::MissingFile { model: files.name.clone(), file: format!("{wanted}{}", found.unwrap_or_default()) }
 }
 
-/// Tensor name to shard.
+/// Reads the shard of each tensor from an index.
 fn index(files: &ModelFiles, name: &str) -> Result<BTreeMap<String, String>> {
     let index = files.json(name)?.unwrap_or_default();
     let map = index.get("weight_map").cloned().unwrap_or_default();
@@ -357,7 +356,7 @@ fn index(files: &ModelFiles, name: &str) -> Result<BTreeMap<String, String>> {
         .map_err(|e| Error::BadFile { file: name.into(), why: format!("no usable \"weight_map\": {e}") })
 }
 
-fn safetensors(file: &str, bytes: &[u8]) -> Result<Vec<torch::Stored>> {
+fn safetensors(file: &str, bytes: &[u8]) -> Result<Vec<torch::StoredTensor>> {
     let bad = |why: String| Error::BadFile { file: file.into(), why };
     if bytes.starts_with(b"version https://git-lfs") {
         return Err(bad("a Git LFS pointer, not the file itself (`git lfs pull` fetches it)".into()));
@@ -371,14 +370,14 @@ fn safetensors(file: &str, bytes: &[u8]) -> Result<Vec<torch::Stored>> {
     }
     let stored = metadata.tensors().into_iter().map(|(name, info)| {
         let dtype = match info.dtype {
-            safetensors::Dtype::F32 => Dtype::F32,
-            safetensors::Dtype::F64 => Dtype::F64,
-            safetensors::Dtype::F16 => Dtype::F16,
-            safetensors::Dtype::BF16 => Dtype::BF16,
-            other => Dtype::Other { name: other.to_string(), size: other.bitsize().div_ceil(8) },
+            safetensors::Dtype::F32 => TensorDtype::F32,
+            safetensors::Dtype::F64 => TensorDtype::F64,
+            safetensors::Dtype::F16 => TensorDtype::F16,
+            safetensors::Dtype::BF16 => TensorDtype::BF16,
+            other => TensorDtype::Other { name: other.to_string(), size: other.bitsize().div_ceil(8) },
         };
         let (start, end) = info.data_offsets;
-        torch::Stored {
+        torch::StoredTensor {
             name,
             dtype,
             shape: info.shape.clone(),
@@ -389,41 +388,41 @@ fn safetensors(file: &str, bytes: &[u8]) -> Result<Vec<torch::Stored>> {
     Ok(stored.collect())
 }
 
-/// Converts this many elements in one task.
+/// Elements that one task converts.
 const BLOCK: usize = 1 << 16;
 
-/// Little-endian elements as float32; `None` for other types.
-fn to_f32(bytes: &[u8], dtype: &Dtype) -> Option<Vec<f32>> {
+/// Converts little-endian elements to float32; `None` for types other than floats.
+fn to_f32(bytes: &[u8], dtype: &TensorDtype) -> Option<Vec<f32>> {
     let size = dtype.size();
     let mut values = vec![0f32; bytes.len() / size];
     let blocks = values.par_chunks_mut(BLOCK).zip(bytes.par_chunks(BLOCK * size));
     match dtype {
-        Dtype::F32 => blocks.for_each(|(out, raw)| {
+        TensorDtype::F32 => blocks.for_each(|(out, raw)| {
             for (out, raw) in out.iter_mut().zip(raw.as_chunks().0) {
                 *out = f32::from_le_bytes(*raw);
             }
         }),
-        Dtype::F64 => blocks.for_each(|(out, raw)| {
+        TensorDtype::F64 => blocks.for_each(|(out, raw)| {
             for (out, raw) in out.iter_mut().zip(raw.as_chunks().0) {
                 *out = f64::from_le_bytes(*raw) as f32;
             }
         }),
-        Dtype::BF16 => blocks.for_each(|(out, raw)| {
+        TensorDtype::BF16 => blocks.for_each(|(out, raw)| {
             for (out, raw) in out.iter_mut().zip(raw.as_chunks().0) {
                 *out = f32::from_bits(u32::from(u16::from_le_bytes(*raw)) << 16);
             }
         }),
-        Dtype::F16 => blocks.for_each(|(out, raw)| {
+        TensorDtype::F16 => blocks.for_each(|(out, raw)| {
             let halves: Vec<_> = raw.as_chunks().0.iter().map(|raw| half::f16::from_le_bytes(*raw)).collect();
             halves.convert_to_f32_slice(out);
         }),
-        Dtype::Other { .. } => return None,
+        TensorDtype::Other { .. } => return None,
     }
     Some(values)
 }
 
-/// The elements of a strided view in row-major order. `values` begins with the view's first element and
-/// reaches to its last.
+/// Collects the elements of a strided view in row-major order. `values` begins with the view's first element and
+/// ends with its last.
 fn gather(values: &[f32], shape: &[usize], strides: &[usize]) -> Vec<f32> {
     let mut starts = vec![0usize];
     for (&len, &stride) in shape.iter().zip(strides) {
@@ -432,7 +431,7 @@ fn gather(values: &[f32], shape: &[usize], strides: &[usize]) -> Vec<f32> {
     starts.iter().filter_map(|&at| values.get(at).copied()).collect()
 }
 
-/// Whether `name` fits `pattern`, in which `*` stands for any characters.
+/// Returns true if `name` matches `pattern`, in which `*` stands for any characters.
 fn fits(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,

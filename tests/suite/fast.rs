@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use attn_tui::capture::{Capture, Precision, read};
 use attn_tui::engine::{OpenOptions, Opened, RunOptions, Session, open};
+use attn_tui::model::EncoderInput;
 use attn_tui::nn::NoHook;
 use attn_tui::progress::Unwatched;
 
@@ -111,7 +112,7 @@ fn every_family_has_a_decoder_of_8_bits_near_its_own() {
         let Ok(model) = parity::load(&name) else { continue };
         let Some(quick) = model.quantised() else { continue };
         let source: Vec<u32> = (5..14).collect();
-        let encoded = model.encode(&source, &mut NoHook, &mut |_| Ok(())).unwrap();
+        let encoded = model.encode(EncoderInput::Ids(&source), &mut NoHook, &mut |_| Ok(())).unwrap();
         let [exact, near] = [&model, &quick].map(|model| {
             let (ids, mut cache) = ([model.spec().start().unwrap()], model.cache());
             let states = model.decode(&ids, 1, &encoded, Some(&mut cache), &mut NoHook, &mut |_| Ok(()));

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use attn_tui::capture::{Ablator, MapStore, Recorder, SiteMaps};
 use attn_tui::checkpoint::ModelConfig;
 use attn_tui::files::{ModelFile, ModelFiles};
-use attn_tui::generate::{Settings, generate};
-use attn_tui::model::Model;
+use attn_tui::generate::{GenerationConfig, generate};
+use attn_tui::model::{EncoderInput, Model};
 use attn_tui::nn::read;
 use attn_tui::nn::{CompactMaps, Hook, NoHook};
 use attn_tui::progress::Unwatched;
@@ -151,7 +151,7 @@ pub fn shortest(name: &str) -> Reference {
 /// Runs the model over a reference's ids. Returns the row count and values of every map and of the logits.
 pub fn outputs(model: &Model, reference: &Reference) -> Result<BTreeMap<String, (usize, Vec<f32>)>> {
     let mut recorder = Recorder::default();
-    let encoded = model.encode(&reference.source, &mut recorder, &mut on)?;
+    let encoded = model.encode(EncoderInput::Ids(&reference.source), &mut recorder, &mut on)?;
     let states = model.decode(&reference.decoder, 1, &encoded, None, &mut recorder, &mut on)?;
     let logits = model.logits(&states)?.flatten_all()?.to_vec1::<f32>()?;
     let (maps, _) = recorder.finish();
@@ -220,7 +220,7 @@ fn a_pass_that_ends_with_its_last_maps_has_the_same() {
         let (_, layers) = model.spec().layers();
         let end = Site::new(Kind::Cross, layers - 1);
         let passes = [Recorder::default(), Recorder::default().ending_at(end)].map(|mut recorder| {
-            let encoded = model.encode(&source, &mut recorder, &mut on).unwrap();
+            let encoded = model.encode(EncoderInput::Ids(&source), &mut recorder, &mut on).unwrap();
             let states = model.decode(&source[..12], 1, &encoded, None, &mut recorder, &mut on).unwrap();
             (recorder.finish().0, states.flatten_all().unwrap().to_vec1::<f32>().unwrap())
         });
@@ -269,14 +269,33 @@ impl Hook for Recipes {
 }
 
 #[test]
+fn encoders_take_ready_states_as_they_take_ids() {
+    for name in fixtures() {
+        let model = load(&name).unwrap();
+        let Reference { source, .. } = shortest(&name);
+        let embedded = model.embed_source(&source).unwrap();
+        let encode = |input| {
+            let mut recorder = Recorder::default();
+            let states = model.encode(input, &mut recorder, &mut on).unwrap();
+            let states = states.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let maps = recorder.finish().0;
+            let maps: Vec<_> = maps.sites().map(|(site, maps)| (site, maps.data().to_vec())).collect();
+            (states, maps)
+        };
+        assert!(encode(EncoderInput::States(&embedded)) == encode(EncoderInput::Ids(&source)), "{name}");
+    }
+}
+
+#[test]
 fn maps_computed_again_are_those_of_the_pass() {
     for name in fixtures() {
         let model = load(&name).unwrap();
-        let most = if model.encode(&[5; 90], &mut NoHook, &mut on).is_ok() { 90 } else { 60 };
+        let most =
+            if model.encode(EncoderInput::Ids(&[5; 90]), &mut NoHook, &mut on).is_ok() { 90 } else { 60 };
         let source: Vec<u32> = (0..most).map(|i| 5 + i % 20).collect();
         let (mut whole, mut again) = (Recorder::default(), Recipes::default());
         for hook in [&mut whole as &mut dyn Hook, &mut again] {
-            let encoded = model.encode(&source, hook, &mut on).unwrap();
+            let encoded = model.encode(EncoderInput::Ids(&source), hook, &mut on).unwrap();
             model.decode(&source[..30], 1, &encoded, None, hook, &mut on).unwrap();
         }
         let (whole, again) = (whole.finish().0, again.0);
@@ -329,7 +348,7 @@ fn heads_and_links_are_switched_off_on_the_fast_path_as_step_by_step() {
             Ablation::Link { head: Head::new(Kind::Cross, 1, 0), query: 19, key: 69 },
         ];
         let logits = |hook: &mut dyn Hook| {
-            let encoded = model.encode(&source, hook, &mut on).unwrap();
+            let encoded = model.encode(EncoderInput::Ids(&source), hook, &mut on).unwrap();
             let states = model.decode(&source[..20], 1, &encoded, None, hook, &mut on).unwrap();
             model.logits(&states).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
         };
@@ -370,7 +389,7 @@ fn links_are_switched_off_token_by_token_as_all_at_once() {
         let link = |kind, query, key| Ablation::Link { head: Head::new(kind, 0, 0), query, key };
         let off = vec![link(Kind::Cross, 5, 3), link(Kind::Cross, 0, 1), link(Kind::Decoder, 4, 2)];
         let mut hook = Ablator::new(off);
-        let encoded = model.encode(&source, &mut hook, &mut on).unwrap();
+        let encoded = model.encode(EncoderInput::Ids(&source), &mut hook, &mut on).unwrap();
         let logits = |states| read(&model.logits(&states).unwrap(), <[f32]>::to_vec).unwrap();
         let whole = logits(model.decode(&target, 1, &encoded, None, &mut hook, &mut on).unwrap());
         let untouched = logits(model.decode(&target, 1, &encoded, None, &mut NoHook, &mut on).unwrap());
@@ -452,7 +471,7 @@ fn candle_alone_gives_the_numbers_and_the_ids() {
 }
 
 /// Returns the generation settings of a case: its options over generation_config.json, or else config.json.
-fn settings(name: &str, options: &Value, model: &Model) -> Settings {
+fn settings(name: &str, options: &Value, model: &Model) -> GenerationConfig {
     let files = files(name);
     let own = files.json("generation_config.json").unwrap();
     let mut config = files.json("config.json").unwrap().unwrap();
@@ -461,7 +480,7 @@ fn settings(name: &str, options: &Value, model: &Model) -> Settings {
     for (key, value) in options.as_object().unwrap() {
         fields.insert(key.clone(), value.clone());
     }
-    Settings::read(generation.as_ref(), &ModelConfig::new(config), model.spec()).unwrap()
+    GenerationConfig::read(generation.as_ref(), &ModelConfig::new(config), model.spec()).unwrap()
 }
 
 fn list(value: &Value) -> Vec<u32> {
@@ -479,7 +498,7 @@ fn generated_ids_are_those_of_transformers() {
         for case in list_of_cases.as_array().unwrap() {
             let settings = settings(&name, &case["options"], &model);
             let source = list(&case["source_ids"]);
-            let encoded = model.encode(&source, &mut NoHook, &mut on).unwrap();
+            let encoded = model.encode(EncoderInput::Ids(&source), &mut NoHook, &mut on).unwrap();
             let ids = generate(&model, &source, &encoded, &settings, &mut NoHook, &mut |_| Ok(())).unwrap();
             let ids: Vec<u32> = std::iter::once(settings.start).chain(ids).collect();
             let expected = list(&case["ids"]);

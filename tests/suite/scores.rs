@@ -7,7 +7,7 @@ use attn_tui::axis::{Item, Sequence};
 use attn_tui::capture::{Ablator, Capture, MapWeights, Recorder, Score};
 use attn_tui::engine::{Event, Request};
 use attn_tui::files::{ModelFile, ModelFiles};
-use attn_tui::model::Model;
+use attn_tui::model::{EncoderInput, Model};
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Ablation, Kind, Site};
 use attn_tui::tui::action::{Action, Effect};
@@ -28,7 +28,7 @@ fn run(name: &str, scores: bool, ablations: Vec<Ablation>) -> Capture {
     let files = ModelFiles::new(name, None, files);
     let model = Model::load(&files, &Device::Cpu, &Unwatched).unwrap();
     let mut recorder = Recorder::new(Ablator::new(ablations)).with_scores(scores);
-    let encoded = model.encode(&SOURCE, &mut recorder, &mut |_| Ok(())).unwrap();
+    let encoded = model.encode(EncoderInput::Ids(&SOURCE), &mut recorder, &mut |_| Ok(())).unwrap();
     model.decode(&FED, 1, &encoded, None, &mut recorder, &mut |_| Ok(())).unwrap();
     let (maps, values) = recorder.finish();
     let tokens = |ids: &[u32]| -> Vec<Item> {

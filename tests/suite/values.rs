@@ -8,7 +8,7 @@ use attn_tui::axis::{Item, Sequence};
 use attn_tui::capture::{Ablator, Capture, MapWeights, Recorder, SiteValues};
 use attn_tui::files::{ModelFile, ModelFiles};
 use attn_tui::matrix::Matrix;
-use attn_tui::model::Model;
+use attn_tui::model::{EncoderInput, Model};
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Ablation, Head, Kind, Site};
 use candle_core::Device;
@@ -53,7 +53,7 @@ fn run(name: &str, reference: &Reference, ablations: Vec<Ablation>) -> Capture {
     let files = ModelFiles::new(name, None, files);
     let model = Model::load(&files, &Device::Cpu, &Unwatched).unwrap();
     let mut recorder = Recorder::new(Ablator::new(ablations)).with_values(true);
-    let encoded = model.encode(&reference.source, &mut recorder, &mut |_| Ok(())).unwrap();
+    let encoded = model.encode(EncoderInput::Ids(&reference.source), &mut recorder, &mut |_| Ok(())).unwrap();
     model.decode(&reference.fed, 1, &encoded, None, &mut recorder, &mut |_| Ok(())).unwrap();
     let (maps, values) = recorder.finish();
     Capture {

@@ -27,7 +27,7 @@ const CRATES: [(&[&str], &[&str]); 9] = [
 ];
 
 /// Folders whose files still import one another in a circle. The list only shrinks.
-const KNOWN_CIRCLES: [&str; 2] = ["model/", "tui/"];
+const KNOWN_CIRCLES: [&str; 1] = ["tui/"];
 
 /// A source file: its path under `src`, with `/`, and its text.
 struct Source {

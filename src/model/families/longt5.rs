@@ -1,49 +1,54 @@
-//! LongT5 (Guo et al. 2022): T5 1.1 whose encoder sees neighbours only, or neighbours and summaries of blocks.
+//! LongT5 (Guo et al. 2022): T5 1.1 whose encoder sees a window, or a window and summaries of blocks.
 
-use super::t5::{self, HeadScale, Kin};
+use super::t5::{T5Options, build};
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
-use crate::model::family::{Family, Reader, TokenizerClass};
-use crate::model::spec::{AttentionNames, ModelSpec, Reach, Span, SummarySpec};
+use crate::model::family::{ConfigReader, Family, TokenizerClass};
+use crate::model::spec::{AttentionNames, Span, Sparsity, TransformerSpec, TransientGlobalSpec};
 
-const LOCAL: AttentionNames = AttentionNames {
-    query: "layer.0.LocalSelfAttention.q",
-    key: "layer.0.LocalSelfAttention.k",
-    value: "layer.0.LocalSelfAttention.v",
-    output: "layer.0.LocalSelfAttention.o",
-    norm: "layer.0.layer_norm",
-};
-const GLOBAL: AttentionNames = AttentionNames {
-    query: "layer.0.TransientGlobalSelfAttention.q",
-    key: "layer.0.TransientGlobalSelfAttention.k",
-    value: "layer.0.TransientGlobalSelfAttention.v",
-    output: "layer.0.TransientGlobalSelfAttention.o",
-    norm: "layer.0.layer_norm",
-};
+const LOCAL_ATTN: AttentionNames = AttentionNames::unbiased(
+    [
+        "layer.0.LocalSelfAttention.q",
+        "layer.0.LocalSelfAttention.k",
+        "layer.0.LocalSelfAttention.v",
+        "layer.0.LocalSelfAttention.o",
+    ],
+    "layer.0.layer_norm",
+);
+const TRANSIENT_GLOBAL_ATTN: AttentionNames = AttentionNames::unbiased(
+    [
+        "layer.0.TransientGlobalSelfAttention.q",
+        "layer.0.TransientGlobalSelfAttention.k",
+        "layer.0.TransientGlobalSelfAttention.v",
+        "layer.0.TransientGlobalSelfAttention.o",
+    ],
+    "layer.0.layer_norm",
+);
 
 /// The family's description.
 pub(crate) const FAMILY: Family = Family {
     model_type: "longt5",
     examples: "google/long-t5-local-base, google/long-t5-tglobal-base",
     tokenizer: TokenizerClass::Unregistered,
-    reader: Reader::Transformer(spec),
+    reader: ConfigReader::Transformer(spec),
 };
 
 /// Reads LongT5's config.json.
-fn spec(config: &ModelConfig) -> Result<ModelSpec> {
-    let kin = Kin { feed_forward: "relu", bias_per_layer: false, head_scale: HeadScale::UnlessUntied };
-    let mut spec = t5::build(config, &kin)?;
+fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
+    let mut spec = build(config, &T5Options::default())?;
     let encoder = &mut spec.encoder;
-    encoder.reach = Reach::Near(vec![Span::around(config.count_or("local_radius", 127)?); encoder.layers]);
+    let window = Span::around(config.count_or("local_radius", 127)?);
+    encoder.sparsity = Sparsity::Windows(vec![window; encoder.layers]);
     match config.text_or("encoder_attention_type", "local")? {
         "local" => {
-            encoder.names.own = LOCAL;
-            encoder.names.bias = "layer.0.LocalSelfAttention.relative_attention_bias";
+            encoder.names.self_attn = LOCAL_ATTN;
+            encoder.names.relative_bias = Some("layer.0.LocalSelfAttention.relative_attention_bias");
         }
         "transient-global" => {
-            encoder.names.own = GLOBAL;
-            encoder.names.bias = "layer.0.TransientGlobalSelfAttention.relative_attention_bias";
-            encoder.summaries = Some(SummarySpec {
+            encoder.names.self_attn = TRANSIENT_GLOBAL_ATTN;
+            encoder.names.relative_bias =
+                Some("layer.0.TransientGlobalSelfAttention.relative_attention_bias");
+            encoder.transient_global = Some(TransientGlobalSpec {
                 block: config.count_or("global_block_size", 16)?,
                 norm: "layer.0.TransientGlobalSelfAttention.global_input_layer_norm",
                 bias: "layer.0.TransientGlobalSelfAttention.global_relative_attention_bias",

@@ -1,21 +1,21 @@
-//! mT5 (Xue et al. 2021): T5 1.1, its states never scaled before the head.
+//! mT5 (Xue et al. 2021): T5 1.1 whose states are never scaled before the head.
 
-use super::t5::{HeadScale, Kin, build};
+use super::t5::{T5Options, build};
 use crate::checkpoint::ModelConfig;
 use crate::error::Result;
-use crate::model::family::{Family, Reader, TokenizerClass};
-use crate::model::spec::ModelSpec;
+use crate::model::family::{ConfigReader, Family, TokenizerClass};
+use crate::model::spec::TransformerSpec;
 
 /// The family's description.
 pub(crate) const FAMILY: Family = Family {
     model_type: "mt5",
     examples: "google/mt5-small",
     tokenizer: TokenizerClass::Named("T5Tokenizer"),
-    reader: Reader::Transformer(spec),
+    reader: ConfigReader::Transformer(spec),
 };
 
 /// Reads mT5's config.json.
-fn spec(config: &ModelConfig) -> Result<ModelSpec> {
-    let kin = Kin { feed_forward: "gated-gelu", bias_per_layer: false, head_scale: HeadScale::Never };
-    build(config, &kin)
+fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
+    let options = T5Options { feed_forward: "gated-gelu", scale_states: false, ..T5Options::default() };
+    build(config, &options)
 }

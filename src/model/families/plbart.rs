@@ -1,30 +1,21 @@
 //! PLBart (Ahmad et al. 2021): BART with scaled embeddings.
 
-use super::bart::{Kin, ONE_VOCABULARY, build};
+use super::bart::{BartOptions, build, learned};
 use crate::checkpoint::ModelConfig;
 use crate::error::Result;
-use crate::model::family::{Family, Reader, TokenizerClass};
-use crate::model::spec::{ModelSpec, Placement, Positions};
+use crate::model::family::{ConfigReader, Family, TokenizerClass};
+use crate::model::spec::TransformerSpec;
 
 /// The family's description.
 pub(crate) const FAMILY: Family = Family {
     model_type: "plbart",
     examples: "uclanlp/plbart-base",
     tokenizer: TokenizerClass::Named("PLBartTokenizer"),
-    reader: Reader::Transformer(spec),
+    reader: ConfigReader::Transformer(spec),
 };
 
 /// Reads PLBart's config.json.
-fn spec(config: &ModelConfig) -> Result<ModelSpec> {
-    let count = config.count_or("max_position_embeddings", 1024)?;
-    let kin = Kin {
-        placement: Placement::Post,
-        embedding_norm: true,
-        final_norm: false,
-        positions: Positions::Learned { offset: 2, count },
-        scale_embedding: true,
-        activation: "gelu",
-        vocabularies: ONE_VOCABULARY,
-    };
-    Ok(ModelSpec { wraps: true, ..build(config, &kin)? })
+fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
+    let options = BartOptions { scale_embedding: true, ..BartOptions::new(learned(config, 2, 1024)?) };
+    Ok(TransformerSpec { wraps: true, ..build(config, &options)? })
 }

@@ -4,23 +4,23 @@
 
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
-use crate::model::family::{Family, Reader, TokenizerClass};
-use crate::model::recurrent::{RecurrentSpec, Scoring};
+use crate::model::family::{ConfigReader, Family, TokenizerClass};
+use crate::model::spec::{RecurrentAttention, RecurrentSpec};
 
 /// The family's description.
 pub(crate) const FAMILY: Family = Family {
     model_type: "recurrent",
     examples: "demo-rnn, demo-rnn-plain",
     tokenizer: TokenizerClass::Unregistered,
-    reader: Reader::Recurrent(spec),
+    reader: ConfigReader::Recurrent(spec),
 };
 
 /// Reads the config.json of a recurrent model.
 fn spec(config: &ModelConfig) -> Result<RecurrentSpec> {
     let width = config.count("d_model")?;
     let attention = match config.text_or("attention", "additive")? {
-        "additive" => Scoring::Additive { size: config.count("attention_size")? },
-        "none" => Scoring::None,
+        "additive" => RecurrentAttention::Additive { size: config.count("attention_size")? },
+        "none" => RecurrentAttention::None,
         other => {
             return Err(Error::Config(format!("attention is '{other}', neither 'additive' nor 'none'")));
         }

@@ -1,20 +1,21 @@
-//! SeamlessM4T (Seamless communication 2023), its text side: M2M100's blocks under other names. The speech parts
-//! of the checkpoint are left alone.
+//! SeamlessM4T (Seamless communication 2023), its text side: M2M100's blocks under other names. The speech parts of the
+//! checkpoint are ignored.
 
-use super::bart::{self, Kin, ONE_VOCABULARY};
-use super::nllb_moe::CROSS;
+use super::nllb_moe::CROSS_ATTN;
+use super::{bart, m2m_100};
 use crate::checkpoint::ModelConfig;
 use crate::error::Result;
-use crate::model::family::{Family, Reader, TokenizerClass};
-use crate::model::spec::{FfnNames, ModelSpec, Placement, Positions, StackNames};
-use crate::nn::Sinusoid;
+use crate::model::family::{ConfigReader, Family, TokenizerClass};
+use crate::model::spec::{FfnNames, StackNames, TransformerSpec};
+
+const FFN: FfnNames = FfnNames::biased("ffn.fc1", "ffn.fc2", "ffn_layer_norm");
 
 /// The family's description.
 pub(crate) const FAMILY: Family = Family {
     model_type: "seamless_m4t",
     examples: "facebook/hf-seamless-m4t-medium",
     tokenizer: TokenizerClass::Named("SeamlessM4TTokenizer"),
-    reader: Reader::Transformer(spec),
+    reader: ConfigReader::Transformer(spec),
 };
 
 /// Version 2 of the family.
@@ -22,43 +23,31 @@ pub(crate) const FAMILY_V2: Family = Family {
     model_type: "seamless_m4t_v2",
     examples: "facebook/seamless-m4t-v2-large",
     tokenizer: TokenizerClass::Named("SeamlessM4TTokenizer"),
-    reader: Reader::Transformer(spec),
+    reader: ConfigReader::Transformer(spec),
 };
 
 /// Reads SeamlessM4T's config.json, version 1 or 2.
-fn spec(config: &ModelConfig) -> Result<ModelSpec> {
-    let count = config.count_or("max_position_embeddings", 1024)?;
-    let offset = config.token("pad_token_id").unwrap_or(0) as usize + 1;
-    let kin = Kin {
-        placement: Placement::Pre,
-        embedding_norm: false,
-        final_norm: true,
-        positions: Positions::Sinusoid { formula: Sinusoid::Fairseq, offset, count },
-        scale_embedding: true,
-        activation: "relu",
-        vocabularies: ONE_VOCABULARY,
-    };
-    let mut spec = bart::build(config, &kin)?;
-    let ffn = FfnNames { up: "ffn.fc1", gate: None, down: "ffn.fc2", norm: "ffn_layer_norm" };
+fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
+    let mut spec = bart::build(config, &m2m_100::options(config, 0)?)?;
     spec.encoder.names = StackNames {
         layer: "text_encoder.layers.{}",
-        ffn,
+        ffn: FFN,
         embedding: &["text_encoder.embed_tokens.weight", "shared.weight", "text_decoder.embed_tokens.weight"],
-        positions: "text_encoder.embed_positions.weights",
+        positions: Some("text_encoder.embed_positions.weights"),
         final_norm: Some("text_encoder.layer_norm"),
         ..spec.encoder.names
     };
     spec.decoder.names = StackNames {
         layer: "text_decoder.layers.{}",
-        cross: Some(CROSS),
-        ffn,
+        cross_attn: Some(CROSS_ATTN),
+        ffn: FFN,
         embedding: &["text_decoder.embed_tokens.weight", "shared.weight", "text_encoder.embed_tokens.weight"],
-        positions: "text_decoder.embed_positions.weights",
+        positions: Some("text_decoder.embed_positions.weights"),
         final_norm: Some("text_decoder.layer_norm"),
         ..spec.decoder.names
     };
-    spec.head.weight = &["lm_head.weight", "shared.weight", "text_decoder.embed_tokens.weight"];
-    spec.harmless = &[
+    spec.lm_head.weight = &["lm_head.weight", "shared.weight", "text_decoder.embed_tokens.weight"];
+    spec.ignored = &[
         "lm_head.weight",
         "shared.weight",
         "*embed_tokens.weight",

@@ -1,69 +1,84 @@
-//! T5 (Raffel et al. 2020): v1.0, v1.1, Flan, ByT5. mT5 and others differ in a few fields. Root mean square norms before each block, no
-//! biases, no factor on the scores, a relative position bias shared by all layers of a stack.
+//! T5 (Raffel et al. 2020): v1.0, v1.1, Flan, ByT5. Root mean square norms before each block, no biases, no factor on the
+//! scores, a relative position bias shared by all layers of a stack. mT5 and others are built here, too, with other
+//! options.
 
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
-use crate::model::family::{Family, Reader, TokenizerClass};
+use crate::model::family::{ConfigReader, Family, TokenizerClass};
 use crate::model::spec::{
-    AttentionNames, BiasSpec, EmbeddingNorm, FfnNames, HeadBias, HeadSpec, ModelSpec, NormKind, Placement,
-    Positions, Rare, Reach, StackNames, StackSpec,
+    AttentionNames, FfnNames, LmHeadBias, LmHeadSpec, NormKind, Placement, RelativeBiasSpec, StackNames,
+    StackSize, StackSpec, TransformerSpec,
 };
 use crate::nn::Activation;
 
-const OWN: AttentionNames = AttentionNames {
-    query: "layer.0.SelfAttention.q",
-    key: "layer.0.SelfAttention.k",
-    value: "layer.0.SelfAttention.v",
-    output: "layer.0.SelfAttention.o",
-    norm: "layer.0.layer_norm",
+const SELF_ATTN: AttentionNames = AttentionNames::unbiased(
+    [
+        "layer.0.SelfAttention.q",
+        "layer.0.SelfAttention.k",
+        "layer.0.SelfAttention.v",
+        "layer.0.SelfAttention.o",
+    ],
+    "layer.0.layer_norm",
+);
+const CROSS_ATTN: AttentionNames = AttentionNames::unbiased(
+    [
+        "layer.1.EncDecAttention.q",
+        "layer.1.EncDecAttention.k",
+        "layer.1.EncDecAttention.v",
+        "layer.1.EncDecAttention.o",
+    ],
+    "layer.1.layer_norm",
+);
+const ENCODER_FFN: FfnNames =
+    FfnNames::unbiased("layer.1.DenseReluDense.wi", "layer.1.DenseReluDense.wo", "layer.1.layer_norm");
+const ENCODER_GATED_FFN: FfnNames =
+    FfnNames::unbiased("layer.1.DenseReluDense.wi_1", "layer.1.DenseReluDense.wo", "layer.1.layer_norm")
+        .gated("layer.1.DenseReluDense.wi_0");
+const DECODER_FFN: FfnNames =
+    FfnNames::unbiased("layer.2.DenseReluDense.wi", "layer.2.DenseReluDense.wo", "layer.2.layer_norm");
+const DECODER_GATED_FFN: FfnNames =
+    FfnNames::unbiased("layer.2.DenseReluDense.wi_1", "layer.2.DenseReluDense.wo", "layer.2.layer_norm")
+        .gated("layer.2.DenseReluDense.wi_0");
+const ENCODER: StackNames = StackNames {
+    final_norm: Some("encoder.final_layer_norm"),
+    relative_bias: Some("layer.0.SelfAttention.relative_attention_bias"),
+    ..StackNames::new(
+        "encoder.block.{}",
+        SELF_ATTN,
+        ENCODER_FFN,
+        &["encoder.embed_tokens.weight", "shared.weight", "decoder.embed_tokens.weight", "lm_head.weight"],
+    )
 };
-const CROSS: AttentionNames = AttentionNames {
-    query: "layer.1.EncDecAttention.q",
-    key: "layer.1.EncDecAttention.k",
-    value: "layer.1.EncDecAttention.v",
-    output: "layer.1.EncDecAttention.o",
-    norm: "layer.1.layer_norm",
-};
-const ENCODER_PLAIN: FfnNames = FfnNames {
-    up: "layer.1.DenseReluDense.wi",
-    gate: None,
-    down: "layer.1.DenseReluDense.wo",
-    norm: "layer.1.layer_norm",
-};
-const ENCODER_GATED: FfnNames = FfnNames {
-    up: "layer.1.DenseReluDense.wi_1",
-    gate: Some("layer.1.DenseReluDense.wi_0"),
-    ..ENCODER_PLAIN
-};
-const DECODER_PLAIN: FfnNames = FfnNames {
-    up: "layer.2.DenseReluDense.wi",
-    gate: None,
-    down: "layer.2.DenseReluDense.wo",
-    norm: "layer.2.layer_norm",
-};
-const DECODER_GATED: FfnNames = FfnNames {
-    up: "layer.2.DenseReluDense.wi_1",
-    gate: Some("layer.2.DenseReluDense.wi_0"),
-    ..DECODER_PLAIN
+const DECODER: StackNames = StackNames {
+    layer: "decoder.block.{}",
+    cross_attn: Some(CROSS_ATTN),
+    ffn: DECODER_FFN,
+    embedding: &[
+        "decoder.embed_tokens.weight",
+        "shared.weight",
+        "encoder.embed_tokens.weight",
+        "lm_head.weight",
+    ],
+    final_norm: Some("decoder.final_layer_norm"),
+    ..ENCODER
 };
 
-/// Whether the decoder's states are scaled before the head.
-#[derive(Clone, Copy)]
-pub(super) enum HeadScale {
-    /// By `d_model^-0.5`, unless config.json unties the head: T5 1.1 was trained without the factor.
-    UnlessUntied,
-    /// Not.
-    Never,
+/// Differences between the families with T5's config fields and tensor names.
+pub(super) struct T5Options {
+    /// Default of `feed_forward_proj`.
+    pub feed_forward: &'static str,
+    /// True if each layer has a position bias of its own.
+    pub bias_per_layer: bool,
+    /// True if the decoder's states are multiplied by `d_model^-0.5` before the head, unless config.json unties the
+    /// head: T5 1.1 was trained without the factor.
+    pub scale_states: bool,
 }
 
-/// Where T5's kin differ from one another.
-pub(super) struct Kin {
-    /// `feed_forward_proj` where config.json does not say.
-    pub feed_forward: &'static str,
-    /// Whether each layer has a position bias of its own.
-    pub bias_per_layer: bool,
-    /// Whether states are scaled before the head.
-    pub head_scale: HeadScale,
+impl Default for T5Options {
+    /// T5's own options.
+    fn default() -> Self {
+        Self { feed_forward: "relu", bias_per_layer: false, scale_states: true }
+    }
 }
 
 /// The family's description.
@@ -71,122 +86,73 @@ pub(crate) const FAMILY: Family = Family {
     model_type: "t5",
     examples: "t5-small, google/flan-t5-base, google/byt5-small",
     tokenizer: TokenizerClass::Named("T5Tokenizer"),
-    reader: Reader::Transformer(spec),
+    reader: ConfigReader::Transformer(spec),
 };
 
 /// Reads T5's config.json.
-fn spec(config: &ModelConfig) -> Result<ModelSpec> {
-    let kin = Kin { feed_forward: "relu", bias_per_layer: false, head_scale: HeadScale::UnlessUntied };
-    build(config, &kin)
+fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
+    build(config, &T5Options::default())
 }
 
-/// The specification of a model with T5's config fields and tensor names.
-pub(super) fn build(config: &ModelConfig, kin: &Kin) -> Result<ModelSpec> {
-    let d_model = config.count("d_model")?;
+/// Builds the specification of a model with T5's config fields and tensor names.
+pub(super) fn build(config: &ModelConfig, options: &T5Options) -> Result<TransformerSpec> {
     let layers = config.count("num_layers")?;
-    let (gated, activation) = feed_forward(config, kin.feed_forward)?;
-    let scaled = match kin.head_scale {
-        HeadScale::Never => false,
-        HeadScale::UnlessUntied => {
-            let tied = config.flag_or("tie_word_embeddings", true)?;
-            config.flag_or("scale_decoder_outputs", tied)?
-        }
-    };
-    let heads = config.count("num_heads")?;
-    let stack = StackSpec {
-        d_model,
-        embedding_width: d_model,
-        source_width: d_model,
-        transposed: false,
-        segments: 0,
-        key_heads: heads,
-        score_cap: None,
+    let size = StackSize {
+        d_model: config.count("d_model")?,
         layers,
-        heads,
+        heads: config.count("num_heads")?,
         head_dim: config.count("d_kv")?,
         ffn_dim: config.count("d_ff")?,
         vocabulary: config.count("vocab_size")?,
-        embedding_scale: 1.0,
-        positions: Positions::None,
-        bias: Some(BiasSpec {
+    };
+    let (gated, activation) = feed_forward(config, options.feed_forward)?;
+    let tied = config.flag_or("tie_word_embeddings", true)?;
+    let scaled = options.scale_states && config.flag_or("scale_decoder_outputs", tied)?;
+    let mut encoder = StackSpec {
+        relative_bias: Some(RelativeBiasSpec {
             buckets: config.count_or("relative_attention_num_buckets", 32)?,
             max_distance: config.count_or("relative_attention_max_distance", 128)?,
-            per_layer: kin.bias_per_layer,
+            per_layer: options.bias_per_layer,
         }),
-        reach: Reach::All,
-        summaries: None,
-        experts: None,
         score_scale: 1.0,
-        attention_bias: false,
-        linear_bias: false,
         norm: NormKind::Rms { eps: config.number_or("layer_norm_epsilon", 1e-6)? },
         placement: Placement::Pre,
         activation,
-        embedding_norm: EmbeddingNorm::AfterPositions,
-        rare: Rare::default(),
-        names: StackNames {
-            layer: "encoder.block.{}",
-            own: OWN,
-            cross: None,
-            ffn: if gated { ENCODER_GATED } else { ENCODER_PLAIN },
-            embedding: &[
-                "encoder.embed_tokens.weight",
-                "shared.weight",
-                "decoder.embed_tokens.weight",
-                "lm_head.weight",
-            ],
-            projection: "",
-            segments: "",
-            after: None,
-            positions: "",
-            embedding_norm: None,
-            final_norm: Some("encoder.final_layer_norm"),
-            bias: "layer.0.SelfAttention.relative_attention_bias",
-        },
+        ..StackSpec::new(size, ENCODER)
     };
-    let decoder = StackSpec {
+    let mut decoder = StackSpec {
         layers: config.count_or("num_decoder_layers", layers)?,
-        names: StackNames {
-            layer: "decoder.block.{}",
-            cross: Some(CROSS),
-            ffn: if gated { DECODER_GATED } else { DECODER_PLAIN },
-            embedding: &[
-                "decoder.embed_tokens.weight",
-                "shared.weight",
-                "encoder.embed_tokens.weight",
-                "lm_head.weight",
-            ],
-            final_norm: Some("decoder.final_layer_norm"),
-            ..stack.names.clone()
-        },
-        ..stack.clone()
+        names: DECODER,
+        ..encoder.clone()
     };
-    Ok(ModelSpec {
+    if gated {
+        encoder.names.ffn = ENCODER_GATED_FFN;
+        decoder.names.ffn = DECODER_GATED_FFN;
+    }
+    Ok(TransformerSpec {
         model_type: config.model_type()?.into(),
-        encoder: stack,
-        decoder,
-        bridge: None,
-        head: HeadSpec {
-            // A head that the checkpoint holds counts, whatever config.json says of tying.
-            weight: &[
+        lm_head: LmHeadSpec {
+            scale: if scaled { (encoder.d_model as f64).powf(-0.5) } else { 1.0 },
+            bias: LmHeadBias::Row("final_logits_bias"),
+            // A head in the checkpoint counts, whatever config.json says about tying.
+            ..LmHeadSpec::new(&[
                 "lm_head.weight",
                 "shared.weight",
                 "decoder.embed_tokens.weight",
                 "encoder.embed_tokens.weight",
-            ],
-            scale: if scaled { (d_model as f64).powf(-0.5) } else { 1.0 },
-            bias: HeadBias::Row("final_logits_bias"),
-            transform: None,
-            cap: None,
+            ])
         },
+        encoder,
+        decoder,
+        encoder_projection: None,
         start: config.token("decoder_start_token_id").or(config.token("pad_token_id")).or(Some(0)),
         end: config.token("eos_token_id").or(Some(1)),
         wraps: false,
-        // Old checkpoints hold a bias for cross-attention that no version ever used.
-        harmless: &[
+        ignored: &[
             "lm_head.weight",
             "shared.weight",
             "*embed_tokens.weight",
+            // In old checkpoints; no version has used it.
             "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",
         ],
     })

@@ -4,42 +4,42 @@ use serde_json::Value;
 
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
-use crate::model::Spec;
+use crate::model::ModelSpec;
 
-/// The longest generated text, in tokens, where neither the model nor the user sets a limit.
+/// Longest generated text in tokens, if neither the model nor the user sets a limit.
 const DEFAULT_NEW_TOKENS: usize = 256;
 
-/// When beam search stops looking for better texts.
+/// Rule that ends beam search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EarlyStopping {
-    /// As soon as there are as many complete texts as beams.
+    /// Stop as soon as there are as many complete texts as beams.
     Yes,
-    /// When a better one is unlikely.
+    /// Stop when a better text is unlikely.
     No,
-    /// When a better one is impossible.
+    /// Stop when a better text is impossible.
     Never,
 }
 
-/// How to generate. Lengths count decoder ids with the start token, as transformers' do.
+/// Settings of generation. Lengths count decoder ids, the start token included, as in transformers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
-    /// Number of beams; 1 is greedy search.
+pub struct GenerationConfig {
+    /// Number of beams; 1 for greedy search.
     pub beams: usize,
-    /// Exponent of the length by which a finished beam's log-probability is divided.
+    /// A finished beam's log-probability is divided by its length to the power of this.
     pub length_penalty: f32,
-    /// When beam search stops.
+    /// Rule that ends beam search.
     pub early_stopping: EarlyStopping,
-    /// Longest text.
+    /// Maximum length.
     pub max_length: usize,
-    /// No end token before this length.
+    /// Minimum length before an end token.
     pub min_length: usize,
-    /// The first decoder id.
+    /// First decoder id.
     pub start: u32,
     /// End tokens.
     pub end: Vec<u32>,
-    /// Forced right after the start token (a language tag, for instance).
+    /// Token forced right after the start token, such as a language tag.
     pub forced_bos: Option<u32>,
-    /// Forced where the longest text is reached.
+    /// Tokens forced at the maximum length.
     pub forced_eos: Vec<u32>,
     /// Sequences that must not appear.
     pub bad_words: Vec<Vec<u32>>,
@@ -47,23 +47,23 @@ pub struct Settings {
     pub suppress: Vec<u32>,
     /// Tokens that do not appear first.
     pub begin_suppress: Vec<u32>,
-    /// No n-gram of this size appears twice; 0: off.
+    /// Size of the n-grams that must not appear twice; 0 for none.
     pub no_repeat_ngram: usize,
-    /// No n-gram of this size of the source appears; 0: off.
+    /// Size of the n-grams of the source that must not appear; 0 for none.
     pub encoder_no_repeat_ngram: usize,
-    /// Divides the scores of tokens that are there already (Keskar et al. 2019); 1: off.
+    /// Divisor of the scores of tokens that appeared before (Keskar et al. 2019); 1 for none.
     pub repetition_penalty: f32,
-    /// The inverse of it for tokens of the source; 1: off.
+    /// Factor on the scores of tokens of the source; 1 for none.
     pub encoder_repetition_penalty: f32,
 }
 
-impl Settings {
-    /// Reads a model's generation_config.json, or config.json where there is none: its own fields, then those of
-    /// its decoder's section.
+impl GenerationConfig {
+    /// Reads a model's generation_config.json. Without one, reads config.json: its own fields, then those of its
+    /// decoder's section.
     ///
     /// # Errors
-    /// [`Error::Config`] for a field of the wrong type, and where no file names the decoder's first token.
-    pub fn read(generation: Option<&Value>, config: &ModelConfig, spec: &Spec) -> Result<Self> {
+    /// [`Error::Config`] if a field has the wrong type or no file names the decoder's first token.
+    pub fn read(generation: Option<&Value>, config: &ModelConfig, spec: &ModelSpec) -> Result<Self> {
         let fields = &match generation {
             Some(value) => ModelConfig::new(value.clone()),
             None => with_decoder(config),
@@ -114,7 +114,7 @@ impl Settings {
     }
 }
 
-/// Returns the fields of a config.json, with those of the decoder's section where it has none of its own.
+/// Returns the fields of config.json, completed with those of its decoder's section.
 fn with_decoder(config: &ModelConfig) -> ModelConfig {
     let mut fields = config.value().clone();
     let section = ["decoder", "generator", "text_config"].into_iter().find_map(|key| config.get(key));
@@ -141,7 +141,7 @@ fn lists(fields: &ModelConfig, key: &str) -> Result<Vec<Vec<u32>>> {
     Ok(lists.ok_or_else(|| wrong(key, value))?.into_iter().filter(|list| !list.is_empty()).collect())
 }
 
-/// One id or a list of ids.
+/// Reads one id or a list of ids.
 fn token_list(value: &Value) -> Option<Vec<u32>> {
     let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
     match value {

@@ -1,0 +1,207 @@
+//! Reader of Python pickles that runs no code: it knows the opcodes and the few names of which a torch state dict
+//! consists, and refuses everything else. Protocols 2 to 5
+//! (<https://peps.python.org/pep-0307/>, <https://peps.python.org/pep-3154/>).
+//!
+//! Values lie in one arena and refer to each other by number, so that cycles and deep nesting in a hostile file are
+//! harmless, both when it is read and when it is dropped.
+
+mod machine;
+mod objects;
+
+use machine::Machine;
+
+/// Number of a value in the arena.
+pub(super) type ValueId = u32;
+
+/// Limit on the number of values: far above any state dict, and reached by a hostile file before memory runs out.
+const MOST_VALUES: usize = 4_000_000;
+
+/// Number type of a tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum TensorDtype {
+    F32,
+    F64,
+    F16,
+    BF16,
+    /// Any type that weights do not have: integers, booleans, quantised values.
+    Other {
+        name: String,
+        size: usize,
+    },
+}
+
+impl TensorDtype {
+    /// Returns the bytes of one element.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            TensorDtype::F64 => 8,
+            TensorDtype::F32 => 4,
+            TensorDtype::F16 | TensorDtype::BF16 => 2,
+            TensorDtype::Other { size, .. } => *size,
+        }
+    }
+
+    /// Returns the name that PyTorch gives it.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            TensorDtype::F64 => "float64",
+            TensorDtype::F32 => "float32",
+            TensorDtype::F16 => "float16",
+            TensorDtype::BF16 => "bfloat16",
+            TensorDtype::Other { name, .. } => name,
+        }
+    }
+
+    /// Returns the type of a storage class, or `None` for an unknown class.
+    fn of_storage(class: &str) -> Option<Self> {
+        let other = |name: &str, size| TensorDtype::Other { name: name.into(), size };
+        Some(match class {
+            "FloatStorage" => TensorDtype::F32,
+            "DoubleStorage" => TensorDtype::F64,
+            "HalfStorage" => TensorDtype::F16,
+            "BFloat16Storage" => TensorDtype::BF16,
+            "LongStorage" => other("int64", 8),
+            "IntStorage" => other("int32", 4),
+            "ShortStorage" => other("int16", 2),
+            "CharStorage" => other("int8", 1),
+            "ByteStorage" | "UntypedStorage" => other("uint8", 1),
+            "BoolStorage" => other("bool", 1),
+            "QInt8Storage" => other("qint8", 1),
+            "QUInt8Storage" => other("quint8", 1),
+            "QInt32Storage" => other("qint32", 4),
+            "ComplexFloatStorage" => other("complex64", 8),
+            "ComplexDoubleStorage" => other("complex128", 16),
+            _ => return None,
+        })
+    }
+}
+
+/// Reference to a storage, the buffer of a tensor's elements, by its key in the file.
+#[derive(Clone, Debug)]
+pub(super) struct StorageRef<'a> {
+    pub dtype: TensorDtype,
+    pub key: &'a str,
+    /// First element and number of elements, for a part of another storage (old files only).
+    pub view: Option<(usize, usize)>,
+}
+
+/// A tensor: a storage with an offset, a shape and strides, all in elements.
+#[derive(Clone, Debug)]
+pub(super) struct PickledTensor<'a> {
+    pub storage: StorageRef<'a>,
+    pub offset: usize,
+    pub shape: Vec<usize>,
+    pub strides: Vec<usize>,
+}
+
+/// A Python value of a kind that state dicts contain.
+#[derive(Clone, Debug)]
+pub(super) enum PickleValue<'a> {
+    None,
+    Int(i64),
+    Text(&'a str),
+    Tuple(Vec<ValueId>),
+    List(Vec<ValueId>),
+    Dict(Vec<(ValueId, ValueId)>),
+    Global(Global),
+    Storage(StorageRef<'a>),
+    Tensor(PickledTensor<'a>),
+    /// A harmless value that is not needed: a float, bytes, a set, a device.
+    Opaque,
+}
+
+/// Python names that a pickle may call.
+#[derive(Clone, Debug)]
+pub(super) enum Global {
+    Dict,
+    RebuildTensor,
+    RebuildParameter,
+    Tuple,
+    Storage(TensorDtype),
+    /// A name whose call makes [`PickleValue::Opaque`].
+    Inert,
+}
+
+/// A pickle that has been read.
+pub(super) struct Pickle<'a> {
+    values: Vec<PickleValue<'a>>,
+    root: ValueId,
+    /// Number of input bytes that it takes up.
+    pub used: usize,
+}
+
+impl<'a> Pickle<'a> {
+    /// Reads the pickle at the start of `input`.
+    ///
+    /// # Errors
+    /// One line about what was found.
+    pub(super) fn read(input: &'a [u8]) -> Result<Self, String> {
+        let mut machine = Machine::new(input);
+        let root = machine.run()?;
+        Ok(machine.finish(root))
+    }
+
+    /// Returns the value of the whole pickle.
+    pub(super) fn root(&self) -> &PickleValue<'a> {
+        self.value(self.root)
+    }
+
+    /// Returns every storage that the pickle refers to.
+    pub(super) fn storages(&self) -> impl Iterator<Item = &StorageRef<'a>> {
+        self.values.iter().filter_map(|value| match value {
+            PickleValue::Storage(storage) => Some(storage),
+            _ => None,
+        })
+    }
+
+    /// Returns a value by number.
+    pub(super) fn value(&self, id: ValueId) -> &PickleValue<'a> {
+        self.values.get(id as usize).unwrap_or(&PickleValue::None)
+    }
+}
+
+/// Result of one step; the error is one line for the user.
+type PickleResult<T> = Result<T, String>;
+
+/// Groups items into pairs of key and value.
+fn pairs(items: &[ValueId]) -> Vec<(ValueId, ValueId)> {
+    items.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.get(1)?))).collect()
+}
+
+impl Global {
+    /// Finds a name that a state dict may refer to.
+    ///
+    /// # Errors
+    /// The name, for any other one.
+    fn find(module: &str, name: &str) -> PickleResult<Self> {
+        Ok(match (module, name) {
+            ("collections", "OrderedDict" | "defaultdict") | ("builtins" | "__builtin__", "dict") => {
+                Global::Dict
+            }
+            ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => Global::RebuildTensor,
+            ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => {
+                Global::RebuildParameter
+            }
+            ("torch", "Size") | ("builtins" | "__builtin__", "tuple") => Global::Tuple,
+            ("torch" | "torch.storage" | "torch.cuda", class) if class.ends_with("Storage") => {
+                Global::Storage(
+                    TensorDtype::of_storage(class)
+                        .ok_or_else(|| format!("storage class '{class}' is unknown"))?,
+                )
+            }
+            (
+                "torch",
+                "device" | "float32" | "float16" | "bfloat16" | "float64" | "int64" | "int32" | "bool",
+            )
+            | ("builtins" | "__builtin__", "set" | "int" | "float" | "str")
+            | ("argparse", "Namespace")
+            | ("torch.serialization", "_get_layout")
+            | ("_codecs", "encode") => Global::Inert,
+            _ => {
+                return Err(format!(
+                    "it refers to Python's '{module}.{name}', which is no part of a state dict"
+                ));
+            }
+        })
+    }
+}

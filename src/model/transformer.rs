@@ -1,0 +1,139 @@
+//! The encoder-decoder Transformer.
+
+use std::sync::{Arc, OnceLock};
+
+use candle_core::Tensor;
+
+use super::builder::Builder;
+use super::network::{Network, OnLayer};
+use super::spec::{LmHeadBias, LmHeadTransform, TransformerSpec};
+use super::stack::Stack;
+use crate::error::Result;
+use crate::nn::{Activation, ArgmaxFilter, Cache, Hook, Linear, Norm};
+use crate::site::Kind;
+
+/// Two stacks of layers and a map to the vocabulary.
+pub(super) struct Transformer {
+    spec: TransformerSpec,
+    encoder: Arc<Stack>,
+    decoder: Stack,
+    encoder_projection: Option<Linear>,
+    transform: Option<(Linear, Activation, Norm)>,
+    lm_head: Linear,
+    /// Filter of `lm_head`, made when it is first needed.
+    argmax_filter: OnceLock<Option<Arc<ArgmaxFilter>>>,
+}
+
+impl Transformer {
+    /// Builds the network from a checkpoint's tensors.
+    pub fn new(build: &Builder, spec: &TransformerSpec) -> Result<Self> {
+        let encoder = Stack::new(build, &spec.encoder, Kind::Encoder)?;
+        let decoder = Stack::new(build, &spec.decoder, Kind::Decoder)?;
+        let (vocabulary, width) = (spec.decoder.vocabulary, spec.decoder.d_model);
+        let weight = build.matrix(spec.lm_head.weight, [vocabulary, width])?;
+        let bias = match spec.lm_head.bias {
+            LmHeadBias::None => None,
+            LmHeadBias::Row(name) => {
+                build.maybe(&[name], &[1, vocabulary])?.map(|row| row.squeeze(0)).transpose()?
+            }
+            LmHeadBias::Plain(names) => build.maybe(names, &[vocabulary])?,
+        };
+        let transform = match &spec.lm_head.transform {
+            Some(LmHeadTransform { dense, activation, norm }) => Some((
+                build.linear(dense, width, width, true)?,
+                *activation,
+                build.norm(norm, spec.decoder.norm, width)?,
+            )),
+            None => None,
+        };
+        let project = |name| build.linear(name, spec.encoder.d_model, width, true);
+        Ok(Self {
+            spec: spec.clone(),
+            encoder: Arc::new(encoder),
+            decoder,
+            encoder_projection: spec.encoder_projection.map(project).transpose()?,
+            transform,
+            lm_head: Linear::new(weight, bias),
+            argmax_filter: OnceLock::new(),
+        })
+    }
+
+    fn argmax_filter(&self) -> Option<&Arc<ArgmaxFilter>> {
+        self.argmax_filter.get_or_init(|| self.lm_head.argmax_filter().map(Arc::new)).as_ref()
+    }
+
+    /// Turns the decoder's last states into the input of `lm_head`.
+    fn lm_head_input(&self, states: &Tensor) -> Result<Tensor> {
+        let mut states = states.clone();
+        if let Some((dense, activation, norm)) = &self.transform {
+            states = norm.forward(&activation.forward(&dense.forward(&states)?)?)?;
+        }
+        match self.spec.lm_head.scale {
+            1.0 => Ok(states),
+            scale => Ok((states * scale)?),
+        }
+    }
+}
+
+impl Network for Transformer {
+    fn cache(&self) -> Cache {
+        Cache::new(self.spec.decoder.layers)
+    }
+
+    fn embed_source(&self, ids: &[u32]) -> Result<Tensor> {
+        self.encoder.embed(ids, 1, 0)
+    }
+
+    fn encode(&self, embedded: Tensor, hook: &mut dyn Hook, on_layer: OnLayer) -> Result<Tensor> {
+        let states = self.encoder.forward(embedded, None, None, hook, on_layer)?;
+        match &self.encoder_projection {
+            Some(projection) => projection.forward(&states),
+            None => Ok(states),
+        }
+    }
+
+    fn decode(
+        &self,
+        input: &[u32],
+        batch: usize,
+        encoded: &Tensor,
+        cache: Option<&mut Cache>,
+        hook: &mut dyn Hook,
+        on_layer: OnLayer,
+    ) -> Result<Tensor> {
+        let past = cache.as_ref().map_or(0, |cache| cache.past);
+        let embedded = self.decoder.embed(input, batch, past)?;
+        self.decoder.forward(embedded, Some(encoded), cache, hook, on_layer)
+    }
+
+    fn logits(&self, states: &Tensor) -> Result<Tensor> {
+        let logits = self.lm_head.forward(&self.lm_head_input(states)?)?;
+        match self.spec.lm_head.cap {
+            Some(cap) => Ok(((logits / cap)?.tanh()? * cap)?),
+            None => Ok(logits),
+        }
+    }
+
+    fn argmax_candidates(&self, states: &Tensor, process: &dyn Fn(&mut [f32])) -> Result<Option<Vec<f32>>> {
+        match self.argmax_filter().filter(|_| self.spec.lm_head.cap.is_none()) {
+            Some(filter) => filter.argmax_candidates(&self.lm_head_input(states)?, process).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn quantised(&self) -> Option<Box<dyn Network>> {
+        let lm_head = match self.argmax_filter() {
+            Some(filter) => self.lm_head.with_int8(filter),
+            None => self.lm_head.quantised(),
+        };
+        Some(Box::new(Self {
+            spec: self.spec.clone(),
+            encoder: self.encoder.clone(),
+            decoder: self.decoder.quantised(),
+            encoder_projection: self.encoder_projection.clone(),
+            transform: self.transform.clone(),
+            lm_head,
+            argmax_filter: self.argmax_filter.clone(),
+        }))
+    }
+}
