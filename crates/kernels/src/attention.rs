@@ -387,11 +387,13 @@ impl AttentionKernel<'_> {
     }
 
     /// Number of keys, extra keys included.
+    #[inline]
     fn all(&self) -> usize {
         self.columns().iter().sum()
     }
 
     /// Returns the number of keys of each part.
+    #[inline]
     pub fn columns(&self) -> [usize; 2] {
         [self.keys, self.extra.map_or(0, |extra| extra.count)]
     }

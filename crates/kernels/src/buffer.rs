@@ -26,6 +26,7 @@ impl ArcBuilder {
     ///
     /// # Panics
     /// If there is no room for them.
+    #[inline]
     pub fn push(&mut self, values: &[f32]) {
         let room = &mut self.unwritten()[..values.len()];
         room.iter_mut().zip(values).for_each(|(room, &value)| _ = room.write(value));
@@ -42,6 +43,7 @@ impl ArcBuilder {
     }
 
     /// Forgets what was written, to fill the same memory again.
+    #[inline]
     pub fn clear(&mut self) {
         self.written = 0;
     }
@@ -57,6 +59,7 @@ impl ArcBuilder {
     }
 
     /// The values that are not written yet.
+    #[inline]
     pub(crate) fn unwritten(&mut self) -> &mut [MaybeUninit<f32>] {
         let written = self.written;
         &mut self.all()[written..]

@@ -67,11 +67,13 @@ impl Packed {
     }
 
     /// Returns the number of rows of the weight.
+    #[inline]
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
     /// Returns the number of columns of the weight.
+    #[inline]
     pub fn inputs(&self) -> usize {
         self.inputs
     }
@@ -88,6 +90,7 @@ impl Packed {
     }
 
     /// Returns the address of a panel, which has `inputs * PANEL` values.
+    #[inline]
     pub(super) fn panel(&self, panel: usize) -> *const f32 {
         self.panels[panel * self.inputs * PANEL..].as_ptr()
     }
@@ -175,6 +178,7 @@ impl<'a> Rhs<'a> {
     }
 
     /// Returns the number of values in a row of the product.
+    #[inline]
     pub fn outputs(&self) -> usize {
         self.outputs
     }

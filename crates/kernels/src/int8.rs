@@ -64,22 +64,26 @@ impl Quantised {
     }
 
     /// Returns the number of rows of the weight.
+    #[inline]
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
     /// Returns the number of columns of the weight.
+    #[inline]
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
     /// Returns the scale of each row.
+    #[inline]
     pub fn scales(&self) -> &[f32] {
         &self.scales[..self.outputs]
     }
 
     /// Returns bounds of the difference between [`multiply`] and [`super::gemm::multiply`] with the exact weight: per
     /// output, to be multiplied with the Euclidean norm of the row of `x`. They include the rounding of both.
+    #[inline]
     pub fn margins(&self) -> &[f32] {
         &self.margins[..self.outputs]
     }

@@ -48,6 +48,7 @@ impl ArenaSlice {
 impl std::ops::Deref for ArenaSlice {
     type Target = [f32];
 
+    #[inline]
     fn deref(&self) -> &[f32] {
         // SAFETY: `new` had all values written, they are aligned to a cache line, and nothing writes them again.
         unsafe { std::slice::from_raw_parts(self.block.start.add(self.first).cast(), self.len) }

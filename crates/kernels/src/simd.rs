@@ -20,6 +20,7 @@ pub enum Level {
 
 impl Level {
     /// Returns the name that is shown to the user.
+    #[inline]
     pub fn name(self) -> &'static str {
         match self {
             Level::Baseline => "baseline",
@@ -54,6 +55,7 @@ impl Level {
 }
 
 /// Returns the level in use: the best one supported, or the one named in `ATTN_TUI_KERNELS`.
+#[inline]
 pub fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
     *LEVEL.get_or_init(|| {

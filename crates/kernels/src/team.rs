@@ -22,6 +22,7 @@ thread_local! {
 }
 
 /// Returns true if the calling thread is a helper of a team, which uses no team itself.
+#[inline]
 pub(super) fn is_helper() -> bool {
     IS_HELPER.get()
 }

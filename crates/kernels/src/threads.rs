@@ -14,6 +14,7 @@ use super::team::{Team, is_helper};
 const WORTH_SPREADING: usize = 1 << 16;
 
 /// Returns how many threads the calling thread may use.
+#[inline]
 pub fn count() -> usize {
     if is_helper() { 1 } else { rayon::current_num_threads() }
 }
@@ -62,6 +63,7 @@ impl SharedPtr {
     ///
     /// # Safety
     /// `at` lies within the buffer, and no other thread accesses the elements that the caller uses from there.
+    #[inline]
     pub unsafe fn at(self, at: usize) -> *mut f32 {
         // SAFETY: the caller ensures that the element is in the buffer.
         unsafe { self.0.add(at) }

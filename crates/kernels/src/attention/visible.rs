@@ -32,22 +32,26 @@ pub enum Visible {
 
 impl Visible {
     /// Returns true if chunks and blocks are not empty.
+    #[inline]
     pub fn is_sound(self) -> bool {
         !matches!(self, Visible::Groups { size: 0, .. } | Visible::Blocks(0))
     }
 
     /// Returns true if `key`, of `keys`, is visible to the query at position `query`.
+    #[inline]
     pub fn sees(self, query: usize, key: usize, keys: usize) -> bool {
         self.key_ranges(query, keys).iter().any(|range| range.contains(&key))
     }
 
     /// Returns the ranges of keys, of `keys`, that are visible to the query at position `query`.
+    #[inline]
     pub fn ranges(self, query: usize, keys: usize) -> impl Iterator<Item = Range<usize>> {
         self.key_ranges(query, keys).iter()
     }
 
     /// Returns the range from the first to the last key, of `keys`, that is visible to any of the queries at these
     /// positions, of which there is at least one.
+    #[inline]
     pub fn hull(self, queries: Range<usize>, keys: usize) -> Range<usize> {
         self.key_ranges_of(queries, keys).hull()
     }
@@ -62,6 +66,7 @@ impl Visible {
     }
 
     /// Union of the keys visible to the queries at these positions; `queries` is not empty.
+    #[inline]
     pub(super) fn key_ranges_of(self, queries: Range<usize>, keys: usize) -> KeyRanges {
         let (first, last) = (queries.start, queries.end - 1);
         match self {
