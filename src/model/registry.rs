@@ -1,44 +1,10 @@
-//! The list of supported model families, and the only place that compares `model_type`.
+//! Look-up of model families, the only place that compares `model_type`.
 
-use super::families::{
-    bart, bigbird_pegasus, blenderbot, blenderbot_small, encoder_decoder, fsmt, led, longt5, m2m_100, marian,
-    mbart, mt5, mvp, nllb_moe, pegasus, pegasus_x, plbart, prophetnet, recurrent, seamless_m4t,
-    switch_transformers, t5, t5gemma, t5gemma2, umt5,
-};
+use super::families::FAMILIES;
 use super::family::{ConfigReader, Family, TokenizerClass};
 use super::spec::ModelSpec;
 use crate::checkpoint::{Architecture, ModelConfig};
 use crate::error::{Error, Result};
-
-const FAMILIES: &[Family] = &[
-    t5::FAMILY,
-    mt5::FAMILY,
-    umt5::FAMILY,
-    switch_transformers::FAMILY,
-    longt5::FAMILY,
-    bart::FAMILY,
-    marian::FAMILY,
-    blenderbot::FAMILY,
-    blenderbot_small::FAMILY,
-    mbart::FAMILY,
-    m2m_100::FAMILY,
-    nllb_moe::FAMILY,
-    seamless_m4t::FAMILY,
-    seamless_m4t::FAMILY_V2,
-    led::FAMILY,
-    pegasus::FAMILY,
-    pegasus_x::FAMILY,
-    bigbird_pegasus::FAMILY,
-    plbart::FAMILY,
-    mvp::FAMILY,
-    prophetnet::FAMILY,
-    prophetnet::XLM_FAMILY,
-    fsmt::FAMILY,
-    encoder_decoder::FAMILY,
-    recurrent::FAMILY,
-    t5gemma::FAMILY,
-    t5gemma2::FAMILY,
-];
 
 /// Model types that are known and have no encoder.
 const DECODER_ONLY: &[&str] = &[

@@ -1,28 +1,60 @@
-//! One small file a family: config.json to [`ModelSpec`](super::ModelSpec), tensor names included; [`recurrent`]
-//! alone describes another network.
+//! Model families, one file each: config.json to a specification, tensor names included.
 
-pub(super) mod bart;
-pub(super) mod bigbird_pegasus;
-pub(super) mod blenderbot;
-pub(super) mod blenderbot_small;
-pub(super) mod encoder_decoder;
-pub(super) mod fsmt;
-pub(super) mod led;
-pub(super) mod longt5;
-pub(super) mod m2m_100;
-pub(super) mod marian;
-pub(super) mod mbart;
-pub(super) mod mt5;
-pub(super) mod mvp;
-pub(super) mod nllb_moe;
-pub(super) mod pegasus;
-pub(super) mod pegasus_x;
-pub(super) mod plbart;
-pub(super) mod prophetnet;
-pub(super) mod recurrent;
-pub(super) mod seamless_m4t;
-pub(super) mod switch_transformers;
-pub(super) mod t5;
-pub(super) mod t5gemma;
-pub(super) mod t5gemma2;
-pub(super) mod umt5;
+mod bart;
+mod bigbird_pegasus;
+mod blenderbot;
+mod blenderbot_small;
+mod encoder_decoder;
+mod fsmt;
+mod led;
+mod longt5;
+mod m2m_100;
+mod marian;
+mod mbart;
+mod mt5;
+mod mvp;
+mod nllb_moe;
+mod pegasus;
+mod pegasus_x;
+mod plbart;
+mod prophetnet;
+mod recurrent;
+mod seamless_m4t;
+mod switch_transformers;
+mod t5;
+mod t5gemma;
+mod t5gemma2;
+mod umt5;
+
+use super::family::Family;
+
+/// Every supported family, related ones together.
+pub(super) const FAMILIES: &[Family] = &[
+    t5::FAMILY,
+    mt5::FAMILY,
+    umt5::FAMILY,
+    switch_transformers::FAMILY,
+    longt5::FAMILY,
+    bart::FAMILY,
+    marian::FAMILY,
+    blenderbot::FAMILY,
+    blenderbot_small::FAMILY,
+    mbart::FAMILY,
+    m2m_100::FAMILY,
+    nllb_moe::FAMILY,
+    seamless_m4t::FAMILY,
+    seamless_m4t::FAMILY_V2,
+    led::FAMILY,
+    pegasus::FAMILY,
+    pegasus_x::FAMILY,
+    bigbird_pegasus::FAMILY,
+    plbart::FAMILY,
+    mvp::FAMILY,
+    prophetnet::FAMILY,
+    prophetnet::XLM_FAMILY,
+    fsmt::FAMILY,
+    encoder_decoder::FAMILY,
+    recurrent::FAMILY,
+    t5gemma::FAMILY,
+    t5gemma2::FAMILY,
+];
