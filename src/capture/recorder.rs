@@ -55,7 +55,7 @@ impl Hook for Ablator {
             Ablation::Link { head, query, key } => Some(MaskedPair { head: head.head, query, key }),
             Ablation::Head(_) | Ablation::Site(_) => None,
         });
-        Some(SiteAblation { factors: self.kept(site, heads), links: links.collect() })
+        Some(SiteAblation { head_factors: self.kept(site, heads), links: links.collect() })
     }
 
     /// It does not look at the maps, so none need be made.

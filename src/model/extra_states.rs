@@ -75,13 +75,13 @@ impl Layer {
         let input = block.norms.input(x)?;
         let tokens = remember(attention.keys_values(&input, args.past)?, cache)?;
         let keys = tokens.keys.dim(1)?;
-        let table = bias.spread(&bias.of(&input)?, args.past, keys)?;
+        let table = bias.main_bias(&bias.bucket_biases(&input)?, args.past, keys)?;
         let token_args = AttentionArgs { table: Some(&table), ..*args };
         let output = attention.forward(&input, &tokens, &token_args, hook)?;
         let new = block.add([x, &output], &tokens, args.site, hook)?;
         let new_streams = block.norms.apply(streams, |input| {
             let kv = tokens.append(&attention.keys_values(input, args.past)?)?;
-            let table = bias.ahead(&bias.of(input)?, args.past, keys, cached)?;
+            let table = bias.ngram_bias(&bias.bucket_biases(input)?, args.past, keys, cached)?;
             let args = AttentionArgs { table: Some(&table), visible: Visible::All, ..*args };
             attention.forward(input, &kv, &args, &mut InterventionsOnly { hook, same_positions: true })
         })?;

@@ -97,7 +97,7 @@ impl AttentionBlock {
                 key_heads: self.attention.key_heads,
                 values: &kv.values,
                 residual: x,
-                given: output,
+                attention: output,
                 result: &result,
                 residual_add,
                 own: site.kind != Kind::Cross,

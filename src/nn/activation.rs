@@ -13,7 +13,7 @@ pub enum Activation {
     Relu,
     /// `x Φ(x)` with the exact normal distribution.
     Gelu,
-    /// Its tanh approximation (Hendrycks & Gimpel 2016).
+    /// Tanh approximation of GELU (Hendrycks & Gimpel 2016).
     GeluTanh,
     /// `x σ(x)`, also called swish.
     Silu,
@@ -22,10 +22,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// From the name in config.json.
-    ///
-    /// # Errors
-    /// [`Error::Config`] for a name that no supported model uses.
+    /// Parses the name in config.json.
     pub fn parse(name: &str) -> Result<Self> {
         Ok(match name {
             "relu" => Self::Relu,
@@ -37,7 +34,7 @@ impl Activation {
         })
     }
 
-    /// The kernel that computes it.
+    /// Returns the kernel's name for the function.
     pub(super) fn function(self) -> Function {
         match self {
             Self::Relu => Function::Relu,
@@ -48,7 +45,7 @@ impl Activation {
         }
     }
 
-    /// Applies it to every element.
+    /// Applies the function to every element.
     pub fn forward(self, x: &Tensor) -> Result<Tensor> {
         if on_cpu(x) {
             let x = x.contiguous()?;

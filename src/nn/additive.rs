@@ -11,22 +11,23 @@ use crate::site::Site;
 /// One head of additive attention.
 #[derive(Clone, Debug)]
 pub struct AdditiveAttention {
-    /// The decoder's state to the width of the scoring layer.
+    /// Projects the decoder's state to the width of the scoring layer.
     pub query: Linear,
-    /// The encoder's states to the same.
+    /// Projects the encoder's states to the width of the scoring layer.
     pub key: Linear,
-    /// From there to one score.
+    /// Projects the scoring layer to one score.
     pub score: Linear,
 }
 
 impl AdditiveAttention {
-    /// What every step looks at: keys, and as values the states `[1, source, width]` themselves.
+    /// Keys of `states` `[1, source, width]`, and the states themselves as values. They are the same at
+    /// every step.
     pub fn keys_values(&self, states: &Tensor) -> Result<KeysValues> {
         Ok(KeysValues { keys: self.key.forward(states)?, values: states.clone() })
     }
 
-    /// Lets the states `[batch, state]` of the decoder row `row` look at the source: weights
-    /// `[batch, source]` and what they read, `[batch, width]`.
+    /// Attends from the states `[batch, state]` of decoder row `row` to the source. Returns the weights
+    /// `[batch, source]` and the context `[batch, width]`.
     pub fn forward(
         &self,
         state: &Tensor,
@@ -34,23 +35,23 @@ impl AdditiveAttention {
         (site, row): (Site, usize),
         hook: &mut dyn Hook,
     ) -> Result<(Tensor, Tensor)> {
-        let open = hook.wants(site) && hook.intervenes(site);
+        let intervenes = hook.wants(site) && hook.intervenes(site);
         let query = self.query.forward(state)?.unsqueeze(1)?;
         let mixed = Activation::Tanh.forward(&kv.keys.broadcast_add(&query)?)?;
         let mut scores = self.score.forward(&mixed)?.squeeze(2)?;
-        if open {
+        if intervenes {
             scores = each_row(&scores, &mut |scores| hook.scores(site, row, scores))?;
         }
         let weights = softmax(&scores)?;
         let mut context = weights.matmul(&kv.values.squeeze(0)?)?;
-        if open {
+        if intervenes {
             context = each_row(&context, &mut |context| hook.context(site, context))?;
         }
         Ok((weights, context))
     }
 }
 
-/// Shows a hook each row of `[batch, width]` as `[1, 1, width]`: hooks see one sequence at a time.
+/// Passes each row of `[batch, width]` to `see` as `[1, 1, width]`, since hooks see single sequences.
 fn each_row(x: &Tensor, see: &mut dyn FnMut(Tensor) -> Result<Tensor>) -> Result<Tensor> {
     let rows = (0..x.dim(0)?)
         .map(|row| Ok(see(x.narrow(0, row, 1)?.unsqueeze(0)?)?.squeeze(0)?))

@@ -1,5 +1,5 @@
-//! The likeliest of many outputs without all of the weight: a product with 8-bit weights says which ones could
-//! be it, and only those are computed exactly.
+//! Argmax over a large output layer without reading the whole weight: a product with 8-bit weights bounds
+//! all outputs, and only those that may be the largest are computed exactly.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use candle_core::Tensor;
 use super::cpu::values;
 use crate::error::Result;
 
-/// An affine map with a copy of its weight in 8 bits beside it.
+/// A linear layer with an 8-bit copy of its weight.
 #[derive(Debug)]
 pub struct ArgmaxFilter {
     exact: Arc<Packed>,
@@ -26,17 +26,17 @@ impl ArgmaxFilter {
         Self { exact, bias, int8_weight }
     }
 
-    /// The weight in 8 bits.
+    /// The 8-bit weight.
     pub(super) fn int8_weight(&self) -> &Arc<Quantised> {
         &self.int8_weight
     }
 
-    /// The outputs `[out]` for one row `x` `[..., in]`, with `change` applied to them: to the last bit what the
-    /// affine map gives for every output that could be the largest, minus infinity before the change for all
-    /// others. `change` must keep the order of any two values of the same output.
+    /// Computes the outputs `[out]` of one row `x` `[..., in]` and applies `change` to them. Outputs that
+    /// may be the largest are exact to the last bit; the others are minus infinity before the change.
+    /// `change` must keep the order of any two values of the same output.
     ///
-    /// The bounds are strict: the quantised weight is off by a vector of known length, so the product is off by
-    /// at most that times the length of `x`.
+    /// The bounds are strict: the quantisation error of each weight row is a vector of known length, so the
+    /// error of a product is at most that length times the length of `x`.
     pub fn argmax_candidates(&self, x: &Tensor, change: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
         let x = x.contiguous()?;
         let x = values(&x)?;
@@ -45,14 +45,14 @@ impl ArgmaxFilter {
         let mut low = int8::multiply(&x, &self.int8_weight, bias.as_deref(), None);
         let mut high = low.clone();
         for ((low, high), margin) in low.iter_mut().zip(&mut high).zip(self.int8_weight.margins()) {
-            // The bias is added in single precision, too, and so are these.
+            // Rounding of the bias and of these sums in single precision.
             let margin = margin * norm * 1.001 + 4.0 * f32::EPSILON * low.abs();
             (*low, *high) = (*low - margin, *high + margin);
         }
         change(&mut low);
         change(&mut high);
         let least = low.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        // What is not a number is never less: then all are computed.
+        // NaN compares as not less, so that everything is computed.
         let could = |&i: &usize| high[i].partial_cmp(&least) != Some(Ordering::Less);
         let wanted: Vec<usize> = (0..high.len()).filter(could).collect();
         let exact = matvec::selected(&x, &self.exact, bias.as_deref(), &wanted);

@@ -1,5 +1,5 @@
-//! Scaled dot-product attention with several heads (Vaswani et al. 2017): the only softmax(QKᵀ) in the
-//! program, for generation and for capture alike.
+//! Multi-head scaled dot-product attention (Vaswani et al. 2017): the only softmax(QKᵀ) in the program, for
+//! generation and for capture.
 
 mod added;
 mod blocks;
@@ -10,7 +10,7 @@ mod steps;
 use attn_tui_kernels::attention::{self as kernels, DiagonalBias};
 use candle_core::Tensor;
 
-use self::outs::Outs;
+use self::outs::Outputs;
 pub(super) use self::steps::softmax;
 use super::cpu::on_cpu;
 use super::heads::{repeat_kv, split_heads};
@@ -20,8 +20,8 @@ use super::{
 use crate::error::Result;
 use crate::site::Site;
 
-/// Keys and values of a sequence, each `[batch, keys, key_heads * head_dim]`, as the projections give them. A
-/// batch of 1 serves any batch.
+/// Projected keys and values of a sequence, each `[batch, keys, key_heads * head_dim]`. A batch of 1 is
+/// shared by all rows of the queries' batch.
 #[derive(Clone, Debug)]
 pub struct KeysValues {
     /// `[batch, keys, key_heads * head_dim]`
@@ -31,7 +31,8 @@ pub struct KeysValues {
 }
 
 impl KeysValues {
-    /// These, followed by later ones. A batch of 1 is repeated as the other side needs it.
+    /// Appends the keys and values of later positions. A batch of 1 is repeated if the other batch is
+    /// larger.
     pub fn append(&self, later: &KeysValues) -> Result<KeysValues> {
         let join = |first: &Tensor, then: &Tensor| {
             let batch = first.dim(0)?.max(then.dim(0)?);
@@ -44,7 +45,7 @@ impl KeysValues {
         Ok(KeysValues { keys: join(&self.keys, &later.keys)?, values: join(&self.values, &later.values)? })
     }
 
-    /// Those of the first `count` positions.
+    /// The keys and values of the first `count` positions.
     pub fn first(&self, count: usize) -> Result<KeysValues> {
         Ok(KeysValues { keys: self.keys.narrow(1, 0, count)?, values: self.values.narrow(1, 0, count)? })
     }
@@ -52,44 +53,45 @@ impl KeysValues {
 
 /// Arguments of one attention call besides queries, keys and values.
 pub struct AttentionArgs<'a> {
-    /// Where in the model this is.
+    /// Site of this call in the model.
     pub site: Site,
-    /// Which keys are visible.
+    /// Keys that each query may attend to.
     pub visible: Visible,
     /// Position bias on the scores.
     pub bias: Option<&'a RelativeBias>,
     /// Position of the first query.
     pub past: usize,
-    /// What else is added to the scores: `[heads, queries, keys]`, or that for each row of the batch.
+    /// Further addend of the scores, `[heads, queries, keys]` or `[batch, heads, queries, keys]`.
     pub table: Option<&'a Tensor>,
-    /// Keys that follow the tokens'.
+    /// Extra keys after those of the sequence.
     pub extra: Option<ExtraArgs<'a>>,
 }
 
 impl AttentionArgs<'_> {
-    /// Where weights are shown, and of which keys.
+    /// Sites that record weights of this call, each with its part of the keys.
     fn sites(&self) -> impl Iterator<Item = (Site, KeyPart)> + use<> {
         let extra = self.extra.and_then(|extra| extra.site);
         [(self.site, KeyPart::Tokens)].into_iter().chain(extra.map(|site| (site, KeyPart::Extra)))
     }
 }
 
-/// Keys that follow those of the sequence itself and share its softmax: summaries, prompts, tokens again, or
-/// those of another sequence.
+/// Extra keys in one attention call. They follow the keys of the sequence and share its softmax: block
+/// summaries, learned prompts, repeated tokens, or the keys of another sequence.
 #[derive(Clone, Copy)]
 pub struct ExtraArgs<'a> {
-    /// Which.
+    /// The extra keys.
     pub keys: &'a ExtraKeys,
-    /// Where their weights are shown; maps of [`AttentionArgs::site`] never have them.
+    /// Site that records the weights of the extra keys, if any; maps of [`AttentionArgs::site`] never
+    /// include them.
     pub site: Option<Site>,
 }
 
-/// One attention block: its projections and its number of heads.
+/// An attention block: projections, number of heads, and what is applied to queries, keys and scores.
 #[derive(Clone, Debug)]
 pub struct Attention {
     /// `d_model` to `heads * head_dim`.
     pub query: Linear,
-    /// Width of what is looked at to `key_heads * head_dim`.
+    /// Width of the key states to `key_heads * head_dim`.
     pub key: Linear,
     /// Width of what is looked at to `key_heads * head_dim`.
     pub value: Linear,
@@ -97,34 +99,35 @@ pub struct Attention {
     pub output: Linear,
     /// Number of heads.
     pub heads: usize,
-    /// Number of heads with keys and values of their own; each serves `heads / key_heads` of the queries'
-    /// (Ainslie et al. 2023).
+    /// Number of heads with keys and values of their own; each serves `heads / key_heads` query heads
+    /// (Ainslie et al. 2023, grouped-query attention).
     pub key_heads: usize,
-    /// Normalisation of each head's queries and of its keys (Henry et al. 2020).
+    /// Norms of queries and of keys, applied to each head (Henry et al. 2020, query-key normalisation).
     pub qk_norms: Option<[Norm; 2]>,
-    /// Positions that queries and keys are turned by.
+    /// Rotary position embedding of queries and keys.
     pub rotary: Option<Rotary>,
-    /// Scores are kept within this of 0: `cap * tanh(score / cap)`.
+    /// Soft cap on the scores: `cap * tanh(score / cap)`.
     pub cap: Option<f64>,
     /// Factor on the scores: `1/sqrt(head_dim)`, or 1 in T5.
     pub scale: f64,
 }
 
 impl Attention {
-    /// Keys and values of `[batch, positions, d_model]`, the first at position `past`.
+    /// Projects `[batch, positions, d_model]` to keys and values. The first position is `past`.
     pub fn keys_values(&self, states: &Tensor, past: usize) -> Result<KeysValues> {
         let KeysValues { keys, values } = self.cross_keys_values(states)?;
         Ok(KeysValues { keys: self.apply_rope(keys, self.key_heads, past)?, values })
     }
 
-    /// Keys and values of another sequence, `[batch, positions, d_model]`: its positions mean nothing here.
+    /// Projects the states of another sequence, `[batch, positions, d_model]`, to keys and values, without
+    /// rotary embedding.
     pub fn cross_keys_values(&self, states: &Tensor) -> Result<KeysValues> {
         let [keys, values] = Linear::forward_each([&self.key, &self.value], states)?;
         Ok(KeysValues { keys: self.qk_norm(keys, self.key_heads, 1)?, values })
     }
 
-    /// Queries `[batch, positions, heads * head_dim]`, keys and values of `[batch, positions, d_model]`, the first at
-    /// position `past`.
+    /// Projects `[batch, positions, d_model]` to queries `[batch, positions, heads * head_dim]`, keys and
+    /// values. The first position is `past`.
     pub fn project(&self, states: &Tensor, past: usize) -> Result<(Tensor, KeysValues)> {
         let maps = [&self.query, &self.key, &self.value];
         let [queries, keys, values] = Linear::forward_each(maps, states)?;
@@ -133,7 +136,8 @@ impl Attention {
         Ok((queries, KeysValues { keys, values }))
     }
 
-    /// Normalises each head of `[batch, positions, heads * head_dim]`.
+    /// Applies the norm `which` of [`Attention::qk_norms`] to each head of `[batch, positions, heads *
+    /// head_dim]`.
     fn qk_norm(&self, x: Tensor, heads: usize, which: usize) -> Result<Tensor> {
         let Some(norm) = self.qk_norms.as_ref().and_then(|qk_norms| qk_norms.get(which)) else {
             return Ok(x);
@@ -143,7 +147,8 @@ impl Attention {
         Ok(norm.forward(&split)?.reshape(x.shape())?)
     }
 
-    /// Turns `[batch, positions, heads * head_dim]` by the positions from `past` on.
+    /// Applies rotary position embedding to `[batch, positions, heads * head_dim]`. The first position is
+    /// `past`.
     fn apply_rope(&self, x: Tensor, heads: usize, past: usize) -> Result<Tensor> {
         let Some(rotary) = &self.rotary else { return Ok(x) };
         let turned = rotary.apply(&split_heads(&x, heads)?, past)?;
@@ -161,7 +166,7 @@ impl Attention {
         self.read(&self.queries(states, args.past)?, kv, args, hook)
     }
 
-    /// [`Attention::forward`] for queries that are made already, `[batch, queries, heads * head_dim]`.
+    /// [`Attention::forward`] for projected queries `[batch, queries, heads * head_dim]`.
     pub fn read(
         &self,
         queries: &Tensor,
@@ -172,8 +177,8 @@ impl Attention {
         self.output.forward(&self.attend(queries, kv, args, hook)?)
     }
 
-    /// Shows the hook what `states` make of another sequence, `[batch, positions, d_model]`, and no more: nothing is
-    /// read of it.
+    /// Computes only the weights from `states` to the states of another sequence, `[batch, positions,
+    /// d_model]`, and passes them to the hook.
     pub fn show(
         &self,
         states: &Tensor,
@@ -182,7 +187,7 @@ impl Attention {
         hook: &mut dyn Hook,
     ) -> Result<()> {
         let keys = self.qk_norm(self.key.forward(other)?, self.key_heads, 1)?;
-        // They have the shape of values, whose product is the least part of the work.
+        // The values are unused: keys have the right shape.
         let kv = KeysValues { values: keys.clone(), keys };
         self.attend(&self.queries(states, args.past)?, &kv, args, hook)?;
         Ok(())
@@ -193,8 +198,8 @@ impl Attention {
         self.apply_rope(queries, self.heads, past)
     }
 
-    /// `softmax(scale Q Kᵀ + bias + mask) V` for queries `[batch, queries, heads * head_dim]`; gives what
-    /// they are.
+    /// Computes `softmax(scale Q Kᵀ + bias + mask) V` for queries `[batch, queries, heads * head_dim]`.
+    /// Returns the context in the same shape.
     fn attend(
         &self,
         queries: &Tensor,
@@ -214,14 +219,18 @@ impl Attention {
         }
         let rewritten = watched && args.sites().any(|(site, _)| hook.intervenes(site));
         let ablation = if rewritten { self.ablation(kv, args, hook)? } else { Some(SiteAblation::default()) };
-        if let (None, Some(SiteAblation { factors, links })) = (args.table, ablation) {
+        if let (None, Some(SiteAblation { head_factors, links })) = (args.table, ablation) {
             let context = self.attend_in_blocks(queries, kv, args, &links, watched.then_some(hook))?;
-            return if factors.contains(&0.0) { scale_heads(&context, &factors) } else { Ok(context) };
+            return if head_factors.contains(&0.0) {
+                scale_heads(&context, &head_factors)
+            } else {
+                Ok(context)
+            };
         }
         self.attend_in_steps(queries, kv, args, watched.then_some(hook))
     }
 
-    /// Hooks see one sequence at a time.
+    /// Attends one batch row at a time, since hooks see single sequences.
     fn attend_row_by_row(
         &self,
         queries: &Tensor,
@@ -243,8 +252,9 @@ impl Attention {
         Ok(Tensor::cat(&rows, 0)?)
     }
 
-    /// What is left out, if that can be left out block by block: heads of all parts of the softmax, and pairs. The
-    /// queries of these are counted from the first one here, extra keys from the tokens' on.
+    /// Combines the hook's ablations at all sites of this call. Queries of pairs are relative to the first
+    /// query of the call; extra keys are numbered after those of the sequence. Returns `None` if ablations
+    /// cannot be applied block by block.
     fn ablation(
         &self,
         kv: &KeysValues,
@@ -253,13 +263,13 @@ impl Attention {
     ) -> Result<Option<SiteAblation>> {
         let mut all = SiteAblation::default();
         for (at, (site, part)) in args.sites().enumerate() {
-            let Some(SiteAblation { factors, links }) = hook.ablation(site, self.heads) else {
+            let Some(SiteAblation { head_factors, links }) = hook.ablation(site, self.heads) else {
                 return Ok(None);
             };
-            if at > 0 && factors != all.factors {
+            if at > 0 && head_factors != all.head_factors {
                 return Ok(None);
             }
-            all.factors = factors;
+            all.head_factors = head_factors;
             let before = if part == KeyPart::Extra { self.columns(kv, args)?[0] } else { 0 };
             let here = |link: MaskedPair| {
                 Some(MaskedPair { query: link.query.checked_sub(args.past)?, key: link.key + before, ..link })
@@ -269,14 +279,14 @@ impl Attention {
         Ok(Some(all))
     }
 
-    /// Keys of each part.
+    /// Number of keys of the sequence and of extra keys.
     fn columns(&self, kv: &KeysValues, args: &AttentionArgs) -> Result<[usize; 2]> {
         let extra = args.extra.map_or(0, |extra| extra.keys.count);
         Ok([kv.keys.dim(1)?.saturating_sub(extra), extra])
     }
 
-    /// What happens between `[queries, keys, heads * head_dim]` that `args` so, with a position bias by diagonals and
-    /// with pairs `masked` besides.
+    /// Describes the call to the kernel, for shape `[queries, keys, heads * head_dim]`, with a position
+    /// bias by diagonals `lines` and `masked` pairs.
     fn kernel<'a>(
         &self,
         args: &AttentionArgs<'a>,
@@ -301,8 +311,8 @@ impl Attention {
         }
     }
 
-    /// Some rows of queries at a time; the scores are never there as a whole, the weights only for who wants them.
-    /// Pairs `masked` are left out.
+    /// Attends a block of queries at a time without storing all scores; weights are stored only if the hook
+    /// asks for them. `masked` pairs are left out.
     fn attend_in_blocks(
         &self,
         queries: &Tensor,
@@ -328,14 +338,14 @@ impl Attention {
             }
         };
         let Some(hook) = hook else { return run(Default::default()) };
-        let mut outs = Outs::new(&kernel, args, hook);
+        let mut outs = Outputs::new(&kernel, args, hook);
         let context = run(outs.sinks())?;
         outs.show(&kernel, args, [queries, &kv.keys], hook)?;
         Ok(context)
     }
 }
 
-/// `[batch, queries, heads * head_dim]` with each head's part times its factor.
+/// Multiplies the context `[batch, queries, heads * head_dim]` of each head by its factor.
 fn scale_heads(context: &Tensor, factors: &[f32]) -> Result<Tensor> {
     let (batch, queries, width) = context.dims3()?;
     let heads = factors.len();
@@ -344,7 +354,7 @@ fn scale_heads(context: &Tensor, factors: &[f32]) -> Result<Tensor> {
     Ok(by_head.broadcast_mul(&factors)?.reshape(context.shape())?)
 }
 
-/// A batch row's part of a bias that every row may have for itself.
+/// The part of an addend of the scores that applies to batch row `row`.
 fn of_row(bias: &Tensor, row: usize) -> Result<Tensor> {
     match bias.rank() {
         4 if bias.dim(0)? > 1 => Ok(bias.narrow(0, row, 1)?),

@@ -1,31 +1,31 @@
-//! Keys and values, or states, kept between decoding steps.
+//! Decoder state kept between decoding steps: keys and values, or recurrent states.
 
 use candle_core::Tensor;
 
 use super::KeysValues;
 use crate::error::Result;
 
-/// Positions that there is room for at first.
+/// Initial capacity in positions.
 const ROOM: usize = 32;
 
-/// Keys and values of the decoder positions so far, in room for more: what comes is written behind what is
-/// there, which stays where it is.
+/// Keys and values of the decoder positions so far, in a buffer with spare capacity, so that appending
+/// copies only the new positions.
 #[derive(Debug)]
 pub struct KvBuffer {
     /// `[batch, capacity, width]` each.
     room: KeysValues,
-    /// Positions in it.
+    /// Number of positions in use.
     len: usize,
 }
 
 impl KvBuffer {
-    /// Of the first positions.
+    /// Creates a buffer with the first positions.
     pub fn new(first: &KeysValues) -> Result<Self> {
         let len = first.keys.dim(1)?;
         Ok(Self { room: widened(first, len, ROOM.max(2 * len))?, len })
     }
 
-    /// Writes later positions of the same batch behind those there are.
+    /// Appends later positions of the same batch.
     pub fn append(&mut self, later: &KeysValues) -> Result<()> {
         let count = later.keys.dim(1)?;
         if self.len + count > self.room.keys.dim(1)? {
@@ -37,17 +37,17 @@ impl KvBuffer {
         Ok(())
     }
 
-    /// All positions so far, where they lie: a later `KvBuffer::reorder` changes what is seen.
+    /// Returns all positions so far as a view of the buffer, which a later `KvBuffer::reorder` changes.
     pub fn all(&self) -> Result<KeysValues> {
         self.room.first(self.len)
     }
 
-    /// Row `i` becomes what row `rows[i]` was; rows that stay are not touched.
+    /// Moves batch row `rows[i]` to row `i`. Rows that stay in place are not copied.
     fn reorder(&mut self, rows: &[u32]) -> Result<()> {
         for part in [&self.room.keys, &self.room.values] {
             let filled = part.narrow(1, 0, self.len)?;
             let moved = rows.iter().enumerate().filter(|&(to, &from)| to != from as usize);
-            // All are read before any is written: a row may be the source of one and the place of another.
+            // All rows are read before any is written, since a row can be both source and destination.
             let moved = moved
                 .map(|(to, &from)| Ok((to, filled.narrow(0, from as usize, 1)?.copy()?)))
                 .collect::<Result<Vec<_>>>()?;
@@ -59,7 +59,7 @@ impl KvBuffer {
     }
 }
 
-/// The first `len` positions of `from` in room for `capacity`.
+/// Copies the first `len` positions into a buffer of `capacity` positions.
 fn widened(from: &KeysValues, len: usize, capacity: usize) -> Result<KeysValues> {
     let widen = |x: &Tensor| {
         let (batch, _, width) = x.dims3()?;
@@ -70,19 +70,19 @@ fn widened(from: &KeysValues, len: usize, capacity: usize) -> Result<KeysValues>
     Ok(KeysValues { keys: widen(&from.keys)?, values: widen(&from.values)? })
 }
 
-/// What one decoder layer keeps.
+/// Cache of one decoder layer.
 #[derive(Debug, Default)]
 pub struct LayerCache {
-    /// Of the decoder positions so far.
+    /// Keys and values of the decoder positions so far.
     pub own: Option<KvBuffer>,
-    /// Of the source; computed once.
+    /// Keys and values of the source, computed once.
     pub cross: Option<KeysValues>,
-    /// A recurrent layer's last state, `[batch, width]`.
+    /// Last state of a recurrent layer, `[batch, width]`.
     pub state: Option<Tensor>,
 }
 
 impl LayerCache {
-    /// Keys and values of all positions so far, of which `new` are the last.
+    /// Appends `new` and returns the keys and values of all positions so far.
     pub fn remember(&mut self, new: &KeysValues) -> Result<KeysValues> {
         match &mut self.own {
             Some(own) => own.append(new)?,
@@ -92,7 +92,7 @@ impl LayerCache {
     }
 }
 
-/// What all decoder layers keep, and how many positions that covers.
+/// Cache of all decoder layers.
 #[derive(Debug, Default)]
 pub struct Cache {
     /// One entry a layer.
@@ -107,8 +107,8 @@ impl Cache {
         Self { layers: (0..layers).map(|_| LayerCache::default()).collect(), past: 0 }
     }
 
-    /// Rearranges the batch: row `i` becomes what row `rows[i]` was. The source's keys and values are the
-    /// same for all rows and stay.
+    /// Moves batch row `rows[i]` to row `i`. Keys and values of the source are the same for all rows and
+    /// stay.
     pub fn reorder(&mut self, rows: &[u32]) -> Result<()> {
         if rows.iter().enumerate().all(|(to, &from)| to == from as usize) {
             return Ok(());
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use candle_core::Device;
 
-    /// `[batch, positions, 2]`, every value its own.
+    /// `[batch, positions, 2]` with distinct values.
     fn part(batch: usize, positions: usize, first: f32) -> KeysValues {
         let count = (batch * positions * 2) as f32;
         let keys = Tensor::arange(first, first + count, &Device::Cpu).unwrap();

@@ -1,4 +1,4 @@
-//! Sums and products of two tensors of one shape.
+//! Elementwise sums and products of two tensors of the same shape.
 
 use attn_tui_kernels::elementwise::zip_map;
 use candle_core::Tensor;
@@ -6,12 +6,12 @@ use candle_core::Tensor;
 use super::cpu::{on_cpu, values};
 use crate::error::Result;
 
-/// `x + y`, value by value.
+/// `x + y`, elementwise.
 pub fn sum(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     combine(x, y, |x, y| x + y, Tensor::add)
 }
 
-/// `x * y`, value by value.
+/// `x * y`, elementwise.
 pub fn product(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     combine(x, y, |x, y| x * y, Tensor::mul)
 }

@@ -1,5 +1,5 @@
-//! What a site's maps are made from: queries, keys and what is known of positions. It grows with the length of
-//! the text, the maps with its square.
+//! Attention maps in compact form: the queries, keys and position bias that they can be recomputed from.
+//! Their size grows with the length of the text, that of maps with its square.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::{ExtraKeys, Visible};
 
-/// All that the maps of one site follow from.
+/// The maps of one site in compact form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CompactMaps {
     /// Number of heads.
@@ -18,35 +18,33 @@ pub struct CompactMaps {
     pub key_heads: usize,
     /// Number of queries.
     pub queries: usize,
-    /// Number of keys that are tokens.
+    /// Number of keys of the sequence itself, extra keys not included.
     pub keys: usize,
-    /// Values in a head's vector.
+    /// Width of a head's vectors.
     pub width: usize,
     /// Factor on the scores.
     pub scale: f32,
     /// Soft cap on the scores.
     pub cap: Option<f32>,
-    /// Which keys are visible.
+    /// Keys that each query may attend to.
     pub visible: Visible,
-    /// Position bias by diagonals, `[heads, queries + keys - 1]`, that of the last query's first key first.
+    /// Position bias by diagonals, `[heads, queries + keys - 1]`. The first is that of the last query and
+    /// the first key.
     pub bias: Option<Vec<f32>>,
-    /// Keys that follow the tokens'.
+    /// Extra keys after those of the sequence.
     pub extra: Option<ExtraKeys>,
-    /// Whose weights the maps are.
+    /// Part of the keys whose weights the maps show.
     pub part: KeyPart,
-    /// Pairs that are hidden besides.
+    /// Pairs that are masked in addition.
     pub masked: Vec<MaskedPair>,
     /// `[queries, heads, width]`
     pub query: Vec<f32>,
-    /// `[keys and extra keys, key_heads, width]`
+    /// `[keys + extra keys, key_heads, width]`
     pub key: Vec<f32>,
 }
 
 impl CompactMaps {
-    /// What is wrong with it, where its parts do not fit each other.
-    ///
-    /// # Errors
-    /// The part at fault.
+    /// Checks that the lengths of all parts fit each other.
     pub fn check(&self) -> Result<(), String> {
         let Self { heads, key_heads, queries, keys, width, .. } = *self;
         let all = keys + self.extra.as_ref().map_or(0, |extra| extra.count);
@@ -75,25 +73,25 @@ impl CompactMaps {
         }
     }
 
-    /// The maps' shape, `[heads, queries, keys]`.
+    /// Shape of the maps, `[heads, queries, keys]`.
     pub fn shape(&self) -> [usize; 3] {
         let extra = self.extra.as_ref().map_or(0, |extra| extra.count);
         let keys = if self.part == KeyPart::Extra { extra } else { self.keys };
         [self.heads, self.queries, keys]
     }
 
-    /// Bytes that it takes.
+    /// Size in bytes.
     pub fn bytes(&self) -> usize {
         let bias = self.bias.as_ref().map_or(0, Vec::len);
         let extra = self.extra.as_ref().map_or(0, ExtraKeys::values);
         4 * (self.query.len() + self.key.len() + bias + extra)
     }
 
-    /// Scores before bias and mask, `[queries, keys]` of the tokens: `scale Q Kᵀ`, softly capped where there is a
-    /// cap. [`CompactMaps::check`] was well.
+    /// Computes the scores of a head before bias and mask, `[queries, keys]`: `scale Q Kᵀ`, with the soft
+    /// cap if there is one. Requires [`CompactMaps::check`] to have returned `Ok`.
     ///
     /// # Panics
-    /// Where the head is not there.
+    /// If `head` is out of range.
     pub fn content(&self, head: usize) -> Vec<f32> {
         let Self { heads, key_heads, keys, width, scale, cap, .. } = *self;
         let own = head / (heads / key_heads);
@@ -110,21 +108,22 @@ impl CompactMaps {
         (0..self.queries).into_par_iter().flat_map_iter(row).collect()
     }
 
-    /// Whether a head's query may see a key.
+    /// Returns true if a query of a head may attend to a key.
     pub fn sees(&self, head: usize, query: usize, key: usize) -> bool {
         self.visible.sees(query, key, self.keys) && !self.masked.contains(&MaskedPair { head, query, key })
     }
 
-    /// The position bias of a key for a query; `None` where the site has none.
+    /// The position bias of a query and a key; `None` if the site has none.
     pub fn bias(&self, head: usize, query: usize, key: usize) -> Option<f32> {
         let diagonals = self.queries + self.keys - 1;
         self.bias.as_ref()?.get(head * diagonals + self.queries - 1 + key - query).copied()
     }
 
-    /// Rows `rows` of a head's map, `[rows, keys]`: the numbers of the pass itself. [`CompactMaps::check`] was well.
+    /// Computes rows `rows` of a head's map, `[rows, keys]`, with exactly the values of the pass. Requires
+    /// [`CompactMaps::check`] to have returned `Ok`.
     ///
     /// # Panics
-    /// Where the head or the rows are not there.
+    /// If the head or the rows are out of range.
     pub fn rows(&self, head: usize, rows: Range<usize>) -> Vec<f32> {
         let (kernel, query, key) = self.kernel();
         kernel.weights(self.part, head, rows, query, key)

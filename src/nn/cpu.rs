@@ -1,4 +1,4 @@
-//! Tensors as slices, for the kernels of our own; what is not float32 on the CPU goes through candle.
+//! Tensors as slices for the kernels. Everything but float32 on the CPU goes through candle.
 
 use std::ops::{Deref, Range};
 use std::sync::OnceLock;
@@ -7,13 +7,13 @@ use candle_core::{DType, Device, Storage, Tensor};
 
 use crate::error::{Error, Result};
 
-/// Whether the kernels can take it.
+/// Returns true if the kernels can process the tensor.
 pub(super) fn on_cpu(x: &Tensor) -> bool {
     kernels_on(x.device()) && x.dtype() == DType::F32
 }
 
-/// Whether the kernels run on `device`. On others candle does everything; with `ATTN_TUI_KERNELS=candle` it does
-/// so on the CPU, too (for tests: what a GPU would run).
+/// Returns true if the kernels run on `device`. On other devices candle computes everything; with
+/// `ATTN_TUI_KERNELS=candle` it does so on the CPU, too, which lets tests run the code of GPUs.
 pub(super) fn kernels_on(device: &Device) -> bool {
     static CANDLE: OnceLock<bool> = OnceLock::new();
     matches!(device, Device::Cpu)
@@ -27,7 +27,7 @@ pub(super) struct Values<Guard> {
     range: Range<usize>,
 }
 
-/// Reads `x`, which must be contiguous float32 on the CPU.
+/// Borrows the values of `x`, which must be contiguous float32 on the CPU.
 pub(super) fn values(x: &Tensor) -> Result<Values<impl Deref<Target = Storage>>> {
     let (storage, layout) = x.storage_and_layout();
     let (start, end) = layout
@@ -40,7 +40,7 @@ pub(super) fn values(x: &Tensor) -> Result<Values<impl Deref<Target = Storage>>>
     }
 }
 
-/// Shows all values of `x` to `see`, where they lie if that can be.
+/// Calls `see` with all values of `x`, copying them only if necessary.
 pub fn read<T>(x: &Tensor, see: impl FnOnce(&[f32]) -> T) -> Result<T> {
     if on_cpu(x) && x.is_contiguous() {
         return Ok(see(&values(x)?));
@@ -48,23 +48,23 @@ pub fn read<T>(x: &Tensor, see: impl FnOnce(&[f32]) -> T) -> Result<T> {
     Ok(see(&x.flatten_all()?.to_vec1::<f32>()?))
 }
 
-/// The rows of a batch, the values of each side by side, the rows themselves at any distance.
-pub(super) struct Rows<Guard> {
+/// The rows of a batch: each is contiguous, at any distance from the next.
+pub(super) struct BatchRows<Guard> {
     storage: Guard,
     first: usize,
     stride: usize,
     len: usize,
 }
 
-/// Reads the rows of `x`, float32 on the CPU, each of which must be contiguous.
-pub(super) fn rows(x: &Tensor) -> Result<Rows<impl Deref<Target = Storage>>> {
+/// Borrows the rows of `x`, float32 on the CPU, each of which must be contiguous.
+pub(super) fn rows(x: &Tensor) -> Result<BatchRows<impl Deref<Target = Storage>>> {
     let stride = x.stride().first().copied().unwrap_or(0);
     let (storage, layout) = x.storage_and_layout();
     let (first, len) = (layout.start_offset(), layout.shape().dims().iter().skip(1).product());
-    Ok(Rows { storage, first, stride, len })
+    Ok(BatchRows { storage, first, stride, len })
 }
 
-impl<Guard: Deref<Target = Storage>> Rows<Guard> {
+impl<Guard: Deref<Target = Storage>> BatchRows<Guard> {
     /// The values of row `row`.
     pub fn at(&self, row: usize) -> Result<&[f32]> {
         let first = self.first + row * self.stride;

@@ -5,7 +5,7 @@ use candle_core::Tensor;
 use super::Weight;
 use crate::error::{Error, Result};
 
-/// Rows of a `[vocabulary, d_model]` table, times a scale.
+/// Embedding table `[vocabulary, d_model]` with a scale.
 #[derive(Clone, Debug)]
 pub struct Embedding {
     /// `[vocabulary, d_model]`
@@ -15,10 +15,7 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// Ids of `batch` equally long sequences to `[batch, positions, d_model]`.
-    ///
-    /// # Errors
-    /// [`Error::Text`] for an id outside the vocabulary.
+    /// Embeds the ids of `batch` sequences of equal length. Returns `[batch, positions, d_model]`.
     pub fn forward(&self, ids: &[u32], batch: usize) -> Result<Tensor> {
         let (vocabulary, width) = self.table.dims()?;
         if let Some(id) = ids.iter().find(|&&id| id as usize >= vocabulary) {

@@ -1,36 +1,35 @@
-//! Feed-forward blocks of which each token visits a few (mixture of experts).
+//! Mixture of experts: feed-forward blocks of which each token uses a few.
 
 use candle_core::{D, Tensor};
 
 use super::{FeedForward, Linear};
 use crate::error::{Error, Result};
 
-/// Which experts a token visits, by the router's probabilities.
+/// Assignment of tokens to experts by the router's probabilities.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MoeRouting {
-    /// The most probable one, weighted by its probability. An expert takes the first `capacity` tokens of a
-    /// sequence; later ones get nothing (Fedus et al. 2021).
+    /// The most probable expert, weighted by its probability. An expert takes the first `capacity` tokens
+    /// of a sequence; later ones get nothing (Fedus et al. 2021, Switch).
     Top1 {
-        /// Tokens that one expert takes of each sequence.
+        /// Number of tokens of each sequence that an expert takes.
         capacity: usize,
     },
-    /// NLLB's two most probable ones, as the reference runs them: expert 1 stands in for every token's first
-    /// choice and expert 0 for its second, whatever the router chose. The router's probabilities do count.
+    /// The two most probable experts with their probabilities.
     Top2(Top2Routing),
 }
 
 /// Details of [`MoeRouting::Top2`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Top2Routing {
-    /// Share of all tokens that one expert takes; not positive: `capacity` tokens.
+    /// Share of all tokens that an expert takes; if not positive, `capacity` applies.
     pub fraction: f64,
-    /// Tokens that one expert takes where there is no share.
+    /// Number of tokens that an expert takes if there is no share.
     pub capacity: usize,
-    /// Whether the two probabilities are made to sum to 1 before the full experts turn tokens away.
+    /// True if the two probabilities are scaled to sum to 1 before full experts reject tokens.
     pub normalise_first: bool,
-    /// Whether the most certain tokens are served first.
+    /// True if the tokens with the highest probabilities are served first.
     pub prioritised: bool,
-    /// Factor on what the experts say: 1 minus the dropout of training.
+    /// Factor on the output of the experts: 1 minus the dropout of training.
     pub scale: f64,
 }
 
@@ -39,39 +38,41 @@ pub struct Top2Routing {
 pub struct Experts {
     /// `d_model` to the number of experts.
     pub router: Linear,
-    /// Each of them.
+    /// The experts.
     pub experts: Vec<FeedForward>,
-    /// Who goes where.
+    /// Assignment of tokens to experts.
     pub routing: MoeRouting,
 }
 
-/// One token's visit: which expert, which row, with what weight.
-struct Visit {
+/// Assignment of one token: expert, row of the token, weight of the output.
+struct Assignment {
     expert: usize,
     row: u32,
     weight: f32,
 }
 
 impl Experts {
-    /// `[batch, positions, d_model]` to the same.
+    /// Applies the experts to `[batch, positions, d_model]`. Returns the same shape.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (batch, positions, width) = x.dims3()?;
         let rows = x.reshape((batch * positions, width))?;
         let logits = self.router.forward(&rows)?;
         let exp = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?.exp()?;
         let probabilities = exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)?.to_vec2::<f32>()?;
-        let visits = match self.routing {
+        let assignments = match self.routing {
             MoeRouting::Top1 { capacity } => top1(&probabilities, positions, capacity),
             MoeRouting::Top2(routing) => top2(&probabilities, &routing),
         };
         let mut sum = rows.zeros_like()?;
         for (number, expert) in self.experts.iter().enumerate() {
-            let own: Vec<&Visit> = visits.iter().filter(|visit| visit.expert == number).collect();
+            let own: Vec<&Assignment> =
+                assignments.iter().filter(|assignment| assignment.expert == number).collect();
             if own.is_empty() {
                 continue;
             }
-            let index = Tensor::new(own.iter().map(|visit| visit.row).collect::<Vec<_>>(), x.device())?;
-            let weights: Vec<f32> = own.iter().map(|visit| visit.weight).collect();
+            let index =
+                Tensor::new(own.iter().map(|assignment| assignment.row).collect::<Vec<_>>(), x.device())?;
+            let weights: Vec<f32> = own.iter().map(|assignment| assignment.weight).collect();
             let weights = Tensor::from_vec(weights, (own.len(), 1), x.device())?;
             let said = expert.forward(&rows.index_select(&index, 0)?)?.broadcast_mul(&weights)?;
             sum = sum.index_add(&index, &said, 0)?;
@@ -80,7 +81,7 @@ impl Experts {
     }
 }
 
-/// The first of the largest values.
+/// Index of the largest value; the first one of equal values.
 fn argmax(values: impl Iterator<Item = f32>) -> usize {
     let mut found = (0, f32::NEG_INFINITY);
     for (i, value) in values.enumerate() {
@@ -91,8 +92,8 @@ fn argmax(values: impl Iterator<Item = f32>) -> usize {
     found.0
 }
 
-fn top1(probabilities: &[Vec<f32>], positions: usize, capacity: usize) -> Vec<Visit> {
-    let mut visits = Vec::new();
+fn top1(probabilities: &[Vec<f32>], positions: usize, capacity: usize) -> Vec<Assignment> {
+    let mut assignments = Vec::new();
     for (sequence, tokens) in probabilities.chunks(positions.max(1)).enumerate() {
         let mut taken = vec![0; tokens.first().map_or(0, Vec::len)];
         for (i, token) in tokens.iter().enumerate() {
@@ -100,14 +101,14 @@ fn top1(probabilities: &[Vec<f32>], positions: usize, capacity: usize) -> Vec<Vi
             let (Some(taken), Some(&weight)) = (taken.get_mut(expert), token.get(expert)) else { continue };
             *taken += 1;
             if *taken <= capacity {
-                visits.push(Visit { expert, row: (sequence * positions + i) as u32, weight });
+                assignments.push(Assignment { expert, row: (sequence * positions + i) as u32, weight });
             }
         }
     }
-    visits
+    assignments
 }
 
-fn top2(probabilities: &[Vec<f32>], routing: &Top2Routing) -> Vec<Visit> {
+fn top2(probabilities: &[Vec<f32>], routing: &Top2Routing) -> Vec<Assignment> {
     let tokens = probabilities.len();
     let capacity = if routing.fraction > 0.0 {
         (routing.fraction * tokens as f64).ceil() as usize
@@ -134,16 +135,16 @@ fn top2(probabilities: &[Vec<f32>], routing: &Top2Routing) -> Vec<Visit> {
             *place += 1;
         }
     }
-    let mut visits = Vec::new();
+    let mut assignments = Vec::new();
     for (row, (choice, kept)) in choices.iter().zip(&kept).enumerate() {
         let counted = |rank: usize| routing.normalise_first || kept[rank];
         let sum: f32 = (0..2).filter(|&rank| counted(rank)).map(|rank| choice[rank].1).sum();
         for rank in (0..2).filter(|&rank| kept[rank]) {
             let weight = choice[rank].1 / sum.max(f32::EPSILON) * routing.scale as f32;
-            visits.push(Visit { expert: 1 - rank, row: row as u32, weight });
+            assignments.push(Assignment { expert: 1 - rank, row: row as u32, weight });
         }
     }
-    visits
+    assignments
 }
 
 /// The two most probable experts with their probabilities.
@@ -169,8 +170,8 @@ impl Top2Routing {
 mod tests {
     use super::*;
 
-    fn told(visits: &[Visit]) -> Vec<(usize, u32, f32)> {
-        visits.iter().map(|visit| (visit.expert, visit.row, visit.weight)).collect()
+    fn told(assignments: &[Assignment]) -> Vec<(usize, u32, f32)> {
+        assignments.iter().map(|assignment| (assignment.expert, assignment.row, assignment.weight)).collect()
     }
 
     #[test]

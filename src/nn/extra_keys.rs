@@ -1,46 +1,45 @@
-//! Keys that are no tokens of their own and follow the tokens'.
+//! Extra keys that follow those of a sequence.
 
 use attn_tui_kernels::attention::{self, ExtraColumnsBias};
 
-/// Keys that follow the tokens' and share their softmax.
+/// Extra keys that follow those of a sequence and share its softmax.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExtraKeys {
-    /// How many.
+    /// Number of extra keys.
     pub count: usize,
-    /// What is added to their scores.
+    /// Bias on their scores.
     pub bias: ExtraBias,
 }
 
-/// What is added to the scores of [`ExtraKeys`].
+/// Bias on the scores of [`ExtraKeys`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExtraBias {
-    /// Nothing: prompts, learned tokens, another sequence.
+    /// No bias: prompts, learned tokens, another sequence.
     None,
-    /// What the distance between a query's block and a summary's says (Guo et al. 2022).
+    /// Bias by the distance between a query's block and a summary's block (Guo et al. 2022).
     Blocks {
-        /// Tokens of a block; the last block has the rest, too.
+        /// Tokens in a block; the last block also has the rest.
         block: usize,
-        /// `[heads, 2 * count - 1]`, that of the last block's queries and the first summary first.
+        /// `[heads, 2 * count - 1]`. The first is that of the last block's queries and the first summary.
         lines: Vec<f32>,
     },
-    /// The keys are those of the first block, which come in again so many times, for queries that are neither in the
-    /// first block nor in the last (random blocks as the reference draws them where it does not train; Zaheer et al.
-    /// 2020).
+    /// The keys of the first block, repeated `times` times, for queries in neither the first nor the last
+    /// block (random blocks as the reference draws them outside training; Zaheer et al. 2020, BigBird).
     Repeated {
-        /// Tokens of a block.
+        /// Tokens in a block.
         block: usize,
-        /// How many times.
+        /// Number of repetitions.
         times: usize,
     },
 }
 
 impl ExtraKeys {
-    /// So many keys, and nothing is added to their scores.
+    /// `count` extra keys without bias.
     pub fn plain(count: usize) -> Self {
         Self { count, bias: ExtraBias::None }
     }
 
-    /// Values that its bias takes.
+    /// Number of values of the bias.
     pub(super) fn values(&self) -> usize {
         match &self.bias {
             ExtraBias::Blocks { lines, .. } => lines.len(),
@@ -52,7 +51,7 @@ impl ExtraKeys {
         let bias = match &self.bias {
             ExtraBias::None => ExtraColumnsBias::None,
             ExtraBias::Blocks { block, lines } => ExtraColumnsBias::Blocks { block: *block, lines },
-            // A key that is there so many times has that many times the weight.
+            // Repeating a key `times` times multiplies its weight by `times`.
             ExtraBias::Repeated { block, times } => {
                 ExtraColumnsBias::Inner { block: *block, bias: (*times as f32).ln() }
             }
@@ -60,7 +59,7 @@ impl ExtraKeys {
         attention::ExtraColumns { count: self.count, bias }
     }
 
-    /// What is wrong with it, for so many heads.
+    /// Checks the bias for `heads` heads.
     pub(super) fn check(&self, heads: usize) -> std::result::Result<(), String> {
         let lines = |count: usize| count.checked_mul(2)?.checked_sub(1)?.checked_mul(heads);
         match &self.bias {

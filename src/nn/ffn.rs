@@ -1,25 +1,25 @@
-//! The feed-forward block, plain or gated.
+//! Feed-forward block, plain or gated.
 
 use candle_core::Tensor;
 
 use super::{Activation, Linear, product};
 use crate::error::Result;
 
-/// `down(act(up(x)))`, or `down(act(gate(x)) * up(x))` where it is gated (Shazeer 2020).
+/// `down(act(up(x)))`, or `down(act(gate(x)) * up(x))` if it is gated (Shazeer 2020).
 #[derive(Clone, Debug)]
 pub struct FeedForward {
     /// `d_model` to `ffn_dim`.
     pub up: Linear,
-    /// `d_model` to `ffn_dim`, through the activation.
+    /// `d_model` to `ffn_dim`, followed by the activation.
     pub gate: Option<Linear>,
     /// `ffn_dim` to `d_model`.
     pub down: Linear,
-    /// Between them.
+    /// Activation function.
     pub activation: Activation,
 }
 
 impl FeedForward {
-    /// `[..., d_model]` to `[..., d_model]`.
+    /// Applies the block to `[..., d_model]`. Returns the same shape.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let hidden = match &self.gate {
             Some(gate) => {

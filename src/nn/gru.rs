@@ -9,16 +9,16 @@ use crate::error::Result;
 /// One layer of gated recurrent units in one direction.
 #[derive(Clone, Debug)]
 pub struct Gru {
-    /// Input to the three gates' parts `[reset, update, candidate]`, `3 * width` in all.
+    /// Input to the gates' parts `[reset, update, candidate]`, `3 * width` in all.
     pub input: Linear,
-    /// State to the same.
+    /// State to the same parts.
     pub hidden: Linear,
     /// Width of the state.
     pub width: usize,
 }
 
 impl Gru {
-    /// The state after `state` `[batch, width]` where the input's part of the gates is `given`
+    /// Computes the state after `state` `[batch, width]`. `given` is the input's part of the gates,
     /// `[batch, 3 * width]`.
     pub fn step(&self, given: &Tensor, state: &Tensor) -> Result<Tensor> {
         let kept = self.hidden.forward(state)?;
@@ -29,8 +29,9 @@ impl Gru {
         Ok((&candidate + (update * (state - &candidate)?)?)?)
     }
 
-    /// All states over `inputs` `[1, positions, input]`, beginning with zeros, from the last position to the
-    /// first where `backward`: `[1, positions, width]`, each at its position. `each` is told every step.
+    /// Computes all states over `inputs` `[1, positions, input]`, starting from zeros; from the last
+    /// position to the first if `backward`. Returns `[1, positions, width]`. `each` is called before every
+    /// step and may stop the work.
     pub fn run(
         &self,
         inputs: &Tensor,

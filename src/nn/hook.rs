@@ -1,4 +1,4 @@
-//! Where an observer meets the one attention function.
+//! Interface between the attention function and those who record or change what it computes.
 
 use std::sync::Arc;
 
@@ -9,51 +9,53 @@ use super::{AttentionTrace, CompactMaps};
 use crate::error::Result;
 use crate::site::Site;
 
-/// What is left out of attention at a site.
+/// Ablations at one site.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SiteAblation {
-    /// What each head's context is multiplied with: 0 or 1.
-    pub factors: Vec<f32>,
-    /// Pairs whose score is minus infinity, by positions in the texts.
+    /// Factor on the context of each head: 0 if the head is ablated, otherwise 1.
+    pub head_factors: Vec<f32>,
+    /// Query-key pairs whose score becomes minus infinity, by positions in the sequences.
     pub links: Vec<MaskedPair>,
 }
 
-/// Sees, and may change, what happens inside attention at each site. Every method does nothing unless
-/// overridden. Tensors are those of a single sequence.
+/// Observes, and may change, attention at each site. Every method but [`Hook::wants`] does nothing by
+/// default. Tensors belong to a single sequence.
 pub trait Hook {
-    /// Whether anything at this site is of interest; if not, attention may take its fastest path.
+    /// Returns true if the hook has to be called at this site. If not, attention may take its fastest path.
     fn wants(&self, site: Site) -> bool;
 
-    /// Whether scores or context may be changed at this site, where it [`Hook::wants`] anything. If not, they
-    /// are not shown.
+    /// Returns true if the hook may change scores or context at this site. Called only if [`Hook::wants`]
+    /// returns true. If false, [`Hook::scores`] and [`Hook::context`] are not called.
     fn intervenes(&self, _site: Site) -> bool {
         true
     }
 
-    /// What is left out of a site of so many heads, if that is all that is changed there: then neither
-    /// [`Hook::scores`] nor [`Hook::context`] is called where attention knows a faster way.
+    /// Returns the ablations at a site with `heads` heads if these are all that the hook changes there.
+    /// Attention then applies them itself if it can, and calls neither [`Hook::scores`] nor
+    /// [`Hook::context`].
     fn ablation(&self, _site: Site, _heads: usize) -> Option<SiteAblation> {
         None
     }
 
-    /// Whether nothing that comes of the maps at this site is of interest: the layer may end there, and what the
-    /// stack gives then means nothing.
+    /// Returns true if the pass may stop once the maps of this site are recorded: the layer ends there, and
+    /// the output of the stack is meaningless.
     fn stops_after(&self, _site: Site) -> bool {
         false
     }
 
-    /// Scores before the softmax, `[heads, queries, keys]`, masked pairs at minus infinity; the first query
-    /// stands at position `past`. What is returned goes into the softmax.
+    /// Takes the scores before the softmax, `[heads, queries, keys]`, masked pairs at minus infinity, and
+    /// returns those that go into it. The first query is at position `past`.
     fn scores(&mut self, _site: Site, _past: usize, scores: Tensor) -> Result<Tensor> {
         Ok(scores)
     }
 
-    /// Weights after the softmax, `[heads, queries, keys]`.
+    /// Takes the weights after the softmax, `[heads, queries, keys]`.
     fn weights(&mut self, _site: Site, _weights: &Tensor) -> Result<()> {
         Ok(())
     }
 
-    /// [`Hook::weights`] for weights that lie in memory already: `maps` is `shape`, row-major.
+    /// Takes the weights as a buffer of `shape` `[heads, queries, keys]`, row-major. Calls
+    /// [`Hook::weights`] by default.
     fn maps(&mut self, site: Site, shape: [usize; 3], maps: Arc<[f32]>) -> Result<()> {
         let [heads, queries, keys] = shape;
         self.weights(site, &Tensor::from_slice(&maps, (heads, queries, keys), &Device::Cpu)?)
@@ -72,33 +74,35 @@ pub trait Hook {
         false
     }
 
-    /// What the maps of the site follow from.
+    /// Takes the compact form of the maps of the site.
     fn compact(&mut self, _site: Site, _maps: CompactMaps) -> Result<()> {
         Ok(())
     }
 
-    /// What each head read, `[heads, queries, head_dim]`, before the output projection. What is returned
-    /// goes into the projection.
+    /// Takes the context of each head (`z`), `[heads, queries, head_dim]`, before the output projection,
+    /// and returns what goes into the projection.
     fn context(&mut self, _site: Site, context: Tensor) -> Result<Tensor> {
         Ok(context)
     }
 
-    /// Whether [`Hook::trace`] is of interest at this site.
+    /// Returns true if [`Hook::trace`] has to be called at this site.
     fn wants_trace(&self, _site: Site) -> bool {
         false
     }
 
-    /// The whole block, once it is through, with its residual connection and norm.
-    fn trace(&mut self, _site: Site, _flow: &AttentionTrace) -> Result<()> {
+    /// Takes the attention block after it was computed, with its residual connection and norm.
+    fn trace(&mut self, _site: Site, _trace: &AttentionTrace) -> Result<()> {
         Ok(())
     }
 }
 
-/// Lets a hook change a second run through a site whose weights are not to be shown.
+/// Adapter for a second pass through a site whose weights are not recorded: forwards interventions to the
+/// hook and hides everything else from it.
 pub struct InterventionsOnly<'a> {
     /// The hook.
     pub hook: &'a mut dyn Hook,
-    /// Whether queries and keys stand at the same positions as in the run that is shown.
+    /// True if queries and keys are at the same positions as in the recorded pass. If not, link ablations
+    /// do not apply.
     pub same_positions: bool,
 }
 
@@ -133,7 +137,7 @@ impl Hook for InterventionsOnly<'_> {
     }
 }
 
-/// Wants nothing.
+/// A hook that is never called.
 pub struct NoHook;
 
 impl Hook for NoHook {

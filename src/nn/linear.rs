@@ -1,11 +1,11 @@
-//! Affine maps.
+//! Linear layers.
 
 use candle_core::Tensor;
 
 use super::{Activation, ArgmaxFilter, Weight};
 use crate::error::{Error, Result};
 
-/// Values of a weight that no second cache holds.
+/// Number of values from which on a weight does not fit the second-level cache.
 const LARGE: usize = 1 << 20;
 
 /// `y = x Wᵀ + b`.
@@ -16,7 +16,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// From a weight `[out, in]` and a bias `[out]`.
+    /// Creates a layer from a weight `[out, in]` and a bias `[out]`.
     pub fn new(weight: impl Into<Weight>, bias: Option<Tensor>) -> Self {
         Self { weight: weight.into(), bias }
     }
@@ -27,34 +27,34 @@ impl Linear {
         self.weight.rows(&(0..outputs as u32).collect::<Vec<_>>())
     }
 
-    /// The same map with its weight in 8 bits, where the kernels multiply with it.
+    /// The same layer with an 8-bit weight, if the kernels multiply with it.
     pub fn quantised(&self) -> Self {
         Self { weight: self.weight.quantised(), bias: self.bias.clone() }
     }
 
-    /// The same map with the weight of `argmax_filter`, which must be of this map.
+    /// The same layer with the 8-bit weight of `argmax_filter`, which must belong to this layer.
     pub fn with_int8(&self, argmax_filter: &ArgmaxFilter) -> Self {
         Self { weight: Weight::Quantised(argmax_filter.int8_weight().clone()), bias: self.bias.clone() }
     }
 
-    /// What finds the largest of its outputs sooner; `None` where the weight is so small that all of it is
-    /// read in no time, or where the kernels do not multiply with it.
+    /// Creates a filter that finds the largest output without computing all of them. `None` if the weight
+    /// is too small to be worth it, or if the kernels do not multiply with it.
     pub fn argmax_filter(&self) -> Option<ArgmaxFilter> {
         let packed = self.weight.packed().filter(|packed| packed.outputs() * packed.inputs() >= LARGE)?;
         Some(ArgmaxFilter::new(packed.clone(), self.bias.clone()))
     }
 
-    /// `[..., in]` to `[..., out]`.
+    /// Applies the layer to `[..., in]`. Returns `[..., out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.weight.multiply(x, self.bias.as_ref(), None)
     }
 
-    /// What each of the maps makes of the same `[..., in]`.
+    /// Applies each of several layers to the same `[..., in]`, in one pass over it.
     pub fn forward_each<const N: usize>(maps: [&Self; N], x: &Tensor) -> Result<[Tensor; N]> {
         Self::forward_each_through(maps.map(|map| (map, None)), x)
     }
 
-    /// [`Linear::forward_each`], each through its activation.
+    /// [`Linear::forward_each`] with an activation after each layer.
     pub fn forward_each_through<const N: usize>(
         maps: [(&Self, Option<Activation>); N],
         x: &Tensor,
@@ -64,7 +64,7 @@ impl Linear {
         products.try_into().map_err(|_| Error::Engine("a product is missing".into()))
     }
 
-    /// `activation(x Wᵀ + b)`, in one go.
+    /// Computes `activation(x Wᵀ + b)` in one pass.
     pub fn forward_through(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
         self.weight.multiply(x, self.bias.as_ref(), Some(activation))
     }

@@ -1,7 +1,8 @@
-//! Network blocks without model names. Hidden states are `[batch, positions, d_model]` in `f32`.
+//! Building blocks of networks, without model names. Hidden states are `[batch, positions, d_model]` in
+//! `f32`.
 //!
-//! Nothing here keeps state between calls: caches are passed in, and whoever wants to see or change what
-//! attention does passes a [`Hook`].
+//! No block keeps state between calls: caches are arguments. A [`Hook`] observes or changes what attention
+//! computes.
 
 mod activation;
 mod additive;

@@ -47,8 +47,8 @@ impl Norm {
         })
     }
 
-    /// What each row of `whole` is multiplied with, besides the weight: `1 / sqrt(var + eps)`, or in a root mean
-    /// square norm `1 / sqrt(mean(x²) + eps)`.
+    /// Factors on the rows of `whole` besides the weight: `1 / sqrt(var + eps)`, or in a root mean square
+    /// norm `1 / sqrt(mean(x²) + eps)`.
     pub(super) fn rates(&self, whole: &[f32]) -> Result<Vec<f32>> {
         let (weight, eps) = match self {
             Norm::Layer { weight, eps, .. } | Norm::Rms { weight, eps } => (weight, *eps as f32),
@@ -64,8 +64,8 @@ impl Norm {
             .collect())
     }
 
-    /// The norm's linear part, in place: of parts of a row, it gives parts of the norm's result that add up to
-    /// it, but for the bias, once multiplied with the whole row's [`Norm::rates`].
+    /// Applies the linear part of the norm in place: of parts of a row, the results multiplied by the whole
+    /// row's [`Norm::rates`] add up to the norm of the row, but for the bias.
     pub(super) fn linear_part(&self, rows: &mut [f32]) -> Result<()> {
         let weight = match self {
             Norm::Layer { weight, .. } | Norm::Rms { weight, .. } => weight.to_vec1::<f32>()?,
@@ -77,7 +77,7 @@ impl Norm {
         Ok(())
     }
 
-    /// What is taken off a row first.
+    /// Mean that a layer norm subtracts from a row; 0 in a root mean square norm.
     fn mean(&self, row: &[f32]) -> f32 {
         match self {
             Norm::Layer { .. } => row.iter().sum::<f32>() / row.len().max(1) as f32,

@@ -1,10 +1,10 @@
-//! Absolute positions: a learned table, or sines and cosines (Vaswani et al. 2017).
+//! Absolute position embeddings: a learned table, or sines and cosines (Vaswani et al. 2017).
 
 use candle_core::{Device, Tensor};
 
 use crate::error::{Error, Result};
 
-/// How the frequencies of a sinusoid fall from 1 to 1/10000 over the half of the width.
+/// Formula of the frequencies of sinusoids, from 1 down to 1/10000 over half of the width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sinusoid {
     /// `10000^(-2k/d)`: Marian, Pegasus.
@@ -23,14 +23,15 @@ pub struct PositionTable {
 }
 
 impl PositionTable {
-    /// A table `[offset + positions, d_model]` that was learned.
+    /// A learned table `[offset + positions, d_model]`.
     pub fn learned(table: Tensor, offset: usize) -> Result<Self> {
         let width = table.dim(1)?;
         Ok(Self { table: Some(table), formula: None, offset, width })
     }
 
-    /// Sines in the first half of the width, cosines in the second. A `stored` table is used as far as it
-    /// reaches, since half-precision checkpoints hold rounded values that the reference uses too.
+    /// Sinusoids: sines in the first half of the width, cosines in the second. A `stored` table is used as
+    /// far as it reaches, since half-precision checkpoints hold rounded values that the reference uses,
+    /// too.
     pub fn sinusoid(formula: Sinusoid, offset: usize, width: usize, stored: Option<Tensor>) -> Self {
         Self { table: stored, formula: Some(formula), offset, width }
     }

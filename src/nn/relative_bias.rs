@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use crate::error::Result;
 
-/// A learned bias on the scores that depends on key position minus query position alone.
+/// A learned bias on the scores by key position minus query position.
 #[derive(Clone, Debug)]
 pub struct RelativeBias {
     table: Vec<f32>,
@@ -15,7 +15,8 @@ pub struct RelativeBias {
 }
 
 impl RelativeBias {
-    /// From the learned table `[buckets, heads]`. Encoders look both ways (`bidirectional`); decoders back.
+    /// Creates the bias from the learned table `[buckets, heads]`. Encoders attend in both directions
+    /// (`bidirectional`), decoders backwards.
     pub fn new(table: &Tensor, max_distance: usize, bidirectional: bool) -> Result<Self> {
         let (buckets, heads) = table.dims2()?;
         let table = table.flatten_all()?.to_vec1()?;
@@ -32,8 +33,8 @@ impl RelativeBias {
         self.table[self.bucket(offset) * self.heads + head]
     }
 
-    /// The bias along each diagonal, `[heads, queries + keys - 1]`, that of the last query's first key first;
-    /// queries stand at position `past` and on, keys at 0 and on.
+    /// The bias along each diagonal, `[heads, queries + keys - 1]`, the first being that of the last query
+    /// and the first key. Queries are at positions `past` and on, keys at 0 and on.
     pub fn diagonals(&self, queries: usize, keys: usize, past: usize) -> Vec<f32> {
         let first = -((past + queries) as i64 - 1);
         let count = (queries + keys).saturating_sub(1);

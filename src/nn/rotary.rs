@@ -1,18 +1,19 @@
-//! Rotary positions (Su et al. 2021): queries and keys are turned by an angle that grows with their position.
+//! Rotary position embedding (Su et al. 2021): rotates pairs of dimensions by an angle proportional to the
+//! position.
 
 use candle_core::{D, Device, Tensor};
 
 use crate::error::Result;
 
-/// Turns pairs of a head's dimensions.
+/// Rotary position embedding with an optional scaling factor.
 #[derive(Clone, Debug)]
 pub struct Rotary {
     frequencies: Vec<f32>,
 }
 
 impl Rotary {
-    /// For heads of `width` dimensions; dimension `i` is paired with `i + width / 2`. Positions count as if
-    /// they were `scaling_factor` times closer together (Chen et al. 2023).
+    /// Embedding for heads of `width` dimensions; dimension `i` is paired with `i + width / 2`. Positions
+    /// are divided by `scaling_factor` (Chen et al. 2023, position interpolation).
     pub fn new(width: usize, theta: f64, scaling_factor: f64) -> Self {
         let pairs = width / 2;
         let frequency =
@@ -20,15 +21,15 @@ impl Rotary {
         Self { frequencies: (0..pairs).map(frequency).collect() }
     }
 
-    /// `[batch, heads, positions, head_dim]`, the first at position `past`, turned.
+    /// Rotates `[batch, heads, positions, head_dim]`, whose first position is `past`.
     pub fn apply(&self, x: &Tensor, past: usize) -> Result<Tensor> {
         let (_, _, count, width) = x.dims4()?;
         let half = width / 2;
         let [cos, sin] = self.tables(past, count, x.device())?;
         let (first, second) = (x.narrow(D::Minus1, 0, half)?, x.narrow(D::Minus1, half, half)?);
-        let turned_first = (first.broadcast_mul(&cos)? - second.broadcast_mul(&sin)?)?;
-        let turned_second = (second.broadcast_mul(&cos)? + first.broadcast_mul(&sin)?)?;
-        Ok(Tensor::cat(&[turned_first, turned_second], D::Minus1)?.contiguous()?)
+        let rotated_first = (first.broadcast_mul(&cos)? - second.broadcast_mul(&sin)?)?;
+        let rotated_second = (second.broadcast_mul(&cos)? + first.broadcast_mul(&sin)?)?;
+        Ok(Tensor::cat(&[rotated_first, rotated_second], D::Minus1)?.contiguous()?)
     }
 
     fn tables(&self, past: usize, count: usize, device: &Device) -> Result<[Tensor; 2]> {
@@ -48,7 +49,7 @@ mod tests {
     fn pairs_turn_by_their_position() {
         let x = Tensor::new(&[1f32, 2.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0], &Device::Cpu).unwrap();
         let x = x.reshape((1, 1, 2, 4)).unwrap();
-        let turned = Rotary::new(4, 100.0, 1.0).apply(&x, 3).unwrap().flatten_all().unwrap();
+        let rotated = Rotary::new(4, 100.0, 1.0).apply(&x, 3).unwrap().flatten_all().unwrap();
         let angles = [3f32, 0.3, 4.0, 0.4];
         let expected = [
             angles[0].cos(),
@@ -60,7 +61,7 @@ mod tests {
             angles[2].sin(),
             2.0 * angles[3].sin(),
         ];
-        for (got, want) in turned.to_vec1::<f32>().unwrap().iter().zip(expected) {
+        for (got, want) in rotated.to_vec1::<f32>().unwrap().iter().zip(expected) {
             assert!((got - want).abs() < 1e-6, "{got} {want}");
         }
     }

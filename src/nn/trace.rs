@@ -1,5 +1,5 @@
-//! What an attention block adds up: each key's part of a row of its result, and how much of the row that part
-//! makes out (ALTI: Ferrando et al. 2022, "Measuring the Mixing of Contextual Information in the Transformer").
+//! Decomposition of an attention block's output into the contributions of keys (ALTI: Ferrando et al. 2022,
+//! "Measuring the Mixing of Contextual Information in the Transformer").
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
@@ -8,57 +8,57 @@ use super::heads::repeat_kv;
 use super::{Linear, Norm};
 use crate::error::Result;
 
-/// Keys whose parts are in memory at once.
+/// Number of keys whose transformed vectors are in memory at once.
 const KEYS_AT_ONCE: usize = 32;
 
-/// How a block's result comes from what attention gave and from the residual stream that went past it.
+/// How a block combines the output of attention with the residual stream.
 #[derive(Clone, Copy, Debug)]
 pub enum ResidualAdd<'a> {
-    /// `residual + given`.
+    /// `residual + attention`.
     Plain,
-    /// `norm(residual + given)`.
+    /// `norm(residual + attention)`.
     PostNorm(&'a Norm),
-    /// `residual + norm(given)`.
+    /// `residual + norm(attention)`.
     NormedOutput(&'a Norm),
 }
 
-/// One pass through an attention block with its residual connection and norm.
+/// One attention block after its forward pass, with its residual connection and norm.
 pub struct AttentionTrace<'a> {
     /// The block's output projection, `heads * head_dim` to `d_model`.
     pub output: &'a Linear,
     /// Number of heads with keys and values of their own; each serves `heads / key_heads` query heads.
     pub key_heads: usize,
-    /// `[1, keys, key_heads * head_dim]`; more rows than the maps have keys are left out.
+    /// `[1, keys, key_heads * head_dim]`; rows beyond the keys of the maps are ignored.
     pub values: &'a Tensor,
-    /// What went past the block, `[1, queries, d_model]`.
+    /// Residual stream before the block, `[1, queries, d_model]`.
     pub residual: &'a Tensor,
-    /// What attention gave, `[1, queries, d_model]`.
-    pub given: &'a Tensor,
-    /// What came of both, `[1, queries, d_model]`.
+    /// Output of attention, `[1, queries, d_model]`.
+    pub attention: &'a Tensor,
+    /// Residual stream after the block, `[1, queries, d_model]`.
     pub result: &'a Tensor,
-    /// How.
+    /// How the block combines both.
     pub residual_add: ResidualAdd<'a>,
-    /// Whether keys are positions of the queries' own sequence. The residual stream then is a part of the
-    /// query's own key; otherwise it counts as a key of its own, behind the others.
+    /// True if keys are positions of the queries' own sequence. The residual stream then counts as a part
+    /// of the query's own key; otherwise it is a column of its own after the keys.
     pub own: bool,
 }
 
-/// What [`AttentionTrace::measure`] finds.
+/// Result of [`AttentionTrace::measure`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct ValueContributions {
     /// `||v_j^h W_O^h||_2`, `[heads, keys]`: times a weight it is the norm of what a head takes from a key
     /// (Kobayashi et al. 2020, "Attention is Not Only a Weight", `||alpha f(x)||`).
     pub norms: Vec<f32>,
-    /// ALTI's contributions, `[queries, keys]`, with a last column for the residual stream where keys are not
+    /// ALTI's contributions, `[queries, keys]`, with a last column for the residual stream if keys are not
     /// the queries' own: `max(0, ||y_i||_1 - ||y_i - T_i(x_j)||_1)` over the row's sum. Rows sum to 1.
     pub contributions: Vec<f32>,
 }
 
 impl AttentionTrace<'_> {
-    /// Takes the block apart for maps `[heads, queries, keys]`. The parts `T_i(x_j)` and the block's biases add
-    /// up to the result `y_i`; a norm is linear in the parts once the row's own deviation is put in for its
-    /// denominator. A row in which no part comes nearer to the result than nothing at all gives all to the
-    /// residual stream.
+    /// Measures contributions for `maps` of shape `[heads, queries, keys]`. The transformed vectors
+    /// `T_i(x_j)` and the block's biases add up to the output `y_i`; a norm is linear in them if its
+    /// denominator is fixed to that of the whole row. If no vector has a positive contribution, the
+    /// residual stream gets the whole row.
     pub fn measure(&self, maps: &[f32], shape: [usize; 3]) -> Result<ValueContributions> {
         let [heads, queries, keys] = shape;
         let columns = keys + usize::from(!self.own);
@@ -125,20 +125,20 @@ impl AttentionTrace<'_> {
         Ok(split.permute((1, 2, 0))?.contiguous()?)
     }
 
-    /// What the norm multiplies each row with; 1 without a norm.
+    /// Factor of the norm on each row; 1 without a norm.
     fn rates(&self, residual: &[f32]) -> Result<Vec<f32>> {
-        let given = host(self.given)?;
+        let attention = host(self.attention)?;
         match self.residual_add {
-            ResidualAdd::Plain => Ok(vec![1.0; self.given.dim(1)?]),
-            ResidualAdd::NormedOutput(norm) => norm.rates(&given),
+            ResidualAdd::Plain => Ok(vec![1.0; self.attention.dim(1)?]),
+            ResidualAdd::NormedOutput(norm) => norm.rates(&attention),
             ResidualAdd::PostNorm(norm) => {
-                norm.rates(&given.iter().zip(residual).map(|(a, b)| a + b).collect::<Vec<_>>())
+                norm.rates(&attention.iter().zip(residual).map(|(a, b)| a + b).collect::<Vec<_>>())
             }
         }
     }
 }
 
-/// The values of a tensor on any device, row-major.
+/// Copies the values of a tensor on any device, row-major.
 fn host(tensor: &Tensor) -> Result<Vec<f32>> {
     Ok(tensor.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?)
 }
@@ -159,7 +159,7 @@ fn add(to: &mut [f32], from: &[f32], factor: f32) {
     }
 }
 
-/// How much nearer a part comes to the whole than nothing does.
+/// Contribution of a part to the whole, before rows are scaled to sum to 1.
 fn contribution(whole: &[f32], part: &[f32]) -> f32 {
     let gain: f32 = whole.iter().zip(part).map(|(y, t)| y.abs() - (y - t).abs()).sum();
     gain.max(0.0)

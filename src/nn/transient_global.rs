@@ -1,24 +1,24 @@
-//! Transient global attention (Guo et al. 2022): summaries of blocks of tokens, made anew in each layer, that
-//! every token sees besides its neighbours.
+//! Transient global attention (Guo et al. 2022, LongT5): every token also attends to summaries of blocks of
+//! tokens, which each layer computes anew.
 
 use candle_core::Tensor;
 
 use super::{ExtraBias, ExtraKeys, Norm, RelativeBias};
 use crate::error::Result;
 
-/// How a layer sums up its tokens.
+/// Block summaries of one layer.
 #[derive(Clone, Debug)]
 pub struct TransientGlobal {
-    /// Tokens that a summary stands for; the last one stands for the rest, too.
+    /// Tokens that a summary stands for; the last one also stands for the rest.
     pub block: usize,
-    /// Of the sums.
+    /// Norm of the sums.
     pub norm: Norm,
-    /// Bias by the distance from a token's block to the summary's; the first layer's serves all.
+    /// Bias by the distance from a token's block to the summary's; that of the first layer serves all.
     pub bias: Option<RelativeBias>,
 }
 
 impl TransientGlobal {
-    /// `[batch, positions, d_model]` to `[batch, summaries, d_model]`.
+    /// Sums up `[batch, positions, d_model]`. Returns `[batch, summaries, d_model]`.
     pub fn of(&self, x: &Tensor) -> Result<Tensor> {
         let positions = x.dim(1)?;
         let count = positions / self.block;
@@ -32,7 +32,8 @@ impl TransientGlobal {
         self.norm.forward(&Tensor::cat(&sums, 1)?)
     }
 
-    /// The summaries of so many positions with the bias on them; `None` where there are too few for a summary.
+    /// Describes the summaries of `positions` positions as extra keys; `None` if there are too few for a
+    /// summary.
     pub fn keys(&self, positions: usize) -> Option<ExtraKeys> {
         let count = positions / self.block;
         let bias = self.bias.as_ref().filter(|_| count > 0)?;

@@ -1,4 +1,4 @@
-//! A weight matrix in the form that its device multiplies fastest.
+//! Weight matrices in the form that their device multiplies fastest.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,18 +16,18 @@ use crate::files::Floats;
 /// A weight `[out, in]`. Cloning is free.
 #[derive(Clone, Debug)]
 pub enum Weight {
-    /// Float32 on the CPU.
+    /// Float32 on the CPU, packed for the kernels.
     Packed(Arc<Packed>),
-    /// Float32 in a file, packed where that pays.
+    /// Float32 in a file, packed when that pays.
     File(Arc<FileWeight>),
-    /// The same in 8 bits.
+    /// Quantised to 8 bits.
     Quantised(Arc<Quantised>),
-    /// Anything else.
+    /// A tensor of any type on any device.
     Tensor(Tensor),
 }
 
-/// A weight `[out, in]` in a mapped file. The first product with several rows reads it there: most commands run one
-/// pass, and a packed copy would take longer to write than it saves. From the second one on it is packed.
+/// A weight `[out, in]` in a mapped file. The first product with several rows reads it from the file: most
+/// commands run one pass, and packing would cost more than it saves. The second product packs it.
 #[derive(Debug)]
 pub struct FileWeight {
     floats: Floats,
@@ -38,21 +38,21 @@ pub struct FileWeight {
 }
 
 impl FileWeight {
-    /// The weight in `floats`, row-major.
+    /// Wraps the row-major values of a weight.
     ///
     /// # Panics
-    /// When these are not `outputs * inputs` values.
+    /// If there are not `outputs * inputs` values.
     pub fn new(floats: Floats, outputs: usize, inputs: usize) -> Self {
         assert_eq!(floats.len(), outputs * inputs);
         Self { floats, outputs, inputs, used: AtomicBool::new(false), packed: OnceLock::new() }
     }
 
-    /// Packs it, if it is not yet. From then on the file is not needed.
+    /// Packs the weight unless it is packed already. The file is not needed afterwards.
     pub fn settle(&self) {
         self.packed();
     }
 
-    /// For a product with rows of so many values in all.
+    /// Operand for a product with rows of `values` values in all.
     fn with<'a>(&'a self, values: usize, bias: Option<&'a [f32]>, activation: Option<Function>) -> Rhs<'a> {
         let again = values <= self.inputs || self.used.swap(true, Ordering::Relaxed);
         match self.packed.get() {
@@ -64,13 +64,13 @@ impl FileWeight {
     fn packed(&self) -> &Arc<Packed> {
         self.packed.get_or_init(|| {
             let packed = Packed::new(&self.floats, self.outputs, self.inputs);
-            // Or it would be in memory twice.
+            // Otherwise it would be in memory twice.
             self.floats.release();
             Arc::new(packed)
         })
     }
 
-    /// Rows, one after the other.
+    /// Copies rows, one after the other.
     fn rows(&self, rows: &[u32]) -> Vec<f32> {
         match self.packed.get() {
             Some(packed) => gathered(packed, rows),
@@ -86,10 +86,10 @@ fn gathered(packed: &Packed, rows: &[u32]) -> Vec<f32> {
     rows.iter().map(|&row| packed.row(row as usize)).collect::<Vec<_>>().concat()
 }
 
-/// A weight, its bias, and what is done to the product.
+/// A weight, its bias, and the activation of the product.
 pub type Factor<'a> = (&'a Weight, Option<&'a Tensor>, Option<Activation>);
 
-/// The shape of `x` with another last dimension.
+/// The shape of `x` with its last dimension replaced by `width`.
 fn with_width(x: &Tensor, width: usize) -> Vec<usize> {
     let mut shape = x.dims().to_vec();
     shape.pop();
@@ -111,7 +111,7 @@ impl Weight {
         Some(Packed::new(&weight, outputs, inputs))
     }
 
-    /// Whether a matrix on `device` is best given as [`Weight::Packed`].
+    /// Returns true if a matrix on `device` is best packed.
     pub fn packs_on(device: &Device) -> bool {
         kernels_on(device)
     }
@@ -126,7 +126,7 @@ impl Weight {
         }
     }
 
-    /// Where it lies.
+    /// Device of the weight.
     pub fn device(&self) -> Device {
         match self {
             Self::Packed(_) | Self::File(_) | Self::Quantised(_) => Device::Cpu,
@@ -169,7 +169,7 @@ impl Weight {
         }
     }
 
-    /// [`Weight::multiply`] for several weights: the same, and faster than one after the other.
+    /// [`Weight::multiply`] for several weights, in one pass over `x`.
     pub fn multiply_each(x: &Tensor, factors: &[Factor]) -> Result<Vec<Tensor>> {
         match factors.iter().all(|(weight, ..)| matches!(weight, Self::Packed(_) | Self::File(_))) {
             true => Self::in_one_go(x, factors),
@@ -177,7 +177,7 @@ impl Weight {
         }
     }
 
-    /// [`Weight::multiply_each`] by the kernels in float32; weights that these do not multiply with are left out.
+    /// [`Weight::multiply_each`] with the float32 kernels. Weights that they do not support are skipped.
     fn in_one_go(x: &Tensor, factors: &[Factor]) -> Result<Vec<Tensor>> {
         let x = x.contiguous()?;
         let biases = factors.iter().map(|(_, bias, _)| bias.map(values).transpose());
@@ -199,7 +199,7 @@ impl Weight {
             .collect()
     }
 
-    /// Rows of the weight, `[rows.len(), in]`. The rows must exist.
+    /// Copies rows of the weight, `[rows.len(), in]`. The rows must exist.
     pub fn rows(&self, rows: &[u32]) -> Result<Tensor> {
         let data: Vec<f32> = match self {
             Self::Packed(packed) => gathered(packed, rows),
@@ -213,7 +213,7 @@ impl Weight {
         Ok(Tensor::from_vec(data, (rows.len(), inputs), &Device::Cpu)?)
     }
 
-    /// The same weight in 8 bits, where the kernels multiply with it.
+    /// The same weight in 8 bits, if the kernels multiply with it.
     pub fn quantised(&self) -> Self {
         match self.packed() {
             Some(packed) => Self::Quantised(Arc::new(Quantised::new(packed))),
@@ -221,7 +221,7 @@ impl Weight {
         }
     }
 
-    /// As it is multiplied with, where that is by the kernels in float32.
+    /// The packed weight, if the float32 kernels multiply with it.
     pub(super) fn packed(&self) -> Option<&Arc<Packed>> {
         match self {
             Self::Packed(packed) => Some(packed),

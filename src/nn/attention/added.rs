@@ -1,4 +1,4 @@
-//! What position bias and masks add to scores, as tensors on any device.
+//! Adds position bias and mask to scores `[batch, heads, rows, columns]` of the sequence's own keys.
 
 use std::ops::Range;
 
@@ -7,8 +7,8 @@ use candle_core::{Device, Tensor};
 
 use crate::error::Result;
 
-/// What is added to scores before the softmax. Nothing of it is there as a whole: a block of rows is made when it is
-/// asked for, from biases by diagonals that lie on the device.
+/// Addends of the scores: position bias and masks. They are built for a block of rows at a time, from
+/// biases by diagonals that lie on the device.
 pub(super) struct Added<'a> {
     kernel: &'a AttentionKernel<'a>,
     device: &'a Device,
@@ -19,10 +19,7 @@ pub(super) struct Added<'a> {
 }
 
 impl<'a> Added<'a> {
-    /// For attention as `kernel` describes it.
-    ///
-    /// # Errors
-    /// The device's.
+    /// Prepares the addends of the attention that `kernel` describes.
     pub fn new(kernel: &'a AttentionKernel<'a>, device: &'a Device) -> Result<Self> {
         let on_device = |lines: &[f32]| {
             let shape = (kernel.heads, lines.len() / kernel.heads.max(1));
@@ -36,10 +33,7 @@ impl<'a> Added<'a> {
         Ok(Self { kernel, device, bias, extra })
     }
 
-    /// Everything, to scores `[batch, heads, rows, columns and extra keys]`.
-    ///
-    /// # Errors
-    /// The device's.
+    /// Adds everything to scores `[batch, heads, rows, columns + extra keys]`.
     pub fn to_all(&self, scores: Tensor, rows: Range<usize>, columns: Range<usize>) -> Result<Tensor> {
         let extra = self.kernel.columns()[1];
         let tokens = scores.narrow(3, 0, columns.len())?;
@@ -70,10 +64,7 @@ impl<'a> Added<'a> {
         Ok(scores)
     }
 
-    /// The bias of extra keys, to their scores, `[batch, heads, rows, extra keys]`.
-    ///
-    /// # Errors
-    /// The device's.
+    /// Adds the bias of extra keys to their scores, `[batch, heads, rows, extra keys]`.
     pub fn to_extra_keys(&self, scores: Tensor, rows: Range<usize>) -> Result<Tensor> {
         let Some(extra) = self.kernel.extra else { return Ok(scores) };
         let bias = match (extra.bias, &self.extra) {
@@ -95,7 +86,8 @@ impl<'a> Added<'a> {
         Ok(scores.broadcast_add(&bias)?)
     }
 
-    /// `columns` values of each head's line from each row's first on, `[heads, rows, columns]`.
+    /// Takes `columns` values of each head's line, from index `first` of each row on. Returns `[heads,
+    /// rows, columns]`.
     fn along(&self, lines: &Tensor, first: impl Iterator<Item = usize>, columns: usize) -> Result<Tensor> {
         let first: Vec<u32> = first.map(|at| at as u32).collect();
         if let [first] = first[..] {
@@ -108,7 +100,7 @@ impl<'a> Added<'a> {
         Ok(lines.index_select(&at, 1)?.reshape((self.kernel.heads, rows, columns))?)
     }
 
-    /// Minus infinity where a token is masked, `[rows, columns]`; `None` where none is.
+    /// Mask of the invisible keys, `[rows, columns]`: 0 or minus infinity. `None` if all are visible.
     fn mask(&self, rows: Range<usize>, columns: Range<usize>) -> Result<Option<Tensor>> {
         let AttentionKernel { visible, past, keys, .. } = *self.kernel;
         let shape = (rows.len(), columns.len());
@@ -126,8 +118,8 @@ impl<'a> Added<'a> {
         Ok(hides.then(|| Tensor::from_vec(values, shape, self.device)).transpose()?)
     }
 
-    /// Minus infinity at the pairs that are hidden besides, `[heads, rows, columns and extra keys]`; `None` where none
-    /// of these is.
+    /// Mask of the masked pairs, `[heads, rows, columns + extra keys]`: 0 or minus infinity. `None` if the
+    /// block has none.
     fn masked(&self, rows: Range<usize>, columns: Range<usize>) -> Result<Option<Tensor>> {
         let [keys, extra] = self.kernel.columns();
         let width = columns.len() + extra;

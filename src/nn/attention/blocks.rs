@@ -1,4 +1,4 @@
-//! Attention through candle's operations, on any device, some rows of queries at a time: what GPUs run.
+//! Attention with candle's operations on any device, a block of queries at a time. Used on GPUs.
 
 use std::ops::Range;
 
@@ -10,24 +10,21 @@ use super::added::Added;
 use super::steps::softmax;
 use crate::error::Result;
 
-/// Scores of a block, at most: 128 MiB, and a few times that while they become weights.
+/// Maximum number of scores in a block: 128 MiB, and several times that while they become weights.
 const SCORES: usize = 1 << 25;
 
-/// More rows than this gain nothing.
+/// Maximum number of rows in a block; larger blocks are not faster.
 const ROWS: usize = 512;
 
-/// What the heads read, `[batch, heads, queries, width]`, of queries, keys and values by head; extra keys
-/// follow these. Weights are shown to who wants them; there are no sinks where there is a batch.
-///
-/// # Errors
-/// The device's.
+/// Computes the context `[batch, heads, queries, width]` of queries, keys and values split by head; extra
+/// keys follow the others. `sinks` receive the weights; they must be empty if `batch` is above 1.
 pub(super) fn run(kernel: &AttentionKernel, by_head: &[Tensor; 3], sinks: [WeightSink; 2]) -> Result<Tensor> {
     let (batch, heads, all, _) = by_head[1].dims4()?;
     let row = (batch * heads * all).max(1);
     run_by(kernel, by_head, sinks, (SCORES / row).clamp(1, ROWS))
 }
 
-/// [`run`], with so many rows to a block.
+/// [`run`] with a given number of rows in a block.
 fn run_by(
     kernel: &AttentionKernel,
     [queries, keys, values]: &[Tensor; 3],
@@ -59,7 +56,7 @@ fn run_by(
         let scores = added.to_all(scores, rows.clone(), seen.clone())?;
         let weights = softmax(&scores)?;
         if sinks.iter().any(|sink| sink.maps.is_some() || sink.observer.is_some()) {
-            let weights = Weights {
+            let weights = BlockWeights {
                 values: weights.flatten_all()?.to_vec1()?,
                 rows: rows.clone(),
                 stride: seen.len() + extra,
@@ -74,15 +71,16 @@ fn run_by(
     Ok(Tensor::cat(&blocks, 2)?)
 }
 
-/// A block's weights, `[heads, rows, stride]`.
-struct Weights {
+/// Weights of a block, `[heads, rows, stride]`.
+struct BlockWeights {
     values: Vec<f32>,
     rows: Range<usize>,
     stride: usize,
 }
 
-impl Weights {
-    /// Fills a sink for the keys `columns` of a part, of which there are `keys`; they begin at `from` of each row.
+impl BlockWeights {
+    /// Passes weights to a sink. They cover the columns `columns` of a part with `keys` keys, and begin at
+    /// index `from` of each row.
     fn show(
         &self,
         sink: &mut WeightSink,

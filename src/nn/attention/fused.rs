@@ -7,11 +7,8 @@ use super::KeysValues;
 use crate::error::{Error, Result};
 use crate::nn::cpu::rows;
 
-/// What the heads of `[batch, queries, heads * head_dim]` read, in the same shape. Weights are shown to who wants them;
-/// there are no sinks where there is a batch.
-///
-/// # Errors
-/// [`Error::Engine`] for anything but float32 on the CPU.
+/// Computes the context of queries `[batch, queries, heads * head_dim]`, in the same shape. `sinks` receive
+/// the weights; they must be empty if `batch` is above 1.
 pub(super) fn run(
     kernel: &AttentionKernel,
     queries: &Tensor,
@@ -34,7 +31,7 @@ pub(super) fn run(
     Ok(Tensor::from_vec(context, queries.shape(), queries.device())?)
 }
 
-/// `x` if the values of each row of its batch lie side by side, or a copy of which that is true.
+/// Returns `x` if the values of each batch row are contiguous, or else a contiguous copy.
 fn compact(x: &Tensor) -> Result<Tensor> {
     match x.narrow(0, 0, 1)?.is_contiguous() {
         true => Ok(x.clone()),

@@ -1,4 +1,4 @@
-//! What becomes of the weights of the sites at which one attention is watched.
+//! Outputs of the weights of one attention call: stored maps, compact maps and row observers.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ use crate::error::Result;
 use crate::nn::{CompactMaps, Hook, KeyPart};
 use crate::site::Site;
 
-/// What becomes of the weights of each part of the keys.
-pub(super) struct Outs([Option<Out>; 2]);
+/// Outputs for the keys of the sequence and for the extra keys.
+pub(super) struct Outputs([Option<SiteOutput>; 2]);
 
-/// What becomes of the weights of a site.
-struct Out {
+/// Outputs of the weights of one site.
+struct SiteOutput {
     site: Site,
-    /// The maps; `None` where what they follow from is kept.
+    /// The maps; `None` if the hook takes them in compact form.
     maps: Option<ArcBuilder>,
     observer: Option<Arc<dyn RowObserver>>,
 }
 
-impl Outs {
+impl Outputs {
     /// Collects the hook's requests for the sites of this call.
     pub fn new(kernel: &AttentionKernel, args: &AttentionArgs, hook: &mut dyn Hook) -> Self {
         let AttentionKernel { heads, kv_heads, queries, width, .. } = *kernel;
@@ -30,28 +30,25 @@ impl Outs {
         let bias = kernel.bias.map_or(0, |bias| bias.lines.len());
         let extra = args.extra.map_or(0, |extra| extra.keys.values());
         let vectors = queries * heads + columns.iter().sum::<usize>() * kv_heads;
-        // Maps of later positions alone follow from nothing that is kept.
+        // The compact form has no field for `past`.
         let bytes = (args.past == 0).then_some(4 * (vectors * width + bias + extra));
         let mut outs = [None, None];
         for (site, part) in args.sites() {
             if hook.wants(site) {
                 let shape = [heads, queries, columns[part as usize]];
-                outs[part as usize] = Some(Out::new(site, shape, bytes, hook));
+                outs[part as usize] = Some(SiteOutput::new(site, shape, bytes, hook));
             }
         }
         Self(outs)
     }
 
-    /// What is to be done with the weights while they are made.
+    /// Returns the sinks that the kernel fills.
     pub fn sinks(&mut self) -> [WeightSink<'_>; 2] {
-        self.0.each_mut().map(|out| out.as_mut().map(Out::sink).unwrap_or_default())
+        self.0.each_mut().map(|out| out.as_mut().map(SiteOutput::sink).unwrap_or_default())
     }
 
-    /// Shows the hook what has become of the weights, all [`Outs::sinks`] of which are fulfilled. They are those of
-    /// queries and keys `[1, positions, heads * head_dim]`.
-    ///
-    /// # Errors
-    /// The hook's and the device's.
+    /// Passes the outputs to the hook, once all [`Outputs::sinks`] are filled. `queries` and `keys` are
+    /// `[1, positions, heads * head_dim]`.
     pub fn show(
         self,
         kernel: &AttentionKernel,
@@ -60,7 +57,7 @@ impl Outs {
         hook: &mut dyn Hook,
     ) -> Result<()> {
         for (out, part) in self.0.into_iter().zip([KeyPart::Tokens, KeyPart::Extra]) {
-            let Some(Out { site, maps, observer }) = out else { continue };
+            let Some(SiteOutput { site, maps, observer }) = out else { continue };
             // The hook is the only one who has it now.
             drop(observer);
             let shape = [kernel.heads, kernel.queries, kernel.columns()[part as usize]];
@@ -73,8 +70,9 @@ impl Outs {
     }
 }
 
-impl Out {
-    /// What the hook wants of maps of this shape, which follow from so many bytes, if from any.
+impl SiteOutput {
+    /// Asks the hook for the outputs it needs of maps of `shape`. `bytes` is the size of their compact
+    /// form, `None` if there is none.
     fn new(site: Site, shape: [usize; 3], bytes: Option<usize>, hook: &mut dyn Hook) -> Self {
         let follow = bytes.is_some_and(|bytes| hook.prefers_compact(site, shape, bytes));
         let maps = (!follow).then(|| ArcBuilder::new(shape.iter().product()));
@@ -86,7 +84,7 @@ impl Out {
     }
 }
 
-/// What the maps of a part follow from.
+/// Returns the compact form of the maps of a part of the keys.
 fn compact_maps(
     kernel: &AttentionKernel,
     args: &AttentionArgs,

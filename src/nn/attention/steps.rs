@@ -1,4 +1,5 @@
-//! Attention step by step over whole tensors, with everything open to the hook.
+//! Attention over whole tensors, one operation after the other, so that a hook can change each intermediate
+//! result.
 
 use candle_core::{D, Tensor};
 
@@ -9,7 +10,7 @@ use crate::nn::Hook;
 use crate::nn::heads::{repeat_kv, split_heads};
 
 impl Attention {
-    /// What the heads read, `[batch, queries, heads * head_dim]`; the hook may change scores and what is read.
+    /// Computes the context `[batch, queries, heads * head_dim]`. The hook may change scores and context.
     pub(super) fn attend_in_steps(
         &self,
         queries: &Tensor,
@@ -49,7 +50,7 @@ impl Attention {
                 hook.weights(args.site, &weights.narrow(3, 0, keys)?.squeeze(0)?)?;
                 hook.context(args.site, weights.matmul(&values)?.squeeze(0)?)?.unsqueeze(0)?
             }
-            // Two sites in one softmax: each reads its own part.
+            // Two sites share the softmax: each has the context of its own part.
             (Some(hook), Some(site)) => {
                 let mut read = |site, from, count| {
                     let part = weights.narrow(3, from, count)?.contiguous()?;
@@ -64,7 +65,7 @@ impl Attention {
     }
 }
 
-/// Softmax over the last dimension; a row that sees nothing becomes zeros.
+/// Softmax over the last dimension. A row without any visible key becomes zeros.
 pub(in crate::nn) fn softmax(scores: &Tensor) -> Result<Tensor> {
     let max = scores.max_keepdim(D::Minus1)?.maximum(f64::from(f32::MIN))?;
     let exp = scores.broadcast_sub(&max)?.exp()?;
