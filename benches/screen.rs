@@ -243,5 +243,6 @@ fn capture(length: usize) -> Arc<Capture> {
         values: ValuesBySite::new(),
         weights: MapWeights::Attention,
         int8_target: false,
+        sampled: None,
     })
 }

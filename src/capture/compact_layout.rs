@@ -199,6 +199,7 @@ mod tests {
             values: Default::default(),
             weights: Default::default(),
             int8_target: false,
+            sampled: None,
         };
         capture.maps.insert(Site::new(Kind::Encoder, 0), SiteMaps::of(compact));
         capture

@@ -58,6 +58,8 @@ pub fn read_within(path: &Path, memory: Option<usize>) -> Result<Capture> {
 
 /// In the metadata where the target was generated with weights of 8 bits.
 pub(super) const INT8_TARGET: &str = "target_generated_with";
+/// The field with the seed of a sampled target.
+pub(super) const SAMPLED: &str = "target_sampled_with_seed";
 
 /// The capture in `bytes`, whose maps may stay in the `file` that these are.
 fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Capture> {
@@ -114,6 +116,7 @@ fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Ca
         values,
         weights: fields.get("weights").and_then(|name| name.parse().ok()).unwrap_or_default(),
         int8_target: fields.contains_key(INT8_TARGET),
+        sampled: fields.get(SAMPLED).and_then(|seed| seed.parse().ok()),
     })
 }
 

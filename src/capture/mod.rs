@@ -64,6 +64,8 @@ pub struct Capture {
     /// Whether the target was generated with weights of 8 bits: the model as it is may say something else. Its maps
     /// are made with the weights as they are, whatever the target.
     pub int8_target: bool,
+    /// Seed of the sampled target; `None` if the target was given or comes from a search.
+    pub sampled: Option<u64>,
 }
 
 impl Capture {

@@ -138,6 +138,7 @@ fn capture(entry: Entry) -> Parsed<Capture> {
         values: ValuesBySite::new(),
         weights: MapWeights::Attention,
         int8_target: false,
+        sampled: None,
     })
 }
 

@@ -6,7 +6,7 @@ use std::io::{Result, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::file::{FORMAT, INT8_TARGET};
+use super::file::{FORMAT, INT8_TARGET, SAMPLED};
 use super::{Capture, SiteMaps, compact_layout};
 use crate::axis::{Item, token_ids};
 use crate::sys;
@@ -164,6 +164,7 @@ fn metadata(capture: &Capture) -> HashMap<String, String> {
         ]
         .into_iter()
         .chain(capture.int8_target.then(|| (INT8_TARGET, "8-bit weights".to_string())))
+        .chain(capture.sampled.map(|seed| (SAMPLED, seed.to_string())))
         .map(|(key, value)| (key.to_string(), value)),
     )
 }

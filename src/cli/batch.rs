@@ -1,5 +1,6 @@
 //! Runs of many sentences, which are read line by line and run one by one.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
@@ -134,6 +135,8 @@ pub struct Runner<'a> {
     weights: WeightsArgs,
     session: Box<Session>,
     watch: StatusLine,
+    /// True once the user knows how targets are generated.
+    noted: Cell<bool>,
 }
 
 impl<'a> Runner<'a> {
@@ -144,7 +147,7 @@ impl<'a> Runner<'a> {
     pub fn open(input: &'a InputArgs, weights: WeightsArgs, context: &'a Context) -> Result<Self> {
         let watch = context.status_line();
         let session = input::session(input, "--source-file needs", &watch, context)?;
-        Ok(Self { context, input, weights, session, watch })
+        Ok(Self { context, input, weights, session, watch, noted: Cell::new(false) })
     }
 
     /// Runs one sentence.
@@ -158,8 +161,11 @@ impl<'a> Runner<'a> {
         let capture = self.session.run(&options, &self.watch).map_err(|error| match error {
             Error::Text(why) => Error::Text(format!("{why} (in \"{}\")", beginning(&pair.source))),
             error => error,
-        });
-        input::weighted(capture?, self.weights)
+        })?;
+        if options.target.is_none() && !self.noted.replace(true) {
+            input::note_generation(&self.session, &capture);
+        }
+        input::weighted(capture, self.weights)
     }
 
     /// Shows how many sentences are done.

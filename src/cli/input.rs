@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::context::Context;
 use super::options::{InputArgs, RunExtras, TextArgs, WeightsArgs};
-use super::timings;
+use super::{output, timings};
 use crate::capture::{Capture, MapWeights};
 use crate::engine::{self, Opened, Session};
 use crate::error::{Error, Result};
@@ -41,8 +41,21 @@ pub fn capture(input: &InputArgs, extras: RunExtras, context: &Context) -> Resul
             if input.open.timings {
                 context.timings.captured(threads, load_ms, steps);
             }
+            if input.text.target.is_none() {
+                note_generation(&session, &capture);
+            }
             Ok(capture)
         }
+    }
+}
+
+/// Notes that the target of a capture was sampled, and which of the model's generation settings were not followed.
+pub fn note_generation(session: &Session, capture: &Capture) {
+    if let Some(note) = session.info().ignored_note() {
+        output::note(&note);
+    }
+    if let Some(seed) = capture.sampled {
+        output::note(&format!("sampled, seed {seed}"));
     }
 }
 

@@ -118,7 +118,9 @@ impl IntactRun {
         let mut options = args.input.text.options(source, extras, &context.settings);
         if options.target.is_none() {
             // Every run below is teacher-forced with this target, the first one, too.
-            options.target = Some(session.run(&options, &watch)?.target.text);
+            let generated = session.run(&options, &watch)?;
+            input::note_generation(&session, &generated);
+            options.target = Some(generated.target.text);
         }
         let base = session.run(&options, &watch)?;
         let logits = logits(&base)?;

@@ -112,6 +112,9 @@ pub struct TextArgs {
     /// Maximum length of the generated text, in tokens [default: the model's generation config].
     #[arg(long, value_name = "N", help_heading = "Text", value_parser = count)]
     pub max_new_tokens: Option<usize>,
+    /// Seed of the sampling, if the model's generation config asks for sampling.
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Text")]
+    pub seed: u64,
     /// Generate with 8-bit weights, which is faster. Generated text may differ; attention maps stay exact.
     #[arg(long, help_heading = "Text")]
     pub fast_generate: bool,
@@ -139,6 +142,7 @@ impl TextArgs {
             tgt_lang: settings.tgt_lang.clone(),
             beams: settings.beams,
             max_new_tokens: settings.max_new_tokens,
+            seed: self.seed,
             fast_generate: settings.fast_generate,
             logits: extras.logits,
             values: extras.values,

@@ -58,7 +58,8 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
     let (model, tokenizer) = (model?, tokenizer?);
     let generation = files.json("generation_config.json")?;
     let settings = GenerationConfig::read(generation.as_ref(), config, model.spec())?;
-    let info = info(&files.name, &model, &tokenizer, config);
+    let ignored = settings.ignored.clone();
+    let info = ModelInfo { ignored, ..info(&files.name, &model, &tokenizer, config) };
     let session = Session::new(info, model, tokenizer, settings).with_resources(threads, options.memory);
     Ok(Opened::Model(Box::new(session)))
 }
@@ -95,6 +96,7 @@ fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &ModelConfig) 
         default_languages: (default.src, default.tgt),
         prefixes,
         example,
+        ignored: Vec::new(),
     }
 }
 

@@ -42,6 +42,8 @@ pub struct RunOptions {
     pub beams: Option<usize>,
     /// Maximum length of generated text in tokens; `None` for that of the model's generation config.
     pub max_new_tokens: Option<usize>,
+    /// Seed of the sampling, if the model's generation config asks for sampling.
+    pub seed: u64,
     /// True to generate with a decoder of 8-bit weights, which is faster and may give another text. The capture always
     /// uses the original weights.
     pub fast_generate: bool,
@@ -84,6 +86,16 @@ pub struct ModelInfo {
     pub prefixes: Vec<(String, String)>,
     /// Example of a source text.
     pub example: String,
+    /// Names of its generation settings that the program does not follow.
+    pub ignored: Vec<&'static str>,
+}
+
+impl ModelInfo {
+    /// Returns a note that names the generation settings that are not followed, if there are any.
+    pub fn ignored_note(&self) -> Option<String> {
+        let names = self.ignored.join(", ");
+        (!names.is_empty()).then(|| format!("generation settings that are not followed: {names}"))
+    }
 }
 
 /// Output of a run with some attention ablated, to compare with the captured run.

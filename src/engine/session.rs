@@ -83,7 +83,7 @@ impl Session {
         let mut timings = Timings::default();
         let start = Instant::now();
         check_not_empty(run)?;
-        let languages = self.languages(run);
+        let languages = languages(run);
         let source = items(self.tokenizer.encode_source(&run.source, &languages)?);
         if source.is_empty() {
             return Err(Error::Text("the source has no tokens".into()));
@@ -152,6 +152,7 @@ impl Session {
             values,
             weights: MapWeights::Attention,
             int8_target: run.target.is_none() && self.int8_model(run).is_some(),
+            sampled: self.settings.sampling.filter(|_| run.target.is_none()).map(|_| run.seed),
         };
         Ok((capture, timings))
     }
@@ -178,7 +179,7 @@ impl Session {
             let states =
                 self.model.decode(&input, 1, &encoded, None, &mut ablator, &mut |_| watch.check())?;
             let (forced, _) = self.score(&states, &base.target.ids(), [true, false])?;
-            let languages = self.languages(run);
+            let languages = languages(run);
             let generated = match run.target {
                 Some(_) => None,
                 None => Some(self.generate(&source, &encoded, run, &languages, watch)?),
@@ -253,11 +254,6 @@ impl Session {
         Ok((predictions, kept.map(Rows::finish)))
     }
 
-    fn languages(&self, run: &RunOptions) -> Languages {
-        let default = self.tokenizer.default_languages();
-        Languages { src: run.src_lang.clone().or(default.src), tgt: run.tgt_lang.clone().or(default.tgt) }
-    }
-
     fn generate(
         &self,
         source: &[u32],
@@ -269,6 +265,9 @@ impl Session {
         let mut settings = self.settings.clone();
         settings.beams = run.beams.unwrap_or(settings.beams).max(1);
         settings.max_length = run.max_new_tokens.map_or(settings.max_length, |new| new + 1).max(2);
+        if let Some(sampling) = &mut settings.sampling {
+            sampling.seed = run.seed;
+        }
         settings.start = self.start(languages)?;
         settings.forced_bos = self.tokenizer.forced_bos(languages)?.or(settings.forced_bos);
         let mut ablator = Ablator::new(run.ablations.clone());
@@ -307,6 +306,11 @@ impl Session {
 /// The axis items of a tokenised text.
 fn items(tokens: impl IntoIterator<Item = Token>) -> Vec<Item> {
     tokens.into_iter().map(Item::from).collect()
+}
+
+/// Returns the languages that the user names.
+fn languages(run: &RunOptions) -> Languages {
+    Languages { src: run.src_lang.clone(), tgt: run.tgt_lang.clone() }
 }
 
 /// Returns the milliseconds since `start`.

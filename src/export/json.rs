@@ -13,7 +13,8 @@ use crate::site::Head;
 /// Writes heads as one JSON object, one map at a time.
 ///
 /// Its fields are `format`, `model`, `model_type`, `weights` (`attention` or `values`),
-/// `target_generated_with` if the target was generated with 8-bit weights, `source` and `target` (`text`,
+/// `target_generated_with` if the target was generated with 8-bit weights, `target_sampled_with_seed` if it was
+/// sampled, `source` and `target` (`text`,
 /// `tokens`, `ids`), `decoder_input` (`tokens`, `ids`) and `maps`, a list of `kind`, `layer`, `head` and
 /// `weights` (a list of rows). Numbers have the shortest digits that read back as the same `f32`.
 ///
@@ -26,6 +27,7 @@ pub fn write(capture: &Capture, heads: &[Head], out: &mut dyn Write) -> Result<(
         model_type: &capture.model_type,
         weights: capture.weights.name(),
         target_generated_with: capture.int8_target.then_some("8-bit weights"),
+        target_sampled_with_seed: capture.sampled,
         source: TokenLists::of(Some(&capture.source.text), &capture.source.items),
         target: TokenLists::of(Some(&capture.target.text), &capture.target.items),
         decoder_input: TokenLists::of(None, &capture.decoder_input),
@@ -43,6 +45,8 @@ struct Document<'a> {
     weights: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     target_generated_with: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_sampled_with_seed: Option<u64>,
     source: TokenLists<'a>,
     target: TokenLists<'a>,
     decoder_input: TokenLists<'a>,

@@ -49,15 +49,16 @@ pub fn site_title(kind: Kind, layer: usize) -> String {
     format!("{}, layer {layer}", kind_title(kind))
 }
 
-/// Returns the model part of a caption. It marks value-weighted maps and targets generated with 8-bit
-/// weights, which full precision might not have produced.
+/// Returns the model part of a caption. It marks value-weighted maps, sampled targets, and targets
+/// generated with 8-bit weights, which full precision might not have produced.
 pub fn model_title(capture: &Capture) -> String {
     let shown = match capture.weights {
         MapWeights::Attention => "",
         MapWeights::Values => " · value-weighted",
     };
     let text = if capture.int8_target { " · text by 8-bit weights" } else { "" };
-    format!("{}{shown}{text}", capture.model)
+    let sampled = capture.sampled.map_or_else(String::new, |seed| format!(" · sampled, seed {seed}"));
+    format!("{}{shown}{text}{sampled}", capture.model)
 }
 
 /// Returns the name of a kind for titles.

@@ -108,6 +108,9 @@ impl Archive<'_> {
         if capture.int8_target {
             self.strings("target_generated_with", &["8-bit weights"], &[])?;
         }
+        if let Some(seed) = capture.sampled {
+            self.strings("target_sampled_with_seed", &[&seed.to_string()], &[])?;
+        }
         Ok(())
     }
 

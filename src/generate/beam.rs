@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use attn_tui_kernels::softmax::normaliser;
 
 use super::processors::process;
+use super::sample::{Random, restrict};
 use super::{DecodingStep, EarlyStopping, GenerationConfig, OnStep, check_scores};
 use crate::error::Result;
 
@@ -25,6 +26,8 @@ struct Candidate {
     beam: usize,
     token: u32,
     score: f32,
+    /// The score, plus noise if tokens are sampled: the largest ranks are samples without replacement.
+    rank: f32,
     stops: bool,
 }
 
@@ -42,9 +45,10 @@ pub(super) fn search(
     running[0].score = 0.0;
     let mut finished = vec![start; beams];
     let mut improvable = true;
+    let mut random = Random::new(config.sampling.map_or(0, |sampling| sampling.seed));
     loop {
         let length = running[0].ids.len();
-        let candidates = candidates(step, &running, source, config, kept)?;
+        let candidates = candidates(step, &running, source, config, (kept, &mut random))?;
         let next = continuations(&candidates, beams);
         finished = finish(finished, &running, &candidates, length, improvable, config);
         let rows: Vec<u32> = next.iter().map(|candidate| candidate.beam as u32).collect();
@@ -63,13 +67,13 @@ pub(super) fn search(
     Ok(best)
 }
 
-/// Returns the best `kept` extensions of all running beams, best first.
+/// Returns the best `kept` extensions of all running beams, or as many sampled ones, best first.
 fn candidates(
     step: &mut DecodingStep,
     running: &[Beam],
     source: &[u32],
     config: &GenerationConfig,
-    kept: usize,
+    (kept, random): (usize, &mut Random),
 ) -> Result<Vec<Candidate>> {
     let length = running[0].ids.len();
     let last: Vec<u32> = running.iter().map(|beam| beam.ids[length - 1]).collect();
@@ -79,18 +83,26 @@ fn candidates(
         log_softmax(&mut scores);
         process(&mut scores, &running[beam].ids, source, config);
         check_scores(&scores)?;
+        if let Some(sampling) = &config.sampling {
+            restrict(&mut scores, sampling, config.end.len() + 1);
+        }
+        if config.renormalise {
+            log_softmax(&mut scores);
+        }
         let base = running[beam].score;
         for (token, score) in (0..).zip(&scores) {
             let score = score + base;
+            let rank = if config.sampling.is_some() { score + random.gumbel() } else { score };
             // Equal scores keep the order of beams and tokens.
-            let better = |other: &Candidate| score.total_cmp(&other.score) == Ordering::Greater;
+            let better = |other: &Candidate| rank.total_cmp(&other.rank) == Ordering::Greater;
             if best.len() < kept || best.last().is_some_and(better) {
                 let place = best.partition_point(|other| !better(other));
-                best.insert(place, Candidate { beam, token, score, stops: stops(token) });
+                best.insert(place, Candidate { beam, token, score, rank, stops: stops(token) });
                 best.truncate(kept);
             }
         }
     }
+    best.sort_by(|a, b| b.score.total_cmp(&a.score));
     Ok(best)
 }
 

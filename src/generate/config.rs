@@ -55,6 +55,38 @@ pub struct GenerationConfig {
     pub repetition_penalty: f32,
     /// Factor on the scores of tokens of the source; 1 for none.
     pub encoder_repetition_penalty: f32,
+    /// Biases of sequences, added to the score of the last token if the others came right before.
+    pub sequence_bias: Vec<(Vec<u32>, f32)>,
+    /// Reward for ending long texts.
+    pub end_decay: Option<EndDecay>,
+    /// True to normalise log-probabilities again after the processors, in beam search.
+    pub renormalise: bool,
+    /// Settings of sampling; `None` to take the likeliest token.
+    pub sampling: Option<Sampling>,
+    /// Names of the model's settings that change texts and that the program does not follow.
+    pub ignored: Vec<&'static str>,
+}
+
+/// Reward for ending the text that grows with its length (`exponential_decay_length_penalty`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EndDecay {
+    /// Number of tokens without a reward.
+    pub start: usize,
+    /// Factor on an end token's score for each token after those.
+    pub factor: f64,
+}
+
+/// Settings of sampling.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// Divisor of the scores.
+    pub temperature: f32,
+    /// Number of likeliest tokens to sample from; 0 for all.
+    pub top_k: usize,
+    /// Minimum probability of the likeliest tokens to sample from, together; 1 for all.
+    pub top_p: f32,
+    /// Seed of the random numbers.
+    pub seed: u64,
 }
 
 impl GenerationConfig {
@@ -88,8 +120,9 @@ impl GenerationConfig {
             Some(Value::String(word)) if word == "never" => EarlyStopping::Never,
             _ => EarlyStopping::No,
         };
+        let beams = fields.count_or("num_beams", 1)?.max(1);
         Ok(Self {
-            beams: fields.count_or("num_beams", 1)?.max(1),
+            beams,
             length_penalty: fields.number_or("length_penalty", 1.0)? as f32,
             early_stopping,
             max_length: max_length.max(2),
@@ -110,6 +143,11 @@ impl GenerationConfig {
             encoder_no_repeat_ngram: fields.count_or("encoder_no_repeat_ngram_size", 0)?,
             repetition_penalty: fields.number_or("repetition_penalty", 1.0)? as f32,
             encoder_repetition_penalty: fields.number_or("encoder_repetition_penalty", 1.0)? as f32,
+            sequence_bias: sequence_bias(fields)?,
+            end_decay: end_decay(fields)?,
+            renormalise: fields.flag_or("renormalize_logits", false)?,
+            sampling: sampling(fields)?,
+            ignored: ignored(fields, beams)?,
         })
     }
 }
@@ -126,6 +164,74 @@ fn with_decoder(config: &ModelConfig) -> ModelConfig {
         }
     }
     ModelConfig::new(fields)
+}
+
+fn sampling(fields: &ModelConfig) -> Result<Option<Sampling>> {
+    if !fields.flag_or("do_sample", false)? {
+        return Ok(None);
+    }
+    let number = |key, least: f64| match fields.number_or(key, 1.0)? {
+        number if number >= least => Ok(number as f32),
+        number => Err(Error::Config(format!("{key} is {number}: nothing can be sampled with it"))),
+    };
+    Ok(Some(Sampling {
+        temperature: number("temperature", f64::from(f32::MIN_POSITIVE))?,
+        top_k: fields.count_or("top_k", 50)?,
+        top_p: number("top_p", 0.0)?,
+        seed: 0,
+    }))
+}
+
+fn sequence_bias(fields: &ModelConfig) -> Result<Vec<(Vec<u32>, f32)>> {
+    let Some(value) = fields.get("sequence_bias") else { return Ok(Vec::new()) };
+    let pair = |pair: &Value| match pair.as_array()?.as_slice() {
+        [sequence, bias] => Some((token_list(sequence)?, bias.as_f64()? as f32)),
+        _ => None,
+    };
+    let pairs: Option<Vec<_>> = value.as_array().and_then(|pairs| pairs.iter().map(pair).collect());
+    pairs.ok_or_else(|| Error::Config("sequence_bias is no list of token ids, each with a number".into()))
+}
+
+fn end_decay(fields: &ModelConfig) -> Result<Option<EndDecay>> {
+    const KEY: &str = "exponential_decay_length_penalty";
+    let Some(value) = fields.get(KEY) else { return Ok(None) };
+    let decay = match value.as_array().map(Vec::as_slice) {
+        Some([start, factor]) => start.as_u64().zip(factor.as_f64()),
+        _ => None,
+    };
+    match decay {
+        Some((start, factor)) if start <= 1 << 32 => Ok(Some(EndDecay { start: start as usize, factor })),
+        _ => Err(Error::Config(format!("{KEY} is {value}, not a length and a factor"))),
+    }
+}
+
+/// Returns the names of settings that change the text in transformers and that this program does not follow.
+fn ignored(fields: &ModelConfig, beams: usize) -> Result<Vec<&'static str>> {
+    let sampled = fields.flag_or("do_sample", false)?;
+    let number = |key, off: f64| fields.number_or(key, off).map(|number| number != off);
+    let between = |key| fields.number_or(key, 0.0).map(|number| number > 0.0 && number < 1.0);
+    let is_set = |key| Ok::<bool, Error>(fields.get(key).is_some());
+    let contrastive =
+        beams == 1 && !sampled && fields.count_or("top_k", 50)? > 1 && number("penalty_alpha", 0.0)?;
+    let checks = [
+        ("num_beam_groups", beams > 1 && fields.count_or("num_beam_groups", 1)? > 1),
+        ("penalty_alpha", contrastive),
+        ("force_words_ids", is_set("force_words_ids")?),
+        ("constraints", is_set("constraints")?),
+        ("forced_decoder_ids", is_set("forced_decoder_ids")?),
+        ("stop_strings", is_set("stop_strings")?),
+        ("max_time", is_set("max_time")?),
+        ("dola_layers", is_set("dola_layers")?),
+        ("guidance_scale", number("guidance_scale", 1.0)?),
+        ("watermarking_config", is_set("watermarking_config")?),
+        ("custom_generate", is_set("custom_generate")?),
+        ("min_p", sampled && number("min_p", 0.0)?),
+        ("typical_p", sampled && number("typical_p", 1.0)?),
+        ("epsilon_cutoff", sampled && between("epsilon_cutoff")?),
+        ("eta_cutoff", sampled && between("eta_cutoff")?),
+        ("top_h", sampled && is_set("top_h")?),
+    ];
+    Ok(checks.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect())
 }
 
 fn tokens(fields: &ModelConfig, key: &str) -> Result<Vec<u32>> {

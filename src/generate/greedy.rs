@@ -1,6 +1,7 @@
-//! Greedy search: the likeliest token at every step.
+//! Search with one text: the likeliest token at every step, or a sampled one.
 
 use super::processors::process;
+use super::sample::{Random, restrict};
 use super::{DecodingStep, GenerationConfig, OnStep, check_scores};
 use crate::error::Result;
 
@@ -11,10 +12,23 @@ pub(super) fn search(
     on_step: OnStep,
 ) -> Result<Vec<u32>> {
     let mut row = vec![config.start];
+    let mut draws = config.sampling.map(|sampling| (sampling, Random::new(sampling.seed)));
     while row.len() < config.max_length {
         let last = row[row.len() - 1];
-        let scores = step.argmax_candidates(last, &|scores| process(scores, &row, source, config))?;
+        let change = |scores: &mut [f32]| process(scores, &row, source, config);
+        // The shortcut to the largest score requires processors that keep the order of two scores of a token.
+        let mut scores = if draws.is_none() && config.end_decay.is_none() {
+            step.argmax_candidates(last, &change)?
+        } else {
+            let mut scores = step.logits(&[last])?.swap_remove(0);
+            change(&mut scores);
+            scores
+        };
         check_scores(&scores)?;
+        if let Some((sampling, random)) = &mut draws {
+            restrict(&mut scores, sampling, 1);
+            scores.iter_mut().for_each(|score| *score += random.gumbel());
+        }
         let best = best(&scores);
         row.push(best);
         on_step(&row[1..])?;

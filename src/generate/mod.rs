@@ -1,11 +1,12 @@
-//! Greedy and beam search with a KV cache, following the model's generation config.
+//! Greedy search, beam search and sampling with a KV cache, following the model's generation config.
 
 mod beam;
 mod config;
 mod greedy;
 mod processors;
+mod sample;
 
-pub use config::{EarlyStopping, GenerationConfig};
+pub use config::{EarlyStopping, EndDecay, GenerationConfig, Sampling};
 
 use candle_core::Tensor;
 
@@ -19,7 +20,8 @@ pub type OnStep<'a> = &'a mut dyn FnMut(&[u32]) -> Result<()>;
 /// Generates target ids for `source`, whose encoder states are `encoded`, `[1, source, d_model]`. The ids lack the start
 /// token and include an end token if generation reached one.
 ///
-/// They equal those of transformers' `generate` with the same settings. `hook` may ablate parts of the model.
+/// They equal those of transformers' `generate` with the same settings; sampled ids follow the same distribution, and
+/// depend on the seed only. `hook` may ablate parts of the model.
 ///
 /// # Errors
 /// [`Error::Engine`] if the scores are not numbers, and the errors of `hook` and `on_step`.

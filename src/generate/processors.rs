@@ -1,10 +1,11 @@
 //! Logits processors: changes of the next token's scores before one is chosen, in transformers' order.
 
-use super::config::GenerationConfig;
+use super::config::{EndDecay, GenerationConfig};
 
 /// Applies every processor to the next token's `scores`, `[vocabulary]`: logits in greedy search, log-probabilities in
 /// beam search. `row` holds the decoder ids so far, the start token included.
 pub(super) fn process(scores: &mut [f32], row: &[u32], source: &[u32], config: &GenerationConfig) {
+    add_biases(scores, row, &config.sequence_bias);
     penalise(scores, source, 1.0 / config.encoder_repetition_penalty);
     penalise(scores, row, config.repetition_penalty);
     ban(scores, &repeated(row, row, config.no_repeat_ngram));
@@ -19,10 +20,34 @@ pub(super) fn process(scores: &mut [f32], row: &[u32], source: &[u32], config: &
     if row.len() + 1 == config.max_length && !config.forced_eos.is_empty() {
         force(scores, &config.forced_eos);
     }
+    if let Some(decay) = config.end_decay {
+        favour_end(scores, row.len(), decay, &config.end);
+    }
     ban(scores, &config.suppress);
     let first = if config.forced_bos.is_some() { 2 } else { 1 };
     if row.len() == first {
         ban(scores, &config.begin_suppress);
+    }
+}
+
+/// Adds each sequence's bias to the score of its last token if the tokens before that one are at the end of `row`.
+fn add_biases(scores: &mut [f32], row: &[u32], biases: &[(Vec<u32>, f32)]) {
+    for (sequence, bias) in biases {
+        let Some((&last, prefix)) = sequence.split_last() else { continue };
+        if let Some(score) = scores.get_mut(last as usize).filter(|_| row.ends_with(prefix)) {
+            *score += bias;
+        }
+    }
+}
+
+/// Raises the scores of the end tokens of a row of `length` ids by a share of their size that grows with the length.
+fn favour_end(scores: &mut [f32], length: usize, decay: EndDecay, end: &[u32]) {
+    let Some(late) = length.checked_sub(decay.start + 1).filter(|late| *late > 0) else { return };
+    let factor = (decay.factor.powi(late.min(1 << 20) as i32) - 1.0) as f32;
+    for &token in end {
+        if let Some(score) = scores.get_mut(token as usize).filter(|score| score.is_finite()) {
+            *score += score.abs() * factor;
+        }
     }
 }
 
@@ -70,14 +95,14 @@ fn repeated(text: &[u32], row: &[u32], size: usize) -> Vec<u32> {
     text.windows(size).filter(|gram| gram[..size - 1] == *prefix).map(|gram| gram[size - 1]).collect()
 }
 
-/// Returns the last tokens of forbidden sequences whose beginning is the end of `row`. As in transformers, a sequence
-/// that is at least as long as the row does not count yet, and an end token alone is never forbidden.
+/// Returns the last tokens of forbidden sequences whose other tokens are at the end of `row`. As in transformers, a single
+/// end token is never forbidden.
 fn bad_words(row: &[u32], config: &GenerationConfig) -> Vec<u32> {
     let mut banned = Vec::new();
     for word in &config.bad_words {
         let Some((&last, prefix)) = word.split_last() else { continue };
         let lone_end = prefix.is_empty() && config.end.contains(&last);
-        if !lone_end && (prefix.is_empty() || (word.len() <= row.len() && row.ends_with(prefix))) {
+        if !lone_end && row.ends_with(prefix) {
             banned.push(last);
         }
     }
@@ -107,6 +132,11 @@ mod tests {
             encoder_no_repeat_ngram: 0,
             repetition_penalty: 1.0,
             encoder_repetition_penalty: 1.0,
+            sequence_bias: vec![],
+            end_decay: None,
+            renormalise: false,
+            sampling: None,
+            ignored: vec![],
         }
     }
 
@@ -130,7 +160,8 @@ mod tests {
     fn bad_words_are_banned_at_their_last_token() {
         let config = GenerationConfig { bad_words: vec![vec![5], vec![3, 4, 6], vec![1]], ..config() };
         assert_eq!(banned(&config, &[0, 3, 4], &[]), [5, 6]);
-        assert_eq!(banned(&config, &[3, 4], &[]), [5], "as long as the row: not yet");
+        assert_eq!(banned(&config, &[3, 4], &[]), [5, 6]);
+        assert_eq!(banned(&config, &[4], &[]), [5]);
     }
 
     #[test]
@@ -152,5 +183,27 @@ mod tests {
         let mut scores = vec![1.0, -1.0, 4.0, 0.5];
         process(&mut scores, &[2, 2, 1], &[], &config);
         assert_eq!(scores, [1.0, -2.0, 2.0, 0.5]);
+    }
+
+    #[test]
+    fn sequences_are_favoured_at_their_last_token() {
+        let sequence_bias = vec![(vec![2], 0.5), (vec![0, 3], 2.0), (vec![1, 1, 3], 4.0)];
+        let config = GenerationConfig { sequence_bias, ..config() };
+        let mut scores = vec![1.0; 4];
+        process(&mut scores, &[0], &[], &config);
+        assert_eq!(scores, [1.0, 1.0, 1.5, 3.0]);
+    }
+
+    #[test]
+    fn the_end_comes_nearer_with_every_token() {
+        let config = GenerationConfig { end_decay: Some(EndDecay { start: 2, factor: 1.5 }), ..config() };
+        let end = |length: usize, score: f32| {
+            let mut scores = vec![0.0, score];
+            process(&mut scores, &vec![0; length], &[], &config);
+            scores[1]
+        };
+        assert_eq!([end(3, 2.0), end(4, 2.0), end(5, 2.0)], [2.0, 3.0, 4.5]);
+        assert_eq!(end(5, -2.0), 0.5);
+        assert_eq!(end(5, f32::NEG_INFINITY), f32::NEG_INFINITY);
     }
 }

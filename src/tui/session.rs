@@ -34,6 +34,7 @@ pub struct Saved {
     pub tgt_lang: Option<String>,
     pub beams: Option<usize>,
     pub max_new_tokens: Option<usize>,
+    pub seed: u64,
     pub fast_generate: bool,
     pub view: String,
     pub head: String,
@@ -112,6 +113,7 @@ impl Saved {
             tgt_lang: run.tgt_lang.clone(),
             beams: run.beams,
             max_new_tokens: run.max_new_tokens,
+            seed: run.seed,
             fast_generate: run.fast_generate,
             view: app.view.name().into(),
             head: place.head.to_string(),
@@ -165,6 +167,7 @@ impl Saved {
             tgt_lang: self.tgt_lang.clone(),
             beams: self.beams,
             max_new_tokens: self.max_new_tokens,
+            seed: self.seed,
             fast_generate: self.fast_generate,
             values: self.values,
             ..RunOptions::default()

@@ -108,6 +108,7 @@ pub fn capture(source: &[&str], target: &[&str], layers: usize, heads: usize) ->
         values: ValuesBySite::new(),
         weights: MapWeights::Attention,
         int8_target: false,
+        sampled: None,
     }
 }
 

@@ -175,6 +175,7 @@ fn long(budget: usize) -> Arc<Capture> {
         values: Default::default(),
         weights: Default::default(),
         int8_target: false,
+        sampled: None,
     })
 }
 

@@ -47,6 +47,7 @@ fn run(name: &str, scores: bool, ablations: Vec<Ablation>) -> Capture {
         values,
         weights: MapWeights::Attention,
         int8_target: false,
+        sampled: None,
     }
 }
 

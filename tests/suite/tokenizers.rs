@@ -153,6 +153,34 @@ fn generation_begins_with_the_target_language() {
 }
 
 #[test]
+fn generation_settings_go_before_the_tokenizer_s_target_language() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tokenizers/plbart-multi"));
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let class = r#"{"language_codes": "multi", "tokenizer_class": "PLBartTokenizer", "tgt_lang": "python"}"#;
+    std::fs::write(folder.path().join("tokenizer_config.json"), class).unwrap();
+    let starts = |config: &str, langs: &Languages| {
+        std::fs::write(folder.path().join("config.json"), config).unwrap();
+        let tokenizer = load(folder.path()).unwrap();
+        tokenizer.decoder_start(langs).unwrap().map(|id| tokenizer.target_token(id).piece)
+    };
+    let (bare, given) =
+        (r#"{"model_type": "plbart"}"#, r#"{"model_type": "plbart", "decoder_start_token_id": 2}"#);
+    assert_eq!(starts(bare, &Languages::default()).as_deref(), Some("__python__"));
+    assert_eq!(starts(given, &Languages::default()), None);
+    assert_eq!(starts(given, &pair("java", "java")).as_deref(), Some("__java__"));
+}
+
+#[test]
+fn a_model_without_languages_takes_none() {
+    let error = fixture("t5").encode_source("hello", &pair("en", "fr")).unwrap_err();
+    assert_eq!((error.exit_code(), error.to_string().contains("'en'")), (2, true));
+}
+
+#[test]
 fn languages_are_listed_and_near_misses_suggested() {
     let nllb = fixture("nllb");
     assert_eq!(nllb.languages().len(), 202);

@@ -69,6 +69,7 @@ fn run(name: &str, reference: &Reference, ablations: Vec<Ablation>) -> Capture {
         values,
         weights: MapWeights::Attention,
         int8_target: false,
+        sampled: None,
     }
 }
 

@@ -10,6 +10,13 @@ use super::class::Class;
 use super::config::{SpecialToken, TokenizerConfig};
 use crate::error::{Error, Result};
 
+/// Setting with the token forced after the first.
+const FORCED_BOS: &str = "forced_bos_token_id";
+/// Setting with the first token.
+const DECODER_START: &str = "decoder_start_token_id";
+/// Generation settings that may hold a language's tag.
+const FIRST_TOKENS: [&str; 2] = [FORCED_BOS, DECODER_START];
+
 /// Source and target language, as the user names them; `None` stands for the model's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Languages {
@@ -58,6 +65,8 @@ pub(super) struct LanguageTags {
     defaults: Languages,
     /// A target text without a language gets the source's tag.
     source_tags_target: bool,
+    /// The generation settings that name a first token or one forced after it.
+    generation: Vec<&'static str>,
     /// Id of the end token.
     end: u32,
 }
@@ -149,7 +158,16 @@ impl LanguageTags {
         let specials = config.special_tokens(&[("eos_token", "</s>")], Vec::new());
         let end = specials.role("eos_token").and_then(|token| backend.id(token)).unwrap_or(2);
         let source_tags_target = matches!(class, Class::MBart | Class::MBart50 | Class::Nllb);
-        let mut tags = Self { position: style.position, known, end, source_tags_target, ..Self::default() };
+        let files = [&config.generation, config.model.value()];
+        let is_set = |key: &&str| files.iter().any(|file| file.get(*key).is_some_and(Value::is_u64));
+        let mut tags = Self {
+            position: style.position,
+            known,
+            end,
+            source_tags_target,
+            generation: FIRST_TOKENS.into_iter().filter(is_set).collect(),
+            ..Self::default()
+        };
         if style.position != TagPosition::InText {
             let named = |option: &str| config.text(option).map(bare).map(String::from);
             tags.defaults = Languages {
@@ -163,8 +181,7 @@ impl LanguageTags {
     /// Returns the language whose tag the model's generation begins with.
     fn generated(&self, config: &TokenizerConfig) -> Option<String> {
         let files = [&config.generation, config.model.value()];
-        let keys = ["forced_bos_token_id", "decoder_start_token_id"];
-        let ids = keys.iter().flat_map(|key| files.map(|file| file.get(key).and_then(Value::as_u64)));
+        let ids = FIRST_TOKENS.iter().flat_map(|key| files.map(|file| file.get(key).and_then(Value::as_u64)));
         let name =
             |id: u64| self.known.iter().find(|(_, tag)| u64::from(*tag) == id).map(|(name, _)| name.clone());
         ids.flatten().find_map(name)
@@ -173,7 +190,12 @@ impl LanguageTags {
     /// Encodes a source text with its language tag.
     pub fn encode_source(&self, backend: &dyn Backend, text: &str, langs: &Languages) -> Result<Vec<u32>> {
         match (self.position, &langs.tgt) {
-            (TagPosition::None, _) => backend.encode(text, true),
+            (TagPosition::None, _) => match langs.src.as_ref().or(langs.tgt.as_ref()) {
+                Some(name) => Err(Error::Usage(format!(
+                    "the model has no languages, so '{name}' is not one: leave --src-lang and --tgt-lang out"
+                ))),
+                None => backend.encode(text, true),
+            },
             (TagPosition::InText, Some(name)) if split_tag(text).0.is_none() => {
                 self.tag(name)?;
                 backend.encode(&format!(">>{}<< {text}", bare(name)), true)
@@ -233,16 +255,19 @@ impl LanguageTags {
             self.position,
             TagPosition::Prefix | TagPosition::SuffixForced | TagPosition::PrefixAfterEnd
         );
-        self.target_tag(langs, forced)
+        self.target_tag(langs, forced, FORCED_BOS)
     }
 
     /// Returns the tag that replaces the decoder's start token.
     pub fn decoder_start(&self, langs: &Languages) -> Result<Option<u32>> {
-        self.target_tag(langs, self.position == TagPosition::Suffix)
+        self.target_tag(langs, self.position == TagPosition::Suffix, DECODER_START)
     }
 
-    fn target_tag(&self, langs: &Languages, wanted: bool) -> Result<Option<u32>> {
-        match langs.tgt.as_ref().or(self.defaults.tgt.as_ref()) {
+    /// Returns the tag of the language that the user names, else of the default language unless the generation
+    /// setting `key` has a token for the same position; `None` if no tag is `wanted`.
+    fn target_tag(&self, langs: &Languages, wanted: bool, key: &str) -> Result<Option<u32>> {
+        let default = self.defaults.tgt.as_ref().filter(|_| !self.generation.contains(&key));
+        match langs.tgt.as_ref().or(default) {
             Some(name) if wanted => self.tag(name).map(Some),
             _ => Ok(None),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{show_error, survey};
 use crate::capture::{Capture, MapWeights, Score};
-use crate::engine::{Event, Request, RunOptions};
+use crate::engine::{Event, ModelInfo, Request, RunOptions};
 use crate::site::Ablation;
 use crate::tui::action::Effect;
 use crate::tui::app::{App, Axes, Job};
@@ -49,6 +49,9 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
                     app.notice = Some(format!("{source} → {target}, the model's own languages"));
                 }
                 _ => {}
+            }
+            if let Some(note) = app.info.as_ref().and_then(ModelInfo::ignored_note) {
+                app.notice = Some(note);
             }
             run(app)
         }

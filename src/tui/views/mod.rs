@@ -115,10 +115,13 @@ fn title(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
 
 /// The model in a few words: `demo · marian 3+3 × 6 heads`, and whether the text is one that it may not have said.
 fn model(app: &App) -> String {
-    let text = match &app.capture {
-        Some(capture) if capture.int8_target => " · 8-bit text",
-        _ => "",
-    };
+    let mut text = String::new();
+    if let Some(capture) = &app.capture {
+        text += if capture.int8_target { " · 8-bit text" } else { "" };
+        if let Some(seed) = capture.sampled {
+            text += &format!(" · sampled, seed {seed}");
+        }
+    }
     match (&app.info, &app.capture) {
         (Some(info), _) => {
             let (encoder, decoder) = info.layers;
