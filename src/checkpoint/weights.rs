@@ -24,6 +24,17 @@ pub const UNREADABLE: [(&str, &str); 6] = [
 /// Beginning of the name of an adapter's weights, which need another model.
 pub const ADAPTER: &str = "adapter_model.";
 
+/// Returns the format of a weight file that can be read, a shard or an index, or `None` for any other file.
+pub fn readable_format(file: &str) -> Option<&'static str> {
+    if file.contains(".safetensors") {
+        Some("safetensors")
+    } else if file.contains(".bin") {
+        Some("PyTorch")
+    } else {
+        None
+    }
+}
+
 /// Returns the format of a weight file that cannot be read, or `None` for any other file.
 pub fn unreadable_format(file: &str) -> Option<&'static str> {
     UNREADABLE.iter().find(|(part, _)| file.contains(part)).map(|(_, format)| *format)

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::output::{self, encoder_and_decoder, table};
+use crate::checkpoint::weights;
 use crate::error::{Error, Result};
 use crate::hub::{self, HubOptions, Inspection, ModelLocation, NeededFile};
 use crate::human::bytes;
@@ -208,27 +209,22 @@ fn shape(spec: &ModelSpec) -> String {
     format!("{layers} layers, {heads} heads, width {width}")
 }
 
-fn is_weights(name: &str) -> bool {
-    name.contains(".safetensors") || name.contains(".bin")
-}
-
 fn tokenizer_files(found: &Inspection) -> String {
     let names = found.files.iter().map(|file| file.name.as_str());
     let names: Vec<_> = names
-        .filter(|name| !is_weights(name) && !["config.json", "generation_config.json"].contains(name))
+        .filter(|name| weights::readable_format(name).is_none())
+        .filter(|name| !["config.json", "generation_config.json"].contains(name))
         .collect();
     if names.is_empty() { "no files of its own".into() } else { names.join(", ") }
 }
 
 fn weights_form(found: &Inspection) -> String {
-    let parts: Vec<_> = found.files.iter().filter(|file| is_weights(&file.name)).collect();
-    let shards = parts.iter().filter(|file| !file.name.ends_with(".index.json"));
-    let (count, size) = (shards.clone().count(), shards.filter_map(|file| file.size).sum());
-    let format = match parts.first() {
-        Some(file) if file.name.contains(".safetensors") => "safetensors",
-        Some(_) => "PyTorch",
-        None => return "none".into(),
+    let files = found.files.iter().filter(|file| weights::readable_format(&file.name).is_some());
+    let Some(format) = files.clone().find_map(|file| weights::readable_format(&file.name)) else {
+        return "none".into();
     };
+    let shards = files.filter(|file| !file.name.ends_with(weights::INDEX));
+    let (count, size) = (shards.clone().count(), shards.filter_map(|file| file.size).sum());
     let sharded = if count > 1 { format!(" in {count} shards") } else { String::new() };
     format!("{format}{sharded}, {}", bytes(size))
 }

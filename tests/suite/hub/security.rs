@@ -19,7 +19,7 @@ fn the_token_is_not_sent_to_other_hosts() {
             // a renamed repository redirects to a path on the same host
             Response::status(307).with("location", request.path.replace("org/old", "org/name"))
         } else if request.path.ends_with("/model.safetensors") {
-            file_response(request, &weights(), true).with("location", &redirect).as_redirect()
+            file_response(request, &weights(), true).with("location", &redirect).redirected()
         } else {
             model.respond(request)
         }
@@ -35,7 +35,7 @@ fn the_token_is_not_sent_to_other_hosts() {
 }
 
 impl Response {
-    fn as_redirect(mut self) -> Self {
+    fn redirected(mut self) -> Self {
         self.status = 302;
         self.body.clear();
         self
