@@ -1,5 +1,5 @@
-//! The parts of a pretrained model's folder that several modules read: config.json and the names of its weight
-//! files.
+//! The parts of a pretrained model's folder that several modules read: config.json and the names of its
+//! weight files.
 
 mod config;
 pub mod weights;

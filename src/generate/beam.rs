@@ -12,7 +12,8 @@ use crate::error::Result;
 /// Score of a row that must not be chosen; finite, so that sums and comparisons stay numbers.
 const NEVER: f32 = -1.0e9;
 
-/// A row of ids with its score: the sum of its log-probabilities, divided by the length penalty once it is finished.
+/// A row of ids with its score: the sum of its log-probabilities, divided by the length penalty once it is
+/// finished.
 #[derive(Clone)]
 struct Beam {
     ids: Vec<u32>,
@@ -124,7 +125,8 @@ fn extend(running: &[Beam], candidate: &Candidate) -> Beam {
     Beam { ids, score: candidate.score, finished: false }
 }
 
-/// Returns the best `beams` of the texts that were finished before and those that the top candidates finish now.
+/// Returns the best `beams` of the texts that were finished before and those that the top candidates finish
+/// now.
 fn finish(
     mut finished: Vec<Beam>,
     running: &[Beam],

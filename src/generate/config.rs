@@ -90,8 +90,8 @@ pub struct Sampling {
 }
 
 impl GenerationConfig {
-    /// Reads a model's generation_config.json. Without one, reads config.json: its own fields, then those of its
-    /// decoder's section.
+    /// Reads a model's generation_config.json. Without one, reads config.json: its own fields, then those of
+    /// its decoder's section.
     ///
     /// # Errors
     /// [`Error::Config`] if a field has the wrong type or no file names the decoder's first token.

@@ -17,11 +17,11 @@ use crate::nn::{Cache, Hook};
 /// Callback after every step, given the tokens of the best text so far; an error stops the search.
 pub type OnStep<'a> = &'a mut dyn FnMut(&[u32]) -> Result<()>;
 
-/// Generates target ids for `source`, whose encoder states are `encoded`, `[1, source, d_model]`. The ids lack the start
-/// token and include an end token if generation reached one.
+/// Generates target ids for `source`, whose encoder states are `encoded`, `[1, source, d_model]`. The ids
+/// lack the start token and include an end token if generation reached one.
 ///
-/// They equal those of transformers' `generate` with the same settings; sampled ids follow the same distribution, and
-/// depend on the seed only. `hook` may ablate parts of the model.
+/// They equal those of transformers' `generate` with the same settings; sampled ids follow the same
+/// distribution, and depend on the seed only. `hook` may ablate parts of the model.
 ///
 /// # Errors
 /// [`Error::Engine`] if the scores are not numbers, and the errors of `hook` and `on_step`.
@@ -62,8 +62,8 @@ impl DecodingStep<'_> {
         Ok(self.model.logits(&states)?.squeeze(1)?.to_vec2::<f32>()?)
     }
 
-    /// Decodes the last token of the only row; returns the next token's scores after `change`, exact for every token
-    /// that may be the likeliest ([`Model::argmax_candidates`]).
+    /// Decodes the last token of the only row; returns the next token's scores after `change`, exact for
+    /// every token that may be the likeliest ([`Model::argmax_candidates`]).
     fn argmax_candidates(&mut self, last: u32, change: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
         let states = self.states(&[last])?;
         self.model.argmax_candidates(&states, change)

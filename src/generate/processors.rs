@@ -2,8 +2,8 @@
 
 use super::config::{EndDecay, GenerationConfig};
 
-/// Applies every processor to the next token's `scores`, `[vocabulary]`: logits in greedy search, log-probabilities in
-/// beam search. `row` holds the decoder ids so far, the start token included.
+/// Applies every processor to the next token's `scores`, `[vocabulary]`: logits in greedy search,
+/// log-probabilities in beam search. `row` holds the decoder ids so far, the start token included.
 pub(super) fn process(scores: &mut [f32], row: &[u32], source: &[u32], config: &GenerationConfig) {
     add_biases(scores, row, &config.sequence_bias);
     penalise(scores, source, 1.0 / config.encoder_repetition_penalty);
@@ -30,7 +30,8 @@ pub(super) fn process(scores: &mut [f32], row: &[u32], source: &[u32], config: &
     }
 }
 
-/// Adds each sequence's bias to the score of its last token if the tokens before that one are at the end of `row`.
+/// Adds each sequence's bias to the score of its last token if the tokens before that one are at the end of
+/// `row`.
 fn add_biases(scores: &mut [f32], row: &[u32], biases: &[(Vec<u32>, f32)]) {
     for (sequence, bias) in biases {
         let Some((&last, prefix)) = sequence.split_last() else { continue };
@@ -40,7 +41,8 @@ fn add_biases(scores: &mut [f32], row: &[u32], biases: &[(Vec<u32>, f32)]) {
     }
 }
 
-/// Raises the scores of the end tokens of a row of `length` ids by a share of their size that grows with the length.
+/// Raises the scores of the end tokens of a row of `length` ids by a share of their size that grows with the
+/// length.
 fn favour_end(scores: &mut [f32], length: usize, decay: EndDecay, end: &[u32]) {
     let Some(late) = length.checked_sub(decay.start + 1).filter(|late| *late > 0) else { return };
     let factor = (decay.factor.powi(late.min(1 << 20) as i32) - 1.0) as f32;
@@ -70,8 +72,8 @@ fn force(scores: &mut [f32], tokens: &[u32]) {
     }
 }
 
-/// Applies the CTRL penalty (Keskar et al. 2019): divides positive scores and multiplies negative ones, once for each
-/// distinct token.
+/// Applies the CTRL penalty (Keskar et al. 2019): divides positive scores and multiplies negative ones, once
+/// for each distinct token.
 fn penalise(scores: &mut [f32], tokens: &[u32], penalty: f32) {
     if penalty == 1.0 {
         return;
@@ -95,8 +97,8 @@ fn repeated(text: &[u32], row: &[u32], size: usize) -> Vec<u32> {
     text.windows(size).filter(|gram| gram[..size - 1] == *prefix).map(|gram| gram[size - 1]).collect()
 }
 
-/// Returns the last tokens of forbidden sequences whose other tokens are at the end of `row`. As in transformers, a single
-/// end token is never forbidden.
+/// Returns the last tokens of forbidden sequences whose other tokens are at the end of `row`. As in
+/// transformers, a single end token is never forbidden.
 fn bad_words(row: &[u32], config: &GenerationConfig) -> Vec<u32> {
     let mut banned = Vec::new();
     for word in &config.bad_words {

@@ -4,8 +4,8 @@ use attn_tui_kernels::softmax::normaliser;
 
 use super::config::Sampling;
 
-/// Divides the next token's scores by the temperature, then sets those outside the `top_k` largest, and outside the
-/// smallest set with a probability of `top_p`, to minus infinity. At least `keep` scores remain.
+/// Divides the next token's scores by the temperature, then sets those outside the `top_k` largest, and
+/// outside the smallest set with a probability of `top_p`, to minus infinity. At least `keep` scores remain.
 pub(super) fn restrict(scores: &mut [f32], sampling: &Sampling, keep: usize) {
     if sampling.temperature != 1.0 {
         scores.iter_mut().for_each(|score| *score /= sampling.temperature);
@@ -50,8 +50,8 @@ impl Random {
         ((bits >> 12) as f64 + 0.5) / (1u64 << 52) as f64
     }
 
-    /// Returns Gumbel noise. The largest of scores with such noise is a sample from their softmax; the `n` largest are
-    /// samples without replacement (Vieira 2014).
+    /// Returns Gumbel noise. The largest of scores with such noise is a sample from their softmax; the `n`
+    /// largest are samples without replacement (Vieira 2014).
     pub fn gumbel(&mut self) -> f32 {
         -(-self.uniform().ln()).ln() as f32
     }

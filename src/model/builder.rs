@@ -153,7 +153,8 @@ impl Builder<'_> {
         let cross = kind == Kind::Cross;
         let source_width = if cross { spec.source_width } else { spec.d_model };
         let (width, key_width) = (spec.heads * spec.head_dim, spec.key_heads * spec.head_dim);
-        // In a transposed checkpoint, projections of the same name share a tensor: all three, or key and value.
+        // In a transposed checkpoint, projections of the same name share a tensor: all three, or key and
+        // value.
         let all = [names.query, names.key, names.value];
         let project = |at: usize, input: usize, output: usize| {
             let Projection { name, bias } = all[at];
@@ -276,8 +277,8 @@ impl Builder<'_> {
         })
     }
 
-    /// Builds the prompts of self-attention or cross-attention, one a layer. Returns none if the model has no prompts
-    /// or the checkpoint lacks them, as newer ones lack the encoder's.
+    /// Builds the prompts of self-attention or cross-attention, one a layer. Returns none if the model has no
+    /// prompts or the checkpoint lacks them, as newer ones lack the encoder's.
     fn prompts(&self, spec: &StackSpec, cross: bool) -> Result<Vec<Prompt>> {
         let Some(prompts) = spec.prompts else { return Ok(Vec::new()) };
         let Some(name) = (if cross { prompts.cross_attn } else { Some(prompts.self_attn) }) else {
@@ -327,8 +328,8 @@ impl Builder<'_> {
 /// Modules around the stacks in models with a head.
 const OUTER_MODULES: [&str; 3] = ["model.", "led.", "prophetnet."];
 
-/// Adds the names that tensors have in checkpoints of bare models, which lack the outer module, and of wrappers, which
-/// add one.
+/// Adds the names that tensors have in checkpoints of bare models, which lack the outer module, and of
+/// wrappers, which add one.
 fn with_prefixes(names: &[&str]) -> Vec<String> {
     let mut all: Vec<String> = names.iter().map(|name| (*name).to_string()).collect();
     for name in names {

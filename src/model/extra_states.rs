@@ -1,5 +1,5 @@
-//! States that pass through the layers beside those of the tokens: PegasusX's global tokens and ProphetNet's n-gram
-//! streams.
+//! States that pass through the layers beside those of the tokens: PegasusX's global tokens and ProphetNet's
+//! n-gram streams.
 
 use candle_core::Tensor;
 
@@ -19,9 +19,9 @@ pub(super) enum ExtraStates {
 }
 
 impl ExtraStates {
-    /// Embeds the n-gram streams for tokens of shape `[batch, positions]`, without positions: `[streams, positions,
-    /// width]` for a whole text, `[batch, positions, width]` of the first stream if the text grows token by token
-    /// (`cached`), since no other stream influences it.
+    /// Embeds the n-gram streams for tokens of shape `[batch, positions]`, without positions: `[streams,
+    /// positions, width]` for a whole text, `[batch, positions, width]` of the first stream if the text grows
+    /// token by token (`cached`), since no other stream influences it.
     pub fn embed_streams(all: &Tensor, [batch, positions]: [usize; 2], cached: bool) -> Result<Tensor> {
         let (streams, width) = all.dims2()?;
         let first = all.narrow(0, streams - 1, 1)?;
@@ -59,8 +59,8 @@ impl Layer {
         Ok((new, (globals + output)?))
     }
 
-    /// Applies self-attention to the tokens, and to the n-gram streams, each of whose positions sees the tokens up to
-    /// its own and itself.
+    /// Applies self-attention to the tokens, and to the n-gram streams, each of whose positions sees the
+    /// tokens up to its own and itself.
     pub fn attend_with_streams(
         &self,
         [x, streams]: [&Tensor; 2],

@@ -4,8 +4,8 @@ use super::spec::{RecurrentSpec, TransformerSpec};
 use crate::checkpoint::ModelConfig;
 use crate::error::Result;
 
-/// Everything that the program knows about a family of models. The rest of the program asks the registry for it
-/// instead of comparing `model_type` itself.
+/// Everything that the program knows about a family of models. The rest of the program asks the registry for
+/// it instead of comparing `model_type` itself.
 pub struct Family {
     /// `model_type` in config.json.
     pub model_type: &'static str,

@@ -1,8 +1,8 @@
 //! From config.json and weights to a model that runs.
 //!
-//! A family (`families/`) turns config.json into a [`TransformerSpec`]: data that states the blocks of a model and the
-//! names of their tensors. The stacks and the encoder-decoder are written once. Beside them stands one recurrent
-//! network, for comparison.
+//! A family (`families/`) turns config.json into a [`TransformerSpec`]: data that states the blocks of a
+//! model and the names of their tensors. The stacks and the encoder-decoder are written once. Beside them
+//! stands one recurrent network, for comparison.
 
 mod builder;
 mod extra_states;

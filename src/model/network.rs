@@ -44,7 +44,8 @@ pub(super) trait Network: Send + Sync {
     /// Maps decoder states `[..., width]` to logits `[..., vocabulary]`.
     fn logits(&self, states: &Tensor) -> Result<Tensor>;
 
-    /// Scores of the tokens that may have the largest logit; `None` if the network always computes all logits.
+    /// Scores of the tokens that may have the largest logit; `None` if the network always computes all
+    /// logits.
     fn argmax_candidates(&self, _states: &Tensor, _process: &dyn Fn(&mut [f32])) -> Result<Option<Vec<f32>>> {
         Ok(None)
     }

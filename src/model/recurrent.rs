@@ -58,15 +58,15 @@ impl Recurrent {
         })
     }
 
-    /// Returns the decoder's state before the first token, `[1, decoder]`. It follows from the last state of the
-    /// encoder's backward direction, which stands at the first token.
+    /// Returns the decoder's state before the first token, `[1, decoder]`. It follows from the last state of
+    /// the encoder's backward direction, which stands at the first token.
     fn first_state(&self, encoded: &Tensor) -> Result<Tensor> {
         let last = encoded.narrow(1, 0, 1)?.narrow(2, self.forward.width, self.backward.width)?;
         self.start.forward_through(&last.squeeze(1)?, Activation::Tanh)
     }
 
-    /// Returns the last states of both directions, `[1, 2 * encoder]`: all that a decoder without attention knows of
-    /// the source.
+    /// Returns the last states of both directions, `[1, 2 * encoder]`: all that a decoder without attention
+    /// knows of the source.
     fn last_states(&self, encoded: &Tensor) -> Result<Tensor> {
         let count = encoded.dim(1)?;
         let forward = encoded.narrow(1, count - 1, 1)?.narrow(2, 0, self.forward.width)?;

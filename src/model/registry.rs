@@ -101,8 +101,8 @@ pub fn architecture(model_type: &str) -> Architecture {
     }
 }
 
-/// Returns the name of the tokenizer class that transformers registers for a model's family, or `None` if there is
-/// no such class or no such family.
+/// Returns the name of the tokenizer class that transformers registers for a model's family, or `None` if
+/// there is no such class or no such family.
 pub fn tokenizer_class(config: &ModelConfig) -> Option<&'static str> {
     match family(config.model_type().ok()?)?.tokenizer {
         TokenizerClass::Unregistered => None,
@@ -118,8 +118,8 @@ pub fn tokenizer_class(config: &ModelConfig) -> Option<&'static str> {
 /// Reads the specification of the model that `config` describes.
 ///
 /// # Errors
-/// [`Error::NotEncoderDecoder`] or [`Error::UnsupportedModel`] for a type without a family; [`Error::Config`] for
-/// fields that are missing or wrong.
+/// [`Error::NotEncoderDecoder`] or [`Error::UnsupportedModel`] for a type without a family; [`Error::Config`]
+/// for fields that are missing or wrong.
 pub fn spec_of(config: &ModelConfig) -> Result<ModelSpec> {
     let model_type = config.model_type()?;
     if let Some(family) = family(model_type) {

@@ -47,8 +47,8 @@ impl Model {
         Ok(Self { spec, network, parameters: weights.parameters(), file_weights: weights.file_weights() })
     }
 
-    /// Compares the weights' names and shapes with what the model of `spec` asks for, without reading values. Returns
-    /// one sentence for every tensor that is missing, misshapen or unknown.
+    /// Compares the weights' names and shapes with what the model of `spec` asks for, without reading values.
+    /// Returns one sentence for every tensor that is missing, misshapen or unknown.
     ///
     /// # Errors
     /// [`Error::Config`] if the specification contradicts itself.
@@ -115,8 +115,8 @@ impl Model {
         self.network.encode(embedded, hook, on_layer)
     }
 
-    /// Runs the decoder on `batch` equally long rows of ids; returns its last states, `[batch, positions, width]`.
-    /// With a cache, the ids follow those that it covers.
+    /// Runs the decoder on `batch` equally long rows of ids; returns its last states, `[batch, positions,
+    /// width]`. With a cache, the ids follow those that it covers.
     ///
     /// # Errors
     /// The errors of `hook` and `on_layer`.
@@ -137,10 +137,12 @@ impl Model {
         self.network.logits(states)
     }
 
-    /// Returns scores `[vocabulary]` of one position after `process` has changed its logits, to find the largest one.
+    /// Returns scores `[vocabulary]` of one position after `process` has changed its logits, to find the
+    /// largest one.
     ///
-    /// The largest score and those near it are exact; others may be what `process` makes of minus infinity, so that
-    /// part of the weights need not be read. `process` must keep the order of any two logits of the same token.
+    /// The largest score and those near it are exact; others may be what `process` makes of minus infinity,
+    /// so that part of the weights need not be read. `process` must keep the order of any two logits of the
+    /// same token.
     pub fn argmax_candidates(&self, states: &Tensor, process: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
         if let Some(scores) = self.network.argmax_candidates(states, process)? {
             return Ok(scores);
@@ -150,14 +152,14 @@ impl Model {
         Ok(scores)
     }
 
-    /// Packs the weights that are still read from their file, while `go_on` returns true. The next pass is faster, and
-    /// once all are packed the file is no longer needed.
+    /// Packs the weights that are still read from their file, while `go_on` returns true. The next pass is
+    /// faster, and once all are packed the file is no longer needed.
     pub fn settle(&self, go_on: impl Fn() -> bool) {
         self.file_weights.iter().take_while(|_| go_on()).for_each(|weight| weight.settle());
     }
 
-    /// Returns the same model with a decoder of 8-bit weights, which generates faster, or `None` if it has no such
-    /// form. The two share all other weights.
+    /// Returns the same model with a decoder of 8-bit weights, which generates faster, or `None` if it has no
+    /// such form. The two share all other weights.
     pub fn quantised(&self) -> Option<Self> {
         let network = self.network.quantised()?;
         Some(Self { spec: self.spec.clone(), network, parameters: self.parameters, file_weights: Vec::new() })

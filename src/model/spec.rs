@@ -72,9 +72,11 @@ pub struct TransformerSpec {
     pub start: Option<u32>,
     /// Token that ends a text.
     pub end: Option<u32>,
-    /// True if the decoder input of a given target begins with the target's last token instead of the start token.
+    /// True if the decoder input of a given target begins with the target's last token instead of the start
+    /// token.
     pub wraps: bool,
-    /// Tensors that a checkpoint may hold although the model does not use them; `*` stands for any characters.
+    /// Tensors that a checkpoint may hold although the model does not use them; `*` stands for any
+    /// characters.
     pub ignored: &'static [&'static str],
 }
 
@@ -144,8 +146,8 @@ impl ModelSpec {
         }
     }
 
-    /// Returns true if the decoder input of a given target begins with the target's last token instead of the start
-    /// token.
+    /// Returns true if the decoder input of a given target begins with the target's last token instead of the
+    /// start token.
     pub fn wraps(&self) -> bool {
         match self {
             Self::Transformer(spec) => spec.wraps,

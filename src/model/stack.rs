@@ -60,7 +60,8 @@ impl Stack {
         })
     }
 
-    /// Returns the same stack with 8-bit weights in the linear maps that decoding multiplies with for every token.
+    /// Returns the same stack with 8-bit weights in the linear maps that decoding multiplies with for every
+    /// token.
     pub fn quantised(&self) -> Self {
         let mut stack = self.clone();
         for map in stack.layers.iter_mut().flat_map(Layer::decoding_maps) {
@@ -74,8 +75,8 @@ impl Stack {
         self.add_positions(self.embedding.forward(ids, batch)?, past)
     }
 
-    /// Turns embeddings `[batch, positions, embedding_width]` into the input of the first layer: adds segments and
-    /// positions from `past` on, normalises and projects to `d_model`.
+    /// Turns embeddings `[batch, positions, embedding_width]` into the input of the first layer: adds
+    /// segments and positions from `past` on, normalises and projects to `d_model`.
     fn add_positions(&self, mut x: Tensor, past: usize) -> Result<Tensor> {
         if let Some(segment) = &self.segment {
             x = x.broadcast_add(segment)?;
@@ -95,8 +96,8 @@ impl Stack {
         }
     }
 
-    /// Runs the layers on embedded positions `[batch, positions, d_model]`, which follow those in the cache; returns
-    /// the last states in the same shape.
+    /// Runs the layers on embedded positions `[batch, positions, d_model]`, which follow those in the cache;
+    /// returns the last states in the same shape.
     pub fn forward(
         &self,
         mut x: Tensor,
@@ -160,8 +161,8 @@ impl Stack {
         }
     }
 
-    /// Returns the size of the blocks that a text of `count` tokens is split into and the number of random blocks, or
-    /// `None` if attention is not split into blocks.
+    /// Returns the size of the blocks that a text of `count` tokens is split into and the number of random
+    /// blocks, or `None` if attention is not split into blocks.
     fn block_size(&self, count: usize) -> Option<(usize, usize)> {
         match self.sparsity {
             Sparsity::Blocks { size, random } if count > (5 + 2 * random) * size => Some((size, random)),

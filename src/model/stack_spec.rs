@@ -31,7 +31,8 @@ pub enum Placement {
     Pre,
     /// `norm(x + f(x))`
     Post,
-    /// `x + output_norm(f(norm(x)))`, with the names of [`OutputNormNames`](super::tensor_names::OutputNormNames).
+    /// `x + output_norm(f(norm(x)))`, with the names of
+    /// [`OutputNormNames`](super::tensor_names::OutputNormNames).
     Around,
 }
 
@@ -120,8 +121,8 @@ pub enum Sparsity {
     Blocks {
         /// Positions in a block.
         size: usize,
-        /// Random blocks that a block saw in training. The reference draws none at inference: each one is the first
-        /// block again, whose keys count once more in the softmax.
+        /// Random blocks that a block saw in training. The reference draws none at inference: each one is the
+        /// first block again, whose keys count once more in the softmax.
         random: usize,
     },
 }
@@ -137,7 +138,8 @@ pub struct RelativeBiasSpec {
     pub per_layer: bool,
 }
 
-/// Transient global attention (Guo et al. 2022): every query of an encoder also sees one summary a block of tokens.
+/// Transient global attention (Guo et al. 2022): every query of an encoder also sees one summary a block of
+/// tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransientGlobalSpec {
     /// Tokens in a block.
@@ -148,8 +150,8 @@ pub struct TransientGlobalSpec {
     pub bias: &'static str,
 }
 
-/// Learned global tokens without positions in an encoder (Phang et al. 2022): they see every token, and every token
-/// sees them.
+/// Learned global tokens without positions in an encoder (Phang et al. 2022): they see every token, and every
+/// token sees them.
 #[derive(Clone, Copy, Debug)]
 pub struct GlobalTokensSpec {
     /// Number of global tokens.
@@ -160,8 +162,8 @@ pub struct GlobalTokensSpec {
     pub norm: &'static str,
 }
 
-/// N-gram streams of a decoder (Qi et al. 2020): positions that see the tokens up to their own and themselves, and
-/// predict the tokens that follow. The states of the tokens themselves predict nothing.
+/// N-gram streams of a decoder (Qi et al. 2020): positions that see the tokens up to their own and
+/// themselves, and predict the tokens that follow. The states of the tokens themselves predict nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct NgramStreamsSpec {
     /// Number of streams; the first one predicts the next token and is the output.
@@ -255,8 +257,8 @@ pub struct StackSpec {
     pub source_width: usize,
     /// Heads with keys and values of their own; fewer than `heads` in grouped-query attention.
     pub key_heads: usize,
-    /// True if weights are stored `[in, out]`, as GPT-2's are. Projections of the same name then lie side by side in
-    /// one tensor.
+    /// True if weights are stored `[in, out]`, as GPT-2's are. Projections of the same name then lie side by
+    /// side in one tensor.
     pub transposed: bool,
     /// Number of segments that have embeddings; all tokens are in the first. 0 for none.
     pub segments: usize,
@@ -295,8 +297,8 @@ pub struct StackSpec {
 }
 
 impl StackSpec {
-    /// Creates a stack of the original Transformer's design: full attention scaled by `head_dim^-0.5`, layer norms
-    /// after each block, GELU, no positions. Families change what differs.
+    /// Creates a stack of the original Transformer's design: full attention scaled by `head_dim^-0.5`, layer
+    /// norms after each block, GELU, no positions. Families change what differs.
     pub fn new(size: StackSize, names: StackNames) -> Self {
         let StackSize { d_model, layers, heads, head_dim, ffn_dim, vocabulary } = size;
         Self {

@@ -1,5 +1,5 @@
-//! Reader of the two containers of `torch.save`: a zip archive with a pickle and one file a storage, and the older
-//! stream of pickles followed by the storages.
+//! Reader of the two containers of `torch.save`: a zip archive with a pickle and one file a storage, and the
+//! older stream of pickles followed by the storages.
 
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -26,8 +26,8 @@ const OLD_MAGIC: [u8; 13] = [0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a,
 /// Lists the tensors of a `torch.save` file in the order of the state dict.
 ///
 /// # Errors
-/// [`Error::BadFile`] if it is not such a file, is cut off, or refers to storages out of bounds or to Python objects that
-/// no state dict has.
+/// [`Error::BadFile`] if it is not such a file, is cut off, or refers to storages out of bounds or to Python
+/// objects that no state dict has.
 pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Vec<StoredTensor>> {
     let stored = if bytes.starts_with(b"PK") {
         read_zip(bytes)
@@ -68,8 +68,8 @@ fn read_zip(bytes: &[u8]) -> std::result::Result<Vec<StoredTensor>, String> {
     tensors(&pickle, |key| spans.get(&format!("{root}data/{key}")).cloned())
 }
 
-/// Reads what follows the magic number: the pickles of protocol, system and state; a pickle with the keys of the storages;
-/// for each key its length in elements (8 bytes) and its elements.
+/// Reads what follows the magic number: the pickles of protocol, system and state; a pickle with the keys of
+/// the storages; for each key its length in elements (8 bytes) and its elements.
 fn read_old(bytes: &[u8], mut at: usize) -> std::result::Result<Vec<StoredTensor>, String> {
     let mut next = || -> std::result::Result<Pickle<'_>, String> {
         let pickle = Pickle::read(bytes.get(at..).unwrap_or_default())?;
@@ -122,7 +122,9 @@ fn named<'a>(pickle: &Pickle<'a>) -> std::result::Result<Vec<(&'a str, PickledTe
             return Ok(named);
         }
         let nested = NESTED.iter().find_map(|wanted| {
-            let is = |&&(key, _): &&(ValueId, ValueId)| matches!(pickle.value(key), PickleValue::Text(key) if key == wanted);
+            let is = |&&(key, _): &&(ValueId, ValueId)| {
+                matches!(pickle.value(key), PickleValue::Text(key) if key == wanted)
+            };
             items.iter().find(is).map(|&(_, value)| pickle.value(value))
         });
         dict = nested.ok_or("it holds no tensors by name")?;

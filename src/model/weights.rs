@@ -92,14 +92,15 @@ impl Weights {
         Ok(weights)
     }
 
-    /// Returns weights that check names and shapes only: tensors read as zeros, and what is wrong with them is kept
-    /// for [`Weights::problems`].
+    /// Returns weights that check names and shapes only: tensors read as zeros, and what is wrong with them
+    /// is kept for [`Weights::problems`].
     pub fn shapes_only(mut self) -> Self {
         self.shapes_only = true;
         self
     }
 
-    /// Returns the missing and misshapen tensors since [`Weights::shapes_only`], in the order in which they were needed.
+    /// Returns the missing and misshapen tensors since [`Weights::shapes_only`], in the order in which they
+    /// were needed.
     pub fn problems(&self) -> Vec<String> {
         self.state().problems.clone()
     }
@@ -120,7 +121,8 @@ impl Weights {
         }
     }
 
-    /// Removes the prefix that a wrapper has put before all names, if the tensor `probe` exists only with a prefix.
+    /// Removes the prefix that a wrapper has put before all names, if the tensor `probe` exists only with a
+    /// prefix.
     pub fn unwrap_names(&mut self, probe: &str) {
         if self.entries.contains_key(probe) {
             return;
@@ -187,8 +189,8 @@ impl Weights {
         self.state().used.len()
     }
 
-    /// Returns the first of `names` that exists, as a float32 tensor of `shape` on `device`. All of `names` count as
-    /// used, since they name one parameter. The same tensor is read once, whatever its names.
+    /// Returns the first of `names` that exists, as a float32 tensor of `shape` on `device`. All of `names`
+    /// count as used, since they name one parameter. The same tensor is read once, whatever its names.
     ///
     /// # Errors
     /// [`Error::Weights`] if none of the names exists, the shape differs, or it is not a float tensor.
@@ -220,8 +222,8 @@ impl Weights {
         Ok(Some(tensor))
     }
 
-    /// Like [`Weights::get`], for a matrix that takes part in products or look-ups: in the form that the kernels of
-    /// `device` use, and read from the file itself if possible.
+    /// Like [`Weights::get`], for a matrix that takes part in products or look-ups: in the form that the
+    /// kernels of `device` use, and read from the file itself if possible.
     ///
     /// # Errors
     /// As [`Weights::get`].
@@ -291,8 +293,8 @@ impl Weights {
         Ok(Some((name, entry)))
     }
 
-    /// Lists the float tensors that were not used, under this or another name of the same bytes, except those whose name
-    /// matches a pattern in `ignored` (`*` stands for any characters).
+    /// Lists the float tensors that were not used, under this or another name of the same bytes, except those
+    /// whose name matches a pattern in `ignored` (`*` stands for any characters).
     pub fn unused(&self, ignored: &[&str]) -> Vec<String> {
         let state = self.state();
         self.entries
@@ -421,8 +423,8 @@ fn to_f32(bytes: &[u8], dtype: &TensorDtype) -> Option<Vec<f32>> {
     Some(values)
 }
 
-/// Collects the elements of a strided view in row-major order. `values` begins with the view's first element and
-/// ends with its last.
+/// Collects the elements of a strided view in row-major order. `values` begins with the view's first element
+/// and ends with its last.
 fn gather(values: &[f32], shape: &[usize], strides: &[usize]) -> Vec<f32> {
     let mut starts = vec![0usize];
     for (&len, &stride) in shape.iter().zip(strides) {

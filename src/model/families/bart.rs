@@ -1,5 +1,5 @@
-//! BART (Lewis et al. 2020): norms after each block, normalised embeddings, learned positions from row 2 on. Marian,
-//! Blenderbot, mBART and others are built here, too, with other options.
+//! BART (Lewis et al. 2020): norms after each block, normalised embeddings, learned positions from row 2 on.
+//! Marian, Blenderbot, mBART and others are built here, too, with other options.
 
 use crate::checkpoint::ModelConfig;
 use crate::error::Result;
@@ -81,7 +81,8 @@ impl BartOptions {
         }
     }
 
-    /// Creates the options of families with norms before each block and after the last, none on the embeddings.
+    /// Creates the options of families with norms before each block and after the last, none on the
+    /// embeddings.
     pub fn pre_norm(positions: Positions) -> Self {
         Self { placement: Placement::Pre, embedding_norm: false, final_norm: true, ..Self::new(positions) }
     }

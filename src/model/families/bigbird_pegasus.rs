@@ -1,5 +1,5 @@
-//! BigBirdPegasus (Zaheer et al. 2020): Pegasus with learned positions, whose encoder splits long texts into blocks that
-//! see their neighbours, the first and the last block.
+//! BigBirdPegasus (Zaheer et al. 2020): Pegasus with learned positions, whose encoder splits long texts into
+//! blocks that see their neighbours, the first and the last block.
 
 use super::bart::{BartOptions, build, learned};
 use crate::checkpoint::ModelConfig;

@@ -1,5 +1,5 @@
-//! Blenderbot (Roller et al. 2020): BART with norms before each block and after the last, learned positions from row 0
-//! on.
+//! Blenderbot (Roller et al. 2020): BART with norms before each block and after the last, learned positions
+//! from row 0 on.
 
 use super::bart::{BartOptions, build, learned};
 use crate::checkpoint::ModelConfig;

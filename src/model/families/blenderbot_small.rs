@@ -1,5 +1,5 @@
-//! BlenderbotSmall (Roller et al. 2020): BART with learned positions from row 0 on; the decoder normalises its token
-//! embeddings before the positions are added.
+//! BlenderbotSmall (Roller et al. 2020): BART with learned positions from row 0 on; the decoder normalises
+//! its token embeddings before the positions are added.
 
 use super::bart::{BartOptions, build, learned};
 use crate::checkpoint::ModelConfig;

@@ -1,5 +1,5 @@
-//! Encoders and decoders that were models of their own (Rothe et al. 2020): BERT, RoBERTa and similar models read, they or
-//! GPT-2 write.
+//! Encoders and decoders that were models of their own (Rothe et al. 2020): BERT, RoBERTa and similar models
+//! read, they or GPT-2 write.
 
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
@@ -250,7 +250,8 @@ const GPT2: StackNames = StackNames {
     )
 };
 
-/// Reads GPT-2. Its `reorder_and_upcast_attn` concerns half precision and changes nothing in single precision.
+/// Reads GPT-2. Its `reorder_and_upcast_attn` concerns half precision and changes nothing in single
+/// precision.
 fn gpt2(config: &ModelConfig) -> Result<StackSpec> {
     let d_model = config.count_or("n_embd", 768)?;
     let heads = config.count_or("n_head", 12)?;

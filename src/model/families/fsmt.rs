@@ -1,5 +1,5 @@
-//! FSMT (Ng et al. 2019), fairseq's translation models for WMT 19: BART's blocks with fairseq's sines and cosines, no
-//! norm on the embeddings, and one vocabulary a side.
+//! FSMT (Ng et al. 2019), fairseq's translation models for WMT 19: BART's blocks with fairseq's sines and
+//! cosines, no norm on the embeddings, and one vocabulary a side.
 
 use super::bart::{BartOptions, build};
 use crate::checkpoint::ModelConfig;

@@ -1,5 +1,5 @@
-//! LED (Beltagy et al. 2020): BART whose encoder sees a window around each token. As in the reference's default, no
-//! token has global attention.
+//! LED (Beltagy et al. 2020): BART whose encoder sees a window around each token. As in the reference's
+//! default, no token has global attention.
 
 use super::bart::{BartOptions, build};
 use crate::checkpoint::ModelConfig;

@@ -1,5 +1,5 @@
-//! M2M100 (Fan et al. 2021) and the dense NLLB-200: norms before each block and after the last, fairseq's sines and
-//! cosines from the row after the padding token's on.
+//! M2M100 (Fan et al. 2021) and the dense NLLB-200: norms before each block and after the last, fairseq's
+//! sines and cosines from the row after the padding token's on.
 
 use super::bart::{BartOptions, build};
 use crate::checkpoint::ModelConfig;

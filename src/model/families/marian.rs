@@ -1,5 +1,5 @@
-//! Marian (Junczys-Dowmunt et al. 2018), as in the OPUS-MT models: BART with sines and cosines for positions and without
-//! a norm on the embeddings. Source and target vocabularies may differ.
+//! Marian (Junczys-Dowmunt et al. 2018), as in the OPUS-MT models: BART with sines and cosines for positions
+//! and without a norm on the embeddings. Source and target vocabularies may differ.
 
 use super::bart::{BartOptions, build};
 use crate::checkpoint::ModelConfig;

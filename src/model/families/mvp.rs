@@ -1,5 +1,5 @@
-//! MVP (Tang et al. 2022): BART, perhaps with prompts learned in front of every layer's keys. The maps show tokens only:
-//! with prompts, their rows sum to less than 1.
+//! MVP (Tang et al. 2022): BART, perhaps with prompts learned in front of every layer's keys. The maps show
+//! tokens only: with prompts, their rows sum to less than 1.
 
 use super::bart;
 use crate::checkpoint::ModelConfig;

@@ -1,5 +1,5 @@
-//! Pegasus (Zhang et al. 2020): BART with norms before each block and after the last, none on the embeddings, and sines
-//! and cosines for positions.
+//! Pegasus (Zhang et al. 2020): BART with norms before each block and after the last, none on the embeddings,
+//! and sines and cosines for positions.
 
 use super::bart::{BartOptions, build};
 use crate::checkpoint::ModelConfig;

@@ -1,6 +1,6 @@
-//! PegasusX (Phang et al. 2022): Pegasus without biases in attention, whose encoder splits its text into groups that see
-//! themselves alone, and a few learned global tokens that see everything. The groups of every other layer begin half
-//! a group earlier.
+//! PegasusX (Phang et al. 2022): Pegasus without biases in attention, whose encoder splits its text into
+//! groups that see themselves alone, and a few learned global tokens that see everything. The groups of every
+//! other layer begin half a group earlier.
 
 use super::bart::{BartOptions, build};
 use crate::checkpoint::ModelConfig;

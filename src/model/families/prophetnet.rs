@@ -1,6 +1,6 @@
-//! ProphetNet (Qi et al. 2020) and XLM-ProphetNet: norms after each block, and a decoder whose tokens are accompanied by
-//! n-gram streams, which predict the tokens one, two, ... places later. The first stream is the output. The maps are
-//! those of the tokens.
+//! ProphetNet (Qi et al. 2020) and XLM-ProphetNet: norms after each block, and a decoder whose tokens are
+//! accompanied by n-gram streams, which predict the tokens one, two, ... places later. The first stream is
+//! the output. The maps are those of the tokens.
 
 use crate::checkpoint::ModelConfig;
 use crate::error::Result;

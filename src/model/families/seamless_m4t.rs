@@ -1,5 +1,5 @@
-//! SeamlessM4T (Seamless communication 2023), its text side: M2M100's blocks under other names. The speech parts of the
-//! checkpoint are ignored.
+//! SeamlessM4T (Seamless communication 2023), its text side: M2M100's blocks under other names. The speech
+//! parts of the checkpoint are ignored.
 
 use super::nllb_moe::CROSS_ATTN;
 use super::{bart, m2m_100};

@@ -1,6 +1,6 @@
-//! T5 (Raffel et al. 2020): v1.0, v1.1, Flan, ByT5. Root mean square norms before each block, no biases, no factor on the
-//! scores, a relative position bias shared by all layers of a stack. mT5 and others are built here, too, with other
-//! options.
+//! T5 (Raffel et al. 2020): v1.0, v1.1, Flan, ByT5. Root mean square norms before each block, no biases, no
+//! factor on the scores, a relative position bias shared by all layers of a stack. mT5 and others are built
+//! here, too, with other options.
 
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
@@ -69,8 +69,8 @@ pub(super) struct T5Options {
     pub feed_forward: &'static str,
     /// True if each layer has a position bias of its own.
     pub bias_per_layer: bool,
-    /// True if the decoder's states are multiplied by `d_model^-0.5` before the head, unless config.json unties the
-    /// head: T5 1.1 was trained without the factor.
+    /// True if the decoder's states are multiplied by `d_model^-0.5` before the head, unless config.json
+    /// unties the head: T5 1.1 was trained without the factor.
     pub scale_states: bool,
 }
 
@@ -158,8 +158,8 @@ pub(super) fn build(config: &ModelConfig, options: &T5Options) -> Result<Transfo
     })
 }
 
-/// Returns whether the feed-forward blocks have a gate, and their activation: what `feed_forward_proj` says ("relu",
-/// "gated-gelu", "gated-silu", ...), unless `is_gated_act` and `dense_act_fn` say otherwise.
+/// Returns whether the feed-forward blocks have a gate, and their activation: what `feed_forward_proj` says
+/// ("relu", "gated-gelu", "gated-silu", ...), unless `is_gated_act` and `dense_act_fn` say otherwise.
 fn feed_forward(config: &ModelConfig, default: &str) -> Result<(bool, Activation)> {
     let name = config.text_or("feed_forward_proj", default)?;
     let (gated, activation) = match name.strip_prefix("gated-") {

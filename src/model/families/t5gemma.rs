@@ -1,5 +1,5 @@
-//! T5Gemma (Zhang et al. 2025): Gemma 2's layers on both sides. Grouped queries, rotary positions, windows in every other
-//! layer, soft caps on scores and logits, norms before and after each block.
+//! T5Gemma (Zhang et al. 2025): Gemma 2's layers on both sides. Grouped queries, rotary positions, windows in
+//! every other layer, soft caps on scores and logits, norms before and after each block.
 
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
@@ -88,8 +88,8 @@ pub(super) enum Gemma {
 }
 
 impl Gemma {
-    /// Returns the keys that a layer with a window of `size` sees. The reference counts the query itself in windows
-    /// that look back, but not in Gemma 2's windows in both directions.
+    /// Returns the keys that a layer with a window of `size` sees. The reference counts the query itself in
+    /// windows that look back, but not in Gemma 2's windows in both directions.
     fn span(self, size: usize) -> Span {
         match self {
             Gemma::V2(StackSide::Encoder) => Span::around(size),
@@ -167,7 +167,8 @@ pub(super) fn cap(config: &ModelConfig, key: &str, default: Option<f64>) -> Resu
     }
 }
 
-/// Reads the rotary positions of all layers, or of those of one type, from `rope_parameters` or the fields `older`.
+/// Reads the rotary positions of all layers, or of those of one type, from `rope_parameters` or the fields
+/// `older`.
 fn rope(config: &ModelConfig, layers: Option<&str>, older: &[&str], default: f64) -> Result<Rope> {
     let mut theta = default;
     for name in older {

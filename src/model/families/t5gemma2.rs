@@ -1,5 +1,5 @@
-//! T5Gemma 2 (Zhang et al. 2025), its text side: Gemma 3's layers on both sides. A decoder's layer attends to the target so
-//! far and to the source at once; its rows sum to 1 over the two maps together.
+//! T5Gemma 2 (Zhang et al. 2025), its text side: Gemma 3's layers on both sides. A decoder's layer attends to
+//! the target so far and to the source at once; its rows sum to 1 over the two maps together.
 
 use super::t5gemma::{ENCODER, Gemma, StackSide, cap, stack};
 use crate::checkpoint::ModelConfig;

@@ -1,9 +1,9 @@
-//! Reader of Python pickles that runs no code: it knows the opcodes and the few names of which a torch state dict
-//! consists, and refuses everything else. Protocols 2 to 5
-//! (<https://peps.python.org/pep-0307/>, <https://peps.python.org/pep-3154/>).
+//! Reader of Python pickles that runs no code: it knows the opcodes and the few names of which a torch state
+//! dict consists, and refuses everything else. Protocols 2 to 5 (<https://peps.python.org/pep-0307/>,
+//! <https://peps.python.org/pep-3154/>).
 //!
-//! Values lie in one arena and refer to each other by number, so that cycles and deep nesting in a hostile file are
-//! harmless, both when it is read and when it is dropped.
+//! Values lie in one arena and refer to each other by number, so that cycles and deep nesting in a hostile
+//! file are harmless, both when it is read and when it is dropped.
 
 mod machine;
 mod objects;
@@ -13,7 +13,8 @@ use machine::Machine;
 /// Number of a value in the arena.
 pub(super) type ValueId = u32;
 
-/// Limit on the number of values: far above any state dict, and reached by a hostile file before memory runs out.
+/// Limit on the number of values: far above any state dict, and reached by a hostile file before memory runs
+/// out.
 const MOST_VALUES: usize = 4_000_000;
 
 /// Number type of a tensor.

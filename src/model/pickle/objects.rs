@@ -1,4 +1,5 @@
-//! Python objects that a state dict consists of: the calls that rebuild tensors, and storages kept outside the pickle.
+//! Python objects that a state dict consists of: the calls that rebuild tensors, and storages kept outside
+//! the pickle.
 
 use super::machine::Machine;
 use super::{Global, PickleResult, PickleValue, PickledTensor, StorageRef, ValueId, pairs};
@@ -66,8 +67,8 @@ impl<'a> Machine<'a> {
         })
     }
 
-    /// Reads a reference to a storage:
-    /// `("storage", class, key, device, elements[, view])`, where a view is `None` or `(key, offset, elements)`.
+    /// Reads a reference to a storage: `("storage", class, key, device, elements[, view])`, where a view is
+    /// `None` or `(key, offset, elements)`.
     pub(super) fn storage(&self, id: ValueId) -> PickleResult<PickleValue<'a>> {
         let items = self.items(id);
         let field = |at: usize| items.get(at).map(|&id| self.value(id));
