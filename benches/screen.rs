@@ -17,7 +17,7 @@ use attn_tui::tui::app::App;
 use attn_tui::tui::cache::Cache;
 use attn_tui::tui::keymap::Keymap;
 use attn_tui::tui::theme::Theme;
-use attn_tui::tui::{input, render, update, views};
+use attn_tui::tui::{chrome, input, render, update};
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
@@ -203,7 +203,7 @@ fn draw(app: &mut App, cache: &mut Cache, terminal: &mut Terminal<CrosstermBacke
     let mut done = None;
     let paint = |frame: &mut ratatui::Frame| {
         let start = Instant::now();
-        let layout = views::draw(app, cache, frame.buffer_mut());
+        let layout = chrome::draw(app, cache, frame.buffer_mut());
         done = Some((layout, start.elapsed()));
     };
     terminal.draw(paint).expect("a frame");

@@ -14,7 +14,7 @@ use attn_tui::tui::cache::Cache;
 use attn_tui::tui::keymap::Keymap;
 use attn_tui::tui::theme::Theme;
 use attn_tui::tui::widgets::cells;
-use attn_tui::tui::{input, survey, update, views};
+use attn_tui::tui::{chrome, input, survey, update};
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
@@ -58,7 +58,7 @@ fn frame(info: &ModelInfo, capture: &Arc<Capture>, keys: &str) -> Buffer {
     let mut buffer = Buffer::empty(Rect::new(0, 0, SIZE.0, SIZE.1));
     act(&mut app, Action::Engine(Event::Opened(info.clone())));
     act(&mut app, Action::Engine(Event::Captured(Arc::clone(capture))));
-    app.layout = views::draw(&app, &mut cache, &mut buffer);
+    app.layout = chrome::draw(&app, &mut cache, &mut buffer);
     for key in keys.chars() {
         let code = if key == '\t' { KeyCode::Tab } else { KeyCode::Char(key) };
         let event = TerminalEvent::Key(KeyEvent::new(code, KeyModifiers::NONE));
@@ -66,7 +66,7 @@ fn frame(info: &ModelInfo, capture: &Arc<Capture>, keys: &str) -> Buffer {
             act(&mut app, action);
         }
         buffer.reset();
-        app.layout = views::draw(&app, &mut cache, &mut buffer);
+        app.layout = chrome::draw(&app, &mut cache, &mut buffer);
     }
     buffer
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// The three kinds of attention of an encoder-decoder Transformer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
@@ -72,8 +74,9 @@ pub struct Site {
     pub layer: usize,
 }
 
-/// A head: a site and a zero-based head number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A head: a site and a zero-based head number, written as `cross.2.4`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Head {
     /// Site of the head.
     pub site: Site,
@@ -147,5 +150,44 @@ impl fmt::Display for Site {
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.site, self.head)
+    }
+}
+
+impl FromStr for Head {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("'{text}' is no head like cross.2.4");
+        let [kind, layer, head] = text.split('.').collect::<Vec<_>>()[..] else { return Err(wrong()) };
+        let number = |text: &str| text.parse().map_err(|_| wrong());
+        Ok(Head::new(kind.parse().map_err(|_| wrong())?, number(layer)?, number(head)?))
+    }
+}
+
+impl From<Head> for String {
+    fn from(head: Head) -> String {
+        head.to_string()
+    }
+}
+
+impl TryFrom<String> for Head {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_are_read_back() {
+        let head = Head::new(Kind::Decoder, 3, 11);
+        assert_eq!(head.to_string().parse(), Ok(head));
+        for text in ["", "cross.1", "cross.1.2.3", "other.1.2", "cross.1.-2"] {
+            assert!(text.parse::<Head>().is_err(), "{text}");
+        }
     }
 }

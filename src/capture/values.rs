@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::Capture;
 use crate::checkpoint::Architecture;
 use crate::error::{Error, Result};
@@ -34,7 +36,8 @@ impl SiteValues {
 }
 
 /// What the maps of a capture show.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum MapWeights {
     /// Attention weights.
     #[default]

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::axis::Sequence;
 use crate::capture::{Capture, Prediction};
 use crate::device::Device;
@@ -10,7 +12,8 @@ use crate::progress::Progress;
 use crate::site::Ablation;
 
 /// Options for opening a model.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct OpenOptions {
     /// The MODEL argument: hub id, folder, capture file or `demo`.
     pub model: String,
@@ -28,7 +31,8 @@ pub struct OpenOptions {
 }
 
 /// Options of one run of an open model.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RunOptions {
     /// The encoder's text.
     pub source: String,
@@ -49,8 +53,10 @@ pub struct RunOptions {
     pub fast_generate: bool,
     /// Keep the predictions of every decoder row ([`Capture::predictions`]), at the cost of a product with the whole
     /// vocabulary.
+    #[serde(skip)]
     pub predictions: bool,
     /// Keep the logits over the vocabulary.
+    #[serde(skip)]
     pub logits: bool,
     /// Keep the data for value-weighted maps ([`Capture::value_weighted`]) and ALTI ([`Capture::contributions`]): one
     /// number per head and key, and one map per site. It takes little memory, but for long texts several times the
@@ -58,10 +64,13 @@ pub struct RunOptions {
     pub values: bool,
     /// Keep queries and keys in place of maps, so that scores before the softmax are available
     /// ([`Capture::scores`]). Maps are recomputed when they are viewed.
+    #[serde(skip)]
     pub scores: bool,
     /// Compute the heads' profiles ([`Capture::profile`]) during the pass.
+    #[serde(skip)]
     pub profiles: bool,
     /// Parts of the attention to switch off.
+    #[serde(skip)]
     pub ablations: Vec<Ablation>,
 }
 

@@ -5,10 +5,12 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 
 use colorous::Gradient;
+use serde::{Deserialize, Serialize};
 
 /// A colour map. In all but [`Colormap::Diverging`] lightness changes monotonically, so that the order of the
 /// weights survives greyscale printing and colour-vision deficiency.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Colormap {
     /// Dark violet to yellow; matplotlib's default, by van der Walt and Smith.
     #[default]

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::matrix::Matrix;
 
 /// Curve from relative weight to shade.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Curve {
     /// Proportional.
     #[default]
@@ -18,7 +21,8 @@ pub enum Curve {
 }
 
 /// Choice of the weight that is painted as 1, the top of the scale.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Range {
     /// Largest weight of the row, so that the strongest key of every query gets the full colour.
     #[default]
@@ -30,7 +34,8 @@ pub enum Range {
 }
 
 /// A scale: curve, range and gamma.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Scale {
     /// Curve from relative weight to shade.
     pub curve: Curve,

@@ -6,93 +6,10 @@ use ratatui::layout::Position;
 
 use crate::capture::Capture;
 use crate::engine::{Event, Request};
-use crate::tui::app::View;
+use crate::tui::command::Command;
+use crate::tui::guide::{ReadyStep, StepRequest};
 use crate::tui::pixels::Protocol;
-use crate::tui::tour::{Play, Ready};
 use crate::tui::widgets::editor::Edit;
-
-/// What a user can ask for, one variant per command of the table in [`super::keymap`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "described in the command table")]
-pub enum Command {
-    Left,
-    Right,
-    Up,
-    Down,
-    PageUp,
-    PageDown,
-    PageLeft,
-    PageRight,
-    FirstKey,
-    LastKey,
-    FirstQuery,
-    LastQuery,
-    NextHead,
-    PreviousHead,
-    NextLayer,
-    PreviousLayer,
-    NextKind,
-    PreviousKind,
-    NextLink,
-    PreviousLink,
-    Strongest,
-    Farther,
-    Nearer,
-    Show(View),
-    Overview,
-    Open,
-    Mark,
-    Sort,
-    SortBack,
-    Reverse,
-    OneKind,
-    Keep,
-    Pin,
-    HeadOff,
-    LinkOff,
-    Over,
-    FlowHeads,
-    FlowLayers,
-    Receives,
-    Back,
-    Forward,
-    EditSource,
-    EditTarget,
-    Generate,
-    ZoomIn,
-    ZoomOut,
-    ZoomFit,
-    Curve,
-    Range,
-    Pooling,
-    Colormap,
-    Glyphs,
-    Pixels,
-    Words,
-    Special,
-    Values,
-    Scores,
-    Brighter,
-    Darker,
-    Filter,
-    SourceLanguage,
-    TargetLanguage,
-    ThresholdUp,
-    ThresholdDown,
-    CopyValue,
-    CopyRow,
-    CopyMap,
-    Search,
-    Palette,
-    Help,
-    Tour,
-    NextStep,
-    PreviousStep,
-    Cancel,
-    Redraw,
-    Suspend,
-    Quit,
-}
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -142,7 +59,7 @@ pub enum Action {
     /// The survey of a capture's heads advanced.
     Surveyed(Box<super::survey::Surveyed>),
     /// A step of the tour is ready.
-    Ready(Box<Ready>),
+    StepReady(Box<ReadyStep>),
     /// A thread of the program failed.
     Crashed(String),
     /// The system wants the program to end.
@@ -164,7 +81,7 @@ pub enum Effect {
         distance: usize,
     },
     /// Make a step of the tour ready, behind the screen.
-    Play(Play),
+    PlayStep(StepRequest),
     /// Put text into the terminal's clipboard (OSC 52).
     Copy(String),
     /// Draw everything anew.
@@ -181,7 +98,7 @@ impl PartialEq for Effect {
                 Effect::Survey { serial: a, distance: c, .. },
                 Effect::Survey { serial: b, distance: d, .. },
             ) => a == b && c == d,
-            (Effect::Play(a), Effect::Play(b)) => a == b,
+            (Effect::PlayStep(a), Effect::PlayStep(b)) => a == b,
             (Effect::Copy(a), Effect::Copy(b)) => a == b,
             (Effect::Redraw, Effect::Redraw) | (Effect::Suspend, Effect::Suspend) => true,
             _ => false,

@@ -1,246 +1,168 @@
-//! The state of the explorer: all of it, in one place. It changes in [`super::update`] alone.
+//! The state of the explorer: all of it, in one place. Only [`super::update`] and the views change it.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::compare::Comparison;
-use super::filter::{Filter, Sides};
+use super::ablation::{ActiveAblation, TokenChange};
+use super::axes::Axes;
+use super::command::Command;
+use super::guide::Guide;
 use super::keymap::Keymap;
 use super::layout::Layout;
-use super::links::Keep;
-use super::overlays::Overlay;
+use super::overlays::overlay::Overlay;
 use super::pixels::PixelGraphics;
-pub use super::place::{FlowOf, History, Over, Place, View};
 use super::reading::{Axis, Reading};
+use super::selection::{History, Selection};
 use super::survey::Survey;
 use super::theme::Theme;
-use super::tour::Guide;
-use super::trial::Trial;
+use super::views::{ViewId, Views};
 use crate::capture::{Capture, MapWeights, Score};
 use crate::engine::{ModelInfo, OpenOptions, RunOptions};
 use crate::matrix::Matrix;
 use crate::progress::Progress;
-use crate::site::{Head, Kind, Site};
-use crate::text::label;
-
-/// The axes of a capture as they are read.
-#[derive(Clone, Debug, Default)]
-pub struct Axes {
-    /// The source's tokens or words.
-    pub source: Axis,
-    /// What the decoder is fed.
-    pub input: Axis,
-    /// What each place of `input` predicts: label, and probability where known.
-    pub predicts: Vec<(String, Option<f32>)>,
-}
-
-impl Axes {
-    /// The axes of a capture under a reading.
-    pub fn new(capture: &Capture, reading: &Reading) -> Self {
-        let input = Axis::new(&capture.decoder_input, reading);
-        let predicts = input
-            .units
-            .iter()
-            .map(|unit| {
-                let label = unit
-                    .tokens
-                    .clone()
-                    .filter_map(|row| capture.target.items.get(row))
-                    .map(|token| label(&token.piece))
-                    .collect();
-                let probability = unit
-                    .tokens
-                    .clone()
-                    .map(|row| capture.predictions.get(row).map(|prediction| prediction.probability))
-                    .product();
-                (label, probability)
-            })
-            .collect();
-        Self { source: Axis::new(&capture.source.items, reading), input, predicts }
-    }
-
-    /// The queries' axis of a kind.
-    pub fn queries(&self, kind: Kind) -> &Axis {
-        if kind == Kind::Encoder { &self.source } else { &self.input }
-    }
-
-    /// The keys' axis of a kind.
-    pub fn keys(&self, kind: Kind) -> &Axis {
-        if kind == Kind::Decoder { &self.input } else { &self.source }
-    }
-}
+use crate::site::{Head, Site};
 
 /// Work under way behind the screen.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Job {
+pub struct Activity {
     /// What is being done, in words.
     pub what: String,
-    /// How far it is.
+    /// How far it has come.
     pub progress: Option<Progress>,
+}
+
+/// The model, what it was asked to run, and the work under way.
+#[derive(Debug)]
+pub struct RunState {
+    /// The MODEL argument.
+    pub model: String,
+    /// Options for opening models.
+    pub open: OpenOptions,
+    /// The open model; `None` while it loads, and for capture files.
+    pub info: Option<ModelInfo>,
+    /// The run that was asked for last.
+    pub options: RunOptions,
+    /// True if texts were given on the command line, so that the model's example is not needed.
+    pub given: bool,
+    /// Number of requests that the engine has not answered yet.
+    pub pending: usize,
+    /// Work under way.
+    pub activity: Option<Activity>,
+}
+
+impl RunState {
+    /// The languages of source and target: those that were chosen, else the model's own.
+    pub fn languages(&self) -> (Option<String>, Option<String>) {
+        let (source, target) =
+            self.info.as_ref().map(|info| info.default_languages.clone()).unwrap_or_default();
+        (self.options.src_lang.clone().or(source), self.options.tgt_lang.clone().or(target))
+    }
 }
 
 /// Everything that the screen shows.
 #[derive(Debug)]
 pub struct App {
-    /// How it looks.
-    pub theme: Theme,
-    /// Whether maps are pictures.
-    pub pixels: PixelGraphics,
-    /// Which key does what.
-    pub keymap: Keymap,
-    /// The MODEL argument.
-    pub model: String,
-    /// How models are opened.
-    pub how: OpenOptions,
-    /// The open model; `None` while it loads, and for capture files.
-    pub info: Option<ModelInfo>,
-    /// The run that was asked for last.
-    pub run: RunOptions,
-    /// Whether texts were given on the command line, so that the model's example is not needed.
-    pub given: bool,
-    /// What is being explored.
+    /// The model and its run.
+    pub run: RunState,
+    /// The capture that is explored.
     pub capture: Option<Arc<Capture>>,
-    /// The capture that others are compared with.
-    pub pinned: Option<Arc<Capture>>,
-    /// The present capture against the pinned one.
-    pub comparison: Option<Comparison>,
-    /// Why they cannot be compared.
-    pub no_comparison: Option<String>,
-    /// The guided tour that is under way.
-    pub guide: Option<Guide>,
-    /// What is switched off, to see what the output loses.
-    pub trial: Option<Trial>,
-    /// Counts captures.
+    /// Number of the capture; every new one gets the next.
     pub serial: u64,
     /// The capture's axes under the present reading.
     pub axes: Axes,
-    /// The selection.
-    pub place: Place,
-    /// The view on the screen.
-    pub view: View,
-    /// The view that the overview was called from.
-    pub before: View,
-    /// Zoom of the map: a step of [`super::zoom::STEPS`]; `None` fits the map into the screen.
-    pub zoom: Option<usize>,
-    /// How maps are read.
-    pub reading: Reading,
-    /// Rows and columns of the map that show.
-    pub filter: Filter,
-    /// What the filter leaves of the selected map; follows the selection.
-    pub sides: Option<Sides>,
-    /// Links at least this far apart count as far.
-    pub distance: usize,
-    /// Whose weights shade the texts.
-    pub over: Over,
-    /// What the flow is made of.
-    pub flow: FlowOf,
-    /// What maps show.
-    pub weights: MapWeights,
-    /// What Map shows of the scores before the softmax; `None`: weights.
-    pub score: Option<Score>,
-    /// The flow of the selected layer alone, instead of that through all layers.
-    pub one_layer: bool,
-    /// Texts show what the selected key receives, instead of what the selected query gives.
-    pub receives: bool,
-    /// Heads and links of the selected kind alone.
-    pub one_kind: bool,
-    /// Column that the table of heads is sorted by.
-    pub sort: usize,
-    /// Smallest first.
-    pub reverse: bool,
-    /// Which links the list keeps.
-    pub keep: Keep,
-    /// Selected line of the list of links.
-    pub link: usize,
-    /// Heads marked in the overview.
+    /// Measurements of every head of the capture.
+    pub survey: Survey,
+    /// Parts that are switched off, to see what the output loses.
+    pub ablation: Option<ActiveAblation>,
+    /// The guided tour under way.
+    pub guide: Option<Guide>,
+
+    /// The selection that all views share.
+    pub selection: Selection,
+    /// Marked heads.
     pub marks: BTreeSet<Head>,
-    /// Places visited.
+    /// How maps and lists are read, in every view.
+    pub reading: Reading,
+    /// The view on the screen.
+    pub view: ViewId,
+    /// The view that the overview was called from.
+    pub before: ViewId,
+    /// Views and selections visited.
     pub history: History,
+    /// The state of each view.
+    pub views: Views,
     /// What lies on top of the view; the last is the topmost.
     pub overlays: Vec<Overlay>,
-    /// Requests that the engine has not answered yet.
-    pub pending: usize,
-    /// Work under way.
-    pub job: Option<Job>,
-    /// A short word about what just happened, shown until the next key.
+    /// A short message about what just happened, shown until the next key.
     pub notice: Option<String>,
-    /// What is known of every head.
-    pub survey: Survey,
-    /// Where things were drawn in the last frame.
-    pub layout: Layout,
-    /// Whether the selection is still where the program put it.
+    /// True as long as the selection is where the program put it.
     pub untouched: bool,
-    /// Whether the program should end.
+    /// True if the program should end.
     pub done: bool,
+
+    /// Colours and glyphs.
+    pub theme: Theme,
+    /// Maps as pictures.
+    pub pixels: PixelGraphics,
+    /// The keys of every command.
+    pub keymap: Keymap,
+    /// Positions on the screen in the last frame.
+    pub layout: Layout,
 }
 
 impl App {
     /// The state before anything is open.
     pub fn new(model: impl Into<String>, theme: Theme, keymap: Keymap) -> Self {
         let model = model.into();
+        let activity = Some(Activity { what: format!("opening {model}"), progress: None });
         Self {
+            run: RunState {
+                model,
+                open: OpenOptions::default(),
+                info: None,
+                options: RunOptions::default(),
+                given: false,
+                pending: 1,
+                activity,
+            },
+            capture: None,
+            serial: 0,
+            axes: Axes::default(),
+            survey: Survey::default(),
+            ablation: None,
+            guide: None,
+            selection: Selection::default(),
+            marks: BTreeSet::new(),
+            reading: Reading::default(),
+            view: ViewId::default(),
+            before: ViewId::default(),
+            history: History::default(),
+            views: Views::default(),
+            overlays: Vec::new(),
+            notice: None,
+            untouched: true,
+            done: false,
             theme,
             pixels: PixelGraphics::default(),
             keymap,
-            job: Some(Job { what: format!("opening {model}"), progress: None }),
-            model,
-            how: OpenOptions::default(),
-            info: None,
-            given: false,
-            run: RunOptions::default(),
-            capture: None,
-            pinned: None,
-            comparison: None,
-            no_comparison: None,
-            guide: None,
-            trial: None,
-            serial: 0,
-            axes: Axes::default(),
-            place: Place::default(),
-            view: View::Map,
-            before: View::Map,
-            zoom: None,
-            reading: Reading::default(),
-            filter: Filter::default(),
-            sides: None,
-            distance: 4,
-            over: Over::default(),
-            flow: FlowOf::default(),
-            weights: MapWeights::default(),
-            score: None,
-            one_layer: false,
-            receives: false,
-            one_kind: false,
-            sort: 0,
-            reverse: false,
-            keep: Keep::default(),
-            link: 0,
-            marks: BTreeSet::new(),
-            history: History::default(),
-            overlays: Vec::new(),
-            pending: 1,
-            notice: None,
-            survey: Survey::default(),
             layout: Layout::default(),
-            untouched: true,
-            done: false,
         }
     }
 
     /// The queries' axis of the selected map, filtered.
     pub fn queries(&self) -> &Axis {
-        let all = || self.axes.queries(self.place.head.kind());
-        self.sides.as_ref().map_or_else(all, |sides| &sides.queries)
+        let all = || self.axes.queries(self.selection.head.kind());
+        self.views.map.filtered.as_ref().map_or_else(all, |axes| &axes.queries)
     }
 
     /// The keys' axis of the selected map, filtered.
     pub fn keys(&self) -> &Axis {
-        let all = || self.axes.keys(self.place.head.kind());
-        self.sides.as_ref().map_or_else(all, |sides| &sides.keys)
+        let all = || self.axes.keys(self.selection.head.kind());
+        self.views.map.filtered.as_ref().map_or_else(all, |axes| &axes.keys)
     }
 
-    /// What the row of a query of [`App::queries`] predicts.
+    /// The prediction of the row of a query of [`App::queries`].
     pub fn predicted(&self, query: usize) -> Option<&(String, Option<f32>)> {
         let row = self.queries().units.get(query)?.tokens.start;
         self.axes.predicts.get(self.axes.input.unit_of(row))
@@ -248,19 +170,12 @@ impl App {
 
     /// The selected query's place on its axis.
     pub fn query(&self) -> usize {
-        self.queries().unit_of(self.place.query())
+        self.queries().unit_of(self.selection.query())
     }
 
     /// The selected key's place on its axis.
     pub fn key(&self) -> usize {
-        self.keys().unit_of(self.place.key())
-    }
-
-    /// The languages of source and target: those that were chosen, else the model's own.
-    pub fn languages(&self) -> (Option<String>, Option<String>) {
-        let (source, target) =
-            self.info.as_ref().map(|info| info.default_languages.clone()).unwrap_or_default();
-        (self.run.src_lang.clone().or(source), self.run.tgt_lang.clone().or(target))
+        self.keys().unit_of(self.selection.key())
     }
 
     /// A head's map as it is weighed; `None` where there is none.
@@ -269,7 +184,7 @@ impl App {
         if self.is_weighed() { capture.value_weighted_map(head).ok() } else { capture.map(head).ok() }
     }
 
-    /// Some rows of [`App::map`], of so many; where the map is not there, they alone are computed.
+    /// Some rows of [`App::map`]; `rows` is given their number. Where the map is not in memory, they alone are computed.
     pub fn rows(&self, head: Head, rows: impl FnOnce(usize) -> Range<usize>) -> Option<Matrix> {
         let maps = &self.capture.as_ref()?.maps;
         let [_, count, _] = maps.site(head.site)?.shape();
@@ -277,56 +192,85 @@ impl App {
         if self.is_weighed() { self.map(head).map(|map| map.part(rows)) } else { maps.rows(head, rows) }
     }
 
-    /// Whether maps are value-weighted: asked for, and known.
+    /// Returns true if maps are value-weighted: the user asked for it, and the capture knows the norms.
     pub fn is_weighed(&self) -> bool {
         let known = || self.capture.as_ref().is_some_and(|capture| !capture.values.is_empty());
-        self.weights == MapWeights::Values && known()
+        self.reading.weights == MapWeights::Values && known()
     }
 
-    /// What the view shows of the scores: Map alone shows them.
+    /// The part of the scores that shows. Only Map shows scores.
     pub fn scored(&self) -> Option<Score> {
-        self.score.filter(|_| self.view == View::Map)
+        self.views.map.score.filter(|_| self.view == ViewId::Map)
     }
 
     /// Number of layers of the selected kind.
     pub fn layers(&self) -> usize {
-        self.capture.as_ref().map_or(0, |capture| capture.layers(self.place.head.kind()))
+        self.capture.as_ref().map_or(0, |capture| capture.layers(self.selection.head.kind()))
     }
 
     /// Number of heads of the selected site.
     pub fn heads(&self) -> usize {
-        self.capture.as_ref().map_or(0, |capture| capture.heads(self.place.head.site))
+        self.capture.as_ref().map_or(0, |capture| capture.heads(self.selection.head.site))
     }
 
-    /// Compares the present capture with the pinned one.
-    pub fn compare(&mut self) {
-        (self.comparison, self.no_comparison) = match (&self.pinned, &self.capture) {
-            (Some(pinned), Some(capture)) => match Comparison::new(pinned, capture) {
-                Ok(comparison) => (Some(comparison), None),
-                Err(error) => (None, Some(error.to_string())),
-            },
-            _ => (None, None),
-        };
+    /// The change of every decoder row under the present ablation; empty if there is none, or while it runs.
+    pub fn ablation_changes(&self) -> Vec<TokenChange> {
+        let pair = self.ablation.as_ref().zip(self.capture.as_ref());
+        pair.map_or_else(Vec::new, |(ablation, capture)| ablation.changes(capture))
+    }
+
+    /// The first key of a command, as people write it; empty if it has none.
+    pub fn first_key(&self, command: Command) -> String {
+        self.keymap.keys(command).first().cloned().unwrap_or_default()
+    }
+
+    /// Selects a pair of places on the axes of the selected map. Within a merged word the cursor keeps its token.
+    pub fn select(&mut self, query: usize, key: usize) {
+        let (query_token, key_token) = (self.queries().token_of(query), self.keys().token_of(key));
+        if self.query() != query {
+            self.selection.set_query(query_token);
+        }
+        if self.key() != key {
+            self.selection.set_key(key_token);
+        }
+    }
+
+    /// Shows a view; the present one and the selection go into the history.
+    pub fn show(&mut self, view: ViewId) {
+        if self.view == view {
+            return;
+        }
+        self.history.leave(self.view, self.selection);
+        if self.view != ViewId::Grid {
+            self.before = self.view;
+        }
+        self.view = view;
+    }
+
+    /// Shows an error over the view, in place of an earlier one.
+    pub fn show_error(&mut self, message: String, hint: Option<String>) {
+        self.overlays.retain(|overlay| !matches!(overlay, Overlay::Error { .. }));
+        self.overlays.push(Overlay::Error { message, hint });
     }
 
     /// Brings the selection inside the capture.
     pub fn settle(&mut self) {
         let Some(capture) = &self.capture else { return };
         let kinds = capture.kinds();
-        let mut kind = self.place.head.kind();
+        let mut kind = self.selection.head.kind();
         if !kinds.contains(&kind) {
             let Some(&last) = kinds.last() else { return };
             kind = last;
         }
-        let layer = self.place.head.layer().min(capture.layers(kind).saturating_sub(1));
+        let layer = self.selection.head.layer().min(capture.layers(kind).saturating_sub(1));
         let site = Site::new(kind, layer);
-        let head = self.place.head.head.min(capture.heads(site).saturating_sub(1));
-        self.place.head = site.head(head);
+        let head = self.selection.head.head.min(capture.heads(site).saturating_sub(1));
+        self.selection.head = site.head(head);
         let (source, target) =
             (capture.source.len().saturating_sub(1), capture.decoder_input.len().saturating_sub(1));
-        self.place.source_query = self.place.source_query.min(source);
-        self.place.source_key = self.place.source_key.min(source);
-        self.place.target_query = self.place.target_query.min(target);
-        self.place.target_key = self.place.target_key.min(target);
+        self.selection.source_query = self.selection.source_query.min(source);
+        self.selection.source_key = self.selection.source_key.min(source);
+        self.selection.target_query = self.selection.target_query.min(target);
+        self.selection.target_key = self.selection.target_key.min(target);
     }
 }

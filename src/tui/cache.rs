@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::app::App;
-use super::filter;
-use super::reading::Special;
+use super::reading::{Special, max_of};
 use super::render::{RenderJob, RenderRequest, RenderResult};
+use super::selected;
 use super::sheet::Sheet;
 use super::zoom::Window;
 use crate::capture::Score;
@@ -65,7 +65,7 @@ impl Cache {
         let sheet = match Sheet::preview(app) {
             Some(glimpse) => glimpse,
             None => {
-                let map = filter::pictured(app).ok()?;
+                let map = selected::pictured(app).ok()?;
                 let largest: fn(&[f32]) -> f32 = if key.score.is_some() { size_of } else { max_of };
                 let last = self.sheet.take().filter(|(known, _)| *known == key);
                 let row_max = last.and_then(|(_, sheet)| sheet.exact_row_max());
@@ -79,7 +79,7 @@ impl Cache {
 
     /// Returns true if more is known about the selected map than when the sheet was made.
     fn has_more(&self, app: &App, sheet: &Sheet) -> bool {
-        let head = app.place.head;
+        let head = app.selection.head;
         app.capture.as_ref().is_some_and(|capture| capture.maps.is_there(head))
             || (sheet.is_blank() && app.survey.heads.contains_key(&head))
     }
@@ -113,7 +113,7 @@ impl Cache {
         if sheet.is_whole() {
             return weights;
         }
-        let (serial, head) = (app.serial, app.place.head);
+        let (serial, head) = (app.serial, app.selection.head);
         let fits = app.capture.as_ref().is_some_and(|capture| capture.maps.fits(head));
         let picture = (area, window.pixels, app.reading.pool);
         self.request = match (fits, exact) {
@@ -156,12 +156,12 @@ impl Cache {
 pub fn sheet_key(app: &App) -> SheetKey {
     SheetKey {
         serial: app.serial,
-        head: app.place.head,
+        head: app.selection.head,
         words: app.reading.words,
         special: app.reading.special,
         weighed: app.is_weighed(),
         score: app.scored(),
-        filter: app.sides.as_ref().map(|_| app.filter.text().to_string()),
+        filter: app.views.map.filtered.as_ref().map(|_| app.views.map.filter.text().to_string()),
     }
 }
 
@@ -174,17 +174,4 @@ pub fn score_top(scale: Scale, row: f32, map: f32) -> f32 {
 /// Returns the largest absolute score that is not masked.
 fn size_of(scores: &[f32]) -> f32 {
     scores.iter().filter(|score| score.is_finite()).fold(0.0, |size, score| size.max(score.abs()))
-}
-
-/// Returns the largest value, or 0 if none is positive. Independent lanes let the compiler vectorise it.
-pub fn max_of(values: &[f32]) -> f32 {
-    let larger = |a: f32, b: f32| if b > a { b } else { a };
-    let (chunks, rest) = values.as_chunks::<16>();
-    let mut lanes = [0.0f32; 16];
-    for chunk in chunks {
-        for (lane, &value) in lanes.iter_mut().zip(chunk) {
-            *lane = larger(*lane, value);
-        }
-    }
-    lanes.iter().chain(rest).fold(0.0, |max, &value| larger(max, value))
 }

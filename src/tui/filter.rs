@@ -1,9 +1,8 @@
 //! Filter of a map's rows and columns.
 
-use super::app::App;
-use super::reading::{self, Axis, Special};
-use super::sheet::Sheet;
-use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use super::reading::{Axis, Special, max_of};
 use crate::matrix::Matrix;
 use crate::site::Head;
 
@@ -24,7 +23,8 @@ enum Term {
 /// A condition is letters of a label, a range of positions, or a minimum for the largest weight. A row or
 /// column is shown if it meets one of the letter and range conditions, if there are any, and all of the
 /// weight conditions.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub struct Filter {
     text: String,
     rows: Vec<Term>,
@@ -47,6 +47,18 @@ impl Filter {
     /// Returns true if the filter has no conditions.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.cols.is_empty()
+    }
+}
+
+impl From<String> for Filter {
+    fn from(text: String) -> Self {
+        Self::new(&text)
+    }
+}
+
+impl From<Filter> for String {
+    fn from(filter: Filter) -> String {
+        filter.text
     }
 }
 
@@ -80,114 +92,65 @@ fn fitting(terms: &[Term], axis: &Axis, largest: &[f32]) -> Vec<usize> {
     (0..axis.len()).filter(|&place| fits(place)).collect()
 }
 
-/// What a filter leaves of the selected map.
+/// Axes of a map after a filter.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sides {
+pub struct FilteredAxes {
     /// The queries that show.
     pub queries: Axis,
     /// The keys that show.
     pub keys: Axis,
     rows: Vec<usize>,
     cols: Vec<usize>,
-    made_for: MadeFor,
+    made_for: FilterKey,
 }
 
-/// What a filter's outcome depends on.
+/// Everything that the outcome of a filter depends on: as long as it is the same, so is the outcome.
 #[derive(Clone, Debug, PartialEq)]
-struct MadeFor {
-    serial: u64,
-    head: Head,
-    words: bool,
-    special: Special,
-    weighed: bool,
-    filter: Filter,
+pub struct FilterKey {
+    /// Number of the capture.
+    pub serial: u64,
+    /// The head.
+    pub head: Head,
+    /// [`Reading::words`](super::reading::Reading::words).
+    pub words: bool,
+    /// [`Reading::special`](super::reading::Reading::special).
+    pub special: Special,
+    /// True if the map is value-weighted.
+    pub weighed: bool,
+    /// The filter.
+    pub filter: Filter,
 }
 
-impl MadeFor {
-    fn new(app: &App) -> Self {
-        Self {
-            serial: app.serial,
-            head: app.place.head,
-            words: app.reading.words,
-            special: app.reading.special,
-            weighed: app.is_weighed(),
-            filter: app.filter.clone(),
-        }
-    }
-}
-
-impl Sides {
-    /// What the filter of the state leaves of its map; `None` where nothing is filtered. The state's own
-    /// where it still holds: a large map is not searched anew with every key.
-    pub fn new(app: &App) -> Option<Self> {
-        if app.filter.is_empty() {
-            return None;
-        }
-        let made_for = MadeFor::new(app);
-        if let Some(sides) = app.sides.as_ref().filter(|sides| sides.made_for == made_for) {
-            return Some(sides.clone());
-        }
-        let map = whole(app)?;
-        let kind = app.place.head.kind();
-        let (queries, keys) = (app.axes.queries(kind), app.axes.keys(kind));
-        let largest: Vec<f32> = (0..map.rows()).map(|row| super::cache::max_of(map.row(row))).collect();
-        let rows = fitting(&app.filter.rows, queries, &largest);
+impl FilteredAxes {
+    /// Filters a map; `None` if no row or no column fits.
+    pub fn new(made_for: FilterKey, map: &Matrix, queries: &Axis, keys: &Axis) -> Option<Self> {
+        let filter = &made_for.filter;
+        let largest: Vec<f32> = (0..map.rows()).map(|row| max_of(map.row(row))).collect();
+        let rows = fitting(&filter.rows, queries, &largest);
         let mut largest = vec![0.0f32; map.cols()];
         for &row in rows.iter().filter(|&&row| row < map.rows()) {
             for (max, &weight) in largest.iter_mut().zip(map.row(row)) {
                 *max = max.max(weight);
             }
         }
-        let cols = fitting(&app.filter.cols, keys, &largest);
+        let cols = fitting(&filter.cols, keys, &largest);
         if rows.is_empty() || cols.is_empty() {
             return None;
         }
         Some(Self { queries: queries.select(&rows), keys: keys.select(&cols), rows, cols, made_for })
     }
 
-    fn of(&self, map: &Matrix) -> Matrix {
+    /// Returns true if the axes still hold for a key, so that a large map is not searched again with every action.
+    pub fn holds_for(&self, key: &FilterKey) -> bool {
+        self.made_for == *key
+    }
+
+    /// Returns the rows and columns of a map that show.
+    pub fn of(&self, map: &Matrix) -> Matrix {
         let weights = self.rows.iter().flat_map(|&row| self.cols.iter().map(move |&col| (row, col)));
         let data = weights.map(|(row, col)| map.get(row, col).unwrap_or(0.0)).collect();
         Matrix::new(self.rows.len(), self.cols.len(), data)
     }
-}
-
-/// The selected map as it is read, with all its rows and columns.
-fn whole(app: &App) -> Option<Matrix> {
-    let head = app.place.head;
-    let map = app.map(head)?;
-    Some(reading::read(&map, app.axes.queries(head.kind()), app.axes.keys(head.kind()), &app.reading))
-}
-
-/// What Map shows as it is read, filtered: scores where they are asked for, else [`shown`].
-///
-/// # Errors
-/// Why there is nothing to show.
-pub fn pictured(app: &App) -> Result<Matrix> {
-    let head = app.place.head;
-    let recorded = || Error::NoSuchHead("this head was not recorded".into());
-    let Some(score) = app.scored() else { return shown(app).ok_or_else(recorded) };
-    let scores = app.capture.as_ref().ok_or_else(recorded)?.score(head, score)?;
-    let read = reading::read_scores(&scores, app.axes.queries(head.kind()), app.axes.keys(head.kind()));
-    Ok(app.sides.as_ref().map_or(read.clone(), |sides| sides.of(&read)))
-}
-
-/// The selected map as it is read, filtered: `[app.queries(), app.keys()]`.
-pub fn shown(app: &App) -> Option<Matrix> {
-    let map = whole(app)?;
-    Some(match &app.sides {
-        Some(sides) => sides.of(&map),
-        None => map,
-    })
-}
-
-/// The selected row of [`shown`]; where the map is not there, this row alone is computed.
-pub fn shown_row(app: &App) -> Option<Vec<f32>> {
-    if let Some(sheet) = Sheet::preview(app) {
-        return Some(sheet.row(app.query()).into_owned()).filter(|row| !row.is_empty());
-    }
-    let (map, query) = (shown(app)?, app.query());
-    (query < map.rows()).then(|| map.row(query).to_vec())
 }
 
 #[cfg(test)]

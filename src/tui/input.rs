@@ -6,9 +6,11 @@ use ratatui::crossterm::event::{
 };
 use ratatui::layout::Position;
 
-use super::action::{Action, Command};
+use super::action::Action;
 use super::app::App;
-use super::overlays::Overlay;
+use super::command::{Command, Motion};
+use super::overlays::help;
+use super::overlays::overlay::Overlay;
 use super::widgets::editor::Edit;
 
 /// Returns the action for a terminal event in the current state, if there is one.
@@ -39,13 +41,13 @@ pub fn key(app: &App, event: &KeyEvent) -> Option<Action> {
             (KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | '?'), _) => {
                 Some(Action::Do(Command::Cancel))
             }
-            (_, Some(Command::Up)) => Some(Action::Scroll(-1)),
-            (_, Some(Command::Down)) => Some(Action::Scroll(1)),
-            (_, Some(Command::PageUp)) => Some(Action::Scroll(-(page(app)))),
-            (_, Some(Command::PageDown)) => Some(Action::Scroll(page(app))),
+            (_, Some(Command::Move(Motion::Up))) => Some(Action::Scroll(-1)),
+            (_, Some(Command::Move(Motion::Down))) => Some(Action::Scroll(1)),
+            (_, Some(Command::Move(Motion::PageUp))) => Some(Action::Scroll(-(page(app)))),
+            (_, Some(Command::Move(Motion::PageDown))) => Some(Action::Scroll(page(app))),
             (KeyCode::Char(' '), _) => Some(Action::Scroll(page(app))),
-            (_, Some(Command::FirstKey)) => Some(Action::Scroll(isize::MIN)),
-            (_, Some(Command::LastKey)) => Some(Action::Scroll(isize::MAX)),
+            (_, Some(Command::Move(Motion::FirstKey))) => Some(Action::Scroll(isize::MIN)),
+            (_, Some(Command::Move(Motion::LastKey))) => Some(Action::Scroll(isize::MAX)),
             _ => None,
         },
         Some(Overlay::Picker(_)) => match event.code {
@@ -61,8 +63,9 @@ pub fn key(app: &App, event: &KeyEvent) -> Option<Action> {
     }
 }
 
+/// Lines that a page of the help moves by.
 fn page(app: &App) -> isize {
-    app.layout.page.max(2) as isize - 1
+    help::room(app, app.layout.screen).max(2) as isize - 1
 }
 
 fn typed(event: &KeyEvent) -> Option<Action> {

@@ -1,31 +1,33 @@
-//! The command table: names, keys, descriptions and scope of every command.
-//!
-//! Key bindings, help, command palette, footer and the documentation's key table are all made from [`TABLE`].
+//! The one table of commands: it binds the keys and writes the help, the palette, the footer and the key table of the
+//! README. Commands that mean the same in every view stand here, those of one view in its folder.
 
 mod chord;
+pub mod entry;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::LazyLock;
 
 use ratatui::crossterm::event::KeyEvent;
 
 pub use chord::{Chord, spell};
+use entry::group::{HEAD, LOOK, MOVE, PROGRAM, TEXT, TOUR, VIEW};
 
-use super::action::Command;
-use super::app::View;
+use super::command::{Command, Motion};
+use super::views::{self, ViewId};
 
-/// Scope of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Views in which a command applies.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum When {
-    /// The command applies in every view.
+    /// All of them.
     Always,
-    /// The command applies in these views.
-    In(&'static [View]),
+    /// These.
+    In(Vec<ViewId>),
 }
 
 impl When {
     /// Returns true if the command applies in a view.
-    pub fn holds(self, view: View) -> bool {
+    pub fn holds(&self, view: ViewId) -> bool {
         match self {
             When::Always => true,
             When::In(views) => views.contains(&view),
@@ -33,32 +35,24 @@ impl When {
     }
 }
 
-/// Description of a command.
-#[derive(Clone, Copy, Debug)]
+/// One command: its name, its keys, what it does.
+#[derive(Clone, Debug)]
 pub struct CommandEntry {
     /// The command.
     pub command: Command,
-    /// Name in the palette and in the user's `[keys]` settings.
+    /// Its name in the palette and in a user's keymap.
     pub name: &'static str,
-    /// Default keys.
+    /// Its keys.
     pub keys: &'static [&'static str],
-    /// Effect, in one sentence.
+    /// What it does, in one sentence.
     pub sentence: &'static str,
-    /// Label of one or two words for the footer; empty if the footer does not show it.
+    /// A word or two for the footer; empty where it does not show there.
     pub hint: &'static str,
-    /// Heading in the help.
+    /// The heading it stands under in the help.
     pub group: &'static str,
-    /// Scope.
+    /// Views in which it applies.
     pub when: When,
 }
-
-const MOVE: &str = "Move";
-const HEAD: &str = "Choose a head";
-const TEXT: &str = "Text";
-const LOOK: &str = "Look";
-const VIEW: &str = "Views";
-const TOUR: &str = "Tour";
-const PROGRAM: &str = "Program";
 
 const fn entry(
     command: Command,
@@ -73,35 +67,142 @@ const fn entry(
 }
 
 use Command as C;
-use When::{Always, In};
+use When::Always;
 
-const MAPS: When = In(&[View::Map]);
-const ON_CELLS: When = In(&[View::Map, View::Text]);
-const TEXTS: When = In(&[View::Text]);
-const LISTS: When = In(&[View::Heads, View::Links, View::Compare]);
-const TABLE_OF_HEADS: When = In(&[View::Heads]);
+/// Stands for the views that name a command among their shared ones.
+const SOME_VIEWS: When = When::In(Vec::new());
 
-/// All commands, in the order of the help.
-pub const TABLE: &[CommandEntry] = &[
-    entry(C::Left, "left", &["left", "h"], "", MOVE, Always, "Move one key (or thumbnail) to the left"),
-    entry(C::Right, "right", &["right", "l"], "", MOVE, Always, "Move one key (or thumbnail) to the right"),
-    entry(C::Up, "up", &["up", "k"], "", MOVE, Always, "Move one query (or line) up"),
-    entry(C::Down, "down", &["down", "j"], "", MOVE, Always, "Move one query (or line) down"),
-    entry(C::PageUp, "page-up", &["pageup", "ctrl-b"], "", MOVE, Always, "Move a page up"),
-    entry(C::PageDown, "page-down", &["pagedown", "ctrl-f"], "", MOVE, Always, "Move a page down"),
-    entry(C::PageLeft, "page-left", &["H", "shift-left"], "", MOVE, ON_CELLS, "Move a page to the left"),
-    entry(C::PageRight, "page-right", &["L", "shift-right"], "", MOVE, ON_CELLS, "Move a page to the right"),
-    entry(C::FirstKey, "first-key", &["home", "0"], "", MOVE, Always, "Go to the first key (or line)"),
-    entry(C::LastKey, "last-key", &["end", "$"], "", MOVE, Always, "Go to the last key (or line)"),
-    entry(C::FirstQuery, "first-query", &["ctrl-home", "K"], "", MOVE, ON_CELLS, "Go to the first query"),
-    entry(C::LastQuery, "last-query", &["ctrl-end", "J"], "", MOVE, ON_CELLS, "Go to the last query"),
+/// Every command, in the order of the help: the shared ones, and between them those of each view.
+pub static TABLE: LazyLock<Vec<CommandEntry>> = LazyLock::new(|| {
+    let mut table = SHARED.to_vec();
+    for entry in &mut table {
+        if let When::In(views) = &mut entry.when {
+            let takes = |view: &&ViewId| view.info().shared.contains(&entry.name);
+            views.extend(ViewId::ALL.iter().filter(takes));
+        }
+    }
+    let mut own: Vec<(&str, CommandEntry)> = Vec::new();
+    for &view in ViewId::ALL {
+        let Some(tab) = view.info().tab else { continue };
+        own.push((tab.after, entry(C::Show(view), tab.command, tab.keys, "", VIEW, Always, tab.sentence)));
+    }
+    for (view, of) in views::commands() {
+        let when = When::In(vec![view]);
+        own.push((
+            of.after,
+            entry(C::View(of.command), of.name, of.keys, of.hint, of.group, when, of.sentence),
+        ));
+    }
+    // A command may follow one that is still to be placed.
+    while !own.is_empty() {
+        let left = own.len();
+        own.retain(|(after, entry)| match table.iter().position(|placed| placed.name == *after) {
+            Some(at) => {
+                table.insert(at + 1, entry.clone());
+                false
+            }
+            None => true,
+        });
+        if own.len() == left {
+            table.extend(own.drain(..).map(|(_, entry)| entry));
+        }
+    }
+    table
+});
+
+/// The commands that mean the same in every view in which they apply.
+const SHARED: &[CommandEntry] = &[
     entry(
-        C::Strongest,
+        C::Move(Motion::Left),
+        "left",
+        &["left", "h"],
+        "",
+        MOVE,
+        Always,
+        "Move one key (or thumbnail) to the left",
+    ),
+    entry(
+        C::Move(Motion::Right),
+        "right",
+        &["right", "l"],
+        "",
+        MOVE,
+        Always,
+        "Move one key (or thumbnail) to the right",
+    ),
+    entry(C::Move(Motion::Up), "up", &["up", "k"], "", MOVE, Always, "Move one query (or line) up"),
+    entry(C::Move(Motion::Down), "down", &["down", "j"], "", MOVE, Always, "Move one query (or line) down"),
+    entry(C::Move(Motion::PageUp), "page-up", &["pageup", "ctrl-b"], "", MOVE, Always, "Move a page up"),
+    entry(
+        C::Move(Motion::PageDown),
+        "page-down",
+        &["pagedown", "ctrl-f"],
+        "",
+        MOVE,
+        Always,
+        "Move a page down",
+    ),
+    entry(
+        C::Move(Motion::PageLeft),
+        "page-left",
+        &["H", "shift-left"],
+        "",
+        MOVE,
+        SOME_VIEWS,
+        "Move a page to the left",
+    ),
+    entry(
+        C::Move(Motion::PageRight),
+        "page-right",
+        &["L", "shift-right"],
+        "",
+        MOVE,
+        SOME_VIEWS,
+        "Move a page to the right",
+    ),
+    entry(
+        C::Move(Motion::FirstKey),
+        "first-key",
+        &["home", "0"],
+        "",
+        MOVE,
+        Always,
+        "Go to the first key (or line)",
+    ),
+    entry(
+        C::Move(Motion::LastKey),
+        "last-key",
+        &["end", "$"],
+        "",
+        MOVE,
+        Always,
+        "Go to the last key (or line)",
+    ),
+    entry(
+        C::Move(Motion::FirstQuery),
+        "first-query",
+        &["ctrl-home", "K"],
+        "",
+        MOVE,
+        SOME_VIEWS,
+        "Go to the first query",
+    ),
+    entry(
+        C::Move(Motion::LastQuery),
+        "last-query",
+        &["ctrl-end", "J"],
+        "",
+        MOVE,
+        SOME_VIEWS,
+        "Go to the last query",
+    ),
+    entry(
+        C::Move(Motion::Strongest),
         "strongest",
         &["m"],
         "strongest",
         MOVE,
-        ON_CELLS,
+        SOME_VIEWS,
         "Go to the strongest key of this query",
     ),
     entry(
@@ -158,81 +259,17 @@ pub const TABLE: &[CommandEntry] = &[
         Always,
         "Show all layers and heads of this kind, or go back",
     ),
-    entry(
-        C::Open,
-        "open",
-        &["enter"],
-        "open",
-        HEAD,
-        In(&[View::Grid, View::Heads, View::Links, View::Compare]),
-        "Open the selection",
-    ),
-    entry(C::Sort, "sort", &["o"], "sort", HEAD, TABLE_OF_HEADS, "Sort by the next column"),
-    entry(C::SortBack, "sort-back", &["i"], "", HEAD, TABLE_OF_HEADS, "Sort by the previous column"),
-    entry(C::Reverse, "reverse", &["O"], "reverse", HEAD, TABLE_OF_HEADS, "Reverse the sort order"),
+    entry(C::Open, "open", &["enter"], "open", HEAD, SOME_VIEWS, "Open the selection"),
     entry(
         C::OneKind,
         "one-kind",
         &["f"],
         "one kind",
         HEAD,
-        LISTS,
+        SOME_VIEWS,
         "Show only the selected kind, or all kinds",
     ),
-    entry(
-        C::Keep,
-        "keep",
-        &["d"],
-        "keep",
-        HEAD,
-        In(&[View::Links]),
-        "Hide links of punctuation, then also links to sinks",
-    ),
-    entry(
-        C::Over,
-        "over",
-        &["o"],
-        "heads",
-        HEAD,
-        TEXTS,
-        "Shade by this head, or by the mean, maximum or colours of the marked heads (else of the layer)",
-    ),
-    entry(
-        C::FlowHeads,
-        "flow-heads",
-        &["o"],
-        "heads",
-        HEAD,
-        In(&[View::Flow]),
-        "Combine heads by their mean, their maximum, or their measured contributions (ALTI)",
-    ),
-    entry(
-        C::FlowLayers,
-        "flow-layers",
-        &["d"],
-        "layers",
-        HEAD,
-        In(&[View::Flow]),
-        "Trace all layers, or only the selected layer",
-    ),
-    entry(
-        C::Receives,
-        "receives",
-        &["d"],
-        "gives/receives",
-        HEAD,
-        TEXTS,
-        "Show what the query attends to, or what attends to the key",
-    ),
-    entry(
-        C::Mark,
-        "mark",
-        &["space"],
-        "mark",
-        HEAD,
-        In(&[View::Grid, View::Heads]),
-        "Mark or unmark the head",
-    ),
+    entry(C::Mark, "mark", &["space"], "mark", HEAD, SOME_VIEWS, "Mark or unmark the head"),
     entry(
         C::HeadOff,
         "head-off",
@@ -275,17 +312,6 @@ pub const TABLE: &[CommandEntry] = &[
     entry(C::CopyValue, "copy-value", &["y"], "", TEXT, Always, "Copy the selected weight with its tokens"),
     entry(C::CopyRow, "copy-row", &["Y"], "", TEXT, Always, "Copy the selected row with its tokens"),
     entry(C::CopyMap, "copy-map", &["ctrl-y"], "", TEXT, Always, "Copy the whole map as a table"),
-    entry(C::ZoomIn, "zoom-in", &["+", "="], "", LOOK, MAPS, "Zoom in"),
-    entry(
-        C::ZoomOut,
-        "zoom-out",
-        &["-"],
-        "",
-        LOOK,
-        MAPS,
-        "Zoom out; each cell then pools the weights it covers",
-    ),
-    entry(C::ZoomFit, "zoom", &["z"], "", LOOK, MAPS, "Switch between the whole map and cells with labels"),
     entry(
         C::Words,
         "words",
@@ -331,111 +357,10 @@ pub const TABLE: &[CommandEntry] = &[
         Always,
         "Show value-weighted attention (weights times value norms), or plain weights",
     ),
-    entry(
-        C::Scores,
-        "scores",
-        &["S"],
-        "",
-        LOOK,
-        MAPS,
-        "Show scores before the softmax (total, content, position bias), or weights",
-    ),
     entry(C::Brighter, "brighter", &["("], "", LOOK, Always, "Lower gamma, which brightens small weights"),
     entry(C::Darker, "darker", &[")"], "", LOOK, Always, "Raise gamma, which darkens small weights"),
-    entry(
-        C::Filter,
-        "filter",
-        &["F"],
-        "filter",
-        LOOK,
-        MAPS,
-        "Filter rows and columns by letters, positions (3-9) or weights (>0.2)",
-    ),
-    entry(
-        C::Pooling,
-        "pooling",
-        &["p"],
-        "",
-        LOOK,
-        MAPS,
-        "When zoomed out, show the largest weight or the mean",
-    ),
-    entry(
-        C::ThresholdUp,
-        "threshold-up",
-        &["."],
-        "",
-        LOOK,
-        MAPS,
-        "Raise the weight below which nothing is drawn",
-    ),
-    entry(
-        C::ThresholdDown,
-        "threshold-down",
-        &[","],
-        "",
-        LOOK,
-        MAPS,
-        "Lower the weight below which nothing is drawn",
-    ),
     entry(C::Colormap, "colours", &["C"], "", LOOK, Always, "Switch to the next colour map"),
     entry(C::Glyphs, "glyphs", &["G"], "", LOOK, Always, "Draw weights as characters, or as colours"),
-    entry(
-        C::Pixels,
-        "pixels",
-        &["ctrl-g"],
-        "",
-        LOOK,
-        MAPS,
-        "Draw zoomed-out maps in pixels, or in character cells",
-    ),
-    entry(C::Show(View::Map), "map", &["1"], "", VIEW, Always, "Map: one head as a heatmap"),
-    entry(
-        C::Show(View::Text),
-        "text",
-        &["2"],
-        "",
-        VIEW,
-        Always,
-        "Text: source and target as running text, shaded by weight",
-    ),
-    entry(
-        C::Show(View::Heads),
-        "heads",
-        &["4"],
-        "",
-        VIEW,
-        Always,
-        "Heads: a table of all heads with their metrics",
-    ),
-    entry(
-        C::Show(View::Links),
-        "links",
-        &["5"],
-        "",
-        VIEW,
-        Always,
-        "Links: the strongest long-range links of all heads",
-    ),
-    entry(
-        C::Show(View::Flow),
-        "flow",
-        &["6"],
-        "",
-        VIEW,
-        Always,
-        "Flow: where an output token draws from, through all layers",
-    ),
-    entry(C::Show(View::Grid), "grid", &["3"], "", VIEW, Always, "Grid: thumbnails of all heads of a kind"),
-    entry(
-        C::Show(View::Compare),
-        "compare",
-        &["7"],
-        "",
-        VIEW,
-        Always,
-        "Compare: the pinned capture beside the current one",
-    ),
     entry(C::Pin, "pin", &["P"], "pin", VIEW, Always, "Pin this capture to compare others with it"),
     entry(C::Tour, "tour", &["E"], "", TOUR, Always, "Start the guided tour, or leave it"),
     entry(C::NextStep, "next-step", &["a"], "", TOUR, Always, "Go to the tour's next page or step"),
@@ -532,7 +457,7 @@ impl Keymap {
     }
 
     /// Returns the command bound to a key in a view.
-    pub fn command(&self, event: &KeyEvent, view: View) -> Option<Command> {
+    pub fn command(&self, event: &KeyEvent, view: ViewId) -> Option<Command> {
         let chord = Chord::of(event);
         self.bindings
             .iter()
@@ -549,7 +474,7 @@ impl Keymap {
     }
 
     /// Returns the commands that apply in a view, with their keys as shown to the user.
-    pub fn entries(&self, view: View) -> impl Iterator<Item = (&'static CommandEntry, Vec<String>)> {
+    pub fn entries(&self, view: ViewId) -> impl Iterator<Item = (&'static CommandEntry, Vec<String>)> {
         TABLE
             .iter()
             .zip(&self.keys)
@@ -566,7 +491,7 @@ pub fn find(command: Command) -> Option<&'static CommandEntry> {
 /// Renders the key table of the documentation in Markdown.
 pub fn markdown() -> String {
     let mut out = String::from("| keys | what they do |\n|---|---|\n");
-    for entry in TABLE {
+    for entry in TABLE.iter() {
         let keys: Vec<String> = entry.keys.iter().map(|key| format!("`{}`", spell(key))).collect();
         out.push_str(&format!("| {} | {} |\n", keys.join(" "), entry.sentence));
     }
@@ -584,7 +509,7 @@ mod tests {
         for (at, entry) in TABLE.iter().enumerate() {
             assert!(!TABLE[..at].iter().any(|other| other.name == entry.name), "{}", entry.name);
         }
-        for &view in View::ALL {
+        for &view in ViewId::ALL {
             let mut seen = Vec::new();
             for entry in TABLE.iter().filter(|entry| entry.when.holds(view)) {
                 for key in entry.keys {
@@ -601,7 +526,7 @@ mod tests {
         let own = BTreeMap::from([("quit".to_string(), vec!["g".to_string()])]);
         let keymap = Keymap::with(&own).unwrap();
         let event = KeyEvent::new(KeyCode::Char('g'), KeyModifiers::NONE);
-        assert_eq!(keymap.command(&event, View::Map), Some(Command::Quit));
+        assert_eq!(keymap.command(&event, ViewId::Map), Some(Command::Quit));
         assert_eq!(keymap.keys(Command::Quit), ["g"]);
         assert!(keymap.keys(Command::Overview).is_empty());
         let wrong = BTreeMap::from([("quiet".to_string(), Vec::new())]);

@@ -1,10 +1,10 @@
-//! Layout of the last frame: the regions that react to the mouse, and the sizes that scrolling needs.
+//! Layout of the last frame: the regions that react to the mouse, and what the next frame scrolls from.
 
 use ratatui::layout::{Position, Rect};
 
-use super::action::Command;
+use super::command::Command;
 use super::zoom::Window;
-use crate::site::{Head, Kind};
+use crate::site::Kind;
 
 /// Target of a mouse click.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,41 +13,42 @@ pub enum Hit {
     Command(Command),
     /// The tab of a kind.
     Kind(Kind),
+    /// An item of the list in an overlay.
+    Item(usize),
+    /// A part of the view.
+    View(ViewHit),
+}
+
+/// Target of a mouse click within a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewHit {
     /// The map; [`Layout::window`] tells which cell.
     Map,
     /// The label of a query, by its position on the axis.
     Query(usize),
-    /// A source token in running text.
+    /// A source token in running text, by its position on the axis.
     Source(usize),
-    /// A decoder row in running text.
+    /// A decoder row in running text, by its position on the axis.
     Target(usize),
-    /// The thumbnail of a head.
-    Tile(Head),
-    /// A row of the view's list.
-    Row(usize),
-    /// An item of the list in an overlay.
+    /// An item of the view's list, by its index.
     Item(usize),
 }
 
 /// Layout of the last frame.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layout {
+    /// Area of the screen.
+    pub screen: Rect,
+    /// Area of the view.
+    pub view: Rect,
     /// Regions that react to the mouse. Later ones lie on top.
     pub hits: Vec<(Rect, Hit)>,
     /// Visible part of the map.
     pub window: Option<Window>,
     /// True if the window's cells are left empty for a picture.
     pub picture: bool,
-    /// Number of rows in a page of the list or text.
-    pub page: usize,
-    /// Number of thumbnails in a row.
-    pub tiles_across: usize,
-    /// First visible line of the list or text.
+    /// First visible line of the view's list.
     pub first: usize,
-    /// Last line to which the text in an overlay can scroll.
-    pub last: usize,
-    /// Visible lines of the tour's text, and their total number.
-    pub lines: (usize, usize),
     /// Position of the text cursor while text is edited.
     pub cursor: Option<Position>,
 }

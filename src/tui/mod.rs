@@ -1,38 +1,43 @@
 //! The screen: an explorer of one capture at a time, keyboard first.
 //!
 //! State is in one place ([`app::App`]) and changes in one place ([`update::update`]), which is pure and
-//! returns what the world should do. Drawing ([`views::draw`]) is a pure function of the state. Keys mean
-//! commands through one table ([`keymap::TABLE`]). Everything that happens (keys, the engine's events,
+//! returns what the world should do. Drawing ([`chrome::draw`]) is a pure function of the state. Keys mean
+//! commands through one table ([`struct@keymap::TABLE`]). Everything that happens (keys, the engine's events,
 //! surveys, signals) comes through one channel; all that is there is taken, then one frame is drawn.
 
+pub mod ablation;
 pub mod action;
 pub mod answers;
 pub mod app;
+pub mod axes;
 pub mod cache;
-pub mod compare;
+pub mod chrome;
+pub mod command;
+pub mod comparison;
 pub mod filter;
+pub mod guide;
 pub mod input;
 pub mod keymap;
 pub mod layout;
-pub mod links;
-mod messages;
+mod message;
 pub mod overlays;
 pub mod palette;
 pub mod pixels;
-pub mod place;
 pub mod reading;
 pub mod render;
+pub mod requests;
+pub mod selected;
+pub mod selection;
 pub mod session;
 pub mod sheet;
-mod stage;
 pub mod survey;
 pub mod terminal;
 pub mod theme;
-pub mod tour;
-pub mod trial;
+mod tour_worker;
 pub mod update;
 pub mod views;
 pub mod widgets;
+mod world;
 pub mod zoom;
 
 use std::path::PathBuf;
@@ -45,11 +50,12 @@ use answers::Question;
 use app::App;
 use cache::Cache;
 use keymap::Keymap;
-use messages::Message;
+use message::Message;
 use pixels::{PixelGraphics, Protocol};
 use session::Saved;
 use terminal::Screen;
 use theme::Theme;
+use world::World;
 
 use crate::config::{self, Background, PixelProtocol as Choice};
 use crate::engine::{Event, OpenOptions, Request, RunOptions};
@@ -65,7 +71,7 @@ pub struct Start {
     pub run: RunOptions,
     /// Whether the run has its texts; if not, the model's own example is the source.
     pub given: bool,
-    /// Place and settings of the session that is resumed.
+    /// Selection and settings of the session that is resumed.
     pub resume: Option<Saved>,
     /// Where the session is saved when the explorer is left; `None`: nowhere.
     pub session: Option<PathBuf>,
@@ -143,18 +149,18 @@ pub fn run_with(start: Start, settings: Settings, connect: impl FnOnce(Tell) -> 
         // after the last frame there is nobody to tell
         let _ = tell.send(Message::Engine(event));
     }));
-    let world = messages::World::start(sender, ask)?;
+    let world = World::start(sender, ask)?;
     let mut app = App::new(start.model.model.clone(), settings.theme, settings.keymap);
-    (app.run, app.given) = (start.run, start.given);
+    (app.run.options, app.run.given) = (start.run, start.given);
     if let Some(saved) = &start.resume {
         saved.restore(&mut app);
     }
     app.pixels = settings.pixels;
-    app.how = OpenOptions { model: String::new(), revision: None, ..start.model.clone() };
+    app.run.open = OpenOptions { model: String::new(), revision: None, ..start.model.clone() };
     let first = match start.tour {
         None => vec![Effect::Ask(Request::Open(start.model.clone()))],
         Some(tour) => {
-            (app.model, app.pending) = (String::new(), 0);
+            (app.run.model, app.run.pending) = (String::new(), 0);
             update::tour::start(&mut app, tour)
         }
     };
@@ -165,9 +171,9 @@ pub fn run_with(start: Start, settings: Settings, connect: impl FnOnce(Tell) -> 
     let ended = explore(&mut app, &mut screen, &world, &inbox);
     drop(screen);
     // A tour may have opened another model.
-    let last = match app.model == start.model.model {
+    let last = match app.run.model == start.model.model {
         true => start.model,
-        false => OpenOptions { model: app.model.clone(), ..app.how.clone() },
+        false => OpenOptions { model: app.run.model.clone(), ..app.run.open.clone() },
     };
     if let (Some(path), Some(saved)) = (&start.session, Saved::new(&app, &last))
         && let Err(error) = saved.write(path)
@@ -186,7 +192,7 @@ const STEADY: Duration = Duration::from_millis(50);
 fn explore(
     app: &mut App,
     screen: &mut Screen,
-    world: &messages::World,
+    world: &World,
     inbox: &Receiver<Message>,
 ) -> Result<Option<i32>> {
     let mut cache = Cache::default();
@@ -229,7 +235,7 @@ enum Taken {
 }
 
 /// Takes one message into the state and carries out what follows from it.
-fn take(app: &mut App, screen: &mut Screen, world: &messages::World, message: Message) -> Result<Taken> {
+fn take(app: &mut App, screen: &mut Screen, world: &World, message: Message) -> Result<Taken> {
     let action = match message {
         Message::Terminal(event) => match input::action(app, event) {
             Some(action) => action,
@@ -241,10 +247,10 @@ fn take(app: &mut App, screen: &mut Screen, world: &messages::World, message: Me
         Message::Surveyed(part) => Action::Surveyed(part),
         // it is the drawing's, and changes no state
         Message::Rendered(_) => return Ok(Taken::GoOn),
-        Message::Ready(ready) => Action::Ready(ready),
+        Message::StepReady(ready) => Action::StepReady(ready),
         Message::Crashed(message) => Action::Crashed(message),
         #[cfg(unix)]
-        Message::Suspend => Action::Do(action::Command::Suspend),
+        Message::Suspend => Action::Do(command::Command::Suspend),
         Message::End(signal) => return Ok(Taken::Ended(Some(signal))),
     };
     // the test of the real program needs a panic while the screen is up

@@ -1,14 +1,18 @@
-//! How a map is read: which tokens stand on the axes, whether pieces are merged into words, the scale.
+//! How a map is read: the tokens on its axes, pieces merged into words, the scale.
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::axis::Item;
+use crate::capture::MapWeights;
 use crate::matrix::Matrix;
 use crate::paint::{Pool, Scale};
 use crate::text::{label, word_starts};
 
-/// What happens to special tokens (end, start, padding, language tags).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// Treatment of special tokens (end, start, padding, language tags).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Special {
     /// They show.
     #[default]
@@ -30,19 +34,56 @@ impl Special {
     }
 }
 
-/// How maps are read; the same in every view.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// How maps and lists are read; the same in every view.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Reading {
     /// Merge pieces into words: weights summed over keys, averaged over queries.
     pub words: bool,
-    /// What happens to special tokens.
+    /// Treatment of special tokens.
     pub special: Special,
+    /// Attention weights, or value-weighted ones.
+    pub weights: MapWeights,
     /// From a weight to a shade.
     pub scale: Scale,
-    /// What a cell shows when it covers several weights.
+    /// Value of a cell that covers several weights.
     pub pool: Pool,
     /// Weights below this are not drawn.
     pub threshold: f32,
+    /// Links that reach farther than this many tokens count as far.
+    pub distance: usize,
+    /// Lists show heads and links of the selected kind alone.
+    pub one_kind: bool,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            words: false,
+            special: Special::default(),
+            weights: MapWeights::default(),
+            scale: Scale::default(),
+            pool: Pool::default(),
+            threshold: 0.0,
+            distance: 4,
+            one_kind: false,
+        }
+    }
+}
+
+impl Reading {
+    /// The largest [`Reading::distance`].
+    pub const FARTHEST: usize = 9999;
+
+    /// Returns the reading with every number in its range, for values from a file.
+    pub fn bounded(mut self) -> Self {
+        if !(1..=100).contains(&self.scale.gamma) {
+            self.scale.gamma = Scale::default().gamma;
+        }
+        self.threshold = if self.threshold.is_finite() { self.threshold.clamp(0.0, 1.0) } else { 0.0 };
+        self.distance = self.distance.clamp(1, Self::FARTHEST);
+        self
+    }
 }
 
 /// One place on an axis: a token, or the tokens of a word.
@@ -202,6 +243,19 @@ pub fn read_scores(scores: &Matrix, queries: &Axis, keys: &Axis) -> Matrix {
         let (sum, count) = seen.fold((0.0, 0.0), |(sum, count), score| (sum + score, count + 1.0));
         if count > 0.0 { sum / count } else { f32::NEG_INFINITY }
     })
+}
+
+/// Returns the largest value, or 0 if none is positive. Independent lanes let the compiler vectorise it.
+pub fn max_of(values: &[f32]) -> f32 {
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let (chunks, rest) = values.as_chunks::<16>();
+    let mut lanes = [0.0f32; 16];
+    for chunk in chunks {
+        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, value);
+        }
+    }
+    lanes.iter().chain(rest).fold(0.0, |max, &value| larger(max, value))
 }
 
 #[cfg(test)]

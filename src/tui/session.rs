@@ -3,214 +3,203 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
-use super::app::{App, FlowOf, Over, View};
-use super::filter::Filter;
-use super::links::Keep;
-use super::reading::{Reading, Special};
-use crate::capture::MapWeights;
-use crate::device::Device;
+use super::app::App;
+use super::reading::Reading;
+use super::selection::Selection;
+use super::views::ViewId;
 use crate::engine::{OpenOptions, RunOptions};
 use crate::error::{Error, Result};
-use crate::paint::{Pool, Scale};
-use crate::site::{Head, Kind};
+use crate::paint::Colormap;
+use crate::site::Head;
 
-/// Model, texts, place and settings, as they stand in the file: plain values, so that a file of another version
-/// still opens; what is missing or unknown is as at a first start.
+/// The parts of the state that are worth coming back to, as they stand in the file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Saved {
+    /// The model and how it was opened.
+    pub open: OpenOptions,
+    /// The last run; `None` for a capture file.
+    pub run: Option<RunOptions>,
+    /// The selection.
+    pub selection: Option<Selection>,
+    /// Marked heads.
+    pub marks: BTreeSet<Head>,
+    /// How maps and lists are read.
+    pub reading: Reading,
+    /// Name of the view on the screen.
+    pub view: String,
+    /// What each view remembers; see [`Views::saved`](super::views::Views::saved).
+    pub views: Table,
+    /// Colours and glyphs.
+    pub look: Look,
+}
+
+/// The parts of the theme that keys change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-#[allow(missing_docs, reason = "described at OpenOptions, RunOptions, App and Reading")]
-pub struct Saved {
-    pub model: String,
-    pub revision: Option<String>,
-    pub offline: bool,
-    pub device: String,
-    pub threads: Option<usize>,
-    pub memory: Option<usize>,
-    pub source: Option<String>,
-    pub target: Option<String>,
-    pub src_lang: Option<String>,
-    pub tgt_lang: Option<String>,
-    pub beams: Option<usize>,
-    pub max_new_tokens: Option<usize>,
-    pub seed: u64,
-    pub fast_generate: bool,
-    pub view: String,
-    pub head: String,
-    pub source_query: usize,
-    pub source_key: usize,
-    pub target_query: usize,
-    pub target_key: usize,
-    pub marks: Vec<String>,
-    pub zoom: Option<usize>,
-    pub words: bool,
-    pub special: String,
-    pub curve: String,
-    pub range: String,
-    pub gamma: u8,
-    pub filter: String,
-    pub mean_pool: bool,
-    pub threshold: f32,
-    pub distance: usize,
-    pub over: String,
-    pub receives: bool,
-    pub flow: String,
-    pub values: bool,
-    pub one_layer: bool,
-    pub one_kind: bool,
-    pub sort: usize,
-    pub reverse: bool,
-    pub keep: String,
-    pub colormap: String,
+pub struct Look {
+    /// Colour map of weights.
+    pub colormap: Option<Colormap>,
+    /// Draw weights as glyphs.
     pub glyphs: bool,
 }
 
-const DEVICES: [(&str, Device); 3] = [("cpu", Device::Cpu), ("cuda", Device::Cuda), ("metal", Device::Metal)];
-const SPECIALS: [(&str, Special); 3] =
-    [("show", Special::Show), ("hide", Special::Hide), ("renormalise", Special::Renormalise)];
-const OVERS: [(&str, Over); 4] =
-    [("head", Over::Head), ("mean", Over::Mean), ("maximum", Over::Max), ("hues", Over::Hues)];
-const FLOWS: [(&str, FlowOf); 3] = [("mean", FlowOf::Mean), ("largest", FlowOf::Max), ("alti", FlowOf::Alti)];
-const KEEPS: [(&str, Keep); 3] = [("all", Keep::All), ("words", Keep::Words), ("no-sinks", Keep::NoSinks)];
+/// Keys of the files of earlier versions, which had no tables, and where their values stand now.
+const FLAT: [(&str, &str); 42] = [
+    ("model", "open.model"),
+    ("revision", "open.revision"),
+    ("offline", "open.offline"),
+    ("device", "open.device"),
+    ("threads", "open.threads"),
+    ("memory", "open.memory"),
+    ("source", "run.source"),
+    ("target", "run.target"),
+    ("src_lang", "run.src_lang"),
+    ("tgt_lang", "run.tgt_lang"),
+    ("beams", "run.beams"),
+    ("max_new_tokens", "run.max_new_tokens"),
+    ("seed", "run.seed"),
+    ("fast_generate", "run.fast_generate"),
+    ("values", "run.values"),
+    ("view", "view"),
+    ("head", "selection.head"),
+    ("source_query", "selection.source_query"),
+    ("source_key", "selection.source_key"),
+    ("target_query", "selection.target_query"),
+    ("target_key", "selection.target_key"),
+    ("marks", "marks"),
+    ("words", "reading.words"),
+    ("special", "reading.special"),
+    ("curve", "reading.scale.curve"),
+    ("range", "reading.scale.range"),
+    ("gamma", "reading.scale.gamma"),
+    ("mean_pool", "reading.pool"),
+    ("threshold", "reading.threshold"),
+    ("distance", "reading.distance"),
+    ("one_kind", "reading.one_kind"),
+    ("zoom", "views.map.zoom"),
+    ("filter", "views.map.filter"),
+    ("over", "views.text.shading"),
+    ("receives", "views.text.receives"),
+    ("flow", "views.flow.method"),
+    ("one_layer", "views.flow.one_layer"),
+    ("sort", "views.heads.sort"),
+    ("reverse", "views.heads.reverse"),
+    ("keep", "views.links.keep"),
+    ("colormap", "look.colormap"),
+    ("glyphs", "look.glyphs"),
+];
 
-fn named<T: Copy + PartialEq>(names: &[(&str, T)], value: T) -> String {
-    names.iter().find(|(_, other)| *other == value).map_or_else(String::new, |(name, _)| (*name).into())
+/// Brings a file of an earlier version into the present form.
+fn nested(flat: &Table) -> Table {
+    let mut table = Table::new();
+    for (name, path) in FLAT {
+        let Some(value) = flat.get(name) else { continue };
+        let value = match name {
+            "mean_pool" => Value::from(if value.as_bool() == Some(true) { "mean" } else { "max" }),
+            _ => value.clone(),
+        };
+        put(&mut table, path, value);
+    }
+    if flat.get("values").and_then(Value::as_bool) == Some(true) {
+        put(&mut table, "reading.weights", "values".into());
+    }
+    // What was run is known by its source.
+    if !flat.contains_key("source") {
+        table.remove("run");
+    }
+    table
 }
 
-fn value_of<T: Copy>(names: &[(&str, T)], name: &str) -> Option<T> {
-    names.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+/// Puts a value at a path of names with dots between, and makes the tables on the way.
+fn put(table: &mut Table, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => {
+            table.insert(path.into(), value);
+        }
+        Some((first, rest)) => {
+            let inner = table.entry(first).or_insert_with(|| Table::new().into());
+            if let Some(inner) = inner.as_table_mut() {
+                put(inner, rest, value);
+            }
+        }
+    }
 }
 
-/// `cross.2.4` to its head.
-fn head_of(text: &str) -> Option<Head> {
-    let mut parts = text.split('.');
-    let kind: Kind = parts.next()?.parse().ok()?;
-    Some(Head::new(kind, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+/// Returns a part of the file; `None` if it is missing or has another form in this version.
+fn part<T: DeserializeOwned>(table: &Table, name: &str) -> Option<T> {
+    table.get(name)?.clone().try_into().ok()
 }
 
 impl Saved {
-    /// What is worth coming back to; `None` where nothing was opened.
-    pub fn new(app: &App, model: &OpenOptions) -> Option<Self> {
+    /// Takes the state of an explorer whose model was opened with `open`; `None` if nothing was opened.
+    pub fn new(app: &App, open: &OpenOptions) -> Option<Self> {
         app.capture.as_ref()?;
         // a folder or a file is found again from another folder
-        let path = Path::new(&model.model);
-        let name = match path.exists().then(|| path.canonicalize()) {
+        let path = Path::new(&open.model);
+        let model = match path.exists().then(|| path.canonicalize()) {
             Some(Ok(path)) => path.display().to_string(),
-            _ => model.model.clone(),
+            _ => open.model.clone(),
         };
-        let (run, place, reading) = (&app.run, &app.place, &app.reading);
         Some(Self {
-            model: name,
-            revision: model.revision.clone(),
-            offline: model.offline,
-            device: named(&DEVICES, model.device),
-            threads: model.threads,
-            memory: model.memory,
-            source: app.info.as_ref().map(|_| run.source.clone()),
-            target: run.target.clone(),
-            src_lang: run.src_lang.clone(),
-            tgt_lang: run.tgt_lang.clone(),
-            beams: run.beams,
-            max_new_tokens: run.max_new_tokens,
-            seed: run.seed,
-            fast_generate: run.fast_generate,
+            open: OpenOptions { model, ..open.clone() },
+            run: app.run.info.as_ref().map(|_| app.run.options.clone()),
+            selection: Some(app.selection),
+            marks: app.marks.clone(),
+            reading: app.reading,
             view: app.view.name().into(),
-            head: place.head.to_string(),
-            source_query: place.source_query,
-            source_key: place.source_key,
-            target_query: place.target_query,
-            target_key: place.target_key,
-            marks: app.marks.iter().map(Head::to_string).collect(),
-            zoom: app.zoom,
-            words: reading.words,
-            special: named(&SPECIALS, reading.special),
-            curve: reading.scale.curve.name().into(),
-            range: reading.scale.range.name().into(),
-            gamma: reading.scale.gamma,
-            filter: app.filter.text().into(),
-            mean_pool: reading.pool == Pool::Mean,
-            threshold: reading.threshold,
-            distance: app.distance,
-            over: named(&OVERS, app.over),
-            receives: app.receives,
-            flow: named(&FLOWS, app.flow),
-            values: app.weights == MapWeights::Values,
-            one_layer: app.one_layer,
-            one_kind: app.one_kind,
-            sort: app.sort,
-            reverse: app.reverse,
-            keep: named(&KEEPS, app.keep),
-            colormap: app.theme.colormap.name().into(),
-            glyphs: app.theme.glyphs,
+            views: app.views.saved(),
+            look: Look { colormap: Some(app.theme.colormap), glyphs: app.theme.glyphs },
         })
     }
 
     /// How the model was opened.
     pub fn open_options(&self) -> OpenOptions {
-        OpenOptions {
-            model: self.model.clone(),
-            revision: self.revision.clone(),
-            offline: self.offline,
-            device: value_of(&DEVICES, &self.device).unwrap_or_default(),
-            threads: self.threads,
-            memory: self.memory,
-        }
+        self.open.clone()
     }
 
-    /// What was run last; `None` for a capture file.
+    /// The last run; `None` for a capture file.
     pub fn run_options(&self) -> Option<RunOptions> {
-        Some(RunOptions {
-            source: self.source.clone()?,
-            target: self.target.clone(),
-            src_lang: self.src_lang.clone(),
-            tgt_lang: self.tgt_lang.clone(),
-            beams: self.beams,
-            max_new_tokens: self.max_new_tokens,
-            seed: self.seed,
-            fast_generate: self.fast_generate,
-            values: self.values,
-            ..RunOptions::default()
-        })
+        self.run.clone()
     }
 
-    /// Brings place and settings into the state; the place is brought inside the capture when it comes.
+    /// Brings the parts back into the state. The selection is brought inside the capture once it comes.
     pub fn restore(&self, app: &mut App) {
-        if let Some(head) = head_of(&self.head) {
-            app.place.head = head;
+        if let Some(selection) = self.selection {
+            app.selection = selection;
             app.untouched = false;
         }
-        app.place.source_query = self.source_query;
-        app.place.source_key = self.source_key;
-        app.place.target_query = self.target_query;
-        app.place.target_key = self.target_key;
-        app.view = View::ALL.iter().copied().find(|view| view.name() == self.view).unwrap_or_default();
-        app.marks = self.marks.iter().filter_map(|head| head_of(head)).collect::<BTreeSet<_>>();
-        app.zoom = self.zoom.filter(|&step| step <= super::zoom::WHOLE);
-        app.reading = Reading {
-            words: self.words,
-            special: value_of(&SPECIALS, &self.special).unwrap_or_default(),
-            scale: Scale {
-                curve: self.curve.parse().unwrap_or_default(),
-                range: self.range.parse().unwrap_or_default(),
-                gamma: if (1..=100).contains(&self.gamma) { self.gamma } else { 10 },
+        app.marks = self.marks.clone();
+        app.reading = self.reading.bounded();
+        app.view = ViewId::tabs().find(|view| view.name() == self.view).unwrap_or_default();
+        app.views.restore(&self.views);
+        app.theme.colormap = self.look.colormap.unwrap_or(app.theme.colormap);
+        app.theme.glyphs = self.look.glyphs;
+    }
+
+    /// Reads the parts from a table. Unknown keys and parts of another form are left out, so that the file of another
+    /// version still opens; only the model must be there.
+    fn from_table(table: &Table) -> Option<Self> {
+        let flat = !table.contains_key("open");
+        let table = &if flat { nested(table) } else { table.clone() };
+        let model = || Some(table.get("open")?.get("model")?.as_str()?.to_string());
+        Some(Self {
+            open: match part(table, "open") {
+                Some(open) => open,
+                None => OpenOptions { model: model()?, ..OpenOptions::default() },
             },
-            pool: if self.mean_pool { Pool::Mean } else { Pool::Max },
-            threshold: self.threshold.clamp(0.0, 1.0),
-        };
-        app.filter = Filter::new(&self.filter);
-        app.distance = if self.distance == 0 { app.distance } else { self.distance.min(9999) };
-        app.over = value_of(&OVERS, &self.over).unwrap_or_default();
-        app.receives = self.receives;
-        app.flow = value_of(&FLOWS, &self.flow).unwrap_or_default();
-        app.weights = if self.values { MapWeights::Values } else { MapWeights::Attention };
-        app.one_layer = self.one_layer;
-        app.one_kind = self.one_kind;
-        app.sort = self.sort.min(super::views::heads::ORDER.len() - 1);
-        app.reverse = self.reverse;
-        app.keep = value_of(&KEEPS, &self.keep).unwrap_or_default();
-        app.theme.colormap = self.colormap.parse().unwrap_or(app.theme.colormap);
-        app.theme.glyphs = self.glyphs;
+            run: part(table, "run"),
+            selection: part(table, "selection"),
+            marks: part(table, "marks").unwrap_or_default(),
+            reading: part(table, "reading").unwrap_or_default(),
+            view: part(table, "view").unwrap_or_default(),
+            views: part(table, "views").unwrap_or_default(),
+            look: part(table, "look").unwrap_or_default(),
+        })
+        .filter(|saved| !saved.open.model.is_empty())
     }
 
     /// Reads the file.
@@ -225,10 +214,9 @@ impl Saved {
             }
             Err(error) => return Err(Error::io(path, error)),
         };
-        toml::from_str(&text).map_err(|error| Error::BadFile {
-            file: path.display().to_string(),
-            why: error.message().to_string(),
-        })
+        let bad = |why: String| Error::BadFile { file: path.display().to_string(), why };
+        let table: Table = toml::from_str(&text).map_err(|error| bad(error.message().to_string()))?;
+        Self::from_table(&table).ok_or_else(|| bad("it names no model".into()))
     }
 
     /// Writes the file, readable by its owner alone: it holds the texts.
@@ -254,35 +242,121 @@ impl Saved {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::MapWeights;
+    use crate::device::Device;
+    use crate::paint::{Curve, Pool};
+    use crate::site::Kind;
+    use crate::tui::keymap::Keymap;
+    use crate::tui::reading::Special;
+    use crate::tui::theme::Theme;
+    use crate::tui::views::flow::state::FlowMethod;
+    use crate::tui::views::links::state::KeptLinks;
+    use crate::tui::views::text::state::Shading;
+
+    fn app() -> App {
+        App::new("made", Theme::default(), Keymap::default())
+    }
+
+    fn saved(text: &str) -> Option<Saved> {
+        Saved::from_table(&toml::from_str(text).unwrap())
+    }
 
     #[test]
     fn what_was_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state/attn-tui/session.toml");
         assert!(matches!(Saved::read(&path), Err(Error::Usage(_))));
+        let mut app = app();
+        app.views.map.zoom = Some(3);
+        app.views.links.keep = KeptLinks::NoSinks;
         let saved = Saved {
-            model: "org/name".into(),
-            source: Some("a \"quoted\"\nline 注意".into()),
-            zoom: Some(3),
-            head: "cross.2.4".into(),
-            threshold: 0.05,
-            ..Saved::default()
+            open: OpenOptions { model: "org/name".into(), ..OpenOptions::default() },
+            run: Some(RunOptions { source: "a \"quoted\"\nline 注意".into(), ..RunOptions::default() }),
+            selection: Some(Selection { head: Head::new(Kind::Cross, 2, 4), ..Selection::default() }),
+            marks: BTreeSet::from([Head::new(Kind::Encoder, 0, 1)]),
+            reading: Reading { threshold: 0.05, ..Reading::default() },
+            view: "Flow".into(),
+            views: app.views.saved(),
+            look: Look { colormap: Some(Colormap::Cividis), glyphs: true },
         };
         saved.write(&path).unwrap();
         assert_eq!(Saved::read(&path).unwrap(), saved);
-        Saved { zoom: None, ..saved }.write(&path).unwrap();
-        assert_eq!(Saved::read(&path).unwrap().zoom, None);
-        std::fs::write(&path, "model = 3").unwrap();
-        assert!(matches!(Saved::read(&path), Err(Error::BadFile { .. })));
-        std::fs::write(&path, "model = \"demo\"\nof-another-version = 1").unwrap();
-        assert_eq!(Saved::read(&path).unwrap().model, "demo");
+        let mut other = self::app();
+        saved.restore(&mut other);
+        assert_eq!((other.views.map.zoom, other.views.links.keep), (Some(3), KeptLinks::NoSinks));
+        assert_eq!((other.view, other.selection.head), (ViewId::Flow, Head::new(Kind::Cross, 2, 4)));
+        assert_eq!((other.theme.colormap, other.untouched), (Colormap::Cividis, false));
     }
 
     #[test]
-    fn heads_are_read_back() {
-        let head = Head::new(Kind::Decoder, 3, 11);
-        assert_eq!(head_of(&head.to_string()), Some(head));
-        assert_eq!(head_of("cross.1"), None);
-        assert_eq!(head_of(""), None);
+    fn a_session_of_an_earlier_version_is_read() {
+        let saved = saved(
+            r#"
+            model = "demo"
+            device = "cuda"
+            source = "Hello."
+            view = "Heads"
+            head = "decoder.1.3"
+            source_query = 2
+            target_key = 5
+            marks = ["cross.0.1"]
+            zoom = 3
+            filter = "a | b"
+            words = true
+            special = "renormalise"
+            curve = "sqrt"
+            gamma = 7
+            mean_pool = true
+            distance = 9
+            over = "maximum"
+            flow = "largest"
+            values = true
+            sort = 2
+            keep = "no-sinks"
+            colormap = "cividis"
+            of-another-version = 1
+            "#,
+        )
+        .unwrap();
+        assert_eq!((saved.open.model.as_str(), saved.open.device), ("demo", Device::Cuda));
+        assert_eq!(saved.run.as_ref().map(|run| (run.source.as_str(), run.values)), Some(("Hello.", true)));
+        let mut app = app();
+        saved.restore(&mut app);
+        assert_eq!((app.view, app.selection.head), (ViewId::Heads, Head::new(Kind::Decoder, 1, 3)));
+        assert_eq!((app.selection.source_query, app.selection.target_key), (2, 5));
+        assert_eq!(app.marks, BTreeSet::from([Head::new(Kind::Cross, 0, 1)]));
+        assert_eq!((app.views.map.zoom, app.views.map.filter.text()), (Some(3), "a | b"));
+        let reading = app.reading;
+        assert_eq!((reading.words, reading.special, reading.distance), (true, Special::Renormalise, 9));
+        assert_eq!((reading.scale.curve, reading.scale.gamma), (Curve::Sqrt, 7));
+        assert_eq!((reading.pool, reading.weights), (Pool::Mean, MapWeights::Values));
+        assert_eq!((app.views.text.shading, app.views.flow.method), (Shading::Max, FlowMethod::Max));
+        assert_eq!((app.views.heads.sort, app.views.links.keep), (2, KeptLinks::NoSinks));
+        assert_eq!(app.theme.colormap, Colormap::Cividis);
+    }
+
+    #[test]
+    fn parts_of_another_form_are_left_out() {
+        let text = "view = 3\n[open]\nmodel = \"demo\"\ndevice = \"abacus\"\n[run]\nsource = \"Hi.\"\nnew = 1\n\
+                    [reading]\nspecial = \"other\"\n[views.map]\nzoom = \"near\"\n[views.heads]\nsort = 5\n\
+                    [views.added]\nx = 1\n[selection]\nhead = \"left.1.2\"";
+        let saved = saved(text).unwrap();
+        assert_eq!(saved.open, OpenOptions { model: "demo".into(), ..OpenOptions::default() });
+        assert_eq!(saved.run.as_ref().map(|run| run.source.as_str()), Some("Hi."));
+        let mut app = app();
+        saved.restore(&mut app);
+        assert_eq!((app.view, app.untouched, app.reading), (ViewId::Map, true, Reading::default()));
+        assert_eq!((app.views.map.zoom, app.views.heads.sort), (None, 5));
+        assert_eq!(self::saved("[open]\nmodel = 3"), None);
+        assert_eq!(self::saved("model = 3"), None);
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_brought_into_it() {
+        let text =
+            "[open]\nmodel = \"demo\"\n[reading]\nthreshold = 7.0\ndistance = 0\nscale = { gamma = 200 }";
+        let mut app = app();
+        saved(text).unwrap().restore(&mut app);
+        assert_eq!((app.reading.threshold, app.reading.distance, app.reading.scale.gamma), (1.0, 1, 10));
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::app::App;
-use super::cache::max_of;
+use super::reading::max_of;
 use crate::capture::Capture;
 use crate::matrix::{Matrix, cell_of};
 use crate::paint::{self, Bands, Pool};
@@ -56,13 +56,13 @@ impl Sheet {
     /// Creates a preview of the selected map. Returns `None` if the map is small, already computed, or
     /// displayed with a filter, merged tokens, value weighting or scores.
     pub fn preview(app: &App) -> Option<Self> {
-        let (capture, head) = (app.capture.as_ref()?, app.place.head);
+        let (capture, head) = (app.capture.as_ref()?, app.selection.head);
         let [_, rows, cols] = capture.maps.site(head.site)?.shape();
         let (queries, keys) = (app.axes.queries(head.kind()), app.axes.keys(head.kind()));
         let plain = queries.is_plain() && keys.is_plain() && (queries.len(), keys.len()) == (rows, cols);
         if rows.saturating_mul(cols) <= LARGE
             || !plain
-            || app.sides.is_some()
+            || app.views.map.filtered.is_some()
             || app.is_weighed()
             || app.scored().is_some()
             || capture.check(head).is_err()

@@ -15,7 +15,7 @@ use crate::site::{Head, Kind, Site};
 
 /// What is known of one head.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Facts {
+pub struct HeadFacts {
     /// The map in at most [`THUMBNAIL`](crate::analysis::profile::THUMBNAIL) rows and columns, max-pooled.
     pub thumbnail: Matrix,
     /// Its metrics.
@@ -28,11 +28,11 @@ pub struct Facts {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Survey {
     /// The heads measured so far.
-    pub heads: BTreeMap<Head, Facts>,
+    pub heads: BTreeMap<Head, HeadFacts>,
     /// Whether all are.
     pub complete: bool,
     /// The rollout of the whole model, where it could be computed.
-    pub flow: Option<Flows>,
+    pub flow: Option<Rollouts>,
     /// Why it could not.
     pub no_flow: Option<String>,
 }
@@ -45,16 +45,16 @@ pub struct Surveyed {
     /// Keys farther than this counted as far.
     pub distance: usize,
     /// Heads that were measured.
-    pub heads: Vec<(Head, Facts)>,
+    pub heads: Vec<(Head, HeadFacts)>,
     /// Whether these were the last.
     pub complete: bool,
     /// The rollout, or why there is none; comes with the last part.
-    pub flow: Option<std::result::Result<Flows, String>>,
+    pub flow: Option<std::result::Result<Rollouts, String>>,
 }
 
 /// The rollout of the whole model.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Flows {
+pub struct Rollouts {
     /// Of the mean of each layer's heads.
     pub mean: CrossRollout,
     /// Of the largest weight of each layer's heads, rows brought to a sum of 1.
@@ -106,7 +106,7 @@ const LONGEST_FLOW: usize = 768;
 /// Share of the residual connection in a rollout (Abnar and Zuidema 2020).
 const RESIDUAL: f32 = 0.5;
 
-fn flow(capture: &Capture) -> std::result::Result<Flows, String> {
+fn flow(capture: &Capture) -> std::result::Result<Rollouts, String> {
     for kind in Kind::ALL {
         if capture.layers(kind) == 0 {
             return Err(format!("the flow through all layers needs all kinds: {}", capture.why_absent(kind)));
@@ -138,7 +138,7 @@ fn flow(capture: &Capture) -> std::result::Result<Flows, String> {
     let kept = !capture.values.is_empty();
     let flows = || {
         let alti = kept.then(with_values).transpose()?;
-        Ok(Flows { mean: all(Merge::Mean)?, max: all(Merge::Max)?, alti })
+        Ok(Rollouts { mean: all(Merge::Mean)?, max: all(Merge::Max)?, alti })
     };
     flows().map_err(|error: crate::error::Error| error.to_string())
 }
@@ -158,10 +158,10 @@ pub fn context(capture: &Capture, kind: Kind) -> MapAxes<'_> {
     MapAxes::new(kind, capture.queries(kind), capture.keys(kind))
 }
 
-fn measure(capture: &Capture, head: Head, distance: usize) -> Result<Facts> {
+fn measure(capture: &Capture, head: Head, distance: usize) -> Result<HeadFacts> {
     let profile = capture.profile(head)?;
     let context = context(capture, head.kind());
-    Ok(Facts {
+    Ok(HeadFacts {
         thumbnail: profile.max_thumbnail(),
         metrics: metrics(&profile, &context, distance as f32),
         links: links_of(head, &profile, &context, distance),

@@ -19,9 +19,9 @@ use ratatui::crossterm::{cursor, execute, queue};
 use super::answers::{Answer, Question};
 use super::app::App;
 use super::cache::Cache;
+use super::chrome;
 use super::layout::Layout;
 use super::pixels::{self, Protocol, paint};
-use super::views;
 use super::zoom::Window;
 use crate::config;
 use crate::error::{Error, Result};
@@ -94,7 +94,7 @@ impl Screen {
         let mut layout = Layout::default();
         self.inner
             .draw(|frame| {
-                layout = views::draw(app, cache, frame.buffer_mut());
+                layout = chrome::draw(app, cache, frame.buffer_mut());
                 if let Some(cursor) = layout.cursor {
                     frame.set_cursor_position(cursor);
                 }

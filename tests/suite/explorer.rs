@@ -16,7 +16,7 @@ use crate::screens::Driver;
 /// Returns view, head, query and key of the selection as text.
 fn place(driver: &Driver) -> String {
     let app = &driver.app;
-    format!("{} {} q{} k{}", app.view.name(), app.place.head, app.place.query(), app.place.key())
+    format!("{} {} q{} k{}", app.view.name(), app.selection.head, app.selection.query(), app.selection.key())
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn keys_move_the_selection() {
         ("zj-+", "Map cross.0.0 q1 k0"),
     ] {
         let mut driver = Driver::over(made::sentence(), (80, 24));
-        driver.app.place = Default::default();
+        driver.app.selection = Default::default();
         driver.press(keys);
         assert_eq!(place(&driver), expected, "after {keys:?}");
     }
@@ -68,7 +68,7 @@ fn far_links_are_walked_in_order_and_back_returns() {
     let mut driver = Driver::over(made::sentence(), (80, 24));
     driver.press(":3.3<enter>").press(":enc 0.3<enter>n");
     let first = place(&driver);
-    let links = attn_tui::tui::links::far(&driver.app);
+    let links = attn_tui::tui::selected::far(&driver.app);
     assert!(links.len() > 2 && links.windows(2).all(|pair| pair[0].weight >= pair[1].weight));
     assert!(links.iter().all(|link| link.distance > 4.0));
     assert_eq!(first, format!("Map encoder.0.3 q{} k{}", links[0].query, links[0].key));
@@ -84,7 +84,7 @@ fn far_links_are_walked_in_order_and_back_returns() {
 fn a_link_of_the_list_opens_as_a_map() {
     let mut driver = Driver::over(made::sentence(), (80, 24));
     driver.press("5j");
-    let link = attn_tui::tui::links::everywhere(&driver.app)[1];
+    let link = attn_tui::tui::views::links::rows::rows(&driver.app)[1];
     driver.press("<enter>");
     assert_eq!(place(&driver), format!("Map {} q{} k{}", link.head, link.query, link.key));
 }
@@ -93,12 +93,12 @@ fn a_link_of_the_list_opens_as_a_map() {
 fn the_table_of_heads_sorts_and_selects() {
     let mut driver = Driver::over(made::sentence(), (80, 24));
     driver.press("4<home>");
-    let heads = attn_tui::tui::views::heads::rows(&driver.app);
-    assert_eq!(driver.app.place.head, heads[0]);
+    let heads = attn_tui::tui::views::heads::rows::rows(&driver.app);
+    assert_eq!(driver.app.selection.head, heads[0]);
     let far = |head| driver.app.survey.heads[head].metrics.far_mass;
     assert!(heads.windows(2).all(|pair| far(&pair[0]) >= far(&pair[1])));
     driver.press("O");
-    let mut reversed = attn_tui::tui::views::heads::rows(&driver.app);
+    let mut reversed = attn_tui::tui::views::heads::rows::rows(&driver.app);
     reversed.reverse();
     assert_eq!(reversed.len(), heads.len());
     assert_eq!(reversed[0], heads[0]);
@@ -129,9 +129,9 @@ fn a_replaced_run_does_not_end_the_newer_one() {
     let mut driver = Driver::over(made::sentence(), (80, 24));
     driver.press("s<ctrl-u>a<enter>s<ctrl-u>b<enter>");
     driver.act(Action::Engine(Event::Cancelled));
-    assert!(driver.app.job.is_some());
+    assert!(driver.app.run.activity.is_some());
     driver.act(Action::Engine(Event::Captured(made::awkward())));
-    assert!(driver.app.job.is_none());
+    assert!(driver.app.run.activity.is_none());
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_failure_leaves_the_capture() {
     let mut driver = Driver::over(made::sentence(), (80, 24));
     driver.press("s<ctrl-u>a<enter>");
     driver.act(Action::Engine(Event::Failed(Error::Text("too long".into()))));
-    assert!(driver.app.job.is_none() && driver.app.capture.is_some());
+    assert!(driver.app.run.activity.is_none() && driver.app.capture.is_some());
     driver.press("<esc>j");
     assert!(driver.app.overlays.is_empty());
 }
@@ -147,7 +147,7 @@ fn a_failure_leaves_the_capture() {
 #[test]
 fn text_is_copied() {
     let mut driver = Driver::over(made::sentence(), (80, 24));
-    driver.app.place = Default::default();
+    driver.app.selection = Default::default();
     driver.press("yY<ctrl-y>");
     let copied: Vec<&String> = driver
         .asked
@@ -162,7 +162,7 @@ fn text_is_copied() {
 #[test]
 fn the_mouse_picks_what_it_hits() {
     let mut driver = Driver::over(made::sentence(), (120, 40));
-    driver.app.place = Default::default();
+    driver.app.selection = Default::default();
     driver.draw();
     let click = |driver: &mut Driver, area: Rect| {
         driver.send(TerminalEvent::Mouse(MouseEvent {
@@ -183,7 +183,7 @@ fn the_mouse_picks_what_it_hits() {
     }
     let tile = find(&mut driver, "1.2");
     click(&mut driver, tile);
-    assert_eq!(driver.app.place.head.to_string(), "cross.1.2");
+    assert_eq!(driver.app.selection.head.to_string(), "cross.1.2");
     click(&mut driver, tile);
     assert_eq!(driver.app.view.name(), "Map");
 }
@@ -207,12 +207,12 @@ fn a_head_is_switched_off_and_on_again() {
     use attn_tui::site::{Ablation, Head, Kind};
     let mut driver = Driver::over(made::sentence(), (80, 24));
     driver.press(":cross 2.4<enter>X");
-    assert!(driver.app.job.is_some() && driver.app.trial.is_some());
+    assert!(driver.app.run.activity.is_some() && driver.app.ablation.is_some());
     let outcome = without(&driver);
     assert_eq!(outcome.ablations, [Ablation::Head(Head::new(Kind::Cross, 2, 4))]);
     driver.act(Action::Engine(Event::Ablated(outcome)));
-    assert!(driver.app.job.is_none());
-    let changes = attn_tui::tui::trial::changes(&driver.app);
+    assert!(driver.app.run.activity.is_none());
+    let changes = driver.app.ablation_changes();
     assert_eq!(changes.len(), 10);
     assert!((changes[0].change + 1.0).abs() < 1e-5 && changes[1].change == 0.0);
     assert_eq!((changes[0].best.as_deref(), changes[1].best.as_deref()), (Some("enfants"), None));
@@ -227,10 +227,10 @@ fn a_head_is_switched_off_and_on_again() {
     }
     // X on another head replaces the ablation, X again removes it
     driver.press("]X");
-    assert!(driver.app.trial.as_ref().is_some_and(|trial| trial.outcome.is_none()));
+    assert!(driver.app.ablation.as_ref().is_some_and(|ablation| ablation.outcome.is_none()));
     driver.press("X");
     assert_eq!(
-        (driver.app.trial.is_none(), driver.asked.last()),
+        (driver.app.ablation.is_none(), driver.asked.last()),
         (true, Some(&Effect::Ask(Request::Cancel)))
     );
     driver.act(Action::Engine(Event::Cancelled));
@@ -238,7 +238,7 @@ fn a_head_is_switched_off_and_on_again() {
     assert_eq!(without(&driver).ablations.len(), 1);
     assert!(matches!(without(&driver).ablations[0], Ablation::Link { .. }));
     driver.act(Action::Engine(Event::Failed(Error::Text("no".into()))));
-    assert!(driver.app.trial.is_none());
+    assert!(driver.app.ablation.is_none());
 }
 
 #[test]
@@ -248,8 +248,8 @@ fn what_is_off_is_on_again_over_another_capture() {
     let late = without(&driver);
     driver.act(Action::Engine(Event::Captured(made::awkward())));
     driver.act(Action::Engine(Event::Ablated(late)));
-    assert!(driver.app.trial.is_none());
-    driver.app.info = None;
+    assert!(driver.app.ablation.is_none());
+    driver.app.run.info = None;
     driver.press("X");
     assert!(driver.app.notice.as_deref().is_some_and(|notice| notice.contains("no model")));
 }
@@ -257,7 +257,7 @@ fn what_is_off_is_on_again_over_another_capture() {
 #[test]
 fn a_filter_leaves_what_fits() {
     let mut driver = Driver::over(made::sentence(), (120, 40));
-    driver.app.place = Default::default();
+    driver.app.selection = Default::default();
     driver.press("Fjou ent | play 0-2<enter>");
     let labels = |axis: &attn_tui::tui::reading::Axis| {
         axis.units.iter().map(|unit| unit.label.clone()).collect::<Vec<_>>().join(" ")
@@ -269,7 +269,7 @@ fn a_filter_leaves_what_fits() {
     driver.press("j$");
     assert_eq!(place(&driver), "Map cross.0.0 q7 k8");
     let capture = made::sentence();
-    let weight = capture.map(driver.app.place.head).unwrap().get(7, 8).unwrap();
+    let weight = capture.map(driver.app.selection.head).unwrap().get(7, 8).unwrap();
     driver.press("y");
     let Some(Effect::Copy(text)) = driver.asked.last() else { panic!("nothing copied") };
     assert!(text.starts_with("cross.0.0 jou → play ") && text.ends_with(&format!("{weight:.6}")), "{text}");
@@ -277,13 +277,13 @@ fn a_filter_leaves_what_fits() {
     assert!(screen.contains("filter leaves 3 of 10 rows, 4 of 12 keys"), "{screen}");
     // other views show all tokens; the filter applies again on return
     driver.press("2");
-    assert!(driver.app.sides.is_none());
+    assert!(driver.app.views.map.filtered.is_none());
     driver.press("1");
-    assert!(driver.app.sides.is_some());
+    assert!(driver.app.views.map.filtered.is_some());
     driver.press("F<ctrl-u>nowhere<enter>");
-    assert!(driver.app.sides.is_none() && driver.app.notice.is_some());
+    assert!(driver.app.views.map.filtered.is_none() && driver.app.notice.is_some());
     driver.press("F<ctrl-u><enter>");
-    assert!(driver.app.filter.is_empty() && driver.app.notice.is_none());
+    assert!(driver.app.views.map.filter.is_empty() && driver.app.notice.is_none());
 }
 
 #[test]
@@ -291,12 +291,12 @@ fn a_filter_by_weight_follows_the_head() {
     let mut driver = Driver::over(made::sentence(), (120, 40));
     driver.press(":cross 0.0<enter>F| >0.5<enter>");
     let strong = |driver: &Driver| {
-        let map = driver.app.capture.as_ref().unwrap().map(driver.app.place.head).unwrap();
+        let map = driver.app.capture.as_ref().unwrap().map(driver.app.selection.head).unwrap();
         let most = |col: usize| (0..map.rows()).filter_map(|row| map.get(row, col)).fold(0.0f32, f32::max);
         (0..map.cols()).filter(|&col| most(col) >= 0.5).count()
     };
     for _ in 0..3 {
-        assert_eq!(driver.app.keys().len(), strong(&driver), "{}", driver.app.place.head);
+        assert_eq!(driver.app.keys().len(), strong(&driver), "{}", driver.app.selection.head);
         driver.press("]");
     }
 }
@@ -306,7 +306,7 @@ fn the_number_under_the_cursor_shows_on_any_screen() {
     for width in [20, 24, 30, 40, 60, 80, 200] {
         let mut driver = Driver::over(made::sentence(), (width, 12));
         driver.press("1wx.");
-        let weight = attn_tui::tui::links::value_text(&driver.app).unwrap();
+        let weight = attn_tui::tui::selected::value_text(&driver.app).unwrap();
         let number: f32 = weight.rsplit(' ').next().unwrap().parse().unwrap();
         let screen = crate::screens::screen_text(&driver.draw());
         assert!(screen.contains(&format!(": {number:.4}")), "{width} columns\n{screen}");
@@ -344,7 +344,7 @@ fn maps_are_weighed_by_their_values() {
     // a capture with values
     driver.press("v");
     driver.act(Action::Engine(Event::Captured(with_values())));
-    let head = driver.app.place.head;
+    let head = driver.app.selection.head;
     let (plain, weighed) = (made::sentence().map(head).unwrap(), driver.app.map(head).unwrap());
     let lengthened: Vec<f32> = plain.row(3).iter().zip(1..).map(|(weight, at)| weight * at as f32).collect();
     let sum: f32 = lengthened.iter().sum();
@@ -393,13 +393,13 @@ fn a_multilingual_model_asks_for_its_language() {
     driver.act(Action::Engine(Event::Captured(made::sentence())));
     assert!(crate::screens::screen_text(&driver.draw()).contains("en_XX → fr_XX"));
     driver.press("<ctrl-s>de<enter>");
-    assert_eq!(driver.app.run.src_lang.as_deref(), Some("de_DE"));
+    assert_eq!(driver.app.run.options.src_lang.as_deref(), Some("de_DE"));
 }
 
 #[test]
 fn a_multilingual_model_says_which_languages_it_takes() {
     let mut driver = Driver::new((80, 24));
-    driver.app.run.tgt_lang = Some("fr_XX".into());
+    driver.app.run.options.tgt_lang = Some("fr_XX".into());
     driver.act(Action::Engine(Event::Opened(multilingual(None))));
     let Some(Effect::Ask(Request::Run(run))) = driver.asked.last() else { panic!("{:?}", driver.asked) };
     assert_eq!((run.tgt_lang.as_deref(), run.source.as_str()), (Some("fr_XX"), "Hello."));
@@ -448,7 +448,7 @@ fn marked_heads_lie_over_each_other() {
     let screen = crate::screens::screen_text(&driver.draw());
     assert!(screen.contains("hues of 2 marked cross heads") && screen.contains("■1.2 ■1.3"), "{screen}");
     driver.press("o");
-    assert_eq!(driver.app.over.name(), "head");
+    assert_eq!(driver.app.views.text.shading.name(), "head");
 }
 
 #[test]
@@ -551,9 +551,9 @@ fn random_input_is_harmless() {
         driver.send(event);
         let app = &driver.app;
         let capture = app.capture.as_ref().expect("a capture");
-        assert!(capture.map(app.place.head).is_ok(), "{} after event {count}", app.place.head);
-        let (queries, keys) = capture.shape(app.place.head.kind());
-        assert!(app.place.query() < queries && app.place.key() < keys, "outside after event {count}");
+        assert!(capture.map(app.selection.head).is_ok(), "{} after event {count}", app.selection.head);
+        let (queries, keys) = capture.shape(app.selection.head.kind());
+        assert!(app.selection.query() < queries && app.selection.key() < keys, "outside after event {count}");
         driver.app.done = false;
     }
 }

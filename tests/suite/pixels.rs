@@ -46,7 +46,7 @@ fn pixels_have_the_colours_of_their_weights() {
     let picture = paint::paint(app, &mut Cache::default(), &window).unwrap();
     assert_eq!(picture.width, usize::from(window.area.width) * 10);
     assert_eq!(picture.height, usize::from(window.area.height) * 20);
-    let map = app.map(app.place.head).unwrap();
+    let map = app.map(app.selection.head).unwrap();
     let (rows, cols) = (map.rows(), map.cols());
     let painted = window.pixels.0 * 10;
     let max = map.as_slice().iter().copied().fold(0.0, f32::max);
@@ -59,7 +59,7 @@ fn pixels_have_the_colours_of_their_weights() {
             let level = scale.unit(weight, scale.top(row_max, max));
             let level = if weight < app.reading.threshold { 0.0 } else { level };
             let shade = 1 + (level * (LEVELS - 1) as f32).round() as u8;
-            let masked = app.place.head.kind() == Kind::Decoder && col > row;
+            let masked = app.selection.head.kind() == Kind::Decoder && col > row;
             let wanted = if masked { 0 } else { shade };
             let (y, x) = ((2 * row + 1) * painted / (2 * rows), (2 * col + 1) * picture.width / (2 * cols));
             assert_eq!(picture.pixels[y * picture.width + x], wanted, "row {row}, key {col}");

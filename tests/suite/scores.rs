@@ -146,21 +146,21 @@ fn the_map_walks_through_scores_content_and_bias() {
     driver.act(Action::Engine(Event::Captured(t5.clone())));
     driver.press(":encoder 0.1<enter><right>");
     let head = Site::new(Kind::Encoder, 0).head(1);
-    assert_eq!(driver.app.place.head, head);
-    let (query, key) = (driver.app.place.query(), driver.app.place.key());
+    assert_eq!(driver.app.selection.head, head);
+    let (query, key) = (driver.app.selection.query(), driver.app.selection.key());
     for (score, said) in [
         (Score::Whole, "scores before the softmax"),
         (Score::Content, "content part of the scores"),
         (Score::Bias, "position bias of the scores"),
     ] {
-        assert_eq!(driver.app.score, Some(score));
+        assert_eq!(driver.app.views.map.score, Some(score));
         let screen = screen_text(&driver.draw());
         let number = t5.score(head, score).unwrap().get(query, key).unwrap();
         assert!(screen.contains(&format!(": {number:.4}")) && screen.contains(said), "{screen}");
         assert!(screen.contains("highest scores"), "{screen}");
         driver.press("S");
     }
-    assert_eq!(driver.app.score, None);
+    assert_eq!(driver.app.views.map.score, None);
     assert!(screen_text(&driver.draw()).contains("strongest keys"));
     // cross-attention has no position bias, and the screen says so
     driver.press("SSS:cross 0.1<enter>");
@@ -175,6 +175,6 @@ fn a_model_without_scores_says_so() {
     let mut driver = Driver::over(made::sentence(), (120, 40));
     driver.press("S");
     driver.act(Action::Engine(Event::Captured(made::sentence())));
-    assert_eq!(driver.app.score, None);
+    assert_eq!(driver.app.views.map.score, None);
     assert!(driver.app.notice.as_ref().unwrap().contains("no scores were kept"));
 }

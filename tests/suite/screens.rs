@@ -12,7 +12,7 @@ use attn_tui::tui::app::App;
 use attn_tui::tui::cache::Cache;
 use attn_tui::tui::keymap::Keymap;
 use attn_tui::tui::theme::{Depth, Theme};
-use attn_tui::tui::{input, survey, update, views};
+use attn_tui::tui::{chrome, input, survey, update};
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
@@ -71,7 +71,7 @@ impl Driver {
     /// Draws a frame.
     pub fn draw(&mut self) -> Buffer {
         let mut buffer = Buffer::empty(Rect::new(0, 0, self.size.0, self.size.1));
-        self.app.layout = views::draw(&self.app, &mut self.cache, &mut buffer);
+        self.app.layout = chrome::draw(&self.app, &mut self.cache, &mut buffer);
         buffer
     }
 

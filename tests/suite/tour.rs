@@ -6,8 +6,8 @@ use attn_tui::engine::{Event, Models, OpenOptions, Request, RunOptions};
 use attn_tui::progress::Unwatched;
 use attn_tui::tour::{self, PlayedStep, StepView, Tour};
 use attn_tui::tui::action::{Action, Effect};
-use attn_tui::tui::app::View;
-use attn_tui::tui::tour::Ready;
+use attn_tui::tui::guide::ReadyStep;
+use attn_tui::tui::views::ViewId;
 use ratatui::buffer::Buffer;
 
 use crate::screens::{Driver, picture};
@@ -92,7 +92,7 @@ struct Walk(Driver);
 impl Walk {
     fn new(size: (u16, u16)) -> Self {
         let mut driver = Driver::new(size);
-        (driver.app.model, driver.app.pending, driver.app.job) = (String::new(), 0, None);
+        (driver.app.run.model, driver.app.run.pending, driver.app.run.activity) = (String::new(), 0, None);
         let mut walk = Self(driver);
         walk.press("E");
         walk
@@ -109,17 +109,17 @@ impl Walk {
     fn answer(&mut self) {
         while let Some(effect) = (!self.0.asked.is_empty()).then(|| self.0.asked.remove(0)) {
             match effect {
-                Effect::Play(asked) => {
+                Effect::PlayStep(asked) => {
                     let played = play(&asked.tour, asked.at, asked.own.as_deref());
-                    let ready = Ready { at: asked.at, edition: asked.edition, played };
-                    self.0.act(Action::Ready(Box::new(ready)));
+                    let ready = ReadyStep { at: asked.at, edition: asked.edition, played };
+                    self.0.act(Action::StepReady(Box::new(ready)));
                 }
                 Effect::Ask(Request::Open(open)) => {
                     let info = models().lock().unwrap().info(&open.model).unwrap().clone();
                     self.0.act(Action::Engine(Event::Opened(info)));
                 }
                 Effect::Ask(Request::Run(options)) => {
-                    let model = self.0.app.model.clone();
+                    let model = self.0.app.run.model.clone();
                     let capture = models().lock().unwrap().run(&model, &options, &Unwatched).unwrap();
                     self.0.act(Action::Engine(Event::Captured(capture)));
                 }
@@ -154,11 +154,11 @@ fn every_step_works_forwards_and_backwards() {
             assert!(screen.contains("a A next/previous step"), "{screen}");
             let app = &walk.0.app;
             assert!(app.overlays.is_empty(), "step {at}: {:?}", app.overlays);
-            assert_eq!(app.pending, 0, "step {at}");
-            assert_eq!(app.view == View::Tour, matches!(step.view, StepView::Outputs | StepView::Plot));
-            assert_eq!(app.model, step.runs[step.show].model);
-            assert_eq!(app.info.as_ref().unwrap().name, app.model);
-            seen.push((app.view, app.place, app.capture.as_ref().unwrap().source.text.clone()));
+            assert_eq!(app.run.pending, 0, "step {at}");
+            assert_eq!(app.view == ViewId::Tour, matches!(step.view, StepView::Outputs | StepView::Plot));
+            assert_eq!(app.run.model, step.runs[step.show].model);
+            assert_eq!(app.run.info.as_ref().unwrap().name, app.run.model);
+            seen.push((app.view, app.selection, app.capture.as_ref().unwrap().source.text.clone()));
             // turn the pages of the text until the next step
             let last = at + 1 == tour.steps.len();
             for _ in 0..40 {
@@ -177,12 +177,12 @@ fn every_step_works_forwards_and_backwards() {
             }
             if at + 1 < seen.len() {
                 let app = &walk.0.app;
-                assert_eq!((app.view, app.place), (*view, *place), "step {at}");
+                assert_eq!((app.view, app.selection), (*view, *place), "step {at}");
                 assert_eq!(app.capture.as_ref().unwrap().source.text, *source);
             }
         }
         walk.press("E");
-        assert!(walk.0.app.guide.is_none() && walk.0.app.view == View::Map);
+        assert!(walk.0.app.guide.is_none() && walk.0.app.view == ViewId::Map);
     }
 }
 
@@ -190,15 +190,15 @@ fn every_step_works_forwards_and_backwards() {
 fn a_step_stays_while_its_view_is_used() {
     let mut walk = Walk::new((120, 40));
     walk.press("a");
-    let before = walk.0.app.place;
+    let before = walk.0.app.selection;
     walk.press("jl]");
-    assert_ne!(walk.0.app.place, before);
+    assert_ne!(walk.0.app.selection, before);
     assert!(walk.text().contains("2/8"));
     walk.press("sHi.");
     walk.0.press("<enter>");
     walk.answer();
     assert!(walk.0.app.capture.as_ref().unwrap().source.text.ends_with("Hi."));
-    assert_eq!((walk.at(), walk.0.app.model.as_str()), (1, "demo-rnn"));
+    assert_eq!((walk.at(), walk.0.app.run.model.as_str()), (1, "demo-rnn"));
 }
 
 #[test]

@@ -4,18 +4,16 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::frame;
+use super::{frame, inside};
 use crate::tui::app::App;
-use crate::tui::layout::Layout;
 use crate::tui::widgets::cells::{fit_left, put, wrap};
 
 /// Draws the help, scrolled by `scroll` lines.
-pub fn draw(buf: &mut Buffer, area: Rect, app: &App, scroll: usize, layout: &mut Layout) {
-    let width = area.width.saturating_sub(4).min(96);
-    let columns = usize::from(width.saturating_sub(4));
-    let names = KEYS.min(columns / 3);
-    let lines = lines(app, columns, names);
-    let height = (lines.len() as u16).saturating_add(2).min(area.height);
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, scroll: usize) {
+    let width = width(area);
+    let names = names(area);
+    let lines = lines(app, area);
+    let height = height(area, &lines);
     let inner = frame(buf, area, width, height, &format!("{} — keys", app.view.name()), &app.theme);
     let room = usize::from(inner.height);
     let first = scroll.min(lines.len().saturating_sub(room));
@@ -28,15 +26,38 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, scroll: usize, layout: &mut
         let x = inner.right().saturating_sub(more.chars().count() as u16);
         put(buf, area, x, inner.bottom(), &more, app.theme.dim());
     }
-    layout.page = room;
-    layout.first = first;
-    layout.last = lines.len().saturating_sub(room);
 }
 
 /// Width of the column of keys, if there is room.
 const KEYS: usize = 16;
 
-fn lines(app: &App, columns: usize, names: usize) -> Vec<(String, String, Style)> {
+/// Returns how many lines of the help show on a screen.
+pub fn room(app: &App, screen: Rect) -> usize {
+    let (_, inner) = inside(screen, width(screen), height(screen, &lines(app, screen)));
+    usize::from(inner.height)
+}
+
+/// Returns the largest number of lines that the help scrolls by on a screen.
+pub fn last(app: &App, screen: Rect) -> usize {
+    lines(app, screen).len().saturating_sub(room(app, screen))
+}
+
+fn width(screen: Rect) -> u16 {
+    screen.width.saturating_sub(4).min(96)
+}
+
+fn height(screen: Rect, lines: &[(String, String, Style)]) -> u16 {
+    (lines.len() as u16).saturating_add(2).min(screen.height)
+}
+
+/// Columns that the keys take on a screen.
+fn names(screen: Rect) -> usize {
+    KEYS.min(usize::from(width(screen).saturating_sub(4)) / 3)
+}
+
+/// The lines of the help: keys, sentence, style of the sentence.
+fn lines(app: &App, screen: Rect) -> Vec<(String, String, Style)> {
+    let (columns, names) = (usize::from(width(screen).saturating_sub(4)), names(screen));
     let mut lines = Vec::new();
     let mut group = "";
     for (entry, keys) in app.keymap.entries(app.view) {

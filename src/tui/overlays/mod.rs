@@ -1,51 +1,24 @@
 //! Overlays on top of a view: help, pickers, the text editor, errors.
 
 pub mod help;
+pub mod overlay;
 pub mod picker;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use self::overlay::{EditedText, Overlay};
 use super::app::App;
 use super::layout::Layout;
 use super::theme::Theme;
 use super::widgets::cells::{fill, part, put, wrap};
 use super::widgets::editor::Editor;
 
-/// Text that an editor overlay edits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// Source text of the encoder.
-    Source,
-    /// Target text of the decoder.
-    Target,
-    /// Filter of rows and columns.
-    Filter,
-}
-
-/// An overlay.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Overlay {
-    /// The keys of the view, with the number of lines scrolled.
-    Help(usize),
-    /// A list to pick an item from.
-    Picker(picker::Picker),
-    /// A text editor.
-    Edit(Side, Editor),
-    /// An error message.
-    Error {
-        /// Description of the error.
-        message: String,
-        /// Advice on how to fix it.
-        hint: Option<String>,
-    },
-}
-
 /// Draws the overlays and adds their regions and the text cursor to the layout.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     for overlay in &app.overlays {
         match overlay {
-            Overlay::Help(scroll) => help::draw(buf, area, app, *scroll, layout),
+            Overlay::Help(scroll) => help::draw(buf, area, app, *scroll),
             Overlay::Picker(picker) => picker::draw(buf, area, app, picker, layout),
             Overlay::Edit(side, editor) => edit(buf, area, app, *side, editor, layout),
             Overlay::Error { message, hint } => error(buf, area, app, message, hint.as_deref()),
@@ -55,11 +28,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
 
 /// Draws an empty framed box in the middle of the screen and returns the area inside the frame.
 pub fn frame(buf: &mut Buffer, area: Rect, width: u16, height: u16, title: &str, theme: &Theme) -> Rect {
-    let width = width.min(area.width);
-    let height = height.min(area.height);
-    let outer = part(area, (area.width - width) / 2, (area.height - height) / 3, width, height);
+    let (outer, inner) = inside(area, width, height);
     fill(buf, outer, ' ', theme.text());
-    if outer.width < 4 || outer.height < 3 {
+    if inner == outer {
         return outer;
     }
     let line = theme.accent();
@@ -73,28 +44,41 @@ pub fn frame(buf: &mut Buffer, area: Rect, width: u16, height: u16, title: &str,
     }
     let head = part(outer, 2, 0, outer.width - 4, 1);
     put(buf, head, head.x, head.y, &format!(" {title} "), line);
-    part(outer, 2, 1, outer.width - 4, outer.height - 2)
+    inner
 }
 
-fn edit(buf: &mut Buffer, area: Rect, app: &App, side: Side, editor: &Editor, layout: &mut Layout) {
+/// Returns a box in the middle of the screen, and its inside; the two are the same where there is no room for a frame.
+fn inside(area: Rect, width: u16, height: u16) -> (Rect, Rect) {
+    let width = width.min(area.width);
+    let height = height.min(area.height);
+    let outer = part(area, (area.width - width) / 2, (area.height - height) / 3, width, height);
+    if outer.width < 4 || outer.height < 3 {
+        return (outer, outer);
+    }
+    (outer, part(outer, 2, 1, outer.width - 4, outer.height - 2))
+}
+
+fn edit(buf: &mut Buffer, area: Rect, app: &App, side: EditedText, editor: &Editor, layout: &mut Layout) {
     let width = (area.width.saturating_sub(4)).min(90);
     let columns = usize::from(width.saturating_sub(4)).max(1);
     let lines = (super::widgets::cells::width(editor.text()) / columns + 2) as u16;
     let height = lines.clamp(2, 10) + 4;
     let title = match side {
-        Side::Source => "source: text for the encoder",
-        Side::Target => "target: text that the decoder is forced to produce",
-        Side::Filter => "filter: rows | columns",
+        EditedText::Source => "source: text for the encoder",
+        EditedText::Target => "target: text that the decoder is forced to produce",
+        EditedText::Filter => "filter: rows | columns",
     };
     let inner = frame(buf, area, width, height, title, &app.theme);
     let text = part(inner, 0, 0, inner.width, inner.height.saturating_sub(2).max(1));
     let cursor = editor.draw(buf, text, app.theme.text());
     layout.cursor = cursor.map(Into::into);
     let hint = match side {
-        Side::Source if app.run.target.is_some() => "Enter run with the forced target · Esc cancel",
-        Side::Source => "Enter run · Esc cancel · Ctrl-U clear",
-        Side::Filter => "letters, positions 3-9, weights >0.2 · empty shows all · Esc cancel",
-        Side::Target => "Enter force · empty generates · Esc cancel · Ctrl-U clear",
+        EditedText::Source if app.run.options.target.is_some() => {
+            "Enter run with the forced target · Esc cancel"
+        }
+        EditedText::Source => "Enter run · Esc cancel · Ctrl-U clear",
+        EditedText::Filter => "letters, positions 3-9, weights >0.2 · empty shows all · Esc cancel",
+        EditedText::Target => "Enter force · empty generates · Esc cancel · Ctrl-U clear",
     };
     if inner.height > 2 {
         put(buf, inner, inner.x, inner.bottom() - 1, hint, app.theme.dim());

@@ -4,36 +4,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::frame;
+use super::overlay::{Picker, Purpose};
 use crate::site::{Head, Kind};
-use crate::tui::action::Command;
 use crate::tui::app::App;
+use crate::tui::command::Command;
 use crate::tui::layout::{Hit, Layout};
 use crate::tui::widgets::cells::{fit_left, part, put, width};
-use crate::tui::widgets::editor::Editor;
-
-/// Subject of a picker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// A command, or a head to go to.
-    Palette,
-    /// A source or target token.
-    Search,
-    /// The source language.
-    SourceLanguage,
-    /// The target language.
-    TargetLanguage,
-}
-
-/// A list with a line of text that narrows it down.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Picker {
-    /// Subject.
-    pub purpose: Purpose,
-    /// Typed text.
-    pub input: Editor,
-    /// Index of the selected item.
-    pub selected: usize,
-}
 
 /// Effect of picking an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,20 +37,13 @@ pub struct PickerItem {
     pub outcome: Outcome,
 }
 
-impl Picker {
-    /// Creates a picker with the full list.
-    pub fn new(purpose: Purpose) -> Self {
-        Self { purpose, input: Editor::default(), selected: 0 }
-    }
-
-    /// Returns the items that match the typed text, best first.
-    pub fn items(&self, app: &App) -> Vec<PickerItem> {
-        match self.purpose {
-            Purpose::Palette => commands(app, self.input.text()),
-            Purpose::Search => tokens(app, self.input.text()),
-            Purpose::SourceLanguage | Purpose::TargetLanguage => {
-                languages(app, self.purpose, self.input.text())
-            }
+/// Returns the items that match the typed text, best first.
+pub fn items(app: &App, picker: &Picker) -> Vec<PickerItem> {
+    match picker.purpose {
+        Purpose::Palette => commands(app, picker.input.text()),
+        Purpose::Search => tokens(app, picker.input.text()),
+        Purpose::SourceLanguage | Purpose::TargetLanguage => {
+            languages(app, picker.purpose, picker.input.text())
         }
     }
 }
@@ -101,8 +70,8 @@ fn commands(app: &App, typed: &str) -> Vec<PickerItem> {
 }
 
 fn languages(app: &App, purpose: Purpose, typed: &str) -> Vec<PickerItem> {
-    let Some(info) = &app.info else { return Vec::new() };
-    let (source, target) = app.languages();
+    let Some(info) = &app.run.info else { return Vec::new() };
+    let (source, target) = app.run.languages();
     let now = if purpose == Purpose::SourceLanguage { source } else { target };
     let mut items: Vec<(i32, PickerItem)> = Vec::new();
     for (at, name) in info.languages.iter().enumerate() {
@@ -132,7 +101,7 @@ pub fn parse_head(app: &App, typed: &str) -> Option<Head> {
     if named.is_some() {
         parts.next();
     }
-    let kind = named.unwrap_or(app.place.head.kind());
+    let kind = named.unwrap_or(app.selection.head.kind());
     let layer: usize = parts.next()?.parse().ok()?;
     let head: usize = parts.next().map_or(Some(0), |number| number.parse().ok())?;
     let head = Head::new(kind, layer, head);
@@ -180,7 +149,7 @@ pub fn fuzzy(typed: &str, text: &str) -> Option<i32> {
 
 /// Draws a picker.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, picker: &Picker, layout: &mut Layout) {
-    let items = picker.items(app);
+    let items = items(app, picker);
     let wide = area.width.saturating_sub(4).min(78);
     let height = area.height.saturating_sub(2).min(18);
     let title = match picker.purpose {

@@ -8,7 +8,7 @@ use crate::tui::app::App;
 use crate::tui::cache::{Cache, SheetKey, sheet_key};
 use crate::tui::reading::Reading;
 use crate::tui::theme::{LEVELS, Theme};
-use crate::tui::views::map;
+use crate::tui::views::map::draw::heat;
 use crate::tui::zoom::Window;
 
 /// Everything that a picture depends on: equal keys mean equal pictures.
@@ -59,7 +59,7 @@ pub fn paint(app: &App, cache: &mut Cache, window: &Window) -> Option<IndexedIma
         return None;
     }
     let weights = cache.pixels(app, &sheet, &fine);
-    let heat = map::heat(app, &weights, &fine);
+    let heat = heat(app, &weights, &fine);
     let steps = (LEVELS - 1) as f32;
     let index = |level: f32| 1 + (level.clamp(0.0, 1.0) * steps).round() as u8;
     let mut picture = IndexedImage { width, height, pixels: vec![0; width * height], palette: vec![[0; 3]] };

@@ -1,11 +1,14 @@
 //! Keys that go to what lies on top.
 
-use super::{command_, engine, select};
+use super::run;
 use crate::tui::action::Effect;
-use crate::tui::app::{App, View};
+use crate::tui::app::App;
 use crate::tui::filter::Filter;
-use crate::tui::overlays::picker::Outcome;
-use crate::tui::overlays::{Overlay, Side};
+use crate::tui::overlays::help;
+use crate::tui::overlays::overlay::{EditedText, Overlay};
+use crate::tui::overlays::picker::{self, Outcome};
+use crate::tui::requests;
+use crate::tui::views::ViewId;
 use crate::tui::widgets::editor::{Edit, Editor};
 
 /// A key into the line on top.
@@ -30,10 +33,10 @@ pub fn paste(app: &mut App, text: &str) -> Vec<Effect> {
             picker.selected = 0;
         }
         Some(_) => {}
-        None if app.info.is_some() => {
+        None if app.run.info.is_some() => {
             let mut editor = Editor::default();
             editor.paste(text);
-            app.overlays.push(Overlay::Edit(Side::Source, editor));
+            app.overlays.push(Overlay::Edit(EditedText::Source, editor));
         }
         None => {}
     }
@@ -42,9 +45,9 @@ pub fn paste(app: &mut App, text: &str) -> Vec<Effect> {
 
 /// Moves through what lies on top.
 pub fn scroll(app: &mut App, steps: isize) -> Vec<Effect> {
-    let last = app.layout.last;
+    let last = help::last(app, app.layout.screen);
     let items = match app.overlays.last() {
-        Some(Overlay::Picker(picker)) => picker.items(app).len(),
+        Some(Overlay::Picker(picker)) => picker::items(app, picker).len(),
         _ => 0,
     };
     match app.overlays.last_mut() {
@@ -60,59 +63,61 @@ pub fn scroll(app: &mut App, steps: isize) -> Vec<Effect> {
 /// Takes what was typed or picked.
 pub fn accept(app: &mut App) -> Vec<Effect> {
     match app.overlays.pop() {
-        Some(Overlay::Edit(side, editor)) => run_edited(app, side, &editor),
+        Some(Overlay::Edit(edited, editor)) => run_edited(app, edited, &editor),
         Some(Overlay::Picker(picker)) => {
-            let Some(item) = picker.items(app).get(picker.selected).cloned() else { return Vec::new() };
+            let Some(item) = picker::items(app, &picker).get(picker.selected).cloned() else {
+                return Vec::new();
+            };
             pick(app, item.outcome)
         }
         _ => Vec::new(),
     }
 }
 
-fn run_edited(app: &mut App, side: Side, editor: &Editor) -> Vec<Effect> {
+fn run_edited(app: &mut App, edited: EditedText, editor: &Editor) -> Vec<Effect> {
     let text = editor.text().to_string();
-    match side {
-        Side::Source if text.trim().is_empty() => {
+    match edited {
+        EditedText::Source if text.trim().is_empty() => {
             app.notice = Some("the source stays: there is nothing to run".into());
             return Vec::new();
         }
-        Side::Filter => {
-            app.filter = Filter::new(&text);
+        EditedText::Filter => {
+            app.views.map.filter = Filter::new(&text);
             app.notice = None;
             return Vec::new();
         }
-        Side::Source => match super::tour::own(app, &text) {
+        EditedText::Source => match super::tour::own(app, &text) {
             Some(effects) => return effects,
-            None => app.run.source = text,
+            None => app.run.options.source = text,
         },
-        Side::Target => app.run.target = (!text.trim().is_empty()).then_some(text),
+        EditedText::Target => app.run.options.target = (!text.trim().is_empty()).then_some(text),
     }
-    engine::run(app)
+    requests::run(app)
 }
 
 fn pick(app: &mut App, outcome: Outcome) -> Vec<Effect> {
     if !matches!(outcome, Outcome::Do(_) | Outcome::Language(..)) {
-        app.history.leave(app.view, app.place);
+        app.history.leave(app.view, app.selection);
     }
     match outcome {
-        Outcome::Do(command) => return command_(app, command),
-        Outcome::Language(purpose, at) => return engine::take_language(app, purpose, at),
+        Outcome::Do(command) => return run(app, command),
+        Outcome::Language(purpose, at) => return requests::take_language(app, purpose, at),
         Outcome::Go(head) => {
-            app.place.head = head;
-            if app.view == View::Grid {
-                app.view = View::Map;
+            app.selection.head = head;
+            if app.view == ViewId::Grid {
+                app.view = ViewId::Map;
             }
         }
         Outcome::Source(token) => {
-            app.place.source_key = token;
-            app.place.source_query = token;
+            app.selection.source_key = token;
+            app.selection.source_query = token;
         }
         Outcome::Target(row) => {
-            app.place.target_query = row;
-            app.place.target_key = row;
+            app.selection.target_query = row;
+            app.selection.target_key = row;
         }
     }
     app.settle();
-    select(app, app.query(), app.key());
+    app.select(app.query(), app.key());
     Vec::new()
 }

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use super::engine::captured;
-use super::show_error;
 use crate::engine::{OpenOptions, Request};
 use crate::error::Error;
-use crate::tour::{Tour, built_in};
-use crate::tui::action::{Command, Effect};
-use crate::tui::app::{App, Job, Place, View};
-use crate::tui::tour::{Guide, Ready, view};
+use crate::tour::{StepView, Tour, built_in};
+use crate::tui::action::Effect;
+use crate::tui::app::{Activity, App};
+use crate::tui::chrome;
+use crate::tui::command::Command;
+use crate::tui::guide::{Guide, ReadyStep};
+use crate::tui::selection::Selection;
+use crate::tui::views::ViewId;
 
 /// Begins a tour.
 pub fn start(app: &mut App, tour: Arc<Tour>) -> Vec<Effect> {
@@ -17,45 +20,72 @@ pub fn start(app: &mut App, tour: Arc<Tour>) -> Vec<Effect> {
     enter(app, 0)
 }
 
-/// Begins the built-in tour, leaves one, or walks it.
-pub fn command(app: &mut App, command: Command) -> Vec<Effect> {
-    let Some(guide) = &mut app.guide else {
-        if command != Command::Tour {
-            let key = app.keymap.keys(Command::Tour).first().cloned().unwrap_or_default();
-            app.notice = Some(format!("{key} starts the guided tour"));
-            return Vec::new();
+/// Begins the built-in tour, or leaves the one under way.
+pub fn toggle(app: &mut App) -> Vec<Effect> {
+    if app.guide.take().is_some() {
+        if app.view == ViewId::Tour {
+            app.view = ViewId::Map;
         }
-        return match built_in() {
-            Ok(tour) => start(app, Arc::new(tour)),
-            Err(error) => {
-                show_error(app, error.to_string(), error.hint());
-                Vec::new()
-            }
-        };
-    };
-    let (shown, all) = app.layout.lines;
-    match command {
-        Command::NextStep if guide.first + shown < all => guide.first += shown.max(1),
-        Command::PreviousStep if guide.first > 0 => guide.first = guide.first.saturating_sub(shown.max(1)),
-        Command::NextStep if guide.at + 1 < guide.tour.steps.len() => {
-            let next = guide.at + 1;
-            return enter(app, next);
-        }
-        Command::PreviousStep if guide.at > 0 => {
-            let before = guide.at - 1;
-            return enter(app, before);
-        }
-        Command::NextStep => app.notice = Some("this was the last step".into()),
-        Command::PreviousStep => app.notice = Some("this is the first step".into()),
-        _ => {
-            app.guide = None;
-            if app.view == View::Tour {
-                app.view = View::Map;
-            }
-            app.notice = Some("the tour is over; what it showed stays".into());
+        app.notice = Some("the tour is over; what it showed stays".into());
+        return Vec::new();
+    }
+    match built_in() {
+        Ok(tour) => start(app, Arc::new(tour)),
+        Err(error) => {
+            app.show_error(error.to_string(), error.hint());
+            Vec::new()
         }
     }
+}
+
+/// Goes to the next page of the step's text, or to the next step.
+pub fn next(app: &mut App) -> Vec<Effect> {
+    let (shown, all) = chrome::tour::lines_shown(app, app.layout.screen);
+    let Some(guide) = &mut app.guide else { return not_started(app) };
+    if guide.first + shown < all {
+        guide.first += shown.max(1);
+    } else if guide.at + 1 < guide.tour.steps.len() {
+        let next = guide.at + 1;
+        return enter(app, next);
+    } else {
+        app.notice = Some("this was the last step".into());
+    }
     Vec::new()
+}
+
+/// Goes to the page of the step's text before, or to the step before.
+pub fn previous(app: &mut App) -> Vec<Effect> {
+    let (shown, _) = chrome::tour::lines_shown(app, app.layout.screen);
+    let Some(guide) = &mut app.guide else { return not_started(app) };
+    if guide.first > 0 {
+        guide.first = guide.first.saturating_sub(shown.max(1));
+    } else if guide.at > 0 {
+        let before = guide.at - 1;
+        return enter(app, before);
+    } else {
+        app.notice = Some("this is the first step".into());
+    }
+    Vec::new()
+}
+
+/// Says how a tour is started.
+fn not_started(app: &mut App) -> Vec<Effect> {
+    app.notice = Some(format!("{} starts the guided tour", app.first_key(Command::Tour)));
+    Vec::new()
+}
+
+/// Returns the view that a step shows.
+fn view(view: StepView) -> ViewId {
+    match view {
+        StepView::Map => ViewId::Map,
+        StepView::Text => ViewId::Text,
+        StepView::Grid => ViewId::Grid,
+        StepView::Heads => ViewId::Heads,
+        StepView::Links => ViewId::Links,
+        StepView::Flow => ViewId::Flow,
+        StepView::Compare => ViewId::Compare,
+        StepView::Outputs | StepView::Plot => ViewId::Tour,
+    }
 }
 
 /// Goes to a step: shows it where it is ready, has it made ready where it is not.
@@ -67,12 +97,12 @@ fn enter(app: &mut App, at: usize) -> Vec<Effect> {
         effects.extend(prepare_next(app));
         return effects;
     }
-    app.job = Some(Job { what: format!("preparing step {}", at + 1), progress: None });
+    app.run.activity = Some(Activity { what: format!("preparing step {}", at + 1), progress: None });
     if guide.asked == Some(at) {
         return Vec::new();
     }
     guide.asked = Some(at);
-    vec![Effect::Play(guide.play(at, &app.how))]
+    vec![Effect::PlayStep(guide.request(at, &app.run.open))]
 }
 
 /// Has the step after the present one made ready, so that the reader does not wait for it.
@@ -84,11 +114,11 @@ fn prepare_next(app: &mut App) -> Option<Effect> {
         return None;
     }
     guide.asked = Some(next);
-    Some(Effect::Play(guide.play(next, &app.how)))
+    Some(Effect::PlayStep(guide.request(next, &app.run.open)))
 }
 
 /// Takes a step that was made ready.
-pub fn ready(app: &mut App, ready: Ready) -> Vec<Effect> {
+pub fn ready(app: &mut App, ready: ReadyStep) -> Vec<Effect> {
     let Some(guide) = app.guide.as_mut().filter(|guide| guide.edition == ready.edition) else {
         return Vec::new();
     };
@@ -96,8 +126,8 @@ pub fn ready(app: &mut App, ready: Ready) -> Vec<Effect> {
         guide.asked = None;
     }
     let now = guide.at == ready.at;
-    if now && app.pending == 0 {
-        app.job = None;
+    if now && app.run.pending == 0 {
+        app.run.activity = None;
     }
     match ready.played {
         Ok(played) => {
@@ -110,7 +140,7 @@ pub fn ready(app: &mut App, ready: Ready) -> Vec<Effect> {
         Err(Error::Cancelled) => return Vec::new(),
         Err(error) => {
             guide.why = Some(error.to_string());
-            show_error(app, error.to_string(), error.hint());
+            app.show_error(error.to_string(), error.hint());
             return Vec::new();
         }
     }
@@ -131,31 +161,34 @@ fn show(app: &mut App) -> Vec<Effect> {
     let (Some(run), Some(capture)) = (step.runs.get(step.show), played.captures.get(step.show)) else {
         return Vec::new();
     };
-    app.run = run.options(guide.own.as_deref().filter(|_| step.own));
+    app.run.options = run.options(guide.own.as_deref().filter(|_| step.own));
     app.view = view(step.view);
     if let Some(pinned) = step.pin.and_then(|pin| played.captures.get(pin)) {
-        app.pinned = Some(Arc::clone(pinned));
+        app.views.compare.pinned = Some(Arc::clone(pinned));
     }
     let mut asks = None;
-    if run.model != app.model {
-        app.model.clone_from(&run.model);
+    if run.model != app.run.model {
+        app.run.model.clone_from(&run.model);
         guide.opening = true;
-        app.pending += 1;
-        asks = Some(Effect::Ask(Request::Open(OpenOptions { model: run.model.clone(), ..app.how.clone() })));
+        app.run.pending += 1;
+        asks = Some(Effect::Ask(Request::Open(OpenOptions {
+            model: run.model.clone(),
+            ..app.run.open.clone()
+        })));
     }
     let mut effects = captured(app, Arc::clone(capture));
     effects.extend(asks);
     app.untouched = false;
-    app.place = Place::default();
+    app.selection = Selection::default();
     app.settle();
     if let Some(location) = played.location {
-        app.place.head = location.head;
+        app.selection.head = location.head;
         app.settle();
         if let Some(query) = location.query {
-            app.place.set_query(query);
+            app.selection.set_query(query);
         }
         if let Some(key) = location.key {
-            app.place.set_key(key);
+            app.selection.set_key(key);
         }
         app.settle();
     }

@@ -57,18 +57,11 @@ fn around(axis: &Axis, area: Rect, selected: usize) -> Range<usize> {
     first..(first + 3 * room).min(axis.len()).max(first)
 }
 
-/// Draws the text into `area`, scrolled so that the item `selected` is visible, each item in its style.
-/// Returns the rectangles of the items with their positions on the axis.
-pub fn draw(
-    buf: &mut Buffer,
-    area: Rect,
-    axis: &Axis,
-    selected: usize,
-    style: impl Fn(usize) -> Style,
-) -> Vec<(Rect, usize)> {
+/// Lays out the lines that are visible in `area`, scrolled so that the item `selected` is among them.
+fn visible(axis: &Axis, area: Rect, selected: usize) -> Vec<Fragment<'_>> {
     let height = usize::from(area.height);
     let mut last = usize::MAX;
-    let fragments: Vec<Fragment> = set(axis, around(axis, area, selected), usize::from(area.width))
+    let mut fragments: Vec<Fragment> = set(axis, around(axis, area, selected), usize::from(area.width))
         .take_while(|fragment| {
             if fragment.place == selected {
                 last = fragment.line + height;
@@ -80,12 +73,23 @@ pub fn draw(
     let focus =
         fragments.iter().find(|fragment| fragment.place == selected).map_or(0, |fragment| fragment.line);
     let first = focus.saturating_sub(height / 2).min(total.saturating_sub(height));
+    fragments.retain(|fragment| (first..first + height).contains(&fragment.line));
+    fragments.iter_mut().for_each(|fragment| fragment.line -= first);
+    fragments
+}
+
+/// Draws the text into `area`, scrolled so that the item `selected` is visible, each item in its style.
+/// Returns the rectangles of the items with their positions on the axis.
+pub fn draw(
+    buf: &mut Buffer,
+    area: Rect,
+    axis: &Axis,
+    selected: usize,
+    style: impl Fn(usize) -> Style,
+) -> Vec<(Rect, usize)> {
     let mut places = Vec::new();
-    for fragment in &fragments {
-        if fragment.line < first || fragment.line >= first + height {
-            continue;
-        }
-        let (x, y) = (area.x + fragment.x as u16, area.y + (fragment.line - first) as u16);
+    for fragment in visible(axis, area, selected) {
+        let (x, y) = (area.x + fragment.x as u16, area.y + fragment.line as u16);
         if fragment.spaced && x > area.x {
             put(buf, area, x - 1, y, " ", Style::new());
         }
@@ -93,6 +97,20 @@ pub fn draw(
         places.push((Rect { x, y, width: end.saturating_sub(x), height: 1 }, fragment.place));
     }
     places
+}
+
+/// Returns the place nearest to place `now` on the next line of the text that [`draw`] shows in `area`, or on the line
+/// before; `now` itself if no such line shows.
+pub fn line_away(axis: &Axis, area: Rect, now: usize, down: bool) -> usize {
+    let fragments = visible(axis, area, now);
+    let Some(here) = fragments.iter().find(|fragment| fragment.place == now) else { return now };
+    let lines = fragments.iter().map(|fragment| fragment.line);
+    let line = match down {
+        true => lines.filter(|&line| line > here.line).min(),
+        false => lines.filter(|&line| line < here.line).max(),
+    };
+    let on_line = fragments.iter().filter(|fragment| Some(fragment.line) == line);
+    on_line.min_by_key(|fragment| fragment.x.abs_diff(here.x)).map_or(now, |fragment| fragment.place)
 }
 
 #[cfg(test)]

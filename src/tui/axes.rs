@@ -1,0 +1,53 @@
+//! The axes of a capture.
+
+use super::reading::{Axis, Reading};
+use crate::capture::Capture;
+use crate::site::Kind;
+use crate::text::label;
+
+/// The axes of a capture under a reading.
+#[derive(Clone, Debug, Default)]
+pub struct Axes {
+    /// The source's tokens or words.
+    pub source: Axis,
+    /// The decoder's input tokens or words.
+    pub input: Axis,
+    /// Prediction of each place of `input`: the label of the target's token, and its probability where known.
+    pub predicts: Vec<(String, Option<f32>)>,
+}
+
+impl Axes {
+    /// Makes the axes of a capture.
+    pub fn new(capture: &Capture, reading: &Reading) -> Self {
+        let input = Axis::new(&capture.decoder_input, reading);
+        let predicts = input
+            .units
+            .iter()
+            .map(|unit| {
+                let label = unit
+                    .tokens
+                    .clone()
+                    .filter_map(|row| capture.target.items.get(row))
+                    .map(|token| label(&token.piece))
+                    .collect();
+                let probability = unit
+                    .tokens
+                    .clone()
+                    .map(|row| capture.predictions.get(row).map(|prediction| prediction.probability))
+                    .product();
+                (label, probability)
+            })
+            .collect();
+        Self { source: Axis::new(&capture.source.items, reading), input, predicts }
+    }
+
+    /// The queries' axis of a kind.
+    pub fn queries(&self, kind: Kind) -> &Axis {
+        if kind == Kind::Encoder { &self.source } else { &self.input }
+    }
+
+    /// The keys' axis of a kind.
+    pub fn keys(&self, kind: Kind) -> &Axis {
+        if kind == Kind::Decoder { &self.input } else { &self.source }
+    }
+}

@@ -1,0 +1,71 @@
+//! The line of the selection: kind, layer, head, and the metrics of the head.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::site::Kind;
+use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::layout::{Hit, Layout};
+use crate::tui::widgets::cells::{put, width};
+
+/// Draws the line.
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
+    let theme = &app.theme;
+    let Some(capture) = &app.capture else { return };
+    let head = app.selection.head;
+    let mut x = area.x + 1;
+    for kind in capture.kinds() {
+        let name = if area.width >= 60 { kind.name() } else { kind.name().get(..3).unwrap_or("") };
+        let text = format!(" {name} ");
+        let style = if kind == head.kind() { theme.selected() } else { theme.dim() };
+        let end = put(buf, area, x, area.y, &text, style);
+        layout.hit(Rect { x, y: area.y, width: end.saturating_sub(x), height: 1 }, Hit::Kind(kind));
+        x = end;
+    }
+    if capture.kinds().is_empty() {
+        put(buf, area, x, area.y, &capture.why_absent(Kind::Cross), theme.dim());
+        return;
+    }
+    for (name, at, of, before, after) in [
+        ("layer", head.layer(), app.layers(), Command::PreviousLayer, Command::NextLayer),
+        ("head", head.head, app.heads(), Command::PreviousHead, Command::NextHead),
+    ] {
+        let name = if area.width >= 60 { format!("   {name} ") } else { format!(" {} ", &name[..1]) };
+        x = put(buf, area, x, area.y, &name, theme.dim());
+        for (text, style, command) in [
+            ("◂ ".to_string(), theme.dim(), Some(before)),
+            (at.to_string(), theme.accent(), None),
+            (" ▸".to_string(), theme.dim(), Some(after)),
+        ] {
+            let end = put(buf, area, x, area.y, &text, style);
+            if let Some(command) = command {
+                layout.hit(
+                    Rect { x, y: area.y, width: end.saturating_sub(x), height: 1 },
+                    Hit::Command(command),
+                );
+            }
+            x = end;
+        }
+        if area.width >= 100 {
+            x = put(buf, area, x, area.y, &format!(" of {of}"), theme.dim());
+        }
+    }
+    let facts = facts(app);
+    let room = usize::from(area.right().saturating_sub(x + 3));
+    if let Some(text) = facts.iter().find(|text| width(text) <= room) {
+        let x = area.right().saturating_sub(width(text) as u16 + 1);
+        put(buf, area, x, area.y, text, theme.text());
+    }
+}
+
+/// Describes the selected head by its metrics, the longest wording first.
+fn facts(app: &App) -> Vec<String> {
+    let Some(facts) = app.survey.heads.get(&app.selection.head) else { return Vec::new() };
+    let metrics = &facts.metrics;
+    let far = format!("far mass {:.2} ({:.1}× uniform)", metrics.far_mass, metrics.far_ratio);
+    let entropy = format!("entropy {:.2}", metrics.entropy);
+    let d = app.reading.distance;
+    let short = format!("{entropy} · far {:.2}", metrics.far_mass);
+    vec![format!("{entropy} nats · {far} beyond {d} tokens"), format!("{entropy} · {far}"), short, entropy]
+}

@@ -1,0 +1,64 @@
+//! The title line: the model and the tabs of the views.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::layout::{Hit, Layout};
+use crate::tui::views::ViewId;
+use crate::tui::widgets::cells::{part, put, width};
+
+/// Draws the line.
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
+    let theme = &app.theme;
+    let wide = area.width >= 100;
+    let name = |view: ViewId| {
+        let key = app.first_key(Command::Show(view));
+        if wide { format!(" {key} {} ", view.name()) } else { format!(" {} ", view.name()) }
+    };
+    let tabs: usize = ViewId::tabs().map(|view| width(&name(view))).sum();
+    let left = part(area, 0, 0, area.width.saturating_sub(tabs as u16 + 1), 1);
+    let x = put(buf, left, left.x, left.y, " attn-tui  ", theme.accent());
+    put(buf, left, x, left.y, &model(app), theme.text());
+    let mut x = area.right().saturating_sub(tabs as u16);
+    for view in ViewId::tabs() {
+        let text = name(view);
+        let style = if view == app.view { theme.selected() } else { theme.dim() };
+        let end = put(buf, area, x, area.y, &text, style);
+        layout.hit(
+            Rect { x, y: area.y, width: end.saturating_sub(x), height: 1 },
+            Hit::Command(Command::Show(view)),
+        );
+        x = end;
+    }
+}
+
+/// Describes the model in a few words, `demo · marian 3+3 × 6 heads`, and says if the text was generated in 8 bits.
+fn model(app: &App) -> String {
+    let mut text = String::new();
+    if let Some(capture) = &app.capture {
+        text += if capture.int8_target { " · 8-bit text" } else { "" };
+        if let Some(seed) = capture.sampled {
+            text += &format!(" · sampled, seed {seed}");
+        }
+    }
+    match (&app.run.info, &app.capture) {
+        (Some(info), _) => {
+            let (encoder, decoder) = info.layers;
+            let heads = match info.heads {
+                (a, b) if a == b => format!("{a} heads"),
+                (a, b) => format!("{a}/{b} heads"),
+            };
+            let languages = match app.run.languages() {
+                (source, Some(target)) if !info.languages.is_empty() => {
+                    format!(" · {} → {target}", source.unwrap_or_else(|| "?".into()))
+                }
+                _ => String::new(),
+            };
+            format!("{}{text}{languages} · {} {encoder}+{decoder} × {heads}", info.name, info.model_type)
+        }
+        (None, Some(capture)) => format!("{}{text} · {} · capture", capture.model, capture.model_type),
+        (None, None) => app.run.model.clone(),
+    }
+}

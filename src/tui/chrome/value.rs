@@ -1,0 +1,143 @@
+//! The line of the selected weight.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::progress::work;
+use crate::capture::Score;
+use crate::site::Kind;
+use crate::tui::app::App;
+use crate::tui::cache::Cache;
+use crate::tui::reading::Special;
+use crate::tui::survey;
+use crate::tui::widgets::cells::{fit, part, put, width};
+
+/// `1st`, `2nd`, `3rd`, `4th`.
+fn ordinal(n: usize) -> String {
+    let suffix = match (n % 10, n % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{n}{suffix}")
+}
+
+/// Draws the line: the selected weight in words, or the work under way. It is the same in every view.
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
+    let theme = &app.theme;
+    if let Some((text, _)) = work(app).filter(|_| app.capture.is_some()) {
+        let x = put(buf, area, area.x, area.y, " ⋯ ", theme.accent());
+        let room = usize::from(area.right().saturating_sub(x + 12));
+        let x = put(buf, area, x, area.y, &fit(&text, room), theme.text());
+        put(buf, area, x, area.y, "  Esc stop", theme.dim());
+        return;
+    }
+    let Some(sheet) = cache.sheet(app) else { return };
+    let (query, key) = (app.query(), app.key());
+    let Some(weight) = sheet.get(query, key) else { return };
+    let row = sheet.row(query);
+    let rank = 1 + row.iter().filter(|&&other| other > weight).count();
+    let kind = app.selection.head.kind();
+    let distance = app.capture.as_ref().map_or(0.0, |capture| {
+        survey::context(capture, kind).distance(app.selection.query(), app.selection.key())
+    });
+    let distance = if distance.fract() > 0.0 { format!("{distance:.1}") } else { format!("{distance}") };
+    let ahead = kind == Kind::Decoder && app.selection.key() > app.selection.query();
+    let masked = ahead || !weight.is_finite();
+    let numbers = if masked {
+        let why = if ahead { ": masked, it lies ahead" } else { ": masked, it lies too far" };
+        [why.to_string(), ": masked".into(), ": masked".into()]
+    } else {
+        let from = if kind == Kind::Cross { "off the diagonal" } else { "apart" };
+        let rank = format!(": {weight:.4} · {} of {}", ordinal(rank), row.len());
+        [format!("{rank} · {distance} {from}"), rank, format!(": {weight:.4}")]
+    };
+    let (query, key) = (query_name(app, query), app.keys().label(key).to_string());
+    let wordings = app.notice.clone().map_or_else(|| notes(app).to_vec(), |notice| vec![notice]);
+    let line = part(area, 1, 0, area.width.saturating_sub(2), 1);
+    let wording = ValueLine { query: &query, key: &key, numbers: &numbers, notes: &wordings };
+    let verb = if line.width < 40 { " ← " } else { " looks at " };
+    let (query, key, numbers, notes) = wording.fitted(usize::from(line.width), width(verb));
+    let x = put(buf, line, line.x, line.y, &query, theme.accent());
+    let x = put(buf, line, x, line.y, verb, theme.dim());
+    let x = put(buf, line, x, line.y, &key, theme.accent());
+    put(buf, line, x, line.y, numbers, theme.text());
+    let start = line.right().saturating_sub(width(&notes) as u16);
+    put(buf, line, start, line.y, &notes, if app.notice.is_some() { theme.text() } else { theme.dim() });
+}
+
+/// The parts of the line, each in several wordings, the longest first.
+struct ValueLine<'a> {
+    query: &'a str,
+    key: &'a str,
+    numbers: &'a [String],
+    notes: &'a [String],
+}
+
+impl ValueLine<'_> {
+    /// Returns the longest wordings that fit into `columns` with a verb of `verb` columns. The number always shows, then
+    /// the notes, then the names.
+    fn fitted(&self, columns: usize, verb: usize) -> (String, String, &str, String) {
+        const NAMES: usize = 6;
+        let shortest = self.numbers.last().map_or("", String::as_str);
+        let least = self.query.len().min(NAMES) + verb + self.key.len().min(NAMES) + 2;
+        let room = columns.saturating_sub(least + width(shortest));
+        let notes = self.notes.iter().find(|notes| width(notes) <= room).or(self.notes.last());
+        let notes = notes.map_or_else(String::new, |notes| fit(notes, room.max(2)));
+        let taken = if notes.is_empty() { 0 } else { width(&notes) + 2 };
+        let names = width(self.query) + verb + width(self.key);
+        let room = columns.saturating_sub(taken);
+        let whole = self.numbers.iter().find(|numbers| names + width(numbers) <= room);
+        let numbers = whole.map_or(shortest, String::as_str);
+        let names = room.saturating_sub(verb + width(numbers));
+        let query = fit(self.query, names.saturating_sub(width(self.key)).max(names / 2));
+        let key = fit(self.key, names.saturating_sub(width(&query)));
+        (query, key, numbers, notes)
+    }
+}
+
+/// Names the selected query: of a decoder row both its input and its prediction.
+fn query_name(app: &App, query: usize) -> String {
+    let label = app.queries().label(query);
+    if app.selection.head.kind() == Kind::Encoder {
+        return label.to_string();
+    }
+    match app.predicted(query) {
+        Some((predicted, _)) => format!("{label} → {predicted}"),
+        None => label.to_string(),
+    }
+}
+
+/// Lists how the reading differs from plain weights, in full and in short.
+fn notes(app: &App) -> [String; 2] {
+    let reading = &app.reading;
+    let mut notes: Vec<(String, String)> = Vec::new();
+    let mut note = |long: &str, short: &str| notes.push((long.into(), short.into()));
+    match app.scored() {
+        Some(Score::Whole) => note("scores before the softmax, in Map alone", "scores"),
+        Some(Score::Content) => note("content part of the scores, in Map alone", "content"),
+        Some(Score::Bias) => note("position bias of the scores, in Map alone", "bias"),
+        None => {}
+    }
+    if app.is_weighed() && app.scored().is_none() {
+        note("value-weighted in Map and Text, weights elsewhere", "value-weighted");
+    }
+    if reading.words && app.scored().is_some() {
+        note("words: means", "words");
+    } else if reading.words {
+        note("words: keys summed, queries averaged", "words");
+    }
+    match reading.special {
+        Special::Show => {}
+        Special::Hide => note("special tokens hidden, rows as they were", "no special"),
+        Special::Renormalise => note("special tokens hidden, rows renormalised", "no special, rows to 1"),
+    }
+    if reading.threshold > 0.0 {
+        let from = format!("from {:.2}", reading.threshold);
+        note(&from, &from);
+    }
+    let (long, short): (Vec<String>, Vec<String>) = notes.into_iter().unzip();
+    [long.join(" · "), short.join(" · ")]
+}

@@ -1,0 +1,76 @@
+//! The parts of the command table that a view declares: its tab and the commands that it alone has.
+
+/// Headings of the help, in its order.
+pub mod group {
+    /// Moving the cursor.
+    pub const MOVE: &str = "Move";
+    /// Choosing a head, and what is listed or shaded.
+    pub const HEAD: &str = "Choose a head";
+    /// Texts of the model.
+    pub const TEXT: &str = "Text";
+    /// How maps look.
+    pub const LOOK: &str = "Look";
+    /// The views.
+    pub const VIEW: &str = "Views";
+    /// The guided tour.
+    pub const TOUR: &str = "Tour";
+    /// The program itself.
+    pub const PROGRAM: &str = "Program";
+}
+
+/// A view as the tabs, the keymap and the footer see it.
+#[derive(Clone, Copy, Debug)]
+pub struct ViewInfo {
+    /// Name on the tab and in a saved session.
+    pub name: &'static str,
+    /// How the view is called up; `None` if no key shows it.
+    pub tab: Option<ViewTab>,
+    /// Commands of the shared table that apply in some views only, and in this one.
+    pub shared: &'static [&'static str],
+    /// Commands that come first in the footer.
+    pub footer: &'static [&'static str],
+    /// Word for the arrow keys in the footer.
+    pub arrows: &'static str,
+    /// True if the view has nothing to show of a capture without attention maps.
+    pub needs_maps: bool,
+}
+
+/// The command that shows a view.
+#[derive(Clone, Copy, Debug)]
+pub struct ViewTab {
+    /// Name of the command in the palette and in a user's keymap.
+    pub command: &'static str,
+    /// Its keys.
+    pub keys: &'static [&'static str],
+    /// What it does, in one sentence.
+    pub sentence: &'static str,
+    /// Name of the command that it follows in the help.
+    pub after: &'static str,
+}
+
+/// A command of one view; `C` is the view's own type of commands.
+#[derive(Clone, Copy, Debug)]
+pub struct ViewEntry<C> {
+    /// The command.
+    pub command: C,
+    /// Its name in the palette and in a user's keymap.
+    pub name: &'static str,
+    /// Its keys.
+    pub keys: &'static [&'static str],
+    /// A word or two for the footer; empty where it does not show there.
+    pub hint: &'static str,
+    /// The heading it stands under in the help, one of [`group`].
+    pub group: &'static str,
+    /// What it does, in one sentence.
+    pub sentence: &'static str,
+    /// Name of the command that it follows in the help.
+    pub after: &'static str,
+}
+
+impl<C> ViewEntry<C> {
+    /// Returns the entry with its command as a value of another type.
+    pub fn map<D>(self, command: impl FnOnce(C) -> D) -> ViewEntry<D> {
+        let Self { command: own, name, keys, hint, group, sentence, after } = self;
+        ViewEntry { command: command(own), name, keys, hint, group, sentence, after }
+    }
+}

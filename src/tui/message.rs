@@ -1,0 +1,54 @@
+//! Messages to the main loop.
+
+use ratatui::crossterm::event::Event as TerminalEvent;
+
+use super::guide::ReadyStep;
+use super::pixels::Protocol;
+use super::render::RenderResult;
+use super::survey::Surveyed;
+use crate::engine::Event;
+
+/// A message to the main loop.
+pub enum Message {
+    /// Event of the terminal: key, mouse, paste, resize.
+    Terminal(TerminalEvent),
+    /// The terminal's reply about its background.
+    Background {
+        /// True if it is light.
+        light: bool,
+    },
+    /// The terminal's reply about graphics.
+    Pictures {
+        /// Best protocol that it supports.
+        takes: Option<Protocol>,
+        /// Width and height of a cell in pixels.
+        cell: Option<(u16, u16)>,
+    },
+    /// Event of the engine.
+    Engine(Event),
+    /// Results of the survey of heads.
+    Surveyed(Box<Surveyed>),
+    /// Results of a render job.
+    Rendered(Box<RenderResult>),
+    /// A step of the tour that is ready.
+    StepReady(Box<ReadyStep>),
+    /// A thread panicked.
+    Crashed(String),
+    /// Request by a signal to suspend the program.
+    #[cfg(unix)]
+    Suspend,
+    /// Request by a signal, given by its number, to end the program.
+    End(i32),
+}
+
+impl Message {
+    /// Returns true if the message only reports progress, so that it needs no frame of its own.
+    pub fn can_wait(&self) -> bool {
+        match self {
+            Message::Engine(Event::Progress(_)) => true,
+            Message::Surveyed(part) => !part.complete,
+            Message::Rendered(part) => !part.complete,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Requests to the engine and to the survey, with the changes of the state that go with them.
+
+use std::sync::Arc;
+
+use super::ablation::ActiveAblation;
+use super::action::Effect;
+use super::app::{Activity, App};
+use super::overlays::overlay::{Overlay, Picker, Purpose};
+use crate::capture::MapWeights;
+use crate::engine::{Request, RunOptions};
+use crate::site::Ablation;
+
+/// Runs the model on the texts of the state.
+pub fn run(app: &mut App) -> Vec<Effect> {
+    if app.run.options.source.trim().is_empty() {
+        app.notice = Some("type a source to begin".into());
+        return Vec::new();
+    }
+    app.run.activity = Some(Activity { what: "running".into(), progress: None });
+    app.run.pending += 1;
+    vec![Effect::Ask(Request::Run(app.run.options.clone()))]
+}
+
+/// Asks for a survey of the present capture.
+pub fn survey(app: &mut App) -> Vec<Effect> {
+    let Some(capture) = &app.capture else { return Vec::new() };
+    app.survey.complete = false;
+    vec![Effect::Survey { serial: app.serial, capture: Arc::clone(capture), distance: app.reading.distance }]
+}
+
+/// Switches parts off, or on again where just these are off.
+pub fn ablate(app: &mut App, ablations: Vec<Ablation>) -> Vec<Effect> {
+    if app.run.info.is_none() {
+        app.notice = Some("a capture file has no model to run without a part".into());
+        return Vec::new();
+    }
+    if ablations.is_empty() || app.capture.is_none() {
+        app.notice = Some("this link lies ahead of its query: it is off in any case".into());
+        return Vec::new();
+    }
+    if let Some(ablation) = app.ablation.take().filter(|ablation| ablation.ablations == ablations) {
+        let running = ablation.outcome.is_none() && app.run.activity.is_some();
+        return if running { vec![Effect::Ask(Request::Cancel)] } else { Vec::new() };
+    }
+    let ablation = ActiveAblation { ablations: ablations.clone(), outcome: None };
+    app.run.activity =
+        Some(Activity { what: format!("running without {}", ablation.name()), progress: None });
+    app.ablation = Some(ablation);
+    app.run.pending += 1;
+    vec![Effect::Ask(Request::Ablate(RunOptions { ablations, ..app.run.options.clone() }))]
+}
+
+/// Switches between value-weighted maps and weights. The model runs again if the norms of the values are not known.
+pub fn toggle_values(app: &mut App) -> Vec<Effect> {
+    let Some(capture) = &app.capture else { return Vec::new() };
+    if app.reading.weights == MapWeights::Values {
+        app.reading.weights = MapWeights::Attention;
+    } else if capture.weights == MapWeights::Values {
+        app.notice = Some("the maps of this capture are value-weighted already".into());
+    } else if !capture.values.is_empty() {
+        app.reading.weights = MapWeights::Values;
+    } else if app.run.info.is_none() {
+        app.notice = Some("this capture keeps no norms of values, and has no model to find them".into());
+    } else {
+        app.reading.weights = MapWeights::Values;
+        app.run.options.values = true;
+        return run(app);
+    }
+    Vec::new()
+}
+
+/// Goes back to weights if the capture keeps no scores at all and none are on their way.
+pub fn drop_scores(app: &mut App) {
+    let Some(capture) =
+        app.capture.as_ref().filter(|_| app.run.pending == 0 && app.views.map.score.is_some())
+    else {
+        return;
+    };
+    if !capture.maps.sites().any(|(site, _)| capture.compact(site).is_ok()) {
+        app.notice = capture.compact(app.selection.head.site).err().map(|why| why.to_string());
+        app.views.map.score = None;
+    }
+}
+
+/// Opens the list of the model's languages.
+pub fn choose_language(app: &mut App, purpose: Purpose) {
+    if app.run.info.as_ref().is_none_or(|info| info.languages.is_empty()) {
+        app.notice = Some("this model has no choice of languages".into());
+        return;
+    }
+    app.overlays.push(Overlay::Picker(Picker::new(purpose)));
+}
+
+/// Takes a language of the model's list and runs the texts in it.
+pub fn take_language(app: &mut App, purpose: Purpose, at: usize) -> Vec<Effect> {
+    let name = app.run.info.as_ref().and_then(|info| info.languages.get(at)).cloned();
+    match purpose {
+        Purpose::SourceLanguage => app.run.options.src_lang = name,
+        _ => app.run.options.tgt_lang = name,
+    }
+    run(app)
+}

@@ -1,0 +1,129 @@
+//! The selected map: as it is read, its rows, its far links, texts to copy.
+
+use super::app::App;
+use super::filter::{FilterKey, FilteredAxes};
+use super::reading;
+use super::sheet::Sheet;
+use super::survey;
+use crate::analysis::links::Link;
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+
+/// Returns what the filter of Map leaves of the selected map; `None` if nothing is filtered, or if nothing fits.
+pub fn filtered(app: &App) -> Option<FilteredAxes> {
+    let map = &app.views.map;
+    if map.filter.is_empty() {
+        return None;
+    }
+    let key = FilterKey {
+        serial: app.serial,
+        head: app.selection.head,
+        words: app.reading.words,
+        special: app.reading.special,
+        weighed: app.is_weighed(),
+        filter: map.filter.clone(),
+    };
+    if let Some(known) = map.filtered.as_ref().filter(|known| known.holds_for(&key)) {
+        return Some(known.clone());
+    }
+    let kind = app.selection.head.kind();
+    FilteredAxes::new(key, &whole(app)?, app.axes.queries(kind), app.axes.keys(kind))
+}
+
+/// Reads the selected map, with all its rows and columns.
+fn whole(app: &App) -> Option<Matrix> {
+    let head = app.selection.head;
+    let map = app.map(head)?;
+    Some(reading::read(&map, app.axes.queries(head.kind()), app.axes.keys(head.kind()), &app.reading))
+}
+
+/// Returns what Map shows, filtered: scores where they are asked for, else [`shown`].
+///
+/// # Errors
+/// The head was not recorded, or its scores are not known.
+pub fn pictured(app: &App) -> Result<Matrix> {
+    let head = app.selection.head;
+    let recorded = || Error::NoSuchHead("this head was not recorded".into());
+    let Some(score) = app.scored() else { return shown(app).ok_or_else(recorded) };
+    let scores = app.capture.as_ref().ok_or_else(recorded)?.score(head, score)?;
+    let read = reading::read_scores(&scores, app.axes.queries(head.kind()), app.axes.keys(head.kind()));
+    Ok(app.views.map.filtered.as_ref().map_or(read.clone(), |axes| axes.of(&read)))
+}
+
+/// Reads the selected map and filters it: `[app.queries(), app.keys()]`.
+pub fn shown(app: &App) -> Option<Matrix> {
+    let map = whole(app)?;
+    Some(match &app.views.map.filtered {
+        Some(axes) => axes.of(&map),
+        None => map,
+    })
+}
+
+/// Returns the selected row of [`shown`]. Where the map is not in memory, this row alone is computed.
+pub fn shown_row(app: &App) -> Option<Vec<f32>> {
+    if let Some(sheet) = Sheet::preview(app) {
+        return Some(sheet.row(app.query()).into_owned()).filter(|row| !row.is_empty());
+    }
+    let (map, query) = (shown(app)?, app.query());
+    (query < map.rows()).then(|| map.row(query).to_vec())
+}
+
+/// Returns the far links of the selected head, strongest first: those of the survey, or, before it has reached the
+/// head, those found now.
+pub fn far(app: &App) -> Vec<Link> {
+    let head = app.selection.head;
+    if let Some(facts) = app.survey.heads.get(&head) {
+        return facts.links.clone();
+    }
+    let Some(capture) = &app.capture else { return Vec::new() };
+    survey::far_links(capture, head, app.reading.distance).unwrap_or_default()
+}
+
+/// Returns the place of the strongest key of the selected query.
+pub fn strongest(app: &App) -> Option<usize> {
+    let row = shown_row(app)?;
+    row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(key, _)| key)
+}
+
+/// Writes the selected weight as a line of text.
+pub fn value_text(app: &App) -> Option<String> {
+    let weight = *shown_row(app)?.get(app.key())?;
+    let (query, key) = (app.queries().label(app.query()), app.keys().label(app.key()));
+    Some(format!("{} {query} → {key} {weight:.6}", app.selection.head))
+}
+
+/// Writes the selected row, a line for each key.
+pub fn row_text(app: &App) -> Option<String> {
+    let row = shown_row(app)?;
+    let lines =
+        app.keys().units.iter().zip(&row).map(|(unit, weight)| format!("{}\t{weight:.6}\n", unit.label));
+    Some(lines.collect())
+}
+
+/// Writes the selected map as a table with tokens on both sides and tabs between; `None` for a very large map.
+pub fn map_text(app: &App) -> Option<String> {
+    const MOST: usize = 1 << 20;
+    if app.queries().len().saturating_mul(app.keys().len()) > MOST {
+        return None;
+    }
+    let map = shown(app)?;
+    let mut out = app.selection.head.to_string();
+    for unit in &app.keys().units {
+        out.push('\t');
+        out.push_str(&unit.label);
+    }
+    out.push('\n');
+    for (query, unit) in app.queries().units.iter().enumerate().take(map.rows()) {
+        out.push_str(&unit.label);
+        for weight in map.row(query) {
+            out.push_str(&format!("\t{weight:.6}"));
+        }
+        out.push('\n');
+    }
+    Some(out)
+}
+
+/// Returns the far links of the selected head if the survey has found them, else nothing.
+pub fn surveyed(app: &App) -> &[Link] {
+    app.survey.heads.get(&app.selection.head).map_or(&[], |facts| facts.links.as_slice())
+}

@@ -1,0 +1,78 @@
+//! The thread that makes the tour's steps ready. Models stay open from step to step.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use super::guide::{ReadyStep, StepRequest};
+use super::message::Message;
+use crate::engine::{Event, Models};
+use crate::error::Error;
+use crate::progress::{Progress, Watch};
+use crate::tour::{self, PlayedStep};
+
+/// The way to the thread.
+pub struct TourWorker {
+    requests: Sender<(u64, StepRequest)>,
+    /// The newest request: an older one stops.
+    newest: Arc<AtomicU64>,
+}
+
+impl TourWorker {
+    /// Starts the thread; `sender` is given every step that is ready.
+    pub fn start(sender: Sender<Message>) -> Self {
+        let (requests, inbox) = channel::<(u64, StepRequest)>();
+        let newest = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&newest);
+        thread::spawn(move || {
+            let mut models = None;
+            while let Ok((number, request)) = inbox.recv() {
+                let models = models.get_or_insert_with(|| Models::new(request.how.clone()));
+                let watch = Playing { number, newest: &clock, sender: &sender };
+                let played = match watch.check() {
+                    Ok(()) => play(models, &request, &watch),
+                    Err(error) => Err(error),
+                };
+                if matches!(played, Err(Error::Cancelled)) {
+                    continue;
+                }
+                let ready = ReadyStep { at: request.at, edition: request.edition, played };
+                if sender.send(Message::StepReady(Box::new(ready))).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { requests, newest }
+    }
+
+    /// Asks for a step, in the place of any that was asked for before.
+    pub fn play(&self, request: StepRequest) {
+        let number = self.newest.fetch_add(1, Ordering::SeqCst) + 1;
+        // The thread ends with this value alone, so somebody is there to receive.
+        let _ = self.requests.send((number, request));
+    }
+}
+
+fn play(models: &mut Models, request: &StepRequest, watch: &dyn Watch) -> crate::error::Result<PlayedStep> {
+    let step = request.tour.steps.get(request.at).ok_or(Error::Cancelled)?;
+    tour::play(step, request.own.as_deref(), &mut |model, run| models.run(model, run, watch))
+}
+
+/// A step under way, as the engine sees it.
+struct Playing<'a> {
+    number: u64,
+    newest: &'a AtomicU64,
+    sender: &'a Sender<Message>,
+}
+
+impl Watch for Playing<'_> {
+    fn progress(&self, progress: Progress) {
+        // After the last frame there is nobody to tell.
+        let _ = self.sender.send(Message::Engine(Event::Progress(progress)));
+    }
+
+    fn cancelled(&self) -> bool {
+        self.newest.load(Ordering::SeqCst) != self.number
+    }
+}

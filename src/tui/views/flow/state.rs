@@ -1,0 +1,94 @@
+//! State and commands of Flow.
+
+use serde::{Deserialize, Serialize};
+
+use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::HEAD};
+
+/// State of Flow.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FlowView {
+    /// How the heads of a layer become one map.
+    pub method: FlowMethod,
+    /// True if the selected layer shows alone, instead of the flow through all layers.
+    pub one_layer: bool,
+}
+
+/// How the heads of a layer become one map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FlowMethod {
+    /// The mean of the heads' weights.
+    #[default]
+    Mean,
+    /// The largest of the heads' weights.
+    #[serde(rename = "largest")]
+    Max,
+    /// Contributions measured with the values (ALTI).
+    Alti,
+}
+
+impl FlowMethod {
+    /// Its name on the screen.
+    pub fn name(self) -> &'static str {
+        match self {
+            FlowMethod::Mean => "mean",
+            FlowMethod::Max => "largest",
+            FlowMethod::Alti => "ALTI",
+        }
+    }
+
+    /// The next of the three.
+    pub fn next(self) -> Self {
+        match self {
+            FlowMethod::Mean => FlowMethod::Max,
+            FlowMethod::Max => FlowMethod::Alti,
+            FlowMethod::Alti => FlowMethod::Mean,
+        }
+    }
+}
+
+/// Commands of Flow alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // COMMANDS has a sentence for each
+pub enum FlowCommand {
+    Heads,
+    Layers,
+}
+
+/// What Flow declares of itself.
+pub const INFO: ViewInfo = ViewInfo {
+    name: "Flow",
+    tab: Some(ViewTab {
+        command: "flow",
+        keys: &["6"],
+        sentence: "Flow: where an output token draws from, through all layers",
+        after: "links",
+    }),
+    shared: &[],
+    footer: &[],
+    arrows: "move",
+    needs_maps: true,
+};
+
+/// The commands of Flow alone.
+pub const COMMANDS: &[ViewEntry<FlowCommand>] = &[
+    ViewEntry {
+        command: FlowCommand::Heads,
+        name: "flow-heads",
+        keys: &["o"],
+        hint: "heads",
+        group: HEAD,
+        sentence: "Combine heads by their mean, their maximum, or their measured contributions (ALTI)",
+        after: "over",
+    },
+    ViewEntry {
+        command: FlowCommand::Layers,
+        name: "flow-layers",
+        keys: &["d"],
+        hint: "layers",
+        group: HEAD,
+        sentence: "Trace all layers, or only the selected layer",
+        after: "flow-heads",
+    },
+];

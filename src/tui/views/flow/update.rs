@@ -1,0 +1,39 @@
+//! Commands of Flow.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::draw;
+use super::state::{FlowCommand, FlowView};
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::cache::Cache;
+use crate::tui::command::Motion;
+use crate::tui::layout::Layout;
+use crate::tui::views::view::{View, place};
+
+impl View for FlowView {
+    type Command = FlowCommand;
+
+    fn command(app: &mut App, command: FlowCommand) -> Vec<Effect> {
+        let view = &mut app.views.flow;
+        match command {
+            FlowCommand::Heads => view.method = view.method.next(),
+            FlowCommand::Layers => view.one_layer = !view.one_layer,
+        }
+        Vec::new()
+    }
+
+    /// Moves the query along the tokens and from line to line of the target.
+    fn movement(app: &mut App, motion: Motion) {
+        let axis = &app.axes.input;
+        let now = axis.unit_of(app.selection.target_query);
+        if let Some(to) = place(motion, axis, draw::prefix_text(app, app.layout.view), now) {
+            app.selection.target_query = axis.token_of(to);
+        }
+    }
+
+    fn draw(app: &App, area: Rect, buf: &mut Buffer, _: &mut Cache, layout: &mut Layout) {
+        draw::draw(buf, area, app, layout);
+    }
+}

@@ -1,0 +1,101 @@
+//! Drawing of Grid: a row of thumbnails for each layer.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::site::{Head, Kind, Site};
+use crate::tui::app::App;
+use crate::tui::layout::{Hit, Layout, ViewHit};
+use crate::tui::widgets::cells::{fit, part, put};
+use crate::tui::widgets::rule::rule;
+use crate::tui::widgets::thumbnail::thumbnail;
+
+/// Returns the heads that Grid shows: all of the selected kind.
+pub fn heads(app: &App) -> Vec<Head> {
+    let kind = app.selection.head.kind();
+    app.capture.as_ref().map_or_else(Vec::new, |capture| capture.heads_of(kind))
+}
+
+/// Sizes and numbers of the thumbnails.
+pub struct Tiles {
+    /// Where they stand.
+    pub room: Rect,
+    /// Columns and rows of the screen that each takes.
+    pub size: (u16, u16),
+    /// Thumbnails side by side.
+    pub across: usize,
+    /// Lines of thumbnails.
+    pub rows: usize,
+    /// Layers of the selected kind.
+    pub layers: usize,
+    /// Heads of its largest layer.
+    pub heads: usize,
+}
+
+impl Tiles {
+    /// Lays out the thumbnails in the view's area.
+    pub fn new(app: &App, area: Rect) -> Self {
+        let kind = app.selection.head.kind();
+        let layers = app.layers();
+        let count = |layer| app.capture.as_ref().map_or(0, |capture| capture.heads(Site::new(kind, layer)));
+        let heads = (0..layers).map(count).max().unwrap_or(0);
+        let room = part(area, 0, 1, area.width, area.height.saturating_sub(1));
+        let size = tile_size(room, layers, heads);
+        let across = usize::from(room.width / size.0).clamp(1, heads.max(1));
+        let rows = usize::from(room.height / size.1).max(1);
+        Self { room, size, across, rows, layers, heads }
+    }
+}
+
+/// Draws the view.
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
+    let Tiles { room, size: (width, height), across, rows, layers, heads: most } = Tiles::new(app, area);
+    let title = format!("{}: {layers} layers down, {most} heads across", app.selection.head.kind());
+    rule(buf, part(area, 0, 0, area.width, 1), &[(1, &title)], &app.theme);
+    if most == 0 || room.is_empty() {
+        return;
+    }
+    let lines_a_layer = most.div_ceil(across);
+    let line_of = |head: Head| head.layer() * lines_a_layer + head.head / across;
+    let total = layers * lines_a_layer;
+    let first = (line_of(app.selection.head) + 1).saturating_sub(rows).min(total.saturating_sub(rows));
+    for (at, head) in heads(app).into_iter().enumerate() {
+        let line = line_of(head);
+        if line < first || line >= first + rows {
+            continue;
+        }
+        let x = (head.head % across) as u16 * width;
+        let y = (line - first) as u16 * height;
+        let tile = part(room, x, y, width, height);
+        draw_tile(buf, tile, app, head);
+        layout.hit(tile, Hit::View(ViewHit::Item(at)));
+    }
+}
+
+/// The largest tiles at which all heads show; at least large enough to tell heads apart.
+fn tile_size(room: Rect, layers: usize, heads: usize) -> (u16, u16) {
+    let width = (room.width / heads.max(1) as u16).clamp(9, 34);
+    let height = (room.height / layers.max(1) as u16).clamp(4, width / 2 + 2);
+    (width.min(room.width.max(1)), height.min(room.height.max(1)))
+}
+
+fn draw_tile(buf: &mut Buffer, tile: Rect, app: &App, head: Head) {
+    let theme = &app.theme;
+    let here = head == app.selection.head;
+    let mark = if app.marks.contains(&head) { "●" } else { " " };
+    let facts = app.survey.heads.get(&head);
+    let name = format!("{}{}.{}", if here { "▸" } else { mark }, head.layer(), head.head);
+    let style = if here { theme.selected() } else { theme.text() };
+    let end = put(buf, part(tile, 0, 0, tile.width, 1), tile.x, tile.y, &name, style);
+    let Some(facts) = facts else {
+        put(buf, tile, tile.x + 1, tile.y + 1, "…", theme.dim());
+        return;
+    };
+    let far = format!(" far {:.2}", facts.metrics.far_mass);
+    let room = usize::from(tile.right().saturating_sub(end + 1));
+    if far.len() <= room {
+        put(buf, tile, end, tile.y, &fit(&far, room), theme.dim());
+    }
+    let picture = part(tile, 1, 1, tile.width.saturating_sub(2), tile.height.saturating_sub(1));
+    thumbnail(buf, picture, theme, &facts.thumbnail, app.reading.scale, head.kind() == Kind::Decoder);
+}

@@ -1,0 +1,5 @@
+//! Every head of a kind as thumbnails.
+
+mod draw;
+pub mod state;
+mod update;

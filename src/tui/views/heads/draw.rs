@@ -1,0 +1,121 @@
+//! Drawing of Heads.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::rows::rows;
+use super::state::ORDER;
+use crate::analysis::metrics::HeadMetrics;
+use crate::tui::app::App;
+use crate::tui::layout::{Hit, Layout, ViewHit};
+use crate::tui::widgets::bar::bar;
+use crate::tui::widgets::cells::{fit, fit_left, fit_right, part, put};
+use crate::tui::widgets::list::first_line;
+use crate::tui::widgets::rule::rule;
+
+const NAME: usize = 13;
+const COLUMN: usize = 9;
+const BAR: usize = 12;
+
+/// Returns the lines of the table below its title and the names of its columns.
+pub fn list(area: Rect) -> Rect {
+    part(area, 0, 2, area.width, area.height.saturating_sub(2))
+}
+
+/// Draws the view.
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
+    let theme = &app.theme;
+    let heads = rows(app);
+    let sorted = app.views.heads.metric();
+    let column = HeadMetrics::COLUMNS.iter().find(|column| column.name == sorted);
+    let kinds = if app.reading.one_kind { app.selection.head.kind().name() } else { "all kinds" };
+    let title = format!("{} heads of {kinds}, by {sorted}: {}", heads.len(), column.map_or("", |c| c.about));
+    let line = part(area, 0, 0, area.width, 1);
+    rule(buf, line, &[(1, &fit(&title, usize::from(area.width).saturating_sub(4)))], &app.theme);
+    let columns = columns(app, usize::from(area.width));
+    let head_line = part(area, 0, 1, area.width, 1);
+    let mut x = put(buf, head_line, area.x, head_line.y, &fit_left("  head", NAME), theme.dim());
+    for name in &columns {
+        let style = if *name == sorted { theme.accent() } else { theme.dim() };
+        x = put(buf, head_line, x, head_line.y, &fit_right(&short_name(name), COLUMN), style);
+        if *name == sorted {
+            x = put(
+                buf,
+                head_line,
+                x,
+                head_line.y,
+                if app.views.heads.reverse { " ▲" } else { " ▼" },
+                theme.accent(),
+            );
+            x = x.saturating_add(BAR as u16 - 2);
+        }
+    }
+    let list = list(area);
+    let room = usize::from(list.height);
+    let selected = heads.iter().position(|&head| head == app.selection.head).unwrap_or(0);
+    let first = first_line(app.layout.first, selected, room, heads.len());
+    let full = heads
+        .iter()
+        .filter_map(|head| app.survey.heads.get(head)?.metrics.get(sorted))
+        .fold(0.0f32, |max, value| max.max(value.abs()));
+    for (y, (at, &head)) in (list.y..list.bottom()).zip(heads.iter().enumerate().skip(first)) {
+        let row = Rect { y, height: 1, ..list };
+        let here = at == selected;
+        let mark = if app.marks.contains(&head) {
+            "●"
+        } else if here {
+            "▸"
+        } else {
+            " "
+        };
+        let style = if here { theme.selected() } else { theme.text() };
+        let mut x = put(buf, row, row.x, y, &fit_left(&format!("{mark} {head}"), NAME), style);
+        layout.hit(row, Hit::View(ViewHit::Item(at)));
+        let Some(facts) = app.survey.heads.get(&head) else {
+            put(buf, row, x + 1, y, "measuring …", theme.dim());
+            continue;
+        };
+        for name in &columns {
+            let value = facts.metrics.get(name);
+            let whole = HeadMetrics::COLUMNS.iter().any(|column| column.name == *name && column.whole);
+            let text = match value {
+                Some(value) if whole && value == 0.0 => "0".into(),
+                Some(value) if whole => format!("{value:+.0}"),
+                Some(value) => format!("{value:.3}"),
+                None => "–".into(),
+            };
+            let style = if here {
+                theme.accent()
+            } else if *name == sorted {
+                theme.text()
+            } else {
+                theme.dim()
+            };
+            x = put(buf, row, x, y, &fit_right(&text, COLUMN), style);
+            if *name == sorted {
+                let share = if full > 0.0 { value.unwrap_or(0.0).abs() / full } else { 0.0 };
+                put(buf, row, x + 1, y, &bar(share, BAR - 2), theme.bar());
+                x = x.saturating_add(BAR as u16);
+            }
+        }
+    }
+    layout.first = first;
+}
+
+/// The columns that fit, the sorted one first.
+fn columns(app: &App, width: usize) -> Vec<&'static str> {
+    let sorted = app.views.heads.metric();
+    let most = width.saturating_sub(NAME + BAR) / COLUMN;
+    let others = ORDER.iter().copied().filter(|name| *name != sorted);
+    std::iter::once(sorted).chain(others).take(most.max(1)).collect()
+}
+
+fn short_name(name: &str) -> String {
+    name.replace("mean_distance", "distance")
+        .replace("special_mass", "special")
+        .replace("effective_keys", "eff_keys")
+        .replace("monotonicity", "monotone")
+        .replace("offset_share", "off_shr")
+        .replace("confidence", "confid.")
+        .replace('_', " ")
+}

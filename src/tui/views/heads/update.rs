@@ -1,0 +1,48 @@
+//! Commands of Heads.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::state::{HeadsCommand, HeadsView, ORDER};
+use super::{draw, rows::rows};
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::cache::Cache;
+use crate::tui::command::Motion;
+use crate::tui::layout::{Layout, ViewHit};
+use crate::tui::views::view::{View, click_head, line, select_hit};
+
+impl View for HeadsView {
+    type Command = HeadsCommand;
+
+    fn command(app: &mut App, command: HeadsCommand) -> Vec<Effect> {
+        let view = &mut app.views.heads;
+        match command {
+            HeadsCommand::Sort => view.sort = (view.sort + 1) % ORDER.len(),
+            HeadsCommand::SortBack => view.sort = (view.sort + ORDER.len() - 1) % ORDER.len(),
+            HeadsCommand::Reverse => view.reverse = !view.reverse,
+        }
+        Vec::new()
+    }
+
+    /// Moves from line to line: the selected line is the selected head.
+    fn movement(app: &mut App, motion: Motion) {
+        let heads = rows(app);
+        let at = heads.iter().position(|&head| head == app.selection.head).unwrap_or(0);
+        let room = usize::from(draw::list(app.layout.view).height);
+        if let Some(&head) = heads.get(line(motion, at, heads.len(), room)) {
+            app.selection.head = head;
+        }
+    }
+
+    fn click(app: &mut App, hit: ViewHit, at: Position) {
+        match hit {
+            ViewHit::Item(item) => click_head(app, rows(app).get(item).copied()),
+            hit => select_hit(app, hit, at),
+        }
+    }
+
+    fn draw(app: &App, area: Rect, buf: &mut Buffer, _: &mut Cache, layout: &mut Layout) {
+        draw::draw(buf, area, app, layout);
+    }
+}

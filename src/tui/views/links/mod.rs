@@ -1,0 +1,6 @@
+//! The strongest far links of all heads.
+
+mod draw;
+pub mod rows;
+pub mod state;
+mod update;

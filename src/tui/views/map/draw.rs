@@ -1,0 +1,257 @@
+//! One head as a heatmap:
+//!
+//! ```text
+//! ─ reads → predicts ──┬─ keys ──────────────┬─ strongest keys ──
+//!                      │ The chil dren …     │ children  ███ .61
+//!  ⟨s⟩ → Les       .91 │ ██ ▒▒ ░░            │ are       █   .14
+//!  Les → enfants   .88 │ ░░ ██ ▓▓            │
+//! ─ source ────────────┴──────── target ─────┴───────────────────
+//!  The children who …            Les enfants …
+//! ```
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::geometry::Geometry;
+use super::side;
+use crate::paint::{Curve, Pool, Range};
+use crate::site::Kind;
+use crate::tui::app::App;
+use crate::tui::cache::{Cache, WindowPixels, score_top};
+use crate::tui::layout::{Hit, Layout, ViewHit};
+use crate::tui::reading::Axis;
+use crate::tui::selected;
+use crate::tui::sheet::Sheet;
+use crate::tui::widgets::axis;
+use crate::tui::widgets::bar::{color_bar, signed_bar};
+use crate::tui::widgets::cells::{part, put, width, wrap};
+use crate::tui::widgets::heat::{Heat, short, short_score};
+use crate::tui::widgets::passage;
+use crate::tui::widgets::rule::rule;
+use crate::tui::zoom::{self, Window, ZoomStep};
+
+/// Draws the view.
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: &mut Layout) {
+    let Some(sheet) = cache.sheet(app) else {
+        let why = selected::pictured(app).err().map_or_else(String::new, |why| why.to_string());
+        for (y, line) in (area.y..area.bottom()).zip(wrap(&why, usize::from(area.width.saturating_sub(2)))) {
+            put(buf, area, area.x + 1, y, &line, app.theme.dim());
+        }
+        return;
+    };
+    let geometry = Geometry::new(app, area);
+    map(buf, &geometry, app, cache, &sheet, layout);
+    if !geometry.side.is_empty() {
+        side::draw(buf, geometry.side, app, &sheet, &geometry.window);
+    }
+    if !geometry.texts.is_empty() {
+        texts(buf, geometry.texts, app, &sheet, layout);
+    }
+    layout.window = Some(geometry.window);
+}
+
+fn map(
+    buf: &mut Buffer,
+    geometry: &Geometry,
+    app: &App,
+    cache: &mut Cache,
+    sheet: &Sheet,
+    layout: &mut Layout,
+) {
+    let theme = &app.theme;
+    let kind = app.selection.head.kind();
+    let Geometry { map: area, gutter, left, window, .. } = geometry;
+    let (area, left) = (*area, *left);
+    // a picture that reached the last line would scroll some terminals
+    let small = !matches!(zoom::STEPS.get(window.step), Some(ZoomStep::Cell(_)));
+    layout.picture = app.pixels.protocol().is_some()
+        && small
+        // signed values have colours that the picture's palette lacks
+        && app.scored().is_none()
+        && !theme.draws_glyphs()
+        && app.overlays.is_empty()
+        && !window.area.is_empty()
+        && window.area.bottom() < buf.area.bottom();
+    if geometry.has_rule {
+        let queries = if kind == Kind::Encoder { "source" } else { "reads → predicts" };
+        let keys = match kind {
+            Kind::Decoder => "keys: what the decoder has read",
+            _ => "keys: source",
+        };
+        let shows = match layout.picture {
+            true => shows(app, &window.fine(app.pixels.cell()).0),
+            false => shows(app, window),
+        };
+        let keys = if shows.is_empty() { keys.to_string() } else { format!("{keys} · {shows}") };
+        let line = part(area, 0, 0, area.width, 1);
+        rule(buf, line, &[(1, queries), (left, &keys)], &app.theme);
+        let taken = left + width(&keys) as u16 + 3;
+        legend(buf, part(line, taken, 0, line.width, 1), app, sheet);
+    }
+    axis::draw(buf, geometry.keys, app.keys(), window, &geometry.flags, app.key(), theme);
+    for y in 0..window.area.height {
+        if y % window.lines != (window.lines - 1) / 2 {
+            continue;
+        }
+        let pixels = window.pixels_at(y);
+        let places = window.rows_of(pixels.start).start..window.rows_of(pixels.end.saturating_sub(1)).end;
+        let here = places.contains(&app.query());
+        let query = if here { app.query() } else { places.start };
+        let style = if here {
+            theme.accent()
+        } else if app.queries().units.get(query).is_some_and(|unit| unit.special) || places.len() > 1 {
+            theme.dim()
+        } else {
+            theme.text()
+        };
+        let label = gutter.label(app, query);
+        let line = part(area, 0, window.area.y - area.y + y, left, 1);
+        put(buf, line, line.x, line.y, if here { "▸" } else { " " }, theme.accent());
+        put(buf, line, line.x + 1, line.y, &label, style);
+        layout.hit(line, Hit::View(ViewHit::Query(query)));
+    }
+    if !layout.picture {
+        heat(app, &cache.pixels(app, sheet, window), window).draw(buf);
+    }
+    layout.hit(window.area, Hit::View(ViewHit::Map));
+}
+
+/// The map under a window, ready to be drawn.
+pub fn heat<'a>(app: &'a App, pixels: &'a WindowPixels, window: &'a Window) -> Heat<'a> {
+    let causal = app.selection.head.kind() == Kind::Decoder;
+    Heat {
+        pixels: &pixels.weights,
+        tops: &pixels.tops,
+        window,
+        scale: app.reading.scale,
+        signed: app.scored().is_some(),
+        threshold: app.reading.threshold,
+        causal: causal.then(|| (app.queries(), app.keys())),
+        cursor: (app.query(), app.key()),
+        theme: &app.theme,
+    }
+}
+
+/// Which part of the map shows, where not all of it does; and what a cell covers.
+fn shows(app: &App, window: &Window) -> String {
+    let (queries, keys) = (app.queries().len(), app.keys().len());
+    let mut parts = Vec::new();
+    if window.cols.len() < keys {
+        parts.push(format!("{}–{} of {keys}", window.cols.start, window.cols.end.saturating_sub(1)));
+    }
+    if window.rows.len() < queries {
+        parts.push(format!("rows {}–{} of {queries}", window.rows.start, window.rows.end.saturating_sub(1)));
+    }
+    if let Some(axes) = &app.views.map.filtered {
+        let kind = app.selection.head.kind();
+        let (rows, cols) = (app.axes.queries(kind).len(), app.axes.keys(kind).len());
+        let (left, right) = (axes.queries.len(), axes.keys.len());
+        parts.push(format!("filter leaves {left} of {rows} rows, {right} of {cols} keys"));
+    }
+    let (down, across) = window.covers();
+    if down * across > 1 {
+        let how = if app.reading.pool == Pool::Max { "largest" } else { "mean" };
+        parts.push(format!("{how} of {down}×{across}"));
+    }
+    parts.join(", ")
+}
+
+/// Source and target as running text, shaded by the weights of the selected row.
+fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut Layout) {
+    let half = area.width / 2;
+    rule(
+        buf,
+        part(area, 0, 0, area.width, 1),
+        &[(1, "source"), (half, "target, as the decoder reads it")],
+        &app.theme,
+    );
+    let height = area.height.saturating_sub(1);
+    let left = part(area, 1, 1, half.saturating_sub(2), height);
+    let right = part(area, half + 1, 1, area.width.saturating_sub(half + 2), height);
+    let kind = app.selection.head.kind();
+    let row = sheet.row(app.query());
+    let top = sheet.row_max.get(app.query()).copied().unwrap_or(1.0);
+    let scale = app.reading.scale;
+    let style = |axis: &Axis, keys: bool, queries: bool, place: usize| {
+        let mut style = app.theme.text();
+        let Some(unit) = axis.units.get(place) else { return style };
+        // a place that the filter leaves out is read, but not shaded
+        let (key, query) = (app.keys().place_of(unit), app.queries().place_of(unit));
+        if let Some(place) = key.filter(|_| keys) {
+            let weight = row.get(place).copied().unwrap_or(0.0);
+            style = match app.scored() {
+                None => app.theme.shaded_text(scale.unit(weight, scale.top(top, sheet.max))),
+                Some(_) if weight.is_finite() => {
+                    let shade = app.theme.signed(weight / score_top(scale, top, sheet.max).max(1e-9));
+                    shade.color.map_or(style, |color| style.fg(shade.ink).bg(color))
+                }
+                Some(_) => style,
+            };
+            if place == app.key() {
+                style =
+                    style.add_modifier(ratatui::style::Modifier::BOLD | ratatui::style::Modifier::UNDERLINED);
+            }
+        }
+        if queries && query == Some(app.query()) {
+            style = app.theme.selected();
+        }
+        style
+    };
+    let axes: [(&Axis, Rect, bool, bool); 2] = [
+        (&app.axes.source, left, kind != Kind::Decoder, kind == Kind::Encoder),
+        (&app.axes.input, right, kind == Kind::Decoder, kind != Kind::Encoder),
+    ];
+    for (at, (axis, area, keys, queries)) in axes.into_iter().enumerate() {
+        let focus = if queries { app.selection.query() } else { app.selection.key() };
+        let places =
+            passage::draw(buf, area, axis, axis.unit_of(focus), |place| style(axis, keys, queries, place));
+        for (rect, place) in places {
+            let hit = if at == 0 { ViewHit::Source(place) } else { ViewHit::Target(place) };
+            layout.hit(rect, Hit::View(hit));
+        }
+    }
+}
+
+/// The colour bar, at the right end of a line.
+fn legend(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet) {
+    let scale = app.reading.scale;
+    let row_max = sheet.row_max.get(app.query()).copied().unwrap_or(0.0);
+    if app.scored().is_some() {
+        let top = short_score(score_top(scale, row_max, sheet.max));
+        let (low, high) = (format!("-{top}"), top);
+        let needed = (14 + width(&low) + width(&high)) as u16;
+        if needed < area.width {
+            let at = part(area, area.width - needed, 0, needed, 1);
+            put(buf, at, at.x, at.y, " ", app.theme.text());
+            let end = signed_bar(buf, at, at.x + 1, at.y, &app.theme, [&low, &high]);
+            put(buf, at, end, at.y, " ", app.theme.text());
+        }
+        return;
+    }
+    let top = short(scale.top(row_max, sheet.max));
+    let top = match scale.range {
+        Range::Row => format!("{top}, the row's largest"),
+        Range::Map => format!("{top}, the map's largest"),
+        Range::Absolute => "1.0".into(),
+    };
+    let curve = match scale.curve {
+        Curve::Linear => "",
+        Curve::Sqrt => " √",
+        Curve::Log => " log",
+    };
+    let gamma = match scale.gamma {
+        10 => String::new(),
+        tenths => format!(" γ {:.1}", f32::from(tenths) / 10.0),
+    };
+    let curve = format!("{curve}{gamma}");
+    for high in [format!("{top}{curve}"), format!("{}{curve}", top.split(',').next().unwrap_or(""))] {
+        let needed = 15 + width(&high) as u16;
+        if needed < area.width {
+            let at = part(area, area.width - needed, 0, needed, 1);
+            put(buf, at, at.x, at.y, " ", app.theme.text());
+            let end = color_bar(buf, at, at.x + 1, at.y, &app.theme, &high);
+            put(buf, at, end, at.y, " ", app.theme.text());
+            return;
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Positions of the parts of Map, and the part of the map that shows.
+
+use ratatui::layout::Rect;
+
+use crate::site::Kind;
+use crate::tui::app::App;
+use crate::tui::reading::Axis;
+use crate::tui::widgets::axis::{self, LabelLayout};
+use crate::tui::widgets::cells::{fit_left, fit_right, part, width};
+use crate::tui::widgets::heat::short;
+use crate::tui::widgets::passage;
+use crate::tui::zoom::{self, Window};
+
+/// Positions of the parts of Map in its area. Drawing and movement read them alike.
+pub struct Geometry {
+    /// The map with its labels.
+    pub map: Rect,
+    /// The panel at the right; empty on a narrow screen.
+    pub side: Rect,
+    /// The running texts below; empty on a low screen.
+    pub texts: Rect,
+    /// Labels of the rows.
+    pub gutter: Gutter,
+    /// Columns that the gutter takes.
+    pub left: u16,
+    /// True if a line with titles stands over the map.
+    pub has_rule: bool,
+    /// Labels of the keys.
+    pub keys: Rect,
+    /// Layout of the labels of the keys.
+    pub flags: LabelLayout,
+    /// The part of the map that shows, and its cells.
+    pub window: Window,
+}
+
+impl Geometry {
+    /// Lays out the view in its area.
+    pub fn new(app: &App, area: Rect) -> Self {
+        let text = text_height(area, app);
+        let side = side_width(area);
+        let map = part(area, 0, 0, area.width - side, area.height - text);
+        let gutter = Gutter::new(app, map.width);
+        let left = gutter.width().min(map.width);
+        let has_rule = map.height >= 6;
+        let below = part(map, left, u16::from(has_rule), map.width - left, map.height);
+        let window = |room: Rect| {
+            Window::new(&zoom::WindowRequest {
+                room,
+                size: (app.queries().len(), app.keys().len()),
+                cursor: (app.query(), app.key()),
+                step: app.views.map.zoom,
+                half_blocks: !app.theme.draws_glyphs(),
+                last: app.layout.window.as_ref(),
+            })
+        };
+        let most = (below.height / 3).max(3).min(below.height / 2).min(10);
+        let (flags, rows) = match below.height {
+            0..=1 => (LabelLayout::Sparse, 0),
+            _ => axis::layout(app.keys(), &window(below), most),
+        };
+        let room = part(below, 0, rows, below.width.saturating_sub(1), below.height - rows);
+        Self {
+            map,
+            side: part(area, area.width - side, 0, side, area.height - text),
+            texts: part(area, 0, area.height - text, area.width, text),
+            gutter,
+            left,
+            has_rule,
+            keys: Rect { height: rows, ..below },
+            flags,
+            window: window(room),
+        }
+    }
+}
+
+/// Columns of the panel at the right.
+fn side_width(area: Rect) -> u16 {
+    match area.width {
+        0..=69 => 0,
+        70..=99 => 22,
+        100..=139 => 30,
+        _ => 38,
+    }
+}
+
+/// Rows of the running texts, their rule included.
+fn text_height(area: Rect, app: &App) -> u16 {
+    if area.height < 14 || area.width < 30 {
+        return 0;
+    }
+    let columns = usize::from(area.width / 2).saturating_sub(2);
+    let most = usize::from(area.height);
+    let lines = |axis: &Axis| passage::lines(axis, columns, most);
+    let lines = lines(&app.axes.source).max(lines(&app.axes.input));
+    (lines as u16 + 1).clamp(2, (area.height / 4).max(3))
+}
+
+/// Widths of a row's label: the input token, the predicted token, the probability.
+pub struct Gutter {
+    reads: usize,
+    predicts: usize,
+    probability: usize,
+}
+
+impl Gutter {
+    fn new(app: &App, room: u16) -> Self {
+        let longest = |labels: &mut dyn Iterator<Item = usize>| labels.max().unwrap_or(0);
+        // labels of thousands of tokens are not measured in every frame
+        const LOOK: usize = 512;
+        let axis = app.queries();
+        let reads = longest(&mut axis.units.iter().take(LOOK).map(|unit| width(&unit.label)));
+        let most = usize::from(room / 3);
+        if app.selection.head.kind() == Kind::Encoder {
+            return Self { reads: reads.min(most.max(3)).min(18), predicts: 0, probability: 0 };
+        }
+        let predicts = longest(&mut app.axes.predicts.iter().take(LOOK).map(|(label, _)| width(label)));
+        let known = app.axes.predicts.iter().any(|(_, probability)| probability.is_some());
+        let probability = if known && room >= 40 { 4 } else { 0 };
+        let each = most.saturating_sub(3 + probability) / 2;
+        if each < 3 {
+            return Self { reads: reads.min(most), predicts: 0, probability: 0 };
+        }
+        let reads = reads.min(14).min(each.max(most.saturating_sub(3 + probability + predicts.min(14))));
+        let predicts = predicts.min(14).min(most.saturating_sub(3 + probability + reads));
+        Self { reads, predicts, probability }
+    }
+
+    fn width(&self) -> u16 {
+        let predicts = if self.predicts > 0 { 3 + self.predicts } else { 0 };
+        (2 + self.reads + predicts + self.probability) as u16
+    }
+
+    /// Writes the label of a row.
+    pub fn label(&self, app: &App, query: usize) -> String {
+        let mut text = fit_right(app.queries().label(query), self.reads);
+        if self.predicts > 0 {
+            let (predicted, probability) = app.predicted(query).cloned().unwrap_or_default();
+            text.push_str(&format!(" → {}", fit_left(&predicted, self.predicts)));
+            if self.probability > 0 {
+                let known =
+                    probability.map_or_else(String::new, |p| if p < 0.005 { ".00".into() } else { short(p) });
+                text.push_str(&fit_right(&known, self.probability));
+            }
+        }
+        text
+    }
+}

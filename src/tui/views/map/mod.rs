@@ -1,0 +1,7 @@
+//! One head as a heatmap.
+
+pub mod draw;
+mod geometry;
+mod side;
+pub mod state;
+mod update;

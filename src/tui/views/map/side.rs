@@ -1,0 +1,156 @@
+//! The panel beside the map: the row's strongest keys, what the row predicts, the head's far links, and a
+//! small picture of the whole map where only a part of it shows.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::axis::Item;
+use crate::site::Kind;
+use crate::text::label;
+use crate::tui::app::App;
+use crate::tui::selected;
+use crate::tui::sheet::Sheet;
+use crate::tui::widgets::bar::bar;
+use crate::tui::widgets::cells::{fit, fit_left, part, put, width};
+use crate::tui::widgets::rule::rule;
+use crate::tui::widgets::thumbnail::thumbnail;
+use crate::tui::zoom::Window;
+
+/// Draws the panel.
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Window) {
+    let theme = &app.theme;
+    let scored = app.scored().is_some();
+    let title = if scored { "highest scores" } else { "strongest keys" };
+    rule(buf, part(area, 0, 0, area.width, 1), &[(1, title)], &app.theme);
+    put(buf, area, area.x, area.y, "┬", theme.line());
+    for y in area.y + 1..area.bottom() {
+        put(buf, area, area.x, y, "│", theme.line());
+    }
+    let mut inner = part(area, 2, 1, area.width.saturating_sub(3), area.height.saturating_sub(1));
+    let whole = (app.queries().len(), app.keys().len());
+    if (window.rows.len(), window.cols.len()) != whole
+        && inner.height >= 16
+        && app.views.map.filtered.is_none()
+    {
+        let height = (inner.height / 3).min(inner.width / 2);
+        minimap(buf, part(inner, 0, inner.height - height, inner.width, height), app, window, whole);
+        inner.height -= height + 1;
+    }
+    let (query, selected) = (app.query(), app.key());
+    if query >= sheet.rows() || inner.is_empty() {
+        return;
+    }
+    let row = sheet.row(query);
+    let mut order: Vec<usize> = (0..row.len())
+        .filter(|&key| row.get(key).is_some_and(|w| if scored { w.is_finite() } else { *w > 0.0 }))
+        .collect();
+    let by_weight = |a: &usize, b: &usize| {
+        row.get(*b).unwrap_or(&0.0).total_cmp(row.get(*a).unwrap_or(&0.0)).then(a.cmp(b))
+    };
+    const MOST: usize = 64;
+    if order.len() > MOST {
+        order.select_nth_unstable_by(MOST, by_weight);
+        order.truncate(MOST);
+    }
+    order.sort_by(by_weight);
+    let full = match sheet.row_max.get(query) {
+        Some(&size) if scored => size,
+        _ => order.first().and_then(|&key| row.get(key)).copied().unwrap_or(1.0),
+    };
+    let candidates = candidates(app);
+    let links = selected::surveyed(app);
+    let lists = u16::from(!candidates.is_empty()) * (candidates.len().min(3) as u16 + 2)
+        + u16::from(!links.is_empty()) * 5;
+    let keys = if inner.height > lists + 5 { inner.height - lists } else { inner.height };
+    let columns = usize::from(inner.width);
+    let labels = columns.saturating_sub(11).min(14);
+    let mut y = inner.y;
+    for &key in order.iter().take(usize::from(keys)) {
+        let weight = row.get(key).copied().unwrap_or(0.0);
+        let style = if key == selected { theme.accent() } else { theme.text() };
+        let x = put(buf, inner, inner.x, y, &fit_left(app.keys().label(key), labels), style);
+        let room = columns.saturating_sub(labels + 7);
+        put(buf, inner, x + 1, y, &bar(weight / full.max(1e-9), room), theme.bar());
+        let number = if scored { format!("{weight:.2}") } else { format!("{weight:.3}") };
+        let x = inner.right().saturating_sub(width(&number) as u16);
+        put(buf, inner, x, y, &number, style);
+        y += 1;
+    }
+    if y + 3 < inner.bottom() && !candidates.is_empty() {
+        put(buf, inner, inner.x, y + 1, "predicts", theme.dim());
+        y += 2;
+        for (label, probability, chosen) in candidates.iter().take(3) {
+            let style = if *chosen { theme.accent() } else { theme.text() };
+            put(buf, inner, inner.x, y, &fit_left(label, labels), style);
+            put(buf, inner, inner.right().saturating_sub(5), y, &format!("{probability:.3}"), style);
+            y += 1;
+        }
+    }
+    if y + 3 < inner.bottom() && !links.is_empty() {
+        let title = format!("far links, beyond {}", app.reading.distance);
+        put(buf, inner, inner.x, y + 1, &fit(&title, columns), theme.dim());
+        y += 2;
+        for link in links {
+            if y >= inner.bottom() {
+                break;
+            }
+            let here = (app.selection.query(), app.selection.key()) == (link.query, link.key);
+            let kind = app.selection.head.kind();
+            let (queries, keys) = (app.axes.queries(kind), app.axes.keys(kind));
+            let names = format!(
+                "{} ← {}",
+                queries.label(queries.unit_of(link.query)),
+                keys.label(keys.unit_of(link.key))
+            );
+            let style = if here { theme.accent() } else { theme.text() };
+            let numbers = format!(" {:>3.0} {:.2}", link.distance, link.weight);
+            put(buf, inner, inner.x, y, &fit(&names, columns.saturating_sub(width(&numbers))), style);
+            put(buf, inner, inner.right().saturating_sub(width(&numbers) as u16), y, &numbers, style);
+            y += 1;
+        }
+    }
+}
+
+/// What the selected decoder row predicts: label, probability, whether it is the target's token.
+fn candidates(app: &App) -> Vec<(String, f32, bool)> {
+    let Some(capture) = &app.capture else { return Vec::new() };
+    if app.selection.head.kind() == Kind::Encoder {
+        return Vec::new();
+    }
+    let row = app.selection.query();
+    let Some(prediction) = capture.predictions.get(row) else { return Vec::new() };
+    let target = capture.target.items.get(row).and_then(Item::token_id);
+    prediction
+        .candidates
+        .iter()
+        .map(|(token, probability)| (label(&token.piece), *probability, Some(token.id) == target))
+        .collect()
+}
+
+/// The whole map, small, with the part that shows framed.
+fn minimap(buf: &mut Buffer, area: Rect, app: &App, window: &Window, whole: (usize, usize)) {
+    let Some(facts) = app.survey.heads.get(&app.selection.head) else { return };
+    let causal = app.selection.head.kind() == Kind::Decoder;
+    thumbnail(buf, area, &app.theme, &facts.thumbnail, app.reading.scale, causal);
+    let scale = |at: usize, of: usize, cells: u16| (at * usize::from(cells) / of.max(1)) as u16;
+    let top = scale(window.rows.start, whole.0, area.height);
+    let bottom = scale(window.rows.end.saturating_sub(1), whole.0, area.height);
+    let left = scale(window.cols.start, whole.1, area.width);
+    let right = scale(window.cols.end.saturating_sub(1), whole.1, area.width);
+    for y in top..=bottom {
+        for x in left..=right {
+            let mark = match (y == top, y == bottom, x == left, x == right) {
+                (true, true, true, true) => "□",
+                (true, true, ..) | (true, false, false, false) | (false, true, false, false) => "─",
+                (_, _, true, true) => "│",
+                (true, _, true, _) => "┌",
+                (true, _, _, true) => "┐",
+                (_, true, true, _) => "└",
+                (_, true, _, true) => "┘",
+                (_, _, true, _) | (_, _, _, true) => "│",
+                _ => continue,
+            };
+            put(buf, area, area.x + x, area.y + y, mark, app.theme.accent());
+        }
+    }
+}

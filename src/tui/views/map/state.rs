@@ -1,0 +1,138 @@
+//! State and commands of Map.
+
+use serde::{Deserialize, Serialize};
+
+use crate::capture::Score;
+use crate::tui::filter::{Filter, FilteredAxes};
+use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::LOOK};
+
+/// State of Map.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MapView {
+    /// Zoom, a step of [`STEPS`](crate::tui::zoom::STEPS); `None` shows cells with labels.
+    pub zoom: Option<usize>,
+    /// Rows and columns that show.
+    pub filter: Filter,
+    /// Rows and columns that the filter leaves of the selected map; `None` if all show.
+    #[serde(skip)]
+    pub filtered: Option<FilteredAxes>,
+    /// Part of the scores before the softmax that shows; `None`: weights.
+    #[serde(skip)]
+    pub score: Option<Score>,
+}
+
+/// Commands of Map alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // COMMANDS has a sentence for each
+pub enum MapCommand {
+    ZoomIn,
+    ZoomOut,
+    ZoomFit,
+    Scores,
+    Filter,
+    Pooling,
+    ThresholdUp,
+    ThresholdDown,
+    Pixels,
+}
+
+/// What Map declares of itself.
+pub const INFO: ViewInfo = ViewInfo {
+    name: "Map",
+    tab: Some(ViewTab {
+        command: "map",
+        keys: &["1"],
+        sentence: "Map: one head as a heatmap",
+        after: "pixels",
+    }),
+    shared: &["page-left", "page-right", "first-query", "last-query", "strongest"],
+    footer: &["next-link", "next-kind"],
+    arrows: "cell",
+    needs_maps: true,
+};
+
+/// The commands of Map alone.
+pub const COMMANDS: &[ViewEntry<MapCommand>] = &[
+    ViewEntry {
+        command: MapCommand::ZoomIn,
+        name: "zoom-in",
+        keys: &["+", "="],
+        hint: "",
+        group: LOOK,
+        sentence: "Zoom in",
+        after: "copy-map",
+    },
+    ViewEntry {
+        command: MapCommand::ZoomOut,
+        name: "zoom-out",
+        keys: &["-"],
+        hint: "",
+        group: LOOK,
+        sentence: "Zoom out; each cell then pools the weights it covers",
+        after: "zoom-in",
+    },
+    ViewEntry {
+        command: MapCommand::ZoomFit,
+        name: "zoom",
+        keys: &["z"],
+        hint: "",
+        group: LOOK,
+        sentence: "Switch between the whole map and cells with labels",
+        after: "zoom-out",
+    },
+    ViewEntry {
+        command: MapCommand::Scores,
+        name: "scores",
+        keys: &["S"],
+        hint: "",
+        group: LOOK,
+        sentence: "Show scores before the softmax (total, content, position bias), or weights",
+        after: "values",
+    },
+    ViewEntry {
+        command: MapCommand::Filter,
+        name: "filter",
+        keys: &["F"],
+        hint: "filter",
+        group: LOOK,
+        sentence: "Filter rows and columns by letters, positions (3-9) or weights (>0.2)",
+        after: "darker",
+    },
+    ViewEntry {
+        command: MapCommand::Pooling,
+        name: "pooling",
+        keys: &["p"],
+        hint: "",
+        group: LOOK,
+        sentence: "When zoomed out, show the largest weight or the mean",
+        after: "filter",
+    },
+    ViewEntry {
+        command: MapCommand::ThresholdUp,
+        name: "threshold-up",
+        keys: &["."],
+        hint: "",
+        group: LOOK,
+        sentence: "Raise the weight below which nothing is drawn",
+        after: "pooling",
+    },
+    ViewEntry {
+        command: MapCommand::ThresholdDown,
+        name: "threshold-down",
+        keys: &[","],
+        hint: "",
+        group: LOOK,
+        sentence: "Lower the weight below which nothing is drawn",
+        after: "threshold-up",
+    },
+    ViewEntry {
+        command: MapCommand::Pixels,
+        name: "pixels",
+        keys: &["ctrl-g"],
+        hint: "",
+        group: LOOK,
+        sentence: "Draw zoomed-out maps in pixels, or in character cells",
+        after: "glyphs",
+    },
+];

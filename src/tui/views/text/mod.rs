@@ -1,0 +1,6 @@
+//! Source and target as paragraphs, shaded by weights.
+
+mod draw;
+mod panels;
+pub mod state;
+mod update;

@@ -1,0 +1,67 @@
+//! Positions of the two texts, and the heads that shade them.
+
+use ratatui::layout::Rect;
+
+use super::state::Shading;
+use crate::site::{Head, Kind, Site};
+use crate::tui::app::App;
+use crate::tui::widgets::panel::{PanelShape, halves};
+
+/// Returns the areas of source and target.
+pub fn sides(area: Rect) -> (Rect, Rect) {
+    halves(area)
+}
+
+/// Largest number of heads that lie over each other: as many as there are hues.
+const MOST_OVERLAID: usize = 6;
+
+/// Returns the heads of a kind that shade: the selected one, or those that are merged.
+pub fn heads(app: &App, kind: Kind) -> Vec<Head> {
+    let Some(capture) = &app.capture else { return Vec::new() };
+    let layer = app.selection.head.layer().min(capture.layers(kind).saturating_sub(1));
+    let site = Site::new(kind, layer);
+    match app.views.text.shading {
+        Shading::Head => {
+            let head = app.selection.head.head.min(capture.heads(site).saturating_sub(1));
+            vec![site.head(head)]
+        }
+        Shading::Mean | Shading::Max | Shading::Hues => {
+            let marked: Vec<Head> = app.marks.iter().filter(|head| head.kind() == kind).copied().collect();
+            let mut heads = if marked.is_empty() {
+                (0..capture.heads(site)).map(|head| site.head(head)).collect()
+            } else {
+                marked
+            };
+            if app.views.text.shading == Shading::Hues {
+                heads.truncate(MOST_OVERLAID);
+            }
+            heads
+        }
+    }
+}
+
+/// Returns where the running text of the source or of the target stands in the view's area.
+pub fn text_area(app: &App, area: Rect, source: bool) -> Rect {
+    let (left, right) = sides(area);
+    let (area, axis) = if source { (left, &app.axes.source) } else { (right, &app.axes.input) };
+    shape(app, source).parts(area, axis).text
+}
+
+/// Returns the parts that the panel of a text has, as its drawing finds them.
+fn shape(app: &App, source: bool) -> PanelShape {
+    let selected = app.selection.head.kind();
+    // The axis of the queries is the one that is shaded by what a key receives.
+    let kind = match (app.views.text.receives, source) {
+        (true, _) if source == (selected == Kind::Encoder) => {
+            return PanelShape { named: false, listed: true };
+        }
+        (true, _) => return PanelShape { named: false, listed: false },
+        (false, true) if selected == Kind::Encoder => Kind::Encoder,
+        (false, true) => Kind::Cross,
+        (false, false) if selected == Kind::Encoder => return PanelShape { named: false, listed: false },
+        (false, false) => Kind::Decoder,
+    };
+    let known = |head: &Head| app.capture.as_ref().is_some_and(|capture| capture.check(*head).is_ok());
+    let shaded = heads(app, kind).iter().any(known);
+    PanelShape { named: shaded && app.views.text.shading == Shading::Hues, listed: shaded }
+}

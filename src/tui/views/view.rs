@@ -1,0 +1,148 @@
+//! The trait of views, and calls of the view on the screen.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{ViewCommand, ViewId, each_view};
+use crate::site::Head;
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::cache::Cache;
+use crate::tui::command::Motion;
+use crate::tui::layout::{Layout, ViewHit};
+use crate::tui::reading::Axis;
+use crate::tui::widgets::passage;
+
+/// A view, implemented by the type of its state. What is saved of it from session to session is its serde value.
+pub trait View: Default + Serialize + DeserializeOwned {
+    /// Commands of this view alone.
+    type Command;
+
+    /// Runs a command of this view.
+    fn command(app: &mut App, command: Self::Command) -> Vec<Effect>;
+
+    /// Moves the cursor. There is a capture.
+    fn movement(app: &mut App, motion: Motion);
+
+    /// Follows a click on a spot that the view has put into the layout, or a drag over the map.
+    fn click(app: &mut App, hit: ViewHit, at: Position) {
+        select_hit(app, hit, at);
+    }
+
+    /// Brings the selection to the item under the view's own cursor, which is about to be opened as a map. Nothing to do
+    /// where the cursor is the selection.
+    fn open(_app: &mut App) {}
+
+    /// Draws the view into `area` and puts what the mouse hits into the layout. There is a capture. A pure function of
+    /// the state; `cache` only saves work.
+    fn draw(app: &App, area: Rect, buf: &mut Buffer, cache: &mut Cache, layout: &mut Layout);
+}
+
+macro_rules! calls {
+    ($($name:ident $folder:ident $state:ident $command:ident,)*) => {
+        $(use super::$folder::state::$state;)*
+
+        /// Runs a command of one view.
+        pub fn command(app: &mut App, command: ViewCommand) -> Vec<Effect> {
+            match command {
+                $(ViewCommand::$name(command) => $state::command(app, command),)*
+            }
+        }
+
+        /// Moves the cursor of the view on the screen.
+        pub fn movement(app: &mut App, motion: Motion) {
+            match app.view {
+                $(ViewId::$name => $state::movement(app, motion),)*
+            }
+        }
+
+        /// Follows a click on a spot of the view on the screen.
+        pub fn click(app: &mut App, hit: ViewHit, at: Position) {
+            match app.view {
+                $(ViewId::$name => $state::click(app, hit, at),)*
+            }
+        }
+
+        /// Draws the view on the screen.
+        pub fn draw(app: &App, area: Rect, buf: &mut Buffer, cache: &mut Cache, layout: &mut Layout) {
+            match app.view {
+                $(ViewId::$name => $state::draw(app, area, buf, cache, layout),)*
+            }
+        }
+
+        fn select_item(app: &mut App) {
+            match app.view {
+                $(ViewId::$name => $state::open(app),)*
+            }
+        }
+    };
+}
+
+each_view!(calls);
+
+/// Opens what is selected in the view on the screen as a map.
+pub fn open(app: &mut App) {
+    app.history.leave(app.view, app.selection);
+    select_item(app);
+    app.view = ViewId::Map;
+}
+
+/// Selects the query and the key, or the token, that was clicked on.
+pub fn select_hit(app: &mut App, hit: ViewHit, at: Position) {
+    match hit {
+        ViewHit::Map => {
+            if let Some((query, key)) = app.layout.window.as_ref().and_then(|window| window.places_at(at)) {
+                app.select(query, key);
+            }
+        }
+        ViewHit::Query(query) => app.select(query, app.key()),
+        ViewHit::Source(place) => app.selection.source_key = app.axes.source.token_of(place),
+        ViewHit::Target(place) => app.selection.target_query = app.axes.input.token_of(place),
+        ViewHit::Item(_) => {}
+    }
+}
+
+/// Follows a click on the line of a list of heads: the first click selects the head, the second opens it.
+pub fn click_head(app: &mut App, head: Option<Head>) {
+    match head {
+        Some(head) if head == app.selection.head => open(app),
+        Some(head) => app.selection.head = head,
+        None => {}
+    }
+}
+
+/// Returns the line of a list of `len` that a movement leads to from line `at`, with `room` lines on the screen.
+pub fn line(motion: Motion, at: usize, len: usize, room: usize) -> usize {
+    let page = room.max(2) - 1;
+    let to = match motion {
+        Motion::Up => at.saturating_sub(1),
+        Motion::Down => at + 1,
+        Motion::PageUp => at.saturating_sub(page),
+        Motion::PageDown => at + page,
+        Motion::FirstKey | Motion::FirstQuery => 0,
+        Motion::LastKey | Motion::LastQuery => len,
+        Motion::Left | Motion::Right | Motion::PageLeft | Motion::PageRight | Motion::Strongest => at,
+    };
+    to.min(len.saturating_sub(1))
+}
+
+/// Returns the place of running text that a movement leads to from place `now`; `None` if the movement has no meaning
+/// there. `area` is where the text stands.
+pub fn place(motion: Motion, axis: &Axis, area: Rect, now: usize) -> Option<usize> {
+    /// Places that a page moves by.
+    const PAGE: usize = 50;
+    let to = match motion {
+        Motion::Left => now.saturating_sub(1),
+        Motion::Right => now + 1,
+        Motion::Up => passage::line_away(axis, area, now, false),
+        Motion::Down => passage::line_away(axis, area, now, true),
+        Motion::PageUp => now.saturating_sub(PAGE),
+        Motion::PageDown => now + PAGE,
+        Motion::FirstKey | Motion::FirstQuery => 0,
+        Motion::LastKey | Motion::LastQuery => axis.len(),
+        Motion::PageLeft | Motion::PageRight | Motion::Strongest => return None,
+    };
+    Some(to.min(axis.len().saturating_sub(1)))
+}

@@ -1,0 +1,164 @@
+//! A text shaded by weights with a list of the largest below it, for Text and Flow.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+
+use super::bar::bar;
+use super::cells::{fit_left, part, put};
+use super::passage;
+use super::rule::rule;
+use crate::paint::Scale;
+use crate::tui::layout::{Hit, Layout, ViewHit};
+use crate::tui::reading::{Axis, max_of};
+use crate::tui::theme::Theme;
+
+/// A text and the weights that shade it.
+pub struct Panel<'a> {
+    /// Title above it.
+    pub title: String,
+    /// Its places.
+    pub axis: &'a Axis,
+    /// One weight a place; none where nothing shades it. The largest, where several heads lie over each other.
+    pub weights: &'a [f32],
+    /// Heads that lie over each other, each in its hue: name and weights.
+    pub overlaid: &'a [(String, Vec<f32>)],
+    /// The weight painted as full.
+    pub top: f32,
+    /// The selected query.
+    pub query: Option<usize>,
+    /// The selected key.
+    pub key: Option<usize>,
+    /// The spot that a place is for the mouse.
+    pub hit: fn(usize) -> ViewHit,
+    /// From a weight to a shade.
+    pub scale: Scale,
+    /// Colours.
+    pub theme: &'a Theme,
+}
+
+/// The parts that a panel has beside its text.
+#[derive(Clone, Copy, Debug)]
+pub struct PanelShape {
+    /// Names of heads stand above the text.
+    pub named: bool,
+    /// The largest weights are listed below the text.
+    pub listed: bool,
+}
+
+/// Positions of a panel's parts.
+#[derive(Clone, Copy, Debug)]
+pub struct PanelParts {
+    /// Names of heads.
+    pub names: Option<Rect>,
+    /// The text.
+    pub text: Rect,
+    /// The list of the largest weights.
+    pub list: Option<Rect>,
+}
+
+impl PanelShape {
+    /// Lays out the parts in the panel's area, below its title.
+    pub fn parts(self, area: Rect, axis: &Axis) -> PanelParts {
+        let inner = part(area, 1, 1, area.width.saturating_sub(2), area.height.saturating_sub(1));
+        let named = self.named && inner.height >= 3;
+        let names = named.then_some(inner);
+        let inner = part(inner, 0, u16::from(named), inner.width, inner.height);
+        let lines = passage::lines(axis, usize::from(inner.width), usize::from(inner.height)) as u16;
+        let listed = if self.listed && inner.height >= 5 { (inner.height / 2).min(12) } else { 0 };
+        let text = part(inner, 0, 0, inner.width, lines.min(inner.height - listed));
+        let below =
+            part(inner, 0, text.height + 1, inner.width, inner.height.saturating_sub(text.height + 1));
+        PanelParts { names, text, list: (listed > 0).then_some(below) }
+    }
+}
+
+impl Panel<'_> {
+    /// Draws the panel.
+    pub fn draw(&self, buf: &mut Buffer, area: Rect, layout: &mut Layout) {
+        rule(buf, part(area, 0, 0, area.width, 1), &[(1, &self.title)], self.theme);
+        let shape = PanelShape { named: !self.overlaid.is_empty(), listed: !self.weights.is_empty() };
+        let parts = shape.parts(area, self.axis);
+        if let Some(names) = parts.names {
+            self.names(buf, names);
+        }
+        let focus = self.query.or(self.key).unwrap_or(0);
+        let places = passage::draw(buf, parts.text, self.axis, focus, |place| {
+            if self.query == Some(place) {
+                return self.theme.selected();
+            }
+            let Some(weight) = self.weights.get(place) else { return self.theme.text() };
+            let scale = self.scale;
+            let style = if self.overlaid.is_empty() {
+                self.theme.shaded_text(scale.unit(*weight, self.top))
+            } else {
+                let level = |of: &(String, Vec<f32>)| {
+                    let top = max_of(&of.1);
+                    scale.unit(of.1.get(place).copied().unwrap_or(0.0), scale.top(top, top))
+                };
+                self.theme.overlaid_text(&self.overlaid.iter().map(level).collect::<Vec<_>>())
+            };
+            if self.key == Some(place) {
+                style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
+            } else {
+                style
+            }
+        });
+        for (rect, place) in places {
+            layout.hit(rect, Hit::View((self.hit)(place)));
+        }
+        if let Some(list) = parts.list {
+            self.list(buf, list);
+        }
+    }
+
+    /// Names the heads that lie over each other, each in its hue.
+    fn names(&self, buf: &mut Buffer, area: Rect) {
+        let mut x = area.x;
+        for (at, (name, _)) in self.overlaid.iter().enumerate() {
+            x = put(buf, area, x, area.y, &format!("■{name} "), self.theme.hue(at));
+        }
+    }
+
+    /// The head that lies over the others at a place: its name and its hue.
+    fn strongest(&self, place: usize) -> Option<(&str, Style)> {
+        let weight = |of: &(String, Vec<f32>)| of.1.get(place).copied().unwrap_or(0.0);
+        let heads = self.overlaid.iter().enumerate();
+        let (at, (name, _)) = heads.max_by(|a, b| weight(a.1).total_cmp(&weight(b.1)))?;
+        Some((name, self.theme.hue(at)))
+    }
+
+    fn list(&self, buf: &mut Buffer, area: Rect) {
+        let mut order: Vec<(usize, f32)> =
+            self.weights.iter().copied().enumerate().filter(|(_, weight)| *weight > 0.0).collect();
+        let most = usize::from(area.height);
+        if order.len() > most && most > 0 {
+            order.select_nth_unstable_by(most - 1, |a, b| b.1.total_cmp(&a.1));
+            order.truncate(most);
+        }
+        order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let full = order.first().map_or(1.0, |(_, weight)| *weight).max(1e-9);
+        let labels = usize::from(area.width).saturating_sub(12).min(18);
+        for (y, (place, weight)) in (area.y..area.bottom()).zip(order) {
+            let style = if self.key == Some(place) { self.theme.accent() } else { self.theme.text() };
+            let x = put(buf, area, area.x, y, &fit_left(self.axis.label(place), labels), style);
+            let mut x = put(buf, area, x + 1, y, &format!("{weight:.3} "), style);
+            if let Some((name, hue)) = self.strongest(place) {
+                x = put(buf, area, x, y, &format!("{name} "), hue);
+            }
+            let room = usize::from(area.right().saturating_sub(x)).min(40);
+            put(buf, area, x, y, &bar(weight / full, room), self.theme.bar());
+        }
+    }
+}
+
+/// Two areas for two panels: side by side, or one over the other on a narrow screen.
+pub fn halves(area: Rect) -> (Rect, Rect) {
+    if area.width >= 60 {
+        let left = area.width / 2;
+        (part(area, 0, 0, left, area.height), part(area, left, 0, area.width - left, area.height))
+    } else {
+        let upper = area.height / 2;
+        (part(area, 0, 0, area.width, upper), part(area, 0, upper, area.width, area.height - upper))
+    }
+}

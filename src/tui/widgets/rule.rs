@@ -1,0 +1,15 @@
+//! A line across with titles in it.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::cells::put;
+use crate::tui::theme::Theme;
+
+/// Draws a line across an area, with titles set into it at columns of their own.
+pub fn rule(buf: &mut Buffer, area: Rect, titles: &[(u16, &str)], theme: &Theme) {
+    put(buf, area, area.x, area.y, &"─".repeat(usize::from(area.width)), theme.line());
+    for (x, title) in titles {
+        put(buf, area, area.x + x, area.y, &format!(" {title} "), theme.dim());
+    }
+}

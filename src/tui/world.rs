@@ -1,0 +1,208 @@
+//! Everything outside the state: the threads that send messages, and the effects of updates.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use ratatui::crossterm::event::{self, Event as TerminalEvent, KeyCode, KeyModifiers};
+
+use super::Ask;
+use super::action::Effect;
+use super::answers::Question;
+use super::guide::StepRequest;
+use super::message::Message;
+use super::render::{self, RenderJob};
+use super::survey;
+use super::terminal::{self, Screen};
+use super::tour_worker::TourWorker;
+use crate::error::Result;
+
+/// The threads beside the screen.
+pub struct World {
+    ask: Ask,
+    sender: Sender<Message>,
+    /// Number of the newest survey; older ones stop.
+    newest_survey: Arc<AtomicU64>,
+    /// Number of the newest render job; older ones stop.
+    newest_render: Arc<AtomicU64>,
+    tour: OnceLock<TourWorker>,
+}
+
+impl World {
+    /// Starts listening to signals and panics.
+    pub fn start(sender: Sender<Message>, ask: Ask) -> Result<Self> {
+        hook_panics(sender.clone());
+        #[cfg(unix)]
+        listen_to_signals(sender.clone())?;
+        Ok(Self {
+            ask,
+            sender,
+            newest_survey: Arc::default(),
+            newest_render: Arc::default(),
+            tour: OnceLock::new(),
+        })
+    }
+
+    /// Starts listening to the terminal, first for its replies to `asked`.
+    pub fn listen(&self, asked: Question) {
+        listen(self.sender.clone(), asked);
+    }
+
+    /// Carries out the effects of an update.
+    pub fn perform(&self, screen: &mut Screen, effects: Vec<Effect>) -> Result<()> {
+        for effect in effects {
+            match effect {
+                Effect::Ask(request) => (self.ask)(request),
+                Effect::Survey { serial, capture, distance } => self.survey(serial, capture, distance),
+                Effect::PlayStep(play) => self.play(play),
+                Effect::Copy(text) => screen.copy(&text)?,
+                Effect::Redraw => screen.redraw()?,
+                Effect::Suspend => screen.suspend()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn survey(&self, serial: u64, capture: Arc<crate::capture::Capture>, distance: usize) {
+        let mine = self.newest_survey.fetch_add(1, Ordering::SeqCst) + 1;
+        let (newest, sender) = (Arc::clone(&self.newest_survey), self.sender.clone());
+        thread::spawn(move || {
+            let go_on = || newest.load(Ordering::SeqCst) == mine;
+            survey::run(serial, &capture, distance, go_on, |part| {
+                // The receiver is gone once the program ends.
+                let _ = sender.send(Message::Surveyed(Box::new(part)));
+            });
+        });
+    }
+
+    /// Starts a render job and cancels the previous one.
+    pub fn render(&self, job: RenderJob) {
+        let mine = self.newest_render.fetch_add(1, Ordering::SeqCst) + 1;
+        let (newest, sender) = (Arc::clone(&self.newest_render), self.sender.clone());
+        thread::spawn(move || {
+            let go_on = || newest.load(Ordering::SeqCst) == mine;
+            render::render(&job, go_on, |part| {
+                go_on() && sender.send(Message::Rendered(Box::new(part))).is_ok()
+            });
+        });
+    }
+
+    fn play(&self, play: StepRequest) {
+        self.tour.get_or_init(|| TourWorker::start(self.sender.clone())).play(play);
+    }
+
+    /// Ends the program with its signal, as shells expect. The terminal has to be restored before.
+    pub fn end(&self, signal: Option<i32>) -> Result<()> {
+        #[cfg(unix)]
+        if let Some(signal) = signal {
+            signal_hook::low_level::emulate_default_handler(signal)
+                .map_err(|e| crate::error::Error::io("signal", e))?;
+        }
+        let _ = signal;
+        Ok(())
+    }
+}
+
+/// Time limit for the terminal's replies. The screen does not wait for them.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Forwards terminal events from a thread of its own.
+fn listen(sender: Sender<Message>, asked: Question) {
+    thread::spawn(move || {
+        let mut late = 0;
+        if asked.any() {
+            let answer = terminal::answers(PATIENCE);
+            late = if answer.complete { 0 } else { asked.strings() };
+            let told = answer.light.map(|light| Message::Background { light });
+            let takes = answer.takes().filter(|_| asked.pictures);
+            let pictures = (takes.is_some() || answer.cell.is_some())
+                .then_some(Message::Pictures { takes, cell: answer.cell });
+            let typed = answer.typed.into_iter().map(|key| Message::Terminal(TerminalEvent::Key(key)));
+            for message in told.into_iter().chain(pictures).chain(typed) {
+                if sender.send(message).is_err() {
+                    return;
+                }
+            }
+        }
+        loop {
+            match event::read() {
+                Ok(event) if late > 0 && starts_an_answer(&event) => {
+                    skip_an_answer();
+                    late -= 1;
+                }
+                Ok(event) => {
+                    if sender.send(Message::Terminal(event)).is_err() {
+                        return;
+                    }
+                }
+                // The terminal is gone.
+                Err(_) => {
+                    let _ = sender.send(Message::End(HANGUP));
+                    return;
+                }
+            }
+        }
+    });
+}
+
+/// Returns true if an event starts a late reply of the terminal, which reads like the keys Alt-] or Alt-_ and
+/// text.
+fn starts_an_answer(event: &TerminalEvent) -> bool {
+    matches!(event, TerminalEvent::Key(key)
+        if matches!(key.code, KeyCode::Char(']' | '_')) && key.modifiers.contains(KeyModifiers::ALT))
+}
+
+/// Drops the rest of a late reply, up to its end or to a pause.
+fn skip_an_answer() {
+    const LONGEST: usize = 64;
+    for _ in 0..LONGEST {
+        if !event::poll(Duration::from_millis(100)).unwrap_or(false) {
+            return;
+        }
+        if let Ok(TerminalEvent::Key(key)) = event::read() {
+            let bell = key.code == KeyCode::Char('g') && key.modifiers.contains(KeyModifiers::CONTROL);
+            let end = key.code == KeyCode::Char('\\') && key.modifiers.contains(KeyModifiers::ALT);
+            if bell || end {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+const HANGUP: i32 = signal_hook::consts::SIGHUP;
+#[cfg(not(unix))]
+const HANGUP: i32 = 1;
+
+#[cfg(unix)]
+fn listen_to_signals(sender: Sender<Message>) -> Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP])
+        .map_err(|e| crate::error::Error::io("signals", e))?;
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            let message = if signal == SIGTSTP { Message::Suspend } else { Message::End(signal) };
+            if sender.send(message).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Installs a panic hook. A panic of the drawing thread restores the terminal before it is reported; a panic
+/// of another thread is shown on the screen.
+fn hook_panics(sender: Sender<Message>) {
+    let drawing = thread::current().id();
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if thread::current().id() == drawing {
+            terminal::restore();
+            report(info);
+        } else {
+            let _ = sender.send(Message::Crashed(info.to_string()));
+        }
+    }));
+}
