@@ -26,9 +26,6 @@ const CRATES: [(&[&str], &[&str]); 9] = [
     (&["signal_hook"], &["tui/"]),
 ];
 
-/// Folders whose files still import one another in a circle. The list only shrinks.
-const KNOWN_CIRCLES: [&str; 1] = ["tui/"];
-
 /// A source file: its path under `src`, with `/`, and its text.
 struct Source {
     path: String,
@@ -135,15 +132,12 @@ fn modules_re_export_nothing_of_one_another() {
 #[test]
 fn files_import_one_another_in_no_circle() {
     let edges = edges();
-    let (mut breaches, mut known) = (Vec::new(), Known::new(&KNOWN_CIRCLES));
+    let mut breaches = Vec::new();
     for circle in circles(&edges) {
-        if !known.has(|folder| circle.iter().all(|file| file.starts_with(folder))) {
-            breaches.push(format!("circle of {} files:", circle.len()));
-            let inner = edges.iter().filter(|((from, to), _)| circle.contains(from) && circle.contains(to));
-            breaches.extend(inner.map(|edge| format!("  {}", line(edge))));
-        }
+        breaches.push(format!("circle of {} files:", circle.len()));
+        let inner = edges.iter().filter(|((from, to), _)| circle.contains(from) && circle.contains(to));
+        breaches.extend(inner.map(|edge| format!("  {}", line(edge))));
     }
-    breaches.extend(known.gone());
     assert!(breaches.is_empty(), "{breaches:#?}");
 }
 
@@ -156,31 +150,6 @@ fn unsafe_code_stays_in_sys() {
         }
     }
     assert!(breaches.is_empty(), "{breaches:#?}");
-}
-
-/// A list of known breaches, and those of them that were met.
-struct Known<'a, T> {
-    list: &'a [T],
-    met: BTreeSet<usize>,
-}
-
-impl<'a, T: std::fmt::Debug> Known<'a, T> {
-    fn new(list: &'a [T]) -> Self {
-        Self { list, met: BTreeSet::new() }
-    }
-
-    /// Returns true if the list has a breach, which is noted.
-    fn has(&mut self, breach: impl Fn(&T) -> bool) -> bool {
-        let at = self.list.iter().position(breach);
-        self.met.extend(at);
-        at.is_some()
-    }
-
-    /// The entries that have to be taken off the list.
-    fn gone(&self) -> impl Iterator<Item = String> {
-        let gone = (0..self.list.len()).filter(|at| !self.met.contains(at));
-        gone.map(|at| format!("{:?} is mended: take it off the list", self.list[at]))
-    }
 }
 
 #[test]
