@@ -1,10 +1,10 @@
-//! What the terminal says of itself when it is asked.
+//! Questions to the terminal about itself, and its replies.
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::pixels::Protocol;
 
-/// What the terminal is asked.
+/// Questions to the terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Question {
     /// Its background's colour (OSC 11).
@@ -42,20 +42,20 @@ impl Question {
     }
 }
 
-/// What came back.
+/// Replies of the terminal.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
-    /// Whether the background is light, where it was told.
+    /// True if the background is light; `None` if the terminal did not reply.
     pub light: Option<bool>,
-    /// Whether it takes pictures by kitty's protocol.
+    /// True if it supports kitty's graphics protocol.
     pub kitty: bool,
-    /// Whether it takes sixel pictures.
+    /// True if it supports sixel graphics.
     pub sixel: bool,
     /// Width and height of a cell in pixels.
     pub cell: Option<(u16, u16)>,
-    /// Whether the last question was answered: no more will come.
+    /// True if the last question was answered, so that no more replies come.
     pub complete: bool,
-    /// What the user typed meanwhile.
+    /// Keys that the user typed meanwhile.
     pub typed: Vec<KeyEvent>,
 }
 

@@ -26,9 +26,9 @@ use crate::site::{Head, Site};
 /// Work under way behind the screen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activity {
-    /// What is being done, in words.
+    /// Description of the work.
     pub what: String,
-    /// How far it has come.
+    /// Progress of the work.
     pub progress: Option<Progress>,
 }
 
@@ -82,7 +82,7 @@ pub struct App {
     pub selection: Selection,
     /// Marked heads.
     pub marks: BTreeSet<Head>,
-    /// How maps and lists are read, in every view.
+    /// Settings that all views read maps and lists by.
     pub reading: Reading,
     /// The view on the screen.
     pub view: ViewId,
@@ -92,7 +92,7 @@ pub struct App {
     pub history: History,
     /// The state of each view.
     pub views: Views,
-    /// What lies on top of the view; the last is the topmost.
+    /// Overlays on top of the view; the last is the topmost.
     pub overlays: Vec<Overlay>,
     /// A short message about what just happened, shown until the next key.
     pub notice: Option<String>,

@@ -1,9 +1,9 @@
-//! What a user can ask for.
+//! Commands of the user.
 
 use super::views::{ViewCommand, ViewId};
 
-/// What a user can ask for: the commands that mean the same in every view, the movements of a view's cursor, and the
-/// commands that one view alone has.
+/// A command of the user. Movements go to the view on the screen, commands of one view to that view; all others mean
+/// the same in every view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // the table of commands has a sentence for each
 pub enum Command {

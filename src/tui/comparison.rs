@@ -11,14 +11,14 @@ use crate::site::{Head, Kind};
 /// Pairs of token positions that two sequences share: (in the first, in the second), both rising.
 pub type Pairs = Vec<(usize, usize)>;
 
-/// What two captures have in common and how they differ.
+/// Common tokens of two captures, and the differences of their heads.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Comparison {
     /// Shared source tokens.
     pub source: Pairs,
     /// Shared decoder rows: those that are fed the same token.
     pub target: Pairs,
-    /// How much each head changed, most first: the mean over shared rows of half the sum of absolute
+    /// Change of each head, largest first: the mean over shared rows of half the sum of absolute
     /// differences over shared keys, 0 to 1.
     pub changes: Vec<(Head, f32)>,
 }

@@ -85,7 +85,7 @@ pub struct StepRequest {
     pub own: Option<String>,
     /// Copied into the answer; see [`Guide::edition`].
     pub edition: u64,
-    /// How models are opened.
+    /// Options for opening models.
     pub how: OpenOptions,
 }
 

@@ -44,7 +44,7 @@ pub struct CommandEntry {
     pub name: &'static str,
     /// Its keys.
     pub keys: &'static [&'static str],
-    /// What it does, in one sentence.
+    /// Description in one sentence.
     pub sentence: &'static str,
     /// A word or two for the footer; empty where it does not show there.
     pub hint: &'static str,

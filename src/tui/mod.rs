@@ -62,33 +62,33 @@ use crate::engine::{Event, OpenOptions, Request, RunOptions};
 use crate::error::{Error, Result};
 use crate::tour::Tour;
 
-/// What to explore.
+/// Options that the explorer starts with.
 #[derive(Clone, Debug, Default)]
 pub struct Start {
     /// The model or the capture file.
     pub model: OpenOptions,
     /// The run to begin with.
     pub run: RunOptions,
-    /// Whether the run has its texts; if not, the model's own example is the source.
+    /// True if the run has its texts; otherwise the model's own example is the source.
     pub given: bool,
     /// Selection and settings of the session that is resumed.
     pub resume: Option<Saved>,
-    /// Where the session is saved when the explorer is left; `None`: nowhere.
+    /// File that the session is saved to when the explorer is left, if any.
     pub session: Option<PathBuf>,
     /// The tour to begin with, in the model's place.
     pub tour: Option<Arc<Tour>>,
 }
 
-/// How the explorer looks and listens.
+/// Appearance and keys of the explorer.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Colours.
     pub theme: Theme,
     /// Keys.
     pub keymap: Keymap,
-    /// Whether and how maps are pictures.
+    /// Pixel graphics for maps.
     pub pixels: PixelGraphics,
-    /// What to ask of the terminal.
+    /// Questions to the terminal.
     pub ask: Question,
 }
 
@@ -227,7 +227,7 @@ fn explore(
     }
 }
 
-/// Whether the explorer goes on after a message.
+/// Continuation after a message.
 enum Taken {
     GoOn,
     /// It ends, by that signal if it was one.

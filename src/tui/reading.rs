@@ -1,4 +1,4 @@
-//! How a map is read: the tokens on its axes, pieces merged into words, the scale.
+//! Reading of maps: the items on their axes, pieces merged into words, the scale.
 
 use std::ops::Range;
 
@@ -34,7 +34,7 @@ impl Special {
     }
 }
 
-/// How maps and lists are read; the same in every view.
+/// Settings that all views read maps and lists by.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Reading {
@@ -91,11 +91,11 @@ impl Reading {
 pub struct Unit {
     /// The tokens it covers.
     pub tokens: Range<usize>,
-    /// What it is called on the axis.
+    /// Label on the axis.
     pub label: String,
-    /// Whether a space stands before it in running text.
+    /// True if a space stands before it in running text.
     pub space: bool,
-    /// Whether it is a special token.
+    /// True for a special token.
     pub special: bool,
 }
 
@@ -153,7 +153,7 @@ impl Axis {
         self.units.get(place).filter(|own| own.tokens == unit.tokens).map(|_| place)
     }
 
-    /// Whether every token has a place of its own.
+    /// Returns true if every token has a place of its own.
     pub fn is_plain(&self) -> bool {
         self.plain
     }
@@ -163,7 +163,7 @@ impl Axis {
         self.units.len()
     }
 
-    /// Whether there are no places.
+    /// Returns true if there are no places.
     pub fn is_empty(&self) -> bool {
         self.units.is_empty()
     }

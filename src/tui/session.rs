@@ -27,11 +27,11 @@ pub struct Saved {
     pub selection: Option<Selection>,
     /// Marked heads.
     pub marks: BTreeSet<Head>,
-    /// How maps and lists are read.
+    /// Settings that all views read maps and lists by.
     pub reading: Reading,
     /// Name of the view on the screen.
     pub view: String,
-    /// What each view remembers; see [`Views::saved`](super::views::Views::saved).
+    /// State of each view; see [`Views::saved`](super::views::Views::saved).
     pub views: Table,
     /// Colours and glyphs.
     pub look: Look,
@@ -156,12 +156,12 @@ impl Saved {
         })
     }
 
-    /// How the model was opened.
+    /// Returns the options that the model was opened with.
     pub fn open_options(&self) -> OpenOptions {
         self.open.clone()
     }
 
-    /// The last run; `None` for a capture file.
+    /// Returns the options of the last run; `None` for a capture file.
     pub fn run_options(&self) -> Option<RunOptions> {
         self.run.clone()
     }

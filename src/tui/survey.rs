@@ -1,4 +1,4 @@
-//! What is known of every head of a capture: thumbnails, metrics and far links, measured behind the screen.
+//! Survey of all heads of a capture: thumbnails, metrics and far links, measured behind the screen.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind, Site};
 
-/// What is known of one head.
+/// Measurements of one head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadFacts {
     /// The map in at most [`THUMBNAIL`](crate::analysis::profile::THUMBNAIL) rows and columns, max-pooled.
@@ -24,16 +24,16 @@ pub struct HeadFacts {
     pub links: Vec<Link>,
 }
 
-/// What is known of every head of one capture.
+/// Measurements of every head of one capture.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Survey {
     /// The heads measured so far.
     pub heads: BTreeMap<Head, HeadFacts>,
-    /// Whether all are.
+    /// True if all heads are measured.
     pub complete: bool,
     /// The rollout of the whole model, where it could be computed.
     pub flow: Option<Rollouts>,
-    /// Why it could not.
+    /// Reason why there is no rollout.
     pub no_flow: Option<String>,
 }
 
@@ -46,7 +46,7 @@ pub struct Surveyed {
     pub distance: usize,
     /// Heads that were measured.
     pub heads: Vec<(Head, HeadFacts)>,
-    /// Whether these were the last.
+    /// True if these were the last.
     pub complete: bool,
     /// The rollout, or why there is none; comes with the last part.
     pub flow: Option<std::result::Result<Rollouts, String>>,

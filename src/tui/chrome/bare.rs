@@ -45,7 +45,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, capture: &Capture) {
     }
 }
 
-/// What each decoder row reads and predicts, with its probability.
+/// Returns a line for each decoder row: its input, its prediction and the probability.
 fn rows(app: &App) -> Vec<String> {
     let inputs = app.axes.input.units.iter();
     inputs

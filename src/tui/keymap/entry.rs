@@ -8,7 +8,7 @@ pub mod group {
     pub const HEAD: &str = "Choose a head";
     /// Texts of the model.
     pub const TEXT: &str = "Text";
-    /// How maps look.
+    /// Appearance of maps.
     pub const LOOK: &str = "Look";
     /// The views.
     pub const VIEW: &str = "Views";
@@ -23,7 +23,7 @@ pub mod group {
 pub struct ViewInfo {
     /// Name on the tab and in a saved session.
     pub name: &'static str,
-    /// How the view is called up; `None` if no key shows it.
+    /// Command that shows the view; `None` if no key does.
     pub tab: Option<ViewTab>,
     /// Commands of the shared table that apply in some views only, and in this one.
     pub shared: &'static [&'static str],
@@ -42,7 +42,7 @@ pub struct ViewTab {
     pub command: &'static str,
     /// Its keys.
     pub keys: &'static [&'static str],
-    /// What it does, in one sentence.
+    /// Description in one sentence.
     pub sentence: &'static str,
     /// Name of the command that it follows in the help.
     pub after: &'static str,
@@ -61,7 +61,7 @@ pub struct ViewEntry<C> {
     pub hint: &'static str,
     /// The heading it stands under in the help, one of [`group`].
     pub group: &'static str,
-    /// What it does, in one sentence.
+    /// Description in one sentence.
     pub sentence: &'static str,
     /// Name of the command that it follows in the help.
     pub after: &'static str,

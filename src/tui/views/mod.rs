@@ -48,7 +48,7 @@ macro_rules! declare {
             /// Every view, in the order of the tabs.
             pub const ALL: &[ViewId] = &[$(ViewId::$name),*];
 
-            /// What the view declares of itself.
+            /// Returns the name, the tab and the shared commands of the view.
             pub fn info(self) -> &'static ViewInfo {
                 match self {
                     $(ViewId::$name => &self::$folder::state::INFO,)*

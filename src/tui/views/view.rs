@@ -18,10 +18,10 @@ use crate::tui::widgets::passage;
 /// A view, implemented by the type of its state. What is saved of it from session to session is its serde value.
 pub trait View: Default + Serialize + DeserializeOwned {
     /// Commands of this view alone.
-    type Command;
+    type OwnCommand;
 
     /// Runs a command of this view.
-    fn command(app: &mut App, command: Self::Command) -> Vec<Effect>;
+    fn command(app: &mut App, command: Self::OwnCommand) -> Vec<Effect>;
 
     /// Moves the cursor. There is a capture.
     fn movement(app: &mut App, motion: Motion);

@@ -35,7 +35,7 @@ impl CompareView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CompareCommand {}
 
-/// What Compare declares of itself.
+/// Name, tab and shared commands of Compare.
 pub const INFO: ViewInfo = ViewInfo {
     name: "Compare",
     tab: Some(ViewTab {

@@ -13,7 +13,7 @@ use crate::tui::layout::{Layout, ViewHit};
 use crate::tui::views::view::{View, click_head, line, select_hit};
 
 impl View for CompareView {
-    type Command = CompareCommand;
+    type OwnCommand = CompareCommand;
 
     fn command(_app: &mut App, command: CompareCommand) -> Vec<Effect> {
         match command {}

@@ -8,13 +8,13 @@ use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::HEAD};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FlowView {
-    /// How the heads of a layer become one map.
+    /// Method of merging the heads of a layer into one map.
     pub method: FlowMethod,
     /// True if the selected layer shows alone, instead of the flow through all layers.
     pub one_layer: bool,
 }
 
-/// How the heads of a layer become one map.
+/// Method of merging the heads of a layer into one map.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FlowMethod {
@@ -56,7 +56,7 @@ pub enum FlowCommand {
     Layers,
 }
 
-/// What Flow declares of itself.
+/// Name, tab and shared commands of Flow.
 pub const INFO: ViewInfo = ViewInfo {
     name: "Flow",
     tab: Some(ViewTab {

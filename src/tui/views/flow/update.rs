@@ -13,7 +13,7 @@ use crate::tui::layout::Layout;
 use crate::tui::views::view::{View, place};
 
 impl View for FlowView {
-    type Command = FlowCommand;
+    type OwnCommand = FlowCommand;
 
     fn command(app: &mut App, command: FlowCommand) -> Vec<Effect> {
         let view = &mut app.views.flow;

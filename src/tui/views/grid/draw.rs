@@ -18,7 +18,7 @@ pub fn heads(app: &App) -> Vec<Head> {
 
 /// Sizes and numbers of the thumbnails.
 pub struct Tiles {
-    /// Where they stand.
+    /// Area that they stand in.
     pub room: Rect,
     /// Columns and rows of the screen that each takes.
     pub size: (u16, u16),

@@ -12,7 +12,7 @@ pub struct GridView {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GridCommand {}
 
-/// What Grid declares of itself.
+/// Name, tab and shared commands of Grid.
 pub const INFO: ViewInfo = ViewInfo {
     name: "Grid",
     tab: Some(ViewTab {

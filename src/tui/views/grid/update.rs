@@ -13,7 +13,7 @@ use crate::tui::layout::{Layout, ViewHit};
 use crate::tui::views::view::{View, click_head, select_hit};
 
 impl View for GridView {
-    type Command = GridCommand;
+    type OwnCommand = GridCommand;
 
     fn command(_app: &mut App, command: GridCommand) -> Vec<Effect> {
         match command {}

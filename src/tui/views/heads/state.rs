@@ -48,7 +48,7 @@ pub enum HeadsCommand {
     Reverse,
 }
 
-/// What Heads declares of itself.
+/// Name, tab and shared commands of Heads.
 pub const INFO: ViewInfo = ViewInfo {
     name: "Heads",
     tab: Some(ViewTab {

@@ -13,7 +13,7 @@ use crate::tui::layout::{Layout, ViewHit};
 use crate::tui::views::view::{View, click_head, line, select_hit};
 
 impl View for HeadsView {
-    type Command = HeadsCommand;
+    type OwnCommand = HeadsCommand;
 
     fn command(app: &mut App, command: HeadsCommand) -> Vec<Effect> {
         let view = &mut app.views.heads;

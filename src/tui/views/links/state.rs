@@ -46,7 +46,7 @@ pub enum LinksCommand {
     Keep,
 }
 
-/// What Links declares of itself.
+/// Name, tab and shared commands of Links.
 pub const INFO: ViewInfo = ViewInfo {
     name: "Links",
     tab: Some(ViewTab {

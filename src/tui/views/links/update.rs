@@ -13,7 +13,7 @@ use crate::tui::layout::{Layout, ViewHit};
 use crate::tui::views::view::{self, View, line, select_hit};
 
 impl View for LinksView {
-    type Command = LinksCommand;
+    type OwnCommand = LinksCommand;
 
     fn command(app: &mut App, command: LinksCommand) -> Vec<Effect> {
         match command {

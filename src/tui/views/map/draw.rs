@@ -132,7 +132,7 @@ pub fn heat<'a>(app: &'a App, pixels: &'a WindowPixels, window: &'a Window) -> H
     }
 }
 
-/// Which part of the map shows, where not all of it does; and what a cell covers.
+/// Names the part of the map that shows, unless all of it does, and the weights that a cell covers.
 fn shows(app: &App, window: &Window) -> String {
     let (queries, keys) = (app.queries().len(), app.keys().len());
     let mut parts = Vec::new();

@@ -111,7 +111,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Win
     }
 }
 
-/// What the selected decoder row predicts: label, probability, whether it is the target's token.
+/// Returns the predictions of the selected decoder row: label, probability, and true for the target's token.
 fn candidates(app: &App) -> Vec<(String, f32, bool)> {
     let Some(capture) = &app.capture else { return Vec::new() };
     if app.selection.head.kind() == Kind::Encoder {

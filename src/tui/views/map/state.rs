@@ -37,7 +37,7 @@ pub enum MapCommand {
     Pixels,
 }
 
-/// What Map declares of itself.
+/// Name, tab and shared commands of Map.
 pub const INFO: ViewInfo = ViewInfo {
     name: "Map",
     tab: Some(ViewTab {

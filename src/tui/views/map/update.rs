@@ -20,7 +20,7 @@ use crate::tui::zoom::{self, STEPS, Window, ZoomStep};
 use crate::tui::{requests, selected};
 
 impl View for MapView {
-    type Command = MapCommand;
+    type OwnCommand = MapCommand;
 
     fn command(app: &mut App, command: MapCommand) -> Vec<Effect> {
         match command {

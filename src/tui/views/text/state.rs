@@ -60,7 +60,7 @@ pub enum TextCommand {
     Receives,
 }
 
-/// What Text declares of itself.
+/// Name, tab and shared commands of Text.
 pub const INFO: ViewInfo = ViewInfo {
     name: "Text",
     tab: Some(ViewTab {

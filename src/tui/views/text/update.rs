@@ -15,7 +15,7 @@ use crate::tui::selected;
 use crate::tui::views::view::{View, place, select_hit};
 
 impl View for TextView {
-    type Command = TextCommand;
+    type OwnCommand = TextCommand;
 
     fn command(app: &mut App, command: TextCommand) -> Vec<Effect> {
         let view = &mut app.views.text;

@@ -21,7 +21,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App) {
     }
 }
 
-/// What each run says; the present capture in the place of the run that the reader has changed.
+/// Draws the output of each run; the present capture replaces the run that the reader has changed.
 fn outputs(buf: &mut Buffer, area: Rect, app: &App, played: &PlayedStep) {
     let theme = &app.theme;
     let columns = usize::from(area.width);

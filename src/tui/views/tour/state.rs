@@ -12,7 +12,7 @@ pub struct TourView {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TourCommand {}
 
-/// What Tour declares of itself. It has no tab: a step of the tour shows it.
+/// Name and keys of Tour. It has no tab: a step of the tour shows it.
 pub const INFO: ViewInfo =
     ViewInfo { name: "Tour", tab: None, shared: &[], footer: &[], arrows: "move", needs_maps: false };
 

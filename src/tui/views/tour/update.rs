@@ -13,7 +13,7 @@ use crate::tui::layout::Layout;
 use crate::tui::views::view::View;
 
 impl View for TourView {
-    type Command = TourCommand;
+    type OwnCommand = TourCommand;
 
     fn command(_app: &mut App, command: TourCommand) -> Vec<Effect> {
         match command {}
