@@ -522,6 +522,21 @@ mod tests {
     }
 
     #[test]
+    fn views_name_commands_that_exist() {
+        let is_known = |name: &str| TABLE.iter().any(|entry| entry.name == name);
+        for view in ViewId::ALL.iter().map(|view| view.info()) {
+            let named = view.shared.iter().chain(view.footer).chain(view.tab.as_ref().map(|tab| &tab.after));
+            named.for_each(|name| assert!(is_known(name), "{}: {name}", view.name));
+            let some_views =
+                |name: &str| SHARED.iter().any(|entry| entry.name == name && entry.when != Always);
+            view.shared.iter().for_each(|name| assert!(some_views(name), "{}: {name}", view.name));
+        }
+        for (view, entry) in views::commands() {
+            assert!(is_known(entry.after), "{}: {} follows {}", view.name(), entry.name, entry.after);
+        }
+    }
+
+    #[test]
     fn users_may_choose_their_keys() {
         let own = BTreeMap::from([("quit".to_string(), vec!["g".to_string()])]);
         let keymap = Keymap::with(&own).unwrap();
