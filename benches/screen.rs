@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use attn_tui::analysis::profile::{HeadProfile, ProfileAxes};
-use attn_tui::axis::{Item, Sequence};
+use attn_tui::axis::{AxisItem, Sequence};
 use attn_tui::capture::{Capture, MapStore, MapWeights, SiteMaps, ValuesBySite};
 use attn_tui::engine::{Event, ModelInfo};
 use attn_tui::nn::{CompactMaps, KeyPart, Visible};
@@ -127,8 +127,8 @@ fn computed(length: usize, budget: usize) -> Arc<Capture> {
         key: noise(2),
     };
     let mut capture = Capture::clone(&capture(8));
-    let tokens: Vec<Item> =
-        (0..length).map(|at| Item::token(at as u32, format!("▁token{at}"), false)).collect();
+    let tokens: Vec<AxisItem> =
+        (0..length).map(|at| AxisItem::token(at as u32, format!("▁token{at}"), false)).collect();
     let axes = || ProfileAxes::new(Kind::Cross, [length, length], &tokens);
     let profiles = (0..heads).map(|head| HeadProfile::of_compact(&compact, head, axes())).collect();
     capture.source = Sequence { text: String::new(), items: tokens.clone() };
@@ -214,8 +214,8 @@ fn draw(app: &mut App, cache: &mut Cache, terminal: &mut Terminal<CrosstermBacke
 
 /// Two cross heads of `length` x `length` tokens.
 fn capture(length: usize) -> Arc<Capture> {
-    let tokens: Vec<Item> =
-        (0..length).map(|at| Item::token(at as u32, format!("▁token{at}"), false)).collect();
+    let tokens: Vec<AxisItem> =
+        (0..length).map(|at| AxisItem::token(at as u32, format!("▁token{at}"), false)).collect();
     let sequence = Sequence { text: String::new(), items: tokens.clone() };
     let heads = 2;
     let mut data = Vec::with_capacity(heads * length * length);

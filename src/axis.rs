@@ -11,10 +11,10 @@ pub struct Token {
     pub special: bool,
 }
 
-/// What stands at one position of an axis. Views, exports and metrics ask an item for its spelling and whether it is
-/// special; only what feeds a model asks for its kind.
+/// An item at one position of an axis. Views, exports and metrics ask an item for its spelling and whether
+/// it is special; only code that feeds a model asks for its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
+pub struct AxisItem {
     /// Spelling: the vocabulary's piece of a token.
     pub piece: String,
     /// True if the item stands for no part of the input, such as special tokens.
@@ -23,7 +23,7 @@ pub struct Item {
     pub kind: ItemKind,
 }
 
-/// The kinds of [`Item`].
+/// The kinds of [`AxisItem`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ItemKind {
     /// A token of a text.
@@ -33,7 +33,7 @@ pub enum ItemKind {
     },
 }
 
-impl Item {
+impl AxisItem {
     /// A token of a text.
     pub fn token(id: u32, piece: impl Into<String>, special: bool) -> Self {
         Self { piece: piece.into(), special, kind: ItemKind::Token { id } }
@@ -47,7 +47,7 @@ impl Item {
     }
 }
 
-impl From<Token> for Item {
+impl From<Token> for AxisItem {
     fn from(Token { id, piece, special }: Token) -> Self {
         Self::token(id, piece, special)
     }
@@ -59,7 +59,7 @@ pub struct Sequence {
     /// The text as the user gave it, or as it was generated.
     pub text: String,
     /// Its items, special ones included. Those of a target are always tokens.
-    pub items: Vec<Item>,
+    pub items: Vec<AxisItem>,
 }
 
 impl Sequence {
@@ -80,6 +80,6 @@ impl Sequence {
 }
 
 /// The ids of the tokens among `items`.
-pub fn token_ids(items: &[Item]) -> Vec<u32> {
-    items.iter().filter_map(Item::token_id).collect()
+pub fn token_ids(items: &[AxisItem]) -> Vec<u32> {
+    items.iter().filter_map(AxisItem::token_id).collect()
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::matrix::Matrix;
 
-/// Which row of a cross map speaks for target token `y_t`.
+/// Convention that assigns a row of a cross map to target token `y_t`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Convention {
     /// The row that predicts `y_t`: row `t`.
@@ -18,7 +18,7 @@ pub enum Convention {
 }
 
 impl Convention {
-    /// Both, as options name them.
+    /// Both conventions, in the order in which options list them.
     pub const ALL: [Convention; 2] = [Convention::Predicts, Convention::Fed];
 
     /// The name used in options.
@@ -29,7 +29,7 @@ impl Convention {
         }
     }
 
-    /// The row that speaks for target token `t`.
+    /// The row for target token `t`.
     pub fn row(self, t: usize) -> usize {
         match self {
             Convention::Predicts => t,
@@ -49,7 +49,7 @@ impl FromStr for Convention {
     }
 }
 
-/// (source, target) pairs, zero-based, in order.
+/// A word alignment: (source, target) pairs, zero-based, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Alignment(pub BTreeSet<(usize, usize)>);
 
@@ -61,9 +61,10 @@ impl fmt::Display for Alignment {
     }
 }
 
-/// The hard alignment `a(t) = argmax_j A_tj` of a cross map `[target, source]`, as (source word, target word)
-/// pairs. `source` and `target` give the word that each token belongs to, `None` for tokens that are no word
-/// (special ones): such keys are never chosen, such rows choose nothing. Of equal weights the first is taken.
+/// Computes the hard alignment `a(t) = argmax_j A_tj` of a cross map `[target, source]`, as (source word,
+/// target word) pairs. `source` and `target` give the word of each token, `None` for tokens outside words
+/// (special ones): such keys are never chosen, and such rows choose nothing. Of equal weights the first is
+/// taken.
 pub fn hard_alignment(
     map: &Matrix,
     source: &[Option<usize>],
@@ -85,8 +86,8 @@ pub fn hard_alignment(
     Alignment(pairs)
 }
 
-/// The words that tokens form: a token opens a word where `opens` says so, special tokens stand outside. The
-/// word of each token.
+/// Numbers the words that tokens form and returns the word of each token. `opens` is `Some(true)` for a
+/// token that opens a word, `None` for a special token, which belongs to no word.
 pub fn words(opens: impl IntoIterator<Item = Option<bool>>) -> Vec<Option<usize>> {
     let mut next = 0;
     let mut open = false;
@@ -116,11 +117,8 @@ pub struct Gold {
 }
 
 impl Gold {
-    /// Reads a line in Pharaoh format, source first: `3-4` is sure, `3?4` or `3p4` possible. With `one_based`
-    /// positions count from 1.
-    ///
-    /// # Errors
-    /// The pair that cannot be read.
+    /// Parses a line in Pharaoh format, source first: `3-4` is sure, `3?4` or `3p4` possible. If
+    /// `one_based`, positions count from 1.
     pub fn parse(line: &str, one_based: bool) -> Result<Self, String> {
         let mut gold = Gold::default();
         for pair in line.split_whitespace() {

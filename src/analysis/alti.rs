@@ -1,5 +1,5 @@
-//! Aggregation of layer-wise token-to-token interactions: contributions that are measured with the values, rolled
-//! out through all layers.
+//! ALTI: contributions of every layer, rolled out through the model (aggregation of layer-wise
+//! token-to-token interactions).
 
 use super::merge::{CrossRollout, common_shape, descend, product};
 use crate::error::{Error, Result};

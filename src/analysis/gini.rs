@@ -1,13 +1,13 @@
 //! Gini coefficients of rows of weights.
 
-/// From so many weights on, passes over digits are faster than comparisons.
+/// Number of weights from which on a radix sort is faster than comparisons.
 const MANY: usize = 768;
 
-/// Bits of a digit, and how many make up a weight below 2: the upper two bits of its pattern are 0.
+/// Bits of a digit, and the number of digits of a weight below 2, whose upper two bits are 0.
 const DIGIT: u32 = 10;
 const DIGITS: usize = 3;
 
-/// Sorts rows of weights, one after the other, in memory that it keeps.
+/// Computes Gini coefficients of rows with buffers that are reused.
 #[derive(Default)]
 pub struct Gini {
     sorted: Vec<u32>,
@@ -15,8 +15,8 @@ pub struct Gini {
 }
 
 impl Gini {
-    /// The Gini coefficient of a row of `count` weights, those of `weights` and zeros: 0 where all are alike,
-    /// towards 1 where one has it all, 0 where there is nothing. No weight is negative.
+    /// Gini coefficient of a row of `count` weights, those of `weights` and zeros: 0 for equal weights,
+    /// towards 1 if one has all, 0 if all are zero. No weight is negative.
     pub fn of(&mut self, weights: &[f32], count: usize) -> f64 {
         self.sorted.clear();
         // The bits of positive numbers are in the order of the numbers.

@@ -1,25 +1,25 @@
-//! What the output loses when a part of the attention is switched off.
+//! Effect of ablations on the predictions of a target.
 
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 
-/// The effect on each target token, `[target]`.
+/// Effect of an ablation on each target token, all fields `[target]`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Effect {
-    /// Log-probability of the target's token before, in nats.
+pub struct AblationEffect {
+    /// Log-probability of the target token without ablation, in nats.
     pub before: Vec<f32>,
-    /// Log-probability of the target's token with the part switched off, in nats.
+    /// Log-probability of the target token with the ablation, in nats.
     pub after: Vec<f32>,
     /// `KL(before || after)` of the whole distribution, in nats; 0 or more.
     pub divergence: Vec<f32>,
-    /// The likeliest token before.
+    /// Most probable token without ablation.
     pub best_before: Vec<u32>,
-    /// The likeliest token with the part switched off.
+    /// Most probable token with the ablation.
     pub best_after: Vec<u32>,
 }
 
-impl Effect {
-    /// How much log-probability each target token loses, `[target]`, in nats; negative where it gains.
+impl AblationEffect {
+    /// Loss of log-probability of each target token, `[target]`, in nats; negative for a gain.
     pub fn drops(&self) -> Vec<f32> {
         self.before.iter().zip(&self.after).map(|(before, after)| before - after).collect()
     }
@@ -34,29 +34,26 @@ impl Effect {
         mean(&self.divergence)
     }
 
-    /// The target token that loses most, and what it loses; `None` without tokens.
+    /// The target token with the largest loss, and its loss; `None` without tokens.
     pub fn worst(&self) -> Option<(usize, f32)> {
         self.drops().into_iter().enumerate().reduce(|worst, next| if next.1 > worst.1 { next } else { worst })
     }
 
-    /// In how many rows another token became the likeliest.
+    /// Number of rows whose most probable token changes.
     pub fn changed(&self) -> usize {
         self.best_before.iter().zip(&self.best_after).filter(|(before, after)| before != after).count()
     }
 }
 
-/// The effect of a change from `before` to `after`, both scores before the softmax, `[target, vocabulary]`, of
-/// one target with the ids `target` (head importance by ablation, after Michel et al. 2019, "Are Sixteen Heads
-/// Really Better than One?", without gradients). Sums are taken in f64.
-///
-/// # Errors
-/// [`Error::Engine`] when the shapes differ or an id is outside the vocabulary.
-pub fn effect(before: &Matrix, after: &Matrix, target: &[u32]) -> Result<Effect> {
+/// Compares the logits `before` and `after` an ablation, both `[target, vocabulary]`, for the ids `target`
+/// (head importance by ablation, after Michel et al. 2019, "Are Sixteen Heads Really Better than One?",
+/// without gradients). Sums are taken in f64.
+pub fn effect(before: &Matrix, after: &Matrix, target: &[u32]) -> Result<AblationEffect> {
     let rows = target.len();
     if (before.rows(), before.cols()) != (after.rows(), after.cols()) || before.rows() != rows {
         return Err(Error::Engine("two runs of one target gave scores of different shapes".into()));
     }
-    let mut effect = Effect::default();
+    let mut effect = AblationEffect::default();
     for (row, &id) in target.iter().enumerate() {
         let (old, new) = (log_softmax(before.row(row)), log_softmax(after.row(row)));
         let (Some(&was), Some(&is)) = (old.get(id as usize), new.get(id as usize)) else {

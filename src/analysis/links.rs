@@ -1,4 +1,4 @@
-//! The strongest (query, key) pairs over heads: which head links two distant tokens, and how strongly.
+//! Ranking of the strongest (query, key) pairs over heads.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use super::map_axes::MapAxes;
 use super::metrics::{FAR, SINK, rows_that_see};
 use super::profile::{HeadProfile, StrongPair};
-use crate::axis::Item;
+use crate::axis::AxisItem;
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind};
 
@@ -21,30 +21,30 @@ pub struct Link {
     pub key: usize,
     /// The head's weight there.
     pub weight: f32,
-    /// Distance in tokens ([`MapAxes::distance`]).
+    /// Distance in positions ([`MapAxes::distance`]).
     pub distance: f32,
 }
 
-/// Which links count.
+/// Filter of links.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinkFilter {
-    /// Links shorter than this many tokens are left out.
+    /// Minimum distance in positions.
     pub min_distance: f32,
-    /// Links weaker than this are left out.
+    /// Minimum weight.
     pub min_weight: f32,
-    /// How many links to keep: the strongest.
+    /// Maximum number of links to keep, the strongest first.
     pub top: usize,
-    /// Keep links to special tokens and, in self-attention, from them. (The row of a cross map that is fed
-    /// the start token predicts a word: it always stays.)
+    /// True to keep links to special items and, in self-attention, from them. Rows of a cross map always
+    /// stay, since the row that is fed the start token predicts a word.
     pub special: bool,
-    /// Keep links from and to punctuation: pieces without a letter or digit.
+    /// True to keep links from and to punctuation: pieces without a letter or digit.
     pub punctuation: bool,
-    /// Keep links to keys that are sinks of their head: mean weight above [`SINK`].
+    /// True to keep links to keys that are sinks of their head: mean weight above [`SINK`].
     pub sinks: bool,
 }
 
 impl Default for LinkFilter {
-    /// The 20 strongest links farther than [`FAR`] tokens, without special tokens, punctuation and sinks.
+    /// The 20 strongest links farther than [`FAR`] positions, without special items, punctuation and sinks.
     fn default() -> Self {
         Self {
             min_distance: FAR + 1.0,
@@ -57,8 +57,8 @@ impl Default for LinkFilter {
     }
 }
 
-/// The strongest links over the given heads, strongest first; equal ones by distance (farther first), then
-/// by head, query and key. Memory: `filter.top` links.
+/// Finds the strongest links of the given heads, strongest first; equal ones by distance (farther first),
+/// then by head, query and key. Memory: `filter.top` links.
 pub fn links<'a>(
     heads: impl IntoIterator<Item = (Head, Matrix, MapAxes<'a>)>,
     filter: &LinkFilter,
@@ -71,7 +71,7 @@ pub fn links<'a>(
     sorted(strongest)
 }
 
-/// [`links`] of one head whose map comes some rows at a time, each with the number of its first row.
+/// [`links`] of one head whose map comes in blocks of rows, each with the number of its first row.
 pub fn links_of_rows(
     head: Head,
     profile: &HeadProfile,
@@ -87,7 +87,7 @@ pub fn links_of_rows(
     sorted(strongest)
 }
 
-/// The `top` best of some links, in the order of [`links`].
+/// The `top` best of given links, in the order of [`links`].
 pub fn best(links: impl IntoIterator<Item = Link>, top: usize) -> Vec<Link> {
     let mut all: Vec<Ranked> = links.into_iter().map(Ranked).collect();
     all.sort();
@@ -99,7 +99,7 @@ fn sorted(strongest: BinaryHeap<Ranked>) -> Vec<Link> {
     strongest.into_sorted_vec().into_iter().map(|Ranked(link)| link).collect()
 }
 
-/// A link in the order of the list: the better link is the smaller, so that a heap has the worst on top.
+/// A link ordered by rank: the better link is the smaller, so that a heap has the worst on top.
 struct Ranked(Link);
 
 impl Ord for Ranked {
@@ -126,8 +126,8 @@ impl PartialEq for Ranked {
 
 impl Eq for Ranked {}
 
-/// [`links`] of one head from its profile, where `filter` asks for weights of at least
-/// [`STRONG_WEIGHT`](crate::analysis::profile::STRONG_WEIGHT).
+/// [`links`] of one head from its profile. Requires a filter with a minimum weight of at least
+/// [`STRONG_WEIGHT`](super::profile::STRONG_WEIGHT).
 pub fn strong_links(head: Head, profile: &HeadProfile, context: &MapAxes, filter: &LinkFilter) -> Vec<Link> {
     let mut strongest = BinaryHeap::new();
     let keys = wanted_keys(profile.keys, context, filter, |key| is_profiles_sink(profile, context.kind, key));
@@ -140,7 +140,7 @@ pub fn strong_links(head: Head, profile: &HeadProfile, context: &MapAxes, filter
     sorted(strongest)
 }
 
-/// Offers the links of some rows, the first of which is row `first`.
+/// Adds the links of a block of rows, the first of which is row `first`.
 fn add(
     strongest: &mut BinaryHeap<Ranked>,
     (head, first): (Head, usize),
@@ -211,8 +211,8 @@ fn wanted_keys(
     wanted
 }
 
-/// Whether a key's mean weight over the rows that may look at it is above [`SINK`], and at least half of the
-/// rows may (see [`super::metrics::HeadMetrics::sink`]).
+/// Returns true if a key is a sink: its mean weight over the rows that may attend to it is above [`SINK`],
+/// and at least half of the rows may (see [`super::metrics::HeadMetrics::sink`]).
 fn is_sink(map: &Matrix, kind: Kind, key: usize) -> bool {
     let got = || {
         let rows = rows_that_see(kind, key, map.rows());
@@ -225,27 +225,28 @@ fn is_profiles_sink(profile: &HeadProfile, kind: Kind, key: usize) -> bool {
     sinks(kind, key, profile.rows, || profile.received.get(key).copied().unwrap_or(0.0))
 }
 
-/// [`is_sink`] of a key that got so much in a map of `all` rows.
+/// [`is_sink`] of a key with total weight `got` in a map of `all` rows.
 fn sinks(kind: Kind, key: usize, all: usize, got: impl FnOnce() -> f64) -> bool {
     let rows = rows_that_see(kind, key, all);
     rows > 0 && 2 * rows >= all && got() / rows as f64 > f64::from(SINK)
 }
 
-/// Whether a token is punctuation: its piece, word-boundary marks aside, has no letter and no digit.
-pub fn is_punctuation(token: &Item) -> bool {
-    let text = token.piece.trim_start_matches(['▁', 'Ġ', 'Ċ', ' ']).trim_end_matches("</w>");
-    !token.special && !text.is_empty() && !text.chars().any(char::is_alphanumeric)
+/// Returns true if an item is punctuation: its piece, word-boundary marks aside, has no letter and no
+/// digit.
+pub fn is_punctuation(item: &AxisItem) -> bool {
+    let text = item.piece.trim_start_matches(['▁', 'Ġ', 'Ċ', ' ']).trim_end_matches("</w>");
+    !item.special && !text.is_empty() && !text.chars().any(char::is_alphanumeric)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn token(piece: &str, special: bool) -> Item {
-        Item::token(0, piece, special)
+    fn token(piece: &str, special: bool) -> AxisItem {
+        AxisItem::token(0, piece, special)
     }
 
-    fn axis(pieces: &[&str]) -> Vec<Item> {
+    fn axis(pieces: &[&str]) -> Vec<AxisItem> {
         pieces.iter().map(|piece| token(piece, piece.starts_with('<'))).collect()
     }
 

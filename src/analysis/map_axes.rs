@@ -1,51 +1,51 @@
-//! What a map's rows and columns stand for, and how far apart they are.
+//! Axes of a map, and distances between their items.
 
 use std::ops::Range;
 
 use super::profile::ProfileAxes;
-use crate::axis::Item;
+use crate::axis::AxisItem;
 use crate::site::Kind;
 
-/// The tokens of a map's axes, and which attention it is.
+/// The items along the axes of a map, and the kind of attention.
 #[derive(Clone, Copy, Debug)]
 pub struct MapAxes<'a> {
-    /// Which attention.
+    /// Kind of attention.
     pub kind: Kind,
-    /// One token a row: source tokens, or what the decoder is fed.
-    pub queries: &'a [Item],
-    /// One token a column.
-    pub keys: &'a [Item],
+    /// One item per row: of the source, or of what the decoder is fed.
+    pub queries: &'a [AxisItem],
+    /// One item per column.
+    pub keys: &'a [AxisItem],
 }
 
 impl<'a> MapAxes<'a> {
-    /// What profiles of maps `[queries, keys]` with this context need.
+    /// Prepares these axes for profiles of maps `[queries, keys]`.
     pub fn profile_axes(&self, shape: [usize; 2]) -> ProfileAxes {
         ProfileAxes::new(self.kind, shape, self.keys)
     }
 
-    /// The context of a kind's maps with these axes.
-    pub fn new(kind: Kind, queries: &'a [Item], keys: &'a [Item]) -> Self {
+    /// Axes of the maps of a kind.
+    pub fn new(kind: Kind, queries: &'a [AxisItem], keys: &'a [AxisItem]) -> Self {
         Self { kind, queries, keys }
     }
 
-    /// The keys that row `query` may look at: those up to itself in decoder self-attention, otherwise all.
+    /// Keys that row `query` may attend to: up to itself in decoder self-attention, otherwise all.
     pub fn visible(&self, query: usize) -> Range<usize> {
         self.kind.visible(query, self.keys.len())
     }
 
-    /// The key on row `query`'s diagonal, as a real number: the row itself in self-attention; in a cross map
-    /// of `Q` rows and `K` columns `query * K / Q`, where word-for-word alignment would put it.
+    /// Key on the diagonal of row `query`, as a real number: the row itself in self-attention; in a cross
+    /// map of `Q` rows and `K` columns `query * K / Q`, the place of a word-for-word alignment.
     pub fn diagonal(&self, query: usize) -> f32 {
         self.kind.diagonal(query, self.queries.len(), self.keys.len())
     }
 
-    /// The distance between a query and a key in tokens: `abs(query - key)` in self-attention,
-    /// `abs(query * K / Q - key)` in a cross map.
+    /// Distance between a query and a key in positions: `abs(query - key)` in self-attention, `abs(query *
+    /// K / Q - key)` in a cross map.
     pub fn distance(&self, query: usize, key: usize) -> f32 {
         (self.diagonal(query) - key as f32).abs()
     }
 
-    /// Whether a key is a special token; false beyond the axis.
+    /// Returns true if a key is special; false beyond the axis.
     pub fn special(&self, key: usize) -> bool {
         self.keys.get(key).is_some_and(|token| token.special)
     }
@@ -55,8 +55,8 @@ impl<'a> MapAxes<'a> {
 mod tests {
     use super::*;
 
-    fn tokens(count: usize) -> Vec<Item> {
-        (0..count).map(|id| Item::token(id as u32, id.to_string(), false)).collect()
+    fn tokens(count: usize) -> Vec<AxisItem> {
+        (0..count).map(|id| AxisItem::token(id as u32, id.to_string(), false)).collect()
     }
 
     #[test]

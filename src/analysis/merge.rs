@@ -1,22 +1,19 @@
-//! Heads and layers into one map: mean, maximum, attention rollout.
+//! Aggregation of heads and layers into one map: mean, maximum, attention rollout.
 
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 
-/// How several maps become one.
+/// Method of merging several maps into one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Merge {
-    /// Cell by cell mean: rows sum to 1 again.
+    /// Mean of each cell. Rows sum to 1.
     #[default]
     Mean,
-    /// Cell by cell maximum: what any of the maps does. Rows sum to 1 or more.
+    /// Maximum of each cell. Rows sum to 1 or more.
     Max,
 }
 
-/// Several `[queries, keys]` maps as one of the same shape.
-///
-/// # Errors
-/// [`Error::Usage`] when there is no map, or their shapes differ.
+/// Merges several `[queries, keys]` maps into one of the same shape.
 pub fn merge(maps: &[Matrix], how: Merge) -> Result<Matrix> {
     let (rows, cols) = common_shape(maps)?;
     let mut data = vec![0.0f32; rows * cols];
@@ -50,18 +47,18 @@ pub fn rollout(layers: &[Matrix], residual: f32) -> Result<Matrix> {
     Ok(layers.iter().fold(identity(rows), |below, layer| product(&mixed(layer, residual), &below)))
 }
 
-/// What each target position draws from the source and from the target prefix.
+/// Shares of each target position that come from the source and from the target prefix.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CrossRollout {
-    /// `[target, source]`: shares that come from source tokens.
+    /// Shares of the source, `[target, source]`.
     pub source: Matrix,
-    /// `[target, target]`: shares that come from what the decoder was fed. Rows of both together sum to 1.
+    /// Shares of the decoder input, `[target, target]`. Rows of both together sum to 1.
     pub prefix: Matrix,
 }
 
 impl CrossRollout {
-    /// The share of each target position that comes from the source, `[target]`, in 0..=1; the rest comes
-    /// from the prefix.
+    /// Total share of the source in each target position, `[target]`, 0 to 1; the rest comes from the
+    /// prefix.
     pub fn source_shares(&self) -> Vec<f32> {
         (0..self.source.rows()).map(|t| self.source.row(t).iter().sum()).collect()
     }
@@ -90,8 +87,8 @@ pub fn cross_rollout(
     descend(encoder, &kept, &drawn)
 }
 
-/// Down through a decoder: what layer `l` keeps of its positions, `[target, target]`, and draws from the encoder's
-/// output, `[target, source]`; rows of both together sum to 1.
+/// Propagates through a decoder: layer `l` keeps `kept` `[target, target]` of its positions and draws
+/// `drawn` `[target, source]` from the encoder's output; rows of both together sum to 1.
 pub(super) fn descend(encoder: &Matrix, kept: &[Matrix], drawn: &[Matrix]) -> Result<CrossRollout> {
     let (target, width) = common_shape(kept)?;
     let (rows, source) = common_shape(drawn)?;

@@ -1,8 +1,9 @@
-//! Numbers that describe one head.
+//! Metrics of single heads.
 //!
-//! `A` is the head's map, `[queries, keys]` with `Q` rows and `K` columns, rows summing to 1; `i` is a query,
-//! `j` a key, `d_ij` their distance ([`MapAxes::distance`]), `n_i` how many keys row `i` may look at (`i + 1`
-//! in decoder self-attention, otherwise `K`). Means over rows weigh every row alike.
+//! `A` is the head's map, `[queries, keys]` with `Q` rows and `K` columns, rows summing to 1; `i` is a
+//! query, `j` a key, `d_ij` their distance ([`MapAxes::distance`]), `n_i` the number of keys that row `i`
+//! may attend to (`i + 1` in decoder self-attention, otherwise `K`). Means over rows weigh all rows
+//! equally.
 
 use super::gini::Gini;
 use super::map_axes::MapAxes;
@@ -10,10 +11,10 @@ use super::profile::{HeadProfile, ProfileAxes};
 use crate::matrix::Matrix;
 use crate::site::Kind;
 
-/// Keys farther than this many tokens count as far, where nothing else is asked for.
+/// Default distance beyond which keys are far, in tokens.
 pub const FAR: f32 = 4.0;
 
-/// A key with more mean weight than this is a sink (Gu et al. 2024, "When Attention Sink Emerges in Language
+/// Mean weight above which a key is a sink (Gu et al. 2024, "When Attention Sink Emerges in Language
 /// Models", epsilon).
 pub const SINK: f32 = 0.3;
 
@@ -26,38 +27,38 @@ pub struct Column {
     pub about: &'static str,
     /// Its definition: the formula and the paper, in Markdown.
     pub definition: &'static str,
-    /// Whether its values are whole numbers.
+    /// True if its values are whole numbers.
     pub whole: bool,
 }
 
 /// A field of [`HeadMetrics`] as a number.
-trait Value {
+trait MetricValue {
     const WHOLE: bool;
     fn value(self) -> Option<f32>;
 }
 
-impl Value for f32 {
+impl MetricValue for f32 {
     const WHOLE: bool = false;
     fn value(self) -> Option<f32> {
         Some(self)
     }
 }
 
-impl Value for Option<f32> {
+impl MetricValue for Option<f32> {
     const WHOLE: bool = false;
     fn value(self) -> Option<f32> {
         self
     }
 }
 
-impl Value for usize {
+impl MetricValue for usize {
     const WHOLE: bool = true;
     fn value(self) -> Option<f32> {
         Some(self as f32)
     }
 }
 
-impl Value for isize {
+impl MetricValue for isize {
     const WHOLE: bool = true;
     fn value(self) -> Option<f32> {
         Some(self as f32)
@@ -66,7 +67,7 @@ impl Value for isize {
 
 macro_rules! head_metrics {
     ($($(#[doc = $doc:literal])+ $field:ident: $type:ty = $about:literal,)+) => {
-        /// What is known of one head. Every metric of a map without rows is 0.
+        /// The metrics of one head. Every metric of a map without rows is 0.
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct HeadMetrics {
             $($(#[doc = $doc])+ pub $field: $type,)+
@@ -79,21 +80,21 @@ macro_rules! head_metrics {
                     name: stringify!($field),
                     about: $about,
                     definition: concat!($($doc, "\n"),+),
-                    whole: <$type as Value>::WHOLE,
+                    whole: <$type as MetricValue>::WHOLE,
                 },)+
             ];
 
             /// A metric by its name; `None` where there is no such metric, or this kind of map has none.
             pub fn get(&self, name: &str) -> Option<f32> {
                 match name {
-                    $(stringify!($field) => Value::value(self.$field),)+
+                    $(stringify!($field) => MetricValue::value(self.$field),)+
                     _ => None,
                 }
             }
 
             /// The values of [`HeadMetrics::COLUMNS`], in their order.
             pub fn values(&self) -> Vec<Option<f32>> {
-                vec![$(Value::value(self.$field)),+]
+                vec![$(MetricValue::value(self.$field)),+]
             }
         }
     };
@@ -118,7 +119,7 @@ head_metrics! {
     /// Far mass over the far mass of a map whose rows are uniform over their `n_i` keys: above 1 the head
     /// seeks distance. 0 where no key is far.
     far_ratio: f32 = "far mass over that of uniform rows",
-    /// The smallest whole `w` with `mean_i sum_{d_ij <= w} A_ij >= 0.9`, in tokens.
+    /// Smallest whole distance within which `share` of the weight lies.
     span90: usize = "distance within which 90 % of the weight lies, tokens",
     /// The most frequent offset `p` of the row's favourite key from the diagonal, `argmax_j A_ij = i + p`
     /// (in cross maps from the rounded diagonal); of equally frequent ones the nearest to 0, then the negative.
@@ -157,14 +158,14 @@ head_metrics! {
     top5_mass: f32 = "weight of a row's five largest keys",
 }
 
-/// The metrics of one map, `[queries, keys]`, its keys farther than `far` tokens counting as far.
+/// Computes the metrics of one map, `[queries, keys]`. Keys farther than `far` tokens are far.
 pub fn head_metrics(map: &Matrix, context: &MapAxes, far: f32) -> HeadMetrics {
     let mut measure = Measure::new([map.rows(), map.cols()], context, far);
     measure.add(0, map);
     measure.finish()
 }
 
-/// The metrics of a map that comes some rows at a time.
+/// Computes the metrics of a map that comes in blocks of rows.
 pub struct Measure<'a> {
     context: &'a MapAxes<'a>,
     far: f32,
@@ -174,13 +175,13 @@ pub struct Measure<'a> {
 }
 
 impl<'a> Measure<'a> {
-    /// Of a map `[queries, keys]`, its keys farther than `far` tokens counting as far.
+    /// Starts the metrics of a map `[queries, keys]`. Keys farther than `far` tokens are far.
     pub fn new(shape: [usize; 2], context: &'a MapAxes<'a>, far: f32) -> Self {
         let axes = context.profile_axes(shape).with_gini();
         Self { context, far, profile: HeadProfile::new(&axes), axes, far_mass: 0.0 }
     }
 
-    /// Adds the rows from row `first` on.
+    /// Adds a block of rows, the first of which is row `first`.
     pub fn add(&mut self, first: usize, rows: &Matrix) {
         self.profile.add_rows(first, rows, &self.axes);
         if is_uneven(self.context.kind, self.far) {
@@ -188,7 +189,7 @@ impl<'a> Measure<'a> {
         }
     }
 
-    /// The metrics of all rows.
+    /// Returns the metrics of all rows.
     pub fn finish(self) -> HeadMetrics {
         let rows = self.profile.rows.max(1) as f64;
         let mut metrics = metrics(&self.profile, self.context, self.far);
@@ -214,12 +215,12 @@ impl<'a> Measure<'a> {
     }
 }
 
-/// Whether weights by whole distances, which a profile has, do not tell what is farther than `far`.
+/// Returns true if the far mass cannot be computed from weights by whole distances, as profiles store them.
 pub fn is_uneven(kind: Kind, far: f32) -> bool {
     kind == Kind::Cross && far.fract() != 0.0
 }
 
-/// The metrics that follow from a head's profile: without [`HeadMetrics::gini`] where its rows were not sorted. For
+/// Computes the metrics from a head's profile, without [`HeadMetrics::gini`] if the profile has none. For
 /// `far` see [`is_uneven`].
 pub fn metrics(profile: &HeadProfile, context: &MapAxes, far: f32) -> HeadMetrics {
     if profile.rows == 0 {
@@ -273,8 +274,8 @@ fn far_uniform(profile: &HeadProfile, context: &MapAxes, far: f32) -> f64 {
     (0..profile.rows).map(share).sum()
 }
 
-/// The sum of the Gini coefficients of some rows, the first of which is row `first` ([`HeadMetrics::gini`] is their
-/// mean over all rows).
+/// Sum of the Gini coefficients of a block of rows, the first of which is row `first`;
+/// [`HeadMetrics::gini`] is their mean over all rows.
 pub fn gini_sum(first: usize, rows: &Matrix, context: &MapAxes) -> f64 {
     let mut gini = Gini::default();
     let row = |at: usize| &rows.row(at)[context.kind.visible(first + at, rows.cols())];
@@ -321,7 +322,7 @@ fn coverage(profile: &HeadProfile, context: &MapAxes) -> Option<f32> {
     Some(if count == 0 { 0.0 } else { (sum / count as f64) as f32 })
 }
 
-/// How many of `rows` queries may look at key `k`.
+/// Number of `rows` queries that may attend to key `k`.
 pub(super) fn rows_that_see(kind: Kind, k: usize, rows: usize) -> usize {
     match kind {
         Kind::Decoder => rows.saturating_sub(k),
@@ -329,8 +330,7 @@ pub(super) fn rows_that_see(kind: Kind, k: usize, rows: usize) -> usize {
     }
 }
 
-/// The most frequent value and how often it occurs; of equally frequent ones the nearest to 0, then the
-/// negative one.
+/// Most frequent value and its count; of equally frequent ones the nearest to 0, then the negative one.
 fn most_frequent(offsets: &[i32]) -> (isize, usize) {
     let mut sorted = offsets.to_vec();
     sorted.sort_unstable();

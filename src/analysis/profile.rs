@@ -1,5 +1,5 @@
-//! What is told of a head without its map: sums over its rows, made a few rows at a time while these are in
-//! the cache, by several threads. Pictures, metrics and strong links follow from them.
+//! Profiles of heads: sums over the rows of a map, updated block by block while the rows are in the cache,
+//! by several threads. Thumbnails, metrics and strong links follow from them without the map.
 
 mod row_block;
 
@@ -8,36 +8,37 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use attn_tui_kernels::attention::RowObserver;
 
-use crate::axis::Item;
+use crate::axis::AxisItem;
 use crate::matrix::{Matrix, span_of};
 use crate::nn::CompactMaps;
 use crate::site::Kind;
 use row_block::RowBlock;
 
-/// Rows and columns of a profile's pictures, at most.
+/// Maximum number of rows and columns of a thumbnail.
 pub const THUMBNAIL: usize = 64;
 
-/// A profile keeps every pair of at least this weight.
+/// Minimum weight of the pairs that a profile lists.
 pub const STRONG_WEIGHT: f32 = 0.1;
 
-/// What profiles need to know of the axes; the same for all heads of a kind.
+/// Properties of the axes that profiles need; the same for all heads of a kind.
 #[derive(Clone, Debug)]
 pub struct ProfileAxes {
     kind: Kind,
     queries: usize,
     keys: usize,
     special: Vec<bool>,
-    /// The keys that are no special tokens, in runs.
+    /// Runs of keys that are not special.
     plain: Vec<Range<usize>>,
-    /// The last token before each that is the same; in self-attention.
+    /// Last earlier copy of each token; in self-attention only.
     before: Vec<Option<u32>>,
-    /// Whether rows are sorted, too, for their Gini coefficients.
+    /// True if Gini coefficients are computed, which needs sorted rows.
     gini: bool,
 }
 
 impl ProfileAxes {
-    /// For maps `[queries, keys]` between these tokens; what lies beyond them is no special token.
-    pub fn new(kind: Kind, [queries, keys]: [usize; 2], tokens: &[Item]) -> Self {
+    /// Prepares the axes of maps `[queries, keys]` with these items as keys. Positions beyond them are not
+    /// special.
+    pub fn new(kind: Kind, [queries, keys]: [usize; 2], tokens: &[AxisItem]) -> Self {
         let special: Vec<bool> =
             (0..keys).map(|key| tokens.get(key).is_some_and(|token| token.special)).collect();
         let mut plain: Vec<Range<usize>> = Vec::new();
@@ -48,7 +49,7 @@ impl ProfileAxes {
             }
         }
         let mut last = std::collections::HashMap::new();
-        let same = |(at, token): (usize, &Item)| last.insert(token.token_id()?, at as u32);
+        let same = |(at, token): (usize, &AxisItem)| last.insert(token.token_id()?, at as u32);
         let before = match kind {
             Kind::Cross => Vec::new(),
             Kind::Encoder | Kind::Decoder => tokens.iter().enumerate().map(same).collect(),
@@ -56,25 +57,24 @@ impl ProfileAxes {
         Self { kind, queries, keys, special, plain, before, gini: false }
     }
 
-    /// The same, for profiles with [`ProfileSums::gini`]: rows are sorted for it, which takes several times as long as
-    /// everything else.
+    /// The same axes for profiles with [`ProfileSums::gini`], which take several times as long.
     pub fn with_gini(self) -> Self {
         Self { gini: true, ..self }
     }
 
-    /// Rows and columns of the pictures.
+    /// Rows and columns of a thumbnail.
     fn thumbnail(&self) -> [usize; 2] {
         [self.queries.min(THUMBNAIL), self.keys.min(THUMBNAIL)]
     }
 
-    /// The same tokens earlier in the text, the nearest first.
+    /// Earlier copies of the token at `query`, the nearest first.
     fn earlier(&self, query: usize) -> impl Iterator<Item = usize> {
         let before = |at: usize| self.before.get(at).copied().flatten().map(|at| at as usize);
         std::iter::successors(before(query), move |&at| before(at))
     }
 }
 
-/// A pair of a profile.
+/// A pair with a high weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StrongPair {
     /// Row, zero-based.
@@ -85,8 +85,7 @@ pub struct StrongPair {
     pub weight: f32,
 }
 
-/// Sums over rows of one head, or over all of them. `d_ij` and `n_i` are the distance and the number of keys as
-/// in the metrics that follow.
+/// Sums over the rows of one head. `d_ij` and `n_i` are as in [`super::metrics`].
 #[derive(Clone, Debug, Default)]
 #[allow(missing_docs, reason = "each field is the sum in its formula")]
 pub struct ProfileSums {
@@ -108,11 +107,11 @@ pub struct ProfileSums {
     pub previous: f64,
     /// Weight on earlier copies of the query's token.
     pub duplicate: f64,
-    /// Weight on what followed them.
+    /// Weight on the tokens that followed them.
     pub induction: f64,
-    /// Weight of each row's largest weights.
+    /// Weight of the five largest weights of each row.
     pub top: f64,
-    /// `Σ_i` of the rows' Gini coefficients over their `n_i` keys, where rows were sorted ([`ProfileAxes::with_gini`]).
+    /// Sum of the rows' Gini coefficients over their `n_i` keys, if asked for ([`ProfileAxes::with_gini`]).
     pub gini: Option<f64>,
 }
 
@@ -135,7 +134,7 @@ impl ProfileSums {
     }
 }
 
-/// All that is told of one head.
+/// The profile of one head.
 #[derive(Clone, Debug, Default)]
 pub struct HeadProfile {
     /// Number of queries.
@@ -146,15 +145,15 @@ pub struct HeadProfile {
     pub sums: ProfileSums,
     /// Weight by distance, rounded up to whole tokens.
     pub by_distance: Vec<f64>,
-    /// Weight that each key got.
+    /// Weight that each key receives.
     pub received: Vec<f64>,
-    /// Offset of every row's favourite key from the rounded diagonal.
+    /// Offset of the largest weight of each row from the rounded diagonal.
     pub offsets: Vec<i32>,
-    /// Centre of mass of every row, `Σ_j j A_ij`; of cross maps alone.
+    /// Centre of mass of each row, `Σ_j j A_ij`; only of cross maps.
     pub centres: Vec<f64>,
-    /// The largest weight of every row.
+    /// Largest weight of each row.
     pub row_max: Vec<f32>,
-    /// Every pair of weight [`STRONG_WEIGHT`] or more, in no order.
+    /// All pairs of weight [`STRONG_WEIGHT`] or more, in no order.
     pub strong: Vec<StrongPair>,
     largest: Vec<f32>,
     added: Vec<f32>,
@@ -162,7 +161,7 @@ pub struct HeadProfile {
 }
 
 impl HeadProfile {
-    /// Of no row yet.
+    /// Creates an empty profile.
     pub fn new(axes: &ProfileAxes) -> Self {
         let cells @ [down, across] = axes.thumbnail();
         let centres = if axes.kind == Kind::Cross { axes.queries } else { 0 };
@@ -181,7 +180,7 @@ impl HeadProfile {
         }
     }
 
-    /// Of a whole map.
+    /// Computes the profile of a whole map.
     pub fn of(map: &Matrix, axes: &ProfileAxes) -> Self {
         let mut profile = Self::new(axes);
         profile.add_rows(0, map, axes);
@@ -198,7 +197,8 @@ impl HeadProfile {
         profile.finish().pop().unwrap_or_default()
     }
 
-    /// Adds the rows from row `first` on, in the same order whatever the number of rows, if that is a multiple of 64.
+    /// Adds a block of rows, the first of which is row `first`. Sums are the same for all block sizes that
+    /// are multiples of 64.
     pub fn add_rows(&mut self, first: usize, rows: &Matrix, axes: &ProfileAxes) {
         const ROWS: usize = 64;
         for at in (0..rows.rows()).step_by(ROWS) {
@@ -208,12 +208,12 @@ impl HeadProfile {
         }
     }
 
-    /// The largest weight of each of at most [`THUMBNAIL`] x [`THUMBNAIL`] blocks.
+    /// Largest weight of each of at most [`THUMBNAIL`] x [`THUMBNAIL`] blocks of the map.
     pub fn max_thumbnail(&self) -> Matrix {
         Matrix::new(self.cells[0], self.cells[1], self.largest.clone())
     }
 
-    /// The mean weight of each of these blocks.
+    /// Mean weight of each of these blocks.
     pub fn mean_thumbnail(&self) -> Matrix {
         let [down, across] = self.cells;
         let len = |cell, len, cells| span_of(cell, len, cells).len() as f32;
@@ -222,7 +222,7 @@ impl HeadProfile {
         })
     }
 
-    /// Bytes that it takes.
+    /// Size in bytes.
     pub fn bytes(&self) -> usize {
         8 * (self.by_distance.len() + self.received.len() + self.centres.len())
             + 4 * (self.offsets.len() + self.row_max.len() + self.largest.len() + self.added.len())
@@ -256,11 +256,11 @@ impl HeadProfile {
     }
 }
 
-/// The profiles of a site's heads, as they grow while its attention is computed.
+/// Profiles of a site's heads, updated while its attention is computed.
 #[derive(Debug)]
 pub struct SiteProfiles {
     axes: Arc<ProfileAxes>,
-    /// The number of the first one.
+    /// Number of the first head.
     first: usize,
     heads: Vec<Mutex<HeadProfile>>,
 }
@@ -272,17 +272,17 @@ impl SiteProfiles {
         Self { axes, first: 0, heads }
     }
 
-    /// That of head `head` alone.
+    /// Creates an empty profile of head `head` alone.
     pub fn one(axes: ProfileAxes, head: usize) -> Self {
         Self { first: head, ..Self::new(Arc::new(axes), 1) }
     }
 
-    /// Whether these are for maps `[heads, queries, keys]`.
+    /// Returns true if these profiles are for maps `[heads, queries, keys]`.
     pub fn fit(&self, shape: [usize; 3]) -> bool {
         shape == [self.heads.len(), self.axes.queries, self.axes.keys]
     }
 
-    /// The profiles, complete once every row was seen.
+    /// Returns the profiles, once all rows were observed.
     pub fn finish(self) -> Vec<HeadProfile> {
         let inner = |head: Mutex<HeadProfile>| head.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.heads.into_iter().map(inner).collect()

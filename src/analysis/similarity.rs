@@ -1,4 +1,4 @@
-//! How alike heads are, and groups of like heads.
+//! Similarity of heads, and clusters of similar heads.
 
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
@@ -18,7 +18,7 @@ pub fn divergence(a: &Matrix, b: &Matrix) -> Result<f32> {
     Ok((total / a.rows().max(1) as f64).max(0.0) as f32)
 }
 
-/// One key's part of the divergence of two rows.
+/// Contribution of one key to the divergence of two rows.
 fn cell(p: f64, q: f64) -> f64 {
     let term = |x: f64, mean: f64| if x > 0.0 { x * (x / mean).ln() } else { 0.0 };
     let mean = (p + q) / 2.0;
@@ -42,10 +42,10 @@ pub fn divergences(maps: &[Matrix]) -> Result<Matrix> {
     Ok(Matrix::new(n, n, data))
 }
 
-/// Groups `n` things by their distances, `[n, n]`: starting from singletons, the two groups with the smallest
-/// mean distance are joined until `groups` are left (average linkage, UPGMA). The group of each thing, `[n]`;
-/// groups are numbered by their first member. Of equally near pairs the first is joined, so the result is
-/// stable.
+/// Clusters `n` objects by their distances, `[n, n]` (average linkage, UPGMA): starting from singletons,
+/// merges the two clusters with the smallest mean distance until `groups` are left. Returns the cluster of
+/// each object, `[n]`; clusters are numbered by their first member. Of equally near pairs the first is
+/// merged, so that results are stable.
 pub fn cluster(distances: &Matrix, groups: usize) -> Vec<usize> {
     let n = distances.rows().min(distances.cols());
     let mut members: Vec<Vec<usize>> = (0..n).map(|i| vec![i]).collect();

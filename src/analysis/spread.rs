@@ -1,4 +1,4 @@
-//! Mean and spread of values that come one after the other.
+//! Mean and standard deviation of a stream of values.
 
 /// Mean and standard deviation, in constant memory (Welford 1962).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -18,7 +18,7 @@ impl Spread {
         self.squares += before * (value - self.mean);
     }
 
-    /// How many values there were.
+    /// Number of values.
     pub fn count(&self) -> usize {
         self.count
     }

@@ -1,22 +1,22 @@
-//! The axes of a capture file's maps: how long they are, and which tokens stand along them.
+//! Axes of the maps in a capture file: their lengths and their items.
 
 use std::collections::HashMap;
 
 use super::MapStore;
 use super::tensors::Parsed;
-use crate::axis::Item;
+use crate::axis::AxisItem;
 use crate::site::{Kind, Site};
 
-/// Sequence lengths that the maps agree on.
+/// Sequence lengths according to the maps.
 pub struct Lengths {
-    /// Source tokens.
+    /// Length of the source.
     pub source: Option<usize>,
-    /// Target tokens.
+    /// Length of the target.
     pub target: Option<usize>,
 }
 
 impl Lengths {
-    /// From all maps.
+    /// Determines the lengths from all maps.
     pub fn of(maps: &MapStore) -> Parsed<Self> {
         let mut lengths = Lengths { source: None, target: None };
         let agree = |slot: &mut Option<usize>, found: usize, site: Site, what: &str| match *slot {
@@ -43,7 +43,8 @@ impl Lengths {
     }
 }
 
-/// Reads the token lists of the metadata; where Python left some out, what can be known is filled in.
+/// Reader of the token lists in the metadata. Fills in what files from Python leave out, as far as it is
+/// known.
 pub struct Tokens<'a> {
     /// The metadata.
     pub fields: &'a HashMap<String, String>,
@@ -52,21 +53,21 @@ pub struct Tokens<'a> {
 }
 
 impl Tokens<'_> {
-    /// The tokens of `source` or `target`.
-    pub fn read(&self, side: &str, length: Option<usize>) -> Parsed<Vec<Item>> {
+    /// Reads the items of `source` or `target`.
+    pub fn read(&self, side: &str, length: Option<usize>) -> Parsed<Vec<AxisItem>> {
         let ids = list::<u32>(self.fields, &format!("{side}_ids"))?;
         let pieces = list::<String>(self.fields, &format!("{side}_tokens"))?;
         let count = length.or(pieces.as_ref().map(Vec::len)).or(ids.as_ref().map(Vec::len)).unwrap_or(0);
         self.join(side, ids, pieces, count)
     }
 
-    /// What the decoder is fed; where it is not told, the target moved down behind a start token.
+    /// Reads what the decoder is fed; if the file does not say, the target shifted by a start token.
     pub fn decoder_input(
         &self,
-        source: &[Item],
-        target: &[Item],
+        source: &[AxisItem],
+        target: &[AxisItem],
         length: Option<usize>,
-    ) -> Parsed<Vec<Item>> {
+    ) -> Parsed<Vec<AxisItem>> {
         let count = length.unwrap_or(target.len());
         let ids = list::<u32>(self.fields, "decoder_input_ids")?;
         let mut pieces = list::<String>(self.fields, "decoder_input_tokens")?;
@@ -107,7 +108,7 @@ impl Tokens<'_> {
         ids: Option<Vec<u32>>,
         pieces: Option<Vec<String>>,
         count: usize,
-    ) -> Parsed<Vec<Item>> {
+    ) -> Parsed<Vec<AxisItem>> {
         let wrong = |key: String, found: usize| format!("{key} has {found} entries, the maps {count}");
         if let Some(ids) = ids.as_ref().filter(|ids| ids.len() != count) {
             return Err(wrong(format!("{side}_ids"), ids.len()));
@@ -120,13 +121,13 @@ impl Tokens<'_> {
                 let id = ids.as_ref().map_or(i as u32, |ids| ids[i]);
                 let piece = pieces.as_ref().map_or_else(|| format!("#{id}"), |pieces| pieces[i].clone());
                 let special = (ids.is_some() && self.special.contains(&id)) || looks_special(&piece);
-                Item::token(id, piece, special)
+                AxisItem::token(id, piece, special)
             })
             .collect())
     }
 }
 
-/// Whether a piece is spelt like a special token; files from Python do not say.
+/// Returns true if a piece is spelt like a special token, since files from Python do not list them.
 fn looks_special(piece: &str) -> bool {
     let inner = |open: char, close: char| {
         piece.strip_prefix(open).and_then(|rest| rest.strip_suffix(close)).is_some_and(|rest| {
@@ -137,7 +138,7 @@ fn looks_special(piece: &str) -> bool {
     (inner('<', '>') && !piece.starts_with("<0x")) || inner('[', ']')
 }
 
-/// A JSON list of the metadata; `None` where there is none of that name.
+/// Reads a JSON list from the metadata; `None` if there is no such field.
 pub fn list<T: serde::de::DeserializeOwned>(
     fields: &HashMap<String, String>,
     key: &str,

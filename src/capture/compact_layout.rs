@@ -1,13 +1,13 @@
-//! The compact layout of the capture file: what a site's maps follow from, where they would be large.
+//! The compact layout of the capture file: queries, keys and position bias of a site in place of its maps.
 //!
-//! Tensors `{site}.query` `[queries, heads * width]`, `{site}.key` `[keys, key_heads * width]`, `{site}.bias`
-//! `[heads, queries + keys - 1]` where there is a position bias (the value for key `j` and query `i` at
-//! `queries - 1 + j - i`), and `{site}.beside` `[heads, 2 * summaries - 1]` where summaries of blocks follow the
-//! tokens among the keys. The metadata field `{site}` is a JSON object of `heads`, `key_heads`, `scale`, `cap`,
-//! `visible` (`all`, `causal`, `[before, after]`, `{"groups": [size, shift]}` or `{"blocks": size}`), `block` (tokens
-//! that a summary stands for), `beside` (the number of other keys that follow the tokens', on whose scores there is
-//! no bias), `again` (how many times these, the keys of the first block, come in for the queries of inner blocks) and
-//! `part` (`beside` where the maps are those of the keys beside the tokens).
+//! Tensors `{site}.query` `[queries, heads * width]`, `{site}.key` `[keys, key_heads * width]`,
+//! `{site}.bias` `[heads, queries + keys - 1]` if there is a position bias (the value for key `j` and query
+//! `i` at `queries - 1 + j - i`), and `{site}.beside` `[heads, 2 * summaries - 1]` if summaries of blocks
+//! follow the tokens among the keys. The metadata field `{site}` is a JSON object of `heads`, `key_heads`,
+//! `scale`, `cap`, `visible` (`all`, `causal`, `[before, after]`, `{"groups": [size, shift]}` or
+//! `{"blocks": size}`), `block` (number of tokens that a summary stands for), `beside` (number of extra
+//! keys without bias that follow the tokens), `again` (number of times that the keys of the first block are
+//! repeated for the queries of inner blocks) and `part` (`beside` if the maps are those of the extra keys).
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ use super::tensors::{Parsed, decode};
 use crate::nn::{CompactMaps, ExtraBias, ExtraKeys, KeyPart, Visible};
 use crate::site::Site;
 
-/// Name, shape and values of compact maps' tensors.
+/// Name, shape and values of the tensors of compact maps.
 pub(super) fn tensors(compact: &CompactMaps) -> Vec<(&'static str, Vec<usize>, &[f32])> {
     let CompactMaps { heads, key_heads, queries, width, .. } = *compact;
     let across = |values: &[f32], width: usize| vec![values.len() / width.max(1), width];
@@ -35,7 +35,7 @@ pub(super) fn tensors(compact: &CompactMaps) -> Vec<(&'static str, Vec<usize>, &
     tensors
 }
 
-/// The rest of compact maps, for the metadata.
+/// The other fields of compact maps as a JSON object, for the metadata.
 pub(super) fn settings(compact: &CompactMaps) -> String {
     let visible = match compact.visible {
         Visible::All => json!("all"),
@@ -69,7 +69,7 @@ pub(super) fn settings(compact: &CompactMaps) -> String {
     settings.to_string()
 }
 
-/// A site's compact maps.
+/// Reads the compact maps of a site.
 pub(super) fn read(site: Site, file: &SafeTensors, fields: &HashMap<String, String>) -> Parsed<CompactMaps> {
     let field = fields.get(&site.to_string());
     let field = field.ok_or_else(|| format!("{site}.query comes without the metadata field {site}"))?;
@@ -185,7 +185,7 @@ mod tests {
     /// A capture of one site.
     fn capture(compact: CompactMaps) -> Capture {
         assert_eq!(compact.check(), Ok(()));
-        let token = |id| crate::axis::Item::token(id, format!("t{id}"), false);
+        let token = |id| crate::axis::AxisItem::token(id, format!("t{id}"), false);
         let mut capture = Capture {
             model: "m".into(),
             model_type: "longt5".into(),

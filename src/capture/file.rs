@@ -22,26 +22,20 @@ use crate::files::{Bytes, ModelFile, looks_like_alignments, sentence_of};
 use crate::matrix::Matrix;
 use crate::site::{Kind, Site};
 
-/// What `format` says in the metadata.
+/// Value of the metadata field `format`.
 pub const FORMAT: &str = "attn-tui capture 1";
-/// What a row of weights sums to at most: 1, and what 16 bits make of it. It may be less, where a model looks at
-/// more than the tokens, or where its rows were cut.
+/// Maximum sum of a row of weights: 1, plus rounding to 16 bits. The sum may be less if extra keys share
+/// the softmax or rows were truncated.
 const MOST: f32 = 1.02;
 
-/// Reads a capture file, ours or one written from Python, safetensors or npz; or a sentence's soft alignment from a
-/// file of Marian or Nematus, the first, or of `FILE@N` the one of that number, from 0.
-///
-/// # Errors
-/// [`Error::Io`], or [`Error::BadFile`] naming the tensor or field at fault.
+/// Reads a capture file, written by this program or from Python, safetensors or npz; or one sentence of a
+/// file of soft alignments by Marian or Nematus: the first, or with `FILE@N` sentence `N`, from 0.
 pub fn read(path: &Path) -> Result<Capture> {
     read_within(path, None)
 }
 
-/// [`read`] that keeps at most so many bytes of maps in memory ([`MapStore::within`]); what does not fit is read when
-/// it is looked at.
-///
-/// # Errors
-/// As [`read`].
+/// [`read`] that keeps at most `memory` bytes of maps in memory ([`MapStore::within`]) and reads the others
+/// when they are needed.
 pub fn read_within(path: &Path, memory: Option<usize>) -> Result<Capture> {
     let (path, sentence) = sentence_of(path);
     let name = path.display().to_string();
@@ -56,12 +50,12 @@ pub fn read_within(path: &Path, memory: Option<usize>) -> Result<Capture> {
     parsed.map_err(|why| Error::BadFile { file: name, why })
 }
 
-/// In the metadata where the target was generated with weights of 8 bits.
+/// Metadata field that is present if the target was generated with 8-bit weights.
 pub(super) const INT8_TARGET: &str = "target_generated_with";
 /// The field with the seed of a sampled target.
 pub(super) const SAMPLED: &str = "target_sampled_with_seed";
 
-/// The capture in `bytes`, whose maps may stay in the `file` that these are.
+/// Parses a capture. Maps may stay in `file`, which holds the same bytes.
 fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Capture> {
     let (_, header) =
         SafeTensors::read_metadata(bytes).map_err(|e| format!("not a safetensors file: {e}"))?;
@@ -77,7 +71,7 @@ fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Ca
             maps.insert(site, SiteMaps::of(compact_layout::read(site, &tensors, fields)?));
         }
     }
-    // A network without any attention has its tokens alone to show.
+    // A network without attention has tokens only.
     if maps.sites().next().is_none() && !(fields.contains_key("format") && fields.contains_key("target_ids"))
     {
         return Err("there are no tensors named encoder.N, decoder.N or cross.N: not a capture file".into());
@@ -120,7 +114,7 @@ fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Ca
     })
 }
 
-/// What is kept besides the maps, of every site that has both parts.
+/// Reads values and contributions of every site that has both.
 fn site_values(tensors: &SafeTensors, maps: &MapStore) -> Parsed<ValuesBySite> {
     let mut all = ValuesBySite::new();
     for (site, site_maps) in maps.sites() {
@@ -142,7 +136,7 @@ fn site_of(name: &str) -> Option<Site> {
     Some(Site::new(kind.parse::<Kind>().ok()?, layer.parse().ok()?))
 }
 
-/// Rows that are checked at once.
+/// Number of rows that are checked at once.
 const ROWS: usize = 1024;
 
 fn site_maps<'a>(
@@ -177,7 +171,7 @@ fn site_maps<'a>(
     Ok(SiteMaps::stored(heads, queries, keys, stored))
 }
 
-/// What is wrong with rows of weights, the first of which is row `first` of all heads.
+/// Checks rows of weights, the first of which is row `first` of all heads.
 fn check(name: &str, values: &[f32], first: usize, queries: usize, keys: usize) -> Parsed<()> {
     if let Some(bad) = values.iter().find(|v| !v.is_finite() || **v < 0.0) {
         return Err(format!("{name} holds {bad}, which is no weight after a softmax"));

@@ -1,4 +1,4 @@
-//! Maps that stay in the file they came with, and are read when they are looked at.
+//! Maps that stay in their file and are read when they are needed.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use safetensors::tensor::Dtype;
 use super::tensors::{decode_values, width};
 use crate::files::Bytes;
 
-/// The maps of one site, `[heads, queries, keys]`, in a file.
+/// The maps of one site in a file, `[heads, queries, keys]`.
 #[derive(Clone)]
 pub struct FileMaps {
     bytes: Bytes,
@@ -22,17 +22,17 @@ impl std::fmt::Debug for FileMaps {
 }
 
 impl FileMaps {
-    /// Values of a known type from byte `from` on.
+    /// Maps of type `dtype` that begin at byte `from`.
     pub fn new(bytes: Bytes, from: usize, dtype: Dtype) -> Self {
         Self { bytes, from, dtype }
     }
 
-    /// Some of the values; zeros where the file ends before them.
+    /// Reads a range of values; zeros if the file ends before it.
     pub fn values(&self, range: Range<usize>) -> Vec<f32> {
         let size = width(self.dtype).unwrap_or(0);
         let bytes = self.from + range.start * size..self.from + range.end * size;
         let values = self.bytes.get(bytes.clone()).and_then(|bytes| decode_values(self.dtype, bytes));
-        // The pages can be had again: what was read of them is not kept twice.
+        // The values were copied: free the mapped pages.
         self.bytes.release(bytes);
         values.unwrap_or_else(|| vec![0.0; range.len()])
     }

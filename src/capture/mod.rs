@@ -1,4 +1,4 @@
-//! What one forward pass recorded: tokens and every attention map. Immutable once made.
+//! The record of one forward pass: tokens and all attention maps. Immutable once made.
 
 mod axes;
 mod compact_layout;
@@ -29,47 +29,47 @@ pub use write::{Layout, Precision, write};
 use std::borrow::Cow;
 
 use crate::analysis::profile::{HeadProfile, ProfileAxes};
-use crate::axis::{Item, Sequence};
+use crate::axis::{AxisItem, Sequence};
 use crate::checkpoint::Architecture;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind, Site};
 
-/// All that one forward pass recorded, with its tokens.
+/// The record of one forward pass, with the items along its axes.
 #[derive(Clone, Debug)]
 pub struct Capture {
-    /// What the user asked for: hub id, folder name, `demo`.
+    /// Model argument of the user: hub id, folder name, `demo`.
     pub model: String,
     /// `model_type` of the model's config.json.
     pub model_type: String,
     /// Architecture of the model; capture files do not hold it.
     pub architecture: Architecture,
-    /// Encoder text; empty where the capture has no encoder.
+    /// Source; empty if the capture has no encoder.
     pub source: Sequence,
-    /// What the decoder predicts, one token per decoder row.
+    /// Target: what the decoder predicts, one token per decoder row.
     pub target: Sequence,
-    /// What the decoder is fed, one token per decoder row (the start token first).
-    pub decoder_input: Vec<Item>,
-    /// One entry per decoder row, where the capture was made by the engine or carries logits.
+    /// Decoder input, one token per decoder row, the start token first.
+    pub decoder_input: Vec<AxisItem>,
+    /// One prediction per decoder row, if the engine made the capture or the file has logits.
     pub predictions: Vec<Prediction>,
-    /// `[target, vocabulary]` scores before the softmax, where asked for.
+    /// Logits `[target, vocabulary]`, if asked for.
     pub logits: Option<Matrix>,
     /// The maps.
     pub maps: MapStore,
-    /// Norms of values and contributions of keys, where asked for: for value-weighted maps
-    /// ([`Capture::value_weighted`]) and ALTI ([`Capture::contributions`]).
+    /// Value norms and contributions, if asked for: for value-weighted maps ([`Capture::value_weighted`])
+    /// and ALTI ([`Capture::contributions`]).
     pub values: ValuesBySite,
-    /// What the maps show.
+    /// Meaning of the weights in the maps.
     pub weights: MapWeights,
-    /// Whether the target was generated with weights of 8 bits: the model as it is may say something else. Its maps
-    /// are made with the weights as they are, whatever the target.
+    /// True if the target was generated with 8-bit weights, so that the exact model may generate another
+    /// text. Maps always come from the exact weights.
     pub int8_target: bool,
     /// Seed of the sampled target; `None` if the target was given or comes from a search.
     pub sampled: Option<u64>,
 }
 
 impl Capture {
-    /// The kinds that this capture has, in display order.
+    /// Kinds of attention in this capture, in display order.
     pub fn kinds(&self) -> Vec<Kind> {
         Kind::ALL.into_iter().filter(|&kind| self.layers(kind) > 0).collect()
     }
@@ -117,18 +117,12 @@ impl Capture {
         self.maps.map(head).ok_or_else(|| Error::NoSuchHead(self.why_not(head)))
     }
 
-    /// Whether a head is there, without its map.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchHead`], naming what there is.
+    /// Checks that a head exists.
     pub fn check(&self, head: Head) -> Result<()> {
         if head.head < self.heads(head.site) { Ok(()) } else { Err(Error::NoSuchHead(self.why_not(head))) }
     }
 
-    /// What is told of a head without its map: from the pass, or from the map's rows now, which are not kept.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchHead`], naming what there is.
+    /// Returns the profile of a head: from the pass, or computed from its map.
     pub fn profile(&self, head: Head) -> Result<Cow<'_, HeadProfile>> {
         self.check(head)?;
         let maps = self.maps.site(head.site).ok_or_else(|| Error::NoSuchHead(self.why_not(head)))?;
@@ -140,11 +134,7 @@ impl Capture {
         Ok(Cow::Owned(self.compute_profile(head, axes)?))
     }
 
-    /// A head's profile as `axes`, which is that of maps of this size, says: from the map's rows, which are not
-    /// kept.
-    ///
-    /// # Errors
-    /// As [`Capture::profile`].
+    /// Computes a head's profile with `axes`, which must be those of maps of this size.
     pub fn compute_profile(&self, head: Head, axes: ProfileAxes) -> Result<HeadProfile> {
         self.check(head)?;
         let compact = self.maps.site(head.site).and_then(SiteMaps::compact);
@@ -156,23 +146,23 @@ impl Capture {
         Ok(profile)
     }
 
-    /// The tokens of a kind's queries: source tokens, or what the decoder is fed.
-    pub fn queries(&self, kind: Kind) -> &[Item] {
+    /// Items of the queries of a kind: of the source, or of the decoder input.
+    pub fn queries(&self, kind: Kind) -> &[AxisItem] {
         match kind {
             Kind::Encoder => &self.source.items,
             Kind::Decoder | Kind::Cross => &self.decoder_input,
         }
     }
 
-    /// The tokens of a kind's keys: source tokens, or what the decoder is fed.
-    pub fn keys(&self, kind: Kind) -> &[Item] {
+    /// Items of the keys of a kind: of the source, or of the decoder input.
+    pub fn keys(&self, kind: Kind) -> &[AxisItem] {
         match kind {
             Kind::Encoder | Kind::Cross => &self.source.items,
             Kind::Decoder => &self.decoder_input,
         }
     }
 
-    /// Why there are no maps of a kind that the capture lacks.
+    /// Explains why the capture has no maps of a kind.
     pub fn why_absent(&self, kind: Kind) -> String {
         match (self.architecture, kind) {
             (Architecture::Recurrent, Kind::Cross) => {

@@ -1,9 +1,10 @@
-//! Captures from NumPy: an npz file is turned into the capture file that it stands for.
+//! Reading of captures in npz files, by conversion to a capture file.
 //!
 //! Names: `encoder.N`, `decoder.N`, `cross.N` as in the capture file, or all layers at once as
-//! `encoder_attentions`, `decoder_attentions`, `cross_attentions` `[layers, heads, queries, keys]` (also with a
-//! batch of one: `[layers, 1, heads, queries, keys]`), and `logits`; the metadata's lists as arrays of strings or
-//! whole numbers (`source_tokens`, `source_ids`, ...), its texts as strings (`source`, `target`, `model`, ...).
+//! `encoder_attentions`, `decoder_attentions`, `cross_attentions` `[layers, heads, queries, keys]` (also
+//! with a batch of one: `[layers, 1, heads, queries, keys]`), and `logits`; the metadata's lists as arrays
+//! of strings or whole numbers (`source_tokens`, `source_ids`, ...), its texts as strings (`source`,
+//! `target`, `model`, ...).
 
 use std::collections::HashMap;
 use std::io::{Cursor, Read};
@@ -15,12 +16,12 @@ use zip::ZipArchive;
 use super::tensors::Parsed;
 use crate::site::Kind;
 
-/// Whether a file is a zip archive, as npz files are.
+/// Returns true if a file is a zip archive, as npz files are.
 pub fn is_npz(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04")
 }
 
-/// The capture file that an npz file stands for. What is no array of a known type is left out.
+/// Converts an npz file to a capture file. Entries that are not arrays of a known type are ignored.
 pub fn to_safetensors(bytes: &[u8]) -> Parsed<Vec<u8>> {
     let bad = |e: zip::result::ZipError| format!("not an npz file: {e}");
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(bad)?;
@@ -49,24 +50,24 @@ pub fn to_safetensors(bytes: &[u8]) -> Parsed<Vec<u8>> {
 }
 
 /// One tensor of the capture file.
-struct Tensor {
+struct NpzTensor {
     name: String,
     dtype: Dtype,
     shape: Vec<usize>,
     data: Vec<u8>,
 }
 
-impl Tensor {
+impl NpzTensor {
     fn view(&self) -> Parsed<TensorView<'_>> {
         TensorView::new(self.dtype, self.shape.clone(), &self.data).map_err(|e| format!("{}: {e}", self.name))
     }
 }
 
-/// What an array is made of.
+/// Element type of an array.
 #[derive(Clone, Copy)]
 enum Element {
     Float(Dtype),
-    /// Whole numbers of so many bytes.
+    /// Integers of so many bytes.
     Whole(usize),
     /// Strings of so many characters.
     Text(usize),
@@ -125,11 +126,11 @@ impl Array {
         })
     }
 
-    /// The array as tensors of the capture file: itself, or a tensor a layer.
-    fn layers(self, name: &str, dtype: Dtype) -> Parsed<Vec<Tensor>> {
+    /// Converts the array to tensors of the capture file: one, or one per layer.
+    fn layers(self, name: &str, dtype: Dtype) -> Parsed<Vec<NpzTensor>> {
         let kind = Kind::ALL.into_iter().find(|kind| name.strip_suffix("_attentions") == Some(kind.name()));
         let (Some(kind), [layers, shape @ ..]) = (kind, self.shape.as_slice()) else {
-            return Ok(vec![Tensor { name: name.into(), dtype, shape: self.shape, data: self.data }]);
+            return Ok(vec![NpzTensor { name: name.into(), dtype, shape: self.shape, data: self.data }]);
         };
         let size = self.data.len() / layers.max(&1);
         if size == 0 {
@@ -137,7 +138,7 @@ impl Array {
         }
         let parts = self.data.chunks(size).enumerate();
         Ok(parts
-            .map(|(layer, data)| Tensor {
+            .map(|(layer, data)| NpzTensor {
                 name: format!("{kind}.{layer}"),
                 dtype,
                 shape: shape.to_vec(),
@@ -146,7 +147,7 @@ impl Array {
             .collect())
     }
 
-    /// The array as a field of the metadata: a text, or a JSON list.
+    /// Converts the array to a metadata field: a text, or a JSON list.
     fn field(&self, element: Element) -> Parsed<String> {
         let values: Vec<Value> = match element {
             Element::Float(_) => Vec::new(),

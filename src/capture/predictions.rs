@@ -8,12 +8,12 @@ use crate::axis::Token;
 /// Number of candidates kept for each decoder row.
 pub const CANDIDATES: usize = 5;
 
-/// What the model predicted in one decoder row.
+/// The prediction of one decoder row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    /// Probability that the model gave to the target's token in this row.
+    /// Probability of the target token in this row.
     pub probability: f32,
-    /// The likeliest tokens with their probabilities, best first.
+    /// The most probable tokens with their probabilities, best first.
     pub candidates: Vec<(Token, f32)>,
 }
 
@@ -25,7 +25,7 @@ pub fn predictions(
     target: &[u32],
     piece: impl Fn(u32) -> Token,
 ) -> Vec<Prediction> {
-    // The vocabulary is wide: the rows are read by all threads, the few tokens named by one.
+    // All threads read the rows of logits; one looks up the few tokens.
     let count = target.len().min(logits.len() / vocabulary.max(1));
     let rows = threads::map(count, logits.len(), |row| {
         let scores = &logits[row * vocabulary..][..vocabulary];

@@ -1,4 +1,4 @@
-//! Heads that were computed again, those looked at last, within a budget of bytes.
+//! Cache of recomputed maps, least recently used first out, within a budget of bytes.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -6,10 +6,10 @@ use std::sync::OnceLock;
 use crate::matrix::Matrix;
 use crate::site::Head;
 
-/// Bytes of maps kept at most where nobody says.
+/// Default upper limit in bytes.
 const MOST: usize = 1 << 30;
 
-/// Maps that were computed again, those looked at last.
+/// Recomputed maps, within a budget of bytes; the least recently used go first.
 #[derive(Debug)]
 pub struct Recomputed {
     budget: usize,
@@ -18,22 +18,22 @@ pub struct Recomputed {
 }
 
 impl Recomputed {
-    /// Nothing yet, and at most so many bytes.
+    /// Creates an empty cache for at most `budget` bytes.
     pub fn new(budget: usize) -> Self {
         Self { budget, clock: 0, maps: BTreeMap::new() }
     }
 
-    /// Bytes that it may hold.
+    /// Budget in bytes.
     pub fn budget(&self) -> usize {
         self.budget
     }
 
-    /// Bytes of the maps.
+    /// Size of the maps in bytes.
     pub fn held(&self) -> usize {
         self.maps.values().map(|(_, map)| bytes(map)).sum()
     }
 
-    /// A map that is there.
+    /// Returns a cached map and marks it as used.
     pub fn get(&mut self, head: Head) -> Option<Matrix> {
         self.clock += 1;
         let (used, map) = self.maps.get_mut(&head)?;
@@ -41,7 +41,7 @@ impl Recomputed {
         Some(map.clone())
     }
 
-    /// Keeps a map, if it fits, in the place of those not looked at for longest.
+    /// Caches a map if it fits the budget, and removes the least recently used maps.
     pub fn put(&mut self, head: Head, map: Matrix) {
         if bytes(&map) > self.budget {
             return;
@@ -60,13 +60,13 @@ fn bytes(map: &Matrix) -> usize {
     4 * map.rows() * map.cols()
 }
 
-/// Bytes of maps kept where nobody says: a quarter of the memory that was free at first, at most [`MOST`].
+/// Default budget: a quarter of the memory that was free at first, at most [`MOST`].
 pub fn default_budget() -> usize {
     static BUDGET: OnceLock<usize> = OnceLock::new();
     *BUDGET.get_or_init(|| MOST.min(free_memory() / 4))
 }
 
-/// Bytes of memory that the system can give; all that may be wished for where it does not tell.
+/// Free memory in bytes; unlimited if the system does not tell.
 fn free_memory() -> usize {
     let told = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;

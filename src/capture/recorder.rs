@@ -1,4 +1,4 @@
-//! The hooks of a pass: one keeps every map, one switches parts of the attention off.
+//! Hooks of a pass: [`Recorder`] stores all maps, [`Ablator`] ablates parts of the attention.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,19 +8,19 @@ use candle_core::{Device, Tensor};
 use super::values::{SiteValues, ValuesBySite};
 use super::{MapStore, SiteMaps};
 use crate::analysis::profile::{ProfileAxes, SiteProfiles};
-use crate::axis::Item;
+use crate::axis::AxisItem;
 use crate::error::Result;
 use crate::nn::{AttentionTrace, CompactMaps, Hook, MaskedPair, RowObserver, SiteAblation};
 use crate::site::{Ablation, Kind, Site};
 
-/// Switches heads, sites or links off.
+/// Hook that ablates heads, sites or links.
 #[derive(Clone, Debug, Default)]
 pub struct Ablator {
     ablations: Vec<Ablation>,
 }
 
 impl Ablator {
-    /// Switches `off` off.
+    /// Creates a hook with the given ablations.
     pub fn new(ablations: Vec<Ablation>) -> Self {
         Self { ablations }
     }
@@ -31,8 +31,8 @@ impl Ablator {
 }
 
 impl Ablator {
-    /// 0 for each head that is switched off as a whole, 1 for the others.
-    fn kept(&self, site: Site, heads: usize) -> Vec<f32> {
+    /// Factors on the contexts of the heads: 0 for an ablated head, otherwise 1.
+    fn head_factors(&self, site: Site, heads: usize) -> Vec<f32> {
         let mut kept = vec![1f32; heads];
         for part in self.at(site) {
             match part {
@@ -55,10 +55,10 @@ impl Hook for Ablator {
             Ablation::Link { head, query, key } => Some(MaskedPair { head: head.head, query, key }),
             Ablation::Head(_) | Ablation::Site(_) => None,
         });
-        Some(SiteAblation { head_factors: self.kept(site, heads), links: links.collect() })
+        Some(SiteAblation { head_factors: self.head_factors(site, heads), links: links.collect() })
     }
 
-    /// It does not look at the maps, so none need be made.
+    /// Compact maps need not be computed, and this hook does not look at maps.
     fn prefers_compact(&self, _: Site, _: [usize; 3], _: usize) -> bool {
         true
     }
@@ -82,7 +82,7 @@ impl Hook for Ablator {
 
     fn context(&mut self, site: Site, context: Tensor) -> Result<Tensor> {
         let heads = context.dim(0)?;
-        let kept = self.kept(site, heads);
+        let kept = self.head_factors(site, heads);
         if kept.iter().all(|&factor| factor == 1.0) {
             return Ok(context);
         }
@@ -91,7 +91,7 @@ impl Hook for Ablator {
     }
 }
 
-/// Records the weights of every site, with parts of the attention switched off where asked for.
+/// Hook that records the weights of every site, with ablations.
 #[derive(Debug, Default)]
 pub struct Recorder {
     maps: MapStore,
@@ -105,46 +105,45 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder that runs an ablator.
+    /// Creates a recorder that also runs `ablator`.
     pub fn new(ablator: Ablator) -> Self {
         Self { ablator, ..Self::default() }
     }
 
-    /// Keeps at most so many bytes of maps ([`MapStore::within`]); what does not fit is computed when it is
-    /// looked at.
+    /// Limits maps in memory to `memory` bytes ([`MapStore::within`]); the others are recomputed when they
+    /// are needed.
     pub fn within(self, memory: Option<usize>) -> Self {
         Self { maps: MapStore::within(memory), ..self }
     }
 
-    /// Whether to measure values and contributions, too: a second look at every weight.
+    /// Enables values and contributions, which need a second pass over all weights.
     pub fn with_values(self, values: bool) -> Self {
         Self { measures_values: values, ..self }
     }
 
-    /// Whether to keep what scores follow from ([`super::Capture::scores`]) of every site that lets it: its
-    /// queries and keys in the place of its maps.
+    /// Enables scores ([`super::Capture::scores`]): sites are stored in compact form wherever possible.
     pub fn with_scores(self, scores: bool) -> Self {
         Self { scores, ..self }
     }
 
-    /// Lets the pass end with the maps of `site`: what it makes of them is of no interest.
+    /// Ends the pass once the maps of `site` are recorded.
     pub fn ending_at(self, site: Site) -> Self {
         Self { end: Some(site), ..self }
     }
 
-    /// Has the profiles made of a kind's heads, `queries` rows over the keys `tokens`.
-    pub fn profile(&mut self, kind: Kind, queries: usize, tokens: &[Item]) {
+    /// Enables profiles of a kind's heads, for `queries` rows over the keys `tokens`.
+    pub fn profile(&mut self, kind: Kind, queries: usize, tokens: &[AxisItem]) {
         let axes = ProfileAxes::new(kind, [queries, tokens.len()], tokens);
         self.profile_axes.insert(kind, Arc::new(axes));
     }
 
-    /// The maps with the profiles that were made meanwhile.
+    /// Stores maps with the profiles that were made during the pass.
     fn keep(&mut self, site: Site, maps: SiteMaps) {
         let profiles = self.watching.remove(&site).and_then(Arc::into_inner).map(SiteProfiles::finish);
         self.maps.insert(site, maps.with_profiles(profiles.unwrap_or_default()));
     }
 
-    /// What was recorded.
+    /// Returns the maps and values that were recorded.
     pub fn finish(self) -> (MapStore, ValuesBySite) {
         (self.maps, self.values)
     }
@@ -209,7 +208,7 @@ impl Hook for Recorder {
     fn trace(&mut self, site: Site, trace: &AttentionTrace) -> Result<()> {
         let Some(maps) = self.maps.site(site) else { return Ok(()) };
         let shape @ [heads, queries, keys] = maps.shape();
-        let kept = self.ablator.kept(site, heads);
+        let kept = self.ablator.head_factors(site, heads);
         let measured = if kept.contains(&0.0) {
             let size = (queries * keys).max(1);
             let mut data = maps.data().to_vec();

@@ -1,4 +1,4 @@
-//! What goes into the softmax, and what it is made of. It follows from the queries and keys of a site.
+//! Scores before the softmax and their parts, computed from queries, keys and position bias.
 
 use super::Capture;
 use crate::checkpoint::Architecture;
@@ -7,31 +7,29 @@ use crate::matrix::Matrix;
 use crate::nn::CompactMaps;
 use crate::site::{Head, Site};
 
-/// What is shown of the scores before the softmax.
+/// Selection of scores or of one of their parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Score {
-    /// All that goes into the softmax.
+    /// Complete scores.
     Whole,
-    /// What queries and keys make out: `scale Q Kᵀ`.
+    /// Content part: `scale Q Kᵀ`.
     Content,
-    /// What the distance of the positions makes out (Raffel et al. 2020, relative position bias).
+    /// Position part (Raffel et al. 2020, relative position bias).
     Bias,
 }
 
-/// The parts whose sum goes into the softmax, each `[queries, keys]`, minus infinity where a key is masked.
+/// Parts of the scores, each `[queries, keys]`, minus infinity for masked keys. Their sum goes into the
+/// softmax.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScoreParts {
-    /// What queries and keys make out.
+    /// Content part.
     pub content: Matrix,
-    /// What the distance of the positions makes out; `None` where the site has no such bias.
+    /// Position part; `None` if the site has no position bias.
     pub bias: Option<Matrix>,
 }
 
 impl Capture {
-    /// What goes into the softmax of a head, `[queries, keys]`, minus infinity where a key is masked.
-    ///
-    /// # Errors
-    /// As [`Capture::compact`].
+    /// Scores of a head, `[queries, keys]`, minus infinity for masked keys.
     pub fn scores(&self, head: Head) -> Result<Matrix> {
         let ScoreParts { content, bias } = self.score_parts(head)?;
         let Some(bias) = bias else { return Ok(content) };
@@ -39,10 +37,7 @@ impl Capture {
         Ok(Matrix::new(content.rows(), content.cols(), sum.collect()))
     }
 
-    /// What the scores of a head are made of.
-    ///
-    /// # Errors
-    /// As [`Capture::compact`].
+    /// Parts of the scores of a head.
     pub fn score_parts(&self, head: Head) -> Result<ScoreParts> {
         if head.head >= self.heads(head.site) {
             return Err(Error::NoSuchHead(self.why_not(head)));
@@ -76,15 +71,12 @@ impl Capture {
         }
     }
 
-    /// Whether a site has a position bias among the scores that were kept.
+    /// Returns true if the scores of a site are kept and have a position bias.
     pub fn has_bias(&self, site: Site) -> bool {
         self.compact(site).is_ok_and(|compact| compact.bias.is_some())
     }
 
-    /// What the scores of a site follow from.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchHead`] for a site that is not there, [`Error::NoScores`] with why there are none.
+    /// Compact maps of a site, from which scores can be computed.
     pub fn compact(&self, site: Site) -> Result<&CompactMaps> {
         let Some(maps) = self.maps.site(site) else {
             return Err(Error::NoSuchHead(self.why_not(site.head(0))));

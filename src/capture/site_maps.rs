@@ -1,5 +1,5 @@
-//! Where the maps of a site lie: one `[heads, queries, keys]` buffer, shared by the heads' matrices; or what they
-//! follow from, where that is smaller; or their file.
+//! Storage of the maps of a site: one `[heads, queries, keys]` buffer shared by the heads' matrices,
+//! compact maps, or a file.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::analysis::profile::HeadProfile;
 use crate::matrix::Matrix;
 use crate::nn::CompactMaps;
 
-/// Up to this many bytes a site's maps are kept whole: so little is not worth computing again.
+/// Maps of a site up to this many bytes are always stored: recomputing would not pay.
 const KEPT_WHOLE: usize = 16 << 20;
 
-/// Rows of a map that are computed before anybody is asked whether to go on.
+/// Number of rows that are computed between checks for cancellation.
 const PIECE: usize = 1024;
 
 /// The maps of one site.
@@ -26,7 +26,7 @@ pub struct SiteMaps {
     keys: usize,
     kept: Kept,
     profiles: Arc<[HeadProfile]>,
-    /// Norms of values `[heads, keys]` that weights are multiplied with, where that is done when they are made.
+    /// Value norms `[heads, keys]` that weights are multiplied by when they are computed or read.
     norms: Option<Matrix>,
 }
 
@@ -38,22 +38,22 @@ enum Kept {
 }
 
 impl SiteMaps {
-    /// The maps of one site, `data` being `[heads, queries, keys]`.
+    /// Stored maps of one site, `data` being `[heads, queries, keys]`.
     ///
     /// # Panics
-    /// When `data` has another length.
+    /// If `data` has another length.
     pub fn new(heads: usize, queries: usize, keys: usize, data: impl Into<Arc<[f32]>>) -> Self {
         let data = data.into();
         assert_eq!(data.len(), heads * queries * keys, "maps of {heads} heads, {queries} x {keys}");
         Self::keeping([heads, queries, keys], Kept::Maps(data))
     }
 
-    /// The maps that follow from `compact`, whose check was well.
+    /// Maps in compact form. Requires [`CompactMaps::check`] to have returned `Ok`.
     pub fn of(compact: CompactMaps) -> Self {
         Self::keeping(compact.shape(), Kept::Compact(Arc::new(compact)))
     }
 
-    /// The maps that stay in a file, `[heads, queries, keys]`.
+    /// Maps that stay in a file, `[heads, queries, keys]`.
     pub(super) fn stored(heads: usize, queries: usize, keys: usize, stored: FileMaps) -> Self {
         Self::keeping([heads, queries, keys], Kept::File(stored))
     }
@@ -62,7 +62,7 @@ impl SiteMaps {
         Self { heads, queries, keys, kept, profiles: Arc::default(), norms: None }
     }
 
-    /// These, each weight times a norm of `[heads, keys]`, rows scaled to sum to 1.
+    /// The same maps with each weight multiplied by a norm of `[heads, keys]` and rows scaled to sum to 1.
     pub(super) fn weighed(&self, norms: Matrix) -> Self {
         let size = (self.queries * self.keys).max(1);
         let made = Self { norms: Some(norms), profiles: Arc::default(), ..self.clone() };
@@ -72,34 +72,35 @@ impl SiteMaps {
         Self { norms: None, kept: Kept::Maps(data.into()), ..made }
     }
 
-    /// Rows of a head as they are shown.
+    /// Multiplies rows of a head by the norms, if there are any.
     fn weigh(&self, head: usize, rows: &mut [f32]) {
         let Some(norms) = &self.norms else { return };
         rows.chunks_mut(self.keys.max(1)).for_each(|row| weigh(row, norms.row(head)));
     }
 
-    /// Whether the maps are in memory.
+    /// Returns true if the maps are in memory.
     pub fn is_whole(&self) -> bool {
         matches!(self.kept, Kept::Maps(_))
     }
 
-    /// Whether maps `[heads, queries, keys]` are better kept compact, in so many bytes, memory aside.
+    /// Returns true if maps `[heads, queries, keys]` are better stored in compact form of `bytes` bytes,
+    /// whatever the budget.
     pub fn better_compact([heads, queries, keys]: [usize; 3], bytes: usize) -> bool {
         let maps = heads.saturating_mul(queries).saturating_mul(keys).saturating_mul(4);
         maps > KEPT_WHOLE && bytes < maps
     }
 
-    /// These with the profiles of all heads.
+    /// The same maps with the profiles of all heads.
     pub fn with_profiles(self, profiles: Vec<HeadProfile>) -> Self {
         Self { profiles: profiles.into(), ..self }
     }
 
-    /// One head's profile, where the pass made it.
+    /// Profile of a head, if the pass made it.
     pub fn profile(&self, head: usize) -> Option<&HeadProfile> {
         self.profiles.get(head)
     }
 
-    /// Bytes of the maps that are kept whole.
+    /// Size of stored maps in bytes.
     pub(super) fn held(&self) -> usize {
         match &self.kept {
             Kept::Maps(data) => 4 * data.len(),
@@ -112,7 +113,7 @@ impl SiteMaps {
         [self.heads, self.queries, self.keys]
     }
 
-    /// What the maps follow from, where they are not kept whole.
+    /// Compact form of the maps, if they are kept so.
     pub fn compact(&self) -> Option<&CompactMaps> {
         match &self.kept {
             Kept::Compact(compact) if self.norms.is_none() => Some(compact),
@@ -120,7 +121,7 @@ impl SiteMaps {
         }
     }
 
-    /// All values of the site, head by head; computed where they are not kept.
+    /// All values of the site, head by head; computed if they are not stored.
     pub fn data(&self) -> Arc<[f32]> {
         match &self.kept {
             Kept::Maps(data) => Arc::clone(data),
@@ -131,12 +132,12 @@ impl SiteMaps {
         }
     }
 
-    /// One head's map; computed where it is not kept.
+    /// Map of one head; computed if it is not stored.
     pub fn map(&self, head: usize) -> Option<Matrix> {
         self.map_while(head, || true)
     }
 
-    /// [`SiteMaps::map`], computed only as long as `go_on` says so: `None` where it was left.
+    /// [`SiteMaps::map`] that stops and returns `None` once `go_on` returns false.
     pub(super) fn map_while(&self, head: usize, go_on: impl Fn() -> bool) -> Option<Matrix> {
         if head >= self.heads {
             return None;
@@ -159,7 +160,7 @@ impl SiteMaps {
         Some(Matrix::view(queries, keys, map.finish(), 0))
     }
 
-    /// Rows that are not in memory.
+    /// Computes or reads rows that are not in memory.
     fn made(&self, head: usize, rows: Range<usize>) -> Vec<f32> {
         let at = head * self.queries;
         let mut made = match &self.kept {

@@ -12,19 +12,19 @@ use serde_json::Value;
 
 use super::tensors::Parsed;
 use super::{Capture, MapStore, MapWeights, SiteMaps, ValuesBySite};
-use crate::axis::{Item, Sequence};
+use crate::axis::{AxisItem, Sequence};
 use crate::checkpoint::Architecture;
 use crate::site::{Kind, Site};
 
-/// One sentence of a file.
+/// Alignment of one sentence.
 #[derive(Debug, PartialEq)]
-struct Entry {
+struct SentenceAlignment {
     source: Option<String>,
     target: String,
     rows: Vec<Vec<f32>>,
 }
 
-/// The sentence of that number, from 0.
+/// Reads sentence number `sentence`, from 0.
 pub fn parse(bytes: &[u8], sentence: usize) -> Parsed<Capture> {
     let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_string())?;
     let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
@@ -41,8 +41,8 @@ pub fn parse(bytes: &[u8], sentence: usize) -> Parsed<Capture> {
     })
 }
 
-/// The next sentence; `None` at the end.
-fn next<'a>(lines: &mut impl Iterator<Item = (usize, &'a str)>) -> Parsed<Option<Entry>> {
+/// Reads the next sentence; `None` at the end.
+fn next<'a>(lines: &mut impl Iterator<Item = (usize, &'a str)>) -> Parsed<Option<SentenceAlignment>> {
     let Some((number, line)) = lines.find(|(_, line)| !line.is_empty()) else { return Ok(None) };
     let at = |why: String| format!("line {number}: {why}");
     let entry = if line.starts_with('{') {
@@ -50,7 +50,7 @@ fn next<'a>(lines: &mut impl Iterator<Item = (usize, &'a str)>) -> Parsed<Option
     } else {
         let fields: Vec<&str> = line.split("|||").map(str::trim).collect();
         match nematus(&fields) {
-            Some((entry, count)) => Entry { rows: rows_below(lines, count)?, ..entry },
+            Some((entry, count)) => SentenceAlignment { rows: rows_below(lines, count)?, ..entry },
             None => marian(&fields).ok_or_else(|| {
                 at("neither Marian's `target ||| 0.9,0.1 ...` nor a head line of Nematus".into())
             })?,
@@ -66,13 +66,13 @@ fn next<'a>(lines: &mut impl Iterator<Item = (usize, &'a str)>) -> Parsed<Option
     }
 }
 
-/// The head line of a sentence of Nematus, and how many rows follow.
-fn nematus(fields: &[&str]) -> Option<(Entry, usize)> {
+/// Parses the head line of a sentence of Nematus, with the number of rows that follow.
+fn nematus(fields: &[&str]) -> Option<(SentenceAlignment, usize)> {
     let &[number, target, _, source, counts] = fields else { return None };
     number.parse::<usize>().ok()?;
     let (columns, rows) = counts.split_once(' ')?;
     columns.trim().parse::<usize>().ok()?;
-    let entry = Entry { source: Some(source.into()), target: target.into(), rows: Vec::new() };
+    let entry = SentenceAlignment { source: Some(source.into()), target: target.into(), rows: Vec::new() };
     Some((entry, rows.trim().parse().ok()?))
 }
 
@@ -85,13 +85,17 @@ fn rows_below<'a>(lines: &mut impl Iterator<Item = (usize, &'a str)>, count: usi
     (0..count).map(row).collect()
 }
 
-fn marian(fields: &[&str]) -> Option<Entry> {
+fn marian(fields: &[&str]) -> Option<SentenceAlignment> {
     let (at, rows) = fields.iter().enumerate().skip(1).find_map(|(at, field)| Some((at, groups(field)?)))?;
     let target = fields.get(at.checked_sub(1)?)?;
     // A number there is the sentence's, in an n-best list.
     let source =
         at.checked_sub(2).and_then(|at| fields.get(at)).filter(|text| text.parse::<usize>().is_err());
-    Some(Entry { source: source.map(|text| (*text).to_string()), target: (*target).to_string(), rows })
+    Some(SentenceAlignment {
+        source: source.map(|text| (*text).to_string()),
+        target: (*target).to_string(),
+        rows,
+    })
 }
 
 /// `0.9,0.1 0.2,0.8`
@@ -102,7 +106,7 @@ fn groups(field: &str) -> Option<Vec<Vec<f32>>> {
     (!rows.is_empty()).then_some(rows)
 }
 
-fn json(line: &str) -> Parsed<Entry> {
+fn json(line: &str) -> Parsed<SentenceAlignment> {
     let value: Value = serde_json::from_str(line).map_err(|e| format!("not a JSON object: {e}"))?;
     let text = |name: &str| value.get(name).and_then(Value::as_str).map(|text| text.trim().to_string());
     let row = |row: &Value| -> Option<Vec<f32>> {
@@ -110,20 +114,20 @@ fn json(line: &str) -> Parsed<Entry> {
     };
     let matrix = value.get("matrix").and_then(Value::as_array);
     let rows = matrix.and_then(|rows| rows.iter().map(row).collect::<Option<Vec<_>>>());
-    Ok(Entry {
+    Ok(SentenceAlignment {
         source: text("source_sent"),
         target: text("target_sent").unwrap_or_default(),
         rows: rows.ok_or("it has no rows of numbers named matrix")?,
     })
 }
 
-fn capture(entry: Entry) -> Parsed<Capture> {
+fn capture(entry: SentenceAlignment) -> Parsed<Capture> {
     let (queries, keys) = (entry.rows.len(), entry.rows.first().map_or(0, Vec::len));
     let mut maps = MapStore::default();
     maps.insert(Site::new(Kind::Cross, 0), SiteMaps::new(1, queries, keys, entry.rows.concat()));
     let source = entry.source.unwrap_or_default();
     let target = Sequence { items: tokens(&entry.target, queries), text: plain(&entry.target) };
-    let start = Item::token(0, "<start>", true);
+    let start = AxisItem::token(0, "<start>", true);
     let fed = std::iter::once(start).chain(target.items.iter().cloned()).take(queries);
     Ok(Capture {
         model: "soft alignment".into(),
@@ -142,7 +146,7 @@ fn capture(entry: Entry) -> Parsed<Capture> {
     })
 }
 
-/// The text without the joints of its subwords.
+/// Joins the subwords of a text.
 fn plain(text: &str) -> String {
     if text.contains('▁') {
         return text.replace(' ', "").replace('▁', " ").trim().to_string();
@@ -150,9 +154,9 @@ fn plain(text: &str) -> String {
     text.replace("@@ ", "")
 }
 
-/// The tokens of a text that was cut at spaces, with the end token where there is room for it; tokens by number
-/// where the text was put together again and no longer tells them.
-fn tokens(text: &str, count: usize) -> Vec<Item> {
+/// Splits a text at spaces into `count` tokens, adding the end token if there is one token too few. If the
+/// numbers do not match, tokens are numbered.
+fn tokens(text: &str, count: usize) -> Vec<AxisItem> {
     let mut pieces = pieces(text);
     if pieces.len() + 1 == count && pieces.last().is_none_or(|last| last != "</s>") && !pieces.is_empty() {
         pieces.push("</s>".into());
@@ -162,12 +166,12 @@ fn tokens(text: &str, count: usize) -> Vec<Item> {
     }
     let token = |(id, piece): (usize, String)| {
         let special = piece == "</s>";
-        Item::token(id as u32, piece, special)
+        AxisItem::token(id as u32, piece, special)
     };
     pieces.into_iter().enumerate().map(token).collect()
 }
 
-/// Pieces with `▁` at the beginnings of words, also where the text marks the inside of words with `@@`.
+/// Splits a text into pieces with `▁` at the beginnings of words; `@@` marks pieces that continue.
 fn pieces(text: &str) -> Vec<String> {
     let marked = text.contains('▁');
     let mut inside = false;
@@ -189,7 +193,7 @@ mod tests {
         parse(text.as_bytes(), sentence).unwrap()
     }
 
-    fn spelt(tokens: &[Item]) -> Vec<&str> {
+    fn spelt(tokens: &[AxisItem]) -> Vec<&str> {
         tokens.iter().map(|token| token.piece.as_str()).collect()
     }
 

@@ -1,4 +1,4 @@
-//! Every site's maps within a budget of bytes, and the heads that were looked at last.
+//! The maps of all sites within a budget of bytes, with a cache of recomputed heads.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,9 +9,9 @@ use super::recomputed::{Recomputed, default_budget};
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind, Site};
 
-/// Every site's maps, within a budget: bytes of maps that could be had again, from what they follow from or
-/// from their file. Maps that cannot (where attention was interfered with) are kept in any case, and what maps follow
-/// from is not counted: it grows with the length of the text alone.
+/// The maps of all sites. The budget limits the bytes of maps that can be recomputed or read again. Maps
+/// that cannot (after interventions) are always stored; compact maps do not count, since they grow only
+/// linearly with the text.
 #[derive(Clone, Debug)]
 pub struct MapStore {
     sites: BTreeMap<Site, SiteMaps>,
@@ -26,18 +26,18 @@ impl Default for MapStore {
 }
 
 impl MapStore {
-    /// An empty store that keeps at most so many bytes; `None`: as many as the machine can spare.
+    /// Creates an empty store with a budget in bytes; `None`: as much as the machine can spare.
     pub fn within(budget: Option<usize>) -> Self {
         let budget = budget.unwrap_or_else(default_budget);
         Self { sites: BTreeMap::new(), budget, recomputed: Arc::new(Mutex::new(Recomputed::new(budget))) }
     }
 
-    /// An empty store with the budget of this one.
+    /// Creates an empty store with the budget of this one.
     pub fn like(&self) -> Self {
         Self::within(Some(self.budget))
     }
 
-    /// Sets the budget, as in [`MapStore::within`]. Maps that are kept whole stay.
+    /// Sets the budget, as in [`MapStore::within`]. Stored maps stay.
     pub fn limit(&mut self, budget: Option<usize>) {
         self.budget = budget.unwrap_or_else(default_budget);
         self.forget();
@@ -49,28 +49,28 @@ impl MapStore {
         self.forget();
     }
 
-    /// Drops what was recomputed; what whole maps leave of the budget is for what will be.
+    /// Clears the cache, whose budget is what stored maps leave.
     fn forget(&mut self) {
         let left = self.budget.saturating_sub(self.whole());
         self.recomputed = Arc::new(Mutex::new(Recomputed::new(left)));
     }
 
-    /// Bytes of the maps that are kept whole.
+    /// Size of stored maps in bytes.
     fn whole(&self) -> usize {
         self.sites.values().map(SiteMaps::held).sum()
     }
 
-    /// Bytes of maps in memory: those kept whole and those recomputed.
+    /// Size of the maps in memory in bytes, stored and cached ones.
     pub fn held(&self) -> usize {
         self.whole() + self.recomputed().held()
     }
 
-    /// Whether the next site's maps `[heads, queries, keys]` are better kept compact, in so many bytes: they
-    /// are large, or too much of the budget is taken.
+    /// Returns true if the maps `[heads, queries, keys]` of the next site are better kept in compact form
+    /// of `bytes` bytes: they are large, or the budget is nearly used up.
     pub fn prefers_compact(&self, shape: [usize; 3], bytes: usize) -> bool {
         let [heads, queries, keys] = shape;
         let maps = heads.saturating_mul(queries).saturating_mul(keys).saturating_mul(4);
-        // A quarter is left for heads that are recomputed.
+        // A quarter is reserved for the cache.
         let room = (self.budget - self.budget / 4).saturating_sub(self.whole());
         maps > room || SiteMaps::better_compact(shape, bytes)
     }
@@ -95,8 +95,7 @@ impl MapStore {
         self.sites.get(&site).map_or(0, |maps| maps.shape()[0])
     }
 
-    /// One head's map, or `None` where it was not recorded. A map that is not kept is computed, and stays for
-    /// a while.
+    /// Map of one head; `None` if it was not recorded. A map that is not stored is computed and cached.
     pub fn map(&self, head: Head) -> Option<Matrix> {
         let maps = self.sites.get(&head.site)?;
         if maps.is_whole() {
@@ -110,7 +109,7 @@ impl MapStore {
         Some(map)
     }
 
-    /// Rows of one head's map, from the map where it is there, else computed and not kept.
+    /// Rows of one head's map, from memory or else computed without being cached.
     pub fn rows(&self, head: Head, rows: Range<usize>) -> Option<Matrix> {
         let maps = self.sites.get(&head.site)?;
         match self.recomputed().get(head) {
@@ -119,8 +118,8 @@ impl MapStore {
         }
     }
 
-    /// All rows of one head's map, a piece of them after the other with the number of its first row: so that a map
-    /// that is not there is never held as a whole.
+    /// All rows of one head's map in blocks, each with the number of its first row, so that a map that is
+    /// not in memory is never held as a whole.
     pub fn pieces(&self, head: Head) -> impl Iterator<Item = (usize, Matrix)> {
         const WEIGHTS: usize = 1 << 22;
         let [_, queries, keys] = self.sites.get(&head.site).map_or([0; 3], SiteMaps::shape);
@@ -129,12 +128,12 @@ impl MapStore {
         pieces.filter_map(move |rows| Some((rows.start, self.rows(head, rows)?)))
     }
 
-    /// Whether [`MapStore::map`] has nothing to compute.
+    /// Returns true if [`MapStore::map`] has nothing to compute.
     pub fn is_there(&self, head: Head) -> bool {
         self.sites.get(&head.site).is_some_and(SiteMaps::is_whole) || self.recomputed().get(head).is_some()
     }
 
-    /// Whether a head's map stays once it is computed.
+    /// Returns true if a head's map fits the cache.
     pub fn fits(&self, head: Head) -> bool {
         let bytes = |maps: &SiteMaps| {
             maps.shape()[1..].iter().fold(4usize, |bytes, &side| bytes.saturating_mul(side))
@@ -142,8 +141,7 @@ impl MapStore {
         self.sites.get(&head.site).is_some_and(|maps| bytes(maps) <= self.recomputed().budget())
     }
 
-    /// Computes a head's map so that it [`MapStore::is_there`], as long as `go_on` says so and where it
-    /// [`MapStore::fits`].
+    /// Computes and caches a head's map if it [`MapStore::fits`], unless `go_on` returns false.
     pub fn prepare(&self, head: Head, go_on: impl Fn() -> bool) {
         if self.is_there(head) || !self.fits(head) {
             return;

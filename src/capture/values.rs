@@ -1,5 +1,5 @@
-//! What the maps alone do not tell: how long the values are that the weights multiply, and how much of each row's
-//! result each key makes out. Kept where asked for; small beside the maps.
+//! Value norms and contributions: the lengths of the value vectors that weights multiply, and the share of
+//! each key in each row's output. Optional, and small beside the maps.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -13,19 +13,19 @@ use crate::matrix::Matrix;
 use crate::nn::ValueContributions;
 use crate::site::{Head, Kind, Site};
 
-/// What is kept of one site.
+/// Value norms and contributions of one site.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SiteValues {
-    /// `||v_j^h W_O^h||_2`, `[heads, keys]` (Kobayashi et al. 2020): times a weight it is the norm of what the
-    /// head takes from the key.
+    /// `||v_j^h W_O^h||_2`, `[heads, keys]` (Kobayashi et al. 2020): multiplied by a weight, the norm of
+    /// what the head takes from the key.
     pub norms: Matrix,
-    /// ALTI's contributions (Ferrando et al. 2022), `[queries, keys]`, of all heads together; at a cross site
-    /// `[queries, keys + 1]`, whose last column is what the row keeps of itself. Rows sum to 1.
+    /// ALTI's contributions (Ferrando et al. 2022), `[queries, keys]`, of all heads together; at a cross
+    /// site `[queries, keys + 1]`, whose last column is the share of the residual stream. Rows sum to 1.
     pub contributions: Matrix,
 }
 
 impl SiteValues {
-    /// From what a pass found at a site with maps `[heads, queries, keys]`.
+    /// Wraps the measurements at a site with maps `[heads, queries, keys]`.
     pub(super) fn new(measured: ValueContributions, [heads, queries, keys]: [usize; 3]) -> Self {
         let columns = measured.contributions.len() / queries.max(1);
         Self {
@@ -35,7 +35,7 @@ impl SiteValues {
     }
 }
 
-/// What the maps of a capture show.
+/// Meaning of the weights in a capture's maps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MapWeights {
@@ -70,7 +70,7 @@ impl FromStr for MapWeights {
     }
 }
 
-/// Weights times norms, scaled to sum to 1.
+/// Multiplies weights by norms and scales the row to sum to 1.
 pub(super) fn weigh(row: &mut [f32], norms: &[f32]) {
     row.iter_mut().zip(norms).for_each(|(weight, norm)| *weight *= norm);
     let sum: f32 = row.iter().sum();
@@ -79,7 +79,7 @@ pub(super) fn weigh(row: &mut [f32], norms: &[f32]) {
     }
 }
 
-/// Every site's; empty where nothing was asked for.
+/// Value norms and contributions by site; empty if they were not asked for.
 pub type ValuesBySite = BTreeMap<Site, SiteValues>;
 
 impl Capture {
@@ -116,10 +116,7 @@ impl Capture {
         Ok(Matrix::new(map.rows(), map.cols(), data))
     }
 
-    /// What was kept of a site.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchHead`] for a site that is not there, [`Error::NoValues`] where nothing was kept of it.
+    /// Value norms and contributions of a site.
     pub fn site_values(&self, site: Site) -> Result<&SiteValues> {
         if self.heads(site) == 0 {
             return Err(Error::NoSuchHead(self.why_not(site.head(0))));

@@ -1,4 +1,5 @@
-//! Writing the capture file, piece by piece: a map that is not kept is computed when its turn comes.
+//! Writing of capture files, one tensor after the other: maps that are not stored are computed in their
+//! turn.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -8,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::file::{FORMAT, INT8_TARGET, SAMPLED};
 use super::{Capture, SiteMaps, compact_layout};
-use crate::axis::{Item, token_ids};
+use crate::axis::{AxisItem, token_ids};
 use crate::sys;
 
 /// Number type of the maps in a file.
@@ -21,14 +22,14 @@ pub enum Precision {
     F16,
 }
 
-/// How sites are written whose maps are not kept whole.
+/// Layout of sites whose maps are not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// Their maps, like those of any other site.
+    /// Maps, as at other sites.
     Plain,
-    /// What maps of more than 16 MiB follow from, where it is smaller: queries, keys and position bias.
+    /// Compact form for maps of more than 16 MiB, if it is smaller.
     Large,
-    /// What maps of any size follow from.
+    /// Compact form for maps of any size.
     Compact,
 }
 
@@ -40,7 +41,7 @@ pub fn write(capture: &Capture, precision: Precision, layout: Layout, out: &mut 
     let mut parts = Vec::new();
     let mut fields = metadata(capture);
     for (site, maps) in capture.maps.sites() {
-        // The file says nothing of pairs that were knocked out.
+        // The compact layout cannot express masked pairs.
         let compact =
             maps.compact().filter(|compact| compact.masked.is_empty()).filter(|compact| match layout {
                 Layout::Plain => false,
@@ -50,12 +51,17 @@ pub fn write(capture: &Capture, precision: Precision, layout: Layout, out: &mut 
         match compact {
             None => {
                 let shape = maps.shape().to_vec();
-                parts.push(Part { name: site.to_string(), shape, precision, content: Content::Maps(maps) });
+                parts.push(TensorEntry {
+                    name: site.to_string(),
+                    shape,
+                    precision,
+                    content: Content::Maps(maps),
+                });
             }
             Some(compact) => {
                 fields.insert(site.to_string(), compact_layout::settings(compact));
                 for (name, shape, values) in compact_layout::tensors(compact) {
-                    parts.push(Part::new(format!("{site}.{name}"), shape, Precision::F32, values));
+                    parts.push(TensorEntry::new(format!("{site}.{name}"), shape, Precision::F32, values));
                 }
             }
         }
@@ -63,14 +69,14 @@ pub fn write(capture: &Capture, precision: Precision, layout: Layout, out: &mut 
     for (site, flow) in &capture.values {
         for (what, matrix) in [("values", &flow.norms), ("contributions", &flow.contributions)] {
             let shape = vec![matrix.rows(), matrix.cols()];
-            parts.push(Part::new(format!("{what}.{site}"), shape, Precision::F32, matrix.as_slice()));
+            parts.push(TensorEntry::new(format!("{what}.{site}"), shape, Precision::F32, matrix.as_slice()));
         }
     }
     if let Some(logits) = &capture.logits {
         let shape = vec![logits.rows(), logits.cols()];
-        parts.push(Part::new("logits".into(), shape, precision, logits.as_slice()));
+        parts.push(TensorEntry::new("logits".into(), shape, precision, logits.as_slice()));
     }
-    // The wider type first keeps every tensor where its type may lie.
+    // Wider types first, so that every tensor is aligned.
     parts.sort_by_key(|part| part.precision == Precision::F16);
     out.write_all(&header(&parts, &fields))?;
     for part in &parts {
@@ -87,7 +93,7 @@ pub fn write(capture: &Capture, precision: Precision, layout: Layout, out: &mut 
     Ok(())
 }
 
-struct Part<'a> {
+struct TensorEntry<'a> {
     name: String,
     shape: Vec<usize>,
     precision: Precision,
@@ -99,14 +105,14 @@ enum Content<'a> {
     Maps(&'a SiteMaps),
 }
 
-impl<'a> Part<'a> {
+impl<'a> TensorEntry<'a> {
     fn new(name: String, shape: Vec<usize>, precision: Precision, values: &'a [f32]) -> Self {
         Self { name, shape, precision, content: Content::Values(values) }
     }
 }
 
-/// The length of what follows, and what tensors there are: as the safetensors format says.
-fn header(parts: &[Part], fields: &HashMap<String, String>) -> Vec<u8> {
+/// Header of a safetensors file: its length and the table of tensors.
+fn header(parts: &[TensorEntry], fields: &HashMap<String, String>) -> Vec<u8> {
     let mut entries = Map::new();
     entries.insert("__metadata__".into(), json!(fields.iter().collect::<BTreeMap<_, _>>()));
     let mut from = 0;
@@ -124,7 +130,7 @@ fn header(parts: &[Part], fields: &HashMap<String, String>) -> Vec<u8> {
     header
 }
 
-/// The values as they lie in a file, without a copy where they lie so in memory.
+/// Encodes values in little-endian order, without a copy if they are stored so in memory.
 pub(crate) fn encode(values: &[f32], precision: Precision) -> Cow<'_, [u8]> {
     match precision {
         Precision::F16 => values.iter().flat_map(|v| half::f16::from_f32(*v).to_le_bytes()).collect(),
@@ -136,11 +142,11 @@ pub(crate) fn encode(values: &[f32], precision: Precision) -> Cow<'_, [u8]> {
 }
 
 fn metadata(capture: &Capture) -> HashMap<String, String> {
-    let pieces = |items: &[Item]| {
+    let pieces = |items: &[AxisItem]| {
         Value::from(items.iter().map(|item| item.piece.clone()).collect::<Vec<_>>()).to_string()
     };
-    let ids = |items: &[Item]| Value::from(token_ids(items)).to_string();
-    let special: Vec<Item> = [&capture.source.items, &capture.target.items, &capture.decoder_input]
+    let ids = |items: &[AxisItem]| Value::from(token_ids(items)).to_string();
+    let special: Vec<AxisItem> = [&capture.source.items, &capture.target.items, &capture.decoder_input]
         .into_iter()
         .flatten()
         .filter(|item| item.special)

@@ -12,7 +12,7 @@ use super::options::{BatchArgs, InputArgs, MergeChoice, OutputArgs, WeightsArgs,
 use super::{input, output};
 use crate::analysis::align::{Agreement, Alignment, Convention, Gold, hard_alignment, words};
 use crate::analysis::merge::merge;
-use crate::axis::Item;
+use crate::axis::AxisItem;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::export::select::Selection;
@@ -174,7 +174,7 @@ fn read_gold(lines: &mut NumberedLines, one_based: bool) -> Result<Gold> {
 
 /// Returns the number of the word that each token belongs to, or with --tokens the number of the token; `None` for
 /// special tokens.
-fn word_numbers(tokens: &[Item], args: &AlignArgs) -> Vec<Option<usize>> {
+fn word_numbers(tokens: &[AxisItem], args: &AlignArgs) -> Vec<Option<usize>> {
     if args.tokens {
         return tokens.iter().enumerate().map(|(at, token)| (!token.special).then_some(at)).collect();
     }

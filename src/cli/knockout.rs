@@ -6,8 +6,8 @@ use super::context::Context;
 use super::input;
 use super::options::{HeadArgs, InputArgs, OutputArgs, RunExtras};
 use super::status::StatusLine;
-use crate::analysis::knockout::{Effect, effect};
-use crate::axis::Item;
+use crate::analysis::knockout::{AblationEffect, effect};
+use crate::axis::AxisItem;
 use crate::capture::Capture;
 use crate::engine::{RunOptions, Session};
 use crate::error::{Error, Result};
@@ -128,7 +128,7 @@ impl IntactRun {
     }
 
     /// Measures the effect of switching off all parts at once.
-    fn ablate(&self, ablations: Vec<Ablation>) -> Result<Effect> {
+    fn ablate(&self, ablations: Vec<Ablation>) -> Result<AblationEffect> {
         let capture = self.session.run(&RunOptions { ablations, ..self.options.clone() }, &self.watch)?;
         effect(&self.logits, &logits(&capture)?, &self.base.target.ids())
     }
@@ -140,7 +140,7 @@ fn logits(capture: &Capture) -> Result<Matrix> {
 
 /// Tabulates the effect of each part: `drop` is the mean loss of log-probability, `worst_drop` the largest loss of a
 /// token.
-fn by_part(base: &Capture, effects: &[(Ablation, Effect)]) -> Table {
+fn by_part(base: &Capture, effects: &[(Ablation, AblationEffect)]) -> Table {
     let mut table = Table::new([
         "kind",
         "layer",
@@ -174,7 +174,7 @@ fn by_part(base: &Capture, effects: &[(Ablation, Effect)]) -> Table {
 }
 
 /// Tabulates for each target token its log-probability before and after, and the likeliest tokens.
-fn by_token(intact: &IntactRun, effect: &Effect) -> Table {
+fn by_token(intact: &IntactRun, effect: &AblationEffect) -> Table {
     let mut table =
         Table::new(["row", "token", "logp", "logp_without", "drop", "divergence", "best", "best_without"]);
     let rows = effect.before.iter().zip(&effect.after).zip(effect.drops()).zip(&effect.divergence);
@@ -201,6 +201,6 @@ impl IntactRun {
     }
 }
 
-fn word(token: Option<&Item>) -> Cell {
+fn word(token: Option<&AxisItem>) -> Cell {
     token.map_or(Cell::Missing, |token| Cell::Text(item_label(token)))
 }

@@ -7,7 +7,7 @@ use super::options::{ColorChoice, InputArgs, OutputArgs, RunExtras, kinds};
 use super::{input, output};
 use crate::analysis::alti::{alti, alti_plus};
 use crate::analysis::merge::{CrossRollout, Merge, cross_rollout, merge, rollout};
-use crate::axis::Item;
+use crate::axis::AxisItem;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
@@ -194,7 +194,7 @@ fn largest(row: &[f32]) -> (usize, f32) {
     cells.reduce(|best, next| if next.1 > best.1 { next } else { best }).unwrap_or((0, 0.0))
 }
 
-fn word(tokens: &[Item], at: usize) -> Cell {
+fn word(tokens: &[AxisItem], at: usize) -> Cell {
     tokens.get(at).map_or(Cell::Missing, |token| Cell::Text(item_label(token)))
 }
 

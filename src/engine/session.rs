@@ -8,7 +8,7 @@ use candle_core::Tensor;
 
 use super::protocol::{AblatedRun, ModelInfo, RunOptions};
 use super::timings::{Timings, median};
-use crate::axis::{Item, Sequence, Token, token_ids};
+use crate::axis::{AxisItem, Sequence, Token, token_ids};
 use crate::capture::{self, Ablator, Capture, MapWeights, Prediction, Recorder};
 use crate::error::{Error, Result};
 use crate::generate::{GenerationConfig, generate};
@@ -189,7 +189,7 @@ impl Session {
     }
 
     /// Creates the recorder of one pass, with the profiles of the encoder's maps.
-    fn recorder(&self, run: &RunOptions, source: &[Item]) -> Recorder {
+    fn recorder(&self, run: &RunOptions, source: &[AxisItem]) -> Recorder {
         let ablator = Ablator::new(run.ablations.clone());
         let mut recorder = Recorder::new(ablator).within(self.memory);
         recorder = recorder.with_values(run.values).with_scores(run.scores);
@@ -304,8 +304,8 @@ impl Session {
 }
 
 /// The axis items of a tokenised text.
-fn items(tokens: impl IntoIterator<Item = Token>) -> Vec<Item> {
-    tokens.into_iter().map(Item::from).collect()
+fn items(tokens: impl IntoIterator<Item = Token>) -> Vec<AxisItem> {
+    tokens.into_iter().map(AxisItem::from).collect()
 }
 
 /// Returns the languages that the user names.

@@ -5,7 +5,7 @@ use std::io::{Error, Result, Write};
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Serialize, Serializer};
 
-use crate::axis::{Item, token_ids};
+use crate::axis::{AxisItem, token_ids};
 use crate::capture::Capture;
 use crate::matrix::Matrix;
 use crate::site::Head;
@@ -62,7 +62,7 @@ struct TokenLists<'a> {
 }
 
 impl<'a> TokenLists<'a> {
-    fn of(text: Option<&'a str>, tokens: &'a [Item]) -> Self {
+    fn of(text: Option<&'a str>, tokens: &'a [AxisItem]) -> Self {
         let pieces = tokens.iter().map(|token| token.piece.as_str()).collect();
         Self { text, tokens: pieces, ids: token_ids(tokens) }
     }

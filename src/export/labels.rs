@@ -1,6 +1,6 @@
 //! Axis labels, titles and captions.
 
-use crate::axis::Item;
+use crate::axis::AxisItem;
 use crate::capture::{Capture, MapWeights};
 use crate::site::Kind;
 
@@ -38,7 +38,7 @@ fn decoder_rows(capture: &Capture) -> Vec<String> {
 
 /// Returns the axis label of an item: its text without surrounding spaces, or one `␣` per space if there is
 /// nothing else.
-pub fn item_label(item: &Item) -> String {
+pub fn item_label(item: &AxisItem) -> String {
     let label = crate::text::label(&item.piece);
     let trimmed = label.trim();
     if trimmed.is_empty() { "␣".repeat(label.chars().count().max(1)) } else { trimmed.to_string() }

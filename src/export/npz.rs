@@ -6,7 +6,7 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use super::select::Selection;
-use crate::axis::{Item, token_ids};
+use crate::axis::{AxisItem, token_ids};
 use crate::capture::{Capture, Precision, encode};
 use crate::matrix::Matrix;
 use crate::site::{Head, Site};
@@ -93,7 +93,7 @@ impl Archive<'_> {
         }
         let tokens = || sequences.iter().flat_map(|(_, tokens)| tokens.iter());
         let mut special: Vec<_> = tokens().filter(|token| token.special).cloned().collect();
-        special.sort_unstable_by_key(Item::token_id);
+        special.sort_unstable_by_key(AxisItem::token_id);
         special.dedup_by_key(|item| item.token_id());
         self.ids("special_ids", &special)?;
         for (what, text) in [
@@ -114,7 +114,7 @@ impl Archive<'_> {
         Ok(())
     }
 
-    fn ids(&mut self, name: &str, tokens: &[Item]) -> Result<()> {
+    fn ids(&mut self, name: &str, tokens: &[AxisItem]) -> Result<()> {
         let ids = token_ids(tokens);
         let data: Vec<u8> = ids.iter().flat_map(|&id| i64::from(id).to_le_bytes()).collect();
         self.start(name, "<i8", &[ids.len()], 8)?;

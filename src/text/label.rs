@@ -1,7 +1,7 @@
 //! Display labels of vocabulary pieces, and word boundaries.
 
 use super::sentencepiece::{SPACE, byte_of};
-use crate::axis::Item;
+use crate::axis::AxisItem;
 
 /// Shown for a space that would be invisible.
 const OPEN_BOX: char = '␣';
@@ -52,7 +52,7 @@ enum WordMarks {
 
 impl WordMarks {
     /// Detects the convention from the pieces of a sequence.
-    fn of(tokens: &[Item]) -> Self {
+    fn of(tokens: &[AxisItem]) -> Self {
         let any = |mark: fn(&str) -> bool| tokens.iter().any(|token| !token.special && mark(&token.piece));
         match () {
             () if any(starts_word) => WordMarks::Start,
@@ -91,12 +91,13 @@ fn is_blank(piece: &str) -> bool {
 
 /// Returns, for every token of a sequence, true if it starts a word. The marks in use (`▁`, `Ġ`, `##`, `@@`, `</w>`
 /// or separate spaces) are detected from the pieces. A special token is a word of its own.
-pub fn word_starts(tokens: &[Item]) -> Vec<bool> {
+pub fn word_starts(tokens: &[AxisItem]) -> Vec<bool> {
     let marks = WordMarks::of(tokens);
-    let starts = |(at, token): (usize, &Item)| match at.checked_sub(1).and_then(|before| tokens.get(before)) {
-        None => true,
-        Some(before) => token.special || before.special || marks.is_boundary(&before.piece, &token.piece),
-    };
+    let starts =
+        |(at, token): (usize, &AxisItem)| match at.checked_sub(1).and_then(|before| tokens.get(before)) {
+            None => true,
+            Some(before) => token.special || before.special || marks.is_boundary(&before.piece, &token.piece),
+        };
     tokens.iter().enumerate().map(starts).collect()
 }
 
@@ -289,7 +290,7 @@ mod tests {
     fn starts(pieces: &[&str]) -> Vec<bool> {
         let token = |piece: &&str| {
             let special = piece.starts_with('<') && !piece.starts_with("<0");
-            Item::token(0, *piece, special)
+            AxisItem::token(0, *piece, special)
         };
         word_starts(&pieces.iter().map(token).collect::<Vec<_>>())
     }

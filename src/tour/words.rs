@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 
-use crate::axis::Item;
+use crate::axis::AxisItem;
 use crate::text::label;
 
 /// Returns the label of the token at a position, or an empty string beyond the end.
-pub(super) fn label_at(tokens: &[Item], position: usize) -> String {
+pub(super) fn label_at(tokens: &[AxisItem], position: usize) -> String {
     tokens.get(position).map(|token| label(&token.piece)).unwrap_or_default()
 }
 
 /// Returns the positions of the tokens that spell a word, at its last occurrence.
-pub(super) fn find_word(tokens: &[Item], word: &str) -> Option<Range<usize>> {
+pub(super) fn find_word(tokens: &[AxisItem], word: &str) -> Option<Range<usize>> {
     let spelt_from = |start: usize| {
         let mut text = String::new();
         for (end, token) in tokens.iter().enumerate().skip(start) {
@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn words_are_found_across_their_tokens() {
         let pieces = ["▁fat", "ig", "uée", "▁et", "▁fat", "ig", "ué", "."];
-        let tokens: Vec<Item> = pieces.iter().map(|piece| Item::token(0, *piece, false)).collect();
+        let tokens: Vec<AxisItem> = pieces.iter().map(|piece| AxisItem::token(0, *piece, false)).collect();
         assert_eq!(find_word(&tokens, "fatiguée"), Some(0..3));
         assert_eq!(find_word(&tokens, "fatigué"), Some(4..7));
         assert_eq!(find_word(&tokens, "et"), Some(3..4));

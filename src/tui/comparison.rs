@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::axis::Item;
+use crate::axis::AxisItem;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
@@ -32,7 +32,7 @@ impl Comparison {
     /// # Errors
     /// [`Error::Text`] when a text is too long to be aligned.
     pub fn new(a: &Capture, b: &Capture) -> Result<Self> {
-        let pairs = |a: &[Item], b: &[Item]| {
+        let pairs = |a: &[AxisItem], b: &[AxisItem]| {
             if a.len().max(b.len()) > LONGEST {
                 return Err(Error::Text(format!("texts of more than {LONGEST} tokens are not compared")));
             }
@@ -83,7 +83,7 @@ fn change(difference: &Matrix) -> f32 {
 }
 
 /// The longest common subsequence of two sequences of tokens, by their pieces (Wagner and Fischer 1974).
-pub fn shared(a: &[Item], b: &[Item]) -> Pairs {
+pub fn shared(a: &[AxisItem], b: &[AxisItem]) -> Pairs {
     let width = b.len() + 1;
     let mut longest = vec![0u32; (a.len() + 1) * width];
     let at = |i: usize, j: usize| i * width + j;
@@ -119,8 +119,8 @@ pub fn shared(a: &[Item], b: &[Item]) -> Pairs {
 mod tests {
     use super::*;
 
-    fn tokens(text: &str) -> Vec<Item> {
-        text.split(' ').map(|piece| Item::token(0, piece, false)).collect()
+    fn tokens(text: &str) -> Vec<AxisItem> {
+        text.split(' ').map(|piece| AxisItem::token(0, piece, false)).collect()
     }
 
     #[test]

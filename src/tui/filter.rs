@@ -156,12 +156,13 @@ impl FilteredAxes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::axis::Item;
+    use crate::axis::AxisItem;
 
     #[test]
     fn places_are_chosen_by_letters_ranges_and_weights() {
         let words = ["The", "children", "play", "the", "chess"];
-        let tokens: Vec<Item> = words.iter().map(|word| Item::token(0, format!("▁{word}"), false)).collect();
+        let tokens: Vec<AxisItem> =
+            words.iter().map(|word| AxisItem::token(0, format!("▁{word}"), false)).collect();
         let axis = Axis::new(&tokens, &Default::default());
         let largest = [0.9, 0.1, 0.5, 0.3, 0.2];
         let rows = |text: &str| fitting(&Filter::new(text).rows, &axis, &largest);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::axis::Item;
+use crate::axis::AxisItem;
 use crate::capture::MapWeights;
 use crate::matrix::Matrix;
 use crate::paint::{Pool, Scale};
@@ -110,7 +110,7 @@ pub struct Axis {
 
 impl Axis {
     /// The axis of a sequence of tokens.
-    pub fn new(tokens: &[Item], reading: &Reading) -> Self {
+    pub fn new(tokens: &[AxisItem], reading: &Reading) -> Self {
         let starts = word_starts(tokens);
         let mut units: Vec<Unit> = Vec::new();
         let mut of = Vec::with_capacity(tokens.len());
@@ -262,8 +262,8 @@ pub fn max_of(values: &[f32]) -> f32 {
 mod tests {
     use super::*;
 
-    fn tokens(pieces: &[&str]) -> Vec<Item> {
-        pieces.iter().map(|piece| Item::token(0, *piece, piece.starts_with('<'))).collect()
+    fn tokens(pieces: &[&str]) -> Vec<AxisItem> {
+        pieces.iter().map(|piece| AxisItem::token(0, *piece, piece.starts_with('<'))).collect()
     }
 
     #[test]

@@ -5,7 +5,7 @@ use attn_tui::analysis::alti::{alti, alti_plus};
 use attn_tui::analysis::merge::{self, Merge};
 use attn_tui::analysis::metrics::{HeadMetrics, head_metrics};
 use attn_tui::analysis::{MapAxes, knockout, similarity};
-use attn_tui::axis::Item;
+use attn_tui::axis::AxisItem;
 use attn_tui::matrix::Matrix;
 use attn_tui::site::Kind;
 use proptest::prelude::*;
@@ -23,11 +23,11 @@ fn size(value: &Value) -> usize {
     value.as_u64().unwrap() as usize
 }
 
-fn tokens(ids: &Value, special: Option<&Value>) -> Vec<Item> {
+fn tokens(ids: &Value, special: Option<&Value>) -> Vec<AxisItem> {
     let ids = ids.as_array().unwrap().iter();
     ids.enumerate()
         .map(|(at, id)| {
-            Item::token(
+            AxisItem::token(
                 id.as_u64().unwrap() as u32,
                 id.to_string(),
                 special.is_some_and(|special| special[at].as_bool().unwrap()),
@@ -128,7 +128,7 @@ fn effects_agree_with_numpy() {
 }
 
 /// Generates a map whose rows sum to 1 over their visible keys, with its axes.
-fn any_map() -> impl Strategy<Value = (Kind, Matrix, Vec<Item>, Vec<Item>)> {
+fn any_map() -> impl Strategy<Value = (Kind, Matrix, Vec<AxisItem>, Vec<AxisItem>)> {
     let shape = (0usize..3, 1usize..14, 1usize..14, any::<u64>());
     shape.prop_map(|(kind, rows, cols, seed)| {
         let kind = Kind::ALL[kind];
@@ -138,8 +138,9 @@ fn any_map() -> impl Strategy<Value = (Kind, Matrix, Vec<Item>, Vec<Item>)> {
             state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             (state >> 40) as u32
         };
-        let mut axis =
-            |len| -> Vec<Item> { (0..len).map(|_| Item::token(next() % 5, "x", next() % 4 == 0)).collect() };
+        let mut axis = |len| -> Vec<AxisItem> {
+            (0..len).map(|_| AxisItem::token(next() % 5, "x", next() % 4 == 0)).collect()
+        };
         let keys = axis(cols);
         let queries = if kind == Kind::Cross { axis(rows) } else { keys.clone() };
         let context = MapAxes::new(kind, &queries, &keys);
@@ -206,7 +207,7 @@ proptest! {
 
     #[test]
     fn alignments_keep_their_bounds((_, map, queries, keys) in any_map(), one_more in 0usize..5) {
-        let words = |tokens: &[Item]| -> Vec<Option<usize>> {
+        let words = |tokens: &[AxisItem]| -> Vec<Option<usize>> {
             tokens.iter().enumerate().map(|(at, token)| (!token.special).then_some(at)).collect()
         };
         for convention in Convention::ALL {

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use attn_tui::axis::{Item, Sequence, Token};
+use attn_tui::axis::{AxisItem, Sequence, Token};
 use attn_tui::capture::{
     Capture, Layout, MapStore, MapWeights, Precision, Prediction, SiteMaps, ValuesBySite, write,
 };
 use attn_tui::site::{Kind, Site};
 
 /// Makes tokens from pieces; those in angle brackets are special.
-pub fn tokens(pieces: &[&str]) -> Vec<Item> {
+pub fn tokens(pieces: &[&str]) -> Vec<AxisItem> {
     pieces
         .iter()
         .enumerate()
-        .map(|(id, piece)| Item::token(id as u32, *piece, piece.starts_with('<') && piece.ends_with('>')))
+        .map(|(id, piece)| AxisItem::token(id as u32, *piece, piece.starts_with('<') && piece.ends_with('>')))
         .collect()
 }
 
@@ -82,7 +82,7 @@ pub fn capture(source: &[&str], target: &[&str], layers: usize, heads: usize) ->
         .map(|row| {
             let probability = 0.4 + 0.6 * noise(&[row]);
             let token = |at: usize| {
-                let Item { piece, special, .. } = target_tokens[at].clone();
+                let AxisItem { piece, special, .. } = target_tokens[at].clone();
                 Token { id: at as u32, piece, special }
             };
             Prediction {

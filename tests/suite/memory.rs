@@ -8,7 +8,7 @@ use attn_tui::analysis::MapAxes;
 use attn_tui::analysis::links::{LinkFilter, links, strong_links};
 use attn_tui::analysis::metrics::{HeadMetrics, head_metrics, metrics};
 use attn_tui::analysis::profile::{HeadProfile, ProfileAxes, STRONG_WEIGHT, THUMBNAIL};
-use attn_tui::axis::{Item, Sequence};
+use attn_tui::axis::{AxisItem, Sequence};
 use attn_tui::capture::{Capture, MapStore, SiteMaps, read_within};
 use attn_tui::engine::{OpenOptions, Opened, RunOptions, open};
 use attn_tui::nn::{CompactMaps, Visible};
@@ -158,7 +158,8 @@ fn long(budget: usize) -> Arc<Capture> {
         query: noise(0.37),
         key: noise(0.91),
     };
-    let tokens: Vec<Item> = (0..LONG).map(|at| Item::token(at as u32, format!("▁t{at}"), false)).collect();
+    let tokens: Vec<AxisItem> =
+        (0..LONG).map(|at| AxisItem::token(at as u32, format!("▁t{at}"), false)).collect();
     let profile = HeadProfile::of_compact(&compact, 0, ProfileAxes::new(Kind::Cross, [LONG, LONG], &tokens));
     let mut maps = MapStore::within(Some(budget));
     maps.insert(Site::new(Kind::Cross, 0), SiteMaps::of(compact).with_profiles(vec![profile]));

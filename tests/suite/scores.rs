@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use attn_tui::axis::{Item, Sequence};
+use attn_tui::axis::{AxisItem, Sequence};
 use attn_tui::capture::{Ablator, Capture, MapWeights, Recorder, Score};
 use attn_tui::engine::{Event, Request};
 use attn_tui::files::{ModelFile, ModelFiles};
@@ -31,8 +31,8 @@ fn run(name: &str, scores: bool, ablations: Vec<Ablation>) -> Capture {
     let encoded = model.encode(EncoderInput::Ids(&SOURCE), &mut recorder, &mut |_| Ok(())).unwrap();
     model.decode(&FED, 1, &encoded, None, &mut recorder, &mut |_| Ok(())).unwrap();
     let (maps, values) = recorder.finish();
-    let tokens = |ids: &[u32]| -> Vec<Item> {
-        ids.iter().map(|&id| Item::token(id, format!("▁t{id}"), false)).collect()
+    let tokens = |ids: &[u32]| -> Vec<AxisItem> {
+        ids.iter().map(|&id| AxisItem::token(id, format!("▁t{id}"), false)).collect()
     };
     Capture {
         model: name.into(),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use attn_tui::analysis::alti::{alti, alti_plus};
-use attn_tui::axis::{Item, Sequence};
+use attn_tui::axis::{AxisItem, Sequence};
 use attn_tui::capture::{Ablator, Capture, MapWeights, Recorder, SiteValues};
 use attn_tui::files::{ModelFile, ModelFiles};
 use attn_tui::matrix::Matrix;
@@ -41,8 +41,8 @@ fn reference(name: &str) -> Reference {
     }
 }
 
-fn tokens(ids: &[u32]) -> Vec<Item> {
-    ids.iter().map(|&id| Item::token(id, id.to_string(), false)).collect()
+fn tokens(ids: &[u32]) -> Vec<AxisItem> {
+    ids.iter().map(|&id| AxisItem::token(id, id.to_string(), false)).collect()
 }
 
 fn run(name: &str, reference: &Reference, ablations: Vec<Ablation>) -> Capture {

@@ -1,4 +1,4 @@
-//! Some rows of a head, and what they add to its profile.
+//! Sums over a block of rows of a head.
 
 use std::ops::Range;
 
@@ -9,12 +9,12 @@ use crate::analysis::gini::Gini;
 use crate::matrix::{cell_of, span_of};
 use crate::site::Kind;
 
-/// What some rows add to a profile.
+/// Sums over a block of rows, to be added to a profile.
 pub(super) struct RowBlock {
     pub first: usize,
     pub columns: Range<usize>,
     pub sums: ProfileSums,
-    /// Weight by diagonal, that of `lowest` first.
+    /// Weight by diagonal, starting with diagonal `lowest`.
     pub diagonals: Vec<f32>,
     pub lowest: isize,
     pub received: Vec<f64>,
@@ -22,15 +22,15 @@ pub(super) struct RowBlock {
     pub centres: Vec<f64>,
     pub row_max: Vec<f32>,
     pub strong: Vec<StrongPair>,
-    /// The first row of the pictures that `largest` and `added` are about.
+    /// First row of the thumbnail that `largest` and `added` belong to.
     pub row: usize,
     pub largest: Vec<f32>,
     pub added: Vec<f32>,
 }
 
 impl RowBlock {
-    /// Of `count` rows from `first` on, `stride` values from one to the next, each with the weights of `columns`;
-    /// all others are 0.
+    /// Sums over `count` rows from `first` on, with `stride` values from one row to the next. `weights`
+    /// holds the weights of `columns`; all others are 0.
     pub fn of(
         axes: &ProfileAxes,
         first: usize,
@@ -65,7 +65,7 @@ impl RowBlock {
         let (mut largest, mut received) = (vec![0f32; width], vec![0f32; width]);
         for at in 0..count {
             let query = first + at;
-            // Where the text is causal, nothing behind the query itself is of interest.
+            // In causal attention, keys after the query have no weight.
             let end = axes.kind.visible(query, axes.keys).end.clamp(block.columns.start, block.columns.end);
             let seen = end - block.columns.start;
             let row = &weights[at * stride..at * stride + seen];
@@ -96,7 +96,7 @@ impl RowBlock {
         let (low, high) = (diagonal.floor() as isize, diagonal.ceil() as isize);
         let split = (low + 1 - start).clamp(0, row.len() as isize) as usize;
         let places = [(low - start) as f32, (start + split as isize - low) as f32];
-        let told = WeightRow { weights: row, split, distances: places, largest, received }.stats();
+        let sums_of_row = WeightRow { weights: row, split, distances: places, largest, received }.stats();
         for (side, weights, centre) in [(0, &row[..split], high), (split, &row[split..], low)] {
             let from = start + side as isize - centre - self.lowest;
             if !weights.is_empty() {
@@ -104,9 +104,9 @@ impl RowBlock {
             }
         }
         let choices = axes.kind.visible(query, axes.keys).len();
-        let entropy = f64::from(told.entropy);
+        let entropy = f64::from(sums_of_row.entropy);
         let sums = &mut self.sums;
-        let [before, behind] = told.sums.map(f64::from);
+        let [before, behind] = sums_of_row.sums.map(f64::from);
         let part = f64::from(diagonal) - low as f64;
         sums.total += before + behind;
         sums.entropy += entropy;
@@ -115,10 +115,10 @@ impl RowBlock {
             sums.entropy_norm += entropy / (choices as f64).ln();
             sums.choices += 1;
         }
-        let [near, far] = told.moments.map(f64::from);
+        let [near, far] = sums_of_row.moments.map(f64::from);
         sums.distance += near + part * before + far - part * behind;
-        sums.top += told.top.iter().copied().map(f64::from).sum::<f64>();
-        let max = told.top[0];
+        sums.top += sums_of_row.top.iter().copied().map(f64::from).sum::<f64>();
+        let max = sums_of_row.top[0];
         self.row_max.push(max);
         let best = self.find(query, row, max);
         self.offsets.push(best as i32 - diagonal.round() as i32);
@@ -138,7 +138,8 @@ impl RowBlock {
         }
     }
 
-    /// Notes the strong pairs of a row; gives its favourite key, the first of equal ones.
+    /// Lists the strong pairs of a row and returns the index of its largest weight, the first of equal
+    /// ones.
     fn find(&mut self, query: usize, row: &[f32], max: f32) -> usize {
         let start = self.columns.start;
         if max <= 0.0 {
@@ -158,7 +159,8 @@ impl RowBlock {
         best.unwrap_or(start)
     }
 
-    /// Weight on the previous token, on copies of this one, and on what followed them.
+    /// Adds the weight on the previous token, on copies of the query's token, and on the tokens that
+    /// followed them.
     fn copies(&mut self, axes: &ProfileAxes, query: usize, row: &[f32]) {
         let start = self.columns.start;
         let weight =
@@ -170,7 +172,7 @@ impl RowBlock {
         }
     }
 
-    /// Brings columns of some rows into a row of the pictures.
+    /// Adds the columns of a few rows to a row of the thumbnail.
     fn fold(&mut self, axes: &ProfileAxes, cell: usize, largest: &[f32], received: &[f32]) {
         let [_, across] = axes.thumbnail();
         let row = (cell - self.row) * across;
@@ -192,7 +194,7 @@ impl RowBlock {
     }
 }
 
-/// Centre of mass of a row whose first key is `first`: in f64, since equal centres are to stay equal.
+/// Centre of mass of a row whose first key is `first`; in f64, so that equal centres stay equal.
 fn centre(row: &[f32], first: usize) -> f64 {
     const LANES: usize = 8;
     let mut lanes = [0f64; LANES];

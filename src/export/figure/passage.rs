@@ -1,7 +1,7 @@
 //! Figure of a text whose tokens are shaded by the attention weight that they receive.
 
 use super::{FigureStyle, MARGIN, SMALL, TITLE, TOKEN, bar, heading, heading_width, text};
-use crate::axis::Item;
+use crate::axis::AxisItem;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::export::font::Fonts;
@@ -97,7 +97,7 @@ impl Page<'_> {
         self.y += LINE - 4.0;
     }
 
-    fn tokens(&mut self, tokens: &[Item], colors: &[Option<Color>], marked: Option<usize>) {
+    fn tokens(&mut self, tokens: &[AxisItem], colors: &[Option<Color>], marked: Option<usize>) {
         let mut x = MARGIN;
         for (at, (token, color)) in tokens.iter().zip(colors).enumerate() {
             let label = item_label(token);

@@ -10,7 +10,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::axis::Item;
+use crate::axis::AxisItem;
 use crate::text::label;
 use crate::tui::ablation::TokenChange;
 use crate::tui::app::App;
@@ -105,7 +105,7 @@ fn tokens(
     buf: &mut Buffer,
     area: Rect,
     app: &App,
-    target: &[Item],
+    target: &[AxisItem],
     changes: &[TokenChange],
     layout: &mut Layout,
 ) {

@@ -136,12 +136,13 @@ fn sparse(buf: &mut Buffer, area: Rect, axis: &Axis, window: &Window, selected: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::axis::Item;
+    use crate::axis::AxisItem;
     use crate::tui::reading::Reading;
     use crate::tui::zoom::WindowRequest;
 
     fn case(words: &[&str], room: u16) -> (Axis, Window) {
-        let tokens: Vec<Item> = words.iter().map(|w| Item::token(0, format!("▁{w}"), false)).collect();
+        let tokens: Vec<AxisItem> =
+            words.iter().map(|w| AxisItem::token(0, format!("▁{w}"), false)).collect();
         let axis = Axis::new(&tokens, &Reading::default());
         let request = WindowRequest {
             room: Rect::new(0, 6, room, 4),

@@ -116,14 +116,14 @@ pub fn line_away(axis: &Axis, area: Rect, now: usize, down: bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::axis::Item;
+    use crate::axis::AxisItem;
     use crate::tui::reading::Reading;
 
     #[test]
     fn pieces_stick_together_and_words_wrap() {
         let pieces = ["▁The", "▁chil", "dren", "▁play", "</s>"];
-        let tokens: Vec<Item> =
-            pieces.iter().map(|piece| Item::token(0, *piece, piece.starts_with('<'))).collect();
+        let tokens: Vec<AxisItem> =
+            pieces.iter().map(|piece| AxisItem::token(0, *piece, piece.starts_with('<'))).collect();
         let axis = Axis::new(&tokens, &Reading::default());
         let mut buf = Buffer::empty(Rect::new(0, 0, 14, 3));
         let places = draw(&mut buf, Rect::new(0, 0, 14, 3), &axis, 0, |_| Style::new());

@@ -164,8 +164,9 @@ fn difference(buf: &mut Buffer, area: Rect, app: &App, map: &Matrix, head: Head)
     for (y, (value, row, col)) in (cells.bottom() + 1..area.bottom()).zip(largest) {
         let query = comparison.queries(head.kind()).get(row).and_then(|(_, at)| queries.get(*at));
         let key = comparison.keys(head.kind()).get(col).and_then(|(_, at)| keys.get(*at));
-        let name =
-            |token: Option<&crate::axis::Item>| token.map(|token| label(&token.piece)).unwrap_or_default();
+        let name = |token: Option<&crate::axis::AxisItem>| {
+            token.map(|token| label(&token.piece)).unwrap_or_default()
+        };
         let text = format!("{value:+.3} {} ← {}", name(query), name(key));
         put(buf, area, area.x, y, &text, app.theme.text());
     }

@@ -3,7 +3,7 @@
 use super::state::KeptLinks;
 use crate::analysis::links::{Link, is_punctuation};
 use crate::analysis::metrics::SINK;
-use crate::axis::Item;
+use crate::axis::AxisItem;
 use crate::tui::app::App;
 
 /// Returns the far links of all heads that the list keeps, strongest first.
@@ -16,7 +16,7 @@ pub fn rows(app: &App) -> Vec<Link> {
             continue;
         }
         let (queries, keys) = (capture.queries(kind), capture.keys(kind));
-        let mark = |token: Option<&Item>| token.is_some_and(is_punctuation);
+        let mark = |token: Option<&AxisItem>| token.is_some_and(is_punctuation);
         links.extend(facts.links.iter().filter(|link| match app.views.links.keep {
             KeptLinks::All => true,
             _ if mark(queries.get(link.query)) || mark(keys.get(link.key)) => false,

@@ -4,7 +4,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::axis::Item;
+use crate::axis::AxisItem;
 use crate::site::Kind;
 use crate::text::label;
 use crate::tui::app::App;
@@ -119,7 +119,7 @@ fn candidates(app: &App) -> Vec<(String, f32, bool)> {
     }
     let row = app.selection.query();
     let Some(prediction) = capture.predictions.get(row) else { return Vec::new() };
-    let target = capture.target.items.get(row).and_then(Item::token_id);
+    let target = capture.target.items.get(row).and_then(AxisItem::token_id);
     prediction
         .candidates
         .iter()
