@@ -5,10 +5,10 @@ use super::merge::{CrossRollout, common_shape, descend, product};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 
-/// ALTI: the product of every layer's contributions, the last layer's on the left (Ferrando et al. 2022, "Measuring
-/// the Mixing of Contextual Information in the Transformer"). `layers` are `[n, n]`, rows summing to 1, the first
-/// layer first; so is the result, whose cell (i, j) says how much of position `i` above the last layer comes from
-/// input `j`.
+/// ALTI: the product of every layer's contributions, the last layer's on the left (Ferrando et al. 2022,
+/// "Measuring the Mixing of Contextual Information in the Transformer"). `layers` are `[n, n]`, rows
+/// summing to 1, the first layer first; so is the result, whose cell (i, j) says how much of position `i`
+/// above the last layer comes from input `j`.
 ///
 /// # Errors
 /// [`Error::Usage`] when there is no layer, or the maps are not square and equal in size.
@@ -20,11 +20,12 @@ pub fn alti(layers: &[Matrix]) -> Result<Matrix> {
     Ok(rest.iter().fold(first.clone(), |below, layer| product(layer, &below)))
 }
 
-/// ALTI+ (Ferrando et al. 2022, "Towards Opening the Black Box of Neural Machine Translation: Source and Target
-/// Interpretations of the Transformer", section 3): with `r_l` the residual share of the cross block in each row,
-/// `S_l = diag(r_l) own_l`, `Rsrc_l = S_l Rsrc_{l-1} + cross_l R_enc`, `Rtgt_l = S_l Rtgt_{l-1}`, from `Rsrc_0 = 0`,
-/// `Rtgt_0 = I`. `encoder` is the encoder's [`alti`], `[source, source]`; `own` are the decoder's contributions,
-/// `[target, target]`, `cross` those of its cross blocks, `[target, source + 1]`, whose last column is `r_l`.
+/// ALTI+ (Ferrando et al. 2022, "Towards Opening the Black Box of Neural Machine Translation: Source and
+/// Target Interpretations of the Transformer", section 3): with `r_l` the residual share of the cross block
+/// in each row, `S_l = diag(r_l) own_l`, `Rsrc_l = S_l Rsrc_{l-1} + cross_l R_enc`, `Rtgt_l = S_l
+/// Rtgt_{l-1}`, from `Rsrc_0 = 0`, `Rtgt_0 = I`. `encoder` is the encoder's [`alti`], `[source, source]`;
+/// `own` are the decoder's contributions, `[target, target]`, `cross` those of its cross blocks, `[target,
+/// source + 1]`, whose last column is `r_l`.
 ///
 /// # Errors
 /// [`Error::Usage`] when the layers are none or unequal in number, or shapes do not fit.

@@ -64,15 +64,15 @@ impl CrossRollout {
     }
 }
 
-/// Rollout through an encoder-decoder (Ferrando et al. 2022, "Towards Opening the Black Box of Neural Machine
-/// Translation", section 3, here with attention weights as contributions):
-/// `S_l = residual * ((1 - residual) self_l + residual I)`, `C_l = (1 - residual) cross_l`,
-/// `Rsrc_l = S_l Rsrc_{l-1} + C_l R_enc`, `Rtgt_l = S_l Rtgt_{l-1}`, from `Rsrc_0 = 0`, `Rtgt_0 = I`.
-/// `encoder` is the encoder's rollout, `[source, source]`; `own` and `cross` are the head-averaged maps of the
-/// decoder's layers, `[target, target]` and `[target, source]`. With one residual share for all layers and rows,
-/// as here, every row draws `1 - residual^layers` from the source: what differs between rows is from which
-/// tokens. That is no mistake: weights alone say nothing of how much the residual stream counts beside them. Shares
-/// that differ need contributions measured with the values: [`super::alti::alti_plus`].
+/// Rollout through an encoder-decoder (Ferrando et al. 2022, "Towards Opening the Black Box of Neural
+/// Machine Translation", section 3, here with attention weights as contributions): `S_l = residual * ((1 -
+/// residual) self_l + residual I)`, `C_l = (1 - residual) cross_l`, `Rsrc_l = S_l Rsrc_{l-1} + C_l R_enc`,
+/// `Rtgt_l = S_l Rtgt_{l-1}`, from `Rsrc_0 = 0`, `Rtgt_0 = I`. `encoder` is the encoder's rollout,
+/// `[source, source]`; `own` and `cross` are the head-averaged maps of the decoder's layers, `[target,
+/// target]` and `[target, source]`. With one residual share for all layers and rows, as here, every row
+/// draws `1 - residual^layers` from the source: what differs between rows is from which tokens. That is no
+/// mistake: weights alone say nothing of how much the residual stream counts beside them. Shares that
+/// differ need contributions measured with the values: [`super::alti::alti_plus`].
 ///
 /// # Errors
 /// [`Error::Usage`] when the layers are none or unequal in number, or shapes do not fit.

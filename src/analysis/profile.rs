@@ -187,7 +187,8 @@ impl HeadProfile {
         profile
     }
 
-    /// The profile of `head` of maps in compact form, whose rows are computed one block at a time and not kept.
+    /// The profile of `head` of maps in compact form, whose rows are computed one block at a time and not
+    /// kept.
     ///
     /// # Panics
     /// If `head` is out of range.

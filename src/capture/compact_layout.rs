@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn every_recipe_comes_back_as_it_was() {
+    fn all_compact_maps_survive_a_round_trip() {
         let again = ExtraKeys { count: 3, bias: ExtraBias::Repeated { block: 3, times: 2 } };
         let extra = Some(ExtraKeys::plain(50));
         let merged =

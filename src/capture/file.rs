@@ -2,7 +2,8 @@
 //!
 //! Tensors `encoder.{layer}`, `decoder.{layer}`, `cross.{layer}`, each `[heads, queries, keys]`, and
 //! `logits` `[target, vocabulary]`; where values were kept `values.{site}` `[heads, keys]` and
-//! `contributions.{site}` `[queries, keys]` (cross: `[queries, keys + 1]`); texts, ids and tokens in the metadata, lists as JSON.
+//! `contributions.{site}` `[queries, keys]` (cross: `[queries, keys + 1]`); texts, ids and tokens in the
+//! metadata, lists as JSON.
 
 use std::collections::HashMap;
 use std::path::Path;

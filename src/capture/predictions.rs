@@ -17,8 +17,9 @@ pub struct Prediction {
     pub candidates: Vec<(Token, f32)>,
 }
 
-/// Computes the prediction of each row of `logits` `[target, vocabulary]`, given row-major: the [`CANDIDATES`] most
-/// probable tokens and the probability of the target's token, whose ids are `target`. `piece` turns an id into a token.
+/// Computes the prediction of each row of `logits` `[target, vocabulary]`, given row-major: the
+/// [`CANDIDATES`] most probable tokens and the probability of the target's token, whose ids are `target`.
+/// `piece` turns an id into a token.
 pub fn predictions(
     logits: &[f32],
     vocabulary: usize,
@@ -45,7 +46,8 @@ pub fn predictions(
 /// Number of scores that are compared with the worst candidate at once.
 const RUN: usize = 64;
 
-/// Returns the indices of the [`CANDIDATES`] largest scores, largest first; of equal scores the first one comes first.
+/// Returns the indices of the [`CANDIDATES`] largest scores, largest first; of equal scores the first one
+/// comes first.
 fn top_candidates(scores: &[f32]) -> Vec<usize> {
     let mut best: Vec<usize> = Vec::with_capacity(CANDIDATES + 1);
     let mut worst = f32::NEG_INFINITY;

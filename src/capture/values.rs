@@ -83,9 +83,9 @@ pub(super) fn weigh(row: &mut [f32], norms: &[f32]) {
 pub type ValuesBySite = BTreeMap<Site, SiteValues>;
 
 impl Capture {
-    /// This capture with value-weighted maps in the place of the weights: `A_ij ||v_j W_O||` over the row's sum,
-    /// so that rows sum to 1 (Kobayashi et al. 2020, "Attention is Not Only a Weight: Analyzing Transformers
-    /// with Vector Norms", whose `||alpha f(x)||` they are up to the row's factor).
+    /// This capture with value-weighted maps in the place of the weights: `A_ij ||v_j W_O||` over the row's
+    /// sum, so that rows sum to 1 (Kobayashi et al. 2020, "Attention is Not Only a Weight: Analyzing
+    /// Transformers with Vector Norms", whose `||alpha f(x)||` they are up to the row's factor).
     ///
     /// # Errors
     /// [`Error::NoValues`] where a site's norms were not kept.

@@ -11,8 +11,8 @@ pub(super) fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
     Ok(split.transpose(1, 2)?.contiguous()?)
 }
 
-/// Splits keys or values `[batch, keys, key_heads * head_dim]` by head and repeats each for the query heads that share
-/// it (Ainslie et al. 2023, grouped-query attention). Returns `[batch, heads, keys, head_dim]`.
+/// Splits keys or values `[batch, keys, key_heads * head_dim]` by head and repeats each for the query heads
+/// that share it (Ainslie et al. 2023, grouped-query attention). Returns `[batch, heads, keys, head_dim]`.
 pub(super) fn repeat_kv(x: &Tensor, heads: usize, key_heads: usize) -> Result<Tensor> {
     let x = split_heads(x, key_heads)?;
     let each = heads / key_heads.max(1);

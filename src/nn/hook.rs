@@ -61,15 +61,15 @@ pub trait Hook {
         self.weights(site, &Tensor::from_slice(&maps, (heads, queries, keys), &Device::Cpu)?)
     }
 
-    /// Returns an observer of the rows of the weights `[heads, queries, keys]`, which sees a block of rows at a time
-    /// while these are computed. Called only if the hook does not intervene at the site, or does so by
-    /// [`Hook::ablation`] alone.
+    /// Returns an observer of the rows of the weights `[heads, queries, keys]`, which sees a block of rows
+    /// at a time while these are computed. Called only if the hook does not intervene at the site, or does
+    /// so by [`Hook::ablation`] alone.
     fn row_observer(&mut self, _site: Site, _shape: [usize; 3]) -> Option<Arc<dyn RowObserver>> {
         None
     }
 
-    /// Returns true if [`Hook::compact`] is to be called instead of [`Hook::maps`], for maps `[heads, queries, keys]`
-    /// whose compact form takes `bytes` bytes. Called where [`Hook::row_observer`] is.
+    /// Returns true if [`Hook::compact`] is to be called instead of [`Hook::maps`], for maps `[heads,
+    /// queries, keys]` whose compact form takes `bytes` bytes. Called where [`Hook::row_observer`] is.
     fn prefers_compact(&self, _site: Site, _shape: [usize; 3], _bytes: usize) -> bool {
         false
     }

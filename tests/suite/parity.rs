@@ -236,9 +236,9 @@ fn a_pass_that_ends_with_its_last_maps_has_the_same() {
 
 /// Keeps no map, but what it follows from.
 #[derive(Default)]
-struct Recipes(MapStore);
+struct CompactOnly(MapStore);
 
-impl Hook for Recipes {
+impl Hook for CompactOnly {
     fn wants(&self, _: Site) -> bool {
         true
     }
@@ -293,7 +293,7 @@ fn maps_computed_again_are_those_of_the_pass() {
         let most =
             if model.encode(EncoderInput::Ids(&[5; 90]), &mut NoHook, &mut on).is_ok() { 90 } else { 60 };
         let source: Vec<u32> = (0..most).map(|i| 5 + i % 20).collect();
-        let (mut whole, mut again) = (Recorder::default(), Recipes::default());
+        let (mut whole, mut again) = (Recorder::default(), CompactOnly::default());
         for hook in [&mut whole as &mut dyn Hook, &mut again] {
             let encoded = model.encode(EncoderInput::Ids(&source), hook, &mut on).unwrap();
             model.decode(&source[..30], 1, &encoded, None, hook, &mut on).unwrap();
