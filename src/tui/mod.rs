@@ -2,7 +2,7 @@
 //!
 //! State is in one place ([`app::App`]) and changes in one place ([`update::update`]), which is pure and
 //! returns what the world should do. Drawing ([`chrome::draw`]) is a pure function of the state. Keys mean
-//! commands through one table ([`struct@keymap::TABLE`]). Everything that happens (keys, the engine's events,
+//! commands through one table ([`keymap::TABLE`]). Everything that happens (keys, the engine's events,
 //! surveys, signals) comes through one channel; all that is there is taken, then one frame is drawn.
 
 pub mod ablation;

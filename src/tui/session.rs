@@ -224,7 +224,9 @@ impl Saved {
     /// # Errors
     /// [`Error::Io`].
     pub fn write(&self, path: &Path) -> Result<()> {
-        let text = toml::to_string(self)
+        // A value writes its plain keys before its tables, as TOML needs them.
+        let text = Value::try_from(self)
+            .and_then(|value| toml::to_string(&value))
             .map_err(|error| Error::BadFile { file: path.display().to_string(), why: error.to_string() })?;
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
