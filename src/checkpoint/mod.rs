@@ -1,7 +1,9 @@
-//! The parts of a pretrained model's folder that several modules read: config.json and the names of its
-//! weight files.
+//! The parts of a pretrained model that several modules read: config.json, the names of weight files, and the files of
+//! `torch.save`.
 
 mod config;
+pub(crate) mod pickle;
+pub(crate) mod torch;
 pub mod weights;
 
 pub use config::ModelConfig;

@@ -10,7 +10,6 @@ mod families;
 mod family;
 mod layer;
 mod network;
-mod pickle;
 mod recurrent;
 mod recurrent_spec;
 mod registry;
@@ -19,7 +18,6 @@ mod spec;
 mod stack;
 mod stack_spec;
 mod tensor_names;
-mod torch;
 mod transformer;
 mod weights;
 

@@ -9,9 +9,8 @@ use candle_core::{DType, Device, DeviceLocation, Tensor};
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
-use super::pickle::TensorDtype;
-use super::torch;
-use crate::checkpoint::weights;
+use crate::checkpoint::pickle::TensorDtype;
+use crate::checkpoint::{torch, weights};
 use crate::error::{Error, Result};
 use crate::files::{Bytes, Floats, ModelFiles};
 use crate::nn::{FileWeight, Weight};

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 /// A tensor in a file: a strided view of its bytes.
 #[derive(Clone, Debug)]
-pub(super) struct StoredTensor {
+pub struct StoredTensor {
     pub name: String,
     pub dtype: TensorDtype,
     pub shape: Vec<usize>,
@@ -28,7 +28,7 @@ const OLD_MAGIC: [u8; 13] = [0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a,
 /// # Errors
 /// [`Error::BadFile`] if it is not such a file, is cut off, or refers to storages out of bounds or to Python
 /// objects that no state dict has.
-pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Vec<StoredTensor>> {
+pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<StoredTensor>> {
     let stored = if bytes.starts_with(b"PK") {
         read_zip(bytes)
     } else if let Some(magic) = bytes.windows(OLD_MAGIC.len()).take(16).position(|head| head == OLD_MAGIC) {

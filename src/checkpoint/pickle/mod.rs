@@ -11,7 +11,7 @@ mod objects;
 use machine::Machine;
 
 /// Number of a value in the arena.
-pub(super) type ValueId = u32;
+pub type ValueId = u32;
 
 /// Limit on the number of values: far above any state dict, and reached by a hostile file before memory runs
 /// out.
@@ -19,7 +19,7 @@ const MOST_VALUES: usize = 4_000_000;
 
 /// Number type of a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum TensorDtype {
+pub enum TensorDtype {
     F32,
     F64,
     F16,
@@ -33,7 +33,7 @@ pub(super) enum TensorDtype {
 
 impl TensorDtype {
     /// Returns the bytes of one element.
-    pub(super) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         match self {
             TensorDtype::F64 => 8,
             TensorDtype::F32 => 4,
@@ -43,7 +43,7 @@ impl TensorDtype {
     }
 
     /// Returns the name that PyTorch gives it.
-    pub(super) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         match self {
             TensorDtype::F64 => "float64",
             TensorDtype::F32 => "float32",
@@ -79,7 +79,7 @@ impl TensorDtype {
 
 /// Reference to a storage, the buffer of a tensor's elements, by its key in the file.
 #[derive(Clone, Debug)]
-pub(super) struct StorageRef<'a> {
+pub struct StorageRef<'a> {
     pub dtype: TensorDtype,
     pub key: &'a str,
     /// First element and number of elements, for a part of another storage (old files only).
@@ -88,7 +88,7 @@ pub(super) struct StorageRef<'a> {
 
 /// A tensor: a storage with an offset, a shape and strides, all in elements.
 #[derive(Clone, Debug)]
-pub(super) struct PickledTensor<'a> {
+pub struct PickledTensor<'a> {
     pub storage: StorageRef<'a>,
     pub offset: usize,
     pub shape: Vec<usize>,
@@ -97,7 +97,7 @@ pub(super) struct PickledTensor<'a> {
 
 /// A Python value of a kind that state dicts contain.
 #[derive(Clone, Debug)]
-pub(super) enum PickleValue<'a> {
+pub enum PickleValue<'a> {
     None,
     Int(i64),
     Text(&'a str),
@@ -113,7 +113,7 @@ pub(super) enum PickleValue<'a> {
 
 /// Python names that a pickle may call.
 #[derive(Clone, Debug)]
-pub(super) enum Global {
+pub enum Global {
     Dict,
     RebuildTensor,
     RebuildParameter,
@@ -124,7 +124,7 @@ pub(super) enum Global {
 }
 
 /// A pickle that has been read.
-pub(super) struct Pickle<'a> {
+pub struct Pickle<'a> {
     values: Vec<PickleValue<'a>>,
     root: ValueId,
     /// Number of input bytes that it takes up.
@@ -136,19 +136,19 @@ impl<'a> Pickle<'a> {
     ///
     /// # Errors
     /// One line about what was found.
-    pub(super) fn read(input: &'a [u8]) -> Result<Self, String> {
+    pub fn read(input: &'a [u8]) -> Result<Self, String> {
         let mut machine = Machine::new(input);
         let root = machine.run()?;
         Ok(machine.finish(root))
     }
 
     /// Returns the value of the whole pickle.
-    pub(super) fn root(&self) -> &PickleValue<'a> {
+    pub fn root(&self) -> &PickleValue<'a> {
         self.value(self.root)
     }
 
     /// Returns every storage that the pickle refers to.
-    pub(super) fn storages(&self) -> impl Iterator<Item = &StorageRef<'a>> {
+    pub fn storages(&self) -> impl Iterator<Item = &StorageRef<'a>> {
         self.values.iter().filter_map(|value| match value {
             PickleValue::Storage(storage) => Some(storage),
             _ => None,
@@ -156,7 +156,7 @@ impl<'a> Pickle<'a> {
     }
 
     /// Returns a value by number.
-    pub(super) fn value(&self, id: ValueId) -> &PickleValue<'a> {
+    pub fn value(&self, id: ValueId) -> &PickleValue<'a> {
         self.values.get(id as usize).unwrap_or(&PickleValue::None)
     }
 }
