@@ -205,7 +205,9 @@ impl Session {
 
     fn encode(&self, source: &[u32], recorder: &mut Recorder, watch: &dyn Watch) -> Result<Tensor> {
         watch.progress(Progress::Encode);
-        self.model.encode(EncoderInput::Ids(source), recorder, &mut |_| watch.check())
+        let states = self.model.encode(EncoderInput::Ids(source), recorder, &mut |_| watch.check())?;
+        check_numbers(&states)?;
+        Ok(states)
     }
 
     /// Runs the recorded decoder pass, and returns predictions and logits `[target, vocabulary]` as far as `run` keeps
@@ -224,6 +226,7 @@ impl Session {
             watch.progress(Progress::Capture { done: layer, total: layers });
             watch.check()
         })?;
+        check_numbers(&states)?;
         match run.predictions || run.logits {
             true => self.score(&states, target, [run.predictions, run.logits]),
             false => Ok((Vec::new(), None)),
@@ -306,6 +309,16 @@ impl Session {
 /// The axis items of a tokenised text.
 fn items(tokens: impl IntoIterator<Item = Token>) -> Vec<AxisItem> {
     tokens.into_iter().map(AxisItem::from).collect()
+}
+
+/// Checks that the last states of a stack are numbers: those that one weight without a value can reach are not.
+fn check_numbers(states: &Tensor) -> Result<()> {
+    if read(states, |states| states.iter().any(|state| state.is_nan()))? {
+        return Err(Error::Engine(
+            "the model's states are not numbers (NaN): are the weights damaged?".into(),
+        ));
+    }
+    Ok(())
 }
 
 /// Returns the languages that the user names.

@@ -304,6 +304,76 @@ fn an_interrupted_run_over_texts_resumes() {
     assert!(fails(&args, 1).contains("other.jsonl.part"));
 }
 
+/// Copies a fixture's model with other generation settings.
+fn model_with(generation: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir("tests/fixtures/models/t5/model").unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    std::fs::write(folder.path().join("generation_config.json"), generation).unwrap();
+    folder
+}
+
+#[test]
+fn sampled_texts_follow_the_seed_and_say_so() {
+    let model = model_with(
+        r#"{"do_sample": true, "temperature": 1.5, "top_k": 40, "top_p": 0.99, "max_new_tokens": 12, "typical_p": 0.9}"#,
+    );
+    let file = model.path().join("maps.safetensors");
+    let folder = model.path().to_str().unwrap();
+    let sampled = |more: &[&str]| {
+        let wanted = ["capture", folder, "-s", "The rain stops.", "--force", "-o", file.to_str().unwrap()];
+        let output = run(&[&wanted, more].concat());
+        let notes = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{notes}");
+        let bytes = std::fs::read(&file).unwrap();
+        let fields = safetensors::SafeTensors::read_metadata(&bytes).unwrap().1.metadata().clone().unwrap();
+        (fields["target_ids"].clone(), fields.get("target_sampled_with_seed").cloned(), notes)
+    };
+    let first = sampled(&[]);
+    assert_eq!(first.1.as_deref(), Some("0"));
+    assert!(
+        first.2.contains("sampled, seed 0") && first.2.contains("not followed: typical_p"),
+        "{}",
+        first.2
+    );
+    assert_eq!(first.0, sampled(&["--seed", "0"]).0);
+    let others: Vec<_> = ["1", "2", "3"].map(|seed| sampled(&["--seed", seed])).into();
+    assert!(others.iter().any(|other| other.0 != first.0));
+    assert!(others[0].2.contains("sampled, seed 1"));
+    let beams = sampled(&["--beams", "3"]);
+    assert_eq!((beams.0.clone(), beams.1.as_deref()), (sampled(&["--beams", "3"]).0, Some("0")));
+    let given = sampled(&["-t", "La pluie."]);
+    assert_eq!((given.1, given.2), (None, String::new()));
+}
+
+#[test]
+fn settings_that_are_not_followed_are_named_once() {
+    let model =
+        model_with(r#"{"num_beams": 4, "num_beam_groups": 2, "stop_strings": ["x"], "max_new_tokens": 5}"#);
+    let output = run(&["heads", model.path().to_str().unwrap(), "-s", "The rain stops."]);
+    let notes = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(notes, "note: generation settings that are not followed: num_beam_groups, stop_strings\n");
+}
+
+#[test]
+fn a_weight_that_is_no_number_is_an_error() {
+    let model = model_with(r#"{"max_new_tokens": 5}"#);
+    let path = model.path().join("model.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let (header, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let name = "encoder.block.1.layer.0.SelfAttention.v.weight";
+    let at = 8 + header + metadata.info(name).unwrap().data_offsets.0;
+    bytes[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    let folder = model.path().to_str().unwrap();
+    for more in [&[][..], &["-t", "La pluie."]] {
+        let said = fails(&[&["heads", folder, "-s", "The rain stops."], more].concat(), 1);
+        assert!(said.contains("NaN"), "{said}");
+    }
+}
+
 #[test]
 fn knockout_ranks_heads_and_looks_at_one_link() {
     let heads = json(&["knockout", "demo", "--beams", "1", "--kind", "cross", "--json"]);
