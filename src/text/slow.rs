@@ -92,16 +92,19 @@ impl AddedTokens {
         if start < text.len() {
             parts.push((text[start..].into(), false));
         }
-        self.strip(parts)
+        self.settle(parts)
     }
 
-    /// Removes the whitespace beside added tokens with `lstrip` or `rstrip`.
-    fn strip(&self, mut parts: Vec<(String, bool)>) -> Vec<(String, bool)> {
+    /// Removes the whitespace beside added tokens with `lstrip` or `rstrip`. A token with `single_word` that has no space
+    /// beside it becomes part of the text there.
+    fn settle(&self, mut parts: Vec<(String, bool)>) -> Vec<(String, bool)> {
         for at in 0..parts.len() {
             // looked up by text, like transformers: not every such part was found as an added token
             let Some(token) = self.by_text.get(&parts[at].0).and_then(|id| self.by_id.get(id)) else {
                 continue;
             };
+            let left = at.checked_sub(1).and_then(|left| parts[left].0.chars().next_back());
+            let right = parts.get(at + 1).and_then(|(right, _)| right.chars().next());
             if token.rstrip
                 && let Some((right, _)) = parts.get_mut(at + 1)
             {
@@ -110,6 +113,14 @@ impl AddedTokens {
             if token.lstrip && at > 0 {
                 let left = &mut parts[at - 1].0;
                 *left = left.trim_end_matches(is_space).into();
+            }
+            let joined = |beside: Option<char>| beside.is_some_and(|beside| beside != ' ');
+            if token.single_word && (joined(left) || joined(right)) {
+                let word = std::mem::take(&mut parts[at].0);
+                let beside = if joined(left) { at - 1 } else { at + 1 };
+                let text = &parts[beside].0;
+                let text = if beside < at { format!("{text}{word}") } else { format!("{word}{text}") };
+                parts[beside] = (text.clone(), self.by_text.contains_key(&text));
             }
         }
         parts
