@@ -65,6 +65,9 @@ impl FromStr for Kind {
     }
 }
 
+/// Limit on the number of layers that files name. No model comes near it, and work grows with it.
+pub const MAX_LAYERS: usize = 4096;
+
 /// A kind of attention and a zero-based layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Site {

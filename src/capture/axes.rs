@@ -1,11 +1,14 @@
 //! Axes of the maps in a capture file: their lengths and their items.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::MapStore;
 use super::tensors::Parsed;
 use crate::axis::AxisItem;
 use crate::site::{Kind, Site};
+
+/// Maximum number of items along an axis: several times the longest context of any model.
+pub const MAX_ITEMS: usize = 1 << 18;
 
 /// Sequence lengths according to the maps.
 pub struct Lengths {
@@ -21,6 +24,9 @@ impl Lengths {
         let mut lengths = Lengths { source: None, target: None };
         let agree = |slot: &mut Option<usize>, found: usize, site: Site, what: &str| match *slot {
             Some(known) if known != found => Err(format!("{site} has {found} {what} tokens, others {known}")),
+            _ if found > MAX_ITEMS => {
+                Err(format!("{site} has {found} {what} tokens, more than the {MAX_ITEMS} that are read"))
+            }
             _ => {
                 *slot = Some(found);
                 Ok(())
@@ -49,7 +55,7 @@ pub struct Tokens<'a> {
     /// The metadata.
     pub fields: &'a HashMap<String, String>,
     /// Ids of special tokens.
-    pub special: Vec<u32>,
+    pub special: HashSet<u32>,
 }
 
 impl Tokens<'_> {
@@ -75,11 +81,11 @@ impl Tokens<'_> {
             && let Some(ids) = &ids
         {
             // Row t is fed what row t-1 predicted; the start token may be spelt elsewhere in the file.
+            let spelt = items_by_id(&[source, target]);
             let spelling = |(row, &id): (usize, &u32)| {
                 let before = row.checked_sub(1).and_then(|before| target.get(before));
                 let known = before.filter(|item| item.token_id() == Some(id));
-                let known =
-                    known.or_else(|| source.iter().chain(target).find(|item| item.token_id() == Some(id)));
+                let known = known.or_else(|| spelt.get(&id).copied());
                 known.map_or_else(
                     || if row == 0 { "<start>".into() } else { format!("#{id}") },
                     |t| t.piece.clone(),
@@ -127,6 +133,12 @@ impl Tokens<'_> {
     }
 }
 
+/// Returns the first item of each token id in `axes`, of which the first counts first.
+pub fn items_by_id<'a>(axes: &[&'a [AxisItem]]) -> HashMap<u32, &'a AxisItem> {
+    let items = axes.iter().rev().flat_map(|axis| axis.iter().rev());
+    items.filter_map(|item| Some((item.token_id()?, item))).collect()
+}
+
 /// Returns true if a piece is spelt like a special token, since files from Python do not list them.
 fn looks_special(piece: &str) -> bool {
     let inner = |open: char, close: char| {
@@ -144,5 +156,12 @@ pub fn list<T: serde::de::DeserializeOwned>(
     key: &str,
 ) -> Parsed<Option<Vec<T>>> {
     let Some(text) = fields.get(key) else { return Ok(None) };
-    serde_json::from_str(text).map(Some).map_err(|e| format!("metadata {key} is not a JSON list: {e}"))
+    let list: Vec<T> =
+        serde_json::from_str(text).map_err(|e| format!("metadata {key} is not a JSON list: {e}"))?;
+    match list.len() {
+        count if count > MAX_ITEMS => {
+            Err(format!("metadata {key} has {count} entries, more than the {MAX_ITEMS} that are read"))
+        }
+        _ => Ok(Some(list)),
+    }
 }

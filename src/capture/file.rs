@@ -10,7 +10,7 @@ use std::path::Path;
 
 use safetensors::tensor::{SafeTensors, TensorView};
 
-use super::axes::{Lengths, Tokens, list};
+use super::axes::{Lengths, Tokens, items_by_id, list};
 use super::file_maps::FileMaps;
 use super::predictions::predictions;
 use super::tensors::{Parsed, decode, matrix};
@@ -21,7 +21,7 @@ use crate::checkpoint::Architecture;
 use crate::error::{Error, Result};
 use crate::files::{Bytes, ModelFile, looks_like_alignments, sentence_of};
 use crate::matrix::Matrix;
-use crate::site::{Kind, Site};
+use crate::site::{Kind, MAX_LAYERS, Site};
 
 /// Value of the metadata field `format`.
 pub const FORMAT: &str = "attn-tui capture 1";
@@ -64,13 +64,19 @@ fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Ca
     let empty = HashMap::new();
     let fields = header.metadata().as_ref().unwrap_or(&empty);
     let mut maps = MapStore::within(memory);
+    let mut all_heads = 0usize;
     for (name, view) in tensors.iter() {
-        if let Some(site) = site_of(name) {
-            let found = site_maps(name, &view, |shape| file.filter(|_| maps.prefers_compact(shape, 0)))?;
-            maps.insert(site, found);
+        let (site, found) = if let Some(site) = site_of(name) {
+            (site, site_maps(name, &view, |shape| file.filter(|_| maps.prefers_compact(shape, 0)))?)
         } else if let Some(site) = name.strip_suffix(".query").and_then(site_of) {
-            maps.insert(site, SiteMaps::of(compact_layout::read(site, &tensors, fields)?));
-        }
+            (site, SiteMaps::of(compact_layout::read(site, &tensors, fields)?))
+        } else {
+            continue;
+        };
+        let [heads, ..] = found.shape();
+        all_heads = all_heads.saturating_add(heads);
+        check_counts(site, heads, all_heads)?;
+        maps.insert(site, found);
     }
     // A network without attention has tokens only.
     if maps.sites().next().is_none() && !(fields.contains_key("format") && fields.contains_key("target_ids"))
@@ -80,7 +86,7 @@ fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Ca
     let values = site_values(&tensors, &maps)?;
     let lengths = Lengths::of(&maps)?;
     let special: Vec<u32> = list(fields, "special_ids")?.unwrap_or_default();
-    let tokens = Tokens { fields, special };
+    let tokens = Tokens { fields, special: special.into_iter().collect() };
     let source = tokens.read("source", lengths.source)?;
     let target = tokens.read("target", lengths.target)?;
     let decoder_input = tokens.decoder_input(&source, &target, lengths.target)?;
@@ -89,8 +95,9 @@ fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Ca
         Err(_) => None,
         Ok(view) => Some(logits_of(&view, target.len())?),
     };
+    let spelt = items_by_id(&[&target, &source]);
     let named = |id: u32| {
-        let known = target.iter().chain(&source).find(|item| item.token_id() == Some(id));
+        let known = spelt.get(&id);
         let (piece, special) =
             known.map_or_else(|| (format!("#{id}"), false), |item| (item.piece.clone(), item.special));
         Token { id, piece, special }
@@ -135,6 +142,20 @@ fn site_values(tensors: &SafeTensors, maps: &MapStore) -> Parsed<ValuesBySite> {
 fn site_of(name: &str) -> Option<Site> {
     let (kind, layer) = name.split_once('.')?;
     Some(Site::new(kind.parse::<Kind>().ok()?, layer.parse().ok()?))
+}
+
+/// Maximum number of heads of all sites together. No model has a tenth of it.
+const MAX_HEADS: usize = 1 << 16;
+
+/// Checks the number of a site's layer, and the number of all heads with those of that site.
+fn check_counts(site: Site, heads: usize, all_heads: usize) -> Parsed<()> {
+    if site.layer >= MAX_LAYERS {
+        return Err(format!("{site}: no more than {MAX_LAYERS} layers are read"));
+    }
+    if all_heads > MAX_HEADS {
+        return Err(format!("{site} has {heads} heads: no more than {MAX_HEADS} in all are read"));
+    }
+    Ok(())
 }
 
 /// Number of rows that are checked at once.
