@@ -259,3 +259,66 @@ fn token_list(value: &Value) -> Option<Vec<u32>> {
 fn wrong(key: &str, value: &Value) -> Error {
     Error::Config(format!("{key} is {value}, not token ids"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::spec_of;
+
+    fn read(generation: Option<Value>, more: Value) -> Result<GenerationConfig> {
+        let mut config = json!({
+            "model_type": "bart", "vocab_size": 9, "d_model": 4, "encoder_layers": 1, "decoder_layers": 1,
+            "encoder_attention_heads": 1, "decoder_attention_heads": 1, "encoder_ffn_dim": 4, "decoder_ffn_dim": 4,
+        });
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let config = ModelConfig::new(config);
+        GenerationConfig::read(generation.as_ref(), &config, &spec_of(&config)?)
+    }
+
+    #[test]
+    fn the_first_token_may_stand_in_either_file() {
+        assert_eq!(read(Some(json!({"decoder_start_token_id": 5})), json!({})).unwrap().start, 5);
+        assert_eq!(
+            read(Some(json!({"bos_token_id": 6})), json!({"decoder_start_token_id": 7})).unwrap().start,
+            6
+        );
+        assert_eq!(read(Some(json!({})), json!({"decoder_start_token_id": 7})).unwrap().start, 7);
+        assert_eq!(read(None, json!({"bos_token_id": 8})).unwrap().start, 8);
+        assert!(matches!(read(Some(json!({})), json!({})), Err(Error::Config(_))));
+    }
+
+    #[test]
+    fn the_decoder_s_section_fills_what_config_json_lacks() {
+        let decoder = json!({"num_beams": 3, "max_length": 9, "decoder_start_token_id": 4});
+        let config = json!({"decoder": decoder, "max_length": 7, "num_beams": null});
+        let found = read(None, config.clone()).unwrap();
+        assert_eq!((found.beams, found.max_length, found.start), (3, 7, 4));
+        let found = read(Some(json!({"decoder_start_token_id": 2})), config).unwrap();
+        assert_eq!((found.beams, found.start), (1, 2));
+    }
+
+    #[test]
+    fn sampling_and_settings_not_followed_are_read() {
+        let start = |more: Value| {
+            let mut value = json!({"decoder_start_token_id": 2});
+            value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            read(Some(value), json!({}))
+        };
+        assert_eq!(start(json!({"do_sample": false, "temperature": 0.5})).unwrap().sampling, None);
+        let sampling = start(json!({"do_sample": true, "temperature": 0.5})).unwrap().sampling.unwrap();
+        assert_eq!((sampling.temperature, sampling.top_k, sampling.top_p, sampling.seed), (0.5, 50, 1.0, 0));
+        assert!(start(json!({"do_sample": true, "temperature": 0.0})).is_err());
+        let ignored = |more| start(more).unwrap().ignored;
+        assert!(ignored(json!({"typical_p": 0.5, "num_beam_groups": 2, "penalty_alpha": 0.0})).is_empty());
+        assert_eq!(
+            ignored(json!({"penalty_alpha": 0.6, "force_words_ids": [[1]]})),
+            ["penalty_alpha", "force_words_ids"]
+        );
+        assert_eq!(
+            ignored(json!({"do_sample": true, "typical_p": 0.5, "min_p": 0.1})),
+            ["min_p", "typical_p"]
+        );
+    }
+}
