@@ -31,6 +31,20 @@ pub enum Error {
         /// Path of the file.
         path: PathBuf,
     },
+    /// The output path is a device, a pipe or a link to nothing, which writing would replace by a file.
+    #[error("{} is {what}", path.display())]
+    NotAFile {
+        /// Path of the output.
+        path: PathBuf,
+        /// What it is, with an article.
+        what: &'static str,
+    },
+    /// Another run writes the same file.
+    #[error("another run is writing {}", path.display())]
+    Busy {
+        /// Path of the file.
+        path: PathBuf,
+    },
     /// The contents of a file are invalid.
     #[error("{file}: {why}")]
     BadFile {
@@ -156,11 +170,13 @@ impl Error {
         Self::Io { path: path.as_ref().to_path_buf(), source }
     }
 
-    /// Returns a suggestion for the user in one line, if there is one.
+    /// Returns a suggestion for the user in one line.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Io { source, .. } => io_hint(source.kind()).map(Into::into),
+            Self::Io { source, .. } => Some(io_hint(source.kind()).into()),
             Self::Exists { .. } => Some("give --force to overwrite it, or choose another name".into()),
+            Self::NotAFile { .. } => Some("write to a new file or over a regular one".into()),
+            Self::Busy { .. } => Some("wait until that run ends, or give another --table".into()),
             Self::UnsupportedModel { supported, .. } => Some(format!("supported: {}", supported.join(", "))),
             Self::NotEncoderDecoder { .. } => Some(
                 "attn-tui runs encoder-decoder models only; for others, open a capture file with their maps"
@@ -193,7 +209,21 @@ impl Error {
             Self::NoLanguage { languages } => {
                 Some(format!("give --tgt-lang, one of {}", languages.join(", ")))
             }
-            _ => None,
+            Self::Cancelled => Some("start it again to continue".into()),
+            Self::BadFile { .. } => Some("the file may be cut off or of another kind: write or download it again".into()),
+            Self::Config(_) => Some(
+                "compare config.json with the one that transformers saves for this model; `attn-tui models` lists the supported types".into(),
+            ),
+            Self::Weights(_) => Some("`attn-tui doctor MODEL` compares the tensors with config.json".into()),
+            Self::Tokenizer(_) => Some(
+                "save the tokenizer again with transformers: save_pretrained writes every file that it needs".into(),
+            ),
+            Self::Text(_) => Some("give a text within the limit of the model, not an empty one".into()),
+            Self::NoSuchHead(_) => Some("`attn-tui heads` lists the kinds, layers and heads".into()),
+            Self::NoScores(_) => Some("give the model and the text, so that the scores are recorded".into()),
+            Self::Engine(_) => Some("check that the weights fit config.json: `attn-tui doctor MODEL`".into()),
+            Self::Setting { .. } => Some("correct or remove the setting; options of the command line override it".into()),
+            Self::Usage(_) => Some("`attn-tui help COMMAND` lists the options".into()),
         }
     }
 
@@ -203,18 +233,18 @@ impl Error {
     }
 }
 
-/// Returns a suggestion for errors of the file system, if there is one.
-fn io_hint(kind: ErrorKind) -> Option<&'static str> {
+/// Returns a suggestion for errors of the file system.
+fn io_hint(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            Some("free some space, or write to another disk; no partial file was left")
+            "free some space, or write to another disk; no partial file was left"
         }
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            Some("choose a writable folder, or change the permissions")
+            "choose a writable folder, or change the permissions"
         }
-        ErrorKind::NotFound => Some("check the path: the folder must exist"),
-        ErrorKind::IsADirectory => Some("give a file in that folder"),
-        _ => None,
+        ErrorKind::NotFound => "check the path: the folder must exist",
+        ErrorKind::IsADirectory => "give a file in that folder",
+        _ => "check the path and the disk",
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
@@ -166,19 +166,31 @@ impl ModelFiles {
 /// Checks that an output file can be written, before a long run that would end in an error.
 ///
 /// # Errors
-/// [`Error::Exists`] if the file exists and `force` is off; [`Error::Io`] if the path is a folder or its parent does
-/// not exist.
+/// [`Error::Exists`] if the file exists and `force` is off; [`Error::NotAFile`] if the path is a device, a pipe or a
+/// link to nothing; [`Error::Io`] if it is a folder or its parent does not exist.
 pub fn check_free(path: &Path, force: bool) -> Result<()> {
     let io = |kind: std::io::ErrorKind| Err(Error::io(path, kind.into()));
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if path.is_dir() {
         io(std::io::ErrorKind::IsADirectory)
+    } else if let Some(what) = special(path) {
+        Err(Error::NotAFile { path: path.to_path_buf(), what })
     } else if folder.is_some_and(|folder| !folder.is_dir()) {
         io(std::io::ErrorKind::NotFound)
     } else if !force && path.exists() {
         Err(Error::Exists { path: path.to_path_buf() })
     } else {
         Ok(())
+    }
+}
+
+/// Returns what an existing path is if it is neither a regular file nor a folder nor a link to one.
+fn special(path: &Path) -> Option<&'static str> {
+    let kind = std::fs::symlink_metadata(path).ok()?.file_type();
+    match std::fs::metadata(path) {
+        Err(_) if kind.is_symlink() => Some("a link to nothing"),
+        Ok(found) if !found.is_file() && !found.is_dir() => Some("a device or a pipe, not a file"),
+        _ => None,
     }
 }
 
@@ -204,7 +216,7 @@ pub fn sentence_of(path: &Path) -> (PathBuf, usize) {
 /// Writes a file as a whole or not at all: under a temporary name in the same folder, then renamed.
 ///
 /// # Errors
-/// [`Error::Exists`] if the file exists and `force` is off; [`Error::Io`].
+/// Those of [`check_free`]; [`Error::Io`].
 pub fn save(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
     save_with(path, force, |out| out.write_all(bytes))
 }
@@ -219,21 +231,99 @@ pub fn save_with(
     write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
 ) -> Result<()> {
     check_free(path, force)?;
+    let target = linked(path);
     let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
+    name.push(target.file_name().unwrap_or_default());
     name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let written = std::fs::File::create(&part)
+    let part = PartFile::new(target.with_file_name(name));
+    std::fs::File::create(&part.0)
         .and_then(|file| {
+            keep_mode(&target, &file)?;
             let mut file = std::io::BufWriter::new(file);
             write(&mut file)?;
             file.flush()
         })
-        .and_then(|()| std::fs::rename(&part, path))
-        .map_err(|e| Error::io(path, e));
-    if written.is_err() {
-        // the error is returned below; no partial file may stay
-        let _ = std::fs::remove_file(&part);
+        .and_then(|()| std::fs::rename(&part.0, &target))
+        .map_err(|e| Error::io(path, e))
+}
+
+/// Moves a complete file to `path`. A file there is replaced, but a link to it and its permissions stay.
+///
+/// # Errors
+/// Those of [`check_free`]; [`Error::Io`].
+pub fn move_into_place(file: &Path, path: &Path, force: bool) -> Result<()> {
+    check_free(path, force)?;
+    let target = linked(path);
+    std::fs::File::open(file)
+        .and_then(|opened| keep_mode(&target, &opened))
+        .and_then(|()| std::fs::rename(file, &target))
+        .map_err(|e| Error::io(path, e))
+}
+
+/// Returns the file that a link leads to, or the path itself if it is no link.
+pub fn linked(path: &Path) -> PathBuf {
+    if path.is_symlink() {
+        path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
+    } else {
+        path.to_path_buf()
     }
-    written
+}
+
+/// Returns true if `path` still is the opened file, which nobody has renamed or removed.
+pub fn is_at(file: &std::fs::File, path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let id = |data: std::fs::Metadata| (data.dev(), data.ino());
+        match (file.metadata(), std::fs::metadata(path)) {
+            (Ok(opened), Ok(found)) => id(opened) == id(found),
+            _ => false,
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        path.exists()
+    }
+}
+
+/// Gives `file`, which is about to replace `old`, the permissions of `old` if that exists.
+fn keep_mode(old: &Path, file: &std::fs::File) -> std::io::Result<()> {
+    match std::fs::metadata(old) {
+        Ok(found) => file.set_permissions(found.permissions()),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Paths of all incomplete output files.
+static PARTS: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// An incomplete output file. Dropping it removes the file, unless it has been renamed.
+struct PartFile(PathBuf);
+
+impl PartFile {
+    fn new(path: PathBuf) -> Self {
+        if let Ok(mut parts) = PARTS.lock() {
+            parts.push(path.clone());
+        }
+        Self(path)
+    }
+}
+
+impl Drop for PartFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+        if let Ok(mut parts) = PARTS.lock() {
+            parts.retain(|path| *path != self.0);
+        }
+    }
+}
+
+/// Removes all incomplete output files, for a program that is about to be ended by a signal.
+pub fn remove_parts() {
+    if let Ok(mut parts) = PARTS.lock() {
+        for path in parts.drain(..) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }

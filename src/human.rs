@@ -22,6 +22,19 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// Shortens a message that quotes a long value to its first 200 characters and its last 80.
+pub fn shortened(message: &str) -> String {
+    const START: usize = 200;
+    const END: usize = 80;
+    let count = message.chars().count();
+    if count <= START + END {
+        return message.into();
+    }
+    let start: String = message.chars().take(START).collect();
+    let end: String = message.chars().skip(count - END).collect();
+    format!("{start} … {end}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -32,6 +45,15 @@ mod tests {
         assert_eq!(bytes(90_378), "90.4 kB");
         assert_eq!(bytes(7_188_730), "7.2 MB");
         assert_eq!(bytes(3_132_668_804), "3.13 GB");
+    }
+
+    #[test]
+    fn long_values_are_cut_and_the_reason_stays() {
+        let long = format!("config.json: '{}' is no activation", "x".repeat(5000));
+        let shown = shortened(&long);
+        assert!(shown.starts_with("config.json: 'xxx") && shown.ends_with("' is no activation"));
+        assert_eq!(shown.chars().count(), 283);
+        assert_eq!(shortened("short"), "short");
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl FromStr for Kind {
         Kind::ALL
             .into_iter()
             .find(|kind| kind.name() == text)
-            .ok_or_else(|| format!("'{text}' is none of encoder, decoder, cross"))
+            .ok_or_else(|| format!("'{text}' is not one of encoder, decoder, cross"))
     }
 }
 

@@ -66,7 +66,7 @@ impl FromStr for MapWeights {
         Self::ALL
             .into_iter()
             .find(|weights| weights.name() == text)
-            .ok_or_else(|| format!("'{text}' is none of attention, values"))
+            .ok_or_else(|| format!("'{text}' is not one of attention, values"))
     }
 }
 

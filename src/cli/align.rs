@@ -74,12 +74,16 @@ pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
             let capture = input::weighted_capture(&args.input, args.weights, context)?;
             found.add(args, &capture, gold.as_mut())?;
         }
-        Some(pairs) => {
+        Some(mut pairs) => {
             let runner = Runner::open(&args.input, args.weights, context)?;
-            for pair in pairs {
-                found.add(args, &runner.run(&pair?)?, gold.as_mut())?;
+            for pair in pairs.by_ref() {
+                match pair? {
+                    Some(pair) => found.add(args, &runner.run(&pair)?, gold.as_mut())?,
+                    None => found.add_blank(args, gold.as_mut())?,
+                }
                 runner.show_progress(found.sentences);
             }
+            pairs.note_blank_lines();
         }
     }
     found.print(args, &context.terminal)
@@ -108,6 +112,16 @@ impl Alignments {
                 Some(gold) => self.agreement.entry(who).or_default().add(&alignment, gold),
                 None => self.lines.push((self.sentences, who, alignment)),
             }
+        }
+        self.sentences += 1;
+        Ok(())
+    }
+
+    /// Adds a blank line: an empty alignment, or with gold alignments nothing.
+    fn add_blank(&mut self, args: &AlignArgs, gold: Option<&mut NumberedLines>) -> Result<()> {
+        match gold {
+            Some(lines) => drop(read_gold(lines, args.one_based)?),
+            None => self.lines.push((self.sentences, None, Alignment::default())),
         }
         self.sentences += 1;
         Ok(())

@@ -2,15 +2,15 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use super::context::Context;
-use super::input;
 use super::options::{BatchArgs, InputArgs, WeightsArgs};
 use super::status::StatusLine;
+use super::{input, output};
 use crate::capture::Capture;
 use crate::engine::Session;
 use crate::error::{Error, Result};
@@ -29,6 +29,8 @@ pub struct SentencePairs {
     sources: NumberedLines,
     targets: Option<NumberedLines>,
     objects: bool,
+    /// Numbers of the lines without a source or a target, from 1.
+    blank: Vec<usize>,
 }
 
 /// Opens the files of sentences; `None` if none is given.
@@ -42,15 +44,23 @@ pub fn pairs(args: &BatchArgs) -> Result<Option<SentencePairs>> {
         return Err(Error::Usage("a .jsonl file has its own targets: leave out --target-file".into()));
     }
     let targets = args.target_file.as_deref().map(NumberedLines::open).transpose()?;
-    Ok(Some(SentencePairs { sources: NumberedLines::open(path)?, targets, objects }))
+    Ok(Some(SentencePairs { sources: NumberedLines::open(path)?, targets, objects, blank: Vec::new() }))
 }
 
 impl SentencePairs {
-    fn pair(&mut self, line: String) -> Result<SentencePair> {
-        if line.trim().is_empty() {
-            return Err(self.sources.error("the line is empty"));
+    /// Pairs a source with its target; `None` if either is blank.
+    fn pair(&mut self, line: String) -> Result<Option<SentencePair>> {
+        let pair = self.read_pair(line)?;
+        let is_blank = |text: &str| text.trim().is_empty();
+        if is_blank(&pair.source) || pair.target.as_deref().is_some_and(is_blank) {
+            self.blank.push(self.sources.at);
+            return Ok(None);
         }
-        if self.objects {
+        Ok(Some(pair))
+    }
+
+    fn read_pair(&mut self, line: String) -> Result<SentencePair> {
+        if self.objects && !line.trim().is_empty() {
             return object(&line).map_err(|why| self.sources.error(&why));
         }
         let target = match &mut self.targets {
@@ -63,14 +73,27 @@ impl SentencePairs {
         Ok(SentencePair { source: line, target })
     }
 
-    fn end(&mut self) -> Option<Result<SentencePair>> {
+    /// Tells the user which lines were blank, if any.
+    pub fn note_blank_lines(&self) {
+        const LISTED: usize = 10;
+        let Some(path) = self.sources.path.to_str().filter(|_| !self.blank.is_empty()) else { return };
+        let numbers: Vec<_> = self.blank.iter().take(LISTED).map(usize::to_string).collect();
+        let more = if self.blank.len() > LISTED { ", ..." } else { "" };
+        let lines = if self.blank.len() == 1 { "line" } else { "lines" };
+        output::note(&format!(
+            "blank {lines} in {path}, with an empty row each: {}{more}",
+            numbers.join(", ")
+        ));
+    }
+
+    fn end(&mut self) -> Option<Result<Option<SentencePair>>> {
         let targets = self.targets.as_mut()?;
         targets.next().map(|_| Err(targets.error("there are more targets than sources")))
     }
 }
 
 impl Iterator for SentencePairs {
-    type Item = Result<SentencePair>;
+    type Item = Result<Option<SentencePair>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.sources.next() {
@@ -97,8 +120,9 @@ fn beginning(text: &str) -> String {
 /// Reader of a file's lines that counts them for error messages.
 pub struct NumberedLines {
     path: PathBuf,
+    /// Number of the line that was read last, from 1.
     at: usize,
-    lines: Lines<BufReader<File>>,
+    file: BufReader<File>,
 }
 
 impl NumberedLines {
@@ -108,7 +132,7 @@ impl NumberedLines {
     /// [`Error::Io`].
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, e))?;
-        Ok(Self { path: path.into(), at: 0, lines: BufReader::new(file).lines() })
+        Ok(Self { path: path.into(), at: 0, file: BufReader::new(file) })
     }
 
     /// Creates the error for the line that was read last.
@@ -117,13 +141,40 @@ impl NumberedLines {
     }
 }
 
+impl NumberedLines {
+    /// Decodes the line that was read last, without a byte order mark at its start.
+    fn text(&self, line: Vec<u8>) -> Result<String> {
+        const MARK: char = '\u{feff}';
+        if self.at == 1 && (line.starts_with(&[0xff, 0xfe]) || line.starts_with(&[0xfe, 0xff])) {
+            return Err(self.error("the file is UTF-16, as its byte order mark says: convert it to UTF-8"));
+        }
+        let line = String::from_utf8(line).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            self.error(&format!("byte {} is not valid UTF-8", at + 1))
+        })?;
+        let Some(rest) = line.strip_prefix(MARK) else { return Ok(line) };
+        output::note(&format!("{}, line {}: byte order mark left out", self.path.display(), self.at));
+        Ok(rest.into())
+    }
+}
+
 impl Iterator for NumberedLines {
     type Item = Result<String>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let line = self.lines.next()?;
-        self.at += 1;
-        Some(line.map_err(|e| Error::io(&self.path, e)))
+        let mut line = Vec::new();
+        match self.file.read_until(b'\n', &mut line) {
+            Ok(0) => return None,
+            Ok(_) => self.at += 1,
+            Err(error) => return Some(Err(Error::io(&self.path, error))),
+        }
+        if line.ends_with(b"\n") {
+            line.pop();
+            if line.ends_with(b"\r") {
+                line.pop();
+            }
+        }
+        Some(self.text(line))
     }
 }
 

@@ -9,7 +9,7 @@ use super::options::{InputArgs, RunExtras};
 use super::{input, output};
 use crate::capture::{Layout, Precision, write};
 use crate::error::{Error, Result};
-use crate::files::{check_free, save_with};
+use crate::files::check_free;
 use crate::site::Kind;
 
 /// Options of `capture`.
@@ -62,7 +62,7 @@ pub fn run(args: &CaptureArgs, context: &Context) -> Result<()> {
         DtypeChoice::F16 => Precision::F16,
     };
     context.timings.writing(|| {
-        save_with(&args.output, args.force, |out| write(&capture, precision, Layout::Large, out))
+        output::save(&args.output, args.force, |out| write(&capture, precision, Layout::Large, out))
     })?;
     let heads = |kind| capture.heads_of(kind).len();
     output::print(&format!(

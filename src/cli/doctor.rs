@@ -6,7 +6,7 @@ use super::output::{self, encoder_and_decoder, table};
 use crate::checkpoint::weights;
 use crate::error::{Error, Result};
 use crate::hub::{self, HubOptions, Inspection, ModelLocation, NeededFile};
-use crate::human::bytes;
+use crate::human::{bytes, shortened};
 use crate::model::{Model, ModelSpec, Weights, spec_of, tokenizer_class};
 use crate::progress::Unwatched;
 use crate::text::Tokenizer;
@@ -48,7 +48,8 @@ fn capture_file(path: &str) -> Result<()> {
     let (source, target) = (capture.source.len(), capture.target.len());
     output::print(&format!(
         "capture  {path}\nmodel    {} ({})\ntokens   {source} source, {target} target\nopens    yes\n",
-        capture.model, capture.model_type
+        shortened(&capture.model),
+        shortened(&capture.model_type)
     ))
 }
 
@@ -95,7 +96,7 @@ impl Report {
             }
             Err(error) => {
                 let model_type = config.model_type().unwrap_or("unknown");
-                self.say("type", model_type);
+                self.say("type", shortened(model_type));
                 self.problems.push(error);
             }
         }
@@ -179,7 +180,11 @@ impl Report {
         let mut rows = self.rows.clone();
         let answers: Vec<String> = match self.problems.is_empty() {
             true => vec!["yes, as far as can be told without loading it".into()],
-            false => self.problems.iter().map(|problem| format!("no: {problem}")).collect(),
+            false => self
+                .problems
+                .iter()
+                .map(|problem| format!("no: {}", shortened(&problem.to_string())))
+                .collect(),
         };
         for (at, answer) in answers.into_iter().enumerate() {
             rows.push(vec![if at == 0 { "opens" } else { "" }.into(), answer]);

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
 use crate::export::figure::{FigureStyle, FigureTheme};
 use crate::export::format::{FigureKind, Format, Options, export};
-use crate::files::{check_free, save_with};
+use crate::files::check_free;
 use crate::paint::Range;
 use crate::terminal::Terminal;
 
@@ -105,7 +105,7 @@ pub fn run(args: &ExportArgs, context: &Context) -> Result<()> {
     let extras = RunExtras { scores: compact, ..args.weights.extras() };
     let capture = input::weighted(input::capture(&args.input, extras, context)?, args.weights)?;
     let exported = export(&capture, format, &args.options(&context.terminal))?;
-    context.timings.writing(|| save_with(&args.output, args.force, |out| exported.write(out)))?;
+    context.timings.writing(|| output::save(&args.output, args.force, |out| exported.write(out)))?;
     if !exported.missing.is_empty() {
         let characters: String = exported.missing.iter().take(20).collect();
         output::note(&format!(

@@ -9,13 +9,13 @@ use clap::Args;
 use super::context::Context;
 use super::measure::{HeadRow, all_metrics, measure, table};
 use super::options::{BatchArgs, HeadArgs, InputArgs, OutputArgs, WeightsArgs, non_negative};
-use super::{batch, input, survey};
+use super::survey::{self, SentenceTable};
+use super::{batch, input};
 use crate::analysis::metrics::{FAR, HeadMetrics};
 use crate::analysis::similarity::{cluster, divergences};
 use crate::capture::Capture;
 use crate::error::Result;
 use crate::export::table::Cell;
-use crate::files::check_free;
 use crate::site::Head;
 
 /// Options of `heads`.
@@ -79,11 +79,10 @@ const DEFAULT_COLUMNS: [&str; 9] = [
 pub fn run(args: &HeadsArgs, context: &Context) -> Result<()> {
     let selection = args.heads.selection();
     if let Some(pairs) = batch::pairs(&args.batch)? {
-        if let Some(path) = &args.sentences {
-            check_free(path, args.force)?;
-        }
+        let sentences = args.sentences.as_deref();
+        let sentences = sentences.map(|path| SentenceTable::open(path, args.force)).transpose()?;
         let runner = batch::Runner::open(&args.input, args.weights, context)?;
-        let survey = survey::run(&runner, pairs, &selection, args.far, args.sentences.as_deref())?;
+        let survey = survey::run(&runner, pairs, &selection, args.far, sentences)?;
         let rows = arranged(args, survey.means());
         return args.output.print(&survey.table(&rows, &columns(args)), &context.terminal);
     }

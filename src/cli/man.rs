@@ -7,7 +7,7 @@ use clap_mangen::Man;
 
 use super::output;
 use crate::error::{Error, Result};
-use crate::files::{check_free, save};
+use crate::files::check_free;
 
 /// Options of `man`.
 #[derive(Args)]
@@ -40,7 +40,7 @@ pub fn run(args: &ManArgs, mut program: Command) -> Result<()> {
 }
 
 fn write(path: &Path, command: Command, force: bool) -> Result<()> {
-    save(path, page(command).as_bytes(), force)
+    output::save(path, force, |out| out.write_all(page(command).as_bytes()))
 }
 
 fn page(command: Command) -> String {

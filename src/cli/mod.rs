@@ -11,6 +11,7 @@ mod explore;
 mod export;
 mod heads;
 mod input;
+mod interrupt;
 mod knockout;
 mod links;
 mod man;
@@ -37,13 +38,17 @@ use context::Context;
 /// Parses the command line, runs the command, and reports an error with its hint.
 pub fn main() -> ExitCode {
     crate::sys::keep_freed_memory();
-    // On wrong usage clap prints its own message and exits with 2, on --help with 0.
-    match dispatch(Cli::parse()) {
+    // Wrong usage exits with 2, --help with 0.
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(message) => return ExitCode::from(output::clap_message(&message)),
+    };
+    match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of our output has seen enough.
         Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            report(&error);
+            output::error(&error);
             ExitCode::from(error.exit_code())
         }
     }
@@ -62,12 +67,5 @@ fn dispatch(cli: Cli) -> Result<()> {
         Some(CliCommand::Doctor(args)) => doctor::run(&args),
         Some(CliCommand::Completions(args)) => completions::run(&args, &mut Cli::command()),
         Some(CliCommand::Man(args)) => man::run(&args, Cli::command()),
-    }
-}
-
-fn report(error: &Error) {
-    eprintln!("error: {error}");
-    if let Some(hint) = error.hint() {
-        eprintln!("hint: {hint}");
     }
 }

@@ -3,7 +3,7 @@
 use super::output::{self, encoder_and_decoder, table};
 use crate::error::{Error, Result};
 use crate::hub::{self, Hub, HubOptions, Inspection};
-use crate::human::bytes;
+use crate::human::{bytes, shortened};
 use crate::model::{ModelSpec, Weights, registry, spec_of};
 use crate::progress::Unwatched;
 
@@ -39,9 +39,9 @@ fn row(found: &Inspection) -> Vec<String> {
     let size = found.files.iter().filter_map(|file| file.size).sum();
     let opens = match opens(found, spec) {
         Ok(()) => "yes".into(),
-        Err(error) => format!("no: {error}"),
+        Err(error) => format!("no: {}", shortened(&error.to_string())),
     };
-    vec![String::new(), found.name.clone(), model_type.into(), bytes(size), layers, heads, opens]
+    vec![String::new(), found.name.clone(), shortened(model_type), bytes(size), layers, heads, opens]
 }
 
 /// Checks that a model on this machine opens, as far as its configuration and its weights' headers tell.

@@ -228,13 +228,13 @@ impl OutputArgs {
     /// # Errors
     /// [`crate::error::Error::Io`].
     pub fn print(&self, table: &Table, terminal: &Terminal) -> Result<()> {
-        output::print(&if self.json {
-            table.to_json()
+        if self.json {
+            output::print(&table.to_json())
         } else if self.csv {
-            table.to_csv()
+            output::print(&table.to_csv())
         } else {
-            table.render(ColorChoice::Auto.colors(terminal))
-        })
+            output::print_styled(&table.render(ColorChoice::Auto.colors(terminal)))
+        }
     }
 
     /// Returns true if the output is JSON or CSV.

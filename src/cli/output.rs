@@ -1,28 +1,76 @@
 //! Text on standard output and standard error.
 
 use std::io::Write;
+use std::path::Path;
 
+use super::interrupt;
 use crate::error::{Error, Result};
 use crate::export::table::aligned;
+use crate::files;
+use crate::human::shortened;
+use crate::terminal::{self, Terminal, printable};
 
 /// Prints to standard output.
 ///
 /// # Errors
 /// [`Error::Io`]; a broken pipe ends the program quietly.
 pub fn print(text: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| Error::io("standard output", e))
+    terminal::print(text).map_err(|e| Error::io("standard output", e))
+}
+
+/// Prints text with colours to standard output.
+///
+/// # Errors
+/// As [`print`].
+pub fn print_styled(text: &str) -> Result<()> {
+    terminal::print_styled(text).map_err(|e| Error::io("standard output", e))
+}
+
+/// Writes an output file as a whole or not at all, even if a signal ends the program meanwhile.
+///
+/// # Errors
+/// Those of [`files::save_with`].
+pub fn save(
+    path: &Path,
+    force: bool,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<()> {
+    interrupt::remove_parts_on_signals();
+    files::save_with(path, force, write)
+}
+
+/// Prints an error and its hint to standard error.
+pub fn error(error: &Error) {
+    terminal::message("error", &shortened(&error.to_string()));
+    if let Some(hint) = error.hint() {
+        terminal::message("hint", &hint);
+    }
+}
+
+/// Prints the help, the version or the error with which clap ends, and returns the exit status.
+pub fn clap_message(message: &clap::Error) -> u8 {
+    let streams = Terminal::detect(|name| std::env::var_os(name));
+    let styled = !streams.plain && if message.use_stderr() { streams.stderr } else { streams.stdout };
+    let text = message.render();
+    let text = if styled { text.ansi().to_string() } else { text.to_string() };
+    if message.use_stderr() {
+        terminal::print_error_styled(&text);
+    } else {
+        // A reader that has closed the pipe has seen enough.
+        let _ = terminal::print_styled(&text);
+    }
+    u8::try_from(message.exit_code()).unwrap_or(2)
 }
 
 /// Prints a note to standard error.
 pub fn note(text: &str) {
-    // A note that cannot be written is no reason to fail.
-    let _ = writeln!(std::io::stderr(), "note: {text}");
+    terminal::message("note", &shortened(text));
 }
 
 /// Aligns rows of text in columns.
 pub fn table(rows: &[Vec<String>]) -> String {
-    aligned(rows, |_| true).iter().map(|line| format!("{line}\n")).collect()
+    let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
+    aligned(&rows, |_| true).iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// Formats a number of the encoder and of the decoder: `6` if they are equal, else `12+2`.

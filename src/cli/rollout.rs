@@ -11,7 +11,7 @@ use crate::axis::AxisItem;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
-use crate::export::labels::{Labels, item_label, keys_title, queries_title};
+use crate::export::labels::{Labels, item_label, keys_title, model_title, queries_title};
 use crate::export::table::{Cell, Table};
 use crate::export::text::{self, CellStyle, TextStyle};
 use crate::matrix::Matrix;
@@ -217,11 +217,13 @@ fn print_map(
         width: context.terminal.width,
     };
     let how = match args.method {
-        RolloutMethod::Rollout => format!("rollout · {} · residual {}", capture.model, args.residual()),
-        RolloutMethod::Alti => format!("ALTI · {}", capture.model),
+        RolloutMethod::Rollout => {
+            format!("rollout · {} · residual {}", model_title(capture), args.residual())
+        }
+        RolloutMethod::Alti => format!("ALTI · {}", model_title(capture)),
     };
     let title = format!("{kind} {how}\n{} · {}", queries_title(kind), keys_title(kind));
-    output::print(&text::render_map(&title, map, &labels, &picture))
+    output::print_styled(&text::render_map(&title, map, &labels, &picture))
 }
 
 /// Tabulates every weight in a row of its own.

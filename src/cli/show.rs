@@ -59,7 +59,7 @@ enum CellsChoice {
 pub fn run(args: &ShowArgs, context: &Context) -> Result<()> {
     let capture = input::weighted_capture(&args.input, args.weights, context)?;
     let picture = args.picture(&context.terminal);
-    output::print(&match args.merge {
+    output::print_styled(&match args.merge {
         None => text::render(&capture, args.heads.selection().one_head(&capture)?, &picture)?,
         Some(how) => merged(&capture, args, how, &picture)?,
     })

@@ -1,11 +1,11 @@
 //! The status line of long steps.
 
 use std::fmt::Display;
-use std::io::Write;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::progress::{Progress, Watch};
+use crate::terminal;
 
 /// One line on standard error that shows the progress of a long step.
 pub struct StatusLine {
@@ -29,8 +29,7 @@ impl StatusLine {
             return;
         }
         *shown = Some(Instant::now());
-        // A status line that cannot be written is no reason to stop.
-        let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
+        terminal::replace_line(&text.to_string());
     }
 }
 
@@ -43,7 +42,7 @@ impl Watch for StatusLine {
 impl Drop for StatusLine {
     fn drop(&mut self) {
         if self.terminal && self.shown.lock().is_ok_and(|shown| shown.is_some()) {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
+            terminal::replace_line("");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Metrics of heads over many sentences: a file with one line per sentence and head, and their mean and spread.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,57 +9,65 @@ use serde_json::Value;
 
 use super::batch::{Runner, SentencePairs};
 use super::measure::{HeadRow, all_metrics, head_cells, measure, table};
+use super::output;
 use crate::analysis::spread::Spread;
 use crate::error::{Error, Result};
 use crate::export::select::Selection;
 use crate::export::table::{Cell, Table};
+use crate::files::{check_free, is_at, linked, move_into_place};
 use crate::site::{Head, Kind};
 
 /// Mean and spread of every metric of every head.
 #[derive(Default)]
 pub struct MetricSurvey {
+    /// Lines read, blank ones among them.
+    lines: usize,
+    /// Sentences measured.
     sentences: usize,
     heads: BTreeMap<Head, Vec<Spread>>,
 }
 
-/// Runs all sentences. The lines are written to `file` with `.part` behind its name, which is renamed once all are
-/// done. Sentences that the `.part` file of an earlier run has already are not run again.
+/// Runs all sentences. Sentences that the table has from an earlier run are not run again.
 ///
 /// # Errors
-/// Those of the engine; [`Error::BadFile`] if the `.part` file comes from other sentences,
-/// another model or other options.
+/// Those of the engine; [`Error::BadFile`] if the table's `.part` file comes from other sentences, another model or
+/// other options.
 pub fn run(
     runner: &Runner,
-    pairs: SentencePairs,
+    mut pairs: SentencePairs,
     selection: &Selection,
     far: f32,
-    file: Option<&Path>,
+    mut table: Option<SentenceTable>,
 ) -> Result<MetricSurvey> {
     let mut survey = MetricSurvey::default();
-    let mut lines = None;
-    if let Some(path) = file {
-        lines = Some(Partial::open(path, &mut survey)?);
+    if let Some(table) = &mut table {
+        table.resume(&mut survey)?;
     }
-    for pair in pairs.skip(survey.sentences) {
-        let capture = runner.run(&pair?)?;
-        let measured = runner.context.on_threads(|| measure(&capture, selection, far))?;
-        if let Some(lines) = &mut lines {
-            lines.add(&text(survey.sentences, &measured))?;
+    for pair in pairs.by_ref().skip(survey.lines) {
+        let measured = match pair? {
+            Some(pair) => {
+                let capture = runner.run(&pair)?;
+                runner.context.on_threads(|| measure(&capture, selection, far))?
+            }
+            None => Vec::new(),
+        };
+        if let Some(table) = &mut table {
+            table.add(&text(survey.lines, &measured))?;
         }
         survey.add(&measured);
-        runner.show_progress(survey.sentences);
+        runner.show_progress(survey.lines);
     }
+    pairs.note_blank_lines();
     if survey.sentences == 0 {
-        lines.map_or(Ok(()), Partial::discard)?;
+        table.map_or(Ok(()), |table| table.clear())?;
         return Err(Error::Text("there are no sentences to run".into()));
     }
-    if let (Some(lines), Some(path)) = (lines, file) {
-        lines.finish(path)?;
-    }
+    table.map_or(Ok(()), |table| table.finish())?;
     Ok(survey)
 }
 
 impl MetricSurvey {
+    /// Adds the heads of one line, none for a blank line.
     fn add(&mut self, measured: &[HeadRow]) {
         for (head, values) in measured {
             let spreads = self.heads.entry(*head).or_insert_with(|| vec![Spread::default(); values.len()]);
@@ -69,7 +77,8 @@ impl MetricSurvey {
                 }
             }
         }
-        self.sentences += 1;
+        self.lines += 1;
+        self.sentences += usize::from(!measured.is_empty());
     }
 
     /// The means of every head's metrics.
@@ -99,32 +108,65 @@ impl MetricSurvey {
     }
 }
 
-/// Formats one sentence: a JSON object per head, with `sentence` and then the columns of `heads`.
+/// Formats one sentence: a JSON object per head, with `sentence` and then the columns of `heads`; for a blank line one
+/// object without values.
 fn text(sentence: usize, measured: &[HeadRow]) -> String {
     let mut table = table(measured, &all_metrics());
+    if table.rows.is_empty() {
+        table.rows.push(vec![Cell::Missing; table.columns.len()]);
+    }
     table.columns.insert(0, "sentence".into());
     table.rows.iter_mut().for_each(|row| row.insert(0, Cell::Whole(sentence as i64)));
     (0..table.rows.len()).map(|row| format!("{}\n", table.object(row))).collect()
 }
 
-/// The `.part` file, which grows while sentences are run.
-struct Partial {
+/// The file of `--table` while sentences are run. It has `.part` behind its name until all are done, and is locked
+/// against other runs. Dropping it removes the `.part` file if it is empty.
+pub struct SentenceTable {
     path: PathBuf,
+    force: bool,
+    part: PathBuf,
     file: File,
     /// The lines that an interrupted run wrote for its last sentence. The sentence is run again, and its lines must
     /// begin with these.
     left: String,
 }
 
-impl Partial {
-    /// Opens the `.part` file of `path` and adds its complete sentences to the survey.
-    fn open(path: &Path, survey: &mut MetricSurvey) -> Result<Self> {
-        let mut name = path.as_os_str().to_owned();
+impl SentenceTable {
+    /// Creates or continues the `.part` file of `path`.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if another run has it; those of [`check_free`]; [`Error::Io`].
+    pub fn open(path: &Path, force: bool) -> Result<Self> {
+        check_free(path, force)?;
+        let mut name = linked(path).into_os_string();
         name.push(".part");
-        let path = PathBuf::from(name);
-        let io = |e| Error::io(&path, e);
-        let file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(io)?;
-        let mut reader = BufReader::new(&file);
+        let part = PathBuf::from(name);
+        check_free(&part, true)?;
+        let io = |e| Error::io(&part, e);
+        loop {
+            let file = OpenOptions::new().read(true).append(true).create(true).open(&part).map_err(io)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(Error::Busy { path: path.into() }),
+                Err(TryLockError::Error(_)) => output::note(&format!(
+                    "the file system of {} has no locks: do not start a second run on this table",
+                    part.display()
+                )),
+            }
+            // Another run may have finished the file between opening and locking it: it has its final name then.
+            if is_at(&file, &part) {
+                let table = Self { path: path.into(), force, part, file, left: String::new() };
+                check_free(path, force)?;
+                return Ok(table);
+            }
+        }
+    }
+
+    /// Adds the complete sentences of an earlier run to the survey.
+    fn resume(&mut self, survey: &mut MetricSurvey) -> Result<()> {
+        let io = |e| Error::io(&self.part, e);
+        let mut reader = BufReader::new(&self.file);
         // The last sentence may be incomplete, so it is run again.
         let (mut kept, mut rows, mut left, mut line) = (0, Vec::new(), String::new(), String::new());
         while reader.read_line(&mut line).map_err(io)? > 0 {
@@ -132,54 +174,71 @@ impl Partial {
                 left += &line;
                 break;
             }
-            let why = || Error::BadFile { file: path.display().to_string(), why: OTHER.into() };
-            let (sentence, row) = read(&line).ok_or_else(why)?;
-            if sentence == survey.sentences + 1 && !rows.is_empty() {
+            let (sentence, row) = read(&line).ok_or_else(|| self.other())?;
+            if sentence == survey.lines + 1 && !left.is_empty() {
                 survey.add(&rows);
                 rows.clear();
                 kept += left.len() as u64;
                 left.clear();
             }
-            if sentence != survey.sentences {
-                return Err(why());
+            if sentence != survey.lines {
+                return Err(self.other());
             }
-            rows.push(row);
+            rows.extend(row);
             left += &line;
             line.clear();
         }
-        file.set_len(kept).map_err(io)?;
-        Ok(Self { path, file, left })
+        self.file.set_len(kept).map_err(io)?;
+        self.left = left;
+        Ok(())
     }
 
     fn add(&mut self, lines: &str) -> Result<()> {
         if !lines.starts_with(self.left.as_str()) {
             // The options may be wrong, so the file stays as it was.
-            self.file.write_all(self.left.as_bytes()).map_err(|e| Error::io(&self.path, e))?;
-            return Err(Error::BadFile { file: self.path.display().to_string(), why: OTHER.into() });
+            self.file.write_all(self.left.as_bytes()).map_err(|e| Error::io(&self.part, e))?;
+            return Err(self.other());
         }
         self.left.clear();
-        self.file.write_all(lines.as_bytes()).map_err(|e| Error::io(&self.path, e))
+        self.file.write_all(lines.as_bytes()).map_err(|e| Error::io(&self.part, e))
     }
 
-    /// Removes the file, which is empty.
-    fn discard(self) -> Result<()> {
-        std::fs::remove_file(&self.path).map_err(|e| Error::io(&self.path, e))
+    /// Creates the error for a `.part` file of another run.
+    fn other(&self) -> Error {
+        Error::BadFile { file: self.part.display().to_string(), why: OTHER.into() }
     }
 
-    fn finish(self, path: &Path) -> Result<()> {
-        self.file.sync_all().map_err(|e| Error::io(&self.path, e))?;
-        std::fs::rename(&self.path, path).map_err(|e| Error::io(path, e))
+    /// Empties the file, so that dropping removes it.
+    fn clear(self) -> Result<()> {
+        self.file.set_len(0).map_err(|e| Error::io(&self.part, e))
+    }
+
+    fn finish(self) -> Result<()> {
+        self.file.sync_all().map_err(|e| Error::io(&self.part, e))?;
+        move_into_place(&self.part, &self.path, self.force)
+    }
+}
+
+impl Drop for SentenceTable {
+    fn drop(&mut self) {
+        if self.file.metadata().is_ok_and(|data| data.len() == 0) && is_at(&self.file, &self.part) {
+            let _ = std::fs::remove_file(&self.part);
+        }
     }
 }
 
 const OTHER: &str = "it belongs to a run with other sentences, model or options: remove it to start over";
 
-/// Parses a line into its sentence and the head's metrics.
-fn read(line: &str) -> Option<(usize, HeadRow)> {
+/// Parses a line into its sentence and the head's metrics; no head for a blank line.
+fn read(line: &str) -> Option<(usize, Option<HeadRow>)> {
     let value: Value = serde_json::from_str(line).ok()?;
     let number = |name: &str| Some(value.get(name)?.as_u64()? as usize);
+    let sentence = number("sentence")?;
+    if value.get("kind")?.is_null() {
+        return Some((sentence, None));
+    }
     let kind: Kind = value.get("kind")?.as_str()?.parse().ok()?;
     let head = Head::new(kind, number("layer")?, number("head")?);
     let metric = |name: &str| Some(value.get(name)?.as_f64()? as f32);
-    Some((number("sentence")?, (head, all_metrics().into_iter().map(metric).collect())))
+    Some((sentence, Some((head, all_metrics().into_iter().map(metric).collect()))))
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::engine;
 use crate::sys;
+use crate::terminal;
 
 /// Measures the steps of one command.
 #[derive(Default)]
@@ -52,7 +53,7 @@ impl Stopwatch {
             "threads": run.threads,
             "kernels": engine::kernels(),
         });
-        eprintln!("{line}");
+        terminal::print_error_styled(&format!("{line}\n"));
     }
 }
 

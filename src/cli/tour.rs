@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::export::figure::{FigureStyle, FigureTheme};
 use crate::export::font::Fonts;
 use crate::export::tour as export;
-use crate::files::{check_free, save};
+use crate::files::check_free;
 use crate::paint::{Colormap, Curve, Range, Scale};
 use crate::tour::{self, PlayedStep};
 use crate::tui;
@@ -63,7 +63,7 @@ pub fn run(args: &TourArgs, context: &Context) -> Result<()> {
             values: false,
         };
         let page = export::page(&tour, &play_all(args, context, &tour)?, &style, &Fonts::built_in()?)?;
-        return save(path, page.as_bytes(), args.force);
+        return output::save(path, args.force, |out| out.write_all(page.as_bytes()));
     }
     explore_tour(args, context, tour)
 }

@@ -94,6 +94,22 @@ pub enum HubError {
         /// File name within the repository.
         file: String,
     },
+    /// A file without an announced size is longer than files of its kind are.
+    #[error("{file}: the hub sends more than {} without announcing a size", crate::human::bytes(*limit))]
+    TooLarge {
+        /// File name within the repository.
+        file: String,
+        /// Largest accepted size in bytes.
+        limit: u64,
+    },
+    /// A file in the cache differs from its checksum.
+    #[error("{model} is damaged in the cache: {file} does not match its checksum")]
+    Damaged {
+        /// `org/name`, with the revision if it is not the default branch.
+        model: String,
+        /// File name within the repository.
+        file: String,
+    },
     /// The hub limits the rate of requests.
     #[error("too many requests to the hub")]
     RateLimited {
@@ -178,7 +194,11 @@ impl HubError {
                 "run the command once without --offline and HF_HUB_OFFLINE to download it".into()
             }
             Self::NoHome => "set HF_HOME to a folder".into(),
-            Self::Refused { .. } => return None,
+            Self::Refused { .. } => "check the model's page on the hub, and that HF_TOKEN may read it".into(),
+            Self::TooLarge { .. } => "check HF_ENDPOINT, and whether a proxy changes files".into(),
+            Self::Damaged { .. } => {
+                "run the command once without --offline and HF_HUB_OFFLINE to download it again".into()
+            }
         };
         Some(hint)
     }

@@ -3,6 +3,7 @@
 use crate::axis::AxisItem;
 use crate::capture::{Capture, MapWeights};
 use crate::site::Kind;
+use crate::terminal::printable;
 
 /// Labels of the rows and columns of a map.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +59,7 @@ pub fn model_title(capture: &Capture) -> String {
     };
     let text = if capture.int8_target { " · text by 8-bit weights" } else { "" };
     let sampled = capture.sampled.map_or_else(String::new, |seed| format!(" · sampled, seed {seed}"));
-    format!("{}{shown}{text}{sampled}", capture.model)
+    format!("{}{shown}{text}{sampled}", printable(&capture.model))
 }
 
 /// Returns the name of a kind for titles.

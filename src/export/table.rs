@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr;
 
 use super::ansi::Colors;
+use crate::terminal::printable;
 
 /// A table cell.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +28,7 @@ impl Cell {
 
     fn to_text(&self) -> String {
         match self {
-            Cell::Text(text) => text.clone(),
+            Cell::Text(text) => printable(text),
             Cell::Number(value) => format!("{value:.4}"),
             Cell::Whole(value) => value.to_string(),
             Cell::Missing => "-".into(),
@@ -64,13 +65,23 @@ pub fn number(value: f32) -> Value {
         .map_or(Value::Null, Value::Number)
 }
 
-/// Returns a CSV field (RFC 4180), quoted if necessary.
+/// Returns a CSV field (RFC 4180), quoted if necessary. Control characters become `\u001b` and the like, as in JSON.
 pub fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_string()
+    let text = escaped(text);
+    if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// Writes control characters as JSON escapes, `\u001b`.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            out += &format!("\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
     }
+    out
 }
 
 /// A table with named columns.
@@ -116,7 +127,8 @@ impl Table {
         if self.rows.is_empty() {
             return "[]\n".into();
         }
-        let rows: Vec<_> = (0..self.rows.len()).map(|row| self.object(row).to_string()).collect();
+        // JSON itself need not escape U+007F to U+009F, which command some terminals.
+        let rows: Vec<_> = (0..self.rows.len()).map(|row| escaped(&self.object(row).to_string())).collect();
         format!("[\n{}\n]\n", rows.join(",\n"))
     }
 
@@ -174,5 +186,12 @@ mod tests {
         assert!(json[1]["weight"].is_null());
         assert_eq!(Table::new(["a"]).to_json(), "[]\n");
         assert!(number(f32::NAN).is_null());
+        let hostile = "\x1b]52;c;eA==\x07\u{9b}2J\n";
+        let table = Table { columns: vec!["token".into()], rows: vec![vec![Cell::Text(hostile.into())]] };
+        for text in [table.to_csv(), table.to_json(), table.render(Colors::None)] {
+            assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+        }
+        assert!(table.to_csv().contains("\\u001b]52;c;eA==\\u0007\\u009b2J\\u000a"));
+        assert_eq!(serde_json::from_str::<Value>(&table.to_json()).unwrap()[0]["token"], hostile);
     }
 }

@@ -179,7 +179,7 @@ pub fn run_with(start: Start, settings: Settings, connect: impl FnOnce(Tell) -> 
         && let Err(error) = saved.write(path)
     {
         // leaving works all the same; only `--resume` will miss it
-        eprintln!("note: the session was not saved: {error}");
+        crate::terminal::message("note", &format!("the session was not saved: {error}"));
     }
     world.end(ended?)
 }

@@ -11,12 +11,14 @@ mod imports;
 mod memory;
 mod parity;
 mod pixels;
+mod printing;
 mod real_models;
 mod repositories;
 mod tokenizers;
 mod values;
 mod walls;
 mod weights;
+mod writing;
 
 mod explorer;
 mod frames;

@@ -23,7 +23,7 @@ const CRATES: [(&[&str], &[&str]); 9] = [
     (&["tokenizers"], &["text/"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli/"]),
     (&["libc", "memmap2"], &["sys.rs"]),
-    (&["signal_hook"], &["tui/"]),
+    (&["signal_hook"], &["tui/", "cli/interrupt.rs"]),
 ];
 
 /// A source file: its path under `src`, with `/`, and its text.
@@ -114,6 +114,25 @@ fn modules_import_only_what_the_table_allows() {
         let breach = from != to && table.get(from).is_some_and(|allowed| !allowed.contains(to));
         if breach {
             breaches.push(line(edge));
+        }
+    }
+    assert!(breaches.is_empty(), "{breaches:#?}");
+}
+
+/// The only files that may write to standard output and standard error.
+const STREAMS: [&str; 2] = ["terminal.rs", "tui/terminal.rs"];
+
+#[test]
+fn printed_text_passes_one_place() {
+    let mut breaches = Vec::new();
+    for Source { path, text } in sources().into_iter().filter(|source| !STREAMS.contains(&&*source.path)) {
+        let tokens = tokens(&text);
+        for pair in tokens.windows(2) {
+            let macros = ["print", "println", "eprint", "eprintln"];
+            let prints = pair[1] == "!" && macros.contains(&&*pair[0]);
+            if prints || (pair[1] == "(" && ["stdout", "stderr"].contains(&&*pair[0])) {
+                breaches.push(format!("{path}: {}", pair[0]));
+            }
         }
     }
     assert!(breaches.is_empty(), "{breaches:#?}");

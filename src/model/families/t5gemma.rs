@@ -201,7 +201,10 @@ fn spans(config: &ModelConfig, layers: usize, gemma: Gemma) -> Result<Vec<Span>>
             Some(types) => match types.get(layer).and_then(serde_json::Value::as_str) {
                 Some("sliding_attention") => Ok(near),
                 Some("full_attention") => Ok(Span::ALL),
-                other => Err(Error::Config(format!("layer_types gives {other:?} for layer {layer}"))),
+                Some(other) => Err(Error::Config(format!(
+                    "layer_types gives '{other}' for layer {layer}, not 'sliding_attention' or 'full_attention'"
+                ))),
+                None => Err(Error::Config(format!("layer_types has no name for layer {layer}"))),
             },
         })
         .collect()
