@@ -146,6 +146,12 @@ pub enum Error {
     /// Attention scores were requested but not recorded.
     #[error("{0}")]
     NoScores(String),
+    /// The model computed NaN.
+    #[error("the model computes NaN instead of numbers{}", damaged(tensor))]
+    NotNumbers {
+        /// Name of the first tensor of its weights that holds NaN or infinity, if one does.
+        tensor: Option<String>,
+    },
     /// A tensor operation failed.
     #[error("engine: {0}")]
     Engine(String),
@@ -202,6 +208,7 @@ impl Error {
             Self::Adapter { .. } => {
                 Some("merge it into its base model with PEFT's merge_and_unload() and save the result".into())
             }
+            Self::NotNumbers { .. } => Some("the weights are damaged: fetch or convert them again".into()),
             Self::Language { nearest, .. } if nearest.is_empty() => {
                 Some("`attn-tui doctor MODEL` lists the languages that it knows".into())
             }
@@ -254,4 +261,8 @@ fn only(found: &[&str]) -> String {
 
 fn of(base: &Option<String>) -> String {
     base.as_ref().map(|base| format!(" of {base}")).unwrap_or_default()
+}
+
+fn damaged(tensor: &Option<String>) -> String {
+    tensor.as_ref().map_or_else(String::new, |name| format!(": its tensor '{name}' holds NaN or infinity"))
 }

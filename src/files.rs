@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::checkpoint::ModelConfig;
+use crate::checkpoint::{ModelConfig, json};
 use crate::error::{Error, Result};
 use crate::sys::{self, FileMap};
 
@@ -157,9 +157,9 @@ impl ModelFiles {
     /// Parses a JSON file; `None` if the model has no such file.
     pub fn json(&self, name: &str) -> Result<Option<serde_json::Value>> {
         let Some(bytes) = self.get(name)? else { return Ok(None) };
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|e| Error::BadFile { file: name.into(), why: format!("not valid JSON: {e}") })
+        let bad = |why: String| Error::BadFile { file: name.into(), why };
+        json::check_values(&bytes, json::max_values(bytes.len())).map_err(bad)?;
+        serde_json::from_slice(&bytes).map(Some).map_err(|e| bad(format!("not valid JSON: {e}")))
     }
 }
 

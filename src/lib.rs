@@ -5,7 +5,7 @@
 //!
 //! | module | contents | may import |
 //! |---|---|---|
-//! | [`matrix`], [`site`], [`axis`], [`error`], [`progress`], [`files`], [`human`], [`checkpoint`], [`device`], [`terminal`], [`sys`] | types and helpers that every module shares | each other |
+//! | [`matrix`], [`site`], [`axis`], [`error`], [`progress`], [`files`], [`human`], [`checkpoint`], [`device`], [`terminal`], [`panics`], [`sys`] | types and helpers that every module shares | each other |
 //! | [`config`] | settings: command line > environment > file > defaults | `paint` (names of colour maps) |
 //! | [`hub`] | finds the files of a MODEL argument: folder, hub cache, download | shared types |
 //! | [`text`] | tokenizers, special tokens, display labels | shared types |
@@ -44,6 +44,7 @@ pub mod matrix;
 pub mod model;
 pub mod nn;
 pub mod paint;
+pub mod panics;
 pub mod progress;
 pub mod site;
 pub mod sys;

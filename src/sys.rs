@@ -18,7 +18,8 @@ impl FileMap {
     pub fn open(path: &Path) -> std::io::Result<Self> {
         let file = File::open(path)?;
         // SAFETY: the map is read-only. Files in the model cache are renamed into place when they are complete and
-        // never written again; a file that its owner truncates while it is mapped fails every reader alike.
+        // never written again; a file that its owner truncates while it is mapped ends the program with a message
+        // (`report_fatal_signals`).
         unsafe { memmap2::Mmap::map(&file) }.map(Self)
     }
 
@@ -73,6 +74,91 @@ pub fn keep_freed_memory() {
             libc::mallopt(libc::M_TRIM_THRESHOLD, TRIM_THRESHOLD);
         }
     }
+}
+
+/// State to which a terminal is returned if the program dies in raw mode.
+#[cfg(unix)]
+struct SavedTerminal {
+    file: libc::c_int,
+    modes: libc::termios,
+    /// Escape sequences that undo what was sent to it.
+    reset: &'static str,
+}
+
+#[cfg(unix)]
+static SAVED_TERMINAL: std::sync::OnceLock<SavedTerminal> = std::sync::OnceLock::new();
+
+/// True while the terminal is in another state than the saved one.
+#[cfg(unix)]
+static TERMINAL_CHANGED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// Saves the modes of the terminal, before they are changed, for [`report_fatal_signals`]. `reset` holds the escape
+/// sequences that undo what will be sent to it.
+pub fn save_terminal(reset: &'static str) {
+    #[cfg(unix)]
+    {
+        SAVED_TERMINAL.get_or_init(|| {
+            // SAFETY: both calls take a file descriptor or a string that ends in a zero byte.
+            let file = unsafe {
+                match libc::isatty(libc::STDIN_FILENO) {
+                    1 => libc::STDIN_FILENO,
+                    _ => libc::open(c"/dev/tty".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC),
+                }
+            };
+            // SAFETY: all zeros are a valid `termios`.
+            let mut modes: libc::termios = unsafe { std::mem::zeroed() };
+            // SAFETY: the pointer is valid for writes of one `termios`; an invalid descriptor is an error.
+            let known = unsafe { libc::tcgetattr(file, &raw mut modes) } == 0;
+            SavedTerminal { file: if known { file } else { -1 }, modes, reset }
+        });
+        TERMINAL_CHANGED.store(true, std::sync::atomic::Ordering::SeqCst);
+    }
+    #[cfg(not(unix))]
+    let _ = reset;
+}
+
+/// Tells that the terminal is in its saved state again.
+pub fn terminal_restored() {
+    #[cfg(unix)]
+    TERMINAL_CHANGED.store(false, std::sync::atomic::Ordering::SeqCst);
+}
+
+/// Makes the program end with a message and exit status 1, and the terminal restored, when it would be killed because
+/// a mapped file was cut short or an allocation failed. Call it once, when the program starts.
+pub fn report_fatal_signals() {
+    #[cfg(unix)]
+    for signal in [libc::SIGBUS, libc::SIGABRT] {
+        // SAFETY: all zeros are a valid `sigaction`, with an empty mask.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        let handler: extern "C" fn(libc::c_int) = die;
+        action.sa_sigaction = handler as libc::sighandler_t;
+        action.sa_flags = libc::SA_ONSTACK | libc::SA_RESETHAND;
+        // SAFETY: the action is valid, and its handler calls only functions that are safe in a signal handler.
+        unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
+    }
+}
+
+/// Handles a signal that ends the program. It calls only functions that are safe in a signal handler.
+#[cfg(unix)]
+extern "C" fn die(signal: libc::c_int) {
+    const CUT: &str = "error: an open file was cut short while it was read\n\
+                       hint: do not change a model's or capture's file while it is open; open it again\n";
+    const MEMORY: &str = "error: the program had to stop, most likely because no memory was left\n\
+                          hint: a shorter text, fewer beams or a smaller --memory take less\n";
+    let write = |file: libc::c_int, text: &str| {
+        // SAFETY: the pointer is valid for reads of `text.len()` bytes.
+        let _ = unsafe { libc::write(file, text.as_ptr().cast(), text.len()) };
+    };
+    if TERMINAL_CHANGED.swap(false, std::sync::atomic::Ordering::SeqCst)
+        && let Some(saved) = SAVED_TERMINAL.get()
+    {
+        write(libc::STDOUT_FILENO, saved.reset);
+        // SAFETY: the pointer is to a `termios`; an invalid descriptor is an error, which nobody can be told.
+        let _ = unsafe { libc::tcsetattr(saved.file, libc::TCSANOW, &raw const saved.modes) };
+    }
+    write(libc::STDERR_FILENO, if signal == libc::SIGBUS { CUT } else { MEMORY });
+    // SAFETY: `_exit` may be called at any time and does not return.
+    unsafe { libc::_exit(1) }
 }
 
 /// Returns the largest resident set of this process so far, in bytes, where the system tells it.

@@ -2,7 +2,15 @@
 
 use serde_json::Value;
 
+use super::json;
 use crate::error::{Error, Result};
+use crate::site::MAX_LAYERS;
+
+/// Largest number of values in config.json. Label lists have some ten thousand.
+const MAX_VALUES: usize = 1 << 19;
+
+/// Largest size that is read. No model comes near it, and the product of two of them does not overflow.
+const MAX_SIZE: usize = 1 << 28;
 
 /// A model's config.json, parsed once for all its readers. Absent fields and `null` mean the same.
 #[derive(Clone, Debug, Default)]
@@ -19,10 +27,9 @@ impl ModelConfig {
     /// # Errors
     /// [`Error::BadFile`] if it is not valid JSON.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
-        serde_json::from_slice(bytes).map(Self).map_err(|error| Error::BadFile {
-            file: "config.json".into(),
-            why: format!("not valid JSON: {error}"),
-        })
+        let bad = |why: String| Error::BadFile { file: "config.json".into(), why };
+        json::check_values(bytes, MAX_VALUES).map_err(bad)?;
+        serde_json::from_slice(bytes).map(Self).map_err(|error| bad(format!("not valid JSON: {error}")))
     }
 
     /// Returns the whole JSON value.
@@ -80,10 +87,14 @@ impl ModelConfig {
     /// [`Error::Config`] if it is not a count.
     pub fn count_maybe(&self, key: &str) -> Result<Option<usize>> {
         let Some(value) = self.get(key) else { return Ok(None) };
-        match value.as_u64() {
-            // No model has larger sizes; products of larger numbers would overflow.
-            Some(n) if n <= 1 << 32 => Ok(Some(n as usize)),
-            _ => Err(Error::Config(format!("{key} is {value}, not a count"))),
+        // Work grows with the number of layers before any tensor is looked up.
+        let most = if key.contains("layer") { MAX_LAYERS } else { MAX_SIZE };
+        match value.as_u64().map(usize::try_from) {
+            Some(Ok(count)) if count <= most => Ok(Some(count)),
+            Some(_) => {
+                Err(Error::Config(format!("{key} is {value}, more than the {most} that are possible")))
+            }
+            None => Err(Error::Config(format!("{key} is {value}, not a count"))),
         }
     }
 

@@ -2,6 +2,7 @@
 //! `torch.save`.
 
 mod config;
+pub mod json;
 pub(crate) mod pickle;
 pub(crate) mod torch;
 pub mod weights;

@@ -1,11 +1,11 @@
 //! Reader of the two containers of `torch.save`: a zip archive with a pickle and one file a storage, and the
 //! older stream of pickles followed by the storages.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
 use std::ops::Range;
 
-use super::pickle::{Pickle, PickleValue, PickledTensor, TensorDtype, ValueId};
+use super::pickle::{MOST_TENSORS, Pickle, PickleValue, PickledTensor, TensorDtype, ValueId};
 use crate::error::{Error, Result};
 
 /// A tensor in a file: a strided view of its bytes.
@@ -46,6 +46,12 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<StoredTensor>> {
 fn read_zip(bytes: &[u8]) -> std::result::Result<Vec<StoredTensor>, String> {
     let broken = |e: zip::result::ZipError| format!("a broken zip archive (cut off?): {e}");
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
+    if archive.len() > MOST_TENSORS + 16 {
+        return Err(format!(
+            "an archive of {} members, more than the {MOST_TENSORS} tensors that are read",
+            archive.len()
+        ));
+    }
     let mut spans = HashMap::new();
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index).map_err(broken)?;
@@ -65,7 +71,7 @@ fn read_zip(bytes: &[u8]) -> std::result::Result<Vec<StoredTensor>, String> {
     }
     let pickle = spans.get(&format!("{root}data.pkl")).cloned().and_then(|span| bytes.get(span));
     let pickle = Pickle::read(pickle.unwrap_or_default())?;
-    tensors(&pickle, |key| spans.get(&format!("{root}data/{key}")).cloned())
+    tensors(&pickle, bytes.len(), |key| spans.get(&format!("{root}data/{key}")).cloned())
 }
 
 /// Reads what follows the magic number: the pickles of protocol, system and state; a pickle with the keys of
@@ -102,7 +108,7 @@ fn read_old(bytes: &[u8], mut at: usize) -> std::result::Result<Vec<StoredTensor
         at = span.end;
         spans.insert(key, span);
     }
-    tensors(&state, |key| spans.get(key).cloned())
+    tensors(&state, bytes.len(), |key| spans.get(key).cloned())
 }
 
 fn span(start: u64, len: u64, file: usize) -> Option<Range<usize>> {
@@ -117,7 +123,11 @@ fn named<'a>(pickle: &Pickle<'a>) -> std::result::Result<Vec<(&'a str, PickledTe
     let mut dict = pickle.root();
     for _ in 0..4 {
         let PickleValue::Dict(items) = dict else { return Err("it holds no state dict".into()) };
-        let named: Vec<_> = items.iter().filter_map(|&item| named_tensor(pickle, item)).collect();
+        let named = items.iter().filter_map(|&item| named_tensor(pickle, item));
+        let named: Vec<_> = named.take(MOST_TENSORS + 1).collect();
+        if named.len() > MOST_TENSORS {
+            return Err(format!("it holds more than {MOST_TENSORS} tensors"));
+        }
         if !named.is_empty() {
             return Ok(named);
         }
@@ -137,23 +147,40 @@ fn named_tensor<'a>(
     (key, value): (ValueId, ValueId),
 ) -> Option<(&'a str, PickledTensor<'a>)> {
     match (pickle.value(key), pickle.value(value)) {
-        (&PickleValue::Text(name), PickleValue::Tensor(tensor)) => Some((name, tensor.clone())),
+        (&PickleValue::Text(name), PickleValue::Tensor(tensor)) => Some((name, PickledTensor::clone(tensor))),
         _ => None,
     }
 }
 
 fn tensors(
     pickle: &Pickle<'_>,
+    file_size: usize,
     span_of: impl Fn(&str) -> Option<Range<usize>>,
 ) -> std::result::Result<Vec<StoredTensor>, String> {
-    named(pickle)?
+    let stored: Vec<StoredTensor> = named(pickle)?
         .into_iter()
         .map(|(name, tensor)| {
             let key = tensor.storage.key;
             let span = span_of(key).ok_or_else(|| format!("tensor '{name}': storage {key} is missing"))?;
             locate(name, tensor, span)
         })
-        .collect()
+        .collect::<std::result::Result<_, String>>()?;
+    check_size(&stored, file_size)?;
+    Ok(stored)
+}
+
+/// Checks that the tensors are not much larger than their file. Overlapping and repeating views could make them so.
+fn check_size(stored: &[StoredTensor], file_size: usize) -> std::result::Result<(), String> {
+    const SMALL: usize = 16 << 20;
+    let distinct: HashSet<_> =
+        stored.iter().map(|tensor| (tensor.range.start, &tensor.shape, &tensor.strides)).collect();
+    let elements = |shape: &[usize]| shape.iter().fold(1usize, |product, &len| product.saturating_mul(len));
+    let total = distinct.iter().map(|(_, shape, _)| elements(shape)).fold(0usize, usize::saturating_add);
+    // A file of one byte an element can hold no more elements than bytes.
+    if total > file_size.saturating_mul(2).saturating_add(SMALL) {
+        return Err(format!("its views of storages have {total} elements, far more than the file holds"));
+    }
+    Ok(())
 }
 
 /// Locates a tensor within the span of its storage.
@@ -195,4 +222,29 @@ fn row_major(shape: &[usize], strides: &[usize]) -> bool {
         expected = expected.saturating_mul(len);
         fits
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(start: usize, shape: &[usize], strides: Option<Vec<usize>>) -> StoredTensor {
+        StoredTensor {
+            name: format!("{start}"),
+            dtype: TensorDtype::F32,
+            shape: shape.to_vec(),
+            strides,
+            range: start..start + 4,
+        }
+    }
+
+    #[test]
+    fn views_of_the_same_bytes_make_no_large_model() {
+        let tied = [tensor(0, &[1000, 1000], None), tensor(0, &[1000, 1000], None)];
+        assert!(check_size(&tied, 4_000_000).is_ok());
+        let expanded = [tensor(0, &[1 << 20, 1 << 10], Some(vec![0, 0]))];
+        assert!(check_size(&expanded, 100).unwrap_err().contains("far more than the file holds"));
+        let shifted: Vec<_> = (0..100).map(|at| tensor(4 * at, &[1000, 1000], None)).collect();
+        assert!(check_size(&shifted, 4_000_400).is_err());
+    }
 }

@@ -38,6 +38,8 @@ use context::Context;
 /// Parses the command line, runs the command, and reports an error with its hint.
 pub fn main() -> ExitCode {
     crate::sys::keep_freed_memory();
+    crate::sys::report_fatal_signals();
+    crate::panics::install_hook();
     // Wrong usage exits with 2, --help with 0.
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -60,7 +60,8 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
     let settings = GenerationConfig::read(generation.as_ref(), config, model.spec())?;
     let ignored = settings.ignored.clone();
     let info = ModelInfo { ignored, ..info(&files.name, &model, &tokenizer, config) };
-    let session = Session::new(info, model, tokenizer, settings).with_resources(threads, options.memory);
+    let session =
+        Session::new(info, model, tokenizer, settings, files).with_resources(threads, options.memory);
     Ok(Opened::Model(Box::new(session)))
 }
 

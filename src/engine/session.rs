@@ -11,11 +11,12 @@ use super::timings::{Timings, median};
 use crate::axis::{AxisItem, Sequence, Token, token_ids};
 use crate::capture::{self, Ablator, Capture, MapWeights, Prediction, Recorder};
 use crate::error::{Error, Result};
+use crate::files::ModelFiles;
 use crate::generate::{GenerationConfig, generate};
 use crate::matrix::{Matrix, Rows};
-use crate::model::{EncoderInput, Model};
+use crate::model::{EncoderInput, Model, Weights};
 use crate::nn::read;
-use crate::progress::{Progress, Watch};
+use crate::progress::{Progress, Unwatched, Watch};
 use crate::site::{Kind, Site};
 use crate::text::{Languages, Tokenizer};
 
@@ -33,6 +34,8 @@ pub struct Session {
     threads: usize,
     /// Most bytes of maps that a capture keeps.
     memory: Option<usize>,
+    /// Files of the model, to name a damaged tensor.
+    files: ModelFiles,
 }
 
 impl Session {
@@ -42,8 +45,18 @@ impl Session {
         model: Model,
         tokenizer: Tokenizer,
         settings: GenerationConfig,
+        files: ModelFiles,
     ) -> Self {
-        Self { info, model, int8_model: OnceLock::new(), tokenizer, settings, threads: 1, memory: None }
+        Self {
+            info,
+            model,
+            int8_model: OnceLock::new(),
+            tokenizer,
+            settings,
+            threads: 1,
+            memory: None,
+            files,
+        }
     }
 
     /// Sets the number of threads and the memory limit for maps.
@@ -206,7 +219,7 @@ impl Session {
     fn encode(&self, source: &[u32], recorder: &mut Recorder, watch: &dyn Watch) -> Result<Tensor> {
         watch.progress(Progress::Encode);
         let states = self.model.encode(EncoderInput::Ids(source), recorder, &mut |_| watch.check())?;
-        check_numbers(&states)?;
+        self.check_numbers(&states)?;
         Ok(states)
     }
 
@@ -226,7 +239,7 @@ impl Session {
             watch.progress(Progress::Capture { done: layer, total: layers });
             watch.check()
         })?;
-        check_numbers(&states)?;
+        self.check_numbers(&states)?;
         match run.predictions || run.logits {
             true => self.score(&states, target, [run.predictions, run.logits]),
             false => Ok((Vec::new(), None)),
@@ -246,7 +259,9 @@ impl Session {
         let mut kept = keep.then(|| Rows::new(target.len(), vocabulary));
         for (block, tokens) in target.chunks(ROWS_AT_ONCE).enumerate() {
             let rows = states.narrow(1, block * ROWS_AT_ONCE, tokens.len())?;
-            read(&self.model.logits(&rows)?, |logits| {
+            let logits = self.model.logits(&rows)?;
+            self.check_numbers(&logits)?;
+            read(&logits, |logits| {
                 let named = |id| self.tokenizer.target_token(id);
                 if predict {
                     predictions.extend(capture::predictions(logits, vocabulary, tokens, named));
@@ -278,11 +293,31 @@ impl Session {
         let ids = generate(model, source, encoded, &settings, &mut ablator, &mut |ids| {
             watch.progress(Progress::Generate { tokens: ids.len(), text: self.tokenizer.decode_target(ids) });
             watch.check()
-        })?;
+        })
+        .map_err(|error| self.name_damage(error))?;
         Ok(Sequence {
             text: self.tokenizer.decode_target(&ids),
             items: items(ids.into_iter().map(|id| self.tokenizer.target_token(id))),
         })
+    }
+
+    /// Checks that the last states of a stack are numbers: those that one weight without a value can reach are not.
+    fn check_numbers(&self, states: &Tensor) -> Result<()> {
+        match read(states, |states| states.iter().any(|state| state.is_nan()))? {
+            true => Err(self.name_damage(Error::NotNumbers { tensor: None })),
+            false => Ok(()),
+        }
+    }
+
+    /// Adds the name of the damaged tensor to the error about NaN.
+    fn name_damage(&self, error: Error) -> Error {
+        match error {
+            Error::NotNumbers { .. } => {
+                let weights = Weights::open(&self.files, &Unwatched).ok();
+                Error::NotNumbers { tensor: weights.and_then(|weights| weights.damaged().map(String::from)) }
+            }
+            error => error,
+        }
     }
 
     /// Returns the model with 8-bit weights if `run` generates with it.
@@ -309,16 +344,6 @@ impl Session {
 /// The axis items of a tokenised text.
 fn items(tokens: impl IntoIterator<Item = Token>) -> Vec<AxisItem> {
     tokens.into_iter().map(AxisItem::from).collect()
-}
-
-/// Checks that the last states of a stack are numbers: those that one weight without a value can reach are not.
-fn check_numbers(states: &Tensor) -> Result<()> {
-    if read(states, |states| states.iter().any(|state| state.is_nan()))? {
-        return Err(Error::Engine(
-            "the model's states are not numbers (NaN): are the weights damaged?".into(),
-        ));
-    }
-    Ok(())
 }
 
 /// Returns the languages that the user names.

@@ -9,6 +9,12 @@ use crate::model::ModelSpec;
 /// Longest generated text in tokens, if neither the model nor the user sets a limit.
 const DEFAULT_NEW_TOKENS: usize = 256;
 
+/// Most beams that a model's own settings may ask for. Memory and time grow with their number.
+const MAX_BEAMS: usize = 64;
+
+/// Longest text in tokens that a model's own settings may ask for.
+const MAX_LENGTH: usize = 4096;
+
 /// Rule that ends beam search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EarlyStopping {
@@ -120,12 +126,20 @@ impl GenerationConfig {
             Some(Value::String(word)) if word == "never" => EarlyStopping::Never,
             _ => EarlyStopping::No,
         };
-        let beams = fields.count_or("num_beams", 1)?.max(1);
+        let asked_beams = fields.count_or("num_beams", 1)?.max(1);
+        let beams = asked_beams.min(MAX_BEAMS);
+        let mut ignored = ignored(fields, beams)?;
+        if asked_beams > MAX_BEAMS {
+            ignored.push("num_beams");
+        }
+        if max_length > MAX_LENGTH {
+            ignored.push(if new_tokens.is_some() { "max_new_tokens" } else { "max_length" });
+        }
         Ok(Self {
             beams,
             length_penalty: fields.number_or("length_penalty", 1.0)? as f32,
             early_stopping,
-            max_length: max_length.max(2),
+            max_length: max_length.clamp(2, MAX_LENGTH),
             min_length,
             start: start.ok_or_else(|| {
                 Error::Config(
@@ -147,7 +161,7 @@ impl GenerationConfig {
             end_decay: end_decay(fields)?,
             renormalise: fields.flag_or("renormalize_logits", false)?,
             sampling: sampling(fields)?,
-            ignored: ignored(fields, beams)?,
+            ignored,
         })
     }
 }

@@ -24,7 +24,7 @@ pub type OnStep<'a> = &'a mut dyn FnMut(&[u32]) -> Result<()>;
 /// distribution, and depend on the seed only. `hook` may ablate parts of the model.
 ///
 /// # Errors
-/// [`Error::Engine`] if the scores are not numbers, and the errors of `hook` and `on_step`.
+/// [`Error::NotNumbers`] if the scores are NaN, and the errors of `hook` and `on_step`.
 pub fn generate(
     model: &Model,
     source: &[u32],
@@ -78,7 +78,7 @@ impl DecodingStep<'_> {
 /// Checks that at least one score is a number.
 fn check_scores(scores: &[f32]) -> Result<()> {
     if scores.iter().all(|score| score.is_nan()) {
-        return Err(Error::Engine("the model's scores are not numbers: are the weights damaged?".into()));
+        return Err(Error::NotNumbers { tensor: None });
     }
     Ok(())
 }

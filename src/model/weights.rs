@@ -25,6 +25,9 @@ pub struct Weights {
     shapes_only: bool,
 }
 
+/// Number of missing and misshapen tensors after which a check of names and shapes gives up.
+const MAX_PROBLEMS: usize = 1000;
+
 #[derive(Default)]
 struct WeightsState {
     used: BTreeSet<String>,
@@ -109,15 +112,31 @@ impl Weights {
         Ok(Tensor::zeros((), DType::F32, device)?.broadcast_as(shape)?)
     }
 
-    /// Notes a problem and continues, if only names and shapes are checked.
-    fn tolerate<T>(&self, result: Result<T>) -> Result<Option<T>> {
+    /// Notes a problem with a tensor of `shape` and continues, if only names and shapes are checked, unless the
+    /// configuration has nothing to do with the checkpoint.
+    fn tolerate<T>(&self, result: Result<T>, shape: &[usize]) -> Result<Option<T>> {
         match result {
-            Err(Error::Weights(why)) if self.shapes_only => {
-                self.state().problems.push(why);
+            Err(Error::Weights(why)) if self.shapes_only && self.is_plausible(shape) => {
+                let problems = &mut self.state().problems;
+                problems.push(why);
+                if problems.len() > MAX_PROBLEMS {
+                    let last = problems.last().map_or("", String::as_str);
+                    return Err(Error::Weights(format!(
+                        "{MAX_PROBLEMS} tensors do not fit; the next: {last}"
+                    )));
+                }
                 Ok(None)
             }
             result => result.map(Some),
         }
+    }
+
+    /// Returns true if a tensor of `shape` is not much larger than those of the checkpoint.
+    fn is_plausible(&self, shape: &[usize]) -> bool {
+        let elements =
+            |shape: &[usize]| shape.iter().fold(1usize, |product, &len| product.saturating_mul(len));
+        let largest = self.entries.values().map(|entry| elements(&entry.location.shape)).max().unwrap_or(0);
+        elements(shape) / 16 <= largest.max(1 << 16)
     }
 
     /// Removes the prefix that a wrapper has put before all names, if the tensor `probe` exists only with a
@@ -151,6 +170,17 @@ impl Weights {
         }
         self.files.push(bytes);
         Ok(())
+    }
+
+    /// Returns the name of the first float tensor that holds NaN or, if none does, infinity.
+    pub fn damaged(&self) -> Option<&str> {
+        let first = |is_bad: fn(&f32) -> bool| {
+            let floats = self.entries.iter().filter(|(_, entry)| entry.is_float());
+            let mut bad =
+                floats.filter(|(name, entry)| self.read(name, entry).is_ok_and(|all| all.iter().any(is_bad)));
+            bad.next().map(|(name, _)| name.as_str())
+        };
+        first(|value| value.is_nan()).or_else(|| first(|value| value.is_infinite()))
     }
 
     /// Returns the names of all tensors, sorted, without the prefix `module.`.
@@ -195,7 +225,7 @@ impl Weights {
     /// [`Error::Weights`] if none of the names exists, the shape differs, or it is not a float tensor.
     pub fn get(&self, names: &[String], shape: &[usize], device: &Device) -> Result<Tensor> {
         let found = self.get_optional(names, shape, device)?.ok_or_else(|| missing(names));
-        self.tolerate(found)?.map_or_else(|| self.stand_in(shape, device), Ok)
+        self.tolerate(found, shape)?.map_or_else(|| self.stand_in(shape, device), Ok)
     }
 
     /// Like [`Weights::get`], but returns `None` if none of `names` exists.
@@ -204,7 +234,7 @@ impl Weights {
     /// As [`Weights::get`], except for a missing tensor.
     pub fn get_optional(&self, names: &[String], shape: &[usize], device: &Device) -> Result<Option<Tensor>> {
         if self.shapes_only {
-            return match self.tolerate(self.find(names, shape))? {
+            return match self.tolerate(self.find(names, shape), shape)? {
                 Some(None) => Ok(None),
                 _ => self.stand_in(shape, device).map(Some),
             };

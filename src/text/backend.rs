@@ -1,6 +1,7 @@
 //! The interface that every tokenizer implements.
 
 use crate::error::{Error, Result};
+use crate::panics;
 
 /// A tokenizer of one language side: text to ids and back.
 pub(crate) trait Backend: Send + Sync {
@@ -19,6 +20,15 @@ pub(crate) trait Backend: Send + Sync {
 /// Wraps an error of the `tokenizers` or `regex` crate.
 pub(crate) fn tokenizer_error(error: impl std::fmt::Display) -> Error {
     Error::Tokenizer(error.to_string())
+}
+
+/// Calls into the `tokenizers` crate, which panics on some broken files.
+///
+/// # Errors
+/// [`Error::Tokenizer`] in place of a panic, and the errors of `call`.
+pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
+    let broken = |why: String| Err(Error::Tokenizer(format!("the tokenizer's files are broken: {why}")));
+    panics::catch(call).unwrap_or_else(broken)
 }
 
 /// Removes the spaces before punctuation and English contractions, as transformers' `clean_up_tokenization` does.

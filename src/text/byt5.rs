@@ -2,6 +2,7 @@
 
 use super::config::{AddedToken, SpecialToken, TokenizerConfig};
 use super::slow::{AddedTokens, SlowModel, SlowTokenizer};
+use super::t5::sentinels;
 
 /// Id of byte 0: the special tokens come first.
 const OFFSET: u32 = 3;
@@ -47,9 +48,8 @@ impl SlowModel for ByteModel {
 
 /// Builds the tokenizer, which needs no vocabulary file.
 pub(crate) fn load(config: &TokenizerConfig) -> SlowTokenizer {
-    let count = config.option("extra_ids").and_then(serde_json::Value::as_u64).unwrap_or(125);
     let sentinels: Vec<SpecialToken> =
-        (0..count).map(|n| SpecialToken::text(&format!("<extra_id_{n}>"))).collect();
+        sentinels(config, 125).iter().map(|sentinel| SpecialToken::text(sentinel)).collect();
     let sentinels = config.additional.clone().filter(|list| !list.is_empty()).unwrap_or(sentinels);
     let defaults = [("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")];
     let mut specials = config.special_tokens(&defaults, sentinels);

@@ -25,7 +25,7 @@ pub(crate) fn load(files: &ModelFiles, config: &TokenizerConfig) -> Result<Pipel
     Pipeline::new(raw, config, &specials)?.with_special_tokens(&[], &["</s>"])
 }
 
-/// Returns the sentinels: `extra_ids` of tokenizer_config.json, or `default` many.
+/// Returns the sentinels: `extra_ids` of tokenizer_config.json, at most 10,000, or `default` many.
 pub(crate) fn sentinels(config: &TokenizerConfig, default: u64) -> Vec<String> {
     let count = config.option("extra_ids").and_then(serde_json::Value::as_u64).unwrap_or(default);
     (0..count.min(10_000)).map(|n| format!("<extra_id_{n}>")).collect()

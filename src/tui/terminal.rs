@@ -176,7 +176,12 @@ const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
 #[cfg(unix)]
 const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 
+/// Undoes [`set_modes`] for a program that dies: ends the synchronized update, mouse reports and bracketed paste,
+/// leaves the alternate screen and shows the cursor.
+const RESET: &str = "\x1b[?2026l\x1b[?1006l\x1b[?1002l\x1b[?1000l\x1b[?2004l\x1b[?1049l\x1b[?25h";
+
 fn set_modes() -> io::Result<()> {
+    sys::save_terminal(RESET);
     enable_raw_mode()?;
     ACTIVE.store(true, Ordering::SeqCst);
     let mut out = stdout();
@@ -202,6 +207,7 @@ pub fn restore() {
     let _ = execute!(out, ratatui::crossterm::event::DisableMouseCapture);
     let _ = execute!(out, EndSynchronizedUpdate, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
     let _ = disable_raw_mode();
+    sys::terminal_restored();
 }
 
 /// Waits up to `patience` for the terminal's answers. Keys typed meanwhile are part of the result. Returns

@@ -18,6 +18,7 @@ use super::survey;
 use super::terminal::{self, Screen};
 use super::tour_worker::TourWorker;
 use crate::error::Result;
+use crate::panics;
 
 /// The threads beside the screen.
 pub struct World {
@@ -198,6 +199,9 @@ fn hook_panics(sender: Sender<Message>) {
     let drawing = thread::current().id();
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
+        if panics::are_caught() {
+            return;
+        }
         if thread::current().id() == drawing {
             terminal::restore();
             report(info);

@@ -370,7 +370,7 @@ fn a_weight_that_is_no_number_is_an_error() {
     let folder = model.path().to_str().unwrap();
     for more in [&[][..], &["-t", "La pluie."]] {
         let said = fails(&[&["heads", folder, "-s", "The rain stops."], more].concat(), 1);
-        assert!(said.contains("NaN"), "{said}");
+        assert!(said.contains("NaN") && said.contains(name), "{said}");
     }
 }
 

@@ -6,6 +6,7 @@ mod docs;
 mod export;
 mod fast;
 mod headless;
+mod hostile;
 mod hub;
 mod imports;
 mod memory;

@@ -12,6 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use attn_tui::capture::Precision;
+
 /// Longest wait for an expected output, generous for slow machines.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -240,6 +242,34 @@ fn a_panic_restores_the_terminal_and_is_reported() {
     assert_eq!(terminal.end().code(), Some(101));
     terminal.is_restored();
     terminal.wait_for("asked to panic");
+}
+
+#[test]
+fn an_abort_restores_the_terminal_and_is_reported() {
+    let mut terminal = Terminal::start(80, 24, &[], &[]);
+    terminal.wait_for("looks at");
+    // as the allocator does when there is no memory left
+    terminal.signal(libc::SIGABRT);
+    assert_eq!(terminal.end().code(), Some(1));
+    terminal.is_restored();
+    terminal.wait_for("no memory was left");
+}
+
+#[test]
+fn a_file_cut_short_while_it_is_open_restores_the_terminal_and_is_reported() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("c.safetensors");
+    let capture = super::made::capture(&["▁a"; 200], &["▁b"; 200], 2, 2);
+    std::fs::write(&path, super::made::file_of(&capture, Precision::F32)).expect("a file");
+    let path = path.to_str().expect("a path");
+    let mut terminal = Terminal::start(80, 24, &[], &[path, "--memory", "1K"]);
+    terminal.wait_for("layer");
+    File::options().write(true).open(path).and_then(|file| file.set_len(100)).expect("a shorter file");
+    // every other head is read from the file
+    terminal.press("]]}");
+    assert_eq!(terminal.end().code(), Some(1));
+    terminal.is_restored();
+    terminal.wait_for("was cut short");
 }
 
 #[test]

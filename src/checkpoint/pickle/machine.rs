@@ -13,6 +13,10 @@ pub(super) struct Machine<'a> {
     marks: Vec<usize>,
     memo: HashMap<u32, ValueId>,
     pushes: usize,
+    /// Number of items that calls have copied.
+    pub(super) copied: usize,
+    /// Number of tensors made.
+    pub(super) tensors: usize,
 }
 
 impl<'a> Machine<'a> {
@@ -26,6 +30,8 @@ impl<'a> Machine<'a> {
             marks: Vec::new(),
             memo: HashMap::new(),
             pushes: 0,
+            copied: 0,
+            tensors: 0,
         }
     }
 
@@ -48,7 +54,7 @@ impl<'a> Machine<'a> {
                     }
                 }
                 0x95 => drop(self.take(8)?),
-                b'(' => self.marks.push(self.stack.len()),
+                b'(' => self.mark()?,
                 b'0' => drop(self.pop()?),
                 b'1' => drop(self.cut_at_mark()?),
                 b'2' => {
@@ -150,7 +156,7 @@ impl<'a> Machine<'a> {
                 b'c' => {
                     let module = self.line()?;
                     let name = self.line()?;
-                    self.push(PickleValue::Global(Global::find(module, name)?))?;
+                    self.push(PickleValue::Global(Box::new(Global::find(module, name)?)))?;
                 }
                 0x93 => {
                     let (name, module) = (self.pop()?, self.pop()?);
@@ -159,13 +165,12 @@ impl<'a> Machine<'a> {
                     else {
                         return Err("a name in the pickle is no text".into());
                     };
-                    self.push(PickleValue::Global(Global::find(module, name)?))?;
+                    self.push(PickleValue::Global(Box::new(Global::find(module, name)?)))?;
                 }
                 b'R' | 0x81 => {
                     let arguments = self.pop()?;
                     let callee = self.pop()?;
-                    let value = self.call(callee, arguments)?;
-                    self.push(value)?;
+                    self.call(callee, arguments)?;
                 }
                 b'b' => drop(self.pop()?),
                 b'q' => {
@@ -242,20 +247,24 @@ impl<'a> Machine<'a> {
     }
 
     /// Adds a value to the arena and pushes it.
-    fn push(&mut self, value: PickleValue<'a>) -> PickleResult<()> {
+    pub(super) fn push(&mut self, value: PickleValue<'a>) -> PickleResult<()> {
         let id = self.values.len() as ValueId;
         self.values.push(value);
         self.push_id(id)
     }
 
     /// Pushes a value of the arena.
-    fn push_id(&mut self, id: ValueId) -> PickleResult<()> {
+    pub(super) fn push_id(&mut self, id: ValueId) -> PickleResult<()> {
         self.pushes += 1;
-        if self.pushes > MOST_VALUES {
-            return Err(format!("the pickle has more than {MOST_VALUES} values"));
-        }
+        limit(self.pushes)?;
         self.stack.push(id);
         Ok(())
+    }
+
+    /// Marks the top of the stack.
+    fn mark(&mut self) -> PickleResult<()> {
+        self.marks.push(self.stack.len());
+        limit(self.marks.len())
     }
 
     /// Returns the length of the stack below the last mark.
@@ -336,7 +345,7 @@ impl<'a> Machine<'a> {
     fn remember(&mut self, slot: u32) -> PickleResult<()> {
         let top = self.top()?;
         self.memo.insert(slot, top);
-        Ok(())
+        limit(self.memo.len())
     }
 
     /// Pushes the value in a slot of the memo.
@@ -345,4 +354,9 @@ impl<'a> Machine<'a> {
             *self.memo.get(&slot).ok_or_else(|| format!("the pickle recalls slot {slot}, never filled"))?;
         self.push_id(id)
     }
+}
+
+/// Checks a count of values, marks or slots of the memo.
+fn limit(count: usize) -> PickleResult<()> {
+    if count > MOST_VALUES { Err(format!("the pickle has more than {MOST_VALUES} values")) } else { Ok(()) }
 }

@@ -13,9 +13,12 @@ use machine::Machine;
 /// Number of a value in the arena.
 pub type ValueId = u32;
 
-/// Limit on the number of values: far above any state dict, and reached by a hostile file before memory runs
-/// out.
-const MOST_VALUES: usize = 4_000_000;
+/// Limit on the number of values, and on the number of items that calls copy: far above any state dict, and reached
+/// by a hostile file before memory runs out.
+const MOST_VALUES: usize = 2_000_000;
+
+/// Limit on the number of tensors, which are larger than other values.
+pub const MOST_TENSORS: usize = 1 << 17;
 
 /// Number type of a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,9 +107,10 @@ pub enum PickleValue<'a> {
     Tuple(Vec<ValueId>),
     List(Vec<ValueId>),
     Dict(Vec<(ValueId, ValueId)>),
-    Global(Global),
-    Storage(StorageRef<'a>),
-    Tensor(PickledTensor<'a>),
+    // Boxed, as the arena holds a value of this size for every byte of a hostile file.
+    Global(Box<Global>),
+    Storage(Box<StorageRef<'a>>),
+    Tensor(Box<PickledTensor<'a>>),
     /// A harmless value that is not needed: a float, bytes, a set, a device.
     Opaque,
 }
@@ -150,7 +154,7 @@ impl<'a> Pickle<'a> {
     /// Returns every storage that the pickle refers to.
     pub fn storages(&self) -> impl Iterator<Item = &StorageRef<'a>> {
         self.values.iter().filter_map(|value| match value {
-            PickleValue::Storage(storage) => Some(storage),
+            PickleValue::Storage(storage) => Some(&**storage),
             _ => None,
         })
     }
@@ -204,5 +208,45 @@ impl Global {
                 ));
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls `callee` with the same argument `calls` times; `end` makes the argument of a thousand numbers.
+    fn repeated(callee: &str, end: &[u8], calls: usize) -> Vec<u8> {
+        let mut pickle = [b"\x80\x02(", &b"K\x01".repeat(1000)[..], end, b"q\x000"].concat();
+        pickle.extend(format!("c{callee}\nq\x010](").bytes());
+        pickle.extend(b"h\x01h\x00\x85R".repeat(calls));
+        pickle.extend(b"e.");
+        pickle
+    }
+
+    #[test]
+    fn a_tuple_that_is_converted_again_and_again_is_one_value() {
+        let bytes = repeated("torch\nSize", b"t", 20_000);
+        let pickle = Pickle::read(&bytes).unwrap();
+        let PickleValue::List(items) = pickle.root() else { panic!("a list") };
+        assert!(items.len() == 20_000 && items.iter().all(|item| item == &items[0]));
+    }
+
+    #[test]
+    fn copies_marks_and_values_are_limited() {
+        let error = |bytes: &[u8]| Pickle::read(bytes).err().unwrap();
+        assert!(error(&repeated("torch\nSize", b"l", 3000)).contains("copies more than"));
+        assert!(error(&repeated("builtins\ndict", b"l", 3000)).contains("copies more than"));
+        for op in [b"(", b"N"] {
+            let bytes = [b"\x80\x02", &op.repeat(MOST_VALUES + 1)[..]].concat();
+            assert!(error(&bytes).contains("more than"));
+        }
+        let bytes = [b"\x80\x02N", &b"\x94".repeat(10)[..], b"."].concat();
+        assert!(Pickle::read(&bytes).is_ok());
+    }
+
+    #[test]
+    fn values_stay_small() {
+        assert!(size_of::<PickleValue>() <= 32);
     }
 }

@@ -1,5 +1,6 @@
 //! Fast tokenizers: pipelines of the `tokenizers` crate, read from tokenizer.json or built from a vocabulary.
 
+mod check;
 pub(crate) mod parts;
 pub(crate) mod vocab;
 
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use tokenizers::models::ModelWrapper;
 use tokenizers::{AddedToken as RawToken, PostProcessorWrapper, Tokenizer as Raw};
 
-use super::backend::{Backend, clean_up, tokenizer_error};
+use super::backend::{Backend, clean_up, guarded, tokenizer_error};
 use super::config::{AddedToken, SpecialToken, SpecialTokens, TokenizerConfig};
 use crate::error::{Error, Result};
 
@@ -45,8 +46,9 @@ impl Pipeline {
     pub fn from_json(bytes: &[u8]) -> Result<Raw> {
         let bad = |why: String| Error::BadFile { file: "tokenizer.json".into(), why };
         let text = std::str::from_utf8(bytes).map_err(|e| bad(e.to_string()))?;
+        check::json(bytes).map_err(bad)?;
         // `FromStr` is compiled with the `tokenizers` crate; its generic constructors add a minute to our build
-        text.parse().map_err(|e: tokenizers::Error| bad(e.to_string()))
+        guarded(|| text.parse().map_err(|e: tokenizers::Error| bad(e.to_string())))
     }
 
     /// Parses the `post_processor` of a tokenizer.json.
@@ -61,7 +63,7 @@ impl Pipeline {
 
     /// Adds the added tokens and special tokens to a pipeline; new ones get the ids after the vocabulary.
     pub fn new(mut raw: Raw, config: &TokenizerConfig, specials: &SpecialTokens) -> Result<Self> {
-        add_tokens(&mut raw, &config.added, specials)?;
+        guarded(|| add_tokens(&mut raw, &config.added, specials))?;
         raw.with_padding(None);
         raw.with_truncation(None).map_err(tokenizer_error)?;
         let unknown = specials.role("unk_token").and_then(|token| raw.token_to_id(token));
@@ -99,16 +101,20 @@ impl Pipeline {
 fn add_tokens(raw: &mut Raw, from_files: &BTreeMap<u32, AddedToken>, specials: &SpecialTokens) -> Result<()> {
     let present = raw.get_added_tokens_decoder();
     let known: HashSet<&str> = present.values().map(|token| token.content.as_str()).collect();
-    let same = |token: &AddedToken| present.values().any(|other| *other == raw_token(token));
+    // Two equal tokens of the crate have the same content.
+    let same = |token: &AddedToken| {
+        known.contains(token.content.as_str()) && present.values().any(|other| *other == raw_token(token))
+    };
     let mut tokens: Vec<AddedToken> = from_files.values().filter(|token| !same(token)).cloned().collect();
+    let mut listed: HashSet<String> = tokens.iter().map(|token| token.content.clone()).collect();
     for SpecialToken { content, token } in specials.all() {
-        let listed = known.contains(content.as_str()) || tokens.iter().any(|token| token.content == *content);
-        if !listed {
+        if !known.contains(content.as_str()) && listed.insert(content.clone()) {
             tokens.push(token.clone().unwrap_or_else(|| AddedToken::special(content)));
         }
     }
+    let roles: HashSet<&str> = specials.roles.iter().map(|(_, special)| special.content.as_str()).collect();
     for token in &mut tokens {
-        token.special |= specials.roles.iter().any(|(_, special)| special.content == token.content);
+        token.special |= roles.contains(token.content.as_str());
     }
     raw.add_tokens(tokens.iter().map(raw_token)).map_err(tokenizer_error)?;
     Ok(())
@@ -117,7 +123,8 @@ fn add_tokens(raw: &mut Raw, from_files: &BTreeMap<u32, AddedToken>, specials: &
 impl Backend for Pipeline {
     fn encode(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>> {
         let post_process = add_special_tokens && matches!(self.template, Template::PostProcessor);
-        let encoding = self.raw.encode_fast(text, post_process).map_err(tokenizer_error)?;
+        let encode = || self.raw.encode_fast(text, post_process).map_err(tokenizer_error);
+        let encoding = guarded(encode)?;
         let ids = encoding.get_ids();
         match &self.template {
             Template::Fixed { prefix, suffix } if add_special_tokens => Ok([prefix, ids, suffix].concat()),
@@ -139,9 +146,7 @@ impl Backend for Pipeline {
 
     fn decode(&self, ids: &[u32]) -> String {
         // if the decoder fails on some piece, show the pieces themselves
-        let text = self
-            .raw
-            .decode(ids, true)
+        let text = guarded(|| self.raw.decode(ids, true).map_err(tokenizer_error))
             .unwrap_or_else(|_| ids.iter().filter_map(|&id| self.piece(id)).collect::<Vec<_>>().join(" "));
         if self.clean_up { clean_up(&text) } else { text }
     }

@@ -13,7 +13,7 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use tokenizers::{ModelWrapper, Tokenizer as Raw};
 
-use super::super::backend::tokenizer_error;
+use super::super::backend::{guarded, tokenizer_error};
 use crate::error::Result;
 
 /// A pre-tokenizer, which splits text before the model sees it, and the decoder that reverses it.
@@ -60,11 +60,8 @@ pub(crate) fn unigram(
     normalizer: Option<NormalizerWrapper>,
     pre_tokenization: PreTokenization,
 ) -> Result<Raw> {
-    pipeline(
-        Unigram::from(scores, Some(unknown), false).map_err(tokenizer_error)?,
-        normalizer,
-        pre_tokenization,
-    )
+    let model = guarded(|| Unigram::from(scores, Some(unknown), false).map_err(tokenizer_error))?;
+    pipeline(model, normalizer, pre_tokenization)
 }
 
 /// Builds a pipeline around any model.

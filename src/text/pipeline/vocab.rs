@@ -9,10 +9,10 @@ use tokenizers::PostProcessorWrapper;
 use tokenizers::models::bpe::BPE;
 use tokenizers::normalizers::precompiled::Precompiled;
 
-use super::super::backend::tokenizer_error;
+use super::super::backend::{guarded, tokenizer_error};
 use super::super::config::{AddedToken, SpecialToken};
 use super::super::sentencepiece::proto::{Piece, PieceKind, Proto};
-use super::Pipeline;
+use super::{Pipeline, check};
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 
@@ -88,6 +88,7 @@ enum JsonMerge {
 impl TokenizerJson {
     fn read(files: &ModelFiles) -> Result<Option<Self>> {
         let Some(bytes) = files.get("tokenizer.json")? else { return Ok(None) };
+        check::json(&bytes).map_err(|why| bad("tokenizer.json", why))?;
         serde_json::from_slice(&bytes).map(Some).map_err(|e| bad("tokenizer.json", e.to_string()))
     }
 
@@ -114,7 +115,10 @@ fn read_sentencepiece(files: &ModelFiles, names: &[&str]) -> Result<(Proto, Extr
     let proto = Proto::parse(&files.need(name)?).map_err(|why| bad(name, why))?;
     let charsmap = match proto.charsmap.as_slice() {
         [] => None,
-        map => Some(Precompiled::from(map).map_err(tokenizer_error)?),
+        map => {
+            check::charsmap(map).map_err(|why| bad(name, why))?;
+            Some(guarded(|| Precompiled::from(map).map_err(tokenizer_error))?)
+        }
     };
     let added = |piece: &&Piece| matches!(piece.kind, PieceKind::Control | PieceKind::UserDefined);
     let special = |piece: &Piece| {
@@ -210,7 +214,7 @@ impl BpeVocab {
         if let Some(unknown) = unknown {
             builder = builder.unk_token(unknown.into()).fuse_unk(true);
         }
-        builder.build().map_err(tokenizer_error)
+        guarded(|| builder.build().map_err(tokenizer_error))
     }
 }
 

@@ -2,6 +2,12 @@
 //!
 //! Only the fields that tokenizing needs are read.
 
+/// Largest number of pieces.
+const MAX_PIECES: usize = 1 << 20;
+
+/// Longest piece in bytes.
+const MAX_PIECE: usize = 4096;
+
 /// Type of a piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PieceKind {
@@ -80,6 +86,9 @@ impl Proto {
         let mut proto = Proto::default();
         for field in Fields(bytes) {
             match field? {
+                (1, WireValue::Bytes(_)) if proto.pieces.len() >= MAX_PIECES => {
+                    return Err(format!("the SentencePiece model has more than {MAX_PIECES} pieces"));
+                }
                 (1, WireValue::Bytes(message)) => proto.pieces.push(piece(message)?),
                 (2, WireValue::Bytes(message)) => proto.trainer(message)?,
                 (3, WireValue::Bytes(message)) => proto.normalizer(message)?,
@@ -140,6 +149,9 @@ fn piece(message: &[u8]) -> Result<Piece, String> {
     let mut piece = Piece { text: String::new(), score: 0.0, kind: PieceKind::Normal };
     for field in Fields(message) {
         match field? {
+            (1, WireValue::Bytes(text)) if text.len() > MAX_PIECE => {
+                return Err(format!("a piece of {} bytes", text.len()));
+            }
             (1, WireValue::Bytes(text)) => piece.text = string(text)?,
             (2, WireValue::Fixed32(bits)) => piece.score = f32::from_bits(bits),
             (3, WireValue::Int(kind)) => {
