@@ -152,7 +152,7 @@ pub(super) fn read(site: Site, file: &SafeTensors, fields: &HashMap<String, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::{Capture, Layout, Precision, SiteMaps, read as read_file, write};
+    use crate::capture::{Capture, Precision, SiteLayout, SiteMaps, read as read_file, write};
     use crate::site::Kind;
 
     fn noise(len: usize, step: f32) -> Vec<f32> {
@@ -210,7 +210,7 @@ mod tests {
         let capture = capture(local());
         let site = Site::new(Kind::Encoder, 0);
         let folder = tempfile::tempdir().unwrap();
-        for (name, layout) in [("compact", Layout::Compact), ("plain", Layout::Plain)] {
+        for (name, layout) in [("compact", SiteLayout::Compact), ("plain", SiteLayout::Plain)] {
             let mut bytes = Vec::new();
             write(&capture, Precision::F32, layout, &mut bytes).unwrap();
             let path = folder.path().join(format!("{name}.safetensors"));
@@ -244,7 +244,7 @@ mod tests {
             merged,
         ] {
             let mut bytes = Vec::new();
-            write(&capture(compact.clone()), Precision::F32, Layout::Compact, &mut bytes).unwrap();
+            write(&capture(compact.clone()), Precision::F32, SiteLayout::Compact, &mut bytes).unwrap();
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("c.safetensors");
             std::fs::write(&path, bytes).unwrap();
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn a_compact_form_that_does_not_fit_is_refused() {
         let mut bytes = Vec::new();
-        write(&capture(local()), Precision::F32, Layout::Compact, &mut bytes).unwrap();
+        write(&capture(local()), Precision::F32, SiteLayout::Compact, &mut bytes).unwrap();
         let at = bytes.windows(13).position(|window| window == b"key_heads\\\":1").unwrap();
         bytes[at + 12] = b'0';
         let folder = tempfile::tempdir().unwrap();

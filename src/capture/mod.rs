@@ -24,7 +24,7 @@ pub use site_maps::SiteMaps;
 pub use store::MapStore;
 pub use values::{MapWeights, SiteValues, ValuesBySite};
 pub(crate) use write::encode;
-pub use write::{Layout, Precision, write};
+pub use write::{Precision, SiteLayout, write};
 
 use std::borrow::Cow;
 

@@ -24,7 +24,7 @@ pub enum Precision {
 
 /// Layout of sites whose maps are not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
+pub enum SiteLayout {
     /// Maps, as at other sites.
     Plain,
     /// Compact form for maps of more than 16 MiB, if it is smaller.
@@ -37,21 +37,21 @@ pub enum Layout {
 ///
 /// # Errors
 /// Those of `out`.
-pub fn write(capture: &Capture, precision: Precision, layout: Layout, out: &mut dyn Write) -> Result<()> {
+pub fn write(capture: &Capture, precision: Precision, layout: SiteLayout, out: &mut dyn Write) -> Result<()> {
     let mut parts = Vec::new();
     let mut fields = metadata(capture);
     for (site, maps) in capture.maps.sites() {
         // The compact layout cannot express masked pairs.
         let compact =
             maps.compact().filter(|compact| compact.masked.is_empty()).filter(|compact| match layout {
-                Layout::Plain => false,
-                Layout::Large => SiteMaps::better_compact(maps.shape(), compact.bytes()),
-                Layout::Compact => true,
+                SiteLayout::Plain => false,
+                SiteLayout::Large => SiteMaps::better_compact(maps.shape(), compact.bytes()),
+                SiteLayout::Compact => true,
             });
         match compact {
             None => {
                 let shape = maps.shape().to_vec();
-                parts.push(TensorEntry {
+                parts.push(OutputTensor {
                     name: site.to_string(),
                     shape,
                     precision,
@@ -61,7 +61,7 @@ pub fn write(capture: &Capture, precision: Precision, layout: Layout, out: &mut 
             Some(compact) => {
                 fields.insert(site.to_string(), compact_layout::settings(compact));
                 for (name, shape, values) in compact_layout::tensors(compact) {
-                    parts.push(TensorEntry::new(format!("{site}.{name}"), shape, Precision::F32, values));
+                    parts.push(OutputTensor::new(format!("{site}.{name}"), shape, Precision::F32, values));
                 }
             }
         }
@@ -69,12 +69,12 @@ pub fn write(capture: &Capture, precision: Precision, layout: Layout, out: &mut 
     for (site, flow) in &capture.values {
         for (what, matrix) in [("values", &flow.norms), ("contributions", &flow.contributions)] {
             let shape = vec![matrix.rows(), matrix.cols()];
-            parts.push(TensorEntry::new(format!("{what}.{site}"), shape, Precision::F32, matrix.as_slice()));
+            parts.push(OutputTensor::new(format!("{what}.{site}"), shape, Precision::F32, matrix.as_slice()));
         }
     }
     if let Some(logits) = &capture.logits {
         let shape = vec![logits.rows(), logits.cols()];
-        parts.push(TensorEntry::new("logits".into(), shape, precision, logits.as_slice()));
+        parts.push(OutputTensor::new("logits".into(), shape, precision, logits.as_slice()));
     }
     // Wider types first, so that every tensor is aligned.
     parts.sort_by_key(|part| part.precision == Precision::F16);
@@ -93,7 +93,7 @@ pub fn write(capture: &Capture, precision: Precision, layout: Layout, out: &mut 
     Ok(())
 }
 
-struct TensorEntry<'a> {
+struct OutputTensor<'a> {
     name: String,
     shape: Vec<usize>,
     precision: Precision,
@@ -105,14 +105,14 @@ enum Content<'a> {
     Maps(&'a SiteMaps),
 }
 
-impl<'a> TensorEntry<'a> {
+impl<'a> OutputTensor<'a> {
     fn new(name: String, shape: Vec<usize>, precision: Precision, values: &'a [f32]) -> Self {
         Self { name, shape, precision, content: Content::Values(values) }
     }
 }
 
 /// Header of a safetensors file: its length and the table of tensors.
-fn header(parts: &[TensorEntry], fields: &HashMap<String, String>) -> Vec<u8> {
+fn header(parts: &[OutputTensor], fields: &HashMap<String, String>) -> Vec<u8> {
     let mut entries = Map::new();
     entries.insert("__metadata__".into(), json!(fields.iter().collect::<BTreeMap<_, _>>()));
     let mut from = 0;

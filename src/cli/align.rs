@@ -15,7 +15,7 @@ use crate::analysis::merge::merge;
 use crate::axis::AxisItem;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
-use crate::export::select::Selection;
+use crate::export::select::HeadSelection;
 use crate::export::table::{Cell, Table};
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind};
@@ -203,7 +203,7 @@ fn word_numbers(tokens: &[AxisItem], args: &AlignArgs) -> Vec<Option<usize>> {
 
 /// Returns the maps to align with: one, or with --per-head that of every cross-attention head.
 fn maps(args: &AlignArgs, capture: &Capture) -> Result<Vec<(Aligner, Matrix)>> {
-    let mut selection = Selection { kind: Some(Kind::Cross), layer: args.layer, head: args.head };
+    let mut selection = HeadSelection { kind: Some(Kind::Cross), layer: args.layer, head: args.head };
     if args.per_head {
         let heads = selection.heads(capture)?.into_iter();
         return heads.map(|head| Ok((Some(head), capture.map(head)?))).collect();

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::context::Context;
 use super::options::{InputArgs, RunExtras};
 use super::{input, output};
-use crate::capture::{Layout, Precision, write};
+use crate::capture::{Precision, SiteLayout, write};
 use crate::error::{Error, Result};
 use crate::files::check_free;
 use crate::site::Kind;
@@ -62,7 +62,7 @@ pub fn run(args: &CaptureArgs, context: &Context) -> Result<()> {
         DtypeChoice::F16 => Precision::F16,
     };
     context.timings.writing(|| {
-        output::save(&args.output, args.force, |out| write(&capture, precision, Layout::Large, out))
+        output::save(&args.output, args.force, |out| write(&capture, precision, SiteLayout::Large, out))
     })?;
     let heads = |kind| capture.heads_of(kind).len();
     output::print(&format!(

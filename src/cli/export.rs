@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::context::Context;
 use super::options::{ColorChoice, HeadArgs, InputArgs, RunExtras, ShadingArgs, WeightsArgs};
 use super::{input, output};
-use crate::capture::{Layout, MapWeights};
+use crate::capture::{MapWeights, SiteLayout};
 use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
 use crate::export::figure::{FigureStyle, FigureTheme};
@@ -120,8 +120,8 @@ impl ExportArgs {
         Options {
             selection: self.heads.selection(),
             layout: match self.layout {
-                LayoutChoice::Plain => Layout::Plain,
-                LayoutChoice::Compact => Layout::Compact,
+                LayoutChoice::Plain => SiteLayout::Plain,
+                LayoutChoice::Compact => SiteLayout::Compact,
             },
             figure: match self.view {
                 None => FigureKind::Auto,

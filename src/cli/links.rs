@@ -13,7 +13,7 @@ use crate::analysis::profile::STRONG_WEIGHT;
 use crate::capture::Capture;
 use crate::error::Result;
 use crate::export::labels::item_label;
-use crate::export::select::Selection;
+use crate::export::select::HeadSelection;
 use crate::export::table::{Cell, Table};
 use crate::site::{Head, Kind};
 
@@ -72,7 +72,7 @@ pub fn run(args: &LinksArgs, context: &Context) -> Result<()> {
     args.output.print(&table, &context.terminal)
 }
 
-fn find(capture: &Capture, selection: &Selection, filter: &LinkFilter) -> Result<Vec<Link>> {
+fn find(capture: &Capture, selection: &HeadSelection, filter: &LinkFilter) -> Result<Vec<Link>> {
     let heads = selection.heads(capture)?;
     let axes = |kind| MapAxes::new(kind, capture.queries(kind), capture.keys(kind));
     let of_all = |of_one: &(dyn Fn(Head) -> Result<Vec<Link>> + Sync)| -> Result<Vec<Link>> {

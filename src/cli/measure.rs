@@ -6,7 +6,7 @@ use crate::analysis::MapAxes;
 use crate::analysis::metrics::{HeadMetrics, Measure, is_uneven, metrics};
 use crate::capture::Capture;
 use crate::error::Result;
-use crate::export::select::Selection;
+use crate::export::select::HeadSelection;
 use crate::export::table::{Cell, Table};
 use crate::site::Head;
 
@@ -18,7 +18,7 @@ pub type HeadRow = (Head, Vec<Option<f32>>);
 ///
 /// # Errors
 /// [`crate::error::Error::NoSuchHead`].
-pub fn measure(capture: &Capture, selection: &Selection, far: f32) -> Result<Vec<HeadRow>> {
+pub fn measure(capture: &Capture, selection: &HeadSelection, far: f32) -> Result<Vec<HeadRow>> {
     let heads = selection.heads(capture)?;
     let one = |at: usize| {
         let (head, kind) = (heads[at], heads[at].kind());

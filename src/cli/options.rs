@@ -14,7 +14,7 @@ use crate::device::Device;
 use crate::engine::{OpenOptions, RunOptions};
 use crate::error::Result;
 use crate::export::ansi::Colors;
-use crate::export::select::Selection;
+use crate::export::select::HeadSelection;
 use crate::export::table::Table;
 use crate::paint::{Colormap, Curve, Range, Scale};
 use crate::site::Kind;
@@ -206,8 +206,8 @@ pub struct HeadArgs {
 
 impl HeadArgs {
     /// The exporters' selection.
-    pub fn selection(&self) -> Selection {
-        Selection { kind: self.kind, layer: self.layer, head: self.head }
+    pub fn selection(&self) -> HeadSelection {
+        HeadSelection { kind: self.kind, layer: self.layer, head: self.head }
     }
 }
 

@@ -8,9 +8,9 @@ use crate::tui;
 /// Runs the explorer until the user leaves it.
 ///
 /// # Errors
-/// Those of [`tui::Settings::new`] and of the terminal.
+/// Those of [`tui::ScreenSettings::new`] and of the terminal.
 pub fn explore(start: tui::Start, context: &Context) -> Result<()> {
-    let settings = tui::Settings::new(&context.settings, |name| std::env::var(name).ok())?;
+    let settings = tui::ScreenSettings::new(&context.settings, |name| std::env::var(name).ok())?;
     tui::run_with(start, settings, |tell| {
         let worker = Worker::spawn(tell);
         Box::new(move |request| worker.send(request))

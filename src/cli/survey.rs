@@ -12,7 +12,7 @@ use super::measure::{HeadRow, all_metrics, head_cells, measure, table};
 use super::output;
 use crate::analysis::spread::Spread;
 use crate::error::{Error, Result};
-use crate::export::select::Selection;
+use crate::export::select::HeadSelection;
 use crate::export::table::{Cell, Table};
 use crate::files::{check_free, is_at, linked, move_into_place};
 use crate::site::{Head, Kind};
@@ -35,7 +35,7 @@ pub struct MetricSurvey {
 pub fn run(
     runner: &Runner,
     mut pairs: SentencePairs,
-    selection: &Selection,
+    selection: &HeadSelection,
     far: f32,
     mut table: Option<SentenceTable>,
 ) -> Result<MetricSurvey> {

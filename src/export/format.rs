@@ -7,10 +7,10 @@ use super::ansi::Colors;
 use super::figure::{self, Figure, FigureStyle, FigureTheme};
 use super::font::Fonts;
 use super::scene::{Scene, Shape};
-use super::select::Selection;
+use super::select::HeadSelection;
 use super::text::{CellStyle, TextStyle};
 use super::{csv, html, json, npz, png, svg, text};
-use crate::capture::{self, Capture, Layout, Precision};
+use crate::capture::{self, Capture, Precision, SiteLayout};
 use crate::error::{Error, Result};
 
 /// File format of an export.
@@ -85,9 +85,9 @@ pub enum FigureKind {
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Selected heads. Data formats write all of them; pictures show one head or one kind.
-    pub selection: Selection,
+    pub selection: HeadSelection,
     /// Layout of a capture file.
-    pub layout: Layout,
+    pub layout: SiteLayout,
     /// Kind of picture.
     pub figure: FigureKind,
     /// Query whose row the passage shows; `None` shows the mean over rows.
@@ -153,7 +153,9 @@ pub fn export<'a>(capture: &'a Capture, format: Format, options: &Options) -> Re
         }
         Format::Safetensors => {
             let (selected, layout) = (selection.narrow(capture)?, options.layout);
-            if layout == Layout::Compact && !selected.maps.sites().any(|(_, maps)| maps.compact().is_some()) {
+            if layout == SiteLayout::Compact
+                && !selected.maps.sites().any(|(_, maps)| maps.compact().is_some())
+            {
                 return Err(Error::Usage(format!(
                     "--layout compact: this capture of {} holds only maps; give the model and the text to record queries and keys",
                     capture.model

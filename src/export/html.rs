@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::labels::{Labels, keys_title, kind_title, model_title, queries_title};
-use super::select::Selection;
+use super::select::HeadSelection;
 use super::shaping::in_order;
 use super::svg::escaped;
 use crate::capture::Capture;
@@ -23,7 +23,12 @@ const PAGE: &str = include_str!("page.html");
 ///
 /// # Errors
 /// [`crate::error::Error::NoSuchHead`] if the selection is empty.
-pub fn render(capture: &Capture, selection: &Selection, dark: bool, colormap: Colormap) -> Result<Vec<u8>> {
+pub fn render(
+    capture: &Capture,
+    selection: &HeadSelection,
+    dark: bool,
+    colormap: Colormap,
+) -> Result<Vec<u8>> {
     let mut kinds: BTreeMap<Kind, Vec<Head>> = BTreeMap::new();
     for head in selection.heads(capture)? {
         kinds.entry(head.kind()).or_default().push(head);

@@ -5,7 +5,7 @@ use std::io::{Error, ErrorKind, Result, Write};
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
-use super::select::Selection;
+use super::select::HeadSelection;
 use crate::axis::{AxisItem, token_ids};
 use crate::capture::{Capture, Precision, encode};
 use crate::matrix::Matrix;
@@ -23,7 +23,12 @@ use crate::site::{Head, Site};
 ///
 /// # Errors
 /// Errors of `out`; a head that the capture lacks.
-pub fn write(capture: &Capture, selection: &Selection, heads: &[Head], out: &mut dyn Write) -> Result<()> {
+pub fn write(
+    capture: &Capture,
+    selection: &HeadSelection,
+    heads: &[Head],
+    out: &mut dyn Write,
+) -> Result<()> {
     let mut archive = Archive { zip: ZipWriter::new_stream(UntilError { out, failed: false }) };
     for site in heads.chunk_by(|a, b| a.site == b.site) {
         let Some(first) = site.first() else { continue };

@@ -6,7 +6,7 @@ use crate::site::{Head, Kind, Site};
 
 /// A selection of heads by kind, layer and head; `None` selects all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
+pub struct HeadSelection {
     /// Kind of attention.
     pub kind: Option<Kind>,
     /// Layer number.
@@ -15,7 +15,7 @@ pub struct Selection {
     pub head: Option<usize>,
 }
 
-impl Selection {
+impl HeadSelection {
     /// Returns the selected heads, ordered by kind, layer and head.
     ///
     /// # Errors

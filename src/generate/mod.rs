@@ -12,7 +12,7 @@ use candle_core::Tensor;
 
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::nn::{Cache, Hook};
+use crate::nn::{Hook, KvCache};
 
 /// Callback after every step, given the tokens of the best text so far; an error stops the search.
 pub type OnStep<'a> = &'a mut dyn FnMut(&[u32]) -> Result<()>;
@@ -45,7 +45,7 @@ pub fn generate(
 struct DecodingStep<'a> {
     model: &'a Model,
     encoded: &'a Tensor,
-    cache: Cache,
+    cache: KvCache,
     hook: &'a mut dyn Hook,
 }
 

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use crate::error::Result;
-use crate::nn::{Cache, Hook};
+use crate::nn::{Hook, KvCache};
 
 /// Source of an encoder.
 ///
@@ -22,7 +22,7 @@ pub type OnLayer<'a> = &'a mut dyn FnMut(usize) -> Result<()>;
 /// An encoder-decoder of any architecture. The methods are those of [`Model`](super::Model).
 pub(super) trait Network: Send + Sync {
     /// Creates an empty cache for decoding.
-    fn cache(&self) -> Cache;
+    fn cache(&self) -> KvCache;
 
     /// Embeds source ids: `[1, positions, d_model]`, ready for the encoder's first layer.
     fn embed_source(&self, ids: &[u32]) -> Result<Tensor>;
@@ -36,7 +36,7 @@ pub(super) trait Network: Send + Sync {
         input: &[u32],
         batch: usize,
         encoded: &Tensor,
-        cache: Option<&mut Cache>,
+        cache: Option<&mut KvCache>,
         hook: &mut dyn Hook,
         on_layer: OnLayer,
     ) -> Result<Tensor>;

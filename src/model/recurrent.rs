@@ -6,7 +6,9 @@ use super::builder::Builder;
 use super::network::{Network, OnLayer};
 use super::spec::{RecurrentAttention, RecurrentSpec};
 use crate::error::{Error, Result};
-use crate::nn::{Activation, AdditiveAttention, Cache, Embedding, Gru, Hook, KeysValues, LayerCache, Linear};
+use crate::nn::{
+    Activation, AdditiveAttention, Embedding, Gru, Hook, KeysValues, KvCache, LayerCache, Linear,
+};
 use crate::site::{Kind, Site};
 
 /// Tensors of the Transformer whose embeddings the checkpoint shares.
@@ -86,8 +88,8 @@ impl Recurrent {
 }
 
 impl Network for Recurrent {
-    fn cache(&self) -> Cache {
-        Cache::new(1)
+    fn cache(&self) -> KvCache {
+        KvCache::new(1)
     }
 
     fn embed_source(&self, ids: &[u32]) -> Result<Tensor> {
@@ -105,7 +107,7 @@ impl Network for Recurrent {
         input: &[u32],
         batch: usize,
         encoded: &Tensor,
-        mut cache: Option<&mut Cache>,
+        mut cache: Option<&mut KvCache>,
         hook: &mut dyn Hook,
         on_layer: OnLayer,
     ) -> Result<Tensor> {

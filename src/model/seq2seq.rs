@@ -13,7 +13,7 @@ use super::transformer::Transformer;
 use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
-use crate::nn::{Cache, FileWeight, Hook, read};
+use crate::nn::{FileWeight, Hook, KvCache, read};
 use crate::progress::Watch;
 
 /// A loaded encoder-decoder. Running it does not change it.
@@ -88,7 +88,7 @@ impl Model {
     }
 
     /// Creates an empty cache for decoding.
-    pub fn cache(&self) -> Cache {
+    pub fn cache(&self) -> KvCache {
         self.network.cache()
     }
 
@@ -125,7 +125,7 @@ impl Model {
         input: &[u32],
         batch: usize,
         encoded: &Tensor,
-        cache: Option<&mut Cache>,
+        cache: Option<&mut KvCache>,
         hook: &mut dyn Hook,
         on_layer: OnLayer,
     ) -> Result<Tensor> {

@@ -9,7 +9,7 @@ use super::network::OnLayer;
 use super::spec::{EmbeddingNorm, Span, Sparsity, StackSpec};
 use crate::error::Result;
 use crate::nn::{
-    AttentionArgs, Cache, Embedding, ExtraBias, ExtraKeys, Hook, Linear, Norm, PositionTable, Visible,
+    AttentionArgs, Embedding, ExtraBias, ExtraKeys, Hook, KvCache, Linear, Norm, PositionTable, Visible,
 };
 use crate::site::{Kind, Site};
 
@@ -102,7 +102,7 @@ impl Stack {
         &self,
         mut x: Tensor,
         source: Option<&Tensor>,
-        mut cache: Option<&mut Cache>,
+        mut cache: Option<&mut KvCache>,
         hook: &mut dyn Hook,
         on_layer: OnLayer,
     ) -> Result<Tensor> {

@@ -9,7 +9,7 @@ use super::network::{Network, OnLayer};
 use super::spec::{LmHeadBias, LmHeadTransform, TransformerSpec};
 use super::stack::Stack;
 use crate::error::Result;
-use crate::nn::{Activation, ArgmaxFilter, Cache, Hook, Linear, Norm};
+use crate::nn::{Activation, ArgmaxFilter, Hook, KvCache, Linear, Norm};
 use crate::site::Kind;
 
 /// Two stacks of layers and a map to the vocabulary.
@@ -76,8 +76,8 @@ impl Transformer {
 }
 
 impl Network for Transformer {
-    fn cache(&self) -> Cache {
-        Cache::new(self.spec.decoder.layers)
+    fn cache(&self) -> KvCache {
+        KvCache::new(self.spec.decoder.layers)
     }
 
     fn embed_source(&self, ids: &[u32]) -> Result<Tensor> {
@@ -97,7 +97,7 @@ impl Network for Transformer {
         input: &[u32],
         batch: usize,
         encoded: &Tensor,
-        cache: Option<&mut Cache>,
+        cache: Option<&mut KvCache>,
         hook: &mut dyn Hook,
         on_layer: OnLayer,
     ) -> Result<Tensor> {

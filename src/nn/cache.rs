@@ -94,14 +94,14 @@ impl LayerCache {
 
 /// Cache of all decoder layers.
 #[derive(Debug, Default)]
-pub struct Cache {
+pub struct KvCache {
     /// One entry a layer.
     pub layers: Vec<LayerCache>,
     /// Decoder positions covered so far.
     pub past: usize,
 }
 
-impl Cache {
+impl KvCache {
     /// An empty cache for `layers` layers.
     pub fn new(layers: usize) -> Self {
         Self { layers: (0..layers).map(|_| LayerCache::default()).collect(), past: 0 }
@@ -149,7 +149,7 @@ mod tests {
             let first = part(batch, 5, 0.0);
             let mut expected = first.clone();
             layer.remember(&first).unwrap();
-            let mut cache = Cache { layers: vec![layer], past: 5 };
+            let mut cache = KvCache { layers: vec![layer], past: 5 };
             for step in 0..70 {
                 let later = part(batch, 1, 1e4 + 100.0 * step as f32);
                 let found = cache.layers[0].remember(&later).unwrap();

@@ -34,7 +34,7 @@ pub use additive::AdditiveAttention;
 pub use argmax::ArgmaxFilter;
 pub use attention::{Attention, AttentionArgs, ExtraArgs, KeysValues};
 pub use attn_tui_kernels::attention::{KeyPart, MaskedPair, RowObserver, Visible};
-pub use cache::{Cache, KvBuffer, LayerCache};
+pub use cache::{KvBuffer, KvCache, LayerCache};
 pub use combine::{product, sum};
 pub use compact_maps::CompactMaps;
 pub use content_bias::ContentBias;

@@ -81,7 +81,7 @@ pub struct Start {
 
 /// Appearance and keys of the explorer.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
+pub struct ScreenSettings {
     /// Colours.
     pub theme: Theme,
     /// Keys.
@@ -92,7 +92,7 @@ pub struct Settings {
     pub ask: Question,
 }
 
-impl Settings {
+impl ScreenSettings {
     /// The settings of the program, on the terminal that the environment describes.
     ///
     /// # Errors
@@ -142,7 +142,7 @@ pub type Ask = Box<dyn Fn(Request)>;
 ///
 /// # Errors
 /// The terminal cannot be used. Errors of the engine are shown on the screen.
-pub fn run_with(start: Start, settings: Settings, connect: impl FnOnce(Tell) -> Ask) -> Result<()> {
+pub fn run_with(start: Start, settings: ScreenSettings, connect: impl FnOnce(Tell) -> Ask) -> Result<()> {
     let (sender, inbox) = channel();
     let tell = sender.clone();
     let ask = connect(Box::new(move |event| {

@@ -2,12 +2,12 @@
 
 use std::io::Read;
 
-use attn_tui::capture::{self, Capture, Layout};
+use attn_tui::capture::{self, Capture, SiteLayout};
 use attn_tui::error::Error;
 use attn_tui::export::ansi::Colors;
 use attn_tui::export::figure::{FigureStyle, FigureTheme};
 use attn_tui::export::format::{FigureKind, Format, Options, export};
-use attn_tui::export::select::Selection;
+use attn_tui::export::select::HeadSelection;
 use attn_tui::paint::{Colormap, Curve, Range, Scale};
 use attn_tui::site::{Head, Kind, Site};
 use serde_json::Value;
@@ -16,14 +16,14 @@ fn demo() -> Capture {
     capture::read("tests/fixtures/captures/demo.safetensors".as_ref()).unwrap()
 }
 
-fn chosen(kind: Kind, layer: usize, head: usize) -> Selection {
-    Selection { kind: Some(kind), layer: Some(layer), head: Some(head) }
+fn chosen(kind: Kind, layer: usize, head: usize) -> HeadSelection {
+    HeadSelection { kind: Some(kind), layer: Some(layer), head: Some(head) }
 }
 
-fn options(selection: Selection) -> Options {
+fn options(selection: HeadSelection) -> Options {
     Options {
         selection,
-        layout: Layout::Plain,
+        layout: SiteLayout::Plain,
         figure: FigureKind::Auto,
         query: None,
         style: FigureStyle {
@@ -75,7 +75,7 @@ fn csv_has_a_line_a_weight() {
 
 #[test]
 fn json_gives_back_every_weight() {
-    let json: Value = serde_json::from_str(&text(Format::Json, &options(Selection::default()))).unwrap();
+    let json: Value = serde_json::from_str(&text(Format::Json, &options(HeadSelection::default()))).unwrap();
     assert_eq!(json["maps"].as_array().unwrap().len(), 3 * 3 * 6);
     assert_eq!(json["source"]["tokens"][1], "▁woman");
     assert_eq!(json["decoder_input"]["ids"][0], 5000);
@@ -91,7 +91,7 @@ fn json_gives_back_every_weight() {
 
 #[test]
 fn npz_holds_arrays_of_the_documented_names() {
-    let file = exported(Format::Npz, &options(Selection::default()));
+    let file = exported(Format::Npz, &options(HeadSelection::default()));
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(file)).unwrap();
     let mut array = |name: &str| {
         let mut bytes = Vec::new();
@@ -113,7 +113,7 @@ fn npz_holds_arrays_of_the_documented_names() {
 
 #[test]
 fn safetensors_holds_the_chosen_sites() {
-    let selection = Selection { kind: Some(Kind::Cross), layer: Some(1), head: None };
+    let selection = HeadSelection { kind: Some(Kind::Cross), layer: Some(1), head: None };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.safetensors");
     std::fs::write(&path, exported(Format::Safetensors, &options(selection))).unwrap();
@@ -142,7 +142,11 @@ fn svg_holds_every_cell_and_token() {
     let [r, g, b] = Colormap::Viridis.color(map.get(2, 2).unwrap() / map.max());
     assert!(svg.contains(&format!("fill=\"#{r:02x}{g:02x}{b:02x}\"")));
     let dark = Options {
-        style: FigureStyle { theme: FigureTheme::Dark, values: true, ..options(Selection::default()).style },
+        style: FigureStyle {
+            theme: FigureTheme::Dark,
+            values: true,
+            ..options(HeadSelection::default()).style
+        },
         ..options(chosen(Kind::Cross, 2, 4))
     };
     let dark = text(Format::Svg, &dark);
@@ -151,7 +155,8 @@ fn svg_holds_every_cell_and_token() {
 
 #[test]
 fn svg_of_a_grid_and_of_a_text() {
-    let grid = text(Format::Svg, &options(Selection { kind: Some(Kind::Encoder), ..Selection::default() }));
+    let grid =
+        text(Format::Svg, &options(HeadSelection { kind: Some(Kind::Encoder), ..HeadSelection::default() }));
     assert_eq!(grid.matches("<g shape-rendering").count(), 18 + 1);
     let mut passage = options(chosen(Kind::Cross, 2, 4));
     passage.query = Some(3);
@@ -192,7 +197,7 @@ fn html_is_one_file_that_no_token_can_break() {
     let mut capture = demo();
     capture.source.items[0].piece = "</script><b>{{data}}".into();
     capture.source.text = "<img src=x> {{data}}".into();
-    let html = bytes(&capture, Format::Html, &options(Selection::default()));
+    let html = bytes(&capture, Format::Html, &options(HeadSelection::default()));
     let html = String::from_utf8(html).unwrap();
     assert_eq!(html.matches("</script>").count(), 2);
     assert!(!html.contains("<img") && !html.contains("http"));
@@ -218,7 +223,7 @@ fn unknown_extensions_and_heads_are_named() {
 fn an_npz_opens_as_the_capture_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.npz");
-    std::fs::write(&path, exported(Format::Npz, &options(Selection::default()))).unwrap();
+    std::fs::write(&path, exported(Format::Npz, &options(HeadSelection::default()))).unwrap();
     let (capture, demo) = (capture::read(&path).unwrap(), demo());
     assert_eq!((&capture.source, &capture.target), (&demo.source, &demo.target));
     assert_eq!(capture.decoder_input, demo.decoder_input);
@@ -259,7 +264,7 @@ impl std::io::Write for Disk {
 fn a_full_disk_is_an_error_in_every_data_format() {
     let demo = demo();
     for format in [Format::Csv, Format::Json, Format::Npz, Format::Safetensors] {
-        let export = export(&demo, format, &options(Selection::default())).unwrap();
+        let export = export(&demo, format, &options(HeadSelection::default())).unwrap();
         let error = export.write(&mut Disk(10_000)).unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::StorageFull, "{format:?}");
         export.write(&mut Disk(10_000_000)).unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use attn_tui::axis::{AxisItem, Sequence, Token};
 use attn_tui::capture::{
-    Capture, Layout, MapStore, MapWeights, Precision, Prediction, SiteMaps, ValuesBySite, write,
+    Capture, MapStore, MapWeights, Precision, Prediction, SiteLayout, SiteMaps, ValuesBySite, write,
 };
 use attn_tui::site::{Kind, Site};
 
@@ -20,7 +20,7 @@ pub fn tokens(pieces: &[&str]) -> Vec<AxisItem> {
 /// Returns the bytes of the capture file of a capture.
 pub fn file_of(capture: &Capture, precision: Precision) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write(capture, precision, Layout::Plain, &mut bytes).unwrap();
+    write(capture, precision, SiteLayout::Plain, &mut bytes).unwrap();
     bytes
 }
 
