@@ -5,6 +5,7 @@
 use std::time::Instant;
 
 use attn_tui::engine::{self, OpenOptions, Opened, RunOptions, Session};
+use attn_tui::hub::Hub;
 use attn_tui::progress::Unwatched;
 
 const ROUNDS: usize = 7;
@@ -47,7 +48,12 @@ fn measure(model: &str) {
 }
 
 fn open(model: &str) -> Box<Session> {
-    let options = OpenOptions { model: model.into(), offline: true, ..OpenOptions::default() };
+    let options = OpenOptions {
+        model: model.into(),
+        hub: Hub::from_env().ok(),
+        offline: true,
+        ..OpenOptions::default()
+    };
     match engine::open(&options, &Unwatched) {
         Ok(Opened::Model(session)) => session,
         Ok(Opened::Capture(_)) => panic!("{model} is a capture, not a model"),

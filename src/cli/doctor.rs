@@ -5,7 +5,7 @@ use clap::Args;
 use super::output::{self, encoder_and_decoder, table};
 use crate::checkpoint::weights;
 use crate::error::{Error, Result};
-use crate::hub::{self, HubOptions, Inspection, ModelLocation, NeededFile};
+use crate::hub::{self, Hub, HubOptions, Inspection, ModelLocation, NeededFile};
 use crate::human::{bytes, shortened};
 use crate::model::{Model, ModelSpec, Weights, spec_of, tokenizer_class};
 use crate::progress::Unwatched;
@@ -32,9 +32,9 @@ const LISTED: usize = 8;
 ///
 /// # Errors
 /// The first problem that keeps the model from opening.
-pub fn run(args: &DoctorArgs) -> Result<()> {
+pub fn run(args: &DoctorArgs, hub: Option<&Hub>) -> Result<()> {
     let options = HubOptions { revision: args.revision.clone(), offline: args.offline };
-    let Some(found) = hub::inspect(&args.model, &options, &Unwatched)? else {
+    let Some(found) = hub::inspect(hub, &args.model, &options, &Unwatched)? else {
         return capture_file(&args.model);
     };
     let mut report = Report::default();

@@ -7,6 +7,7 @@ use super::input::read_text;
 use super::options::{ModelArgs, RunExtras, TextArgs};
 use super::screen;
 use crate::config::{self, Overrides};
+use crate::engine::OpenOptions;
 use crate::error::{Error, Result};
 use crate::tui;
 
@@ -50,7 +51,8 @@ pub fn run(args: &ExploreArgs, context: &Context) -> Result<()> {
     let start = match (&session, args.resume) {
         (Some(path), true) => {
             let saved = tui::session::Saved::read(path)?;
-            let (model, last) = (saved.open_options(), saved.run_options());
+            let model = OpenOptions { hub: context.hub.clone(), ..saved.open_options() };
+            let last = saved.run_options();
             let (given, run) = (last.is_some(), last.unwrap_or(run));
             tui::Start { model, run, given, resume: Some(saved), session, tour: None }
         }
@@ -61,7 +63,7 @@ pub fn run(args: &ExploreArgs, context: &Context) -> Result<()> {
         }
         (_, false) => {
             let model = args.model.as_ref().unwrap_or(&context.settings.model);
-            let model = args.open.options(model, &context.settings);
+            let model = args.open.options(model, context);
             tui::Start { model, run, given, resume: None, session, tour: None }
         }
     };

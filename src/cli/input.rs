@@ -20,7 +20,7 @@ pub fn capture(input: &InputArgs, extras: RunExtras, context: &Context) -> Resul
     let watch = context.status_line();
     let start = Instant::now();
     let threads = engine::threads(context.settings.threads);
-    match engine::open(&input.open.options(&input.model, &context.settings), &watch)? {
+    match engine::open(&input.open.options(&input.model, context), &watch)? {
         Opened::Capture(capture) => {
             if input.text.source.is_some() || input.text.target.is_some() {
                 return Err(Error::Usage(format!(
@@ -80,7 +80,7 @@ pub fn weighted(capture: Capture, weights: WeightsArgs) -> Result<Capture> {
 /// # Errors
 /// Those of the engine; [`Error::Usage`] for a capture file.
 pub fn session(input: &InputArgs, needs: &str, watch: &dyn Watch, context: &Context) -> Result<Box<Session>> {
-    match engine::open(&input.open.options(&input.model, &context.settings), watch)? {
+    match engine::open(&input.open.options(&input.model, context), watch)? {
         Opened::Model(session) => Ok(session),
         Opened::Capture(_) => {
             Err(Error::Usage(format!("{} is a capture file: {needs} a model", input.model)))

@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::error::{Error, Result};
+use crate::hub::Hub;
 use args::{Cli, CliCommand};
 use context::Context;
 
@@ -57,16 +58,18 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Result<()> {
+    // Built-in models and local files open without a cache folder, so only a hub id fails without one.
+    let hub = Hub::from_env().ok();
     match cli.command {
-        None => explore::run(&cli.explore, &Context::load(cli.explore.overrides())?),
+        None => explore::run(&cli.explore, &Context::load(cli.explore.overrides(), hub)?),
         Some(CliCommand::Model(command)) => {
-            let context = Context::load(command.overrides())?;
+            let context = Context::load(command.overrides(), hub)?;
             command.run(&context)?;
             context.timings.print();
             Ok(())
         }
-        Some(CliCommand::Models) => models::run(),
-        Some(CliCommand::Doctor(args)) => doctor::run(&args),
+        Some(CliCommand::Models) => models::run(hub),
+        Some(CliCommand::Doctor(args)) => doctor::run(&args, hub.as_ref()),
         Some(CliCommand::Completions(args)) => completions::run(&args, &mut Cli::command()),
         Some(CliCommand::Man(args)) => man::run(&args, Cli::command()),
     }

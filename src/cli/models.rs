@@ -1,7 +1,7 @@
 //! `attn-tui models`: lists the supported model types and the models in the local cache.
 
 use super::output::{self, encoder_and_decoder, table};
-use crate::error::{Error, Result};
+use crate::error::{Error, HubError, Result};
 use crate::hub::{self, Hub, HubOptions, Inspection};
 use crate::human::{bytes, shortened};
 use crate::model::{ModelSpec, Weights, registry, spec_of};
@@ -11,14 +11,14 @@ use crate::progress::Unwatched;
 ///
 /// # Errors
 /// [`Error::Hub`] if there is no cache folder; [`Error::Io`].
-pub fn run() -> Result<()> {
-    let hub = Hub::from_env()?;
+pub fn run(hub: Option<Hub>) -> Result<()> {
+    let hub = hub.ok_or(Error::Hub(HubError::NoHome))?;
     let families =
         registry().iter().map(|family| vec![String::new(), family.model_type.into(), family.examples.into()]);
     let mut models =
         vec![["", "model", "type", "size", "layers", "heads", "opens"].map(String::from).to_vec()];
     for name in hub::BUILT_IN {
-        models.extend(hub::inspect(name, &HubOptions::default(), &Unwatched)?.iter().map(row));
+        models.extend(hub::inspect(Some(&hub), name, &HubOptions::default(), &Unwatched)?.iter().map(row));
     }
     models.extend(hub::cached(&hub).iter().map(row));
     output::print(&format!(

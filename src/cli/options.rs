@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
+use super::context::Context;
 use super::output;
 use crate::analysis::merge::Merge;
 use crate::capture::MapWeights;
@@ -79,10 +80,12 @@ impl ModelArgs {
     }
 
     /// The engine's options for opening `model`.
-    pub fn options(&self, model: &str, settings: &Settings) -> OpenOptions {
+    pub fn options(&self, model: &str, context: &Context) -> OpenOptions {
+        let settings = &context.settings;
         OpenOptions {
             model: model.into(),
             revision: self.revision.clone(),
+            hub: context.hub.clone(),
             offline: settings.offline,
             device: settings.device,
             threads: settings.threads,

@@ -71,7 +71,7 @@ pub fn run(args: &TourArgs, context: &Context) -> Result<()> {
 /// Plays every step.
 fn play_all(args: &TourArgs, context: &Context, tour: &tour::Tour) -> Result<Vec<PlayedStep>> {
     let watch = context.status_line();
-    let mut models = Models::new(args.open.options("", &context.settings));
+    let mut models = Models::new(args.open.options("", context));
     let steps = tour.steps.iter();
     steps
         .map(|step| {
@@ -86,6 +86,6 @@ fn explore_tour(args: &TourArgs, context: &Context, tour: tour::Tour) -> Result<
             "the tour needs a terminal: use --plain for plain text, or --export FILE.html for a page".into(),
         ));
     }
-    let model = args.open.options("", &context.settings);
+    let model = args.open.options("", context);
     screen::explore(tui::Start { model, tour: Some(Arc::new(tour)), ..tui::Start::default() }, context)
 }

@@ -40,7 +40,7 @@ pub fn open(options: &OpenOptions, watch: &dyn Watch) -> Result<Opened> {
 fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result<Opened> {
     let hub_options = HubOptions { revision: options.revision.clone(), offline: options.offline };
     let accept = |config: &ModelConfig| spec_of(config).map(|_| ());
-    let files = match hub::locate_if(&options.model, &hub_options, &accept, watch)? {
+    let files = match hub::locate_if(options.hub.as_ref(), &options.model, &hub_options, &accept, watch)? {
         Located::Capture(path) => {
             let mut capture = capture::read_within(&path, options.memory)?;
             capture.architecture = architecture(&capture.model_type);

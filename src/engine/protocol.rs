@@ -8,6 +8,7 @@ use crate::axis::Sequence;
 use crate::capture::{Capture, Prediction};
 use crate::device::Device;
 use crate::error::Error;
+use crate::hub::Hub;
 use crate::progress::Progress;
 use crate::site::Ablation;
 
@@ -19,6 +20,9 @@ pub struct OpenOptions {
     pub model: String,
     /// Branch, tag or commit; overrides the part after `@`.
     pub revision: Option<String>,
+    /// The hub and its cache; `None` where hub ids cannot be opened, as no cache folder is known.
+    #[serde(skip)]
+    pub hub: Option<Hub>,
     /// True to stay off the network.
     pub offline: bool,
     /// Device to run on.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::{Error, HubError, Result};
 
 /// A hub and its local cache.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hub {
     /// URL without a trailing slash (`HF_ENDPOINT`).
     pub endpoint: String,
@@ -24,7 +24,7 @@ pub struct Hub {
 }
 
 /// Timeout and retries of requests.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// Longest time without any data from the server.
     pub timeout: Duration,

@@ -18,7 +18,7 @@ pub use repository::{Accept, ModelId};
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, HubError, Result};
 use crate::files::{ModelFiles, looks_like_alignments, sentence_of};
 use crate::progress::{Unwatched, Watch};
 
@@ -43,12 +43,13 @@ pub enum Located {
 /// Resolves a MODEL argument: a built-in model, a folder, a capture file (`*.safetensors`, `*.npz`), or a hub id
 /// (`name`, `org/name`, `org/name@revision`), which is downloaded into the hub cache unless it is there.
 ///
-/// Files and folders come first: a local folder `org/name` hides the repository of that name.
+/// Files and folders come first: a local folder `org/name` hides the repository of that name. `hub` is `None` where
+/// the environment names no cache folder; hub ids are then refused with [`HubError::NoHome`].
 ///
 /// # Errors
 /// Nothing has that name, the file is of another kind, the model is incomplete, or the download fails.
-pub fn locate(model: &str, options: &HubOptions, watch: &dyn Watch) -> Result<Located> {
-    locate_if(model, options, &|_| Ok(()), watch)
+pub fn locate(hub: Option<&Hub>, model: &str, options: &HubOptions, watch: &dyn Watch) -> Result<Located> {
+    locate_if(hub, model, options, &|_| Ok(()), watch)
 }
 
 /// Like [`locate`], but passes a repository's config.json to `accept` before the rest is downloaded, so that
@@ -57,6 +58,7 @@ pub fn locate(model: &str, options: &HubOptions, watch: &dyn Watch) -> Result<Lo
 /// # Errors
 /// Those of [`locate`] and of `accept`.
 pub fn locate_if(
+    hub: Option<&Hub>,
     model: &str,
     options: &HubOptions,
     accept: Accept<'_>,
@@ -66,7 +68,7 @@ pub fn locate_if(
         ModelArg::BuiltIn(files) => Ok(Located::Model(files)),
         ModelArg::Folder(path) => folder::gather(&path, folder_name(&path), None).map(Located::Model),
         ModelArg::Capture(path) => Ok(Located::Capture(path)),
-        ModelArg::Repository => locate_on(&Hub::from_env()?, model, options, accept, watch),
+        ModelArg::Repository => locate_on(required(hub)?, model, options, accept, watch),
     }
 }
 
@@ -85,15 +87,21 @@ pub fn locate_on(
 }
 
 /// Finds the files that opening a model would load, without loading or downloading them; `None` for a capture file.
+/// `hub` is that of [`locate`].
 ///
 /// # Errors
 /// Nothing has that name, or the hub refuses. Problems of the model's own files are part of the inspection.
-pub fn inspect(model: &str, options: &HubOptions, watch: &dyn Watch) -> Result<Option<Inspection>> {
+pub fn inspect(
+    hub: Option<&Hub>,
+    model: &str,
+    options: &HubOptions,
+    watch: &dyn Watch,
+) -> Result<Option<Inspection>> {
     match ModelArg::parse(model)? {
         ModelArg::BuiltIn(files) => Ok(Some(Inspection::built_in(files))),
         ModelArg::Folder(path) => Inspection::of_folder(&path, folder_name(&path)).map(Some),
         ModelArg::Capture(_) => Ok(None),
-        ModelArg::Repository => inspect_on(&Hub::from_env()?, model, options, watch).map(Some),
+        ModelArg::Repository => inspect_on(required(hub)?, model, options, watch).map(Some),
     }
 }
 
@@ -111,6 +119,10 @@ pub fn cached(hub: &Hub) -> Vec<Inspection> {
         .iter()
         .filter_map(|id| Inspection::of_repository(hub, id, true, &Unwatched).ok())
         .collect()
+}
+
+fn required(hub: Option<&Hub>) -> Result<&Hub> {
+    hub.ok_or(Error::Hub(HubError::NoHome))
 }
 
 fn model_id(model: &str, options: &HubOptions) -> Result<ModelId> {

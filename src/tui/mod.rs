@@ -90,6 +90,8 @@ pub struct ScreenSettings {
     pub pixels: PixelGraphics,
     /// Questions to the terminal.
     pub ask: Question,
+    /// True to panic at the first command, which a test of debug builds asks for (`ATTN_TUI_PANIC`).
+    pub panic: bool,
 }
 
 impl ScreenSettings {
@@ -100,6 +102,7 @@ impl ScreenSettings {
     /// cannot be read.
     pub fn new(config: &config::Settings, var: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let told = var("COLORFGBG").is_some();
+        let panic = cfg!(debug_assertions) && var("ATTN_TUI_PANIC").is_some();
         let (takes, more) = Protocol::detect(&var);
         let mut theme = Theme::detect(var);
         if let Some(path) = &config.theme {
@@ -127,7 +130,7 @@ impl ScreenSettings {
         theme.colormap = config.colormap.unwrap_or(theme.colormap);
         theme.glyphs = config.glyphs;
         let keymap = Keymap::with(&config.keys).map_err(|wrong| Error::Usage(wrong.to_string()))?;
-        Ok(Self { theme, keymap, pixels, ask })
+        Ok(Self { theme, keymap, pixels, ask, panic })
     }
 }
 
@@ -168,7 +171,7 @@ pub fn run_with(start: Start, settings: ScreenSettings, connect: impl FnOnce(Tel
     screen.ask(settings.ask)?;
     world.listen(settings.ask);
     world.perform(&mut screen, first)?;
-    let ended = explore(&mut app, &mut screen, &world, &inbox);
+    let ended = explore(&mut app, &mut screen, &world, &inbox, settings.panic);
     drop(screen);
     // A tour may have opened another model.
     let last = match app.run.model == start.model.model {
@@ -194,6 +197,7 @@ fn explore(
     screen: &mut Screen,
     world: &World,
     inbox: &Receiver<Message>,
+    panic: bool,
 ) -> Result<Option<i32>> {
     let mut cache = Cache::default();
     loop {
@@ -218,7 +222,7 @@ fn explore(
                     cache.take(*result);
                     continue;
                 }
-                match take(app, screen, world, message)? {
+                match take(app, screen, world, message, panic)? {
                     Taken::GoOn => {}
                     Taken::Ended(signal) => return Ok(signal),
                 }
@@ -235,7 +239,7 @@ enum Taken {
 }
 
 /// Takes one message into the state and carries out what follows from it.
-fn take(app: &mut App, screen: &mut Screen, world: &World, message: Message) -> Result<Taken> {
+fn take(app: &mut App, screen: &mut Screen, world: &World, message: Message, panic: bool) -> Result<Taken> {
     let action = match message {
         Message::Terminal(event) => match input::action(app, event) {
             Some(action) => action,
@@ -253,11 +257,7 @@ fn take(app: &mut App, screen: &mut Screen, world: &World, message: Message) -> 
         Message::Suspend => Action::Do(command::Command::Suspend),
         Message::End(signal) => return Ok(Taken::Ended(Some(signal))),
     };
-    // the test of the real program needs a panic while the screen is up
-    #[cfg(debug_assertions)]
-    if matches!(action, Action::Do(_)) && std::env::var_os("ATTN_TUI_PANIC").is_some() {
-        panic!("asked to panic");
-    }
+    assert!(!(panic && matches!(action, Action::Do(_))), "asked to panic");
     let effects = update::update(app, action);
     world.perform(screen, effects)?;
     Ok(if app.done { Taken::Ended(None) } else { Taken::GoOn })

@@ -8,7 +8,7 @@ use attn_tui::hub::{HubOptions, Located, locate};
 use attn_tui::progress::Unwatched;
 
 fn find(model: &str) -> Result<Located> {
-    locate(model, &HubOptions::default(), &Unwatched)
+    locate(None, model, &HubOptions::default(), &Unwatched)
 }
 
 fn files(model: &str) -> ModelFiles {
@@ -109,7 +109,8 @@ fn a_missing_path_is_not_looked_up_on_the_hub() {
 
 #[test]
 fn inspections_of_local_models_list_files_and_problems() {
-    let inspect = |model: &str| attn_tui::hub::inspect(model, &HubOptions::default(), &Unwatched).unwrap();
+    let inspect =
+        |model: &str| attn_tui::hub::inspect(None, model, &HubOptions::default(), &Unwatched).unwrap();
     let demo = inspect("demo").unwrap();
     assert_eq!(demo.files.iter().map(|file| file.size.unwrap()).sum::<u64>(), 7_933_669);
     assert_eq!(demo.model_files().unwrap().files.len(), 7);
