@@ -244,5 +244,6 @@ fn capture(length: usize) -> Arc<Capture> {
         weights: MapWeights::Attention,
         int8_target: false,
         sampled: None,
+        notes: Vec::new(),
     })
 }

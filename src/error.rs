@@ -53,6 +53,16 @@ pub enum Error {
         /// Reason.
         why: String,
     },
+    /// The MODEL argument is a file of a known format that is not opened.
+    #[error("{file} is {found}")]
+    OtherFormat {
+        /// Name of the file.
+        file: String,
+        /// What the file is.
+        found: &'static str,
+        /// What opens instead.
+        hint: &'static str,
+    },
     /// A model lacks a file that it needs.
     #[error("{model} has no {file}")]
     MissingFile {
@@ -68,7 +78,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The MODEL argument is a file but not a capture file.
-    #[error("{} is neither a model folder nor a capture file", path.display())]
+    #[error("{} is neither a model folder nor a file with attention maps", path.display())]
     NotAModel {
         /// Path of the file.
         path: PathBuf,
@@ -199,9 +209,12 @@ impl Error {
             Self::NoValues { .. } => {
                 Some("give the model and the text, or write the file with `attn-tui capture --values`".into())
             }
-            Self::NotAModel { .. } => {
-                Some("give the model's folder, or a capture file (.safetensors or .npz)".into())
-            }
+            Self::OtherFormat { hint, .. } => Some((*hint).into()),
+            Self::NotAModel { .. } => Some(
+                "give the model's folder, or a file with attention maps: safetensors, npz, npy, torch.save, CSV, or soft \
+                 alignments"
+                    .into(),
+            ),
             Self::NoWeights { .. } => {
                 Some("convert it with transformers: save_pretrained writes model.safetensors".into())
             }

@@ -194,15 +194,6 @@ fn special(path: &Path) -> Option<&'static str> {
     }
 }
 
-/// Returns true if a file starts like soft alignments of Marian or Nematus.
-pub fn looks_like_alignments(bytes: &[u8]) -> bool {
-    let head = bytes.get(..bytes.len().min(1 << 16)).unwrap_or_default();
-    let text = String::from_utf8_lossy(head);
-    let text = text.trim_start();
-    let line = text.lines().next().unwrap_or_default();
-    line.contains("|||") || (line.starts_with('{') && line.contains("\"matrix\""))
-}
-
 /// Splits `FILE@N` into the file and the number of a sentence in it; 0 without a number.
 pub fn sentence_of(path: &Path) -> (PathBuf, usize) {
     let whole = || (path.to_path_buf(), 0);

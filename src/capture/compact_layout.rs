@@ -200,6 +200,7 @@ mod tests {
             weights: Default::default(),
             int8_target: false,
             sampled: None,
+            notes: Vec::new(),
         };
         capture.maps.insert(Site::new(Kind::Encoder, 0), SiteMaps::of(compact));
         capture

@@ -10,152 +10,84 @@ use std::path::Path;
 
 use safetensors::tensor::{SafeTensors, TensorView};
 
-use super::axes::{Lengths, Tokens, items_by_id, list};
+use super::assemble::assemble;
 use super::file_maps::FileMaps;
-use super::predictions::predictions;
-use super::tensors::{Parsed, decode, matrix};
-use super::{Capture, MapStore, SiteMaps, SiteValues, ValuesBySite};
-use super::{compact_layout, npz, soft};
-use crate::axis::{Sequence, Token, token_ids};
-use crate::checkpoint::Architecture;
+use super::foreign::{self, Form, arrays};
+use super::tensors::{Parsed, check_weights, decode};
+use super::{Capture, MapStore, ReadOptions, SiteMaps, compact_layout, padding};
 use crate::error::{Error, Result};
-use crate::files::{Bytes, ModelFile, looks_like_alignments, sentence_of};
-use crate::matrix::Matrix;
-use crate::site::{Kind, MAX_LAYERS, Site};
+use crate::files::{Bytes, ModelFile, sentence_of};
+use crate::site::{Kind, Site};
 
 /// Value of the metadata field `format`.
 pub const FORMAT: &str = "attn-tui capture 1";
-/// Maximum sum of a row of weights: 1, plus rounding to 16 bits. The sum may be less if extra keys share
-/// the softmax or rows were truncated.
-const MOST: f32 = 1.02;
 
-/// Reads a capture file, written by this program or from Python, safetensors or npz; or one sentence of a
-/// file of soft alignments by Marian or Nematus: the first, or with `FILE@N` sentence `N`, from 0.
+/// Reads a capture file, or attention maps in one of the forms of other programs ([`foreign`]). Of a file with many
+/// sentences it reads the first, or with `FILE@N` sentence `N`, from 0.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::BadFile`], naming the tensor, field or line at fault; [`Error::OtherFormat`] for a known
+/// format that is not opened; [`Error::NotAModel`] for any other file.
 pub fn read(path: &Path) -> Result<Capture> {
-    read_within(path, None)
+    read_with(path, &ReadOptions::default())
 }
 
-/// [`read`] that keeps at most `memory` bytes of maps in memory ([`MapStore::within`]) and reads the others
-/// when they are needed.
-pub fn read_within(path: &Path, memory: Option<usize>) -> Result<Capture> {
+/// [`read`] with options.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_with(path: &Path, options: &ReadOptions) -> Result<Capture> {
     let (path, sentence) = sentence_of(path);
-    let name = path.display().to_string();
-    let bytes = ModelFile::Path(path).bytes()?;
-    let parsed = if looks_like_alignments(&bytes) {
-        soft::parse(&bytes, sentence)
-    } else if npz::is_npz(&bytes) {
-        npz::to_safetensors(&bytes).and_then(|bytes| parse(&bytes, None, memory))
-    } else {
-        parse(&bytes, Some(&bytes), memory)
+    let bytes = ModelFile::Path(path.clone()).bytes()?;
+    let parsed = match foreign::recognise(&path, &bytes) {
+        Form::Capture => parse(&bytes, sentence, options),
+        Form::Arrays(read) => read(&bytes).and_then(|found| arrays::capture(found, sentence, options)),
+        Form::Sentences(read) => read(&bytes, sentence, options),
+        Form::Other { found, hint } => {
+            return Err(Error::OtherFormat { file: path.display().to_string(), found, hint });
+        }
+        Form::Unknown => return Err(Error::NotAModel { path }),
     };
-    parsed.map_err(|why| Error::BadFile { file: name, why })
+    parsed.map_err(|why| Error::BadFile { file: path.display().to_string(), why })
 }
 
-/// Metadata field that is present if the target was generated with 8-bit weights.
-pub(super) const INT8_TARGET: &str = "target_generated_with";
-/// The field with the seed of a sampled target.
-pub(super) const SAMPLED: &str = "target_sampled_with_seed";
-
-/// Parses a capture. Maps may stay in `file`, which holds the same bytes.
-fn parse(bytes: &[u8], file: Option<&Bytes>, memory: Option<usize>) -> Parsed<Capture> {
-    let (_, header) =
-        SafeTensors::read_metadata(bytes).map_err(|e| format!("not a safetensors file: {e}"))?;
-    let tensors = SafeTensors::deserialize(bytes).map_err(|e| format!("not a safetensors file: {e}"))?;
+/// Parses a safetensors file. Large maps stay in it.
+fn parse(file: &Bytes, sentence: usize, options: &ReadOptions) -> Parsed<Capture> {
+    let (_, header) = SafeTensors::read_metadata(file).map_err(|e| format!("not a safetensors file: {e}"))?;
+    let tensors = SafeTensors::deserialize(file).map_err(|e| format!("not a safetensors file: {e}"))?;
     let empty = HashMap::new();
     let fields = header.metadata().as_ref().unwrap_or(&empty);
-    let mut maps = MapStore::within(memory);
-    let mut all_heads = 0usize;
-    for (name, view) in tensors.iter() {
-        let (site, found) = if let Some(site) = site_of(name) {
-            (site, site_maps(name, &view, |shape| file.filter(|_| maps.prefers_compact(shape, 0)))?)
-        } else if let Some(site) = name.strip_suffix(".query").and_then(site_of) {
-            (site, SiteMaps::of(compact_layout::read(site, &tensors, fields)?))
-        } else {
-            continue;
-        };
-        let [heads, ..] = found.shape();
-        all_heads = all_heads.saturating_add(heads);
-        check_counts(site, heads, all_heads)?;
-        maps.insert(site, found);
-    }
     // A network without attention has tokens only.
-    if maps.sites().next().is_none() && !(fields.contains_key("format") && fields.contains_key("target_ids"))
-    {
-        return Err("there are no tensors named encoder.N, decoder.N or cross.N: not a capture file".into());
+    let tokens_only = fields.contains_key("format") && fields.contains_key("target_ids");
+    let canonical = tensors.names().into_iter().any(is_canonical);
+    if !tokens_only && (!canonical || tensors.names().into_iter().any(arrays::names_other_maps)) {
+        return arrays::capture(arrays::of_safetensors(&tensors, fields), sentence, options);
     }
-    let values = site_values(&tensors, &maps)?;
-    let lengths = Lengths::of(&maps)?;
-    let special: Vec<u32> = list(fields, "special_ids")?.unwrap_or_default();
-    let tokens = Tokens { fields, special: special.into_iter().collect() };
-    let source = tokens.read("source", lengths.source)?;
-    let target = tokens.read("target", lengths.target)?;
-    let decoder_input = tokens.decoder_input(&source, &target, lengths.target)?;
-    let text = |key: &str| fields.get(key).cloned().unwrap_or_default();
-    let logits = match tensors.tensor("logits") {
-        Err(_) => None,
-        Ok(view) => Some(logits_of(&view, target.len())?),
-    };
-    let spelt = items_by_id(&[&target, &source]);
-    let named = |id: u32| {
-        let known = spelt.get(&id);
-        let (piece, special) =
-            known.map_or_else(|| (format!("#{id}"), false), |item| (item.piece.clone(), item.special));
-        Token { id, piece, special }
-    };
-    let predictions = logits.as_ref().map_or_else(Vec::new, |logits| {
-        predictions(logits.as_slice(), logits.cols(), &token_ids(&target), named)
-    });
-    Ok(Capture {
-        model: text("model"),
-        model_type: text("model_type"),
-        architecture: Architecture::default(),
-        source: Sequence { text: text("source"), items: source },
-        target: Sequence { text: text("target"), items: target },
-        decoder_input,
-        predictions,
-        logits,
-        maps,
-        values,
-        weights: fields.get("weights").and_then(|name| name.parse().ok()).unwrap_or_default(),
-        int8_target: fields.contains_key(INT8_TARGET),
-        sampled: fields.get(SAMPLED).and_then(|seed| seed.parse().ok()),
-    })
-}
-
-/// Reads values and contributions of every site that has both.
-fn site_values(tensors: &SafeTensors, maps: &MapStore) -> Parsed<ValuesBySite> {
-    let mut all = ValuesBySite::new();
-    for (site, site_maps) in maps.sites() {
-        let [heads, queries, keys] = site_maps.shape();
-        let columns = keys + usize::from(site.kind == Kind::Cross);
-        let (values, contributions) = (format!("values.{site}"), format!("contributions.{site}"));
-        let norms = matrix(tensors, &values, [heads, keys])?;
-        if let (Some(norms), Some(contributions)) =
-            (norms, matrix(tensors, &contributions, [queries, columns])?)
-        {
-            all.insert(site, SiteValues { norms, contributions });
+    if sentence > 0 {
+        return Err(format!("it has one sentence, number 0, not {sentence}"));
+    }
+    let mut maps = MapStore::within(options.memory);
+    for (name, view) in tensors.iter() {
+        if let Some(site) = site_of(name) {
+            let found =
+                site_maps(name, &view, |shape| Some(file).filter(|_| maps.prefers_compact(shape, 0)))?;
+            maps.insert(site, found);
+        } else if let Some(site) = name.strip_suffix(".query").and_then(site_of) {
+            maps.insert(site, SiteMaps::of(compact_layout::read(site, &tensors, fields)?));
         }
     }
-    Ok(all)
+    let capture = assemble(maps, &|name| tensors.tensor(name).ok(), fields, Vec::new())?;
+    Ok(padding::settle(capture, options.trim_padding, false))
+}
+
+/// Returns true for the name of a site's maps, or of the queries of its compact layout.
+fn is_canonical(name: &str) -> bool {
+    site_of(name.strip_suffix(".query").unwrap_or(name)).is_some()
 }
 
 fn site_of(name: &str) -> Option<Site> {
     let (kind, layer) = name.split_once('.')?;
     Some(Site::new(kind.parse::<Kind>().ok()?, layer.parse().ok()?))
-}
-
-/// Maximum number of heads of all sites together. No model has a tenth of it.
-const MAX_HEADS: usize = 1 << 16;
-
-/// Checks the number of a site's layer, and the number of all heads with those of that site.
-fn check_counts(site: Site, heads: usize, all_heads: usize) -> Parsed<()> {
-    if site.layer >= MAX_LAYERS {
-        return Err(format!("{site}: no more than {MAX_LAYERS} layers are read"));
-    }
-    if all_heads > MAX_HEADS {
-        return Err(format!("{site} has {heads} heads: no more than {MAX_HEADS} in all are read"));
-    }
-    Ok(())
 }
 
 /// Number of rows that are checked at once.
@@ -177,7 +109,7 @@ fn site_maps<'a>(
     if heads * queries * keys == 0 {
         return Err(format!("{name} is empty: its shape is {:?}", view.shape()));
     }
-    let check = |values: &[f32], first: usize| check(name, values, first, queries, keys);
+    let check = |values: &[f32], first: usize| check_weights(name, values, first, queries, keys);
     let Some(file) = stays_in([heads, queries, keys]) else {
         let values = decode(name, view)?;
         check(&values, 0)?;
@@ -191,32 +123,4 @@ fn site_maps<'a>(
         check(&stored.values(first * keys..rows.min(first + ROWS) * keys), first)?;
     }
     Ok(SiteMaps::stored(heads, queries, keys, stored))
-}
-
-/// Checks rows of weights, the first of which is row `first` of all heads.
-fn check(name: &str, values: &[f32], first: usize, queries: usize, keys: usize) -> Parsed<()> {
-    if let Some(bad) = values.iter().find(|v| !v.is_finite() || **v < 0.0) {
-        return Err(format!("{name} holds {bad}, which is no weight after a softmax"));
-    }
-    for (at, row) in (first..).zip(values.chunks(keys)) {
-        let sum: f32 = row.iter().sum();
-        if sum > MOST {
-            let (head, query) = (at / queries, at % queries);
-            return Err(format!(
-                "{name}: row {query} of head {head} sums to {sum}; weights sum to 1 at most"
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn logits_of(view: &TensorView, rows: usize) -> Parsed<Matrix> {
-    let shape = match view.shape() {
-        [1, rest @ ..] if rest.len() == 2 => rest,
-        shape => shape,
-    };
-    match *shape {
-        [found, vocabulary] if found == rows => Ok(Matrix::new(rows, vocabulary, decode("logits", view)?)),
-        _ => Err(format!("logits has shape {shape:?}, not [{rows}, vocabulary]")),
-    }
 }

@@ -1,22 +1,23 @@
 //! The record of one forward pass: tokens and all attention maps. Immutable once made.
 
+mod assemble;
 mod axes;
 mod compact_layout;
 mod file;
 mod file_maps;
-mod npz;
+mod foreign;
+mod padding;
 mod predictions;
 mod recomputed;
 mod recorder;
 mod scores;
 mod site_maps;
-mod soft;
 mod store;
 mod tensors;
 mod values;
 mod write;
 
-pub use file::{FORMAT, read, read_within};
+pub use file::{FORMAT, read, read_with};
 pub use predictions::{CANDIDATES, Prediction, predictions};
 pub use recorder::{Ablator, Recorder};
 pub use scores::{Score, ScoreParts};
@@ -34,6 +35,17 @@ use crate::checkpoint::Architecture;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind, Site};
+
+/// Options for reading a capture file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Most bytes of maps that are kept in memory ([`MapStore::within`]); others are read when they are needed.
+    pub memory: Option<usize>,
+    /// Kind of maps whose file names none; `None` to tell it from their shape.
+    pub kind: Option<Kind>,
+    /// True to leave out padding at the ends of the texts.
+    pub trim_padding: bool,
+}
 
 /// The record of one forward pass, with the items along its axes.
 #[derive(Clone, Debug)]
@@ -66,6 +78,8 @@ pub struct Capture {
     pub int8_target: bool,
     /// Seed of the sampled target; `None` if the target was given or comes from a search.
     pub sampled: Option<u64>,
+    /// Notes for the user on how a file was read, such as the kind that its maps were taken for.
+    pub notes: Vec<String>,
 }
 
 impl Capture {

@@ -1,23 +1,46 @@
 //! Reading the tensors of a capture file as 32-bit floats.
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, TensorView};
 
 use crate::matrix::Matrix;
 
 /// Result of reading a part of a capture file; the error says what is wrong with the part.
 pub type Parsed<T> = std::result::Result<T, String>;
 
-/// Reads the non-negative tensor `name` of shape `[rows, cols]`; `None` if the file does not have it.
-pub fn matrix(tensors: &SafeTensors, name: &str, [rows, cols]: [usize; 2]) -> Parsed<Option<Matrix>> {
-    let Ok(view) = tensors.tensor(name) else { return Ok(None) };
+/// Limit on the sum of a row of weights: 1, with room for rounding to 16 bits or to three digits. Sums may be smaller,
+/// if a model attends to more than the tokens or if rows were cut.
+const MOST: f32 = 1.02;
+
+/// Reads the non-negative tensor `name` of shape `[rows, cols]`.
+pub fn matrix(name: &str, view: &TensorView, [rows, cols]: [usize; 2]) -> Parsed<Matrix> {
     if view.shape() != [rows, cols] {
         return Err(format!("{name} has shape {:?}, not [{rows}, {cols}]", view.shape()));
     }
-    let values = decode(name, &view)?;
+    let values = decode(name, view)?;
     match values.iter().find(|value| !value.is_finite() || **value < 0.0) {
         Some(bad) => Err(format!("{name} holds {bad}")),
-        None => Ok(Some(Matrix::new(rows, cols, values))),
+        None => Ok(Matrix::new(rows, cols, values)),
     }
+}
+
+/// Checks rows of weights `[heads, queries, keys]`, the first of which is row `first` of all heads.
+///
+/// # Errors
+/// A weight is not finite or negative, or a row sums to more than 1.
+pub fn check_weights(name: &str, values: &[f32], first: usize, queries: usize, keys: usize) -> Parsed<()> {
+    if let Some(bad) = values.iter().find(|v| !v.is_finite() || **v < 0.0) {
+        return Err(format!("{name} holds {bad}, which is no weight after a softmax"));
+    }
+    for (at, row) in (first..).zip(values.chunks(keys.max(1))) {
+        let sum: f32 = row.iter().sum();
+        if sum > MOST {
+            let (head, query) = (at / queries, at % queries);
+            return Err(format!(
+                "{name}: row {query} of head {head} sums to {sum}; weights sum to 1 at most"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Reads all values of the tensor `name`.

@@ -7,7 +7,8 @@ use std::io::{Result, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::file::{FORMAT, INT8_TARGET, SAMPLED};
+use super::assemble::{INT8_TARGET, SAMPLED};
+use super::file::FORMAT;
 use super::{Capture, SiteMaps, compact_layout};
 use crate::axis::{AxisItem, token_ids};
 use crate::sys;

@@ -23,15 +23,61 @@ pub struct StoredTensor {
 /// End of the first pickle in the older format: the number 0x1950a86a20f9469cfc6c and a stop.
 const OLD_MAGIC: [u8; 13] = [0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 
+/// A `torch.save` file: its pickle, and the bytes of each storage by key.
+struct TorchFile<'a> {
+    pickle: Pickle<'a>,
+    storages: HashMap<String, Range<usize>>,
+}
+
 /// Lists the tensors of a `torch.save` file in the order of the state dict.
 ///
 /// # Errors
-/// [`Error::BadFile`] if it is not such a file, is cut off, or refers to storages out of bounds or to Python
-/// objects that no state dict has.
+/// [`Error::BadFile`] if it is not such a file, is cut off, or refers to storages out of bounds or to Python objects
+/// that no state dict has.
 pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<StoredTensor>> {
-    let stored = if bytes.starts_with(b"PK") {
+    let stored = open(bytes).and_then(|opened| tensors(&opened)).and_then(|stored| {
+        check_size(&stored, bytes.len())?;
+        Ok(stored)
+    });
+    stored.map_err(|why| Error::BadFile { file: file.into(), why })
+}
+
+/// The tensors and texts of a `torch.save` file of any tuples, lists and dicts, named by their path: `1.0` for
+/// item 0 of item 1, `cross_attentions.2` for item 2 of a dict's entry.
+#[derive(Debug, Default)]
+pub struct NestedTensors {
+    /// The tensors.
+    pub tensors: Vec<StoredTensor>,
+    /// Texts, and lists of texts and whole numbers as JSON.
+    pub texts: Vec<(String, String)>,
+}
+
+/// Lists the tensors and texts of a `torch.save` file of any tuples, lists and dicts.
+///
+/// # Errors
+/// One line about what is wrong, as for [`read`].
+pub fn read_nested(bytes: &[u8]) -> std::result::Result<NestedTensors, String> {
+    let opened = open(bytes)?;
+    let mut walk = Walk { file: &opened, steps: 0, found: NestedTensors::default() };
+    walk.visit(opened.pickle.root(), String::new(), 0)?;
+    check_size(&walk.found.tensors, bytes.len())?;
+    Ok(walk.found)
+}
+
+/// Returns true if a file starts like the older format of `torch.save`.
+pub fn is_old_format(bytes: &[u8]) -> bool {
+    old_magic(bytes).is_some()
+}
+
+/// Returns the position of the magic number of the older format.
+fn old_magic(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(OLD_MAGIC.len()).take(16).position(|head| head == OLD_MAGIC)
+}
+
+fn open(bytes: &[u8]) -> std::result::Result<TorchFile<'_>, String> {
+    if bytes.starts_with(b"PK") {
         read_zip(bytes)
-    } else if let Some(magic) = bytes.windows(OLD_MAGIC.len()).take(16).position(|head| head == OLD_MAGIC) {
+    } else if let Some(magic) = old_magic(bytes) {
         read_old(bytes, magic + OLD_MAGIC.len())
     } else if bytes.is_empty() {
         Err("the file is empty".into())
@@ -39,11 +85,71 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<StoredTensor>> {
         Err("a Git LFS pointer, not the file itself (`git lfs pull` fetches it)".into())
     } else {
         Err("not a file of torch.save (neither a zip archive nor the older format)".into())
-    };
-    stored.map_err(|why| Error::BadFile { file: file.into(), why })
+    }
 }
 
-fn read_zip(bytes: &[u8]) -> std::result::Result<Vec<StoredTensor>, String> {
+/// A walk over nested values.
+struct Walk<'f, 'a> {
+    file: &'f TorchFile<'a>,
+    steps: usize,
+    found: NestedTensors,
+}
+
+impl Walk<'_, '_> {
+    /// Nesting of the values that are visited.
+    const MOST_DEPTH: usize = 4;
+    /// Values that are visited: a hostile file may hold one list many times.
+    const MOST_STEPS: usize = 1 << 18;
+
+    fn visit(
+        &mut self,
+        value: &PickleValue<'_>,
+        path: String,
+        depth: usize,
+    ) -> std::result::Result<(), String> {
+        self.steps += 1;
+        if self.steps > Self::MOST_STEPS {
+            return Err(format!("it holds more than {} values", Self::MOST_STEPS));
+        }
+        let join = |name: &str| if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
+        let file = self.file;
+        match value {
+            PickleValue::Tensor(tensor) => {
+                let tensor = file.locate(&path, tensor.clone())?;
+                self.found.tensors.push(tensor);
+            }
+            PickleValue::Text(text) => self.found.texts.push((path, (*text).to_string())),
+            PickleValue::Tuple(items) | PickleValue::List(items) if depth < Self::MOST_DEPTH => {
+                let plain = |id: &ValueId| match file.pickle.value(*id) {
+                    PickleValue::Text(text) => Some(serde_json::Value::from(*text)),
+                    PickleValue::Int(int) => Some((*int).into()),
+                    _ => None,
+                };
+                if let Some(values) = items.iter().map(plain).collect::<Option<Vec<_>>>() {
+                    self.found.texts.push((path, serde_json::Value::Array(values).to_string()));
+                    return Ok(());
+                }
+                for (at, &item) in items.iter().enumerate() {
+                    self.visit(file.pickle.value(item), join(&at.to_string()), depth + 1)?;
+                }
+            }
+            PickleValue::Dict(entries) if depth < Self::MOST_DEPTH => {
+                for &(key, value) in entries {
+                    let name = match file.pickle.value(key) {
+                        PickleValue::Text(text) => join(text),
+                        PickleValue::Int(int) => join(&int.to_string()),
+                        _ => continue,
+                    };
+                    self.visit(file.pickle.value(value), name, depth + 1)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn read_zip(bytes: &[u8]) -> std::result::Result<TorchFile<'_>, String> {
     let broken = |e: zip::result::ZipError| format!("a broken zip archive (cut off?): {e}");
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
     if archive.len() > MOST_TENSORS + 16 {
@@ -71,12 +177,15 @@ fn read_zip(bytes: &[u8]) -> std::result::Result<Vec<StoredTensor>, String> {
     }
     let pickle = spans.get(&format!("{root}data.pkl")).cloned().and_then(|span| bytes.get(span));
     let pickle = Pickle::read(pickle.unwrap_or_default())?;
-    tensors(&pickle, bytes.len(), |key| spans.get(&format!("{root}data/{key}")).cloned())
+    let data = format!("{root}data/");
+    let storages =
+        spans.iter().filter_map(|(name, span)| Some((name.strip_prefix(&data)?.into(), span.clone())));
+    Ok(TorchFile { pickle, storages: storages.collect() })
 }
 
 /// Reads what follows the magic number: the pickles of protocol, system and state; a pickle with the keys of
 /// the storages; for each key its length in elements (8 bytes) and its elements.
-fn read_old(bytes: &[u8], mut at: usize) -> std::result::Result<Vec<StoredTensor>, String> {
+fn read_old(bytes: &[u8], mut at: usize) -> std::result::Result<TorchFile<'_>, String> {
     let mut next = || -> std::result::Result<Pickle<'_>, String> {
         let pickle = Pickle::read(bytes.get(at..).unwrap_or_default())?;
         at += pickle.used;
@@ -106,9 +215,9 @@ fn read_old(bytes: &[u8], mut at: usize) -> std::result::Result<Vec<StoredTensor
         let len = u64::from_le_bytes(*header).checked_mul(*size as u64).ok_or_else(cut)?;
         let span = span(at as u64 + 8, len, bytes.len()).ok_or_else(cut)?;
         at = span.end;
-        spans.insert(key, span);
+        spans.insert(key.to_string(), span);
     }
-    tensors(&state, bytes.len(), |key| spans.get(key).cloned())
+    Ok(TorchFile { pickle: state, storages: spans })
 }
 
 fn span(start: u64, len: u64, file: usize) -> Option<Range<usize>> {
@@ -152,21 +261,17 @@ fn named_tensor<'a>(
     }
 }
 
-fn tensors(
-    pickle: &Pickle<'_>,
-    file_size: usize,
-    span_of: impl Fn(&str) -> Option<Range<usize>>,
-) -> std::result::Result<Vec<StoredTensor>, String> {
-    let stored: Vec<StoredTensor> = named(pickle)?
-        .into_iter()
-        .map(|(name, tensor)| {
-            let key = tensor.storage.key;
-            let span = span_of(key).ok_or_else(|| format!("tensor '{name}': storage {key} is missing"))?;
-            locate(name, tensor, span)
-        })
-        .collect::<std::result::Result<_, String>>()?;
-    check_size(&stored, file_size)?;
-    Ok(stored)
+fn tensors(file: &TorchFile<'_>) -> std::result::Result<Vec<StoredTensor>, String> {
+    named(&file.pickle)?.into_iter().map(|(name, tensor)| file.locate(name, tensor)).collect()
+}
+
+impl TorchFile<'_> {
+    fn locate(&self, name: &str, tensor: PickledTensor<'_>) -> std::result::Result<StoredTensor, String> {
+        let key = tensor.storage.key;
+        let span = self.storages.get(key);
+        let span = span.cloned().ok_or_else(|| format!("tensor '{name}': storage {key} is missing"))?;
+        locate(name, tensor, span)
+    }
 }
 
 /// Checks that the tensors are not much larger than their file. Overlapping and repeating views could make them so.

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::config::Overrides;
 use crate::error::Result;
+use crate::site::Kind;
 
 /// A terminal explorer for attention in encoder-decoder Transformers.
 #[derive(Parser)]
@@ -62,14 +63,14 @@ impl ModelCommand {
     /// The settings that the command's options override.
     pub fn overrides(&self) -> Overrides {
         match self {
-            Self::Capture(args) => args.input.overrides(),
-            Self::Show(args) => args.input.overrides(),
-            Self::Heads(args) => args.input.overrides(),
-            Self::Links(args) => args.input.overrides(),
-            Self::Align(args) => args.input.overrides(),
-            Self::Rollout(args) => args.input.overrides(),
+            Self::Capture(args) => Overrides { kind: args.kind, ..args.input.overrides() },
+            Self::Show(args) => Overrides { kind: args.heads.kind, ..args.input.overrides() },
+            Self::Heads(args) => Overrides { kind: args.heads.kind, ..args.input.overrides() },
+            Self::Links(args) => Overrides { kind: args.heads.kind, ..args.input.overrides() },
+            Self::Align(args) => Overrides { kind: Some(Kind::Cross), ..args.input.overrides() },
+            Self::Rollout(args) => Overrides { kind: args.kind, ..args.input.overrides() },
             Self::Knockout(args) => args.input.overrides(),
-            Self::Export(args) => args.input.overrides(),
+            Self::Export(args) => Overrides { kind: args.heads.kind, ..args.input.overrides() },
             Self::Tour(args) => args.open.overrides(),
         }
     }

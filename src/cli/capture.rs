@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::context::Context;
-use super::options::{InputArgs, RunExtras};
+use super::options::{InputArgs, RunExtras, kinds};
 use super::{input, output};
 use crate::capture::{Precision, SiteLayout, write};
 use crate::error::{Error, Result};
@@ -17,6 +17,9 @@ use crate::site::Kind;
 pub struct CaptureArgs {
     #[command(flatten)]
     pub input: InputArgs,
+    /// Kind of attention of the maps, if MODEL is a capture file that does not say it.
+    #[arg(long, value_parser = kinds())]
+    pub kind: Option<Kind>,
     /// File to write, in safetensors format.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,

@@ -47,9 +47,10 @@ fn capture_file(path: &str) -> Result<()> {
     let capture = crate::capture::read(std::path::Path::new(path))?;
     let (source, target) = (capture.source.len(), capture.target.len());
     output::print(&format!(
-        "capture  {path}\nmodel    {} ({})\ntokens   {source} source, {target} target\nopens    yes\n",
+        "capture  {path}\nmodel    {} ({})\ntokens   {source} source, {target} target\n{}opens    yes\n",
         shortened(&capture.model),
-        shortened(&capture.model_type)
+        shortened(&capture.model_type),
+        capture.notes.iter().map(|note| format!("note     {note}\n")).collect::<String>()
     ))
 }
 

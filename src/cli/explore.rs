@@ -4,11 +4,12 @@ use clap::Args;
 
 use super::context::Context;
 use super::input::read_text;
-use super::options::{ModelArgs, RunExtras, TextArgs};
+use super::options::{ModelArgs, RunExtras, TextArgs, kinds};
 use super::screen;
 use crate::config::{self, Overrides};
 use crate::engine::OpenOptions;
 use crate::error::{Error, Result};
+use crate::site::Kind;
 use crate::tui;
 
 /// Options of the explorer.
@@ -20,6 +21,9 @@ pub struct ExploreArgs {
     /// Hub id (org/name, org/name@revision), folder, capture file or built-in model (`demo`, `demo-rnn`,
     /// `demo-rnn-plain`) [default: demo].
     model: Option<String>,
+    /// Kind of attention of a capture file's maps, if the file does not say it.
+    #[arg(long, value_parser = kinds(), help_heading = "Model")]
+    kind: Option<Kind>,
     #[command(flatten)]
     open: ModelArgs,
     #[command(flatten)]
@@ -29,7 +33,7 @@ pub struct ExploreArgs {
 impl ExploreArgs {
     /// The settings that these options override.
     pub fn overrides(&self) -> Overrides {
-        self.text.overrides(self.open.overrides())
+        Overrides { kind: self.kind, ..self.text.overrides(self.open.overrides()) }
     }
 }
 

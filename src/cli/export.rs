@@ -22,7 +22,7 @@ pub struct ExportArgs {
     #[command(flatten)]
     pub input: InputArgs,
     #[command(flatten)]
-    heads: HeadArgs,
+    pub heads: HeadArgs,
     #[command(flatten)]
     weights: WeightsArgs,
     /// File to write. Its extension selects the format: csv, json, npz, safetensors, png, svg, html or txt.

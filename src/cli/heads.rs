@@ -27,7 +27,7 @@ pub struct HeadsArgs {
     #[command(flatten)]
     batch: BatchArgs,
     #[command(flatten)]
-    heads: HeadArgs,
+    pub heads: HeadArgs,
     #[command(flatten)]
     weights: WeightsArgs,
     /// Sort by a metric, largest first. Heads without it come last.

@@ -31,6 +31,7 @@ pub fn capture(input: &InputArgs, extras: RunExtras, context: &Context) -> Resul
             if input.open.timings {
                 context.timings.captured(threads, timings::since(start), engine::Timings::default());
             }
+            capture.notes.iter().for_each(|note| output::note(note));
             Ok(*capture)
         }
         Opened::Model(session) => {

@@ -23,7 +23,7 @@ pub struct LinksArgs {
     #[command(flatten)]
     pub input: InputArgs,
     #[command(flatten)]
-    heads: HeadArgs,
+    pub heads: HeadArgs,
     #[command(flatten)]
     weights: WeightsArgs,
     /// Leave out links shorter than N tokens. In cross-attention the distance is from the alignment diagonal.

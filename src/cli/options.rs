@@ -59,6 +59,9 @@ pub struct ModelArgs {
     /// [default: a quarter of the free memory, at most 1G].
     #[arg(long, value_name = "SIZE", help_heading = "Model", value_parser = crate::config::bytes)]
     pub memory: Option<usize>,
+    /// Leave out padding at the ends of a capture file's texts.
+    #[arg(long, help_heading = "Model")]
+    pub trim_padding: bool,
     /// Print the time of each step to standard error, as one line of JSON.
     #[arg(long, help_heading = "Model")]
     pub timings: bool,
@@ -75,6 +78,7 @@ impl ModelArgs {
             threads: self.threads,
             memory: self.memory,
             offline: self.offline.then_some(true),
+            trim_padding: self.trim_padding,
             ..Overrides::default()
         }
     }
@@ -90,6 +94,8 @@ impl ModelArgs {
             device: settings.device,
             threads: settings.threads,
             memory: settings.memory,
+            kind: settings.kind,
+            trim_padding: settings.trim_padding,
         }
     }
 }
@@ -196,7 +202,7 @@ impl WeightsArgs {
 /// A selection of heads.
 #[derive(Args)]
 pub struct HeadArgs {
-    /// Kind of attention.
+    /// Kind of attention; also the kind of a capture file's maps if the file does not say it.
     #[arg(long, value_parser = kinds(), help_heading = "Heads")]
     pub kind: Option<Kind>,
     /// Layer, counted from 0.

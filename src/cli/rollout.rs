@@ -26,7 +26,7 @@ pub struct RolloutArgs {
     /// Attention to roll out: cross traces the decoder to source and target prefix, encoder and decoder trace one
     /// stack by itself [default: cross if there is any].
     #[arg(long, value_parser = kinds())]
-    kind: Option<Kind>,
+    pub kind: Option<Kind>,
     /// Method of computing each layer's contributions.
     #[arg(long, value_enum, default_value = "rollout")]
     method: RolloutMethod,

@@ -20,7 +20,7 @@ pub struct ShowArgs {
     #[command(flatten)]
     pub input: InputArgs,
     #[command(flatten)]
-    heads: HeadArgs,
+    pub heads: HeadArgs,
     #[command(flatten)]
     weights: WeightsArgs,
     /// Merge the selected heads into one map.

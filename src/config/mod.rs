@@ -13,6 +13,7 @@ use toml::Value;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::paint::Colormap;
+use crate::site::Kind;
 
 pub use file::session;
 
@@ -74,6 +75,8 @@ pub struct Overrides {
     pub threads: Option<usize>,
     pub memory: Option<usize>,
     pub offline: Option<bool>,
+    pub kind: Option<Kind>,
+    pub trim_padding: bool,
     pub beams: Option<usize>,
     pub max_new_tokens: Option<usize>,
     pub fast_generate: Option<bool>,
@@ -97,6 +100,10 @@ pub struct Settings {
     pub memory: Option<usize>,
     /// True to stay off the network.
     pub offline: bool,
+    /// Kind of attention that the command line asks for, also of maps whose file names none.
+    pub kind: Option<Kind>,
+    /// True to leave out padding at the ends of a capture file's texts.
+    pub trim_padding: bool,
     /// Beams for beam search; `None` for the model's default.
     pub beams: Option<usize>,
     /// Maximum length of generated text in tokens; `None` for the model's default.
@@ -149,6 +156,8 @@ impl Settings {
             threads: layers.pick("threads", command.threads, count)?,
             memory: layers.pick("memory", command.memory, size)?,
             offline: layers.pick("offline", command.offline, truth)?.unwrap_or(false),
+            kind: command.kind,
+            trim_padding: command.trim_padding,
             beams: layers.pick("beams", command.beams, count)?,
             max_new_tokens: layers.pick("max-new-tokens", command.max_new_tokens, count)?,
             fast_generate: layers.pick("fast-generate", command.fast_generate, truth)?.unwrap_or(false),

@@ -4,7 +4,7 @@ use attn_tui_kernels::threads;
 
 use super::protocol::{ModelInfo, OpenOptions};
 use super::session::Session;
-use crate::capture::{self, Capture};
+use crate::capture::{self, Capture, ReadOptions};
 use crate::checkpoint::ModelConfig;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -42,7 +42,12 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
     let accept = |config: &ModelConfig| spec_of(config).map(|_| ());
     let files = match hub::locate_if(options.hub.as_ref(), &options.model, &hub_options, &accept, watch)? {
         Located::Capture(path) => {
-            let mut capture = capture::read_within(&path, options.memory)?;
+            let read = ReadOptions {
+                memory: options.memory,
+                kind: options.kind,
+                trim_padding: options.trim_padding,
+            };
+            let mut capture = capture::read_with(&path, &read)?;
             capture.architecture = architecture(&capture.model_type);
             return Ok(Opened::Capture(Box::new(capture)));
         }

@@ -10,7 +10,7 @@ use crate::device::Device;
 use crate::error::Error;
 use crate::hub::Hub;
 use crate::progress::Progress;
-use crate::site::Ablation;
+use crate::site::{Ablation, Kind};
 
 /// Options for opening a model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,10 @@ pub struct OpenOptions {
     /// Most bytes of maps that a capture keeps; `None` for a share of the free memory. Other maps are recomputed when
     /// they are viewed.
     pub memory: Option<usize>,
+    /// Kind of maps whose file names none; `None` to tell it from their shape.
+    pub kind: Option<Kind>,
+    /// True to leave out padding at the ends of a capture file's texts.
+    pub trim_padding: bool,
 }
 
 /// Options of one run of an open model.

@@ -166,6 +166,7 @@ impl Session {
             weights: MapWeights::Attention,
             int8_target: run.target.is_none() && self.int8_model(run).is_some(),
             sampled: self.settings.sampling.filter(|_| run.target.is_none()).map(|_| run.seed),
+            notes: Vec::new(),
         };
         Ok((capture, timings))
     }

@@ -19,7 +19,7 @@ pub use repository::{Accept, ModelId};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, HubError, Result};
-use crate::files::{ModelFiles, looks_like_alignments, sentence_of};
+use crate::files::{ModelFiles, sentence_of};
 use crate::progress::{Unwatched, Watch};
 
 /// Options of finding a model.
@@ -40,7 +40,7 @@ pub enum Located {
     Capture(PathBuf),
 }
 
-/// Resolves a MODEL argument: a built-in model, a folder, a capture file (`*.safetensors`, `*.npz`), or a hub id
+/// Resolves a MODEL argument: a built-in model, a folder, a capture file (any file, or `FILE@N`), or a hub id
 /// (`name`, `org/name`, `org/name@revision`), which is downloaded into the hub cache unless it is there.
 ///
 /// Files and folders come first: a local folder `org/name` hides the repository of that name. `hub` is `None` where
@@ -146,13 +146,7 @@ impl ModelArg {
             Ok(Self::BuiltIn(files))
         } else if path.is_dir() {
             Ok(Self::Folder(path))
-        } else if path.is_file() {
-            if is_capture_name(&path) || holds_alignments(&path) {
-                Ok(Self::Capture(path))
-            } else {
-                Err(Error::NotAModel { path })
-            }
-        } else if holds_alignments(&sentence_of(&path).0) {
+        } else if path.is_file() || sentence_of(&path).0.is_file() {
             Ok(Self::Capture(path))
         } else if looks_like_path(model) || is_capture_name(&path) || starts_with_file(model) {
             Err(Error::NoSuchPath { path })
@@ -168,17 +162,10 @@ fn folder_name(path: &Path) -> String {
     full.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
+/// Returns true if a name ends like that of a file with attention maps.
 fn is_capture_name(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|end| end.eq_ignore_ascii_case("safetensors") || end.eq_ignore_ascii_case("npz"))
-}
-
-/// Returns true if a file has soft alignments of Marian or Nematus.
-fn holds_alignments(path: &Path) -> bool {
-    use std::io::Read;
-    let mut head = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(1 << 16).read_to_end(&mut head));
-    read.is_ok() && looks_like_alignments(&head)
+    const ENDS: [&str; 9] = ["safetensors", "npz", "npy", "pt", "pkl", "csv", "tsv", "json", "jsonl"];
+    path.extension().is_some_and(|found| ENDS.iter().any(|end| found.eq_ignore_ascii_case(end)))
 }
 
 /// Returns true if the part before the last `@` is a file, which rules out a hub id.

@@ -109,6 +109,7 @@ pub fn capture(source: &[&str], target: &[&str], layers: usize, heads: usize) ->
         weights: MapWeights::Attention,
         int8_target: false,
         sampled: None,
+        notes: Vec::new(),
     }
 }
 

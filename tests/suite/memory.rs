@@ -9,13 +9,18 @@ use attn_tui::analysis::links::{LinkFilter, links, strong_links};
 use attn_tui::analysis::metrics::{HeadMetrics, head_metrics, metrics};
 use attn_tui::analysis::profile::{HeadProfile, ProfileAxes, STRONG_WEIGHT, THUMBNAIL};
 use attn_tui::axis::{AxisItem, Sequence};
-use attn_tui::capture::{Capture, MapStore, SiteMaps, read_within};
+use attn_tui::capture::{Capture, MapStore, ReadOptions, SiteMaps, read_with};
 use attn_tui::engine::{OpenOptions, Opened, RunOptions, open};
 use attn_tui::nn::{CompactMaps, Visible};
 use attn_tui::paint::{Pool, Region, pool};
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Kind, Site};
 use attn_tui::tui::render::{RenderJob, RenderRequest, render};
+
+/// Options with a limit on the memory for maps.
+fn within(memory: Option<usize>) -> ReadOptions {
+    ReadOptions { memory, ..ReadOptions::default() }
+}
 
 fn run(model: &str, source: &str, memory: Option<usize>) -> Capture {
     let options = OpenOptions { model: model.into(), offline: true, memory, ..OpenOptions::default() };
@@ -177,6 +182,7 @@ fn long(budget: usize) -> Arc<Capture> {
         weights: Default::default(),
         int8_target: false,
         sampled: None,
+        notes: Vec::new(),
     })
 }
 
@@ -237,10 +243,10 @@ fn missing_rows_of_a_large_map_are_computed_in_the_background() {
 #[test]
 fn maps_stay_in_the_file_if_they_exceed_the_budget() {
     let path = std::path::Path::new("tests/fixtures/captures/demo.safetensors");
-    let whole = read_within(path, Some(1 << 30)).unwrap();
+    let whole = read_with(path, &within(Some(1 << 30))).unwrap();
     assert!(whole.maps.held() > 0);
     for budget in [0, whole.maps.held() / 2] {
-        let small = read_within(path, Some(budget)).unwrap();
+        let small = read_with(path, &within(Some(budget))).unwrap();
         for head in whole.all_heads() {
             let map = whole.map(head).unwrap();
             assert_eq!(small.map(head).unwrap(), map);
@@ -258,7 +264,7 @@ fn maps_stay_in_the_file_if_they_exceed_the_budget() {
     let folder = tempfile::tempdir().unwrap();
     let wrong = folder.path().join("wrong.safetensors");
     std::fs::write(&wrong, bytes).unwrap();
-    let why = |memory| read_within(&wrong, Some(memory)).unwrap_err().to_string();
+    let why = |memory| read_with(&wrong, &within(Some(memory))).unwrap_err().to_string();
     assert_eq!(why(0), why(1 << 30));
     assert!(why(0).contains("sums to"), "{}", why(0));
 }
@@ -283,7 +289,7 @@ fn export_converts_between_layouts() {
     let compact = compact.to_str().unwrap();
     assert_eq!(export(compact, "back", &[]).0, Some(0));
     assert_eq!(export(compact, "again", &["--layout", "compact"]).0, Some(0));
-    let open = |name: &str| read_within(&path(name), None).unwrap();
+    let open = |name: &str| read_with(&path(name), &within(None)).unwrap();
     let plain = open("plain");
     for (name, compact) in [("compact", true), ("back", false), ("again", true)] {
         let capture = open(name);

@@ -48,6 +48,7 @@ fn run(name: &str, scores: bool, ablations: Vec<Ablation>) -> Capture {
         weights: MapWeights::Attention,
         int8_target: false,
         sampled: None,
+        notes: Vec::new(),
     }
 }
 

@@ -70,6 +70,7 @@ fn run(name: &str, reference: &Reference, ablations: Vec<Ablation>) -> Capture {
         weights: MapWeights::Attention,
         int8_target: false,
         sampled: None,
+        notes: Vec::new(),
     }
 }
 

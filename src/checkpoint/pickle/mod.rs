@@ -119,6 +119,8 @@ pub enum PickleValue<'a> {
 #[derive(Clone, Debug)]
 pub enum Global {
     Dict,
+    /// A dict that is made empty, whatever the arguments.
+    ModelOutput,
     RebuildTensor,
     RebuildParameter,
     Tuple,
@@ -183,6 +185,14 @@ impl Global {
             ("collections", "OrderedDict" | "defaultdict") | ("builtins" | "__builtin__", "dict") => {
                 Global::Dict
             }
+            // A model's output is a dict of its fields.
+            (module, name)
+                if ["transformers.modeling_outputs", "transformers.generation.utils"].contains(&module)
+                    && name.contains("Output") =>
+            {
+                Global::ModelOutput
+            }
+            ("transformers.cache_utils", _) => Global::Inert,
             ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => Global::RebuildTensor,
             ("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state") => {
                 Global::RebuildParameter

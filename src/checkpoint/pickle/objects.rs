@@ -43,6 +43,7 @@ impl<'a> Machine<'a> {
         let first = argument(self, 0);
         let value = match callee {
             Global::Inert => PickleValue::Opaque,
+            Global::ModelOutput => PickleValue::Dict(Vec::new()),
             Global::Tuple => match first {
                 // A tuple does not change, so it need not be copied.
                 Some(id) if matches!(self.value(id), PickleValue::Tuple(_)) => return self.push_id(id),

@@ -90,6 +90,8 @@ pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
     app.capture = Some(capture);
     app.survey = Survey::default();
     drop_values(app, "this model has no values to weigh by");
+    let notes = app.capture.as_ref().map(|capture| capture.notes.join("; "));
+    app.notice = notes.filter(|notes| !notes.is_empty()).or(app.notice.take());
     requests::drop_scores(app);
     app.settle();
     app.views.compare.compare(app.capture.as_ref());

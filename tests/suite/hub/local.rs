@@ -89,13 +89,14 @@ fn incomplete_folders_are_errors_that_name_the_missing_file() {
 }
 
 #[test]
-fn capture_files_are_told_from_other_files() {
+fn a_file_is_a_capture_or_refused_by_its_contents() {
     let dir = folder(&[("a.safetensors", "x"), ("b.npz", "x"), ("c.txt", "x")]);
-    for name in ["a.safetensors", "b.npz"] {
+    for name in ["a.safetensors", "b.npz", "c.txt"] {
         let path = dir.path().join(name);
         assert!(matches!(find(path.to_str().unwrap()).unwrap(), Located::Capture(found) if found == path));
     }
-    assert!(matches!(error(&dir.path().join("c.txt")), Error::NotAModel { .. }));
+    let read = attn_tui::capture::read(&dir.path().join("c.txt"));
+    assert!(matches!(read.unwrap_err(), Error::NotAModel { .. }));
 }
 
 #[test]

@@ -1,0 +1,1 @@
+//! Tests of forms that need no file.
