@@ -5,6 +5,7 @@ mod analysis;
 mod docs;
 mod export;
 mod fast;
+mod foreign;
 mod headless;
 mod hostile;
 mod hub;

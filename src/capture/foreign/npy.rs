@@ -128,7 +128,11 @@ impl Header {
 
     /// Formats the array as a metadata field: a text, or a JSON list.
     fn field(&self, element: Element, data: &[u8]) -> Parsed<String> {
-        if self.shape.iter().try_fold(1usize, |count, &side| count.checked_mul(side)).is_none_or(|n| n > MAX_ITEMS)
+        if self
+            .shape
+            .iter()
+            .try_fold(1usize, |count, &side| count.checked_mul(side))
+            .is_none_or(|n| n > MAX_ITEMS)
         {
             return Err(format!("its shape is {:?}, more than {MAX_ITEMS} entries", self.shape));
         }
