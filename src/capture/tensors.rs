@@ -49,6 +49,18 @@ pub fn decode(name: &str, view: &TensorView) -> Parsed<Vec<f32>> {
         .ok_or_else(|| format!("{name} is of type {:?}, not a float", view.dtype()))
 }
 
+/// Formats little-endian whole numbers of `width` bytes, 1 to 8, as a JSON list.
+pub fn whole_numbers(bytes: &[u8], width: usize) -> String {
+    let number = |bytes: &[u8]| {
+        let mut wide = if bytes.last().is_some_and(|&top| top >= 0x80) { [0xff; 8] } else { [0; 8] };
+        for (to, from) in wide.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        i64::from_le_bytes(wide)
+    };
+    serde_json::Value::from_iter(bytes.chunks_exact(width).map(number)).to_string()
+}
+
 /// Size of a value in bytes; `None` if no map can have this type.
 pub fn width(dtype: Dtype) -> Option<usize> {
     match dtype {

@@ -18,7 +18,7 @@ use super::array::NamedArray;
 use super::layout::{self, LayerMaps, Sequences};
 use crate::capture::assemble::assemble;
 use crate::capture::axes::list;
-use crate::capture::tensors::{Parsed, check_weights, width};
+use crate::capture::tensors::{Parsed, check_weights, whole_numbers, width};
 use crate::capture::{Capture, MapStore, ReadOptions, SiteMaps, padding};
 use crate::site::{Kind, Site};
 
@@ -39,9 +39,9 @@ pub fn of_safetensors<'a>(tensors: &SafeTensors<'a>, fields: &HashMap<String, St
     for (name, view) in tensors.iter() {
         let shape = view.shape().to_vec();
         match (view.dtype(), width(view.dtype())) {
-            (Dtype::I64, _) => {
-                let values = view.data().as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes));
-                file.fields.insert(name.into(), serde_json::Value::from_iter(values).to_string());
+            (Dtype::I64 | Dtype::I32, _) => {
+                let width = if view.dtype() == Dtype::I64 { 8 } else { 4 };
+                file.fields.insert(name.into(), whole_numbers(view.data(), width));
             }
             (dtype, Some(_)) => {
                 let data = Cow::Borrowed(view.data());
@@ -98,9 +98,23 @@ pub fn capture(mut file: ArrayFile, sentence: usize, options: &ReadOptions) -> P
     }
     notes.extend(sequences.note()?);
     label(&mut file, &maps);
+    choose_logits(&mut file.arrays, sentence);
     let find = |name: &str| file.arrays.iter().find(|array| array.name == name).and_then(NamedArray::view);
     let capture = assemble(maps, &find, &file.fields, notes)?;
     Ok(padding::settle(capture, options.trim_padding, steps))
+}
+
+/// Keeps the logits of one sequence of a batch.
+fn choose_logits(arrays: &mut [NamedArray], sentence: usize) {
+    let Some(logits) = arrays.iter_mut().find(|array| array.name == "logits") else { return };
+    if let [sequences @ 2.., rows, vocabulary] = logits.shape[..]
+        && sentence < sequences
+    {
+        let size = logits.data.len() / sequences;
+        let chosen = logits.data.get(sentence * size..(sentence + 1) * size).unwrap_or_default().to_vec();
+        logits.shape = vec![rows, vocabulary];
+        logits.data = Cow::Owned(chosen);
+    }
 }
 
 /// Writes the labels of a single map into the fields of its kind.

@@ -17,9 +17,6 @@ mod soft;
 mod table;
 mod torch;
 
-#[cfg(test)]
-mod tests;
-
 use std::path::Path;
 
 use arrays::ArrayFile;

@@ -3,14 +3,12 @@
 
 use std::borrow::Cow;
 
-use safetensors::tensor::Dtype;
-use serde_json::Value;
-
 use super::array::NamedArray;
 use super::arrays::ArrayFile;
-use crate::capture::tensors::Parsed;
+use crate::capture::tensors::{Parsed, whole_numbers};
 use crate::checkpoint::pickle::TensorDtype;
 use crate::checkpoint::torch::{self, StoredTensor};
+use safetensors::tensor::Dtype;
 
 /// Reads the tensors of a file.
 ///
@@ -29,7 +27,8 @@ pub fn read(bytes: &[u8]) -> Parsed<ArrayFile<'_>> {
             TensorDtype::BF16 => Some(Dtype::BF16),
             TensorDtype::Other { .. } => None,
         };
-        let whole = tensor.dtype.name() == "int64" && tensor.shape.len() < 3;
+        let width = tensor.dtype.size();
+        let whole = ["int64", "int32"].contains(&tensor.dtype.name()) && tensor.shape.len() < 3;
         if dtype.is_none() && !whole {
             continue;
         }
@@ -37,8 +36,7 @@ pub fn read(bytes: &[u8]) -> Parsed<ArrayFile<'_>> {
         match dtype {
             Some(dtype) => file.arrays.push(NamedArray::new(tensor.name, dtype, tensor.shape, data)?),
             None => {
-                let values = data.as_chunks::<8>().0.iter().map(|bytes| i64::from_le_bytes(*bytes));
-                file.fields.insert(tensor.name, Value::from_iter(values).to_string());
+                file.fields.insert(tensor.name, whole_numbers(&data, width));
             }
         }
     }

@@ -1,1 +1,0 @@
-//! Tests of forms that need no file.
