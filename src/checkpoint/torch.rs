@@ -115,7 +115,7 @@ impl Walk<'_, '_> {
         let file = self.file;
         match value {
             PickleValue::Tensor(tensor) => {
-                let tensor = file.locate(&path, tensor.clone())?;
+                let tensor = file.locate(&path, PickledTensor::clone(tensor))?;
                 self.found.tensors.push(tensor);
             }
             PickleValue::Text(text) => self.found.texts.push((path, (*text).to_string())),
