@@ -107,7 +107,8 @@ pub fn capture(mut file: ArrayFile, sentence: usize, options: &ReadOptions) -> P
 /// Keeps the logits of one sequence of a batch.
 fn choose_logits(arrays: &mut [NamedArray], sentence: usize) {
     let Some(logits) = arrays.iter_mut().find(|array| array.name == "logits") else { return };
-    if let [sequences @ 2.., rows, vocabulary] = logits.shape[..]
+    if let [sequences, rows, vocabulary] = logits.shape[..]
+        && sequences > 1
         && sentence < sequences
     {
         let size = logits.data.len() / sequences;
