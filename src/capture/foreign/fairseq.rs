@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::soft::{Side, SoftAlignment, capture, check};
 use crate::capture::Capture;
+use crate::capture::axes::MAX_ITEMS;
 use crate::capture::tensors::Parsed;
 
 /// Returns true if a line is one of fairseq's.
@@ -46,7 +47,7 @@ pub fn read(bytes: &[u8], wanted: usize) -> Parsed<Capture> {
         }
     }
     let row = |row: &str| row.split(',').map(|weight| weight.parse().ok()).collect::<Option<Vec<f32>>>();
-    let rows: Option<Vec<_>> = weights.split_whitespace().map(row).collect();
+    let rows: Option<Vec<_>> = weights.split_whitespace().take(MAX_ITEMS + 1).map(row).collect();
     let Some(rows) = rows else {
         let why = if weights.contains('-') {
             "hard alignments, pairs without weights: run fairseq-generate with --print-alignment soft"

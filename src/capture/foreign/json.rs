@@ -14,6 +14,9 @@ use super::soft::{Side, SoftAlignment, capture};
 use crate::capture::tensors::Parsed;
 use crate::capture::{Capture, ReadOptions};
 
+/// Maximum number of values of a file.
+const MAX_VALUES: usize = 2_000_000;
+
 /// Reads the object of number `wanted` in the file, from 0.
 ///
 /// # Errors
@@ -21,6 +24,17 @@ use crate::capture::{Capture, ReadOptions};
 pub fn read(bytes: &[u8], wanted: usize, options: &ReadOptions) -> Parsed<Capture> {
     let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8 text".to_string())?;
     let text = text.trim_start_matches('\u{feff}');
+    // A parsed value takes many times the room of its text, an object most.
+    let values = text.bytes().map(|byte| match byte {
+        b',' | b'[' => 1,
+        b'{' => 4,
+        _ => 0,
+    });
+    if values.sum::<usize>() > MAX_VALUES {
+        return Err(format!(
+            "it has more than the {MAX_VALUES} values that are read; larger maps open as npz"
+        ));
+    }
     let mut count = 0;
     for (at, value) in serde_json::Deserializer::from_str(text).into_iter::<Value>().enumerate() {
         let value = value.map_err(|e| format!("not valid JSON: {e}"))?;

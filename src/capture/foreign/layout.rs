@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::array::NamedArray;
+use crate::capture::axes::MAX_ITEMS;
 use crate::capture::tensors::Parsed;
+use crate::site::MAX_LAYERS;
 
 /// The maps of one layer, `[heads, queries, keys]`.
 pub struct LayerMaps {
@@ -290,6 +292,12 @@ impl Layout {
     ) -> Parsed<Vec<(usize, usize, Block<'f, 'a>)>> {
         let [steps, layers, sequences, heads, queries, keys] = self.shape;
         let size = heads * queries * keys;
+        if layers > MAX_LAYERS {
+            return Err(format!("{}: no more than {MAX_LAYERS} layers are read, not {layers}", array.name));
+        }
+        if steps.saturating_mul(layers) > MAX_ITEMS {
+            return Err(format!("{}: no more than {MAX_ITEMS} steps of all layers are read", array.name));
+        }
         let mut blocks = Vec::new();
         for step in 0..steps {
             let at_step = self.steps.then_some(self.step + step);

@@ -5,10 +5,14 @@
 //! - n-best lists: `0 ||| target ||| 0.9,0.1 0.2,0.8 ||| F0= -1.2 ||| -0.4`
 
 use super::soft::{Side, SoftAlignment, check};
+use crate::capture::axes::MAX_ITEMS;
 use crate::capture::tensors::Parsed;
 
 /// Separator of the fields.
 pub const SEPARATOR: &str = "|||";
+
+/// Maximum number of fields of a line.
+const MAX_FIELDS: usize = 16;
 
 /// Parses a line.
 ///
@@ -16,6 +20,9 @@ pub const SEPARATOR: &str = "|||";
 /// No field holds weights, or several may.
 pub fn parse(line: &str) -> Parsed<SoftAlignment> {
     let fields: Vec<&str> = line.split(SEPARATOR).map(str::trim).collect();
+    if fields.len() > MAX_FIELDS {
+        return Err(format!("it has {} fields; at most {MAX_FIELDS} are read", fields.len()));
+    }
     let (at, rows) = weights(&fields)?;
     let target = fields.get(at - 1).copied().unwrap_or_default();
     // A number before the target is the sentence's in an n-best list, whose scores follow the weights.
@@ -56,8 +63,8 @@ fn weights(fields: &[&str]) -> Parsed<(usize, Vec<Vec<f32>>)> {
 /// Parses `0.9,0.1 0.2,0.8`.
 fn rows(field: &str) -> Option<Vec<Vec<f32>>> {
     let row = |row: &str| row.split(',').map(|weight| weight.parse().ok()).collect::<Option<Vec<f32>>>();
-    let rows: Vec<_> = field.split_whitespace().map(row).collect::<Option<_>>()?;
-    (!rows.is_empty()).then_some(rows)
+    let rows: Vec<_> = field.split_whitespace().take(MAX_ITEMS + 1).map(row).collect::<Option<_>>()?;
+    (1..=MAX_ITEMS).contains(&rows.len()).then_some(rows)
 }
 
 #[cfg(test)]

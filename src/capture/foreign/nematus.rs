@@ -6,6 +6,7 @@
 
 use super::marian::SEPARATOR;
 use super::soft::{Lines, SoftAlignment, row};
+use crate::capture::axes::MAX_ITEMS;
 use crate::capture::tensors::Parsed;
 
 /// Reads the rows below a header, if `line` is one.
@@ -37,6 +38,9 @@ pub fn read<'a>(line: &str, lines: &mut Lines<'a>) -> Option<Parsed<SoftAlignmen
 /// Reads `count` rows.
 fn rows_below(lines: &mut Lines<'_>, count: usize) -> Parsed<Vec<Vec<f32>>> {
     let mut rows = Vec::new();
+    if count > MAX_ITEMS {
+        return Err(format!("{count} rows are more than the {MAX_ITEMS} that are read"));
+    }
     for _ in 0..count {
         let (number, line) = lines.next().ok_or("the file ends within a sentence")?;
         rows.push(row(line).ok_or_else(|| format!("line {number}: not a row of weights"))?);
@@ -50,6 +54,9 @@ fn rows_until_empty(lines: &mut Lines<'_>) -> Parsed<Vec<Vec<f32>>> {
     while let Some((number, line)) =
         lines.next_if(|(_, line)| !line.trim().is_empty() && !line.contains(SEPARATOR))
     {
+        if rows.len() == MAX_ITEMS {
+            return Err(format!("line {number}: more rows than the {MAX_ITEMS} that are read"));
+        }
         rows.push(row(line).ok_or_else(|| format!("line {number}: not a row of weights"))?);
     }
     if rows.is_empty() { Err("the file ends within a sentence".into()) } else { Ok(rows) }

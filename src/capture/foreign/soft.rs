@@ -1,6 +1,7 @@
 //! Soft alignments: one map of cross-attention a sentence, with the texts, as translation toolkits print them.
 
 use crate::axis::{AxisItem, Sequence};
+use crate::capture::axes::MAX_ITEMS;
 use crate::capture::tensors::{Parsed, check_weights};
 use crate::capture::{Capture, MapStore, MapWeights, SiteMaps, ValuesBySite};
 use crate::checkpoint::Architecture;
@@ -87,6 +88,12 @@ pub fn row(line: &str) -> Option<Vec<f32>> {
 /// Checks that rows are of one length and are weights.
 pub fn check(rows: &[Vec<f32>]) -> Parsed<()> {
     let width = rows.first().map_or(0, Vec::len);
+    if rows.len() > MAX_ITEMS || width > MAX_ITEMS {
+        return Err(format!(
+            "a map of {} x {width} is larger than the {MAX_ITEMS} that are read",
+            rows.len()
+        ));
+    }
     if width == 0 || rows.iter().any(|row| row.len() != width) {
         return Err("its rows of weights are empty or of different lengths".into());
     }

@@ -7,6 +7,7 @@ use safetensors::tensor::Dtype;
 
 use super::array::NamedArray;
 use super::arrays::ArrayFile;
+use crate::capture::axes::MAX_ITEMS;
 use crate::capture::tensors::Parsed;
 
 /// Header of the program's own tables of weights.
@@ -65,7 +66,11 @@ pub fn parse(text: &str) -> Parsed<Table> {
         .enumerate()
         .map(|(at, line)| (at + 1, line))
         .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
+        .take(MAX_ITEMS + 2)
         .collect();
+    if lines.len() > MAX_ITEMS + 1 {
+        return Err(format!("it has more than the {MAX_ITEMS} rows that are read"));
+    }
     let (_, first) = *lines.first().ok_or("it has no rows")?;
     let separator = ['\t', ',', ';'].into_iter().find(|&separator| first.contains(separator));
     let mut rows = lines.iter().map(|&(number, line)| (number, cells(line, separator))).peekable();
@@ -130,7 +135,9 @@ fn number(cell: &str) -> Option<f32> {
 
 /// The cells of a line. Cells between commas and the like may stand in quotes, doubled inside.
 fn cells(line: &str, separator: Option<char>) -> Vec<String> {
-    let Some(separator) = separator else { return line.split_whitespace().map(String::from).collect() };
+    let Some(separator) = separator else {
+        return line.split_whitespace().take(MAX_ITEMS + 2).map(String::from).collect();
+    };
     let (mut cells, mut cell, mut quoted) = (Vec::new(), String::new(), false);
     let mut chars = line.chars().peekable();
     while let Some(next) = chars.next() {
@@ -139,7 +146,13 @@ fn cells(line: &str, separator: Option<char>) -> Vec<String> {
             '"' if quoted || cell.trim().is_empty() => {
                 quoted = !quoted;
             }
-            _ if next == separator && !quoted => cells.push(std::mem::take(&mut cell)),
+            _ if next == separator && !quoted => {
+                // A longer row is cut here, and refused as longer than the others or as too long an axis.
+                if cells.len() < MAX_ITEMS + 2 {
+                    cells.push(std::mem::take(&mut cell));
+                }
+                cell.clear();
+            }
             _ => cell.push(next),
         }
     }
