@@ -89,7 +89,7 @@ pub enum HubError {
         size: u64,
     },
     /// A downloaded file has the wrong checksum.
-    #[error("{file}: the download has the wrong checksum (SHA-256)")]
+    #[error("{file}: the download has the wrong checksum")]
     WrongChecksum {
         /// File name within the repository.
         file: String,

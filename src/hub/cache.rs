@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
+use super::git;
 use crate::error::{Error, Result};
 use crate::progress::Watch;
 
@@ -48,6 +49,30 @@ impl CachedRepo {
     /// Returns the folder of blobs.
     pub fn blobs(&self) -> PathBuf {
         self.folder.join("blobs")
+    }
+
+    /// Returns true if a file of a snapshot differs from its checksum. Only small files, whose ETag is a Git blob id, are
+    /// compared.
+    pub fn is_damaged(&self, file: &Path) -> bool {
+        let Some((blob, etag)) = self.blob_of(file) else { return false };
+        git::is_sha1(&etag) && std::fs::read(blob).is_ok_and(|content| !git::is_name_of(&etag, &content))
+    }
+
+    /// Returns the blob that a file of a snapshot links to, and its name; `None` if the file is no link into the blobs.
+    fn blob_of(&self, file: &Path) -> Option<(PathBuf, String)> {
+        let blob = file.canonicalize().ok()?;
+        let is_blob = self.blobs().canonicalize().is_ok_and(|blobs| blob.parent() == Some(&*blobs));
+        let etag = blob.file_name()?.to_str()?.to_owned();
+        is_blob.then_some((blob, etag))
+    }
+
+    /// Removes a file of a snapshot with its blob.
+    pub fn remove(&self, file: &Path) -> Result<()> {
+        let blob = self.blob_of(file).map(|(blob, _)| blob);
+        for path in blob.as_deref().into_iter().chain([file]) {
+            std::fs::remove_file(path).map_err(|e| Error::io(path, e))?;
+        }
+        Ok(())
     }
 
     /// Writes the ref: the commit of the revision.

@@ -1,13 +1,14 @@
 //! Requests to the hub's API, and errors for its refusals.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::env::Hub;
+use super::env::{Hub, RetryPolicy};
+use super::git;
 use super::http::{self, HttpClient, HttpMethod, Response, TransportError};
 use super::select::is_safe_path;
 use crate::error::{Error, HubError, Result};
-use crate::progress::Watch;
+use crate::progress::{Progress, Watch};
 
 /// Largest number of redirects for one request.
 const MAX_REDIRECTS: usize = 10;
@@ -29,6 +30,26 @@ pub struct HubClient<'a> {
     pub revision: &'a str,
     /// Progress and cancellation.
     pub watch: &'a dyn Watch,
+    /// Timeout and retries.
+    pub retry: RetryPolicy,
+    /// True if the cache can stand in for the hub, so that every request has a time limit.
+    fallback: bool,
+}
+
+/// A watch that also cancels at a point in time.
+struct Deadline<'a> {
+    inner: &'a dyn Watch,
+    until: Option<Instant>,
+}
+
+impl Watch for Deadline<'_> {
+    fn progress(&self, progress: Progress) {
+        self.inner.progress(progress);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.inner.cancelled() || self.until.is_some_and(|until| Instant::now() >= until)
+    }
 }
 
 /// Metadata of a model at a revision.
@@ -47,14 +68,37 @@ pub struct FileMetadata {
     pub etag: String,
     /// Size in bytes.
     pub size: Option<u64>,
-    /// SHA-256 in lower-case hexadecimal, which the hub sends for large files.
-    pub sha256: Option<String>,
+    /// The checksum that the ETag is, if it is one.
+    pub checksum: Option<Checksum>,
+}
+
+/// A checksum in lower-case hexadecimal.
+#[derive(Clone, Debug)]
+pub enum Checksum {
+    /// SHA-256 of a large file.
+    Sha256(String),
+    /// Git blob id of a small file.
+    Git(String),
 }
 
 impl<'a> HubClient<'a> {
-    /// Creates a client; sends nothing.
-    pub fn new(hub: &'a Hub, model: &'a str, revision: &'a str, watch: &'a dyn Watch) -> Result<Self> {
-        Ok(Self { hub, http: HttpClient::new(hub)?, model, revision, watch })
+    /// Creates a client; sends nothing. With `fallback` it gives up early, since the cache has the model.
+    pub fn new(
+        hub: &'a Hub,
+        model: &'a str,
+        revision: &'a str,
+        fallback: bool,
+        watch: &'a dyn Watch,
+    ) -> Result<Self> {
+        let retry = if fallback { hub.retry.with_fallback() } else { hub.retry };
+        let http = HttpClient::new(hub, retry.timeout)?;
+        Ok(Self { hub, http, model, revision, watch, retry, fallback })
+    }
+
+    /// Returns the watch of one request or of one small body.
+    fn deadline(&self) -> Deadline<'_> {
+        let until = self.fallback.then(|| Instant::now() + self.retry.timeout);
+        Deadline { inner: self.watch, until }
     }
 
     /// Asks for the commit of the revision and its files.
@@ -62,7 +106,8 @@ impl<'a> HubClient<'a> {
         let url =
             format!("{}/api/models/{}/revision/{}", self.hub.endpoint, self.model, encode(self.revision, ""));
         let mut response = self.request(HttpMethod::Get, &url, &[], None)?;
-        let body = response.body(MAX_BODY, self.watch).map_err(|error| self.hub_error(error, &url, None))?;
+        let body =
+            response.body(MAX_BODY, &self.deadline()).map_err(|error| self.hub_error(error, &url, None))?;
         let bad = |why: &str| Error::Hub(HubError::BadReply { host: http::host(&url), why: why.into() });
         let json: serde_json::Value =
             serde_json::from_slice(&body).map_err(|_| bad("the response is not JSON"))?;
@@ -96,7 +141,12 @@ impl<'a> HubClient<'a> {
         let length = if response.status < 300 { response.header("content-length") } else { None };
         let size = response.header("x-linked-size").or(length).and_then(|size| size.trim().parse().ok());
         let is_sha256 = etag.len() == 64 && etag.bytes().all(|byte| byte.is_ascii_hexdigit());
-        Ok(FileMetadata { sha256: is_sha256.then(|| etag.to_ascii_lowercase()), etag, size })
+        let checksum = if is_sha256 {
+            Some(Checksum::Sha256(etag.to_ascii_lowercase()))
+        } else {
+            git::is_sha1(&etag).then(|| Checksum::Git(etag.clone()))
+        };
+        Ok(FileMetadata { checksum, etag, size })
     }
 
     /// Starts the download of a file at byte `from`.
@@ -115,14 +165,18 @@ impl<'a> HubClient<'a> {
     pub fn fetch(&self, commit: &str, file: &str) -> Result<Vec<u8>> {
         let url = self.url(commit, file);
         let mut response = self.request(HttpMethod::Get, &url, &[], Some(file))?;
-        response.body(MAX_BODY, self.watch).map_err(|error| self.hub_error(error, &url, Some(file)))
+        response.body(MAX_BODY, &self.deadline()).map_err(|error| self.hub_error(error, &url, Some(file)))
     }
 
     /// Converts a transport error; `file` is the file in transfer, if any.
     pub fn hub_error(&self, error: TransportError, url: &str, file: Option<&str>) -> Error {
         let host = http::host(url);
         match error {
-            TransportError::Cancelled => Error::Cancelled,
+            TransportError::Cancelled if self.watch.cancelled() => Error::Cancelled,
+            TransportError::Cancelled => {
+                let why = format!("no answer within {} s", self.retry.timeout.as_secs());
+                Error::Hub(HubError::Unreachable { host, why })
+            }
             TransportError::Unreachable(why) => Error::Hub(HubError::Unreachable { host, why }),
             TransportError::Tls(why) => Error::Hub(HubError::Tls { host, why }),
             TransportError::Interrupted(why) => match file {
@@ -134,8 +188,7 @@ impl<'a> HubClient<'a> {
 
     /// Waits before retry number `retry` (from 1): for `retry_after`, or else twice as long as the time before.
     pub fn back_off(&self, retry: u32, retry_after: Option<Duration>) -> Result<()> {
-        let wait =
-            retry_after.unwrap_or(self.hub.retry.backoff * 2_u32.saturating_pow(retry.saturating_sub(1)));
+        let wait = retry_after.unwrap_or(self.retry.backoff * 2_u32.saturating_pow(retry.saturating_sub(1)));
         let until = std::time::Instant::now() + wait;
         while std::time::Instant::now() < until {
             self.watch.check()?;
@@ -158,10 +211,11 @@ impl<'a> HubClient<'a> {
         file: Option<&str>,
     ) -> Result<Response> {
         let mut attempt = 0;
+        let watch = self.deadline();
         loop {
-            let last = attempt >= self.hub.retry.retries;
+            let last = attempt >= self.retry.retries;
             attempt += 1;
-            match self.follow_redirects(method, url, headers) {
+            match self.follow_redirects(method, url, headers, &watch) {
                 Ok(response)
                     if response.status == 429 || (response.status >= 500 && response.status != 501) =>
                 {
@@ -190,6 +244,7 @@ impl<'a> HubClient<'a> {
         method: HttpMethod,
         url: &str,
         headers: &[(&str, String)],
+        watch: &dyn Watch,
     ) -> std::result::Result<Response, (TransportError, String)> {
         let hub = http::origin(&self.hub.endpoint);
         let mut url = url.to_owned();
@@ -200,7 +255,7 @@ impl<'a> HubClient<'a> {
             if let (true, Some(token)) = (to_hub, &self.hub.token) {
                 sent.push(("authorization", format!("Bearer {}", token.reveal())));
             }
-            let response = match self.http.send(method, &url, &sent, self.watch) {
+            let response = match self.http.send(method, &url, &sent, watch) {
                 Ok(response) => response,
                 Err(error) => return Err((error, url)),
             };
@@ -242,7 +297,7 @@ impl<'a> HubClient<'a> {
             ("EntryNotFound", _) | (_, 404) => match file {
                 Some(file) => return Error::MissingFile { model, file: file.into() },
                 // mirrors may leave out the hub's error code
-                None if self.message(&mut response).contains("rev id") => {
+                None if self.message(&mut response).contains("rev id") || self.has_model() => {
                     HubError::UnknownRevision { model, revision: self.revision.into() }
                 }
                 None => HubError::UnknownModel { model, token },
@@ -258,10 +313,17 @@ impl<'a> HubClient<'a> {
         Error::Hub(error)
     }
 
+    /// Asks whether the hub has the model, at whatever revision.
+    fn has_model(&self) -> bool {
+        let url = format!("{}/api/models/{}", self.hub.endpoint, self.model);
+        let response = self.follow_redirects(HttpMethod::Get, &url, &[], &self.deadline());
+        response.is_ok_and(|response| response.status == 200)
+    }
+
     /// Returns the hub's error message, as one line of at most 200 characters; may be empty.
     fn message(&self, response: &mut Response) -> String {
         let message = response.header("x-error-message").map(str::to_owned).or_else(|| {
-            let body = response.body(MAX_BODY, self.watch).ok()?;
+            let body = response.body(MAX_BODY, &self.deadline()).ok()?;
             let json: serde_json::Value = serde_json::from_slice(&body).ok()?;
             Some(json.get("error")?.as_str()?.to_owned())
         });

@@ -9,19 +9,28 @@ use std::time::{Duration, Instant};
 use graviola::hashing::{Hash, HashContext, Sha256};
 
 use super::cache::{self, CachedRepo};
-use super::client::{FileMetadata, HubClient};
+use super::client::{Checksum, FileMetadata, HubClient};
+use super::git;
 use super::http::Response;
+use super::select::is_small;
 use crate::error::{Error, HubError, Result};
 use crate::progress::{Progress, Watch};
 use crate::sys;
 
-/// Downloads a file of a commit, unless its snapshot has it.
+/// Largest configuration or tokenizer file whose size the hub does not announce, in bytes.
+const MAX_SMALL: u64 = 64 << 20;
+
+/// Downloads a file of a commit, unless its snapshot has it undamaged.
 ///
 /// # Errors
 /// The hub refuses, retries are exhausted, the disk is full, or size or checksum are wrong.
 pub fn fetch(client: &HubClient<'_>, repo: &CachedRepo, commit: &str, file: &str) -> Result<()> {
-    if repo.snapshot(commit).join(file).exists() {
-        return Ok(());
+    let cached = repo.snapshot(commit).join(file);
+    if cached.exists() {
+        if !repo.is_damaged(&cached) {
+            return Ok(());
+        }
+        repo.remove(&cached)?;
     }
     let metadata = client.metadata(commit, file)?;
     let blob = repo.blobs().join(&metadata.etag);
@@ -77,7 +86,10 @@ impl Download<'_> {
         .inspect_err(|error| {
             // keep an incomplete file for the next run, but not a wrong one or one that fills the disk
             if let Error::Hub(
-                HubError::WrongChecksum { .. } | HubError::WrongSize { .. } | HubError::DiskFull { .. },
+                HubError::WrongChecksum { .. }
+                | HubError::WrongSize { .. }
+                | HubError::TooLarge { .. }
+                | HubError::DiskFull { .. },
             ) = error
             {
                 self.discard();
@@ -85,9 +97,11 @@ impl Download<'_> {
         })
     }
 
-    /// Repeats attempts. Only consecutive attempts without any new bytes count towards the limit.
+    /// Repeats attempts. Only consecutive attempts that leave no more bytes than any before count towards the limit;
+    /// bytes that are discarded and downloaded again are no progress.
     fn retry(&self) -> Result<()> {
         let mut failures = 0;
+        let mut most = self.bytes_on_disk();
         loop {
             let before = self.bytes_on_disk();
             if self.metadata.size == Some(before) && before > 0 {
@@ -97,8 +111,10 @@ impl Download<'_> {
                 Ok(()) => return Ok(()),
                 Err(AttemptError::Fatal(error)) => return Err(error),
                 Err(AttemptError::Retry(error)) => {
-                    failures = if self.bytes_on_disk() > before { 1 } else { failures + 1 };
-                    if failures > self.client.hub.retry.retries {
+                    let left = self.bytes_on_disk();
+                    failures = if left > most { 1 } else { failures + 1 };
+                    most = most.max(left);
+                    if failures > self.client.retry.retries {
                         return Err(error);
                     }
                     self.client.back_off(failures, None)?;
@@ -132,6 +148,10 @@ impl Download<'_> {
                     meter.add(bytes.len() as u64);
                     if self.metadata.size.is_some_and(|size| meter.done > size) {
                         break;
+                    }
+                    if self.metadata.size.is_none() && is_small(self.file) && meter.done > MAX_SMALL {
+                        let error = HubError::TooLarge { file: self.file.into(), limit: MAX_SMALL };
+                        return Err(AttemptError::Fatal(Error::Hub(error)));
                     }
                 }
                 Ok(None) => break,
@@ -169,12 +189,15 @@ impl Download<'_> {
         if let Some(expected) = self.metadata.size.filter(|expected| *expected != size) {
             return Err(Error::Hub(HubError::WrongSize { file: self.file.into(), expected, size }));
         }
-        let Some(expected) = &self.metadata.sha256 else { return Ok(()) };
-        if sha256(&self.partial, self.client.watch)? == *expected {
-            Ok(())
-        } else {
-            Err(Error::Hub(HubError::WrongChecksum { file: self.file.into() }))
-        }
+        let right = match &self.metadata.checksum {
+            None => true,
+            Some(Checksum::Sha256(expected)) => sha256(&self.partial, self.client.watch)? == *expected,
+            Some(Checksum::Git(expected)) => {
+                let content = std::fs::read(&self.partial).map_err(|e| self.io(e))?;
+                git::is_name_of(expected, &content)
+            }
+        };
+        if right { Ok(()) } else { Err(Error::Hub(HubError::WrongChecksum { file: self.file.into() })) }
     }
 
     /// Fails if the rest of the file does not fit on the disk.

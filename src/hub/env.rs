@@ -34,6 +34,14 @@ pub struct RetryPolicy {
     pub retries: u32,
 }
 
+impl RetryPolicy {
+    /// Returns the policy for a model that the cache has: waiting for the hub must not delay it for long.
+    #[must_use]
+    pub fn with_fallback(self) -> Self {
+        Self { timeout: self.timeout.min(Duration::from_secs(4)), retries: 0, ..self }
+    }
+}
+
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self { timeout: Duration::from_secs(30), backoff: Duration::from_millis(500), retries: 5 }

@@ -72,11 +72,11 @@ enum ResponsePart {
 }
 
 impl HttpClient {
-    /// Creates a client for a hub; connects to nothing.
+    /// Creates a client for a hub; connects to nothing. `timeout` is the longest time without any data.
     ///
     /// # Errors
     /// The processor lacks instructions of the TLS library, or the file of certificate authorities is unreadable.
-    pub fn new(hub: &Hub) -> Result<Self> {
+    pub fn new(hub: &Hub, timeout: Duration) -> Result<Self> {
         // the checksums of downloads need these instructions, too
         if !graviola::util::is_cpu_supported() {
             return Err(Error::Hub(HubError::Processor));
@@ -98,11 +98,11 @@ impl HttpClient {
             .user_agent(concat!("attn-tui/", env!("CARGO_PKG_VERSION")))
             // sizes and ranges refer to the uncompressed file
             .accept_encoding("identity")
-            .timeout_connect(Some(hub.retry.timeout))
-            .timeout_resolve(Some(hub.retry.timeout))
-            .timeout_recv_response(Some(hub.retry.timeout))
-            .timeout_per_read(Some(hub.retry.timeout))
-            .timeout_per_write(Some(hub.retry.timeout))
+            .timeout_connect(Some(timeout))
+            .timeout_resolve(Some(timeout))
+            .timeout_recv_response(Some(timeout))
+            .timeout_per_read(Some(timeout))
+            .timeout_per_write(Some(timeout))
             .build();
         Ok(Self { agent: config.new_agent() })
     }
@@ -341,6 +341,6 @@ mod tests {
     #[test]
     fn a_secure_agent_needs_no_other_set_up() {
         let hub = Hub::from_variables(|name| (name == "HOME").then(|| "/u".into())).unwrap();
-        assert!(HttpClient::new(&hub).is_ok());
+        assert!(HttpClient::new(&hub, hub.retry.timeout).is_ok());
     }
 }

@@ -123,7 +123,8 @@ impl Inspection {
     }
 
     fn of_hub(hub: &Hub, id: &ModelId, watch: &dyn Watch) -> Result<Self> {
-        let client = HubClient::new(hub, &id.model, &id.revision, watch)?;
+        let fallback = id.complete(hub).is_ok();
+        let client = HubClient::new(hub, &id.model, &id.revision, fallback, watch)?;
         let RepoInfo { commit, files: names } = client.repo_info()?;
         let folder = CachedRepo::new(&hub.cache, &id.model, &id.revision).snapshot(&commit);
         let (names_needed, mut problem) =

@@ -6,6 +6,7 @@ mod demo;
 mod download;
 mod env;
 mod folder;
+mod git;
 mod http;
 mod inspect;
 mod repository;
@@ -13,6 +14,7 @@ mod select;
 
 pub use demo::{NAME as DEMO, NAMES as BUILT_IN};
 pub use env::{AccessToken, Hub, RetryPolicy};
+pub use git::git_blob_id;
 pub use inspect::{Inspection, ModelLocation, NeededFile};
 pub use repository::{Accept, ModelId};
 

@@ -59,7 +59,7 @@ impl ModelId {
 
     /// Returns the model's files in the cache, after downloading the missing ones unless `offline` is set.
     ///
-    /// If the hub is not available, a complete model in the cache is used as it is.
+    /// If the hub is not available, a complete model in the cache is used as it is, after a few seconds at most.
     pub fn open(
         &self,
         hub: &Hub,
@@ -79,8 +79,25 @@ impl ModelId {
     /// Returns the model's files in the cache.
     ///
     /// # Errors
-    /// The cache does not have the model, or lacks a file.
+    /// The cache does not have the model, or a file is missing or damaged.
     pub fn cached(&self, hub: &Hub) -> Result<ModelFiles> {
+        let repo = CachedRepo::new(&hub.cache, &self.model, &self.revision);
+        let files = self.complete(hub)?;
+        for (name, file) in &files.files {
+            if let ModelFile::Path(path) = file
+                && repo.is_damaged(path)
+            {
+                return Err(Error::Hub(HubError::Damaged { model: self.name(), file: name.clone() }));
+            }
+        }
+        Ok(files)
+    }
+
+    /// Returns the model's files in the cache, without a check of their contents.
+    ///
+    /// # Errors
+    /// The cache does not have the model, or lacks a file.
+    pub fn complete(&self, hub: &Hub) -> Result<ModelFiles> {
         let repo = CachedRepo::new(&hub.cache, &self.model, &self.revision);
         let missing = |missing| Error::Hub(HubError::NotCached { model: self.name(), missing });
         let commit = repo.commit().ok_or_else(|| missing(None))?;
@@ -94,11 +111,20 @@ impl ModelId {
 
     /// Asks the hub for the revision's commit and downloads the files that the cache lacks, small ones first.
     fn downloaded(&self, hub: &Hub, accept: Accept<'_>, watch: &dyn Watch) -> Result<ModelFiles> {
-        let client = HubClient::new(hub, &self.model, &self.revision, watch)?;
+        let fallback = self.complete(hub).is_ok();
+        let client = HubClient::new(hub, &self.model, &self.revision, fallback, watch)?;
         let RepoInfo { commit, files: names } = client.repo_info()?;
         let repo = CachedRepo::new(&hub.cache, &self.model, &self.revision);
         let fetch = |file: &str| download::fetch(&client, &repo, &commit, file);
-        let (files, problem) = select::needed(&self.name(), &names, &|file| client.fetch(&commit, file));
+        // An index of shards is read from the cache if it is there.
+        let read = |file: &str| {
+            let path = repo.snapshot(&commit).join(file);
+            match std::fs::read(&path) {
+                Ok(content) if !repo.is_damaged(&path) => Ok(content),
+                _ => client.fetch(&commit, file),
+            }
+        };
+        let (files, problem) = select::needed(&self.name(), &names, &read);
         if let Some(problem) = problem {
             return Err(problem);
         }

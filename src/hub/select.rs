@@ -58,6 +58,11 @@ pub fn needed(
     (files, None)
 }
 
+/// Returns true for files that are small: configuration, tokenizer files and indexes of shards.
+pub fn is_small(name: &str) -> bool {
+    is_config(name) || name.ends_with(weights::INDEX)
+}
+
 /// Returns true for configuration and tokenizer files.
 fn is_config(name: &str) -> bool {
     !name.contains('/')

@@ -170,3 +170,51 @@ fn an_inspection_lists_files_and_downloads_none() {
         ["org/name"]
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_damaged_small_file_is_downloaded_again() {
+    let (server, setup) = small_model();
+    setup.open("org/name").unwrap();
+    let blob = setup.repo_folder().join("blobs").join(etag(b"pieces", false));
+    for damage in ["pieceS", "", "pieces and more"] {
+        std::fs::write(&blob, damage).unwrap();
+        let offline = HubOptions { revision: None, offline: true };
+        let error = setup.open_as("org/name", &offline, &Unwatched).unwrap_err();
+        let damaged = HubError::Damaged { model: "org/name".into(), file: "source.spm".into() };
+        assert!(matches!(error, Error::Hub(error) if error == damaged));
+        assert_complete(&setup.open("org/name").unwrap());
+        assert_complete(&setup.open_as("org/name", &offline, &Unwatched).unwrap());
+    }
+    assert_eq!((server.count("GET", "/source.spm"), server.count("GET", "/model.safetensors")), (4, 1));
+}
+
+#[test]
+fn a_silent_or_failing_hub_delays_a_cached_model_little() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
+    let model = Model::small();
+    let broken = std::sync::Arc::new(AtomicUsize::new(0));
+    let state = broken.clone();
+    let server = Server::start(move |request| match state.load(Ordering::SeqCst) {
+        0 => model.respond(request),
+        1 => super::server::Response::status(503),
+        2 => model.respond(request).hang_at(3),
+        _ => {
+            std::thread::sleep(Duration::from_secs(15));
+            model.respond(request)
+        }
+    });
+    let mut setup = Setup::new(&server);
+    setup.open("org/name").unwrap();
+    setup.hub.retry = attn_tui::hub::RetryPolicy::default();
+    for state in 1..4 {
+        broken.store(state, Ordering::SeqCst);
+        let start = Instant::now();
+        assert_complete(&setup.open("org/name").unwrap());
+        assert!(start.elapsed() < Duration::from_secs(10), "{state}: {:?}", start.elapsed());
+    }
+    let start = Instant::now();
+    inspect_on(&setup.hub, "org/name", &HubOptions::default(), &Unwatched).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(10));
+}

@@ -205,3 +205,51 @@ fn progress_reports_file_and_bytes() {
     assert_eq!(log[0], ("config.json".into(), 0, Some(24)));
     assert_eq!(log.last().unwrap().0, "model.safetensors", "small files come first");
 }
+
+/// Checks that a download from a hub that never sends what it promises ends.
+fn ends(server: &Server, setup: &Setup) {
+    let error = setup.failure("org/name");
+    assert!(matches!(error, HubError::Interrupted { .. }), "{error}");
+    let requests = server.count("GET", "/model.safetensors");
+    assert!(requests <= 8, "{requests} requests");
+}
+
+#[test]
+fn a_size_larger_than_the_file_ends_the_download() {
+    let model = Model::small();
+    let server = Server::start(move |request| match request.is("HEAD", "/model.safetensors") {
+        true => Response::status(200)
+            .with("x-linked-etag", etag(&weights(), true))
+            .with("x-linked-size", weights().len() + 1000),
+        false => model.respond(request),
+    });
+    ends(&server, &Setup::new(&server));
+}
+
+#[test]
+fn ranges_from_the_wrong_start_end_the_download() {
+    let (server, setup) = with_weights(|_, content, count| {
+        let whole = Response::status(if count % 2 == 0 { 200 } else { 206 }).body(content);
+        let range = format!("bytes 0-{}/{}", content.len() - 1, content.len());
+        whole.with("content-range", range).truncate_at(1000)
+    });
+    ends(&server, &setup);
+}
+
+#[test]
+fn a_configuration_without_a_length_is_bounded() {
+    let model = Model::small();
+    let server = Server::start(move |request| match request.path.ends_with("/config.json") {
+        true => {
+            let endless = [b"4100000\r\n".to_vec(), vec![b' '; 0x410_0000]].concat();
+            let body = if request.method == "GET" { endless } else { Vec::new() };
+            let response = Response::status(200).with("transfer-encoding", "chunked");
+            response.with("etag", etag(b"{}", false)).body(body)
+        }
+        false => model.respond(request),
+    });
+    let setup = Setup::new(&server);
+    let error = setup.failure("org/name");
+    assert!(matches!(error, HubError::TooLarge { .. }), "{error}");
+    assert!(setup.blobs().is_empty(), "{:?}", setup.blobs());
+}

@@ -104,3 +104,18 @@ fn unusable_repositories_are_refused_before_large_downloads() {
     assert_eq!(error.to_string(), "config.json: not marian");
     assert_eq!(server.count("GET", "source.spm") + server.count("GET", "model.safetensors"), 0);
 }
+
+#[test]
+fn a_mirror_without_error_codes_still_tells_revisions_from_models() {
+    let model = Model::small();
+    let server = Server::start(move |request| match request.path.as_str() {
+        "/api/models/org/name" => Response::status(200).body("{}"),
+        "/api/models/org/name/revision/main" => model.respond(request),
+        _ => Response::status(404),
+    });
+    let setup = Setup::new(&server);
+    let revision = HubError::UnknownRevision { model: "org/name".into(), revision: "v9".into() };
+    assert_eq!(setup.failure("org/name@v9"), revision);
+    let model = HubError::UnknownModel { model: "org/other".into(), token: false };
+    assert_eq!(setup.failure("org/other@v9"), model);
+}

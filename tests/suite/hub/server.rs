@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use attn_tui::hub::git_blob_id;
 use graviola::hashing::{Hash, Sha256};
 
 /// A request received by the server.
@@ -111,7 +112,8 @@ fn serve(stream: impl Read + Write, handler: &impl Fn(&Request) -> Response, log
     let response = handler(&request);
     let mut stream = reader.into_inner();
     let mut head = format!("HTTP/1.1 {} X\r\nconnection: close\r\n", response.status);
-    if !response.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
+    let has_length = |name: &str| ["content-length", "transfer-encoding"].contains(&name);
+    if !response.headers.iter().any(|(name, _)| has_length(&name.to_ascii_lowercase())) {
         head.push_str(&format!("content-length: {}\r\n", response.body.len()));
     }
     for (name, value) in &response.headers {
@@ -237,6 +239,9 @@ pub fn file_response(request: &Request, content: &[u8], large: bool) -> Response
 
 /// Returns the ETag of a file, as the hub makes it.
 pub fn etag(content: &[u8], large: bool) -> String {
-    let hash: String = Sha256::hash(content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    if large { hash } else { hash[..40].to_owned() }
+    if large {
+        Sha256::hash(content).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    } else {
+        git_blob_id(content)
+    }
 }
