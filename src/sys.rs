@@ -224,6 +224,15 @@ pub fn read_stdin(timeout: Duration, buffer: &mut [u8]) -> &[u8] {
     usize::try_from(count).ok().and_then(|count| buffer.get(..count)).unwrap_or_default()
 }
 
+/// Returns true if standard input is a terminal or a pipe whose other end is closed.
+#[cfg(unix)]
+pub fn stdin_is_hung_up() -> bool {
+    let mut wanted = libc::pollfd { fd: libc::STDIN_FILENO, events: 0, revents: 0 };
+    // SAFETY: the pointer is to one `pollfd`, as the count says, which outlives the call.
+    let found = unsafe { libc::poll(&mut wanted, 1, 0) };
+    found > 0 && wanted.revents & (libc::POLLHUP | libc::POLLERR) != 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

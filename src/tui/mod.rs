@@ -171,7 +171,10 @@ pub fn run_with(start: Start, settings: ScreenSettings, connect: impl FnOnce(Tel
     screen.ask(settings.ask)?;
     world.listen(settings.ask);
     world.perform(&mut screen, first)?;
-    let ended = explore(&mut app, &mut screen, &world, &inbox, settings.panic);
+    let ended = match explore(&mut app, &mut screen, &world, &inbox, settings.panic) {
+        Err(error) if terminal::is_gone(&error) => Ok(Some(world::HANGUP)),
+        ended => ended,
+    };
     drop(screen);
     // A tour may have opened another model.
     let last = match app.run.model == start.model.model {

@@ -41,6 +41,14 @@ fn failed(source: io::Error) -> Error {
     Error::io("terminal", source)
 }
 
+/// Returns true if an error means that the terminal is closed, which is no reason for a message.
+pub fn is_gone(error: &Error) -> bool {
+    /// Error number of an input or output error, which a closed terminal gives.
+    const EIO: i32 = 5;
+    matches!(error, Error::Io { path, source } if path.as_os_str() == "terminal"
+        && (source.kind() == io::ErrorKind::BrokenPipe || source.raw_os_error() == Some(EIO)))
+}
+
 impl Screen {
     /// Takes control of the terminal: raw mode, alternate screen, mouse reports, bracketed paste.
     pub fn enter() -> Result<Self> {

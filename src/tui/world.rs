@@ -48,6 +48,8 @@ impl World {
 
     /// Starts listening to the terminal, first for its replies to `asked`.
     pub fn listen(&self, asked: Question) {
+        #[cfg(unix)]
+        watch_terminal(self.sender.clone());
         listen(self.sender.clone(), asked);
     }
 
@@ -108,6 +110,21 @@ impl World {
 
 /// Time limit for the terminal's replies. The screen does not wait for them.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Ends the program if the terminal is closed, also where no signal tells so.
+#[cfg(unix)]
+fn watch_terminal(sender: Sender<Message>) {
+    use std::io::IsTerminal;
+    if !std::io::stdin().is_terminal() {
+        return;
+    }
+    thread::spawn(move || {
+        while !crate::sys::stdin_is_hung_up() {
+            thread::sleep(PATIENCE);
+        }
+        let _ = sender.send(Message::End(HANGUP));
+    });
+}
 
 /// Forwards terminal events from a thread of its own.
 fn listen(sender: Sender<Message>, asked: Question) {
@@ -172,10 +189,12 @@ fn skip_an_answer() {
     }
 }
 
+/// The signal that ends the program when its terminal is gone.
 #[cfg(unix)]
-const HANGUP: i32 = signal_hook::consts::SIGHUP;
+pub const HANGUP: i32 = signal_hook::consts::SIGHUP;
+/// Stands for the signal that other platforms have when the terminal is gone.
 #[cfg(not(unix))]
-const HANGUP: i32 = 1;
+pub const HANGUP: i32 = 1;
 
 #[cfg(unix)]
 fn listen_to_signals(sender: Sender<Message>) -> Result<()> {

@@ -24,6 +24,7 @@ mod writing;
 
 mod explorer;
 mod frames;
+mod fuzz;
 mod made;
 mod messy;
 mod scores;
