@@ -100,6 +100,7 @@ impl World {
     pub fn end(&self, signal: Option<i32>) -> Result<()> {
         #[cfg(unix)]
         if let Some(signal) = signal {
+            crate::files::remove_parts();
             signal_hook::low_level::emulate_default_handler(signal)
                 .map_err(|e| crate::error::Error::io("signal", e))?;
         }

@@ -58,7 +58,8 @@ fn captures_cannot_command_the_terminal() {
     printed(&["rollout", file]);
     printed(&["rollout", file, "--kind", "encoder", "--map"]);
     printed(&["heads", file, "--layer", "9"]);
-    for args in [&["links", file, "--min-distance", "0"][..], &["rollout", file]] {
+    let links = ["links", file, "--min-distance", "0", "--sinks", "--special", "--punctuation"];
+    for args in [&links[..], &["rollout", file]] {
         printed(&[args, &["--csv"]].concat());
         let rows: Vec<Value> = serde_json::from_str(&printed(&[args, &["--json"]].concat())).unwrap();
         assert!(!rows.is_empty(), "{args:?}");
