@@ -133,7 +133,7 @@ fn every_form_opens_in_every_command_and_says_how_it_was_read() {
     assert!(notes.starts_with("note: arr_0 names no kind: [layers, heads, queries, keys]"), "{notes}");
     let output = run(&["show", file.to_str().unwrap(), "--kind", "cross"]);
     assert!(output.status.success() && output.stderr.is_empty());
-    assert!(String::from_utf8(output.stdout).unwrap().starts_with("cross-attention"));
+    assert!(String::from_utf8(output.stdout).unwrap().starts_with("cross.0.0"));
 }
 
 #[test]
