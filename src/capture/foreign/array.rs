@@ -31,6 +31,11 @@ impl<'a> NamedArray<'a> {
         Ok(Self { name, dtype, shape, data })
     }
 
+    /// The name for messages; a file of one array has none.
+    pub fn spelt(&self) -> &str {
+        if self.name.is_empty() { "the array" } else { &self.name }
+    }
+
     /// Decodes values `start..start + count`.
     pub fn values(&self, start: usize, count: usize) -> Vec<f32> {
         let size = width(self.dtype).unwrap_or(0);

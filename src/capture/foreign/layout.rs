@@ -128,7 +128,7 @@ pub fn read(
     let (mut steps, mut axes) = (false, "maps");
     for (indices, array) in members {
         if array.shape.contains(&0) {
-            return Err(format!("{} is empty: its shape is {:?}", array.name, array.shape));
+            return Err(format!("{} is empty: its shape is {:?}", array.spelt(), array.shape));
         }
         let layout = Layout::of(indices, array)?;
         steps |= layout.steps;
@@ -278,7 +278,7 @@ impl Layout {
                 return Err(format!(
                     "{} has shape {shape:?}; maps are [heads, queries, keys], all layers together \
                      [layers, heads, queries, keys]",
-                    array.name
+                    array.spelt()
                 ));
             }
         })
@@ -293,10 +293,13 @@ impl Layout {
         let [steps, layers, sequences, heads, queries, keys] = self.shape;
         let size = heads * queries * keys;
         if layers > MAX_LAYERS {
-            return Err(format!("{}: no more than {MAX_LAYERS} layers are read, not {layers}", array.name));
+            return Err(format!(
+                "{}: no more than {MAX_LAYERS} layers are read, not {layers}",
+                array.spelt()
+            ));
         }
         if steps.saturating_mul(layers) > MAX_ITEMS {
-            return Err(format!("{}: no more than {MAX_ITEMS} steps of all layers are read", array.name));
+            return Err(format!("{}: no more than {MAX_ITEMS} steps of all layers are read", array.spelt()));
         }
         let mut blocks = Vec::new();
         for step in 0..steps {
