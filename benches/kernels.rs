@@ -1,5 +1,6 @@
 //! The CPU kernels by themselves: `cargo bench --bench kernels`. Each figure is the median of many runs, and
-//! its share of what the multipliers reach from registers right before it: machines throttle and have neighbours.
+//! its share of what the multipliers reach from registers right before it: machines throttle and have
+//! neighbours.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -72,7 +73,7 @@ fn attention() {
             keys,
             width,
             scale: 1.0,
-            cap: None,
+            softcap: None,
             bias: Some(DiagonalBias { lines: &lines }),
             visible: Visible::All,
             past: 0,

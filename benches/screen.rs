@@ -117,7 +117,7 @@ fn computed(length: usize, budget: usize) -> Arc<Capture> {
         keys: length,
         width,
         scale: 0.3,
-        cap: None,
+        softcap: None,
         visible: Visible::All,
         bias: None,
         extra: None,

@@ -166,8 +166,8 @@ impl ModelFiles {
 /// Checks that an output file can be written, before a long run that would end in an error.
 ///
 /// # Errors
-/// [`Error::Exists`] if the file exists and `force` is off; [`Error::NotAFile`] if the path is a device, a pipe or a
-/// link to nothing; [`Error::Io`] if it is a folder or its parent does not exist.
+/// [`Error::Exists`] if the file exists and `force` is off; [`Error::NotAFile`] if the path is a device, a
+/// pipe or a link to nothing; [`Error::Io`] if it is a folder or its parent does not exist.
 pub fn check_free(path: &Path, force: bool) -> Result<()> {
     let io = |kind: std::io::ErrorKind| Err(Error::io(path, kind.into()));
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -11,8 +11,8 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
-/// Formats a duration to about two digits: `42 s`, `1:40` (minutes and seconds), `2 h 05` (hours and minutes).
-/// Durations of 100 hours and more are shown as `99 h 59`.
+/// Formats a duration to about two digits: `42 s`, `1:40` (minutes and seconds), `2 h 05` (hours and
+/// minutes). Durations of 100 hours and more are shown as `99 h 59`.
 pub fn duration(seconds: f64) -> String {
     let seconds = seconds.round().min(359_999.0) as u64;
     match seconds {

@@ -1,7 +1,7 @@
 //! attn-tui: a terminal explorer for attention in encoder-decoder Transformers.
 //!
-//! Data flows one way: text → tokens → forward pass → capture → analysis → view. The middle consists of pure functions;
-//! files, network and terminal are at the edges.
+//! Data flows one way: text → tokens → forward pass → capture → analysis → view. The middle consists of pure
+//! functions; files, network and terminal are at the edges.
 //!
 //! | module | contents | may import |
 //! |---|---|---|
@@ -23,8 +23,8 @@
 //!
 //! SIMD kernels, the thread team and the allocation of large buffers are in the crate `attn_tui_kernels`.
 //!
-//! Every module may import the shared types of the first row. A test (`tests/suite/walls.rs`) enforces the last column
-//! and the modules that may use a crate, and allows no import circles between files.
+//! Every module may import the shared types of the first row. A test (`tests/suite/walls.rs`) enforces the
+//! last column and the modules that may use a crate, and allows no import circles between files.
 
 pub mod analysis;
 pub mod axis;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use attn_tui_kernels::buffer::ArcBuilder;
 
-/// A read-only `[rows, cols]` matrix, row-major. Cloning is cheap, and several matrices, such as the heads of a
-/// site, can share a buffer.
+/// A read-only `[rows, cols]` matrix, row-major. Cloning is cheap, and several matrices, such as the heads of
+/// a site, can share a buffer.
 #[derive(Clone)]
 pub struct Matrix {
     rows: usize,

@@ -8,8 +8,8 @@ thread_local! {
     static CATCHING: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Calls a function of another crate that may panic on broken input. It must not keep state that a panic leaves
-/// half changed.
+/// Calls a function of another crate that may panic on broken input. It must not keep state that a panic
+/// leaves half changed.
 ///
 /// # Errors
 /// The message of the panic.

@@ -31,7 +31,8 @@ impl Kind {
         }
     }
 
-    /// Returns the range of `keys` that row `query` may attend to: up to itself in decoder self-attention, else all.
+    /// Returns the range of `keys` that row `query` may attend to: up to itself in decoder self-attention,
+    /// else all.
     pub fn visible(self, query: usize, keys: usize) -> Range<usize> {
         match self {
             Kind::Decoder => 0..(query + 1).min(keys),
@@ -39,8 +40,8 @@ impl Kind {
         }
     }
 
-    /// Returns the key on the diagonal of row `query`, as a real number, in a map of `queries` rows and `keys`
-    /// columns. In self-attention that is the row itself, in a cross map `query * keys / queries`.
+    /// Returns the key on the diagonal of row `query`, as a real number, in a map of `queries` rows and
+    /// `keys` columns. In self-attention that is the row itself, in a cross map `query * keys / queries`.
     pub fn diagonal(self, query: usize, queries: usize, keys: usize) -> f32 {
         match self {
             Kind::Encoder | Kind::Decoder => query as f32,

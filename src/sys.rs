@@ -17,9 +17,9 @@ impl FileMap {
     /// Those of opening and mapping it.
     pub fn open(path: &Path) -> std::io::Result<Self> {
         let file = File::open(path)?;
-        // SAFETY: the map is read-only. Files in the model cache are renamed into place when they are complete and
-        // never written again; a file that its owner truncates while it is mapped ends the program with a message
-        // (`report_fatal_signals`).
+        // SAFETY: the map is read-only. Files in the model cache are renamed into place when they are
+        // complete and never written again; a file that its owner truncates while it is mapped ends the
+        // program with a message (`report_fatal_signals`).
         unsafe { memmap2::Mmap::map(&file) }.map(Self)
     }
 
@@ -28,8 +28,8 @@ impl FileMap {
         #[cfg(unix)]
         if range.end <= self.0.len() {
             let advice = memmap2::UncheckedAdvice::DontNeed;
-            // SAFETY: the map is read-only and backed by a file, so a dropped page is read again with the same
-            // contents. Advice that the system does not follow changes nothing.
+            // SAFETY: the map is read-only and backed by a file, so a dropped page is read again with the
+            // same contents. Advice that the system does not follow changes nothing.
             let _ = unsafe { self.0.unchecked_advise_range(advice, range.start, range.len()) };
         }
         #[cfg(not(unix))]
@@ -45,8 +45,8 @@ impl Deref for FileMap {
     }
 }
 
-/// Reinterprets little-endian bytes as floats, without a copy. `None` where they are not aligned for `f32`, are no
-/// whole number of values, or the machine is big-endian.
+/// Reinterprets little-endian bytes as floats, without a copy. `None` where they are not aligned for `f32`,
+/// are no whole number of values, or the machine is big-endian.
 pub fn as_floats(bytes: &[u8]) -> Option<&[f32]> {
     // SAFETY: every bit pattern is a valid f32.
     let (before, values, after) = unsafe { bytes.align_to::<f32>() };
@@ -60,14 +60,15 @@ pub fn as_bytes(values: &[f32]) -> Option<&[u8]> {
     (cfg!(target_endian = "little") && before.is_empty() && after.is_empty()).then_some(bytes)
 }
 
-/// Makes the allocator keep freed memory for reuse instead of returning it to the system. Every layer allocates
-/// buffers of the sizes that the layer before it freed, and fresh memory costs a page fault every 4 KiB. Call it
-/// once, when the program starts.
+/// Makes the allocator keep freed memory for reuse instead of returning it to the system. Every layer
+/// allocates buffers of the sizes that the layer before it freed, and fresh memory costs a page fault every 4
+/// KiB. Call it once, when the program starts.
 pub fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         const TRIM_THRESHOLD: libc::c_int = 1 << 30;
-        // SAFETY: `mallopt` takes integers and may be called at any time; it ignores options that it does not know.
+        // SAFETY: `mallopt` takes integers and may be called at any time; it ignores options that it does not
+        // know.
         unsafe {
             libc::mallopt(libc::M_ARENA_MAX, 1);
             libc::mallopt(libc::M_MMAP_MAX, 0);
@@ -92,8 +93,8 @@ static SAVED_TERMINAL: std::sync::OnceLock<SavedTerminal> = std::sync::OnceLock:
 #[cfg(unix)]
 static TERMINAL_CHANGED: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
-/// Saves the modes of the terminal, before they are changed, for [`report_fatal_signals`]. `reset` holds the escape
-/// sequences that undo what will be sent to it.
+/// Saves the modes of the terminal, before they are changed, for [`report_fatal_signals`]. `reset` holds the
+/// escape sequences that undo what will be sent to it.
 pub fn save_terminal(reset: &'static str) {
     #[cfg(unix)]
     {
@@ -123,8 +124,8 @@ pub fn terminal_restored() {
     TERMINAL_CHANGED.store(false, std::sync::atomic::Ordering::SeqCst);
 }
 
-/// Makes the program end with a message and exit status 1, and the terminal restored, when it would be killed because
-/// a mapped file was cut short or an allocation failed. Call it once, when the program starts.
+/// Makes the program end with a message and exit status 1, and the terminal restored, when it would be killed
+/// because a mapped file was cut short or an allocation failed. Call it once, when the program starts.
 pub fn report_fatal_signals() {
     #[cfg(unix)]
     for signal in [libc::SIGBUS, libc::SIGABRT] {
@@ -133,7 +134,8 @@ pub fn report_fatal_signals() {
         let handler: extern "C" fn(libc::c_int) = die;
         action.sa_sigaction = handler as libc::sighandler_t;
         action.sa_flags = libc::SA_ONSTACK | libc::SA_RESETHAND;
-        // SAFETY: the action is valid, and its handler calls only functions that are safe in a signal handler.
+        // SAFETY: the action is valid, and its handler calls only functions that are safe in a signal
+        // handler.
         unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
     }
 }
@@ -186,7 +188,8 @@ pub fn peak_memory() -> Option<u64> {
     None
 }
 
-/// Returns how many bytes this user may still write to the file system of `folder`, where the system tells it.
+/// Returns how many bytes this user may still write to the file system of `folder`, where the system tells
+/// it.
 #[cfg(unix)]
 #[allow(clippy::unnecessary_cast, reason = "the types of the fields differ between systems")]
 pub fn free_space(folder: &Path) -> Option<u64> {
@@ -203,14 +206,16 @@ pub fn free_space(folder: &Path) -> Option<u64> {
     Some((stat.f_bavail as u64).saturating_mul(stat.f_frsize as u64))
 }
 
-/// Returns how many bytes this user may still write to the file system of `folder`, where the system tells it.
+/// Returns how many bytes this user may still write to the file system of `folder`, where the system tells
+/// it.
 #[cfg(not(unix))]
 pub fn free_space(_folder: &Path) -> Option<u64> {
     None
 }
 
-/// Waits up to `timeout` for standard input and reads what has arrived into `buffer`, without the buffering of
-/// [`std::io::stdin`]. Returns the bytes read, none at the end of input, on an error and after the timeout.
+/// Waits up to `timeout` for standard input and reads what has arrived into `buffer`, without the buffering
+/// of [`std::io::stdin`]. Returns the bytes read, none at the end of input, on an error and after the
+/// timeout.
 #[cfg(unix)]
 pub fn read_stdin(timeout: Duration, buffer: &mut [u8]) -> &[u8] {
     let milliseconds = libc::c_int::try_from(timeout.as_millis()).unwrap_or(libc::c_int::MAX);

@@ -1,5 +1,5 @@
-//! Facts about the terminal, found out once, at the start of the program; and the one way of text to standard output
-//! and standard error, which keeps control characters of files and servers from the terminal.
+//! Facts about the terminal, found out once, at the start of the program; and the one way of text to standard
+//! output and standard error, which keeps control characters of files and servers from the terminal.
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Result, Write};
@@ -77,7 +77,8 @@ pub fn replace_line(text: &str) {
     let _ = write!(std::io::stderr(), "\r\x1b[K{}", printable(text));
 }
 
-/// Replaces every control character by a visible sign, so that a text is one line and cannot command the terminal.
+/// Replaces every control character by a visible sign, so that a text is one line and cannot command the
+/// terminal.
 pub fn printable(text: &str) -> String {
     text.chars().map(visible).collect()
 }

@@ -121,8 +121,8 @@ head_metrics! {
     far_ratio: f32 = "far mass over that of uniform rows",
     /// Smallest whole distance within which `share` of the weight lies.
     span90: usize = "distance within which 90 % of the weight lies, tokens",
-    /// The most frequent offset `p` of the row's favourite key from the diagonal, `argmax_j A_ij = i + p`
-    /// (in cross maps from the rounded diagonal); of equally frequent ones the nearest to 0, then the negative.
+    /// The most frequent offset `p` of the row's favourite key from the diagonal, `argmax_j A_ij = i + p` (in
+    /// cross maps from the rounded diagonal); of equally frequent ones the nearest to 0, then the negative.
     offset: isize = "most frequent offset of a row's largest weight",
     /// Share of the rows whose favourite key lies at `offset`; from 0.9 on Voita et al. 2019
     /// call a head positional. 0 to 1.
@@ -151,8 +151,8 @@ head_metrics! {
     /// Mean over the keys that are no special token of `min(1, sum_i A_ij)` (the term of Wu et al. 2016's
     /// coverage penalty). Cross-attention only. 0 to 1.
     coverage: Option<f32> = "how much of the source got its share of attention",
-    /// Mean Gini coefficient of the rows over their `n_i` keys: 0 uniform, towards 1 one key. Computed only from
-    /// sorted rows, otherwise `None`.
+    /// Mean Gini coefficient of the rows over their `n_i` keys: 0 uniform, towards 1 one key. Computed only
+    /// from sorted rows, otherwise `None`.
     gini: Option<f32> = "inequality of a row's weights: 0 uniform, 1 one key",
     /// `mean_i` of the sum of row `i`'s five largest weights. 0 to 1.
     top5_mass: f32 = "weight of a row's five largest keys",

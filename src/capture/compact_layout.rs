@@ -48,7 +48,7 @@ pub(super) fn settings(compact: &CompactMaps) -> String {
         "heads": compact.heads,
         "key_heads": compact.key_heads,
         "scale": compact.scale,
-        "cap": compact.cap,
+        "cap": compact.softcap,
         "visible": visible,
         "block": null,
     });
@@ -136,7 +136,7 @@ pub(super) fn read(site: Site, file: &SafeTensors, fields: &HashMap<String, Stri
         keys: all.saturating_sub(extra.as_ref().map_or(0, |extra| extra.count)),
         width: inner / heads,
         scale: settings["scale"].as_f64().unwrap_or(1.0) as f32,
-        cap: settings["cap"].as_f64().map(|cap| cap as f32),
+        softcap: settings["cap"].as_f64().map(|softcap| softcap as f32),
         visible,
         bias: matrix("bias")?.map(|(_, values)| values),
         extra,
@@ -168,7 +168,7 @@ mod tests {
             keys: 50,
             width: 4,
             scale: 0.5,
-            cap: Some(3.0),
+            softcap: Some(3.0),
             visible: Visible::Near { before: 7, after: 3 },
             bias: Some(noise(2 * 99, 0.7)),
             extra: Some(ExtraKeys {

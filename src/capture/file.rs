@@ -22,12 +22,12 @@ use crate::site::{Kind, Site};
 /// Value of the metadata field `format`.
 pub const FORMAT: &str = "attn-tui capture 1";
 
-/// Reads a capture file, or attention maps in one of the forms of other programs ([`foreign`]). Of a file with many
-/// sentences it reads the first, or with `FILE@N` sentence `N`, from 0.
+/// Reads a capture file, or attention maps in one of the forms of other programs ([`foreign`]). Of a file
+/// with many sentences it reads the first, or with `FILE@N` sentence `N`, from 0.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::BadFile`], naming the tensor, field or line at fault; [`Error::OtherFormat`] for a known
-/// format that is not opened; [`Error::NotAModel`] for any other file.
+/// [`Error::Io`]; [`Error::BadFile`], naming the tensor, field or line at fault; [`Error::OtherFormat`] for a
+/// known format that is not opened; [`Error::NotAModel`] for any other file.
 pub fn read(path: &Path) -> Result<Capture> {
     read_with(path, &ReadOptions::default())
 }

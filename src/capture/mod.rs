@@ -39,7 +39,8 @@ use crate::site::{Head, Kind, Site};
 /// Options for reading a capture file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadOptions {
-    /// Most bytes of maps that are kept in memory ([`MapStore::within`]); others are read when they are needed.
+    /// Most bytes of maps that are kept in memory ([`MapStore::within`]); others are read when they are
+    /// needed.
     pub memory: Option<usize>,
     /// Kind of maps whose file names none; `None` to tell it from their shape.
     pub kind: Option<Kind>,

@@ -8,8 +8,8 @@ use crate::site::{Head, Kind};
 /// Spellings of padding tokens.
 const PADS: [&str; 4] = ["<pad>", "[PAD]", "<blank>", "<|pad|>"];
 
-/// Marks padding at the ends of both texts as special tokens, or leaves it out if `trim` is true. Target rows without
-/// any weight are left out if `drop_empty_rows` is true. A note says what was done.
+/// Marks padding at the ends of both texts as special tokens, or leaves it out if `trim` is true. Target rows
+/// without any weight are left out if `drop_empty_rows` is true. A note says what was done.
 pub fn settle(mut capture: Capture, trim: bool, drop_empty_rows: bool) -> Capture {
     let source = Padding::find(&capture.source.items, || empty_keys(&capture));
     let target = Padding::find(&capture.target.items, || empty_rows(&capture));

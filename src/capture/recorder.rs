@@ -80,14 +80,14 @@ impl Hook for Ablator {
         }
     }
 
-    fn context(&mut self, site: Site, context: Tensor) -> Result<Tensor> {
-        let heads = context.dim(0)?;
+    fn z(&mut self, site: Site, z: Tensor) -> Result<Tensor> {
+        let heads = z.dim(0)?;
         let kept = self.head_factors(site, heads);
         if kept.iter().all(|&factor| factor == 1.0) {
-            return Ok(context);
+            return Ok(z);
         }
-        let factors = Tensor::from_vec(kept, (heads, 1, 1), &Device::Cpu)?.to_device(context.device())?;
-        Ok(context.broadcast_mul(&factors)?)
+        let factors = Tensor::from_vec(kept, (heads, 1, 1), &Device::Cpu)?.to_device(z.device())?;
+        Ok(z.broadcast_mul(&factors)?)
     }
 }
 
@@ -197,8 +197,8 @@ impl Hook for Recorder {
         Ok(())
     }
 
-    fn context(&mut self, site: Site, context: Tensor) -> Result<Tensor> {
-        self.ablator.context(site, context)
+    fn z(&mut self, site: Site, z: Tensor) -> Result<Tensor> {
+        self.ablator.z(site, z)
     }
 
     fn wants_trace(&self, _: Site) -> bool {

@@ -170,7 +170,7 @@ mod tests {
             keys: 40,
             width: 8,
             scale: 0.5,
-            cap: None,
+            softcap: None,
             visible: Visible::Causal,
             part: Default::default(),
             bias: Some(noise(3 * 79, 0.7)),

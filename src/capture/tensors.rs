@@ -7,8 +7,8 @@ use crate::matrix::Matrix;
 /// Result of reading a part of a capture file; the error says what is wrong with the part.
 pub type Parsed<T> = std::result::Result<T, String>;
 
-/// Limit on the sum of a row of weights: 1, with room for rounding to 16 bits or to three digits. Sums may be smaller,
-/// if a model attends to more than the tokens or if rows were cut.
+/// Limit on the sum of a row of weights: 1, with room for rounding to 16 bits or to three digits. Sums may be
+/// smaller, if a model attends to more than the tokens or if rows were cut.
 const MOST: f32 = 1.02;
 
 /// Reads the non-negative tensor `name` of shape `[rows, cols]`.

@@ -22,7 +22,8 @@ pub fn check_values(bytes: &[u8], most: usize) -> Result<(), String> {
     }
 }
 
-/// Returns how many values a file of `size` bytes may have. The largest vocabularies have one for eight bytes.
+/// Returns how many values a file of `size` bytes may have. The largest vocabularies have one for eight
+/// bytes.
 pub fn max_values(size: usize) -> usize {
     (1 << 20) + size / 8
 }

@@ -1,5 +1,5 @@
-//! The parts of a pretrained model that several modules read: config.json, the names of weight files, and the files of
-//! `torch.save`.
+//! The parts of a pretrained model that several modules read: config.json, the names of weight files, and the
+//! files of `torch.save`.
 
 mod config;
 pub mod json;

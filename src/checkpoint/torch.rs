@@ -274,7 +274,8 @@ impl TorchFile<'_> {
     }
 }
 
-/// Checks that the tensors are not much larger than their file. Overlapping and repeating views could make them so.
+/// Checks that the tensors are not much larger than their file. Overlapping and repeating views could make
+/// them so.
 fn check_size(stored: &[StoredTensor], file_size: usize) -> std::result::Result<(), String> {
     const SMALL: usize = 16 << 20;
     let distinct: HashSet<_> =

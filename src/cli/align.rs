@@ -186,8 +186,8 @@ fn read_gold(lines: &mut NumberedLines, one_based: bool) -> Result<Gold> {
     }
 }
 
-/// Returns the number of the word that each token belongs to, or with --tokens the number of the token; `None` for
-/// special tokens.
+/// Returns the number of the word that each token belongs to, or with --tokens the number of the token;
+/// `None` for special tokens.
 fn word_numbers(tokens: &[AxisItem], args: &AlignArgs) -> Vec<Option<usize>> {
     if args.tokens {
         return tokens.iter().enumerate().map(|(at, token)| (!token.special).then_some(at)).collect();

@@ -23,7 +23,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// Reads the settings from the environment and the settings file, the only time that either is read for them.
+    /// Reads the settings from the environment and the settings file, the only time that either is read for
+    /// them.
     ///
     /// # Errors
     /// Those of [`Settings::load`].

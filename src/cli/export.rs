@@ -51,8 +51,8 @@ pub struct ExportArgs {
     /// Scale of a PNG in pixels per unit (1/96 inch): 1 suits screens, 3 print.
     #[arg(long, value_name = "N", default_value_t = 2.0, value_parser = scale, help_heading = "Appearance")]
     scale: f32,
-    /// TrueType or OpenType font for characters that the built-in font lacks (such as Chinese, Japanese and Korean),
-    /// for PNG.
+    /// TrueType or OpenType font for characters that the built-in font lacks (such as Chinese, Japanese and
+    /// Korean), for PNG.
     #[arg(long, value_name = "FILE", help_heading = "Appearance")]
     font: Option<PathBuf>,
     /// Use of colours in a txt file.
@@ -65,7 +65,8 @@ pub struct ExportArgs {
 enum LayoutChoice {
     /// All maps.
     Plain,
-    /// Queries, keys and position bias, from which the maps are recomputed; a site with other terms keeps its maps.
+    /// Queries, keys and position bias, from which the maps are recomputed; a site with other terms keeps its
+    /// maps.
     Compact,
 }
 

@@ -45,11 +45,12 @@ pub struct HeadsArgs {
     /// Metrics to print, separated by commas, or `all` [default: a selection; all with --json or --csv].
     #[arg(long, value_name = "METRICS", value_delimiter = ',', value_parser = metric_or_all)]
     columns: Vec<String>,
-    /// Cluster the heads of each kind into N groups (average linkage over the mean Jensen-Shannon divergence).
+    /// Cluster the heads of each kind into N groups (average linkage over the mean Jensen-Shannon
+    /// divergence).
     #[arg(long, value_name = "N", conflicts_with = "source_file")]
     groups: Option<usize>,
-    /// Write the metrics of every sentence of --source-file to a .jsonl file, one line per head. The printed table
-    /// has each head's mean and standard deviation. An interrupted run continues when started again.
+    /// Write the metrics of every sentence of --source-file to a .jsonl file, one line per head. The printed
+    /// table has each head's mean and standard deviation. An interrupted run continues when started again.
     #[arg(long = "table", value_name = "FILE", requires = "source_file", help_heading = "Output")]
     sentences: Option<PathBuf>,
     /// Overwrite an existing table.

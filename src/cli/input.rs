@@ -50,7 +50,8 @@ pub fn capture(input: &InputArgs, extras: RunExtras, context: &Context) -> Resul
     }
 }
 
-/// Notes that the target of a capture was sampled, and which of the model's generation settings were not followed.
+/// Notes that the target of a capture was sampled, and which of the model's generation settings were not
+/// followed.
 pub fn note_generation(session: &Session, capture: &Capture) {
     if let Some(note) = session.info().ignored_note() {
         output::note(&note);

@@ -26,7 +26,8 @@ pub struct KnockoutArgs {
     /// Switch off one head, or one layer, at a time.
     #[arg(long, value_enum, default_value = "head", conflicts_with = "link")]
     by: AblationUnit,
-    /// Switch off one link of one head, given as query and key counted from 0. Requires --kind, --layer and --head.
+    /// Switch off one link of one head, given as query and key counted from 0. Requires --kind, --layer and
+    /// --head.
     #[arg(long, value_name = "QUERY:KEY", value_parser = link, requires_all = ["kind", "layer", "head"])]
     link: Option<(usize, usize)>,
     /// Switch off everything selected at once, and print one row per target token.
@@ -138,8 +139,8 @@ fn logits(capture: &Capture) -> Result<Matrix> {
     capture.logits.clone().ok_or_else(|| Error::Engine("the run kept no logits".into()))
 }
 
-/// Tabulates the effect of each part: `drop` is the mean loss of log-probability, `worst_drop` the largest loss of a
-/// token.
+/// Tabulates the effect of each part: `drop` is the mean loss of log-probability, `worst_drop` the largest
+/// loss of a token.
 fn by_part(base: &Capture, effects: &[(Ablation, AblationEffect)]) -> Table {
     let mut table = Table::new([
         "kind",

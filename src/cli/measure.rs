@@ -13,8 +13,8 @@ use crate::site::Head;
 /// A head and its metrics, in the order of [`HeadMetrics::COLUMNS`].
 pub type HeadRow = (Head, Vec<Option<f32>>);
 
-/// Computes the metrics of the selected heads, one head per thread at a time. Keys farther than `far` tokens count
-/// as far.
+/// Computes the metrics of the selected heads, one head per thread at a time. Keys farther than `far` tokens
+/// count as far.
 ///
 /// # Errors
 /// [`crate::error::Error::NoSuchHead`].

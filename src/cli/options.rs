@@ -49,7 +49,8 @@ pub struct ModelArgs {
     /// Stay off the network: open only what is on this machine.
     #[arg(long, help_heading = "Model")]
     pub offline: bool,
-    /// Device to run the model on: the CPU, the first NVIDIA GPU (cuda) or Apple's GPU (metal) [default: cpu].
+    /// Device to run the model on: the CPU, the first NVIDIA GPU (cuda) or Apple's GPU (metal) [default:
+    /// cpu].
     #[arg(long, value_parser = devices(), help_heading = "Model")]
     pub device: Option<Device>,
     /// Number of threads [default: physical cores].
@@ -175,7 +176,8 @@ pub struct RunExtras {
 /// Files with one sentence a line.
 #[derive(Args)]
 pub struct BatchArgs {
-    /// Run every line of a file. A .jsonl file has an object with `source` and, optionally, `target` on each line.
+    /// Run every line of a file. A .jsonl file has an object with `source` and, optionally, `target` on each
+    /// line.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "target"], help_heading = "Text")]
     pub source_file: Option<PathBuf>,
     /// Targets, one line for each line of --source-file; generated if absent.
@@ -186,8 +188,8 @@ pub struct BatchArgs {
 /// The choice between attention and value-weighted attention.
 #[derive(Args, Clone, Copy)]
 pub struct WeightsArgs {
-    /// Attention weights, or value-weighted attention: each weight times the norm of the value vector it scales,
-    /// with rows normalized to sum to 1 (Kobayashi et al. 2020).
+    /// Attention weights, or value-weighted attention: each weight times the norm of the value vector it
+    /// scales, with rows normalized to sum to 1 (Kobayashi et al. 2020).
     #[arg(long, default_value = "attention", value_parser = weights(), help_heading = "Heads")]
     pub weights: MapWeights,
 }

@@ -23,16 +23,16 @@ use crate::site::{Kind, Site};
 pub struct RolloutArgs {
     #[command(flatten)]
     pub input: InputArgs,
-    /// Attention to roll out: cross traces the decoder to source and target prefix, encoder and decoder trace one
-    /// stack by itself [default: cross if there is any].
+    /// Attention to roll out: cross traces the decoder to source and target prefix, encoder and decoder trace
+    /// one stack by itself [default: cross if there is any].
     #[arg(long, value_parser = kinds())]
     pub kind: Option<Kind>,
     /// Method of computing each layer's contributions.
     #[arg(long, value_enum, default_value = "rollout")]
     method: RolloutMethod,
-    /// Share of a position that bypasses each attention block through the residual connection, for --method rollout
-    /// [default: 0.5]. It is the same in every row, so all rows have the same source share and differ only in the
-    /// tokens it comes from.
+    /// Share of a position that bypasses each attention block through the residual connection, for --method
+    /// rollout [default: 0.5]. It is the same in every row, so all rows have the same source share and differ
+    /// only in the tokens it comes from.
     #[arg(long, value_name = "SHARE", value_parser = fraction)]
     residual: Option<f32>,
     /// Print the whole map instead of a table of shares.

@@ -1,4 +1,5 @@
-//! Metrics of heads over many sentences: a file with one line per sentence and head, and their mean and spread.
+//! Metrics of heads over many sentences: a file with one line per sentence and head, and their mean and
+//! spread.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -30,8 +31,8 @@ pub struct MetricSurvey {
 /// Runs all sentences. Sentences that the table has from an earlier run are not run again.
 ///
 /// # Errors
-/// Those of the engine; [`Error::BadFile`] if the table's `.part` file comes from other sentences, another model or
-/// other options.
+/// Those of the engine; [`Error::BadFile`] if the table's `.part` file comes from other sentences, another
+/// model or other options.
 pub fn run(
     runner: &Runner,
     mut pairs: SentencePairs,
@@ -87,8 +88,8 @@ impl MetricSurvey {
         self.heads.iter().map(|(head, spreads)| (*head, mean(spreads))).collect()
     }
 
-    /// Lays heads out as a table with the columns `kind`, `layer`, `head`, `sentences`, and for each named metric its
-    /// mean and, as `{metric}_sd`, its standard deviation.
+    /// Lays heads out as a table with the columns `kind`, `layer`, `head`, `sentences`, and for each named
+    /// metric its mean and, as `{metric}_sd`, its standard deviation.
     pub fn table(&self, rows: &[HeadRow], metrics: &[&str]) -> Table {
         let mut columns: Vec<String> = ["kind", "layer", "head", "sentences"].map(String::from).into();
         columns.extend(metrics.iter().flat_map(|name| [name.to_string(), format!("{name}_sd")]));
@@ -108,8 +109,8 @@ impl MetricSurvey {
     }
 }
 
-/// Formats one sentence: a JSON object per head, with `sentence` and then the columns of `heads`; for a blank line one
-/// object without values.
+/// Formats one sentence: a JSON object per head, with `sentence` and then the columns of `heads`; for a blank
+/// line one object without values.
 fn text(sentence: usize, measured: &[HeadRow]) -> String {
     let mut table = table(measured, &all_metrics());
     if table.rows.is_empty() {
@@ -120,15 +121,15 @@ fn text(sentence: usize, measured: &[HeadRow]) -> String {
     (0..table.rows.len()).map(|row| format!("{}\n", table.object(row))).collect()
 }
 
-/// The file of `--table` while sentences are run. It has `.part` behind its name until all are done, and is locked
-/// against other runs. Dropping it removes the `.part` file if it is empty.
+/// The file of `--table` while sentences are run. It has `.part` behind its name until all are done, and is
+/// locked against other runs. Dropping it removes the `.part` file if it is empty.
 pub struct SentenceTable {
     path: PathBuf,
     force: bool,
     part: PathBuf,
     file: File,
-    /// The lines that an interrupted run wrote for its last sentence. The sentence is run again, and its lines must
-    /// begin with these.
+    /// The lines that an interrupted run wrote for its last sentence. The sentence is run again, and its
+    /// lines must begin with these.
     left: String,
 }
 
@@ -154,7 +155,8 @@ impl SentenceTable {
                     part.display()
                 )),
             }
-            // Another run may have finished the file between opening and locking it: it has its final name then.
+            // Another run may have finished the file between opening and locking it: it has its final name
+            // then.
             if is_at(&file, &part) {
                 let table = Self { path: path.into(), force, part, file, left: String::new() };
                 check_free(path, force)?;

@@ -15,8 +15,8 @@ pub struct SettingsFile {
     pub values: toml::Table,
 }
 
-/// Finds the settings file: the file that `ATTN_TUI_CONFIG` names, or else `attn-tui/config.toml` in the user's
-/// configuration folder. `None` if there is none.
+/// Finds the settings file: the file that `ATTN_TUI_CONFIG` names, or else `attn-tui/config.toml` in the
+/// user's configuration folder. `None` if there is none.
 ///
 /// # Errors
 /// [`Error::NoSuchPath`] if `ATTN_TUI_CONFIG` names a file that does not exist.
@@ -40,7 +40,8 @@ fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     folder.map(|folder| folder.join("attn-tui"))
 }
 
-/// Returns the file of a theme: the name itself if it is a path, else `themes/NAME.toml` beside the settings file.
+/// Returns the file of a theme: the name itself if it is a path, else `themes/NAME.toml` beside the settings
+/// file.
 pub fn theme(name: &str, variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
     if name.ends_with(".toml") || name.contains(['/', '\\']) {
         return PathBuf::from(name);
@@ -48,8 +49,8 @@ pub fn theme(name: &str, variable: impl Fn(&str) -> Option<OsString>) -> PathBuf
     folder(variable).unwrap_or_default().join("themes").join(format!("{name}.toml"))
 }
 
-/// Returns the file of the last session: `attn-tui/session.toml` in the user's state folder. `None` if that folder is
-/// unknown.
+/// Returns the file of the last session: `attn-tui/session.toml` in the user's state folder. `None` if that
+/// folder is unknown.
 pub fn session(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let path = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = path("XDG_STATE_HOME")

@@ -1,5 +1,5 @@
-//! Settings, from four layers: the command line, environment variables (`ATTN_TUI_…`), the settings file and the
-//! defaults. They are resolved and checked once, at the start.
+//! Settings, from four layers: the command line, environment variables (`ATTN_TUI_…`), the settings file and
+//! the defaults. They are resolved and checked once, at the start.
 
 mod file;
 
@@ -17,8 +17,8 @@ use crate::site::Kind;
 
 pub use file::session;
 
-/// Keys of the settings file with their descriptions. The environment variable of a key is `ATTN_TUI_` and its name in
-/// capitals, with `_` for `-`; `keys` has none.
+/// Keys of the settings file with their descriptions. The environment variable of a key is `ATTN_TUI_` and
+/// its name in capitals, with `_` for `-`; `keys` has none.
 pub const KEYS: [(&str, &str); 16] = [
     ("model", "model to open without a MODEL argument: demo, a folder or a hub id"),
     ("device", "device to run models on: cpu, cuda or metal"),
@@ -251,7 +251,8 @@ fn count(value: &Value) -> std::result::Result<usize, String> {
     number.filter(|number| *number > 0).ok_or_else(|| format!("{value} is not a whole number from 1"))
 }
 
-/// Parses a size in bytes, a number that may have a unit K, M, G or T in powers of 1024 (`512M`, `1.5G`, `2GiB`).
+/// Parses a size in bytes, a number that may have a unit K, M, G or T in powers of 1024 (`512M`, `1.5G`,
+/// `2GiB`).
 ///
 /// # Errors
 /// A description of the accepted forms.

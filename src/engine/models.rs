@@ -23,7 +23,8 @@ impl Models {
         Self { options, open: BTreeMap::new() }
     }
 
-    /// Runs a model, and opens it first if need be. A capture file is returned as it is; the texts are ignored.
+    /// Runs a model, and opens it first if need be. A capture file is returned as it is; the texts are
+    /// ignored.
     ///
     /// # Errors
     /// Those of [`open`] and [`Session::run`].

@@ -14,7 +14,8 @@ use crate::model::{Model, architecture, spec_of, tokenizer_class};
 use crate::progress::Watch;
 use crate::text::Tokenizer;
 
-/// Example for the built-in models. Encoder layer 1, head 4 of `demo` links `The` to `is`, seven tokens apart.
+/// Example for the built-in models. Encoder layer 1, head 4 of `demo` links `The` to `is`, seven tokens
+/// apart.
 const DEMO_EXAMPLE: &str = "The woman who lives near my parents is very tired.";
 
 /// Example for all other models.
@@ -106,7 +107,8 @@ fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &ModelConfig) 
     }
 }
 
-/// Returns the task prefixes of T5 configs (`task_specific_params.{task}.prefix`) with the names of the tasks.
+/// Returns the task prefixes of T5 configs (`task_specific_params.{task}.prefix`) with the names of the
+/// tasks.
 fn prefixes(config: &ModelConfig) -> Vec<(String, String)> {
     let Some(tasks) = config.get("task_specific_params").and_then(|tasks| tasks.as_object()) else {
         return Vec::new();

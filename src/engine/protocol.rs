@@ -29,8 +29,8 @@ pub struct OpenOptions {
     pub device: Device,
     /// Number of threads; `None` for the number of physical cores.
     pub threads: Option<usize>,
-    /// Most bytes of maps that a capture keeps; `None` for a share of the free memory. Other maps are recomputed when
-    /// they are viewed.
+    /// Most bytes of maps that a capture keeps; `None` for a share of the free memory. Other maps are
+    /// recomputed when they are viewed.
     pub memory: Option<usize>,
     /// Kind of maps whose file names none; `None` to tell it from their shape.
     pub kind: Option<Kind>,
@@ -56,19 +56,20 @@ pub struct RunOptions {
     pub max_new_tokens: Option<usize>,
     /// Seed of the sampling, if the model's generation config asks for sampling.
     pub seed: u64,
-    /// True to generate with a decoder of 8-bit weights, which is faster and may give another text. The capture always
-    /// uses the original weights.
+    /// True to generate with a decoder of 8-bit weights, which is faster and may give another text. The
+    /// capture always uses the original weights.
     pub fast_generate: bool,
-    /// Keep the predictions of every decoder row ([`Capture::predictions`]), at the cost of a product with the whole
-    /// vocabulary.
+    /// Keep the predictions of every decoder row ([`Capture::predictions`]), at the cost of a product with
+    /// the whole vocabulary.
     #[serde(skip)]
     pub predictions: bool,
     /// Keep the logits over the vocabulary.
     #[serde(skip)]
     pub logits: bool,
-    /// Keep the data for value-weighted maps ([`Capture::value_weighted`]) and ALTI ([`Capture::contributions`]): one
-    /// number per head and key, and one map per site. It takes little memory, but for long texts several times the
-    /// time of the pass, since it computes a vector of `d_model` values for every query, key and head.
+    /// Keep the data for value-weighted maps ([`Capture::value_weighted`]) and ALTI
+    /// ([`Capture::contributions`]): one number per head and key, and one map per site. It takes little
+    /// memory, but for long texts several times the time of the pass, since it computes a vector of `d_model`
+    /// values for every query, key and head.
     pub values: bool,
     /// Keep queries and keys in place of maps, so that scores before the softmax are available
     /// ([`Capture::scores`]). Maps are recomputed when they are viewed.

@@ -74,8 +74,9 @@ impl Session {
         self.tokenizer.target_token(id)
     }
 
-    /// Encodes the source, generates the target unless one is given, and records every map in one teacher-forced
-    /// pass. Generation uses the encoder states of the recorded pass, so the encoder runs only once.
+    /// Encodes the source, generates the target unless one is given, and records every map in one
+    /// teacher-forced pass. Generation uses the encoder states of the recorded pass, so the encoder runs only
+    /// once.
     ///
     /// # Errors
     /// [`Error::Text`] for texts that are empty or too long; [`Error::Language`] for unknown languages;
@@ -84,7 +85,8 @@ impl Session {
         self.measure(run, 1, watch).map(|(capture, _)| capture)
     }
 
-    /// Like [`Session::run`], and measures the time of each step. The recorded pass runs `repeat` times, at least once.
+    /// Like [`Session::run`], and measures the time of each step. The recorded pass runs `repeat` times, at
+    /// least once.
     ///
     /// # Errors
     /// As [`Session::run`].
@@ -171,14 +173,14 @@ impl Session {
         Ok((capture, timings))
     }
 
-    /// Copies the weights into the form in which the CPU uses them, while `go_on` returns true. Afterwards the model's
-    /// files are not needed any more.
+    /// Copies the weights into the form in which the CPU uses them, while `go_on` returns true. Afterwards
+    /// the model's files are not needed any more.
     pub fn settle(&self, go_on: impl Fn() -> bool + Send) {
         threads::run(self.threads, || self.model.settle(go_on));
     }
 
-    /// Repeats the run that gave `base` with `run.ablations`; all other options must be those of `base`. Returns the
-    /// predictions for the same target and, if the target was generated, a newly generated one.
+    /// Repeats the run that gave `base` with `run.ablations`; all other options must be those of `base`.
+    /// Returns the predictions for the same target and, if the target was generated, a newly generated one.
     ///
     /// # Errors
     /// [`Error::Cancelled`].
@@ -224,8 +226,8 @@ impl Session {
         Ok(states)
     }
 
-    /// Runs the recorded decoder pass, and returns predictions and logits `[target, vocabulary]` as far as `run` keeps
-    /// them.
+    /// Runs the recorded decoder pass, and returns predictions and logits `[target, vocabulary]` as far as
+    /// `run` keeps them.
     fn decode(
         &self,
         input: &[u32],
@@ -247,8 +249,9 @@ impl Session {
         }
     }
 
-    /// Computes predictions and logits `[target, vocabulary]` from the decoder's states, as far as they are wanted. It
-    /// takes a few rows at a time, since the logits of a long target with a large vocabulary would fill gigabytes.
+    /// Computes predictions and logits `[target, vocabulary]` from the decoder's states, as far as they are
+    /// wanted. It takes a few rows at a time, since the logits of a long target with a large vocabulary would
+    /// fill gigabytes.
     fn score(
         &self,
         states: &Tensor,
@@ -302,7 +305,8 @@ impl Session {
         })
     }
 
-    /// Checks that the last states of a stack are numbers: those that one weight without a value can reach are not.
+    /// Checks that the last states of a stack are numbers: those that one weight without a value can reach
+    /// are not.
     fn check_numbers(&self, states: &Tensor) -> Result<()> {
         match read(states, |states| states.iter().any(|state| state.is_nan()))? {
             true => Err(self.name_damage(Error::NotNumbers { tensor: None })),
@@ -331,8 +335,8 @@ impl Session {
         Ok(self.tokenizer.decoder_start(languages)?.unwrap_or(self.settings.start))
     }
 
-    /// Returns the ids that the decoder is fed: the start token, then the target without its last token. If the target
-    /// `wraps`, its last token takes the place of the start token.
+    /// Returns the ids that the decoder is fed: the start token, then the target without its last token. If
+    /// the target `wraps`, its last token takes the place of the start token.
     fn decoder_input(&self, target: &Sequence, languages: &Languages, wraps: bool) -> Result<Vec<u32>> {
         let ids = target.ids();
         let last = ids.last().filter(|_| wraps);

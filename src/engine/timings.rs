@@ -7,8 +7,8 @@ pub struct Timings {
     pub tokenize_ms: f64,
     /// Generation of the target; 0 if it was given.
     pub generate_ms: f64,
-    /// The recorded pass through encoder and decoder, including predictions and logits if they are kept; the median
-    /// of repeated passes.
+    /// The recorded pass through encoder and decoder, including predictions and logits if they are kept; the
+    /// median of repeated passes.
     pub capture_ms: f64,
 }
 

@@ -12,8 +12,8 @@ use crate::progress::{Progress, Watch};
 
 type Emit = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// Serves requests on a thread of its own. A new `Run` or `Ablate` cancels an older one; a new `Open` or `Cancel`
-/// cancels every older request.
+/// Serves requests on a thread of its own. A new `Run` or `Ablate` cancels an older one; a new `Open` or
+/// `Cancel` cancels every older request.
 pub struct Worker {
     requests: mpsc::Sender<(u64, Request)>,
     newest: Arc<NewestRequests>,

@@ -13,10 +13,10 @@ use crate::site::Head;
 /// Writes heads as one JSON object, one map at a time.
 ///
 /// Its fields are `format`, `model`, `model_type`, `weights` (`attention` or `values`),
-/// `target_generated_with` if the target was generated with 8-bit weights, `target_sampled_with_seed` if it was
-/// sampled, `source` and `target` (`text`,
-/// `tokens`, `ids`), `decoder_input` (`tokens`, `ids`) and `maps`, a list of `kind`, `layer`, `head` and
-/// `weights` (a list of rows). Numbers have the shortest digits that read back as the same `f32`.
+/// `target_generated_with` if the target was generated with 8-bit weights, `target_sampled_with_seed` if it
+/// was sampled, `source` and `target` (`text`, `tokens`, `ids`), `decoder_input` (`tokens`, `ids`) and
+/// `maps`, a list of `kind`, `layer`, `head` and `weights` (a list of rows). Numbers have the shortest digits
+/// that read back as the same `f32`.
 ///
 /// # Errors
 /// Errors of `out`; a head that the capture lacks.

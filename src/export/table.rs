@@ -65,7 +65,8 @@ pub fn number(value: f32) -> Value {
         .map_or(Value::Null, Value::Number)
 }
 
-/// Returns a CSV field (RFC 4180), quoted if necessary. Control characters become `\u001b` and the like, as in JSON.
+/// Returns a CSV field (RFC 4180), quoted if necessary. Control characters become `\u001b` and the like, as
+/// in JSON.
 pub fn quoted(text: &str) -> String {
     let text = escaped(text);
     if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }

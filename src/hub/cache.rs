@@ -32,8 +32,8 @@ impl CachedRepo {
         }
     }
 
-    /// Returns the commit of the ref, which the last download wrote, or the revision itself if it is a commit with a
-    /// snapshot.
+    /// Returns the commit of the ref, which the last download wrote, or the revision itself if it is a commit
+    /// with a snapshot.
     pub fn commit(&self) -> Option<String> {
         let stored = std::fs::read_to_string(self.ref_path()).ok().map(|text| text.trim().to_owned());
         stored
@@ -51,14 +51,15 @@ impl CachedRepo {
         self.folder.join("blobs")
     }
 
-    /// Returns true if a file of a snapshot differs from its checksum. Only small files, whose ETag is a Git blob id, are
-    /// compared.
+    /// Returns true if a file of a snapshot differs from its checksum. Only small files, whose ETag is a Git
+    /// blob id, are compared.
     pub fn is_damaged(&self, file: &Path) -> bool {
         let Some((blob, etag)) = self.blob_of(file) else { return false };
         git::is_sha1(&etag) && std::fs::read(blob).is_ok_and(|content| !git::is_name_of(&etag, &content))
     }
 
-    /// Returns the blob that a file of a snapshot links to, and its name; `None` if the file is no link into the blobs.
+    /// Returns the blob that a file of a snapshot links to, and its name; `None` if the file is no link into
+    /// the blobs.
     fn blob_of(&self, file: &Path) -> Option<(PathBuf, String)> {
         let blob = file.canonicalize().ok()?;
         let is_blob = self.blobs().canonicalize().is_ok_and(|blobs| blob.parent() == Some(&*blobs));

@@ -186,7 +186,8 @@ impl<'a> HubClient<'a> {
         }
     }
 
-    /// Waits before retry number `retry` (from 1): for `retry_after`, or else twice as long as the time before.
+    /// Waits before retry number `retry` (from 1): for `retry_after`, or else twice as long as the time
+    /// before.
     pub fn back_off(&self, retry: u32, retry_after: Option<Duration>) -> Result<()> {
         let wait = retry_after.unwrap_or(self.retry.backoff * 2_u32.saturating_pow(retry.saturating_sub(1)));
         let until = std::time::Instant::now() + wait;
@@ -197,7 +198,8 @@ impl<'a> HubClient<'a> {
         self.watch.check()
     }
 
-    /// Returns the address of a file, by commit, not branch: all files of a download must be of the same commit.
+    /// Returns the address of a file, by commit, not branch: all files of a download must be of the same
+    /// commit.
     fn url(&self, commit: &str, file: &str) -> String {
         format!("{}/{}/resolve/{}/{}", self.hub.endpoint, self.model, encode(commit, ""), encode(file, "/"))
     }
@@ -237,8 +239,8 @@ impl<'a> HubClient<'a> {
 
     /// Sends a request once and follows redirects. An error comes with the address that failed.
     ///
-    /// The token and `If-Range` are sent to the hub only, never to another origin. A `HEAD` request stops at the
-    /// first response with the hub's ETag, since the storage server behind it has ETags of its own.
+    /// The token and `If-Range` are sent to the hub only, never to another origin. A `HEAD` request stops at
+    /// the first response with the hub's ETag, since the storage server behind it has ETags of its own.
     fn follow_redirects(
         &self,
         method: HttpMethod,

@@ -1,5 +1,5 @@
-//! Built-in models (`assets/demo`, `assets/demo-rnn`), which open at once and offline. They share a tokenizer, and the
-//! recurrent models share the Transformer's embeddings.
+//! Built-in models (`assets/demo`, `assets/demo-rnn`), which open at once and offline. They share a
+//! tokenizer, and the recurrent models share the Transformer's embeddings.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -97,8 +97,8 @@ impl Download<'_> {
         })
     }
 
-    /// Repeats attempts. Only consecutive attempts that leave no more bytes than any before count towards the limit;
-    /// bytes that are discarded and downloaded again are no progress.
+    /// Repeats attempts. Only consecutive attempts that leave no more bytes than any before count towards the
+    /// limit; bytes that are discarded and downloaded again are no progress.
     fn retry(&self) -> Result<()> {
         let mut failures = 0;
         let mut most = self.bytes_on_disk();

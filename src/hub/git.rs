@@ -5,7 +5,8 @@ pub fn git_blob_id(content: &[u8]) -> String {
     hex(sha1(format!("blob {}\0", content.len()).as_bytes(), content))
 }
 
-/// Returns true if `etag` is the name of `content`: its Git blob id, or its plain SHA-1, as some mirrors send.
+/// Returns true if `etag` is the name of `content`: its Git blob id, or its plain SHA-1, as some mirrors
+/// send.
 pub fn is_name_of(etag: &str, content: &[u8]) -> bool {
     git_blob_id(content) == etag || hex(sha1(b"", content)) == etag
 }

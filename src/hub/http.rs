@@ -1,5 +1,5 @@
-//! HTTP requests. Each runs on a thread of its own that sends the response through a channel, so that the caller can
-//! check for cancellation while the network is silent.
+//! HTTP requests. Each runs on a thread of its own that sends the response through a channel, so that the
+//! caller can check for cancellation while the network is silent.
 
 use std::io::Read;
 use std::path::Path;
@@ -75,7 +75,8 @@ impl HttpClient {
     /// Creates a client for a hub; connects to nothing. `timeout` is the longest time without any data.
     ///
     /// # Errors
-    /// The processor lacks instructions of the TLS library, or the file of certificate authorities is unreadable.
+    /// The processor lacks instructions of the TLS library, or the file of certificate authorities is
+    /// unreadable.
     pub fn new(hub: &Hub, timeout: Duration) -> Result<Self> {
         // the checksums of downloads need these instructions, too
         if !graviola::util::is_cpu_supported() {

@@ -1,4 +1,5 @@
-//! Inspection of a model without loading or downloading it: its files, their sizes and places, and its problems.
+//! Inspection of a model without loading or downloading it: its files, their sizes and places, and its
+//! problems.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

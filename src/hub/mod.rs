@@ -45,8 +45,8 @@ pub enum Located {
 /// Resolves a MODEL argument: a built-in model, a folder, a capture file (any file, or `FILE@N`), or a hub id
 /// (`name`, `org/name`, `org/name@revision`), which is downloaded into the hub cache unless it is there.
 ///
-/// Files and folders come first: a local folder `org/name` hides the repository of that name. `hub` is `None` where
-/// the environment names no cache folder; hub ids are then refused with [`HubError::NoHome`].
+/// Files and folders come first: a local folder `org/name` hides the repository of that name. `hub` is `None`
+/// where the environment names no cache folder; hub ids are then refused with [`HubError::NoHome`].
 ///
 /// # Errors
 /// Nothing has that name, the file is of another kind, the model is incomplete, or the download fails.
@@ -88,8 +88,8 @@ pub fn locate_on(
     model_id(model, options)?.open(hub, options.offline, accept, watch).map(Located::Model)
 }
 
-/// Finds the files that opening a model would load, without loading or downloading them; `None` for a capture file.
-/// `hub` is that of [`locate`].
+/// Finds the files that opening a model would load, without loading or downloading them; `None` for a capture
+/// file. `hub` is that of [`locate`].
 ///
 /// # Errors
 /// Nothing has that name, or the hub refuses. Problems of the model's own files are part of the inspection.

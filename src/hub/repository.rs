@@ -59,7 +59,8 @@ impl ModelId {
 
     /// Returns the model's files in the cache, after downloading the missing ones unless `offline` is set.
     ///
-    /// If the hub is not available, a complete model in the cache is used as it is, after a few seconds at most.
+    /// If the hub is not available, a complete model in the cache is used as it is, after a few seconds at
+    /// most.
     pub fn open(
         &self,
         hub: &Hub,
@@ -132,8 +133,8 @@ impl ModelId {
         let config = read_config(&repo.snapshot(&commit))?;
         accept(&config)?;
         files.iter().try_for_each(|file| fetch(file))?;
-        // last, so that an earlier commit stays usable offline until this one is complete; an error is ignored, since
-        // a complete model in a read-only cache is usable
+        // last, so that an earlier commit stays usable offline until this one is complete; an error is
+        // ignored, since a complete model in a read-only cache is usable
         let _ = repo.write_ref(&commit);
         let files = folder::gather(&repo.snapshot(&commit), self.name(), Some(commit.clone()))?;
         Ok(files.with_config(config))

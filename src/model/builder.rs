@@ -182,7 +182,7 @@ impl Builder<'_> {
             key_heads: spec.key_heads,
             qk_norms,
             rotary: rope.map(|rope| Rotary::new(spec.head_dim, rope.theta, rope.scaling_factor)),
-            cap: spec.score_cap,
+            softcap: spec.score_cap,
             scale: spec.scale(index),
         })
     }

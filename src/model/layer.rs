@@ -100,7 +100,7 @@ impl AttentionBlock {
                 attention: output,
                 result: &result,
                 residual_add,
-                own: site.kind != Kind::Cross,
+                self_attention: site.kind != Kind::Cross,
             };
             hook.trace(site, &trace)?;
         }
@@ -188,7 +188,7 @@ impl Layer {
             };
             let site = attention_args.site;
             if hook.stops_after(site) && prompt.is_none() {
-                cross.attention.show(&cross.norms.input(&x)?, source, &attention_args, hook)?;
+                cross.attention.record_weights(&cross.norms.input(&x)?, source, &attention_args, hook)?;
                 return Ok((x, extra));
             }
             let mut kv = source_keys_values(&cross.attention, source, args.cache)?;
@@ -233,7 +233,8 @@ impl Layer {
             let site = Some(Site::new(Kind::Cross, args.attention.site.layer));
             extra = Some(ExtraArgs { keys: &source_keys, site });
         }
-        let output = attention.read(&queries, &kv, &AttentionArgs { extra, ..args.attention }, hook)?;
+        let output =
+            attention.forward_queries(&queries, &kv, &AttentionArgs { extra, ..args.attention }, hook)?;
         self.self_attn.add([x, &output], &kv, args.attention.site, hook)
     }
 
@@ -255,7 +256,7 @@ impl Layer {
 /// Appends the keys and values of new positions to those in the cache, and returns all of them.
 pub(super) fn remember(new: KeysValues, cache: Option<&mut LayerCache>) -> Result<KeysValues> {
     match cache {
-        Some(cache) => cache.remember(&new),
+        Some(cache) => cache.append(&new),
         None => Ok(new),
     }
 }

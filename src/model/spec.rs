@@ -22,14 +22,14 @@ pub struct LmHeadSpec {
     pub bias: LmHeadBias,
     /// Layer before the map.
     pub transform: Option<LmHeadTransform>,
-    /// Soft cap on the logits: `cap * tanh(logit / cap)`.
-    pub cap: Option<f64>,
+    /// Soft cap on the logits: `softcap * tanh(logit / softcap)`.
+    pub softcap: Option<f64>,
 }
 
 impl LmHeadSpec {
-    /// Creates a map without scale, bias, transform and cap.
+    /// Creates a map without scale, bias, transform and soft cap.
     pub const fn new(weight: &'static [&'static str]) -> Self {
-        Self { weight, scale: 1.0, bias: LmHeadBias::None, transform: None, cap: None }
+        Self { weight, scale: 1.0, bias: LmHeadBias::None, transform: None, softcap: None }
     }
 }
 

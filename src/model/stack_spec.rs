@@ -284,7 +284,7 @@ pub struct StackSpec {
     pub score_scale: f64,
     /// True if the scores of layer `n`, counted from 1, are also divided by `n`.
     pub scale_by_inverse_layer: bool,
-    /// Soft cap on the attention scores: `cap * tanh(score / cap)`.
+    /// Soft cap on the attention scores: `softcap * tanh(score / softcap)`.
     pub score_cap: Option<f64>,
     /// Kind of normalisation.
     pub norm: NormKind,

@@ -108,14 +108,14 @@ impl Network for Transformer {
 
     fn logits(&self, states: &Tensor) -> Result<Tensor> {
         let logits = self.lm_head.forward(&self.lm_head_input(states)?)?;
-        match self.spec.lm_head.cap {
-            Some(cap) => Ok(((logits / cap)?.tanh()? * cap)?),
+        match self.spec.lm_head.softcap {
+            Some(softcap) => Ok(((logits / softcap)?.tanh()? * softcap)?),
             None => Ok(logits),
         }
     }
 
     fn argmax_candidates(&self, states: &Tensor, process: &dyn Fn(&mut [f32])) -> Result<Option<Vec<f32>>> {
-        match self.argmax_filter().filter(|_| self.spec.lm_head.cap.is_none()) {
+        match self.argmax_filter().filter(|_| self.spec.lm_head.softcap.is_none()) {
             Some(filter) => filter.argmax_candidates(&self.lm_head_input(states)?, process).map(Some),
             None => Ok(None),
         }

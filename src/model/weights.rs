@@ -112,8 +112,8 @@ impl Weights {
         Ok(Tensor::zeros((), DType::F32, device)?.broadcast_as(shape)?)
     }
 
-    /// Notes a problem with a tensor of `shape` and continues, if only names and shapes are checked, unless the
-    /// configuration has nothing to do with the checkpoint.
+    /// Notes a problem with a tensor of `shape` and continues, if only names and shapes are checked, unless
+    /// the configuration has nothing to do with the checkpoint.
     fn tolerate<T>(&self, result: Result<T>, shape: &[usize]) -> Result<Option<T>> {
         match result {
             Err(Error::Weights(why)) if self.shapes_only && self.is_plausible(shape) => {

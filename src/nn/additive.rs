@@ -45,7 +45,7 @@ impl AdditiveAttention {
         let weights = softmax(&scores)?;
         let mut context = weights.matmul(&kv.values.squeeze(0)?)?;
         if intervenes {
-            context = each_row(&context, &mut |context| hook.context(site, context))?;
+            context = each_row(&context, &mut |context| hook.z(site, context))?;
         }
         Ok((weights, context))
     }

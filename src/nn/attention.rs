@@ -1,16 +1,16 @@
 //! Multi-head scaled dot-product attention (Vaswani et al. 2017): the only softmax(QKᵀ) in the program, for
 //! generation and for capture.
 
-mod added;
 mod blocks;
 mod fused;
-mod outs;
+mod outputs;
+mod score_bias;
 mod steps;
 
 use attn_tui_kernels::attention::{self as kernels, DiagonalBias};
 use candle_core::Tensor;
 
-use self::outs::Outputs;
+use self::outputs::Outputs;
 pub(super) use self::steps::softmax;
 use super::cpu::on_cpu;
 use super::heads::{repeat_kv, split_heads};
@@ -93,7 +93,7 @@ pub struct Attention {
     pub query: Linear,
     /// Width of the key states to `key_heads * head_dim`.
     pub key: Linear,
-    /// Width of what is looked at to `key_heads * head_dim`.
+    /// Width of the key states to `key_heads * head_dim`.
     pub value: Linear,
     /// `heads * head_dim` to `d_model`.
     pub output: Linear,
@@ -106,8 +106,8 @@ pub struct Attention {
     pub qk_norms: Option<[Norm; 2]>,
     /// Rotary position embedding of queries and keys.
     pub rotary: Option<Rotary>,
-    /// Soft cap on the scores: `cap * tanh(score / cap)`.
-    pub cap: Option<f64>,
+    /// Soft cap on the scores: `softcap * tanh(score / softcap)`.
+    pub softcap: Option<f64>,
     /// Factor on the scores: `1/sqrt(head_dim)`, or 1 in T5.
     pub scale: f64,
 }
@@ -151,8 +151,8 @@ impl Attention {
     /// `past`.
     fn apply_rope(&self, x: Tensor, heads: usize, past: usize) -> Result<Tensor> {
         let Some(rotary) = &self.rotary else { return Ok(x) };
-        let turned = rotary.apply(&split_heads(&x, heads)?, past)?;
-        Ok(turned.transpose(1, 2)?.reshape(x.shape())?)
+        let rotated = rotary.apply(&split_heads(&x, heads)?, past)?;
+        Ok(rotated.transpose(1, 2)?.reshape(x.shape())?)
     }
 
     /// Attends from `states` `[batch, queries, d_model]` to `kv`. Returns `[batch, queries, d_model]`.
@@ -163,11 +163,11 @@ impl Attention {
         args: &AttentionArgs,
         hook: &mut dyn Hook,
     ) -> Result<Tensor> {
-        self.read(&self.queries(states, args.past)?, kv, args, hook)
+        self.forward_queries(&self.queries(states, args.past)?, kv, args, hook)
     }
 
     /// [`Attention::forward`] for projected queries `[batch, queries, heads * head_dim]`.
-    pub fn read(
+    pub fn forward_queries(
         &self,
         queries: &Tensor,
         kv: &KeysValues,
@@ -179,7 +179,7 @@ impl Attention {
 
     /// Computes only the weights from `states` to the states of another sequence, `[batch, positions,
     /// d_model]`, and passes them to the hook.
-    pub fn show(
+    pub fn record_weights(
         &self,
         states: &Tensor,
         other: &Tensor,
@@ -241,9 +241,11 @@ impl Attention {
         let shared = kv.keys.dim(0)? == 1;
         let rows = (0..queries.dim(0)?)
             .map(|row| {
-                let own = if shared { 0 } else { row };
-                let kv =
-                    KeysValues { keys: kv.keys.narrow(0, own, 1)?, values: kv.values.narrow(0, own, 1)? };
+                let kv_row = if shared { 0 } else { row };
+                let kv = KeysValues {
+                    keys: kv.keys.narrow(0, kv_row, 1)?,
+                    values: kv.values.narrow(0, kv_row, 1)?,
+                };
                 let table = args.table.map(|table| of_row(table, row)).transpose()?;
                 let args = AttentionArgs { table: table.as_ref(), ..*args };
                 self.attend(&queries.narrow(0, row, 1)?, &kv, &args, hook)
@@ -302,7 +304,7 @@ impl Attention {
             keys,
             width: width / self.heads.max(1),
             scale: self.scale as f32,
-            cap: self.cap.map(|cap| cap as f32),
+            softcap: self.softcap.map(|softcap| softcap as f32),
             bias: lines.map(|lines| DiagonalBias { lines }),
             visible: args.visible,
             past: args.past,
@@ -338,9 +340,9 @@ impl Attention {
             }
         };
         let Some(hook) = hook else { return run(Default::default()) };
-        let mut outs = Outputs::new(&kernel, args, hook);
-        let context = run(outs.sinks())?;
-        outs.show(&kernel, args, [queries, &kv.keys], hook)?;
+        let mut outputs = Outputs::new(&kernel, args, hook);
+        let context = run(outputs.sinks())?;
+        outputs.pass_to_hook(&kernel, args, [queries, &kv.keys], hook)?;
         Ok(context)
     }
 }

@@ -6,14 +6,14 @@ use super::KeysValues;
 use crate::error::Result;
 
 /// Initial capacity in positions.
-const ROOM: usize = 32;
+const INITIAL_CAPACITY: usize = 32;
 
 /// Keys and values of the decoder positions so far, in a buffer with spare capacity, so that appending
 /// copies only the new positions.
 #[derive(Debug)]
 pub struct KvBuffer {
     /// `[batch, capacity, width]` each.
-    room: KeysValues,
+    buffer: KeysValues,
     /// Number of positions in use.
     len: usize,
 }
@@ -22,29 +22,29 @@ impl KvBuffer {
     /// Creates a buffer with the first positions.
     pub fn new(first: &KeysValues) -> Result<Self> {
         let len = first.keys.dim(1)?;
-        Ok(Self { room: widened(first, len, ROOM.max(2 * len))?, len })
+        Ok(Self { buffer: widened(first, len, INITIAL_CAPACITY.max(2 * len))?, len })
     }
 
     /// Appends later positions of the same batch.
     pub fn append(&mut self, later: &KeysValues) -> Result<()> {
         let count = later.keys.dim(1)?;
-        if self.len + count > self.room.keys.dim(1)? {
-            self.room = widened(&self.room, self.len, 2 * (self.len + count))?;
+        if self.len + count > self.buffer.keys.dim(1)? {
+            self.buffer = widened(&self.buffer, self.len, 2 * (self.len + count))?;
         }
-        self.room.keys.slice_set(&later.keys.contiguous()?, 1, self.len)?;
-        self.room.values.slice_set(&later.values.contiguous()?, 1, self.len)?;
+        self.buffer.keys.slice_set(&later.keys.contiguous()?, 1, self.len)?;
+        self.buffer.values.slice_set(&later.values.contiguous()?, 1, self.len)?;
         self.len += count;
         Ok(())
     }
 
     /// Returns all positions so far as a view of the buffer, which a later `KvBuffer::reorder` changes.
     pub fn all(&self) -> Result<KeysValues> {
-        self.room.first(self.len)
+        self.buffer.first(self.len)
     }
 
     /// Moves batch row `rows[i]` to row `i`. Rows that stay in place are not copied.
     fn reorder(&mut self, rows: &[u32]) -> Result<()> {
-        for part in [&self.room.keys, &self.room.values] {
+        for part in [&self.buffer.keys, &self.buffer.values] {
             let filled = part.narrow(1, 0, self.len)?;
             let moved = rows.iter().enumerate().filter(|&(to, &from)| to != from as usize);
             // All rows are read before any is written, since a row can be both source and destination.
@@ -63,9 +63,9 @@ impl KvBuffer {
 fn widened(from: &KeysValues, len: usize, capacity: usize) -> Result<KeysValues> {
     let widen = |x: &Tensor| {
         let (batch, _, width) = x.dims3()?;
-        let room = Tensor::zeros((batch, capacity, width), x.dtype(), x.device())?;
-        room.slice_set(&x.narrow(1, 0, len)?.contiguous()?, 1, 0)?;
-        Ok::<_, crate::error::Error>(room)
+        let buffer = Tensor::zeros((batch, capacity, width), x.dtype(), x.device())?;
+        buffer.slice_set(&x.narrow(1, 0, len)?.contiguous()?, 1, 0)?;
+        Ok::<_, crate::error::Error>(buffer)
     };
     Ok(KeysValues { keys: widen(&from.keys)?, values: widen(&from.values)? })
 }
@@ -74,7 +74,7 @@ fn widened(from: &KeysValues, len: usize, capacity: usize) -> Result<KeysValues>
 #[derive(Debug, Default)]
 pub struct LayerCache {
     /// Keys and values of the decoder positions so far.
-    pub own: Option<KvBuffer>,
+    pub self_attn: Option<KvBuffer>,
     /// Keys and values of the source, computed once.
     pub cross: Option<KeysValues>,
     /// Last state of a recurrent layer, `[batch, width]`.
@@ -83,12 +83,12 @@ pub struct LayerCache {
 
 impl LayerCache {
     /// Appends `new` and returns the keys and values of all positions so far.
-    pub fn remember(&mut self, new: &KeysValues) -> Result<KeysValues> {
-        match &mut self.own {
-            Some(own) => own.append(new)?,
+    pub fn append(&mut self, new: &KeysValues) -> Result<KeysValues> {
+        match &mut self.self_attn {
+            Some(buffer) => buffer.append(new)?,
             none => *none = Some(KvBuffer::new(new)?),
         }
-        self.own.as_ref().map_or_else(|| Ok(new.clone()), KvBuffer::all)
+        self.self_attn.as_ref().map_or_else(|| Ok(new.clone()), KvBuffer::all)
     }
 }
 
@@ -114,8 +114,8 @@ impl KvCache {
             return Ok(());
         }
         for layer in &mut self.layers {
-            if let Some(own) = &mut layer.own {
-                own.reorder(rows)?;
+            if let Some(buffer) = &mut layer.self_attn {
+                buffer.reorder(rows)?;
             }
             if let Some(state) = &mut layer.state {
                 *state = state.index_select(&Tensor::new(rows, state.device())?, 0)?;
@@ -143,16 +143,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_appended_and_rearranged_is_what_concatenation_and_selection_give() {
+    fn append_and_reorder_equal_concatenation_and_index_select() {
         for batch in [1, 3] {
             let mut layer = LayerCache::default();
             let first = part(batch, 5, 0.0);
             let mut expected = first.clone();
-            layer.remember(&first).unwrap();
+            layer.append(&first).unwrap();
             let mut cache = KvCache { layers: vec![layer], past: 5 };
             for step in 0..70 {
                 let later = part(batch, 1, 1e4 + 100.0 * step as f32);
-                let found = cache.layers[0].remember(&later).unwrap();
+                let found = cache.layers[0].append(&later).unwrap();
                 expected = expected.append(&later).unwrap();
                 assert_eq!(numbers(&found.keys), numbers(&expected.keys), "{batch}, step {step}");
                 assert_eq!(numbers(&found.values), numbers(&expected.values), "{batch}, step {step}");

@@ -25,7 +25,7 @@ pub struct CompactMaps {
     /// Factor on the scores.
     pub scale: f32,
     /// Soft cap on the scores.
-    pub cap: Option<f32>,
+    pub softcap: Option<f32>,
     /// Keys that each query may attend to.
     pub visible: Visible,
     /// Position bias by diagonals, `[heads, queries + keys - 1]`. The first is that of the last query and
@@ -88,12 +88,12 @@ impl CompactMaps {
     }
 
     /// Computes the scores of a head before bias and mask, `[queries, keys]`: `scale Q Kᵀ`, with the soft
-    /// cap if there is one. Requires [`CompactMaps::check`] to have returned `Ok`.
+    /// soft cap if there is one. Requires [`CompactMaps::check`] to have returned `Ok`.
     ///
     /// # Panics
     /// If `head` is out of range.
     pub fn content(&self, head: usize) -> Vec<f32> {
-        let Self { heads, key_heads, keys, width, scale, cap, .. } = *self;
+        let Self { heads, key_heads, keys, width, scale, softcap, .. } = *self;
         let own = head / (heads / key_heads);
         let vector = |of: &[f32], at: usize| of[at * width..(at + 1) * width].to_vec();
         let keys: Vec<_> = (0..keys).map(|key| vector(&self.key, key * key_heads + own)).collect();
@@ -101,7 +101,7 @@ impl CompactMaps {
             let query = vector(&self.query, query * heads + head);
             let score = |key: &Vec<f32>| {
                 let score = scale * query.iter().zip(key).map(|(q, k)| q * k).sum::<f32>();
-                cap.map_or(score, |cap| cap * (score / cap).tanh())
+                softcap.map_or(score, |softcap| softcap * (score / softcap).tanh())
             };
             keys.iter().map(score).collect::<Vec<_>>()
         };
@@ -149,7 +149,7 @@ impl CompactMaps {
     }
 
     fn kernel(&self) -> (attention::AttentionKernel<'_>, HeadVectors<'_>, HeadVectors<'_>) {
-        let Self { heads, key_heads, queries, keys, width, scale, cap, visible, .. } = *self;
+        let Self { heads, key_heads, queries, keys, width, scale, softcap, visible, .. } = *self;
         let kernel = attention::AttentionKernel {
             heads,
             kv_heads: key_heads,
@@ -157,7 +157,7 @@ impl CompactMaps {
             keys,
             width,
             scale,
-            cap,
+            softcap,
             bias: self.bias.as_deref().map(|lines| DiagonalBias { lines }),
             visible,
             past: 0,

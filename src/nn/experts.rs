@@ -65,17 +65,19 @@ impl Experts {
         };
         let mut sum = rows.zeros_like()?;
         for (number, expert) in self.experts.iter().enumerate() {
-            let own: Vec<&Assignment> =
+            let assigned: Vec<&Assignment> =
                 assignments.iter().filter(|assignment| assignment.expert == number).collect();
-            if own.is_empty() {
+            if assigned.is_empty() {
                 continue;
             }
-            let index =
-                Tensor::new(own.iter().map(|assignment| assignment.row).collect::<Vec<_>>(), x.device())?;
-            let weights: Vec<f32> = own.iter().map(|assignment| assignment.weight).collect();
-            let weights = Tensor::from_vec(weights, (own.len(), 1), x.device())?;
-            let said = expert.forward(&rows.index_select(&index, 0)?)?.broadcast_mul(&weights)?;
-            sum = sum.index_add(&index, &said, 0)?;
+            let index = Tensor::new(
+                assigned.iter().map(|assignment| assignment.row).collect::<Vec<_>>(),
+                x.device(),
+            )?;
+            let weights: Vec<f32> = assigned.iter().map(|assignment| assignment.weight).collect();
+            let weights = Tensor::from_vec(weights, (assigned.len(), 1), x.device())?;
+            let output = expert.forward(&rows.index_select(&index, 0)?)?.broadcast_mul(&weights)?;
+            sum = sum.index_add(&index, &output, 0)?;
         }
         Ok(sum.reshape((batch, positions, width))?)
     }

@@ -12,7 +12,7 @@ use crate::site::Site;
 /// Ablations at one site.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SiteAblation {
-    /// Factor on the context of each head: 0 if the head is ablated, otherwise 1.
+    /// Factor on `z` of each head: 0 if the head is ablated, otherwise 1.
     pub head_factors: Vec<f32>,
     /// Query-key pairs whose score becomes minus infinity, by positions in the sequences.
     pub links: Vec<MaskedPair>,
@@ -24,15 +24,15 @@ pub trait Hook {
     /// Returns true if the hook has to be called at this site. If not, attention may take its fastest path.
     fn wants(&self, site: Site) -> bool;
 
-    /// Returns true if the hook may change scores or context at this site. Called only if [`Hook::wants`]
-    /// returns true. If false, [`Hook::scores`] and [`Hook::context`] are not called.
+    /// Returns true if the hook may change scores or `z` at this site. Called only if [`Hook::wants`]
+    /// returns true. If false, [`Hook::scores`] and [`Hook::z`] are not called.
     fn intervenes(&self, _site: Site) -> bool {
         true
     }
 
     /// Returns the ablations at a site with `heads` heads if these are all that the hook changes there.
     /// Attention then applies them itself if it can, and calls neither [`Hook::scores`] nor
-    /// [`Hook::context`].
+    /// [`Hook::z`].
     fn ablation(&self, _site: Site, _heads: usize) -> Option<SiteAblation> {
         None
     }
@@ -79,10 +79,10 @@ pub trait Hook {
         Ok(())
     }
 
-    /// Takes the context of each head (`z`), `[heads, queries, head_dim]`, before the output projection,
-    /// and returns what goes into the projection.
-    fn context(&mut self, _site: Site, context: Tensor) -> Result<Tensor> {
-        Ok(context)
+    /// Takes what each head reads (`z`, weights times values), `[heads, queries, head_dim]`, before the
+    /// output projection, and returns what goes into the projection.
+    fn z(&mut self, _site: Site, z: Tensor) -> Result<Tensor> {
+        Ok(z)
     }
 
     /// Returns true if [`Hook::trace`] has to be called at this site.
@@ -132,8 +132,8 @@ impl Hook for InterventionsOnly<'_> {
         Ok(())
     }
 
-    fn context(&mut self, site: Site, context: Tensor) -> Result<Tensor> {
-        self.hook.context(site, context)
+    fn z(&mut self, site: Site, z: Tensor) -> Result<Tensor> {
+        self.hook.z(site, z)
     }
 }
 

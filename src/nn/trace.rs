@@ -40,7 +40,7 @@ pub struct AttentionTrace<'a> {
     pub residual_add: ResidualAdd<'a>,
     /// True if keys are positions of the queries' own sequence. The residual stream then counts as a part
     /// of the query's own key; otherwise it is a column of its own after the keys.
-    pub own: bool,
+    pub self_attention: bool,
 }
 
 /// Result of [`AttentionTrace::measure`].
@@ -61,7 +61,7 @@ impl AttentionTrace<'_> {
     /// residual stream gets the whole row.
     pub fn measure(&self, maps: &[f32], shape: [usize; 3]) -> Result<ValueContributions> {
         let [heads, queries, keys] = shape;
-        let columns = keys + usize::from(!self.own);
+        let columns = keys + usize::from(!self.self_attention);
         let result = host(self.result)?;
         let width = result.len() / queries.max(1);
         let mut residual = host(self.residual)?;
@@ -99,7 +99,7 @@ impl AttentionTrace<'_> {
                                 add(part, &parts[from..from + width], weight);
                             }
                         }
-                        if self.own && start + j == i {
+                        if self.self_attention && start + j == i {
                             add(part, &residual[i * width..(i + 1) * width], 1.0);
                         }
                         row[start + j] = contribution(y, part);
@@ -109,10 +109,10 @@ impl AttentionTrace<'_> {
         }
         let rows = measured.contributions.chunks_mut(columns).zip(result.chunks(width));
         for (i, (row, y)) in rows.enumerate() {
-            if !self.own {
+            if !self.self_attention {
                 row[keys] = contribution(y, &residual[i * width..(i + 1) * width]);
             }
-            normalise(row, if self.own { i } else { keys });
+            normalise(row, if self.self_attention { i } else { keys });
         }
         Ok(measured)
     }

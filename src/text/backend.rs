@@ -31,7 +31,8 @@ pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T>) -> Result<T> {
     panics::catch(call).unwrap_or_else(broken)
 }
 
-/// Removes the spaces before punctuation and English contractions, as transformers' `clean_up_tokenization` does.
+/// Removes the spaces before punctuation and English contractions, as transformers' `clean_up_tokenization`
+/// does.
 pub(crate) fn clean_up(text: &str) -> String {
     const SPACED: [(&str, &str); 10] = [
         (" .", "."),

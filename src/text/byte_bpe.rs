@@ -26,7 +26,8 @@ pub(crate) fn roberta(files: &ModelFiles, config: &TokenizerConfig) -> Result<Pi
     Pipeline::new(raw, config, &specials)?.with_special_tokens(&[first], &[last])
 }
 
-/// Builds GPT-2's tokenizer. Its special tokens around a text follow tokenizer.json, or else the config files.
+/// Builds GPT-2's tokenizer. Its special tokens around a text follow tokenizer.json, or else the config
+/// files.
 pub(crate) fn gpt2(files: &ModelFiles, config: &TokenizerConfig) -> Result<Pipeline> {
     let end = "<|endoftext|>";
     let defaults = [("unk_token", end), ("bos_token", end), ("eos_token", end)];

@@ -69,8 +69,8 @@ fn named(name: &str) -> Option<Class> {
 }
 
 impl Class {
-    /// Returns the class that tokenizer_config.json or config.json names, or else the one `registered` for the
-    /// model's family. A family registered as `TokenizersBackend` always uses its tokenizer.json.
+    /// Returns the class that tokenizer_config.json or config.json names, or else the one `registered` for
+    /// the model's family. A family registered as `TokenizersBackend` always uses its tokenizer.json.
     pub fn of(config: &TokenizerConfig, registered: Option<&str>) -> Self {
         let hub = config.text("tokenizer_class");
         let hub = hub.or_else(|| config.model.get("tokenizer_class").and_then(Value::as_str));

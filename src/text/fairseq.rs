@@ -1,7 +1,8 @@
 //! Tokenizers of models that came from fairseq, and Pegasus.
 //!
 //! Their ids are those of a SentencePiece vocabulary, shifted up to make room for special tokens: by one for
-//! mBART, mBART-50, NLLB, XLM-RoBERTa and SeamlessM4T, with language codes after the pieces, by 103 for Pegasus.
+//! mBART, mBART-50, NLLB, XLM-RoBERTa and SeamlessM4T, with language codes after the pieces, by 103 for
+//! Pegasus.
 
 use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::normalizers::strip::Strip;

@@ -8,9 +8,9 @@ const OPEN_BOX: char = '␣';
 
 /// Returns a piece as shown on screen: never empty, and with every character visible.
 ///
-/// Marks of word boundaries are removed: `▁the` and `Ġthe` become `the`; likewise `##ing`, `th@@` and `end</w>`.
-/// Pieces of byte-level BPE are decoded if they spell whole characters (`Ã©` becomes `é`). Byte pieces show the
-/// character or the byte (`<0x0A>` becomes `⏎`, `<0xE3>` becomes `<E3>`).
+/// Marks of word boundaries are removed: `▁the` and `Ġthe` become `the`; likewise `##ing`, `th@@` and
+/// `end</w>`. Pieces of byte-level BPE are decoded if they spell whole characters (`Ã©` becomes `é`). Byte
+/// pieces show the character or the byte (`<0x0A>` becomes `⏎`, `<0xE3>` becomes `<E3>`).
 pub fn label(piece: &str) -> String {
     if let Some(byte) = byte_of(piece) {
         return if byte.is_ascii() {
@@ -27,8 +27,8 @@ pub fn label(piece: &str) -> String {
     visible(word)
 }
 
-/// Returns true if a piece carries a start-of-word mark (`▁`, `Ġ`). Vocabularies that mark the middle or the end of
-/// words need [`word_starts`], which looks at neighbouring pieces, too.
+/// Returns true if a piece carries a start-of-word mark (`▁`, `Ġ`). Vocabularies that mark the middle or the
+/// end of words need [`word_starts`], which looks at neighbouring pieces, too.
 pub fn starts_word(piece: &str) -> bool {
     piece.starts_with(['▁', 'Ġ'])
 }
@@ -89,8 +89,8 @@ fn is_blank(piece: &str) -> bool {
     piece.chars().all(char::is_whitespace)
 }
 
-/// Returns, for every token of a sequence, true if it starts a word. The marks in use (`▁`, `Ġ`, `##`, `@@`, `</w>`
-/// or separate spaces) are detected from the pieces. A special token is a word of its own.
+/// Returns, for every token of a sequence, true if it starts a word. The marks in use (`▁`, `Ġ`, `##`, `@@`,
+/// `</w>` or separate spaces) are detected from the pieces. A special token is a word of its own.
 pub fn word_starts(tokens: &[AxisItem]) -> Vec<bool> {
     let marks = WordMarks::of(tokens);
     let starts =
@@ -107,8 +107,8 @@ fn unmarked(piece: &str) -> &str {
     strip.into_iter().flatten().find(|rest| !rest.is_empty()).unwrap_or(piece)
 }
 
-/// Decodes a piece of byte-level BPE; `None` for ASCII, for pieces with other characters, and if the bytes are not
-/// UTF-8.
+/// Decodes a piece of byte-level BPE; `None` for ASCII, for pieces with other characters, and if the bytes
+/// are not UTF-8.
 fn decode_bytes(piece: &str) -> Option<String> {
     if piece.is_ascii() {
         return None;
@@ -117,8 +117,8 @@ fn decode_bytes(piece: &str) -> Option<String> {
     String::from_utf8(bytes?).ok()
 }
 
-/// Returns the byte of a character in the byte-level alphabet (Radford et al. 2019): printable Latin-1 characters
-/// stand for themselves, U+0100 and following for the other bytes in order.
+/// Returns the byte of a character in the byte-level alphabet (Radford et al. 2019): printable Latin-1
+/// characters stand for themselves, U+0100 and following for the other bytes in order.
 fn byte_level(c: char) -> Option<u8> {
     let printable = |byte: u8| matches!(byte, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
     match u8::try_from(c) {

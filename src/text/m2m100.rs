@@ -1,5 +1,5 @@
-//! M2M100: a SentencePiece model with the ids of its pieces in vocab.json, followed by the ids of the language
-//! tags (`__en__`).
+//! M2M100: a SentencePiece model with the ids of its pieces in vocab.json, followed by the ids of the
+//! language tags (`__en__`).
 
 use super::config::TokenizerConfig;
 use super::languages::codes;

@@ -1,8 +1,8 @@
 //! Tokenizers, special tokens and display labels.
 //!
 //! [`Tokenizer::load`] picks the tokenizer class of a model and builds it from the files that the repository
-//! has. Ids are those of transformers' `AutoTokenizer`. As there, a tokenizer is either fast (a [`pipeline`] of
-//! the `tokenizers` crate) or [`slow`] (its algorithm written out here, as transformers does in Python).
+//! has. Ids are those of transformers' `AutoTokenizer`. As there, a tokenizer is either fast (a [`pipeline`]
+//! of the `tokenizers` crate) or [`slow`] (its algorithm written out here, as transformers does in Python).
 
 mod backend;
 mod blenderbot_small;
@@ -52,8 +52,8 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
-    /// Builds the tokenizer of a model from its files. `registered` names the tokenizer class that transformers
-    /// registers for the model's family.
+    /// Builds the tokenizer of a model from its files. `registered` names the tokenizer class that
+    /// transformers registers for the model's family.
     ///
     /// # Errors
     /// [`Error::MissingFile`], [`Error::BadFile`] or [`Error::Tokenizer`], naming the file at fault.
@@ -116,7 +116,8 @@ impl Tokenizer {
         self.source.decode(ids)
     }
 
-    /// Returns the languages that have a tag, ordered by the tags' ids; empty for a model without language tags.
+    /// Returns the languages that have a tag, ordered by the tags' ids; empty for a model without language
+    /// tags.
     pub fn languages(&self) -> Vec<String> {
         self.tags.languages()
     }

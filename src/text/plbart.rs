@@ -1,4 +1,5 @@
-//! PLBart and XLM-ProphetNet: a SentencePiece vocabulary with its ids shifted up to make room for special tokens.
+//! PLBart and XLM-ProphetNet: a SentencePiece vocabulary with its ids shifted up to make room for special
+//! tokens.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! ProphetNet: BERT's basic tokenizer and WordPiece (Devlin et al. 2019), as transformers' Python code has them.
+//! ProphetNet: BERT's basic tokenizer and WordPiece (Devlin et al. 2019), as transformers' Python code has
+//! them.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,5 @@
-//! Slow tokenizers: those whose algorithm transformers has in Python. Added tokens are found in the text first; a
-//! model of the tokenizer class splits the text between them.
+//! Slow tokenizers: those whose algorithm transformers has in Python. Added tokens are found in the text
+//! first; a model of the tokenizer class splits the text between them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -95,8 +95,8 @@ impl AddedTokens {
         self.settle(parts)
     }
 
-    /// Removes the whitespace beside added tokens with `lstrip` or `rstrip`. A token with `single_word` that has no space
-    /// beside it becomes part of the text there.
+    /// Removes the whitespace beside added tokens with `lstrip` or `rstrip`. A token with `single_word` that
+    /// has no space beside it becomes part of the text there.
     fn settle(&self, mut parts: Vec<(String, bool)>) -> Vec<(String, bool)> {
         for at in 0..parts.len() {
             // looked up by text, like transformers: not every such part was found as an added token

@@ -1,4 +1,4 @@
-//! Parts of the attention that are switched off, to see what the output loses.
+//! Ablations in the explorer: heads and links that are switched off, and their effect on the output.
 
 use std::collections::BTreeSet;
 
@@ -7,17 +7,17 @@ use crate::capture::Capture;
 use crate::engine::AblatedRun;
 use crate::site::{Ablation, Head, Kind};
 
-/// Parts that are switched off, and the output without them.
+/// The active ablations, with the output under them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActiveAblation {
-    /// The parts.
+    /// Heads and links that are switched off.
     pub ablations: Vec<Ablation>,
-    /// The output without them; `None` while the model runs.
+    /// Output under the ablations; `None` while the model runs.
     pub outcome: Option<AblatedRun>,
 }
 
 impl ActiveAblation {
-    /// Names the parts, for a title.
+    /// Returns the names of the ablated heads and links, for a title.
     pub fn name(&self) -> String {
         let first = match self.ablations.first() {
             Some(Ablation::Head(head)) => head.to_string(),
@@ -31,7 +31,7 @@ impl ActiveAblation {
         }
     }
 
-    /// Returns the change of every decoder row against the capture of the whole model; empty while the model runs.
+    /// Returns the change of every decoder row relative to the unablated capture; empty while the model runs.
     pub fn changes(&self, capture: &Capture) -> Vec<TokenChange> {
         let Some(outcome) = &self.outcome else { return Vec::new() };
         let log = |probability: f32| probability.max(f32::MIN_POSITIVE).ln();
@@ -51,13 +51,13 @@ impl ActiveAblation {
 /// Change of one target token under an ablation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenChange {
-    /// Log-probability with the parts off minus before, in nats.
+    /// Log-probability under the ablation minus that without it, in nats.
     pub change: f32,
-    /// The likeliest token now, if it is another than before.
+    /// Most likely token under the ablation, if it changed.
     pub best: Option<String>,
 }
 
-/// Returns the selected head, or all marked ones if it is one of them.
+/// Returns an ablation of the selected head, or of all marked heads if it is one of them.
 pub fn heads(selection: &Selection, marks: &BTreeSet<Head>) -> Vec<Ablation> {
     if marks.contains(&selection.head) {
         return marks.iter().map(|&head| Ablation::Head(head)).collect();
@@ -65,7 +65,7 @@ pub fn heads(selection: &Selection, marks: &BTreeSet<Head>) -> Vec<Ablation> {
     vec![Ablation::Head(selection.head)]
 }
 
-/// Returns the link under the cursor; nothing if it is masked in any case.
+/// Returns an ablation of the link at the cursor; empty if the link is masked by causal attention.
 pub fn link(selection: &Selection) -> Vec<Ablation> {
     let (head, query, key) = (selection.head, selection.query(), selection.key());
     if head.kind() == Kind::Decoder && key > query {

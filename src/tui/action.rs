@@ -1,4 +1,4 @@
-//! Everything that can happen to the state, and everything that the state asks of the world.
+//! Actions, which change the state, and effects, which its changes have outside of it.
 
 use std::sync::Arc;
 
@@ -11,82 +11,82 @@ use crate::tui::guide::{ReadyStep, StepRequest};
 use crate::tui::pixels::Protocol;
 use crate::tui::widgets::editor::Edit;
 
-/// One thing that happened.
+/// An input of [`update`](super::update::update).
 #[derive(Debug)]
 pub enum Action {
-    /// The user asked for something.
+    /// A command of the user.
     Do(Command),
-    /// A key went into the line that is being edited.
+    /// An edit of the text in the topmost overlay.
     Edit(Edit),
-    /// A key moves through a list or a text that lies on top.
+    /// Movement in the topmost overlay, in lines; down is positive.
     Scroll(isize),
-    /// The item chosen in the list on top, or the text entered.
+    /// Accepts the selected item or the text of the topmost overlay.
     Accept,
     /// Pasted text.
     Paste(String),
-    /// The left button went down (or was dragged, when `drag`).
+    /// The left mouse button was pressed, or the mouse moved with it held down (`drag`).
     Click {
-        /// Where.
+        /// Position of the mouse.
         at: Position,
-        /// Whether the button was down before.
+        /// True if the button was already down.
         drag: bool,
     },
-    /// The wheel turned: steps down are positive; `across` with Shift held or a horizontal wheel.
+    /// The mouse wheel turned.
     Wheel {
-        /// Where.
+        /// Position of the mouse.
         at: Position,
-        /// Steps; down and right are positive.
+        /// Number of steps; down and right are positive.
         steps: isize,
-        /// Sideways.
+        /// True for a horizontal wheel, or with Shift held.
         across: bool,
     },
-    /// The screen has another size.
+    /// The size of the screen changed.
     Resize,
-    /// The terminal told how it takes pictures.
+    /// The terminal replied about graphics.
     Pictures {
-        /// The best protocol that it named.
+        /// Best protocol that it supports.
         takes: Option<Protocol>,
         /// Width and height of a cell in pixels.
         cell: Option<(u16, u16)>,
     },
-    /// The terminal told its background.
+    /// The terminal replied about its background.
     Background {
-        /// Whether it is light.
+        /// True if it is light.
         light: bool,
     },
-    /// The engine tells something.
+    /// Event of the engine.
     Engine(Event),
-    /// The survey of a capture's heads advanced.
+    /// Results of the survey of heads.
     Surveyed(Box<super::survey::Surveyed>),
     /// A step of the tour is ready.
     StepReady(Box<ReadyStep>),
-    /// A thread of the program failed.
+    /// A thread panicked, with this message.
     Crashed(String),
-    /// The system wants the program to end.
+    /// Request of the system to end the program.
     End,
 }
 
-/// What the world should do.
+/// An effect outside the state, carried out by the main loop.
 #[derive(Debug)]
 pub enum Effect {
-    /// Ask the engine.
+    /// Send a request to the engine.
     Ask(Request),
-    /// Measure every head of a capture, behind the screen.
+    /// Measure every head of a capture on a thread of its own.
     Survey {
-        /// The capture's number; an answer with an older number is dropped.
+        /// Number of the capture; results with an older number are dropped.
         serial: u64,
-        /// What to measure.
+        /// The capture.
         capture: Arc<Capture>,
-        /// Links at least this far apart count as far.
+        /// Links longer than this are long-range, in positions.
         distance: usize,
     },
-    /// Make a step of the tour ready, behind the screen.
+    /// Run the models of a step of the tour on a thread of its own.
     PlayStep(StepRequest),
-    /// Put text into the terminal's clipboard (OSC 52).
+    /// Copy text to the clipboard through the terminal (OSC 52).
     Copy(String),
-    /// Draw everything anew.
+    /// Redraw the whole screen.
     Redraw,
-    /// Hand the terminal back to the shell until the program is continued.
+    /// Return to the shell until the program is continued.
     Suspend,
 }
 

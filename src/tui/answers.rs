@@ -7,27 +7,28 @@ use super::pixels::Protocol;
 /// Questions to the terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Question {
-    /// Its background's colour (OSC 11).
+    /// Background colour (OSC 11).
     pub background: bool,
-    /// Whether it takes pictures: a pixel by kitty's protocol, which is not shown.
+    /// Support for kitty's graphics protocol, asked with a query of one pixel that is not displayed.
     pub pictures: bool,
-    /// The size of a cell in pixels (XTWINOPS 16).
+    /// Size of a cell in pixels (XTWINOPS 16).
     pub cell: bool,
 }
 
 impl Question {
-    /// Whether anything is asked.
+    /// Returns true if there is any question.
     pub fn any(self) -> bool {
         self.background || self.pictures || self.cell
     }
 
-    /// How many of the answers are strings, which read like keys where they come too late.
+    /// Returns the number of replies that are strings; such a reply reads like key presses if it comes too
+    /// late.
     pub fn strings(self) -> usize {
         usize::from(self.background) + usize::from(self.pictures)
     }
 
-    /// The question as it is sent. The last one is for the terminal's class (DA1), which every terminal answers, so
-    /// that one which knows nothing of the others need not be waited for.
+    /// Returns the escape sequences to send. The last one asks for the device attributes (DA1). Every
+    /// terminal answers it, so that its reply ends the wait even if the other questions are not understood.
     pub fn text(self) -> String {
         let mut text = String::new();
         for (asked, question) in [
@@ -60,13 +61,13 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The best way of sending pictures that it names.
+    /// Returns the best graphics protocol that the terminal supports.
     pub fn takes(&self) -> Option<Protocol> {
         if self.kitty { Some(Protocol::Kitty) } else { self.sixel.then_some(Protocol::Sixel) }
     }
 }
 
-/// Reads what came back so far.
+/// Parses the bytes received so far.
 pub fn parse(bytes: &[u8]) -> Answer {
     let mut answer = Answer::default();
     let mut typed = Vec::new();
@@ -109,7 +110,7 @@ pub fn parse(bytes: &[u8]) -> Answer {
     answer
 }
 
-/// `6;HEIGHT;WIDTH` to width and height.
+/// Parses `6;HEIGHT;WIDTH`. Returns width and height.
 fn cell(parameters: &[u8]) -> Option<(u16, u16)> {
     let text = std::str::from_utf8(parameters).ok()?.strip_prefix("6;")?;
     let (height, width) = text.split_once(';')?;
@@ -117,7 +118,7 @@ fn cell(parameters: &[u8]) -> Option<(u16, u16)> {
     (width > 0 && height > 0).then_some((width, height))
 }
 
-/// `rgb:ffff/ffff/ffff`, one to four digits each, to whether it is nearer to white than to black.
+/// Parses `rgb:ffff/ffff/ffff`, with one to four digits a channel. Returns true if the colour is light.
 fn lightness(text: &[u8]) -> Option<bool> {
     let text = std::str::from_utf8(text).ok()?;
     let (_, channels) = text.split_once(':')?;
@@ -129,7 +130,7 @@ fn lightness(text: &[u8]) -> Option<bool> {
     Some(luminance > 0.5)
 }
 
-/// The key of a character as terminals send it.
+/// Returns the key event of a character that a terminal sends.
 fn key(letter: char) -> Option<KeyEvent> {
     let plain = |code| Some(KeyEvent::new(code, KeyModifiers::NONE));
     match letter {
@@ -151,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_are_read_in_any_form() {
+    fn replies_are_parsed_in_every_form() {
         let light = |text: &str| parse(text.as_bytes()).light;
         assert_eq!(light("\x1b]11;rgb:ffff/ffff/ffff\x1b\\"), Some(true));
         assert_eq!(light("\x1b]11;rgb:1e/1e/2e\x07"), Some(false));
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_are_asked_for_before_the_class() {
+    fn graphics_are_queried_before_device_attributes() {
         let all = Question { background: true, pictures: true, cell: true };
         assert_eq!(all.text(), "\x1b]11;?\x1b\\\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c");
         assert_eq!(Question::default().text(), "");
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_meanwhile_is_kept() {
+    fn keys_between_replies_are_kept() {
         let answer = parse("j\x1b]11;rgb:0/0/0\x1b\\é\x03\x1b[?6c\r".as_bytes());
         let codes: Vec<KeyCode> = answer.typed.iter().map(|key| key.code).collect();
         assert_eq!(codes, [KeyCode::Char('j'), KeyCode::Char('é'), KeyCode::Char('c'), KeyCode::Enter]);

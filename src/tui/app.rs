@@ -23,7 +23,7 @@ use crate::matrix::Matrix;
 use crate::progress::Progress;
 use crate::site::{Head, Site};
 
-/// Work under way behind the screen.
+/// Work in progress outside the drawing thread.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activity {
     /// Description of the work.
@@ -32,7 +32,7 @@ pub struct Activity {
     pub progress: Option<Progress>,
 }
 
-/// The model, what it was asked to run, and the work under way.
+/// The model, its last requested run, and the work in progress.
 #[derive(Debug)]
 pub struct RunState {
     /// The MODEL argument.
@@ -41,18 +41,18 @@ pub struct RunState {
     pub open: OpenOptions,
     /// The open model; `None` while it loads, and for capture files.
     pub info: Option<ModelInfo>,
-    /// The run that was asked for last.
+    /// Options of the last requested run.
     pub options: RunOptions,
     /// True if texts were given on the command line, so that the model's example is not needed.
     pub given: bool,
     /// Number of requests that the engine has not answered yet.
     pub pending: usize,
-    /// Work under way.
+    /// Work in progress.
     pub activity: Option<Activity>,
 }
 
 impl RunState {
-    /// The languages of source and target: those that were chosen, else the model's own.
+    /// Returns the source and target languages: those of the run, or else the model's defaults.
     pub fn languages(&self) -> (Option<String>, Option<String>) {
         let (source, target) =
             self.info.as_ref().map(|info| info.default_languages.clone()).unwrap_or_default();
@@ -65,17 +65,17 @@ impl RunState {
 pub struct App {
     /// The model and its run.
     pub run: RunState,
-    /// The capture that is explored.
+    /// The displayed capture.
     pub capture: Option<Arc<Capture>>,
-    /// Number of the capture; every new one gets the next.
+    /// Number of the capture, counted up with every new one.
     pub serial: u64,
-    /// The capture's axes under the present reading.
+    /// Axes of the capture under the current reading.
     pub axes: Axes,
     /// Measurements of every head of the capture.
     pub survey: Survey,
-    /// Parts that are switched off, to see what the output loses.
+    /// Active ablation.
     pub ablation: Option<ActiveAblation>,
-    /// The guided tour under way.
+    /// Progress of the guided tour, if one is running.
     pub guide: Option<Guide>,
 
     /// The selection that all views share.
@@ -84,9 +84,9 @@ pub struct App {
     pub marks: BTreeSet<Head>,
     /// Settings that all views read maps and lists by.
     pub reading: Reading,
-    /// The view on the screen.
+    /// Displayed view.
     pub view: ViewId,
-    /// The view that the overview was called from.
+    /// View to return to from the overview.
     pub before: ViewId,
     /// Views and selections visited.
     pub history: History,
@@ -94,25 +94,25 @@ pub struct App {
     pub views: Views,
     /// Overlays on top of the view; the last is the topmost.
     pub overlays: Vec<Overlay>,
-    /// A short message about what just happened, shown until the next key.
+    /// Message about the last command, shown until the next key.
     pub notice: Option<String>,
-    /// True as long as the selection is where the program put it.
+    /// True until the user moves the selection.
     pub untouched: bool,
     /// True if the program should end.
     pub done: bool,
 
     /// Colours and glyphs.
     pub theme: Theme,
-    /// Maps as pictures.
+    /// Pixel graphics for maps.
     pub pixels: PixelGraphics,
     /// The keys of every command.
     pub keymap: Keymap,
-    /// Positions on the screen in the last frame.
+    /// Layout of the last frame.
     pub layout: Layout,
 }
 
 impl App {
-    /// The state before anything is open.
+    /// Creates the state before a model is open.
     pub fn new(model: impl Into<String>, theme: Theme, keymap: Keymap) -> Self {
         let model = model.into();
         let activity = Some(Activity { what: format!("opening {model}"), progress: None });
@@ -150,41 +150,42 @@ impl App {
         }
     }
 
-    /// The queries' axis of the selected map, filtered.
+    /// Returns the query axis of the selected map, filtered.
     pub fn queries(&self) -> &Axis {
         let all = || self.axes.queries(self.selection.head.kind());
         self.views.map.filtered.as_ref().map_or_else(all, |axes| &axes.queries)
     }
 
-    /// The keys' axis of the selected map, filtered.
+    /// Returns the key axis of the selected map, filtered.
     pub fn keys(&self) -> &Axis {
         let all = || self.axes.keys(self.selection.head.kind());
         self.views.map.filtered.as_ref().map_or_else(all, |axes| &axes.keys)
     }
 
-    /// The prediction of the row of a query of [`App::queries`].
+    /// Returns the prediction of the decoder row at position `query` of [`App::queries`].
     pub fn predicted(&self, query: usize) -> Option<&(String, Option<f32>)> {
         let row = self.queries().units.get(query)?.tokens.start;
         self.axes.predicts.get(self.axes.input.unit_of(row))
     }
 
-    /// The selected query's place on its axis.
+    /// Returns the position of the selected query on its axis.
     pub fn query(&self) -> usize {
         self.queries().unit_of(self.selection.query())
     }
 
-    /// The selected key's place on its axis.
+    /// Returns the position of the selected key on its axis.
     pub fn key(&self) -> usize {
         self.keys().unit_of(self.selection.key())
     }
 
-    /// A head's map as it is weighed; `None` where there is none.
+    /// Returns a head's map, value-weighted if [`App::is_weighed`]; `None` if the capture lacks it.
     pub fn map(&self, head: Head) -> Option<Matrix> {
         let capture = self.capture.as_ref()?;
         if self.is_weighed() { capture.value_weighted_map(head).ok() } else { capture.map(head).ok() }
     }
 
-    /// Some rows of [`App::map`]; `rows` is given their number. Where the map is not in memory, they alone are computed.
+    /// Returns some rows of [`App::map`]; `rows` receives their number. Where the map is not in memory, they
+    /// alone are computed.
     pub fn rows(&self, head: Head, rows: impl FnOnce(usize) -> Range<usize>) -> Option<Matrix> {
         let maps = &self.capture.as_ref()?.maps;
         let [_, count, _] = maps.site(head.site)?.shape();
@@ -192,7 +193,7 @@ impl App {
         if self.is_weighed() { self.map(head).map(|map| map.part(rows)) } else { maps.rows(head, rows) }
     }
 
-    /// Returns true if maps are value-weighted: the user asked for it, and the capture knows the norms.
+    /// Returns true if maps are value-weighted: the reading asks for it and the capture has value norms.
     pub fn is_weighed(&self) -> bool {
         let known = || self.capture.as_ref().is_some_and(|capture| !capture.values.is_empty());
         self.reading.weights == MapWeights::Values && known()
@@ -203,28 +204,30 @@ impl App {
         self.views.map.score.filter(|_| self.view == ViewId::Map)
     }
 
-    /// Number of layers of the selected kind.
+    /// Returns the number of layers of the selected kind.
     pub fn layers(&self) -> usize {
         self.capture.as_ref().map_or(0, |capture| capture.layers(self.selection.head.kind()))
     }
 
-    /// Number of heads of the selected site.
+    /// Returns the number of heads of the selected site.
     pub fn heads(&self) -> usize {
         self.capture.as_ref().map_or(0, |capture| capture.heads(self.selection.head.site))
     }
 
-    /// The change of every decoder row under the present ablation; empty if there is none, or while it runs.
+    /// Returns the change of every decoder row under the active ablation; empty without one, or while it
+    /// runs.
     pub fn ablation_changes(&self) -> Vec<TokenChange> {
         let pair = self.ablation.as_ref().zip(self.capture.as_ref());
         pair.map_or_else(Vec::new, |(ablation, capture)| ablation.changes(capture))
     }
 
-    /// The first key of a command, as people write it; empty if it has none.
+    /// Returns the first key of a command as shown to the user; empty if it has none.
     pub fn first_key(&self, command: Command) -> String {
         self.keymap.keys(command).first().cloned().unwrap_or_default()
     }
 
-    /// Selects a pair of places on the axes of the selected map. Within a merged word the cursor keeps its token.
+    /// Selects a pair of places on the axes of the selected map. Within a merged word the cursor keeps its
+    /// token.
     pub fn select(&mut self, query: usize, key: usize) {
         let (query_token, key_token) = (self.queries().token_of(query), self.keys().token_of(key));
         if self.query() != query {
@@ -235,7 +238,7 @@ impl App {
         }
     }
 
-    /// Shows a view; the present one and the selection go into the history.
+    /// Switches to a view; the previous one and the selection are added to the history.
     pub fn show(&mut self, view: ViewId) {
         if self.view == view {
             return;
@@ -247,13 +250,13 @@ impl App {
         self.view = view;
     }
 
-    /// Shows an error over the view, in place of an earlier one.
+    /// Shows an error overlay, which replaces an earlier one.
     pub fn show_error(&mut self, message: String, hint: Option<String>) {
         self.overlays.retain(|overlay| !matches!(overlay, Overlay::Error { .. }));
         self.overlays.push(Overlay::Error { message, hint });
     }
 
-    /// Brings the selection inside the capture.
+    /// Clamps the selection to the capture.
     pub fn settle(&mut self) {
         let Some(capture) = &self.capture else { return };
         let kinds = capture.kinds();

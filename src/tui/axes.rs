@@ -12,12 +12,12 @@ pub struct Axes {
     pub source: Axis,
     /// The decoder's input tokens or words.
     pub input: Axis,
-    /// Prediction of each place of `input`: the label of the target's token, and its probability where known.
+    /// Prediction at each position of `input`: the label of the target's token, and its probability if known.
     pub predicts: Vec<(String, Option<f32>)>,
 }
 
 impl Axes {
-    /// Makes the axes of a capture.
+    /// Computes the axes of a capture.
     pub fn new(capture: &Capture, reading: &Reading) -> Self {
         let input = Axis::new(&capture.decoder_input, reading);
         let predicts = input
@@ -41,12 +41,12 @@ impl Axes {
         Self { source: Axis::new(&capture.source.items, reading), input, predicts }
     }
 
-    /// The queries' axis of a kind.
+    /// Returns the query axis of a kind.
     pub fn queries(&self, kind: Kind) -> &Axis {
         if kind == Kind::Encoder { &self.source } else { &self.input }
     }
 
-    /// The keys' axis of a kind.
+    /// Returns the key axis of a kind.
     pub fn keys(&self, kind: Kind) -> &Axis {
         if kind == Kind::Decoder { &self.input } else { &self.source }
     }

@@ -2,8 +2,8 @@
 
 use super::views::{ViewCommand, ViewId};
 
-/// A command of the user. Movements go to the view on the screen, commands of one view to that view; all others mean
-/// the same in every view.
+/// A command of the user. Movements go to the view on the screen, commands of one view to that view; all
+/// others mean the same in every view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // the table of commands has a sentence for each
 pub enum Command {

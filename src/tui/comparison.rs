@@ -1,4 +1,4 @@
-//! Two captures against each other: which tokens they share, and how each head changed on those.
+//! Comparison of two captures: their common tokens, and the change of each head on these.
 
 use std::collections::BTreeMap;
 
@@ -8,22 +8,22 @@ use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind};
 
-/// Pairs of token positions that two sequences share: (in the first, in the second), both rising.
+/// Positions of common tokens in two sequences, (first, second), both increasing.
 pub type Pairs = Vec<(usize, usize)>;
 
 /// Common tokens of two captures, and the differences of their heads.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Comparison {
-    /// Shared source tokens.
+    /// Common source tokens.
     pub source: Pairs,
-    /// Shared decoder rows: those that are fed the same token.
+    /// Decoder rows with the same input token.
     pub target: Pairs,
-    /// Change of each head, largest first: the mean over shared rows of half the sum of absolute
-    /// differences over shared keys, 0 to 1.
+    /// Change of each head, largest first: the mean over common rows of half the sum of absolute differences
+    /// over common keys (total variation distance), 0 to 1.
     pub changes: Vec<(Head, f32)>,
 }
 
-/// Longest texts that are aligned: time and memory grow with the product of their lengths.
+/// Maximum length of texts to align: time and memory grow with the product of their lengths.
 const LONGEST: usize = 2048;
 
 impl Comparison {
@@ -32,14 +32,14 @@ impl Comparison {
     /// # Errors
     /// [`Error::Text`] when a text is too long to be aligned.
     pub fn new(a: &Capture, b: &Capture) -> Result<Self> {
-        let pairs = |a: &[AxisItem], b: &[AxisItem]| {
+        let align = |a: &[AxisItem], b: &[AxisItem]| {
             if a.len().max(b.len()) > LONGEST {
                 return Err(Error::Text(format!("texts of more than {LONGEST} tokens are not compared")));
             }
             Ok(shared(a, b))
         };
-        let source = pairs(&a.source.items, &b.source.items)?;
-        let target = pairs(&a.decoder_input, &b.decoder_input)?;
+        let source = align(&a.source.items, &b.source.items)?;
+        let target = align(&a.decoder_input, &b.decoder_input)?;
         let mut comparison = Self { source, target, changes: Vec::new() };
         let mut changes = BTreeMap::new();
         for head in b.all_heads() {
@@ -52,18 +52,18 @@ impl Comparison {
         Ok(comparison)
     }
 
-    /// The shared queries of a kind.
+    /// Returns the common queries of a kind.
     pub fn queries(&self, kind: Kind) -> &Pairs {
         if kind == Kind::Encoder { &self.source } else { &self.target }
     }
 
-    /// The shared keys of a kind.
+    /// Returns the common keys of a kind.
     pub fn keys(&self, kind: Kind) -> &Pairs {
         if kind == Kind::Decoder { &self.target } else { &self.source }
     }
 
-    /// The second capture's weights minus the first's, `[shared queries, shared keys]`; `None` where one of
-    /// them lacks the head.
+    /// Returns the second capture's weights minus the first's, `[common queries, common keys]`; `None` if one
+    /// of them lacks the head.
     pub fn difference(&self, a: &Capture, b: &Capture, head: Head) -> Option<Matrix> {
         let (first, second) = (a.map(head).ok()?, b.map(head).ok()?);
         let (queries, keys) = (self.queries(head.kind()), self.keys(head.kind()));
@@ -82,20 +82,20 @@ fn change(difference: &Matrix) -> f32 {
     (sum / 2.0 / difference.rows().max(1) as f64) as f32
 }
 
-/// The longest common subsequence of two sequences of tokens, by their pieces (Wagner and Fischer 1974).
+/// Computes the longest common subsequence of two token sequences (Wagner and Fischer 1974).
 pub fn shared(a: &[AxisItem], b: &[AxisItem]) -> Pairs {
     let width = b.len() + 1;
-    let mut longest = vec![0u32; (a.len() + 1) * width];
+    let mut lengths = vec![0u32; (a.len() + 1) * width];
     let at = |i: usize, j: usize| i * width + j;
     for (i, x) in a.iter().enumerate().rev() {
         for (j, y) in b.iter().enumerate().rev() {
             let value = if x.piece == y.piece {
-                longest.get(at(i + 1, j + 1)).map_or(0, |n| n + 1)
+                lengths.get(at(i + 1, j + 1)).map_or(0, |n| n + 1)
             } else {
-                let (down, right) = (longest.get(at(i + 1, j)), longest.get(at(i, j + 1)));
-                down.max(right).copied().unwrap_or(0)
+                let (skip_a, skip_b) = (lengths.get(at(i + 1, j)), lengths.get(at(i, j + 1)));
+                skip_a.max(skip_b).copied().unwrap_or(0)
             };
-            if let Some(slot) = longest.get_mut(at(i, j)) {
+            if let Some(slot) = lengths.get_mut(at(i, j)) {
                 *slot = value;
             }
         }
@@ -106,7 +106,7 @@ pub fn shared(a: &[AxisItem], b: &[AxisItem]) -> Pairs {
         if x.piece == y.piece {
             pairs.push((i, j));
             (i, j) = (i + 1, j + 1);
-        } else if longest.get(at(i + 1, j)) >= longest.get(at(i, j + 1)) {
+        } else if lengths.get(at(i + 1, j)) >= lengths.get(at(i, j + 1)) {
             i += 1;
         } else {
             j += 1;
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_sentences_share_keeps_its_order() {
+    fn common_subsequence_keeps_the_order() {
         let a = tokens("the dog near the house is old");
         let b = tokens("the dogs near the old house are old");
         assert_eq!(shared(&a, &b), [(0, 0), (2, 2), (3, 3), (4, 5), (6, 7)]);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn change_is_half_the_absolute_difference_a_row() {
+    fn change_is_half_the_absolute_difference_per_row() {
         let difference = Matrix::new(2, 2, vec![0.5, -0.5, 0.0, 0.0]);
         assert_eq!(change(&difference), 0.25);
     }

@@ -92,19 +92,19 @@ fn fitting(terms: &[Term], axis: &Axis, largest: &[f32]) -> Vec<usize> {
     (0..axis.len()).filter(|&place| fits(place)).collect()
 }
 
-/// Axes of a map after a filter.
+/// Axes of a filtered map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FilteredAxes {
-    /// The queries that show.
+    /// Remaining queries.
     pub queries: Axis,
-    /// The keys that show.
+    /// Remaining keys.
     pub keys: Axis,
     rows: Vec<usize>,
     cols: Vec<usize>,
     made_for: FilterKey,
 }
 
-/// Everything that the outcome of a filter depends on: as long as it is the same, so is the outcome.
+/// Everything that the result of a filter depends on: equal keys mean equal results.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FilterKey {
     /// Number of the capture.
@@ -140,12 +140,13 @@ impl FilteredAxes {
         Some(Self { queries: queries.select(&rows), keys: keys.select(&cols), rows, cols, made_for })
     }
 
-    /// Returns true if the axes still hold for a key, so that a large map is not searched again with every action.
+    /// Returns true if the result is still valid for a key, so that a large map is not filtered again at
+    /// every action.
     pub fn holds_for(&self, key: &FilterKey) -> bool {
         self.made_for == *key
     }
 
-    /// Returns the rows and columns of a map that show.
+    /// Returns the remaining rows and columns of a map.
     pub fn of(&self, map: &Matrix) -> Matrix {
         let weights = self.rows.iter().flat_map(|&row| self.cols.iter().map(move |&col| (row, col)));
         let data = weights.map(|(row, col)| map.get(row, col).unwrap_or(0.0)).collect();

@@ -6,26 +6,26 @@ use crate::engine::OpenOptions;
 use crate::error::Result;
 use crate::tour::{PlayedStep, Tour, TourStep};
 
-/// A tour under way.
+/// State of a running tour.
 #[derive(Debug)]
 pub struct Guide {
     /// The tour.
     pub tour: Arc<Tour>,
-    /// The step that shows, zero-based.
+    /// Index of the current step.
     pub at: usize,
-    /// First line of the text that shows.
+    /// First visible line of the text.
     pub first: usize,
-    /// The steps that are ready, one place a step.
+    /// Finished steps by index; `None` if a step has not been run.
     pub played: Vec<Option<Arc<PlayedStep>>>,
-    /// The step that is being made ready.
+    /// Index of the step that is running.
     pub asked: Option<usize>,
     /// The reader's own sentence.
     pub own: Option<String>,
-    /// Number of the reader's sentence; answers made for an older one are dropped.
+    /// Number of the reader's sentence; results for an older one are dropped.
     pub edition: u64,
-    /// True while the engine opens a model that the tour has run already, so that it need not run again.
+    /// True while the engine opens a model whose run the tour already has, so that the run is not repeated.
     pub opening: bool,
-    /// Reason why the present step cannot be shown.
+    /// Reason why the current step cannot be shown.
     pub why: Option<String>,
 }
 
@@ -36,17 +36,17 @@ impl Guide {
         Self { tour, at: 0, first: 0, played, asked: None, own: None, edition: 0, opening: false, why: None }
     }
 
-    /// The present step.
+    /// Returns the current step.
     pub fn step(&self) -> Option<&TourStep> {
         self.tour.steps.get(self.at)
     }
 
-    /// The present step as it was played; `None` while it is being made ready.
+    /// Returns the results of the current step; `None` while it is running.
     pub fn now(&self) -> Option<&Arc<PlayedStep>> {
         self.played.get(self.at)?.as_ref()
     }
 
-    /// Makes the request for a step.
+    /// Returns the request to run step `at`.
     pub fn request(&self, at: usize, how: &OpenOptions) -> StepRequest {
         StepRequest {
             tour: Arc::clone(&self.tour),
@@ -57,7 +57,7 @@ impl Guide {
         }
     }
 
-    /// The paragraphs of the present step's text, with the tour's sources at its end.
+    /// Returns the paragraphs of the current step; the last step ends with the tour's references.
     pub fn text(&self) -> String {
         let mut text = match (self.now(), &self.why) {
             (Some(played), _) => played.text.clone(),
@@ -74,7 +74,7 @@ impl Guide {
     }
 }
 
-/// Request to run the models of one step, behind the screen.
+/// Request to run the models of one step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepRequest {
     /// The tour.

@@ -1,5 +1,5 @@
-//! The one table of commands: it binds the keys and writes the help, the palette, the footer and the key table of the
-//! README. Commands that mean the same in every view stand here, those of one view in its folder.
+//! The table of commands, the source of the key bindings, the help, the palette, the footer and the key table
+//! of the documentation. Shared commands are listed here, those of a single view in its folder.
 
 mod chord;
 pub mod entry;
@@ -19,9 +19,9 @@ use super::views::{self, ViewId};
 /// Views in which a command applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum When {
-    /// All of them.
+    /// All views.
     Always,
-    /// These.
+    /// These views.
     In(Vec<ViewId>),
 }
 
@@ -35,7 +35,7 @@ impl When {
     }
 }
 
-/// One command: its name, its keys, what it does.
+/// Entry of the command table.
 #[derive(Clone, Debug)]
 pub struct CommandEntry {
     /// The command.
@@ -46,9 +46,9 @@ pub struct CommandEntry {
     pub keys: &'static [&'static str],
     /// Description in one sentence.
     pub sentence: &'static str,
-    /// A word or two for the footer; empty where it does not show there.
+    /// Label in the footer; empty if the footer leaves the command out.
     pub hint: &'static str,
-    /// The heading it stands under in the help.
+    /// Heading in the help.
     pub group: &'static str,
     /// Views in which it applies.
     pub when: When,
@@ -69,10 +69,10 @@ const fn entry(
 use Command as C;
 use When::Always;
 
-/// Stands for the views that name a command among their shared ones.
+/// Placeholder for the views that list the command among their shared commands.
 const SOME_VIEWS: When = When::In(Vec::new());
 
-/// Every command, in the order of the help: the shared ones, and between them those of each view.
+/// Every command in the order of the help, shared commands and those of single views.
 pub static TABLE: LazyLock<Vec<CommandEntry>> = LazyLock::new(|| {
     let mut table = SHARED.to_vec();
     for entry in &mut table {
@@ -93,7 +93,7 @@ pub static TABLE: LazyLock<Vec<CommandEntry>> = LazyLock::new(|| {
             entry(C::View(of.command), of.name, of.keys, of.hint, of.group, when, of.sentence),
         ));
     }
-    // A command may follow one that is still to be placed.
+    // A command may follow one that has not been placed yet, so several rounds are needed.
     while !own.is_empty() {
         let left = own.len();
         own.retain(|(after, entry)| match table.iter().position(|placed| placed.name == *after) {
@@ -110,7 +110,7 @@ pub static TABLE: LazyLock<Vec<CommandEntry>> = LazyLock::new(|| {
     table
 });
 
-/// The commands that mean the same in every view in which they apply.
+/// Shared commands, with the same meaning in every view in which they apply.
 const SHARED: &[CommandEntry] = &[
     entry(
         C::Move(Motion::Left),
@@ -209,7 +209,7 @@ const SHARED: &[CommandEntry] = &[
         C::NextLink,
         "next-link",
         &["n"],
-        "far link",
+        "long-range link",
         MOVE,
         Always,
         "Go to the next long-range link of this head, strongest first",

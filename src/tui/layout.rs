@@ -1,4 +1,4 @@
-//! Layout of the last frame: the regions that react to the mouse, and what the next frame scrolls from.
+//! Layout of the last frame: regions that react to the mouse, and scroll positions for the next frame.
 
 use ratatui::layout::{Position, Rect};
 
@@ -22,7 +22,7 @@ pub enum Hit {
 /// Target of a mouse click within a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ViewHit {
-    /// The map; [`Layout::window`] tells which cell.
+    /// The map; [`Layout::window`] converts positions to cells.
     Map,
     /// The label of a query, by its position on the axis.
     Query(usize),

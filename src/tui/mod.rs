@@ -1,9 +1,10 @@
 //! The screen: an explorer of one capture at a time, keyboard first.
 //!
 //! State is in one place ([`app::App`]) and changes in one place ([`update::update`]), which is pure and
-//! returns what the world should do. Drawing ([`chrome::draw`]) is a pure function of the state. Keys mean
+//! returns the effects to carry out. Drawing ([`chrome::draw`]) is a pure function of the state. Keys mean
 //! commands through one table ([`keymap::TABLE`]). Everything that happens (keys, the engine's events,
-//! surveys, signals) comes through one channel; all that is there is taken, then one frame is drawn.
+//! surveys, signals) arrives through one channel. The main loop handles all waiting messages, then draws a
+//! frame.
 
 pub mod ablation;
 pub mod action;
@@ -67,15 +68,15 @@ use crate::tour::Tour;
 pub struct Start {
     /// The model or the capture file.
     pub model: OpenOptions,
-    /// The run to begin with.
+    /// Options of the first run.
     pub run: RunOptions,
-    /// True if the run has its texts; otherwise the model's own example is the source.
+    /// True if the run has its texts; otherwise the model's example is the source.
     pub given: bool,
     /// Selection and settings of the session that is resumed.
     pub resume: Option<Saved>,
     /// File that the session is saved to when the explorer is left, if any.
     pub session: Option<PathBuf>,
-    /// The tour to begin with, in the model's place.
+    /// Tour to start with, instead of the model.
     pub tour: Option<Arc<Tour>>,
 }
 
@@ -88,22 +89,23 @@ pub struct ScreenSettings {
     pub keymap: Keymap,
     /// Pixel graphics for maps.
     pub pixels: PixelGraphics,
-    /// Questions to the terminal.
+    /// Questions to ask the terminal at the start.
     pub ask: Question,
     /// True to panic at the first command, which a test of debug builds asks for (`ATTN_TUI_PANIC`).
     pub panic: bool,
 }
 
 impl ScreenSettings {
-    /// The settings of the program, on the terminal that the environment describes.
+    /// Combines the program's settings with the terminal's abilities, which the environment variables
+    /// describe.
     ///
     /// # Errors
     /// [`Error::Usage`] when the user's keys name a command or a key that does not exist; a theme file that
     /// cannot be read.
     pub fn new(config: &config::Settings, var: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let told = var("COLORFGBG").is_some();
+        let background_known = var("COLORFGBG").is_some();
         let panic = cfg!(debug_assertions) && var("ATTN_TUI_PANIC").is_some();
-        let (takes, more) = Protocol::detect(&var);
+        let (protocol, uncertain) = Protocol::detect(&var);
         let mut theme = Theme::detect(var);
         if let Some(path) = &config.theme {
             theme = theme.with(palette::Chosen::read(path)?);
@@ -113,18 +115,18 @@ impl ScreenSettings {
             Background::Dark => theme = theme.on(false),
             Background::Light => theme = theme.on(true),
         }
-        let made_for = theme.chosen.as_ref().map_or(Background::Auto, |chosen| chosen.background);
-        // an old console would print the question, and its sixteen colours do not depend on the answer
-        let open = config.background == Background::Auto && made_for == Background::Auto;
+        let theme_background = theme.chosen.as_ref().map_or(Background::Auto, |chosen| chosen.background);
+        // An old console would print the question, and its 16 colours do not depend on the answer.
+        let undecided = config.background == Background::Auto && theme_background == Background::Auto;
         let modern = theme.depth > theme::Depth::Ansi16;
         let ask = Question {
-            background: open && !told && modern,
-            pictures: config.pixels == Choice::Auto && more && modern,
+            background: undecided && !background_known && modern,
+            pictures: config.pixels == Choice::Auto && uncertain && modern,
             cell: config.pixels != Choice::Off && modern,
         };
         let pixels = PixelGraphics {
             choice: config.pixels,
-            takes: takes.filter(|_| modern),
+            takes: protocol.filter(|_| modern),
             ..PixelGraphics::default()
         };
         theme.colormap = config.colormap.unwrap_or(theme.colormap);
@@ -134,14 +136,15 @@ impl ScreenSettings {
     }
 }
 
-/// Takes events of the engine to the screen; may be called from any thread.
+/// Sends an event of the engine to the screen. May be called from any thread.
 pub type Tell = Box<dyn Fn(Event) + Send + Sync>;
 
-/// Takes requests of the screen to the engine; returns at once.
+/// Sends a request of the screen to the engine, without blocking.
 pub type Ask = Box<dyn Fn(Request)>;
 
-/// Opens the explorer over an engine and returns when the user has left it. `connect` is given the way to
-/// the screen and returns the way to the engine. The terminal is given back whatever happens.
+/// Runs the explorer until the user leaves it. `connect` starts the engine: it receives the function that
+/// sends events to the screen, and returns the one that sends requests to the engine. The terminal is always
+/// restored.
 ///
 /// # Errors
 /// The terminal cannot be used. Errors of the engine are shown on the screen.
@@ -149,7 +152,7 @@ pub fn run_with(start: Start, settings: ScreenSettings, connect: impl FnOnce(Tel
     let (sender, inbox) = channel();
     let tell = sender.clone();
     let ask = connect(Box::new(move |event| {
-        // after the last frame there is nobody to tell
+        // The receiver is gone after the last frame.
         let _ = tell.send(Message::Engine(event));
     }));
     let world = World::start(sender, ask)?;
@@ -184,17 +187,18 @@ pub fn run_with(start: Start, settings: ScreenSettings, connect: impl FnOnce(Tel
     if let (Some(path), Some(saved)) = (&start.session, Saved::new(&app, &last))
         && let Err(error) = saved.write(path)
     {
-        // leaving works all the same; only `--resume` will miss it
+        // Not fatal: only `--resume` is affected.
         crate::terminal::message("note", &format!("the session was not saved: {error}"));
     }
     world.end(ended?)
 }
 
-/// Shortest time between two frames that only tell how something advances: a stream of them would take the
-/// processor from what they tell of, and fill a slow line.
-const STEADY: Duration = Duration::from_millis(50);
+/// Minimum time between frames that only show progress: more would slow down the work itself, and a slow
+/// connection.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Draws, waits, takes all that has come, and so on; returns the signal that ended it, if one did.
+/// Runs the main loop: draws a frame, waits, and handles all waiting messages. Returns the signal that ended
+/// it, if any.
 fn explore(
     app: &mut App,
     screen: &mut Screen,
@@ -209,59 +213,68 @@ fn explore(
             world.render(job);
         }
         let drawn = Instant::now();
-        let (mut advanced, mut urgent) = (false, false);
+        let (mut received, mut urgent) = (false, false);
         while !urgent {
-            let first = if advanced {
-                let Ok(message) = inbox.recv_timeout(STEADY.saturating_sub(drawn.elapsed())) else { break };
+            let first = if received {
+                let Ok(message) = inbox.recv_timeout(PROGRESS_INTERVAL.saturating_sub(drawn.elapsed()))
+                else {
+                    break;
+                };
                 message
             } else {
                 let Ok(message) = inbox.recv() else { return Ok(None) };
                 message
             };
             for message in std::iter::once(first).chain(inbox.try_iter()) {
-                advanced = true;
+                received = true;
                 urgent |= !message.can_wait();
                 if let Message::Rendered(result) = message {
                     cache.take(*result);
                     continue;
                 }
-                match take(app, screen, world, message, panic)? {
-                    Taken::GoOn => {}
-                    Taken::Ended(signal) => return Ok(signal),
+                match handle(app, screen, world, message, panic)? {
+                    Handled::Continue => {}
+                    Handled::Ended(signal) => return Ok(signal),
                 }
             }
         }
     }
 }
 
-/// Continuation after a message.
-enum Taken {
-    GoOn,
-    /// It ends, by that signal if it was one.
+/// Result of handling a message.
+enum Handled {
+    Continue,
+    /// The loop ends; holds the signal that asked for it, if any.
     Ended(Option<i32>),
 }
 
-/// Takes one message into the state and carries out what follows from it.
-fn take(app: &mut App, screen: &mut Screen, world: &World, message: Message, panic: bool) -> Result<Taken> {
+/// Applies one message to the state and carries out the resulting effects.
+fn handle(
+    app: &mut App,
+    screen: &mut Screen,
+    world: &World,
+    message: Message,
+    panic: bool,
+) -> Result<Handled> {
     let action = match message {
         Message::Terminal(event) => match input::action(app, event) {
             Some(action) => action,
-            None => return Ok(Taken::GoOn),
+            None => return Ok(Handled::Continue),
         },
         Message::Background { light } => Action::Background { light },
         Message::Pictures { takes, cell } => Action::Pictures { takes, cell },
         Message::Engine(event) => Action::Engine(event),
         Message::Surveyed(part) => Action::Surveyed(part),
-        // it is the drawing's, and changes no state
-        Message::Rendered(_) => return Ok(Taken::GoOn),
+        // Handled by the main loop: it belongs to drawing and changes no state.
+        Message::Rendered(_) => return Ok(Handled::Continue),
         Message::StepReady(ready) => Action::StepReady(ready),
         Message::Crashed(message) => Action::Crashed(message),
         #[cfg(unix)]
         Message::Suspend => Action::Do(command::Command::Suspend),
-        Message::End(signal) => return Ok(Taken::Ended(Some(signal))),
+        Message::End(signal) => return Ok(Handled::Ended(Some(signal))),
     };
     assert!(!(panic && matches!(action, Action::Do(_))), "asked to panic");
     let effects = update::update(app, action);
     world.perform(screen, effects)?;
-    Ok(if app.done { Taken::Ended(None) } else { Taken::GoOn })
+    Ok(if app.done { Handled::Ended(None) } else { Handled::Continue })
 }

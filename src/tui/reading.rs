@@ -14,17 +14,17 @@ use crate::text::{label, word_starts};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Special {
-    /// They show.
+    /// Shown.
     #[default]
     Show,
-    /// They are left out; rows sum to less than 1.
+    /// Left out; rows sum to less than 1.
     Hide,
-    /// They are left out and the rest of each row is divided by its sum.
+    /// Left out, and the remaining weights of each row are scaled to sum to 1.
     Renormalise,
 }
 
 impl Special {
-    /// The next of the three, for the key that walks them.
+    /// Returns the next treatment, cyclically.
     pub fn next(self) -> Self {
         match self {
             Special::Show => Special::Hide,
@@ -44,15 +44,15 @@ pub struct Reading {
     pub special: Special,
     /// Attention weights, or value-weighted ones.
     pub weights: MapWeights,
-    /// From a weight to a shade.
+    /// Scale from weight to shade.
     pub scale: Scale,
     /// Value of a cell that covers several weights.
     pub pool: Pool,
     /// Weights below this are not drawn.
     pub threshold: f32,
-    /// Links that reach farther than this many tokens count as far.
+    /// Links longer than this are long-range, in positions.
     pub distance: usize,
-    /// Lists show heads and links of the selected kind alone.
+    /// True if lists show only heads and links of the selected kind.
     pub one_kind: bool,
 }
 
@@ -72,7 +72,7 @@ impl Default for Reading {
 }
 
 impl Reading {
-    /// The largest [`Reading::distance`].
+    /// Maximum of [`Reading::distance`].
     pub const FARTHEST: usize = 9999;
 
     /// Returns the reading with every number in its range, for values from a file.
@@ -86,30 +86,30 @@ impl Reading {
     }
 }
 
-/// One place on an axis: a token, or the tokens of a word.
+/// Unit of an axis: a token, or the tokens of a word.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unit {
-    /// The tokens it covers.
+    /// Range of tokens that it covers.
     pub tokens: Range<usize>,
     /// Label on the axis.
     pub label: String,
-    /// True if a space stands before it in running text.
+    /// True if a space precedes it in running text.
     pub space: bool,
     /// True for a special token.
     pub special: bool,
 }
 
-/// The places along one side of a map.
+/// Axis of a displayed map.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Axis {
-    /// The places in order.
+    /// Units in order.
     pub units: Vec<Unit>,
     of: Vec<usize>,
     plain: bool,
 }
 
 impl Axis {
-    /// The axis of a sequence of tokens.
+    /// Creates the axis of a sequence of tokens.
     pub fn new(tokens: &[AxisItem], reading: &Reading) -> Self {
         let starts = word_starts(tokens);
         let mut units: Vec<Unit> = Vec::new();
@@ -133,7 +133,7 @@ impl Axis {
         Self { units, of, plain }
     }
 
-    /// The axis of some of its places, in order.
+    /// Creates an axis of some of its units, in order.
     pub fn select(&self, places: &[usize]) -> Self {
         let units: Vec<Unit> = places.iter().filter_map(|&place| self.units.get(place)).cloned().collect();
         let mut of = Vec::with_capacity(self.of.len());
@@ -147,52 +147,52 @@ impl Axis {
         Self { units, of, plain: false }
     }
 
-    /// The place that a place of another axis of the same tokens has on this one.
+    /// Returns the index on this axis of a unit of another axis over the same tokens.
     pub fn place_of(&self, unit: &Unit) -> Option<usize> {
         let place = self.unit_of(unit.tokens.start);
         self.units.get(place).filter(|own| own.tokens == unit.tokens).map(|_| place)
     }
 
-    /// Returns true if every token has a place of its own.
+    /// Returns true if every token is a unit of its own.
     pub fn is_plain(&self) -> bool {
         self.plain
     }
 
-    /// Number of places.
+    /// Returns the number of units.
     pub fn len(&self) -> usize {
         self.units.len()
     }
 
-    /// Returns true if there are no places.
+    /// Returns true if there are no units.
     pub fn is_empty(&self) -> bool {
         self.units.is_empty()
     }
 
-    /// The place that shows a token, or the one before it where the token is hidden.
+    /// Returns the index of the unit that contains a token, or of the unit before it if the token is hidden.
     pub fn unit_of(&self, token: usize) -> usize {
         self.of.get(token).or(self.of.last()).copied().unwrap_or(0)
     }
 
-    /// The first token of a place.
+    /// Returns the first token of a unit.
     pub fn token_of(&self, unit: usize) -> usize {
         self.units.get(unit).or(self.units.last()).map_or(0, |unit| unit.tokens.start)
     }
 
-    /// The tokens of a place, of the first `count`.
+    /// Returns the tokens of a unit that are among the first `count`.
     pub fn tokens_of(&self, place: usize, count: usize) -> Range<usize> {
         let tokens = self.units.get(place).map_or(0..0, |unit| unit.tokens.clone());
         tokens.start.min(count)..tokens.end.min(count)
     }
 
-    /// The label of a place; empty outside the axis.
+    /// Returns the label of a unit; empty outside the axis.
     pub fn label(&self, unit: usize) -> &str {
         self.units.get(unit).map_or("", |unit| &unit.label)
     }
 }
 
-/// A map as it is read: `[query places, key places]`. With words, the weights of a word's keys are summed and
-/// those of its queries averaged, so that rows still sum to 1; hidden special tokens are left out, and the
-/// rows divided by what is left where asked for.
+/// Applies a reading to a map. Returns `[query units, key units]`. With words, the weights of a word's keys
+/// are summed and those of its queries averaged, so that rows still sum to 1; hidden special tokens are left
+/// out, and the rows divided by what is left where asked for.
 pub fn read(map: &Matrix, queries: &Axis, keys: &Axis, reading: &Reading) -> Matrix {
     if queries.plain && keys.plain {
         return map.clone();
@@ -204,12 +204,12 @@ pub fn read(map: &Matrix, queries: &Axis, keys: &Axis, reading: &Reading) -> Mat
     Matrix::new(queries.len(), keys.len(), data)
 }
 
-/// One row of [`read`]: the weights of query place `query`, one a key place.
+/// Computes one row of [`read`]: the weights of query unit `query`, one per key unit.
 pub fn read_row(map: &Matrix, queries: &Axis, keys: &Axis, reading: &Reading, query: usize) -> Vec<f32> {
     read_rows(&map.part(queries.tokens_of(query, map.rows())), queries, keys, reading, query)
 }
 
-/// [`read_row`] from the rows of the place's tokens alone ([`Axis::tokens_of`]).
+/// Computes [`read_row`] from the rows of the unit's tokens alone ([`Axis::tokens_of`]).
 pub fn read_rows(rows: &Matrix, queries: &Axis, keys: &Axis, reading: &Reading, query: usize) -> Vec<f32> {
     let mut row = vec![0.0f32; keys.len()];
     let Some(unit) = queries.units.get(query) else { return row };
@@ -228,8 +228,8 @@ pub fn read_rows(rows: &Matrix, queries: &Axis, keys: &Axis, reading: &Reading, 
     row
 }
 
-/// Scores as they are read, `[query places, key places]`: with words the mean of what is not masked, since scores
-/// are no shares that could be summed. Minus infinity where all is masked.
+/// Applies a reading to scores. Returns `[query units, key units]`: for words the mean of the visible scores,
+/// since scores are no shares that could be summed. Minus infinity where all is masked.
 pub fn read_scores(scores: &Matrix, queries: &Axis, keys: &Axis) -> Matrix {
     if queries.plain && keys.plain {
         return scores.clone();

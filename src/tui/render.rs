@@ -11,7 +11,7 @@ use crate::matrix::{Matrix, span_of};
 use crate::paint::{Pool, Region, pool};
 use crate::site::Head;
 
-/// Data that a frame lacked of one head.
+/// Data of one head that a frame needs but does not have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RenderRequest {
     /// Number of the capture.
@@ -32,7 +32,7 @@ pub struct RenderJob {
     pub capture: Arc<Capture>,
 }
 
-/// The part of a render job that is done so far.
+/// Partial or complete result of a render job.
 #[derive(Clone, Debug)]
 pub struct RenderResult {
     /// Request that it answers.

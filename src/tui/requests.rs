@@ -1,4 +1,4 @@
-//! Requests to the engine and to the survey, with the changes of the state that go with them.
+//! Requests to the engine and to the survey, with their changes of the state.
 
 use std::sync::Arc;
 
@@ -21,14 +21,14 @@ pub fn run(app: &mut App) -> Vec<Effect> {
     vec![Effect::Ask(Request::Run(app.run.options.clone()))]
 }
 
-/// Asks for a survey of the present capture.
+/// Requests a survey of the current capture.
 pub fn survey(app: &mut App) -> Vec<Effect> {
     let Some(capture) = &app.capture else { return Vec::new() };
     app.survey.complete = false;
     vec![Effect::Survey { serial: app.serial, capture: Arc::clone(capture), distance: app.reading.distance }]
 }
 
-/// Switches parts off, or on again where just these are off.
+/// Ablates heads or links, or restores them if exactly these are ablated.
 pub fn ablate(app: &mut App, ablations: Vec<Ablation>) -> Vec<Effect> {
     if app.run.info.is_none() {
         app.notice = Some("a capture file has no model to run without a part".into());
@@ -50,7 +50,8 @@ pub fn ablate(app: &mut App, ablations: Vec<Ablation>) -> Vec<Effect> {
     vec![Effect::Ask(Request::Ablate(RunOptions { ablations, ..app.run.options.clone() }))]
 }
 
-/// Switches between value-weighted maps and weights. The model runs again if the norms of the values are not known.
+/// Switches between value-weighted maps and weights. The model runs again if the norms of the values are not
+/// known.
 pub fn toggle_values(app: &mut App) -> Vec<Effect> {
     let Some(capture) = &app.capture else { return Vec::new() };
     if app.reading.weights == MapWeights::Values {
@@ -69,7 +70,7 @@ pub fn toggle_values(app: &mut App) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Goes back to weights if the capture keeps no scores at all and none are on their way.
+/// Returns to weights if the capture keeps no scores and none are being computed.
 pub fn drop_scores(app: &mut App) {
     let Some(capture) =
         app.capture.as_ref().filter(|_| app.run.pending == 0 && app.views.map.score.is_some())
@@ -91,7 +92,7 @@ pub fn choose_language(app: &mut App, purpose: Purpose) {
     app.overlays.push(Overlay::Picker(Picker::new(purpose)));
 }
 
-/// Takes a language of the model's list and runs the texts in it.
+/// Sets a language of the model's list and runs the model again.
 pub fn take_language(app: &mut App, purpose: Purpose, at: usize) -> Vec<Effect> {
     let name = app.run.info.as_ref().and_then(|info| info.languages.get(at)).cloned();
     match purpose {

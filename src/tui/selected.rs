@@ -1,4 +1,4 @@
-//! The selected map: as it is read, its rows, its far links, texts to copy.
+//! The selected map under the current reading, its rows and long-range links, and texts to copy.
 
 use super::app::App;
 use super::filter::{FilterKey, FilteredAxes};
@@ -9,7 +9,7 @@ use crate::analysis::links::Link;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 
-/// Returns what the filter of Map leaves of the selected map; `None` if nothing is filtered, or if nothing fits.
+/// Returns the result of Map's filter on the selected map; `None` without a filter, or if nothing matches.
 pub fn filtered(app: &App) -> Option<FilteredAxes> {
     let map = &app.views.map;
     if map.filter.is_empty() {
@@ -30,14 +30,14 @@ pub fn filtered(app: &App) -> Option<FilteredAxes> {
     FilteredAxes::new(key, &whole(app)?, app.axes.queries(kind), app.axes.keys(kind))
 }
 
-/// Reads the selected map, with all its rows and columns.
+/// Returns the selected map under the current reading, with all rows and columns.
 fn whole(app: &App) -> Option<Matrix> {
     let head = app.selection.head;
     let map = app.map(head)?;
     Some(reading::read(&map, app.axes.queries(head.kind()), app.axes.keys(head.kind()), &app.reading))
 }
 
-/// Returns what Map shows, filtered: scores where they are asked for, else [`shown`].
+/// Returns the filtered map that Map displays: scores if they are selected, otherwise [`shown`].
 ///
 /// # Errors
 /// The head was not recorded, or its scores are not known.
@@ -50,7 +50,7 @@ pub fn pictured(app: &App) -> Result<Matrix> {
     Ok(app.views.map.filtered.as_ref().map_or(read.clone(), |axes| axes.of(&read)))
 }
 
-/// Reads the selected map and filters it: `[app.queries(), app.keys()]`.
+/// Returns the selected map under the current reading, filtered: `[app.queries(), app.keys()]`.
 pub fn shown(app: &App) -> Option<Matrix> {
     let map = whole(app)?;
     Some(match &app.views.map.filtered {
@@ -68,31 +68,31 @@ pub fn shown_row(app: &App) -> Option<Vec<f32>> {
     (query < map.rows()).then(|| map.row(query).to_vec())
 }
 
-/// Returns the far links of the selected head, strongest first: those of the survey, or, before it has reached the
-/// head, those found now.
+/// Returns the long-range links of the selected head, strongest first, from the survey or, if it has not
+/// reached the head yet, computed here.
 pub fn far(app: &App) -> Vec<Link> {
     let head = app.selection.head;
     if let Some(facts) = app.survey.heads.get(&head) {
         return facts.links.clone();
     }
     let Some(capture) = &app.capture else { return Vec::new() };
-    survey::far_links(capture, head, app.reading.distance).unwrap_or_default()
+    survey::long_range_links(capture, head, app.reading.distance).unwrap_or_default()
 }
 
-/// Returns the place of the strongest key of the selected query.
+/// Returns the position of the strongest key of the selected query.
 pub fn strongest(app: &App) -> Option<usize> {
     let row = shown_row(app)?;
     row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(key, _)| key)
 }
 
-/// Writes the selected weight as a line of text.
+/// Formats the selected weight as a line of text.
 pub fn value_text(app: &App) -> Option<String> {
     let weight = *shown_row(app)?.get(app.key())?;
     let (query, key) = (app.queries().label(app.query()), app.keys().label(app.key()));
     Some(format!("{} {query} → {key} {weight:.6}", app.selection.head))
 }
 
-/// Writes the selected row, a line for each key.
+/// Formats the selected row, one line per key.
 pub fn row_text(app: &App) -> Option<String> {
     let row = shown_row(app)?;
     let lines =
@@ -100,7 +100,7 @@ pub fn row_text(app: &App) -> Option<String> {
     Some(lines.collect())
 }
 
-/// Writes the selected map as a table with tokens on both sides and tabs between; `None` for a very large map.
+/// Formats the selected map as a tab-separated table with token labels; `None` for a very large map.
 pub fn map_text(app: &App) -> Option<String> {
     const MOST: usize = 1 << 20;
     if app.queries().len().saturating_mul(app.keys().len()) > MOST {
@@ -123,7 +123,7 @@ pub fn map_text(app: &App) -> Option<String> {
     Some(out)
 }
 
-/// Returns the far links of the selected head if the survey has found them, else nothing.
+/// Returns the long-range links of the selected head if the survey has found them, else nothing.
 pub fn surveyed(app: &App) -> &[Link] {
     app.survey.heads.get(&app.selection.head).map_or(&[], |facts| facts.links.as_slice())
 }

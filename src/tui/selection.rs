@@ -1,4 +1,4 @@
-//! The selection that all views share, and the places visited.
+//! The selection that all views share, and its history.
 
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +62,7 @@ impl Selection {
     }
 }
 
-/// Views and selections visited, to walk back and forward.
+/// History of views and selections.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     back: Vec<(ViewId, Selection)>,
@@ -72,7 +72,7 @@ pub struct History {
 impl History {
     const LIMIT: usize = 200;
 
-    /// Remembers a view and a selection that are being left by a jump.
+    /// Adds the view and the selection that a jump is about to leave.
     pub fn leave(&mut self, view: ViewId, selection: Selection) {
         if self.back.last() != Some(&(view, selection)) {
             self.back.push((view, selection));
@@ -83,14 +83,14 @@ impl History {
         self.forward.clear();
     }
 
-    /// Goes back: returns what was left last, and keeps the present view and selection for the way forward.
+    /// Goes back: returns the last entry, and keeps the current view and selection for [`History::forward`].
     pub fn back(&mut self, now: (ViewId, Selection)) -> Option<(ViewId, Selection)> {
         let left = self.back.pop()?;
         self.forward.push(now);
         Some(left)
     }
 
-    /// Goes forward again: returns what [`History::back`] left.
+    /// Goes forward again: returns the view and selection that [`History::back`] left.
     pub fn forward(&mut self, now: (ViewId, Selection)) -> Option<(ViewId, Selection)> {
         let left = self.forward.pop()?;
         self.back.push(now);

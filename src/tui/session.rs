@@ -16,10 +16,10 @@ use crate::error::{Error, Result};
 use crate::paint::Colormap;
 use crate::site::Head;
 
-/// The parts of the state that are worth coming back to, as they stand in the file.
+/// The saved part of the explorer's state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Saved {
-    /// The model and how it was opened.
+    /// Model, and options for opening it.
     pub open: OpenOptions,
     /// The last run; `None` for a capture file.
     pub run: Option<RunOptions>,
@@ -47,7 +47,7 @@ pub struct Look {
     pub glyphs: bool,
 }
 
-/// Keys of the files of earlier versions, which had no tables, and where their values stand now.
+/// Keys of files of earlier versions, which had no tables, with the current paths of their values.
 const FLAT: [(&str, &str); 42] = [
     ("model", "open.model"),
     ("revision", "open.revision"),
@@ -93,7 +93,7 @@ const FLAT: [(&str, &str); 42] = [
     ("glyphs", "look.glyphs"),
 ];
 
-/// Brings a file of an earlier version into the present form.
+/// Converts a file of an earlier version to the current layout.
 fn nested(flat: &Table) -> Table {
     let mut table = Table::new();
     for (name, path) in FLAT {
@@ -107,14 +107,14 @@ fn nested(flat: &Table) -> Table {
     if flat.get("values").and_then(Value::as_bool) == Some(true) {
         put(&mut table, "reading.weights", "values".into());
     }
-    // What was run is known by its source.
+    // A run needs a source.
     if !flat.contains_key("source") {
         table.remove("run");
     }
     table
 }
 
-/// Puts a value at a path of names with dots between, and makes the tables on the way.
+/// Inserts a value at a dotted path, and creates the tables along it.
 fn put(table: &mut Table, path: &str, value: Value) {
     match path.split_once('.') {
         None => {
@@ -129,16 +129,17 @@ fn put(table: &mut Table, path: &str, value: Value) {
     }
 }
 
-/// Returns a part of the file; `None` if it is missing or has another form in this version.
+/// Deserializes a part of the file; `None` if it is missing or invalid in this version.
 fn part<T: DeserializeOwned>(table: &Table, name: &str) -> Option<T> {
     table.get(name)?.clone().try_into().ok()
 }
 
 impl Saved {
-    /// Takes the state of an explorer whose model was opened with `open`; `None` if nothing was opened.
+    /// Collects the state to save; `open` are the options that the model was opened with. `None` without a
+    /// capture.
     pub fn new(app: &App, open: &OpenOptions) -> Option<Self> {
         app.capture.as_ref()?;
-        // a folder or a file is found again from another folder
+        // An absolute path also works from another folder.
         let path = Path::new(&open.model);
         let model = match path.exists().then(|| path.canonicalize()) {
             Some(Ok(path)) => path.display().to_string(),
@@ -166,7 +167,7 @@ impl Saved {
         self.run.clone()
     }
 
-    /// Brings the parts back into the state. The selection is brought inside the capture once it comes.
+    /// Restores the state. The selection is clamped once the capture is there.
     pub fn restore(&self, app: &mut App) {
         if let Some(selection) = self.selection {
             app.selection = selection;
@@ -180,8 +181,8 @@ impl Saved {
         app.theme.glyphs = self.look.glyphs;
     }
 
-    /// Reads the parts from a table. Unknown keys and parts of another form are left out, so that the file of another
-    /// version still opens; only the model must be there.
+    /// Reads the state from a table. Unknown keys and invalid parts are ignored, so that files of other
+    /// versions still open; only the model is required.
     fn from_table(table: &Table) -> Option<Self> {
         let flat = !table.contains_key("open");
         let table = &if flat { nested(table) } else { table.clone() };
@@ -224,7 +225,7 @@ impl Saved {
     /// # Errors
     /// [`Error::Io`].
     pub fn write(&self, path: &Path) -> Result<()> {
-        // A value writes its plain keys before its tables, as TOML needs them.
+        // `toml::Value` writes plain keys before tables, as TOML requires.
         let text = Value::try_from(self)
             .and_then(|value| toml::to_string(&value))
             .map_err(|error| Error::BadFile { file: path.display().to_string(), why: error.to_string() })?;

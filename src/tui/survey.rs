@@ -1,4 +1,5 @@
-//! Survey of all heads of a capture: thumbnails, metrics and far links, measured behind the screen.
+//! Survey of all heads of a capture: thumbnails, metrics and long-range links, computed on a thread of its
+//! own.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ pub struct HeadFacts {
     pub thumbnail: Matrix,
     /// Its metrics.
     pub metrics: HeadMetrics,
-    /// Its far links, strongest first.
+    /// Its long-range links, strongest first.
     pub links: Vec<Link>,
 }
 
@@ -37,39 +38,39 @@ pub struct Survey {
     pub no_flow: Option<String>,
 }
 
-/// A part of a survey, as its thread sends it.
+/// Partial results of a survey.
 #[derive(Debug)]
 pub struct Surveyed {
-    /// The capture's number.
+    /// Number of the capture.
     pub serial: u64,
-    /// Keys farther than this counted as far.
+    /// Distance beyond which links are long-range, in positions.
     pub distance: usize,
     /// Heads that were measured.
     pub heads: Vec<(Head, HeadFacts)>,
-    /// True if these were the last.
+    /// True if all heads are measured.
     pub complete: bool,
-    /// The rollout, or why there is none; comes with the last part.
+    /// The rollout, or the reason why there is none; sent once all heads are measured.
     pub flow: Option<std::result::Result<Rollouts, String>>,
 }
 
 /// The rollout of the whole model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rollouts {
-    /// Of the mean of each layer's heads.
+    /// Rollout of the mean of each layer's heads.
     pub mean: CrossRollout,
-    /// Of the largest weight of each layer's heads, rows brought to a sum of 1.
+    /// Rollout of the maximum of each layer's heads, with rows scaled to sum to 1.
     pub max: CrossRollout,
-    /// ALTI+, where the capture keeps contributions.
+    /// ALTI+; `None` if the capture has no contributions.
     pub alti: Option<CrossRollout>,
 }
 
-/// Measures every head of a capture, site by site, as long as `go_on` says so; `tell` is called after each.
+/// Measures every head of a capture and calls `report` after each site. Stops once `go_on` returns false.
 pub fn run(
     serial: u64,
     capture: &Capture,
     distance: usize,
     go_on: impl Fn() -> bool,
-    mut tell: impl FnMut(Surveyed),
+    mut report: impl FnMut(Surveyed),
 ) {
     for kind in Kind::ALL {
         for layer in 0..capture.layers(kind) {
@@ -80,12 +81,12 @@ pub fn run(
             if !go_on() {
                 return;
             }
-            tell(Surveyed { serial, distance, heads, complete: false, flow: None });
+            report(Surveyed { serial, distance, heads, complete: false, flow: None });
         }
     }
     let flow = Some(flow(capture));
-    tell(Surveyed { serial, distance, heads: Vec::new(), complete: true, flow });
-    // What takes sorted rows comes last.
+    report(Surveyed { serial, distance, heads: Vec::new(), complete: true, flow });
+    // The Gini coefficient needs sorted rows, which takes longest.
     for head in capture.all_heads() {
         let Ok(mut facts) = measure(capture, head, distance) else { continue };
         let (context, mut sum) = (context(capture, head.kind()), 0.0);
@@ -96,11 +97,11 @@ pub fn run(
             sum += gini_sum(first, &rows, &context);
         }
         facts.metrics.gini = Some((sum / capture.shape(head.kind()).0.max(1) as f64) as f32);
-        tell(Surveyed { serial, distance, heads: vec![(head, facts)], complete: false, flow: None });
+        report(Surveyed { serial, distance, heads: vec![(head, facts)], complete: false, flow: None });
     }
 }
 
-/// Longest side of a rollout: its time grows with the cube.
+/// Maximum number of tokens of a rollout, whose time grows with the cube of it.
 const LONGEST_FLOW: usize = 768;
 
 /// Share of the residual connection in a rollout (Abnar and Zuidema 2020).
@@ -122,29 +123,29 @@ fn flow(capture: &Capture) -> std::result::Result<Rollouts, String> {
                 let site = Site::new(kind, layer);
                 let maps: Result<Vec<Matrix>> =
                     (0..capture.heads(site)).map(|head| capture.map(site.head(head))).collect();
-                merge(&maps?, how).map(|map| if how == Merge::Max { rows_to_one(&map) } else { map })
+                merge(&maps?, how).map(|map| if how == Merge::Max { normalise_rows(&map) } else { map })
             })
             .collect()
     };
-    let all = |how: Merge| {
+    let merged_rollout = |how: Merge| {
         let encoder = rollout(&layers(Kind::Encoder, how)?, RESIDUAL)?;
         cross_rollout(&encoder, &layers(Kind::Decoder, how)?, &layers(Kind::Cross, how)?, RESIDUAL)
     };
     let with_values = || {
         let encoder = alti(&capture.contributions(Kind::Encoder)?)?;
-        let (own, cross) = (capture.contributions(Kind::Decoder)?, capture.contributions(Kind::Cross)?);
-        alti_plus(&encoder, &own, &cross)
+        let (decoder, cross) = (capture.contributions(Kind::Decoder)?, capture.contributions(Kind::Cross)?);
+        alti_plus(&encoder, &decoder, &cross)
     };
-    let kept = !capture.values.is_empty();
+    let has_values = !capture.values.is_empty();
     let flows = || {
-        let alti = kept.then(with_values).transpose()?;
-        Ok(Rollouts { mean: all(Merge::Mean)?, max: all(Merge::Max)?, alti })
+        let alti = has_values.then(with_values).transpose()?;
+        Ok(Rollouts { mean: merged_rollout(Merge::Mean)?, max: merged_rollout(Merge::Max)?, alti })
     };
     flows().map_err(|error: crate::error::Error| error.to_string())
 }
 
-/// The map with each row divided by its sum; rows of zeros stay.
-fn rows_to_one(map: &Matrix) -> Matrix {
+/// Scales rows to sum to 1; rows of zeros stay.
+fn normalise_rows(map: &Matrix) -> Matrix {
     let mut data = Vec::with_capacity(map.rows() * map.cols());
     for row in 0..map.rows() {
         let sum: f32 = map.row(row).iter().sum();
@@ -153,7 +154,7 @@ fn rows_to_one(map: &Matrix) -> Matrix {
     Matrix::new(map.rows(), map.cols(), data)
 }
 
-/// The context of a kind's maps.
+/// Returns the axes of a kind's maps.
 pub fn context(capture: &Capture, kind: Kind) -> MapAxes<'_> {
     MapAxes::new(kind, capture.queries(kind), capture.keys(kind))
 }
@@ -168,8 +169,9 @@ fn measure(capture: &Capture, head: Head, distance: usize) -> Result<HeadFacts> 
     })
 }
 
-/// The links of a head to keys farther than `distance` tokens, strongest first, without special tokens.
-pub fn far_links(capture: &Capture, head: Head, distance: usize) -> Result<Vec<Link>> {
+/// Returns the links of a head that are longer than `distance` tokens, strongest first, without special
+/// tokens.
+pub fn long_range_links(capture: &Capture, head: Head, distance: usize) -> Result<Vec<Link>> {
     Ok(links_of(head, &*capture.profile(head)?, &context(capture, head.kind()), distance))
 }
 

@@ -184,8 +184,8 @@ const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
 #[cfg(unix)]
 const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 
-/// Undoes [`set_modes`] for a program that dies: ends the synchronized update, mouse reports and bracketed paste,
-/// leaves the alternate screen and shows the cursor.
+/// Undoes [`set_modes`] for a program that dies: ends the synchronized update, mouse reports and bracketed
+/// paste, leaves the alternate screen and shows the cursor.
 const RESET: &str = "\x1b[?2026l\x1b[?1006l\x1b[?1002l\x1b[?1000l\x1b[?2004l\x1b[?1049l\x1b[?25h";
 
 fn set_modes() -> io::Result<()> {

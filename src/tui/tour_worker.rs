@@ -1,4 +1,4 @@
-//! The thread that makes the tour's steps ready. Models stay open from step to step.
+//! The thread that runs the tour's steps. Models stay open from step to step.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,15 +12,15 @@ use crate::error::Error;
 use crate::progress::{Progress, Watch};
 use crate::tour::{self, PlayedStep};
 
-/// The way to the thread.
+/// Sender of requests to the thread.
 pub struct TourWorker {
     requests: Sender<(u64, StepRequest)>,
-    /// The newest request: an older one stops.
+    /// Number of the newest request; older ones stop.
     newest: Arc<AtomicU64>,
 }
 
 impl TourWorker {
-    /// Starts the thread; `sender` is given every step that is ready.
+    /// Starts the thread, which sends each finished step to `sender`.
     pub fn start(sender: Sender<Message>) -> Self {
         let (requests, inbox) = channel::<(u64, StepRequest)>();
         let newest = Arc::new(AtomicU64::new(0));
@@ -46,10 +46,10 @@ impl TourWorker {
         Self { requests, newest }
     }
 
-    /// Asks for a step, in the place of any that was asked for before.
+    /// Requests a step; earlier requests are cancelled.
     pub fn play(&self, request: StepRequest) {
         let number = self.newest.fetch_add(1, Ordering::SeqCst) + 1;
-        // The thread ends with this value alone, so somebody is there to receive.
+        // The receiver lives as long as this sender.
         let _ = self.requests.send((number, request));
     }
 }
@@ -59,7 +59,7 @@ fn play(models: &mut Models, request: &StepRequest, watch: &dyn Watch) -> crate:
     tour::play(step, request.own.as_deref(), &mut |model, run| models.run(model, run, watch))
 }
 
-/// A step under way, as the engine sees it.
+/// Progress and cancellation of a running step.
 struct Playing<'a> {
     number: u64,
     newest: &'a AtomicU64,
@@ -68,7 +68,7 @@ struct Playing<'a> {
 
 impl Watch for Playing<'_> {
     fn progress(&self, progress: Progress) {
-        // After the last frame there is nobody to tell.
+        // The receiver is gone after the last frame.
         let _ = self.sender.send(Message::Engine(Event::Progress(progress)));
     }
 

@@ -20,7 +20,7 @@ use super::widgets::editor::Editor;
 use crate::engine::Request;
 use crate::site::{Kind, Site};
 
-/// Applies one action to the state and returns what the world should do. Pure: nothing else is read or
+/// Applies one action to the state and returns the effects to carry out. Pure: nothing else is read or
 /// written.
 pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
     let by_user = !matches!(
@@ -91,7 +91,7 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
     }
 }
 
-/// Filters the map that is selected now, and brings the cursor to a place that shows. Other views show all.
+/// Applies the filter to the selected map, and moves the cursor to a visible position. Other views show all.
 fn refilter(app: &mut App) {
     if app.view != ViewId::Map || app.views.map.filter.is_empty() {
         app.views.map.filtered = None;
@@ -112,7 +112,8 @@ fn refilter(app: &mut App) {
     app.selection.set(query, key);
 }
 
-/// Runs one command. Every command has its arm here; the movements and the commands of one view go on to the view.
+/// Runs one command. Every command has its arm here; the movements and the commands of one view go on to the
+/// view.
 fn run(app: &mut App, command: Command) -> Vec<Effect> {
     match command {
         Command::Move(motion) => {
@@ -217,7 +218,7 @@ fn cancel(app: &mut App) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Shows a view and a selection of the history, if there are any.
+/// Restores a view and a selection from the history, if there are any.
 fn go_to(app: &mut App, left: Option<(ViewId, Selection)>) {
     if let Some(left) = left {
         (app.view, app.selection) = left;
@@ -225,7 +226,7 @@ fn go_to(app: &mut App, left: Option<(ViewId, Selection)>) {
     }
 }
 
-/// Returns true, and says why in the notice, if there is no model to run another text.
+/// Returns true, with the reason as the notice, if there is no model that could run another text.
 fn is_fixed(app: &mut App) -> bool {
     let fixed = app.capture.is_some() && app.run.info.is_none();
     if fixed {
@@ -263,7 +264,7 @@ fn generate(app: &mut App) -> Vec<Effect> {
     requests::run(app)
 }
 
-/// Adds `by` to `at`, round and round in `of`.
+/// Adds `by` to `at`, modulo `of`.
 fn turn(at: usize, by: isize, of: usize) -> usize {
     (at as isize + by).rem_euclid(of.max(1) as isize) as usize
 }
@@ -304,7 +305,7 @@ fn next_link(app: &mut App, forward: bool) {
     let links = selected::far(app);
     if links.is_empty() {
         let (head, distance) = (app.selection.head, app.reading.distance);
-        app.notice = Some(format!("{head} has no link beyond {distance} tokens"));
+        app.notice = Some(format!("{head} has no long-range link (more than {distance} tokens)"));
         return;
     }
     let here = (app.selection.query(), app.selection.key());
@@ -318,7 +319,7 @@ fn next_link(app: &mut App, forward: bool) {
     if let Some(link) = links.get(next) {
         app.history.leave(app.view, app.selection);
         app.selection.set(link.query, link.key);
-        app.notice = Some(format!("far link {} of {}", next + 1, links.len()));
+        app.notice = Some(format!("long-range link {} of {}", next + 1, links.len()));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Everything outside the state: the threads that send messages, and the effects of updates.
+//! The world outside the state: threads that send messages to the main loop, and the effects of updates.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
@@ -20,7 +20,7 @@ use super::tour_worker::TourWorker;
 use crate::error::Result;
 use crate::panics;
 
-/// The threads beside the screen.
+/// Background threads, and the means of starting them.
 pub struct World {
     ask: Ask,
     sender: Sender<Message>,
@@ -69,10 +69,10 @@ impl World {
     }
 
     fn survey(&self, serial: u64, capture: Arc<crate::capture::Capture>, distance: usize) {
-        let mine = self.newest_survey.fetch_add(1, Ordering::SeqCst) + 1;
+        let number = self.newest_survey.fetch_add(1, Ordering::SeqCst) + 1;
         let (newest, sender) = (Arc::clone(&self.newest_survey), self.sender.clone());
         thread::spawn(move || {
-            let go_on = || newest.load(Ordering::SeqCst) == mine;
+            let go_on = || newest.load(Ordering::SeqCst) == number;
             survey::run(serial, &capture, distance, go_on, |part| {
                 // The receiver is gone once the program ends.
                 let _ = sender.send(Message::Surveyed(Box::new(part)));
@@ -82,10 +82,10 @@ impl World {
 
     /// Starts a render job and cancels the previous one.
     pub fn render(&self, job: RenderJob) {
-        let mine = self.newest_render.fetch_add(1, Ordering::SeqCst) + 1;
+        let number = self.newest_render.fetch_add(1, Ordering::SeqCst) + 1;
         let (newest, sender) = (Arc::clone(&self.newest_render), self.sender.clone());
         thread::spawn(move || {
-            let go_on = || newest.load(Ordering::SeqCst) == mine;
+            let go_on = || newest.load(Ordering::SeqCst) == number;
             render::render(&job, go_on, |part| {
                 go_on() && sender.send(Message::Rendered(Box::new(part))).is_ok()
             });
@@ -110,7 +110,7 @@ impl World {
 }
 
 /// Time limit for the terminal's replies. The screen does not wait for them.
-const PATIENCE: Duration = Duration::from_millis(500);
+const REPLY_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Ends the program if the terminal is closed, also where no signal tells so.
 #[cfg(unix)]
@@ -130,16 +130,16 @@ fn watch_terminal(sender: Sender<Message>) {
 /// Forwards terminal events from a thread of its own.
 fn listen(sender: Sender<Message>, asked: Question) {
     thread::spawn(move || {
-        let mut late = 0;
+        let mut late_replies = 0;
         if asked.any() {
-            let answer = terminal::answers(PATIENCE);
-            late = if answer.complete { 0 } else { asked.strings() };
-            let told = answer.light.map(|light| Message::Background { light });
-            let takes = answer.takes().filter(|_| asked.pictures);
-            let pictures = (takes.is_some() || answer.cell.is_some())
-                .then_some(Message::Pictures { takes, cell: answer.cell });
+            let answer = terminal::answers(REPLY_TIMEOUT);
+            late_replies = if answer.complete { 0 } else { asked.strings() };
+            let background = answer.light.map(|light| Message::Background { light });
+            let protocol = answer.takes().filter(|_| asked.pictures);
+            let pictures = (protocol.is_some() || answer.cell.is_some())
+                .then_some(Message::Pictures { takes: protocol, cell: answer.cell });
             let typed = answer.typed.into_iter().map(|key| Message::Terminal(TerminalEvent::Key(key)));
-            for message in told.into_iter().chain(pictures).chain(typed) {
+            for message in background.into_iter().chain(pictures).chain(typed) {
                 if sender.send(message).is_err() {
                     return;
                 }
@@ -147,9 +147,9 @@ fn listen(sender: Sender<Message>, asked: Question) {
         }
         loop {
             match event::read() {
-                Ok(event) if late > 0 && starts_an_answer(&event) => {
+                Ok(event) if late_replies > 0 && starts_an_answer(&event) => {
                     skip_an_answer();
-                    late -= 1;
+                    late_replies -= 1;
                 }
                 Ok(event) => {
                     if sender.send(Message::Terminal(event)).is_err() {

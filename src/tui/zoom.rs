@@ -64,7 +64,7 @@ impl ZoomStep {
     }
 }
 
-/// Visible part of a map, in positions of its axes, and its place on the screen.
+/// Visible part of a map, in positions of its axes, and its area on the screen.
 ///
 /// A pixel is the unit that is drawn in one colour: a cell of the screen, several cells, or half a cell.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

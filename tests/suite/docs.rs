@@ -1,5 +1,5 @@
-//! The tables of the documentation come from the program: `UPDATE_DOCS=1 cargo test docs::` writes them anew. Links lead
-//! somewhere.
+//! The tables of the documentation come from the program: `UPDATE_DOCS=1 cargo test docs::` writes them anew.
+//! Links lead somewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

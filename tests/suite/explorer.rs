@@ -188,7 +188,8 @@ fn the_mouse_picks_what_it_hits() {
     assert_eq!(driver.app.view.name(), "Map");
 }
 
-/// Builds the result of ablating a part of the made sentence: the first token loses, another becomes likeliest.
+/// Builds the result of ablating a part of the made sentence: the first token loses, another becomes
+/// likeliest.
 pub fn without(driver: &Driver) -> attn_tui::engine::AblatedRun {
     let Some(Effect::Ask(Request::Ablate(run))) = driver.asked.last() else {
         panic!("{:?}", driver.asked.last())
@@ -528,8 +529,8 @@ fn random_event(random: &mut Random, size: (u16, u16)) -> TerminalEvent {
     }
 }
 
-/// Sends random keys, mouse events, sizes and captures: nothing panics and the selection stays valid. Runs for two
-/// thousand events, or for `ATTN_TUI_FUZZ_SECONDS`.
+/// Sends random keys, mouse events, sizes and captures: nothing panics and the selection stays valid. Runs
+/// for two thousand events, or for `ATTN_TUI_FUZZ_SECONDS`.
 #[test]
 fn random_input_is_harmless() {
     let seconds = std::env::var("ATTN_TUI_FUZZ_SECONDS").ok().and_then(|text| text.parse::<u64>().ok());

@@ -123,7 +123,8 @@ pub fn sentence() -> Arc<Capture> {
     ))
 }
 
-/// Makes a capture of tokens that are hard to draw: wide, combining, right-to-left, control and zero-width characters.
+/// Makes a capture of tokens that are hard to draw: wide, combining, right-to-left, control and zero-width
+/// characters.
 pub fn awkward() -> Arc<Capture> {
     Arc::new(capture(
         &[

@@ -154,7 +154,7 @@ fn long(budget: usize) -> Arc<Capture> {
         keys: LONG,
         width: 8,
         scale: 0.7,
-        cap: None,
+        softcap: None,
         visible: Visible::All,
         bias: None,
         extra: None,

@@ -1,5 +1,5 @@
-//! Variations of repositories that occur on the hub: other tensor names, missing or different fields. Each gives the
-//! same numbers as the fixture that it is made from.
+//! Variations of repositories that occur on the hub: other tensor names, missing or different fields. Each
+//! gives the same numbers as the fixture that it is made from.
 
 use std::collections::BTreeMap;
 

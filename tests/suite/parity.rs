@@ -58,7 +58,8 @@ pub fn files(name: &str) -> ModelFiles {
     ModelFiles::new(name, None, files)
 }
 
-/// Returns the device for the models: the CPU, or the GPU that `ATTN_TUI_TEST_DEVICE` names in a build with it.
+/// Returns the device for the models: the CPU, or the GPU that `ATTN_TUI_TEST_DEVICE` names in a build with
+/// it.
 fn device() -> Device {
     match std::env::var("ATTN_TUI_TEST_DEVICE").as_deref() {
         Ok("cuda") => Device::new_cuda(0).unwrap(),
@@ -72,7 +73,8 @@ pub fn load(name: &str) -> Result<Model, String> {
     Model::load(&files(name), &device(), &Unwatched).map_err(|error| format!("{name}: {error}"))
 }
 
-/// Returns the folder with the expected numbers: the fixture's own, or the original's for a copy in another format.
+/// Returns the folder with the expected numbers: the fixture's own, or the original's for a copy in another
+/// format.
 fn numbers(name: &str) -> PathBuf {
     match std::fs::read_to_string(root().join(name).join("same_as")) {
         Ok(original) => root().join(original.trim()),
@@ -324,8 +326,8 @@ impl Hook for Stepwise {
         self.0.scores(site, past, scores)
     }
 
-    fn context(&mut self, site: Site, context: Tensor) -> Result<Tensor> {
-        self.0.context(site, context)
+    fn z(&mut self, site: Site, z: Tensor) -> Result<Tensor> {
+        self.0.z(site, z)
     }
 }
 

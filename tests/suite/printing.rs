@@ -6,7 +6,8 @@ use std::process::{Command, Output};
 use safetensors::tensor::{Dtype, TensorView};
 use serde_json::{Value, json};
 
-/// Sets the clipboard, clears the screen (in 7 and in 8 bits), hides the text, returns to the start of the line.
+/// Sets the clipboard, clears the screen (in 7 and in 8 bits), hides the text, returns to the start of the
+/// line.
 const HOSTILE: &str = "x\x1b]52;c;YQ==\x07\x1b[2J\u{9b}2J\x1b[8m\r";
 
 fn run(args: &[&str]) -> Output {

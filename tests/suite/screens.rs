@@ -124,7 +124,8 @@ pub fn key(name: &str) -> KeyEvent {
     KeyEvent::new(code, modifiers)
 }
 
-/// Returns the text of a screen, then the same screen with a letter for each style, and the legend of the letters.
+/// Returns the text of a screen, then the same screen with a letter for each style, and the legend of the
+/// letters.
 pub fn picture(buffer: &Buffer) -> String {
     const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     let mut styles: BTreeMap<String, char> = BTreeMap::new();
@@ -173,8 +174,8 @@ fn digest(buffer: &Buffer, y: u16) -> u32 {
 const DEPTHS: [(&str, Depth); 3] =
     [("truecolor", Depth::True), ("16 colours", Depth::Ansi16), ("NO_COLOR", Depth::Mono)];
 
-/// Draws a state at three colour depths. Returns its rows, each with the hashes of its styles at every depth, then
-/// the rows whose text differs at lower depths.
+/// Draws a state at three colour depths. Returns its rows, each with the hashes of its styles at every depth,
+/// then the rows whose text differs at lower depths.
 fn depths(driver: &mut Driver) -> String {
     let before = driver.app.theme.depth;
     let screens = DEPTHS.map(|(_, depth)| {

@@ -70,7 +70,8 @@ impl Terminal {
             .stdin(slave.try_clone().expect("a copy"))
             .stdout(slave.try_clone().expect("a copy"))
             .stderr(slave);
-        // SAFETY: the closure makes only calls that are safe after fork; it starts a session with this terminal.
+        // SAFETY: the closure makes only calls that are safe after fork; it starts a session with this
+        // terminal.
         unsafe {
             command.pre_exec(|| {
                 libc::setsid();

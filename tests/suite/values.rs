@@ -1,4 +1,5 @@
-//! Value-weighted attention, ALTI and ALTI+ agree with transformers with hooks (`tests/fixtures/make_values.py`).
+//! Value-weighted attention, ALTI and ALTI+ agree with transformers with hooks
+//! (`tests/fixtures/make_values.py`).
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

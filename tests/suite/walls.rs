@@ -1,5 +1,5 @@
-//! Limits on imports: between modules (the table in `src/lib.rs`), between files (no circles), of crates, and the
-//! places of unsafe code.
+//! Limits on imports: between modules (the table in `src/lib.rs`), between files (no circles), of crates, and
+//! the places of unsafe code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

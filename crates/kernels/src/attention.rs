@@ -1,5 +1,5 @@
-//! Attention of all heads: scores, bias, mask, softmax and the product with the values. Queries are processed in blocks,
-//! whose scores never leave the cache unless the weights are an output.
+//! Attention of all heads: scores, bias, mask, softmax and the product with the values. Queries are processed
+//! in blocks, whose scores never leave the cache unless the weights are an output.
 
 use std::ops::Range;
 
@@ -20,7 +20,8 @@ mod query_block;
 mod unpacked;
 mod visible;
 
-/// A strided view of the vectors of all heads at all positions of a sequence; the values of a vector are contiguous.
+/// A strided view of the vectors of all heads at all positions of a sequence; the values of a vector are
+/// contiguous.
 #[derive(Clone, Copy)]
 pub struct HeadVectors<'a> {
     /// The values.
@@ -45,8 +46,8 @@ impl HeadVectors<'_> {
     }
 }
 
-/// A position bias that depends on key minus query position alone: a value for each head and diagonal. Diagonals are
-/// ordered by key minus query, starting with the last query and the first key.
+/// A position bias that depends on key minus query position alone: a value for each head and diagonal.
+/// Diagonals are ordered by key minus query, starting with the last query and the first key.
 #[derive(Clone, Copy)]
 pub struct DiagonalBias<'a> {
     /// `[heads, queries + keys - 1]`
@@ -129,7 +130,7 @@ pub struct AttentionKernel<'a> {
     /// Factor on the scores.
     pub scale: f32,
     /// Soft cap on the scores.
-    pub cap: Option<f32>,
+    pub softcap: Option<f32>,
     /// Position bias.
     pub bias: Option<DiagonalBias<'a>>,
     /// Structural mask.
@@ -144,8 +145,8 @@ pub struct AttentionKernel<'a> {
 
 /// Observer of rows of weights while they are in the cache; called from several threads.
 pub trait RowObserver: Sync {
-    /// Receives `count` rows of a head from row `first` on, `stride` values apart. Each has the weights of `columns`; all
-    /// others are 0.
+    /// Receives `count` rows of a head from row `first` on, `stride` values apart. Each has the weights of
+    /// `columns`; all others are 0.
     fn rows(
         &self,
         head: usize,
@@ -164,8 +165,8 @@ const MAX_UNPACKED_QUERIES: usize = 6;
 const BLOCK_SCORES: usize = 1 << 17;
 
 impl AttentionKernel<'_> {
-    /// Returns the outputs of the heads, `[queries, heads, width]`. Fills `maps` with the weights `[heads, queries, keys]`
-    /// and shows every row to `observer`, if given.
+    /// Returns the outputs of the heads, `[queries, heads, width]`. Fills `maps` with the weights `[heads,
+    /// queries, keys]` and shows every row to `observer`, if given.
     ///
     /// # Panics
     /// If the lengths do not fit.
@@ -226,15 +227,16 @@ impl AttentionKernel<'_> {
             let blocks = queries.div_ceil(rows);
             tile::with_scratch(kv_heads * size, |packed| {
                 threads::for_each(kv_heads, kv_heads * size, |head| {
-                    // SAFETY: each task writes the part of its own head, `size` values; all lengths were checked above.
+                    // SAFETY: each task writes the part of its own head, `size` values; all lengths were
+                    // checked above.
                     unsafe {
                         self.pack_keys(head, key, SharedPtr(packed.at(head * size)));
                         self.pack_values(head, value, SharedPtr(packed.at(head * size + self.packed_keys())));
                     }
                 });
                 threads::for_each(heads * blocks, work, |task| {
-                    // The blocks of a head are neighbours, as they share keys and values in the cache. With a causal
-                    // mask, later rows take longest, so they go first.
+                    // The blocks of a head are neighbours, as they share keys and values in the cache. With a
+                    // causal mask, later rows take longest, so they go first.
                     let (head, first) = (task / blocks, (blocks - 1 - task % blocks) * rows);
                     // SAFETY: as above, and each task writes rows of its own.
                     unsafe {
@@ -266,8 +268,8 @@ impl AttentionKernel<'_> {
         out
     }
 
-    /// Returns the weights of some rows of a head, `[rows, keys of the part]`, as [`AttentionKernel::run_all`] computes
-    /// them.
+    /// Returns the weights of some rows of a head, `[rows, keys of the part]`, as
+    /// [`AttentionKernel::run_all`] computes them.
     ///
     /// # Panics
     /// If the lengths do not fit, or head or rows are out of range.
@@ -463,8 +465,9 @@ impl AttentionKernel<'_> {
         self.visible.key_range(self.past + query, self.keys)
     }
 
-    /// Applies [`AttentionKernel::masked`] to the transformed scores of a row, which are those of the keys `seen` and whose
-    /// maximum is `largest`. Returns the new maximum, or `f32::MIN` if there is none above it.
+    /// Applies [`AttentionKernel::masked`] to the transformed scores of a row, which are those of the keys
+    /// `seen` and whose maximum is `largest`. Returns the new maximum, or `f32::MIN` if there is none above
+    /// it.
     ///
     /// # Safety
     /// `scores` is valid for the keys `seen`.
@@ -525,7 +528,7 @@ impl AttentionKernel<'_> {
     /// Returns the transformation without bias.
     #[inline(always)]
     fn plain_transform(&self) -> ScoreTransform {
-        ScoreTransform { scale: self.scale, cap: self.cap, plus: 0.0, bias: std::ptr::null() }
+        ScoreTransform { scale: self.scale, softcap: self.softcap, plus: 0.0, bias: std::ptr::null() }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Matrix products with a packed right-hand side.
 //!
-//! A weight `[out, in]` is stored once as panels of `PANEL` outputs, `[panel][in][PANEL]`, so that it is read in order
-//! for any number of rows, and never packed again. `tile` has the inner loop.
+//! A weight `[out, in]` is stored once as panels of `PANEL` outputs, `[panel][in][PANEL]`, so that it is read
+//! in order for any number of rows, and never packed again. `tile` has the inner loop.
 
 use std::ops::Range;
 
@@ -14,8 +14,8 @@ use crate::pages::ArenaSlice;
 /// Most rows of a block: as many full tiles as the second-level cache has room for.
 const MAX_BLOCK_ROWS: usize = 132;
 
-/// Fewest rows of a block that is split off for another thread. With fewer, each thread would wait for the whole weight
-/// to arrive from memory.
+/// Fewest rows of a block that is split off for another thread. With fewer, each thread would wait for the
+/// whole weight to arrive from memory.
 const MIN_BLOCK_ROWS: usize = 48;
 
 /// The rows of a block are a multiple of this, so that tiles are full.
@@ -27,7 +27,8 @@ const MAX_GROUP_PANELS: usize = 8;
 /// Approximate number of tasks per thread, so that none waits long for the others at the end.
 const TASKS_PER_THREAD: usize = 32;
 
-/// Values of a weight that a thread packs before it multiplies with them: they stay in the second-level cache.
+/// Values of a weight that a thread packs before it multiplies with them: they stay in the second-level
+/// cache.
 const PACK_BUFFER: usize = 1 << 17;
 
 /// Values of the left-hand side that are packed at once.
@@ -57,7 +58,8 @@ impl Packed {
         let panels = outputs.div_ceil(PANEL);
         let write = |to: SharedPtr| {
             threads::for_each(panels, weight.len(), |panel| {
-                // SAFETY: each task writes a panel of its own, for which there is room; the weight has its rows.
+                // SAFETY: each task writes a panel of its own, for which there is room; the weight has its
+                // rows.
                 unsafe { pack_panel(weight, inputs, panel, to.at(panel * inputs * PANEL)) };
             });
         };
@@ -160,8 +162,8 @@ impl<'a> Rhs<'a> {
         Self { panels: RhsLayout::Packed(weight), outputs, inputs, bias, activation }
     }
 
-    /// Describes `activation(x Wᵀ + bias)` with a row-major weight `[outputs, in]`, which is packed panel by panel
-    /// during the product, without keeping a packed copy.
+    /// Describes `activation(x Wᵀ + bias)` with a row-major weight `[outputs, in]`, which is packed panel by
+    /// panel during the product, without keeping a packed copy.
     ///
     /// # Panics
     /// If the weight is no whole number of rows, or the bias does not have a value for each output.
@@ -192,8 +194,8 @@ impl<'a> Rhs<'a> {
     }
 }
 
-/// Multiplies `x` `[rows, in]`, row-major, with several right-hand sides. Returns `[rows, out]` for each. The rows are
-/// packed, and the threads synchronised, once for all.
+/// Multiplies `x` `[rows, in]`, row-major, with several right-hand sides. Returns `[rows, out]` for each. The
+/// rows are packed, and the threads synchronised, once for all.
 ///
 /// # Panics
 /// If the lengths do not fit.
@@ -237,7 +239,8 @@ pub fn multiply(x: &[f32], weight: &Packed, bias: Option<&[f32]>, activation: Op
 unsafe fn products_of_span(x: &[f32], all: &[(Rhs, SharedPtr)]) {
     let inputs = all.first().map_or(1, |(rhs, _)| rhs.inputs);
     let rows = x.len() / inputs;
-    // Each thread works on rows of its own: it has them in its cache from packing, or from the product before.
+    // Each thread works on rows of its own: it has them in its cache from packing, or from the product
+    // before.
     let parts =
         threads::count().min(rows / MIN_BLOCK_ROWS).max(1).next_multiple_of(rows.div_ceil(MAX_BLOCK_ROWS));
     let block_rows = rows.div_ceil(parts).next_multiple_of(TILE_ROWS);
@@ -276,7 +279,8 @@ unsafe fn products_of_span(x: &[f32], all: &[(Rhs, SharedPtr)]) {
         let multiply =
             |(rhs, out): (&Rhs, SharedPtr), first: usize, span: Range<usize>, panels: *const f32| {
                 let column = span.start * PANEL;
-                // SAFETY: each task writes rows and columns of its own, and all pointers are valid for their sizes.
+                // SAFETY: each task writes rows and columns of its own, and all pointers are valid for their
+                // sizes.
                 unsafe {
                     dispatch(PanelProduct {
                         rows: in_block(first),

@@ -1,4 +1,5 @@
-//! Products with 8-bit weights. Products of few rows are bound by memory bandwidth, and 8 bits take a quarter of it.
+//! Products with 8-bit weights. Products of few rows are bound by memory bandwidth, and 8 bits take a quarter
+//! of it.
 
 use super::activation::{self, Function};
 use super::gemm::Packed;
@@ -19,8 +20,8 @@ const AHEAD: usize = 64;
 #[repr(C, align(64))]
 struct CacheLine([i8; 64]);
 
-/// A weight `[out, in]` as `scale * q`, with a scale per output and integers `q` in -127..=127, in panels like those of
-/// [`Packed`].
+/// A weight `[out, in]` as `scale * q`, with a scale per output and integers `q` in -127..=127, in panels
+/// like those of [`Packed`].
 #[derive(Clone)]
 pub struct Quantised {
     outputs: usize,
@@ -49,7 +50,8 @@ impl Quantised {
         let to = SharedBytes(lines.as_mut_ptr().cast());
         let (scale, margin) = (SharedPtr(scales.as_mut_ptr()), SharedPtr(margins.as_mut_ptr()));
         threads::for_each(panels, 4 * outputs * inputs, |panel| {
-            // SAFETY: each task reads one panel and writes its own `inputs * PANEL` integers, scales and margins.
+            // SAFETY: each task reads one panel and writes its own `inputs * PANEL` integers, scales and
+            // margins.
             unsafe {
                 dispatch(Quantise {
                     depth: inputs,
@@ -81,8 +83,9 @@ impl Quantised {
         &self.scales[..self.outputs]
     }
 
-    /// Returns bounds of the difference between [`multiply`] and [`super::gemm::multiply`] with the exact weight: per
-    /// output, to be multiplied with the Euclidean norm of the row of `x`. They include the rounding of both.
+    /// Returns bounds of the difference between [`multiply`] and [`super::gemm::multiply`] with the exact
+    /// weight: per output, to be multiplied with the Euclidean norm of the row of `x`. They include the
+    /// rounding of both.
     #[inline]
     pub fn margins(&self) -> &[f32] {
         &self.margins[..self.outputs]
@@ -338,9 +341,9 @@ impl Quantise {
             S::store(errors.as_mut_ptr(), error);
             S::store(squares.as_mut_ptr(), square);
             for lane in 0..S::LANES {
-                // The error of a sum of n products is at most about n units in the last place of the sum of their
-                // absolute values (Higham 2002, section 3.1), which the Cauchy-Schwarz inequality bounds. That
-                // holds for both products; the norms computed here are off by less than 1 %.
+                // The error of a sum of n products is at most about n units in the last place of the sum of
+                // their absolute values (Higham 2002, section 3.1), which the Cauchy-Schwarz inequality
+                // bounds. That holds for both products; the norms computed here are off by less than 1 %.
                 let rounding = 4.0 * (self.depth as f32 + 2.0) * f32::EPSILON * squares[lane].sqrt();
                 *self.margins.add(column + lane) = 1.01 * errors[lane].sqrt() + rounding;
             }

@@ -1,7 +1,8 @@
 //! CPU arithmetic for the forward pass: functions over slices, without tensors or models.
 //!
-//! Each kernel is written once over a vector trait, compiled for every instruction set that the target may have,
-//! and the best one that the processor supports is chosen at run time. [`threads::run`] sets the number of threads.
+//! Each kernel is written once over a vector trait, compiled for every instruction set that the target may
+//! have, and the best one that the processor supports is chosen at run time. [`threads::run`] sets the number
+//! of threads.
 
 #![allow(
     unsafe_code,

@@ -40,8 +40,8 @@ pub(super) unsafe fn exp2<S: Simd>(x: S::V) -> S::V {
         let clamped = S::max(lowest, x);
         let n = S::round(clamped);
         let r = S::sub(clamped, n);
-        // The polynomial of degree 5 with the smallest relative error on |r| <= 1/2 that has the value and the slope
-        // of 2^r at 0.
+        // The polynomial of degree 5 with the smallest relative error on |r| <= 1/2 that has the value and
+        // the slope of 2^r at 0.
         let mut p = S::splat(1.330_060_7e-3);
         for c in [9.669_691e-3, 5.550_558_5e-2, 2.402_228_3e-1, std::f32::consts::LN_2, 1.0] {
             p = S::fma(p, r, S::splat(c));
@@ -62,7 +62,8 @@ pub(super) unsafe fn ln<S: Simd>(x: S::V) -> S::V {
         let x = S::max(x, S::splat(f32::MIN_POSITIVE));
         let exponent = S::exponent(x);
         let m = S::scale(x, S::sub(S::splat(0.0), exponent));
-        // A mantissa from the square root of 2 on is halved and the exponent incremented, so that it is near 1.
+        // A mantissa from the square root of 2 on is halved and the exponent incremented, so that it is near
+        // 1.
         let more = S::zero_below(one, m, S::splat(std::f32::consts::SQRT_2));
         let e = S::add(exponent, more);
         let f = S::sub(S::fma(S::mul(m, more), S::splat(-0.5), m), one);

@@ -19,8 +19,8 @@ pub fn selected(x: &[f32], weight: &Packed, bias: Option<&[f32]>, wanted: &[usiz
     let fill = |out: threads::SharedPtr| {
         threads::for_each(panels.len(), panels.len() * inputs * PANEL, |task| {
             let column = panels[task] * PANEL;
-            // SAFETY: every task writes its own `PANEL` values of the output; `x` has `inputs` values, the panel
-            // `inputs * PANEL`, and the bias those of its columns.
+            // SAFETY: every task writes its own `PANEL` values of the output; `x` has `inputs` values, the
+            // panel `inputs * PANEL`, and the bias those of its columns.
             unsafe {
                 let out = out.at(task * PANEL);
                 std::ptr::write_bytes(out, 0, PANEL);

@@ -33,7 +33,8 @@ fn rows(x: &[f32], weight: &[f32], bias: Option<&[f32]>, eps: f32) -> Vec<f32> {
         threads::for_each(count.div_ceil(BLOCK), 4 * x.len(), |block| {
             let from = block * BLOCK * width;
             let part = &x[from..x.len().min(from + BLOCK * width)];
-            // SAFETY: the blocks are disjoint and lie within the output; `weight` and `bias` are one row long.
+            // SAFETY: the blocks are disjoint and lie within the output; `weight` and `bias` are one row
+            // long.
             unsafe { dispatch(NormRows { x: part, weight, bias, eps, out: out.at(from) }) }
         });
     };

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// Bytes of a huge page.
 const HUGE_PAGE: usize = 2 << 20;
 
-/// Asks the system for huge pages behind `bytes` bytes that nothing has touched yet: fewer page faults while they
-/// are filled, and fewer entries of the translation cache while they are read. Does nothing where there are none.
+/// Asks the system for huge pages behind `bytes` bytes that nothing has touched yet: fewer page faults while
+/// they are filled, and fewer entries of the translation cache while they are read. Does nothing where there
+/// are none.
 pub(crate) fn advise_huge(start: *mut u8, bytes: usize) {
     #[cfg(target_os = "linux")]
     {
@@ -50,7 +51,8 @@ impl std::ops::Deref for ArenaSlice {
 
     #[inline]
     fn deref(&self) -> &[f32] {
-        // SAFETY: `new` had all values written, they are aligned to a cache line, and nothing writes them again.
+        // SAFETY: `new` had all values written, they are aligned to a cache line, and nothing writes them
+        // again.
         unsafe { std::slice::from_raw_parts(self.block.start.add(self.first).cast(), self.len) }
     }
 }
@@ -87,7 +89,8 @@ impl ArenaBlock {
         Self { start, layout }
     }
 
-    /// Reserves `bytes` in the newest block, or in a new one if they do not fit. Returns the block and the offset.
+    /// Reserves `bytes` in the newest block, or in a new one if they do not fit. Returns the block and the
+    /// offset.
     fn with_room(bytes: usize) -> (Arc<Self>, usize) {
         static NEWEST: Mutex<(Weak<ArenaBlock>, usize)> = Mutex::new((Weak::new(), 0));
         let mut newest = NEWEST.lock().unwrap_or_else(PoisonError::into_inner);

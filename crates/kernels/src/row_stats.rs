@@ -11,7 +11,8 @@ pub const TOP: usize = 5;
 pub struct RowStats {
     /// Sum of the weights before the split, and from it on.
     pub sums: [f32; 2],
-    /// Sum of each weight times its distance from the last position before the split: before the split, and from it on.
+    /// Sum of each weight times its distance from the last position before the split: before the split, and
+    /// from it on.
     pub moments: [f32; 2],
     /// `-Σ w ln w`, nats.
     pub entropy: f32,
@@ -25,7 +26,8 @@ pub struct WeightRow<'a> {
     pub weights: &'a [f32],
     /// Number of weights before the split.
     pub split: usize,
-    /// Distance of the first weight from the last position before the split, and of the first one after the split.
+    /// Distance of the first weight from the last position before the split, and of the first one after the
+    /// split.
     pub distances: [f32; 2],
     /// The largest weight of each column so far.
     pub largest: &'a mut [f32],
@@ -67,7 +69,8 @@ impl Task for WeightRow<'_> {
     }
 }
 
-/// Returns sum, sum times distance, and entropy of `len` weights whose distances start at `first` and go on by `step`.
+/// Returns sum, sum times distance, and entropy of `len` weights whose distances start at `first` and go on
+/// by `step`.
 ///
 /// # Safety
 /// `row` is valid for `len` values; the processor has the instructions of `S`.

@@ -1,7 +1,7 @@
 //! Vectors of `f32` behind one trait, and the choice of an instruction set at run time.
 //!
-//! A kernel is written once, as a `Task` generic over `Simd`. `dispatch` compiles it for every instruction set and
-//! calls the best version that the processor supports.
+//! A kernel is written once, as a `Task` generic over `Simd`. `dispatch` compiles it for every instruction
+//! set and calls the best version that the processor supports.
 
 use std::sync::OnceLock;
 
@@ -69,11 +69,12 @@ pub(super) trait Task {
     /// Type of the result.
     type Output;
 
-    /// Runs the kernel. Implementations must be `#[inline(always)]`, or they are compiled without the instructions.
+    /// Runs the kernel. Implementations must be `#[inline(always)]`, or they are compiled without the
+    /// instructions.
     ///
     /// # Safety
-    /// The processor has the instructions of `S`, and the fields of the task are as their docs say: pointers are valid
-    /// for the given number of values, and nothing else accesses what they are written through.
+    /// The processor has the instructions of `S`, and the fields of the task are as their docs say: pointers
+    /// are valid for the given number of values, and nothing else accesses what they are written through.
     unsafe fn run<S: Simd>(self) -> Self::Output;
 }
 
@@ -89,7 +90,8 @@ pub(super) unsafe fn dispatch<T: Task>(task: T) -> T::Output {
 /// Runs `task` with the instructions of `level`.
 ///
 /// # Safety
-/// The level is among [`Level::available`], and the fields of the task meet the requirements of [`Task::run`].
+/// The level is among [`Level::available`], and the fields of the task meet the requirements of
+/// [`Task::run`].
 pub(super) unsafe fn dispatch_at<T: Task>(level: Level, task: T) -> T::Output {
     match level {
         // SAFETY: an available level was detected; the caller ensures the rest.
@@ -109,10 +111,12 @@ pub(super) unsafe fn dispatch_at<T: Task>(level: Level, task: T) -> T::Output {
 /// A vector of `f32` of some instruction set.
 ///
 /// All functions share one contract: the processor has the instruction set, and pointers are valid for
-/// [`Simd::LANES`] values, or for `len` of them where a function takes that (at most `LANES`). They need no alignment.
+/// [`Simd::LANES`] values, or for `len` of them where a function takes that (at most `LANES`). They need no
+/// alignment.
 ///
 /// # Safety
-/// `LANES` is a power of two and at most 16, and implementations read and write no more values than the contract says.
+/// `LANES` is a power of two and at most 16, and implementations read and write no more values than the
+/// contract says.
 #[allow(clippy::missing_safety_doc, reason = "all functions share the contract of the trait")]
 pub(super) unsafe trait Simd: Copy + 'static {
     /// Number of values in a vector.
@@ -326,8 +330,8 @@ macro_rules! by_intrinsics {
     ($(unsafe fn $name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)? = $body:expr;)*) => {$(
         #[inline(always)]
         unsafe fn $name($($arg: $type),*) $(-> $out)? {
-            // SAFETY: the caller upholds the contract of `Simd`: the processor has the instructions, and pointers are
-            // valid for a vector.
+            // SAFETY: the caller upholds the contract of `Simd`: the processor has the instructions, and
+            // pointers are valid for a vector.
             unsafe { $body }
         }
     )*};

@@ -7,21 +7,21 @@ use super::tile::CHUNK;
 /// Scores below `-HUGE` are masked by a large negative bias.
 const HUGE: f32 = 1e30;
 
-/// Transformation of scores before the softmax: `cap(score * scale) + plus + bias`.
+/// Transformation of scores before the softmax: `softcap(score * scale) + plus + bias`.
 #[derive(Clone, Copy)]
 pub(super) struct ScoreTransform {
     /// Factor on the scores.
     pub scale: f32,
-    /// Soft cap: `cap * tanh(score / cap)`.
-    pub cap: Option<f32>,
+    /// Soft cap: `softcap * tanh(score / softcap)`.
+    pub softcap: Option<f32>,
     /// Added to all scores.
     pub plus: f32,
     /// Added to the scores, one value per key; null for none.
     pub bias: *const f32,
 }
 
-/// Applies scale, soft cap and bias to `len` scores in place. Returns the largest result, or `f32::MIN` if there is
-/// none above it.
+/// Applies scale, soft cap and bias to `len` scores in place. Returns the largest result, or `f32::MIN` if
+/// there is none above it.
 ///
 /// # Safety
 /// `row` and the bias are valid for `len` values; the processor has the instructions of `S`.
@@ -47,12 +47,12 @@ pub(super) unsafe fn transform_scores<S: Simd>(row: *mut f32, len: usize, how: S
     }
 }
 
-/// Computes `e^(score - largest)` of `len` scores and writes them in lines of [`CHUNK`] values, `step` values apart.
-/// Returns their sum.
+/// Computes `e^(score - largest)` of `len` scores and writes them in lines of [`CHUNK`] values, `step` values
+/// apart. Returns their sum.
 ///
 /// # Safety
-/// `scores` is valid for `len` values and `lines` for as many lines as they fill, which may be the scores themselves;
-/// the processor has the instructions of `S`.
+/// `scores` is valid for `len` values and `lines` for as many lines as they fill, which may be the scores
+/// themselves; the processor has the instructions of `S`.
 #[inline(always)]
 pub(super) unsafe fn exponentials<S: Simd>(
     scores: *const f32,
@@ -61,11 +61,12 @@ pub(super) unsafe fn exponentials<S: Simd>(
     lines: *mut f32,
     step: usize,
 ) -> f32 {
-    // SAFETY: scores are read below `len`, and a vector never crosses the end of a line, as `LANES` divides `CHUNK`.
+    // SAFETY: scores are read below `len`, and a vector never crosses the end of a line, as `LANES` divides
+    // `CHUNK`.
     unsafe {
         let whole = len - len % S::LANES;
-        // `log2 e` times the difference is rounded once, by FMA. Where all scores are masked, the product would
-        // overflow, so the difference is taken first.
+        // `log2 e` times the difference is rounded once, by FMA. Where all scores are masked, the product
+        // would overflow, so the difference is taken first.
         let factor = S::splat(std::f32::consts::LOG2_E);
         let (shift, first) = match largest > -HUGE {
             true => (S::splat(-largest * std::f32::consts::LOG2_E), S::splat(0.0)),
@@ -89,7 +90,8 @@ pub(super) unsafe fn exponentials<S: Simd>(
     }
 }
 
-/// Multiplies `len` values in lines, as [`exponentials`] writes them, with `factor`, and stores them contiguously.
+/// Multiplies `len` values in lines, as [`exponentials`] writes them, with `factor`, and stores them
+/// contiguously.
 ///
 /// # Safety
 /// The lines are valid, and `to` for `len` values; the processor has the instructions of `S`.
@@ -117,14 +119,15 @@ pub(super) unsafe fn scale_lines<S: Simd>(
     }
 }
 
-/// Returns the factor that turns [`exponentials`] with this sum into weights: 0 if every score was minus infinity.
+/// Returns the factor that turns [`exponentials`] with this sum into weights: 0 if every score was minus
+/// infinity.
 #[inline(always)]
 pub(super) fn normalising_factor(total: f32) -> f32 {
     if total == 0.0 { 0.0 } else { 1.0 / total }
 }
 
-/// Applies the softmax to `len` scores in place; `largest` is their maximum. The weights sum to 1, or are all 0 if
-/// every score is minus infinity.
+/// Applies the softmax to `len` scores in place; `largest` is their maximum. The weights sum to 1, or are all
+/// 0 if every score is minus infinity.
 ///
 /// # Safety
 /// `row` is valid for `len` values; the processor has the instructions of `S`.
@@ -137,7 +140,8 @@ pub(super) unsafe fn softmax_in_place<S: Simd>(row: *mut f32, len: usize, larges
     }
 }
 
-/// Returns the largest of `scores` and the sum of `e^(score - largest)`, which turn a score into a probability.
+/// Returns the largest of `scores` and the sum of `e^(score - largest)`, which turn a score into a
+/// probability.
 pub fn normaliser(scores: &[f32]) -> (f32, f32) {
     // SAFETY: the task borrows the slice.
     unsafe { dispatch(Normaliser(scores)) }
@@ -184,12 +188,12 @@ unsafe fn transformed<S: Simd>(row: *const f32, at: usize, len: usize, how: Scor
     // SAFETY: the caller ensures that scores and bias are there.
     unsafe {
         let (x, plus) = (load::<S>(row.add(at), len), S::splat(how.plus));
-        let mut x = match how.cap {
+        let mut x = match how.softcap {
             None => S::fma(x, S::splat(how.scale), plus),
-            Some(cap) => {
+            Some(softcap) => {
                 let squashed =
-                    super::math::tanh::<S>(S::mul(S::mul(x, S::splat(how.scale)), S::splat(1.0 / cap)));
-                S::fma(squashed, S::splat(cap), plus)
+                    super::math::tanh::<S>(S::mul(S::mul(x, S::splat(how.scale)), S::splat(1.0 / softcap)));
+                S::fma(squashed, S::splat(softcap), plus)
             }
         };
         if !how.bias.is_null() {
@@ -231,7 +235,8 @@ mod tests {
         }
     }
 
-    const PLAIN: ScoreTransform = ScoreTransform { scale: 1.0, cap: None, plus: 0.0, bias: std::ptr::null() };
+    const PLAIN: ScoreTransform =
+        ScoreTransform { scale: 1.0, softcap: None, plus: 0.0, bias: std::ptr::null() };
 
     #[test]
     fn every_level_matches_double_precision() {
@@ -239,14 +244,16 @@ mod tests {
             let scores: Vec<f32> = noise(len, 1).iter().map(|v| v * 30.0).collect();
             let mut bias = noise(len, 2);
             bias.iter_mut().skip(4).step_by(5).for_each(|bias| *bias = f32::NEG_INFINITY);
-            for (level, cap) in Level::available().into_iter().flat_map(|l| [(l, None), (l, Some(20.0f32))]) {
-                let how = ScoreTransform { scale: 0.5, cap, plus: 0.75, bias: bias.as_ptr() };
+            for (level, softcap) in
+                Level::available().into_iter().flat_map(|l| [(l, None), (l, Some(20.0f32))])
+            {
+                let how = ScoreTransform { scale: 0.5, softcap, plus: 0.75, bias: bias.as_ptr() };
                 let mut row = scores.clone();
                 // SAFETY: an available level, and slices of the right lengths.
                 unsafe { dispatch_at(level, One(&mut row, how)) };
                 let transformed = (0..len).map(|j| {
                     let x = f64::from(scores[j]) * 0.5;
-                    let x = cap.map_or(x, |cap| f64::from(cap) * (x / f64::from(cap)).tanh());
+                    let x = softcap.map_or(x, |softcap| f64::from(softcap) * (x / f64::from(softcap)).tanh());
                     x + 0.75 + f64::from(bias[j])
                 });
                 let e: Vec<f64> = transformed.map(f64::exp).collect();

@@ -1,5 +1,5 @@
-//! A team of threads that spin while they wait for work. A forward pass starts a loop every few hundred microseconds,
-//! and waking a sleeping thread takes as long as a small product.
+//! A team of threads that spin while they wait for work. A forward pass starts a loop every few hundred
+//! microseconds, and waking a sleeping thread takes as long as a small product.
 
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
@@ -45,8 +45,8 @@ struct TeamState {
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-// SAFETY: only the lead writes `work`, while no helper has joined. A helper reads it between joining and leaving, while
-// the lead keeps the closure alive.
+// SAFETY: only the lead writes `work`, while no helper has joined. A helper reads it between joining and
+// leaving, while the lead keeps the closure alive.
 unsafe impl Send for TeamState {}
 // SAFETY: as for `Send`.
 unsafe impl Sync for TeamState {}
@@ -58,8 +58,8 @@ struct Helper {
     thread: OnceLock<Thread>,
 }
 
-// Fields of `TeamState::state`: the number of helpers that have joined, a flag that is set while they may join, and the
-// generation, which counts the loops.
+// Fields of `TeamState::state`: the number of helpers that have joined, a flag that is set while they may
+// join, and the generation, which counts the loops.
 const JOINED: u64 = 0xffff;
 const OPEN: u64 = 1 << 16;
 const GENERATION: u64 = 1 << 17;
@@ -114,8 +114,8 @@ impl Team {
         Self { shared, lead: Mutex::new(()) }
     }
 
-    /// Calls `work` once with every number below `tasks`, on all members, and returns when all calls have. A caller that
-    /// finds the team at work does the work alone.
+    /// Calls `work` once with every number below `tasks`, on all members, and returns when all calls have. A
+    /// caller that finds the team at work does the work alone.
     pub fn run(&self, tasks: usize, work: &Work) {
         let lead = match self.lead.try_lock() {
             Ok(lead) => lead,
@@ -132,8 +132,8 @@ impl Team {
         }
         // Discards the panic of a helper that is left if the lead itself panicked last time.
         drop(self.shared.panic.lock().unwrap_or_else(PoisonError::into_inner).take());
-        // SAFETY: no helper has joined, so nothing reads `work`; `CloseGuard` waits for all that join before the borrow
-        // of the closure ends, so the longer lifetime is never used.
+        // SAFETY: no helper has joined, so nothing reads `work`; `CloseGuard` waits for all that join before
+        // the borrow of the closure ends, so the longer lifetime is never used.
         unsafe { *shared.work.get() = Some(std::mem::transmute::<*const Work, *const Work<'static>>(work)) };
         let closing = CloseGuard(shared);
         let before = shared.state.load(Ordering::Relaxed);
@@ -176,8 +176,8 @@ impl Drop for CloseGuard<'_> {
 }
 
 impl TeamState {
-    /// Does the tasks of `member` from the front, then those that others have left from the back, so that each member
-    /// mostly works on neighbouring memory.
+    /// Does the tasks of `member` from the front, then those that others have left from the back, so that
+    /// each member mostly works on neighbouring memory.
     fn work_on(&self, member: usize, work: &Work) {
         let members = self.shares.len();
         for at in 0..members {
@@ -210,7 +210,8 @@ impl TeamState {
 
     /// Works on the current loop as a helper that has joined.
     fn work_as_helper(&self, helper: usize) {
-        // SAFETY: the lead wrote `work` before it let helpers join, and does not write it until this one leaves.
+        // SAFETY: the lead wrote `work` before it let helpers join, and does not write it until this one
+        // leaves.
         if let Some(work) = unsafe { *self.work.get() } {
             // SAFETY: the lead keeps the closure alive until this helper leaves.
             let work = unsafe { &*work };

@@ -1,7 +1,8 @@
 //! The number of threads, and loops over them.
 //!
-//! [`run`] sets the number of threads for all work within; elsewhere it is that of rayon's global pool. Kernels run on
-//! a team of threads that spin between loops, everything else on a rayon pool of the same size.
+//! [`run`] sets the number of threads for all work within; elsewhere it is that of rayon's global pool.
+//! Kernels run on a team of threads that spin between loops, everything else on a rayon pool of the same
+//! size.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -36,7 +37,8 @@ fn team(count: usize) -> Arc<Team> {
     Arc::clone(teams.entry(count).or_insert_with(|| Arc::new(Team::new(count))))
 }
 
-/// Like [`for_each`], with a few runs of consecutive numbers for each thread, so that each reads memory in order.
+/// Like [`for_each`], with a few runs of consecutive numbers for each thread, so that each reads memory in
+/// order.
 pub(super) fn for_each_in_runs(tasks: usize, work: usize, task: impl Fn(usize) + Sync + Send) {
     let run = tasks.div_ceil(4 * count()).max(1);
     for_each(tasks.div_ceil(run), work, |first| (first * run..tasks.min((first + 1) * run)).for_each(&task));
@@ -62,7 +64,8 @@ impl SharedPtr {
     /// Returns the address of element `at`.
     ///
     /// # Safety
-    /// `at` lies within the buffer, and no other thread accesses the elements that the caller uses from there.
+    /// `at` lies within the buffer, and no other thread accesses the elements that the caller uses from
+    /// there.
     #[inline]
     pub unsafe fn at(self, at: usize) -> *mut f32 {
         // SAFETY: the caller ensures that the element is in the buffer.
@@ -82,8 +85,8 @@ pub(super) unsafe fn filled_vec(len: usize, fill: impl FnOnce(SharedPtr)) -> Vec
     values
 }
 
-/// Returns the default number of threads: the physical cores that this process may use. A second thread on a core
-/// shares its arithmetic units and only adds waiting.
+/// Returns the default number of threads: the physical cores that this process may use. A second thread on a
+/// core shares its arithmetic units and only adds waiting.
 pub fn default_count() -> usize {
     let allowed = std::thread::available_parallelism().map_or(1, usize::from);
     num_cpus::get_physical().clamp(1, allowed)

@@ -1,7 +1,7 @@
 //! The inner loop of matrix products: some rows times some panels.
 //!
-//! A tile of a few rows by two vectors of a panel stays in registers along the summed dimension. The rows are packed
-//! tile by tile first, so that the loop reads both operands in order.
+//! A tile of a few rows by two vectors of a panel stays in registers along the summed dimension. The rows are
+//! packed tile by tile first, so that the loop reads both operands in order.
 
 use std::cell::RefCell;
 use std::thread::LocalKey;
@@ -16,8 +16,8 @@ pub(super) const PANEL: usize = 32;
 /// Consecutive values of a row in a packed tile: a cache line.
 pub(super) const CHUNK: usize = 16;
 
-/// Steps along the summed dimension before a tile is written back, so that its packed rows stay in the first-level
-/// cache.
+/// Steps along the summed dimension before a tile is written back, so that its packed rows stay in the
+/// first-level cache.
 pub(super) const DEPTH: usize = 512;
 
 /// Distance of the prefetch of a panel, in steps.
@@ -36,8 +36,8 @@ pub(super) fn packed_width(depth: usize) -> usize {
 /// Largest scratch buffer that a thread keeps, in values.
 const KEPT: usize = 1 << 22;
 
-/// Calls `work` with a scratch buffer for `len` values of any content, aligned to a cache line. The thread keeps the
-/// buffer for the next call unless it is large, since the system clears fresh memory.
+/// Calls `work` with a scratch buffer for `len` values of any content, aligned to a cache line. The thread
+/// keeps the buffer for the next call unless it is large, since the system clears fresh memory.
 pub(super) fn with_scratch<T>(len: usize, work: impl FnOnce(SharedPtr) -> T) -> T {
     lend(&SCRATCH, len, work)
 }
@@ -81,8 +81,8 @@ impl Task for PackRows {
         while first < self.rows {
             let rows = tile_rows::<S>(self.rows - first);
             for row in 0..rows {
-                // SAFETY: the contract of the task: the rows are there, and `to` has room for their packed form; the
-                // loop writes `CHUNK` values of the row at a time and the rest alone.
+                // SAFETY: the contract of the task: the rows are there, and `to` has room for their packed
+                // form; the loop writes `CHUNK` values of the row at a time and the rest alone.
                 unsafe {
                     let x = self.x.add((first + row) * self.x_stride);
                     let mut to = self.to.add(first * packed_width(self.depth) + row * CHUNK);
@@ -106,8 +106,8 @@ impl Task for PackRows {
     }
 }
 
-/// Returns the rows of the next tile if `left` are left. Tiles are about equally high, since one with a single row
-/// would waste most registers.
+/// Returns the rows of the next tile if `left` are left. Tiles are about equally high, since one with a
+/// single row would waste most registers.
 #[inline(always)]
 pub(super) fn tile_rows<S: Simd>(left: usize) -> usize {
     left.div_ceil(left.div_ceil(S::TILE_ROWS))
@@ -236,7 +236,8 @@ struct Tile {
 }
 
 impl Tile {
-    /// Computes a tile of `R` rows, with `U` partial sums per element if `R` is too small to hide the latency of FMA.
+    /// Computes a tile of `R` rows, with `U` partial sums per element if `R` is too small to hide the latency
+    /// of FMA.
     ///
     /// # Safety
     /// The pointers of the tile are valid for `R` rows; the processor has the instructions of `S`.
@@ -271,8 +272,8 @@ impl Tile {
     #[allow(clippy::needless_range_loop, reason = "plain counted loops over arrays are kept in registers")]
     #[inline(always)]
     unsafe fn sums<S: Simd, const R: usize, const U: usize>(&self, column: usize) -> [[S::V; 2]; R] {
-        // SAFETY: the caller ensures that `depth` steps of the packed rows and of the panel are there; prefetches may
-        // point anywhere.
+        // SAFETY: the caller ensures that `depth` steps of the packed rows and of the panel are there;
+        // prefetches may point anywhere.
         unsafe {
             let mut sums = [[[S::splat(0.0); 2]; R]; U];
             let mut w = self.panel.add(column);

@@ -6,8 +6,8 @@
 //! | the same without `N`, or any name of a single array | `[queries, keys]`, `[heads, queries, keys]`, `[layers, heads, queries, keys]`, `[layers, sequences, heads, queries, keys]` |
 //! | `cross_attentions.STEP.N`, or all steps in one array | one query a step, as `generate()` returns them |
 //!
-//! The kind is read from the name. If the name has none, square causal maps are the decoder's, other square maps the
-//! encoder's, and all others cross-attention.
+//! The kind is read from the name. If the name has none, square causal maps are the decoder's, other square
+//! maps the encoder's, and all others cross-attention.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -211,8 +211,8 @@ fn groups<'f, 'a>(arrays: &'f [NamedArray<'a>]) -> Parsed<Vec<(ArrayName, Member
     Ok(found)
 }
 
-/// Interprets `arr_0`, `arr_1`, ..., NumPy's names for arrays without one: a single array, the layers of one kind if
-/// they have the same shape, or else arrays of different kinds.
+/// Interprets `arr_0`, `arr_1`, ..., NumPy's names for arrays without one: a single array, the layers of one
+/// kind if they have the same shape, or else arrays of different kinds.
 fn numpy_unnamed<'f, 'a>(members: Members<'f, 'a>) -> Parsed<Vec<(ArrayName, Members<'f, 'a>)>> {
     let name = |group: &str| ArrayName { kind: None, group: group.into(), indices: Vec::new() };
     let single = |array: &'f NamedArray<'a>| (name(&array.name), vec![(Vec::new(), array)]);

@@ -1,5 +1,5 @@
-//! Soft alignments of fairseq: the `A-` lines of `fairseq-generate --print-alignment soft`, with the sources of the
-//! `S-` lines and the tokens of the `H-` lines.
+//! Soft alignments of fairseq: the `A-` lines of `fairseq-generate --print-alignment soft`, with the sources
+//! of the `S-` lines and the tokens of the `H-` lines.
 
 use std::collections::HashMap;
 

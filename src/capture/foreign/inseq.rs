@@ -1,4 +1,5 @@
-//! Attributions of Inseq (`out.save("file.json")`): `source_attributions` `[source, target]` of each sequence.
+//! Attributions of Inseq (`out.save("file.json")`): `source_attributions` `[source, target]` of each
+//! sequence.
 
 use serde_json::{Map, Value};
 

@@ -1,5 +1,5 @@
-//! JSON: Nematus' alignments, CTranslate2's results and Inseq's attributions, an object a line or one object; and
-//! nested lists of any attention maps by name.
+//! JSON: Nematus' alignments, CTranslate2's results and Inseq's attributions, an object a line or one object;
+//! and nested lists of any attention maps by name.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,8 @@
-//! Soft alignments of Marian: `marian-decoder --alignment soft`, a line a sentence, rows between spaces, weights
-//! between commas.
+//! Soft alignments of Marian: `marian-decoder --alignment soft`, a line a sentence, rows between spaces,
+//! weights between commas.
 //!
-//! - `target ||| 0.9,0.1 0.2,0.8`, or with the source that a user put before it, `source ||| target ||| 0.9,0.1 ...`
+//! - `target ||| 0.9,0.1 0.2,0.8`, or with the source that a user put before it, `source ||| target |||
+//!   0.9,0.1 ...`
 //! - n-best lists: `0 ||| target ||| 0.9,0.1 0.2,0.8 ||| F0= -1.2 ||| -0.4`
 
 use super::soft::{Side, SoftAlignment, check};
@@ -32,8 +33,8 @@ pub fn parse(line: &str) -> Parsed<SoftAlignment> {
     Ok(SoftAlignment::new(source, target.into(), rows))
 }
 
-/// Rows of weights, and the position of their field. A text may consist of numbers, too, so of the fields that could
-/// be weights the one with the longest rows is taken.
+/// Rows of weights, and the position of their field. A text may consist of numbers, too, so of the fields
+/// that could be weights the one with the longest rows is taken.
 fn weights(fields: &[&str]) -> Parsed<(usize, Vec<Vec<f32>>)> {
     let mut found: Vec<_> =
         fields.iter().enumerate().skip(1).filter_map(|(at, field)| Some((at, rows(field)?))).collect();

@@ -1,5 +1,5 @@
-//! Attention maps in the forms of other programs: one file for each, and [`recognise`], which tells them apart by
-//! their contents.
+//! Attention maps in the forms of other programs: one file for each, and [`recognise`], which tells them
+//! apart by their contents.
 
 mod array;
 pub mod arrays;

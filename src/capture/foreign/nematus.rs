@@ -2,7 +2,8 @@
 //!
 //! - Nematus: `0 ||| target ||| score ||| source ||| columns rows`; OpenNMT writes `0 0` for the counts
 //! - Sockeye: `0 ||| target ||| score ||| source ||| source words ||| target words`, rows up to an empty line
-//! - Nematus as JSON: a line a sentence, `{"matrix": [[0.9, 0.1], ...], "source_sent": ..., "target_sent": ...}`
+//! - Nematus as JSON: a line a sentence, `{"matrix": [[0.9, 0.1], ...], "source_sent": ..., "target_sent":
+//!   ...}`
 
 use super::marian::SEPARATOR;
 use super::soft::{Lines, SoftAlignment, row};

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-/// Shape and values of nested lists of numbers; `None` if lists of one level differ in length or hold other values.
+/// Shape and values of nested lists of numbers; `None` if lists of one level differ in length or hold other
+/// values.
 pub fn array(value: &Value) -> Option<(Vec<usize>, Vec<f32>)> {
     let (mut shape, mut values) = (Vec::new(), Vec::new());
     let mut level = value;

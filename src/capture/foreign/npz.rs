@@ -32,15 +32,16 @@ fn has_member(bytes: &[u8], is: impl Fn(&str) -> bool) -> bool {
         .is_ok_and(|archive| archive.file_names().any(|name| name.is_ok_and(|name| is(&name))))
 }
 
-/// Returns how many bytes the arrays of a file of `size` bytes may unpack to. Small files can claim a thousand
-/// times their size; maps of large files are seldom so sparse that they shrink to less than a sixty-fourth.
+/// Returns how many bytes the arrays of a file of `size` bytes may unpack to. Small files can claim a
+/// thousand times their size; maps of large files are seldom so sparse that they shrink to less than a
+/// sixty-fourth.
 fn max_unpacked(size: u64) -> u64 {
     const SMALL: u64 = 10_000_000;
     (64 << 20) + 4 * size.min(SMALL) + 64 * size.saturating_sub(SMALL)
 }
 
-/// Reads the arrays of an `.npz` file. Arrays that are neither floats, whole numbers nor strings are left out. If the
-/// names of some say that they are maps, only they and the metadata are unpacked.
+/// Reads the arrays of an `.npz` file. Arrays that are neither floats, whole numbers nor strings are left
+/// out. If the names of some say that they are maps, only they and the metadata are unpacked.
 ///
 /// # Errors
 /// The archive or an array is broken, a name is there twice, or the arrays are much larger than the file.

@@ -1,5 +1,5 @@
-//! Tables that OpenNMT-py prints with `-attn_debug`: `SENT` and `PRED` lines, then a row of source tokens and a row
-//! for each target token, the largest weight marked with `*`.
+//! Tables that OpenNMT-py prints with `-attn_debug`: `SENT` and `PRED` lines, then a row of source tokens and
+//! a row for each target token, the largest weight marked with `*`.
 
 use super::soft::{Lines, Side, SoftAlignment, skip_empty};
 use super::table;
@@ -40,7 +40,8 @@ pub fn next(lines: &mut Lines<'_>) -> Parsed<Option<SoftAlignment>> {
     }
 }
 
-/// Returns true for a line that may be the row of source tokens: not a labelled one, such as `PRED SCORE: -0.4`.
+/// Returns true for a line that may be the row of source tokens: not a labelled one, such as `PRED SCORE:
+/// -0.4`.
 fn is_header(line: &str) -> bool {
     line.starts_with(' ') && !is_row(line)
 }

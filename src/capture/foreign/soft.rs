@@ -1,4 +1,5 @@
-//! Soft alignments: one map of cross-attention a sentence, with the texts, as translation toolkits print them.
+//! Soft alignments: one map of cross-attention a sentence, with the texts, as translation toolkits print
+//! them.
 
 use crate::axis::{AxisItem, Sequence};
 use crate::capture::axes::MAX_ITEMS;
@@ -47,10 +48,12 @@ impl SoftAlignment {
 /// Lines with their numbers, from 1.
 pub type Lines<'a> = std::iter::Peekable<Box<dyn Iterator<Item = (usize, &'a str)> + 'a>>;
 
-/// Reads alignment number `sentence` of a text file, from 0. `next` reads one from the lines, `None` at the end.
+/// Reads alignment number `sentence` of a text file, from 0. `next` reads one from the lines, `None` at the
+/// end.
 ///
 /// # Errors
-/// Those of `next`, for the alignments up to that number; there is no such sentence; its weights are not weights.
+/// Those of `next`, for the alignments up to that number; there is no such sentence; its weights are not
+/// weights.
 pub fn read_numbered<'a>(
     bytes: &'a [u8],
     sentence: usize,
@@ -161,8 +164,8 @@ fn plain(text: &str) -> String {
     text.replace("@@ ", "")
 }
 
-/// The items of `count` positions: the pieces, with the end token if there is a position for it; numbered items if
-/// the text was detokenized and no longer shows its tokens.
+/// The items of `count` positions: the pieces, with the end token if there is a position for it; numbered
+/// items if the text was detokenized and no longer shows its tokens.
 fn items(mut pieces: Vec<String>, count: usize) -> Vec<AxisItem> {
     if pieces.len() + 1 == count && pieces.last().is_none_or(|last| last != "</s>") && !pieces.is_empty() {
         pieces.push("</s>".into());

@@ -1,5 +1,5 @@
-//! Tables of one map: CSV, TSV or columns between spaces, with or without labels, as NumPy, pandas and spreadsheets
-//! write them.
+//! Tables of one map: CSV, TSV or columns between spaces, with or without labels, as NumPy, pandas and
+//! spreadsheets write them.
 
 use std::borrow::Cow;
 

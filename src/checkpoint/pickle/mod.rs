@@ -13,8 +13,8 @@ use machine::Machine;
 /// Number of a value in the arena.
 pub type ValueId = u32;
 
-/// Limit on the number of values, and on the number of items that calls copy: far above any state dict, and reached
-/// by a hostile file before memory runs out.
+/// Limit on the number of values, and on the number of items that calls copy: far above any state dict, and
+/// reached by a hostile file before memory runs out.
 const MOST_VALUES: usize = 2_000_000;
 
 /// Limit on the number of tensors, which are larger than other values.

@@ -61,7 +61,7 @@ fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
         decoder,
         encoder_projection: None,
         lm_head: LmHeadSpec {
-            cap: cap(&decoder_config, "final_logit_softcapping", Some(30.0))?,
+            softcap: softcap(&decoder_config, "final_logit_softcapping", Some(30.0))?,
             ..LmHeadSpec::new(&["lm_head.out_proj.weight", "model.decoder.embed_tokens.weight"])
         },
         start: token("decoder_start_token_id").or(token("bos_token_id")).or(Some(2)),
@@ -83,7 +83,8 @@ pub(super) enum StackSide {
 pub(super) enum Gemma {
     /// Gemma 2.
     V2(StackSide),
-    /// Gemma 3: longer periods in layers that see every key, no cap on the scores, norms of queries and keys.
+    /// Gemma 3: longer periods in layers that see every key, no soft cap on the scores, norms of queries and
+    /// keys.
     V3(StackSide),
 }
 
@@ -123,7 +124,7 @@ pub(super) fn stack(config: &ModelConfig, mut names: StackNames, gemma: Gemma) -
     let (local, global, score_cap) = match gemma {
         Gemma::V2(_) => {
             let rope = rope(config, None, &["rope_theta"], 10_000.0)?;
-            (rope, rope, cap(config, "attn_logit_softcapping", Some(50.0))?)
+            (rope, rope, softcap(config, "attn_logit_softcapping", Some(50.0))?)
         }
         Gemma::V3(_) => {
             names.qk_norms = Some(["self_attn.q_norm", "self_attn.k_norm"]);
@@ -160,7 +161,7 @@ pub(super) fn stack(config: &ModelConfig, mut names: StackNames, gemma: Gemma) -
 }
 
 /// Reads a soft cap; `null` means that there is none, an absent field means `default`.
-pub(super) fn cap(config: &ModelConfig, key: &str, default: Option<f64>) -> Result<Option<f64>> {
+pub(super) fn softcap(config: &ModelConfig, key: &str, default: Option<f64>) -> Result<Option<f64>> {
     match (config.value().get(key), default) {
         (Some(serde_json::Value::Null), _) | (None, None) => Ok(None),
         (_, default) => config.number_or(key, default.unwrap_or_default()).map(Some),

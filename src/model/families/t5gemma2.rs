@@ -1,7 +1,7 @@
 //! T5Gemma 2 (Zhang et al. 2025), its text side: Gemma 3's layers on both sides. A decoder's layer attends to
 //! the target so far and to the source at once; its rows sum to 1 over the two maps together.
 
-use super::t5gemma::{ENCODER, Gemma, StackSide, cap, stack};
+use super::t5gemma::{ENCODER, Gemma, StackSide, softcap, stack};
 use crate::checkpoint::ModelConfig;
 use crate::error::Result;
 use crate::model::family::{ConfigReader, Family, TokenizerClass};
@@ -50,7 +50,7 @@ fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
         decoder,
         encoder_projection: None,
         lm_head: LmHeadSpec {
-            cap: cap(&decoder_config, "final_logit_softcapping", None)?,
+            softcap: softcap(&decoder_config, "final_logit_softcapping", None)?,
             ..LmHeadSpec::new(&[
                 "lm_head.out_proj.weight",
                 "model.decoder.embed_tokens.weight",

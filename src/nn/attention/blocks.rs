@@ -6,7 +6,7 @@ use attn_tui_kernels::attention::{AttentionKernel, WeightSink};
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::added::Added;
+use super::score_bias::ScoreBias;
 use super::steps::softmax;
 use crate::error::Result;
 
@@ -32,7 +32,7 @@ fn run_by(
     rows: usize,
 ) -> Result<Tensor> {
     let queries = (queries * f64::from(kernel.scale))?;
-    let added = Added::new(kernel, queries.device())?;
+    let score_bias = ScoreBias::new(kernel, queries.device())?;
     let extra = kernel.columns()[1];
     let block = |first: usize| {
         let rows = first..kernel.queries.min(first + rows);
@@ -50,10 +50,10 @@ fn run_by(
         let of_rows = queries.narrow(2, rows.start, rows.len())?.contiguous()?;
         let (keys, values) = (of_block(keys)?, of_block(values)?);
         let mut scores = of_rows.matmul(&keys.t()?)?;
-        if let Some(cap) = kernel.cap.map(f64::from) {
-            scores = ((scores / cap)?.tanh()? * cap)?;
+        if let Some(softcap) = kernel.softcap.map(f64::from) {
+            scores = ((scores / softcap)?.tanh()? * softcap)?;
         }
-        let scores = added.to_all(scores, rows.clone(), seen.clone())?;
+        let scores = score_bias.add_to_all(scores, rows.clone(), seen.clone())?;
         let weights = softmax(&scores)?;
         if sinks.iter().any(|sink| sink.maps.is_some() || sink.observer.is_some()) {
             let weights = BlockWeights {

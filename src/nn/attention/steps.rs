@@ -3,7 +3,7 @@
 
 use candle_core::{D, Tensor};
 
-use super::added::Added;
+use super::score_bias::ScoreBias;
 use super::{Attention, AttentionArgs, KeysValues};
 use crate::error::{Error, Result};
 use crate::nn::Hook;
@@ -22,13 +22,13 @@ impl Attention {
         let [keys, extra_keys] = self.columns(kv, args)?;
         let lines = args.bias.map(|bias| bias.diagonals(count, keys, args.past));
         let kernel = self.kernel(args, [count, keys, width], lines.as_deref(), &[]);
-        let added = Added::new(&kernel, queries.device())?;
+        let score_bias = ScoreBias::new(&kernel, queries.device())?;
         let q = split_heads(&(queries * self.scale)?, self.heads)?;
         let mut all_scores = q.matmul(&repeat_kv(&kv.keys, self.heads, self.key_heads)?.t()?)?;
-        if let Some(cap) = self.cap {
-            all_scores = ((all_scores / cap)?.tanh()? * cap)?;
+        if let Some(softcap) = self.softcap {
+            all_scores = ((all_scores / softcap)?.tanh()? * softcap)?;
         }
-        let mut scores = added.to_tokens(all_scores.narrow(3, 0, keys)?, 0..count, 0..keys)?;
+        let mut scores = score_bias.add_to_tokens(all_scores.narrow(3, 0, keys)?, 0..count, 0..keys)?;
         if let Some(table) = args.table {
             scores = scores.broadcast_add(table)?;
         }
@@ -36,7 +36,7 @@ impl Attention {
             scores = hook.scores(args.site, args.past, scores.squeeze(0)?)?.unsqueeze(0)?;
         }
         if let Some(extra) = args.extra {
-            let mut more = added.to_extra_keys(all_scores.narrow(3, keys, extra_keys)?, 0..count)?;
+            let mut more = score_bias.add_to_extra_keys(all_scores.narrow(3, keys, extra_keys)?, 0..count)?;
             if let (Some(hook), Some(site)) = (&mut hook, extra.site) {
                 more = hook.scores(site, args.past, more.squeeze(0)?)?.unsqueeze(0)?;
             }
@@ -48,7 +48,7 @@ impl Attention {
             (None, _) => weights.matmul(&values)?,
             (Some(hook), None) => {
                 hook.weights(args.site, &weights.narrow(3, 0, keys)?.squeeze(0)?)?;
-                hook.context(args.site, weights.matmul(&values)?.squeeze(0)?)?.unsqueeze(0)?
+                hook.z(args.site, weights.matmul(&values)?.squeeze(0)?)?.unsqueeze(0)?
             }
             // Two sites share the softmax: each has the context of its own part.
             (Some(hook), Some(site)) => {
@@ -56,7 +56,7 @@ impl Attention {
                     let part = weights.narrow(3, from, count)?.contiguous()?;
                     hook.weights(site, &part.squeeze(0)?)?;
                     let context = part.matmul(&values.narrow(2, from, count)?.contiguous()?)?;
-                    Ok::<_, Error>(hook.context(site, context.squeeze(0)?)?.unsqueeze(0)?)
+                    Ok::<_, Error>(hook.z(site, context.squeeze(0)?)?.unsqueeze(0)?)
                 };
                 (read(args.site, 0, keys)? + read(site, keys, extra_keys)?)?
             }

@@ -144,7 +144,8 @@ fn is_tag(class: Class, token: &str) -> bool {
 }
 
 impl LanguageTags {
-    /// Collects the language tags of a model: those of the class and `more`, as far as the vocabulary has them.
+    /// Collects the language tags of a model: those of the class and `more`, as far as the vocabulary has
+    /// them.
     pub fn new(class: Class, config: &TokenizerConfig, backend: &dyn Backend, more: Vec<String>) -> Self {
         let Some(style) = TagStyle::of(class, config) else { return Self::default() };
         let tags = candidates(class, config).into_iter().chain(more);
@@ -263,8 +264,8 @@ impl LanguageTags {
         self.target_tag(langs, self.position == TagPosition::Suffix, DECODER_START)
     }
 
-    /// Returns the tag of the language that the user names, else of the default language unless the generation
-    /// setting `key` has a token for the same position; `None` if no tag is `wanted`.
+    /// Returns the tag of the language that the user names, else of the default language unless the
+    /// generation setting `key` has a token for the same position; `None` if no tag is `wanted`.
     fn target_tag(&self, langs: &Languages, wanted: bool, key: &str) -> Result<Option<u32>> {
         let default = self.defaults.tgt.as_ref().filter(|_| !self.generation.contains(&key));
         match langs.tgt.as_ref().or(default) {

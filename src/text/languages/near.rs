@@ -17,9 +17,9 @@ fn letters(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Returns 0 if one name starts with the other (`fr` and `fr_XX`), or else the edit distance (Levenshtein 1966) of
-/// `unknown` and as many letters of `known`: `fre` is one edit from `fra_Latn`. `None` if the edits outnumber half of
-/// the shorter name's letters.
+/// Returns 0 if one name starts with the other (`fr` and `fr_XX`), or else the edit distance (Levenshtein
+/// 1966) of `unknown` and as many letters of `known`: `fre` is one edit from `fra_Latn`. `None` if the edits
+/// outnumber half of the shorter name's letters.
 fn distance(unknown: &str, known: &str) -> Option<usize> {
     let length = unknown.chars().count();
     let shorter = length.min(known.chars().count());

@@ -3,8 +3,8 @@
 /// Inclusive ranges of characters, sorted.
 type Ranges = Vec<(char, char)>;
 
-/// Character classes, by the Unicode version of sacremoses' tables. A newer version would split newer scripts in
-/// another way than the models' training data.
+/// Character classes, by the Unicode version of sacremoses' tables. A newer version would split newer scripts
+/// in another way than the models' training data.
 pub(super) struct CharClasses {
     alpha: Ranges,
     joiner: Ranges,
@@ -51,8 +51,8 @@ impl CharClasses {
         within(&self.currency, c)
     }
 
-    /// Replaces the class names of a pattern (`{alpha}`, `{alnum}`, `{number}`, `{space}`, always within brackets) by
-    /// their ranges.
+    /// Replaces the class names of a pattern (`{alpha}`, `{alnum}`, `{number}`, `{space}`, always within
+    /// brackets) by their ranges.
     pub fn expand(&self, pattern: &str) -> String {
         let alpha = || ranges_pattern(&[&self.alpha, &self.joiner]);
         let mut out = pattern.replace("{space}", r"\s\x1c-\x1f");

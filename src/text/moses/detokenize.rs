@@ -55,7 +55,8 @@ enum Spacing {
 }
 
 impl Detokenizer {
-    /// Creates the detokenizer of a language. Czech and Finnish, for which Moses has own rules, get the common ones.
+    /// Creates the detokenizer of a language. Czech and Finnish, for which Moses has own rules, get the
+    /// common ones.
     pub fn new(language: &str) -> Self {
         Self { language: language.into(), classes: CharClasses::new() }
     }

@@ -1,5 +1,5 @@
-//! Moses tokenization (Koehn et al. 2007), with the rules of sacremoses in the same order. FSMT's models were trained
-//! on text tokenized by them.
+//! Moses tokenization (Koehn et al. 2007), with the rules of sacremoses in the same order. FSMT's models were
+//! trained on text tokenized by them.
 
 mod classes;
 mod detokenize;
@@ -67,8 +67,8 @@ pub(crate) struct Moses {
 }
 
 impl Moses {
-    /// Compiles the rules of a language. A language without rules of its own gets the common ones and the English
-    /// abbreviations.
+    /// Compiles the rules of a language. A language without rules of its own gets the common ones and the
+    /// English abbreviations.
     pub fn new(language: &str) -> Result<Self> {
         let classes = CharClasses::new();
         let rules = |rules: &[(&str, &'static str)]| Rules::new(rules, &classes);

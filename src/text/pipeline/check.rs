@@ -1,5 +1,5 @@
-//! Checks of a tokenizer's files before the `tokenizers` crate parses them. It allocates what a file announces, and
-//! builds and drops a trie whose depth is the length of the longest piece.
+//! Checks of a tokenizer's files before the `tokenizers` crate parses them. It allocates what a file
+//! announces, and builds and drops a trie whose depth is the length of the longest piece.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
@@ -11,7 +11,8 @@ const MAX_STRING: usize = 4096;
 /// Field of a normalizer with a character map in Base64.
 const CHARSMAP: &[u8] = b"precompiled_charsmap";
 
-/// Checks the announced size of a precompiled character map: four bytes with the size of a trie, the trie, and text.
+/// Checks the announced size of a precompiled character map: four bytes with the size of a trie, the trie,
+/// and text.
 ///
 /// # Errors
 /// The map is shorter than it says.
@@ -23,8 +24,8 @@ pub(crate) fn charsmap(map: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Checks the sizes of strings, the number of values and the character maps of a tokenizer.json. Invalid JSON is left
-/// to the parser.
+/// Checks the sizes of strings, the number of values and the character maps of a tokenizer.json. Invalid JSON
+/// is left to the parser.
 ///
 /// # Errors
 /// Names what is too large, in one line.

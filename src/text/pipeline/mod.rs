@@ -47,7 +47,8 @@ impl Pipeline {
         let bad = |why: String| Error::BadFile { file: "tokenizer.json".into(), why };
         let text = std::str::from_utf8(bytes).map_err(|e| bad(e.to_string()))?;
         check::json(bytes).map_err(bad)?;
-        // `FromStr` is compiled with the `tokenizers` crate; its generic constructors add a minute to our build
+        // `FromStr` is compiled with the `tokenizers` crate; its generic constructors add a minute to our
+        // build
         guarded(|| text.parse().map_err(|e: tokenizers::Error| bad(e.to_string())))
     }
 
@@ -74,7 +75,8 @@ impl Pipeline {
         Ok(Self { raw, template: Template::PostProcessor, special, unknown, clean_up })
     }
 
-    /// Puts the start and end token around a text, as far as `add_bos_token` and `add_eos_token` ask for them.
+    /// Puts the start and end token around a text, as far as `add_bos_token` and `add_eos_token` ask for
+    /// them.
     pub fn with_bos_eos(self, config: &TokenizerConfig, specials: &SpecialTokens) -> Result<Self> {
         let asked = |option: &str, role: &str| specials.role(role).filter(|_| config.flag(option, false));
         let first: Vec<&str> = asked("add_bos_token", "bos_token").into_iter().collect();
@@ -96,8 +98,8 @@ impl Pipeline {
     }
 }
 
-/// Adds tokens in the order of transformers' `TokenizersBackend`: those of the files by id, special tokens with a
-/// role, other special tokens.
+/// Adds tokens in the order of transformers' `TokenizersBackend`: those of the files by id, special tokens
+/// with a role, other special tokens.
 fn add_tokens(raw: &mut Raw, from_files: &BTreeMap<u32, AddedToken>, specials: &SpecialTokens) -> Result<()> {
     let present = raw.get_added_tokens_decoder();
     let known: HashSet<&str> = present.values().map(|token| token.content.as_str()).collect();

@@ -29,8 +29,8 @@ pub(crate) fn whitespace_words() -> PreTokenization {
     (PreTokenizerWrapper::Sequence(Sequence::new(steps)), DecoderWrapper::Metaspace(metaspace))
 }
 
-/// Replaces spaces by `▁` and puts another before the text. With `PrependScheme::Always` every part between added
-/// tokens gets one, with `First` only the first part.
+/// Replaces spaces by `▁` and puts another before the text. With `PrependScheme::Always` every part between
+/// added tokens gets one, with `First` only the first part.
 pub(crate) fn metaspace(scheme: PrependScheme) -> PreTokenization {
     let metaspace = Metaspace::new('▁', scheme, true);
     (PreTokenizerWrapper::Metaspace(metaspace.clone()), DecoderWrapper::Metaspace(metaspace))

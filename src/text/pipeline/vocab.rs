@@ -172,8 +172,8 @@ impl BpeVocab {
         Ok(Self { ids, merges: merges.collect::<Result<_>>()?, extras: Extras::default() })
     }
 
-    /// Reads tokenizer.json, or else the first of the SentencePiece models `names` that the model has. Merges of
-    /// a SentencePiece model are all pairs of pieces that form a piece.
+    /// Reads tokenizer.json, or else the first of the SentencePiece models `names` that the model has. Merges
+    /// of a SentencePiece model are all pairs of pieces that form a piece.
     pub fn load_sentencepiece(files: &ModelFiles, names: &[&str]) -> Result<Self> {
         if let Some(vocab) = Self::from_json(files)? {
             return Ok(vocab);
@@ -198,7 +198,8 @@ impl BpeVocab {
         Ok(Some(Self { ids, merges, extras }))
     }
 
-    /// Builds the model of the `tokenizers` crate. Unknown text becomes `unknown`, or is dropped if that is `None`.
+    /// Builds the model of the `tokenizers` crate. Unknown text becomes `unknown`, or is dropped if that is
+    /// `None`.
     pub fn model(self, unknown: Option<&str>, byte_fallback: bool) -> Result<BPE> {
         for (left, right) in &self.merges {
             // checked here, as the crate takes merges on trust
@@ -227,8 +228,8 @@ fn bad_merge(file: &str, line: &str) -> Error {
     bad(file, format!("'{line}' is not a merge of two pieces"))
 }
 
-/// Returns all pairs of pieces that form a piece, ordered as transformers' `generate_merges` does: by the id of the
-/// formed piece, then by the length of the left one.
+/// Returns all pairs of pieces that form a piece, ordered as transformers' `generate_merges` does: by the id
+/// of the formed piece, then by the length of the left one.
 fn merges_of(ids: &HashMap<String, u32>) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (piece, &id) in ids {

@@ -1,5 +1,5 @@
-//! SentencePiece's BPE (Sennrich et al. 2016): the adjacent pair with the best score is merged until no pair forms a
-//! piece.
+//! SentencePiece's BPE (Sennrich et al. 2016): the adjacent pair with the best score is merged until no pair
+//! forms a piece.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};

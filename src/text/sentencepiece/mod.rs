@@ -78,7 +78,8 @@ impl SentencePiece {
         self.pieces.id(piece)
     }
 
-    /// Splits a text into pieces. Without byte fallback, a run of unknown characters becomes one piece, as spelled.
+    /// Splits a text into pieces. Without byte fallback, a run of unknown characters becomes one piece, as
+    /// spelled.
     pub fn encode(&self, text: &str) -> Vec<String> {
         let normalized = self.normalizer.normalize(text, |rest| self.pieces.user_defined_at(rest));
         let spans = match self.algorithm {

@@ -1,5 +1,5 @@
-//! SentencePiece's text normalization (Kudo & Richardson 2018, section 3.2): replacement by a precompiled character
-//! map, removal of extra whitespace, dummy prefix, and `▁` for spaces.
+//! SentencePiece's text normalization (Kudo & Richardson 2018, section 3.2): replacement by a precompiled
+//! character map, removal of extra whitespace, dummy prefix, and `▁` for spaces.
 
 use super::SPACE;
 
@@ -11,8 +11,8 @@ pub(crate) struct Charsmap {
 }
 
 impl Charsmap {
-    /// Parses the `precompiled_charsmap` of a model: the trie's size in bytes, the trie, and the replacements, each
-    /// terminated by a zero byte. An empty map replaces nothing.
+    /// Parses the `precompiled_charsmap` of a model: the trie's size in bytes, the trie, and the
+    /// replacements, each terminated by a zero byte. An empty map replaces nothing.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         if bytes.is_empty() {
             return Ok(Self::default());
@@ -59,8 +59,8 @@ pub(crate) struct Normalizer {
 }
 
 impl Normalizer {
-    /// Normalizes a text. `keep` returns the length in bytes of a user-defined piece at the start of its argument,
-    /// which must not change, or 0.
+    /// Normalizes a text. `keep` returns the length in bytes of a user-defined piece at the start of its
+    /// argument, which must not change, or 0.
     pub fn normalize(&self, text: &str, keep: impl Fn(&str) -> usize) -> String {
         let space = if self.escape_whitespaces { SPACE } else { " " };
         let mut out = String::with_capacity(text.len() * 2 + space.len());

@@ -12,7 +12,8 @@ const UNKNOWN_PENALTY: f32 = 10.0;
 struct Best {
     /// Last piece.
     id: u32,
-    /// Sum of the pieces' scores. `f32` as in SentencePiece, since rounding decides between equal segmentations.
+    /// Sum of the pieces' scores. `f32` as in SentencePiece, since rounding decides between equal
+    /// segmentations.
     score: f32,
     /// Byte at which the last piece starts; `None` at the start of the text.
     start: Option<usize>,

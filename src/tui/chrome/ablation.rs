@@ -1,4 +1,4 @@
-//! A panel under any view: the output without the parts that are switched off, beside the old one:
+//! The panel below any view that compares the output under an ablation with the original:
 //!
 //! ```text
 //! ─ without cross.2.4 ── −0.83 nats a token ── 3 of 10 likeliest tokens change ──
@@ -19,7 +19,7 @@ use crate::tui::layout::{Hit, Layout, ViewHit};
 use crate::tui::widgets::cells::{fit, part, put, width};
 use crate::tui::widgets::rule::rule;
 
-/// Rows that the panel takes of a view of `height` rows; 0 where nothing is off.
+/// Returns the number of rows of the panel in a view of `height` rows; 0 without an ablation.
 pub fn height(app: &App, height: u16) -> u16 {
     match (&app.ablation, height) {
         (None, _) | (_, 0..=3) => 0,
@@ -59,7 +59,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
                     format!("{}{}", if space && at > 0 { " " } else { "" }, label(&token.piece))
                 })
                 .collect();
-            // a long text begins shortly before what changed
+            // A long text starts shortly before the first change.
             let long = pieces.iter().map(|piece| width(piece)).sum::<usize>() > usize::from(row.right() - x);
             let changed = (0..tokens.len()).find(|&at| !stays(at)).unwrap_or(0);
             let first = if long { changed.saturating_sub(4) } else { 0 };
@@ -94,13 +94,13 @@ fn title(name: &str, changes: &[TokenChange]) -> String {
     )
 }
 
-/// A change with its sign; none where it rounds to nothing.
+/// Formats a change with its sign; without a sign if it rounds to zero.
 fn signed(change: f32) -> String {
     if change.abs() < 0.005 { "0.00".into() } else { format!("{change:+.2}").replace('-', "−") }
 }
 
-/// Each token of the old target with the change of its log-probability, as many lines of them as there is room
-/// around the selected row.
+/// Each token of the old target with the change of its log-probability, as many lines of them as there is
+/// room around the selected row.
 fn tokens(
     buf: &mut Buffer,
     area: Rect,

@@ -1,4 +1,4 @@
-//! A capture without any attention: why, and the texts.
+//! The screen of a capture without attention: the reason, and the texts.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,4 +1,4 @@
-//! The last line: keys of the view.
+//! The footer: keys of the view.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -51,7 +51,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         x = show(x, &keys.join(" "), hint, Some(after), buf);
     }
     let shown = [Command::Help, Command::Quit, Command::NextHead, Command::NextLayer];
-    // the view's own choice comes first, then the commands of few views
+    // The view's own commands come first, then those that apply in few views.
     let first = |entry: &keymap::CommandEntry| app.view.info().footer.contains(&entry.name);
     let specific = |entry: &keymap::CommandEntry| match entry.when {
         _ if first(entry) => 0,
@@ -70,7 +70,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     }
 }
 
-/// The keys of the first and the last view, `1–7`.
+/// Formats the keys of the first and the last view, `1–7`.
 fn view_keys(app: &App) -> Option<String> {
     let key = |view: Option<ViewId>| app.keymap.keys(Command::Show(view?)).first().cloned();
     Some(format!("{}–{}", key(ViewId::tabs().next())?, key(ViewId::tabs().next_back())?))

@@ -27,7 +27,7 @@ use super::overlays;
 use super::views::view;
 use super::widgets::cells::part;
 
-/// Draws the whole screen and returns where things are. A pure function of the state; `cache` only saves work.
+/// Draws the whole screen and returns its layout. A pure function of the state; `cache` only saves work.
 pub fn draw(app: &App, cache: &mut Cache, buf: &mut Buffer) -> Layout {
     let area = buf.area;
     let mut layout = Layout { screen: area, ..Layout::default() };
@@ -66,7 +66,7 @@ pub fn draw(app: &App, cache: &mut Cache, buf: &mut Buffer) -> Layout {
     layout
 }
 
-/// Lines above and below the view: the smaller the screen, the fewer.
+/// Returns the number of lines above and below the view, fewer on small screens.
 fn margins(screen: Rect) -> (u16, u16) {
     match screen.height {
         0..=2 => (0, 0),

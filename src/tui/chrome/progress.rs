@@ -1,4 +1,4 @@
-//! Work under way, and the screen before anything is open.
+//! Work in progress, and the screen before a model is open.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::tui::app::App;
 use crate::tui::widgets::cells::{put, width, wrap};
 
-/// Draws the work under way in the middle of the view.
+/// Draws the work in progress in the middle of the view.
 pub fn opening(buf: &mut Buffer, area: Rect, app: &App) {
     let theme = &app.theme;
     let y = area.y + area.height / 3;
@@ -26,7 +26,7 @@ pub fn opening(buf: &mut Buffer, area: Rect, app: &App) {
     }
 }
 
-/// Describes the work under way, and the share of it that is done, where that is known.
+/// Describes the work in progress, with its completed share if that is known.
 pub fn work(app: &App) -> Option<(String, Option<f32>)> {
     let activity = app.run.activity.as_ref()?;
     let share = |done: f64, total: f64| (total > 0.0).then(|| (done / total).clamp(0.0, 1.0) as f32);

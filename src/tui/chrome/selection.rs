@@ -1,4 +1,4 @@
-//! The line of the selection: kind, layer, head, and the metrics of the head.
+//! The selection line: kind, layer, head, and metrics of the head.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

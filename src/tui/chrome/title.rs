@@ -34,7 +34,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     }
 }
 
-/// Describes the model in a few words, `demo · marian 3+3 × 6 heads`, and says if the text was generated in 8 bits.
+/// Describes the model in a few words, `demo · marian 3+3 × 6 heads`, and says if the text was generated in 8
+/// bits.
 fn model(app: &App) -> String {
     let mut text = String::new();
     if let Some(capture) = &app.capture {

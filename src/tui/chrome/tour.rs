@@ -14,7 +14,7 @@ use crate::tui::widgets::rule::rule;
 /// Columns of the text at the side of a wide screen.
 const SIDE: u16 = 46;
 
-/// Splits an area between the view and the tour's text, which stands at its side where there is room, else below.
+/// Splits an area between the view and the tour's text, at its side if there is room, otherwise below.
 pub fn split(app: &App, area: Rect) -> (Rect, Option<Rect>) {
     let Some(guide) = &app.guide else { return (area, None) };
     if area.width >= 120 && area.height >= 20 {
@@ -32,7 +32,7 @@ fn lines(guide: &Guide, columns: u16) -> Vec<String> {
     guide.text().split('\n').flat_map(|paragraph| at_spaces(paragraph, columns)).collect()
 }
 
-/// Returns how many lines of the present step's text show on a screen, and how many there are.
+/// Returns the number of visible lines of the current step's text, and the number of all its lines.
 pub fn lines_shown(app: &App, screen: Rect) -> (usize, usize) {
     let (Some(guide), (_, Some(panel))) = (&app.guide, split(app, body(screen))) else { return (0, 0) };
     (usize::from(inside(panel).height), lines(guide, panel.width).len())
@@ -43,7 +43,7 @@ fn inside(panel: Rect) -> Rect {
     part(panel, 1, 1, panel.width.saturating_sub(2), panel.height.saturating_sub(1))
 }
 
-/// Draws the present step's title and text.
+/// Draws the current step's title and text.
 pub fn panel(buf: &mut Buffer, area: Rect, app: &App) {
     let (Some(guide), theme) = (&app.guide, &app.theme) else { return };
     let title = guide.step().map(|step| step.title.as_str()).unwrap_or_default();
@@ -54,7 +54,7 @@ pub fn panel(buf: &mut Buffer, area: Rect, app: &App) {
     let lines = lines(guide, area.width);
     let room = usize::from(inner.height);
     let first = guide.first.min(lines.len().saturating_sub(1));
-    // Emphasis may run over the end of a line.
+    // Emphasis may continue on the next line.
     let mut strong = lines.iter().take(first).flat_map(|line| line.matches('*')).count() % 2 == 1;
     for (y, line) in (inner.y..inner.bottom()).zip(lines.iter().skip(first)) {
         let mut x = inner.x;

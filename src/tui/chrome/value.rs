@@ -12,7 +12,7 @@ use crate::tui::reading::Special;
 use crate::tui::survey;
 use crate::tui::widgets::cells::{fit, part, put, width};
 
-/// `1st`, `2nd`, `3rd`, `4th`.
+/// Formats an ordinal: `1st`, `2nd`, `3rd`, `4th`.
 fn ordinal(n: usize) -> String {
     let suffix = match (n % 10, n % 100) {
         (_, 11..=13) => "th",
@@ -24,7 +24,7 @@ fn ordinal(n: usize) -> String {
     format!("{n}{suffix}")
 }
 
-/// Draws the line: the selected weight in words, or the work under way. It is the same in every view.
+/// Draws the line: the selected weight in words, or the work in progress. It is the same in every view.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
     let theme = &app.theme;
     if let Some((text, _)) = work(app).filter(|_| app.capture.is_some()) {
@@ -68,7 +68,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
     put(buf, line, start, line.y, &notes, if app.notice.is_some() { theme.text() } else { theme.dim() });
 }
 
-/// The parts of the line, each in several wordings, the longest first.
+/// Returns the parts of the line, each in several wordings, the longest first.
 struct ValueLine<'a> {
     query: &'a str,
     key: &'a str,
@@ -77,8 +77,8 @@ struct ValueLine<'a> {
 }
 
 impl ValueLine<'_> {
-    /// Returns the longest wordings that fit into `columns` with a verb of `verb` columns. The number always shows, then
-    /// the notes, then the names.
+    /// Returns the longest wordings that fit into `columns` with a verb of `verb` columns. The number always
+    /// shows, then the notes, then the names.
     fn fitted(&self, columns: usize, verb: usize) -> (String, String, &str, String) {
         const NAMES: usize = 6;
         let shortest = self.numbers.last().map_or("", String::as_str);
@@ -110,7 +110,7 @@ fn query_name(app: &App, query: usize) -> String {
     }
 }
 
-/// Lists how the reading differs from plain weights, in full and in short.
+/// Returns the differences of the reading from plain weights, in full and abbreviated.
 fn notes(app: &App) -> [String; 2] {
     let reading = &app.reading;
     let mut notes: Vec<(String, String)> = Vec::new();

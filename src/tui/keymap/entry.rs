@@ -1,10 +1,10 @@
-//! The parts of the command table that a view declares: its tab and the commands that it alone has.
+//! The parts of the command table that a view declares: its tab and its own commands.
 
 /// Headings of the help, in its order.
 pub mod group {
     /// Moving the cursor.
     pub const MOVE: &str = "Move";
-    /// Choosing a head, and what is listed or shaded.
+    /// Selecting heads, and the contents of lists and shading.
     pub const HEAD: &str = "Choose a head";
     /// Texts of the model.
     pub const TEXT: &str = "Text";
@@ -18,7 +18,7 @@ pub mod group {
     pub const PROGRAM: &str = "Program";
 }
 
-/// A view as the tabs, the keymap and the footer see it.
+/// Declaration of a view for the tabs, the keymap and the footer.
 #[derive(Clone, Copy, Debug)]
 pub struct ViewInfo {
     /// Name on the tab and in a saved session.
@@ -29,9 +29,9 @@ pub struct ViewInfo {
     pub shared: &'static [&'static str],
     /// Commands that come first in the footer.
     pub footer: &'static [&'static str],
-    /// Word for the arrow keys in the footer.
+    /// Label of the arrow keys in the footer.
     pub arrows: &'static str,
-    /// True if the view has nothing to show of a capture without attention maps.
+    /// True if the view needs attention maps.
     pub needs_maps: bool,
 }
 
@@ -44,7 +44,7 @@ pub struct ViewTab {
     pub keys: &'static [&'static str],
     /// Description in one sentence.
     pub sentence: &'static str,
-    /// Name of the command that it follows in the help.
+    /// Name of the preceding command in the help.
     pub after: &'static str,
 }
 
@@ -57,13 +57,13 @@ pub struct ViewEntry<C> {
     pub name: &'static str,
     /// Its keys.
     pub keys: &'static [&'static str],
-    /// A word or two for the footer; empty where it does not show there.
+    /// Label in the footer; empty if the footer leaves the command out.
     pub hint: &'static str,
-    /// The heading it stands under in the help, one of [`group`].
+    /// Heading in the help, one of [`group`].
     pub group: &'static str,
     /// Description in one sentence.
     pub sentence: &'static str,
-    /// Name of the command that it follows in the help.
+    /// Name of the preceding command in the help.
     pub after: &'static str,
 }
 

@@ -31,7 +31,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, scroll: usize) {
 /// Width of the column of keys, if there is room.
 const KEYS: usize = 16;
 
-/// Returns how many lines of the help show on a screen.
+/// Returns the number of visible lines of the help.
 pub fn room(app: &App, screen: Rect) -> usize {
     let (_, inner) = inside(screen, width(screen), height(screen, &lines(app, screen)));
     usize::from(inner.height)
@@ -50,12 +50,12 @@ fn height(screen: Rect, lines: &[(String, String, Style)]) -> u16 {
     (lines.len() as u16).saturating_add(2).min(screen.height)
 }
 
-/// Columns that the keys take on a screen.
+/// Returns the width of the column of keys.
 fn names(screen: Rect) -> usize {
     KEYS.min(usize::from(width(screen).saturating_sub(4)) / 3)
 }
 
-/// The lines of the help: keys, sentence, style of the sentence.
+/// Returns the lines of the help: keys, description, style of the description.
 fn lines(app: &App, screen: Rect) -> Vec<(String, String, Style)> {
     let (columns, names) = (usize::from(width(screen).saturating_sub(4)), names(screen));
     let mut lines = Vec::new();

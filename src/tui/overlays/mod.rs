@@ -47,7 +47,8 @@ pub fn frame(buf: &mut Buffer, area: Rect, width: u16, height: u16, title: &str,
     inner
 }
 
-/// Returns a box in the middle of the screen, and its inside; the two are the same where there is no room for a frame.
+/// Returns a box in the middle of the screen, and its inside; both are the same if there is no room for a
+/// frame.
 fn inside(area: Rect, width: u16, height: u16) -> (Rect, Rect) {
     let width = width.min(area.width);
     let height = height.min(area.height);

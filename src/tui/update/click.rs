@@ -1,4 +1,4 @@
-//! The mouse.
+//! Handling of the mouse.
 
 use ratatui::layout::Position;
 
@@ -11,7 +11,7 @@ use crate::tui::layout::{Hit, ViewHit};
 use crate::tui::overlays::overlay::Overlay;
 use crate::tui::views::view;
 
-/// The left button went down, or was dragged.
+/// Handles a press or a drag with the left button.
 pub fn click(app: &mut App, at: Position, drag: bool) -> Vec<Effect> {
     let Some(hit) = app.layout.at(at) else { return Vec::new() };
     if let Hit::Item(item) = hit {
@@ -37,7 +37,7 @@ pub fn click(app: &mut App, at: Position, drag: bool) -> Vec<Effect> {
     Vec::new()
 }
 
-/// The wheel turned; down and right are positive.
+/// Handles the wheel; steps down and right are positive.
 pub fn wheel(app: &mut App, steps: isize, across: bool) -> Vec<Effect> {
     if !app.overlays.is_empty() {
         return overlay::scroll(app, steps);

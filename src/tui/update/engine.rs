@@ -1,4 +1,4 @@
-//! Events of the engine.
+//! Handling of the engine's events.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use crate::tui::overlays::overlay::Purpose;
 use crate::tui::requests;
 use crate::tui::survey::Survey;
 
-/// Takes an event of the engine into the state.
+/// Applies an event of the engine to the state.
 pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
     if !matches!(event, Event::Progress(_)) {
         app.run.pending = app.run.pending.saturating_sub(1);
-        // a newer request is still under way
+        // A newer request is still running.
         if app.run.pending == 0 {
             app.run.activity = None;
         }
@@ -33,7 +33,7 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             }
             let asks = !info.languages.is_empty();
             app.run.info = Some(info);
-            // The tour has run it already.
+            // The tour already has this run.
             if app.guide.as_mut().is_some_and(|guide| std::mem::take(&mut guide.opening)) {
                 return Vec::new();
             }
@@ -82,7 +82,7 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
     }
 }
 
-/// Shows a capture.
+/// Displays a capture.
 pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
     app.serial += 1;
     app.ablation = None;
@@ -98,14 +98,15 @@ pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
     requests::survey(app)
 }
 
-/// Forgets an ablation that will have no outcome.
+/// Drops an ablation whose run failed or was cancelled.
 fn drop_ablation(app: &mut App) {
     if app.run.pending == 0 && app.ablation.as_ref().is_some_and(|ablation| ablation.outcome.is_none()) {
         app.ablation = None;
     }
 }
 
-/// Goes back to weights if the capture has no norms of values and none are on their way; `why` is told.
+/// Returns to weights if the capture has no value norms and none are being computed; `why` becomes the
+/// notice.
 fn drop_values(app: &mut App, why: &str) {
     if app.run.pending == 0 && app.reading.weights == MapWeights::Values && !app.is_weighed() {
         app.reading.weights = MapWeights::Attention;

@@ -1,4 +1,4 @@
-//! Commands that change how maps look, in every view.
+//! Commands that change the appearance of maps, in every view.
 
 use crate::paint::{Colormap, Curve, GAMMAS, Range};
 use crate::tui::app::App;
@@ -10,44 +10,44 @@ pub fn words(app: &mut App) {
     refresh(app);
 }
 
-/// Takes the next treatment of special tokens.
+/// Switches to the next treatment of special tokens.
 pub fn special(app: &mut App) {
     app.reading.special = app.reading.special.next();
     refresh(app);
 }
 
-/// Makes the axes again after the reading changed.
+/// Recomputes the axes after a change of the reading.
 fn refresh(app: &mut App) {
     if let Some(capture) = &app.capture {
         app.axes = Axes::new(capture, &app.reading);
     }
 }
 
-/// Takes the next range of the scale.
+/// Switches to the next range of the scale.
 pub fn range(app: &mut App) {
     let scale = &mut app.reading.scale;
     scale.range = next_of(Range::ALL, scale.range);
 }
 
-/// Takes the next curve of the scale.
+/// Switches to the next curve of the scale.
 pub fn curve(app: &mut App) {
     let scale = &mut app.reading.scale;
     scale.curve = next_of(Curve::ALL, scale.curve);
 }
 
-/// Takes the next smaller gamma.
+/// Switches to the next smaller gamma.
 pub fn brighter(app: &mut App) {
     let gamma = &mut app.reading.scale.gamma;
     *gamma = GAMMAS.into_iter().rfind(|smaller| smaller < gamma).unwrap_or(*gamma);
 }
 
-/// Takes the next larger gamma.
+/// Switches to the next larger gamma.
 pub fn darker(app: &mut App) {
     let gamma = &mut app.reading.scale.gamma;
     *gamma = GAMMAS.into_iter().find(|larger| larger > gamma).unwrap_or(*gamma);
 }
 
-/// Takes the next colour map.
+/// Switches to the next colour map.
 pub fn colormap(app: &mut App) {
     let sequential = &Colormap::ALL[..Colormap::ALL.len() - 1];
     app.theme.colormap = next_of(sequential, app.theme.colormap);

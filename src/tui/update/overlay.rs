@@ -1,4 +1,4 @@
-//! Keys that go to what lies on top.
+//! Keys of the topmost overlay.
 
 use super::run;
 use crate::tui::action::Effect;
@@ -11,7 +11,7 @@ use crate::tui::requests;
 use crate::tui::views::ViewId;
 use crate::tui::widgets::editor::{Edit, Editor};
 
-/// A key into the line on top.
+/// Edits the text of the topmost overlay.
 pub fn edit(app: &mut App, edit: Edit) -> Vec<Effect> {
     match app.overlays.last_mut() {
         Some(Overlay::Edit(_, editor)) => editor.apply(edit),
@@ -24,7 +24,7 @@ pub fn edit(app: &mut App, edit: Edit) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Pasted text: into the line on top, or as a new source where nothing is being typed.
+/// Pastes text into the topmost overlay, or uses it as a new source if no text is being edited.
 pub fn paste(app: &mut App, text: &str) -> Vec<Effect> {
     match app.overlays.last_mut() {
         Some(Overlay::Edit(_, editor)) => editor.paste(text),
@@ -43,7 +43,7 @@ pub fn paste(app: &mut App, text: &str) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Moves through what lies on top.
+/// Scrolls the topmost overlay.
 pub fn scroll(app: &mut App, steps: isize) -> Vec<Effect> {
     let last = help::last(app, app.layout.screen);
     let items = match app.overlays.last() {
@@ -60,7 +60,7 @@ pub fn scroll(app: &mut App, steps: isize) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Takes what was typed or picked.
+/// Accepts the typed text or the picked item.
 pub fn accept(app: &mut App) -> Vec<Effect> {
     match app.overlays.pop() {
         Some(Overlay::Edit(edited, editor)) => run_edited(app, edited, &editor),

@@ -1,4 +1,4 @@
-//! The steps of a guided tour.
+//! Commands and results of the guided tour.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::tui::guide::{Guide, ReadyStep};
 use crate::tui::selection::Selection;
 use crate::tui::views::ViewId;
 
-/// Begins a tour.
+/// Starts a tour.
 pub fn start(app: &mut App, tour: Arc<Tour>) -> Vec<Effect> {
     app.guide = Some(Guide::new(tour));
     enter(app, 0)
 }
 
-/// Begins the built-in tour, or leaves the one under way.
+/// Starts the built-in tour, or ends the running one.
 pub fn toggle(app: &mut App) -> Vec<Effect> {
     if app.guide.take().is_some() {
         if app.view == ViewId::Tour {
@@ -53,7 +53,7 @@ pub fn next(app: &mut App) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Goes to the page of the step's text before, or to the step before.
+/// Goes to the previous page of the step's text, or to the previous step.
 pub fn previous(app: &mut App) -> Vec<Effect> {
     let (shown, _) = chrome::tour::lines_shown(app, app.layout.screen);
     let Some(guide) = &mut app.guide else { return not_started(app) };
@@ -68,7 +68,7 @@ pub fn previous(app: &mut App) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Says how a tour is started.
+/// Shows a notice on how to start a tour.
 fn not_started(app: &mut App) -> Vec<Effect> {
     app.notice = Some(format!("{} starts the guided tour", app.first_key(Command::Tour)));
     Vec::new()
@@ -88,7 +88,7 @@ fn view(view: StepView) -> ViewId {
     }
 }
 
-/// Goes to a step: shows it where it is ready, has it made ready where it is not.
+/// Goes to a step: shows it if it has been run, otherwise requests it.
 fn enter(app: &mut App, at: usize) -> Vec<Effect> {
     let Some(guide) = &mut app.guide else { return Vec::new() };
     (guide.at, guide.first, guide.why) = (at, 0, None);
@@ -105,7 +105,7 @@ fn enter(app: &mut App, at: usize) -> Vec<Effect> {
     vec![Effect::PlayStep(guide.request(at, &app.run.open))]
 }
 
-/// Has the step after the present one made ready, so that the reader does not wait for it.
+/// Requests the next step in advance, so that the reader does not wait for it.
 fn prepare_next(app: &mut App) -> Option<Effect> {
     let guide = app.guide.as_mut()?;
     let next = guide.at + 1;
@@ -117,7 +117,7 @@ fn prepare_next(app: &mut App) -> Option<Effect> {
     Some(Effect::PlayStep(guide.request(next, &app.run.open)))
 }
 
-/// Takes a step that was made ready.
+/// Stores a finished step.
 pub fn ready(app: &mut App, ready: ReadyStep) -> Vec<Effect> {
     let Some(guide) = app.guide.as_mut().filter(|guide| guide.edition == ready.edition) else {
         return Vec::new();
@@ -152,7 +152,7 @@ pub fn ready(app: &mut App, ready: ReadyStep) -> Vec<Effect> {
     effects
 }
 
-/// Shows the present step's picture.
+/// Shows the current step's view.
 fn show(app: &mut App) -> Vec<Effect> {
     let Some(guide) = &mut app.guide else { return Vec::new() };
     let (Some(played), Some(step)) = (guide.now().cloned(), guide.tour.steps.get(guide.at)) else {
@@ -166,18 +166,18 @@ fn show(app: &mut App) -> Vec<Effect> {
     if let Some(pinned) = step.pin.and_then(|pin| played.captures.get(pin)) {
         app.views.compare.pinned = Some(Arc::clone(pinned));
     }
-    let mut asks = None;
+    let mut open_request = None;
     if run.model != app.run.model {
         app.run.model.clone_from(&run.model);
         guide.opening = true;
         app.run.pending += 1;
-        asks = Some(Effect::Ask(Request::Open(OpenOptions {
+        open_request = Some(Effect::Ask(Request::Open(OpenOptions {
             model: run.model.clone(),
             ..app.run.open.clone()
         })));
     }
     let mut effects = captured(app, Arc::clone(capture));
-    effects.extend(asks);
+    effects.extend(open_request);
     app.untouched = false;
     app.selection = Selection::default();
     app.settle();
@@ -195,7 +195,7 @@ fn show(app: &mut App) -> Vec<Effect> {
     effects
 }
 
-/// Plays the present step on the reader's own sentence, where the step takes one; `None` where it does not.
+/// Runs the current step on the reader's own sentence; `None` if the step does not use one.
 pub fn own(app: &mut App, text: &str) -> Option<Vec<Effect>> {
     let guide = app.guide.as_mut()?;
     guide.step().filter(|step| step.own)?;

@@ -1,5 +1,6 @@
-//! The list of views. Each is a folder with its state (`state.rs`, which also declares its tab and its commands), what
-//! its commands do (`update.rs`) and its drawing (`draw.rs`). A view is added by its folder and its lines here.
+//! The list of views. Each is a folder with its state (`state.rs`, which also declares its tab and its
+//! commands), what its commands do (`update.rs`) and its drawing (`draw.rs`). A view is added by its folder
+//! and its lines here.
 
 pub mod compare;
 pub mod flow;
@@ -15,8 +16,8 @@ use serde::Serialize;
 
 use super::keymap::entry::{ViewEntry, ViewInfo};
 
-/// Hands the list of views to a macro, one line a view in the order of the tabs: its name, its folder, the type of
-/// its state, and the type of its own commands.
+/// Hands the list of views to a macro, one line a view in the order of the tabs: its name, its folder, the
+/// type of its state, and the type of its own commands.
 macro_rules! each_view {
     ($make:ident) => {
         $make! {
@@ -56,14 +57,14 @@ macro_rules! declare {
             }
         }
 
-        /// A command that one view alone has.
+        /// A command of a single view.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[allow(missing_docs)] // one variant a view
         pub enum ViewCommand {
             $($name($command),)*
         }
 
-        /// The views' own commands, each with its view.
+        /// Returns the views' own commands, each with its view.
         pub fn commands() -> Vec<(ViewId, ViewEntry<ViewCommand>)> {
             let mut all = Vec::new();
             $(all.extend(
@@ -82,14 +83,14 @@ macro_rules! declare {
         }
 
         impl Views {
-            /// Returns what each view remembers from session to session, by the name of its folder.
+            /// Returns the saved state of each view, by the name of its folder.
             pub fn saved(&self) -> toml::Table {
                 let mut all = toml::Table::new();
                 $(save(&mut all, stringify!($folder), &self.$folder);)*
                 all
             }
 
-            /// Brings back what [`Views::saved`] returned. A view whose part is missing or of another version
+            /// Restores what [`Views::saved`] returned. A view whose part is missing or of another version
             /// stays as it is.
             pub fn restore(&mut self, saved: &toml::Table) {
                 $(if let Some(part) = saved.get(stringify!($folder))
@@ -105,12 +106,12 @@ macro_rules! declare {
 each_view!(declare);
 
 impl ViewId {
-    /// The views that have a tab.
+    /// Returns the views that have a tab.
     pub fn tabs() -> impl DoubleEndedIterator<Item = ViewId> {
         Self::ALL.iter().copied().filter(|view| view.info().tab.is_some())
     }
 
-    /// The name on the view's tab.
+    /// Returns the name on the view's tab.
     pub fn name(self) -> &'static str {
         self.info().name
     }

@@ -15,9 +15,10 @@ use crate::tui::layout::{Layout, ViewHit};
 use crate::tui::reading::Axis;
 use crate::tui::widgets::passage;
 
-/// A view, implemented by the type of its state. What is saved of it from session to session is its serde value.
+/// A view, implemented by the type of its state. What is saved of it from session to session is its serde
+/// value.
 pub trait View: Default + Serialize + DeserializeOwned {
-    /// Commands of this view alone.
+    /// The view's own commands.
     type OwnCommand;
 
     /// Runs a command of this view.
@@ -26,17 +27,17 @@ pub trait View: Default + Serialize + DeserializeOwned {
     /// Moves the cursor. There is a capture.
     fn movement(app: &mut App, motion: Motion);
 
-    /// Follows a click on a spot that the view has put into the layout, or a drag over the map.
+    /// Handles a click on a region that the view added to the layout, or a drag over the map.
     fn click(app: &mut App, hit: ViewHit, at: Position) {
         select_hit(app, hit, at);
     }
 
-    /// Brings the selection to the item under the view's own cursor, which is about to be opened as a map. Nothing to do
+    /// Selects the item under the view's own cursor, before it is opened as a map. Nothing to do
     /// where the cursor is the selection.
     fn open(_app: &mut App) {}
 
-    /// Draws the view into `area` and puts what the mouse hits into the layout. There is a capture. A pure function of
-    /// the state; `cache` only saves work.
+    /// Draws the view into `area` and adds its mouse regions to the layout. There is a capture. A pure
+    /// function of the state; `cache` only saves work.
     fn draw(app: &App, area: Rect, buf: &mut Buffer, cache: &mut Cache, layout: &mut Layout);
 }
 
@@ -51,21 +52,21 @@ macro_rules! calls {
             }
         }
 
-        /// Moves the cursor of the view on the screen.
+        /// Moves the cursor of the displayed view.
         pub fn movement(app: &mut App, motion: Motion) {
             match app.view {
                 $(ViewId::$name => $state::movement(app, motion),)*
             }
         }
 
-        /// Follows a click on a spot of the view on the screen.
+        /// Handles a click on a region of the displayed view.
         pub fn click(app: &mut App, hit: ViewHit, at: Position) {
             match app.view {
                 $(ViewId::$name => $state::click(app, hit, at),)*
             }
         }
 
-        /// Draws the view on the screen.
+        /// Draws the displayed view.
         pub fn draw(app: &App, area: Rect, buf: &mut Buffer, cache: &mut Cache, layout: &mut Layout) {
             match app.view {
                 $(ViewId::$name => $state::draw(app, area, buf, cache, layout),)*
@@ -82,7 +83,7 @@ macro_rules! calls {
 
 each_view!(calls);
 
-/// Opens what is selected in the view on the screen as a map.
+/// Opens the displayed view's selected item as a map.
 pub fn open(app: &mut App) {
     app.history.leave(app.view, app.selection);
     select_item(app);
@@ -104,7 +105,7 @@ pub fn select_hit(app: &mut App, hit: ViewHit, at: Position) {
     }
 }
 
-/// Follows a click on the line of a list of heads: the first click selects the head, the second opens it.
+/// Handles a click on the line of a list of heads: the first click selects the head, the second opens it.
 pub fn click_head(app: &mut App, head: Option<Head>) {
     match head {
         Some(head) if head == app.selection.head => open(app),
@@ -113,7 +114,8 @@ pub fn click_head(app: &mut App, head: Option<Head>) {
     }
 }
 
-/// Returns the line of a list of `len` that a movement leads to from line `at`, with `room` lines on the screen.
+/// Returns the line of a list of `len` lines that a movement from line `at` leads to, with `room` visible
+/// lines.
 pub fn line(motion: Motion, at: usize, len: usize, room: usize) -> usize {
     let page = room.max(2) - 1;
     let to = match motion {
@@ -128,10 +130,10 @@ pub fn line(motion: Motion, at: usize, len: usize, room: usize) -> usize {
     to.min(len.saturating_sub(1))
 }
 
-/// Returns the place of running text that a movement leads to from place `now`; `None` if the movement has no meaning
-/// there. `area` is where the text stands.
+/// Returns the place of running text that a movement leads to from place `now`; `None` if the movement has no
+/// meaning there. `area` is where the text stands.
 pub fn place(motion: Motion, axis: &Axis, area: Rect, now: usize) -> Option<usize> {
-    /// Places that a page moves by.
+    /// Number of units that a page moves by.
     const PAGE: usize = 50;
     let to = match motion {
         Motion::Left => now.saturating_sub(1),

@@ -17,32 +17,33 @@ use crate::tui::theme::Theme;
 pub struct Panel<'a> {
     /// Title above it.
     pub title: String,
-    /// Its places.
+    /// Axis of the text.
     pub axis: &'a Axis,
-    /// One weight a place; none where nothing shades it. The largest, where several heads lie over each other.
+    /// One weight per unit; empty if nothing shades the text. The largest, where several heads lie over each
+    /// other.
     pub weights: &'a [f32],
-    /// Heads that lie over each other, each in its hue: name and weights.
+    /// Name and weights of each head, if several heads shade the text at once.
     pub overlaid: &'a [(String, Vec<f32>)],
-    /// The weight painted as full.
+    /// Weight that gets the full colour.
     pub top: f32,
     /// The selected query.
     pub query: Option<usize>,
     /// The selected key.
     pub key: Option<usize>,
-    /// The spot that a place is for the mouse.
+    /// Mouse target of a unit.
     pub hit: fn(usize) -> ViewHit,
-    /// From a weight to a shade.
+    /// Scale from weight to shade.
     pub scale: Scale,
     /// Colours.
     pub theme: &'a Theme,
 }
 
-/// The parts that a panel has beside its text.
+/// Parts of a panel besides its text.
 #[derive(Clone, Copy, Debug)]
 pub struct PanelShape {
-    /// Names of heads stand above the text.
+    /// True if head names are above the text.
     pub named: bool,
-    /// The largest weights are listed below the text.
+    /// True if the largest weights are listed below the text.
     pub listed: bool,
 }
 
@@ -58,7 +59,7 @@ pub struct PanelParts {
 }
 
 impl PanelShape {
-    /// Lays out the parts in the panel's area, below its title.
+    /// Computes the layout of the parts in the panel's area, below its title.
     pub fn parts(self, area: Rect, axis: &Axis) -> PanelParts {
         let inner = part(area, 1, 1, area.width.saturating_sub(2), area.height.saturating_sub(1));
         let named = self.named && inner.height >= 3;
@@ -112,7 +113,7 @@ impl Panel<'_> {
         }
     }
 
-    /// Names the heads that lie over each other, each in its hue.
+    /// Draws the names of the heads that shade the text, each in its hue.
     fn names(&self, buf: &mut Buffer, area: Rect) {
         let mut x = area.x;
         for (at, (name, _)) in self.overlaid.iter().enumerate() {
@@ -120,7 +121,7 @@ impl Panel<'_> {
         }
     }
 
-    /// The head that lies over the others at a place: its name and its hue.
+    /// Returns the name and hue of the head with the largest weight at a unit.
     fn strongest(&self, place: usize) -> Option<(&str, Style)> {
         let weight = |of: &(String, Vec<f32>)| of.1.get(place).copied().unwrap_or(0.0);
         let heads = self.overlaid.iter().enumerate();
@@ -152,7 +153,7 @@ impl Panel<'_> {
     }
 }
 
-/// Two areas for two panels: side by side, or one over the other on a narrow screen.
+/// Splits an area for two panels: side by side, or stacked on a narrow screen.
 pub fn halves(area: Rect) -> (Rect, Rect) {
     if area.width >= 60 {
         let left = area.width / 2;

@@ -99,8 +99,8 @@ pub fn draw(
     places
 }
 
-/// Returns the place nearest to place `now` on the next line of the text that [`draw`] shows in `area`, or on the line
-/// before; `now` itself if no such line shows.
+/// Returns the unit nearest to unit `now` on the next line of the text that [`draw`] shows in `area`, or on
+/// the line before; `now` itself if no such line shows.
 pub fn line_away(axis: &Axis, area: Rect, now: usize, down: bool) -> usize {
     let fragments = visible(axis, area, now);
     let Some(here) = fragments.iter().find(|fragment| fragment.place == now) else { return now };

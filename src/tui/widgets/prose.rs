@@ -2,8 +2,8 @@
 
 use super::cells::width;
 
-/// Breaks a paragraph into lines at spaces alone, so that punctuation stays with its word; `*`, which marks emphasis,
-/// takes no room.
+/// Breaks a paragraph into lines, only at spaces, so that punctuation stays with its word; `*`, which marks
+/// emphasis, takes no room.
 pub fn at_spaces(paragraph: &str, columns: usize) -> Vec<String> {
     let room = |text: &str| width(text) - text.matches('*').count();
     let mut lines = vec![String::new()];

@@ -1,4 +1,4 @@
-//! A line across with titles in it.
+//! Horizontal rule with titles.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::cells::put;
 use crate::tui::theme::Theme;
 
-/// Draws a line across an area, with titles set into it at columns of their own.
+/// Draws a horizontal rule with titles at the given columns.
 pub fn rule(buf: &mut Buffer, area: Rect, titles: &[(u16, &str)], theme: &Theme) {
     put(buf, area, area.x, area.y, &"─".repeat(usize::from(area.width)), theme.line());
     for (x, title) in titles {

@@ -1,4 +1,4 @@
-//! A small map.
+//! Thumbnails of maps.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,7 +8,7 @@ use crate::matrix::Matrix;
 use crate::paint::{Pool, Region, Scale, pool};
 use crate::tui::theme::Theme;
 
-/// Draws a small map into `area`, stretched to fill it.
+/// Draws a thumbnail into `area`, stretched to fill it.
 pub fn thumbnail(buf: &mut Buffer, area: Rect, theme: &Theme, map: &Matrix, scale: Scale, causal: bool) {
     let stacked = if theme.draws_glyphs() { 1 } else { 2 };
     let (rows, cols) = (usize::from(area.height) * stacked, usize::from(area.width));
@@ -17,7 +17,7 @@ pub fn thumbnail(buf: &mut Buffer, area: Rect, theme: &Theme, map: &Matrix, scal
     }
     let small = pool(map, &Region::whole(map), rows, cols, Pool::Max);
     let scaled = scale.map(&small);
-    // fewer weights than cells: each takes a block of cells
+    // With fewer weights than cells, each weight takes a block of cells.
     let at = |row: usize, col: usize| {
         let i = row * small.rows() / rows;
         let j = col * small.cols() / cols;

@@ -1,5 +1,5 @@
-//! MODEL arguments: the built-in model, folders, capture files, and repositories on a hub, for which a small server
-//! on loopback stands.
+//! MODEL arguments: the built-in model, folders, capture files, and repositories on a hub, for which a small
+//! server on loopback stands.
 
 mod cache;
 mod download;

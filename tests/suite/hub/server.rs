@@ -176,7 +176,8 @@ impl Model {
         )
     }
 
-    /// Responds as the hub does: the ETag of a large file (weights) is its SHA-256, that of a small one a Git hash.
+    /// Responds as the hub does: the ETag of a large file (weights) is its SHA-256, that of a small one a Git
+    /// hash.
     pub fn respond(&self, request: &Request) -> Response {
         let api = format!("/api/models/{}/revision/", self.id);
         if let Some(revision) = request.path.strip_prefix(&api) {

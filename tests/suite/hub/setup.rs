@@ -81,8 +81,8 @@ pub fn small_model() -> (Server, Setup) {
     (server, setup)
 }
 
-/// Starts a hub with a small model. `respond` answers the downloads of its weights, which it gets with the number
-/// of downloads before.
+/// Starts a hub with a small model. `respond` answers the downloads of its weights, which it gets with the
+/// number of downloads before.
 pub fn with_weights(
     respond: impl Fn(&Request, &[u8], usize) -> Response + Send + Sync + 'static,
 ) -> (Server, Setup) {

@@ -47,16 +47,16 @@ impl Graph {
         edges
     }
 
-    /// The file that defines what the longest known part of `path` names, and its name there. `None` if the path
-    /// leads out of the crate.
+    /// The file that defines what the longest known part of `path` names, and its name there. `None` if the
+    /// path leads out of the crate.
     fn definition(&self, from: &[String], path: &[String]) -> Option<(&String, String)> {
         let place = (1..=path.len()).rev().find_map(|length| self.resolve(from, &path[..length], 0))?;
         let name = place.item.or_else(|| place.module.last().cloned()).unwrap_or_else(|| "crate".into());
         Some((&self.modules.get(&place.module)?.1, name))
     }
 
-    /// Follows a path, as written in the module `from`, to the module that it names or that defines the item it
-    /// names.
+    /// Follows a path, as written in the module `from`, to the module that it names or that defines the item
+    /// it names.
     fn resolve(&self, from: &[String], path: &[String], depth: usize) -> Option<Place> {
         let (head, rest) = path.split_first()?;
         match head.as_str() {

@@ -104,8 +104,8 @@ fn closing(tokens: &[String], from: usize) -> usize {
     tokens.len()
 }
 
-/// Reads the tree of one `use` behind `prefix`, and returns where it ends: behind its `;`, or at the `,` or `}` that
-/// follows it in a group.
+/// Reads the tree of one `use` behind `prefix`, and returns where it ends: behind its `;`, or at the `,` or
+/// `}` that follows it in a group.
 fn read_use(tokens: &[String], from: usize, prefix: &[String], uses: &mut Vec<Use>) -> usize {
     let mut path = prefix.to_vec();
     let mut name = None;

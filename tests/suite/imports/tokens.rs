@@ -1,7 +1,7 @@
 //! Splits Rust source into tokens, just well enough to follow its imports.
 
-/// Returns the words and marks of a source text. `::` is one token; comments and lifetimes are dropped; string
-/// and character literals are empty.
+/// Returns the words and marks of a source text. `::` is one token; comments and lifetimes are dropped;
+/// string and character literals are empty.
 pub fn tokens(text: &str) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();
     let mut tokens = Vec::new();

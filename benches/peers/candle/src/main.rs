@@ -1,6 +1,6 @@
-//! Runs candle_transformers' T5 for run.py: `candle-peer FOLDER`, then a line of JSON a pass on standard input,
-//! `{"source": [ids], "target": [decoder input ids]}` for a pass over both, or `{"source": [ids], "new": N}` to
-//! generate N tokens greedily; its milliseconds come back as a line.
+//! Runs candle_transformers' T5 for run.py: `candle-peer FOLDER`, then a line of JSON a pass on standard
+//! input, `{"source": [ids], "target": [decoder input ids]}` for a pass over both, or `{"source": [ids],
+//! "new": N}` to generate N tokens greedily; its milliseconds come back as a line.
 //!
 //! Its decoder scores the vocabulary for the last row alone, and hands out no attention.
 

@@ -36,8 +36,8 @@ struct Workspace {
     queries: *mut f32,
     /// `[rows, stride]`
     scores: *mut f32,
-    /// Values from one row of scores to the next. Not a multiple of 4 KiB, or all rows would map to the same few lines of
-    /// the first-level cache.
+    /// Values from one row of scores to the next. Not a multiple of 4 KiB, or all rows would map to the same
+    /// few lines of the first-level cache.
     stride: usize,
     /// Keys that are visible to any of the rows.
     within: KeyRanges,
@@ -164,8 +164,8 @@ impl QueryBlock<'_> {
             let rows = tile_rows::<S>(self.rows - first);
             let step = rows * CHUNK;
             for row in first..first + rows {
-                // SAFETY: the row is below `rows`, so its scores, lines and factor are in the workspace, and its weights in
-                // the output; key ranges end at or before `keys`.
+                // SAFETY: the row is below `rows`, so its scores, lines and factor are in the workspace, and
+                // its weights in the output; key ranges end at or before `keys`.
                 unsafe {
                     let scores = workspace.scores.add(row * workspace.stride);
                     let line = |packed: *mut f32, len| {
@@ -240,7 +240,8 @@ impl QueryBlock<'_> {
                 Some(_) => self.kernel.columns()[part as usize],
                 None => workspace.stride,
             };
-            // SAFETY: rows are `stride` values apart. The maps are written in full, and the workspace is initialised.
+            // SAFETY: rows are `stride` values apart. The maps are written in full, and the workspace is
+            // initialised.
             let weights = unsafe {
                 std::slice::from_raw_parts(
                     weights.cast_const().add(columns.start),
@@ -251,8 +252,8 @@ impl QueryBlock<'_> {
         }
     }
 
-    /// Applies scale, cap, bias and mask to a row of scores: those of keys that only other rows see become minus
-    /// infinity. Returns the largest.
+    /// Applies scale, soft cap, bias and mask to a row of scores: those of keys that only other rows see
+    /// become minus infinity. Returns the largest.
     ///
     /// # Safety
     /// `scores` is valid for all keys; the processor has the instructions of `S`.
@@ -309,7 +310,8 @@ impl QueryBlock<'_> {
         let AttentionKernel { heads, keys, width, .. } = *kernel;
         let all = kernel.all();
         let stride = heads * width;
-        // SAFETY: the packed values follow the keys, with all positions in each panel; the caller ensures the rest.
+        // SAFETY: the packed values follow the keys, with all positions in each panel; the caller ensures the
+        // rest.
         unsafe {
             let values = self.packed.add(kernel.packed_keys());
             let mut accumulate = workspace.within.hull().is_empty();

@@ -8,7 +8,7 @@ const PLAIN: AttentionKernel<'static> = AttentionKernel {
     keys: 1,
     width: 1,
     scale: 0.7,
-    cap: None,
+    softcap: None,
     bias: None,
     visible: Visible::All,
     past: 0,
@@ -71,7 +71,8 @@ fn reference(kernel: &AttentionKernel, q: &[f32], k: &[f32], v: &[f32]) -> ([Vec
                 let k = &k[(j * kv_heads + g) * width..][..width];
                 let dot: f64 = q.iter().zip(k).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
                 let s = dot * f64::from(kernel.scale);
-                let s = kernel.cap.map_or(s, |cap| f64::from(cap) * (s / f64::from(cap)).tanh());
+                let s =
+                    kernel.softcap.map_or(s, |softcap| f64::from(softcap) * (s / f64::from(softcap)).tanh());
                 s + added(kernel, h, i, j)
             };
             let scores: Vec<f64> = (0..kernel.all()).map(score).collect();
@@ -178,9 +179,9 @@ fn all_shapes_and_masks_match_double_precision() {
             AttentionKernel { visible: Visible::Near { before: 5, after: 2 }, bias, ..PLAIN },
             AttentionKernel { visible: Visible::Groups { size: 7, shift: 3 }, bias, ..PLAIN },
             AttentionKernel { visible: Visible::Groups { size: 64, shift: 0 }, ..PLAIN },
-            AttentionKernel { visible: Visible::Blocks(2), cap: Some(2.0), ..PLAIN },
+            AttentionKernel { visible: Visible::Blocks(2), softcap: Some(2.0), ..PLAIN },
             AttentionKernel { visible: Visible::Blocks(9), bias, ..PLAIN },
-            AttentionKernel { masked: &masked, bias, cap: Some(2.0), ..PLAIN },
+            AttentionKernel { masked: &masked, bias, softcap: Some(2.0), ..PLAIN },
             AttentionKernel { masked: &masked, visible: Visible::Blocks(16), ..PLAIN },
         ]
         .into_iter()

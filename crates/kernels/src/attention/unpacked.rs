@@ -93,7 +93,8 @@ impl UnpackedQueries<'_> {
     }
 }
 
-/// Prefetches `len` values of the row that is [`AHEAD`] rows on: the processor does not foresee strided reads.
+/// Prefetches `len` values of the row that is [`AHEAD`] rows on: the processor does not foresee strided
+/// reads.
 ///
 /// # Safety
 /// The processor has the instructions of `S`; the address need not be valid.
@@ -137,8 +138,8 @@ unsafe fn dot<S: Simd>(a: *const f32, b: *const f32, len: usize) -> f32 {
 /// Computes `len` columns, at most four vectors, of the weighted sum of `count` rows.
 ///
 /// # Safety
-/// There are `count` weights and rows, `stride` values apart, with `len` columns, for which `out` has room; the
-/// processor has the instructions of `S`.
+/// There are `count` weights and rows, `stride` values apart, with `len` columns, for which `out` has room;
+/// the processor has the instructions of `S`.
 #[inline(always)]
 unsafe fn weighted_sum<S: Simd>(
     weights: *const f32,
@@ -148,7 +149,8 @@ unsafe fn weighted_sum<S: Simd>(
     len: usize,
     out: *mut f32,
 ) {
-    // SAFETY: the caller ensures that weights, rows and output are there; partial vectors are accessed by their length.
+    // SAFETY: the caller ensures that weights, rows and output are there; partial vectors are accessed by
+    // their length.
     unsafe {
         if len == 4 * S::LANES {
             let mut sums = [S::splat(0.0); 4];

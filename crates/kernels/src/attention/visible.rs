@@ -18,15 +18,17 @@ pub enum Visible {
         /// Distance of the farthest key behind; 0 for a causal window.
         after: usize,
     },
-    /// Chunked attention: keys in the chunk of the query. Chunks have `size` positions, the first one `shift` less.
+    /// Chunked attention: keys in the chunk of the query. Chunks have `size` positions, the first one `shift`
+    /// less.
     Groups {
         /// Positions in a chunk.
         size: usize,
         /// Positions by which the first chunk is shorter.
         shift: usize,
     },
-    /// Block-sparse attention (Zaheer et al. 2020) with blocks of so many positions: keys in the block of the query, the
-    /// blocks next to it, the first and the last. Queries in the first and the last block see all keys.
+    /// Block-sparse attention (Zaheer et al. 2020) with blocks of so many positions: keys in the block of the
+    /// query, the blocks next to it, the first and the last. Queries in the first and the last block see all
+    /// keys.
     Blocks(usize),
 }
 
@@ -49,8 +51,8 @@ impl Visible {
         self.key_ranges(query, keys).iter()
     }
 
-    /// Returns the range from the first to the last key, of `keys`, that is visible to any of the queries at these
-    /// positions, of which there is at least one.
+    /// Returns the range from the first to the last key, of `keys`, that is visible to any of the queries at
+    /// these positions, of which there is at least one.
     #[inline]
     pub fn hull(self, queries: Range<usize>, keys: usize) -> Range<usize> {
         self.key_ranges_of(queries, keys).hull()

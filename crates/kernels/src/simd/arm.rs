@@ -7,7 +7,8 @@ use std::arch::aarch64::*;
 #[derive(Clone, Copy)]
 pub(super) struct Neon;
 
-// SAFETY: vectors have `LANES` values, and every load and store touches as many, or `len` where it takes that.
+// SAFETY: vectors have `LANES` values, and every load and store touches as many, or `len` where it takes
+// that.
 unsafe impl Simd for Neon {
     const LANES: usize = 4;
     const TILE_ROWS: usize = 12;

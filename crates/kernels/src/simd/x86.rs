@@ -17,7 +17,8 @@ pub(super) unsafe fn run_avx512<T: Task>(task: T) -> T::Output {
     unsafe { task.run::<Avx512>() }
 }
 
-// SAFETY: vectors have `LANES` values, and every load and store touches as many, or `len` where it takes that.
+// SAFETY: vectors have `LANES` values, and every load and store touches as many, or `len` where it takes
+// that.
 unsafe impl Simd for Avx512 {
     const LANES: usize = 16;
     const TILE_ROWS: usize = 12;
@@ -116,7 +117,8 @@ pub(super) unsafe fn run_avx2<T: Task>(task: T) -> T::Output {
     unsafe { task.run::<Avx2>() }
 }
 
-// SAFETY: vectors have `LANES` values, and every load and store touches as many, or `len` where it takes that.
+// SAFETY: vectors have `LANES` values, and every load and store touches as many, or `len` where it takes
+// that.
 unsafe impl Simd for Avx2 {
     const LANES: usize = 8;
     const TILE_ROWS: usize = 6;

@@ -76,7 +76,7 @@ fn blocks_of_rows_give_the_kernels_numbers() {
             keys,
             width,
             scale: 0.7,
-            cap: (number % 2 == 1).then_some(2.0),
+            softcap: (number % 2 == 1).then_some(2.0),
             bias: Some(DiagonalBias { lines: &lines }),
             visible,
             past: keys.saturating_sub(queries),

@@ -1,5 +1,5 @@
-//! Drawing of Compare: the pinned capture, the present one, and their difference on the tokens that both
-//! have; heads ranked by how much they changed.
+//! Drawing of Compare: the pinned capture, the current one, and their difference on common tokens; heads
+//! ranked by their change.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -21,10 +21,10 @@ use crate::tui::widgets::thumbnail::thumbnail;
 /// Draws the view.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let state = &app.views.compare;
-    let (Some(pinned), Some(present), Some(Ok(comparison))) =
+    let (Some(pinned), Some(current), Some(Ok(comparison))) =
         (&state.pinned, &app.capture, &state.comparison)
     else {
-        let how = match &state.comparison {
+        let message = match &state.comparison {
             Some(Err(why)) => why.clone(),
             _ => {
                 "Nothing is pinned yet. P pins this capture; then run another source (s) or target (t), and \
@@ -34,7 +34,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
             }
         };
         for (y, line) in
-            (area.y + 1..area.bottom()).zip(wrap(&how, usize::from(area.width.saturating_sub(4))))
+            (area.y + 1..area.bottom()).zip(wrap(&message, usize::from(area.width.saturating_sub(4))))
         {
             put(buf, area, area.x + 2, y, &line, app.theme.text());
         }
@@ -49,7 +49,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let head = app.selection.head;
     let third = maps.height / 3;
     let wide = maps.width >= 3 * maps.height;
-    let places = if wide {
+    let areas = if wide {
         let w = maps.width / 3;
         [0, 1, 2].map(|at| part(maps, at * w, 0, w, maps.height))
     } else {
@@ -61,15 +61,15 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         comparison.queries(head.kind()).len(),
         comparison.keys(head.kind()).len()
     );
-    let same_source = pinned.source.text == present.source.text;
+    let same_source = pinned.source.text == current.source.text;
     let titled = |capture: &Capture, name: &str| {
         let text = if same_source { &capture.target.text } else { &capture.source.text };
         format!("{name}: {text}")
     };
-    for ((place, title), map) in places
+    for ((place, title), map) in areas
         .into_iter()
-        .zip([titled(pinned, "pinned"), titled(present, "present"), shared])
-        .zip([pinned.map(head).ok(), present.map(head).ok(), comparison.difference(pinned, present, head)])
+        .zip([titled(pinned, "pinned"), titled(current, "present"), shared])
+        .zip([pinned.map(head).ok(), current.map(head).ok(), comparison.difference(pinned, current, head)])
         .take(3)
     {
         let line = part(place, 0, 0, place.width, 1);
@@ -95,7 +95,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     }
 }
 
-/// Columns of the list of heads.
+/// Returns the width of the list of heads.
 fn left_width(area: Rect) -> u16 {
     if area.width >= 60 { 34 } else { area.width }
 }
@@ -125,9 +125,9 @@ fn heads(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     layout.first = first;
 }
 
-/// The difference as cells, and below it the three largest in words.
+/// Draws the difference as cells, and the three largest differences as text below it.
 fn difference(buf: &mut Buffer, area: Rect, app: &App, map: &Matrix, head: Head) {
-    let (Some(present), Some(Ok(comparison))) = (&app.capture, &app.views.compare.comparison) else { return };
+    let (Some(current), Some(Ok(comparison))) = (&app.capture, &app.views.compare.comparison) else { return };
     let mut largest: Vec<(f32, usize, usize)> = Vec::new();
     for row in 0..map.rows() {
         for (col, &value) in map.row(row).iter().enumerate() {
@@ -144,7 +144,7 @@ fn difference(buf: &mut Buffer, area: Rect, app: &App, map: &Matrix, head: Head)
     let positive = Matrix::from_fn(map.rows(), map.cols(), |i, j| map.get(i, j).unwrap_or(0.0).max(0.0));
     let negative = Matrix::from_fn(map.rows(), map.cols(), |i, j| (-map.get(i, j).unwrap_or(0.0)).max(0.0));
     let (rows, cols) = (usize::from(cells.height), usize::from(cells.width));
-    // each sign is pooled by itself, so that neighbours of opposite sign do not hide each other
+    // Each sign is pooled by itself, so that neighbours of opposite sign do not cancel out.
     let whole = Region::whole(map);
     let (up, down) =
         (pool(&positive, &whole, rows, cols, Pool::Max), pool(&negative, &whole, rows, cols, Pool::Max));
@@ -160,7 +160,7 @@ fn difference(buf: &mut Buffer, area: Rect, app: &App, map: &Matrix, head: Head)
             }
         }
     }
-    let (queries, keys) = (present.queries(head.kind()), present.keys(head.kind()));
+    let (queries, keys) = (current.queries(head.kind()), current.keys(head.kind()));
     for (y, (value, row, col)) in (cells.bottom() + 1..area.bottom()).zip(largest) {
         let query = comparison.queries(head.kind()).get(row).and_then(|(_, at)| queries.get(*at));
         let key = comparison.keys(head.kind()).get(col).and_then(|(_, at)| keys.get(*at));

@@ -3,7 +3,7 @@
 use crate::site::Head;
 use crate::tui::app::App;
 
-/// Returns the heads with how much each changed, most first.
+/// Returns the heads with their changes, largest first.
 pub fn rows(app: &App) -> Vec<(Head, f32)> {
     let Some(Ok(comparison)) = &app.views.compare.comparison else { return Vec::new() };
     let kind = app.selection.head.kind();

@@ -12,10 +12,11 @@ use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CompareView {
-    /// The capture that others are compared with.
+    /// Capture that later ones are compared with.
     #[serde(skip)]
     pub pinned: Option<Arc<Capture>>,
-    /// The present capture against the pinned one, or why the two cannot be compared; `None` if nothing is pinned.
+    /// Comparison of the current capture with the pinned one, or the reason why there is none; `None` if
+    /// nothing is pinned.
     #[serde(skip)]
     pub comparison: Option<Result<Comparison, String>>,
 }

@@ -1,5 +1,5 @@
-//! Drawing of Flow: how much of an output token comes from each source token and each earlier target token, through
-//! all layers (the rollout of an encoder-decoder) or through the heads of one layer.
+//! Drawing of Flow: how much of an output token comes from each source token and each earlier target token,
+//! through all layers (the rollout of an encoder-decoder) or through the heads of one layer.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -54,8 +54,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         let maps = Some((below, &flow.source, &flow.prefix));
         return sides(buf, area, app, titles, [&source, &prefix], maps, layout);
     }
-    // with attention weights alone, how much comes from the source at all is fixed by the residual's share:
-    // only how it is shared out among tokens says something, so each side is brought to a sum of 1
+    // With attention weights alone, the share of the source as a whole follows from the residual's share.
+    // Only its distribution over tokens is informative, so each side is scaled to sum to 1.
     let source = normalised(read_row(&flow.source, &app.axes.input, &app.axes.source, &app.reading, row));
     let prefix = normalised(read_row(&flow.prefix, &app.axes.input, &app.axes.input, &app.reading, row));
     let titles = ["shares of what comes from the source", "shares of what comes from the prefix"];
@@ -65,7 +65,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     sides(buf, area, app, titles.map(String::from), [&source, &prefix], maps, layout);
 }
 
-/// The selected layer alone: its heads merged, without any flow through other layers.
+/// Draws the selected layer alone: its merged heads, without flow through other layers.
 fn one_layer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let Some(capture) = &app.capture else { return };
     if app.views.flow.method == FlowMethod::Alti {
@@ -96,7 +96,7 @@ fn one_layer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     sides(buf, area, app, [left, right], [&source, &prefix], maps, layout);
 }
 
-/// The selected layer's contributions, measured with the values.
+/// Returns the selected layer's contributions (ALTI).
 fn one_layer_with_values(buf: &mut Buffer, area: Rect, app: &App, capture: &Capture, layout: &mut Layout) {
     let site =
         |kind: Kind| Site::new(kind, app.selection.head.layer().min(capture.layers(kind).saturating_sub(1)));
@@ -120,7 +120,7 @@ fn no_values(buf: &mut Buffer, area: Rect, app: &App) {
     }
 }
 
-/// Rows of the maps of all rows below the texts; 0 where there are none.
+/// Returns the height of the maps below the texts; 0 without maps.
 fn picture_height(app: &App, area: Rect) -> u16 {
     let measured = |kind: Kind| {
         let layers = app.capture.as_ref().map_or(0, |capture| capture.layers(kind));
@@ -135,13 +135,13 @@ fn picture_height(app: &App, area: Rect) -> u16 {
     if area.height >= 20 && has_maps { area.height / 3 } else { 0 }
 }
 
-/// Returns where the running text of the target stands in the view's area.
+/// Returns the area of the target's running text.
 pub fn prefix_text(app: &App, area: Rect) -> Rect {
     let (_, right) = halves(part(area, 0, 0, area.width, area.height - picture_height(app, area)));
     PanelShape { named: false, listed: true }.parts(right, &app.axes.input).text
 }
 
-/// Draws source and prefix of the selected row, and below them the maps of all rows.
+/// Draws source and prefix of the selected row, with the maps of all rows below.
 fn sides(
     buf: &mut Buffer,
     area: Rect,
@@ -194,7 +194,7 @@ fn normalised(mut row: Vec<f32>) -> Vec<f32> {
     row
 }
 
-/// Two small maps side by side, a row for each output token.
+/// Draws two small maps side by side, with one row per output token.
 fn pictures(buf: &mut Buffer, area: Rect, app: &App, title: &str, source: &Matrix, prefix: &Matrix) {
     let title = fit(title, usize::from(area.width).saturating_sub(4));
     rule(buf, part(area, 0, 0, area.width, 1), &[(1, &title)], &app.theme);

@@ -10,7 +10,7 @@ use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::HEAD};
 pub struct FlowView {
     /// Method of merging the heads of a layer into one map.
     pub method: FlowMethod,
-    /// True if the selected layer shows alone, instead of the flow through all layers.
+    /// True for the selected layer alone, instead of the flow through all layers.
     pub one_layer: bool,
 }
 
@@ -29,7 +29,7 @@ pub enum FlowMethod {
 }
 
 impl FlowMethod {
-    /// Its name on the screen.
+    /// Returns the name on the screen.
     pub fn name(self) -> &'static str {
         match self {
             FlowMethod::Mean => "mean",
@@ -38,7 +38,7 @@ impl FlowMethod {
         }
     }
 
-    /// The next of the three.
+    /// Returns the next method, cyclically.
     pub fn next(self) -> Self {
         match self {
             FlowMethod::Mean => FlowMethod::Max,

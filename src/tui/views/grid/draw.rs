@@ -10,7 +10,7 @@ use crate::tui::widgets::cells::{fit, part, put};
 use crate::tui::widgets::rule::rule;
 use crate::tui::widgets::thumbnail::thumbnail;
 
-/// Returns the heads that Grid shows: all of the selected kind.
+/// Returns the heads in Grid: all of the selected kind.
 pub fn heads(app: &App) -> Vec<Head> {
     let kind = app.selection.head.kind();
     app.capture.as_ref().map_or_else(Vec::new, |capture| capture.heads_of(kind))
@@ -18,9 +18,9 @@ pub fn heads(app: &App) -> Vec<Head> {
 
 /// Sizes and numbers of the thumbnails.
 pub struct Tiles {
-    /// Area that they stand in.
+    /// Area of all thumbnails.
     pub room: Rect,
-    /// Columns and rows of the screen that each takes.
+    /// Width and height of each in cells.
     pub size: (u16, u16),
     /// Thumbnails side by side.
     pub across: usize,
@@ -33,7 +33,7 @@ pub struct Tiles {
 }
 
 impl Tiles {
-    /// Lays out the thumbnails in the view's area.
+    /// Computes the layout of the thumbnails in the view's area.
     pub fn new(app: &App, area: Rect) -> Self {
         let kind = app.selection.head.kind();
         let layers = app.layers();
@@ -72,7 +72,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     }
 }
 
-/// The largest tiles at which all heads show; at least large enough to tell heads apart.
+/// Returns the largest tile size at which all heads fit, but at least the smallest readable one.
 fn tile_size(room: Rect, layers: usize, heads: usize) -> (u16, u16) {
     let width = (room.width / heads.max(1) as u16).clamp(9, 34);
     let height = (room.height / layers.max(1) as u16).clamp(4, width / 2 + 2);

@@ -85,7 +85,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     layout.first = first;
 }
 
-/// The map of a link's head, small.
+/// Draws a thumbnail of a link's head.
 fn preview(buf: &mut Buffer, area: Rect, app: &App, link: &Link) {
     let Some(facts) = app.survey.heads.get(&link.head) else { return };
     put(buf, area, area.x + 1, area.y, &link.head.to_string(), app.theme.dim());

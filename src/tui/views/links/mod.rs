@@ -1,4 +1,4 @@
-//! The strongest far links of all heads.
+//! The strongest long-range links of all heads.
 
 mod draw;
 pub mod rows;

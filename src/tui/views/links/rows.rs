@@ -1,4 +1,4 @@
-//! The list of links that Links shows.
+//! The list of links in Links.
 
 use super::state::KeptLinks;
 use crate::analysis::links::{Link, is_punctuation};
@@ -6,7 +6,7 @@ use crate::analysis::metrics::SINK;
 use crate::axis::AxisItem;
 use crate::tui::app::App;
 
-/// Returns the far links of all heads that the list keeps, strongest first.
+/// Returns the long-range links of all heads that pass the list's filter, strongest first.
 pub fn rows(app: &App) -> Vec<Link> {
     let Some(capture) = &app.capture else { return Vec::new() };
     let mut links: Vec<Link> = Vec::new();
@@ -34,8 +34,8 @@ pub fn rows(app: &App) -> Vec<Link> {
 /// Largest number of links in the list.
 const MOST_LISTED: usize = 1000;
 
-/// Selects the strongest far link above the first layer, whose maps depend on little but positions: a good place to
-/// begin.
+/// Selects the strongest long-range link above the first layer, whose maps depend mostly on positions: a good
+/// place to start.
 pub fn select_strongest(app: &mut App) {
     let links = rows(app);
     let special = |link: &Link| {

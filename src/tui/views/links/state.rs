@@ -8,28 +8,28 @@ use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::HEAD};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LinksView {
-    /// Links that the list keeps.
+    /// Filter of the list.
     pub keep: KeptLinks,
     /// Selected line of the list.
     #[serde(skip)]
     pub selected: usize,
 }
 
-/// Links that the list keeps.
+/// Filter of the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeptLinks {
-    /// All but those of special tokens.
+    /// All links but those of special tokens.
     All,
-    /// No punctuation either.
+    /// Also without punctuation.
     #[default]
     Words,
-    /// Nor links to a head's sink.
+    /// Also without links to a head's sink.
     NoSinks,
 }
 
 impl KeptLinks {
-    /// The next of the three.
+    /// Returns the next filter, cyclically.
     pub fn next(self) -> Self {
         match self {
             KeptLinks::All => KeptLinks::Words,

@@ -62,11 +62,11 @@ fn map(
     let kind = app.selection.head.kind();
     let Geometry { map: area, gutter, left, window, .. } = geometry;
     let (area, left) = (*area, *left);
-    // a picture that reached the last line would scroll some terminals
+    // Some terminals scroll if a picture reaches the last line.
     let small = !matches!(zoom::STEPS.get(window.step), Some(ZoomStep::Cell(_)));
     layout.picture = app.pixels.protocol().is_some()
         && small
-        // signed values have colours that the picture's palette lacks
+        // The picture's palette has no colours for signed values.
         && app.scored().is_none()
         && !theme.draws_glyphs()
         && app.overlays.is_empty()
@@ -116,7 +116,7 @@ fn map(
     layout.hit(window.area, Hit::View(ViewHit::Map));
 }
 
-/// The map under a window, ready to be drawn.
+/// Returns the visible part of the map, ready to be drawn.
 pub fn heat<'a>(app: &'a App, pixels: &'a WindowPixels, window: &'a Window) -> Heat<'a> {
     let causal = app.selection.head.kind() == Kind::Decoder;
     Heat {
@@ -132,7 +132,7 @@ pub fn heat<'a>(app: &'a App, pixels: &'a WindowPixels, window: &'a Window) -> H
     }
 }
 
-/// Names the part of the map that shows, unless all of it does, and the weights that a cell covers.
+/// Describes the visible part of the map, if it is not the whole map, and the number of weights per cell.
 fn shows(app: &App, window: &Window) -> String {
     let (queries, keys) = (app.queries().len(), app.keys().len());
     let mut parts = Vec::new();
@@ -156,7 +156,7 @@ fn shows(app: &App, window: &Window) -> String {
     parts.join(", ")
 }
 
-/// Source and target as running text, shaded by the weights of the selected row.
+/// Draws source and target as running text, shaded by the weights of the selected row.
 fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut Layout) {
     let half = area.width / 2;
     rule(
@@ -175,7 +175,7 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut La
     let style = |axis: &Axis, keys: bool, queries: bool, place: usize| {
         let mut style = app.theme.text();
         let Some(unit) = axis.units.get(place) else { return style };
-        // a place that the filter leaves out is read, but not shaded
+        // Tokens that the filter leaves out are drawn without shading.
         let (key, query) = (app.keys().place_of(unit), app.queries().place_of(unit));
         if let Some(place) = key.filter(|_| keys) {
             let weight = row.get(place).copied().unwrap_or(0.0);
@@ -212,7 +212,7 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut La
     }
 }
 
-/// The colour bar, at the right end of a line.
+/// Draws the colour bar at the right end of a line.
 fn legend(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet) {
     let scale = app.reading.scale;
     let row_max = sheet.row_max.get(app.query()).copied().unwrap_or(0.0);

@@ -1,4 +1,4 @@
-//! Positions of the parts of Map, and the part of the map that shows.
+//! Layout of Map: the areas of its parts, and the visible part of the map.
 
 use ratatui::layout::Rect;
 
@@ -21,20 +21,20 @@ pub struct Geometry {
     pub texts: Rect,
     /// Labels of the rows.
     pub gutter: Gutter,
-    /// Columns that the gutter takes.
+    /// Width of the row labels in columns.
     pub left: u16,
-    /// True if a line with titles stands over the map.
+    /// True if there is a title line above the map.
     pub has_rule: bool,
     /// Labels of the keys.
     pub keys: Rect,
     /// Layout of the labels of the keys.
     pub flags: LabelLayout,
-    /// The part of the map that shows, and its cells.
+    /// Visible part of the map, and its cells.
     pub window: Window,
 }
 
 impl Geometry {
-    /// Lays out the view in its area.
+    /// Computes the layout of the view in its area.
     pub fn new(app: &App, area: Rect) -> Self {
         let text = text_height(area, app);
         let side = side_width(area);
@@ -73,7 +73,7 @@ impl Geometry {
     }
 }
 
-/// Columns of the panel at the right.
+/// Returns the width of the panel at the right.
 fn side_width(area: Rect) -> u16 {
     match area.width {
         0..=69 => 0,
@@ -83,7 +83,7 @@ fn side_width(area: Rect) -> u16 {
     }
 }
 
-/// Rows of the running texts, their rule included.
+/// Returns the height of the running texts, including their rule.
 fn text_height(area: Rect, app: &App) -> u16 {
     if area.height < 14 || area.width < 30 {
         return 0;
@@ -105,7 +105,7 @@ pub struct Gutter {
 impl Gutter {
     fn new(app: &App, room: u16) -> Self {
         let longest = |labels: &mut dyn Iterator<Item = usize>| labels.max().unwrap_or(0);
-        // labels of thousands of tokens are not measured in every frame
+        // Measuring the labels of thousands of tokens in every frame would be slow.
         const LOOK: usize = 512;
         let axis = app.queries();
         let reads = longest(&mut axis.units.iter().take(LOOK).map(|unit| width(&unit.label)));
@@ -130,7 +130,7 @@ impl Gutter {
         (2 + self.reads + predicts + self.probability) as u16
     }
 
-    /// Writes the label of a row.
+    /// Formats the label of a row.
     pub fn label(&self, app: &App, query: usize) -> String {
         let mut text = fit_right(app.queries().label(query), self.reads);
         if self.predicts > 0 {

@@ -1,5 +1,5 @@
-//! The panel beside the map: the row's strongest keys, what the row predicts, the head's far links, and a
-//! small picture of the whole map where only a part of it shows.
+//! The panel beside the map: the row's strongest keys, what the row predicts, the head's long-range links,
+//! and a thumbnail of the whole map if only a part of it is visible.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -36,7 +36,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Win
         minimap(buf, part(inner, 0, inner.height - height, inner.width, height), app, window, whole);
         inner.height -= height + 1;
     }
-    let (query, selected) = (app.query(), app.key());
+    let (query, selected_key) = (app.query(), app.key());
     if query >= sheet.rows() || inner.is_empty() {
         return;
     }
@@ -47,10 +47,10 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Win
     let by_weight = |a: &usize, b: &usize| {
         row.get(*b).unwrap_or(&0.0).total_cmp(row.get(*a).unwrap_or(&0.0)).then(a.cmp(b))
     };
-    const MOST: usize = 64;
-    if order.len() > MOST {
-        order.select_nth_unstable_by(MOST, by_weight);
-        order.truncate(MOST);
+    const MAX_KEYS: usize = 64;
+    if order.len() > MAX_KEYS {
+        order.select_nth_unstable_by(MAX_KEYS, by_weight);
+        order.truncate(MAX_KEYS);
     }
     order.sort_by(by_weight);
     let full = match sheet.row_max.get(query) {
@@ -67,7 +67,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Win
     let mut y = inner.y;
     for &key in order.iter().take(usize::from(keys)) {
         let weight = row.get(key).copied().unwrap_or(0.0);
-        let style = if key == selected { theme.accent() } else { theme.text() };
+        let style = if key == selected_key { theme.accent() } else { theme.text() };
         let x = put(buf, inner, inner.x, y, &fit_left(app.keys().label(key), labels), style);
         let room = columns.saturating_sub(labels + 7);
         put(buf, inner, x + 1, y, &bar(weight / full.max(1e-9), room), theme.bar());
@@ -87,14 +87,16 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Win
         }
     }
     if y + 3 < inner.bottom() && !links.is_empty() {
-        let title = format!("far links, beyond {}", app.reading.distance);
+        let distance = app.reading.distance;
+        let (full, short) = (format!("long-range links > {distance}"), format!("long-range, > {distance}"));
+        let title = if width(&full) <= columns { full } else { short };
         put(buf, inner, inner.x, y + 1, &fit(&title, columns), theme.dim());
         y += 2;
         for link in links {
             if y >= inner.bottom() {
                 break;
             }
-            let here = (app.selection.query(), app.selection.key()) == (link.query, link.key);
+            let is_selected = (app.selection.query(), app.selection.key()) == (link.query, link.key);
             let kind = app.selection.head.kind();
             let (queries, keys) = (app.axes.queries(kind), app.axes.keys(kind));
             let names = format!(
@@ -102,7 +104,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Win
                 queries.label(queries.unit_of(link.query)),
                 keys.label(keys.unit_of(link.key))
             );
-            let style = if here { theme.accent() } else { theme.text() };
+            let style = if is_selected { theme.accent() } else { theme.text() };
             let numbers = format!(" {:>3.0} {:.2}", link.distance, link.weight);
             put(buf, inner, inner.x, y, &fit(&names, columns.saturating_sub(width(&numbers))), style);
             put(buf, inner, inner.right().saturating_sub(width(&numbers) as u16), y, &numbers, style);
@@ -127,7 +129,7 @@ fn candidates(app: &App) -> Vec<(String, f32, bool)> {
         .collect()
 }
 
-/// The whole map, small, with the part that shows framed.
+/// Draws the whole map as a thumbnail, with a frame around the visible part.
 fn minimap(buf: &mut Buffer, area: Rect, app: &App, window: &Window, whole: (usize, usize)) {
     let Some(facts) = app.survey.heads.get(&app.selection.head) else { return };
     let causal = app.selection.head.kind() == Kind::Decoder;

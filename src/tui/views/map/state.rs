@@ -12,12 +12,12 @@ use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::LOOK};
 pub struct MapView {
     /// Zoom, a step of [`STEPS`](crate::tui::zoom::STEPS); `None` shows cells with labels.
     pub zoom: Option<usize>,
-    /// Rows and columns that show.
+    /// Filter of rows and columns.
     pub filter: Filter,
-    /// Rows and columns that the filter leaves of the selected map; `None` if all show.
+    /// Result of the filter on the selected map; `None` if nothing is filtered.
     #[serde(skip)]
     pub filtered: Option<FilteredAxes>,
-    /// Part of the scores before the softmax that shows; `None`: weights.
+    /// Displayed part of the scores before the softmax; `None` for weights.
     #[serde(skip)]
     pub score: Option<Score>,
 }

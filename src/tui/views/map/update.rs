@@ -84,10 +84,10 @@ impl View for MapView {
     }
 }
 
-/// The thresholds that two keys walk.
+/// Thresholds that two keys switch between.
 const THRESHOLDS: [f32; 9] = [0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8];
 
-/// Takes the zoom that `next` makes of the window on the screen.
+/// Sets the zoom that `next` returns for the displayed window.
 fn zoom(app: &mut App, next: impl Fn(&App, &Window) -> Option<usize>) {
     if app.capture.is_none() {
         return;
@@ -115,7 +115,7 @@ fn nearer(_: &App, window: &Window) -> Option<usize> {
     })
 }
 
-/// Returns the next farther step; the whole map if all of it shows already.
+/// Returns the next farther step; the whole map if all of it is visible already.
 fn farther(app: &App, window: &Window) -> Option<usize> {
     let all = window.rows.len() == app.queries().len() && window.cols.len() == app.keys().len();
     if all && window.step >= zoom::SMALLEST_CELL {
@@ -124,8 +124,8 @@ fn farther(app: &App, window: &Window) -> Option<usize> {
     Some((window.step + 1).min(zoom::WHOLE))
 }
 
-/// Walks from weights to scores, their content, their bias, and back to weights. The model runs again if the scores are
-/// not known.
+/// Switches from weights to scores, their content part, their position part, and back to weights. The model
+/// runs again if the scores are not known.
 fn next_score(app: &mut App) -> Vec<Effect> {
     let Some(capture) = &app.capture else { return Vec::new() };
     let biased = capture.maps.sites().any(|(site, _)| capture.has_bias(site));
@@ -146,7 +146,7 @@ fn next_score(app: &mut App) -> Vec<Effect> {
     requests::run(app)
 }
 
-/// Draws zoomed-out maps as pictures, or with cells.
+/// Switches between pictures and cells for zoomed-out maps.
 fn toggle_pixels(app: &mut App) {
     app.pixels.paused ^= true;
     let on = app.pixels.protocol().is_some();

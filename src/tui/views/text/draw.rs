@@ -1,5 +1,5 @@
-//! Drawing of Text: every token is shaded by its weight for the selected one. For a decoder row the source is shaded by cross-attention and the prefix by self-attention, side
-//! by side.
+//! Drawing of Text: every token is shaded by its weight for the selected one. For a decoder row the source is
+//! shaded by cross-attention and the prefix by self-attention, side by side.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -57,12 +57,12 @@ fn panel<'a>(
     }
 }
 
-/// Weights of one query, and their title.
+/// Weights of one query, with a title.
 struct ShadingRow {
     title: String,
-    /// One weight a key.
+    /// One weight per key.
     weights: Vec<f32>,
-    /// The same of each head, where they lie over each other.
+    /// Weights of each head, if several heads shade the text at once.
     overlaid: Vec<(String, Vec<f32>)>,
 }
 
@@ -76,7 +76,7 @@ fn shaded<'a>(
     Panel { overlaid: &row.overlaid, ..panel(app, row.title.clone(), &row.weights, source, query, key) }
 }
 
-/// Reads the weights of a query token, and says in the title whose they are.
+/// Returns the weights of a query token, with the head or heads in the title.
 fn row(app: &App, kind: Kind, query: usize) -> ShadingRow {
     let heads = heads(app, kind);
     let (queries, keys) = (app.axes.queries(kind), app.axes.keys(kind));

@@ -1,4 +1,4 @@
-//! Positions of the two texts, and the heads that shade them.
+//! Layout of the two texts, and the heads that shade them.
 
 use ratatui::layout::Rect;
 
@@ -12,10 +12,10 @@ pub fn sides(area: Rect) -> (Rect, Rect) {
     halves(area)
 }
 
-/// Largest number of heads that lie over each other: as many as there are hues.
+/// Maximum number of heads that shade the text at once: the number of hues.
 const MOST_OVERLAID: usize = 6;
 
-/// Returns the heads of a kind that shade: the selected one, or those that are merged.
+/// Returns the heads of a kind that shade the texts: the selected one, or those that are merged.
 pub fn heads(app: &App, kind: Kind) -> Vec<Head> {
     let Some(capture) = &app.capture else { return Vec::new() };
     let layer = app.selection.head.layer().min(capture.layers(kind).saturating_sub(1));
@@ -40,7 +40,7 @@ pub fn heads(app: &App, kind: Kind) -> Vec<Head> {
     }
 }
 
-/// Returns where the running text of the source or of the target stands in the view's area.
+/// Returns the area of the running text of the source or the target.
 pub fn text_area(app: &App, area: Rect, source: bool) -> Rect {
     let (left, right) = sides(area);
     let (area, axis) = if source { (left, &app.axes.source) } else { (right, &app.axes.input) };
@@ -50,7 +50,7 @@ pub fn text_area(app: &App, area: Rect, source: bool) -> Rect {
 /// Returns the parts that the panel of a text has, as its drawing finds them.
 fn shape(app: &App, source: bool) -> PanelShape {
     let selected = app.selection.head.kind();
-    // The axis of the queries is the one that is shaded by what a key receives.
+    // Weights that a key receives shade the query axis.
     let kind = match (app.views.text.receives, source) {
         (true, _) if source == (selected == Kind::Encoder) => {
             return PanelShape { named: false, listed: true };

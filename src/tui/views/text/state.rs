@@ -21,17 +21,17 @@ pub enum Shading {
     /// The selected head.
     #[default]
     Head,
-    /// The mean over the marked heads, or over the layer's where none is marked.
+    /// The mean over the marked heads, or over the layer's heads if none is marked.
     Mean,
-    /// The maximum over them.
+    /// The maximum over these heads.
     #[serde(rename = "maximum")]
     Max,
-    /// Each of them in a hue of its own, over each other.
+    /// Each of these heads in a hue of its own.
     Hues,
 }
 
 impl Shading {
-    /// Its name on the screen.
+    /// Returns the name on the screen.
     pub fn name(self) -> &'static str {
         match self {
             Shading::Head => "head",
@@ -41,7 +41,7 @@ impl Shading {
         }
     }
 
-    /// The next of the four.
+    /// Returns the next choice, cyclically.
     pub fn next(self) -> Self {
         match self {
             Shading::Head => Shading::Mean,

@@ -26,8 +26,8 @@ impl View for TextView {
         Vec::new()
     }
 
-    /// Moves along the tokens and from line to line of the running text: the query, or the key where the text shows what
-    /// it receives.
+    /// Moves along the tokens and from line to line of the running text: the query, or the key where the text
+    /// shows what it receives.
     fn movement(app: &mut App, motion: Motion) {
         let kind = app.selection.head.kind();
         if motion == Motion::Strongest {

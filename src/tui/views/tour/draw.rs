@@ -1,4 +1,4 @@
-//! Drawing of Tour: what each model says, or the numbers of an experiment.
+//! Drawing of Tour: the output of each model, or the numbers of an experiment.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -48,7 +48,7 @@ fn outputs(buf: &mut Buffer, area: Rect, app: &App, played: &PlayedStep) {
     }
 }
 
-/// Columns of a model's name and number before its output.
+/// Width of a model's name and number before its output.
 const NAME: usize = 22;
 
 fn paragraph(
@@ -68,7 +68,7 @@ fn paragraph(
     y
 }
 
-/// One bar a distance and model.
+/// Draws one bar per distance and model.
 fn plot(buf: &mut Buffer, area: Rect, app: &App, plot: &Plot) {
     let theme = &app.theme;
     put(buf, area, area.x, area.y, "loss of log-probability when the far word is changed, nats", theme.dim());

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::tui::keymap::entry::{ViewEntry, ViewInfo};
 
-/// State of Tour: it shows what the present step of the tour has made.
+/// State of Tour: it displays the results of the tour's current step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct TourView {}
 

@@ -32,14 +32,14 @@ impl Outputs {
         let vectors = queries * heads + columns.iter().sum::<usize>() * kv_heads;
         // The compact form has no field for `past`.
         let bytes = (args.past == 0).then_some(4 * (vectors * width + bias + extra));
-        let mut outs = [None, None];
+        let mut outputs = [None, None];
         for (site, part) in args.sites() {
             if hook.wants(site) {
                 let shape = [heads, queries, columns[part as usize]];
-                outs[part as usize] = Some(SiteOutput::new(site, shape, bytes, hook));
+                outputs[part as usize] = Some(SiteOutput::new(site, shape, bytes, hook));
             }
         }
-        Self(outs)
+        Self(outputs)
     }
 
     /// Returns the sinks that the kernel fills.
@@ -49,7 +49,7 @@ impl Outputs {
 
     /// Passes the outputs to the hook, once all [`Outputs::sinks`] are filled. `queries` and `keys` are
     /// `[1, positions, heads * head_dim]`.
-    pub fn show(
+    pub fn pass_to_hook(
         self,
         kernel: &AttentionKernel,
         args: &AttentionArgs,
@@ -58,7 +58,7 @@ impl Outputs {
     ) -> Result<()> {
         for (out, part) in self.0.into_iter().zip([KeyPart::Tokens, KeyPart::Extra]) {
             let Some(SiteOutput { site, maps, observer }) = out else { continue };
-            // The hook is the only one who has it now.
+            // The hook holds the last reference, so that it can take the observer back.
             drop(observer);
             let shape = [kernel.heads, kernel.queries, kernel.columns()[part as usize]];
             match maps {
@@ -74,8 +74,8 @@ impl SiteOutput {
     /// Asks the hook for the outputs it needs of maps of `shape`. `bytes` is the size of their compact
     /// form, `None` if there is none.
     fn new(site: Site, shape: [usize; 3], bytes: Option<usize>, hook: &mut dyn Hook) -> Self {
-        let follow = bytes.is_some_and(|bytes| hook.prefers_compact(site, shape, bytes));
-        let maps = (!follow).then(|| ArcBuilder::new(shape.iter().product()));
+        let compact = bytes.is_some_and(|bytes| hook.prefers_compact(site, shape, bytes));
+        let maps = (!compact).then(|| ArcBuilder::new(shape.iter().product()));
         Self { site, maps, observer: hook.row_observer(site, shape) }
     }
 
@@ -91,9 +91,9 @@ fn compact_maps(
     part: KeyPart,
     vectors: [&Tensor; 2],
 ) -> Result<CompactMaps> {
-    let AttentionKernel { heads, kv_heads: key_heads, queries, keys, width, scale, cap, visible, .. } =
+    let AttentionKernel { heads, kv_heads: key_heads, queries, keys, width, scale, softcap, visible, .. } =
         *kernel;
-    let [query, key] = vectors.map(|of| of.narrow(0, 0, 1)?.flatten_all()?.to_vec1());
+    let [query, key] = vectors.map(|tensor| tensor.narrow(0, 0, 1)?.flatten_all()?.to_vec1());
     let extra = args.extra.map(|extra| extra.keys).filter(|keys| keys.count > 0);
     Ok(CompactMaps {
         heads,
@@ -102,7 +102,7 @@ fn compact_maps(
         keys,
         width,
         scale,
-        cap,
+        softcap,
         visible,
         bias: kernel.bias.map(|bias| bias.lines.to_vec()),
         extra: extra.cloned(),

@@ -9,7 +9,7 @@ use crate::error::Result;
 
 /// Addends of the scores: position bias and masks. They are built for a block of rows at a time, from
 /// biases by diagonals that lie on the device.
-pub(super) struct Added<'a> {
+pub(super) struct ScoreBias<'a> {
     kernel: &'a AttentionKernel<'a>,
     device: &'a Device,
     /// `[heads, queries + keys - 1]`
@@ -18,7 +18,7 @@ pub(super) struct Added<'a> {
     extra: Option<Tensor>,
 }
 
-impl<'a> Added<'a> {
+impl<'a> ScoreBias<'a> {
     /// Prepares the addends of the attention that `kernel` describes.
     pub fn new(kernel: &'a AttentionKernel<'a>, device: &'a Device) -> Result<Self> {
         let on_device = |lines: &[f32]| {
@@ -34,13 +34,14 @@ impl<'a> Added<'a> {
     }
 
     /// Adds everything to scores `[batch, heads, rows, columns + extra keys]`.
-    pub fn to_all(&self, scores: Tensor, rows: Range<usize>, columns: Range<usize>) -> Result<Tensor> {
+    pub fn add_to_all(&self, scores: Tensor, rows: Range<usize>, columns: Range<usize>) -> Result<Tensor> {
         let extra = self.kernel.columns()[1];
         let tokens = scores.narrow(3, 0, columns.len())?;
-        let mut all = self.to_tokens(tokens, rows.clone(), columns.clone())?;
+        let mut all = self.add_to_tokens(tokens, rows.clone(), columns.clone())?;
         if extra > 0 {
-            let more = self.to_extra_keys(scores.narrow(3, columns.len(), extra)?, rows.clone())?;
-            all = Tensor::cat(&[all, more], 3)?;
+            let extra_scores =
+                self.add_to_extra_keys(scores.narrow(3, columns.len(), extra)?, rows.clone())?;
+            all = Tensor::cat(&[all, extra_scores], 3)?;
         }
         match self.masked(rows, columns)? {
             Some(masked) => Ok(all.broadcast_add(&masked)?),
@@ -48,11 +49,11 @@ impl<'a> Added<'a> {
         }
     }
 
-    /// Position bias and mask, to scores `[batch, heads, rows, columns]` of tokens.
+    /// Adds position bias and mask to the scores of the sequence's keys, `[batch, heads, rows, columns]`.
     ///
     /// # Errors
-    /// The device's.
-    pub fn to_tokens(&self, scores: Tensor, rows: Range<usize>, columns: Range<usize>) -> Result<Tensor> {
+    /// Tensor operations fail on the device.
+    pub fn add_to_tokens(&self, scores: Tensor, rows: Range<usize>, columns: Range<usize>) -> Result<Tensor> {
         let mut scores = scores;
         if let Some(lines) = &self.bias {
             let first = |row: usize| self.kernel.queries - 1 - row + columns.start;
@@ -65,7 +66,7 @@ impl<'a> Added<'a> {
     }
 
     /// Adds the bias of extra keys to their scores, `[batch, heads, rows, extra keys]`.
-    pub fn to_extra_keys(&self, scores: Tensor, rows: Range<usize>) -> Result<Tensor> {
+    pub fn add_to_extra_keys(&self, scores: Tensor, rows: Range<usize>) -> Result<Tensor> {
         let Some(extra) = self.kernel.extra else { return Ok(scores) };
         let bias = match (extra.bias, &self.extra) {
             (ExtraColumnsBias::Blocks { block, .. }, Some(lines)) => {
@@ -75,7 +76,7 @@ impl<'a> Added<'a> {
             (ExtraColumnsBias::Inner { block, bias }, _) => {
                 let last = self.kernel.queries.saturating_sub(1) / block;
                 let of_row = |row: usize| match row / block {
-                    own if own == 0 || own == last => f32::NEG_INFINITY,
+                    index if index == 0 || index == last => f32::NEG_INFINITY,
                     _ => bias,
                 };
                 let count = rows.len();
@@ -105,17 +106,17 @@ impl<'a> Added<'a> {
         let AttentionKernel { visible, past, keys, .. } = *self.kernel;
         let shape = (rows.len(), columns.len());
         let mut values = vec![f32::NEG_INFINITY; shape.0 * shape.1];
-        let mut shown = 0;
+        let mut visible_count = 0;
         for (row, values) in rows.zip(values.chunks_exact_mut(columns.len().max(1))) {
-            for seen in visible.ranges(past + row, keys) {
+            for range in visible.ranges(past + row, keys) {
                 let within = |at: usize| at.clamp(columns.start, columns.end) - columns.start;
-                let seen = &mut values[within(seen.start)..within(seen.end)];
-                seen.fill(0.0);
-                shown += seen.len();
+                let values = &mut values[within(range.start)..within(range.end)];
+                values.fill(0.0);
+                visible_count += values.len();
             }
         }
-        let hides = shown < values.len();
-        Ok(hides.then(|| Tensor::from_vec(values, shape, self.device)).transpose()?)
+        let any_hidden = visible_count < values.len();
+        Ok(any_hidden.then(|| Tensor::from_vec(values, shape, self.device)).transpose()?)
     }
 
     /// Mask of the masked pairs, `[heads, rows, columns + extra keys]`: 0 or minus infinity. `None` if the
@@ -129,7 +130,7 @@ impl<'a> Added<'a> {
             let column = match pair.key.checked_sub(keys) {
                 Some(at) if at < extra => columns.len() + at,
                 None if columns.contains(&pair.key) => pair.key - columns.start,
-                // Not among those of the block.
+                // The pair is outside the block.
                 _ => continue,
             };
             if values.is_empty() {
