@@ -121,7 +121,7 @@ fn watch_terminal(sender: Sender<Message>) {
     }
     thread::spawn(move || {
         while !crate::sys::stdin_is_hung_up() {
-            thread::sleep(PATIENCE);
+            thread::sleep(REPLY_TIMEOUT);
         }
         let _ = sender.send(Message::End(HANGUP));
     });
