@@ -71,6 +71,16 @@ pub enum Error {
         /// Name of the missing file.
         file: String,
     },
+    /// A model lacks files of its tokenizer, as checkpoints of a training do.
+    #[error("{model} has no {file}, a file of its tokenizer ({wanted})")]
+    NoTokenizer {
+        /// Name of the model.
+        model: String,
+        /// Name of the missing file.
+        file: String,
+        /// The files that its tokenizer can be built from.
+        wanted: &'static str,
+    },
     /// The MODEL argument is a path that does not exist.
     #[error("{}: no such file or folder", path.display())]
     NoSuchPath {
@@ -98,6 +108,32 @@ pub enum Error {
         model: String,
         /// Its base model, if its configuration names one.
         base: Option<String>,
+    },
+    /// The weights are those of a model with an adapter beside its layers.
+    #[error("{model} has an unmerged adapter (LoRA or its like) in its weights, such as '{tensor}'")]
+    UnmergedAdapter {
+        /// Name of the model.
+        model: String,
+        /// A tensor of the adapter.
+        tensor: String,
+    },
+    /// The weights are quantised.
+    #[error("{model} has quantised weights: {method}")]
+    Quantised {
+        /// Name of the model.
+        model: String,
+        /// Kind of numbers, and the method if it is known.
+        method: &'static str,
+    },
+    /// The weights are those of an encoder or a decoder alone.
+    #[error("{model} has {has} and no {lacks}")]
+    HalfModel {
+        /// Name of the model.
+        model: String,
+        /// The stack that there is, with an article.
+        has: &'static str,
+        /// The stack that is missing.
+        lacks: &'static str,
     },
     /// Error of the hub or its cache.
     #[error(transparent)]
@@ -135,9 +171,11 @@ pub enum Error {
         /// Known languages with similar names.
         nearest: Vec<String>,
     },
-    /// A multilingual model needs a target language, and none is set.
-    #[error("this model needs a target language")]
+    /// A multilingual model needs a language, and none is set.
+    #[error("this model needs a {side} language")]
     NoLanguage {
+        /// "source" or "target".
+        side: &'static str,
         /// Languages of the model.
         languages: Vec<String>,
     },
@@ -202,6 +240,11 @@ impl Error {
                 "is this the folder or repository of a whole model? `attn-tui doctor` lists what is there"
                     .into(),
             ),
+            Self::NoTokenizer { .. } => Some(
+                "the files of the model that it was trained from serve as well: `--tokenizer MODEL-ID` or \
+                 `--tokenizer FOLDER` takes them from there"
+                    .into(),
+            ),
             Self::Hub(error) => error.hint(),
             Self::NoSuchPath { .. } => Some(
                 "MODEL is demo, a folder, a capture file, or a hub id such as google/flan-t5-small".into(),
@@ -215,19 +258,33 @@ impl Error {
                  alignments"
                     .into(),
             ),
-            Self::NoWeights { .. } => {
-                Some("convert it with transformers: save_pretrained writes model.safetensors".into())
+            Self::NoWeights { found, .. } => Some(weights_hint(found.first().copied())),
+            Self::Adapter { base, .. } => {
+                let base = base.as_deref().unwrap_or("BASE-MODEL");
+                Some(format!(
+                    "merge it with PEFT and save the whole model: PeftModel.from_pretrained(AutoModelForSeq2SeqLM\
+                     .from_pretrained(\"{base}\"), ADAPTER).merge_and_unload().save_pretrained(FOLDER)"
+                ))
             }
-            Self::Adapter { .. } => {
-                Some("merge it into its base model with PEFT's merge_and_unload() and save the result".into())
+            Self::UnmergedAdapter { .. } => Some(
+                "merge it where it was trained, and save the result: model.merge_and_unload().save_pretrained(FOLDER)"
+                    .into(),
+            ),
+            Self::Quantised { .. } => Some(
+                "open the original model, or load this one with transformers and save what model.dequantize() gives"
+                    .into(),
+            ),
+            Self::HalfModel { .. } => {
+                Some("open the whole encoder-decoder model that it was taken from".into())
             }
             Self::NotNumbers { .. } => Some("the weights are damaged: fetch or convert them again".into()),
             Self::Language { nearest, .. } if nearest.is_empty() => {
                 Some("`attn-tui doctor MODEL` lists the languages that it knows".into())
             }
             Self::Language { nearest, .. } => Some(format!("did you mean {}?", nearest.join(" or "))),
-            Self::NoLanguage { languages } => {
-                Some(format!("give --tgt-lang, one of {}", languages.join(", ")))
+            Self::NoLanguage { side, languages } => {
+                let option = if *side == "source" { "--src-lang" } else { "--tgt-lang" };
+                Some(format!("give {option}, one of {}", languages.join(", ")))
             }
             Self::Cancelled => Some("start it again to continue".into()),
             Self::BadFile { .. } => Some("the file may be cut off or of another kind: write or download it again".into()),
@@ -265,6 +322,23 @@ fn io_hint(kind: ErrorKind) -> &'static str {
         ErrorKind::NotFound => "check the path: the folder must exist",
         ErrorKind::IsADirectory => "give a file in that folder",
         _ => "check the path and the disk",
+    }
+}
+
+/// Returns a suggestion for weights in a format that cannot be read.
+fn weights_hint(format: Option<&str>) -> String {
+    match format {
+        Some("TensorFlow" | "Keras" | "Flax") => {
+            "convert it with transformers 4: from_pretrained(MODEL, from_tf=True or from_flax=True), then \
+             save_pretrained(FOLDER)"
+                .into()
+        }
+        None | Some("checkpoint" | "tch") => {
+            "convert it with transformers: save_pretrained writes model.safetensors".into()
+        }
+        Some(format) => format!(
+            "open the model that it was made from, by its hub id or folder: {format} is a format for other programs"
+        ),
     }
 }
 

@@ -12,8 +12,18 @@ pub const READABLE: [&str; 4] = [
 pub const INDEX: &str = ".index.json";
 
 /// Parts of the names of weight files that cannot be read, with their formats, for the error that names them.
-pub const UNREADABLE: [(&str, &str); 6] = [
+pub const UNREADABLE: [(&str, &str); 16] = [
     ("tf_model", "TensorFlow"),
+    ("saved_model.pb", "TensorFlow"),
+    (".tflite", "TensorFlow Lite"),
+    (".h5", "Keras"),
+    (".keras", "Keras"),
+    (".msgpack", "Flax"),
+    (".ggml", "GGML"),
+    ("openvino_model", "OpenVINO"),
+    (".mlmodel", "Core ML"),
+    (".mlpackage", "Core ML"),
+    ("shared_vocabulary.", "CTranslate2"),
     ("flax_model", "Flax"),
     ("rust_model", "tch"),
     (".onnx", "ONNX"),

@@ -5,6 +5,7 @@ use clap::Args;
 use super::output::{self, encoder_and_decoder, table};
 use crate::checkpoint::weights;
 use crate::error::{Error, Result};
+use crate::files::ModelFiles;
 use crate::hub::{self, Hub, HubOptions, Inspection, ModelLocation, NeededFile};
 use crate::human::{bytes, shortened};
 use crate::model::{Model, ModelSpec, Weights, spec_of, tokenizer_class};
@@ -20,6 +21,9 @@ pub struct DoctorArgs {
     /// Branch, tag or commit of the hub repository.
     #[arg(long, value_name = "REVISION")]
     revision: Option<String>,
+    /// Hub id or folder whose tokenizer files are used, for a model without its own.
+    #[arg(long, value_name = "MODEL")]
+    tokenizer: Option<String>,
     /// Stay off the network: check only what is on this machine.
     #[arg(long)]
     offline: bool,
@@ -38,7 +42,10 @@ pub fn run(args: &DoctorArgs, hub: Option<&Hub>) -> Result<()> {
         return capture_file(&args.model);
     };
     let mut report = Report::default();
-    report.examine(found);
+    let tokenizer = |files: &ModelFiles| {
+        hub::tokenizer_files(hub, files, args.tokenizer.as_deref(), &options, &Unwatched)
+    };
+    report.examine(found, args.tokenizer.as_deref(), tokenizer);
     output::print(&report.text())?;
     report.problems.into_iter().next().map_or(Ok(()), Err)
 }
@@ -66,7 +73,14 @@ impl Report {
         self.rows.push(vec![label.into(), text.into()]);
     }
 
-    fn examine(&mut self, mut found: Inspection) {
+    /// Examines a model. `tokenizer_of` returns the files that its tokenizer is built from, those of `other` if that
+    /// is given.
+    fn examine(
+        &mut self,
+        mut found: Inspection,
+        other: Option<&str>,
+        tokenizer_of: impl FnOnce(&ModelFiles) -> Result<ModelFiles>,
+    ) {
         let commit = found.commit.as_deref().map(|commit| format!(" at commit {commit}")).unwrap_or_default();
         self.say("model", format!("{}{commit}", found.name));
         self.say("place", location(&found));
@@ -75,8 +89,10 @@ impl Report {
         self.files(&found);
         match found.model_files() {
             Some(files) if self.problems.is_empty() => {
-                let registered = found.config.as_ref().and_then(tokenizer_class);
-                self.tokenizer(&found, Tokenizer::load(&files, registered));
+                let opened = tokenizer_of(&files)
+                    .and_then(|files| Tokenizer::load(&files, tokenizer_class(files.config()?)));
+                let names = other.map_or_else(|| tokenizer_files(&found), |other| format!("from {other}"));
+                self.tokenizer(&names, opened);
                 self.weights(&found, Weights::open(&files, &Unwatched));
             }
             _ => {
@@ -119,13 +135,16 @@ impl Report {
         }
     }
 
-    fn tokenizer(&mut self, found: &Inspection, tokenizer: Result<Tokenizer>) {
-        let files = tokenizer_files(found);
+    fn tokenizer(&mut self, files: &str, tokenizer: Result<Tokenizer>) {
         match tokenizer {
-            Ok(tokenizer) => match tokenizer.languages().len() {
-                0 => self.say("tokenizer", format!("{files}; opens")),
-                count => self.say("tokenizer", format!("{files}; opens, {count} languages")),
-            },
+            Ok(tokenizer) => {
+                match tokenizer.languages().len() {
+                    0 => self.say("tokenizer", format!("{files}; opens")),
+                    count => self.say("tokenizer", format!("{files}; opens, {count} languages")),
+                }
+                tokenizer.notes().iter().for_each(|note| self.say("", note));
+                self.problems.extend(tokenizer.check_default_languages().err());
+            }
             Err(error) => {
                 self.say("tokenizer", format!("{files}; does not open"));
                 self.problems.push(error);

@@ -35,6 +35,7 @@ pub fn capture(input: &InputArgs, extras: RunExtras, context: &Context) -> Resul
             Ok(*capture)
         }
         Opened::Model(session) => {
+            note_tokenizer(&session);
             let options = input.text.options(source(&input.text, &session)?, extras, &context.settings);
             let load_ms = timings::since(start);
             let repeat = input.open.repeat.unwrap_or(1);
@@ -48,6 +49,11 @@ pub fn capture(input: &InputArgs, extras: RunExtras, context: &Context) -> Resul
             Ok(capture)
         }
     }
+}
+
+/// Prints the notes on the tokenizer of an opened model.
+fn note_tokenizer(session: &Session) {
+    session.info().notes.iter().for_each(|note| output::note(note));
 }
 
 /// Notes that the target of a capture was sampled, and which of the model's generation settings were not
@@ -83,7 +89,10 @@ pub fn weighted(capture: Capture, weights: WeightsArgs) -> Result<Capture> {
 /// Those of the engine; [`Error::Usage`] for a capture file.
 pub fn session(input: &InputArgs, needs: &str, watch: &dyn Watch, context: &Context) -> Result<Box<Session>> {
     match engine::open(&input.open.options(&input.model, context), watch)? {
-        Opened::Model(session) => Ok(session),
+        Opened::Model(session) => {
+            note_tokenizer(&session);
+            Ok(session)
+        }
         Opened::Capture(_) => {
             Err(Error::Usage(format!("{} is a capture file: {needs} a model", input.model)))
         }

@@ -57,10 +57,12 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
     watch.check()?;
     let device = device(options.device)?;
     let config = files.config()?;
-    let registered = tokenizer_class(config);
+    let (hub, other) = (options.hub.as_ref(), options.tokenizer.as_deref());
+    let tokenizer_files = hub::tokenizer_files(hub, &files, other, &hub_options, watch)?;
+    let registered = tokenizer_class(tokenizer_files.config()?);
     // For small models both take about equally long.
     let (model, tokenizer) =
-        rayon::join(|| Model::load(&files, &device, watch), || Tokenizer::load(&files, registered));
+        rayon::join(|| Model::load(&files, &device, watch), || Tokenizer::load(&tokenizer_files, registered));
     let (model, tokenizer) = (model?, tokenizer?);
     let generation = files.json("generation_config.json")?;
     let settings = GenerationConfig::read(generation.as_ref(), config, model.spec())?;
@@ -104,6 +106,7 @@ fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &ModelConfig) 
         prefixes,
         example,
         ignored: Vec::new(),
+        notes: tokenizer.notes().to_vec(),
     }
 }
 

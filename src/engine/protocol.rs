@@ -23,6 +23,8 @@ pub struct OpenOptions {
     /// The hub and its cache; `None` where hub ids cannot be opened, as no cache folder is known.
     #[serde(skip)]
     pub hub: Option<Hub>,
+    /// Hub id or folder whose tokenizer files are used in place of the model's own.
+    pub tokenizer: Option<String>,
     /// True to stay off the network.
     pub offline: bool,
     /// Device to run on.
@@ -106,9 +108,16 @@ pub struct ModelInfo {
     pub example: String,
     /// Names of its generation settings that the program does not follow.
     pub ignored: Vec<&'static str>,
+    /// Notes on its tokenizer, for the user.
+    pub notes: Vec<String>,
 }
 
 impl ModelInfo {
+    /// Returns the notes on the tokenizer and on the generation settings.
+    pub fn all_notes(&self) -> Vec<String> {
+        self.notes.iter().cloned().chain(self.ignored_note()).collect()
+    }
+
     /// Returns a note that names the generation settings that are not followed, if there are any.
     pub fn ignored_note(&self) -> Option<String> {
         let names = self.ignored.join(", ");

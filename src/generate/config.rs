@@ -112,6 +112,8 @@ impl GenerationConfig {
             (None, Some(length)) => length,
             (None, None) => DEFAULT_NEW_TOKENS + 1,
         };
+        // the last token is not fed to the decoder
+        let longest = spec.target_positions().map_or(MAX_LENGTH, |positions| (positions + 1).min(MAX_LENGTH));
         let min_length = match fields.count_maybe("min_new_tokens")? {
             Some(new) => new + 1,
             None => fields.count_or("min_length", 0)?,
@@ -139,7 +141,7 @@ impl GenerationConfig {
             beams,
             length_penalty: fields.number_or("length_penalty", 1.0)? as f32,
             early_stopping,
-            max_length: max_length.clamp(2, MAX_LENGTH),
+            max_length: max_length.min(longest).max(2),
             min_length,
             start: start.ok_or_else(|| {
                 Error::Config(

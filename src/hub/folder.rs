@@ -20,6 +20,16 @@ pub fn gather(folder: &Path, name: String, commit: Option<String>) -> Result<Mod
     Ok(ModelFiles::new(name, commit, files))
 }
 
+/// Returns the configuration and tokenizer files in a folder, which need not have a whole model.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn configuration(folder: &Path, name: String, commit: Option<String>) -> Result<ModelFiles> {
+    let names = file_names(folder)?.into_iter().filter(|name| select::is_config(name));
+    let files = names.map(|file| (file.clone(), ModelFile::Path(folder.join(file))));
+    Ok(ModelFiles::new(name, commit, files))
+}
+
 /// Lists the files that the model in a folder needs, with an error if the model is incomplete.
 ///
 /// # Errors

@@ -74,6 +74,38 @@ pub fn locate_if(
     }
 }
 
+/// Returns the files that a model's tokenizer is built from: its own, or those of `other` (a built-in model, a folder
+/// or a hub id) with the model's own generation settings, and its own config.json if `other` has none.
+///
+/// # Errors
+/// `other` is not a model, or its files cannot be fetched.
+pub fn tokenizer_files(
+    hub: Option<&Hub>,
+    model: &ModelFiles,
+    other: Option<&str>,
+    options: &HubOptions,
+    watch: &dyn Watch,
+) -> Result<ModelFiles> {
+    let Some(other) = other else { return Ok(model.clone()) };
+    let mut found = match ModelArg::parse(other)? {
+        ModelArg::BuiltIn(files) => files,
+        ModelArg::Folder(path) => folder::configuration(&path, folder_name(&path), None)?,
+        ModelArg::Capture(path) => return Err(Error::NotAModel { path }),
+        ModelArg::Repository => {
+            let no_revision = HubOptions { revision: None, ..options.clone() };
+            model_id(other, &no_revision)?.configuration(required(hub)?, options.offline, watch)?
+        }
+    };
+    for name in ["generation_config.json", "config.json"] {
+        if let Some(file) = model.files.get(name)
+            && (name != "config.json" || !found.has(name))
+        {
+            found.files.insert(name.into(), file.clone());
+        }
+    }
+    Ok(ModelFiles::new(found.name, found.commit, found.files))
+}
+
 /// Resolves a hub id on a given hub.
 ///
 /// # Errors

@@ -110,6 +110,40 @@ impl ModelId {
         }
     }
 
+    /// Returns the model's configuration and tokenizer files in the cache, after downloading the missing ones unless
+    /// `offline` is set.
+    ///
+    /// # Errors
+    /// The hub does not have the model, or the download fails, and the cache does not have it either.
+    pub fn configuration(&self, hub: &Hub, offline: bool, watch: &dyn Watch) -> Result<ModelFiles> {
+        let cached = || {
+            let repo = CachedRepo::new(&hub.cache, &self.model, &self.revision);
+            let missing = || Error::Hub(HubError::NotCached { model: self.name(), missing: None });
+            let commit = repo.commit().ok_or_else(missing)?;
+            folder::configuration(&repo.snapshot(&commit), self.name(), Some(commit)).map_err(|_| missing())
+        };
+        if offline || hub.offline {
+            return cached();
+        }
+        let downloaded = || {
+            let client = HubClient::new(hub, &self.model, &self.revision, cached().is_ok(), watch)?;
+            let RepoInfo { commit, files } = client.repo_info()?;
+            let repo = CachedRepo::new(&hub.cache, &self.model, &self.revision);
+            for file in files.iter().filter(|file| select::is_config(file)) {
+                download::fetch(&client, &repo, &commit, file)?;
+            }
+            // a ref to a whole model stays; without any, these files would not be found offline
+            if repo.commit().is_none() {
+                let _ = repo.write_ref(&commit);
+            }
+            folder::configuration(&repo.snapshot(&commit), self.name(), Some(commit))
+        };
+        match downloaded() {
+            Err(error) if is_outage(&error) => cached().map_err(|_| error),
+            result => result,
+        }
+    }
+
     /// Asks the hub for the revision's commit and downloads the files that the cache lacks, small ones first.
     fn downloaded(&self, hub: &Hub, accept: Accept<'_>, watch: &dyn Watch) -> Result<ModelFiles> {
         let fallback = self.complete(hub).is_ok();

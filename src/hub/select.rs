@@ -41,12 +41,17 @@ pub fn needed(
 ) -> (Vec<String>, Option<Error>) {
     let mut files: Vec<String> = names.iter().filter(|name| is_config(name)).cloned().collect();
     if !names.contains("config.json") {
-        let missing = || Error::MissingFile { model: model.into(), file: "config.json".into() };
+        let missing = || match holds_foreign(names) {
+            true => no_weights(model, names),
+            false => Error::MissingFile { model: model.into(), file: "config.json".into() },
+        };
         let adapter = || read(ADAPTER_CONFIG).map_or_else(|error| error, |config| adapter(model, &config));
         return (files, Some(if names.contains(ADAPTER_CONFIG) { adapter() } else { missing() }));
     }
     let Some(form) = weights::READABLE.into_iter().find(|name| names.contains(*name)) else {
-        return (files, Some(no_weights(model, names)));
+        let adapter = || read(ADAPTER_CONFIG).map_or_else(|error| error, |config| adapter(model, &config));
+        let is_adapter = names.contains(ADAPTER_CONFIG);
+        return (files, Some(if is_adapter { adapter() } else { no_weights(model, names) }));
     };
     files.push(form.to_owned());
     if form.ends_with(weights::INDEX) {
@@ -64,7 +69,7 @@ pub fn is_small(name: &str) -> bool {
 }
 
 /// Returns true for configuration and tokenizer files.
-fn is_config(name: &str) -> bool {
+pub fn is_config(name: &str) -> bool {
     !name.contains('/')
         && (CONFIG_FILES.contains(&name) || SENTENCEPIECE_EXTENSIONS.iter().any(|end| name.ends_with(end)))
 }
@@ -75,6 +80,12 @@ fn adapter(model: &str, config: &[u8]) -> Error {
         .ok()
         .and_then(|json| Some(json.get("base_model_name_or_path")?.as_str()?.to_owned()));
     Error::Adapter { model: model.to_owned(), base }
+}
+
+/// Returns true if there are weights in a format that cannot be read, and none that can.
+fn holds_foreign(names: &BTreeSet<String>) -> bool {
+    names.iter().any(|name| weights::unreadable_format(name).is_some())
+        && !names.iter().any(|name| weights::READABLE.contains(&name.as_str()))
 }
 
 /// Builds the error for a model without readable weights.
@@ -144,6 +155,11 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
+        assert!(
+            matches!(needed_of(&["x.gguf"]).1, Some(Error::NoWeights { found, .. }) if found == ["GGUF"])
+        );
+        let adapter = needed_of(&["config.json", ADAPTER_CONFIG, "adapter_model.safetensors"]).1;
+        assert!(matches!(adapter, Some(Error::Adapter { .. })));
         assert!(matches!(needed_of(&[]).1, Some(Error::MissingFile { .. })));
         assert!(
             matches!(needed_of(&[ADAPTER_CONFIG]).1, Some(Error::Adapter { base: Some(base), .. }) if base == "b")

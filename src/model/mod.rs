@@ -10,6 +10,7 @@ mod families;
 mod family;
 mod layer;
 mod network;
+mod recognise;
 mod recurrent;
 mod recurrent_spec;
 mod registry;

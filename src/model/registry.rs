@@ -115,6 +115,26 @@ pub fn tokenizer_class(config: &ModelConfig) -> Option<&'static str> {
     }
 }
 
+/// Endings of the names of classes with a decoder alone and with an encoder alone.
+const HEADS: [(&str, &str); 7] = [
+    ("ForCausalLM", "a decoder-only model"),
+    ("LMHeadModel", "a decoder-only model"),
+    ("ForMaskedLM", "an encoder-only model"),
+    ("ForSequenceClassification", "an encoder-only model"),
+    ("ForTokenClassification", "an encoder-only model"),
+    ("ForQuestionAnswering", "an encoder-only model"),
+    ("EncoderModel", "an encoder-only model"),
+];
+
+/// Returns the kind of a model of an unknown type, as far as the name of its class says.
+fn head(config: &ModelConfig) -> Option<&'static str> {
+    let class = config.get("architectures")?.get(0)?.as_str()?;
+    if config.flag_or("is_encoder_decoder", false).unwrap_or(false) {
+        return None;
+    }
+    HEADS.iter().find(|(end, _)| class.ends_with(end)).map(|(_, what)| *what)
+}
+
 /// Reads the specification of the model that `config` describes.
 ///
 /// # Errors
@@ -133,7 +153,7 @@ pub fn spec_of(config: &ModelConfig) -> Result<ModelSpec> {
     let what = match model_type {
         known if DECODER_ONLY.contains(&known) => Some("a decoder-only model"),
         known if ENCODER_ONLY.contains(&known) => Some("an encoder-only model"),
-        _ => None,
+        _ => head(config),
     };
     Err(match what {
         Some(what) => Error::NotEncoderDecoder { model_type: model_type.into(), what },

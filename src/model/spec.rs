@@ -146,6 +146,17 @@ impl ModelSpec {
         }
     }
 
+    /// Returns the number of the decoder's positions, if it has a learned table of them.
+    pub fn target_positions(&self) -> Option<usize> {
+        match self {
+            Self::Transformer(spec) => match spec.decoder.positions {
+                Positions::Learned { count, .. } => Some(count),
+                _ => None,
+            },
+            Self::Recurrent(_) => None,
+        }
+    }
+
     /// Returns true if the decoder input of a given target begins with the target's last token instead of the
     /// start token.
     pub fn wraps(&self) -> bool {

@@ -9,6 +9,7 @@ use candle_core::{DType, Device, DeviceLocation, Tensor};
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
+use super::recognise;
 use crate::checkpoint::pickle::TensorDtype;
 use crate::checkpoint::{torch, weights};
 use crate::error::{Error, Result};
@@ -65,7 +66,8 @@ impl Weights {
     ///
     /// # Errors
     /// [`Error::MissingFile`] if there are no weights, or a shard is missing;
-    /// [`Error::BadFile`] for a file that cannot be read; [`Error::Cancelled`].
+    /// [`Error::BadFile`] for a file that cannot be read; [`Error::UnmergedAdapter`], [`Error::Quantised`] or
+    /// [`Error::HalfModel`] for what is not a whole model; [`Error::Cancelled`].
     pub fn open(files: &ModelFiles, watch: &dyn Watch) -> Result<Self> {
         let form = weights::READABLE
             .into_iter()
@@ -89,6 +91,10 @@ impl Weights {
             }
         } else {
             weights.add(files, form)?;
+        }
+        let tensors = weights.entries.iter().map(|(name, entry)| (name.as_str(), entry.dtype.name()));
+        if let Some(error) = recognise::refusal(&files.name, files.config().ok(), tensors) {
+            return Err(error);
         }
         watch.progress(Progress::Load { done: 0, total: weights.entries.len() });
         Ok(weights)

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::config::TokenizerConfig;
+use super::pipeline::vocab::VocabKind;
 
 /// The tokenizer classes that can be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,39 @@ fn named(name: &str) -> Option<Class> {
 }
 
 impl Class {
+    /// Names the files that the class can be built from.
+    pub fn files(self) -> &'static str {
+        match self {
+            Self::T5 | Self::Pegasus => "tokenizer.json or spiece.model",
+            Self::XlmRoberta | Self::MBart | Self::MBart50 | Self::Nllb | Self::Seamless => {
+                "tokenizer.json or sentencepiece.bpe.model"
+            }
+            Self::Gemma => "tokenizer.json or tokenizer.model",
+            Self::Roberta | Self::Gpt2 | Self::Blenderbot => "tokenizer.json, or vocab.json and merges.txt",
+            Self::Bert => "tokenizer.json or vocab.txt",
+            Self::Json | Self::Byt5 => "tokenizer.json",
+            Self::Marian => "source.spm, target.spm and vocab.json",
+            Self::M2m100 => "sentencepiece.bpe.model and vocab.json",
+            Self::Fsmt => "vocab-src.json, vocab-tgt.json and merges.txt",
+            Self::BlenderbotSmall => "vocab.json and merges.txt",
+            Self::PlBart => "sentencepiece.bpe.model",
+            Self::ProphetNet | Self::XlmProphetNet => "prophetnet.tokenizer",
+        }
+    }
+
+    /// Returns the kind of vocabulary that the class builds its pipeline from, if it builds one.
+    pub fn vocabulary(self) -> Option<VocabKind> {
+        match self {
+            Self::T5 | Self::XlmRoberta | Self::MBart | Self::MBart50 | Self::Pegasus => {
+                Some(VocabKind::Unigram)
+            }
+            Self::Roberta | Self::Gpt2 | Self::Blenderbot | Self::Nllb | Self::Seamless | Self::Gemma => {
+                Some(VocabKind::Bpe)
+            }
+            _ => None,
+        }
+    }
+
     /// Returns the class that tokenizer_config.json or config.json names, or else the one `registered` for
     /// the model's family. A family registered as `TokenizersBackend` always uses its tokenizer.json.
     pub fn of(config: &TokenizerConfig, registered: Option<&str>) -> Self {

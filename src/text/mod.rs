@@ -38,6 +38,7 @@ pub use label::{label, starts_word, visible, word_starts};
 use languages::LanguageTags;
 pub use languages::Languages;
 use pipeline::Pipeline;
+use pipeline::vocab::{JsonKind, VocabKind, foreign_model_note};
 
 use crate::axis::Token;
 use crate::error::{Error, Result};
@@ -49,6 +50,7 @@ pub struct Tokenizer {
     source: Arc<dyn Backend>,
     target: Arc<dyn Backend>,
     tags: LanguageTags,
+    notes: Vec<String>,
 }
 
 impl Tokenizer {
@@ -56,26 +58,34 @@ impl Tokenizer {
     /// transformers registers for the model's family.
     ///
     /// # Errors
-    /// [`Error::MissingFile`], [`Error::BadFile`] or [`Error::Tokenizer`], naming the file at fault.
+    /// [`Error::NoTokenizer`], [`Error::BadFile`] or [`Error::Tokenizer`], naming the file at fault.
     pub fn load(files: &ModelFiles, registered: Option<&str>) -> Result<Self> {
         let config = TokenizerConfig::load(files)?;
-        let class = Class::of(&config, registered);
+        let named = Class::of(&config, registered);
+        Self::build(files, &config, named).map_err(|error| match error {
+            Error::MissingFile { model, file } => Error::NoTokenizer { model, file, wanted: named.files() },
+            error => error,
+        })
+    }
+
+    fn build(files: &ModelFiles, config: &TokenizerConfig, named: Class) -> Result<Self> {
+        let (class, note) = fitting(named, files)?;
         let (source, target, tags): (Arc<dyn Backend>, Arc<dyn Backend>, Vec<String>) = match class {
             Class::Marian => {
-                let (source, target, tags) = marian::load(files, &config)?;
+                let (source, target, tags) = marian::load(files, config)?;
                 (Arc::new(source), Arc::new(target), tags)
             }
             Class::Fsmt => {
-                let (source, target) = fsmt::load(files, &config)?;
+                let (source, target) = fsmt::load(files, config)?;
                 (Arc::new(source), Arc::new(target), Vec::new())
             }
             _ => {
-                let backend = shared_backend(class, files, &config)?;
+                let backend: Arc<dyn Backend> = shared_backend(class, files, config)?;
                 (backend.clone(), backend, Vec::new())
             }
         };
-        let tags = LanguageTags::new(class, &config, &*source, tags);
-        Ok(Self { source, target, tags })
+        let tags = LanguageTags::new(named, config, &*source, tags);
+        Ok(Self { source, target, tags, notes: note.into_iter().collect() })
     }
 
     /// Tokenizes a source text, adding the special tokens that transformers' `tokenizer(text)` adds.
@@ -138,6 +148,19 @@ impl Tokenizer {
         self.tags.decoder_start(langs)
     }
 
+    /// Returns notes on how the ids came about, for the user.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Checks that the vocabulary has the tags of the languages used if the user names none.
+    ///
+    /// # Errors
+    /// [`Error::Language`] for a language that the vocabulary lacks.
+    pub fn check_default_languages(&self) -> Result<()> {
+        self.tags.check_defaults()
+    }
+
     /// Returns the languages used if the user names none.
     pub fn default_languages(&self) -> Languages {
         self.tags.defaults().clone()
@@ -147,6 +170,22 @@ impl Tokenizer {
 fn token(backend: &dyn Backend, id: u32) -> Token {
     let piece = backend.piece(id).unwrap_or_else(|| format!("<{id}>"));
     Token { id, piece, special: backend.is_special(id) }
+}
+
+/// Returns the class to build: the one named, or [`Class::Json`] if tokenizer.json has a vocabulary that the named class
+/// cannot be built from. A note says so, or that a SentencePiece model is of another kind than the class.
+fn fitting(class: Class, files: &ModelFiles) -> Result<(Class, Option<String>)> {
+    let Some(kind) = class.vocabulary() else { return Ok((class, None)) };
+    match JsonKind::read(files)? {
+        Some(json) if kind == VocabKind::Unigram && !json.scored => {
+            let note = format!(
+                "tokenizer.json is read as it stands: it is a {} model, not the unigram model of its class",
+                if json.name.is_empty() { "BPE" } else { &json.name }
+            );
+            Ok((Class::Json, Some(note)))
+        }
+        _ => Ok((class, foreign_model_note(files, kind)?)),
+    }
 }
 
 /// Builds the tokenizer of a class that uses one vocabulary for source and target.

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use tokenizers::decoders::DecoderWrapper;
 use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
-use tokenizers::models::ModelWrapper;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::normalizers::bert::BertNormalizer;
@@ -15,7 +14,7 @@ use super::backend::tokenizer_error;
 use super::config::TokenizerConfig;
 use super::pipeline::{Pipeline, parts};
 use super::vocabulary::read_lines;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files::ModelFiles;
 
 /// Builds BERT's tokenizer, which encodes as `[CLS] text [SEP]`.
@@ -29,10 +28,8 @@ pub(crate) fn bert(files: &ModelFiles, config: &TokenizerConfig) -> Result<Pipel
     ];
     let specials = config.special_tokens(&defaults, config.additional.clone().unwrap_or_default());
     let vocab: HashMap<String, u32> = match files.get("tokenizer.json")? {
-        Some(bytes) => match Pipeline::from_json(&bytes)?.get_model() {
-            ModelWrapper::WordPiece(model) => tokenizers::Model::get_vocab(model),
-            _ => return Err(Error::Tokenizer("tokenizer.json has no WordPiece vocabulary".into())),
-        },
+        // of any kind, like transformers
+        Some(bytes) => tokenizers::Model::get_vocab(Pipeline::from_json(&bytes)?.get_model()),
         None => read_lines(files, "vocab.txt")?.into_iter().zip(0..).collect(),
     };
     let vocab: tokenizers::models::bpe::Vocab = vocab.into_iter().collect();

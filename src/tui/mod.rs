@@ -162,7 +162,8 @@ pub fn run_with(start: Start, settings: ScreenSettings, connect: impl FnOnce(Tel
         saved.restore(&mut app);
     }
     app.pixels = settings.pixels;
-    app.run.open = OpenOptions { model: String::new(), revision: None, ..start.model.clone() };
+    app.run.open =
+        OpenOptions { model: String::new(), revision: None, tokenizer: None, ..start.model.clone() };
     let first = match start.tour {
         None => vec![Effect::Ask(Request::Open(start.model.clone()))],
         Some(tour) => {

@@ -27,6 +27,32 @@ fn ids(metadata: &HashMap<String, String>, key: &str) -> Vec<u32> {
 }
 
 #[test]
+fn a_checkpoint_takes_the_tokenizer_of_its_base_model() {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/repositories/marian/model");
+    let checkpoint = tempfile::tempdir().unwrap();
+    for file in ["config.json", "generation_config.json", "model.safetensors"] {
+        std::fs::copy(base.join(file), checkpoint.path().join(file)).unwrap();
+    }
+    let base = base.to_str().unwrap();
+    let run = |command: &str, model: &str, options: &[&str]| {
+        let mut called = Command::new(env!("CARGO_BIN_EXE_attn-tui"));
+        let done = called.args([command, model]).args(options).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (done.status.code(), text(done.stdout), text(done.stderr))
+    };
+    let folder = checkpoint.path().to_str().unwrap();
+    let heads = ["--source", "hello world", "--csv"];
+    let (code, _, refusal) = run("heads", folder, &heads);
+    assert_eq!(code, Some(1));
+    assert!(refusal.contains("source.spm") && refusal.contains("--tokenizer"), "{refusal}");
+    let (_, expected, _) = run("heads", base, &heads);
+    let with = run("heads", folder, &[&heads[..], &["--tokenizer", base]].concat());
+    assert_eq!((with.0, &with.1), (Some(0), &expected), "{}", with.2);
+    assert_eq!(run("doctor", folder, &[]).0, Some(1));
+    assert_eq!(run("doctor", folder, &["--tokenizer", base]).0, Some(0));
+}
+
+#[test]
 fn a_saved_model_and_tokenizer_give_the_capture_of_transformers() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/repositories");
     let place = tempfile::tempdir().unwrap();

@@ -154,14 +154,8 @@ fn generation_begins_with_the_target_language() {
 
 #[test]
 fn generation_settings_go_before_the_tokenizer_s_target_language() {
-    let folder = tempfile::tempdir().unwrap();
-    let from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tokenizers/plbart-multi"));
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
-    }
     let class = r#"{"language_codes": "multi", "tokenizer_class": "PLBartTokenizer", "tgt_lang": "python"}"#;
-    std::fs::write(folder.path().join("tokenizer_config.json"), class).unwrap();
+    let folder = changed("plbart-multi", &[("tokenizer_config.json", class)]);
     let starts = |config: &str, langs: &Languages| {
         std::fs::write(folder.path().join("config.json"), config).unwrap();
         let tokenizer = load(folder.path()).unwrap();
@@ -172,6 +166,123 @@ fn generation_settings_go_before_the_tokenizer_s_target_language() {
     assert_eq!(starts(bare, &Languages::default()).as_deref(), Some("__python__"));
     assert_eq!(starts(given, &Languages::default()), None);
     assert_eq!(starts(given, &pair("java", "java")).as_deref(), Some("__java__"));
+}
+
+/// Copies a fixture to a new folder and writes further files into it.
+fn changed(name: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let from = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tokenizers")).join(name);
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    for (file, content) in files {
+        std::fs::write(folder.path().join(file), content).unwrap();
+    }
+    folder
+}
+
+fn source_ids(tokenizer: &Tokenizer, text: &str, langs: &Languages) -> Vec<u32> {
+    tokenizer.encode_source(text, langs).unwrap().iter().map(|token| token.id).collect()
+}
+
+fn target_ids(tokenizer: &Tokenizer, text: &str, langs: &Languages) -> Vec<u32> {
+    tokenizer.encode_target(text, langs).unwrap().iter().map(|token| token.id).collect()
+}
+
+#[test]
+fn languages_may_be_added_tokens() {
+    // as mREBEL: the target language of tokenizer_config.json is an added token; ids are those of transformers 5.24
+    let config = r#"{"tokenizer_class": "MBart50Tokenizer", "src_lang": "en_XX", "tgt_lang": "tp_XX"}"#;
+    let special = r#"{"additional_special_tokens": ["<triplet>", "tp_XX"]}"#;
+    let added = r#"{"<triplet>": 449, "tp_XX": 450}"#;
+    let folder = changed(
+        "mbart50",
+        &[
+            ("tokenizer_config.json", config),
+            ("special_tokens_map.json", special),
+            ("added_tokens.json", added),
+        ],
+    );
+    let tokenizer = load(folder.path()).unwrap();
+    let none = Languages::default();
+    tokenizer.check_default_languages().unwrap();
+    assert_eq!(source_ids(&tokenizer, "hello", &none), [399, 240, 365, 12, 2]);
+    assert_eq!(target_ids(&tokenizer, "hello", &none), [450, 240, 365, 12, 2]);
+    assert_eq!(tokenizer.forced_bos(&none).unwrap(), Some(450));
+    assert_eq!(tokenizer.forced_bos(&pair("en_XX", "<triplet>")).unwrap(), Some(449));
+    let languages = tokenizer.languages();
+    assert!(languages.contains(&"tp_XX".into()) && !languages.contains(&"<triplet>".into()));
+    assert!(tokenizer.forced_bos(&pair("en_XX", "xx_XX")).is_err());
+    // a start token that is the target language's tag is not forced once more
+    std::fs::write(folder.path().join("generation_config.json"), r#"{"decoder_start_token_id": 450}"#)
+        .unwrap();
+    assert_eq!(load(folder.path()).unwrap().forced_bos(&none).unwrap(), None);
+
+    let folder = changed("nllb-json", &[("added_tokens.json", r#"{"tyv": 508}"#)]);
+    let tokenizer = load(folder.path()).unwrap();
+    assert_eq!(source_ids(&tokenizer, "hello", &pair("tyv", "tyv")), [508, 128, 284, 284, 280, 2]);
+    assert_eq!(tokenizer.forced_bos(&pair("tyv", "tyv")).unwrap(), Some(508));
+}
+
+#[test]
+fn default_languages_without_a_tag_are_told() {
+    let config = r#"{"tokenizer_class": "MBart50Tokenizer", "tgt_lang": "xx_XX"}"#;
+    let folder = changed("mbart50", &[("tokenizer_config.json", config)]);
+    let error = load(folder.path()).unwrap().check_default_languages().unwrap_err();
+    assert!(matches!(error, Error::Language { language, .. } if language == "xx_XX"));
+}
+
+#[test]
+fn a_bpe_under_a_unigram_class_is_read_as_it_stands() {
+    let pipeline = json!({
+        "version": "1.0",
+        "added_tokens": [],
+        "normalizer": null,
+        "pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+            "special_tokens": {"</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}},
+        },
+        "decoder": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true},
+        "model": {
+            "type": "BPE",
+            "unk_token": "<unk>",
+            "vocab": {"<pad>": 0, "</s>": 1, "<unk>": 2, "▁": 3, "a": 4, "b": 5, "ab": 6, "▁ab": 7},
+            "merges": [["a", "b"], ["▁", "ab"]],
+        },
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let write =
+        |name: &str, value: &Value| std::fs::write(folder.path().join(name), value.to_string()).unwrap();
+    write("config.json", &json!({"model_type": "t5"}));
+    write("tokenizer_config.json", &json!({"tokenizer_class": "T5Tokenizer", "eos_token": "</s>"}));
+    write("tokenizer.json", &pipeline);
+    let tokenizer = load(folder.path()).unwrap();
+    assert_eq!(source_ids(&tokenizer, "ab b", &Languages::default()), [7, 3, 5, 1]);
+    assert!(tokenizer.notes().iter().any(|note| note.contains("BPE")));
+    assert!(fixture("t5").notes().is_empty() && fixture("t5-v4").notes().is_empty());
+    assert!(fixture("nllb").notes().is_empty() && fixture("gpt2").notes().is_empty());
+
+    // a SentencePiece model of type BPE under that class: transformers' ids, and a note
+    std::fs::remove_file(folder.path().join("tokenizer.json")).unwrap();
+    let model =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tokenizers/nllb/sentencepiece.bpe.model");
+    std::fs::copy(model, folder.path().join("spiece.model")).unwrap();
+    let notes = load(folder.path()).unwrap().notes().to_vec();
+    assert!(notes.iter().any(|note| note.contains("SentencePiece itself")), "{notes:?}");
+}
+
+#[test]
+fn missing_tokenizer_files_are_named_with_all_that_would_serve() {
+    let folder = changed("marian", &[]);
+    std::fs::remove_file(folder.path().join("target.spm")).unwrap();
+    let Err(error) = load(folder.path()) else { panic!("it opens without target.spm") };
+    assert!(matches!(&error, Error::NoTokenizer { file, .. } if file == "target.spm"));
+    assert!(error.to_string().contains("source.spm, target.spm and vocab.json"), "{error}");
+    assert!(error.hint().unwrap().contains("--tokenizer"));
 }
 
 #[test]
@@ -229,7 +340,7 @@ fn every_registered_class_is_known() {
         }
         // an unknown class falls back to tokenizer.json
         match Tokenizer::load(&ModelFiles::new("empty", None, []), registered) {
-            Err(Error::MissingFile { file, .. }) => {
+            Err(Error::NoTokenizer { file, .. }) => {
                 assert_ne!(file, "tokenizer.json", "{config}: {registered:?}");
             }
             Err(Error::Tokenizer(_)) | Ok(_) => {}

@@ -54,9 +54,15 @@ const OTHER: [(&[u8], &str, &str); 8] = [
     (b"\x1f\x8b", "a gzip archive", "unpack it first (gunzip)"),
     (b"BZh", "a bzip2 archive", "unpack it first (bunzip2)"),
     (b"\xfd7zXZ", "an xz archive", "unpack it first (unxz)"),
-    (b"GGUF", "a GGUF model", "give the folder or hub id of the model with safetensors weights"),
+    (b"GGUF", "a GGUF model", ORIGINAL),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "`git lfs pull` fetches it"),
 ];
+
+/// Formats that are known by the endings of their names.
+const OTHER_NAMES: [(&str, &str); 3] =
+    [("onnx", "an ONNX model"), ("keras", "a Keras model"), ("tflite", "a TensorFlow Lite model")];
+
+const ORIGINAL: &str = "give the folder or hub id of the model with safetensors weights";
 
 const SAVE_NPZ: &str = "save the maps with numpy.savez(\"maps.npz\", cross_attentions=...)";
 
@@ -69,6 +75,9 @@ pub fn recognise(path: &Path, bytes: &[u8]) -> Form {
         return Form::Other { found, hint };
     }
     let named = |end: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(end));
+    if let Some((_, found)) = OTHER_NAMES.iter().find(|(end, _)| named(end)) {
+        return Form::Other { found, hint: ORIGINAL };
+    }
     if bytes.starts_with(npy::MAGIC) {
         Form::Arrays(npy::read)
     } else if bytes.starts_with(npz::MAGIC) {

@@ -3,17 +3,19 @@
 pub(super) mod codes;
 mod near;
 
-use serde_json::Value;
-
 use super::backend::Backend;
 use super::class::Class;
-use super::config::{SpecialToken, TokenizerConfig};
+use super::config::TokenizerConfig;
 use crate::error::{Error, Result};
 
 /// Setting with the token forced after the first.
 const FORCED_BOS: &str = "forced_bos_token_id";
 /// Setting with the first token.
 const DECODER_START: &str = "decoder_start_token_id";
+/// Field of tokenizer_config.json with the default source language.
+const SRC_LANG: &str = "src_lang";
+/// Field of tokenizer_config.json with the default target language.
+const TGT_LANG: &str = "tgt_lang";
 /// Generation settings that may hold a language's tag.
 const FIRST_TOKENS: [&str; 2] = [FORCED_BOS, DECODER_START];
 
@@ -62,6 +64,8 @@ pub(super) struct LanguageTags {
     position: TagPosition,
     /// Languages and the ids of their tags, ordered by id.
     known: Vec<(String, u32)>,
+    /// Other added tokens, which take a language's place if they are named, such as the task tokens of mREBEL.
+    others: Vec<(String, u32)>,
     defaults: Languages,
     /// A target text without a language gets the source's tag.
     source_tags_target: bool,
@@ -100,14 +104,21 @@ impl TagStyle {
         }
     }
 
+    /// Returns the tag of a language.
+    fn tag(&self, language: &str) -> String {
+        format!("{}{language}{}", self.open, self.close)
+    }
+
     /// Returns the language that a tag names.
     fn language<'a>(&self, tag: &'a str) -> Option<&'a str> {
         tag.strip_prefix(self.open)?.strip_suffix(self.close).filter(|name| !name.is_empty())
     }
 }
 
-/// Returns all tokens that may be language tags of the class; the vocabulary need not have them.
-fn candidates(class: Class, config: &TokenizerConfig) -> Vec<String> {
+/// Returns all tokens that may be language tags of the class; the vocabulary need not have them. They are the codes
+/// that the class itself has, the special tokens that were added to the vocabulary, and the languages that the
+/// configuration names.
+fn candidates(class: Class, style: &TagStyle, config: &TokenizerConfig) -> Vec<String> {
     let listed: &[&str] = match class {
         Class::MBart => &[codes::MBART],
         Class::MBart50 => &[codes::MBART, codes::MBART50],
@@ -118,29 +129,22 @@ fn candidates(class: Class, config: &TokenizerConfig) -> Vec<String> {
         Class::PlBart => &[codes::PLBART],
         _ => &[],
     };
-    let listed = listed.iter().flat_map(|codes| codes.split_whitespace()).map(String::from);
-    match class {
-        Class::M2m100 => codes::m2m100(config).iter().map(|code| format!("__{code}__")).collect(),
-        Class::Nllb | Class::Seamless => {
-            let content = |token: &SpecialToken| token.content.clone();
-            let named = config.extra.iter().chain(&config.additional).flatten().map(content);
-            let added = config.added.values().map(|token| token.content.clone());
-            listed.chain(named.chain(added).filter(|token| is_tag(class, token))).collect()
-        }
-        _ => listed.collect(),
+    let mut tags: Vec<String> =
+        listed.iter().flat_map(|codes| codes.split_whitespace()).map(String::from).collect();
+    if class == Class::M2m100 {
+        tags.extend(codes::m2m100(config).iter().map(|code| style.tag(code)));
     }
+    let listed = config.extra.iter().chain(&config.additional).flatten().map(|token| &token.content);
+    let added = config.added.values().filter(|token| token.special).map(|token| &token.content);
+    tags.extend(listed.chain(added).filter(|token| style.language(token).is_some_and(is_name)).cloned());
+    let named = [SRC_LANG, TGT_LANG].into_iter().filter_map(|option| config.text(option));
+    tags.extend(named.map(|name| style.tag(bare(name))));
+    tags
 }
 
-/// Returns true if a special token looks like a language tag of the class: `eng_Latn` or `__eng__`.
-fn is_tag(class: Class, token: &str) -> bool {
-    let letters =
-        |part: &str, count| part.len() == count && part.bytes().all(|byte| byte.is_ascii_alphabetic());
-    match class {
-        Class::Nllb => {
-            token.split_once('_').is_some_and(|(code, script)| letters(code, 3) && letters(script, 4))
-        }
-        _ => token.len() > 4 && token.starts_with("__") && token.ends_with("__"),
-    }
+/// Returns true if a text may name a language: letters, digits, `_` and `-`, but no brackets as in `<mask>`.
+fn is_name(text: &str) -> bool {
+    text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
 }
 
 impl LanguageTags {
@@ -148,7 +152,9 @@ impl LanguageTags {
     /// them.
     pub fn new(class: Class, config: &TokenizerConfig, backend: &dyn Backend, more: Vec<String>) -> Self {
         let Some(style) = TagStyle::of(class, config) else { return Self::default() };
-        let tags = candidates(class, config).into_iter().chain(more);
+        let specials = config.special_tokens(&[("eos_token", "</s>")], Vec::new());
+        let has_role = |tag: &str| specials.roles.iter().any(|(_, token)| token.content == tag);
+        let tags = candidates(class, &style, config).into_iter().chain(more).filter(|tag| !has_role(tag));
         let known = tags.filter_map(|tag| Some((style.language(&tag)?.to_string(), backend.id(&tag)?)));
         let mut known: Vec<(String, u32)> = known.collect();
         known.sort_unstable_by_key(|(_, id)| *id);
@@ -156,14 +162,15 @@ impl LanguageTags {
         if known.is_empty() {
             return Self::default();
         }
-        let specials = config.special_tokens(&[("eos_token", "</s>")], Vec::new());
+        let others = config.added.values().map(|token| &token.content).filter(|text| !has_role(text));
+        let others = others.filter_map(|text| Some((text.clone(), backend.id(text)?))).collect();
         let end = specials.role("eos_token").and_then(|token| backend.id(token)).unwrap_or(2);
         let source_tags_target = matches!(class, Class::MBart | Class::MBart50 | Class::Nllb);
-        let files = [&config.generation, config.model.value()];
-        let is_set = |key: &&str| files.iter().any(|file| file.get(*key).is_some_and(Value::is_u64));
+        let is_set = |key: &&str| first_token(config, key).is_some();
         let mut tags = Self {
             position: style.position,
             known,
+            others,
             end,
             source_tags_target,
             generation: FIRST_TOKENS.into_iter().filter(is_set).collect(),
@@ -171,21 +178,50 @@ impl LanguageTags {
         };
         if style.position != TagPosition::InText {
             let named = |option: &str| config.text(option).map(bare).map(String::from);
-            tags.defaults = Languages {
-                src: named("src_lang").or(style.source.map(String::from)),
-                tgt: named("tgt_lang").or_else(|| tags.generated(config)).or(style.target.map(String::from)),
+            let usual = |language: Option<&str>| {
+                language.filter(|language| tags.id_of(language).is_some()).map(String::from)
             };
+            tags.defaults = Languages {
+                src: named(SRC_LANG).or_else(|| usual(style.source)),
+                tgt: named(TGT_LANG).or_else(|| tags.generated(config)).or_else(|| usual(style.target)),
+            };
+            // a tag that already is the start token is not forced once more after it
+            let target = tags.defaults.tgt.as_ref().and_then(|name| tags.id_of(name));
+            if target.is_some() && first_token(config, DECODER_START) == target {
+                tags.generation.push(FORCED_BOS);
+            }
         }
         tags
     }
 
     /// Returns the language whose tag the model's generation begins with.
     fn generated(&self, config: &TokenizerConfig) -> Option<String> {
-        let files = [&config.generation, config.model.value()];
-        let ids = FIRST_TOKENS.iter().flat_map(|key| files.map(|file| file.get(key).and_then(Value::as_u64)));
-        let name =
-            |id: u64| self.known.iter().find(|(_, tag)| u64::from(*tag) == id).map(|(name, _)| name.clone());
-        ids.flatten().find_map(name)
+        FIRST_TOKENS.iter().filter_map(|key| first_token(config, key)).find_map(|id| self.name_of(id))
+    }
+
+    /// Returns the name of a tag.
+    fn name_of(&self, id: u32) -> Option<String> {
+        let mut tags = self.known.iter().chain(&self.others);
+        tags.find(|(_, tag)| *tag == id).map(|(name, _)| name.clone())
+    }
+
+    /// Returns the id of the tag that a language or another added token has.
+    fn id_of(&self, name: &str) -> Option<u32> {
+        let find = |tags: &[(String, u32)], wanted: &str| {
+            tags.iter().find(|(known, _)| known == wanted).map(|(_, id)| *id)
+        };
+        find(&self.known, bare(name)).or_else(|| find(&self.others, name))
+    }
+
+    /// Checks that the vocabulary has the tags of the languages used if the user names none.
+    ///
+    /// # Errors
+    /// [`Error::Language`].
+    pub fn check_defaults(&self) -> Result<()> {
+        [&self.defaults.src, &self.defaults.tgt]
+            .into_iter()
+            .flatten()
+            .try_for_each(|name| self.tag(name).map(|_| ()))
     }
 
     /// Encodes a source text with its language tag.
@@ -225,7 +261,10 @@ impl LanguageTags {
             Some(name) => vec![self.tag(name)?],
             // without a language such a text gets only the end token
             None if self.position == TagPosition::Suffix => Vec::new(),
-            None => return Err(Error::NoLanguage { languages: self.languages() }),
+            None => {
+                let side = if target { "target" } else { "source" };
+                return Err(Error::NoLanguage { side, languages: self.languages() });
+            }
         };
         let end = vec![self.end];
         Ok(match self.position {
@@ -237,11 +276,9 @@ impl LanguageTags {
 
     /// Returns the id of a language's tag.
     fn tag(&self, name: &str) -> Result<u32> {
-        let wanted = bare(name);
-        let found = self.known.iter().find(|(known, _)| known == wanted).map(|(_, id)| *id);
-        found.ok_or_else(|| Error::Language {
+        self.id_of(name).ok_or_else(|| Error::Language {
             language: name.to_string(),
-            nearest: near::nearest(wanted, self.known.iter().map(|(known, _)| known.as_str())),
+            nearest: near::nearest(bare(name), self.known.iter().map(|(known, _)| known.as_str())),
         })
     }
 
@@ -278,6 +315,12 @@ impl LanguageTags {
     pub fn defaults(&self) -> &Languages {
         &self.defaults
     }
+}
+
+/// Returns the id that a generation setting names, in generation_config.json or else in config.json.
+fn first_token(config: &TokenizerConfig, key: &str) -> Option<u32> {
+    let files = [&config.generation, config.model.value()];
+    files.iter().find_map(|file| file.get(key)?.as_u64()).and_then(|id| u32::try_from(id).ok())
 }
 
 /// Splits a text into its leading language tag, such as `>>fra<<`, and the rest.

@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tokenizers::PostProcessorWrapper;
 use tokenizers::models::bpe::BPE;
@@ -11,10 +12,114 @@ use tokenizers::normalizers::precompiled::Precompiled;
 
 use super::super::backend::{guarded, tokenizer_error};
 use super::super::config::{AddedToken, SpecialToken};
-use super::super::sentencepiece::proto::{Piece, PieceKind, Proto};
+use super::super::sentencepiece::proto::{Algorithm, Piece, PieceKind, Proto};
 use super::{Pipeline, check};
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
+
+/// Kind of a vocabulary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VocabKind {
+    /// Pieces with log probabilities.
+    Unigram,
+    /// Pieces with merges.
+    Bpe,
+}
+
+impl VocabKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Unigram => "unigram",
+            Self::Bpe => "BPE",
+        }
+    }
+}
+
+/// Type of the model in a tokenizer.json, such as `BPE`, and whether it can serve as a unigram vocabulary.
+pub(crate) struct JsonKind {
+    /// The type; empty in files that do not name it.
+    pub name: String,
+    /// True for pieces with scores, false for pieces with ids.
+    pub scored: bool,
+}
+
+impl JsonKind {
+    /// Reads the type from tokenizer.json, if the model has one.
+    ///
+    /// # Errors
+    /// [`Error::BadFile`].
+    pub fn read(files: &ModelFiles) -> Result<Option<Self>> {
+        #[derive(Deserialize)]
+        struct Outer {
+            model: Inner,
+        }
+        #[derive(Deserialize)]
+        struct Inner {
+            #[serde(default, rename = "type")]
+            name: String,
+            vocab: Option<VocabForm>,
+        }
+        let Some(bytes) = files.get("tokenizer.json")? else { return Ok(None) };
+        let Outer { model } =
+            serde_json::from_slice(&bytes).map_err(|e| bad("tokenizer.json", e.to_string()))?;
+        Ok(Some(Self { name: model.name, scored: model.vocab.is_none_or(|vocab| vocab.is_list) }))
+    }
+}
+
+/// Form of a vocabulary in JSON, read without keeping its pieces.
+struct VocabForm {
+    /// True for a list, false for an object.
+    is_list: bool,
+}
+
+impl<'de> Deserialize<'de> for VocabForm {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Form;
+        impl<'de> Visitor<'de> for Form {
+            type Value = VocabForm;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list or an object of pieces")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<VocabForm, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(VocabForm { is_list: true })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<VocabForm, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(VocabForm { is_list: false })
+            }
+        }
+        deserializer.deserialize_any(Form)
+    }
+}
+
+/// Returns a note if the SentencePiece model of a tokenizer is of another kind than its class builds on: transformers
+/// then takes the pieces as that kind, which cuts unlike SentencePiece.
+///
+/// # Errors
+/// [`Error::BadFile`].
+pub(crate) fn foreign_model_note(files: &ModelFiles, class: VocabKind) -> Result<Option<String>> {
+    if files.has("tokenizer.json") {
+        return Ok(None);
+    }
+    let Some(name) = files.files.keys().find(|name| name.ends_with(".model")) else { return Ok(None) };
+    let proto = Proto::parse(&files.need(name)?).map_err(|why| bad(name, why))?;
+    let stored = match proto.algorithm {
+        Algorithm::Unigram => VocabKind::Unigram,
+        Algorithm::Bpe => VocabKind::Bpe,
+    };
+    Ok((stored != class).then(|| {
+        format!(
+            "{name} is a {} model, which the tokenizer's class reads as {}: ids are those of transformers, \
+             SentencePiece itself cuts some words differently",
+            stored.name(),
+            class.name()
+        )
+    }))
+}
 
 /// Vocabulary of a unigram model.
 pub(crate) struct UnigramVocab {
@@ -187,8 +292,10 @@ impl BpeVocab {
     fn from_json(files: &ModelFiles) -> Result<Option<Self>> {
         let Some(json) = TokenizerJson::read(files)? else { return Ok(None) };
         let extras = json.extras()?;
-        let JsonVocab::Ids(ids) = json.model.vocab else {
-            return Err(bad("tokenizer.json", "expected a BPE vocabulary".into()));
+        let ids = match json.model.vocab {
+            JsonVocab::Ids(ids) => ids,
+            // like transformers: the pieces without their scores, and no merges
+            JsonVocab::Scores(scores) => scores.into_iter().map(|(piece, _)| piece).zip(0..).collect(),
         };
         let pair = |merge| match merge {
             JsonMerge::Pair(left, right) => Ok((left, right)),

@@ -48,8 +48,9 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
                 }
                 _ => {}
             }
-            if let Some(note) = app.run.info.as_ref().and_then(ModelInfo::ignored_note) {
-                app.notice = Some(note);
+            let notes: Vec<String> = app.run.info.iter().flat_map(ModelInfo::all_notes).collect();
+            if !notes.is_empty() {
+                app.notice = Some(notes.join("; "));
             }
             requests::run(app)
         }

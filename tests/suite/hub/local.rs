@@ -100,6 +100,16 @@ fn a_file_is_a_capture_or_refused_by_its_contents() {
 }
 
 #[test]
+fn a_folder_of_another_format_is_told_from_an_incomplete_one() {
+    for (name, format) in [("model-q8.gguf", "GGUF"), ("model.onnx", "ONNX"), ("model.keras", "Keras")] {
+        let dir = folder(&[(name, "x")]);
+        let error = error(dir.path());
+        assert!(matches!(&error, Error::NoWeights { found, .. } if *found == [format]), "{error:?}");
+        assert!(error.hint().is_some());
+    }
+}
+
+#[test]
 fn a_missing_path_is_not_looked_up_on_the_hub() {
     for model in ["./nothing", "/nothing/here", "a/b/c", "nothing.safetensors", "..", "~/models"] {
         if !Path::new(model).exists() {
