@@ -20,27 +20,21 @@ fn hex(words: [u32; 5]) -> String {
     words.iter().map(|word| format!("{word:08x}")).collect()
 }
 
-/// Computes the SHA-1 of `start` and `rest` (FIPS 180-4). It guards against damage, not against attackers.
+/// Computes the SHA-1 of `start`, which is shorter than a block of 64 bytes, and `rest` (FIPS 180-4). It guards against
+/// damage, not against attackers.
 fn sha1(start: &[u8], rest: &[u8]) -> [u32; 5] {
     let mut state = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
     let length = (start.len() + rest.len()) as u64 * 8;
-    let mut block = [0; 64];
-    let mut filled = 0;
-    let mut add = |bytes: &mut dyn Iterator<Item = u8>, filled: &mut usize| {
-        for byte in bytes {
-            block[*filled] = byte;
-            *filled += 1;
-            if *filled == block.len() {
-                mix(&mut state, &block);
-                *filled = 0;
-            }
-        }
-    };
-    add(&mut start.iter().chain(rest).copied(), &mut filled);
+    let (first, rest) = rest.split_at((64 - start.len()).min(rest.len()));
+    let (blocks, tail) = rest.as_chunks();
+    let first = [start, first].concat();
+    first.as_chunks().0.iter().chain(blocks).for_each(|block| mix(&mut state, block));
     // A one bit, zeros, and the length in bits in the last eight bytes of a block.
-    add(&mut std::iter::once(0x80), &mut filled);
-    let zeros = (120 - filled) % 64;
-    add(&mut std::iter::repeat_n(0, zeros).chain(length.to_be_bytes()), &mut filled);
+    let mut last = if first.len() == 64 { tail.to_vec() } else { first };
+    last.push(0x80);
+    last.resize(last.len() + (120 - last.len() % 64) % 64, 0);
+    last.extend(length.to_be_bytes());
+    last.as_chunks().0.iter().for_each(|block| mix(&mut state, block));
     state
 }
 

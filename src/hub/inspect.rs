@@ -119,7 +119,12 @@ impl Inspection {
         let missing = || Error::Hub(HubError::NotCached { model: id.name(), missing: None });
         let commit = repo.commit().ok_or_else(missing)?;
         let folder = repo.snapshot(&commit);
-        let found = Self::of_folder(&folder, id.name()).map_err(|_| missing())?;
+        let mut found = Self::of_folder(&folder, id.name()).map_err(|_| missing())?;
+        let damaged = found.files.iter().find(|file| repo.is_damaged(&folder.join(&file.name)));
+        if let (None, Some(file)) = (&found.problem, damaged) {
+            let file = file.name.clone();
+            found.problem = Some(Error::Hub(HubError::Damaged { model: id.name(), file }));
+        }
         Ok(Self { location: ModelLocation::Cache(folder), commit: Some(commit), ..found })
     }
 
@@ -127,12 +132,14 @@ impl Inspection {
         let fallback = id.complete(hub).is_ok();
         let client = HubClient::new(hub, &id.model, &id.revision, fallback, watch)?;
         let RepoInfo { commit, files: names } = client.repo_info()?;
-        let folder = CachedRepo::new(&hub.cache, &id.model, &id.revision).snapshot(&commit);
+        let repo = CachedRepo::new(&hub.cache, &id.model, &id.revision);
+        let folder = repo.snapshot(&commit);
         let (names_needed, mut problem) =
             select::needed(&id.name(), &names, &|file| client.fetch(&commit, file));
         let mut files = Vec::new();
         for name in names_needed {
             let mut needed = needed_file(&folder, name);
+            needed.file = needed.file.filter(|_| !repo.is_damaged(&folder.join(&needed.name)));
             if needed.file.is_none() {
                 needed.size = client.metadata(&commit, &needed.name)?.size;
             }

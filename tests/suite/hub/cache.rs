@@ -183,6 +183,10 @@ fn a_damaged_small_file_is_downloaded_again() {
         let error = setup.open_as("org/name", &offline, &Unwatched).unwrap_err();
         let damaged = HubError::Damaged { model: "org/name".into(), file: "source.spm".into() };
         assert!(matches!(error, Error::Hub(error) if error == damaged));
+        let found = inspect_on(&setup.hub, "org/name", &offline, &Unwatched).unwrap();
+        assert!(matches!(found.problem, Some(Error::Hub(error)) if error == damaged));
+        let found = inspect_on(&setup.hub, "org/name", &HubOptions::default(), &Unwatched).unwrap();
+        assert!(found.problem.is_none() && found.model_files().is_none(), "it is to be downloaded again");
         assert_complete(&setup.open("org/name").unwrap());
         assert_complete(&setup.open_as("org/name", &offline, &Unwatched).unwrap());
     }
