@@ -68,11 +68,11 @@ pub fn default_budget() -> usize {
 
 /// Free memory in bytes; unlimited if the system does not tell.
 fn free_memory() -> usize {
-    let told = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+    let available_kib = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
         line.trim().trim_end_matches("kB").trim().parse::<usize>().ok()
     });
-    told.map_or(usize::MAX, |kib| kib.saturating_mul(1024))
+    available_kib.map_or(usize::MAX, |kib| kib.saturating_mul(1024))
 }
 
 #[cfg(test)]

@@ -32,8 +32,8 @@ struct TorchFile<'a> {
 /// Lists the tensors of a `torch.save` file in the order of the state dict.
 ///
 /// # Errors
-/// [`Error::BadFile`] if it is not such a file, is cut off, or refers to storages out of bounds or to Python objects
-/// that no state dict has.
+/// [`Error::BadFile`] if it is not such a file, is cut off, or refers to storages out of bounds or to Python
+/// objects that no state dict has.
 pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<StoredTensor>> {
     let stored = open(bytes).and_then(|opened| tensors(&opened)).and_then(|stored| {
         check_size(&stored, bytes.len())?;
@@ -42,8 +42,8 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<StoredTensor>> {
     stored.map_err(|why| Error::BadFile { file: file.into(), why })
 }
 
-/// The tensors and texts of a `torch.save` file of any tuples, lists and dicts, named by their path: `1.0` for
-/// item 0 of item 1, `cross_attentions.2` for item 2 of a dict's entry.
+/// The tensors and texts of a `torch.save` file of any tuples, lists and dicts, named by their path: `1.0`
+/// for item 0 of item 1, `cross_attentions.2` for item 2 of a dict's entry.
 #[derive(Debug, Default)]
 pub struct NestedTensors {
     /// The tensors.

@@ -172,16 +172,16 @@ impl Top2Routing {
 mod tests {
     use super::*;
 
-    fn told(assignments: &[Assignment]) -> Vec<(usize, u32, f32)> {
+    fn summary(assignments: &[Assignment]) -> Vec<(usize, u32, f32)> {
         assignments.iter().map(|assignment| (assignment.expert, assignment.row, assignment.weight)).collect()
     }
 
     #[test]
     fn a_full_expert_takes_no_more_of_a_sequence() {
         let tokens: Vec<Vec<f32>> = [0.9, 0.2, 0.8, 0.7].iter().map(|&p| vec![p, 1.0 - p]).collect();
-        assert_eq!(told(&top1(&tokens, 4, 2)), [(0, 0, 0.9), (1, 1, 0.8), (0, 2, 0.8)]);
+        assert_eq!(summary(&top1(&tokens, 4, 2)), [(0, 0, 0.9), (1, 1, 0.8), (0, 2, 0.8)]);
         let one_each = [(0, 0, 0.9), (1, 1, 0.8), (0, 2, 0.8)];
-        assert_eq!(told(&top1(&tokens, 2, 1)), one_each, "each sequence has its own places");
+        assert_eq!(summary(&top1(&tokens, 2, 1)), one_each, "each sequence has its own places");
     }
 
     #[test]
@@ -191,8 +191,8 @@ mod tests {
         let tokens = [vec![0.5, 0.25, 0.25], vec![0.25, 0.5, 0.25]];
         // Expert 1 is full with token 1's first choice when token 0 asks, and the other way round.
         let third = 1.0 / 3.0;
-        assert_eq!(told(&top2(&tokens, &routing)), [(1, 0, third), (1, 1, third)]);
+        assert_eq!(summary(&top2(&tokens, &routing)), [(1, 0, third), (1, 1, third)]);
         let roomy = Top2Routing { capacity: 2, ..routing };
-        assert_eq!(told(&top2(&tokens, &roomy)).len(), 4);
+        assert_eq!(summary(&top2(&tokens, &roomy)).len(), 4);
     }
 }

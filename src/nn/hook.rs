@@ -1,4 +1,4 @@
-//! Interface between the attention function and those who record or change what it computes.
+//! Hook of the attention function: records or changes what it computes.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! Mutated files for every reader. None may panic, abort, take a second for each file or use a gigabyte.
 //!
-//! Each reader runs in a process of its own, whose memory is limited, over cases that a seed draws. By default all readers
-//! together take about 20 s. `ATTN_TUI_FUZZ_SECONDS` sets the time for each reader and `ATTN_TUI_FUZZ_SEED` the first seed;
-//! a failure tells the seed of its case.
+//! Each reader runs in a process of its own, whose memory is limited, over cases that a seed draws. By
+//! default all readers together take about 20 s. `ATTN_TUI_FUZZ_SECONDS` sets the time for each reader and
+//! `ATTN_TUI_FUZZ_SEED` the first seed; a failure tells the seed of its case.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,8 @@ const MEMORY: u64 = 1 << 30;
 /// A reader of files.
 struct Reader {
     name: &'static str,
-    /// Reads case number `seed`, with `folder` for its file. The result does not matter, only that there is one.
+    /// Reads case number `seed`, with `folder` for its file. The result does not matter, only that there is
+    /// one.
     read: fn(random: &mut Random, folder: &Path),
 }
 

@@ -31,18 +31,18 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             if !app.run.given && app.guide.is_none() {
                 app.run.options.source = info.example.clone();
             }
-            let asks = !info.languages.is_empty();
+            let needs_language = !info.languages.is_empty();
             app.run.info = Some(info);
             // The tour already has this run.
             if app.guide.as_mut().is_some_and(|guide| std::mem::take(&mut guide.opening)) {
                 return Vec::new();
             }
             match app.run.languages() {
-                (_, None) if asks => {
+                (_, None) if needs_language => {
                     requests::choose_language(app, Purpose::TargetLanguage);
                     return Vec::new();
                 }
-                (source, Some(target)) if asks && app.run.options.tgt_lang.is_none() => {
+                (source, Some(target)) if needs_language && app.run.options.tgt_lang.is_none() => {
                     let source = source.unwrap_or_else(|| "?".into());
                     app.notice = Some(format!("{source} → {target}, the model's own languages"));
                 }
