@@ -4,6 +4,7 @@ mod models;
 mod open;
 mod protocol;
 mod session;
+mod source;
 mod timings;
 mod worker;
 
@@ -11,6 +12,7 @@ pub use models::Models;
 pub use open::{Opened, open};
 pub use protocol::{AblatedRun, Event, ModelInfo, OpenOptions, Request, RunOptions};
 pub use session::Session;
+pub use source::Source;
 pub use timings::Timings;
 pub use worker::Worker;
 

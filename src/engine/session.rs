@@ -7,6 +7,7 @@ use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
 use super::protocol::{AblatedRun, ModelInfo, RunOptions};
+use super::source::Source;
 use super::timings::{Timings, median};
 use crate::axis::{AxisItem, Sequence, Token, token_ids};
 use crate::capture::{self, Ablator, Capture, MapWeights, Prediction, Recorder};
@@ -14,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 use crate::generate::{GenerationConfig, generate};
 use crate::matrix::{Matrix, Rows};
-use crate::model::{EncoderInput, Model, Weights};
+use crate::model::{Model, Weights};
 use crate::nn::read;
 use crate::progress::{Progress, Unwatched, Watch};
 use crate::site::{Kind, Site};
@@ -74,6 +75,21 @@ impl Session {
         self.tokenizer.target_token(id)
     }
 
+    /// Reads the source that `run` names.
+    ///
+    /// # Errors
+    /// [`Error::Text`] for an empty text; [`Error::Language`] for an unknown language.
+    pub fn source(&self, run: &RunOptions) -> Result<Source> {
+        if run.source.trim().is_empty() {
+            return Err(Error::Text("the source is empty".into()));
+        }
+        let items = items(self.tokenizer.encode_source(&run.source, &languages(run))?);
+        if items.is_empty() {
+            return Err(Error::Text("the source has no tokens".into()));
+        }
+        Ok(Source::tokens(Sequence { text: run.source.clone(), items }))
+    }
+
     /// Encodes the source, generates the target unless one is given, and records every map in one
     /// teacher-forced pass. Generation uses the encoder states of the recorded pass, so the encoder runs only
     /// once.
@@ -85,30 +101,47 @@ impl Session {
         self.measure(run, 1, watch).map(|(capture, _)| capture)
     }
 
+    /// Like [`Session::run`], for a source that has been read already: that of [`Session::source`], or states
+    /// of another front end. The source that `run` names is ignored.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn run_source(&self, source: &Source, run: &RunOptions, watch: &dyn Watch) -> Result<Capture> {
+        let measured = || self.measure_here(source, run, 1, watch, Timings::default());
+        threads::run(self.threads, measured).map(|(capture, _)| capture)
+    }
+
     /// Like [`Session::run`], and measures the time of each step. The recorded pass runs `repeat` times, at
     /// least once.
     ///
     /// # Errors
     /// As [`Session::run`].
     pub fn measure(&self, run: &RunOptions, repeat: usize, watch: &dyn Watch) -> Result<(Capture, Timings)> {
-        threads::run(self.threads, || self.measure_here(run, repeat, watch))
+        threads::run(self.threads, || {
+            let start = Instant::now();
+            let source = self.source(run)?;
+            let timings = Timings { tokenize_ms: ms(start), ..Timings::default() };
+            self.measure_here(&source, run, repeat, watch, timings)
+        })
     }
 
-    fn measure_here(&self, run: &RunOptions, repeat: usize, watch: &dyn Watch) -> Result<(Capture, Timings)> {
-        let mut timings = Timings::default();
-        let start = Instant::now();
-        check_not_empty(run)?;
-        let languages = languages(run);
-        let source = items(self.tokenizer.encode_source(&run.source, &languages)?);
-        if source.is_empty() {
-            return Err(Error::Text("the source has no tokens".into()));
+    fn measure_here(
+        &self,
+        source: &Source,
+        run: &RunOptions,
+        repeat: usize,
+        watch: &dyn Watch,
+        mut timings: Timings,
+    ) -> Result<(Capture, Timings)> {
+        if run.target.as_ref().is_some_and(|target| target.trim().is_empty()) {
+            let why = "the target is empty: give a text, or leave it out to generate one";
+            return Err(Error::Text(why.into()));
         }
-        let source_ids = token_ids(&source);
-        timings.tokenize_ms = ms(start);
-
-        let mut recorder = self.recorder(run, &source);
+        let languages = languages(run);
+        let source_items = source.items();
+        let mut recorder = self.recorder(run, source_items);
         let start = Instant::now();
-        let encoded = self.encode(&source_ids, &mut recorder, watch)?;
+        let encoded = self.encode(source, &mut recorder, watch)?;
         let encode_ms = ms(start);
 
         let start = Instant::now();
@@ -119,7 +152,7 @@ impl Session {
                 Sequence { text: text.clone(), items: items(tokens) }
             }
             None => {
-                let target = self.generate(&source_ids, &encoded, run, &languages, watch)?;
+                let target = self.generate(source, &encoded, run, &languages, watch)?;
                 timings.generate_ms = ms(start);
                 target
             }
@@ -133,7 +166,7 @@ impl Session {
         let profile_decoder = |recorder: &mut Recorder| {
             if run.profiles {
                 recorder.profile(Kind::Decoder, fed.len(), &fed);
-                recorder.profile(Kind::Cross, fed.len(), &source);
+                recorder.profile(Kind::Cross, fed.len(), source_items);
             }
         };
         profile_decoder(&mut recorder);
@@ -144,10 +177,10 @@ impl Session {
         for _ in 1..repeat {
             // Free the logits of the last pass, so that the next one can use their memory.
             drop(logits.take());
-            recorder = self.recorder(run, &source);
+            recorder = self.recorder(run, source_items);
             profile_decoder(&mut recorder);
             let start = Instant::now();
-            let encoded = self.encode(&source_ids, &mut recorder, watch)?;
+            let encoded = self.encode(source, &mut recorder, watch)?;
             (predictions, logits) =
                 self.decode(&input, &encoded, &target.ids(), run, &mut recorder, watch)?;
             passes.push(ms(start));
@@ -158,7 +191,7 @@ impl Session {
             model: self.info.name.clone(),
             model_type: self.info.model_type.clone(),
             architecture: self.model.spec().architecture(),
-            source: Sequence { text: run.source.clone(), items: source },
+            source: source.sequence().clone(),
             predictions,
             decoder_input: fed,
             target,
@@ -179,26 +212,30 @@ impl Session {
         threads::run(self.threads, || self.model.settle(go_on));
     }
 
-    /// Repeats the run that gave `base` with `run.ablations`; all other options must be those of `base`.
-    /// Returns the predictions for the same target and, if the target was generated, a newly generated one.
+    /// Repeats the run of `source` that gave `base` with `run.ablations`; all other options must be those of
+    /// `base`. Returns the predictions for the same target and, if the target was generated, a newly generated one.
     ///
     /// # Errors
     /// [`Error::Cancelled`].
-    pub fn run_ablated(&self, base: &Capture, run: &RunOptions, watch: &dyn Watch) -> Result<AblatedRun> {
+    pub fn run_ablated(
+        &self,
+        base: &Capture,
+        source: &Source,
+        run: &RunOptions,
+        watch: &dyn Watch,
+    ) -> Result<AblatedRun> {
         threads::run(self.threads, || {
-            let source = base.source.ids();
             let input = token_ids(&base.decoder_input);
             let mut ablator = Ablator::new(run.ablations.clone());
             watch.progress(Progress::Encode);
-            let encoded =
-                self.model.encode(EncoderInput::Ids(&source), &mut ablator, &mut |_| watch.check())?;
+            let encoded = self.model.encode(source.input(), &mut ablator, &mut |_| watch.check())?;
             let states =
                 self.model.decode(&input, 1, &encoded, None, &mut ablator, &mut |_| watch.check())?;
             let (forced, _) = self.score(&states, &base.target.ids(), [true, false])?;
             let languages = languages(run);
             let generated = match run.target {
                 Some(_) => None,
-                None => Some(self.generate(&source, &encoded, run, &languages, watch)?),
+                None => Some(self.generate(source, &encoded, run, &languages, watch)?),
             };
             Ok(AblatedRun { ablations: run.ablations.clone(), forced, generated })
         })
@@ -219,9 +256,9 @@ impl Session {
         recorder
     }
 
-    fn encode(&self, source: &[u32], recorder: &mut Recorder, watch: &dyn Watch) -> Result<Tensor> {
+    fn encode(&self, source: &Source, recorder: &mut Recorder, watch: &dyn Watch) -> Result<Tensor> {
         watch.progress(Progress::Encode);
-        let states = self.model.encode(EncoderInput::Ids(source), recorder, &mut |_| watch.check())?;
+        let states = self.model.encode(source.input(), recorder, &mut |_| watch.check())?;
         self.check_numbers(&states)?;
         Ok(states)
     }
@@ -278,7 +315,7 @@ impl Session {
 
     fn generate(
         &self,
-        source: &[u32],
+        source: &Source,
         encoded: &Tensor,
         run: &RunOptions,
         languages: &Languages,
@@ -294,7 +331,7 @@ impl Session {
         settings.forced_bos = self.tokenizer.forced_bos(languages)?.or(settings.forced_bos);
         let mut ablator = Ablator::new(run.ablations.clone());
         let model = self.int8_model(run).unwrap_or(&self.model);
-        let ids = generate(model, source, encoded, &settings, &mut ablator, &mut |ids| {
+        let ids = generate(model, source.ids(), encoded, &settings, &mut ablator, &mut |ids| {
             watch.progress(Progress::Generate { tokens: ids.len(), text: self.tokenizer.decode_target(ids) });
             watch.check()
         })
@@ -359,15 +396,4 @@ fn languages(run: &RunOptions) -> Languages {
 /// Returns the milliseconds since `start`.
 fn ms(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1e3
-}
-
-/// Checks that the source, and the target if there is one, are not blank.
-fn check_not_empty(run: &RunOptions) -> Result<()> {
-    if run.source.trim().is_empty() {
-        return Err(Error::Text("the source is empty".into()));
-    }
-    if run.target.as_ref().is_some_and(|target| target.trim().is_empty()) {
-        return Err(Error::Text("the target is empty: give a text, or leave it out to generate one".into()));
-    }
-    Ok(())
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc};
 use super::open::{Opened, open};
 use super::protocol::{Event, Request, RunOptions};
 use super::session::Session;
+use super::source::Source;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Watch};
@@ -56,7 +57,8 @@ struct Server {
     newest: Arc<NewestRequests>,
     emit: Emit,
     session: Option<Box<Session>>,
-    last: Option<Arc<Capture>>,
+    /// Source and capture of the last run.
+    last: Option<(Source, Arc<Capture>)>,
 }
 
 impl Server {
@@ -90,15 +92,18 @@ impl Server {
             },
             Request::Run(options) => {
                 let options = RunOptions { predictions: true, profiles: true, ..options };
-                let capture = Arc::new(self.open_session()?.run(&options, job)?);
-                self.last = Some(Arc::clone(&capture));
+                let session = self.open_session()?;
+                let source = session.source(&options)?;
+                let capture = Arc::new(session.run_source(&source, &options, job)?);
+                self.last = Some((source, Arc::clone(&capture)));
                 (job.emit)(Event::Captured(capture));
                 self.open_session()?.settle(|| !job.cancelled());
             }
             Request::Ablate(options) => {
                 let session = self.open_session()?;
-                let last = self.last.as_ref().ok_or_else(|| Error::Usage("nothing has run yet".into()))?;
-                (job.emit)(Event::Ablated(session.run_ablated(last, &options, job)?));
+                let (source, last) =
+                    self.last.as_ref().ok_or_else(|| Error::Usage("nothing has run yet".into()))?;
+                (job.emit)(Event::Ablated(session.run_ablated(last, source, &options, job)?));
             }
         }
         Ok(())

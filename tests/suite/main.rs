@@ -29,6 +29,7 @@ mod made;
 mod messy;
 mod scores;
 mod screens;
+mod sources;
 #[cfg(unix)]
 mod terminal;
 mod tour;
