@@ -117,18 +117,33 @@ pub struct ProfileSums {
 
 impl ProfileSums {
     fn add(&mut self, other: &ProfileSums) {
-        self.total += other.total;
-        self.entropy += other.entropy;
-        self.entropy_norm += other.entropy_norm;
-        self.choices += other.choices;
-        self.effective_keys += other.effective_keys;
-        self.confidence += other.confidence;
-        self.distance += other.distance;
-        self.previous += other.previous;
-        self.duplicate += other.duplicate;
-        self.induction += other.induction;
-        self.top += other.top;
-        if let Some(gini) = other.gini {
+        // Names every field, so that a sum that is not added does not compile.
+        let &ProfileSums {
+            total,
+            entropy,
+            entropy_norm,
+            choices,
+            effective_keys,
+            confidence,
+            distance,
+            previous,
+            duplicate,
+            induction,
+            top,
+            gini,
+        } = other;
+        self.total += total;
+        self.entropy += entropy;
+        self.entropy_norm += entropy_norm;
+        self.choices += choices;
+        self.effective_keys += effective_keys;
+        self.confidence += confidence;
+        self.distance += distance;
+        self.previous += previous;
+        self.duplicate += duplicate;
+        self.induction += induction;
+        self.top += top;
+        if let Some(gini) = gini {
             *self.gini.get_or_insert(0.0) += gini;
         }
     }
