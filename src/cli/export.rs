@@ -11,7 +11,8 @@ use crate::capture::{MapWeights, SiteLayout};
 use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
 use crate::export::figure::{FigureStyle, FigureTheme};
-use crate::export::format::{FigureKind, Format, Options, export};
+use crate::export::format::{Format, export};
+use crate::export::options::{FigureKind, Options};
 use crate::files::check_free;
 use crate::paint::Range;
 use crate::terminal::Terminal;
@@ -25,8 +26,7 @@ pub struct ExportArgs {
     pub heads: HeadArgs,
     #[command(flatten)]
     weights: WeightsArgs,
-    /// File to write. Its extension selects the format: csv, json, npz, safetensors, png, svg, html or txt.
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output", help = output_help())]
     output: PathBuf,
     /// Contents of a safetensors file.
     #[arg(long, value_enum, default_value = "plain", help_heading = "Output")]
@@ -146,6 +146,11 @@ impl ExportArgs {
             },
         }
     }
+}
+
+/// Help of `--output`, with the extensions of all formats.
+fn output_help() -> String {
+    format!("File to write. Its extension selects the format: {}", Format::extensions())
 }
 
 fn scale(text: &str) -> std::result::Result<f32, String> {

@@ -3,9 +3,23 @@
 use std::io::{Error, Result, Write};
 
 use super::labels::item_label;
+use super::options::Options;
+use super::prepared::PreparedExport;
 use super::table::quoted;
 use crate::capture::Capture;
 use crate::site::{Head, Kind};
+
+/// Extension of its files.
+pub const EXTENSION: &str = "csv";
+
+/// Prepares the export of a capture.
+///
+/// # Errors
+/// [`crate::error::Error::NoSuchHead`] if the selection is empty.
+pub fn prepare<'a>(capture: &'a Capture, options: &Options) -> crate::error::Result<PreparedExport<'a>> {
+    let heads = options.selection.heads(capture)?;
+    Ok(PreparedExport::new(move |out| write(capture, &heads, out)))
+}
 
 /// Header line.
 pub const COLUMNS: &str = "kind,layer,head,query,key,query_token,key_token,weight";

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::figure::FigureTheme;
 use super::labels::{Labels, keys_title, kind_title, model_title, queries_title};
+use super::options::Options;
+use super::prepared::PreparedExport;
 use super::select::HeadSelection;
 use super::shaping::in_order;
 use super::svg::escaped;
@@ -12,6 +15,18 @@ use crate::capture::Capture;
 use crate::error::Result;
 use crate::paint::Colormap;
 use crate::site::{Head, Kind};
+
+/// Extension of its files.
+pub const EXTENSION: &str = "html";
+
+/// Prepares the export of a capture.
+///
+/// # Errors
+/// [`crate::error::Error::NoSuchHead`] if the selection is empty.
+pub fn prepare<'a>(capture: &'a Capture, options: &Options) -> Result<PreparedExport<'a>> {
+    let (style, dark) = (options.style, options.style.theme == FigureTheme::Dark);
+    Ok(PreparedExport::whole(render(capture, &options.selection, dark, style.colormap)?))
+}
 
 /// Template of the page; `{{...}}` are placeholders.
 const PAGE: &str = include_str!("page.html");

@@ -5,10 +5,24 @@ use std::io::{Error, Result, Write};
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Serialize, Serializer};
 
+use super::options::Options;
+use super::prepared::PreparedExport;
 use crate::axis::{AxisItem, token_ids};
 use crate::capture::Capture;
 use crate::matrix::Matrix;
 use crate::site::Head;
+
+/// Extension of its files.
+pub const EXTENSION: &str = "json";
+
+/// Prepares the export of a capture.
+///
+/// # Errors
+/// [`crate::error::Error::NoSuchHead`] if the selection is empty.
+pub fn prepare<'a>(capture: &'a Capture, options: &Options) -> crate::error::Result<PreparedExport<'a>> {
+    let heads = options.selection.heads(capture)?;
+    Ok(PreparedExport::new(move |out| write(capture, &heads, out)))
+}
 
 /// Writes heads as one JSON object, one map at a time.
 ///

@@ -5,11 +5,26 @@ use std::io::{Error, ErrorKind, Result, Write};
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
+use super::options::Options;
+use super::prepared::PreparedExport;
 use super::select::HeadSelection;
 use crate::axis::{AxisItem, token_ids};
 use crate::capture::{Capture, Precision, encode};
 use crate::matrix::Matrix;
 use crate::site::{Head, Site};
+
+/// Extension of its files.
+pub const EXTENSION: &str = "npz";
+
+/// Prepares the export of a capture.
+///
+/// # Errors
+/// [`crate::error::Error::NoSuchHead`] if the selection is empty.
+pub fn prepare<'a>(capture: &'a Capture, options: &Options) -> crate::error::Result<PreparedExport<'a>> {
+    let selection = options.selection;
+    let heads = selection.heads(capture)?;
+    Ok(PreparedExport::new(move |out| write(capture, &selection, &heads, out)))
+}
 
 /// Writes the selected heads as npz, one map at a time. `heads` are the heads that `selection` selects.
 ///

@@ -2,8 +2,27 @@
 
 use super::canvas::{self, Canvas};
 use super::font::Fonts;
-use super::scene::Scene;
+use super::options::Options;
+use super::prepared::PreparedExport;
+use super::scene::{Scene, Shape};
+use crate::capture::Capture;
 use crate::error::{Error, Result};
+
+/// Extension of its files.
+pub const EXTENSION: &str = "png";
+
+/// Prepares the export of a capture.
+///
+/// # Errors
+/// [`Error::NoSuchHead`] if the selection is empty; [`Error::Usage`] if the picture would be too large;
+/// [`Error::Io`] and [`Error::BadFile`] for the font.
+pub fn prepare<'a>(capture: &'a Capture, options: &Options) -> Result<PreparedExport<'a>> {
+    let fonts = options.font.as_deref().map_or_else(Fonts::built_in, Fonts::with)?;
+    let scene = options.scene(capture, &fonts)?;
+    let mut export = PreparedExport::whole(render(&scene, &fonts, options.pixels)?);
+    export.missing = missing_in(&scene, &fonts);
+    Ok(export)
+}
 
 /// Largest number of pixels. The limit keeps memory below 2 GB.
 const MOST_PIXELS: f32 = 4e8;
@@ -44,4 +63,13 @@ fn encode(
     writer.write_image_data(&canvas.pixels)?;
     writer.finish()?;
     Ok(file)
+}
+
+/// Returns the characters of a scene that no font has.
+fn missing_in(scene: &Scene, fonts: &Fonts) -> Vec<char> {
+    let texts = scene.shapes.iter().filter_map(|shape| match shape {
+        Shape::Text(text) => Some(text.content.as_str()),
+        _ => None,
+    });
+    fonts.missing(&texts.collect::<String>())
 }

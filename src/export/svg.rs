@@ -2,8 +2,24 @@
 
 use std::fmt::Write as _;
 
+use super::font::Fonts;
+use super::options::Options;
+use super::prepared::PreparedExport;
 use super::scene::{Anchor, Area, CellGrid, Color, Scene, Shape, TextLine};
 use super::shaping::in_order;
+use crate::capture::Capture;
+use crate::error::Result;
+
+/// Extension of its files.
+pub const EXTENSION: &str = "svg";
+
+/// Prepares the export of a capture.
+///
+/// # Errors
+/// [`crate::error::Error::NoSuchHead`] if the selection is empty.
+pub fn prepare<'a>(capture: &'a Capture, options: &Options) -> Result<PreparedExport<'a>> {
+    Ok(PreparedExport::whole(render(&options.scene(capture, &Fonts::built_in()?)?)))
+}
 
 /// Font families, in order of preference: the font that the layout was measured with, similar ones, then
 /// fonts for the scripts that it lacks.

@@ -5,6 +5,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::ansi::Colors;
 use super::labels::{Labels, keys_title, model_title, queries_title};
+use super::options::Options;
+use super::prepared::PreparedExport;
 use crate::capture::Capture;
 use crate::error::Result;
 use crate::matrix::{Matrix, span_of};
@@ -33,6 +35,21 @@ pub struct TextStyle {
     pub scale: Scale,
     /// Columns of the terminal; `None` sets no limit. [`CellStyle::Numbers`] ignores it.
     pub width: Option<usize>,
+}
+
+/// Extension of its files.
+pub const EXTENSION: &str = "txt";
+
+/// Prepares the export of a capture.
+///
+/// # Errors
+/// [`crate::error::Error::NoSuchHead`] if the selection is empty.
+pub fn prepare<'a>(capture: &'a Capture, options: &Options) -> Result<PreparedExport<'a>> {
+    let colors = options.colors;
+    let cells = if colors == Colors::None { CellStyle::Numbers } else { CellStyle::Colors(colors) };
+    let style =
+        TextStyle { cells, colormap: options.style.colormap, scale: options.style.scale, width: None };
+    Ok(PreparedExport::whole(render(capture, options.selection.one_head(capture)?, &style)?))
 }
 
 /// Width limit of a row label, in columns.
