@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::rows::rows;
-use super::state::ORDER;
+use super::state::order;
 use crate::analysis::metrics::HeadMetrics;
 use crate::tui::app::App;
 use crate::tui::layout::{Hit, Layout, ViewHit};
@@ -106,7 +106,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
 fn columns(app: &App, width: usize) -> Vec<&'static str> {
     let sorted = app.views.heads.metric();
     let most = width.saturating_sub(NAME + BAR) / COLUMN;
-    let others = ORDER.iter().copied().filter(|name| *name != sorted);
+    let others = order().into_iter().filter(|name| *name != sorted);
     std::iter::once(sorted).chain(others).take(most.max(1)).collect()
 }
 

@@ -2,20 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::metrics::HeadMetrics;
 use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::HEAD};
 
 /// State of Heads: its cursor is the selected head.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HeadsView {
-    /// Column that the table is sorted by: an index into [`ORDER`].
+    /// Column that the table is sorted by: an index into [`order`].
     pub sort: usize,
     /// True if the smallest value comes first.
     pub reverse: bool,
 }
 
-/// The metrics in the order of their columns, the most telling first.
-pub const ORDER: [&str; 14] = [
+/// The metrics whose columns come first, the most telling ones.
+const FIRST: [&str; 14] = [
     "far_mass",
     "far_ratio",
     "entropy",
@@ -32,10 +33,21 @@ pub const ORDER: [&str; 14] = [
     "gini",
 ];
 
+/// The metrics without a column, most of which vary one that has.
+const LEFT_OUT: [&str; 7] =
+    ["entropy_norm", "span90", "diagonal", "duplicate", "induction", "sink_key", "top5_mass"];
+
+/// The metrics in the order of their columns: [`FIRST`], then all others but those of [`LEFT_OUT`].
+pub fn order() -> Vec<&'static str> {
+    let all = HeadMetrics::COLUMNS.iter().map(|column| column.name);
+    let others = all.filter(|name| !FIRST.contains(name) && !LEFT_OUT.contains(name));
+    FIRST.into_iter().chain(others).collect()
+}
+
 impl HeadsView {
     /// The metric that the table is sorted by.
     pub fn metric(&self) -> &'static str {
-        ORDER.get(self.sort).copied().unwrap_or(ORDER[0])
+        order().get(self.sort).copied().unwrap_or(FIRST[0])
     }
 }
 

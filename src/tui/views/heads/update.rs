@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::state::{HeadsCommand, HeadsView, ORDER};
+use super::state::{HeadsCommand, HeadsView, order};
 use super::{draw, rows::rows};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
@@ -17,9 +17,10 @@ impl View for HeadsView {
 
     fn command(app: &mut App, command: HeadsCommand) -> Vec<Effect> {
         let view = &mut app.views.heads;
+        let columns = order().len();
         match command {
-            HeadsCommand::Sort => view.sort = (view.sort + 1) % ORDER.len(),
-            HeadsCommand::SortBack => view.sort = (view.sort + ORDER.len() - 1) % ORDER.len(),
+            HeadsCommand::Sort => view.sort = (view.sort + 1) % columns,
+            HeadsCommand::SortBack => view.sort = (view.sort + columns - 1) % columns,
             HeadsCommand::Reverse => view.reverse = !view.reverse,
         }
         Vec::new()
