@@ -7,7 +7,7 @@ use super::extra_states::ExtraStates;
 use super::layer::{Layer, LayerArgs};
 use super::network::OnLayer;
 use super::spec::{EmbeddingNorm, Span, Sparsity, StackSpec};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nn::{
     AttentionArgs, Embedding, ExtraBias, ExtraKeys, Hook, KvCache, Linear, Norm, PositionTable, Visible,
 };
@@ -17,7 +17,8 @@ use crate::site::{Kind, Site};
 #[derive(Clone)]
 pub(super) struct Stack {
     kind: Kind,
-    embedding: Embedding,
+    /// `None` if the stack takes ready states only.
+    embedding: Option<Embedding>,
     segment: Option<Tensor>,
     projection: Option<Linear>,
     positions: Option<PositionTable>,
@@ -33,7 +34,13 @@ impl Stack {
     pub fn new(build: &Builder, spec: &StackSpec, kind: Kind) -> Result<Self> {
         let names = &spec.names;
         let width = spec.embedding_width;
-        let table = build.matrix(names.embedding, [spec.vocabulary, width])?;
+        let embedding = match names.embedding {
+            [] => None,
+            names => Some(Embedding {
+                table: build.matrix(names, [spec.vocabulary, width])?,
+                scale: spec.embedding_scale,
+            }),
+        };
         let segment = match names.segments {
             Some(name) if spec.segments > 0 => {
                 Some(build.tensor(&[name], &[spec.segments, width])?.narrow(0, 0, 1)?)
@@ -48,7 +55,7 @@ impl Stack {
         let embedding_norm = norm(names.embedding_norm, width)?;
         Ok(Self {
             kind,
-            embedding: Embedding { table, scale: spec.embedding_scale },
+            embedding,
             segment,
             projection,
             positions: build.positions(spec)?,
@@ -71,8 +78,14 @@ impl Stack {
     }
 
     /// Embeds `batch` rows of ids at positions from `past` on: `[batch, positions, d_model]`.
+    ///
+    /// # Errors
+    /// [`Error::Text`] if the stack has no embeddings, or lacks one of the ids.
     pub fn embed(&self, ids: &[u32], batch: usize, past: usize) -> Result<Tensor> {
-        self.add_positions(self.embedding.forward(ids, batch)?, past)
+        let Some(embedding) = &self.embedding else {
+            return Err(Error::Text(format!("the {} of this model reads no text", self.kind)));
+        };
+        self.add_positions(embedding.forward(ids, batch)?, past)
     }
 
     /// Turns embeddings `[batch, positions, embedding_width]` into the input of the first layer: adds

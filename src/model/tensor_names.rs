@@ -114,7 +114,7 @@ pub struct StackNames {
     pub self_attn: AttentionNames,
     /// Feed-forward block.
     pub ffn: FfnNames,
-    /// Token embeddings.
+    /// Token embeddings; no name for a stack that takes ready states only.
     pub embedding: &'static [&'static str],
     /// Cross-attention of a decoder.
     pub cross_attn: Option<AttentionNames>,

@@ -137,3 +137,46 @@ impl Network for Transformer {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::error::Error;
+    use crate::files::{ModelFile, ModelFiles};
+    use crate::model::registry::spec_of;
+    use crate::model::spec::ModelSpec;
+    use crate::model::weights::Weights;
+    use crate::nn::NoHook;
+    use crate::progress::Unwatched;
+
+    /// The files of the smallest BART among the fixtures.
+    fn files() -> ModelFiles {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/models/bart/model");
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| {
+            let entry = entry.unwrap();
+            (entry.file_name().into_string().unwrap(), ModelFile::Path(entry.path()))
+        });
+        ModelFiles::new("bart", None, files)
+    }
+
+    #[test]
+    fn an_encoder_without_embeddings_takes_states_only() {
+        let files = files();
+        let ModelSpec::Transformer(mut spec) = spec_of(files.config().unwrap()).unwrap() else { panic!() };
+        let mut weights = Weights::open(&files, &Unwatched).unwrap();
+        weights.unwrap_names(&spec.encoder.names.probe());
+        let build = Builder { weights: &weights, device: &Device::Cpu };
+        let text = Transformer::new(&build, &spec).unwrap();
+        spec.encoder.names.embedding = &[];
+        let states_only = Transformer::new(&build, &spec).unwrap();
+        let states = text.embed_source(&[5, 6, 7]).unwrap();
+        let [a, b] = [&text, &states_only].map(|network| {
+            let last = network.encode(states.clone(), &mut NoHook, &mut |_| Ok(())).unwrap();
+            last.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        });
+        assert_eq!(a, b);
+        assert!(matches!(states_only.embed_source(&[5]), Err(Error::Text(_))));
+    }
+}
