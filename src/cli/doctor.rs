@@ -73,8 +73,8 @@ impl Report {
         self.rows.push(vec![label.into(), text.into()]);
     }
 
-    /// Examines a model. `tokenizer_of` returns the files that its tokenizer is built from, those of `other` if that
-    /// is given.
+    /// Examines a model. `tokenizer_of` returns the files that its tokenizer is built from, those of `other`
+    /// if that is given.
     fn examine(
         &mut self,
         mut found: Inspection,

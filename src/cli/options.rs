@@ -46,8 +46,8 @@ pub struct ModelArgs {
     /// Branch, tag or commit of the hub repository.
     #[arg(long, value_name = "REVISION", help_heading = "Model")]
     pub revision: Option<String>,
-    /// Hub id or folder whose tokenizer files are used, for a model without its own, such as a checkpoint of a
-    /// training.
+    /// Hub id or folder whose tokenizer files are used, for a model without its own, such as a checkpoint of
+    /// a training.
     #[arg(long, value_name = "MODEL", help_heading = "Model")]
     pub tokenizer: Option<String>,
     /// Stay off the network: open only what is on this machine.

@@ -74,8 +74,9 @@ pub fn locate_if(
     }
 }
 
-/// Returns the files that a model's tokenizer is built from: its own, or those of `other` (a built-in model, a folder
-/// or a hub id) with the model's own generation settings, and its own config.json if `other` has none.
+/// Returns the files that a model's tokenizer is built from: its own, or those of `other` (a built-in model,
+/// a folder or a hub id) with the model's own generation settings, and its own config.json if `other` has
+/// none.
 ///
 /// # Errors
 /// `other` is not a model, or its files cannot be fetched.

@@ -110,8 +110,8 @@ impl ModelId {
         }
     }
 
-    /// Returns the model's configuration and tokenizer files in the cache, after downloading the missing ones unless
-    /// `offline` is set.
+    /// Returns the model's configuration and tokenizer files in the cache, after downloading the missing ones
+    /// unless `offline` is set.
     ///
     /// # Errors
     /// The hub does not have the model, or the download fails, and the cache does not have it either.

@@ -20,8 +20,8 @@ const QUANTISED_ENDINGS: [(&str, &str); 9] = [
     (".weight_scale_inv", "scaled 8-bit floats"),
 ];
 
-/// Returns the error for weights that are something else than a model's, known by the names and number types of their
-/// tensors: an unmerged adapter, quantised weights, or the encoder or the decoder alone.
+/// Returns the error for weights that are something else than a model's, known by the names and number types
+/// of their tensors: an unmerged adapter, quantised weights, or the encoder or the decoder alone.
 pub fn refusal<'a>(
     model: &str,
     config: Option<&ModelConfig>,

@@ -172,8 +172,9 @@ fn token(backend: &dyn Backend, id: u32) -> Token {
     Token { id, piece, special: backend.is_special(id) }
 }
 
-/// Returns the class to build: the one named, or [`Class::Json`] if tokenizer.json has a vocabulary that the named class
-/// cannot be built from. A note says so, or that a SentencePiece model is of another kind than the class.
+/// Returns the class to build: the one named, or [`Class::Json`] if tokenizer.json has a vocabulary that the
+/// named class cannot be built from. A note says so, or that a SentencePiece model is of another kind than
+/// the class.
 fn fitting(class: Class, files: &ModelFiles) -> Result<(Class, Option<String>)> {
     let Some(kind) = class.vocabulary() else { return Ok((class, None)) };
     match JsonKind::read(files)? {

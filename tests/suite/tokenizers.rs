@@ -192,7 +192,8 @@ fn target_ids(tokenizer: &Tokenizer, text: &str, langs: &Languages) -> Vec<u32> 
 
 #[test]
 fn languages_may_be_added_tokens() {
-    // as mREBEL: the target language of tokenizer_config.json is an added token; ids are those of transformers 5.24
+    // as mREBEL: the target language of tokenizer_config.json is an added token; ids are those of
+    // transformers 5.24
     let config = r#"{"tokenizer_class": "MBart50Tokenizer", "src_lang": "en_XX", "tgt_lang": "tp_XX"}"#;
     let special = r#"{"additional_special_tokens": ["<triplet>", "tp_XX"]}"#;
     let added = r#"{"<triplet>": 449, "tp_XX": 450}"#;

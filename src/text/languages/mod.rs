@@ -64,7 +64,8 @@ pub(super) struct LanguageTags {
     position: TagPosition,
     /// Languages and the ids of their tags, ordered by id.
     known: Vec<(String, u32)>,
-    /// Other added tokens, which take a language's place if they are named, such as the task tokens of mREBEL.
+    /// Other added tokens, which take a language's place if they are named, such as the task tokens of
+    /// mREBEL.
     others: Vec<(String, u32)>,
     defaults: Languages,
     /// A target text without a language gets the source's tag.
@@ -115,9 +116,9 @@ impl TagStyle {
     }
 }
 
-/// Returns all tokens that may be language tags of the class; the vocabulary need not have them. They are the codes
-/// that the class itself has, the special tokens that were added to the vocabulary, and the languages that the
-/// configuration names.
+/// Returns all tokens that may be language tags of the class; the vocabulary need not have them. They are the
+/// codes that the class itself has, the special tokens that were added to the vocabulary, and the languages
+/// that the configuration names.
 fn candidates(class: Class, style: &TagStyle, config: &TokenizerConfig) -> Vec<String> {
     let listed: &[&str] = match class {
         Class::MBart => &[codes::MBART],

@@ -96,8 +96,8 @@ impl<'de> Deserialize<'de> for VocabForm {
     }
 }
 
-/// Returns a note if the SentencePiece model of a tokenizer is of another kind than its class builds on: transformers
-/// then takes the pieces as that kind, which cuts unlike SentencePiece.
+/// Returns a note if the SentencePiece model of a tokenizer is of another kind than its class builds on:
+/// transformers then takes the pieces as that kind, which cuts unlike SentencePiece.
 ///
 /// # Errors
 /// [`Error::BadFile`].
