@@ -38,12 +38,10 @@ pub fn refusal<'a>(
     if let Some(method) = method {
         return Some(Error::Quantised { model: model.into(), method });
     }
-    let part = |stack: &str| {
-        let inner = format!(".{stack}.");
-        names().any(|name| name.contains(&inner) || name.starts_with(&inner[1..]))
-    };
+    // also `text_encoder.` and `text_decoder.`; cross-attention is `encoder_attn.`
+    let part = |stack: &str| names().any(|name| name.contains(stack));
     let tied = config.is_some_and(|config| config.flag_or("tie_encoder_decoder", false).unwrap_or(false));
-    let (has, lacks) = match (part("encoder"), part("decoder")) {
+    let (has, lacks) = match (part("encoder."), part("decoder.")) {
         (true, false) if !tied => ("an encoder", "decoder"),
         (false, true) => ("a decoder", "encoder"),
         _ => return None,
