@@ -20,7 +20,7 @@ pub const INT8_TARGET: &str = "target_generated_with";
 pub const SAMPLED: &str = "target_sampled_with_seed";
 
 /// Maximum number of heads of all sites together. No model has a tenth of it.
-const MAX_HEADS: usize = 1 << 16;
+const MAX_HEADS: usize = 1 << 14;
 
 /// Makes the capture of `maps`. `find` returns tensors besides the maps by name, `fields` is the metadata.
 pub fn assemble<'a>(

@@ -7,8 +7,8 @@ use super::tensors::Parsed;
 use crate::axis::AxisItem;
 use crate::site::{Kind, Site};
 
-/// Maximum number of items along an axis: several times the longest context of any model.
-pub const MAX_ITEMS: usize = 1 << 18;
+/// Maximum number of items along an axis: the longest context of any model.
+pub const MAX_ITEMS: usize = 1 << 17;
 
 /// Sequence lengths according to the maps.
 pub struct Lengths {

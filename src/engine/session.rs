@@ -323,7 +323,8 @@ impl Session {
     ) -> Result<Sequence> {
         let mut settings = self.settings.clone();
         settings.beams = run.beams.unwrap_or(settings.beams).max(1);
-        settings.max_length = run.max_new_tokens.map_or(settings.max_length, |new| new + 1).max(2);
+        settings.max_length =
+            run.max_new_tokens.map_or(settings.max_length, |new| new.saturating_add(1)).max(2);
         if let Some(sampling) = &mut settings.sampling {
             sampling.seed = run.seed;
         }

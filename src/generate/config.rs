@@ -13,7 +13,10 @@ const DEFAULT_NEW_TOKENS: usize = 256;
 const MAX_BEAMS: usize = 64;
 
 /// Longest text in tokens that a model's own settings may ask for.
-const MAX_LENGTH: usize = 4096;
+const MAX_LENGTH: usize = 2048;
+
+/// Most tokens of all beams together that a model's own settings may ask for.
+const MAX_BEAM_TOKENS: usize = 8192;
 
 /// Rule that ends beam search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,8 +115,9 @@ impl GenerationConfig {
             (None, Some(length)) => length,
             (None, None) => DEFAULT_NEW_TOKENS + 1,
         };
-        // the last token is not fed to the decoder
-        let longest = spec.target_positions().map_or(MAX_LENGTH, |positions| (positions + 1).min(MAX_LENGTH));
+        // The last token is not fed to the decoder.
+        let max_length =
+            spec.target_positions().map_or(max_length, |positions| max_length.min(positions + 1));
         let min_length = match fields.count_maybe("min_new_tokens")? {
             Some(new) => new + 1,
             None => fields.count_or("min_length", 0)?,
@@ -134,14 +138,15 @@ impl GenerationConfig {
         if asked_beams > MAX_BEAMS {
             ignored.push("num_beams");
         }
-        if max_length > MAX_LENGTH {
+        let longest = MAX_LENGTH.min(MAX_BEAM_TOKENS / beams);
+        if max_length > longest {
             ignored.push(if new_tokens.is_some() { "max_new_tokens" } else { "max_length" });
         }
         Ok(Self {
             beams,
             length_penalty: fields.number_or("length_penalty", 1.0)? as f32,
             early_stopping,
-            max_length: max_length.min(longest).max(2),
+            max_length: max_length.clamp(2, longest),
             min_length,
             start: start.ok_or_else(|| {
                 Error::Config(

@@ -72,6 +72,9 @@ impl SpecialToken {
     }
 }
 
+/// Maximum number of added tokens, and of special tokens.
+const MAX_TOKENS: usize = 1 << 15;
+
 /// Roles of special tokens, in the order in which their tokens are added to the vocabulary.
 const ROLES: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
@@ -98,7 +101,11 @@ pub(crate) struct TokenizerConfig {
 impl TokenizerConfig {
     /// Reads the configuration files that the model has.
     pub fn load(files: &ModelFiles) -> Result<Self> {
-        let json = |name: &str| Ok::<Value, Error>(files.json(name)?.unwrap_or(Value::Null));
+        let json = |name: &str| {
+            let value = files.json(name)?.unwrap_or(Value::Null);
+            check_counts(name, &value)?;
+            Ok::<Value, Error>(value)
+        };
         let options = match json("tokenizer_config.json")? {
             Value::Object(options) => options,
             _ => Map::new(),
@@ -239,6 +246,25 @@ impl TokenizerConfig {
         let mut roles: Vec<_> = roles.into_iter().filter_map(|(role, token)| Some((role, token?))).collect();
         roles.sort_by_key(|(role, _)| rank(role));
         SpecialTokens { roles, extra: self.extra.clone().unwrap_or(extra) }
+    }
+}
+
+/// Checks the number of a file's fields and of its added and special tokens. Work grows faster than their number.
+fn check_counts(file: &str, value: &Value) -> Result<()> {
+    const LISTS: [&str; 4] =
+        ["added_tokens", "added_tokens_decoder", "additional_special_tokens", "extra_special_tokens"];
+    let length = |value: &Value| match value {
+        Value::Array(list) => list.len(),
+        Value::Object(map) => map.len(),
+        _ => 0,
+    };
+    let lists = LISTS.iter().filter_map(|name| value.get(name));
+    match lists.chain([value]).map(length).find(|&count| count > MAX_TOKENS) {
+        Some(count) => Err(Error::BadFile {
+            file: file.into(),
+            why: format!("a list of tokens has {count} entries, more than the {MAX_TOKENS} that are read"),
+        }),
+        None => Ok(()),
     }
 }
 

@@ -122,11 +122,22 @@ fn sentinels_are_bounded() {
 fn layers_heads_and_tokens_of_a_capture_are_bounded() {
     for (maps, why) in [
         (vec![("cross.4294967295", [1, 2, 2])], "no more than 4096 layers"),
-        (vec![("cross.0", [70_000, 1, 1])], "has 70000 heads"),
-        (vec![("cross.0", [1, 1, 300_000])], "has 300000 source tokens"),
+        (vec![("cross.0", [20_000, 1, 1])], "has 20000 heads"),
+        (vec![("cross.0", [1, 1, 200_000])], "has 200000 source tokens"),
     ] {
         let (_folder, path) = capture(&maps);
         assert!(fails(&["heads", &path]).contains(why));
+    }
+}
+
+#[test]
+fn special_tokens_are_bounded() {
+    let many: Vec<String> = (0..40_000).map(|n| format!("<{n}>")).collect();
+    for file in ["tokenizer_config.json", "special_tokens_map.json"] {
+        let model = model("byt5");
+        change(&model, file, &json!({ "extra_special_tokens": many }));
+        let heads = heads(&model);
+        assert!(fails(&heads.each_ref().map(String::as_str)).contains("40000 entries"));
     }
 }
 
