@@ -113,8 +113,8 @@ fn elements() {
     println!("layer norm of 2^20: {:.3} ms, RMS norm {:.3} ms", layer * 1e3, rms * 1e3);
 }
 
-/// What the machine can do at best: multiply-adds from registers, and memory read and written, on `count`
-/// threads at once. One line of JSON, for benches/peers/run.py.
+/// Measures the machine's peak rates on `count` threads at once: multiply-adds from registers, memory reads and
+/// writes. Prints one line of JSON, for benches/peers/run.py.
 fn roofline(count: usize) {
     let rate = |work: f64, run: &(dyn Fn() + Sync)| {
         let best = (0..5)

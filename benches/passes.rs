@@ -1,5 +1,5 @@
-//! What a model takes to open, to run with everything recorded, and to generate: `cargo bench --bench
-//! passes`. The demo model, and a folder or hub id given as an argument (`-- FOLDER`) or in
+//! Times opening a model, running it with everything recorded, and generating: `cargo bench --bench passes`.
+//! The demo model, and a folder or hub id given as an argument (`-- FOLDER`) or in
 //! `ATTN_TUI_BENCH_MODEL`. Each figure is the median of some runs after one that warms up.
 
 use std::time::Instant;

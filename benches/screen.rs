@@ -1,5 +1,5 @@
-//! How long a key press takes to its frame, through the real update and drawing, and how many bytes the
-//! terminal is sent for it. `cargo bench --bench screen`.
+//! Times a key press through the real update and drawing to its frame, and counts the bytes that the terminal is
+//! sent for it: `cargo bench --bench screen`.
 
 use std::io::Write;
 use std::sync::Arc;

@@ -36,7 +36,7 @@ pub enum Error {
     NotAFile {
         /// Path of the output.
         path: PathBuf,
-        /// What it is, with an article.
+        /// Kind of the path, with an article, such as `a device`.
         what: &'static str,
     },
     /// Another run writes the same file.
@@ -58,9 +58,9 @@ pub enum Error {
     OtherFormat {
         /// Name of the file.
         file: String,
-        /// What the file is.
+        /// Kind of the file, with an article.
         found: &'static str,
-        /// What opens instead.
+        /// The way forward.
         hint: &'static str,
     },
     /// A model lacks a file that it needs.

@@ -11,7 +11,7 @@ use crate::error::Result;
 /// Number of keys whose transformed vectors are in memory at once.
 const KEYS_AT_ONCE: usize = 32;
 
-/// How a block combines the output of attention with the residual stream.
+/// Sum of the residual stream and the output of attention, with its norm.
 #[derive(Clone, Copy, Debug)]
 pub enum ResidualAdd<'a> {
     /// `residual + attention`.
@@ -36,7 +36,7 @@ pub struct AttentionTrace<'a> {
     pub attention: &'a Tensor,
     /// Residual stream after the block, `[1, queries, d_model]`.
     pub result: &'a Tensor,
-    /// How the block combines both.
+    /// The block's sum of the two.
     pub residual_add: ResidualAdd<'a>,
     /// True if keys are positions of the queries' own sequence. The residual stream then counts as a part
     /// of the query's own key; otherwise it is a column of its own after the keys.

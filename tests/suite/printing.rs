@@ -1,4 +1,4 @@
-//! What commands print cannot command the terminal, however hostile the files and arguments are.
+//! Printed text cannot command the terminal, however hostile the files and arguments are.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -30,7 +30,7 @@ impl LayerMaps {
 }
 
 /// The maps of one kind.
-pub struct Layers {
+pub struct LayerStack {
     /// Layers by number.
     pub layers: Vec<(usize, LayerMaps)>,
     /// True if each query was a step of its own.
@@ -123,14 +123,14 @@ pub fn read(
     name: &str,
     members: &[(Vec<usize>, &NamedArray<'_>)],
     sequences: &mut Sequences,
-) -> Parsed<Layers> {
+) -> Parsed<LayerStack> {
     let mut blocks: BTreeMap<usize, BTreeMap<usize, Block>> = BTreeMap::new();
     let (mut steps, mut axes) = (false, "maps");
     for (indices, array) in members {
         if array.shape.contains(&0) {
             return Err(format!("{} is empty: its shape is {:?}", array.spelt(), array.shape));
         }
-        let layout = Layout::of(indices, array)?;
+        let layout = ArrayAxes::of(indices, array)?;
         steps |= layout.steps;
         axes = layout.axes;
         for (layer, step, block) in layout.blocks(array, sequences)? {
@@ -160,7 +160,7 @@ pub fn read(
     if layers.is_empty() {
         return Err(format!("{name} has no maps"));
     }
-    Ok(Layers { layers, steps, same_keys, axes })
+    Ok(LayerStack { layers, steps, same_keys, axes })
 }
 
 /// Joins the steps of a layer: queries one below the other, shorter rows filled with zeros.
@@ -193,7 +193,7 @@ fn join(name: &str, blocks: Vec<Block>) -> Parsed<LayerMaps> {
 }
 
 /// The meaning of an array's axes. Axes that it lacks have length 1.
-struct Layout {
+struct ArrayAxes {
     step: usize,
     layer: usize,
     /// Numbers of steps, layers and sequences, then heads, queries and keys.
@@ -204,7 +204,7 @@ struct Layout {
     axes: &'static str,
 }
 
-impl Layout {
+impl ArrayAxes {
     fn of(indices: &[usize], array: &NamedArray) -> Parsed<Self> {
         let one = |layer: usize, shape: [usize; 6], axes: &'static str| Self {
             step: 0,

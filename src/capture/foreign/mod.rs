@@ -37,9 +37,9 @@ pub enum Form {
     Sentences(fn(&[u8], usize, &ReadOptions) -> Parsed<Capture>),
     /// A known format that is not opened.
     Other {
-        /// What the file is.
+        /// Kind of the file, with an article.
         found: &'static str,
-        /// What opens instead.
+        /// The way forward.
         hint: &'static str,
     },
     /// Any other file.

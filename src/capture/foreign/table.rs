@@ -15,7 +15,7 @@ const OWN_HEADER: &str = "kind,layer,head,query,key,";
 
 /// One map with the labels of its rows and columns.
 #[derive(Debug, PartialEq)]
-pub struct Table {
+pub struct MapTable {
     /// Labels of the rows, if there are any.
     pub rows: Option<Vec<String>>,
     /// Labels of the columns, if there are any.
@@ -60,7 +60,7 @@ pub fn read(bytes: &[u8]) -> Parsed<ArrayFile<'_>> {
 }
 
 /// Parses a table. Cells are separated by tabs, commas, semicolons, or else by spaces.
-pub fn parse(text: &str) -> Parsed<Table> {
+pub fn parse(text: &str) -> Parsed<MapTable> {
     let lines: Vec<(usize, &str)> = text
         .lines()
         .enumerate()
@@ -103,7 +103,7 @@ pub fn parse(text: &str) -> Parsed<Table> {
     if let Some(columns) = columns.as_ref().filter(|columns| columns.len() != width) {
         return Err(format!("it has {} names of columns and {width} columns", columns.len()));
     }
-    Ok(Table { rows: Some(labels).filter(|labels| !labels.is_empty()), columns, weights })
+    Ok(MapTable { rows: Some(labels).filter(|labels| !labels.is_empty()), columns, weights })
 }
 
 /// Returns true if the first row has the names of the columns: texts, or the numbers that pandas gives them.
