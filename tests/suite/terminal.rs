@@ -264,7 +264,7 @@ fn a_file_cut_short_while_it_is_open_restores_the_terminal_and_is_reported() {
     std::fs::write(&path, super::made::file_of(&capture, Precision::F32)).expect("a file");
     let path = path.to_str().expect("a path");
     let mut terminal = Terminal::start(80, 24, &[], &[path, "--memory", "1K"]);
-    terminal.wait_for("layer");
+    terminal.wait_for("looks at");
     File::options().write(true).open(path).and_then(|file| file.set_len(100)).expect("a shorter file");
     // every other head is read from the file
     terminal.press("]]}");
