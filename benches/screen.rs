@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use attn_tui::analysis::profile::{HeadProfile, ProfileAxes};
 use attn_tui::axis::{AxisItem, Sequence};
 use attn_tui::capture::{Capture, MapStore, MapWeights, SiteMaps, ValuesBySite};
-use attn_tui::engine::{Event, ModelInfo};
+use attn_tui::engine::Event;
 use attn_tui::nn::{CompactMaps, KeyPart, Visible};
 use attn_tui::site::{Kind, Site};
 use attn_tui::tui::action::Action;
@@ -63,7 +63,7 @@ fn main() {
 /// A head that is not there: the first frame, and the one after all that it lacked was made.
 fn glimpse(length: usize, what: &str, capture: &Arc<Capture>, before: &str, key: char) {
     let mut app = App::new("bench", Theme::default(), Keymap::default());
-    update::update(&mut app, Action::Engine(Event::Opened(ModelInfo::default())));
+    update::update(&mut app, Action::Engine(Event::Opened(Box::default())));
     update::update(&mut app, Action::Engine(Event::Captured(Arc::clone(capture))));
     let mut cache = Cache::default();
     let options = TerminalOptions { viewport: Viewport::Fixed(SIZE) };
@@ -155,7 +155,7 @@ impl Write for Line {
 
 fn measure(length: usize, what: &str, capture: &Arc<Capture>, before: &str, key: char) {
     let mut app = App::new("bench", Theme::default(), Keymap::default());
-    update::update(&mut app, Action::Engine(Event::Opened(ModelInfo::default())));
+    update::update(&mut app, Action::Engine(Event::Opened(Box::default())));
     update::update(&mut app, Action::Engine(Event::Captured(Arc::clone(capture))));
     let mut cache = Cache::default();
     let options = TerminalOptions { viewport: Viewport::Fixed(SIZE) };

@@ -56,7 +56,7 @@ fn frame(info: &ModelInfo, capture: &Arc<Capture>, keys: &str) -> Buffer {
     let mut app = App::new("demo", Theme::default(), Keymap::default());
     let mut cache = Cache::default();
     let mut buffer = Buffer::empty(Rect::new(0, 0, SIZE.0, SIZE.1));
-    act(&mut app, Action::Engine(Event::Opened(info.clone())));
+    act(&mut app, Action::Engine(Event::Opened(Box::new(info.clone()))));
     act(&mut app, Action::Engine(Event::Captured(Arc::clone(capture))));
     app.layout = chrome::draw(&app, &mut cache, &mut buffer);
     for key in keys.chars() {

@@ -22,7 +22,7 @@ use crate::site::{Kind, Site};
 /// Value of the metadata field `format`.
 pub const FORMAT: &str = "attn-tui capture 1";
 
-/// Reads a capture file, or attention maps in one of the forms of other programs ([`foreign`]). Of a file
+/// Reads a capture file, or attention maps in one of the forms of other programs (`foreign`). Of a file
 /// with many sentences it reads the first, or with `FILE@N` sentence `N`, from 0.
 ///
 /// # Errors

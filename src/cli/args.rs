@@ -23,6 +23,7 @@ pub struct Cli {
 
 /// Commands of the program.
 #[derive(Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "one value per process")]
 pub enum CliCommand {
     #[command(flatten)]
     Model(ModelCommand),

@@ -155,7 +155,7 @@ pub enum Event {
     /// Progress of a long step.
     Progress(Progress),
     /// A model was opened.
-    Opened(ModelInfo),
+    Opened(Box<ModelInfo>),
     /// A run completed, or a capture file was opened.
     Captured(Arc<Capture>),
     /// A run with ablations completed.

@@ -85,7 +85,7 @@ impl Server {
             Request::Cancel => {}
             Request::Open(options) => match open(&options, job)? {
                 Opened::Model(opened) => {
-                    (job.emit)(Event::Opened(opened.info().clone()));
+                    (job.emit)(Event::Opened(Box::new(opened.info().clone())));
                     self.session = Some(opened);
                 }
                 Opened::Capture(capture) => (job.emit)(Event::Captured(Arc::from(capture))),

@@ -1,8 +1,8 @@
 //! Tokenizers, special tokens and display labels.
 //!
 //! [`Tokenizer::load`] picks the tokenizer class of a model and builds it from the files that the repository
-//! has. Ids are those of transformers' `AutoTokenizer`. As there, a tokenizer is either fast (a [`pipeline`]
-//! of the `tokenizers` crate) or [`slow`] (its algorithm written out here, as transformers does in Python).
+//! has. Ids are those of transformers' `AutoTokenizer`. As there, a tokenizer is either fast (a `pipeline`
+//! of the `tokenizers` crate) or `slow` (its algorithm written out here, as transformers does in Python).
 
 mod backend;
 mod blenderbot_small;

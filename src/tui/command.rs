@@ -5,7 +5,7 @@ use super::views::{ViewCommand, ViewId};
 /// A command of the user. Movements go to the view on the screen, commands of one view to that view; all
 /// others mean the same in every view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // the table of commands has a sentence for each
+#[allow(missing_docs, reason = "the table of commands has a sentence for each")]
 pub enum Command {
     Move(Motion),
     View(ViewCommand),
@@ -60,7 +60,7 @@ pub enum Command {
 
 /// A movement of the cursor, to which each view gives its own meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // the table of commands has a sentence for each
+#[allow(missing_docs, reason = "the table of commands has a sentence for each")]
 pub enum Motion {
     Left,
     Right,

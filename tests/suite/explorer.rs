@@ -386,7 +386,7 @@ fn multilingual(default: Option<&str>) -> attn_tui::engine::ModelInfo {
 #[test]
 fn a_multilingual_model_asks_for_its_language() {
     let mut driver = Driver::new((80, 24));
-    driver.act(Action::Engine(Event::Opened(multilingual(None))));
+    driver.act(Action::Engine(Event::Opened(Box::new(multilingual(None)))));
     assert!(driver.asked.is_empty(), "it asks before it runs");
     driver.press("fr<enter>");
     let Some(Effect::Ask(Request::Run(run))) = driver.asked.last() else { panic!("{:?}", driver.asked) };
@@ -401,11 +401,11 @@ fn a_multilingual_model_asks_for_its_language() {
 fn a_multilingual_model_says_which_languages_it_takes() {
     let mut driver = Driver::new((80, 24));
     driver.app.run.options.tgt_lang = Some("fr_XX".into());
-    driver.act(Action::Engine(Event::Opened(multilingual(None))));
+    driver.act(Action::Engine(Event::Opened(Box::new(multilingual(None)))));
     let Some(Effect::Ask(Request::Run(run))) = driver.asked.last() else { panic!("{:?}", driver.asked) };
     assert_eq!((run.tgt_lang.as_deref(), run.source.as_str()), (Some("fr_XX"), "Hello."));
     let mut driver = Driver::new((80, 24));
-    driver.act(Action::Engine(Event::Opened(multilingual(Some("de_DE")))));
+    driver.act(Action::Engine(Event::Opened(Box::new(multilingual(Some("de_DE"))))));
     assert!(matches!(driver.asked.last(), Some(Effect::Ask(Request::Run(_)))));
     assert_eq!(driver.app.notice.as_deref(), Some("en_XX → de_DE, the model's own languages"));
     let mut driver = Driver::over(made::sentence(), (80, 24));

@@ -48,7 +48,7 @@ impl Driver {
             example: "The children who live next door are playing.".into(),
             ..ModelInfo::default()
         };
-        driver.act(Action::Engine(Event::Opened(info)));
+        driver.act(Action::Engine(Event::Opened(Box::new(info))));
         driver.act(Action::Engine(Event::Captured(capture)));
         driver.asked.clear();
         driver

@@ -116,7 +116,7 @@ impl Walk {
                 }
                 Effect::Ask(Request::Open(open)) => {
                     let info = models().lock().unwrap().info(&open.model).unwrap().clone();
-                    self.0.act(Action::Engine(Event::Opened(info)));
+                    self.0.act(Action::Engine(Event::Opened(Box::new(info))));
                 }
                 Effect::Ask(Request::Run(options)) => {
                     let model = self.0.app.run.model.clone();

@@ -32,7 +32,7 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
                 app.run.options.source = info.example.clone();
             }
             let needs_language = !info.languages.is_empty();
-            app.run.info = Some(info);
+            app.run.info = Some(*info);
             // The tour already has this run.
             if app.guide.as_mut().is_some_and(|guide| std::mem::take(&mut guide.opening)) {
                 return Vec::new();

@@ -40,7 +40,7 @@ macro_rules! declare {
 
         /// A view of the list. The views share one selection.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[allow(missing_docs)] // each view's folder says what it shows
+        #[allow(missing_docs, reason = "each view's folder says what it shows")]
         pub enum ViewId {
             $($name,)*
         }
@@ -59,7 +59,7 @@ macro_rules! declare {
 
         /// A command of a single view.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[allow(missing_docs)] // one variant a view
+        #[allow(missing_docs, reason = "one variant a view")]
         pub enum ViewCommand {
             $($name($command),)*
         }
@@ -77,7 +77,7 @@ macro_rules! declare {
 
         /// The state of every view.
         #[derive(Debug, Default)]
-        #[allow(missing_docs)] // one field a view
+        #[allow(missing_docs, reason = "one field a view")]
         pub struct Views {
             $(pub $folder: $state,)*
         }

@@ -52,10 +52,12 @@ impl Module {
                 "macro_rules" if token(at + 1) == "!" => {
                     module.items.insert(token(at + 2).into());
                 }
-                word if DEFINERS.contains(&word) && depth == 0 && is_name(token(at + 1)) => {
-                    if token(at + 2) != ";" || word != "mod" {
-                        module.items.insert(token(at + 1).into());
-                    }
+                word if DEFINERS.contains(&word)
+                    && depth == 0
+                    && is_name(token(at + 1))
+                    && !(word == "mod" && token(at + 2) == ";") =>
+                {
+                    module.items.insert(token(at + 1).into());
                 }
                 word if is_name(word)
                     && token(at + 1) == "::"

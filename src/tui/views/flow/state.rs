@@ -50,7 +50,7 @@ impl FlowMethod {
 
 /// Commands of Flow alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // COMMANDS has a sentence for each
+#[allow(missing_docs, reason = "COMMANDS has a sentence for each")]
 pub enum FlowCommand {
     Heads,
     Layers,

@@ -37,7 +37,7 @@ const FIRST: [&str; 14] = [
 const LEFT_OUT: [&str; 7] =
     ["entropy_norm", "span90", "diagonal", "duplicate", "induction", "sink_key", "top5_mass"];
 
-/// The metrics in the order of their columns: [`FIRST`], then all others but those of [`LEFT_OUT`].
+/// The metrics in the order of their columns: `FIRST`, then all others but those of `LEFT_OUT`.
 pub fn order() -> Vec<&'static str> {
     let all = HeadMetrics::COLUMNS.iter().map(|column| column.name);
     let others = all.filter(|name| !FIRST.contains(name) && !LEFT_OUT.contains(name));
@@ -53,7 +53,7 @@ impl HeadsView {
 
 /// Commands of Heads alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // COMMANDS has a sentence for each
+#[allow(missing_docs, reason = "COMMANDS has a sentence for each")]
 pub enum HeadsCommand {
     Sort,
     SortBack,

@@ -41,7 +41,7 @@ impl KeptLinks {
 
 /// Commands of Links alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // COMMANDS has a sentence for each
+#[allow(missing_docs, reason = "COMMANDS has a sentence for each")]
 pub enum LinksCommand {
     Keep,
 }

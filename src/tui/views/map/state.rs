@@ -24,7 +24,7 @@ pub struct MapView {
 
 /// Commands of Map alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // COMMANDS has a sentence for each
+#[allow(missing_docs, reason = "COMMANDS has a sentence for each")]
 pub enum MapCommand {
     ZoomIn,
     ZoomOut,

@@ -54,7 +54,7 @@ impl Shading {
 
 /// Commands of Text alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // COMMANDS has a sentence for each
+#[allow(missing_docs, reason = "COMMANDS has a sentence for each")]
 pub enum TextCommand {
     Over,
     Receives,
