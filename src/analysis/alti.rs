@@ -36,15 +36,15 @@ pub fn alti_plus(encoder: &Matrix, own: &[Matrix], cross: &[Matrix]) -> Result<C
             "ALTI+ needs contributions of the source tokens and of the residual".into(),
         ));
     }
-    let kept = own.iter().zip(cross).map(|(own, cross)| {
+    let self_parts = own.iter().zip(cross).map(|(own, cross)| {
         Matrix::from_fn(own.rows(), own.cols(), |i, j| {
             cross.get(i, source).unwrap_or_default() * own.get(i, j).unwrap_or_default()
         })
     });
-    let drawn = cross
+    let cross_parts = cross
         .iter()
         .map(|cross| Matrix::from_fn(cross.rows(), source, |i, j| cross.get(i, j).unwrap_or_default()));
-    descend(encoder, &kept.collect::<Vec<_>>(), &drawn.collect::<Vec<_>>())
+    descend(encoder, &self_parts.collect::<Vec<_>>(), &cross_parts.collect::<Vec<_>>())
 }
 
 #[cfg(test)]

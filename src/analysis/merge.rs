@@ -82,17 +82,17 @@ pub fn cross_rollout(
     cross: &[Matrix],
     residual: f32,
 ) -> Result<CrossRollout> {
-    let kept: Vec<_> = own.iter().map(|own| scaled(&mixed(own, residual), residual)).collect();
-    let drawn: Vec<_> = cross.iter().map(|cross| scaled(cross, 1.0 - residual)).collect();
-    descend(encoder, &kept, &drawn)
+    let self_parts: Vec<_> = own.iter().map(|map| scaled(&mixed(map, residual), residual)).collect();
+    let cross_parts: Vec<_> = cross.iter().map(|cross| scaled(cross, 1.0 - residual)).collect();
+    descend(encoder, &self_parts, &cross_parts)
 }
 
-/// Propagates through a decoder: layer `l` keeps `kept` `[target, target]` of its positions and draws
-/// `drawn` `[target, source]` from the encoder's output; rows of both together sum to 1.
-pub(super) fn descend(encoder: &Matrix, kept: &[Matrix], drawn: &[Matrix]) -> Result<CrossRollout> {
-    let (target, width) = common_shape(kept)?;
-    let (rows, source) = common_shape(drawn)?;
-    let fits = kept.len() == drawn.len()
+/// Propagates through a decoder: layer `l` keeps `self_parts` `[target, target]` of its positions and draws
+/// `cross_parts` `[target, source]` from the encoder's output; rows of both together sum to 1.
+pub(super) fn descend(encoder: &Matrix, self_parts: &[Matrix], cross_parts: &[Matrix]) -> Result<CrossRollout> {
+    let (target, width) = common_shape(self_parts)?;
+    let (rows, source) = common_shape(cross_parts)?;
+    let fits = self_parts.len() == cross_parts.len()
         && target == width
         && rows == target
         && (encoder.rows(), encoder.cols()) == (source, source);
@@ -103,9 +103,9 @@ pub(super) fn descend(encoder: &Matrix, kept: &[Matrix], drawn: &[Matrix]) -> Re
         source: Matrix::new(target, source, vec![0.0; target * source]),
         prefix: identity(target),
     };
-    Ok(kept.iter().zip(drawn).fold(start, |below, (kept, drawn)| CrossRollout {
-        source: sum(&product(kept, &below.source), &product(drawn, encoder)),
-        prefix: product(kept, &below.prefix),
+    Ok(self_parts.iter().zip(cross_parts).fold(start, |below, (self_parts, cross_parts)| CrossRollout {
+        source: sum(&product(self_parts, &below.source), &product(cross_parts, encoder)),
+        prefix: product(self_parts, &below.prefix),
     }))
 }
 

@@ -33,15 +33,15 @@ impl Ablator {
 impl Ablator {
     /// Factors on the contexts of the heads: 0 for an ablated head, otherwise 1.
     fn head_factors(&self, site: Site, heads: usize) -> Vec<f32> {
-        let mut kept = vec![1f32; heads];
+        let mut factors = vec![1f32; heads];
         for part in self.at(site) {
             match part {
-                Ablation::Site(_) => kept.fill(0.0),
-                Ablation::Head(head) if head.head < heads => kept[head.head] = 0.0,
+                Ablation::Site(_) => factors.fill(0.0),
+                Ablation::Head(head) if head.head < heads => factors[head.head] = 0.0,
                 _ => {}
             }
         }
-        kept
+        factors
     }
 }
 
@@ -82,11 +82,11 @@ impl Hook for Ablator {
 
     fn z(&mut self, site: Site, z: Tensor) -> Result<Tensor> {
         let heads = z.dim(0)?;
-        let kept = self.head_factors(site, heads);
-        if kept.iter().all(|&factor| factor == 1.0) {
+        let factors = self.head_factors(site, heads);
+        if factors.iter().all(|&factor| factor == 1.0) {
             return Ok(z);
         }
-        let factors = Tensor::from_vec(kept, (heads, 1, 1), &Device::Cpu)?.to_device(z.device())?;
+        let factors = Tensor::from_vec(factors, (heads, 1, 1), &Device::Cpu)?.to_device(z.device())?;
         Ok(z.broadcast_mul(&factors)?)
     }
 }
@@ -208,11 +208,11 @@ impl Hook for Recorder {
     fn trace(&mut self, site: Site, trace: &AttentionTrace) -> Result<()> {
         let Some(maps) = self.maps.site(site) else { return Ok(()) };
         let shape @ [heads, queries, keys] = maps.shape();
-        let kept = self.ablator.head_factors(site, heads);
-        let measured = if kept.contains(&0.0) {
+        let factors = self.ablator.head_factors(site, heads);
+        let measured = if factors.contains(&0.0) {
             let size = (queries * keys).max(1);
             let mut data = maps.data().to_vec();
-            for (map, factor) in data.chunks_mut(size).zip(kept) {
+            for (map, factor) in data.chunks_mut(size).zip(factors) {
                 map.iter_mut().for_each(|weight| *weight *= factor);
             }
             trace.measure(&data, shape)?

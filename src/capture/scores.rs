@@ -44,14 +44,14 @@ impl Capture {
         }
         let compact = self.compact(head.site)?;
         let keys = compact.keys;
-        let seen = |value: f32, at: usize| {
+        let masked = |value: f32, at: usize| {
             if compact.sees(head.head, at / keys, at % keys) { value } else { f32::NEG_INFINITY }
         };
         let mut content = compact.content(head.head);
-        content.iter_mut().enumerate().for_each(|(at, score)| *score = seen(*score, at));
+        content.iter_mut().enumerate().for_each(|(at, score)| *score = masked(*score, at));
         let bias = compact.bias.is_some().then(|| {
             Matrix::from_fn(compact.queries, keys, |query, key| {
-                seen(compact.bias(head.head, query, key).unwrap_or(0.0), query * keys + key)
+                masked(compact.bias(head.head, query, key).unwrap_or(0.0), query * keys + key)
             })
         });
         Ok(ScoreParts { content: Matrix::new(compact.queries, keys, content), bias })

@@ -53,11 +53,11 @@ impl ArgmaxFilter {
         change(&mut high);
         let least = low.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         // NaN compares as not less, so that everything is computed.
-        let could = |&i: &usize| high[i].partial_cmp(&least) != Some(Ordering::Less);
-        let wanted: Vec<usize> = (0..high.len()).filter(could).collect();
-        let exact = matvec::selected(&x, &self.exact, bias.as_deref(), &wanted);
+        let possible = |&i: &usize| high[i].partial_cmp(&least) != Some(Ordering::Less);
+        let candidates: Vec<usize> = (0..high.len()).filter(possible).collect();
+        let exact = matvec::selected(&x, &self.exact, bias.as_deref(), &candidates);
         high.fill(f32::NEG_INFINITY);
-        for (i, value) in wanted.into_iter().zip(exact) {
+        for (i, value) in candidates.into_iter().zip(exact) {
             high[i] = value;
         }
         change(&mut high);

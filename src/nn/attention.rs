@@ -273,10 +273,10 @@ impl Attention {
             }
             all.head_factors = head_factors;
             let before = if part == KeyPart::Extra { self.columns(kv, args)?[0] } else { 0 };
-            let here = |link: MaskedPair| {
+            let shifted = |link: MaskedPair| {
                 Some(MaskedPair { query: link.query.checked_sub(args.past)?, key: link.key + before, ..link })
             };
-            all.links.extend(links.into_iter().filter_map(here));
+            all.links.extend(links.into_iter().filter_map(shifted));
         }
         Ok(Some(all))
     }

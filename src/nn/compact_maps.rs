@@ -87,16 +87,16 @@ impl CompactMaps {
         4 * (self.query.len() + self.key.len() + bias + extra)
     }
 
-    /// Computes the scores of a head before bias and mask, `[queries, keys]`: `scale Q Kᵀ`, with the soft
+    /// Computes the scores of a head before bias and mask, `[queries, keys]`: `scale Q Kᵀ`, with the
     /// soft cap if there is one. Requires [`CompactMaps::check`] to have returned `Ok`.
     ///
     /// # Panics
     /// If `head` is out of range.
     pub fn content(&self, head: usize) -> Vec<f32> {
         let Self { heads, key_heads, keys, width, scale, softcap, .. } = *self;
-        let own = head / (heads / key_heads);
+        let key_head = head / (heads / key_heads);
         let vector = |of: &[f32], at: usize| of[at * width..(at + 1) * width].to_vec();
-        let keys: Vec<_> = (0..keys).map(|key| vector(&self.key, key * key_heads + own)).collect();
+        let keys: Vec<_> = (0..keys).map(|key| vector(&self.key, key * key_heads + key_head)).collect();
         let row = |query: usize| {
             let query = vector(&self.query, query * heads + head);
             let score = |key: &Vec<f32>| {

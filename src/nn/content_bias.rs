@@ -47,8 +47,8 @@ impl ContentBias {
                         let place = (stream * self.heads + head) * count + query;
                         (place / self.heads % streams, place / (self.heads * streams), place % self.heads)
                     };
-                    let own = &values[(from * count + position) * width..][..width];
-                    let at = |bucket: usize| own[bucket * self.heads + column];
+                    let biases = &values[(from * count + position) * width..][..width];
+                    let at = |bucket: usize| biases[bucket * self.heads + column];
                     let behind = if separate { 0 } else { stream };
                     all.extend((0..keys).map(|key| match key {
                         key if key > 0 && key + behind > past + query => f32::NEG_INFINITY,

@@ -18,14 +18,14 @@ pub struct Gru {
 }
 
 impl Gru {
-    /// Computes the state after `state` `[batch, width]`. `given` is the input's part of the gates,
+    /// Computes the state after `state` `[batch, width]`. `input_gates` is the input's part of the gates,
     /// `[batch, 3 * width]`.
-    pub fn step(&self, given: &Tensor, state: &Tensor) -> Result<Tensor> {
-        let kept = self.hidden.forward(state)?;
+    pub fn step(&self, input_gates: &Tensor, state: &Tensor) -> Result<Tensor> {
+        let hidden = self.hidden.forward(state)?;
         let gate = |part: &Tensor, at: usize| part.narrow(1, at * self.width, self.width);
-        let reset = sigmoid(&(gate(given, 0)? + gate(&kept, 0)?)?)?;
-        let update = sigmoid(&(gate(given, 1)? + gate(&kept, 1)?)?)?;
-        let candidate = (gate(given, 2)? + (reset * gate(&kept, 2)?)?)?.tanh()?;
+        let reset = sigmoid(&(gate(input_gates, 0)? + gate(&hidden, 0)?)?)?;
+        let update = sigmoid(&(gate(input_gates, 1)? + gate(&hidden, 1)?)?)?;
+        let candidate = (gate(input_gates, 2)? + (reset * gate(&hidden, 2)?)?)?.tanh()?;
         Ok((&candidate + (update * (state - &candidate)?)?)?)
     }
 

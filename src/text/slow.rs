@@ -114,13 +114,13 @@ impl AddedTokens {
                 let left = &mut parts[at - 1].0;
                 *left = left.trim_end_matches(is_space).into();
             }
-            let joined = |beside: Option<char>| beside.is_some_and(|beside| beside != ' ');
+            let joined = |edge: Option<char>| edge.is_some_and(|letter| letter != ' ');
             if token.single_word && (joined(left) || joined(right)) {
                 let word = std::mem::take(&mut parts[at].0);
-                let beside = if joined(left) { at - 1 } else { at + 1 };
-                let text = &parts[beside].0;
-                let text = if beside < at { format!("{text}{word}") } else { format!("{word}{text}") };
-                parts[beside] = (text.clone(), self.by_text.contains_key(&text));
+                let neighbour = if joined(left) { at - 1 } else { at + 1 };
+                let text = &parts[neighbour].0;
+                let text = if neighbour < at { format!("{text}{word}") } else { format!("{word}{text}") };
+                parts[neighbour] = (text.clone(), self.by_text.contains_key(&text));
             }
         }
         parts

@@ -156,8 +156,8 @@ impl Sheet {
             Body::Whole(whole) => (whole.pool(region, (down, across), how), true),
             Body::Preview(preview) if region.rows.len() <= FEW => {
                 let near = preview.near(region.rows.clone());
-                let here = paint::Region::new(0..near.rows(), region.cols.clone());
-                (paint::pool(&near, &here, down, across, how), true)
+                let local = paint::Region::new(0..near.rows(), region.cols.clone());
+                (paint::pool(&near, &local, down, across, how), true)
             }
             Body::Preview(preview) => (preview.coarse(region, (down, across), how), false),
         }
@@ -214,15 +214,15 @@ impl Preview {
             self.capture.maps.rows(self.head, rows).unwrap_or_else(|| Matrix::new(0, self.size.1, Vec::new()))
         };
         let mut near = self.near.borrow_mut();
-        if let Some((there, map)) = near.as_ref() {
-            if there.start <= rows.start && rows.end <= there.end {
-                return map.part(rows.start - there.start..rows.end - there.start);
+        if let Some((computed, map)) = near.as_ref() {
+            if computed.start <= rows.start && rows.end <= computed.end {
+                return map.part(rows.start - computed.start..rows.end - computed.start);
             }
-            let common = there.start.max(rows.start)..there.end.min(rows.end);
+            let common = computed.start.max(rows.start)..computed.end.min(rows.end);
             if !common.is_empty() && rows.len() > 1 {
-                let (before, behind) = (compute(rows.start..common.start), compute(common.end..rows.end));
-                let kept = map.part(common.start - there.start..common.end - there.start);
-                let data = [before.as_slice(), kept.as_slice(), behind.as_slice()].concat();
+                let (before, after) = (compute(rows.start..common.start), compute(common.end..rows.end));
+                let shared = map.part(common.start - computed.start..common.end - computed.start);
+                let data = [before.as_slice(), shared.as_slice(), after.as_slice()].concat();
                 let map = Matrix::new(rows.len(), self.size.1, data);
                 *near = Some((rows, map.clone()));
                 return map;
@@ -230,7 +230,7 @@ impl Preview {
         }
         let map = compute(rows.clone());
         // A single row, such as the selected one, must not replace the rows of the window.
-        if rows.len() > 1 || near.as_ref().is_none_or(|(there, _)| there.len() <= 1) {
+        if rows.len() > 1 || near.as_ref().is_none_or(|(computed, _)| computed.len() <= 1) {
             *near = Some((rows, map.clone()));
         }
         map

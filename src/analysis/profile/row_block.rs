@@ -67,9 +67,9 @@ impl RowBlock {
             let query = first + at;
             // In causal attention, keys after the query have no weight.
             let end = axes.kind.visible(query, axes.keys).end.clamp(block.columns.start, block.columns.end);
-            let seen = end - block.columns.start;
-            let row = &weights[at * stride..at * stride + seen];
-            block.row(axes, query, row, &mut largest[..seen], &mut received[..seen]);
+            let visible = end - block.columns.start;
+            let row = &weights[at * stride..at * stride + visible];
+            block.row(axes, query, row, &mut largest[..visible], &mut received[..visible]);
             if axes.gini {
                 *block.sums.gini.get_or_insert(0.0) +=
                     gini.of(row, axes.kind.visible(query, axes.keys).len());

@@ -36,13 +36,13 @@ fn run_by(
     let extra = kernel.columns()[1];
     let block = |first: usize| {
         let rows = first..kernel.queries.min(first + rows);
-        let seen = match kernel.visible.hull(kernel.past + rows.start..kernel.past + rows.end, kernel.keys) {
+        let visible = match kernel.visible.hull(kernel.past + rows.start..kernel.past + rows.end, kernel.keys) {
             // Queries that see nothing have a weight of 0 for any key.
-            seen if seen.is_empty() && extra == 0 => 0..1,
-            seen => seen,
+            visible if visible.is_empty() && extra == 0 => 0..1,
+            visible => visible,
         };
         let of_block = |of: &Tensor| {
-            let parts = [(seen.start, seen.len()), (kernel.keys, extra)];
+            let parts = [(visible.start, visible.len()), (kernel.keys, extra)];
             let parts = parts.into_iter().filter(|(_, count)| *count > 0);
             let parts = parts.map(|(first, count)| of.narrow(2, first, count));
             Tensor::cat(&parts.collect::<candle_core::Result<Vec<_>>>()?, 2)?.contiguous()
@@ -53,17 +53,17 @@ fn run_by(
         if let Some(softcap) = kernel.softcap.map(f64::from) {
             scores = ((scores / softcap)?.tanh()? * softcap)?;
         }
-        let scores = score_bias.add_to_all(scores, rows.clone(), seen.clone())?;
+        let scores = score_bias.add_to_all(scores, rows.clone(), visible.clone())?;
         let weights = softmax(&scores)?;
         if sinks.iter().any(|sink| sink.maps.is_some() || sink.observer.is_some()) {
             let weights = BlockWeights {
                 values: weights.flatten_all()?.to_vec1()?,
                 rows: rows.clone(),
-                stride: seen.len() + extra,
+                stride: visible.len() + extra,
             };
             let [tokens, others] = &mut sinks;
-            weights.show(tokens, kernel, 0, seen.clone(), kernel.keys);
-            weights.show(others, kernel, seen.len(), 0..extra, extra);
+            weights.show(tokens, kernel, 0, visible.clone(), kernel.keys);
+            weights.show(others, kernel, visible.len(), 0..extra, extra);
         }
         Ok(weights.matmul(&values)?)
     };

@@ -271,11 +271,11 @@ impl QueryBlock<'_> {
                 // SAFETY: the ranges end at or before `keys`, for which there are scores.
                 unsafe {
                     mask(scores, done..seen.start);
-                    let how = self.kernel.transform(self.head, query, seen.start);
+                    let transform = self.kernel.transform(self.head, query, seen.start);
                     let scores = scores.add(seen.start);
-                    let found = transform_scores::<S>(scores, seen.len(), how);
+                    let row_max = transform_scores::<S>(scores, seen.len(), transform);
                     done = seen.end;
-                    largest = self.kernel.mask_pairs(self.head, query, scores, seen, found).max(largest);
+                    largest = self.kernel.mask_pairs(self.head, query, scores, seen, row_max).max(largest);
                 }
                 next += 1;
             }
@@ -291,12 +291,12 @@ impl QueryBlock<'_> {
     /// `scores` is valid for the extra keys; the processor has the instructions of `S`.
     #[inline(always)]
     unsafe fn transform_extra<S: Simd>(&self, query: usize, scores: *mut f32) -> f32 {
-        let [keys, more] = self.kernel.columns();
-        let how = self.kernel.extra_transform(self.head, query);
+        let [keys, extra] = self.kernel.columns();
+        let transform = self.kernel.extra_transform(self.head, query);
         // SAFETY: the caller ensures that the scores are there; the bias has a value for each extra key.
         unsafe {
-            let found = transform_scores::<S>(scores, more, how);
-            self.kernel.mask_pairs(self.head, query, scores, keys..keys + more, found)
+            let row_max = transform_scores::<S>(scores, extra, transform);
+            self.kernel.mask_pairs(self.head, query, scores, keys..keys + extra, row_max)
         }
     }
 

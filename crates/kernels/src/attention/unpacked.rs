@@ -51,38 +51,38 @@ impl UnpackedQueries<'_> {
     unsafe fn row<S: Simd>(&self, query: usize, weights: *mut f32) {
         let AttentionKernel { heads, kv_heads, queries, keys, width, .. } = *self.kernel;
         let shared = self.head / (heads / kv_heads);
-        let seen = self.kernel.key_range(query);
-        // SAFETY: `seen` is within the keys, and all positions were checked against the slices.
+        let visible = self.kernel.key_range(query);
+        // SAFETY: `visible` is within the keys, and all positions were checked against the slices.
         unsafe {
             let q = self.query.at(self.head, query);
-            for j in seen.clone() {
+            for j in visible.clone() {
                 let key = self.key.at(shared, j);
                 prefetch_row::<S>(key, self.key.position, width);
                 *weights.add(j) = dot::<S>(q, key, width);
             }
-            let how = self.kernel.transform(self.head, query, seen.start);
-            let scores = weights.add(seen.start);
-            let largest = transform_scores::<S>(scores, seen.len(), how);
-            let largest = self.kernel.mask_pairs(self.head, query, scores, seen.clone(), largest);
-            softmax_in_place::<S>(scores, seen.len(), largest);
+            let transform = self.kernel.transform(self.head, query, visible.start);
+            let scores = weights.add(visible.start);
+            let largest = transform_scores::<S>(scores, visible.len(), transform);
+            let largest = self.kernel.mask_pairs(self.head, query, scores, visible.clone(), largest);
+            softmax_in_place::<S>(scores, visible.len(), largest);
             if let Some(maps) = self.maps {
                 let map = maps.at((self.head * queries + query) * keys);
-                std::ptr::write_bytes(map, 0, seen.start);
-                std::ptr::copy_nonoverlapping(weights.add(seen.start), map.add(seen.start), seen.len());
-                std::ptr::write_bytes(map.add(seen.end), 0, keys - seen.end);
+                std::ptr::write_bytes(map, 0, visible.start);
+                std::ptr::copy_nonoverlapping(weights.add(visible.start), map.add(visible.start), visible.len());
+                std::ptr::write_bytes(map.add(visible.end), 0, keys - visible.end);
             }
             if let Some(observer) = self.observer {
-                let weights = std::slice::from_raw_parts(weights.add(seen.start), seen.len());
-                observer.rows(self.head, query, 1, seen.clone(), weights, seen.len());
+                let weights = std::slice::from_raw_parts(weights.add(visible.start), visible.len());
+                observer.rows(self.head, query, 1, visible.clone(), weights, visible.len());
             }
             let out = self.out.at((query * heads + self.head) * width);
             let mut first = 0;
             while first < width {
                 let len = (4 * S::LANES).min(width - first);
                 weighted_sum::<S>(
-                    weights.add(seen.start),
-                    seen.len(),
-                    self.value.at(shared, seen.start.min(keys - 1)).add(first),
+                    weights.add(visible.start),
+                    visible.len(),
+                    self.value.at(shared, visible.start.min(keys - 1)).add(first),
                     self.value.position,
                     len,
                     out.add(first),

@@ -30,9 +30,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
     let key = app.key();
     let cross = row(app, Kind::Cross, app.selection.target_query);
     shaded(app, &cross, true, None, (kind == Kind::Cross).then_some(key)).draw(buf, left, layout);
-    let own = row(app, Kind::Decoder, app.selection.target_query);
+    let decoder_row = row(app, Kind::Decoder, app.selection.target_query);
     let key = (kind == Kind::Decoder).then_some(key);
-    shaded(app, &own, false, Some(query), key).draw(buf, right, layout);
+    shaded(app, &decoder_row, false, Some(query), key).draw(buf, right, layout);
 }
 
 fn panel<'a>(
