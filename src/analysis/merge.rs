@@ -89,7 +89,11 @@ pub fn cross_rollout(
 
 /// Propagates through a decoder: layer `l` keeps `self_parts` `[target, target]` of its positions and draws
 /// `cross_parts` `[target, source]` from the encoder's output; rows of both together sum to 1.
-pub(super) fn descend(encoder: &Matrix, self_parts: &[Matrix], cross_parts: &[Matrix]) -> Result<CrossRollout> {
+pub(super) fn descend(
+    encoder: &Matrix,
+    self_parts: &[Matrix],
+    cross_parts: &[Matrix],
+) -> Result<CrossRollout> {
     let (target, width) = common_shape(self_parts)?;
     let (rows, source) = common_shape(cross_parts)?;
     let fits = self_parts.len() == cross_parts.len()

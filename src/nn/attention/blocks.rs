@@ -36,7 +36,8 @@ fn run_by(
     let extra = kernel.columns()[1];
     let block = |first: usize| {
         let rows = first..kernel.queries.min(first + rows);
-        let visible = match kernel.visible.hull(kernel.past + rows.start..kernel.past + rows.end, kernel.keys) {
+        let visible = match kernel.visible.hull(kernel.past + rows.start..kernel.past + rows.end, kernel.keys)
+        {
             // Queries that see nothing have a weight of 0 for any key.
             visible if visible.is_empty() && extra == 0 => 0..1,
             visible => visible,

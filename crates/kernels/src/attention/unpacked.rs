@@ -68,7 +68,11 @@ impl UnpackedQueries<'_> {
             if let Some(maps) = self.maps {
                 let map = maps.at((self.head * queries + query) * keys);
                 std::ptr::write_bytes(map, 0, visible.start);
-                std::ptr::copy_nonoverlapping(weights.add(visible.start), map.add(visible.start), visible.len());
+                std::ptr::copy_nonoverlapping(
+                    weights.add(visible.start),
+                    map.add(visible.start),
+                    visible.len(),
+                );
                 std::ptr::write_bytes(map.add(visible.end), 0, keys - visible.end);
             }
             if let Some(observer) = self.observer {
