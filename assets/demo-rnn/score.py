@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from transformers import MarianMTModel
 from transformers.utils import logging
 
-from train import Data, Recurrent, read_pairs, score, translate
+from train import Data, Recurrent, from_byte_planes, read_pairs, score, translate
 
 HERE = Path(__file__).resolve().parent
 TRANSFORMER = HERE.parent / "demo/model"
@@ -54,10 +54,10 @@ def recurrent(folder, table):
     config = json.loads((folder / "config.json").read_text())
     sizes = [config[f"{part}_hidden_size"] for part in ("encoder", "decoder")]
     model = Recurrent(table, config["attention"], *sizes, config.get("attention_size", 0))
-    weights = load_file(folder / "model.safetensors")
+    weights = load_file(folder / "model.planes.safetensors")
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            weight.copy_(weights[name].float())
+            weight.copy_(from_byte_planes(weights[name]).float())
     return model.eval()
 
 

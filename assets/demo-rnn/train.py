@@ -6,7 +6,7 @@ PAIRS: tab-separated English and French sentences, one pair a line (Tatoeba's, a
 manythings.org/anki, CC BY 2.0 France). TRANSFORMER: the folder of the demo Transformer, whose
 tokenizer and whose table of embeddings the recurrent models share (the table is not trained
 further, so that two more models fit into the program). OUT becomes a folder with config.json,
-model.safetensors (float16, without the table) and scores.json.
+model.planes.safetensors (float16 as byte planes, without the table) and scores.json.
 
 The network is that of Bahdanau, Cho and Bengio (2014), https://arxiv.org/abs/1409.0473, with a
 tanh layer for its maxout readout: a bidirectional GRU encoder, a GRU decoder that starts from the
@@ -284,6 +284,17 @@ def train(model, data, pairs, args):
     return average, (time.time() - start) / 60
 
 
+def byte_planes(tensor):
+    """Splits float16 numbers into their low bytes and their high bytes, `[2, *shape]`. High bytes are much alike,
+    so that an archive packs the two halves 7 % smaller than the numbers."""
+    return tensor.contiguous().view(torch.uint8).unflatten(-1, (-1, 2)).movedim(-1, 0).contiguous()
+
+
+def from_byte_planes(planes):
+    """Joins what `byte_planes` split."""
+    return planes.movedim(0, -1).contiguous().flatten(-2).view(torch.float16)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("pairs")
@@ -325,8 +336,8 @@ def main():
     minutes = round(minutes, 1)
     scores = dict(steps=args.steps, minutes=minutes, parameters=count, sentences=len(sentences), greedy=greedy)
     print(scores, flush=True)
-    weights = {name: weight.half().contiguous() for name, weight in model.named_parameters()}
-    save_file(weights, os.path.join(args.out, "model.safetensors"), metadata={"format": "pt"})
+    weights = {name: byte_planes(weight.half()) for name, weight in model.named_parameters()}
+    save_file(weights, os.path.join(args.out, "model.planes.safetensors"), metadata={"format": "pt"})
     config = model.config(data.pad, data.eos) | dict(torch_dtype="float16")
     json.dump(config, open(os.path.join(args.out, "config.json"), "w"), indent=1)
     json.dump(scores, open(os.path.join(args.out, "scores.json"), "w"), indent=1)

@@ -1,12 +1,11 @@
 //! Built-in models (`assets/demo`, `assets/demo-rnn`), which open at once and offline. They share a
 //! tokenizer, and the recurrent models share the Transformer's embeddings.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
 use crate::files::{ModelFile, ModelFiles};
 
@@ -50,7 +49,7 @@ pub fn files(name: &str) -> Option<ModelFiles> {
                 "model.safetensors",
                 with_embeddings(
                     &ATTENTION,
-                    include_bytes!("../../assets/demo-rnn/attention/model.safetensors"),
+                    include_bytes!("../../assets/demo-rnn/attention/model.planes.safetensors"),
                 ),
             ),
         ],
@@ -59,7 +58,7 @@ pub fn files(name: &str) -> Option<ModelFiles> {
             ("generation_config.json", generation),
             (
                 "model.safetensors",
-                with_embeddings(&PLAIN, include_bytes!("../../assets/demo-rnn/plain/model.safetensors")),
+                with_embeddings(&PLAIN, include_bytes!("../../assets/demo-rnn/plain/model.planes.safetensors")),
             ),
         ],
         _ => return None,
@@ -70,14 +69,50 @@ pub fn files(name: &str) -> Option<ModelFiles> {
 }
 
 /// Joins a recurrent model's tensors and the embeddings to one file, on first use.
-fn with_embeddings(cell: &'static OnceLock<Vec<u8>>, own: &'static [u8]) -> &'static [u8] {
-    cell.get_or_init(|| joined(own, TRANSFORMER).unwrap_or_default())
+fn with_embeddings(cell: &'static OnceLock<Vec<u8>>, planes: &'static [u8]) -> &'static [u8] {
+    cell.get_or_init(|| joined(planes, TRANSFORMER).unwrap_or_default())
 }
 
-fn joined(own: &[u8], transformer: &[u8]) -> Result<Vec<u8>, safetensors::SafeTensorError> {
-    let (own, transformer) = (SafeTensors::deserialize(own)?, SafeTensors::deserialize(transformer)?);
-    let mut all: Vec<(Cow<str>, TensorView)> =
-        own.iter().map(|(name, view)| (name.to_string().into(), view)).collect();
-    all.push((EMBEDDINGS.into(), transformer.tensor(EMBEDDINGS)?));
+/// Joins tensors stored as byte planes `[2, ...]` and the embeddings of `transformer` to one file.
+fn joined(planes: &[u8], transformer: &[u8]) -> Result<Vec<u8>, SafeTensorError> {
+    let (planes, transformer) = (SafeTensors::deserialize(planes)?, SafeTensors::deserialize(transformer)?);
+    let weights: Vec<(String, Vec<usize>, Vec<u8>)> = planes
+        .iter()
+        .map(|(name, view)| (name.to_string(), view.shape()[1..].to_vec(), from_byte_planes(view.data())))
+        .collect();
+    let mut all = Vec::with_capacity(weights.len() + 1);
+    for (name, shape, bytes) in &weights {
+        all.push((name.as_str(), TensorView::new(Dtype::F16, shape.clone(), bytes)?));
+    }
+    all.push((EMBEDDINGS, transformer.tensor(EMBEDDINGS)?));
     safetensors::serialize(all, None::<HashMap<String, String>>)
+}
+
+/// Joins the low and the high bytes of 16-bit numbers. They are stored one after the other because the high
+/// bytes of weights are much alike: the package's archive packs them smaller than the numbers.
+fn from_byte_planes(planes: &[u8]) -> Vec<u8> {
+    let (low, high) = planes.split_at(planes.len() / 2);
+    low.iter().zip(high).flat_map(|(&low, &high)| [low, high]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn byte_planes_become_numbers() {
+        assert_eq!(from_byte_planes(&[1, 2, 3, 4]), [1, 3, 2, 4]);
+    }
+
+    #[test]
+    fn the_recurrent_models_have_tensors_of_half_precision_and_the_embeddings() {
+        for (name, readout) in [("demo-rnn", 202_752), ("demo-rnn-plain", 202_752)] {
+            let files = files(name).unwrap();
+            let weights = files.need("model.safetensors").unwrap();
+            let tensors = SafeTensors::deserialize(&weights).unwrap();
+            assert!(tensors.iter().all(|(_, view)| view.dtype() == Dtype::F16));
+            assert_eq!(tensors.tensor("readout.weight").unwrap().data().len(), readout);
+            assert_eq!(tensors.tensor(EMBEDDINGS).unwrap().shape(), [5001, 192]);
+        }
+    }
 }
