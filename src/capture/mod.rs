@@ -3,6 +3,7 @@
 mod assemble;
 mod axes;
 mod compact_layout;
+pub mod comparison;
 mod file;
 mod file_maps;
 mod foreign;

@@ -14,7 +14,6 @@ use crate::export::figure::{FigureStyle, FigureTheme};
 use crate::export::format::{Format, export};
 use crate::export::options::{FigureKind, Options};
 use crate::files::check_free;
-use crate::paint::Range;
 use crate::terminal::Terminal;
 
 /// Options of `export`.
@@ -134,7 +133,7 @@ impl ExportArgs {
             style: FigureStyle {
                 theme: if self.theme == ThemeChoice::Dark { FigureTheme::Dark } else { FigureTheme::Light },
                 colormap: self.shading.colormap,
-                scale: self.shading.scale(Range::Map),
+                scale: self.shading.scale(),
                 values: self.values,
             },
             pixels: self.scale,

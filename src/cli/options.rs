@@ -268,16 +268,16 @@ pub struct ShadingArgs {
     /// Curve from weight to shade.
     #[arg(long, default_value = "linear", value_parser = curves(), help_heading = "Appearance")]
     pub curve: Curve,
-    /// Weight of the brightest shade: the row's maximum, the map's maximum, or 1
-    /// [default: row for text, map for pictures].
-    #[arg(long, value_parser = ranges(), help_heading = "Appearance")]
-    pub range: Option<Range>,
+    /// Weight of the brightest shade: the row's maximum (but at least twice the uniform weight, so that even
+    /// rows look even), the map's maximum, or 1.
+    #[arg(long, default_value = "row", value_parser = ranges(), help_heading = "Appearance")]
+    pub range: Range,
 }
 
 impl ShadingArgs {
-    /// The scale, with `default` as the range if none is given.
-    pub fn scale(&self, default: Range) -> Scale {
-        Scale::new(self.curve, self.range.unwrap_or(default))
+    /// The scale from weight to shade.
+    pub fn scale(&self) -> Scale {
+        Scale::new(self.curve, self.range)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::export::ansi::Colors;
 use crate::export::labels::{Labels, keys_title, kind_title, model_title, queries_title};
 use crate::export::text::{self, CellStyle, TextStyle};
-use crate::paint::{Ramp, Range};
+use crate::paint::Ramp;
 use crate::terminal::Terminal;
 
 /// Options of `show`.
@@ -80,7 +80,7 @@ impl ShowArgs {
         TextStyle {
             cells,
             colormap: self.shading.colormap,
-            scale: self.shading.scale(Range::Row),
+            scale: self.shading.scale(),
             width: self.width.or(terminal.width),
         }
     }

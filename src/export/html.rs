@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::figure::FigureTheme;
+use super::figure::{FigureStyle, FigureTheme};
 use super::labels::{Labels, keys_title, kind_title, model_title, queries_title};
 use super::options::Options;
 use super::prepared::PreparedExport;
@@ -25,7 +25,7 @@ pub const EXTENSION: &str = "html";
 /// [`crate::error::Error::NoSuchHead`] if the selection is empty.
 pub fn prepare<'a>(capture: &'a Capture, options: &Options) -> Result<PreparedExport<'a>> {
     let (style, dark) = (options.style, options.style.theme == FigureTheme::Dark);
-    Ok(PreparedExport::whole(render(capture, &options.selection, dark, style.colormap)?))
+    Ok(PreparedExport::whole(render(capture, &options.selection, dark, &style)?))
 }
 
 /// Template of the page; `{{...}}` are placeholders.
@@ -42,7 +42,7 @@ pub fn render(
     capture: &Capture,
     selection: &HeadSelection,
     dark: bool,
-    colormap: Colormap,
+    style: &FigureStyle,
 ) -> Result<Vec<u8>> {
     let mut kinds: BTreeMap<Kind, Vec<Head>> = BTreeMap::new();
     for head in selection.heads(capture)? {
@@ -60,7 +60,7 @@ pub fn render(
         }
         data.push(json!({
             "kind": kind.name(), "title": kind_title(kind), "queries": queries, "keys": labels.keys,
-            "rows": queries_title(kind), "columns": keys_title(kind), "maps": maps,
+            "rows": queries_title(kind), "columns": keys_title(kind), "causal": kind == Kind::Decoder, "maps": maps,
         }));
     }
     let colors: serde_json::Map<_, _> = Colormap::ALL
@@ -69,7 +69,8 @@ pub fn render(
         .map(|map| (map.name().to_string(), palette(map)))
         .collect();
     let data = json!({
-        "kinds": data, "colors": colors, "colormap": colormap.name(), "theme": if dark { "dark" } else { "light" },
+        "kinds": data, "colors": colors, "colormap": style.colormap.name(),
+        "scale": style.scale.range.name(), "theme": if dark { "dark" } else { "light" },
     });
     // A token that spells "</script>" must not end the script.
     let data = data.to_string().replace('<', "\\u003c");

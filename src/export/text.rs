@@ -130,7 +130,7 @@ impl TextGrid<'_> {
     /// Renders the weights of `cells` (the map, or the map with pooled columns) as shades of `column`
     /// terminal columns.
     fn shades(&self, cells: &Matrix, column: usize, head: &str) -> String {
-        let shades = self.style.scale.map(cells);
+        let shades = self.style.scale.map(cells, false);
         let mut out = head.to_string();
         for (i, label) in self.rows.iter().enumerate().take(cells.rows()) {
             out += &right(label, self.margin);

@@ -14,4 +14,4 @@ pub use bands::Bands;
 pub use colormap::{Colormap, ink};
 pub use glyph::Ramp;
 pub use pool::{Pool, Region, pool};
-pub use scale::{Curve, GAMMAS, Range, Scale};
+pub use scale::{Curve, GAMMAS, Range, Scale, keys_seen, row_floor};

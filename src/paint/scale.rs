@@ -24,7 +24,8 @@ pub enum Curve {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Range {
-    /// Largest weight of the row, so that the strongest key of every query gets the full colour.
+    /// Largest weight of the row, but at least [`row_floor`], so that the strongest key of every query gets
+    /// the full colour unless the row is nearly uniform.
     #[default]
     Row,
     /// Largest weight of the map.
@@ -57,16 +58,29 @@ impl Default for Scale {
 /// Number of decades that [`Curve::Log`] spans.
 const DECADES: f32 = 3.0;
 
+/// Returns the smallest weight that gets the full colour in a row over `keys` keys: twice the uniform weight.
+/// A row that spreads its weight evenly then looks even instead of bright.
+pub fn row_floor(keys: usize) -> f32 {
+    (2.0 / keys.max(1) as f32).min(1.0)
+}
+
+/// Returns the number of keys that row `row` of a map of `rows` by `keys` attends to, where `causal` maps hide
+/// the keys after the query. The map may be pooled.
+pub fn keys_seen(row: usize, (rows, keys): (usize, usize), causal: bool) -> usize {
+    if causal { ((row + 1) * keys).div_ceil(rows.max(1)).min(keys) } else { keys }
+}
+
 impl Scale {
     /// Creates a scale with a gamma of 1.
     pub fn new(curve: Curve, range: Range) -> Self {
         Self { curve, range, ..Self::default() }
     }
 
-    /// Returns the weight that is painted as 1, given the largest weight of the row and of the map.
-    pub fn top(self, row_max: f32, map_max: f32) -> f32 {
+    /// Returns the weight that is painted as 1, given the largest weight of the row and of the map, and the
+    /// number of keys that the row attends to.
+    pub fn top(self, row_max: f32, map_max: f32, keys: usize) -> f32 {
         match self.range {
-            Range::Row => row_max,
+            Range::Row => row_max.max(row_floor(keys)),
             Range::Map => map_max,
             Range::Absolute => 1.0,
         }
@@ -100,14 +114,15 @@ impl Scale {
         f32::from(self.gamma.max(1)) / 10.0
     }
 
-    /// Maps every weight of a map into `0..=1`; the result has the shape of the map.
-    pub fn map(self, map: &Matrix) -> Matrix {
+    /// Maps every weight of a map into `0..=1`; the result has the shape of the map. `causal` maps hide the
+    /// keys after the query.
+    pub fn map(self, map: &Matrix, causal: bool) -> Matrix {
         let map_max = if self.range == Range::Map { map.max() } else { 0.0 };
         let mut data = Vec::with_capacity(map.rows() * map.cols());
         for i in 0..map.rows() {
             let row = map.row(i);
             let row_max = row.iter().copied().fold(0.0, f32::max);
-            let top = self.top(row_max, map_max);
+            let top = self.top(row_max, map_max, keys_seen(i, (map.rows(), map.cols()), causal));
             data.extend(row.iter().map(|&weight| self.unit(weight, top)));
         }
         Matrix::new(map.rows(), map.cols(), data)
@@ -156,11 +171,27 @@ mod tests {
 
     #[test]
     fn ranges_choose_the_top() {
-        let map = Matrix::new(2, 2, vec![0.2, 0.1, 0.8, 0.4]);
-        let scaled = |range| Scale::new(Curve::Linear, range).map(&map);
-        assert_eq!(scaled(Range::Row), Matrix::new(2, 2, vec![1.0, 0.5, 1.0, 0.5]));
-        assert_eq!(scaled(Range::Map), Matrix::new(2, 2, vec![0.25, 0.125, 1.0, 0.5]));
+        let map = Matrix::new(2, 4, vec![0.6, 0.3, 0.1, 0.0, 0.8, 0.2, 0.0, 0.0]);
+        let scaled = |range| Scale::new(Curve::Linear, range).map(&map, false);
+        let expected = Matrix::new(2, 4, vec![1.0, 0.3 / 0.6, 0.1 / 0.6, 0.0, 1.0, 0.25, 0.0, 0.0]);
+        assert_eq!(scaled(Range::Row), expected);
+        let expected = map.as_slice().iter().map(|weight| weight / 0.8).collect();
+        assert_eq!(scaled(Range::Map), Matrix::new(2, 4, expected));
         assert_eq!(scaled(Range::Absolute), map);
+    }
+
+    #[test]
+    fn uniform_rows_are_half_bright() {
+        let row = |weights: &[f32], causal| {
+            let map = Matrix::new(1, weights.len(), weights.to_vec());
+            Scale::default().map(&map, causal).as_slice().to_vec()
+        };
+        assert_eq!(row(&[0.25; 4], false), [0.5; 4]);
+        assert_eq!(row(&[0.5, 0.5, 0.0, 0.0], false), [1.0, 1.0, 0.0, 0.0]);
+        // The first row of a causal map sees one key, the second two.
+        let causal = Matrix::new(2, 2, vec![1.0, 0.0, 0.5, 0.5]);
+        assert_eq!(Scale::default().map(&causal, true).as_slice(), [1.0, 0.0, 0.5, 0.5]);
+        assert_eq!([1, 2, 3, 100].map(|keys| keys_seen(1, (4, keys), true)), [1, 1, 2, 50]);
     }
 
     #[test]
@@ -183,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_row_of_zeros_is_dark() {
-        assert_eq!(Scale::default().map(&Matrix::new(1, 2, vec![0.0, 0.0])).as_slice(), &[0.0, 0.0]);
+        assert_eq!(Scale::default().map(&Matrix::new(1, 2, vec![0.0, 0.0]), false).as_slice(), &[0.0, 0.0]);
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! Actions, which change the state, and effects, which its changes have outside of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ratatui::layout::Position;
 
@@ -9,6 +10,7 @@ use crate::engine::{Event, Request};
 use crate::tui::command::Command;
 use crate::tui::guide::{ReadyStep, StepRequest};
 use crate::tui::pixels::Protocol;
+use crate::tui::views::compare::state::{Compared, ComparisonRequest};
 use crate::tui::widgets::editor::Edit;
 
 /// An input of [`update`](super::update::update).
@@ -54,10 +56,14 @@ pub enum Action {
         /// True if it is light.
         light: bool,
     },
+    /// The time since the program started, before a report of progress.
+    Clock(Duration),
     /// Event of the engine.
     Engine(Event),
     /// Results of the survey of heads.
     Surveyed(Box<super::survey::Surveyed>),
+    /// Two captures are compared.
+    Compared(Box<Compared>),
     /// A step of the tour is ready.
     StepReady(Box<ReadyStep>),
     /// A thread panicked, with this message.
@@ -80,6 +86,8 @@ pub enum Effect {
         /// Links longer than this are long-range, in positions.
         distance: usize,
     },
+    /// Compare a capture with the pinned one on a thread of its own.
+    Compare(ComparisonRequest),
     /// Run the models of a step of the tour on a thread of its own.
     PlayStep(StepRequest),
     /// Copy text to the clipboard through the terminal (OSC 52).
@@ -98,6 +106,7 @@ impl PartialEq for Effect {
                 Effect::Survey { serial: a, distance: c, .. },
                 Effect::Survey { serial: b, distance: d, .. },
             ) => a == b && c == d,
+            (Effect::Compare(a), Effect::Compare(b)) => a == b,
             (Effect::PlayStep(a), Effect::PlayStep(b)) => a == b,
             (Effect::Copy(a), Effect::Copy(b)) => a == b,
             (Effect::Redraw, Effect::Redraw) | (Effect::Suspend, Effect::Suspend) => true,

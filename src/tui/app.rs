@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::ablation::{ActiveAblation, TokenChange};
 use super::axes::Axes;
@@ -21,7 +22,7 @@ use crate::capture::{Capture, MapWeights, Score};
 use crate::engine::{ModelInfo, OpenOptions, RunOptions};
 use crate::matrix::Matrix;
 use crate::progress::Progress;
-use crate::site::{Head, Site};
+use crate::site::{Head, Kind, Site};
 
 /// Work in progress outside the drawing thread.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,8 @@ pub struct Activity {
     pub what: String,
     /// Progress of the work.
     pub progress: Option<Progress>,
+    /// Time of [`RunState::clock`] at which the current step of the work began.
+    pub since: Duration,
 }
 
 /// The model, its last requested run, and the work in progress.
@@ -49,9 +52,30 @@ pub struct RunState {
     pub pending: usize,
     /// Work in progress.
     pub activity: Option<Activity>,
+    /// Time since the program started, as of the last report of progress.
+    pub clock: Duration,
 }
 
 impl RunState {
+    /// Begins work that is described by `what`.
+    pub fn begin(&mut self, what: impl Into<String>) {
+        self.activity = Some(Activity { what: what.into(), progress: None, since: self.clock });
+    }
+
+    /// Records progress of the work. Another step, or another file, starts its time anew.
+    pub fn report(&mut self, progress: Progress) {
+        let Some(activity) = &mut self.activity else { return };
+        let same = match (&activity.progress, &progress) {
+            (Some(Progress::Download { file, .. }), Progress::Download { file: other, .. }) => file == other,
+            (Some(last), new) => std::mem::discriminant(last) == std::mem::discriminant(new),
+            (None, _) => false,
+        };
+        if !same {
+            activity.since = self.clock;
+        }
+        activity.progress = Some(progress);
+    }
+
     /// Returns the source and target languages: those of the run, or else the model's defaults.
     pub fn languages(&self) -> (Option<String>, Option<String>) {
         let (source, target) =
@@ -115,8 +139,7 @@ impl App {
     /// Creates the state before a model is open.
     pub fn new(model: impl Into<String>, theme: Theme, keymap: Keymap) -> Self {
         let model = model.into();
-        let activity = Some(Activity { what: format!("opening {model}"), progress: None });
-        Self {
+        let mut app = Self {
             run: RunState {
                 model,
                 open: OpenOptions::default(),
@@ -124,7 +147,8 @@ impl App {
                 options: RunOptions::default(),
                 given: false,
                 pending: 1,
-                activity,
+                activity: None,
+                clock: Duration::ZERO,
             },
             capture: None,
             serial: 0,
@@ -147,7 +171,9 @@ impl App {
             pixels: PixelGraphics::default(),
             keymap,
             layout: Layout::default(),
-        }
+        };
+        app.run.begin(format!("opening {}", app.run.model));
+        app
     }
 
     /// Returns the query axis of the selected map, filtered.
@@ -160,6 +186,17 @@ impl App {
     pub fn keys(&self) -> &Axis {
         let all = || self.axes.keys(self.selection.head.kind());
         self.views.map.filtered.as_ref().map_or_else(all, |axes| &axes.keys)
+    }
+
+    /// Returns the number of keys that a query of the selected map, by its position on the axis, attends to;
+    /// a filter does not change it.
+    pub fn keys_seen(&self, query: usize) -> usize {
+        let kind = self.selection.head.kind();
+        let keys = self.axes.keys(kind);
+        match (kind, self.queries().units.get(query)) {
+            (Kind::Decoder, Some(unit)) => keys.unit_of(unit.tokens.end.saturating_sub(1)) + 1,
+            _ => keys.len(),
+        }
     }
 
     /// Returns the prediction of the decoder row at position `query` of [`App::queries`].

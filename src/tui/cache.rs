@@ -4,15 +4,16 @@
 //! frame it draws what is known and requests the rest ([`RenderRequest`]).
 
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::app::App;
 use super::reading::{Special, max_of};
 use super::render::{RenderJob, RenderRequest, RenderResult};
 use super::selected;
 use super::sheet::Sheet;
+use super::views::compare::maps::ComparedMaps;
 use super::zoom::Window;
-use crate::capture::Score;
+use crate::capture::{Capture, Score};
 use crate::matrix::Matrix;
 use crate::paint::{self, Pool, Range, Scale};
 use crate::site::Head;
@@ -49,7 +50,12 @@ pub struct Cache {
     pending: Option<RenderRequest>,
     /// Last result.
     result: Option<RenderResult>,
+    /// Maps that Compare showed last, with the captures and the head that they are of.
+    compared: Option<(ComparedKey, Rc<ComparedMaps>)>,
 }
+
+/// Number of the current capture, the pinned capture, and the head.
+type ComparedKey = (u64, Weak<Capture>, Head);
 
 impl Cache {
     /// Returns the selected head's map as it is displayed, or `None` if there is none.
@@ -77,6 +83,24 @@ impl Cache {
         Some(sheet)
     }
 
+    /// Returns the selected head's maps in Compare; `None` without a comparison.
+    pub fn compared(&mut self, app: &App) -> Option<Rc<ComparedMaps>> {
+        let pinned = Arc::downgrade(app.views.compare.pinned.as_ref()?);
+        let head = app.selection.head;
+        let same = |(serial, of, known): &ComparedKey| {
+            *serial == app.serial
+                && of.ptr_eq(&pinned)
+                && *known == head
+                && app.views.compare.known().is_some()
+        };
+        if let Some((_, maps)) = self.compared.as_ref().filter(|(key, _)| same(key)) {
+            return Some(Rc::clone(maps));
+        }
+        let maps = Rc::new(ComparedMaps::new(app, head)?);
+        self.compared = Some(((app.serial, pinned, head), Rc::clone(&maps)));
+        Some(maps)
+    }
+
     /// Returns true if more is known about the selected map than when the sheet was made.
     fn has_more(&self, app: &App, sheet: &Sheet) -> bool {
         let head = app.selection.head;
@@ -90,10 +114,11 @@ impl Cache {
         let key = sheet_key(app);
         let tops = (0..window.pixels.0)
             .map(|row| {
-                let rows = sheet.row_max.get(window.rows_of(row)).unwrap_or(&[]);
+                let places = window.rows_of(row);
+                let rows = sheet.row_max.get(places.clone()).unwrap_or(&[]);
                 match key.score {
                     Some(_) => score_top(scale, max_of(rows), sheet.max),
-                    None => scale.top(max_of(rows), sheet.max),
+                    None => scale.top(max_of(rows), sheet.max, app.keys_seen(places.end.saturating_sub(1))),
                 }
             })
             .collect();

@@ -212,7 +212,7 @@ const SHARED: &[CommandEntry] = &[
         "long-range link",
         MOVE,
         Always,
-        "Go to the next long-range link of this head, strongest first",
+        "Go to the next long-range link of this head, strongest first; in Compare to the next largest change",
     ),
     entry(C::PreviousLink, "previous-link", &["N"], "", MOVE, Always, "Go to the previous long-range link"),
     entry(

@@ -3,6 +3,7 @@
 use ratatui::layout::{Position, Rect};
 
 use super::command::Command;
+use super::widgets::strokes::Stroke;
 use super::zoom::Window;
 use crate::site::Kind;
 
@@ -34,6 +35,34 @@ pub enum ViewHit {
     Item(usize),
 }
 
+/// A picture that a terminal with graphics shows in place of cells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Picture {
+    /// The visible part of the map.
+    Map(Window),
+    /// Lines between two columns of tokens.
+    Lines(LinePicture),
+}
+
+impl Picture {
+    /// Returns the cells of the picture.
+    pub fn area(&self) -> Rect {
+        match self {
+            Picture::Map(window) => window.area,
+            Picture::Lines(lines) => lines.area,
+        }
+    }
+}
+
+/// Lines of a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinePicture {
+    /// Cells of the picture.
+    pub area: Rect,
+    /// The lines, the weakest first.
+    pub strokes: Vec<Stroke>,
+}
+
 /// Layout of the last frame.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layout {
@@ -45,8 +74,8 @@ pub struct Layout {
     pub hits: Vec<(Rect, Hit)>,
     /// Visible part of the map.
     pub window: Option<Window>,
-    /// True if the window's cells are left empty for a picture.
-    pub picture: bool,
+    /// Picture in cells that are left empty for it.
+    pub picture: Option<Picture>,
     /// First visible line of the view's list.
     pub first: usize,
     /// Position of the text cursor while text is edited.

@@ -6,6 +6,7 @@ use super::guide::ReadyStep;
 use super::pixels::Protocol;
 use super::render::RenderResult;
 use super::survey::Surveyed;
+use super::views::compare::state::Compared;
 use crate::engine::Event;
 
 /// A message to the main loop.
@@ -30,6 +31,8 @@ pub enum Message {
     Surveyed(Box<Surveyed>),
     /// Results of a render job.
     Rendered(Box<RenderResult>),
+    /// Comparison of two captures.
+    Compared(Box<Compared>),
     /// A step of the tour that is ready.
     StepReady(Box<ReadyStep>),
     /// A thread panicked.

@@ -14,7 +14,6 @@ pub mod axes;
 pub mod cache;
 pub mod chrome;
 pub mod command;
-pub mod comparison;
 pub mod filter;
 pub mod guide;
 pub mod input;
@@ -264,10 +263,16 @@ fn handle(
         },
         Message::Background { light } => Action::Background { light },
         Message::Pictures { takes, cell } => Action::Pictures { takes, cell },
-        Message::Engine(event) => Action::Engine(event),
+        Message::Engine(event) => {
+            if let Event::Progress(_) = event {
+                update::update(app, Action::Clock(world.age()));
+            }
+            Action::Engine(event)
+        }
         Message::Surveyed(part) => Action::Surveyed(part),
         // Handled by the main loop: it belongs to drawing and changes no state.
         Message::Rendered(_) => return Ok(Handled::Continue),
+        Message::Compared(compared) => Action::Compared(compared),
         Message::StepReady(ready) => Action::StepReady(ready),
         Message::Crashed(message) => Action::Crashed(message),
         #[cfg(unix)]

@@ -133,6 +133,11 @@ impl Axis {
         Self { units, of, plain }
     }
 
+    /// Creates an axis of units that are one token each, in order.
+    pub fn of_units(units: Vec<Unit>) -> Self {
+        Self { of: (0..units.len()).collect(), units, plain: true }
+    }
+
     /// Creates an axis of some of its units, in order.
     pub fn select(&self, places: &[usize]) -> Self {
         let units: Vec<Unit> = places.iter().filter_map(|&place| self.units.get(place)).cloned().collect();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::ablation::ActiveAblation;
 use super::action::Effect;
-use super::app::{Activity, App};
+use super::app::App;
 use super::overlays::overlay::{Overlay, Picker, Purpose};
 use crate::capture::MapWeights;
 use crate::engine::{Request, RunOptions};
@@ -16,7 +16,7 @@ pub fn run(app: &mut App) -> Vec<Effect> {
         app.notice = Some("type a source to begin".into());
         return Vec::new();
     }
-    app.run.activity = Some(Activity { what: "running".into(), progress: None });
+    app.run.begin("running");
     app.run.pending += 1;
     vec![Effect::Ask(Request::Run(app.run.options.clone()))]
 }
@@ -43,8 +43,7 @@ pub fn ablate(app: &mut App, ablations: Vec<Ablation>) -> Vec<Effect> {
         return if running { vec![Effect::Ask(Request::Cancel)] } else { Vec::new() };
     }
     let ablation = ActiveAblation { ablations: ablations.clone(), outcome: None };
-    app.run.activity =
-        Some(Activity { what: format!("running without {}", ablation.name()), progress: None });
+    app.run.begin(format!("running without {}", ablation.name()));
     app.ablation = Some(ablation);
     app.run.pending += 1;
     vec![Effect::Ask(Request::Ablate(RunOptions { ablations, ..app.run.options.clone() }))]
@@ -68,6 +67,23 @@ pub fn toggle_values(app: &mut App) -> Vec<Effect> {
         return run(app);
     }
     Vec::new()
+}
+
+/// Runs the model again to measure what the values add (ALTI), unless the capture holds it.
+pub fn measure_contributions(app: &mut App) -> Vec<Effect> {
+    let known = app.capture.as_ref().is_some_and(|capture| !capture.values.is_empty());
+    let asked = app.run.pending > 0 && app.run.options.values;
+    if known || asked {
+        return Vec::new();
+    }
+    if app.run.info.is_none() {
+        app.notice = Some("this capture keeps no contributions, and has no model to measure them".into());
+        return Vec::new();
+    }
+    app.run.options.values = true;
+    let effects = run(app);
+    app.run.begin("measuring contributions (ALTI)");
+    effects
 }
 
 /// Returns to weights if the capture keeps no scores and none are being computed.

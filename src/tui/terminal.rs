@@ -20,9 +20,8 @@ use super::answers::{Answer, Question};
 use super::app::App;
 use super::cache::Cache;
 use super::chrome;
-use super::layout::Layout;
+use super::layout::{Layout, Picture};
 use super::pixels::{self, Protocol, paint};
-use super::zoom::Window;
 use crate::config;
 use crate::error::{Error, Result};
 use crate::sys;
@@ -71,10 +70,10 @@ impl Screen {
         }
         queue!(self.inner.backend_mut(), BeginSynchronizedUpdate).map_err(failed)?;
         let mut layout = self.cells(app, cache)?;
-        let wanted = layout.window.as_ref().filter(|_| layout.picture).zip(app.pixels.protocol());
-        let key = wanted.map(|(window, protocol)| {
+        let wanted = layout.picture.as_ref().zip(app.pixels.protocol());
+        let key = wanted.map(|(picture, protocol)| {
             let screen = self.inner.get_frame().area();
-            paint::Key::new(app, protocol, window, screen)
+            paint::Key::new(app, protocol, picture, screen)
         });
         let place = |key: &paint::Key| (key.protocol, key.area);
         if let Some(shown) = self.shown.take_if(|shown| key.as_ref().map(place) != Some(place(shown))) {
@@ -88,8 +87,8 @@ impl Screen {
             }
         }
         if key != self.shown {
-            if let (Some(key), Some(window)) = (&key, &layout.window) {
-                send_picture(app, cache, key, window)?;
+            if let (Some(key), Some(picture)) = (&key, &layout.picture) {
+                send_picture(app, cache, key, picture)?;
             }
             self.shown = key;
         }
@@ -161,8 +160,8 @@ fn delete_picture() -> io::Result<()> {
     Ok(())
 }
 
-fn send_picture(app: &App, cache: &mut Cache, key: &paint::Key, window: &Window) -> Result<()> {
-    let Some(picture) = paint::paint(app, cache, window) else { return Ok(()) };
+fn send_picture(app: &App, cache: &mut Cache, key: &paint::Key, picture: &Picture) -> Result<()> {
+    let Some(picture) = paint::paint(app, cache, picture) else { return Ok(()) };
     let bytes = pixels::show(key.protocol, &picture, key.area)
         .map_err(|error| Error::BadFile { file: "png".into(), why: error.to_string() })?;
     PICTURE.fetch_or(key.protocol == Protocol::Kitty, Ordering::SeqCst);

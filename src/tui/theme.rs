@@ -255,6 +255,37 @@ impl Theme {
         self.ink(color, named).add_modifier(Modifier::BOLD)
     }
 
+    /// Number of hues that tell heads apart.
+    pub const HUES: usize = HUES.len();
+
+    /// Returns the colour of a line of a strength in `0..=1`, in a hue or, for `None`, in the colour map.
+    pub fn stroke_color(&self, hue: Option<usize>, level: f32) -> Rgb {
+        let step = (level.clamp(0.0, 1.0) * (LEVELS - 1) as f32).round() / (LEVELS - 1) as f32;
+        let ground = if self.light { [255, 255, 255] } else { [0, 0, 0] };
+        match hue.and_then(|hue| HUES.get(hue % HUES.len())) {
+            // The faintest line is still told from the background.
+            Some((color, _)) => mix(ground, &[(*color, 0.15 + 0.85 * step)]),
+            None => self.colormap.color(0.15 + 0.85 * step),
+        }
+    }
+
+    /// Returns the style of a line of a strength in `0..=1`, as [`Theme::stroke_color`] or, with fewer colours, dim,
+    /// plain or bold.
+    pub fn stroke(&self, hue: Option<usize>, level: f32) -> Style {
+        if !self.draws_glyphs() {
+            return Style::new().fg(self.color(self.stroke_color(hue, level)));
+        }
+        let style = match (self.depth, hue.and_then(|hue| HUES.get(hue % HUES.len()))) {
+            (Depth::Mono, _) | (_, None) => Style::new(),
+            (_, Some((_, named))) => Style::new().fg(*named),
+        };
+        match level {
+            level if level >= 0.6 => style.add_modifier(Modifier::BOLD),
+            level if level >= 0.25 => style,
+            _ => style.add_modifier(Modifier::DIM),
+        }
+    }
+
     /// Returns the style of text that several heads shade at once, each in its hue at its level in `0..=1`.
     /// With 16 colours it is the hue of the strongest head, without colours that of [`Theme::shaded_text`].
     pub fn overlaid_text(&self, levels: &[f32]) -> Style {

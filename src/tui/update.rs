@@ -26,7 +26,9 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
     let by_user = !matches!(
         action,
         Action::Engine(_)
+            | Action::Clock(_)
             | Action::Surveyed(_)
+            | Action::Compared(_)
             | Action::StepReady(_)
             | Action::Resize
             | Action::Background { .. }
@@ -62,6 +64,10 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
             app.pixels.cell = app.pixels.cell.or(cell);
             Vec::new()
         }
+        Action::Clock(time) => {
+            app.run.clock = time;
+            Vec::new()
+        }
         Action::Engine(event) => engine::event(app, event),
         Action::Surveyed(part) => {
             if part.serial == app.serial && part.distance == app.reading.distance {
@@ -76,6 +82,10 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
                     None => {}
                 }
             }
+            Vec::new()
+        }
+        Action::Compared(compared) => {
+            app.views.compare.take(app.serial, *compared);
             Vec::new()
         }
         Action::StepReady(ready) => tour::ready(app, *ready),
@@ -151,8 +161,8 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::Pin => {
             app.views.compare.pinned = app.capture.clone();
-            app.views.compare.compare(app.capture.as_ref());
             app.notice = Some("pinned: run another text, then compare".into());
+            return app.views.compare.request(app.serial, app.capture.as_ref()).into_iter().collect();
         }
         Command::HeadOff => {
             let off = ablation::heads(&app.selection, &app.marks);
@@ -297,11 +307,22 @@ fn turn_kind(app: &mut App, by: isize) {
     }
     let at = kinds.iter().position(|&kind| kind == head.kind()).unwrap_or(0);
     let kind = kinds.get(turn(at, by, kinds.len())).copied().unwrap_or(Kind::Cross);
-    app.selection.head = Site::new(kind, head.layer()).head(head.head);
+    select_kind(app, kind);
+}
+
+/// Selects the head of another kind with the same numbers. In Text, where heads of two kinds show, it returns to
+/// the head of that kind that was selected last.
+fn select_kind(app: &mut App, kind: Kind) {
+    let head = app.selection.head;
+    let last = if app.view == ViewId::Text { app.views.text.turn(head, kind) } else { None };
+    app.selection.head = last.unwrap_or(Site::new(kind, head.layer()).head(head.head));
     app.settle();
 }
 
 fn next_link(app: &mut App, forward: bool) {
+    if app.view == ViewId::Compare {
+        return views::compare::largest::next(app, forward);
+    }
     let links = selected::far(app);
     if links.is_empty() {
         let (head, distance) = (app.selection.head, app.reading.distance);

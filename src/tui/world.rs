@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{self, Event as TerminalEvent, KeyCode, KeyModifiers};
 
@@ -17,6 +17,7 @@ use super::render::{self, RenderJob};
 use super::survey;
 use super::terminal::{self, Screen};
 use super::tour_worker::TourWorker;
+use super::views::compare::state::ComparisonRequest;
 use crate::error::Result;
 use crate::panics;
 
@@ -29,6 +30,7 @@ pub struct World {
     /// Number of the newest render job; older ones stop.
     newest_render: Arc<AtomicU64>,
     tour: OnceLock<TourWorker>,
+    started: Instant,
 }
 
 impl World {
@@ -43,7 +45,13 @@ impl World {
             newest_survey: Arc::default(),
             newest_render: Arc::default(),
             tour: OnceLock::new(),
+            started: Instant::now(),
         })
+    }
+
+    /// Returns the time since the program started.
+    pub fn age(&self) -> Duration {
+        self.started.elapsed()
     }
 
     /// Starts listening to the terminal, first for its replies to `asked`.
@@ -59,6 +67,7 @@ impl World {
             match effect {
                 Effect::Ask(request) => (self.ask)(request),
                 Effect::Survey { serial, capture, distance } => self.survey(serial, capture, distance),
+                Effect::Compare(request) => self.compare(request),
                 Effect::PlayStep(play) => self.play(play),
                 Effect::Copy(text) => screen.copy(&text)?,
                 Effect::Redraw => screen.redraw()?,
@@ -77,6 +86,14 @@ impl World {
                 // The receiver is gone once the program ends.
                 let _ = sender.send(Message::Surveyed(Box::new(part)));
             });
+        });
+    }
+
+    fn compare(&self, request: ComparisonRequest) {
+        let sender = self.sender.clone();
+        thread::spawn(move || {
+            // The receiver is gone once the program ends.
+            let _ = sender.send(Message::Compared(Box::new(request.run())));
         });
     }
 

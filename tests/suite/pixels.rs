@@ -3,6 +3,7 @@
 use attn_tui::config::PixelProtocol as Choice;
 use attn_tui::site::Kind;
 use attn_tui::tui::cache::Cache;
+use attn_tui::tui::layout::Picture;
 use attn_tui::tui::pixels::{PixelGraphics, paint};
 use attn_tui::tui::theme::LEVELS;
 
@@ -21,20 +22,20 @@ fn zoomed_out() -> Driver {
 fn the_cells_under_a_picture_are_empty() {
     let mut driver = zoomed_out();
     let buffer = driver.draw();
-    assert!(driver.app.layout.picture);
+    assert!(driver.app.layout.picture.is_some());
     let area = driver.app.layout.window.clone().unwrap().area;
     assert!(area.positions().all(|at| buffer[at].symbol() == " " && buffer[at].bg == Default::default()));
     driver.press("?");
     driver.draw();
-    assert!(!driver.app.layout.picture, "cells while the help is open");
+    assert!(!driver.app.layout.picture.is_some(), "cells while the help is open");
     driver.press("<esc>G");
     driver.draw();
-    assert!(!driver.app.layout.picture, "glyphs were asked for");
+    assert!(!driver.app.layout.picture.is_some(), "glyphs were asked for");
     driver.press("G<ctrl-g>");
-    assert!(!driver.app.layout.picture, "cells were asked for");
+    assert!(!driver.app.layout.picture.is_some(), "cells were asked for");
     driver.press("<ctrl-g>");
     driver.draw();
-    assert!(driver.app.layout.picture);
+    assert!(driver.app.layout.picture.is_some());
 }
 
 #[test]
@@ -43,7 +44,7 @@ fn pixels_have_the_colours_of_their_weights() {
     driver.draw();
     let app = &driver.app;
     let window = app.layout.window.clone().unwrap();
-    let picture = paint::paint(app, &mut Cache::default(), &window).unwrap();
+    let picture = paint::paint(app, &mut Cache::default(), &Picture::Map(window.clone())).unwrap();
     assert_eq!(picture.width, usize::from(window.area.width) * 10);
     assert_eq!(picture.height, usize::from(window.area.height) * 20);
     let map = app.map(app.selection.head).unwrap();
@@ -56,7 +57,7 @@ fn pixels_have_the_colours_of_their_weights() {
         for col in (0..cols).filter(|&col| col != app.key()) {
             let weight = map.get(row, col).unwrap();
             let scale = app.reading.scale;
-            let level = scale.unit(weight, scale.top(row_max, max));
+            let level = scale.unit(weight, scale.top(row_max, max, app.keys_seen(row)));
             let level = if weight < app.reading.threshold { 0.0 } else { level };
             let shade = 1 + (level * (LEVELS - 1) as f32).round() as u8;
             let masked = app.selection.head.kind() == Kind::Decoder && col > row;

@@ -62,6 +62,8 @@ impl Driver {
                 for part in parts {
                     update::update(&mut self.app, Action::Surveyed(Box::new(part)));
                 }
+            } else if let Effect::Compare(request) = effect {
+                update::update(&mut self.app, Action::Compared(Box::new(request.run())));
             } else {
                 self.asked.push(effect);
             }

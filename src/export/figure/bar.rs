@@ -17,7 +17,7 @@ pub fn upright(x: f32, y: f32, height: f32, map_max: f32, style: &FigureStyle) -
         (0..STEPS).rev().map(|i| style.colormap.color(i as f32 / (STEPS - 1) as f32)).collect::<Vec<_>>();
     let mut shapes =
         vec![Shape::Cells(CellGrid { area, cols: 1, colors }), Shape::Outline(area, style.theme.line())];
-    let top = style.scale.top(1.0, map_max);
+    let top = style.scale.top(1.0, map_max, usize::MAX);
     for tick in 0..=4 {
         let t = tick as f32 / 4.0;
         let at = y + height * (1.0 - t);

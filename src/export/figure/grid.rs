@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::export::font::Fonts;
 use crate::export::labels::{keys_title, kind_title, queries_title};
 use crate::export::scene::{Anchor, Area, CellGrid, Scene, Shape};
-use crate::paint::{Pool, Region, pool};
+use crate::paint::{Pool, Region, keys_seen, pool};
 use crate::site::{Head, Kind, Site};
 
 /// Length of a thumbnail's longer side.
@@ -58,15 +58,16 @@ pub fn scene(capture: &Capture, kind: Kind, style: &FigureStyle, fonts: &Fonts) 
     })
 }
 
-/// Draws the thumbnail of one head. Colours are scaled to `largest`, the largest weight of all heads, so that
-/// thumbnails can be compared.
+/// Draws the thumbnail of one head. `largest` is the largest weight of all heads, the map's
+/// maximum for the scale, so that thumbnails can be compared.
 fn thumbnail(capture: &Capture, head: Head, area: Area, largest: f32, style: &FigureStyle) -> Result<Shape> {
     let map = capture.map(head)?;
     let pooled = pool(&map, &Region::whole(&map), MOST_CELLS, MOST_CELLS, Pool::Max);
     let mut colors = Vec::with_capacity(pooled.rows() * pooled.cols());
     for i in 0..pooled.rows() {
         let row = pooled.row(i);
-        let top = style.scale.top(row.iter().copied().fold(0.0, f32::max), largest);
+        let keys = keys_seen(i, (pooled.rows(), map.cols()), head.kind() == Kind::Decoder);
+        let top = style.scale.top(row.iter().copied().fold(0.0, f32::max), largest, keys);
         colors.extend(row.iter().map(|&weight| style.colormap.color(style.scale.unit(weight, top))));
     }
     Ok(Shape::Cells(CellGrid { area, cols: pooled.cols(), colors }))

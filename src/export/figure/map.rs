@@ -8,7 +8,7 @@ use crate::export::labels::{Labels, keys_title, queries_title, site_title};
 use crate::export::scene::{Anchor, Area, CellGrid, Scene, Shape, TextLine};
 use crate::matrix::{Matrix, span_of};
 use crate::paint::{Pool, Region, ink, pool};
-use crate::site::Head;
+use crate::site::{Head, Kind};
 
 /// Side of a cell of a small map.
 const CELL: f32 = 26.0;
@@ -54,7 +54,7 @@ pub fn scene(capture: &Capture, head: Head, style: &FigureStyle, fonts: &Fonts) 
     let y = top + if readable { widest(&column_labels) * sin + size } else { 24.0 };
     let area = Area { x: left, y, width: side * pooled.cols() as f32, height: side * pooled.rows() as f32 };
 
-    shapes.extend(cells(&map, &pooled, area, style));
+    shapes.extend(cells(&map, &pooled, head.kind() == Kind::Decoder, area, style));
     shapes.push(Shape::Outline(area, style.theme.line()));
     if readable {
         for (j, label) in column_labels.iter().enumerate() {
@@ -95,8 +95,8 @@ pub fn scene(capture: &Capture, head: Head, style: &FigureStyle, fonts: &Fonts) 
     })
 }
 
-fn cells(map: &Matrix, pooled: &Matrix, area: Area, style: &FigureStyle) -> Vec<Shape> {
-    let shades = style.scale.map(pooled);
+fn cells(map: &Matrix, pooled: &Matrix, causal: bool, area: Area, style: &FigureStyle) -> Vec<Shape> {
+    let shades = style.scale.map(pooled, causal);
     let colors = shades.as_slice().iter().map(|&t| style.colormap.color(t)).collect::<Vec<_>>();
     let side = area.width / pooled.cols().max(1) as f32;
     let mut shapes = Vec::new();

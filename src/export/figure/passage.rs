@@ -33,7 +33,8 @@ pub fn scene(
     let title = format!("{}, head {}", site_title(kind, head.layer()), head.head);
     let (mut shapes, top) = heading(capture, &title, &remark, style);
     let largest = weights.iter().copied().fold(0.0, f32::max);
-    let shades = weights.iter().map(|&w| style.scale.unit(w, style.scale.top(largest, largest)));
+    let seen = query.filter(|_| kind == Kind::Decoder).map_or(weights.len(), |query| query + 1);
+    let shades = weights.iter().map(|&w| style.scale.unit(w, style.scale.top(largest, largest, seen)));
     let colors: Vec<_> = shades.map(|t| Some(style.colormap.color(t))).collect();
 
     let mut page = Page { style, fonts, y: top + 14.0, right: 0.0, shapes: Vec::new() };

@@ -11,10 +11,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::axis::AxisItem;
+use crate::capture::comparison::shared;
 use crate::text::label;
 use crate::tui::ablation::TokenChange;
 use crate::tui::app::App;
-use crate::tui::comparison::shared;
 use crate::tui::layout::{Hit, Layout, ViewHit};
 use crate::tui::widgets::cells::{fit, part, put, width};
 use crate::tui::widgets::rule::rule;

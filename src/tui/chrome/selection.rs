@@ -7,12 +7,24 @@ use crate::site::Kind;
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::layout::{Hit, Layout};
-use crate::tui::widgets::cells::{put, width};
+use crate::tui::views::view;
+use crate::tui::widgets::cells::{fit, put, width};
 
 /// Draws the line.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let theme = &app.theme;
     let Some(capture) = &app.capture else { return };
+    if let Some(header) = view::header(app) {
+        put(
+            buf,
+            area,
+            area.x + 1,
+            area.y,
+            &fit(&header, usize::from(area.width).saturating_sub(2)),
+            theme.text(),
+        );
+        return;
+    }
     let head = app.selection.head;
     let mut x = area.x + 1;
     for kind in capture.kinds() {
@@ -48,7 +60,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
             x = end;
         }
         if area.width >= 100 {
-            x = put(buf, area, x, area.y, &format!(" of {of}"), theme.dim());
+            let range = format!(" of 0–{}", of.saturating_sub(1));
+            x = put(buf, area, x, area.y, &range, theme.dim());
         }
     }
     let facts = facts(app);

@@ -3,13 +3,14 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::progress::work;
+use super::progress;
 use crate::capture::Score;
 use crate::site::Kind;
 use crate::tui::app::App;
 use crate::tui::cache::Cache;
 use crate::tui::reading::Special;
 use crate::tui::survey;
+use crate::tui::views::view;
 use crate::tui::widgets::cells::{fit, part, put, width};
 
 /// Formats an ordinal: `1st`, `2nd`, `3rd`, `4th`.
@@ -27,11 +28,12 @@ fn ordinal(n: usize) -> String {
 /// Draws the line: the selected weight in words, or the work in progress. It is the same in every view.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
     let theme = &app.theme;
-    if let Some((text, _)) = work(app).filter(|_| app.capture.is_some()) {
-        let x = put(buf, area, area.x, area.y, " ⋯ ", theme.accent());
-        let room = usize::from(area.right().saturating_sub(x + 12));
-        let x = put(buf, area, x, area.y, &fit(&text, room), theme.text());
-        put(buf, area, x, area.y, "  Esc stop", theme.dim());
+    if let Some(work) = progress::work(app).filter(|_| app.capture.is_some()) {
+        progress::line(buf, area, app, &work);
+        return;
+    }
+    if let Some(wordings) = view::value(app, cache) {
+        own(buf, area, app, &wordings);
         return;
     }
     let Some(sheet) = cache.sheet(app) else { return };
@@ -51,8 +53,12 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
         [why.to_string(), ": masked".into(), ": masked".into()]
     } else {
         let from = if kind == Kind::Cross { "off the diagonal" } else { "apart" };
-        let rank = format!(": {weight:.4} · {} of {}", ordinal(rank), row.len());
-        [format!("{rank} · {distance} {from}"), rank, format!(": {weight:.4}")]
+        let number = match weight {
+            w if w > 0.0 && w < 0.0005 => format!(": {w:.1e}"),
+            w => format!(": {w:.4}"),
+        };
+        let rank = format!("{number} · {} of {}", ordinal(rank), row.len());
+        [format!("{rank} · {distance} {from}"), rank, number]
     };
     let (query, key) = (query_name(app, query), app.keys().label(key).to_string());
     let wordings = app.notice.clone().map_or_else(|| notes(app).to_vec(), |notice| vec![notice]);
@@ -66,6 +72,24 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
     put(buf, line, x, line.y, numbers, theme.text());
     let start = line.right().saturating_sub(width(&notes) as u16);
     put(buf, line, start, line.y, &notes, if app.notice.is_some() { theme.text() } else { theme.dim() });
+}
+
+/// Draws the longest wording that fits, and the notice beside it.
+fn own(buf: &mut Buffer, area: Rect, app: &App, wordings: &[String]) {
+    let line = part(area, 1, 0, area.width.saturating_sub(2), 1);
+    let notice = app.notice.as_deref().unwrap_or_default();
+    let taken = if notice.is_empty() { 0 } else { width(notice) + 2 };
+    let room = usize::from(line.width).saturating_sub(taken);
+    let text = wordings.iter().find(|text| width(text) <= room).or(wordings.last());
+    put(buf, line, line.x, line.y, &fit(text.map_or("", String::as_str), room), app.theme.text());
+    put(
+        buf,
+        line,
+        line.right().saturating_sub(width(notice) as u16).max(line.x),
+        line.y,
+        notice,
+        app.theme.text(),
+    );
 }
 
 /// Returns the parts of the line, each in several wordings, the longest first.

@@ -10,6 +10,7 @@ use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::layout::{Hit, Layout};
 use crate::tui::widgets::cells::{fit_left, part, put, width};
+use crate::tui::widgets::list::cue;
 
 /// Effect of picking an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,6 +171,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, picker: &Picker, layout: &m
     let labels = items.iter().map(|item| width(&item.label)).max().unwrap_or(0).min(24);
     if items.is_empty() {
         put(buf, list, list.x, list.y, "no matches", app.theme.dim());
+    }
+    if inner.height > 1 {
+        cue(buf, Rect { y: inner.bottom(), height: 1, ..inner }, &app.theme, (first, room, items.len()));
     }
     for (y, (at, item)) in (list.y..list.bottom()).zip(items.iter().enumerate().skip(first)) {
         let row = Rect { y, height: 1, ..list };

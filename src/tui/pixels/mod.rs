@@ -1,6 +1,7 @@
 //! Terminal graphics: maps drawn in pixels where weights are smaller than a cell of the terminal.
 
 mod kitty;
+pub mod lines;
 pub mod paint;
 mod sixel;
 

@@ -1,11 +1,12 @@
-//! Painting the map as a picture.
+//! Painting the map, and lines, as pictures.
 
 use ratatui::layout::Rect;
 
-use super::{IndexedImage, Protocol};
+use super::{IndexedImage, Protocol, lines};
 use crate::matrix::cell_of;
 use crate::tui::app::App;
 use crate::tui::cache::{Cache, SheetKey, sheet_key};
+use crate::tui::layout::Picture;
 use crate::tui::reading::Reading;
 use crate::tui::theme::{LEVELS, Theme};
 use crate::tui::views::map::draw::heat;
@@ -20,7 +21,7 @@ pub struct Key {
     pub area: Rect,
     screen: Rect,
     cell: (usize, usize),
-    window: Window,
+    picture: Picture,
     cursor: (usize, usize),
     reading: Reading,
     theme: Theme,
@@ -28,14 +29,14 @@ pub struct Key {
 }
 
 impl Key {
-    /// Creates the key for a window's picture.
-    pub fn new(app: &App, protocol: Protocol, window: &Window, screen: Rect) -> Self {
+    /// Creates the key of a picture.
+    pub fn new(app: &App, protocol: Protocol, picture: &Picture, screen: Rect) -> Self {
         Self {
             protocol,
-            area: window.area,
+            area: picture.area(),
             screen,
             cell: app.pixels.cell(),
-            window: window.clone(),
+            picture: picture.clone(),
             cursor: (app.query(), app.key()),
             reading: app.reading,
             theme: app.theme.clone(),
@@ -44,12 +45,19 @@ impl Key {
     }
 }
 
+/// Paints a picture in as many pixels as its cells have. Returns `None` where there is nothing to paint.
+pub fn paint(app: &App, cache: &mut Cache, picture: &Picture) -> Option<IndexedImage> {
+    match picture {
+        Picture::Map(window) => map(app, cache, window),
+        Picture::Lines(picture) => Some(lines::paint(picture, app.pixels.cell(), &app.theme)),
+    }
+}
+
 /// Palette index of the cursor, after the shades.
 const CURSOR: u8 = LEVELS as u8 + 1;
 
-/// Paints the visible part of the map in as many pixels as its cells have, with a crosshair at the cursor.
-/// Returns `None` without a map.
-pub fn paint(app: &App, cache: &mut Cache, window: &Window) -> Option<IndexedImage> {
+/// Paints the visible part of the map, with a crosshair at the cursor. Returns `None` without a map.
+fn map(app: &App, cache: &mut Cache, window: &Window) -> Option<IndexedImage> {
     let sheet = cache.sheet(app)?;
     let (cell_width, cell_height) = app.pixels.cell();
     let (width, height) =

@@ -2,8 +2,7 @@
 
 use ratatui::layout::Position;
 
-use super::{overlay, run};
-use crate::site::Site;
+use super::{overlay, run, select_kind};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::command::{Command, Motion};
@@ -27,10 +26,7 @@ pub fn click(app: &mut App, at: Position, drag: bool) -> Vec<Effect> {
     app.notice = None;
     match hit {
         Hit::Command(command) => return run(app, command),
-        Hit::Kind(kind) => {
-            app.selection.head = Site::new(kind, app.selection.head.layer()).head(app.selection.head.head);
-            app.settle();
-        }
+        Hit::Kind(kind) => select_kind(app, kind),
         Hit::View(hit) => view::click(app, hit, at),
         Hit::Item(_) => {}
     }

@@ -22,9 +22,7 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
     }
     match event {
         Event::Progress(progress) => {
-            if let Some(job) = &mut app.run.activity {
-                job.progress = Some(progress);
-            }
+            app.run.report(progress);
             Vec::new()
         }
         Event::Opened(info) => {
@@ -95,8 +93,9 @@ pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
     app.notice = notes.filter(|notes| !notes.is_empty()).or(app.notice.take());
     requests::drop_scores(app);
     app.settle();
-    app.views.compare.compare(app.capture.as_ref());
-    requests::survey(app)
+    let mut effects = requests::survey(app);
+    effects.extend(app.views.compare.request(app.serial, app.capture.as_ref()));
+    effects
 }
 
 /// Drops an ablation whose run failed or was cancelled.

@@ -7,7 +7,7 @@ use crate::engine::{OpenOptions, Request};
 use crate::error::Error;
 use crate::tour::{StepView, Tour, built_in};
 use crate::tui::action::Effect;
-use crate::tui::app::{Activity, App};
+use crate::tui::app::App;
 use crate::tui::chrome;
 use crate::tui::command::Command;
 use crate::tui::guide::{Guide, ReadyStep};
@@ -97,7 +97,7 @@ fn enter(app: &mut App, at: usize) -> Vec<Effect> {
         effects.extend(prepare_next(app));
         return effects;
     }
-    app.run.activity = Some(Activity { what: format!("preparing step {}", at + 1), progress: None });
+    app.run.begin(format!("preparing step {}", at + 1));
     if guide.asked == Some(at) {
         return Vec::new();
     }

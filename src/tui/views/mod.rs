@@ -6,6 +6,7 @@ pub mod compare;
 pub mod flow;
 pub mod grid;
 pub mod heads;
+pub mod lines;
 pub mod links;
 pub mod map;
 pub mod text;
@@ -28,6 +29,7 @@ macro_rules! each_view {
             Links links LinksView LinksCommand,
             Flow flow FlowView FlowCommand,
             Compare compare CompareView CompareCommand,
+            Lines lines LinesView LinesCommand,
             Tour tour TourView TourCommand,
         }
     };

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{ViewCommand, ViewId, each_view};
-use crate::site::Head;
+use crate::site::{Head, Kind, Site};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::cache::Cache;
@@ -35,6 +35,18 @@ pub trait View: Default + Serialize + DeserializeOwned {
     /// Selects the item under the view's own cursor, before it is opened as a map. Nothing to do
     /// where the cursor is the selection.
     fn open(_app: &mut App) {}
+
+    /// Describes the subject of the view where it is not the selected head: the text of the line above the
+    /// view.
+    fn header(_app: &App) -> Option<String> {
+        None
+    }
+
+    /// Describes the item under the cursor where it is not the selected weight: the text of the line below the
+    /// view, in several wordings, the longest first.
+    fn value(_app: &App, _cache: &mut Cache) -> Option<Vec<String>> {
+        None
+    }
 
     /// Draws the view into `area` and adds its mouse regions to the layout. There is a capture. A pure
     /// function of the state; `cache` only saves work.
@@ -70,6 +82,20 @@ macro_rules! calls {
         pub fn draw(app: &App, area: Rect, buf: &mut Buffer, cache: &mut Cache, layout: &mut Layout) {
             match app.view {
                 $(ViewId::$name => $state::draw(app, area, buf, cache, layout),)*
+            }
+        }
+
+        /// Describes the subject of the displayed view, where it is not the selected head.
+        pub fn header(app: &App) -> Option<String> {
+            match app.view {
+                $(ViewId::$name => $state::header(app),)*
+            }
+        }
+
+        /// Describes the item under the cursor of the displayed view, where it is not the selected weight.
+        pub fn value(app: &App, cache: &mut Cache) -> Option<Vec<String>> {
+            match app.view {
+                $(ViewId::$name => $state::value(app, cache),)*
             }
         }
 
@@ -112,6 +138,20 @@ pub fn click_head(app: &mut App, head: Option<Head>) {
         Some(head) => app.selection.head = head,
         None => {}
     }
+}
+
+/// Returns the width of a column of head names, with a mark and a space before the name and a space behind it.
+pub fn head_columns(app: &App) -> usize {
+    const LEAST: usize = 13;
+    let Some(capture) = &app.capture else { return LEAST };
+    let longest = |kind: &Kind| {
+        let layer = capture.layers(*kind).saturating_sub(1);
+        Site::new(*kind, layer)
+            .head(capture.heads(Site::new(*kind, layer)).saturating_sub(1))
+            .to_string()
+            .len()
+    };
+    capture.kinds().iter().map(longest).max().map_or(LEAST, |name| (name + 3).max(LEAST))
 }
 
 /// Returns the line of a list of `len` lines that a movement from line `at` leads to, with `room` visible

@@ -21,9 +21,35 @@ fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
 }
 
-/// Returns the width of a grapheme in columns, as ratatui's buffer counts it.
+/// Returns the width of a grapheme in columns, as [`put`] draws it.
 pub fn grapheme_width(grapheme: &str) -> usize {
-    if grapheme.contains(char::is_control) { 0 } else { grapheme.width() }
+    if grapheme.contains(char::is_control) { 0 } else { simple(grapheme).width() }
+}
+
+/// Joins emoji into one.
+const ZERO_WIDTH_JOINER: char = '\u{200d}';
+
+/// Returns the form in which a grapheme is drawn. Terminals disagree on the width of flags, of emoji that are
+/// joined or have a skin tone, and of characters with an emoji presentation; where they disagree, parts of the
+/// grapheme stay on the screen. A flag is drawn as its two letters, any other as its first character.
+fn simple(grapheme: &str) -> Cow<'_, str> {
+    let mut letters = grapheme.chars();
+    let (Some(first), rest) = (letters.next(), letters) else { return "".into() };
+    if rest.as_str().is_empty() {
+        return grapheme.into();
+    }
+    let flag = '\u{1f1e6}'..='\u{1f1ff}';
+    if grapheme.chars().all(|letter| flag.contains(&letter)) {
+        let plain = |letter| char::from(b'A' + (u32::from(letter) - 0x1f1e6) as u8);
+        return grapheme.chars().map(plain).collect::<String>().into();
+    }
+    // Variation selectors, keycaps, skin tones and the tags of regional flags.
+    let decorates = |letter: char| matches!(u32::from(letter), 0xfe00..=0xfe0f | 0x20e3 | 0x1f3fb..=0x1f3ff | 0xe0020..=0xe007f);
+    let emoji = first >= '\u{1f000}' || rest.clone().any(decorates);
+    if emoji && rest.clone().any(|letter| decorates(letter) || letter == ZERO_WIDTH_JOINER) {
+        return first.to_string().into();
+    }
+    grapheme.into()
 }
 
 /// Cuts a text to `columns`; `…` marks the cut.
@@ -51,6 +77,25 @@ pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     out.into()
 }
 
+/// Cuts a text to its last `columns`; `…` marks the cut.
+pub fn tail(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_string();
+    }
+    let Some(room) = columns.checked_sub(1) else { return String::new() };
+    let mut used = 0;
+    let mut kept: Vec<&str> = text
+        .graphemes(true)
+        .rev()
+        .take_while(|grapheme| {
+            used += grapheme_width(grapheme);
+            used <= room
+        })
+        .collect();
+    kept.push("…");
+    kept.into_iter().rev().collect()
+}
+
 /// Cuts a text or pads it on the left, so that it takes exactly `columns`.
 pub fn fit_right(text: &str, columns: usize) -> String {
     let text = fit(text, columns);
@@ -73,6 +118,7 @@ pub fn put(buf: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Styl
     let room = usize::from(area.right() - x);
     let text = cut(text, room);
     if !is_plain(&text) {
+        let text: String = text.graphemes(true).map(simple).collect();
         return buf.set_stringn(x, y, text, room, style).0;
     }
     // Most text is ASCII: this is faster than splitting it into graphemes.
@@ -144,8 +190,32 @@ mod tests {
         assert_eq!(fit("注意力", 5), "注意…");
         assert_eq!(fit("注意力", 4), "注…");
         assert_eq!(fit("abc", 0), "");
+        assert_eq!(["abcd", "注意力"].map(|text| tail(text, 4)), ["abcd", "…力"]);
+        assert_eq!((tail("abcde", 4), tail("abc", 0)), ("…cde".into(), String::new()));
         assert_eq!(fit_right("ab", 4), "  ab");
         assert_eq!(width(&fit_left("注", 3)), 3);
+    }
+
+    #[test]
+    fn emoji_sequences_are_drawn_as_what_all_terminals_measure_alike() {
+        for (sequence, drawn) in [
+            ("👩‍👩‍👧", "👩"),
+            ("🇫🇷", "FR"),
+            ("👍🏽", "👍"),
+            ("❤️", "❤"),
+            ("1️⃣", "1"),
+            ("🏴󠁧󠁢󠁳󠁣󠁴󠁿", "🏴"),
+            ("é", "é"),
+            ("e\u{301}", "e\u{301}"),
+            ("क्ष", "क्ष"),
+            ("한", "한"),
+        ] {
+            let graphemes: String = sequence.graphemes(true).map(simple).collect();
+            assert_eq!(graphemes, drawn);
+            let area = Rect::new(0, 0, 8, 1);
+            let mut buf = Buffer::empty(area);
+            assert_eq!(usize::from(put(&mut buf, area, 0, 0, sequence, Style::new())), width(sequence));
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::tui::zoom::Window;
 
 /// The visible part of a map, ready to draw.
 pub struct Heat<'a> {
-    /// One weight per pixel: `[window.pixels.0, window.pixels.1]`.
+    /// One weight per pixel: `[window.pixels.0, window.pixels.1]`; NaN where there is none.
     pub pixels: &'a Matrix,
     /// Weight that gets the full colour, for each row of pixels.
     pub tops: &'a [f32],
@@ -20,8 +20,10 @@ pub struct Heat<'a> {
     pub window: &'a Window,
     /// Scale from weight to shade.
     pub scale: Scale,
-    /// True if the pixels hold scores, which can be negative and are minus infinity where masked.
+    /// True if the pixels hold signed values, scores or differences. Scores are minus infinity where masked.
     pub signed: bool,
+    /// Formats the number of a cell in few columns.
+    pub number: fn(f32) -> String,
     /// Weight below which nothing is drawn.
     pub threshold: f32,
     /// Query and key axes, if keys after their query are masked (decoder self-attention).
@@ -38,6 +40,25 @@ pub fn short(weight: f32) -> String {
         w if w >= 0.995 => "1.0".into(),
         w if w >= 0.005 => format!("{w:.2}").trim_start_matches('0').to_string(),
         _ => String::new(),
+    }
+}
+
+/// Formats a weight of at most 1 with about two digits: `0.21`, `0.046`, `.0004`.
+pub fn fine(weight: f32) -> String {
+    match weight {
+        w if w >= 0.0995 => format!("{w:.2}"),
+        w if w >= 0.0095 => format!("{w:.3}"),
+        w => precise(w),
+    }
+}
+
+/// Formats a weight of at most 1 in at most five columns: `0.614`, and small ones with their first digits,
+/// `.0002` or `2e-6`.
+pub fn precise(weight: f32) -> String {
+    match weight {
+        w if w >= 0.0005 || w <= 0.0 => format!("{w:.3}"),
+        w if w >= 0.00005 => format!("{w:.4}").trim_start_matches('0').to_string(),
+        w => format!("{w:.0e}"),
     }
 }
 
@@ -74,7 +95,7 @@ impl Heat<'_> {
                 return None;
             }
         }
-        self.pixels.get(row, col).filter(|value| !self.signed || value.is_finite())
+        self.pixels.get(row, col).filter(|value| !value.is_nan() && (!self.signed || value.is_finite()))
     }
 
     fn shade(&self, level: f32) -> Shade {
@@ -115,11 +136,9 @@ impl Heat<'_> {
         };
         let level = self.level(pixel, weight);
         let shade = self.shade(level);
-        let number = match self.signed {
-            _ if columns < 4 || !middle => String::new(),
-            true => short_score(weight),
-            false => short(weight),
-        };
+        let number = if columns < 4 || !middle { String::new() } else { (self.number)(weight) };
+        // Numbers of adjacent cells must not touch.
+        let number = if number.len() < columns { number } else { String::new() };
         let style = match shade.color {
             Some(color) => Style::new().fg(shade.ink).bg(color),
             None => Style::new(),
@@ -134,12 +153,9 @@ impl Heat<'_> {
             };
             put(buf, self.window.area, x, y, &brackets(&inner, columns), style);
         } else if shade.color.is_some() {
-            let text = if number.is_empty() {
-                crosshair(across, down, columns, ' ')
-            } else if across {
-                format!("{number:─^columns$}")
-            } else {
-                format!("{number:^columns$}")
+            let text = match number.is_empty() {
+                true => crosshair(across, down, columns, ' '),
+                false => format!("{number:^columns$}"),
             };
             let ink = if (level > 0.0 || self.signed) && !number.is_empty() {
                 style
@@ -152,6 +168,8 @@ impl Heat<'_> {
             let text = match (number.is_empty() || columns < 5, shade.glyph) {
                 (_, ' ') => crosshair(across, down, columns, '·'),
                 (true, _) => format!("{ink:<columns$}"),
+                // The glyph of a signed value would read as its sign.
+                (false, _) if self.signed => format!("{number:^columns$}"),
                 (false, glyph) => format!("{:<columns$}", format!("{glyph}{number}")),
             };
             let style = if shade.glyph == ' ' { self.theme.line() } else { style };
@@ -203,9 +221,11 @@ fn brackets(inner: &str, columns: usize) -> String {
     }
 }
 
+/// Returns the text of a cell without a number on the row or the column of the cursor. Its line along the row is
+/// dashed where cells have numbers: a line that touches a number reads as its sign.
 fn crosshair(across: bool, down: bool, columns: usize, blank: char) -> String {
     if across {
-        return "─".repeat(columns);
+        return if columns < 4 { "─".repeat(columns) } else { format!(" {} ", "─".repeat(columns - 2)) };
     }
     let mark = if down { '│' } else { blank };
     let left = (columns - 1) / 2;
@@ -222,6 +242,9 @@ mod tests {
         assert_eq!(short(0.9951), "1.0");
         assert_eq!(short(0.004), "");
         assert_eq!(short(1.0), "1.0");
+        let small = [1.0, 0.614, 0.0004, 0.00012, 0.000_002, 0.0].map(precise);
+        assert_eq!(small, ["1.000", "0.614", ".0004", ".0001", "2e-6", "0.000"]);
+        assert_eq!([0.213, 0.0456, 0.0004].map(fine), ["0.21", "0.046", ".0004"]);
         assert_eq!([-1.24, 0.0, 9.97, -13.6].map(short_score), ["-1.2", "0.0", "10", "-14"]);
     }
 
@@ -230,7 +253,9 @@ mod tests {
         for columns in 1..8 {
             assert_eq!(brackets(".61", columns).chars().count(), columns);
             assert_eq!(crosshair(false, true, columns, ' ').chars().count(), columns);
+            assert_eq!(crosshair(true, false, columns, ' ').chars().count(), columns);
         }
         assert_eq!(brackets(".61", 5), "[.61]");
+        assert_eq!([3, 4, 6].map(|columns| crosshair(true, false, columns, ' ')), ["───", " ── ", " ──── "]);
     }
 }

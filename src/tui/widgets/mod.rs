@@ -10,4 +10,5 @@ pub mod panel;
 pub mod passage;
 pub mod prose;
 pub mod rule;
+pub mod strokes;
 pub mod thumbnail;

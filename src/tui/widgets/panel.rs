@@ -95,7 +95,7 @@ impl Panel<'_> {
             } else {
                 let level = |of: &(String, Vec<f32>)| {
                     let top = max_of(&of.1);
-                    scale.unit(of.1.get(place).copied().unwrap_or(0.0), scale.top(top, top))
+                    scale.unit(of.1.get(place).copied().unwrap_or(0.0), scale.top(top, top, of.1.len()))
                 };
                 self.theme.overlaid_text(&self.overlaid.iter().map(level).collect::<Vec<_>>())
             };

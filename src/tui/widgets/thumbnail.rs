@@ -16,7 +16,7 @@ pub fn thumbnail(buf: &mut Buffer, area: Rect, theme: &Theme, map: &Matrix, scal
         return;
     }
     let small = pool(map, &Region::whole(map), rows, cols, Pool::Max);
-    let scaled = scale.map(&small);
+    let scaled = scale.map(&small, causal);
     // With fewer weights than cells, each weight takes a block of cells.
     let at = |row: usize, col: usize| {
         let i = row * small.rows() / rows;

@@ -1,6 +1,9 @@
 //! Two captures side by side.
 
 mod draw;
+mod geometry;
+pub mod largest;
+pub mod maps;
 pub mod rows;
 pub mod state;
 mod update;

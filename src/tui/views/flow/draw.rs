@@ -4,140 +4,130 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::shares::{FlowMaps, FlowShares, NoShares, row, shares, site};
 use super::state::FlowMethod;
-use crate::analysis::merge::{Merge, merge};
-use crate::capture::Capture;
 use crate::matrix::Matrix;
-use crate::site::{Kind, Site};
+use crate::site::Kind;
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::layout::{Layout, ViewHit};
-use crate::tui::reading::{Axis, max_of, read_row, read_rows};
+use crate::tui::reading::{Axis, max_of};
 use crate::tui::widgets::cells::{fit, part, put, wrap};
+use crate::tui::widgets::heat::fine;
 use crate::tui::widgets::panel::{Panel, PanelShape, halves};
 use crate::tui::widgets::rule::rule;
 use crate::tui::widgets::thumbnail::thumbnail;
 
 /// Draws the view.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
-    if app.views.flow.one_layer {
-        return one_layer(buf, area, app, layout);
-    }
-    let Some(flows) = &app.survey.flow else {
-        let why = match (&app.survey.no_flow, app.survey.complete) {
-            (Some(why), _) => why.clone(),
-            (None, _) => "rolling attention out through all layers …".into(),
-        };
-        for (y, line) in
-            (area.y + 1..area.bottom()).zip(wrap(&why, usize::from(area.width.saturating_sub(4))))
-        {
-            put(buf, area, area.x + 2, y, &line, app.theme.dim());
+    let shares = match shares(app) {
+        Ok(shares) => shares,
+        Err(why) => {
+            let why = match why {
+                NoShares::Absent(why) => why,
+                NoShares::NoValues => no_values(app),
+            };
+            let columns = usize::from(area.width.saturating_sub(4));
+            for (y, line) in (area.y + 1..area.bottom()).zip(wrap(&why, columns)) {
+                put(buf, area, area.x + 2, y, &line, app.theme.dim());
+            }
+            return;
         }
-        return;
     };
-    let flow = match app.views.flow.method {
-        FlowMethod::Mean => Some(&flows.mean),
-        FlowMethod::Max => Some(&flows.max),
-        FlowMethod::Alti => flows.alti.as_ref(),
+    let (method, one_layer) = (app.views.flow.method, app.views.flow.one_layer);
+    let (from_source, from_prefix) = shares.totals();
+    let heads = |kind: Kind| app.capture.as_ref().map_or(0, |capture| capture.heads(site(app, kind)));
+    let titles = match (one_layer, method) {
+        (false, FlowMethod::Alti) => {
+            [format!("{from_source:.2} comes from the source"), format!("{from_prefix:.2} from the prefix")]
+        }
+        (false, _) => [
+            format!("source {from_source:.2} in all, parts of it"),
+            format!("prefix {from_prefix:.2} in all, parts of it"),
+        ],
+        (true, FlowMethod::Alti) => [
+            format!("{}: {from_source:.2} in all, the rest is kept", site(app, Kind::Cross)),
+            format!("{}: {from_prefix:.2} in all", site(app, Kind::Decoder)),
+        ],
+        (true, _) => [(Kind::Cross, from_source), (Kind::Decoder, from_prefix)].map(|(kind, total)| {
+            format!("{}: {} of {} heads, {total:.2} in all", site(app, kind), method.name(), heads(kind))
+        }),
     };
-    let Some(flow) = flow else { return no_values(buf, area, app) };
-    let row = app.axes.input.unit_of(app.selection.target_query);
-    if app.views.flow.method == FlowMethod::Alti {
-        let read = |map: &Matrix, keys: &Axis| read_row(map, &app.axes.input, keys, &app.reading, row);
-        let (source, prefix) = (read(&flow.source, &app.axes.source), read(&flow.prefix, &app.axes.input));
-        let share = |row: &[f32]| row.iter().sum::<f32>();
-        let titles = [
-            format!("{:.2} comes from the source", share(&source)),
-            format!("{:.2} comes from the prefix", share(&prefix)),
-        ];
-        let below = "all rows, through all layers: ALTI+, contributions measured with the values".into();
-        let maps = Some((below, &flow.source, &flow.prefix));
-        return sides(buf, area, app, titles, [&source, &prefix], maps, layout);
-    }
-    // With attention weights alone, the share of the source as a whole follows from the residual's share.
-    // Only its distribution over tokens is informative, so each side is scaled to sum to 1.
-    let source = normalised(read_row(&flow.source, &app.axes.input, &app.axes.source, &app.reading, row));
-    let prefix = normalised(read_row(&flow.prefix, &app.axes.input, &app.axes.input, &app.reading, row));
-    let titles = ["shares of what comes from the source", "shares of what comes from the prefix"];
-    let how = app.views.flow.method.name();
-    let below = format!("all rows, through all layers: rollout of the heads' {how}, residual ½");
-    let maps = Some((below, &flow.source, &flow.prefix));
-    sides(buf, area, app, titles.map(String::from), [&source, &prefix], maps, layout);
+    let below = match (one_layer, method) {
+        (true, _) => "all rows of this layer".to_string(),
+        (false, FlowMethod::Alti) => {
+            "all rows, through all layers: ALTI+, contributions measured with the values".into()
+        }
+        // With attention weights alone, the totals of the sides follow from the residual's share.
+        (false, _) => format!(
+            "all rows, through all layers: rollout of the heads' {}, residual ½, which fixes the totals",
+            method.name()
+        ),
+    };
+    let scaled = !one_layer && method != FlowMethod::Alti;
+    let part_of = |row: &[f32]| if scaled { normalised(row.to_vec()) } else { row.to_vec() };
+    let (source, prefix) = (part_of(&shares.source), part_of(&shares.prefix));
+    sides(buf, area, app, titles, [&source, &prefix], (&below, shares.maps.as_ref()), layout);
 }
 
-/// Draws the selected layer alone: its merged heads, without flow through other layers.
-fn one_layer(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
-    let Some(capture) = &app.capture else { return };
-    if app.views.flow.method == FlowMethod::Alti {
-        return one_layer_with_values(buf, area, app, capture, layout);
-    }
-    let how = if app.views.flow.method == FlowMethod::Max { Merge::Max } else { Merge::Mean };
-    let of = |kind: Kind| -> (String, Vec<f32>, Option<Matrix>) {
-        let layer = app.selection.head.layer().min(capture.layers(kind).saturating_sub(1));
-        let site = Site::new(kind, layer);
-        let heads = capture.heads(site);
-        let (queries, keys) = (app.axes.queries(kind), app.axes.keys(kind));
-        let row = queries.unit_of(app.selection.target_query);
-        let tokens = queries.tokens_of(row, capture.shape(kind).0);
-        let rows: Vec<Matrix> = (0..heads)
-            .filter_map(|head| capture.maps.rows(site.head(head), tokens.clone()))
-            .map(|rows| Matrix::new(1, keys.len(), read_rows(&rows, queries, keys, &app.reading, row)))
-            .collect();
-        let merged = merge(&rows, how).map(|row| row.as_slice().to_vec()).unwrap_or_default();
-        let small = |head| app.survey.heads.get(&site.head(head)).map(|facts| facts.thumbnail.clone());
-        let thumbnails: Vec<Matrix> = (0..heads).filter_map(small).collect();
-        let name = app.views.flow.method.name();
-        (format!("{site}: {name} of {heads} heads"), merged, merge(&thumbnails, how).ok())
+/// Describes what the flow goes into, and by which method.
+pub fn header(app: &App) -> String {
+    let row = row(app);
+    let (input, predicted) = (app.axes.input.label(row), app.axes.predicts.get(row));
+    let predicted = predicted.map_or("", |(label, _)| label.as_str());
+    let method = match (app.views.flow.method, app.views.flow.one_layer) {
+        (FlowMethod::Alti, true) => "contributions (ALTI)".into(),
+        (FlowMethod::Alti, false) => "contributions (ALTI+)".into(),
+        (method, true) => format!("{} of the heads", method.name()),
+        (method, false) => format!("rollout of the heads' {}", method.name()),
     };
-    let (left, source, source_map) = of(Kind::Cross);
-    let (right, prefix, prefix_map) = of(Kind::Decoder);
-    let maps = source_map.as_ref().zip(prefix_map.as_ref());
-    let maps = maps.map(|(a, b)| ("all rows of this layer".to_string(), a, b));
-    sides(buf, area, app, [left, right], [&source, &prefix], maps, layout);
+    let layers = match app.views.flow.one_layer {
+        true => format!("layer {} alone", app.selection.head.layer()),
+        false => "through all layers".into(),
+    };
+    format!("flow into {input} → {predicted} (row {row}) · {layers} · {method}")
 }
 
-/// Returns the selected layer's contributions (ALTI).
-fn one_layer_with_values(buf: &mut Buffer, area: Rect, app: &App, capture: &Capture, layout: &mut Layout) {
-    let site =
-        |kind: Kind| Site::new(kind, app.selection.head.layer().min(capture.layers(kind).saturating_sub(1)));
-    let of = |kind: Kind| capture.site_values(site(kind)).map(|flow| &flow.contributions);
-    let (Ok(cross), Ok(own)) = (of(Kind::Cross), of(Kind::Decoder)) else { return no_values(buf, area, app) };
-    let row = app.axes.input.unit_of(app.selection.target_query);
-    let read = |map: &Matrix, keys: &Axis| read_row(map, &app.axes.input, keys, &app.reading, row);
-    let (source, prefix) = (read(cross, &app.axes.source), read(own, &app.axes.input));
-    let titles = [
-        format!("{}: contributions (ALTI), the rest is kept", site(Kind::Cross)),
-        format!("{}: contributions (ALTI)", site(Kind::Decoder)),
-    ];
-    sides(buf, area, app, titles, [&source, &prefix], None, layout);
+/// Describes the shares of the selected row, the longest wording first.
+pub fn value(app: &App) -> Vec<String> {
+    let Ok(shares) = shares(app) else { return vec!["no flow".into()] };
+    let label = app.axes.predicts.get(row(app)).map_or("", |(label, _)| label.as_str());
+    let (from_source, from_prefix) = shares.totals();
+    let most = |weights: &[f32], axis: &Axis| {
+        let best = (0..weights.len()).max_by(|&a, &b| weights[a].total_cmp(&weights[b]));
+        best.map_or_else(String::new, |at| format!(", most from {} ({})", axis.label(at), fine(weights[at])))
+    };
+    let source = format!("{label} draws {from_source:.2} from the source");
+    let prefix = format!("{from_prefix:.2} from the prefix");
+    let (of_source, of_prefix) =
+        (most(&shares.source, &app.axes.source), most(&shares.prefix, &app.axes.input));
+    vec![
+        format!("{source}{of_source}; {prefix}{of_prefix}"),
+        format!("{source}{of_source}; {prefix}"),
+        format!("{source}, {prefix}"),
+        format!("source {from_source:.2}, prefix {from_prefix:.2}"),
+    ]
 }
 
-fn no_values(buf: &mut Buffer, area: Rect, app: &App) {
-    let key = app.first_key(Command::Values);
-    let text = format!("ALTI needs what the values add: {key} runs the model and keeps it.");
-    for (y, line) in (area.y + 1..area.bottom()).zip(wrap(&text, usize::from(area.width.saturating_sub(4)))) {
-        put(buf, area, area.x + 2, y, &line, app.theme.dim());
+fn no_values(app: &App) -> String {
+    match app.run.info {
+        Some(_) => {
+            let key = app.first_key(Command::Values);
+            format!("ALTI needs what the values add. It is being measured, or {key} runs the model for it.")
+        }
+        None => "ALTI needs what the values add, which this capture does not hold.".into(),
     }
 }
 
 /// Returns the height of the maps below the texts; 0 without maps.
-fn picture_height(app: &App, area: Rect) -> u16 {
-    let measured = |kind: Kind| {
-        let layers = app.capture.as_ref().map_or(0, |capture| capture.layers(kind));
-        let site = Site::new(kind, app.selection.head.layer().min(layers.saturating_sub(1)));
-        app.survey.heads.keys().any(|head| head.site == site)
-    };
-    let has_maps = match (app.views.flow.one_layer, app.views.flow.method) {
-        (false, _) => true,
-        (true, FlowMethod::Alti) => false,
-        (true, FlowMethod::Mean | FlowMethod::Max) => measured(Kind::Cross) && measured(Kind::Decoder),
-    };
-    if area.height >= 20 && has_maps { area.height / 3 } else { 0 }
+fn picture_height(area: Rect, shares: &FlowShares) -> u16 {
+    if area.height >= 20 && shares.maps.is_some() { area.height / 3 } else { 0 }
 }
 
 /// Returns the area of the target's running text.
 pub fn prefix_text(app: &App, area: Rect) -> Rect {
-    let (_, right) = halves(part(area, 0, 0, area.width, area.height - picture_height(app, area)));
+    let picture = shares(app).map_or(0, |shares| picture_height(area, &shares));
+    let (_, right) = halves(part(area, 0, 0, area.width, area.height - picture));
     PanelShape { named: false, listed: true }.parts(right, &app.axes.input).text
 }
 
@@ -148,18 +138,18 @@ fn sides(
     app: &App,
     [left_title, right_title]: [String; 2],
     [source, prefix]: [&[f32]; 2],
-    maps: Option<(String, &Matrix, &Matrix)>,
+    (below, maps): (&str, Option<&FlowMaps>),
     layout: &mut Layout,
 ) {
-    let row = app.axes.input.unit_of(app.selection.target_query);
-    let picture = picture_height(app, area);
+    let row = row(app);
+    let picture = if area.height >= 20 && maps.is_some() { area.height / 3 } else { 0 };
     let (left, right) = halves(part(area, 0, 0, area.width, area.height - picture));
     Panel {
         title: left_title,
         axis: &app.axes.source,
         weights: source,
         overlaid: &[],
-        top: app.reading.scale.top(max_of(source), 1.0),
+        top: app.reading.scale.top(max_of(source), 1.0, source.len()),
         query: None,
         key: None,
         hit: ViewHit::Source,
@@ -172,7 +162,7 @@ fn sides(
         axis: &app.axes.input,
         weights: prefix,
         overlaid: &[],
-        top: app.reading.scale.top(max_of(prefix), 1.0),
+        top: app.reading.scale.top(max_of(prefix), 1.0, row + 1),
         query: Some(row),
         key: None,
         hit: ViewHit::Target,
@@ -180,9 +170,9 @@ fn sides(
         theme: &app.theme,
     }
     .draw(buf, right, layout);
-    if let Some((title, source, prefix)) = maps.filter(|_| picture > 0) {
-        let below = part(area, 0, area.height - picture, area.width, picture);
-        pictures(buf, below, app, &title, source, prefix);
+    if let Some((source, prefix)) = maps.filter(|_| picture > 0) {
+        let area = part(area, 0, area.height - picture, area.width, picture);
+        pictures(buf, area, app, below, source, prefix);
     }
 }
 

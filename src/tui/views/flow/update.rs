@@ -4,12 +4,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::draw;
-use super::state::{FlowCommand, FlowView};
+use super::state::{FlowCommand, FlowMethod, FlowView};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::cache::Cache;
 use crate::tui::command::Motion;
 use crate::tui::layout::Layout;
+use crate::tui::requests;
 use crate::tui::views::view::{View, place};
 
 impl View for FlowView {
@@ -18,7 +19,12 @@ impl View for FlowView {
     fn command(app: &mut App, command: FlowCommand) -> Vec<Effect> {
         let view = &mut app.views.flow;
         match command {
-            FlowCommand::Heads => view.method = view.method.next(),
+            FlowCommand::Heads => {
+                view.method = view.method.next();
+                if view.method == FlowMethod::Alti {
+                    return requests::measure_contributions(app);
+                }
+            }
             FlowCommand::Layers => view.one_layer = !view.one_layer,
         }
         Vec::new()
@@ -31,6 +37,14 @@ impl View for FlowView {
         if let Some(to) = place(motion, axis, draw::prefix_text(app, app.layout.view), now) {
             app.selection.target_query = axis.token_of(to);
         }
+    }
+
+    fn header(app: &App) -> Option<String> {
+        Some(draw::header(app))
+    }
+
+    fn value(app: &App, _: &mut Cache) -> Option<Vec<String>> {
+        Some(draw::value(app))
     }
 
     fn draw(app: &App, area: Rect, buf: &mut Buffer, _: &mut Cache, layout: &mut Layout) {

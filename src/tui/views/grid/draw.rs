@@ -7,6 +7,7 @@ use crate::site::{Head, Kind, Site};
 use crate::tui::app::App;
 use crate::tui::layout::{Hit, Layout, ViewHit};
 use crate::tui::widgets::cells::{fit, part, put};
+use crate::tui::widgets::list::cue;
 use crate::tui::widgets::rule::rule;
 use crate::tui::widgets::thumbnail::thumbnail;
 
@@ -50,7 +51,12 @@ impl Tiles {
 /// Draws the view.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let Tiles { room, size: (width, height), across, rows, layers, heads: most } = Tiles::new(app, area);
-    let title = format!("{}: {layers} layers down, {most} heads across", app.selection.head.kind());
+    let title = match most > across {
+        true => {
+            format!("{}: {layers} layers down, {most} heads in lines of {across}", app.selection.head.kind())
+        }
+        false => format!("{}: {layers} layers down, {most} heads across", app.selection.head.kind()),
+    };
     rule(buf, part(area, 0, 0, area.width, 1), &[(1, &title)], &app.theme);
     if most == 0 || room.is_empty() {
         return;
@@ -59,6 +65,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let line_of = |head: Head| head.layer() * lines_a_layer + head.head / across;
     let total = layers * lines_a_layer;
     let first = (line_of(app.selection.head) + 1).saturating_sub(rows).min(total.saturating_sub(rows));
+    cue(buf, part(area, 0, 0, area.width, 1), &app.theme, (first, rows, total));
     for (at, head) in heads(app).into_iter().enumerate() {
         let line = line_of(head);
         if line < first || line >= first + rows {

@@ -8,12 +8,12 @@ use super::state::order;
 use crate::analysis::metrics::HeadMetrics;
 use crate::tui::app::App;
 use crate::tui::layout::{Hit, Layout, ViewHit};
+use crate::tui::views::view::head_columns;
 use crate::tui::widgets::bar::bar;
 use crate::tui::widgets::cells::{fit, fit_left, fit_right, part, put};
-use crate::tui::widgets::list::first_line;
+use crate::tui::widgets::list::{cue, first_line};
 use crate::tui::widgets::rule::rule;
 
-const NAME: usize = 13;
 const COLUMN: usize = 9;
 const BAR: usize = 12;
 
@@ -32,9 +32,11 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let title = format!("{} heads of {kinds}, by {sorted}: {}", heads.len(), column.map_or("", |c| c.about));
     let line = part(area, 0, 0, area.width, 1);
     rule(buf, line, &[(1, &fit(&title, usize::from(area.width).saturating_sub(4)))], &app.theme);
+    let name_width = head_columns(app);
     let columns = columns(app, usize::from(area.width));
     let head_line = part(area, 0, 1, area.width, 1);
-    let mut x = put(buf, head_line, area.x, head_line.y, &fit_left("  head", NAME), theme.dim());
+    let mut x = put(buf, head_line, area.x, head_line.y, &fit_left("  head", name_width), theme.dim());
+    let hidden = order().len() - columns.len();
     for name in &columns {
         let style = if *name == sorted { theme.accent() } else { theme.dim() };
         x = put(buf, head_line, x, head_line.y, &fit_right(&short_name(name), COLUMN), style);
@@ -50,10 +52,17 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
             x = x.saturating_add(BAR as u16 - 2);
         }
     }
+    if hidden > 0 {
+        let before = app.views.heads.scroll.min(hidden);
+        let arrows =
+            if before > 0 { "◂" } else { " " }.to_string() + if before < hidden { "▸" } else { " " };
+        put(buf, head_line, area.right().saturating_sub(3).max(x), head_line.y, &arrows, theme.accent());
+    }
     let list = list(area);
     let room = usize::from(list.height);
     let selected = heads.iter().position(|&head| head == app.selection.head).unwrap_or(0);
     let first = first_line(app.layout.first, selected, room, heads.len());
+    cue(buf, line, theme, (first, room, heads.len()));
     let full = heads
         .iter()
         .filter_map(|head| app.survey.heads.get(head)?.metrics.get(sorted))
@@ -69,7 +78,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
             " "
         };
         let style = if here { theme.selected() } else { theme.text() };
-        let mut x = put(buf, row, row.x, y, &fit_left(&format!("{mark} {head}"), NAME), style);
+        let mut x = put(buf, row, row.x, y, &fit_left(&format!("{mark} {head}"), name_width), style);
         layout.hit(row, Hit::View(ViewHit::Item(at)));
         let Some(facts) = app.survey.heads.get(&head) else {
             put(buf, row, x + 1, y, "measuring …", theme.dim());
@@ -102,12 +111,23 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     layout.first = first;
 }
 
-/// The columns that fit, the sorted one first.
+/// Returns the number of columns beside that of the sorted metric that fit.
+fn room_for_others(app: &App, width: usize) -> usize {
+    (width.saturating_sub(head_columns(app) + BAR) / COLUMN).saturating_sub(1)
+}
+
+/// Returns the largest number of columns to scroll by in an area.
+pub fn last_scroll(app: &App, area: Rect) -> usize {
+    (order().len() - 1).saturating_sub(room_for_others(app, usize::from(area.width)))
+}
+
+/// Returns the columns that show: that of the sorted metric, then the others from the scroll position on.
 fn columns(app: &App, width: usize) -> Vec<&'static str> {
     let sorted = app.views.heads.metric();
-    let most = width.saturating_sub(NAME + BAR) / COLUMN;
-    let others = order().into_iter().filter(|name| *name != sorted);
-    std::iter::once(sorted).chain(others).take(most.max(1)).collect()
+    let room = room_for_others(app, width);
+    let scroll = app.views.heads.scroll.min((order().len() - 1).saturating_sub(room));
+    let others = order().into_iter().filter(|name| *name != sorted).skip(scroll).take(room);
+    std::iter::once(sorted).chain(others).collect()
 }
 
 fn short_name(name: &str) -> String {
@@ -117,5 +137,9 @@ fn short_name(name: &str) -> String {
         .replace("monotonicity", "monotone")
         .replace("offset_share", "off_shr")
         .replace("confidence", "confid.")
+        .replace("entropy_norm", "ent_norm")
+        .replace("duplicate", "duplic.")
+        .replace("induction", "induct.")
+        .replace("top5_mass", "top5")
         .replace('_', " ")
 }

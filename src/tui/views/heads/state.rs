@@ -13,6 +13,8 @@ pub struct HeadsView {
     pub sort: usize,
     /// True if the smallest value comes first.
     pub reverse: bool,
+    /// Number of columns scrolled to the left, out of sight.
+    pub scroll: usize,
 }
 
 /// The metrics whose columns come first, the most telling ones.
@@ -33,14 +35,9 @@ const FIRST: [&str; 14] = [
     "gini",
 ];
 
-/// The metrics without a column, most of which vary one that has.
-const LEFT_OUT: [&str; 7] =
-    ["entropy_norm", "span90", "diagonal", "duplicate", "induction", "sink_key", "top5_mass"];
-
-/// The metrics in the order of their columns: `FIRST`, then all others but those of `LEFT_OUT`.
+/// All metrics in the order of their columns: `FIRST`, then the others.
 pub fn order() -> Vec<&'static str> {
-    let all = HeadMetrics::COLUMNS.iter().map(|column| column.name);
-    let others = all.filter(|name| !FIRST.contains(name) && !LEFT_OUT.contains(name));
+    let others = HeadMetrics::COLUMNS.iter().map(|column| column.name).filter(|name| !FIRST.contains(name));
     FIRST.into_iter().chain(others).collect()
 }
 
@@ -71,7 +68,7 @@ pub const INFO: ViewInfo = ViewInfo {
     }),
     shared: &["open", "one-kind", "mark"],
     footer: &[],
-    arrows: "move",
+    arrows: "head, columns",
     needs_maps: true,
 };
 

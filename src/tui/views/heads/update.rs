@@ -26,8 +26,15 @@ impl View for HeadsView {
         Vec::new()
     }
 
-    /// Moves from line to line: the selected line is the selected head.
+    /// Moves from line to line: the selected line is the selected head. Scrolls the columns to the side.
     fn movement(app: &mut App, motion: Motion) {
+        let last = draw::last_scroll(app, app.layout.view);
+        let scroll = &mut app.views.heads.scroll;
+        match motion {
+            Motion::Left => *scroll = (*scroll).min(last).saturating_sub(1),
+            Motion::Right => *scroll = (*scroll + 1).min(last),
+            _ => {}
+        }
         let heads = rows(app);
         let at = heads.iter().position(|&head| head == app.selection.head).unwrap_or(0);
         let room = usize::from(draw::list(app.layout.view).height);

@@ -18,14 +18,14 @@ use crate::paint::{Curve, Pool, Range};
 use crate::site::Kind;
 use crate::tui::app::App;
 use crate::tui::cache::{Cache, WindowPixels, score_top};
-use crate::tui::layout::{Hit, Layout, ViewHit};
+use crate::tui::layout::{Hit, Layout, Picture, ViewHit};
 use crate::tui::reading::Axis;
 use crate::tui::selected;
 use crate::tui::sheet::Sheet;
 use crate::tui::widgets::axis;
 use crate::tui::widgets::bar::{color_bar, signed_bar};
 use crate::tui::widgets::cells::{part, put, width, wrap};
-use crate::tui::widgets::heat::{Heat, short, short_score};
+use crate::tui::widgets::heat::{Heat, fine, short, short_score};
 use crate::tui::widgets::passage;
 use crate::tui::widgets::rule::rule;
 use crate::tui::zoom::{self, Window, ZoomStep};
@@ -64,7 +64,7 @@ fn map(
     let (area, left) = (*area, *left);
     // Some terminals scroll if a picture reaches the last line.
     let small = !matches!(zoom::STEPS.get(window.step), Some(ZoomStep::Cell(_)));
-    layout.picture = app.pixels.protocol().is_some()
+    let pictured = app.pixels.protocol().is_some()
         && small
         // The picture's palette has no colours for signed values.
         && app.scored().is_none()
@@ -72,19 +72,21 @@ fn map(
         && app.overlays.is_empty()
         && !window.area.is_empty()
         && window.area.bottom() < buf.area.bottom();
+    layout.picture = pictured.then(|| Picture::Map(window.clone()));
     if geometry.has_rule {
-        let queries = if kind == Kind::Encoder { "source" } else { "reads → predicts" };
         let keys = match kind {
             Kind::Decoder => "keys: what the decoder has read",
             _ => "keys: source",
         };
-        let shows = match layout.picture {
+        let shows = match pictured {
             true => shows(app, &window.fine(app.pixels.cell()).0),
             false => shows(app, window),
         };
         let keys = if shows.is_empty() { keys.to_string() } else { format!("{keys} · {shows}") };
         let line = part(area, 0, 0, area.width, 1);
-        rule(buf, line, &[(1, queries), (left, &keys)], &app.theme);
+        let mut titles = gutter.titles(kind);
+        titles.push((left, &keys));
+        rule(buf, line, &titles, &app.theme);
         let taken = left + width(&keys) as u16 + 3;
         legend(buf, part(line, taken, 0, line.width, 1), app, sheet);
     }
@@ -110,7 +112,7 @@ fn map(
         put(buf, line, line.x + 1, line.y, &label, style);
         layout.hit(line, Hit::View(ViewHit::Query(query)));
     }
-    if !layout.picture {
+    if !pictured {
         heat(app, &cache.pixels(app, sheet, window), window).draw(buf);
     }
     layout.hit(window.area, Hit::View(ViewHit::Map));
@@ -125,6 +127,7 @@ pub fn heat<'a>(app: &'a App, pixels: &'a WindowPixels, window: &'a Window) -> H
         window,
         scale: app.reading.scale,
         signed: app.scored().is_some(),
+        number: if app.scored().is_some() { short_score } else { short },
         threshold: app.reading.threshold,
         causal: causal.then(|| (app.queries(), app.keys())),
         cursor: (app.query(), app.key()),
@@ -171,7 +174,7 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut La
     let kind = app.selection.head.kind();
     let row = sheet.row(app.query());
     let top = sheet.row_max.get(app.query()).copied().unwrap_or(1.0);
-    let scale = app.reading.scale;
+    let (scale, seen) = (app.reading.scale, app.keys_seen(app.query()));
     let style = |axis: &Axis, keys: bool, queries: bool, place: usize| {
         let mut style = app.theme.text();
         let Some(unit) = axis.units.get(place) else { return style };
@@ -180,7 +183,7 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut La
         if let Some(place) = key.filter(|_| keys) {
             let weight = row.get(place).copied().unwrap_or(0.0);
             style = match app.scored() {
-                None => app.theme.shaded_text(scale.unit(weight, scale.top(top, sheet.max))),
+                None => app.theme.shaded_text(scale.unit(weight, scale.top(top, sheet.max, seen))),
                 Some(_) if weight.is_finite() => {
                     let shade = app.theme.signed(weight / score_top(scale, top, sheet.max).max(1e-9));
                     shade.color.map_or(style, |color| style.fg(shade.ink).bg(color))
@@ -228,11 +231,15 @@ fn legend(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet) {
         }
         return;
     }
-    let top = short(scale.top(row_max, sheet.max));
-    let top = match scale.range {
-        Range::Row => format!("{top}, the row's largest"),
-        Range::Map => format!("{top}, the map's largest"),
-        Range::Absolute => "1.0".into(),
+    let full = scale.top(row_max, sheet.max, app.keys_seen(app.query()));
+    let (long, top) = match scale.range {
+        Range::Row if full > row_max => {
+            let full = fine(full);
+            (format!("row max {}, full at {full} (2× uniform)", fine(row_max)), format!("full at {full}"))
+        }
+        Range::Row => (format!("row max {}", fine(full)), format!("row max {}", fine(full))),
+        Range::Map => (format!("map max {}", fine(full)), format!("map max {}", fine(full))),
+        Range::Absolute => ("1".into(), "1".into()),
     };
     let curve = match scale.curve {
         Curve::Linear => "",
@@ -244,12 +251,17 @@ fn legend(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet) {
         tenths => format!(" γ {:.1}", f32::from(tenths) / 10.0),
     };
     let curve = format!("{curve}{gamma}");
-    for high in [format!("{top}{curve}"), format!("{}{curve}", top.split(',').next().unwrap_or(""))] {
-        let needed = 15 + width(&high) as u16;
+    const BAR: u16 = 15;
+    for (high, bar) in [(&long, BAR), (&top, BAR), (&top, 2)] {
+        let high = format!("{high}{curve}");
+        let needed = bar + width(&high) as u16;
         if needed < area.width {
             let at = part(area, area.width - needed, 0, needed, 1);
             put(buf, at, at.x, at.y, " ", app.theme.text());
-            let end = color_bar(buf, at, at.x + 1, at.y, &app.theme, &high);
+            let end = match bar {
+                BAR => color_bar(buf, at, at.x + 1, at.y, &app.theme, &high),
+                _ => put(buf, at, at.x + 1, at.y, &high, app.theme.dim()),
+            };
             put(buf, at, end, at.y, " ", app.theme.text());
             return;
         }

@@ -130,6 +130,22 @@ impl Gutter {
         (2 + self.reads + predicts + self.probability) as u16
     }
 
+    /// Returns the titles of the columns, each with its place.
+    pub fn titles(&self, kind: Kind) -> Vec<(u16, &'static str)> {
+        if kind == Kind::Encoder {
+            return vec![(1, "source")];
+        }
+        // The columns end one column before the map.
+        let room = usize::from(self.width()).saturating_sub(1 + self.probability);
+        let fits = |title: &&str| width(title) + 2 < room;
+        let title = ["reads → predicts", "→ predicts", "→"].into_iter().find(fits).unwrap_or_default();
+        let mut titles = vec![(1, if self.probability > 0 { title } else { "reads → predicts" })];
+        if self.probability > 0 {
+            titles.push((self.width().saturating_sub(5), "prob"));
+        }
+        titles
+    }
+
     /// Formats the label of a row.
     pub fn label(&self, app: &App, query: usize) -> String {
         let mut text = fit_right(app.queries().label(query), self.reads);

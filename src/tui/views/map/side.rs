@@ -11,7 +11,8 @@ use crate::tui::app::App;
 use crate::tui::selected;
 use crate::tui::sheet::Sheet;
 use crate::tui::widgets::bar::bar;
-use crate::tui::widgets::cells::{fit, fit_left, part, put, width};
+use crate::tui::widgets::cells::{fit, fit_left, fit_right, part, put, width};
+use crate::tui::widgets::heat::precise;
 use crate::tui::widgets::rule::rule;
 use crate::tui::widgets::thumbnail::thumbnail;
 use crate::tui::zoom::Window;
@@ -71,7 +72,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Win
         let x = put(buf, inner, inner.x, y, &fit_left(app.keys().label(key), labels), style);
         let room = columns.saturating_sub(labels + 7);
         put(buf, inner, x + 1, y, &bar(weight / full.max(1e-9), room), theme.bar());
-        let number = if scored { format!("{weight:.2}") } else { format!("{weight:.3}") };
+        let number = if scored { format!("{weight:.2}") } else { precise(weight) };
         let x = inner.right().saturating_sub(width(&number) as u16);
         put(buf, inner, x, y, &number, style);
         y += 1;
@@ -82,7 +83,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Win
         for (label, probability, chosen) in candidates.iter().take(3) {
             let style = if *chosen { theme.accent() } else { theme.text() };
             put(buf, inner, inner.x, y, &fit_left(label, labels), style);
-            put(buf, inner, inner.right().saturating_sub(5), y, &format!("{probability:.3}"), style);
+            put(buf, inner, inner.right().saturating_sub(5), y, &fit_right(&precise(*probability), 5), style);
             y += 1;
         }
     }

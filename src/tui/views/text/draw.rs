@@ -43,12 +43,13 @@ fn panel<'a>(
     query: Option<usize>,
     key: Option<usize>,
 ) -> Panel<'a> {
+    let seen = query.filter(|_| !source).map_or(weights.len(), |query| query + 1);
     Panel {
         title,
         axis: if source { &app.axes.source } else { &app.axes.input },
         weights,
         overlaid: &[],
-        top: app.reading.scale.top(max_of(weights), max_of(weights)),
+        top: app.reading.scale.top(max_of(weights), max_of(weights), seen),
         query,
         key,
         hit: if source { ViewHit::Source } else { ViewHit::Target },
@@ -78,7 +79,7 @@ fn shaded<'a>(
 
 /// Returns the weights of a query token, with the head or heads in the title.
 fn row(app: &App, kind: Kind, query: usize) -> ShadingRow {
-    let heads = heads(app, kind);
+    let (heads, shading) = heads(app, kind);
     let (queries, keys) = (app.axes.queries(kind), app.axes.keys(kind));
     let what = match kind {
         Kind::Encoder | Kind::Cross => "source",
@@ -99,14 +100,14 @@ fn row(app: &App, kind: Kind, query: usize) -> ShadingRow {
     let mut weights = vec![0.0f32; keys.len()];
     for (_, row) in &rows {
         for (sum, weight) in weights.iter_mut().zip(row) {
-            *sum = if app.views.text.shading == Shading::Mean { *sum + weight } else { sum.max(*weight) };
+            *sum = if shading == Shading::Mean { *sum + weight } else { sum.max(*weight) };
         }
     }
-    if app.views.text.shading == Shading::Mean {
+    if shading == Shading::Mean {
         weights.iter_mut().for_each(|weight| *weight /= rows.len() as f32);
     }
-    let marked = app.marks.iter().any(|marked| marked.kind() == kind);
-    let whose = match (app.views.text.shading, heads.first()) {
+    let marked = app.views.text.shading != Shading::Head && app.marks.iter().any(|mark| mark.kind() == kind);
+    let whose = match (shading, heads.first()) {
         (Shading::Head, Some(head)) => head.to_string(),
         (over, Some(head)) if marked => {
             format!("{} of {} marked {} heads", over.name(), heads.len(), head.kind())
@@ -115,7 +116,7 @@ fn row(app: &App, kind: Kind, query: usize) -> ShadingRow {
         (_, None) => String::new(),
     };
     let name = |head: Head| format!("{}.{}", head.layer(), head.head);
-    let overlaid = match app.views.text.shading {
+    let overlaid = match shading {
         Shading::Hues => rows.into_iter().map(|(head, row)| (name(head), row)).collect(),
         _ => Vec::new(),
     };

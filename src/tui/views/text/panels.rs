@@ -15,29 +15,29 @@ pub fn sides(area: Rect) -> (Rect, Rect) {
 /// Maximum number of heads that shade the text at once: the number of hues.
 const MOST_OVERLAID: usize = 6;
 
-/// Returns the heads of a kind that shade the texts: the selected one, or those that are merged.
-pub fn heads(app: &App, kind: Kind) -> Vec<Head> {
-    let Some(capture) = &app.capture else { return Vec::new() };
+/// Returns the heads of a kind that shade the texts, and how: the selected one, or those that are merged. The
+/// text of a kind that is not selected is shaded by the head of it that was selected last, or by the mean of the
+/// layer's heads if none was.
+pub fn heads(app: &App, kind: Kind) -> (Vec<Head>, Shading) {
+    let Some(capture) = &app.capture else { return (Vec::new(), Shading::Head) };
+    let view = &app.views.text;
     let layer = app.selection.head.layer().min(capture.layers(kind).saturating_sub(1));
     let site = Site::new(kind, layer);
-    match app.views.text.shading {
-        Shading::Head => {
-            let head = app.selection.head.head.min(capture.heads(site).saturating_sub(1));
-            vec![site.head(head)]
-        }
-        Shading::Mean | Shading::Max | Shading::Hues => {
-            let marked: Vec<Head> = app.marks.iter().filter(|head| head.kind() == kind).copied().collect();
-            let mut heads = if marked.is_empty() {
-                (0..capture.heads(site)).map(|head| site.head(head)).collect()
-            } else {
-                marked
-            };
-            if app.views.text.shading == Shading::Hues {
-                heads.truncate(MOST_OVERLAID);
-            }
-            heads
-        }
+    let of_layer = || (0..capture.heads(site)).map(|head| site.head(head)).collect::<Vec<_>>();
+    if view.shading == Shading::Head {
+        let left = view.left.get(&kind).filter(|head| capture.check(**head).is_ok()).copied();
+        return match (kind == app.selection.head.kind(), left) {
+            (true, _) => (vec![app.selection.head], Shading::Head),
+            (false, Some(head)) => (vec![head], Shading::Head),
+            (false, None) => (of_layer(), Shading::Mean),
+        };
     }
+    let marked: Vec<Head> = app.marks.iter().filter(|head| head.kind() == kind).copied().collect();
+    let mut heads = if marked.is_empty() { of_layer() } else { marked };
+    if view.shading == Shading::Hues {
+        heads.truncate(MOST_OVERLAID);
+    }
+    (heads, view.shading)
 }
 
 /// Returns the area of the running text of the source or the target.
@@ -62,6 +62,6 @@ fn shape(app: &App, source: bool) -> PanelShape {
         (false, false) => Kind::Decoder,
     };
     let known = |head: &Head| app.capture.as_ref().is_some_and(|capture| capture.check(*head).is_ok());
-    let shaded = heads(app, kind).iter().any(known);
+    let shaded = heads(app, kind).0.iter().any(known);
     PanelShape { named: shaded && app.views.text.shading == Shading::Hues, listed: shaded }
 }

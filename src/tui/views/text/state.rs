@@ -1,7 +1,10 @@
 //! State and commands of Text.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::site::{Head, Kind};
 use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::HEAD};
 
 /// State of Text.
@@ -12,6 +15,18 @@ pub struct TextView {
     pub shading: Shading,
     /// True if the texts show what the selected key receives instead of what the selected query gives.
     pub receives: bool,
+    /// The last selected head of each kind that was left in this view. It shades its text while a head of
+    /// another kind is selected.
+    #[serde(skip)]
+    pub left: BTreeMap<Kind, Head>,
+}
+
+impl TextView {
+    /// Leaves a head for another kind. Returns the head of that kind that was left before, if any.
+    pub fn turn(&mut self, head: Head, kind: Kind) -> Option<Head> {
+        self.left.insert(head.kind(), head);
+        self.left.get(&kind).copied()
+    }
 }
 
 /// Heads whose weights shade the texts.
