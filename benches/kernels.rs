@@ -11,8 +11,9 @@ use attn_tui::site::Kind;
 use attn_tui_kernels::activation::{Function, apply};
 use attn_tui_kernels::attention::{AttentionKernel, DiagonalBias, HeadVectors, Visible};
 use attn_tui_kernels::buffer::ArcBuilder;
-use attn_tui_kernels::gemm::{Packed, multiply};
+use attn_tui_kernels::gemm::multiply;
 use attn_tui_kernels::norm::{layer_norm, rms_norm};
+use attn_tui_kernels::packed::Packed;
 use attn_tui_kernels::{simd, threads};
 
 /// Median seconds of a run.

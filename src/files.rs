@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use crate::checkpoint::{ModelConfig, json};
 use crate::error::{Error, Result};
-use crate::sys::{self, FileMap};
+use crate::sys::FileMap;
 
 /// A file of a model.
 #[derive(Clone, Debug)]
@@ -38,46 +38,18 @@ impl std::ops::Deref for Bytes {
     }
 }
 
+impl std::fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bytes[{}]", self.len())
+    }
+}
+
 impl Bytes {
     /// Releases the memory of `range`; the next access reads the file again.
     pub fn release(&self, range: std::ops::Range<usize>) {
         if let Bytes::Mapped(map) = self {
             map.release(range);
         }
-    }
-}
-
-/// `f32` values of a file, used in place.
-#[derive(Clone)]
-pub struct Floats {
-    bytes: Bytes,
-    range: std::ops::Range<usize>,
-}
-
-impl Floats {
-    /// Creates the values in the bytes `range`; `None` if they are not aligned, or the machine is big-endian.
-    pub fn new(bytes: Bytes, range: std::ops::Range<usize>) -> Option<Self> {
-        sys::as_floats(bytes.get(range.clone())?)?;
-        Some(Self { bytes, range })
-    }
-
-    /// Releases their memory like [`Bytes::release`].
-    pub fn release(&self) {
-        self.bytes.release(self.range.clone());
-    }
-}
-
-impl std::ops::Deref for Floats {
-    type Target = [f32];
-
-    fn deref(&self) -> &[f32] {
-        self.bytes.get(self.range.clone()).and_then(sys::as_floats).unwrap_or_default()
-    }
-}
-
-impl std::fmt::Debug for Floats {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Floats[{}]", self.len())
     }
 }
 

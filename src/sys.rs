@@ -2,10 +2,14 @@
 
 #![allow(unsafe_code, reason = "system calls and memory maps; the rest of the program has none")]
 
+mod memory;
+
 use std::fs::File;
 use std::ops::{Deref, Range};
 use std::path::Path;
 use std::time::Duration;
+
+pub use memory::free_memory;
 
 /// A read-only memory map of a whole file.
 pub struct FileMap(memmap2::Mmap);

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use crate::matrix::Matrix;
 use crate::site::Head;
+use crate::sys;
 
 /// Default upper limit in bytes.
 const MOST: usize = 1 << 30;
@@ -63,16 +64,8 @@ fn bytes(map: &Matrix) -> usize {
 /// Default budget: a quarter of the memory that was free at first, at most [`MOST`].
 pub fn default_budget() -> usize {
     static BUDGET: OnceLock<usize> = OnceLock::new();
-    *BUDGET.get_or_init(|| MOST.min(free_memory() / 4))
-}
-
-/// Free memory in bytes; unlimited if the system does not tell.
-fn free_memory() -> usize {
-    let available_kib = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-        line.trim().trim_end_matches("kB").trim().parse::<usize>().ok()
-    });
-    available_kib.map_or(usize::MAX, |kib| kib.saturating_mul(1024))
+    let free = || sys::free_memory().map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    *BUDGET.get_or_init(|| MOST.min(free() / 4))
 }
 
 #[cfg(test)]

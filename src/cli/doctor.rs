@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 use crate::hub::{self, Hub, HubOptions, Inspection, ModelLocation, NeededFile};
 use crate::human::{bytes, shortened};
-use crate::model::{Model, ModelSpec, Weights, spec_of, tokenizer_class};
+use crate::model::{Model, ModelSpec, Weights, WeightsMemory, spec_of, tokenizer_class};
 use crate::progress::Unwatched;
 use crate::text::Tokenizer;
 
@@ -163,7 +163,9 @@ impl Report {
                     "weights",
                     format!("{form}; tensors: {}; {millions:.2} million weights", dtypes.join(", ")),
                 );
+                let memory = WeightsMemory::now(&weights);
                 self.tensors(found, weights);
+                self.say("memory", memory.sentence());
             }
             Err(error) => {
                 self.say("weights", format!("{form}; cannot be read"));

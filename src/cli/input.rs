@@ -35,7 +35,7 @@ pub fn capture(input: &InputArgs, extras: RunExtras, context: &Context) -> Resul
             Ok(*capture)
         }
         Opened::Model(session) => {
-            note_tokenizer(&session);
+            note_model(&session);
             let options = input.text.options(source(&input.text, &session)?, extras, &context.settings);
             let load_ms = timings::since(start);
             let repeat = input.open.repeat.unwrap_or(1);
@@ -51,8 +51,8 @@ pub fn capture(input: &InputArgs, extras: RunExtras, context: &Context) -> Resul
     }
 }
 
-/// Prints the notes on the tokenizer of an opened model.
-fn note_tokenizer(session: &Session) {
+/// Prints the notes on the tokenizer and the size of an opened model.
+fn note_model(session: &Session) {
     session.info().notes.iter().for_each(|note| output::note(note));
 }
 
@@ -90,7 +90,7 @@ pub fn weighted(capture: Capture, weights: WeightsArgs) -> Result<Capture> {
 pub fn session(input: &InputArgs, needs: &str, watch: &dyn Watch, context: &Context) -> Result<Box<Session>> {
     match engine::open(&input.open.options(&input.model, context), watch)? {
         Opened::Model(session) => {
-            note_tokenizer(&session);
+            note_model(&session);
             Ok(session)
         }
         Opened::Capture(_) => {

@@ -67,7 +67,10 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
     let generation = files.json("generation_config.json")?;
     let settings = GenerationConfig::read(generation.as_ref(), config, model.spec())?;
     let ignored = settings.ignored.clone();
-    let info = ModelInfo { ignored, ..info(&files.name, &model, &tokenizer, config) };
+    let mut info = ModelInfo { ignored, ..info(&files.name, &model, &tokenizer, config) };
+    if options.device == Device::Cpu && !model.memory().fits() {
+        info.notes.push(model.memory().sentence());
+    }
     let session =
         Session::new(info, model, tokenizer, settings, files).with_resources(threads, options.memory);
     Ok(Opened::Model(Box::new(session)))

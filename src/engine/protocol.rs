@@ -108,7 +108,7 @@ pub struct ModelInfo {
     pub example: String,
     /// Names of its generation settings that the program does not follow.
     pub ignored: Vec<&'static str>,
-    /// Notes on its tokenizer, for the user.
+    /// Notes on its tokenizer, and on weights that are larger than the free memory, for the user.
     pub notes: Vec<String>,
 }
 

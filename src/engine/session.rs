@@ -206,8 +206,8 @@ impl Session {
         Ok((capture, timings))
     }
 
-    /// Copies the weights into the form in which the CPU uses them, while `go_on` returns true. Afterwards
-    /// the model's files are not needed any more.
+    /// Copies the weights that runs have used into the form in which the CPU uses them, while `go_on` returns
+    /// true; see [`Model::settle`].
     pub fn settle(&self, go_on: impl Fn() -> bool + Send) {
         threads::run(self.threads, || self.model.settle(go_on));
     }

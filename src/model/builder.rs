@@ -44,8 +44,11 @@ impl Builder<'_> {
     /// Builds a linear map stored `[out, in]`.
     pub fn linear(&self, name: &str, input: usize, output: usize, bias: bool) -> Result<Linear> {
         let weight = self.matrix(&[&format!("{name}.weight")], [output, input])?;
-        let bias = if bias { Some(self.tensor(&[&format!("{name}.bias")], &[output])?) } else { None };
-        Ok(Linear::new(weight, bias))
+        if !bias {
+            return Ok(Linear::new(weight, None));
+        }
+        let names = with_prefixes(&[&format!("{name}.bias")]);
+        Ok(Linear::with_lazy_bias(weight, self.weights.lazy(&names, &[output], self.device)?))
     }
 
     /// Builds number `part` of `parts` linear maps that lie side by side in one tensor stored `[in, out]`.
@@ -56,8 +59,9 @@ impl Builder<'_> {
         [part, parts]: [usize; 2],
         bias: bool,
     ) -> Result<Linear> {
-        let all = self.tensor(&[&format!("{name}.weight")], &[input, output * parts])?;
-        let weight = all.narrow(1, part * output, output)?.t()?.contiguous()?;
+        let (names, columns) =
+            (with_prefixes(&[&format!("{name}.weight")]), part * output..(part + 1) * output);
+        let weight = self.weights.transposed(&names, [input, output * parts], columns, self.device)?;
         let bias = if bias {
             let all = self.tensor(&[&format!("{name}.bias")], &[output * parts])?;
             Some(all.narrow(0, part * output, output)?)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 
 use super::builder::Builder;
+use super::memory::WeightsMemory;
 use super::network::{EncoderInput, Network, OnLayer};
 use super::recurrent::{self, Recurrent};
 use super::registry::spec_of;
@@ -21,6 +22,7 @@ pub struct Model {
     spec: ModelSpec,
     network: Box<dyn Network>,
     parameters: usize,
+    memory: WeightsMemory,
     /// Weights that are read from their file when they are needed.
     file_weights: Vec<Arc<FileWeight>>,
 }
@@ -34,6 +36,10 @@ impl Model {
     pub fn load(files: &ModelFiles, device: &Device, watch: &dyn Watch) -> Result<Self> {
         let spec = spec_of(files.config()?)?;
         let mut weights = Weights::open(files, watch)?;
+        let memory = WeightsMemory::now(&weights);
+        if !memory.fits() {
+            weights = weights.unpacked();
+        }
         let (network, unknown) = Self::build(&spec, &mut weights, device)?;
         if !unknown.is_empty() {
             let shown = unknown.iter().take(5).cloned().collect::<Vec<_>>().join(", ");
@@ -44,7 +50,8 @@ impl Model {
                 if unknown.len() > 5 { ", ..." } else { "" }
             )));
         }
-        Ok(Self { spec, network, parameters: weights.parameters(), file_weights: weights.file_weights() })
+        let parameters = weights.parameters();
+        Ok(Self { spec, network, parameters, memory, file_weights: weights.file_weights() })
     }
 
     /// Compares the weights' names and shapes with what the model of `spec` asks for, without reading values.
@@ -85,6 +92,11 @@ impl Model {
     /// Returns the number of parameters in the checkpoint.
     pub fn parameters(&self) -> usize {
         self.parameters
+    }
+
+    /// Returns the size of the weights, and the memory that was free before they were loaded.
+    pub fn memory(&self) -> WeightsMemory {
+        self.memory
     }
 
     /// Creates an empty cache for decoding.
@@ -152,8 +164,9 @@ impl Model {
         Ok(scores)
     }
 
-    /// Packs the weights that are still read from their file, while `go_on` returns true. The next pass is
-    /// faster, and once all are packed the file is no longer needed.
+    /// Packs the weights that passes have read from their file, while `go_on` returns true. The next pass is
+    /// faster and needs the file no more, but for experts that no token has taken yet. Does nothing if the
+    /// weights do not fit into the free memory.
     pub fn settle(&self, go_on: impl Fn() -> bool) {
         self.file_weights.iter().take_while(|_| go_on()).for_each(|weight| weight.settle());
     }
@@ -162,6 +175,6 @@ impl Model {
     /// such form. The two share all other weights.
     pub fn quantised(&self) -> Option<Self> {
         let network = self.network.quantised()?;
-        Some(Self { spec: self.spec.clone(), network, parameters: self.parameters, file_weights: Vec::new() })
+        Some(Self { spec: self.spec.clone(), network, file_weights: Vec::new(), ..*self })
     }
 }

@@ -1,20 +1,20 @@
 //! A model's tensors by name, from safetensors or `torch.save` files, whole or in shards.
 
+mod matrices;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use attn_tui_kernels::gemm::Packed;
 use candle_core::{DType, Device, DeviceLocation, Tensor};
-use half::slice::HalfFloatSliceExt;
-use rayon::prelude::*;
 
 use super::recognise;
+use super::tensor_values::{gather, to_f32};
 use crate::checkpoint::pickle::TensorDtype;
 use crate::checkpoint::{torch, weights};
 use crate::error::{Error, Result};
-use crate::files::{Bytes, Floats, ModelFiles};
-use crate::nn::{FileWeight, Weight};
+use crate::files::{Bytes, ModelFiles};
+use crate::nn::Weight;
 use crate::progress::{Progress, Watch};
 
 /// The tensors of a model by name. Values are read when they are needed.
@@ -24,6 +24,8 @@ pub struct Weights {
     state: Mutex<WeightsState>,
     /// True if only names and shapes are checked; every tensor then reads as zeros.
     shapes_only: bool,
+    /// True if matrices in their files may be packed by later products.
+    packs: bool,
 }
 
 /// Number of missing and misshapen tensors after which a check of names and shapes gives up.
@@ -59,6 +61,25 @@ impl TensorEntry {
     fn is_float(&self) -> bool {
         !matches!(self.dtype, TensorDtype::Other { .. })
     }
+
+    /// Returns the bytes in the tensor's file, from its first element to its last.
+    fn bytes<'a>(&self, file: Option<&'a Bytes>) -> &'a [u8] {
+        file.and_then(|bytes| bytes.get(self.location.range.clone())).unwrap_or_default()
+    }
+
+    /// Reads the tensor `name` from its file, in row-major order.
+    fn read(&self, file: Option<&Bytes>, name: &str) -> Result<Vec<f32>> {
+        let values = to_f32(self.bytes(file), &self.dtype).ok_or_else(|| self.no_floats(name))?;
+        Ok(match &self.location.strides {
+            None => values,
+            // In files that transformers writes, such a tensor is small or a transposed matrix.
+            Some(strides) => gather(&values, &self.location.shape, strides),
+        })
+    }
+
+    fn no_floats(&self, name: &str) -> Error {
+        Error::Weights(format!("tensor '{name}' holds {}, not floating-point numbers", self.dtype.name()))
+    }
 }
 
 impl Weights {
@@ -73,8 +94,13 @@ impl Weights {
             .into_iter()
             .find(|form| files.has(form))
             .ok_or_else(|| nothing_to_read(files))?;
-        let mut weights =
-            Self { files: Vec::new(), entries: BTreeMap::new(), state: Mutex::default(), shapes_only: false };
+        let mut weights = Self {
+            files: Vec::new(),
+            entries: BTreeMap::new(),
+            state: Mutex::default(),
+            shapes_only: false,
+            packs: true,
+        };
         if form.ends_with(weights::INDEX) {
             let index = index(files, form)?;
             let shards: BTreeSet<_> = index.values().cloned().collect();
@@ -105,6 +131,11 @@ impl Weights {
     pub fn shapes_only(mut self) -> Self {
         self.shapes_only = true;
         self
+    }
+
+    /// Returns weights whose matrices stay in their files: products do not pack them.
+    pub fn unpacked(self) -> Self {
+        Self { packs: false, ..self }
     }
 
     /// Returns the missing and misshapen tensors since [`Weights::shapes_only`], in the order in which they
@@ -201,11 +232,23 @@ impl Weights {
 
     /// Returns the number of weights: elements of all float tensors, counting shared bytes once.
     pub fn parameters(&self) -> usize {
+        self.largest_of_each_place(|entry| {
+            entry.location.shape.iter().fold(1usize, |product, &len| product.saturating_mul(len))
+        })
+    }
+
+    /// Returns the bytes of all float tensors in their files, counting shared bytes once.
+    pub fn size(&self) -> u64 {
+        self.largest_of_each_place(|entry| entry.location.range.len()) as u64
+    }
+
+    /// Sums a size of the float tensors: of those that begin at the same byte, the largest.
+    fn largest_of_each_place(&self, size: impl Fn(&TensorEntry) -> usize) -> usize {
         let mut places = BTreeMap::new();
-        for TensorEntry { location, .. } in self.entries.values().filter(|entry| entry.is_float()) {
-            let elements = location.shape.iter().fold(1usize, |product, &len| product.saturating_mul(len));
-            let largest = places.entry((location.file, location.range.start)).or_insert(elements);
-            *largest = elements.max(*largest);
+        for entry in self.entries.values().filter(|entry| entry.is_float()) {
+            let place = (entry.location.file, entry.location.range.start);
+            let largest = places.entry(place).or_insert(0);
+            *largest = size(entry).max(*largest);
         }
         places.into_values().fold(0, usize::saturating_add)
     }
@@ -257,58 +300,9 @@ impl Weights {
         Ok(Some(tensor))
     }
 
-    /// Like [`Weights::get`], for a matrix that takes part in products or look-ups: in the form that the
-    /// kernels of `device` use, and read from the file itself if possible.
-    ///
-    /// # Errors
-    /// As [`Weights::get`].
-    pub fn matrix(&self, names: &[String], shape: [usize; 2], device: &Device) -> Result<Weight> {
-        if self.shapes_only {
-            return Ok(Weight::Tensor(self.get(names, &shape, device)?));
-        }
-        if !Weight::packs_on(device) {
-            return Ok(Weight::from(self.get(names, &shape, device)?));
-        }
-        let (name, entry) = self.find(names, &shape)?.ok_or_else(|| missing(names))?;
-        if let Some(weight) = self.state().matrices.get(&entry.location) {
-            return Ok(weight.clone());
-        }
-        let [outputs, inputs] = shape;
-        let weight = match self.floats(entry) {
-            Some(values) => Weight::File(Arc::new(FileWeight::new(values, outputs, inputs))),
-            None => {
-                let packed = Packed::new(&self.read(name, entry)?, outputs, inputs);
-                // The packed copy replaces these bytes; keeping both would take the memory twice.
-                if let Some(file) = self.files.get(entry.location.file) {
-                    file.release(entry.location.range.clone());
-                }
-                Weight::Packed(Arc::new(packed))
-            }
-        };
-        self.state().matrices.insert(entry.location.clone(), weight.clone());
-        Ok(weight)
-    }
-
-    /// Returns the matrices that are read from their file.
-    pub fn file_weights(&self) -> Vec<Arc<FileWeight>> {
-        let state = self.state();
-        let stored = |weight: &Weight| match weight {
-            Weight::File(stored) => Some(Arc::clone(stored)),
-            _ => None,
-        };
-        state.matrices.values().filter_map(stored).collect()
-    }
-
     /// Locks the state. It must not be locked while values are read, as the reading threads may lock it, too.
     fn state(&self) -> MutexGuard<'_, WeightsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the values in the file itself, if they are float32 in row-major order.
-    fn floats(&self, entry: &TensorEntry) -> Option<Floats> {
-        let plain = entry.dtype == TensorDtype::F32 && entry.location.strides.is_none();
-        let file = self.files.get(entry.location.file).filter(|_| plain)?;
-        Floats::new(file.clone(), entry.location.range.clone())
     }
 
     /// Finds the first of `names` that exists, and counts all of them as used.
@@ -345,21 +339,7 @@ impl Weights {
     }
 
     fn read(&self, name: &str, entry: &TensorEntry) -> Result<Vec<f32>> {
-        let file = self.files.get(entry.location.file);
-        let bytes = file.and_then(|bytes| bytes.get(entry.location.range.clone())).unwrap_or_default();
-        let values = match &entry.location.strides {
-            None => to_f32(bytes, &entry.dtype),
-            // In files that transformers writes, such a tensor is small or a transposed matrix.
-            Some(strides) => {
-                to_f32(bytes, &entry.dtype).map(|values| gather(&values, &entry.location.shape, strides))
-            }
-        };
-        match &entry.dtype {
-            TensorDtype::Other { name: dtype, .. } => {
-                Err(Error::Weights(format!("tensor '{name}' holds {dtype}, not floating-point numbers")))
-            }
-            _ => values.ok_or_else(|| Error::Weights(format!("tensor '{name}' cannot be read"))),
-        }
+        entry.read(self.files.get(entry.location.file), name)
     }
 }
 
@@ -423,49 +403,6 @@ fn safetensors(file: &str, bytes: &[u8]) -> Result<Vec<torch::StoredTensor>> {
         }
     });
     Ok(stored.collect())
-}
-
-/// Elements that one task converts.
-const BLOCK: usize = 1 << 16;
-
-/// Converts little-endian elements to float32; `None` for types other than floats.
-fn to_f32(bytes: &[u8], dtype: &TensorDtype) -> Option<Vec<f32>> {
-    let size = dtype.size();
-    let mut values = vec![0f32; bytes.len() / size];
-    let blocks = values.par_chunks_mut(BLOCK).zip(bytes.par_chunks(BLOCK * size));
-    match dtype {
-        TensorDtype::F32 => blocks.for_each(|(out, raw)| {
-            for (out, raw) in out.iter_mut().zip(raw.as_chunks().0) {
-                *out = f32::from_le_bytes(*raw);
-            }
-        }),
-        TensorDtype::F64 => blocks.for_each(|(out, raw)| {
-            for (out, raw) in out.iter_mut().zip(raw.as_chunks().0) {
-                *out = f64::from_le_bytes(*raw) as f32;
-            }
-        }),
-        TensorDtype::BF16 => blocks.for_each(|(out, raw)| {
-            for (out, raw) in out.iter_mut().zip(raw.as_chunks().0) {
-                *out = f32::from_bits(u32::from(u16::from_le_bytes(*raw)) << 16);
-            }
-        }),
-        TensorDtype::F16 => blocks.for_each(|(out, raw)| {
-            let halves: Vec<_> = raw.as_chunks().0.iter().map(|raw| half::f16::from_le_bytes(*raw)).collect();
-            halves.convert_to_f32_slice(out);
-        }),
-        TensorDtype::Other { .. } => return None,
-    }
-    Some(values)
-}
-
-/// Collects the elements of a strided view in row-major order. `values` begins with the view's first element
-/// and ends with its last.
-fn gather(values: &[f32], shape: &[usize], strides: &[usize]) -> Vec<f32> {
-    let mut starts = vec![0usize];
-    for (&len, &stride) in shape.iter().zip(strides) {
-        starts = starts.iter().flat_map(|&start| (0..len).map(move |at| start + at * stride)).collect();
-    }
-    starts.iter().filter_map(|&at| values.get(at).copied()).collect()
 }
 
 /// Returns true if `name` matches `pattern`, in which `*` stands for any characters.

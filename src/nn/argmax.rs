@@ -4,9 +4,9 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use attn_tui_kernels::gemm::Packed;
 use attn_tui_kernels::int8::{self, Quantised};
 use attn_tui_kernels::matvec;
+use attn_tui_kernels::packed::Packed;
 use candle_core::Tensor;
 
 use super::cpu::values;

@@ -170,7 +170,13 @@ impl Top2Routing {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use candle_core::Device;
+
     use super::*;
+    use crate::nn::{Activation, LazyTensor};
 
     fn summary(assignments: &[Assignment]) -> Vec<(usize, u32, f32)> {
         assignments.iter().map(|assignment| (assignment.expert, assignment.row, assignment.weight)).collect()
@@ -194,5 +200,34 @@ mod tests {
         assert_eq!(summary(&top2(&tokens, &routing)), [(1, 0, third), (1, 1, third)]);
         let roomy = Top2Routing { capacity: 2, ..routing };
         assert_eq!(summary(&top2(&tokens, &roomy)).len(), 4);
+    }
+
+    #[test]
+    fn an_expert_without_tokens_is_never_read() {
+        let tensor =
+            |values: &[f32], shape: &[usize]| Tensor::from_slice(values, shape, &Device::Cpu).unwrap();
+        let read: [_; 2] = std::array::from_fn(|_| Arc::new(AtomicBool::new(false)));
+        let expert = |number: usize| {
+            let (read, bias) = (Arc::clone(&read[number]), tensor(&[1.0 + number as f32], &[1]));
+            let lazy = LazyTensor::new(move || {
+                read.store(true, Ordering::Relaxed);
+                Ok(bias)
+            });
+            FeedForward {
+                up: Linear::new(tensor(&[1.0], &[1, 1]), None),
+                gate: None,
+                down: Linear::with_lazy_bias(tensor(&[1.0], &[1, 1]).into(), lazy),
+                activation: Activation::Relu,
+            }
+        };
+        let experts = Experts {
+            router: Linear::new(tensor(&[9.0, -9.0], &[2, 1]), None),
+            experts: vec![expert(0), expert(1)],
+            routing: MoeRouting::Top1 { capacity: 9 },
+        };
+        let output = experts.forward(&tensor(&[3.0, 5.0], &[1, 2, 1])).unwrap();
+        let output = output.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert!((output[0] - 4.0).abs() < 1e-5 && (output[1] - 6.0).abs() < 1e-5, "{output:?}");
+        assert_eq!(read.map(|read| read.load(Ordering::Relaxed)), [true, false]);
     }
 }

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{Activation, ArgmaxFilter, Weight};
+use super::{Activation, ArgmaxFilter, LazyTensor, Weight};
 use crate::error::{Error, Result};
 
 /// Number of values from which on a weight does not fit the second-level cache.
@@ -12,13 +12,22 @@ const LARGE: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Linear {
     weight: Weight,
-    bias: Option<Tensor>,
+    bias: Option<LazyTensor>,
 }
 
 impl Linear {
     /// Creates a layer from a weight `[out, in]` and a bias `[out]`.
     pub fn new(weight: impl Into<Weight>, bias: Option<Tensor>) -> Self {
-        Self { weight: weight.into(), bias }
+        Self { weight: weight.into(), bias: bias.map(LazyTensor::from) }
+    }
+
+    /// Creates a layer whose bias `[out]` is read when the layer is first applied.
+    pub fn with_lazy_bias(weight: Weight, bias: LazyTensor) -> Self {
+        Self { weight, bias: Some(bias) }
+    }
+
+    fn bias(&self) -> Result<Option<&Tensor>> {
+        self.bias.as_ref().map(LazyTensor::get).transpose()
     }
 
     /// The weight, `[out, in]`.
@@ -41,12 +50,12 @@ impl Linear {
     /// is too small to be worth it, or if the kernels do not multiply with it.
     pub fn argmax_filter(&self) -> Option<ArgmaxFilter> {
         let packed = self.weight.packed().filter(|packed| packed.outputs() * packed.inputs() >= LARGE)?;
-        Some(ArgmaxFilter::new(packed.clone(), self.bias.clone()))
+        Some(ArgmaxFilter::new(packed.clone(), self.bias().ok()?.cloned()))
     }
 
     /// Applies the layer to `[..., in]`. Returns `[..., out]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.weight.multiply(x, self.bias.as_ref(), None)
+        self.weight.multiply(x, self.bias()?, None)
     }
 
     /// Applies each of several layers to the same `[..., in]`, in one pass over it.
@@ -59,13 +68,13 @@ impl Linear {
         maps: [(&Self, Option<Activation>); N],
         x: &Tensor,
     ) -> Result<[Tensor; N]> {
-        let factors = maps.map(|(map, activation)| (&map.weight, map.bias.as_ref(), activation));
-        let products = Weight::multiply_each(x, &factors)?;
+        let factors = maps.iter().map(|(map, activation)| Ok((&map.weight, map.bias()?, *activation)));
+        let products = Weight::multiply_each(x, &factors.collect::<Result<Vec<_>>>()?)?;
         products.try_into().map_err(|_| Error::Engine("a product is missing".into()))
     }
 
     /// Computes `activation(x Wᵀ + b)` in one pass.
     pub fn forward_through(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
-        self.weight.multiply(x, self.bias.as_ref(), Some(activation))
+        self.weight.multiply(x, self.bias()?, Some(activation))
     }
 }

@@ -20,6 +20,7 @@ mod ffn;
 mod gru;
 mod heads;
 mod hook;
+mod lazy_tensor;
 mod linear;
 mod norm;
 mod position;
@@ -45,6 +46,7 @@ pub use extra_keys::{ExtraBias, ExtraKeys};
 pub use ffn::FeedForward;
 pub use gru::Gru;
 pub use hook::{Hook, InterventionsOnly, NoHook, SiteAblation};
+pub use lazy_tensor::LazyTensor;
 pub use linear::Linear;
 pub use norm::Norm;
 pub use position::{PositionTable, Sinusoid};
@@ -52,7 +54,7 @@ pub use relative_bias::RelativeBias;
 pub use rotary::Rotary;
 pub use trace::{AttentionTrace, ResidualAdd, ValueContributions};
 pub use transient_global::TransientGlobal;
-pub use weight::{FileWeight, Weight};
+pub use weight::{FileWeight, Weight, elements};
 
 impl From<candle_core::Error> for crate::error::Error {
     fn from(error: candle_core::Error) -> Self {

@@ -1,24 +1,29 @@
 //! Weight matrices in the form that their device multiplies fastest.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use attn_tui_kernels::activation::Function;
-use attn_tui_kernels::gemm::{Packed, Rhs, products};
+use attn_tui_kernels::element::{Bf16, Elements, F16};
+use attn_tui_kernels::gemm::{Rhs, products};
 use attn_tui_kernels::int8::{self, Quantised};
+use attn_tui_kernels::packed::Packed;
 use candle_core::{Device, Tensor};
 
 use super::Activation;
 use super::cpu::{kernels_on, on_cpu, values};
+use crate::checkpoint::pickle::TensorDtype;
 use crate::error::{Error, Result};
-use crate::files::Floats;
+use crate::files::Bytes;
+use crate::sys;
 
 /// A weight `[out, in]`. Cloning is free.
 #[derive(Clone, Debug)]
 pub enum Weight {
-    /// Float32 on the CPU, packed for the kernels.
+    /// Packed for the CPU kernels, in its own number type.
     Packed(Arc<Packed>),
-    /// Float32 in a file, packed when that pays.
+    /// In a mapped file, packed when that pays.
     File(Arc<FileWeight>),
     /// Quantised to 8 bits.
     Quantised(Arc<Quantised>),
@@ -26,47 +31,87 @@ pub enum Weight {
     Tensor(Tensor),
 }
 
+/// Returns the elements in the bytes of a file. `None` if the kernels cannot read them there: another number
+/// type, or float32 that is not aligned.
+pub fn elements<'a>(bytes: &'a [u8], dtype: &TensorDtype) -> Option<Elements<'a>> {
+    match dtype {
+        TensorDtype::F32 => sys::as_floats(bytes).map(Elements::F32),
+        TensorDtype::F16 => Some(Elements::F16(F16::of_bytes(bytes))),
+        TensorDtype::BF16 => Some(Elements::Bf16(Bf16::of_bytes(bytes))),
+        TensorDtype::F64 | TensorDtype::Other { .. } => None,
+    }
+}
+
 /// A weight `[out, in]` in a mapped file. The first product with several rows reads it from the file: most
-/// commands run one pass, and packing would cost more than it saves. The second product packs it.
+/// commands run one pass, and packing would cost more than it saves. The second product packs it, in the
+/// number type that it has.
 #[derive(Debug)]
 pub struct FileWeight {
-    floats: Floats,
+    bytes: Bytes,
+    range: Range<usize>,
+    dtype: TensorDtype,
     outputs: usize,
     inputs: usize,
+    packs: bool,
     used: AtomicBool,
     packed: OnceLock<Arc<Packed>>,
 }
 
 impl FileWeight {
-    /// Wraps the row-major values of a weight.
-    ///
-    /// # Panics
-    /// If there are not `outputs * inputs` values.
-    pub fn new(floats: Floats, outputs: usize, inputs: usize) -> Self {
-        assert_eq!(floats.len(), outputs * inputs);
-        Self { floats, outputs, inputs, used: AtomicBool::new(false), packed: OnceLock::new() }
+    /// Creates a weight from the row-major elements in the bytes `range` of a file; `None` if the kernels
+    /// cannot read them there, or they are not `outputs * inputs`. Unless `packs` is true, every product
+    /// reads the file, whose pages the system may drop when memory runs short.
+    pub fn new(
+        bytes: Bytes,
+        range: Range<usize>,
+        dtype: TensorDtype,
+        [outputs, inputs]: [usize; 2],
+        packs: bool,
+    ) -> Option<Self> {
+        let found = elements(bytes.get(range.clone())?, &dtype)?;
+        (found.len() == outputs * inputs).then(|| Self {
+            bytes,
+            range,
+            dtype,
+            outputs,
+            inputs,
+            packs,
+            used: AtomicBool::new(false),
+            packed: OnceLock::new(),
+        })
     }
 
-    /// Packs the weight unless it is packed already. The file is not needed afterwards.
+    /// Packs the weight if a product has used it, and it may be packed. Its file is not needed afterwards.
     pub fn settle(&self) {
-        self.packed();
+        if self.used.load(Ordering::Relaxed) {
+            self.packed();
+        }
+    }
+
+    fn elements(&self) -> Elements<'_> {
+        let bytes = self.bytes.get(self.range.clone()).unwrap_or_default();
+        elements(bytes, &self.dtype).unwrap_or(Elements::F32(&[]))
     }
 
     /// Operand for a product with rows of `values` values in all.
     fn with<'a>(&'a self, values: usize, bias: Option<&'a [f32]>, activation: Option<Function>) -> Rhs<'a> {
-        let again = values <= self.inputs || self.used.swap(true, Ordering::Relaxed);
-        match self.packed.get() {
-            None if !again => Rhs::plain(&self.floats, self.outputs, bias, activation),
-            _ => Rhs::packed(self.packed(), bias, activation),
+        let again = self.used.swap(true, Ordering::Relaxed) || values <= self.inputs;
+        let packed = if again { self.packed() } else { self.packed.get() };
+        match packed {
+            Some(packed) => Rhs::packed(packed, bias, activation),
+            None => Rhs::plain(self.elements(), self.outputs, bias, activation),
         }
     }
 
-    fn packed(&self) -> &Arc<Packed> {
-        self.packed.get_or_init(|| {
-            let packed = Packed::new(&self.floats, self.outputs, self.inputs);
-            // Otherwise it would be in memory twice.
-            self.floats.release();
-            Arc::new(packed)
+    /// The packed weight, if it may be packed.
+    fn packed(&self) -> Option<&Arc<Packed>> {
+        self.packs.then(|| {
+            self.packed.get_or_init(|| {
+                let packed = Packed::new(self.elements(), self.outputs, self.inputs);
+                // Otherwise it would be in memory twice.
+                self.bytes.release(self.range.clone());
+                Arc::new(packed)
+            })
         })
     }
 
@@ -75,7 +120,11 @@ impl FileWeight {
         match self.packed.get() {
             Some(packed) => gathered(packed, rows),
             None => {
-                let row = |&row: &u32| &self.floats[row as usize * self.inputs..][..self.inputs];
+                let all = self.elements();
+                let row = |&row: &u32| {
+                    let first = row as usize * self.inputs;
+                    all.part(first..first + self.inputs).widened()
+                };
                 rows.iter().map(row).collect::<Vec<_>>().concat()
             }
         }
@@ -108,7 +157,7 @@ impl Weight {
         let (outputs, inputs) = tensor.dims2().ok()?;
         let tensor = if on_cpu(tensor) { tensor.contiguous().ok()? } else { return None };
         let weight = values(&tensor).ok()?;
-        Some(Packed::new(&weight, outputs, inputs))
+        Some(Packed::new(&weight[..], outputs, inputs))
     }
 
     /// Returns true if a matrix on `device` is best packed.
@@ -177,7 +226,7 @@ impl Weight {
         }
     }
 
-    /// [`Weight::multiply_each`] with the float32 kernels. Weights that they do not support are skipped.
+    /// [`Weight::multiply_each`] with the CPU kernels. Weights that they do not support are skipped.
     fn in_one_go(x: &Tensor, factors: &[Factor]) -> Result<Vec<Tensor>> {
         let x = x.contiguous()?;
         let biases = factors.iter().map(|(_, bias, _)| bias.map(values).transpose());
@@ -221,11 +270,11 @@ impl Weight {
         }
     }
 
-    /// The packed weight, if the float32 kernels multiply with it.
+    /// The packed weight, if the kernels multiply with it.
     pub(super) fn packed(&self) -> Option<&Arc<Packed>> {
         match self {
             Self::Packed(packed) => Some(packed),
-            Self::File(stored) => Some(stored.packed()),
+            Self::File(stored) => stored.packed(),
             Self::Quantised(_) | Self::Tensor(_) => None,
         }
     }

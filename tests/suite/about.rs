@@ -58,6 +58,7 @@ fn doctor_finds_no_problem_in_the_demo_model() {
     assert!(line(&report, "tokenizer ").contains("source.spm, target.spm"));
     assert!(line(&report, "weights").contains("safetensors, 7.2 MB; tensors: 130 float16"), "{report}");
     assert!(line(&report, "weights").contains("float16; 3.59 million weights"), "{report}");
+    assert!(line(&report, "memory").contains("the weights take 7.2 MB"), "{report}");
     assert!(line(&report, "opens").contains("yes"));
 }
 

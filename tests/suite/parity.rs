@@ -29,10 +29,10 @@ fn root() -> PathBuf {
 }
 
 /// Fixtures that together use every kind of kernel.
-const FEW: &str = "t5,bart,longt5-tglobal,marian,t5gemma";
+pub const FEW: &str = "t5,bart,longt5-tglobal,marian,t5gemma";
 
 /// Environment variable that selects fixtures when a test runs this binary again.
-const ONLY: &str = "ATTN_TUI_TEST_ONLY";
+pub const ONLY: &str = "ATTN_TUI_TEST_ONLY";
 
 /// Returns the names of the fixtures, sorted.
 pub fn fixtures() -> Vec<String> {
@@ -474,7 +474,7 @@ fn candle_alone_gives_the_numbers_and_the_ids() {
 }
 
 /// Returns the generation settings of a case: its options over generation_config.json, or else config.json.
-fn settings(name: &str, options: &Value, model: &Model) -> GenerationConfig {
+pub fn settings(name: &str, options: &Value, model: &Model) -> GenerationConfig {
     let files = files(name);
     let own = files.json("generation_config.json").unwrap();
     let mut config = files.json("config.json").unwrap().unwrap();

@@ -9,7 +9,7 @@ use unpacked::UnpackedQueries;
 pub use visible::Visible;
 
 use super::buffer::ArcBuilder;
-use super::gemm::Transpose;
+use super::packed::Transpose;
 use super::simd::dispatch;
 use super::softmax::ScoreTransform;
 use super::threads::{self, SharedPtr};

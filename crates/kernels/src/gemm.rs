@@ -1,15 +1,17 @@
-//! Matrix products with a packed right-hand side.
+//! Matrix products with a packed right-hand side, which is read in order for any number of rows and never
+//! packed again. `tile` has the inner loop.
 //!
-//! A weight `[out, in]` is stored once as panels of `PANEL` outputs, `[panel][in][PANEL]`, so that it is read
-//! in order for any number of rows, and never packed again. `tile` has the inner loop.
+//! Sums are in `f32`. Half-precision weights are widened in registers if all rows make one tile, which loads
+//! every element once; else panel by panel before the product.
 
 use std::ops::Range;
 
 use super::activation::Function;
-use super::simd::{Simd, Task, dispatch};
+use super::element::{Element, Elements, for_elements};
+use super::packed::{Packed, pack_panel};
+use super::simd::dispatch;
 use super::threads::{self, SharedPtr};
-use super::tile::{self, PANEL, PackRows, PanelProduct};
-use crate::pages::ArenaSlice;
+use super::tile::{self, PANEL, PackRows, PanelProduct, Widen};
 
 /// Most rows of a block: as many full tiles as the second-level cache has room for.
 const MAX_BLOCK_ROWS: usize = 132;
@@ -21,7 +23,7 @@ const MIN_BLOCK_ROWS: usize = 48;
 /// The rows of a block are a multiple of this, so that tiles are full.
 const TILE_ROWS: usize = 12;
 
-/// RhsLayout that one task takes at a time, at most: they stay in the second cache for the next rows.
+/// Panels that one task takes at a time, at most: they stay in the second cache for the next rows.
 const MAX_GROUP_PANELS: usize = 8;
 
 /// Approximate number of tasks per thread, so that none waits long for the others at the end.
@@ -34,111 +36,12 @@ const PACK_BUFFER: usize = 1 << 17;
 /// Values of the left-hand side that are packed at once.
 const MAX_PACKED_VALUES: usize = 1 << 21;
 
-/// A weight `[out, in]` in panels; the last one is padded with zeros.
-#[derive(Clone)]
-pub struct Packed {
-    outputs: usize,
-    inputs: usize,
-    panels: ArenaSlice,
-}
-
-impl std::fmt::Debug for Packed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Packed[{}x{}]", self.outputs, self.inputs)
-    }
-}
-
-impl Packed {
-    /// Packs a row-major weight `[outputs, inputs]`.
-    ///
-    /// # Panics
-    /// If `weight` does not have `outputs * inputs` values.
-    pub fn new(weight: &[f32], outputs: usize, inputs: usize) -> Self {
-        assert_eq!(weight.len(), outputs * inputs);
-        let panels = outputs.div_ceil(PANEL);
-        let write = |to: SharedPtr| {
-            threads::for_each(panels, weight.len(), |panel| {
-                // SAFETY: each task writes a panel of its own, for which there is room; the weight has its
-                // rows.
-                unsafe { pack_panel(weight, inputs, panel, to.at(panel * inputs * PANEL)) };
-            });
-        };
-        // SAFETY: the tasks write all panels, padding included.
-        let panels = unsafe { ArenaSlice::new(panels * inputs * PANEL, |to| write(SharedPtr(to))) };
-        Self { outputs, inputs, panels }
-    }
-
-    /// Returns the number of rows of the weight.
-    #[inline]
-    pub fn outputs(&self) -> usize {
-        self.outputs
-    }
-
-    /// Returns the number of columns of the weight.
-    #[inline]
-    pub fn inputs(&self) -> usize {
-        self.inputs
-    }
-
-    /// Returns row `output` of the weight.
-    ///
-    /// # Panics
-    /// If there is no such row.
-    pub fn row(&self, output: usize) -> Vec<f32> {
-        assert!(output < self.outputs);
-        let (panel, column) = (output / PANEL, output % PANEL);
-        let panel = &self.panels[panel * self.inputs * PANEL..][..self.inputs * PANEL];
-        panel.chunks_exact(PANEL).map(|outputs| outputs[column]).collect()
-    }
-
-    /// Returns the address of a panel, which has `inputs * PANEL` values.
-    #[inline]
-    pub(super) fn panel(&self, panel: usize) -> *const f32 {
-        self.panels[panel * self.inputs * PANEL..].as_ptr()
-    }
-}
-
-/// Task that transposes `rows` rows of `len` values, `stride` apart, into a panel: `to[k * PANEL + row]`.
-pub(super) struct Transpose {
-    pub from: *const f32,
-    pub stride: usize,
-    /// At most [`PANEL`].
-    pub rows: usize,
-    pub len: usize,
-    /// Room for `len * PANEL` values.
-    pub to: *mut f32,
-}
-
-impl Task for Transpose {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) {
-        let Self { from, stride, rows, len, to } = self;
-        let (whole_rows, whole) = (rows / S::LANES * S::LANES, len / S::LANES * S::LANES);
-        // SAFETY: the contract of the task: the rows are there, and `to` has room; vectors are whole.
-        unsafe {
-            for k in (0..whole).step_by(S::LANES) {
-                for row in (0..whole_rows).step_by(S::LANES) {
-                    S::transpose(from.add(row * stride + k), stride, to.add(k * PANEL + row), PANEL);
-                }
-            }
-            for row in 0..rows {
-                let done = if row < whole_rows { whole } else { 0 };
-                for k in done..len {
-                    *to.add(k * PANEL + row) = *from.add(row * stride + k);
-                }
-            }
-        }
-    }
-}
-
 /// Layout of the weight `[out, in]` of a product.
 #[derive(Clone, Copy)]
 enum RhsLayout<'a> {
     Packed(&'a Packed),
     /// Row-major.
-    Plain(&'a [f32]),
+    Plain(Elements<'a>),
 }
 
 /// Right-hand side of a product: weight, bias and activation.
@@ -157,7 +60,7 @@ impl<'a> Rhs<'a> {
     /// # Panics
     /// If the bias does not have a value for each output.
     pub fn packed(weight: &'a Packed, bias: Option<&'a [f32]>, activation: Option<Function>) -> Self {
-        let Packed { outputs, inputs, .. } = *weight;
+        let (outputs, inputs) = (weight.outputs(), weight.inputs());
         assert!(bias.is_none_or(|bias| bias.len() == outputs));
         Self { panels: RhsLayout::Packed(weight), outputs, inputs, bias, activation }
     }
@@ -168,11 +71,12 @@ impl<'a> Rhs<'a> {
     /// # Panics
     /// If the weight is no whole number of rows, or the bias does not have a value for each output.
     pub fn plain(
-        weight: &'a [f32],
+        weight: impl Into<Elements<'a>>,
         outputs: usize,
         bias: Option<&'a [f32]>,
         activation: Option<Function>,
     ) -> Self {
+        let weight = weight.into();
         let inputs = weight.len() / outputs.max(1);
         assert_eq!(weight.len(), outputs * inputs);
         assert!(bias.is_none_or(|bias| bias.len() == outputs));
@@ -189,8 +93,71 @@ impl<'a> Rhs<'a> {
         self.outputs.div_ceil(PANEL)
     }
 
-    fn is_packed(&self) -> bool {
-        matches!(self.panels, RhsLayout::Packed(_))
+    /// Returns true if products read the panels where they are: packed ones, unless they must be widened and
+    /// more than one tile of rows uses them.
+    fn reads_in_place(&self, rows: usize) -> bool {
+        match self.panels {
+            RhsLayout::Packed(weight) => {
+                matches!(weight.panels(0), Elements::F32(_)) || rows <= tile::rows_of_one_tile()
+            }
+            RhsLayout::Plain(_) => false,
+        }
+    }
+
+    /// Writes panel `panel` in `f32`.
+    ///
+    /// # Safety
+    /// `to` has room for `inputs * PANEL` values, and there is such a panel.
+    unsafe fn write_panel(&self, panel: usize, to: *mut f32) {
+        let len = self.inputs * PANEL;
+        // SAFETY: the caller ensures that there is room; a packed panel has `len` elements.
+        unsafe {
+            match self.panels {
+                RhsLayout::Plain(weight) => for_elements!(Elements, weight, weight => {
+                    pack_panel(weight, self.inputs, panel, to);
+                }),
+                RhsLayout::Packed(weight) => for_elements!(Elements, weight.panels(panel), panel => {
+                    dispatch(Widen { from: panel.as_ptr(), len, to });
+                }),
+            }
+        }
+    }
+}
+
+/// Some rows of the left-hand side of a product, and the place of their results.
+#[derive(Clone, Copy)]
+struct RowBlock<'a> {
+    rows: usize,
+    rhs: &'a Rhs<'a>,
+    left: *const f32,
+    /// Results of the rows, from the first output on.
+    out: *mut f32,
+}
+
+impl RowBlock<'_> {
+    /// Multiplies the rows with the panels `span`, which are at `panels`.
+    ///
+    /// # Safety
+    /// All pointers are valid for their sizes, and nothing else accesses these rows and columns of `out`.
+    unsafe fn multiply<E: Element>(&self, span: &Range<usize>, panels: *const E) {
+        let Self { rows, rhs, left, out } = *self;
+        let column = span.start * PANEL;
+        // SAFETY: the caller ensures that the pointers are valid.
+        unsafe {
+            dispatch(PanelProduct {
+                rows,
+                depth: rhs.inputs,
+                columns: (span.len() * PANEL).min(rhs.outputs - column),
+                left,
+                panels,
+                panel_stride: rhs.inputs * PANEL,
+                bias: rhs.bias.map_or(std::ptr::null(), |bias| bias[column..].as_ptr()),
+                activation: rhs.activation,
+                accumulate: false,
+                out: out.add(column),
+                out_stride: rhs.outputs,
+            });
+        }
     }
 }
 
@@ -249,8 +216,8 @@ unsafe fn products_of_span(x: &[f32], all: &[(Rhs, SharedPtr)]) {
     let start = |first: usize| first * tile::packed_width(inputs);
 
     let panels: usize = all.iter().map(|(rhs, _)| rhs.panel_count()).sum();
-    // A panel that is packed during the product is used for all rows.
-    let by_rows = all.iter().all(|(rhs, _)| rhs.is_packed());
+    // A panel that is packed or widened during the product is used for all rows.
+    let by_rows = all.iter().all(|(rhs, _)| rhs.reads_in_place(rows));
     let tasks = if by_rows { panels * blocks } else { panels };
     let group = tasks.div_ceil(TASKS_PER_THREAD * threads::count());
     let group = match by_rows {
@@ -275,28 +242,6 @@ unsafe fn products_of_span(x: &[f32], all: &[(Rhs, SharedPtr)]) {
                 });
             }
         });
-        // Multiplies the rows from `first` on with the panels `span`, which are at `panels`.
-        let multiply =
-            |(rhs, out): (&Rhs, SharedPtr), first: usize, span: Range<usize>, panels: *const f32| {
-                let column = span.start * PANEL;
-                // SAFETY: each task writes rows and columns of its own, and all pointers are valid for their
-                // sizes.
-                unsafe {
-                    dispatch(PanelProduct {
-                        rows: in_block(first),
-                        depth: inputs,
-                        columns: (span.len() * PANEL).min(rhs.outputs - column),
-                        left: left.at(start(first)),
-                        panels,
-                        panel_stride: inputs * PANEL,
-                        bias: rhs.bias.map_or(std::ptr::null(), |bias| bias[column..].as_ptr()),
-                        activation: rhs.activation,
-                        accumulate: false,
-                        out: out.at(first * rhs.outputs + column),
-                        out_stride: rhs.outputs,
-                    });
-                }
-            };
         let tasks = if by_rows { blocks * all_groups } else { all_groups };
         threads::for_each(tasks, x.len().saturating_mul(panels * PANEL), |task| {
             let mut at = task % all_groups;
@@ -311,47 +256,38 @@ unsafe fn products_of_span(x: &[f32], all: &[(Rhs, SharedPtr)]) {
             };
             let span = at * group..rhs.panel_count().min((at + 1) * group);
             let blocks = if by_rows { task / all_groups..task / all_groups + 1 } else { 0..blocks };
-            match rhs.panels {
-                RhsLayout::Packed(weight) => {
-                    for block in blocks {
-                        multiply((rhs, *out), block * block_rows, span.clone(), weight.panel(span.start));
+            let block = |block: usize| {
+                let first = block * block_rows;
+                // SAFETY: the rows begin within `left` and `out`.
+                let (left, out) = unsafe { (left.at(start(first)), out.at(first * rhs.outputs)) };
+                RowBlock { rows: in_block(first), rhs, left, out }
+            };
+            // SAFETY: each task writes rows and columns of its own, and all pointers are valid for their
+            // sizes; the scratch buffer belongs to this thread and has room for these panels.
+            unsafe {
+                match rhs.panels {
+                    RhsLayout::Packed(weight) if rhs.reads_in_place(rows) => {
+                        for_elements!(Elements, weight.panels(span.start), panels => {
+                            blocks.for_each(|at| block(at).multiply(&span, panels.as_ptr()));
+                        });
                     }
+                    _ => tile::with_panel_scratch(span.len() * inputs * PANEL, |fresh| {
+                        for (at, panel) in span.clone().enumerate() {
+                            rhs.write_panel(panel, fresh.at(at * inputs * PANEL));
+                        }
+                        blocks.for_each(|at| block(at).multiply(&span, fresh.0.cast_const()));
+                    }),
                 }
-                RhsLayout::Plain(weight) => tile::with_panel_scratch(span.len() * inputs * PANEL, |fresh| {
-                    for (i, panel) in span.clone().enumerate() {
-                        // SAFETY: `fresh` belongs to this thread and has room for these panels.
-                        unsafe { pack_panel(weight, inputs, panel, fresh.at(i * inputs * PANEL)) };
-                    }
-                    for block in blocks {
-                        multiply((rhs, *out), block * block_rows, span.clone(), fresh.0);
-                    }
-                }),
             }
         });
     });
-}
-
-/// Packs panel `panel` of a row-major weight, padded with zeros.
-///
-/// # Safety
-/// `to` has room for `inputs * PANEL` values, and the weight has rows for the panel.
-unsafe fn pack_panel(weight: &[f32], inputs: usize, panel: usize, to: *mut f32) {
-    let rows = &weight[panel * PANEL * inputs..];
-    let count = PANEL.min(rows.len() / inputs);
-    // SAFETY: the caller ensures that there is room; `rows` has `count` rows.
-    unsafe {
-        if count < PANEL {
-            std::ptr::write_bytes(to, 0, inputs * PANEL);
-        }
-        dispatch(Transpose { from: rows.as_ptr(), stride: inputs, rows: count, len: inputs, to });
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::simd::{Level, dispatch_at};
-    use crate::test_data::noise;
+    use crate::test_data::{bf16_noise, f16_noise, noise};
 
     fn reference(x: &[f32], weight: &[f32], inputs: usize, bias: Option<&[f32]>) -> Vec<f64> {
         let dot =
@@ -397,6 +333,29 @@ mod tests {
         }
     }
 
+    /// Products with a half-precision weight, packed and not, are those with the same weight in `f32`.
+    #[test]
+    fn half_precision_gives_the_products_of_its_values_to_the_last_bit() {
+        for (rows, inputs, outputs) in
+            [(1, 7, 5), (1, 600, 64), (2, 100, 33), (5, 40, 65), (12, 64, 40), (13, 520, 31), (150, 96, 70)]
+        {
+            let x = noise(rows * inputs, 1);
+            let (f16, bf16) = (f16_noise(outputs * inputs, 2), bf16_noise(outputs * inputs, 3));
+            let bias = noise(outputs, 4);
+            for weight in [Elements::F16(&f16), Elements::Bf16(&bf16)] {
+                let wide = Packed::new(&weight.widened(), outputs, inputs);
+                let with = |packed| Rhs::packed(packed, Some(&bias[..]), Some(Function::Relu));
+                let expected = products(&x, &[with(&wide)]).remove(0);
+                let packed = Packed::new(weight, outputs, inputs);
+                let plain = Rhs::plain(weight, outputs, Some(&bias), Some(Function::Relu));
+                let found = products(&x, &[with(&packed), plain, with(&wide)]);
+                for (found, how) in found.iter().zip(["packed", "plain", "beside them"]) {
+                    assert_eq!(*found, expected, "{rows}x{inputs}x{outputs} {how}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn several_products_of_the_same_rows_are_those_of_each() {
         for (rows, inputs) in [(1, 40), (7, 64), (150, 96), (400, 33)] {
@@ -433,12 +392,13 @@ mod tests {
                 let mut left = vec![f32::NAN; rows * tile::packed_width(inputs)];
                 let (x, to) = (x.as_ptr(), left.as_mut_ptr());
                 let pack = PackRows { rows, depth: inputs, x, x_stride: inputs, to };
+                let Elements::F32(panels) = packed.panels(0) else { panic!("another type") };
                 let product = PanelProduct {
                     rows,
                     depth: inputs,
                     columns: outputs,
                     left: to,
-                    panels: packed.panel(0),
+                    panels: panels.as_ptr(),
                     panel_stride: inputs * PANEL,
                     bias: std::ptr::null(),
                     activation: None,
@@ -453,34 +413,6 @@ mod tests {
                 }
                 near(&out, &expected, &format!("{level:?}, {rows} rows"));
             }
-        }
-    }
-
-    #[test]
-    fn every_level_turns_rows_into_columns() {
-        for (rows, len) in [(1, 1), (8, 8), (16, 16), (32, 64), (31, 47), (17, 100), (7, 33)] {
-            let stride = len + 3;
-            let from = noise(rows * stride, 7);
-            for level in Level::available() {
-                let mut to = vec![9.0; len * PANEL];
-                let turn = Transpose { from: from.as_ptr(), stride, rows, len, to: to.as_mut_ptr() };
-                // SAFETY: an available level, and room for all.
-                unsafe { dispatch_at(level, turn) };
-                for (at, &found) in to.iter().enumerate() {
-                    let (k, row) = (at / PANEL, at % PANEL);
-                    let expected = if row < rows { from[row * stride + k] } else { 9.0 };
-                    assert_eq!(found, expected, "{level:?}, {rows} x {len}: row {row}, column {k}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_packed_row_is_the_row() {
-        let weight = noise(70 * 9, 1);
-        let packed = Packed::new(&weight, 70, 9);
-        for n in [0, 31, 32, 69] {
-            assert_eq!(packed.row(n), weight[n * 9..][..9]);
         }
     }
 }

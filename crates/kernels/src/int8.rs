@@ -2,7 +2,8 @@
 //! of it.
 
 use super::activation::{self, Function};
-use super::gemm::Packed;
+use super::element::{Element, Elements, for_elements};
+use super::packed::Packed;
 use super::simd::{Simd, Task, dispatch};
 use super::threads::{self, SharedPtr};
 use super::tile::PANEL;
@@ -47,18 +48,16 @@ impl Quantised {
         let mut lines = vec![CacheLine([0; 64]); (panels * inputs * PANEL).div_ceil(64)];
         let mut scales = vec![0f32; panels * PANEL];
         let mut margins = vec![0f32; panels * PANEL];
-        let to = SharedBytes(lines.as_mut_ptr().cast());
+        let to = SharedPtr(lines.as_mut_ptr().cast::<i8>());
         let (scale, margin) = (SharedPtr(scales.as_mut_ptr()), SharedPtr(margins.as_mut_ptr()));
         threads::for_each(panels, 4 * outputs * inputs, |panel| {
             // SAFETY: each task reads one panel and writes its own `inputs * PANEL` integers, scales and
             // margins.
             unsafe {
-                dispatch(Quantise {
-                    depth: inputs,
-                    panel: weight.panel(panel),
-                    to: to.at(panel * inputs * PANEL),
-                    scales: scale.at(panel * PANEL),
-                    margins: margin.at(panel * PANEL),
+                let to = to.at(panel * inputs * PANEL);
+                let (scales, margins) = (scale.at(panel * PANEL), margin.at(panel * PANEL));
+                for_elements!(Elements, weight.panels(panel), panel => {
+                    dispatch(Quantise { depth: inputs, panel: panel.as_ptr(), to, scales, margins });
                 });
             }
         });
@@ -105,26 +104,6 @@ impl Quantised {
     fn panel(&self, panel: usize) -> *const i8 {
         let at = panel * self.inputs * PANEL;
         self.lines[at / 64].0[at % 64..].as_ptr()
-    }
-}
-
-/// A pointer into a buffer of 8-bit integers that several threads write, each to its own part.
-#[derive(Clone, Copy)]
-struct SharedBytes(*mut i8);
-
-// SAFETY: the pointer is only used through `at`, whose callers ensure that no two threads share a part.
-unsafe impl Send for SharedBytes {}
-// SAFETY: as above.
-unsafe impl Sync for SharedBytes {}
-
-impl SharedBytes {
-    /// Returns the address of element `at`.
-    ///
-    /// # Safety
-    /// As for [`SharedPtr::at`].
-    unsafe fn at(self, at: usize) -> *mut i8 {
-        // SAFETY: the caller ensures that the element is in the buffer.
-        unsafe { self.0.add(at) }
     }
 }
 
@@ -286,15 +265,15 @@ impl Int8Product {
 }
 
 /// Task that quantises one panel and computes its scales and margins. Pointers must be valid for a panel.
-struct Quantise {
+struct Quantise<E> {
     depth: usize,
-    panel: *const f32,
+    panel: *const E,
     to: *mut i8,
     scales: *mut f32,
     margins: *mut f32,
 }
 
-impl Task for Quantise {
+impl<E: Element> Task for Quantise<E> {
     type Output = ();
 
     #[inline(always)]
@@ -308,7 +287,7 @@ impl Task for Quantise {
     }
 }
 
-impl Quantise {
+impl<E: Element> Quantise<E> {
     /// Quantises one vector of columns from `column` on.
     ///
     /// # Safety
@@ -320,7 +299,7 @@ impl Quantise {
             let zero = S::splat(0.0);
             let (mut largest, mut square) = (zero, zero);
             for k in 0..self.depth {
-                let w = S::load(self.panel.add(k * PANEL + column));
+                let w = E::load::<S>(self.panel.add(k * PANEL + column));
                 largest = S::max(S::max(w, S::sub(zero, w)), largest);
                 square = S::fma(w, w, square);
             }
@@ -329,7 +308,7 @@ impl Quantise {
             let factor = S::div(S::splat(1.0), S::max(scale, S::splat(f32::MIN_POSITIVE)));
             let mut error = zero;
             for k in 0..self.depth {
-                let w = S::load(self.panel.add(k * PANEL + column));
+                let w = E::load::<S>(self.panel.add(k * PANEL + column));
                 let q = S::round(S::mul(w, factor));
                 let q = S::max(S::min(q, S::splat(LARGEST)), S::splat(-LARGEST));
                 let off = S::sub(w, S::mul(q, scale));
@@ -399,7 +378,9 @@ mod tests {
             let mut out = vec![0f32; 3 * outputs];
             // SAFETY: an available level, and everything as long as it says.
             unsafe {
-                dispatch_at(level, Quantise { depth: inputs, panel: packed.panel(0), to, scales, margins });
+                let Elements::F32(panels) = packed.panels(0) else { panic!("another type") };
+                let panel = panels.as_ptr();
+                dispatch_at(level, Quantise { depth: inputs, panel, to, scales, margins });
                 dispatch_at(
                     level,
                     Int8Product {
@@ -424,7 +405,7 @@ mod tests {
 
     #[test]
     fn rows_of_zeros_and_single_values_survive() {
-        let packed = Packed::new(&[0.0, 0.0, 0.0, -3.0], 2, 2);
+        let packed = Packed::new(&vec![0.0, 0.0, 0.0, -3.0], 2, 2);
         let quantised = Quantised::new(&packed);
         assert_eq!(quantised.row(0), [0.0, 0.0]);
         assert_eq!(quantised.row(1), [0.0, -3.0]);

@@ -12,12 +12,14 @@
 pub mod activation;
 pub mod attention;
 pub mod buffer;
+pub mod element;
 pub mod elementwise;
 pub mod gemm;
 pub mod int8;
 mod math;
 pub mod matvec;
 pub mod norm;
+pub mod packed;
 mod pages;
 pub mod row_stats;
 pub mod simd;

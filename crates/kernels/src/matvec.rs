@@ -1,6 +1,7 @@
 //! Selected outputs of a matrix-vector product.
 
-use super::gemm::Packed;
+use super::element::{Elements, for_elements};
+use super::packed::Packed;
 use super::simd::dispatch;
 use super::threads;
 use super::tile::{PANEL, PanelProduct};
@@ -24,19 +25,21 @@ pub fn selected(x: &[f32], weight: &Packed, bias: Option<&[f32]>, wanted: &[usiz
             unsafe {
                 let out = out.at(task * PANEL);
                 std::ptr::write_bytes(out, 0, PANEL);
-                dispatch(PanelProduct {
-                    rows: 1,
-                    depth: inputs,
-                    columns: PANEL.min(outputs - column),
-                    // A single row in packed form is the row itself.
-                    left: x.as_ptr(),
-                    panels: weight.panel(panels[task]),
-                    panel_stride: 0,
-                    bias: bias.map_or(std::ptr::null(), |bias| bias.as_ptr().add(column)),
-                    activation: None,
-                    accumulate: false,
-                    out,
-                    out_stride: PANEL,
+                for_elements!(Elements, weight.panels(panels[task]), panel => {
+                    dispatch(PanelProduct {
+                        rows: 1,
+                        depth: inputs,
+                        columns: PANEL.min(outputs - column),
+                        // A single row in packed form is the row itself.
+                        left: x.as_ptr(),
+                        panels: panel.as_ptr(),
+                        panel_stride: 0,
+                        bias: bias.map_or(std::ptr::null(), |bias| bias.as_ptr().add(column)),
+                        activation: None,
+                        accumulate: false,
+                        out,
+                        out_stride: PANEL,
+                    });
                 });
             }
         });

@@ -1,6 +1,7 @@
 //! Memory on huge pages: advice to the system, and an arena for values that are written once.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Bytes of a huge page.
@@ -25,32 +26,38 @@ pub(crate) fn advise_huge(start: *mut u8, bytes: usize) {
 }
 
 /// Immutable values in an arena of huge pages, which even small ones share with others. Cloning is cheap.
-#[derive(Clone)]
-pub(crate) struct ArenaSlice {
+pub(crate) struct ArenaSlice<T> {
     block: Arc<ArenaBlock>,
     /// Offset of the first byte in the block.
     first: usize,
     len: usize,
+    values: PhantomData<T>,
 }
 
-impl ArenaSlice {
+impl<T: Copy> ArenaSlice<T> {
     /// Allocates `len` values, aligned to a cache line, and lets `write` fill them.
     ///
     /// # Safety
     /// `write` writes all `len` values behind its pointer.
-    pub unsafe fn new(len: usize, write: impl FnOnce(*mut f32)) -> Self {
-        let (block, first) = ArenaBlock::with_room((4 * len).next_multiple_of(CACHE_LINE));
+    pub unsafe fn new(len: usize, write: impl FnOnce(*mut T)) -> Self {
+        let (block, first) = ArenaBlock::with_room((size_of::<T>() * len).next_multiple_of(CACHE_LINE));
         // SAFETY: `with_room` reserved the bytes behind `first` for this slice, within the block.
         write(unsafe { block.start.add(first) }.cast());
-        Self { block, first, len }
+        Self { block, first, len, values: PhantomData }
     }
 }
 
-impl std::ops::Deref for ArenaSlice {
-    type Target = [f32];
+impl<T> Clone for ArenaSlice<T> {
+    fn clone(&self) -> Self {
+        Self { block: Arc::clone(&self.block), first: self.first, len: self.len, values: PhantomData }
+    }
+}
+
+impl<T> std::ops::Deref for ArenaSlice<T> {
+    type Target = [T];
 
     #[inline]
-    fn deref(&self) -> &[f32] {
+    fn deref(&self) -> &[T] {
         // SAFETY: `new` had all values written, they are aligned to a cache line, and nothing writes them
         // again.
         unsafe { std::slice::from_raw_parts(self.block.start.add(self.first).cast(), self.len) }
@@ -114,15 +121,17 @@ impl Drop for ArenaBlock {
 mod tests {
     use super::*;
 
-    fn counted(len: usize, from: usize) -> ArenaSlice {
+    fn counted(len: usize, from: usize) -> ArenaSlice<f32> {
         // SAFETY: all `len` values are written.
-        unsafe { ArenaSlice::new(len, |to| (0..len).for_each(|at| to.add(at).write((from + at) as f32))) }
+        unsafe {
+            ArenaSlice::new(len, |to: *mut f32| (0..len).for_each(|at| to.add(at).write((from + at) as f32)))
+        }
     }
 
     #[test]
     fn values_last_and_share_no_line() {
         let sizes = [1, 15, 16, 17, 0, 3 << 20, 9 << 20, 5];
-        let all: Vec<ArenaSlice> = sizes.iter().enumerate().map(|(i, &len)| counted(len, i)).collect();
+        let all: Vec<ArenaSlice<f32>> = sizes.iter().enumerate().map(|(i, &len)| counted(len, i)).collect();
         let copies = all.clone();
         drop(all);
         for (from, (values, len)) in copies.iter().zip(sizes).enumerate() {

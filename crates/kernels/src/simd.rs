@@ -5,6 +5,8 @@
 
 use std::sync::OnceLock;
 
+use super::element::{Bf16, Element, F16};
+
 /// An instruction set that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -12,7 +14,7 @@ pub enum Level {
     Baseline,
     /// NEON: 128-bit vectors of 64-bit ARM.
     Neon,
-    /// AVX2 and FMA: 256-bit vectors.
+    /// AVX2, FMA and F16C: 256-bit vectors.
     Avx2,
     /// AVX-512F: 512-bit vectors.
     Avx512,
@@ -32,7 +34,10 @@ impl Level {
 
     fn best() -> Self {
         #[cfg(target_arch = "x86_64")]
-        if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma") {
+        if std::is_x86_feature_detected!("avx2")
+            && std::is_x86_feature_detected!("fma")
+            && std::is_x86_feature_detected!("f16c")
+        {
             let wide = std::is_x86_feature_detected!("avx512f");
             return if wide { Level::Avx512 } else { Level::Avx2 };
         }
@@ -182,6 +187,34 @@ pub(super) unsafe trait Simd: Copy + 'static {
         }
     }
 
+    /// Loads `LANES` numbers of half precision and widens them.
+    #[inline(always)]
+    unsafe fn load_f16(from: *const F16) -> Self::V {
+        // SAFETY: the caller upholds the contract of the trait.
+        unsafe { load_each::<Self, F16>(from) }
+    }
+
+    /// Stores numbers that were widened from half precision.
+    #[inline(always)]
+    unsafe fn store_f16(to: *mut F16, v: Self::V) {
+        // SAFETY: the caller upholds the contract of the trait.
+        unsafe { store_each::<Self, F16>(to, v) }
+    }
+
+    /// Loads `LANES` bfloat16 numbers and widens them.
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const Bf16) -> Self::V {
+        // SAFETY: the caller upholds the contract of the trait.
+        unsafe { load_each::<Self, Bf16>(from) }
+    }
+
+    /// Stores numbers that were widened from bfloat16.
+    #[inline(always)]
+    unsafe fn store_bf16(to: *mut Bf16, v: Self::V) {
+        // SAFETY: the caller upholds the contract of the trait.
+        unsafe { store_each::<Self, Bf16>(to, v) }
+    }
+
     /// Loads `len` values and puts `fill` into the other lanes.
     #[inline(always)]
     unsafe fn load_part(from: *const f32, len: usize, fill: f32) -> Self::V {
@@ -205,13 +238,13 @@ pub(super) unsafe trait Simd: Copy + 'static {
     }
 
     /// Transposes a square of [`Simd::LANES`] rows, `stride` values apart: value `k` of row `r` goes to
-    /// `to[k * to_stride + r]`.
+    /// `to[k * to_stride + r]`. The values are representable in the type of `to`.
     #[inline(always)]
-    unsafe fn transpose(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
+    unsafe fn transpose<E: Element, T: Element>(from: *const E, stride: usize, to: *mut T, to_stride: usize) {
         for row in 0..Self::LANES {
             for k in 0..Self::LANES {
                 // SAFETY: the caller ensures that the square is valid on both sides.
-                unsafe { *to.add(k * to_stride + row) = *from.add(row * stride + k) }
+                unsafe { *to.add(k * to_stride + row) = T::narrow((*from.add(row * stride + k)).widen()) }
             }
         }
     }
@@ -235,6 +268,38 @@ pub(super) unsafe trait Simd: Copy + 'static {
             let mut lanes = [0f32; 16];
             Self::store(lanes.as_mut_ptr(), v);
             lanes[..Self::LANES].iter().copied().fold(f32::NEG_INFINITY, f32::max)
+        }
+    }
+}
+
+/// Loads and widens a vector, element by element.
+///
+/// # Safety
+/// The contract of [`Simd`] holds.
+#[inline(always)]
+unsafe fn load_each<S: Simd, E: Element>(from: *const E) -> S::V {
+    // SAFETY: `lanes` has room for any vector; the caller ensures that the pointers are valid.
+    unsafe {
+        let mut lanes = [0f32; 16];
+        for (i, lane) in lanes[..S::LANES].iter_mut().enumerate() {
+            *lane = (*from.add(i)).widen();
+        }
+        S::load(lanes.as_ptr())
+    }
+}
+
+/// Narrows and stores a vector, element by element.
+///
+/// # Safety
+/// The contract of [`Simd`] holds.
+#[inline(always)]
+unsafe fn store_each<S: Simd, E: Element>(to: *mut E, v: S::V) {
+    // SAFETY: `lanes` has room for any vector; the caller ensures that the pointers are valid.
+    unsafe {
+        let mut lanes = [0f32; 16];
+        S::store(lanes.as_mut_ptr(), v);
+        for (i, &lane) in lanes[..S::LANES].iter().enumerate() {
+            *to.add(i) = E::narrow(lane);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Input data for tests and benchmarks.
 
+use super::element::{Bf16, Element, F16};
+
 /// Returns `len` pseudo-random numbers in -1..1, the same ones on every run for the same `seed`.
 pub fn noise(len: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -9,4 +11,14 @@ pub fn noise(len: usize, seed: u64) -> Vec<f32> {
             (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
         })
         .collect()
+}
+
+/// Returns [`noise`] in half precision.
+pub fn f16_noise(len: usize, seed: u64) -> Vec<F16> {
+    noise(len, seed).into_iter().map(F16::narrow).collect()
+}
+
+/// Returns [`noise`] in bfloat16.
+pub fn bf16_noise(len: usize, seed: u64) -> Vec<Bf16> {
+    noise(len, seed).into_iter().map(Bf16::narrow).collect()
 }

@@ -52,22 +52,30 @@ pub fn map<T: Send + Sync>(count: usize, work: usize, make: impl Fn(usize) -> T 
 }
 
 /// A pointer into a buffer that several threads write, each to its own part.
-#[derive(Clone, Copy)]
-pub(super) struct SharedPtr(pub *mut f32);
+pub(super) struct SharedPtr<T = f32>(pub *mut T);
 
 // SAFETY: the pointer is only used through `at`, whose callers ensure that no two threads share a part.
-unsafe impl Send for SharedPtr {}
+unsafe impl<T> Send for SharedPtr<T> {}
 // SAFETY: as above.
-unsafe impl Sync for SharedPtr {}
+unsafe impl<T> Sync for SharedPtr<T> {}
 
-impl SharedPtr {
+impl<T> Clone for SharedPtr<T> {
+    #[inline]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for SharedPtr<T> {}
+
+impl<T> SharedPtr<T> {
     /// Returns the address of element `at`.
     ///
     /// # Safety
     /// `at` lies within the buffer, and no other thread accesses the elements that the caller uses from
     /// there.
     #[inline]
-    pub unsafe fn at(self, at: usize) -> *mut f32 {
+    pub unsafe fn at(self, at: usize) -> *mut T {
         // SAFETY: the caller ensures that the element is in the buffer.
         unsafe { self.0.add(at) }
     }

@@ -7,7 +7,8 @@ use std::cell::RefCell;
 use std::thread::LocalKey;
 
 use super::activation::{self, Function};
-use super::simd::{Simd, Task};
+use super::element::Element;
+use super::simd::{Simd, Task, dispatch};
 use super::threads::SharedPtr;
 
 /// Columns of a panel.
@@ -20,8 +21,11 @@ pub(super) const CHUNK: usize = 16;
 /// first-level cache.
 pub(super) const DEPTH: usize = 512;
 
-/// Distance of the prefetch of a panel, in steps.
-const AHEAD: usize = 16;
+/// Distance of the prefetch of a panel, in bytes.
+const AHEAD: usize = 2048;
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 thread_local! {
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
@@ -106,6 +110,43 @@ impl Task for PackRows {
     }
 }
 
+/// Returns the most rows that make one tile with the instructions in use.
+pub(super) fn rows_of_one_tile() -> usize {
+    struct TileRows;
+
+    impl Task for TileRows {
+        type Output = usize;
+
+        #[inline(always)]
+        unsafe fn run<S: Simd>(self) -> usize {
+            S::TILE_ROWS
+        }
+    }
+
+    // SAFETY: the task touches no memory.
+    unsafe { dispatch(TileRows) }
+}
+
+/// Task that widens `len` elements, a multiple of [`PANEL`].
+pub(super) struct Widen<E> {
+    pub from: *const E,
+    pub len: usize,
+    /// Room for `len` values.
+    pub to: *mut f32,
+}
+
+impl<E: Element> Task for Widen<E> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) {
+        for at in (0..self.len).step_by(S::LANES) {
+            // SAFETY: the contract of the task; the length is a multiple of any number of lanes.
+            unsafe { S::store(self.to.add(at), E::load::<S>(self.from.add(at))) };
+        }
+    }
+}
+
 /// Returns the rows of the next tile if `left` are left. Tiles are about equally high, since one with a
 /// single row would waste most registers.
 #[inline(always)]
@@ -113,8 +154,9 @@ pub(super) fn tile_rows<S: Simd>(left: usize) -> usize {
     left.div_ceil(left.div_ceil(S::TILE_ROWS))
 }
 
-/// Task that multiplies packed rows with panels. Pointers must be valid for the sizes given.
-pub(super) struct PanelProduct {
+/// Task that multiplies packed rows with panels of any number type, in `f32`. Pointers must be valid for the
+/// sizes given.
+pub(super) struct PanelProduct<E> {
     pub rows: usize,
     /// Steps along the summed dimension.
     pub depth: usize,
@@ -123,7 +165,7 @@ pub(super) struct PanelProduct {
     /// The rows as [`PackRows`] packs them.
     pub left: *const f32,
     /// `[panel][depth][PANEL]`
-    pub panels: *const f32,
+    pub panels: *const E,
     /// Values from one panel to the next.
     pub panel_stride: usize,
     /// One value per column, or null.
@@ -135,7 +177,7 @@ pub(super) struct PanelProduct {
     pub out_stride: usize,
 }
 
-impl Task for PanelProduct {
+impl<E: Element> Task for PanelProduct<E> {
     type Output = ();
 
     #[inline(always)]
@@ -149,7 +191,7 @@ impl Task for PanelProduct {
     }
 }
 
-impl PanelProduct {
+impl<E: Element> PanelProduct<E> {
     /// Adds `depth` steps from `from` on to the sums, and applies the activation after the last.
     ///
     /// # Safety
@@ -221,12 +263,12 @@ enum TileInit {
 }
 
 /// A tile of the product: some rows times one panel.
-struct Tile {
+struct Tile<E> {
     depth: usize,
     left: *const f32,
-    panel: *const f32,
+    panel: *const E,
     /// This tile's share of the next panel, which it prefetches from memory.
-    next: *const f32,
+    next: *const E,
     /// Cache lines to prefetch with each chunk.
     ahead: usize,
     start: TileInit,
@@ -235,7 +277,7 @@ struct Tile {
     out_stride: usize,
 }
 
-impl Tile {
+impl<E: Element> Tile<E> {
     /// Computes a tile of `R` rows, with `U` partial sums per element if `R` is too small to hide the latency
     /// of FMA.
     ///
@@ -282,15 +324,19 @@ impl Tile {
             let mut next = self.next;
             while left >= CHUNK {
                 for _ in 0..self.ahead {
-                    S::prefetch_l2(next);
-                    next = next.wrapping_add(16);
+                    S::prefetch_l2(next.cast());
+                    next = next.wrapping_add(LINE / size_of::<E>());
                 }
                 for step in 0..CHUNK / U {
                     for u in 0..U {
                         let k = step * U + u;
-                        let (w0, w1) = (S::load(w), S::load(w.add(S::LANES)));
-                        S::prefetch(w.wrapping_add(AHEAD * PANEL));
-                        S::prefetch(w.wrapping_add(AHEAD * PANEL + 16));
+                        let (w0, w1) = (E::load::<S>(w), E::load::<S>(w.add(S::LANES)));
+                        // A constant number of lines: one or two.
+                        let mut line = 0;
+                        while line < PANEL * size_of::<E>() {
+                            S::prefetch(w.cast::<f32>().wrapping_byte_add(AHEAD + line));
+                            line += LINE;
+                        }
                         S::prefetch(x.wrapping_add((R + k) * CHUNK));
                         for r in 0..R {
                             let x = S::splat(*x.add(r * CHUNK + k));
@@ -311,7 +357,7 @@ impl Tile {
                 }
             }
             for k in 0..left {
-                let (w0, w1) = (S::load(w), S::load(w.add(S::LANES)));
+                let (w0, w1) = (E::load::<S>(w), E::load::<S>(w.add(S::LANES)));
                 for r in 0..R {
                     let x = S::splat(*x.add(r * CHUNK + k));
                     sums[0][r][0] = S::fma(x, w0, sums[0][r][0]);

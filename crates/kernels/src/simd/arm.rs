@@ -1,7 +1,9 @@
 //! NEON vectors.
 
-use super::Simd;
 use std::arch::aarch64::*;
+use std::arch::asm;
+
+use super::{Bf16, F16, Simd};
 
 /// 128-bit vectors of 64-bit ARM.
 #[derive(Clone, Copy)]
@@ -57,6 +59,56 @@ unsafe impl Simd for Neon {
             let bytes = u64::from(from.cast::<u32>().read_unaligned());
             let words = vget_low_s16(vmovl_s8(vcreate_s8(bytes)));
             vcvtq_f32_s32(vmovl_s16(words))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_f16(from: *const F16) -> Self::V {
+        // SAFETY: the caller upholds the contract of `Simd`. The conversion is part of every 64-bit ARM
+        // processor; its intrinsic is newer than the oldest compiler that the crate builds with.
+        unsafe {
+            let narrow: uint16x4_t = vcreate_u16(from.cast::<u64>().read_unaligned());
+            let wide: float32x4_t;
+            asm!(
+                "fcvtl {wide:v}.4s, {narrow:v}.4h",
+                wide = lateout(vreg) wide,
+                narrow = in(vreg) narrow,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+            wide
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_f16(to: *mut F16, v: Self::V) {
+        // SAFETY: as for `load_f16`.
+        unsafe {
+            let narrow: uint16x4_t;
+            asm!(
+                "fcvtn {narrow:v}.4h, {wide:v}.4s",
+                narrow = lateout(vreg) narrow,
+                wide = in(vreg) v,
+                options(pure, nomem, nostack, preserves_flags)
+            );
+            to.cast::<u64>().write_unaligned(vget_lane_u64::<0>(vreinterpret_u64_u16(narrow)));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_bf16(from: *const Bf16) -> Self::V {
+        // SAFETY: the caller upholds the contract of `Simd`.
+        unsafe {
+            let words = vmovl_u16(vcreate_u16(from.cast::<u64>().read_unaligned()));
+            vreinterpretq_f32_u32(vshlq_n_u32::<16>(words))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bf16(to: *mut Bf16, v: Self::V) {
+        // SAFETY: the caller upholds the contract of `Simd`.
+        unsafe {
+            let words = vshrn_n_u32::<16>(vreinterpretq_u32_f32(v));
+            to.cast::<u64>().write_unaligned(vget_lane_u64::<0>(vreinterpret_u64_u16(words)));
         }
     }
 }

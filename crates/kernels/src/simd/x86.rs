@@ -1,7 +1,8 @@
 //! AVX-512 and AVX2 vectors.
 
-use super::{Simd, Task};
 use std::arch::x86_64::*;
+
+use super::{Bf16, Element, F16, Simd, Task};
 
 /// 512-bit vectors of x86-64.
 #[derive(Clone, Copy)]
@@ -44,6 +45,16 @@ unsafe impl Simd for Avx512 {
         unsafe fn prefetch(from: *const f32) = _mm_prefetch::<_MM_HINT_T0>(from.cast());
         unsafe fn load_i8(from: *const i8) -> Self::V =
             _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast())));
+        unsafe fn load_f16(from: *const F16) -> Self::V = _mm512_cvtph_ps(_mm256_loadu_si256(from.cast()));
+        unsafe fn store_f16(to: *mut F16, v: Self::V) =
+            _mm256_storeu_si256(to.cast(), _mm512_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v));
+        unsafe fn load_bf16(from: *const Bf16) -> Self::V = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(
+            _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast())),
+        ));
+        unsafe fn store_bf16(to: *mut Bf16, v: Self::V) = _mm256_storeu_si256(
+            to.cast(),
+            _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(_mm512_castps_si512(v))),
+        );
         unsafe fn prefetch_l2(from: *const f32) = _mm_prefetch::<_MM_HINT_T1>(from.cast());
         unsafe fn store_i8(to: *mut i8, v: Self::V) =
             _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
@@ -55,12 +66,12 @@ unsafe impl Simd for Avx512 {
 
     #[allow(clippy::needless_range_loop, reason = "closures would be compiled without the instruction set")]
     #[inline(always)]
-    unsafe fn transpose(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
+    unsafe fn transpose<E: Element, T: Element>(from: *const E, stride: usize, to: *mut T, to_stride: usize) {
         // SAFETY: the caller upholds the contract of `Simd`.
         unsafe {
             let mut rows = [_mm512_setzero_ps(); 16];
             for r in 0..16 {
-                rows[r] = _mm512_loadu_ps(from.add(r * stride));
+                rows[r] = E::load::<Self>(from.add(r * stride));
             }
             // Transposes the 4 x 4 blocks of each group of four rows.
             let mut quads = rows;
@@ -84,10 +95,10 @@ unsafe impl Simd for Avx512 {
                 let (c, d) = (quads[k + 8], quads[k + 12]);
                 let (low, high) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
                 let (low2, high2) = (_mm512_shuffle_f32x4::<0x88>(c, d), _mm512_shuffle_f32x4::<0xdd>(c, d));
-                _mm512_storeu_ps(to.add(k * to_stride), _mm512_shuffle_f32x4::<0x88>(low, low2));
-                _mm512_storeu_ps(to.add((4 + k) * to_stride), _mm512_shuffle_f32x4::<0x88>(high, high2));
-                _mm512_storeu_ps(to.add((8 + k) * to_stride), _mm512_shuffle_f32x4::<0xdd>(low, low2));
-                _mm512_storeu_ps(to.add((12 + k) * to_stride), _mm512_shuffle_f32x4::<0xdd>(high, high2));
+                T::store::<Self>(to.add(k * to_stride), _mm512_shuffle_f32x4::<0x88>(low, low2));
+                T::store::<Self>(to.add((4 + k) * to_stride), _mm512_shuffle_f32x4::<0x88>(high, high2));
+                T::store::<Self>(to.add((8 + k) * to_stride), _mm512_shuffle_f32x4::<0xdd>(low, low2));
+                T::store::<Self>(to.add((12 + k) * to_stride), _mm512_shuffle_f32x4::<0xdd>(high, high2));
             }
         }
     }
@@ -110,8 +121,8 @@ pub(super) struct Avx2;
 /// Runs `task` compiled with AVX2.
 ///
 /// # Safety
-/// The processor has AVX2 and FMA, and the requirements of the task are met.
-#[target_feature(enable = "avx2,fma")]
+/// The processor has AVX2, FMA and F16C, and the requirements of the task are met.
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(super) unsafe fn run_avx2<T: Task>(task: T) -> T::Output {
     // SAFETY: the caller upholds the contract of the task.
     unsafe { task.run::<Avx2>() }
@@ -163,12 +174,12 @@ unsafe impl Simd for Avx2 {
 
     #[allow(clippy::needless_range_loop, reason = "closures would be compiled without the instruction set")]
     #[inline(always)]
-    unsafe fn transpose(from: *const f32, stride: usize, to: *mut f32, to_stride: usize) {
+    unsafe fn transpose<E: Element, T: Element>(from: *const E, stride: usize, to: *mut T, to_stride: usize) {
         // SAFETY: the caller upholds the contract of `Simd`.
         unsafe {
             let mut rows = [_mm256_setzero_ps(); 8];
             for r in 0..8 {
-                rows[r] = _mm256_loadu_ps(from.add(r * stride));
+                rows[r] = E::load::<Self>(from.add(r * stride));
             }
             let mut quads = rows;
             for r in (0..8).step_by(4) {
@@ -185,12 +196,18 @@ unsafe impl Simd for Avx2 {
             }
             for k in 0..4 {
                 let (a, b) = (quads[k], quads[k + 4]);
-                _mm256_storeu_ps(to.add(k * to_stride), _mm256_permute2f128_ps::<0x20>(a, b));
-                _mm256_storeu_ps(to.add((4 + k) * to_stride), _mm256_permute2f128_ps::<0x31>(a, b));
+                T::store::<Self>(to.add(k * to_stride), _mm256_permute2f128_ps::<0x20>(a, b));
+                T::store::<Self>(to.add((4 + k) * to_stride), _mm256_permute2f128_ps::<0x31>(a, b));
             }
         }
     }
     by_intrinsics! {
+        unsafe fn load_f16(from: *const F16) -> Self::V = _mm256_cvtph_ps(_mm_loadu_si128(from.cast()));
+        unsafe fn store_f16(to: *mut F16, v: Self::V) =
+            _mm_storeu_si128(to.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v));
+        unsafe fn load_bf16(from: *const Bf16) -> Self::V = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(
+            _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast())),
+        ));
         unsafe fn load_i8(from: *const i8) -> Self::V =
             _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast())));
     }
@@ -202,6 +219,16 @@ unsafe impl Simd for Avx2 {
             let whole = _mm256_cvtps_epi32(v);
             let words = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256::<1>(whole));
             _mm_storel_epi64(to.cast(), _mm_packs_epi16(words, words));
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_bf16(to: *mut Bf16, v: Self::V) {
+        // SAFETY: the caller upholds the contract of `Simd`.
+        unsafe {
+            let upper = _mm256_srli_epi32::<16>(_mm256_castps_si256(v));
+            let words = _mm_packus_epi32(_mm256_castsi256_si128(upper), _mm256_extracti128_si256::<1>(upper));
+            _mm_storeu_si128(to.cast(), words);
         }
     }
 }
