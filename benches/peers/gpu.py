@@ -111,7 +111,7 @@ class DeviceMemory(threading.Thread):
         return self.most if self.before is not None else None
 
 
-def rounded_ids(model, source, target):
+def word_ids(model, source, target):
     end = [model.config.eos_token_id]
     return run.words(source - 1, 1) + end, run.words(target - 1, 2) + end
 
@@ -120,7 +120,14 @@ def parity(name, args, work):
     import torch
 
     model, _ = run.make(name, work / name)
-    ids = rounded_ids(model, *args.parity_length)
+    if not name.startswith("t5"):
+        # With the small weights that these classes begin with, all maps are nearly uniform.
+        with torch.no_grad():
+            for path, value in model.named_parameters():
+                if path.endswith("q_proj.weight"):
+                    value.mul_(4)
+        model.save_pretrained(work / name)
+    ids = word_ids(model, *args.parity_length)
     # TF32 would round the factors of products to 10 bits.
     torch.backends.cuda.matmul.allow_tf32 = False
     expected = dict(zip(["encoder", "decoder", "cross"], Peer(model, args.torch_device).forward(ids)))
@@ -142,7 +149,7 @@ def benchmark(name, dtype, lengths, args, work):
     model, _ = run.make(name, folder)
     model = model.to({"f32": torch.float32, "bf16": torch.bfloat16}[dtype])
     model.save_pretrained(folder)
-    ids = rounded_ids(model, *lengths)
+    ids = word_ids(model, *lengths)
     peer = Peer(model, args.torch_device).measure(ids)
     del model
     if args.torch_device == "cuda":

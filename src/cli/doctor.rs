@@ -98,6 +98,9 @@ impl Report {
             _ => {
                 self.say("tokenizer", format!("{}; not checked", tokenizer_files(&found)));
                 self.say("weights", format!("{}; not checked", weights_form(&found)));
+                if let size @ 1.. = weights_size(&found) {
+                    self.say("memory", WeightsMemory::of(size).sentence());
+                }
             }
         }
     }
@@ -163,7 +166,7 @@ impl Report {
                     "weights",
                     format!("{form}; tensors: {}; {millions:.2} million weights", dtypes.join(", ")),
                 );
-                let memory = WeightsMemory::now(&weights);
+                let memory = WeightsMemory::of(weights.size());
                 self.tensors(found, weights);
                 self.say("memory", memory.sentence());
             }
@@ -245,13 +248,22 @@ fn tokenizer_files(found: &Inspection) -> String {
     if names.is_empty() { "no files of its own".into() } else { names.join(", ") }
 }
 
+/// Returns the files with weights, shards one by one.
+fn weight_files(found: &Inspection) -> impl Iterator<Item = &NeededFile> {
+    let is_weights = |name: &str| weights::readable_format(name).is_some() && !name.ends_with(weights::INDEX);
+    found.files.iter().filter(move |file| is_weights(&file.name))
+}
+
+/// Returns the bytes of all files with weights, as far as they are known.
+fn weights_size(found: &Inspection) -> u64 {
+    weight_files(found).filter_map(|file| file.size).sum()
+}
+
 fn weights_form(found: &Inspection) -> String {
-    let files = found.files.iter().filter(|file| weights::readable_format(&file.name).is_some());
-    let Some(format) = files.clone().find_map(|file| weights::readable_format(&file.name)) else {
+    let Some(format) = found.files.iter().find_map(|file| weights::readable_format(&file.name)) else {
         return "none".into();
     };
-    let shards = files.filter(|file| !file.name.ends_with(weights::INDEX));
-    let (count, size) = (shards.clone().count(), shards.filter_map(|file| file.size).sum());
+    let count = weight_files(found).count();
     let sharded = if count > 1 { format!(" in {count} shards") } else { String::new() };
-    format!("{format}{sharded}, {}", bytes(size))
+    format!("{format}{sharded}, {}", bytes(weights_size(found)))
 }

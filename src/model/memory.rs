@@ -1,22 +1,21 @@
 //! The memory that a model's weights take, compared with what is free.
 
-use super::weights::Weights;
 use crate::human::bytes;
 use crate::sys;
 
 /// Size of a model's weights, and the memory that was free when it was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WeightsMemory {
-    /// Bytes of all tensors as they are stored.
+    /// Bytes of the weights as they are stored.
     pub weights: u64,
     /// Free bytes, where the system tells them.
     pub free: Option<u64>,
 }
 
 impl WeightsMemory {
-    /// Compares the weights with the memory that is free now.
-    pub fn now(weights: &Weights) -> Self {
-        Self { weights: weights.size(), free: sys::free_memory() }
+    /// Compares weights of so many bytes with the memory that is free now.
+    pub fn of(weights: u64) -> Self {
+        Self { weights, free: sys::free_memory() }
     }
 
     /// Returns true if copies of the weights may be packed: an eighth of the free memory is left for the pass.

@@ -36,7 +36,7 @@ impl Model {
     pub fn load(files: &ModelFiles, device: &Device, watch: &dyn Watch) -> Result<Self> {
         let spec = spec_of(files.config()?)?;
         let mut weights = Weights::open(files, watch)?;
-        let memory = WeightsMemory::now(&weights);
+        let memory = WeightsMemory::of(weights.size());
         if !memory.fits() {
             weights = weights.unpacked();
         }
