@@ -58,7 +58,10 @@ pub fn files(name: &str) -> Option<ModelFiles> {
             ("generation_config.json", generation),
             (
                 "model.safetensors",
-                with_embeddings(&PLAIN, include_bytes!("../../assets/demo-rnn/plain/model.planes.safetensors")),
+                with_embeddings(
+                    &PLAIN,
+                    include_bytes!("../../assets/demo-rnn/plain/model.planes.safetensors"),
+                ),
             ),
         ],
         _ => return None,

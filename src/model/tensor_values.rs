@@ -3,8 +3,8 @@
 use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
-use attn_tui_kernels::element::Elements;
 use attn_tui_kernels::packed::Packed;
+use attn_tui_kernels::simd::element::Elements;
 
 use crate::checkpoint::pickle::TensorDtype;
 

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use attn_tui_kernels::activation::Function;
-use attn_tui_kernels::element::{Bf16, Elements, F16};
 use attn_tui_kernels::gemm::{Rhs, products};
 use attn_tui_kernels::int8::{self, Quantised};
 use attn_tui_kernels::packed::Packed;
+use attn_tui_kernels::simd::element::{Bf16, Elements, F16};
 use candle_core::{Device, Tensor};
 
 use super::Activation;

@@ -16,27 +16,33 @@ use serde_json::{Value, json};
 
 use crate::parity;
 
-/// The mixture of experts among the fixtures, and the sizes of its feed-forward blocks.
+/// The mixture of experts among the fixtures.
 const FIXTURE: &str = "nllb-moe";
-const FFN: [(&str, usize); 2] = [("encoder_ffn_dim", 20), ("decoder_ffn_dim", 16)];
 
-/// Shapes of the fixture's tensors by name, with feed-forward blocks `factor` times as wide.
-fn shapes(factor: usize) -> BTreeMap<String, Vec<usize>> {
+/// Factors on the widths of the fixture: of feed-forward blocks, and of the states.
+type Factors = [usize; 2];
+
+/// Widths of the fixture, and the factor that applies to each.
+const WIDTHS: [(&str, usize, usize); 3] =
+    [("encoder_ffn_dim", 20, 0), ("decoder_ffn_dim", 16, 0), ("d_model", 18, 1)];
+
+/// Shapes of the fixture's tensors by name, made wider.
+fn shapes(factors: Factors) -> BTreeMap<String, Vec<usize>> {
     let ModelFile::Path(path) = &parity::files(FIXTURE).files["model.safetensors"] else { panic!("a file") };
     let bytes = std::fs::read(path).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let wider = |&len: &usize| if FFN.iter().any(|(_, ffn)| *ffn == len) { len * factor } else { len };
+    let factor = |len: usize| WIDTHS.iter().find(|(_, width, _)| *width == len).map_or(1, |at| factors[at.2]);
+    let wider = |&len: &usize| len * factor(len);
     let shape = |shape: &[usize]| shape.iter().map(wider).collect();
     tensors.iter().map(|(name, view)| (name.to_string(), shape(view.shape()))).collect()
 }
 
-/// Fills a folder with the fixture's files: its weights are left out, and its feed-forward blocks are `factor`
-/// times as wide. Returns the files.
-fn write_others(folder: &Path, factor: usize) -> ModelFiles {
+/// Fills a folder with the files of the wider fixture, except for its weights. Returns them.
+fn write_others(folder: &Path, factors: Factors) -> ModelFiles {
     let original = parity::files(FIXTURE);
     let mut config: Value = serde_json::from_slice(&original.need("config.json").unwrap()).unwrap();
-    for (field, width) in FFN {
-        config[field] = json!(width * factor);
+    for (field, width, factor) in WIDTHS {
+        config[field] = json!(width * factors[factor]);
     }
     let names = original.files.keys().filter(|name| *name != "model.safetensors");
     for name in names.clone() {
@@ -77,9 +83,9 @@ fn write_zeros<'a>(
 #[test]
 fn experts_that_no_token_takes_are_never_read() {
     let folder = tempfile::tempdir().unwrap();
-    let mut files = write_others(folder.path(), 1024);
+    let mut files = write_others(folder.path(), [1024, 1]);
     let path = folder.path().join("model.safetensors");
-    let all = shapes(1024);
+    let all = shapes([1024, 1]);
     let idle = |name: &str| ["expert_2", "expert_3"].iter().any(|expert| name.contains(expert));
     let (idle, used): (Vec<_>, Vec<_>) = all.iter().partition(|(name, _)| idle(name));
     assert!(idle.len() > 10 && idle.iter().any(|(name, _)| name.ends_with(".bias")), "{idle:?}");
@@ -104,8 +110,8 @@ fn experts_that_no_token_takes_are_never_read() {
 #[test]
 fn a_model_larger_than_memory_opens_in_shards_and_doctor_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let mut files = write_others(folder.path(), 1 << 27);
-    let all = shapes(1 << 27);
+    let mut files = write_others(folder.path(), [1 << 21, 64]);
+    let all = shapes([1 << 21, 64]);
     let mut map = serde_json::Map::new();
     for shard in 0..4 {
         let name = format!("model-{}-of-4.safetensors", shard + 1);

@@ -7,9 +7,9 @@
 use std::ops::Range;
 
 use super::activation::Function;
-use super::element::{Element, Elements, for_elements};
 use super::packed::{Packed, pack_panel};
 use super::simd::dispatch;
+use super::simd::element::{Element, Elements, for_elements};
 use super::threads::{self, SharedPtr};
 use super::tile::{self, PANEL, PackRows, PanelProduct, Widen};
 

@@ -2,8 +2,8 @@
 //! of it.
 
 use super::activation::{self, Function};
-use super::element::{Element, Elements, for_elements};
 use super::packed::Packed;
+use super::simd::element::{Element, Elements, for_elements};
 use super::simd::{Simd, Task, dispatch};
 use super::threads::{self, SharedPtr};
 use super::tile::PANEL;

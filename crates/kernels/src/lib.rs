@@ -12,7 +12,6 @@
 pub mod activation;
 pub mod attention;
 pub mod buffer;
-pub mod element;
 pub mod elementwise;
 pub mod gemm;
 pub mod int8;

@@ -1,8 +1,8 @@
 //! Selected outputs of a matrix-vector product.
 
-use super::element::{Elements, for_elements};
 use super::packed::Packed;
 use super::simd::dispatch;
+use super::simd::element::{Elements, for_elements};
 use super::threads;
 use super::tile::{PANEL, PanelProduct};
 

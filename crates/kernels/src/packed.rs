@@ -1,7 +1,7 @@
 //! Weights packed for products.
 
-use super::element::{Bf16, Element, Elements, F16, for_elements};
 use super::pages::ArenaSlice;
+use super::simd::element::{Bf16, Element, Elements, F16, for_elements};
 use super::simd::{Simd, Task, dispatch};
 use super::threads::{self, SharedPtr};
 use super::tile::PANEL;

@@ -3,9 +3,11 @@
 //! A kernel is written once, as a `Task` generic over `Simd`. `dispatch` compiles it for every instruction
 //! set and calls the best version that the processor supports.
 
+pub mod element;
+
 use std::sync::OnceLock;
 
-use super::element::{Bf16, Element, F16};
+use element::{Bf16, Element, F16};
 
 /// An instruction set that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

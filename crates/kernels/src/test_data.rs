@@ -1,6 +1,6 @@
 //! Input data for tests and benchmarks.
 
-use super::element::{Bf16, Element, F16};
+use super::simd::element::{Bf16, Element, F16};
 
 /// Returns `len` pseudo-random numbers in -1..1, the same ones on every run for the same `seed`.
 pub fn noise(len: usize, seed: u64) -> Vec<f32> {

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::thread::LocalKey;
 
 use super::activation::{self, Function};
-use super::element::Element;
+use super::simd::element::Element;
 use super::simd::{Simd, Task, dispatch};
 use super::threads::SharedPtr;
 

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use attn_tui_kernels::element::Elements;
 use attn_tui_kernels::packed::Packed;
+use attn_tui_kernels::simd::element::Elements;
 use candle_core::{Device, Tensor};
 
 use super::{TensorEntry, TensorLocation, Weights, missing};

@@ -1,7 +1,7 @@
 //! Number types in which weights are stored. Arithmetic is in `f32`: values are widened as they are loaded,
 //! which is exact.
 
-use super::simd::Simd;
+use super::Simd;
 
 /// IEEE 754 half precision (binary16), little-endian, at any address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Bf16 {
 ///
 /// The functions on vectors share the contract of [`Simd`]; pointers need no alignment.
 #[allow(clippy::missing_safety_doc, reason = "all functions share the contract of `Simd`")]
-pub(super) trait Element: Copy + Send + Sync + 'static {
+pub(crate) trait Element: Copy + Send + Sync + 'static {
     /// Returns the value.
     fn widen(self) -> f32;
 
@@ -157,7 +157,7 @@ macro_rules! for_elements {
         }
     };
 }
-pub(super) use for_elements;
+pub(crate) use for_elements;
 
 impl Elements<'_> {
     /// Returns the number of elements.
