@@ -102,6 +102,17 @@ pub fn run(args: &ExportArgs, context: &Context) -> Result<()> {
             "--layout compact requires --weights attention and a .safetensors file".into(),
         ));
     }
+    if args.view.is_some() && !matches!(format, Format::Svg | Format::Png) {
+        return Err(Error::Usage(format!(
+            "--view chooses the content of a picture, and a .{} file holds maps: write an svg or png file",
+            format.extension()
+        )));
+    }
+    if args.query.is_some() && matches!(args.view, Some(ViewChoice::Map | ViewChoice::Grid)) {
+        return Err(Error::Usage(
+            "--query chooses a row of --view text; a map or a grid shows all rows".into(),
+        ));
+    }
     let extras = RunExtras { scores: compact, ..args.weights.extras() };
     let capture = input::weighted(input::capture(&args.input, extras, context)?, args.weights)?;
     let exported = export(&capture, format, &args.options(&context.terminal))?;

@@ -53,9 +53,6 @@ pub struct HeadsArgs {
     /// table has each head's mean and standard deviation. An interrupted run continues when started again.
     #[arg(long = "table", value_name = "FILE", requires = "source_file", help_heading = "Output")]
     sentences: Option<PathBuf>,
-    /// Overwrite an existing table.
-    #[arg(long, help_heading = "Output")]
-    force: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -81,7 +78,7 @@ pub fn run(args: &HeadsArgs, context: &Context) -> Result<()> {
     let selection = args.heads.selection();
     if let Some(pairs) = batch::pairs(&args.batch)? {
         let sentences = args.sentences.as_deref();
-        let sentences = sentences.map(|path| SentenceTable::open(path, args.force)).transpose()?;
+        let sentences = sentences.map(|path| SentenceTable::open(path, args.output.force)).transpose()?;
         let runner = batch::Runner::open(&args.input, args.weights, context)?;
         let survey = survey::run(&runner, pairs, &selection, args.far, sentences)?;
         let rows = arranged(args, survey.means());

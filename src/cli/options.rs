@@ -1,6 +1,6 @@
 //! Command line options that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -15,6 +15,11 @@ use crate::device::Device;
 use crate::engine::{OpenOptions, RunOptions};
 use crate::error::Result;
 use crate::export::ansi::Colors;
+use crate::export::drawing::Drawing;
+use crate::export::figure::table::TitledTable;
+use crate::export::figure::{FigureStyle, FigureTheme};
+use crate::export::font::Fonts;
+use crate::export::format::Format;
 use crate::export::select::HeadSelection;
 use crate::export::table::Table;
 use crate::paint::{Colormap, Curve, Range, Scale};
@@ -227,6 +232,9 @@ impl HeadArgs {
     }
 }
 
+/// Pixels of a PNG per unit of length.
+const PIXELS: f32 = 2.0;
+
 /// Format of a printed table.
 #[derive(Args)]
 pub struct OutputArgs {
@@ -236,15 +244,24 @@ pub struct OutputArgs {
     /// Print CSV with a header line.
     #[arg(long, help_heading = "Output")]
     pub csv: bool,
+    /// Write the table to a file instead; its extension selects the format: svg or png for a picture with bars,
+    /// html, csv, json or txt.
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["json", "csv"], help_heading = "Output")]
+    pub output: Option<PathBuf>,
+    /// Overwrite an existing file.
+    #[arg(long, help_heading = "Output")]
+    pub force: bool,
 }
 
 impl OutputArgs {
-    /// Prints a table, aligned and coloured unless JSON or CSV is asked for.
+    /// Prints a table, aligned and coloured unless JSON or CSV is asked for, or writes it to a file.
     ///
     /// # Errors
-    /// [`crate::error::Error::Io`].
+    /// [`crate::error::Error::Io`]; [`crate::error::Error::Usage`] for a file that cannot hold a table.
     pub fn print(&self, table: &Table, terminal: &Terminal) -> Result<()> {
-        if self.json {
+        if let Some(path) = &self.output {
+            self.write(table, path)
+        } else if self.json {
             output::print(&table.to_json())
         } else if self.csv {
             output::print(&table.to_csv())
@@ -253,9 +270,25 @@ impl OutputArgs {
         }
     }
 
+    /// Writes a table to a file.
+    fn write(&self, table: &Table, path: &Path) -> Result<()> {
+        let format = Format::of(path)?;
+        let style = FigureStyle {
+            theme: FigureTheme::Light,
+            colormap: Colormap::default(),
+            scale: Scale::default(),
+            values: false,
+        };
+        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let titled = TitledTable { title: name, remark: String::new(), table: table.clone() };
+        let exported = Drawing::Table(titled).export(format, &style, (&Fonts::built_in()?, PIXELS))?;
+        output::save(path, self.force, |out| exported.write(out))
+    }
+
     /// Returns true if the output is JSON or CSV.
     pub fn machine_readable(&self) -> bool {
-        self.json || self.csv
+        let data = |path: &PathBuf| matches!(Format::of(path), Ok(Format::Csv | Format::Json));
+        self.json || self.csv || self.output.as_ref().is_some_and(data)
     }
 }
 

@@ -4,7 +4,7 @@ use ab_glyph::{OutlineCurve, Point};
 use ab_glyph_rasterizer::Rasterizer;
 
 use super::font::{Fonts, Glyph, MISSING_ADVANCE};
-use super::scene::{Anchor, Area, Color, Scene, Shape, TextLine};
+use super::scene::{Anchor, Area, Color, Scene, Segment, Shape, TextLine};
 use super::shaping::visual;
 
 /// An RGB image, three bytes per pixel, row by row.
@@ -26,6 +26,7 @@ pub fn draw(scene: &Scene, fonts: &Fonts, scale: f32) -> Canvas {
             Shape::Fill(area, color) => canvas.fill(area, scale, *color),
             Shape::Outline(area, color) => canvas.outline(area, scale, *color),
             Shape::Cells(cells) => cells.runs().for_each(|(area, color)| canvas.fill(&area, scale, color)),
+            Shape::Segment(segment) => canvas.segment(segment, scale),
             Shape::Text(text) => canvas.text(text, fonts, scale),
         }
     }
@@ -60,6 +61,22 @@ impl Canvas {
             Area { x: x + width, y, width: line, height },
         ];
         sides.iter().for_each(|side| self.fill(side, scale, color));
+    }
+
+    fn segment(&mut self, segment: &Segment, scale: f32) {
+        let ((x1, y1), (x2, y2)) = (segment.from, segment.to);
+        let length = (x2 - x1).hypot(y2 - y1).max(1e-6);
+        let half = segment.width / 2.0;
+        let (across, down) = (-(y2 - y1) / length * half, (x2 - x1) / length * half);
+        let corner = |x: f32, y: f32| ab_glyph::point(x * scale, y * scale);
+        let ring = [
+            corner(x1 + across, y1 + down),
+            corner(x2 + across, y2 + down),
+            corner(x2 - across, y2 - down),
+            corner(x1 - across, y1 - down),
+        ];
+        let next = ring.iter().cycle().skip(1);
+        self.stamp(&ring.iter().zip(next).map(|(&a, &b)| (a, b)).collect::<Vec<_>>(), segment.color);
     }
 
     fn text(&mut self, text: &TextLine, fonts: &Fonts, scale: f32) {

@@ -4,6 +4,7 @@
 
 pub mod ansi;
 pub mod csv;
+pub mod drawing;
 pub mod figure;
 pub mod font;
 pub mod format;

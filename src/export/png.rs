@@ -18,9 +18,16 @@ pub const EXTENSION: &str = "png";
 /// [`Error::Io`] and [`Error::BadFile`] for the font.
 pub fn prepare<'a>(capture: &'a Capture, options: &Options) -> Result<PreparedExport<'a>> {
     let fonts = options.font.as_deref().map_or_else(Fonts::built_in, Fonts::with)?;
-    let scene = options.scene(capture, &fonts)?;
-    let mut export = PreparedExport::whole(render(&scene, &fonts, options.pixels)?);
-    export.missing = missing_in(&scene, &fonts);
+    prepare_scene(&options.scene(capture, &fonts)?, &fonts, options.pixels)
+}
+
+/// Prepares the export of a scene, and tells the characters that no font has.
+///
+/// # Errors
+/// [`Error::Usage`] if the picture would be too large.
+pub fn prepare_scene(scene: &Scene, fonts: &Fonts, pixels: f32) -> Result<PreparedExport<'static>> {
+    let mut export = PreparedExport::whole(render(scene, fonts, pixels)?);
+    export.missing = missing_in(scene, fonts);
     Ok(export)
 }
 

@@ -29,8 +29,54 @@ pub enum Shape {
     Outline(Area, Color),
     /// A grid of coloured cells.
     Cells(CellGrid),
+    /// A straight line.
+    Segment(Segment),
     /// A line of text.
     Text(TextLine),
+}
+
+/// A straight line with round ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    /// Beginning, (`x`, `y`).
+    pub from: (f32, f32),
+    /// End, (`x`, `y`).
+    pub to: (f32, f32),
+    /// Width.
+    pub width: f32,
+    /// Colour.
+    pub color: Color,
+}
+
+impl Scene {
+    /// Joins scenes side by side, aligned at their tops. Their own backgrounds give way to that of the first.
+    pub fn beside(scenes: Vec<Scene>) -> Option<Scene> {
+        scenes.into_iter().reduce(|mut all, next| {
+            let right = all.width;
+            all.shapes.extend(next.shapes.into_iter().map(|shape| shape.moved(right)));
+            all.width += next.width;
+            all.height = all.height.max(next.height);
+            all.description += &format!("; {}", next.description);
+            all
+        })
+    }
+}
+
+impl Shape {
+    /// Returns the shape moved to the right.
+    fn moved(self, by: f32) -> Self {
+        let area = |area: Area| Area { x: area.x + by, ..area };
+        match self {
+            Shape::Fill(at, color) => Shape::Fill(area(at), color),
+            Shape::Outline(at, color) => Shape::Outline(area(at), color),
+            Shape::Cells(cells) => Shape::Cells(CellGrid { area: area(cells.area), ..cells }),
+            Shape::Segment(line) => {
+                let ((x, y), (to_x, to_y)) = (line.from, line.to);
+                Shape::Segment(Segment { from: (x + by, y), to: (to_x + by, to_y), ..line })
+            }
+            Shape::Text(text) => Shape::Text(TextLine { x: text.x + by, ..text }),
+        }
+    }
 }
 
 /// A rectangle.

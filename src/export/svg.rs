@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::font::Fonts;
 use super::options::Options;
 use super::prepared::PreparedExport;
-use super::scene::{Anchor, Area, CellGrid, Color, Scene, Shape, TextLine};
+use super::scene::{Anchor, Area, CellGrid, Color, Scene, Segment, Shape, TextLine};
 use super::shaping::in_order;
 use crate::capture::Capture;
 use crate::error::Result;
@@ -44,6 +44,7 @@ pub fn render(scene: &Scene) -> String {
             Shape::Fill(area, color) => rect(&mut svg, area, *color),
             Shape::Outline(area, color) => outline(&mut svg, area, *color),
             Shape::Cells(cells) => grid(&mut svg, cells),
+            Shape::Segment(segment) => straight(&mut svg, segment),
             Shape::Text(text) => line(&mut svg, text),
         }
     }
@@ -85,6 +86,23 @@ fn grid(svg: &mut String, cells: &CellGrid) {
         rect(svg, &area, color);
     }
     svg.push_str("</g>\n");
+}
+
+fn straight(svg: &mut String, segment: &Segment) {
+    let ((x1, y1), (x2, y2)) = (segment.from, segment.to);
+    append(
+        svg,
+        format_args!(
+            "<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" stroke=\"{}\" stroke-width=\"{}\" \
+             stroke-linecap=\"round\"/>\n",
+            num(x1),
+            num(y1),
+            num(x2),
+            num(y2),
+            hex(segment.color),
+            num(segment.width)
+        ),
+    );
 }
 
 fn line(svg: &mut String, text: &TextLine) {

@@ -26,7 +26,8 @@ impl Cell {
         value.map_or(Cell::Missing, Cell::Number)
     }
 
-    fn to_text(&self) -> String {
+    /// Returns the cell for aligned text.
+    pub fn to_text(&self) -> String {
         match self {
             Cell::Text(text) => printable(text),
             Cell::Number(value) => format!("{value:.4}"),

@@ -1,5 +1,6 @@
 //! Actions, which change the state, and effects, which its changes have outside of it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,9 @@ use ratatui::layout::Position;
 
 use crate::capture::Capture;
 use crate::engine::{Event, Request};
+use crate::error::Result;
 use crate::tui::command::Command;
+use crate::tui::exporting::ExportJob;
 use crate::tui::guide::{ReadyStep, StepRequest};
 use crate::tui::pixels::Protocol;
 use crate::tui::views::compare::state::{Compared, ComparisonRequest};
@@ -64,6 +67,8 @@ pub enum Action {
     Surveyed(Box<super::survey::Surveyed>),
     /// Two captures are compared.
     Compared(Box<Compared>),
+    /// What the screen showed was written to a file, or could not be.
+    Exported(Result<PathBuf>),
     /// A step of the tour is ready.
     StepReady(Box<ReadyStep>),
     /// A thread panicked, with this message.
@@ -86,6 +91,8 @@ pub enum Effect {
         /// Links longer than this are long-range, in positions.
         distance: usize,
     },
+    /// Write what the screen shows to a file, on a thread of its own.
+    Export(Box<ExportJob>),
     /// Compare a capture with the pinned one on a thread of its own.
     Compare(ComparisonRequest),
     /// Run the models of a step of the tour on a thread of its own.

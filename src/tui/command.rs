@@ -37,6 +37,7 @@ pub enum Command {
     CopyValue,
     CopyRow,
     CopyMap,
+    Export,
     Words,
     Special,
     Range,

@@ -313,6 +313,15 @@ const SHARED: &[CommandEntry] = &[
     entry(C::CopyRow, "copy-row", &["Y"], "", TEXT, Always, "Copy the selected row with its tokens"),
     entry(C::CopyMap, "copy-map", &["ctrl-y"], "", TEXT, Always, "Copy the whole map as a table"),
     entry(
+        C::Export,
+        "export",
+        &["e"],
+        "export",
+        TEXT,
+        Always,
+        "Write what the screen shows to a file: a picture, a page, a table or the maps",
+    ),
+    entry(
         C::Words,
         "words",
         &["w"],

@@ -1,5 +1,7 @@
 //! Messages to the main loop.
 
+use std::path::PathBuf;
+
 use ratatui::crossterm::event::Event as TerminalEvent;
 
 use super::guide::ReadyStep;
@@ -8,6 +10,7 @@ use super::render::RenderResult;
 use super::survey::Surveyed;
 use super::views::compare::state::Compared;
 use crate::engine::Event;
+use crate::error::Result;
 
 /// A message to the main loop.
 pub enum Message {
@@ -33,6 +36,8 @@ pub enum Message {
     Rendered(Box<RenderResult>),
     /// Comparison of two captures.
     Compared(Box<Compared>),
+    /// Result of an export.
+    Exported(Result<PathBuf>),
     /// A step of the tour that is ready.
     StepReady(Box<ReadyStep>),
     /// A thread panicked.

@@ -14,6 +14,7 @@ pub mod axes;
 pub mod cache;
 pub mod chrome;
 pub mod command;
+pub mod exporting;
 pub mod filter;
 pub mod guide;
 pub mod input;
@@ -273,6 +274,7 @@ fn handle(
         // Handled by the main loop: it belongs to drawing and changes no state.
         Message::Rendered(_) => return Ok(Handled::Continue),
         Message::Compared(compared) => Action::Compared(compared),
+        Message::Exported(result) => Action::Exported(result),
         Message::StepReady(ready) => Action::StepReady(ready),
         Message::Crashed(message) => Action::Crashed(message),
         #[cfg(unix)]

@@ -1,14 +1,19 @@
 //! Requests to the engine and to the survey, with their changes of the state.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::ablation::ActiveAblation;
 use super::action::Effect;
 use super::app::App;
+use super::exporting;
 use super::overlays::overlay::{Overlay, Picker, Purpose};
 use crate::capture::MapWeights;
 use crate::engine::{Request, RunOptions};
+use crate::error::Result;
+use crate::export::format::Format;
 use crate::site::Ablation;
+use crate::terminal::printable;
 
 /// Runs the model on the texts of the state.
 pub fn run(app: &mut App) -> Vec<Effect> {
@@ -96,6 +101,24 @@ pub fn drop_scores(app: &mut App) {
     if !capture.maps.sites().any(|(site, _)| capture.compact(site).is_ok()) {
         app.notice = capture.compact(app.selection.head.site).err().map(|why| why.to_string());
         app.views.map.score = None;
+    }
+}
+
+/// Writes what the screen shows to a file.
+pub fn export(app: &mut App, format: Format) -> Vec<Effect> {
+    let Some(job) = exporting::job(app, format) else { return Vec::new() };
+    app.notice = Some("writing …".into());
+    vec![Effect::Export(Box::new(job))]
+}
+
+/// Takes the result of an export.
+pub fn exported(app: &mut App, result: Result<PathBuf>) {
+    match result {
+        Ok(path) => app.notice = Some(format!("wrote {}", printable(&path.display().to_string()))),
+        Err(error) => {
+            app.notice = None;
+            app.show_error(error.to_string(), error.hint());
+        }
     }
 }
 

@@ -29,6 +29,7 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
             | Action::Clock(_)
             | Action::Surveyed(_)
             | Action::Compared(_)
+            | Action::Exported(_)
             | Action::StepReady(_)
             | Action::Resize
             | Action::Background { .. }
@@ -86,6 +87,10 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
         }
         Action::Compared(compared) => {
             app.views.compare.take(app.serial, *compared);
+            Vec::new()
+        }
+        Action::Exported(result) => {
+            requests::exported(app, result);
             Vec::new()
         }
         Action::StepReady(ready) => tour::ready(app, *ready),
@@ -188,6 +193,8 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
         Command::CopyValue => return copy(app, "the weight", selected::value_text),
         Command::CopyRow => return copy(app, "the row", selected::row_text),
         Command::CopyMap => return copy(app, "the map", selected::map_text),
+        Command::Export if app.capture.is_none() => app.notice = Some("there is nothing to write yet".into()),
+        Command::Export => app.overlays.push(Overlay::Picker(Picker::new(Purpose::Export))),
         Command::Words => look::words(app),
         Command::Special => look::special(app),
         Command::Range => look::range(app),

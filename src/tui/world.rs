@@ -11,6 +11,7 @@ use ratatui::crossterm::event::{self, Event as TerminalEvent, KeyCode, KeyModifi
 use super::Ask;
 use super::action::Effect;
 use super::answers::Question;
+use super::exporting::ExportJob;
 use super::guide::StepRequest;
 use super::message::Message;
 use super::render::{self, RenderJob};
@@ -68,6 +69,7 @@ impl World {
                 Effect::Ask(request) => (self.ask)(request),
                 Effect::Survey { serial, capture, distance } => self.survey(serial, capture, distance),
                 Effect::Compare(request) => self.compare(request),
+                Effect::Export(job) => self.export(*job),
                 Effect::PlayStep(play) => self.play(play),
                 Effect::Copy(text) => screen.copy(&text)?,
                 Effect::Redraw => screen.redraw()?,
@@ -86,6 +88,14 @@ impl World {
                 // The receiver is gone once the program ends.
                 let _ = sender.send(Message::Surveyed(Box::new(part)));
             });
+        });
+    }
+
+    fn export(&self, job: ExportJob) {
+        let sender = self.sender.clone();
+        thread::spawn(move || {
+            // The receiver is gone once the program ends.
+            let _ = sender.send(Message::Exported(job.run()));
         });
     }
 

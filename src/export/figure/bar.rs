@@ -2,7 +2,7 @@
 
 use super::{FigureStyle, SMALL, anchored, text};
 use crate::export::scene::{Anchor, Area, CellGrid, Shape};
-use crate::paint::Range;
+use crate::paint::{Colormap, Range};
 
 /// Width of a bar with its numbers.
 pub const WIDTH: f32 = 64.0;
@@ -31,6 +31,28 @@ pub fn upright(x: f32, y: f32, height: f32, map_max: f32, style: &FigureStyle) -
     }
     let unit = if style.scale.range == Range::Row { "of row max." } else { "weight" };
     shapes.push(anchored(x, y - 10.0, SMALL, style.theme.dim(), unit, Anchor::Start));
+    shapes
+}
+
+/// Draws a vertical bar for values from `-largest` to `largest`, like [`upright`].
+pub fn signed(x: f32, y: f32, height: f32, largest: f32, style: &FigureStyle) -> Vec<Shape> {
+    let area = Area { x, y, width: BAR, height };
+    let color = |step: usize| Colormap::Diverging.color(step as f32 / (STEPS - 1) as f32);
+    let colors = (0..STEPS).rev().map(color).collect();
+    let mut shapes =
+        vec![Shape::Cells(CellGrid { area, cols: 1, colors }), Shape::Outline(area, style.theme.line())];
+    for (share, value) in [(0.0, largest), (0.5, 0.0), (1.0, -largest)] {
+        let sign = if value > 0.0 {
+            "+"
+        } else if value < 0.0 {
+            "−"
+        } else {
+            ""
+        };
+        let label = format!("{sign}{}", number(value.abs()));
+        let baseline = y + height * share + SMALL * 0.36;
+        shapes.push(text(x + BAR + 5.0, baseline, SMALL, style.theme.dim(), &label));
+    }
     shapes
 }
 

@@ -4,7 +4,7 @@ use super::{FigureStyle, MARGIN, SMALL, TOKEN, anchored, bar, heading, heading_w
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::export::font::Fonts;
-use crate::export::labels::{keys_title, kind_title, queries_title};
+use crate::export::labels::{keys_title, kind_title, model_title, queries_title};
 use crate::export::scene::{Anchor, Area, CellGrid, Scene, Shape};
 use crate::paint::{Pool, Region, keys_seen, pool};
 use crate::site::{Head, Kind, Site};
@@ -23,7 +23,7 @@ pub fn scene(capture: &Capture, kind: Kind, style: &FigureStyle, fonts: &Fonts) 
     }
     let title = format!("{}, all heads", kind_title(kind));
     let remark = format!("rows: layers · columns: heads · {} · {}", queries_title(kind), keys_title(kind));
-    let (mut shapes, top) = heading(capture, &title, &remark, style);
+    let (mut shapes, top) = heading(&title, &format!("{} · {remark}", model_title(capture)), style);
     let (queries, keys) = capture.shape(kind);
     let unit = SIDE / queries.max(keys).max(1) as f32;
     let (width, height) = ((unit * keys as f32).max(8.0), (unit * queries as f32).max(8.0));

@@ -2,14 +2,15 @@
 
 mod bar;
 mod grid;
-mod map;
+pub mod lines;
+pub mod map;
 mod passage;
+pub mod table;
 
 use super::font::Fonts;
 use super::scene::{Anchor, Color, Scene, Shape, TextLine};
 use crate::capture::Capture;
 use crate::error::Result;
-use crate::export::labels::model_title;
 use crate::paint::{Colormap, Scale};
 use crate::site::{Head, Kind};
 
@@ -91,7 +92,7 @@ pub struct FigureStyle {
 /// [`crate::error::Error::NoSuchHead`] if the capture lacks the head, kind or query.
 pub fn scene(capture: &Capture, figure: Figure, style: &FigureStyle, fonts: &Fonts) -> Result<Scene> {
     match figure {
-        Figure::Map(head) => map::scene(capture, head, style, fonts),
+        Figure::Map(head) => Ok(map::scene(&map::MapDrawing::of(capture, head)?, style, fonts)),
         Figure::Grid(kind) => grid::scene(capture, kind, style, fonts),
         Figure::Passage(head, query) => passage::scene(capture, head, query, style, fonts),
     }
@@ -104,12 +105,10 @@ const TITLE: f32 = 15.0;
 const TOKEN: f32 = 12.0;
 const SMALL: f32 = 10.5;
 
-/// Draws the title and, below it, the model and a remark. Returns the shapes and their height.
-fn heading(capture: &Capture, title: &str, remark: &str, style: &FigureStyle) -> (Vec<Shape>, f32) {
+/// Draws the title and, below it, a remark. Returns the shapes and their height.
+fn heading(title: &str, remark: &str, style: &FigureStyle) -> (Vec<Shape>, f32) {
     let mut shapes = vec![text(MARGIN, MARGIN + TITLE, TITLE, style.theme.ink(), title)];
-    let model = model_title(capture);
-    let below = if remark.is_empty() { model } else { format!("{model} · {remark}") };
-    shapes.push(text(MARGIN, MARGIN + TITLE + 18.0, SMALL, style.theme.dim(), &below));
+    shapes.push(text(MARGIN, MARGIN + TITLE + 18.0, SMALL, style.theme.dim(), remark));
     (shapes, MARGIN + TITLE + 18.0 + 14.0)
 }
 

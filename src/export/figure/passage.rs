@@ -5,7 +5,7 @@ use crate::axis::AxisItem;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::export::font::Fonts;
-use crate::export::labels::{Labels, item_label, site_title};
+use crate::export::labels::{Labels, item_label, model_title, site_title};
 use crate::export::scene::{Area, Color, Scene, Shape};
 use crate::paint::ink;
 use crate::site::{Head, Kind};
@@ -31,7 +31,7 @@ pub fn scene(
         None => "mean weight that each token receives".to_string(),
     };
     let title = format!("{}, head {}", site_title(kind, head.layer()), head.head);
-    let (mut shapes, top) = heading(capture, &title, &remark, style);
+    let (mut shapes, top) = heading(&title, &format!("{} · {remark}", model_title(capture)), style);
     let largest = weights.iter().copied().fold(0.0, f32::max);
     let seen = query.filter(|_| kind == Kind::Decoder).map_or(weights.len(), |query| query + 1);
     let shades = weights.iter().map(|&w| style.scale.unit(w, style.scale.top(largest, largest, seen)));

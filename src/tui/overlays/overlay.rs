@@ -42,6 +42,8 @@ pub enum Purpose {
     SourceLanguage,
     /// The target language.
     TargetLanguage,
+    /// The format to write the screen in.
+    Export,
 }
 
 /// A list with a line of text that narrows it down.

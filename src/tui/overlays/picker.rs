@@ -5,9 +5,11 @@ use ratatui::layout::Rect;
 
 use super::frame;
 use super::overlay::{Picker, Purpose};
+use crate::export::format::Format;
 use crate::site::{Head, Kind};
 use crate::tui::app::App;
 use crate::tui::command::Command;
+use crate::tui::exporting;
 use crate::tui::layout::{Hit, Layout};
 use crate::tui::widgets::cells::{fit_left, part, put, width};
 use crate::tui::widgets::list::cue;
@@ -23,6 +25,8 @@ pub enum Outcome {
     Source(usize),
     /// Select a decoder row.
     Target(usize),
+    /// Write what the screen shows.
+    Export(Format),
     /// Choose a language, by its index in the model's list.
     Language(Purpose, usize),
 }
@@ -43,6 +47,7 @@ pub fn items(app: &App, picker: &Picker) -> Vec<PickerItem> {
     match picker.purpose {
         Purpose::Palette => commands(app, picker.input.text()),
         Purpose::Search => tokens(app, picker.input.text()),
+        Purpose::Export => formats(app, picker.input.text()),
         Purpose::SourceLanguage | Purpose::TargetLanguage => {
             languages(app, picker.purpose, picker.input.text())
         }
@@ -69,6 +74,31 @@ fn commands(app: &App, typed: &str) -> Vec<PickerItem> {
     items.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     items.into_iter().map(|(_, item)| item).collect()
 }
+
+/// Lists the formats, the pictures first, with the files that they would write.
+fn formats(app: &App, typed: &str) -> Vec<PickerItem> {
+    let named = |&(format, what): &(Format, &str)| {
+        let label = format!("{} {what}", format.extension());
+        let score = fuzzy(typed, &label)?;
+        let outcome = Outcome::Export(format);
+        Some((score, PickerItem { label, detail: exporting::file_name(app, format), outcome }))
+    };
+    let mut items: Vec<_> = FORMATS.iter().filter_map(named).collect();
+    items.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    items.into_iter().map(|(_, item)| item).collect()
+}
+
+/// Formats in the order of the list, with a description.
+const FORMATS: [(Format, &str); 8] = [
+    (Format::Svg, "picture"),
+    (Format::Png, "picture"),
+    (Format::Html, "page"),
+    (Format::Csv, "table"),
+    (Format::Json, "table"),
+    (Format::Txt, "text"),
+    (Format::Npz, "maps for NumPy"),
+    (Format::Safetensors, "capture file"),
+];
 
 fn languages(app: &App, purpose: Purpose, typed: &str) -> Vec<PickerItem> {
     let Some(info) = &app.run.info else { return Vec::new() };
@@ -158,6 +188,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, picker: &Picker, layout: &m
         Purpose::Search => "find a token",
         Purpose::SourceLanguage => "source language",
         Purpose::TargetLanguage => "target language",
+        Purpose::Export => "write what the screen shows",
     };
     let inner = frame(buf, area, wide, height, title, &app.theme);
     let line = part(inner, 0, 0, inner.width, 1);

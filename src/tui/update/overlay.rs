@@ -96,12 +96,13 @@ fn run_edited(app: &mut App, edited: EditedText, editor: &Editor) -> Vec<Effect>
 }
 
 fn pick(app: &mut App, outcome: Outcome) -> Vec<Effect> {
-    if !matches!(outcome, Outcome::Do(_) | Outcome::Language(..)) {
+    if !matches!(outcome, Outcome::Do(_) | Outcome::Language(..) | Outcome::Export(_)) {
         app.history.leave(app.view, app.selection);
     }
     match outcome {
         Outcome::Do(command) => return run(app, command),
         Outcome::Language(purpose, at) => return requests::take_language(app, purpose, at),
+        Outcome::Export(format) => return requests::export(app, format),
         Outcome::Go(head) => {
             app.selection.head = head;
             if app.view == ViewId::Grid {

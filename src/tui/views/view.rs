@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{ViewCommand, ViewId, each_view};
+use crate::export::drawing::Drawing;
 use crate::site::{Head, Kind, Site};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
@@ -45,6 +46,11 @@ pub trait View: Default + Serialize + DeserializeOwned {
     /// Describes the item under the cursor where it is not the selected weight: the text of the line below the
     /// view, in several wordings, the longest first.
     fn value(_app: &App, _cache: &mut Cache) -> Option<Vec<String>> {
+        None
+    }
+
+    /// Returns what the view shows as a drawing, to be exported; `None` where maps of the capture are exported.
+    fn drawing(_app: &App) -> Option<Drawing> {
         None
     }
 
@@ -96,6 +102,13 @@ macro_rules! calls {
         pub fn value(app: &App, cache: &mut Cache) -> Option<Vec<String>> {
             match app.view {
                 $(ViewId::$name => $state::value(app, cache),)*
+            }
+        }
+
+        /// Returns what the displayed view shows as a drawing.
+        pub fn drawing(app: &App) -> Option<Drawing> {
+            match app.view {
+                $(ViewId::$name => $state::drawing(app),)*
             }
         }
 

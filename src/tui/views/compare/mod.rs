@@ -1,6 +1,7 @@
 //! Two captures side by side.
 
 mod draw;
+mod drawing;
 mod geometry;
 pub mod largest;
 pub mod maps;

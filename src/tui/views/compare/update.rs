@@ -6,7 +6,8 @@ use ratatui::layout::{Position, Rect};
 use super::geometry::{Geometry, list};
 use super::maps::axis;
 use super::state::{CompareCommand, CompareView, cursor, set_cursor};
-use super::{draw, rows::rows};
+use super::{draw, drawing, rows::rows};
+use crate::export::drawing::Drawing;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::cache::Cache;
@@ -74,6 +75,10 @@ impl View for CompareView {
     fn value(app: &App, cache: &mut Cache) -> Option<Vec<String>> {
         let maps = cache.compared(app)?;
         draw::value(app, &maps)
+    }
+
+    fn drawing(app: &App) -> Option<Drawing> {
+        drawing::drawing(app)
     }
 
     fn draw(app: &App, area: Rect, buf: &mut Buffer, cache: &mut Cache, layout: &mut Layout) {

@@ -1,6 +1,7 @@
 //! Attention merged over heads and layers.
 
 mod draw;
+mod drawing;
 mod shares;
 pub mod state;
 mod update;

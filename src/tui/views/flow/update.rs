@@ -3,8 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::draw;
 use super::state::{FlowCommand, FlowMethod, FlowView};
+use super::{draw, drawing};
+use crate::export::drawing::Drawing;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::cache::Cache;
@@ -45,6 +46,10 @@ impl View for FlowView {
 
     fn value(app: &App, _: &mut Cache) -> Option<Vec<String>> {
         Some(draw::value(app))
+    }
+
+    fn drawing(app: &App) -> Option<Drawing> {
+        drawing::drawing(app)
     }
 
     fn draw(app: &App, area: Rect, buf: &mut Buffer, _: &mut Cache, layout: &mut Layout) {

@@ -4,7 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::state::{HeadsCommand, HeadsView, order};
-use super::{draw, rows::rows};
+use super::{draw, drawing, rows::rows};
+use crate::export::drawing::Drawing;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::cache::Cache;
@@ -48,6 +49,10 @@ impl View for HeadsView {
             ViewHit::Item(item) => click_head(app, rows(app).get(item).copied()),
             hit => select_hit(app, hit, at),
         }
+    }
+
+    fn drawing(app: &App) -> Option<Drawing> {
+        drawing::drawing(app)
     }
 
     fn draw(app: &App, area: Rect, buf: &mut Buffer, _: &mut Cache, layout: &mut Layout) {

@@ -3,10 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::draw;
 use super::geometry::Geometry;
 use super::links::{heads, links, rows, strokes};
 use super::state::{LinesCommand, LinesView, ShownLines};
+use super::{draw, drawing};
+use crate::export::drawing::Drawing;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::cache::Cache;
@@ -76,6 +77,10 @@ impl View for LinesView {
             }
             hit => select_hit(app, hit, at),
         }
+    }
+
+    fn drawing(app: &App) -> Option<Drawing> {
+        drawing::drawing(app)
     }
 
     fn draw(app: &App, area: Rect, buf: &mut Buffer, _: &mut Cache, layout: &mut Layout) {

@@ -1,6 +1,7 @@
 //! One head as a heatmap.
 
 pub mod draw;
+mod drawing;
 mod geometry;
 mod side;
 pub mod state;

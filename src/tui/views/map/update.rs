@@ -3,10 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::draw;
 use super::geometry::Geometry;
 use super::state::{MapCommand, MapView};
+use super::{draw, drawing};
 use crate::capture::Score;
+use crate::export::drawing::Drawing;
 use crate::paint::Pool;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
@@ -77,6 +78,10 @@ impl View for MapView {
             Motion::Strongest => (query, selected::strongest(app).unwrap_or(key)),
         };
         app.select(query.min(queries.saturating_sub(1)), key.min(keys.saturating_sub(1)));
+    }
+
+    fn drawing(app: &App) -> Option<Drawing> {
+        drawing::drawing(app)
     }
 
     fn draw(app: &App, area: Rect, buf: &mut Buffer, cache: &mut Cache, layout: &mut Layout) {

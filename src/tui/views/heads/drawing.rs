@@ -1,0 +1,33 @@
+//! What Heads shows, as a drawing.
+
+use super::rows::rows;
+use super::state::order;
+use crate::analysis::metrics::HeadMetrics;
+use crate::export::drawing::Drawing;
+use crate::export::figure::table::TitledTable;
+use crate::export::table::{Cell, Table};
+use crate::tui::app::App;
+use crate::tui::exporting::remark;
+
+/// Returns the table with the columns of all metrics, that of the sorted metric first.
+pub fn drawing(app: &App) -> Option<Drawing> {
+    let sorted = app.views.heads.metric();
+    let metrics: Vec<&str> =
+        std::iter::once(sorted).chain(order().into_iter().filter(|name| *name != sorted)).collect();
+    let mut table = Table::new(std::iter::once("head").chain(metrics.iter().copied()));
+    for head in rows(app) {
+        let facts = app.survey.heads.get(&head);
+        let cells = metrics.iter().map(|name| {
+            let value = facts.and_then(|facts| facts.metrics.get(name));
+            let whole = HeadMetrics::COLUMNS.iter().any(|column| column.name == *name && column.whole);
+            match value {
+                Some(value) if whole => Cell::Whole(value as i64),
+                value => Cell::number(value),
+            }
+        });
+        table.rows.push(std::iter::once(Cell::Text(head.to_string())).chain(cells).collect());
+    }
+    let title = format!("heads by {sorted}");
+    let far = format!("far: beyond {} tokens", app.reading.distance);
+    Some(Drawing::Table(TitledTable { title, remark: format!("{} · {far}", remark(app)), table }))
+}

@@ -1,0 +1,34 @@
+//! What Map shows, as a drawing.
+
+use crate::export::drawing::Drawing;
+use crate::export::figure::map::MapDrawing;
+use crate::export::labels::{keys_title, queries_title, site_title};
+use crate::site::Kind;
+use crate::tui::app::App;
+use crate::tui::exporting::remark;
+use crate::tui::selected;
+
+/// Returns the selected map as it shows: with merged words, the filter, values or scores.
+pub fn drawing(app: &App) -> Option<Drawing> {
+    let head = app.selection.head;
+    let title = format!("{}, head {}", site_title(head.kind(), head.layer()), head.head);
+    let queries = (0..app.queries().len()).map(|query| {
+        let label = app.queries().label(query);
+        match app.predicted(query).filter(|_| head.kind() != Kind::Encoder) {
+            Some((predicted, _)) => format!("{label} → {predicted}"),
+            None => label.to_string(),
+        }
+    });
+    let scores = if app.scored().is_some() { " · scores before the softmax" } else { "" };
+    let (rows, columns) = (queries_title(head.kind()), keys_title(head.kind()));
+    Some(Drawing::Map(MapDrawing {
+        description: format!("{title}, {}", remark(app)),
+        title,
+        remark: format!("{}{scores} · {rows} · {columns}", remark(app)),
+        map: selected::pictured(app).ok()?,
+        queries: queries.collect(),
+        keys: app.keys().units.iter().map(|unit| unit.label.clone()).collect(),
+        causal: head.kind() == Kind::Decoder,
+        signed: app.scored().is_some(),
+    }))
+}
