@@ -81,6 +81,55 @@ pub fn keep_freed_memory() {
     }
 }
 
+/// Standard output while it is directed to the terminal that controls the process. Dropping it gives standard
+/// output back.
+pub struct ScreenOutput {
+    #[cfg(unix)]
+    saved: libc::c_int,
+}
+
+impl ScreenOutput {
+    /// Directs standard output to the controlling terminal, whatever it was connected to.
+    ///
+    /// # Errors
+    /// There is no such terminal, or the platform has none.
+    pub fn open() -> std::io::Result<Self> {
+        #[cfg(unix)]
+        {
+            let failed = std::io::Error::last_os_error;
+            // SAFETY: the calls take strings that end in a zero byte and file descriptors; an invalid descriptor is
+            // an error, and `terminal` is closed exactly once.
+            unsafe {
+                let terminal = libc::open(c"/dev/tty".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+                if terminal < 0 {
+                    return Err(failed());
+                }
+                let saved = libc::fcntl(libc::STDOUT_FILENO, libc::F_DUPFD_CLOEXEC, 3);
+                let directed = saved >= 0 && libc::dup2(terminal, libc::STDOUT_FILENO) >= 0;
+                let error = failed();
+                libc::close(terminal);
+                if directed { Ok(Self { saved }) } else { Err(error) }
+            }
+        }
+        #[cfg(not(unix))]
+        Err(std::io::Error::from(std::io::ErrorKind::Unsupported))
+    }
+}
+
+impl Drop for ScreenOutput {
+    fn drop(&mut self) {
+        use std::io::Write;
+        // What is left of the screen's output goes to the terminal, too.
+        let _ = std::io::stdout().flush();
+        #[cfg(unix)]
+        // SAFETY: `saved` is a descriptor that this value owns.
+        unsafe {
+            libc::dup2(self.saved, libc::STDOUT_FILENO);
+            libc::close(self.saved);
+        }
+    }
+}
+
 /// State to which a terminal is returned if the program dies in raw mode.
 #[cfg(unix)]
 struct SavedTerminal {

@@ -131,7 +131,7 @@ impl Alignments {
         if args.gold.is_some() {
             return args.output.print(&self.rates(), terminal);
         }
-        if args.output.machine_readable() || args.per_head {
+        if args.output.machine_readable() || args.output.output.is_some() || args.per_head {
             return args.output.print(&self.table(), terminal);
         }
         let lines = self.lines.iter().map(|(_, _, alignment)| format!("{alignment}\n"));

@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use super::context::Context;
 use super::{
-    align, capture, completions, doctor, explore, export, heads, knockout, links, man, rollout, show, tour,
+    align, capture, completions, config, doctor, examples, explore, export, heads, knockout, links, man,
+    rollout, show, tour,
 };
 use crate::config::Overrides;
 use crate::error::Result;
@@ -13,6 +14,7 @@ use crate::site::Kind;
 /// A terminal explorer for attention in encoder-decoder Transformers.
 #[derive(Parser)]
 #[command(name = "attn-tui", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(after_help = examples::EXPLORE)]
 pub struct Cli {
     /// The command; the explorer opens if there is none.
     #[command(subcommand)]
@@ -28,12 +30,19 @@ pub enum CliCommand {
     #[command(flatten)]
     Model(ModelCommand),
     /// List the supported model types and the models in the local cache.
+    #[command(after_help = examples::MODELS)]
     Models,
     /// Check what opening a model would load and what is missing, without loading it.
+    #[command(after_help = examples::DOCTOR)]
     Doctor(doctor::DoctorArgs),
+    /// Print the settings and where each of them comes from.
+    #[command(after_help = examples::CONFIG)]
+    Config(config::ConfigArgs),
     /// Print shell completions.
+    #[command(after_help = examples::COMPLETIONS)]
     Completions(completions::CompletionsArgs),
     /// Print the man page, or write one man page for each command.
+    #[command(after_help = examples::MAN)]
     Man(man::ManArgs),
 }
 
@@ -41,22 +50,30 @@ pub enum CliCommand {
 #[derive(Subcommand)]
 pub enum ModelCommand {
     /// Run the model once and write every attention map to a file.
+    #[command(after_help = examples::CAPTURE)]
     Capture(capture::CaptureArgs),
     /// Print one attention map as text.
+    #[command(after_help = examples::SHOW)]
     Show(show::ShowArgs),
     /// List all heads with their metrics.
     Heads(heads::HeadsArgs),
     /// List the strongest long-range links of all heads.
+    #[command(after_help = examples::LINKS)]
     Links(links::LinksArgs),
     /// Align words by cross-attention, and compare with a gold alignment.
+    #[command(after_help = examples::ALIGN)]
     Align(align::AlignArgs),
     /// Trace through all layers how much each position draws from every input token.
+    #[command(after_help = examples::ROLLOUT)]
     Rollout(rollout::RolloutArgs),
     /// Switch off heads, layers or a link and measure the effect on the output.
+    #[command(after_help = examples::KNOCKOUT)]
     Knockout(knockout::KnockoutArgs),
     /// Write maps to a picture, table or data file.
+    #[command(after_help = examples::EXPORT)]
     Export(export::ExportArgs),
     /// Take a guided tour of attention on live maps.
+    #[command(after_help = examples::TOUR)]
     Tour(tour::TourArgs),
 }
 

@@ -1,15 +1,17 @@
 //! `attn-tui [MODEL]`: opens the explorer.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::context::Context;
 use super::input::read_text;
 use super::options::{ModelArgs, RunExtras, TextArgs, kinds};
-use super::screen;
+use super::{output, screen};
 use crate::config::{self, Overrides};
 use crate::engine::OpenOptions;
 use crate::error::{Error, Result};
+use crate::export::ansi::Colors;
 use crate::site::Kind;
+use crate::sys::ScreenOutput;
 use crate::tui;
 
 /// Options of the explorer.
@@ -18,6 +20,11 @@ pub struct ExploreArgs {
     /// Resume the last session with its model, texts, position and settings.
     #[arg(long, conflicts_with_all = ["model", "source", "target"])]
     resume: bool,
+    /// Draw on the terminal itself, and print the selected rows to standard output when Q leaves, as json, csv or
+    /// table [default: json].
+    #[arg(long, value_name = "FORMAT", value_enum, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "json")]
+    pick: Option<PickFormat>,
     /// Hub id (org/name, org/name@revision), folder, capture file or built-in model (`demo`, `demo-rnn`,
     /// `demo-rnn-plain`) [default: demo].
     model: Option<String>,
@@ -30,7 +37,23 @@ pub struct ExploreArgs {
     text: TextArgs,
 }
 
+/// `--pick`.
+#[derive(Clone, Copy, ValueEnum)]
+enum PickFormat {
+    /// An object with the schema and a list of rows.
+    Json,
+    /// CSV with a header line.
+    Csv,
+    /// Aligned columns.
+    Table,
+}
+
 impl ExploreArgs {
+    /// The MODEL argument.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
     /// The settings that these options override.
     pub fn overrides(&self) -> Overrides {
         Overrides { kind: self.kind, ..self.text.overrides(self.open.overrides()) }
@@ -42,7 +65,7 @@ impl ExploreArgs {
 /// # Errors
 /// [`Error::Usage`] without a terminal; those of the explorer.
 pub fn run(args: &ExploreArgs, context: &Context) -> Result<()> {
-    if !context.terminal.stdout {
+    if !context.terminal.stdout && args.pick.is_none() {
         return Err(Error::Usage("the explorer needs a terminal, and standard output is not one".into()));
     }
     let given = args.text.source.is_some();
@@ -51,6 +74,7 @@ pub fn run(args: &ExploreArgs, context: &Context) -> Result<()> {
     }
     let source = args.text.source.as_deref().map(read_text).transpose()?.unwrap_or_default();
     let run = args.text.options(source, RunExtras::default(), &context.settings);
+    let pick = args.pick.is_some();
     let session = config::session(|name| std::env::var_os(name));
     let start = match (&session, args.resume) {
         (Some(path), true) => {
@@ -58,7 +82,7 @@ pub fn run(args: &ExploreArgs, context: &Context) -> Result<()> {
             let model = OpenOptions { hub: context.hub.clone(), ..saved.open_options() };
             let last = saved.run_options();
             let (given, run) = (last.is_some(), last.unwrap_or(run));
-            tui::Start { model, run, given, resume: Some(saved), session, tour: None }
+            tui::Start { model, run, given, resume: Some(saved), session, tour: None, pick }
         }
         (None, true) => {
             return Err(Error::Usage(
@@ -68,8 +92,17 @@ pub fn run(args: &ExploreArgs, context: &Context) -> Result<()> {
         (_, false) => {
             let model = args.model.as_ref().unwrap_or(&context.settings.model);
             let model = args.open.options(model, context);
-            tui::Start { model, run, given, resume: None, session, tour: None }
+            tui::Start { model, run, given, resume: None, session, tour: None, pick }
         }
     };
-    screen::explore(start, context)
+    let Some(format) = args.pick else { return screen::explore(start, context).map(drop) };
+    let screen = ScreenOutput::open().map_err(|error| Error::io("/dev/tty", error))?;
+    let picked = screen::explore(start, context);
+    drop(screen);
+    match (picked?, format) {
+        (None, _) => Ok(()),
+        (Some(table), PickFormat::Json) => output::print(&table.to_schema_json("attn-tui pick 1")),
+        (Some(table), PickFormat::Csv) => output::print(&table.to_csv()),
+        (Some(table), PickFormat::Table) => output::print(&table.render(Colors::None)),
+    }
 }

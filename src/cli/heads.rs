@@ -10,7 +10,7 @@ use super::context::Context;
 use super::measure::{HeadRow, all_metrics, measure, table};
 use super::options::{BatchArgs, HeadArgs, InputArgs, OutputArgs, WeightsArgs, non_negative};
 use super::survey::{self, SentenceTable};
-use super::{batch, input};
+use super::{batch, examples, input};
 use crate::analysis::metrics::{FAR, HeadMetrics};
 use crate::analysis::similarity::{cluster, divergences};
 use crate::capture::Capture;
@@ -165,5 +165,5 @@ fn metric_or_all(name: &str) -> std::result::Result<String, String> {
 
 fn metrics_help() -> String {
     let lines = HeadMetrics::COLUMNS.iter().map(|column| format!("  {:14}  {}", column.name, column.about));
-    format!("Metrics (d: --far):\n{}", lines.collect::<Vec<_>>().join("\n"))
+    format!("{}\n\nMetrics (d: --far):\n{}", examples::HEADS, lines.collect::<Vec<_>>().join("\n"))
 }

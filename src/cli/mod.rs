@@ -5,8 +5,10 @@ mod args;
 mod batch;
 mod capture;
 mod completions;
+mod config;
 mod context;
 mod doctor;
+mod examples;
 mod explore;
 mod export;
 mod heads;
@@ -26,6 +28,7 @@ mod status;
 mod survey;
 mod timings;
 mod tour;
+mod typos;
 
 use std::process::ExitCode;
 
@@ -61,7 +64,12 @@ fn dispatch(cli: Cli) -> Result<()> {
     // Built-in models and local files open without a cache folder, so only a hub id fails without one.
     let hub = Hub::from_env().ok();
     match cli.command {
-        None => explore::run(&cli.explore, &Context::load(cli.explore.overrides(), hub)?),
+        None => {
+            if let Some(model) = cli.explore.model() {
+                typos::check(model, &Cli::command())?;
+            }
+            explore::run(&cli.explore, &Context::load(cli.explore.overrides(), hub)?)
+        }
         Some(CliCommand::Model(command)) => {
             let context = Context::load(command.overrides(), hub)?;
             command.run(&context)?;
@@ -70,6 +78,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         }
         Some(CliCommand::Models) => models::run(hub),
         Some(CliCommand::Doctor(args)) => doctor::run(&args, hub.as_ref()),
+        Some(CliCommand::Config(args)) => config::run(&args),
         Some(CliCommand::Completions(args)) => completions::run(&args, &mut Cli::command()),
         Some(CliCommand::Man(args)) => man::run(&args, Cli::command()),
     }

@@ -1,6 +1,6 @@
 //! Command line options that several commands share.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -260,7 +260,9 @@ impl OutputArgs {
     /// [`crate::error::Error::Io`]; [`crate::error::Error::Usage`] for a file that cannot hold a table.
     pub fn print(&self, table: &Table, terminal: &Terminal) -> Result<()> {
         if let Some(path) = &self.output {
-            self.write(table, path)
+            let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let titled = TitledTable { title: name, remark: String::new(), table: table.clone() };
+            self.write(&Drawing::Table(titled))
         } else if self.json {
             output::print(&table.to_json())
         } else if self.csv {
@@ -270,8 +272,12 @@ impl OutputArgs {
         }
     }
 
-    /// Writes a table to a file.
-    fn write(&self, table: &Table, path: &Path) -> Result<()> {
+    /// Writes a drawing to the file of `--output`, if there is one.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Usage`] for a format that cannot hold it; those of the file.
+    pub fn write(&self, drawing: &Drawing) -> Result<()> {
+        let Some(path) = &self.output else { return Ok(()) };
         let format = Format::of(path)?;
         let style = FigureStyle {
             theme: FigureTheme::Light,
@@ -279,9 +285,7 @@ impl OutputArgs {
             scale: Scale::default(),
             values: false,
         };
-        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let titled = TitledTable { title: name, remark: String::new(), table: table.clone() };
-        let exported = Drawing::Table(titled).export(format, &style, (&Fonts::built_in()?, PIXELS))?;
+        let exported = drawing.export(format, &style, (&Fonts::built_in()?, PIXELS))?;
         output::save(path, self.force, |out| exported.write(out))
     }
 

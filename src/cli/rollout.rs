@@ -11,7 +11,9 @@ use crate::axis::AxisItem;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
-use crate::export::labels::{Labels, item_label, keys_title, model_title, queries_title};
+use crate::export::drawing::Drawing;
+use crate::export::figure::map::MapDrawing;
+use crate::export::labels::{Labels, item_label, keys_title, kind_title, model_title, queries_title};
 use crate::export::table::{Cell, Table};
 use crate::export::text::{self, CellStyle, TextStyle};
 use crate::matrix::Matrix;
@@ -209,6 +211,9 @@ fn print_map(
     if args.output.machine_readable() {
         return args.output.print(&long(&labels, map), &context.terminal);
     }
+    if args.output.output.is_some() {
+        return args.output.write(&Drawing::Map(drawing(args, capture, kind, map)));
+    }
     let colors = ColorChoice::Auto.colors(&context.terminal);
     let picture = TextStyle {
         cells: if colors == Colors::None { CellStyle::Numbers } else { CellStyle::Colors(colors) },
@@ -224,6 +229,27 @@ fn print_map(
     };
     let title = format!("{kind} {how}\n{} · {}", queries_title(kind), keys_title(kind));
     output::print_styled(&text::render_map(&title, map, &labels, &picture))
+}
+
+/// Returns the map as a drawing.
+fn drawing(args: &RolloutArgs, capture: &Capture, kind: Kind, map: &Matrix) -> MapDrawing {
+    let how = match args.method {
+        RolloutMethod::Rollout => format!("rollout, residual {}", args.residual()),
+        RolloutMethod::Alti => "ALTI".into(),
+    };
+    let Labels { queries, keys } = Labels::of(capture, kind);
+    let title = format!("{} through all layers: {how}", kind_title(kind));
+    let titles = format!("{} · {}", queries_title(kind), keys_title(kind));
+    MapDrawing {
+        description: format!("{title}, {}", capture.model),
+        title,
+        remark: format!("{} · {titles}", model_title(capture)),
+        map: map.clone(),
+        queries,
+        keys,
+        causal: kind == Kind::Decoder,
+        signed: false,
+    }
 }
 
 /// Tabulates every weight in a row of its own.

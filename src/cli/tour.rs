@@ -88,4 +88,5 @@ fn explore_tour(args: &TourArgs, context: &Context, tour: tour::Tour) -> Result<
     }
     let model = args.open.options("", context);
     screen::explore(tui::Start { model, tour: Some(Arc::new(tour)), ..tui::Start::default() }, context)
+        .map(drop)
 }

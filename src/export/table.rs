@@ -134,6 +134,11 @@ impl Table {
         format!("[\n{}\n]\n", rows.join(",\n"))
     }
 
+    /// Renders a JSON object with the name of its schema and the list of rows, each on its own line.
+    pub fn to_schema_json(&self, schema: &str) -> String {
+        format!("{{\"schema\": \"{schema}\", \"rows\": {}}}\n", self.to_json().trim_end())
+    }
+
     /// Returns a row as a JSON object, which is empty beyond the last row.
     pub fn object(&self, row: usize) -> Value {
         let cells = self.rows.get(row).map_or(&[][..], Vec::as_slice);

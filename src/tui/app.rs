@@ -20,6 +20,7 @@ use super::theme::Theme;
 use super::views::{ViewId, Views};
 use crate::capture::{Capture, MapWeights, Score};
 use crate::engine::{ModelInfo, OpenOptions, RunOptions};
+use crate::export::table::Table;
 use crate::matrix::Matrix;
 use crate::progress::Progress;
 use crate::site::{Head, Kind, Site};
@@ -124,6 +125,10 @@ pub struct App {
     pub untouched: bool,
     /// True if the program should end.
     pub done: bool,
+    /// True if a key leaves with the selected rows.
+    pub picks: bool,
+    /// Rows that the program ends with.
+    pub picked: Option<Table>,
 
     /// Colours and glyphs.
     pub theme: Theme,
@@ -167,6 +172,8 @@ impl App {
             notice: None,
             untouched: true,
             done: false,
+            picks: false,
+            picked: None,
             theme,
             pixels: PixelGraphics::default(),
             keymap,

@@ -38,6 +38,7 @@ pub enum Command {
     CopyRow,
     CopyMap,
     Export,
+    Pick,
     Words,
     Special,
     Range,

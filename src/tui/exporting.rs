@@ -1,6 +1,6 @@
 //! Export of what the screen shows: any view with its selection, scale and theme, in any format.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::app::App;
@@ -123,12 +123,20 @@ pub fn remark(app: &App) -> String {
 }
 
 impl ExportJob {
-    /// Writes the file to the working folder and returns its path. A file that exists stays; the name gets a
-    /// number then.
+    /// Writes the file to the working folder and returns its path.
     ///
     /// # Errors
     /// Those of the format; [`Error::Io`].
     pub fn run(self) -> Result<PathBuf> {
+        let folder = std::env::current_dir().map_err(|error| Error::io(".", error))?;
+        self.run_in(&folder)
+    }
+
+    /// Writes the file to a folder and returns its path. A file that exists stays; the name gets a number then.
+    ///
+    /// # Errors
+    /// Those of the format; [`Error::Io`].
+    pub fn run_in(self, folder: &Path) -> Result<PathBuf> {
         let fonts = Fonts::built_in()?;
         let exported = match &self.shown {
             ShownContent::Drawing(drawing) => drawing.export(self.format, &self.style, (&fonts, PIXELS))?,
@@ -150,11 +158,11 @@ impl ExportJob {
         let mut number = 1;
         loop {
             let suffix = if number == 1 { String::new() } else { format!("-{number}") };
-            let path = PathBuf::from(format!("{}{suffix}.{}", self.stem, self.format.extension()));
+            let path = folder.join(format!("{}{suffix}.{}", self.stem, self.format.extension()));
             match files::save_with(&path, false, |out| exported.write(out)) {
                 Err(Error::Exists { .. }) if number < MOST => number += 1,
                 Err(error) => return Err(error),
-                Ok(()) => return Ok(std::path::absolute(&path).unwrap_or(path)),
+                Ok(()) => return Ok(path),
             }
         }
     }

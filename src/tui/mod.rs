@@ -23,6 +23,7 @@ pub mod layout;
 mod message;
 pub mod overlays;
 pub mod palette;
+pub mod picking;
 pub mod pixels;
 pub mod reading;
 pub mod render;
@@ -61,6 +62,7 @@ use world::World;
 use crate::config::{self, Background, PixelProtocol as Choice};
 use crate::engine::{Event, OpenOptions, Request, RunOptions};
 use crate::error::{Error, Result};
+use crate::export::table::Table;
 use crate::tour::Tour;
 
 /// Options that the explorer starts with.
@@ -78,6 +80,8 @@ pub struct Start {
     pub session: Option<PathBuf>,
     /// Tour to start with, instead of the model.
     pub tour: Option<Arc<Tour>>,
+    /// True if a key leaves with the selected rows.
+    pub pick: bool,
 }
 
 /// Appearance and keys of the explorer.
@@ -142,13 +146,17 @@ pub type Tell = Box<dyn Fn(Event) + Send + Sync>;
 /// Sends a request of the screen to the engine, without blocking.
 pub type Ask = Box<dyn Fn(Request)>;
 
-/// Runs the explorer until the user leaves it. `connect` starts the engine: it receives the function that
+/// Runs the explorer until the user leaves it, and returns the rows that it was left with. `connect` starts the engine: it receives the function that
 /// sends events to the screen, and returns the one that sends requests to the engine. The terminal is always
 /// restored.
 ///
 /// # Errors
 /// The terminal cannot be used. Errors of the engine are shown on the screen.
-pub fn run_with(start: Start, settings: ScreenSettings, connect: impl FnOnce(Tell) -> Ask) -> Result<()> {
+pub fn run_with(
+    start: Start,
+    settings: ScreenSettings,
+    connect: impl FnOnce(Tell) -> Ask,
+) -> Result<Option<Table>> {
     let (sender, inbox) = channel();
     let tell = sender.clone();
     let ask = connect(Box::new(move |event| {
@@ -158,6 +166,7 @@ pub fn run_with(start: Start, settings: ScreenSettings, connect: impl FnOnce(Tel
     let world = World::start(sender, ask)?;
     let mut app = App::new(start.model.model.clone(), settings.theme, settings.keymap);
     (app.run.options, app.run.given) = (start.run, start.given);
+    app.picks = start.pick;
     if let Some(saved) = &start.resume {
         saved.restore(&mut app);
     }
@@ -191,7 +200,8 @@ pub fn run_with(start: Start, settings: ScreenSettings, connect: impl FnOnce(Tel
         // Not fatal: only `--resume` is affected.
         crate::terminal::message("note", &format!("the session was not saved: {error}"));
     }
-    world.end(ended?)
+    world.end(ended?)?;
+    Ok(app.picked)
 }
 
 /// Minimum time between frames that only show progress: more would slow down the work itself, and a slow

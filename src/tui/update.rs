@@ -11,6 +11,7 @@ use super::action::{Action, Effect};
 use super::app::App;
 use super::command::Command;
 use super::overlays::overlay::{EditedText, Overlay, Picker, Purpose};
+use super::picking;
 use super::reading::{Axis, Reading};
 use super::requests;
 use super::selected;
@@ -211,6 +212,13 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
         Command::NextStep => return tour::next(app),
         Command::PreviousStep => return tour::previous(app),
         Command::Cancel => return cancel(app),
+        Command::Pick if !app.picks => {
+            app.notice = Some("start with --pick to leave with the selected rows".into());
+        }
+        Command::Pick => {
+            app.picked = app.capture.is_some().then(|| picking::rows(app));
+            app.done = true;
+        }
         Command::Redraw => return vec![Effect::Redraw],
         Command::Suspend => return vec![Effect::Suspend],
         Command::Quit => app.done = true,

@@ -35,3 +35,4 @@ mod sources;
 #[cfg(unix)]
 mod terminal;
 mod tour;
+mod views;

@@ -1,0 +1,91 @@
+//! Examples in the help of each command.
+
+/// Examples of `attn-tui`.
+pub const EXPLORE: &str = "\
+Examples:
+  attn-tui -s \"The children who live next door are playing.\"
+  attn-tui google-t5/t5-small -s \"translate English to German: The house is old.\"";
+
+/// Examples of `capture`.
+pub const CAPTURE: &str = "\
+Examples:
+  attn-tui capture demo -s \"The house is old.\" -o house.safetensors
+  attn-tui capture Helsinki-NLP/opus-mt-en-fr -s - -o maps.safetensors < text.txt";
+
+/// Examples of `show`.
+pub const SHOW: &str = "\
+Examples:
+  attn-tui show demo -s \"The house is old.\" --kind cross --layer 2 --head 4
+  attn-tui show house.safetensors --kind encoder --layer 0 --head 0";
+
+/// Examples of `heads`.
+pub const HEADS: &str = "\
+Examples:
+  attn-tui heads demo -s \"The house is old.\" --sort far_mass --top 5
+  attn-tui heads demo -s \"The house is old.\" --sort entropy -o heads.png";
+
+/// Examples of `links`.
+pub const LINKS: &str = "\
+Examples:
+  attn-tui links demo -s \"The woman who lives near my parents is very tired.\"
+  attn-tui links demo -s \"The house is old.\" --min-distance 2 -o links.svg";
+
+/// Examples of `align`.
+pub const ALIGN: &str = "\
+Examples:
+  attn-tui align demo -s \"The house is old.\" -t \"La maison est vieille.\"
+  attn-tui align demo --source-file en.txt --target-file fr.txt";
+
+/// Examples of `rollout`.
+pub const ROLLOUT: &str = "\
+Examples:
+  attn-tui rollout demo -s \"The house is old.\"
+  attn-tui rollout demo -s \"The house is old.\" --method alti -o flow.png";
+
+/// Examples of `knockout`.
+pub const KNOCKOUT: &str = "\
+Examples:
+  attn-tui knockout demo -s \"The house is old.\" --kind cross --top 5
+  attn-tui knockout demo -s \"The house is old.\" --by layer -o layers.svg";
+
+/// Examples of `export`.
+pub const EXPORT: &str = "\
+Examples:
+  attn-tui export demo -s \"The house is old.\" --layer 2 --head 4 -o map.png
+  attn-tui export house.safetensors --kind cross -o cross.svg";
+
+/// Examples of `tour`.
+pub const TOUR: &str = "\
+Examples:
+  attn-tui tour
+  attn-tui tour --plain | less";
+
+/// Examples of `models`.
+pub const MODELS: &str = "\
+Examples:
+  attn-tui models
+  attn-tui models | grep marian";
+
+/// Examples of `doctor`.
+pub const DOCTOR: &str = "\
+Examples:
+  attn-tui doctor demo
+  attn-tui doctor google-t5/t5-small --offline";
+
+/// Examples of `config`.
+pub const CONFIG: &str = "\
+Examples:
+  attn-tui config
+  ATTN_TUI_THREADS=4 attn-tui config --json";
+
+/// Examples of `completions`.
+pub const COMPLETIONS: &str = "\
+Examples:
+  attn-tui completions bash > ~/.local/share/bash-completion/completions/attn-tui
+  attn-tui completions fish > ~/.config/fish/completions/attn-tui.fish";
+
+/// Examples of `man`.
+pub const MAN: &str = "\
+Examples:
+  attn-tui man | man -l -
+  attn-tui man -o ~/.local/share/man/man1";
