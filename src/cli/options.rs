@@ -18,7 +18,6 @@ use crate::export::ansi::Colors;
 use crate::export::drawing::Drawing;
 use crate::export::figure::table::TitledTable;
 use crate::export::figure::{FigureStyle, FigureTheme};
-use crate::export::font::Fonts;
 use crate::export::format::Format;
 use crate::export::select::HeadSelection;
 use crate::export::table::Table;
@@ -232,9 +231,6 @@ impl HeadArgs {
     }
 }
 
-/// Pixels of a PNG per unit of length.
-const PIXELS: f32 = 2.0;
-
 /// Format of a printed table.
 #[derive(Args)]
 pub struct OutputArgs {
@@ -285,7 +281,7 @@ impl OutputArgs {
             scale: Scale::default(),
             values: false,
         };
-        let exported = drawing.export(format, &style, (&Fonts::built_in()?, PIXELS))?;
+        let exported = drawing.export(format, &style)?;
         output::save(path, self.force, |out| exported.write(out))
     }
 

@@ -93,7 +93,7 @@ impl Canvas {
                     pen.advance += glyph.advance * text.size;
                 }
                 None => {
-                    pen.missing();
+                    pen.missing(character, fonts);
                     pen.advance += MISSING_ADVANCE * text.size;
                 }
             }
@@ -141,6 +141,8 @@ struct Pen {
     scale: f32,
     /// Distance from the origin to the next glyph along the line of text.
     advance: f32,
+    /// Height of the next glyph above the baseline.
+    lift: f32,
     lines: Vec<(Point, Point)>,
 }
 
@@ -157,13 +159,14 @@ impl Pen {
             size: text.size,
             scale,
             advance,
+            lift: 0.0,
             lines: Vec::new(),
         }
     }
 
     /// Converts a point in text coordinates (`y` upwards from the baseline) into page coordinates.
     fn place(&self, x: f32, y: f32) -> Point {
-        let (along, down) = (self.advance + x, -y);
+        let (along, down) = (self.advance + x, -y - self.lift);
         ab_glyph::point(
             (self.origin.x + along * self.cos - down * self.sin) * self.scale,
             (self.origin.y + along * self.sin + down * self.cos) * self.scale,
@@ -184,8 +187,22 @@ impl Pen {
         }
     }
 
-    /// Outlines an empty box, for a character that no font has.
-    fn missing(&mut self) {
+    /// Outlines a box with the character's number in hexadecimal digits, for a character that no font has.
+    fn missing(&mut self, character: char, fonts: &Fonts) {
+        let digits = format!("{:04X}", u32::from(character));
+        let (first, second) = digits.split_at(digits.len().div_ceil(2));
+        let (start, size) = (self.advance, self.size);
+        for (row, half) in [first, second].into_iter().enumerate() {
+            self.size = 0.3 * size;
+            let width: f32 = half.chars().filter_map(|c| fonts.glyph(c)).map(|glyph| glyph.advance).sum();
+            self.advance = start + 0.45 * size - width * self.size / 2.0;
+            self.lift = if row == 0 { 0.4 * size } else { 0.1 * size };
+            for glyph in half.chars().filter_map(|c| fonts.glyph(c)) {
+                self.glyph(&glyph);
+                self.advance += glyph.advance * self.size;
+            }
+        }
+        (self.advance, self.size, self.lift) = (start, size, 0.0);
         let (low, high) = (0.0, 0.72 * self.size);
         let (left, right, line) = (0.08 * self.size, 0.82 * self.size, 0.06 * self.size);
         self.ring(&[(left, low), (right, low), (right, high), (left, high)]);

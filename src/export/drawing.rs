@@ -15,6 +15,9 @@ use super::table::{Cell, Table};
 use super::{png, svg};
 use crate::error::{Error, Result};
 
+/// Pixels of a PNG per unit of length.
+const PIXELS: f32 = 2.0;
+
 /// A drawing whose content is at hand.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Drawing {
@@ -93,24 +96,18 @@ impl Drawing {
         }
     }
 
-    /// Prepares the export: a picture for SVG and PNG, the numbers for tables and text, both for HTML. `pixels` is
-    /// the number of pixels of a PNG per unit of length.
+    /// Prepares the export: a picture for SVG and PNG, the numbers for tables and text, both for HTML.
     ///
     /// # Errors
     /// [`Error::Usage`] for formats that hold maps of a capture alone, and if the picture would be too large.
-    pub fn export(
-        &self,
-        format: Format,
-        style: &FigureStyle,
-        (fonts, pixels): (&Fonts, f32),
-    ) -> Result<PreparedExport<'static>> {
+    pub fn export(&self, format: Format, style: &FigureStyle) -> Result<PreparedExport<'static>> {
         Ok(match format {
-            Format::Svg => PreparedExport::whole(svg::render(&self.scene(style, fonts))),
-            Format::Png => png::prepare_scene(&self.scene(style, fonts), fonts, pixels)?,
+            Format::Svg => PreparedExport::whole(svg::render(&self.scene(style, &Fonts::built_in()?))),
+            Format::Png => png::prepare_scene(None, PIXELS, |fonts| Ok(self.scene(style, fonts)))?,
             Format::Csv => PreparedExport::whole(self.table().to_csv()),
             Format::Json => PreparedExport::whole(self.table().to_json()),
             Format::Txt => PreparedExport::whole(self.table().render(Colors::None)),
-            Format::Html => PreparedExport::whole(self.page(style, fonts)),
+            Format::Html => PreparedExport::whole(self.page(style, &Fonts::built_in()?)),
             Format::Npz | Format::Safetensors => {
                 return Err(Error::Usage(format!(
                     "a .{} file holds the maps of a capture, not a table or a picture",

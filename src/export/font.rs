@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ab_glyph::{FontRef, FontVec, GlyphId, Outline};
 
+use super::installed_fonts;
 use super::shaping::visual;
 use crate::error::{Error, Result};
 
@@ -11,10 +12,10 @@ use crate::error::{Error, Result};
 /// no Chinese, Japanese or Korean.
 const BUILT_IN: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
 
-/// The built-in font and an optional fallback chosen by the user.
+/// The built-in font, and others for characters that it lacks.
 pub struct Fonts {
     built_in: FontRef<'static>,
-    extra: Option<FontVec>,
+    others: Vec<FontVec>,
 }
 
 /// Outline and advance of one character.
@@ -34,7 +35,7 @@ impl Fonts {
     /// [`Error::BadFile`] if the program's own font is damaged.
     pub fn built_in() -> Result<Self> {
         let broken = |_| Error::BadFile { file: "built-in font".into(), why: "not a font".into() };
-        Ok(Self { built_in: FontRef::try_from_slice(BUILT_IN).map_err(broken)?, extra: None })
+        Ok(Self { built_in: FontRef::try_from_slice(BUILT_IN).map_err(broken)?, others: Vec::new() })
     }
 
     /// Loads the built-in font and, for the characters that it lacks, a TrueType or OpenType file (the first
@@ -48,14 +49,19 @@ impl Fonts {
             file: path.display().to_string(),
             why: "not a TrueType or OpenType font".into(),
         };
-        let extra = FontVec::try_from_vec_and_index(bytes, 0).map_err(no_font)?;
-        Ok(Self { extra: Some(extra), ..Self::built_in()? })
+        let other = FontVec::try_from_vec_and_index(bytes, 0).map_err(no_font)?;
+        Ok(Self { others: vec![other], ..Self::built_in()? })
+    }
+
+    /// Adds fonts of the machine that have some of these characters.
+    pub fn add_installed(&mut self, characters: &[char]) {
+        self.others.extend(installed_fonts::with(characters));
     }
 
     /// Returns the glyph of a character, or `None` if no font has one.
     pub fn glyph(&self, character: char) -> Option<Glyph> {
         glyph(&self.built_in, character)
-            .or_else(|| self.extra.as_ref().and_then(|extra| glyph(extra, character)))
+            .or_else(|| self.others.iter().find_map(|other| glyph(other, character)))
     }
 
     /// Returns the width of a text in pixels at a font size.

@@ -9,6 +9,7 @@ pub mod figure;
 pub mod font;
 pub mod format;
 pub mod html;
+mod installed_fonts;
 pub mod json;
 pub mod labels;
 pub mod npz;

@@ -1,5 +1,7 @@
 //! PNG export.
 
+use std::path::Path;
+
 use super::canvas::{self, Canvas};
 use super::font::Fonts;
 use super::options::Options;
@@ -17,17 +19,29 @@ pub const EXTENSION: &str = "png";
 /// [`Error::NoSuchHead`] if the selection is empty; [`Error::Usage`] if the picture would be too large;
 /// [`Error::Io`] and [`Error::BadFile`] for the font.
 pub fn prepare<'a>(capture: &'a Capture, options: &Options) -> Result<PreparedExport<'a>> {
-    let fonts = options.font.as_deref().map_or_else(Fonts::built_in, Fonts::with)?;
-    prepare_scene(&options.scene(capture, &fonts)?, &fonts, options.pixels)
+    prepare_scene(options.font.as_deref(), options.pixels, |fonts| options.scene(capture, fonts))
 }
 
-/// Prepares the export of a scene, and tells the characters that no font has.
+/// Prepares the export of the scene that `lay_out` makes with some fonts: the built-in one, that of the file
+/// `font`, and installed ones for characters that these lack. Tells the characters that no font has.
 ///
 /// # Errors
-/// [`Error::Usage`] if the picture would be too large.
-pub fn prepare_scene(scene: &Scene, fonts: &Fonts, pixels: f32) -> Result<PreparedExport<'static>> {
-    let mut export = PreparedExport::whole(render(scene, fonts, pixels)?);
-    export.missing = missing_in(scene, fonts);
+/// Those of `lay_out`; [`Error::Usage`] if the picture would be too large; [`Error::Io`] and [`Error::BadFile`] for
+/// the font.
+pub fn prepare_scene(
+    font: Option<&Path>,
+    pixels: f32,
+    lay_out: impl Fn(&Fonts) -> Result<Scene>,
+) -> Result<PreparedExport<'static>> {
+    let mut fonts = font.map_or_else(Fonts::built_in, Fonts::with)?;
+    let mut scene = lay_out(&fonts)?;
+    let missing = missing_in(&scene, &fonts);
+    if !missing.is_empty() {
+        fonts.add_installed(&missing);
+        scene = lay_out(&fonts)?;
+    }
+    let mut export = PreparedExport::whole(render(&scene, &fonts, pixels)?);
+    export.missing = missing_in(&scene, &fonts);
     Ok(export)
 }
 

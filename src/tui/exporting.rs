@@ -11,7 +11,6 @@ use crate::export::ansi::Colors;
 use crate::export::drawing::Drawing;
 use crate::export::figure::table::TitledTable;
 use crate::export::figure::{FigureStyle, FigureTheme};
-use crate::export::font::Fonts;
 use crate::export::format::{Format, export};
 use crate::export::labels::model_title;
 use crate::export::options::{FigureKind, Options};
@@ -137,9 +136,8 @@ impl ExportJob {
     /// # Errors
     /// Those of the format; [`Error::Io`].
     pub fn run_in(self, folder: &Path) -> Result<PathBuf> {
-        let fonts = Fonts::built_in()?;
         let exported = match &self.shown {
-            ShownContent::Drawing(drawing) => drawing.export(self.format, &self.style, (&fonts, PIXELS))?,
+            ShownContent::Drawing(drawing) => drawing.export(self.format, &self.style)?,
             ShownContent::Maps(figure, selection, query) => {
                 let options = Options {
                     selection: *selection,
