@@ -2,6 +2,7 @@
 //! the defaults. They are resolved and checked once, at the start.
 
 mod file;
+mod origin;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use crate::paint::Colormap;
 use crate::site::Kind;
 
 pub use file::session;
+pub use origin::{Origin, origins};
 
 /// Keys of the settings file with their descriptions. The environment variable of a key is `ATTN_TUI_` and
 /// its name in capitals, with `_` for `-`; `keys` has none.
@@ -174,61 +176,6 @@ impl Settings {
     }
 }
 
-/// A setting, its value and the place that it comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// Key in the settings file.
-    pub key: &'static str,
-    /// Value as written there; `None` if nothing sets it and no value is fixed in advance.
-    pub value: Option<String>,
-    /// Name of the variable, path of the file, or `default`.
-    pub place: String,
-    /// Description of the setting.
-    pub meaning: &'static str,
-}
-
-/// Returns every setting with the place that it comes from, apart from the command line.
-///
-/// # Errors
-/// Those of reading the settings file.
-pub fn origins() -> Result<Vec<Origin>> {
-    let variable = |name: &str| std::env::var_os(name);
-    origins_of(variable, file::find(variable)?)
-}
-
-fn origins_of(variable: impl Fn(&str) -> Option<OsString>, file: Option<PathBuf>) -> Result<Vec<Origin>> {
-    let file = file::read(file)?;
-    let origin = |&(key, meaning): &(&'static str, &'static str)| {
-        let name = variable_of(key);
-        let set = variable(&name).filter(|value| key != "keys" && !value.is_empty());
-        let (value, place) = match (set, file.values.get(key)) {
-            (Some(value), _) => (Some(value.to_string_lossy().into_owned()), name),
-            (None, Some(Value::String(text))) => (Some(text.clone()), file.path.display().to_string()),
-            (None, Some(value)) => (Some(value.to_string()), file.path.display().to_string()),
-            (None, None) => (default_of(key).map(String::from), "default".into()),
-        };
-        Origin { key, value, place, meaning }
-    };
-    Ok(KEYS.iter().map(origin).collect())
-}
-
-/// Returns the environment variable of a key.
-fn variable_of(key: &str) -> String {
-    format!("ATTN_TUI_{}", key.replace('-', "_").to_uppercase())
-}
-
-/// Returns the value of a setting that nothing sets; `None` where it depends on the model, the machine or the
-/// terminal.
-fn default_of(key: &str) -> Option<&'static str> {
-    match key {
-        "model" => Some("demo"),
-        "device" => Some("cpu"),
-        "offline" | "fast-generate" | "glyphs" => Some("false"),
-        "background" | "pixels" => Some("auto"),
-        _ => None,
-    }
-}
-
 impl FromStr for Background {
     type Err = String;
 
@@ -272,7 +219,7 @@ impl Layers<'_> {
         if command.is_some() {
             return Ok(command);
         }
-        let name = variable_of(key);
+        let name = origin::variable_of(key);
         let bad = |place: String, why| Error::Setting { key: key.into(), place, why };
         let set = (self.variable)(&name).filter(|value| key != "keys" && !value.is_empty());
         if let Some(value) = set {
@@ -406,31 +353,6 @@ mod tests {
         assert_eq!((settings.threads, settings.max_new_tokens, settings.beams), (Some(4), Some(3), Some(2)));
         assert!(!settings.offline);
         assert_eq!(settings.colormap, Some(Colormap::Cividis));
-    }
-
-    #[test]
-    fn every_setting_tells_where_it_comes_from() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config.toml");
-        std::fs::write(&path, "beams = 2\nthreads = 3\ncolormap = \"cividis\"").unwrap();
-        let variable = |name: &str| (name == "ATTN_TUI_BEAMS").then(|| OsString::from("5"));
-        let all = origins_of(variable, Some(path.clone())).unwrap();
-        assert_eq!(all.len(), KEYS.len());
-        let of = |key: &str| {
-            let origin = all.iter().find(|origin| origin.key == key).unwrap();
-            (origin.value.clone().unwrap_or_default(), origin.place.clone())
-        };
-        let file = path.display().to_string();
-        assert_eq!(of("beams"), ("5".into(), "ATTN_TUI_BEAMS".into()));
-        assert_eq!(of("threads"), ("3".into(), file.clone()));
-        assert_eq!(of("colormap"), ("cividis".into(), file));
-        assert_eq!(of("model"), ("demo".into(), "default".into()));
-        assert_eq!(of("src-lang"), (String::new(), "default".into()));
-        // Values that are set in advance are those of the settings.
-        let settings = merge(Overrides::default(), &[], "").unwrap();
-        assert_eq!(Some(settings.model.as_str()), default_of("model"));
-        assert_eq!(Some(settings.device.name()), default_of("device"));
-        assert_eq!((settings.offline, settings.fast_generate, settings.glyphs), (false, false, false));
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub struct RunOptions {
     pub source: String,
     /// The decoder's text; `None` to generate it.
     pub target: Option<String>,
+    /// Ids of the tokens that a generated target begins with; it branches off there.
+    pub prefix: Vec<u32>,
     /// Source language, for multilingual models.
     pub src_lang: Option<String>,
     /// Target language, for multilingual models.

@@ -329,6 +329,7 @@ impl Session {
             sampling.seed = run.seed;
         }
         settings.start = self.start(languages)?;
+        settings.prefix.clone_from(&run.prefix);
         settings.forced_bos = self.tokenizer.forced_bos(languages)?.or(settings.forced_bos);
         let mut ablator = Ablator::new(run.ablations.clone());
         let model = self.int8_model(run).unwrap_or(&self.model);

@@ -48,6 +48,8 @@ pub struct GenerationConfig {
     pub end: Vec<u32>,
     /// Token forced right after the start token, such as a language tag.
     pub forced_bos: Option<u32>,
+    /// Tokens that the text begins with, after the start token.
+    pub prefix: Vec<u32>,
     /// Tokens forced at the maximum length.
     pub forced_eos: Vec<u32>,
     /// Sequences that must not appear.
@@ -156,6 +158,7 @@ impl GenerationConfig {
             })?,
             end,
             forced_bos: fields.token("forced_bos_token_id"),
+            prefix: Vec::new(),
             forced_eos: tokens(fields, "forced_eos_token_id")?,
             bad_words: lists(fields, "bad_words_ids")?,
             suppress: tokens(fields, "suppress_tokens")?,

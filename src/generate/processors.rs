@@ -28,6 +28,9 @@ pub(super) fn process(scores: &mut [f32], row: &[u32], source: &[u32], config: &
     if row.len() == first {
         ban(scores, &config.begin_suppress);
     }
+    if let Some(&token) = row.len().checked_sub(1).and_then(|at| config.prefix.get(at)) {
+        force(scores, &[token]);
+    }
 }
 
 /// Adds each sequence's bias to the score of its last token if the tokens before that one are at the end of
@@ -126,6 +129,7 @@ mod tests {
             start: 0,
             end: vec![1],
             forced_bos: None,
+            prefix: Vec::new(),
             forced_eos: vec![],
             bad_words: vec![],
             suppress: vec![],
@@ -207,5 +211,18 @@ mod tests {
         assert_eq!([end(3, 2.0), end(4, 2.0), end(5, 2.0)], [2.0, 3.0, 4.5]);
         assert_eq!(end(5, -2.0), 0.5);
         assert_eq!(end(5, f32::NEG_INFINITY), f32::NEG_INFINITY);
+    }
+
+    #[test]
+    fn a_text_begins_with_its_prefix() {
+        let config = GenerationConfig { prefix: vec![3, 1], min_length: 9, ..config() };
+        let choose = |row: &[u32]| {
+            let mut scores = vec![0.5, 0.1, 0.9, 0.2, 0.3, 0.0, 0.0, 0.0];
+            process(&mut scores, row, &[], &config);
+            (0..scores.len()).filter(|&at| scores[at] > f32::NEG_INFINITY).collect::<Vec<_>>()
+        };
+        assert_eq!(choose(&[0]), [3]);
+        assert_eq!(choose(&[0, 3]), [1]);
+        assert!(choose(&[0, 3, 1]).len() > 1);
     }
 }

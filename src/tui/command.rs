@@ -37,6 +37,7 @@ pub enum Command {
     CopyValue,
     CopyRow,
     CopyMap,
+    Alternatives,
     Export,
     Pick,
     Words,

@@ -313,6 +313,15 @@ const SHARED: &[CommandEntry] = &[
     entry(C::CopyRow, "copy-row", &["Y"], "", TEXT, Always, "Copy the selected row with its tokens"),
     entry(C::CopyMap, "copy-map", &["ctrl-y"], "", TEXT, Always, "Copy the whole map as a table"),
     entry(
+        C::Alternatives,
+        "alternatives",
+        &["b"],
+        "branch",
+        TEXT,
+        Always,
+        "Choose another token that this row predicts, and generate the rest of the target anew from there",
+    ),
+    entry(
         C::Export,
         "export",
         &["e"],

@@ -8,6 +8,7 @@ use super::action::Effect;
 use super::app::App;
 use super::exporting;
 use super::overlays::overlay::{Overlay, Picker, Purpose};
+use super::selected;
 use crate::capture::MapWeights;
 use crate::engine::{Request, RunOptions};
 use crate::error::Result;
@@ -102,6 +103,28 @@ pub fn drop_scores(app: &mut App) {
         app.notice = capture.compact(app.selection.head.site).err().map(|why| why.to_string());
         app.views.map.score = None;
     }
+}
+
+/// Opens the list of the tokens that the selected decoder row predicts.
+pub fn choose_alternative(app: &mut App) {
+    if app.run.info.is_none() {
+        app.notice = Some("a capture file has no model to generate another text".into());
+    } else if selected::alternatives(app).is_empty() {
+        app.notice = Some("this row has no predictions".into());
+    } else {
+        app.overlays.push(Overlay::Picker(Picker::new(Purpose::Alternatives)));
+    }
+}
+
+/// Keeps the target up to the selected decoder row, takes the predicted token number `at` there, and generates the
+/// rest.
+pub fn branch(app: &mut App, at: usize) -> Vec<Effect> {
+    let Some(alternative) = selected::alternatives(app).into_iter().nth(at) else { return Vec::new() };
+    let Some(capture) = &app.capture else { return Vec::new() };
+    let mut prefix: Vec<u32> = capture.target.ids().into_iter().take(app.selection.target_query).collect();
+    prefix.push(alternative.id);
+    (app.run.options.target, app.run.options.prefix) = (None, prefix);
+    run(app)
 }
 
 /// Writes what the screen shows to a file.

@@ -6,8 +6,10 @@ use super::reading;
 use super::sheet::Sheet;
 use super::survey;
 use crate::analysis::links::Link;
+use crate::axis::{AxisItem, Token};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
+use crate::text::label;
 
 /// Returns the result of Map's filter on the selected map; `None` without a filter, or if nothing matches.
 pub fn filtered(app: &App) -> Option<FilteredAxes> {
@@ -83,6 +85,34 @@ pub fn far(app: &App) -> Vec<Link> {
 pub fn strongest(app: &App) -> Option<usize> {
     let row = shown_row(app)?;
     row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map(|(key, _)| key)
+}
+
+/// A token that a decoder row predicts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alternative {
+    /// Its id.
+    pub id: u32,
+    /// Its label.
+    pub label: String,
+    /// Its probability.
+    pub probability: f32,
+    /// True if it is the target's token.
+    pub chosen: bool,
+}
+
+/// Returns the tokens that the selected decoder row predicts, the most likely first.
+pub fn alternatives(app: &App) -> Vec<Alternative> {
+    let Some(capture) = &app.capture else { return Vec::new() };
+    let row = app.selection.target_query;
+    let Some(prediction) = capture.predictions.get(row) else { return Vec::new() };
+    let target = capture.target.items.get(row).and_then(AxisItem::token_id);
+    let alternative = |(token, probability): &(Token, f32)| Alternative {
+        id: token.id,
+        label: label(&token.piece),
+        probability: *probability,
+        chosen: Some(token.id) == target,
+    };
+    prediction.candidates.iter().map(alternative).collect()
 }
 
 /// Formats the selected weight as a line of text.

@@ -194,6 +194,7 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
         Command::CopyValue => return copy(app, "the weight", selected::value_text),
         Command::CopyRow => return copy(app, "the row", selected::row_text),
         Command::CopyMap => return copy(app, "the map", selected::map_text),
+        Command::Alternatives => requests::choose_alternative(app),
         Command::Export if app.capture.is_none() => app.notice = Some("there is nothing to write yet".into()),
         Command::Export => app.overlays.push(Overlay::Picker(Picker::new(Purpose::Export))),
         Command::Words => look::words(app),
@@ -281,11 +282,12 @@ fn edit_target(app: &mut App) {
 }
 
 fn generate(app: &mut App) -> Vec<Effect> {
-    if app.run.options.target.is_none() {
+    if app.run.options.target.is_none() && app.run.options.prefix.is_empty() {
         app.notice = Some("the target is generated already".into());
         return Vec::new();
     }
     app.run.options.target = None;
+    app.run.options.prefix.clear();
     requests::run(app)
 }
 

@@ -23,7 +23,7 @@ const STOPS: &str = "Esc stops";
 
 /// Work in progress, in words.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Work {
+pub struct WorkStatus {
     /// Description of the work.
     pub what: String,
     /// Completed share, if it is known.
@@ -35,12 +35,12 @@ pub struct Work {
 }
 
 /// Describes the work in progress, if there is any.
-pub fn work(app: &App) -> Option<Work> {
+pub fn work(app: &App) -> Option<WorkStatus> {
     let activity = app.run.activity.as_ref()?;
     let seconds = app.run.clock.saturating_sub(activity.since).as_secs_f64();
     let what = activity.what.clone();
     Some(match &activity.progress {
-        None => Work { what: format!("{what} …"), ..Work::default() },
+        None => WorkStatus { what: format!("{what} …"), ..WorkStatus::default() },
         Some(Progress::Download { file, done, total, speed }) => {
             let of = total.map_or_else(String::new, |total| format!(" of {}", bytes(total)));
             let mut numbers = vec![format!("{}{of}", bytes(*done)), format!("{}/s", bytes(*speed as u64))];
@@ -48,20 +48,20 @@ pub fn work(app: &App) -> Option<Work> {
                 numbers.push(format!("{} left", duration(total.saturating_sub(*done) as f64 / speed)));
             }
             let share = total.and_then(|total| share(*done as f64, total as f64));
-            Work { what: format!("fetching {file}"), share, numbers, ..Work::default() }
+            WorkStatus { what: format!("fetching {file}"), share, numbers, ..WorkStatus::default() }
         }
         Some(Progress::Load { done, total }) => {
             counted("reading weights", "tensors", (*done, *total), seconds)
         }
         Some(Progress::Encode) => {
-            Work { what: format!("{what}: encoding the source …"), ..Work::default() }
+            WorkStatus { what: format!("{what}: encoding the source …"), ..WorkStatus::default() }
         }
         Some(Progress::Generate { tokens, text }) => {
             let mut numbers = vec![format!("{tokens} tokens")];
             if seconds >= LEAST.as_secs_f64() {
                 numbers.push(format!("{:.0} tokens/s", *tokens as f64 / seconds));
             }
-            Work { what: format!("{what}: generating"), share: None, numbers, text: text.clone() }
+            WorkStatus { what: format!("{what}: generating"), share: None, numbers, text: text.clone() }
         }
         Some(Progress::Capture { done, total }) => {
             counted("recording attention", "layers", (*done, *total), seconds)
@@ -77,14 +77,19 @@ fn share(done: f64, total: f64) -> Option<f32> {
 }
 
 /// Describes work of which `done` of `total` units took `seconds`.
-fn counted(what: &str, units: &str, (done, total): (usize, usize), seconds: f64) -> Work {
+fn counted(what: &str, units: &str, (done, total): (usize, usize), seconds: f64) -> WorkStatus {
     let mut numbers = vec![format!("{done} of {total} {units}")];
     if seconds >= LEAST.as_secs_f64() && done > 0 {
         let rate = done as f64 / seconds;
         numbers.push(if rate >= 10.0 { format!("{rate:.0}/s") } else { format!("{rate:.1}/s") });
         numbers.push(format!("{} left", duration(total.saturating_sub(done) as f64 / rate)));
     }
-    Work { what: what.into(), share: share(done as f64, total as f64), numbers, ..Work::default() }
+    WorkStatus {
+        what: what.into(),
+        share: share(done as f64, total as f64),
+        numbers,
+        ..WorkStatus::default()
+    }
 }
 
 fn bar(buf: &mut Buffer, area: Rect, share: Option<f32>, theme: &Theme) {
@@ -95,7 +100,7 @@ fn bar(buf: &mut Buffer, area: Rect, share: Option<f32>, theme: &Theme) {
 }
 
 /// Draws the work in progress into one line.
-pub fn line(buf: &mut Buffer, area: Rect, app: &App, work: &Work) {
+pub fn line(buf: &mut Buffer, area: Rect, app: &App, work: &WorkStatus) {
     let theme = &app.theme;
     let x = put(buf, area, area.x, area.y, " ⋯ ", theme.accent());
     let stops = area.right().saturating_sub(width(STOPS) as u16 + 1).max(x);

@@ -42,6 +42,8 @@ pub enum Purpose {
     SourceLanguage,
     /// The target language.
     TargetLanguage,
+    /// A token that the selected decoder row predicts.
+    Alternatives,
     /// The format to write the screen in.
     Export,
 }

@@ -11,6 +11,7 @@ use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::exporting;
 use crate::tui::layout::{Hit, Layout};
+use crate::tui::selected;
 use crate::tui::widgets::cells::{fit_left, part, put, width};
 use crate::tui::widgets::list::cue;
 
@@ -25,6 +26,8 @@ pub enum Outcome {
     Source(usize),
     /// Select a decoder row.
     Target(usize),
+    /// Take a predicted token, by its index, and generate from there.
+    Branch(usize),
     /// Write what the screen shows.
     Export(Format),
     /// Choose a language, by its index in the model's list.
@@ -48,6 +51,7 @@ pub fn items(app: &App, picker: &Picker) -> Vec<PickerItem> {
         Purpose::Palette => commands(app, picker.input.text()),
         Purpose::Search => tokens(app, picker.input.text()),
         Purpose::Export => formats(app, picker.input.text()),
+        Purpose::Alternatives => alternatives(app, picker.input.text()),
         Purpose::SourceLanguage | Purpose::TargetLanguage => {
             languages(app, picker.purpose, picker.input.text())
         }
@@ -73,6 +77,19 @@ fn commands(app: &App, typed: &str) -> Vec<PickerItem> {
     }
     items.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     items.into_iter().map(|(_, item)| item).collect()
+}
+
+/// Lists the tokens that the selected decoder row predicts, the most likely first.
+fn alternatives(app: &App, typed: &str) -> Vec<PickerItem> {
+    let items = selected::alternatives(app).into_iter().enumerate().map(|(at, alternative)| PickerItem {
+        label: alternative.label,
+        detail: match alternative.chosen {
+            true => format!("{:.4}  the target's token", alternative.probability),
+            false => format!("{:.4}", alternative.probability),
+        },
+        outcome: Outcome::Branch(at),
+    });
+    items.filter(|item| fuzzy(typed, &item.label).is_some()).collect()
 }
 
 /// Lists the formats, the pictures first, with the files that they would write.
@@ -189,6 +206,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, picker: &Picker, layout: &m
         Purpose::SourceLanguage => "source language",
         Purpose::TargetLanguage => "target language",
         Purpose::Export => "write what the screen shows",
+        Purpose::Alternatives => "take another token here, and generate the rest",
     };
     let inner = frame(buf, area, wide, height, title, &app.theme);
     let line = part(inner, 0, 0, inner.width, 1);

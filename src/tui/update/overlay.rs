@@ -92,6 +92,7 @@ fn run_edited(app: &mut App, edited: EditedText, editor: &Editor) -> Vec<Effect>
         },
         EditedText::Target => app.run.options.target = (!text.trim().is_empty()).then_some(text),
     }
+    app.run.options.prefix.clear();
     requests::run(app)
 }
 
@@ -103,6 +104,7 @@ fn pick(app: &mut App, outcome: Outcome) -> Vec<Effect> {
         Outcome::Do(command) => return run(app, command),
         Outcome::Language(purpose, at) => return requests::take_language(app, purpose, at),
         Outcome::Export(format) => return requests::export(app, format),
+        Outcome::Branch(at) => return requests::branch(app, at),
         Outcome::Go(head) => {
             app.selection.head = head;
             if app.view == ViewId::Grid {

@@ -4,7 +4,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::geometry::{Geometry, Pane, Side, list, list_width};
+use super::geometry::{ComparePanes, Pane, PaneSide, list, list_width};
 use super::maps::{ComparedMaps, tops};
 use super::rows::rows;
 use super::state::cursor;
@@ -47,7 +47,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
     }
     heads(buf, area, app, layout);
     let Some(maps) = cache.compared(app) else { return };
-    let geometry = Geometry::new(app, area, [&maps.queries, &maps.keys]);
+    let geometry = ComparePanes::new(app, area, [&maps.queries, &maps.keys]);
     for pane in &geometry.panes {
         draw_pane(buf, pane, app, &maps);
         layout.hit(pane.window.area, Hit::View(ViewHit::Map));
@@ -59,16 +59,16 @@ fn draw_pane(buf: &mut Buffer, pane: &Pane, app: &App, maps: &ComparedMaps) {
     let theme = &app.theme;
     let line = part(pane.area, 0, 0, pane.area.width, 1);
     let map = match pane.side {
-        Side::Pinned => &maps.pinned,
-        Side::Present => &maps.present,
-        Side::Difference => &maps.difference,
+        PaneSide::Pinned => &maps.pinned,
+        PaneSide::Present => &maps.present,
+        PaneSide::Difference => &maps.difference,
     };
     rule(buf, line, &[(1, &fit(&title(app, pane), usize::from(line.width).saturating_sub(4)))], theme);
     let Some(map) = map else {
         put(buf, pane.area, pane.area.x + 2, pane.area.y + 1, "has no such head", theme.dim());
         return;
     };
-    if pane.side == Side::Difference {
+    if pane.side == PaneSide::Difference {
         legend(buf, line, app, maps.largest);
     }
     let at = cursor(app).unwrap_or((0, 0));
@@ -79,7 +79,7 @@ fn draw_pane(buf: &mut Buffer, pane: &Pane, app: &App, maps: &ComparedMaps) {
     let window = &pane.window;
     let region = Region::new(window.rows.clone(), window.cols.clone());
     let pixels = pool(map, &region, window.pixels.0, window.pixels.1, Pool::Max);
-    let difference = pane.side == Side::Difference;
+    let difference = pane.side == PaneSide::Difference;
     let tops = if difference { vec![maps.largest; map.rows()] } else { tops(app, map) };
     let tops: Vec<f32> =
         (0..window.pixels.0).map(|row| tops.get(window.rows_of(row).start).copied().unwrap_or(1.0)).collect();
@@ -116,9 +116,9 @@ fn title(app: &App, pane: &Pane) -> String {
         false => capture.source.text.clone(),
     };
     match pane.side {
-        Side::Pinned => format!("pinned: {}", text(pinned)),
-        Side::Present => format!("now: {}", text(present)),
-        Side::Difference => "now − pinned".into(),
+        PaneSide::Pinned => format!("pinned: {}", text(pinned)),
+        PaneSide::Present => format!("now: {}", text(present)),
+        PaneSide::Difference => "now − pinned".into(),
     }
 }
 

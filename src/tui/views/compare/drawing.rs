@@ -1,4 +1,4 @@
-//! What Compare shows, as a drawing.
+//! Content of Compare as a drawing.
 
 use super::maps::ComparedMaps;
 use super::rows::rows;

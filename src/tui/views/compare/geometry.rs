@@ -12,7 +12,7 @@ use crate::tui::zoom::{Window, WindowRequest};
 
 /// Subject of a pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum PaneSide {
     /// The pinned capture.
     Pinned,
     /// The current capture.
@@ -24,7 +24,7 @@ pub enum Side {
 /// One map with its labels.
 pub struct Pane {
     /// Subject.
-    pub side: Side,
+    pub side: PaneSide,
     /// The whole pane.
     pub area: Rect,
     /// Labels of the queries; empty where the pane at its left has them.
@@ -38,7 +38,7 @@ pub struct Pane {
 }
 
 /// Positions of the parts of Compare in its area. Drawing and movement read them alike.
-pub struct Geometry {
+pub struct ComparePanes {
     /// The panes, from left to right.
     pub panes: Vec<Pane>,
 }
@@ -61,7 +61,7 @@ pub fn list(app: &App, area: Rect) -> Rect {
     part(area, 0, 1, list_width(app, area).saturating_sub(1), area.height.saturating_sub(1))
 }
 
-impl Geometry {
+impl ComparePanes {
     /// Computes the layout of the view in its area, for maps with these labels of queries and keys.
     pub fn new(app: &App, area: Rect, axes: [&Axis; 2]) -> Self {
         let left = list_width(app, area);
@@ -70,10 +70,10 @@ impl Geometry {
         if maps.width < 16 || maps.height < 4 {
             return geometry;
         }
-        let sides: &[Side] = if maps.width >= THREE {
-            &[Side::Pinned, Side::Present, Side::Difference]
+        let sides: &[PaneSide] = if maps.width >= THREE {
+            &[PaneSide::Pinned, PaneSide::Present, PaneSide::Difference]
         } else {
-            &[Side::Difference]
+            &[PaneSide::Difference]
         };
         let longest = axes[0].units.iter().map(|unit| width(&unit.label)).max().unwrap_or(0) as u16;
         let gutter = (longest + 2).min(maps.width / 4).min(20);
@@ -92,7 +92,7 @@ impl Geometry {
 }
 
 impl Pane {
-    fn new(app: &App, side: Side, area: Rect, gutter: u16, [queries, keys]: [&Axis; 2]) -> Self {
+    fn new(app: &App, side: PaneSide, area: Rect, gutter: u16, [queries, keys]: [&Axis; 2]) -> Self {
         let below = part(area, gutter, 1, area.width - gutter - 1, area.height - 1);
         let window = |room: Rect| {
             Window::new(&WindowRequest {

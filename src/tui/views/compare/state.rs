@@ -23,7 +23,7 @@ pub struct CompareView {
     /// nothing is pinned, or while the two are being compared.
     #[serde(skip)]
     pub comparison: Option<Result<Comparison, String>>,
-    /// Where the cursor stands on a token that only the pinned capture has.
+    /// Places of the cursor on tokens that only the pinned capture has.
     #[serde(skip)]
     aside: Option<Aside>,
 }

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::geometry::{Geometry, list};
+use super::geometry::{ComparePanes, list};
 use super::maps::axis;
 use super::state::{CompareCommand, CompareView, cursor, set_cursor};
 use super::{draw, drawing, rows::rows};
@@ -31,7 +31,7 @@ impl View for CompareView {
     fn movement(app: &mut App, motion: Motion) {
         let kind = app.selection.head.kind();
         let (queries, keys) = (axis(app, kind, true), axis(app, kind, false));
-        let geometry = Geometry::new(app, app.layout.view, [&queries, &keys]);
+        let geometry = ComparePanes::new(app, app.layout.view, [&queries, &keys]);
         let (Some(pane), Some((query, key))) = (geometry.panes.first(), cursor(app)) else {
             return turn_list(app, motion);
         };
@@ -62,7 +62,7 @@ impl View for CompareView {
             ViewHit::Map => {
                 let kind = app.selection.head.kind();
                 let (queries, keys) = (axis(app, kind, true), axis(app, kind, false));
-                let geometry = Geometry::new(app, app.layout.view, [&queries, &keys]);
+                let geometry = ComparePanes::new(app, app.layout.view, [&queries, &keys]);
                 let place = geometry.panes.iter().find_map(|pane| pane.window.places_at(at));
                 if let Some((query, key)) = place {
                     set_cursor(app, query, key);

@@ -1,4 +1,4 @@
-//! What Flow shows, as a drawing.
+//! Content of Flow as a drawing.
 
 use super::draw::header;
 use super::shares::shares;

@@ -1,4 +1,4 @@
-//! What the selected decoder row draws from the source and from the prefix, by the view's method.
+//! Shares of the selected decoder row that come from the source and from the prefix, by the view's method.
 
 use std::borrow::Cow;
 

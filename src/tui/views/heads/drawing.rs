@@ -1,4 +1,4 @@
-//! What Heads shows, as a drawing.
+//! Content of Heads as a drawing.
 
 use super::rows::rows;
 use super::state::order;

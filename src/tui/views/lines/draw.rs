@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::geometry::Geometry;
+use super::geometry::LinesLayout;
 use super::links::{HeadRows, ShownLink, heads, links, rows, strokes};
 use super::state::ShownLines;
 use crate::site::Kind;
@@ -17,7 +17,7 @@ use crate::tui::widgets::strokes::braille;
 
 /// Draws the view.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
-    let geometry = Geometry::new(app, area);
+    let geometry = LinesLayout::new(app, area);
     let layer: Vec<_> = (0..app.heads()).map(|head| app.selection.head.site.head(head)).collect();
     let of_lines = rows(app, &heads(app), geometry.shown_queries.clone());
     let links = links(app, &of_lines, geometry.shown_queries.clone());
@@ -42,7 +42,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
 }
 
 /// Draws the names of the two columns, and between them those of the heads.
-fn title(buf: &mut Buffer, line: Rect, app: &App, geometry: &Geometry, of_lines: &[HeadRows]) {
+fn title(buf: &mut Buffer, line: Rect, app: &App, geometry: &LinesLayout, of_lines: &[HeadRows]) {
     let theme = &app.theme;
     let kind = app.selection.head.kind();
     let queries = if kind == Kind::Encoder { "source" } else { "target" };
@@ -80,7 +80,7 @@ fn title(buf: &mut Buffer, line: Rect, app: &App, geometry: &Geometry, of_lines:
 }
 
 /// Draws the two columns of tokens. Tokens that a line of the token under the cursor reaches are bright.
-fn tokens(buf: &mut Buffer, app: &App, geometry: &Geometry, links: &[ShownLink], layout: &mut Layout) {
+fn tokens(buf: &mut Buffer, app: &App, geometry: &LinesLayout, links: &[ShownLink], layout: &mut Layout) {
     let theme = &app.theme;
     let (query, key, on_keys) = (app.query(), app.key(), app.views.lines.on_keys);
     let reached = |query_at: Option<usize>, key_at: Option<usize>| {
@@ -124,7 +124,7 @@ fn tokens(buf: &mut Buffer, app: &App, geometry: &Geometry, links: &[ShownLink],
 
 /// Draws a column of cells for each head of the layer: its weights for the token under the cursor. The numbers of
 /// the heads stand above.
-fn cells(buf: &mut Buffer, app: &App, geometry: &Geometry, of_layer: &[HeadRows]) {
+fn cells(buf: &mut Buffer, app: &App, geometry: &LinesLayout, of_layer: &[HeadRows]) {
     let (theme, scale) = (&app.theme, app.reading.scale);
     let area = geometry.heads;
     let left = area.x + u16::from(!app.views.lines.on_keys);

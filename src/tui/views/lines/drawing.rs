@@ -1,4 +1,4 @@
-//! What Lines shows, as a drawing. All queries and keys are in it, those that are scrolled away, too.
+//! Content of Lines as a drawing. All queries and keys are in it, those that are scrolled away, too.
 
 use super::links::{heads, links, rows};
 use super::state::ShownLines;

@@ -9,7 +9,7 @@ use crate::tui::reading::Axis;
 use crate::tui::widgets::cells::{part, width};
 
 /// Positions of the parts of Lines in its area. Drawing and movement read them alike.
-pub struct Geometry {
+pub struct LinesLayout {
     /// The tokens at the left.
     pub queries: Rect,
     /// The lines.
@@ -28,7 +28,7 @@ pub struct Geometry {
 /// Largest width of a label.
 const LABEL: u16 = 20;
 
-impl Geometry {
+impl LinesLayout {
     /// Computes the layout of the view in its area.
     pub fn new(app: &App, area: Rect) -> Self {
         let inner = part(area, 0, 1, area.width, area.height.saturating_sub(1));

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::geometry::Geometry;
+use super::geometry::LinesLayout;
 use super::state::ShownLines;
 use crate::paint::Range as ScaleRange;
 use crate::site::Head;
@@ -128,7 +128,7 @@ pub fn links(app: &App, rows: &[HeadRows], queries: Range<usize>) -> Vec<ShownLi
 }
 
 /// Returns the lines of links on the canvas.
-pub fn strokes(links: &[ShownLink], geometry: &Geometry) -> Vec<Stroke> {
+pub fn strokes(links: &[ShownLink], geometry: &LinesLayout) -> Vec<Stroke> {
     let row = |at: usize, shown: &Range<usize>| at as f32 - shown.start as f32 + 0.5;
     links
         .iter()

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::geometry::Geometry;
+use super::geometry::LinesLayout;
 use super::links::{heads, links, rows, strokes};
 use super::state::{LinesCommand, LinesView, ShownLines};
 use super::{draw, drawing};
@@ -91,7 +91,7 @@ impl View for LinesView {
 /// Returns the query and the key of the line nearest to a position on the canvas; of equally near ones the
 /// strongest.
 fn nearest(app: &App, at: Position) -> Option<(usize, usize)> {
-    let geometry = Geometry::new(app, app.layout.view);
+    let geometry = LinesLayout::new(app, app.layout.view);
     let shown = geometry.shown_queries.clone();
     let links = links(app, &rows(app, &heads(app), shown.clone()), shown);
     let share = (f32::from(at.x - geometry.canvas.x) + 0.5) / f32::from(geometry.canvas.width.max(1));

@@ -1,4 +1,4 @@
-//! What Map shows, as a drawing.
+//! Content of Map as a drawing.
 
 use crate::export::drawing::Drawing;
 use crate::export::figure::map::MapDrawing;

@@ -4,9 +4,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::axis::AxisItem;
 use crate::site::Kind;
-use crate::text::label;
 use crate::tui::app::App;
 use crate::tui::selected;
 use crate::tui::sheet::Sheet;
@@ -58,7 +56,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Win
         Some(&size) if scored => size,
         _ => order.first().and_then(|&key| row.get(key)).copied().unwrap_or(1.0),
     };
-    let candidates = candidates(app);
+    let decoder = app.selection.head.kind() != Kind::Encoder;
+    let candidates = if decoder { selected::alternatives(app) } else { Vec::new() };
     let links = selected::surveyed(app);
     let lists = u16::from(!candidates.is_empty()) * (candidates.len().min(3) as u16 + 2)
         + u16::from(!links.is_empty()) * 5;
@@ -80,10 +79,11 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Win
     if y + 3 < inner.bottom() && !candidates.is_empty() {
         put(buf, inner, inner.x, y + 1, "predicts", theme.dim());
         y += 2;
-        for (label, probability, chosen) in candidates.iter().take(3) {
-            let style = if *chosen { theme.accent() } else { theme.text() };
-            put(buf, inner, inner.x, y, &fit_left(label, labels), style);
-            put(buf, inner, inner.right().saturating_sub(5), y, &fit_right(&precise(*probability), 5), style);
+        for alternative in candidates.iter().take(3) {
+            let style = if alternative.chosen { theme.accent() } else { theme.text() };
+            put(buf, inner, inner.x, y, &fit_left(&alternative.label, labels), style);
+            let number = fit_right(&precise(alternative.probability), 5);
+            put(buf, inner, inner.right().saturating_sub(5), y, &number, style);
             y += 1;
         }
     }
@@ -112,22 +112,6 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Win
             y += 1;
         }
     }
-}
-
-/// Returns the predictions of the selected decoder row: label, probability, and true for the target's token.
-fn candidates(app: &App) -> Vec<(String, f32, bool)> {
-    let Some(capture) = &app.capture else { return Vec::new() };
-    if app.selection.head.kind() == Kind::Encoder {
-        return Vec::new();
-    }
-    let row = app.selection.query();
-    let Some(prediction) = capture.predictions.get(row) else { return Vec::new() };
-    let target = capture.target.items.get(row).and_then(AxisItem::token_id);
-    prediction
-        .candidates
-        .iter()
-        .map(|(token, probability)| (label(&token.piece), *probability, Some(token.id) == target))
-        .collect()
 }
 
 /// Draws the whole map as a thumbnail, with a frame around the visible part.
