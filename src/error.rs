@@ -185,6 +185,14 @@ pub enum Error {
     /// The capture does not have a requested head, layer or kind.
     #[error("{0}")]
     NoSuchHead(String),
+    /// A text or a position names nothing on an axis.
+    #[error("'{named}' names none of the {axis}")]
+    NoSuchPlace {
+        /// What the user wrote.
+        named: String,
+        /// The axis, in the plural, such as `queries of cross maps`.
+        axis: String,
+    },
     /// A capture without what value-weighted maps and ALTI need.
     #[error("this capture of {model} keeps the weights alone, not the values that they multiply")]
     NoValues {
@@ -297,6 +305,11 @@ impl Error {
             ),
             Self::Text(_) => Some("give a text within the limit of the model, not an empty one".into()),
             Self::NoSuchHead(_) => Some("`attn-tui heads` lists the kinds, layers and heads".into()),
+            Self::NoSuchPlace { .. } => Some(
+                "a text names a word or a token, a number a position counted from 0; `attn-tui show` prints the tokens \
+                 of both axes"
+                    .into(),
+            ),
             Self::NoScores(_) => Some("give the model and the text, so that the scores are recorded".into()),
             Self::Engine(_) => Some("check that the weights fit config.json: `attn-tui doctor MODEL`".into()),
             Self::Setting { .. } => Some("correct or remove the setting; options of the command line override it".into()),

@@ -184,6 +184,23 @@ pub fn save(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
     save_with(path, force, |out| out.write_all(bytes))
 }
 
+/// Writes or replaces a file in a folder that its owner alone can read, and that is created if necessary.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn save_private(path: &Path, bytes: &[u8]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let owner = std::fs::Permissions::from_mode(0o700);
+            std::fs::set_permissions(folder, owner).map_err(|error| Error::io(folder, error))?;
+        }
+    }
+    save(path, bytes, true)
+}
+
 /// Like [`save`], for contents that `write` produces piece by piece.
 ///
 /// # Errors

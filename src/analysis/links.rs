@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
 use super::map_axes::MapAxes;
 use super::metrics::{FAR, SINK, rows_that_see};
@@ -41,6 +42,10 @@ pub struct LinkFilter {
     pub punctuation: bool,
     /// True to keep links to keys that are sinks of their head: mean weight above [`SINK`].
     pub sinks: bool,
+    /// The places on the query axis whose links are kept; `None` keeps all.
+    pub queries: Option<Vec<Range<usize>>>,
+    /// The places on the key axis whose links are kept; `None` keeps all.
+    pub keys: Option<Vec<Range<usize>>>,
 }
 
 impl Default for LinkFilter {
@@ -53,8 +58,15 @@ impl Default for LinkFilter {
             special: false,
             punctuation: false,
             sinks: false,
+            queries: None,
+            keys: None,
         }
     }
+}
+
+/// Returns true if there is no choice of places, or a position is in one of them.
+fn is_chosen(places: Option<&Vec<Range<usize>>>, at: usize) -> bool {
+    places.is_none_or(|places| places.iter().any(|place| place.contains(&at)))
 }
 
 /// Finds the strongest links of the given heads, strongest first; equal ones by distance (farther first),
@@ -183,6 +195,9 @@ fn offer(
 }
 
 fn wanted_query(query: usize, context: &MapAxes, filter: &LinkFilter) -> bool {
+    if !is_chosen(filter.queries.as_ref(), query) {
+        return false;
+    }
     let Some(token) = context.queries.get(query) else { return true };
     if token.special {
         return filter.special || context.kind == Kind::Cross;
@@ -203,10 +218,8 @@ fn wanted_keys(
             None => true,
         })
         .collect();
-    if !filter.sinks {
-        for (key, wanted) in wanted.iter_mut().enumerate() {
-            *wanted &= !is_sink(key);
-        }
+    for (key, wanted) in wanted.iter_mut().enumerate() {
+        *wanted &= is_chosen(filter.keys.as_ref(), key) && (filter.sinks || !is_sink(key));
     }
     wanted
 }
@@ -282,6 +295,18 @@ mod tests {
         assert_eq!(found(&map, context, &words), [(2, 0), (0, 2)]);
         let no_sinks = LinkFilter { sinks: false, ..words };
         assert_eq!(found(&map, context, &no_sinks), [(0, 2)]);
+    }
+
+    #[test]
+    fn links_of_chosen_places_alone_are_kept() {
+        let tokens = axis(&["a", "b", "c"]);
+        let map = Matrix::new(3, 3, vec![0.5, 0.3, 0.2, 0.25, 0.5, 0.25, 0.6, 0.2, 0.2]);
+        let context = MapAxes::new(Kind::Encoder, &tokens, &tokens);
+        let from = |queries| LinkFilter { queries, ..all(1.0) };
+        assert_eq!(found(&map, context, &from(Some(vec![0..1, 1..2]))), [(0, 1), (1, 0), (1, 2), (0, 2)]);
+        assert_eq!(found(&map, context, &from(Some(Vec::new()))), []);
+        let to = LinkFilter { keys: Some(vec![0..1]), ..all(1.0) };
+        assert_eq!(found(&map, context, &to), [(2, 0), (1, 0)]);
     }
 
     #[test]

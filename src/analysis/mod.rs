@@ -8,6 +8,8 @@
 //! | [`knockout`] | what the output loses when a part of the attention is switched off |
 //! | [`links`] | the strongest (query, key) pairs over heads, far apart |
 //! | [`merge`] | heads and layers into one map: mean, maximum, attention rollout |
+//! | [`pairs`] | the strength of given pairs of places in a head |
+//! | [`places`] | places on an axis as users name them |
 //! | [`similarity`] | how alike heads are, and groups of like heads |
 //! | [`spread`] | mean and standard deviation over many sentences |
 
@@ -19,6 +21,8 @@ pub mod links;
 mod map_axes;
 pub mod merge;
 pub mod metrics;
+pub mod pairs;
+pub mod places;
 pub mod profile;
 pub mod similarity;
 pub mod spread;

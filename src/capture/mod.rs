@@ -8,6 +8,7 @@ mod file;
 mod file_maps;
 mod foreign;
 mod padding;
+mod pairs;
 mod predictions;
 mod recomputed;
 mod recorder;

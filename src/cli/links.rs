@@ -1,19 +1,25 @@
-//! `attn-tui links`: lists the strongest long-range links of all heads.
+//! `attn-tui links`: lists the strongest long-range links of all heads, or the weight of given links in every
+//! head.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use attn_tui_kernels::threads;
 use clap::Args;
 
 use super::context::Context;
 use super::input;
-use super::options::{HeadArgs, InputArgs, OutputArgs, WeightsArgs, non_negative};
+use super::options::{HeadArgs, InputArgs, OutputArgs, PlaceArgs, RunExtras, WeightsArgs, non_negative};
 use crate::analysis::MapAxes;
 use crate::analysis::links::{Link, LinkFilter, best, links_of_rows, strong_links};
 use crate::analysis::metrics::FAR;
+use crate::analysis::pairs::{Pair, PairLink};
 use crate::analysis::profile::STRONG_WEIGHT;
+use crate::axis::AxisItem;
 use crate::capture::Capture;
 use crate::error::Result;
 use crate::export::labels::item_label;
-use crate::export::select::HeadSelection;
+use crate::export::select::PlaceSelection;
 use crate::export::table::{Cell, Table};
 use crate::site::{Head, Kind};
 
@@ -26,15 +32,18 @@ pub struct LinksArgs {
     pub heads: HeadArgs,
     #[command(flatten)]
     weights: WeightsArgs,
-    /// Leave out links shorter than N tokens. In cross-attention the distance is from the alignment diagonal.
-    #[arg(long, value_name = "N", default_value_t = FAR + 1.0, value_parser = non_negative)]
-    min_distance: f32,
+    #[command(flatten)]
+    places: PlaceArgs,
+    /// Leave out links shorter than N tokens. In cross-attention the distance is from the alignment diagonal
+    /// [default: 5; 0 with --query and --key].
+    #[arg(long, value_name = "N", value_parser = non_negative)]
+    min_distance: Option<f32>,
     /// Leave out links weaker than this.
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = non_negative)]
     min_weight: f32,
-    /// Print the N strongest links.
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    top: usize,
+    /// Print the N strongest links [default: 20; all with --query and --key].
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
     /// Keep links to special tokens.
     #[arg(long)]
     special: bool,
@@ -49,65 +58,152 @@ pub struct LinksArgs {
 }
 
 /// The columns of the table.
-const COLUMNS: [&str; 10] =
-    ["kind", "layer", "head", "weight", "distance", "query", "query_token", "predicted", "key", "key_token"];
+const COLUMNS: [&str; 15] = [
+    "kind",
+    "layer",
+    "head",
+    "weight",
+    "distance",
+    "query",
+    "query_token",
+    "predicted",
+    "key",
+    "key_token",
+    "rank",
+    "ranked",
+    "value_weighted",
+    "query_len",
+    "key_len",
+];
 
 /// Runs the command.
 ///
 /// # Errors
-/// Those of the engine; [`crate::error::Error::NoSuchHead`].
+/// Those of the engine; [`crate::error::Error::NoSuchHead`]; [`crate::error::Error::NoSuchPlace`].
 pub fn run(args: &LinksArgs, context: &Context) -> Result<()> {
-    let capture = input::weighted_capture(&args.input, args.weights, context)?;
-    let filter = LinkFilter {
-        min_distance: args.min_distance,
-        min_weight: args.min_weight,
-        top: args.top,
-        special: args.special,
-        punctuation: args.punctuation,
-        sinks: args.sinks,
-    };
-    let found = context.on_threads(|| find(&capture, &args.heads.selection(), &filter))?;
+    let places = args.places.selection();
+    let given = !places.queries.is_empty() && !places.keys.is_empty();
+    let extras = RunExtras { values: given, ..RunExtras::default() };
+    let extras = if given { extras } else { args.weights.extras() };
+    let capture = input::weighted(input::capture(&args.input, extras, context)?, args.weights)?;
+    let heads = args.heads.selection().heads(&capture)?;
+    let links = context.on_threads(|| match given {
+        true => of_pairs(&capture, &heads, &places, args),
+        false => strongest(&capture, &heads, &places, args),
+    })?;
     let mut table = Table::new(COLUMNS);
-    table.rows = found.iter().map(|link| row(&capture, link)).collect();
+    table.rows = links.iter().map(|link| row(&capture, link)).collect();
     args.output.print(&table, &context.terminal)
 }
 
-fn find(capture: &Capture, selection: &HeadSelection, filter: &LinkFilter) -> Result<Vec<Link>> {
-    let heads = selection.heads(capture)?;
-    let axes = |kind| MapAxes::new(kind, capture.queries(kind), capture.keys(kind));
-    let of_all = |of_one: &(dyn Fn(Head) -> Result<Vec<Link>> + Sync)| -> Result<Vec<Link>> {
-        let found = threads::map(heads.len(), usize::MAX, |at| of_one(heads[at]));
-        Ok(best(found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten(), filter.top))
+/// Returns the kinds of the heads, each once.
+fn kinds(heads: &[Head]) -> Vec<Kind> {
+    Kind::ALL.into_iter().filter(|&kind| heads.iter().any(|head| head.kind() == kind)).collect()
+}
+
+/// Weighs the given pairs in every head, strongest first.
+fn of_pairs(
+    capture: &Capture,
+    heads: &[Head],
+    places: &PlaceSelection,
+    args: &LinksArgs,
+) -> Result<Vec<PairLink>> {
+    let pairs = places.pairs(capture, &kinds(heads))?;
+    let weighed = threads::map(heads.len(), usize::MAX, |at| -> Result<Vec<PairLink>> {
+        let head = heads[at];
+        let own = pairs.iter().filter(|(kind, _)| *kind == head.kind());
+        own.filter_map(|(_, pair)| capture.pair_link(head, pair).transpose()).collect()
+    });
+    let mut links: Vec<PairLink> =
+        weighed.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+    let distance = args.min_distance.unwrap_or(0.0);
+    links.retain(|link| link.weight.weight >= args.min_weight && link.distance >= distance);
+    links.sort_by(PairLink::by_strength);
+    links.truncate(args.top.unwrap_or(usize::MAX));
+    Ok(links)
+}
+
+/// Finds the strongest links that are long enough, from the given queries or to the given keys.
+fn strongest(
+    capture: &Capture,
+    heads: &[Head],
+    places: &PlaceSelection,
+    args: &LinksArgs,
+) -> Result<Vec<PairLink>> {
+    let filters: BTreeMap<Kind, LinkFilter> = kinds(heads)
+        .into_iter()
+        .map(|kind| {
+            let filter = LinkFilter {
+                min_distance: args.min_distance.unwrap_or(FAR + 1.0),
+                min_weight: args.min_weight,
+                top: args.top.unwrap_or(20),
+                special: args.special,
+                punctuation: args.punctuation,
+                sinks: args.sinks,
+                queries: places.queries(capture, kind),
+                keys: places.keys(capture, kind),
+            };
+            (kind, filter)
+        })
+        .collect();
+    let names = |places: fn(&LinkFilter) -> &Option<Vec<Range<usize>>>| {
+        filters.values().any(|filter| places(filter).as_ref().is_none_or(|places| !places.is_empty()))
     };
-    let strong = LinkFilter { min_weight: filter.min_weight.max(STRONG_WEIGHT), ..filter.clone() };
-    let found =
-        of_all(&|head| Ok(strong_links(head, &*capture.profile(head)?, &axes(head.kind()), &strong)))?;
+    let has_queries = names(|filter| &filter.queries);
+    if !has_queries || !names(|filter| &filter.keys) {
+        return Err(places.no_match(has_queries, &kinds(heads)));
+    }
+    let links = find(capture, heads, &filters)?;
+    let weigh = |link: &Link| capture.pair_link(link.head, &Pair::link(link.query, link.key)).transpose();
+    links.iter().filter_map(weigh).collect()
+}
+
+fn find(capture: &Capture, heads: &[Head], filters: &BTreeMap<Kind, LinkFilter>) -> Result<Vec<Link>> {
+    let Some(any) = filters.values().next() else { return Ok(Vec::new()) };
+    let axes = |kind| MapAxes::new(kind, capture.queries(kind), capture.keys(kind));
+    let of_all = |of_one: &(dyn Fn(Head, &LinkFilter) -> Result<Vec<Link>> + Sync)| -> Result<Vec<Link>> {
+        let found = threads::map(heads.len(), usize::MAX, |at| {
+            filters.get(&heads[at].kind()).map_or_else(|| Ok(Vec::new()), |filter| of_one(heads[at], filter))
+        });
+        Ok(best(found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten(), any.top))
+    };
+    let found = of_all(&|head, filter| {
+        let strong = LinkFilter { min_weight: filter.min_weight.max(STRONG_WEIGHT), ..filter.clone() };
+        Ok(strong_links(head, &*capture.profile(head)?, &axes(head.kind()), &strong))
+    })?;
     // Weaker links are searched only if there are too few strong ones.
-    if found.len() >= filter.top || filter.min_weight >= STRONG_WEIGHT {
+    if found.len() >= any.top || any.min_weight >= STRONG_WEIGHT {
         return Ok(found);
     }
-    of_all(&|head| {
+    of_all(&|head, filter| {
         let profile = capture.profile(head)?;
         Ok(links_of_rows(head, &profile, capture.maps.pieces(head), &axes(head.kind()), filter))
     })
 }
 
-fn row(capture: &Capture, link: &Link) -> Vec<Cell> {
+fn row(capture: &Capture, link: &PairLink) -> Vec<Cell> {
     let kind = link.head.kind();
-    let label =
-        |tokens: &[_], at: usize| tokens.get(at).map_or(Cell::Missing, |token| Cell::Text(item_label(token)));
-    let predicted =
-        if kind == Kind::Encoder { Cell::Missing } else { label(&capture.target.items, link.query) };
+    let label = |items: &[AxisItem], place: &Range<usize>| match items.get(place.clone()) {
+        Some(items) => Cell::Text(items.iter().map(item_label).collect()),
+        None => Cell::Missing,
+    };
+    let Pair { queries, keys } = &link.pair;
+    let predicted = if kind == Kind::Encoder { Cell::Missing } else { label(&capture.target.items, queries) };
     vec![
         Cell::Text(kind.name().into()),
         Cell::Whole(link.head.layer() as i64),
         Cell::Whole(link.head.head as i64),
-        Cell::Number(link.weight),
+        Cell::Number(link.weight.weight),
         Cell::Number(link.distance),
-        Cell::Whole(link.query as i64),
-        label(capture.queries(kind), link.query),
+        Cell::Whole(queries.start as i64),
+        label(capture.queries(kind), queries),
         predicted,
-        Cell::Whole(link.key as i64),
-        label(capture.keys(kind), link.key),
+        Cell::Whole(keys.start as i64),
+        label(capture.keys(kind), keys),
+        Cell::Whole(link.weight.rank as i64),
+        Cell::Whole(link.weight.ranked as i64),
+        Cell::number(link.value_weighted),
+        Cell::Whole(queries.len() as i64),
+        Cell::Whole(keys.len() as i64),
     ]
 }

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::context::Context;
 use super::output;
 use crate::analysis::merge::Merge;
+use crate::analysis::places::Places;
 use crate::capture::MapWeights;
 use crate::config::{Overrides, Settings};
 use crate::device::Device;
@@ -19,7 +20,7 @@ use crate::export::drawing::Drawing;
 use crate::export::figure::table::TitledTable;
 use crate::export::figure::{FigureStyle, FigureTheme};
 use crate::export::format::Format;
-use crate::export::select::HeadSelection;
+use crate::export::select::{HeadSelection, PlaceSelection};
 use crate::export::table::Table;
 use crate::paint::{Colormap, Curve, Range, Scale};
 use crate::site::Kind;
@@ -228,6 +229,36 @@ impl HeadArgs {
     /// The exporters' selection.
     pub fn selection(&self) -> HeadSelection {
         HeadSelection { kind: self.kind, layer: self.layer, head: self.head }
+    }
+}
+
+/// A selection of rows and columns.
+#[derive(Args)]
+pub struct PlaceArgs {
+    /// Queries (rows): words or tokens by their text, positions such as 3 or 3-9, several of them with spaces
+    /// between. A decoder row goes by the token that it reads and by the one that it predicts.
+    #[arg(long, value_name = "PLACES", help_heading = "Places", value_parser = places)]
+    pub query: Option<Places>,
+    /// Keys (columns), given in the same way.
+    #[arg(long, value_name = "PLACES", help_heading = "Places", value_parser = places)]
+    pub key: Option<Places>,
+}
+
+fn places(text: &str) -> std::result::Result<Places, String> {
+    let places = Places::new(text);
+    match places.names_any() && places.min_weight() == 0.0 {
+        true => Ok(places),
+        false => Err("must be words, tokens or positions, such as cat or 3-9".into()),
+    }
+}
+
+impl PlaceArgs {
+    /// The exporters' selection.
+    pub fn selection(&self) -> PlaceSelection {
+        PlaceSelection {
+            queries: self.query.clone().unwrap_or_default(),
+            keys: self.key.clone().unwrap_or_default(),
+        }
     }
 }
 

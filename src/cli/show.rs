@@ -1,9 +1,11 @@
 //! `attn-tui show`: prints one map as text.
 
+use std::ops::Range;
+
 use clap::{Args, ValueEnum};
 
 use super::context::Context;
-use super::options::{ColorChoice, HeadArgs, InputArgs, MergeChoice, ShadingArgs, WeightsArgs};
+use super::options::{ColorChoice, HeadArgs, InputArgs, MergeChoice, PlaceArgs, ShadingArgs, WeightsArgs};
 use super::{input, output};
 use crate::analysis::merge;
 use crate::capture::Capture;
@@ -11,7 +13,9 @@ use crate::error::Result;
 use crate::export::ansi::Colors;
 use crate::export::labels::{Labels, keys_title, kind_title, model_title, queries_title};
 use crate::export::text::{self, CellStyle, TextStyle};
+use crate::matrix::Matrix;
 use crate::paint::Ramp;
+use crate::site::Kind;
 use crate::terminal::Terminal;
 
 /// Options of `show`.
@@ -23,6 +27,8 @@ pub struct ShowArgs {
     pub heads: HeadArgs,
     #[command(flatten)]
     weights: WeightsArgs,
+    #[command(flatten)]
+    places: PlaceArgs,
     /// Merge the selected heads into one map.
     #[arg(long, value_enum, conflicts_with = "head", help_heading = "Heads")]
     merge: Option<MergeChoice>,
@@ -55,14 +61,48 @@ enum CellsChoice {
 /// Runs the command.
 ///
 /// # Errors
-/// Those of the engine; [`crate::error::Error::NoSuchHead`].
+/// Those of the engine; [`crate::error::Error::NoSuchHead`]; [`crate::error::Error::NoSuchPlace`].
 pub fn run(args: &ShowArgs, context: &Context) -> Result<()> {
     let capture = input::weighted_capture(&args.input, args.weights, context)?;
-    let picture = args.picture(&context.terminal);
-    output::print_styled(&match args.merge {
-        None => text::render(&capture, args.heads.selection().one_head(&capture)?, &picture)?,
-        Some(how) => merged(&capture, args, how, &picture)?,
-    })
+    let (what, kind, map) = match args.merge {
+        None => {
+            let head = args.heads.selection().one_head(&capture)?;
+            (head.to_string(), head.kind(), capture.map(head)?)
+        }
+        Some(how) => merged(&capture, args, how)?,
+    };
+    let (size, map, labels) = selected(&capture, args, kind, map)?;
+    let title = format!(
+        "{what} · {} · {size}\n{} · {}",
+        model_title(&capture),
+        queries_title(kind),
+        keys_title(kind)
+    );
+    output::print_styled(&text::render_map(&title, &map, &labels, &args.picture(&context.terminal)))
+}
+
+/// Returns the selected rows and columns of a map, with their labels, and the size of the map for the title.
+fn selected(capture: &Capture, args: &ShowArgs, kind: Kind, map: Matrix) -> Result<(String, Matrix, Labels)> {
+    let (places, labels) = (args.places.selection(), Labels::of(capture, kind));
+    if places.is_empty() {
+        return Ok((format!("{} × {}", map.rows(), map.cols()), map, labels));
+    }
+    let positions = |chosen: Option<Vec<Range<usize>>>, count: usize| -> Vec<usize> {
+        let is_chosen =
+            |at: &usize| chosen.as_ref().is_none_or(|all| all.iter().any(|place| place.contains(at)));
+        (0..count).filter(is_chosen).collect()
+    };
+    let rows = positions(places.queries(capture, kind), map.rows());
+    let cols = positions(places.keys(capture, kind), map.cols());
+    if rows.is_empty() || cols.is_empty() {
+        return Err(places.no_match(!rows.is_empty(), &[kind]));
+    }
+    let size = format!("{} of {} × {} of {}", rows.len(), map.rows(), cols.len(), map.cols());
+    let weight = |row: usize, col: usize| map.get(rows[row], cols[col]).unwrap_or(0.0);
+    let part = Matrix::from_fn(rows.len(), cols.len(), weight);
+    let label = |all: &[String], at: &[usize]| at.iter().map(|&at| all[at].clone()).collect();
+    let labels = Labels { queries: label(&labels.queries, &rows), keys: label(&labels.keys, &cols) };
+    Ok((size, part, labels))
 }
 
 impl ShowArgs {
@@ -86,7 +126,8 @@ impl ShowArgs {
     }
 }
 
-fn merged(capture: &Capture, args: &ShowArgs, how: MergeChoice, picture: &TextStyle) -> Result<String> {
+/// Merges the selected heads into one map. Returns the first words of its title, its kind and the map.
+fn merged(capture: &Capture, args: &ShowArgs, how: MergeChoice) -> Result<(String, Kind, Matrix)> {
     let mut selection = args.heads.selection();
     let kind = selection.one_kind(capture)?;
     selection.kind = Some(kind);
@@ -98,15 +139,5 @@ fn merged(capture: &Capture, args: &ShowArgs, how: MergeChoice, picture: &TextSt
         MergeChoice::Max => "maximum",
     };
     let layer = selection.layer.map_or_else(String::new, |layer| format!(" of layer {layer}"));
-    let title = format!(
-        "{}, {what} over {} heads{layer} · {} · {} × {}\n{} · {}",
-        kind_title(kind),
-        heads.len(),
-        model_title(capture),
-        map.rows(),
-        map.cols(),
-        queries_title(kind),
-        keys_title(kind)
-    );
-    Ok(text::render_map(&title, &map, &Labels::of(capture, kind), picture))
+    Ok((format!("{}, {what} over {} heads{layer}", kind_title(kind), heads.len()), kind, map))
 }

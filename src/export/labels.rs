@@ -1,9 +1,12 @@
 //! Axis labels, titles and captions.
 
+use crate::analysis::links::is_punctuation;
+use crate::analysis::places::AxisNames;
 use crate::axis::AxisItem;
 use crate::capture::{Capture, MapWeights};
 use crate::site::Kind;
 use crate::terminal::printable;
+use crate::text::word_starts;
 
 /// Labels of the rows and columns of a map.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +48,41 @@ pub fn item_label(item: &AxisItem) -> String {
     if trimmed.is_empty() { "␣".repeat(label.chars().count().max(1)) } else { trimmed.to_string() }
 }
 
+/// Returns the names of an axis. Punctuation and special tokens are words of their own.
+pub fn axis_names(items: &[AxisItem]) -> AxisNames {
+    let apart = |item: &AxisItem| item.special || is_punctuation(item);
+    let mut names = AxisNames::default();
+    for (at, (item, starts)) in items.iter().zip(word_starts(items)).enumerate() {
+        let name = item_label(item).to_lowercase();
+        let joins = !starts && !apart(item) && at.checked_sub(1).is_some_and(|before| !apart(&items[before]));
+        match names.words.last_mut().filter(|_| joins) {
+            Some((range, word)) => {
+                range.end = at + 1;
+                word.push_str(&name);
+            }
+            None => names.words.push((at..at + 1, name.clone())),
+        }
+        names.items.push(name);
+    }
+    names
+}
+
+/// Returns the names of the queries of a kind: of the source, or of decoder rows, which go by the token that
+/// they are fed and by the one that they predict.
+pub fn query_names(capture: &Capture, kind: Kind) -> Vec<AxisNames> {
+    match kind {
+        Kind::Encoder => vec![axis_names(&capture.source.items)],
+        Kind::Decoder | Kind::Cross => {
+            vec![axis_names(&capture.decoder_input), axis_names(&capture.target.items)]
+        }
+    }
+}
+
+/// Returns the names of the keys of a kind.
+pub fn key_names(capture: &Capture, kind: Kind) -> Vec<AxisNames> {
+    vec![axis_names(capture.keys(kind))]
+}
+
 /// Returns the title of a site, such as `cross-attention, layer 2`.
 pub fn site_title(kind: Kind, layer: usize) -> String {
     format!("{}, layer {layer}", kind_title(kind))
@@ -84,5 +122,22 @@ pub fn queries_title(kind: Kind) -> &'static str {
     match kind {
         Kind::Encoder => "queries: source tokens",
         Kind::Decoder | Kind::Cross => "queries: fed → predicted",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_end_before_punctuation() {
+        let items: Vec<AxisItem> = ["▁The", "▁chil", "dren", "▁play", "ing", ".", "</s>"]
+            .map(|piece| AxisItem::token(0, piece, piece == "</s>"))
+            .into();
+        let names = axis_names(&items);
+        assert_eq!(names.items[..3], ["the", "chil", "dren"]);
+        let words: Vec<(usize, &str)> =
+            names.words.iter().map(|(range, name)| (range.len(), name.as_str())).collect();
+        assert_eq!(words, [(1, "the"), (2, "children"), (2, "playing"), (1, "."), (1, "</s>")]);
     }
 }

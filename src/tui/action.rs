@@ -4,15 +4,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Position;
 
 use crate::capture::Capture;
 use crate::engine::{Event, Request};
 use crate::error::Result;
+use crate::tui::clipboard::Carried;
 use crate::tui::command::Command;
 use crate::tui::exporting::ExportJob;
 use crate::tui::guide::{ReadyStep, StepRequest};
+use crate::tui::pair_search::{PairRequest, PairResults};
 use crate::tui::pixels::Protocol;
+use crate::tui::prompts::AcceptedText;
 use crate::tui::views::compare::state::{Compared, ComparisonRequest};
 use crate::tui::widgets::editor::Edit;
 
@@ -21,8 +25,16 @@ use crate::tui::widgets::editor::Edit;
 pub enum Action {
     /// A command of the user.
     Do(Command),
+    /// A key that has no command in the displayed view.
+    NoCommand(KeyEvent),
     /// An edit of the text in the topmost overlay.
     Edit(Edit),
+    /// Opens a group of the menu on top, or returns to its groups.
+    OpenGroup(Option<usize>),
+    /// Closes the menu on top and runs a command.
+    FromMenu(Command),
+    /// Completes the last word of the text in the topmost overlay.
+    Complete,
     /// Movement in the topmost overlay, in lines; down is positive.
     Scroll(isize),
     /// Accepts the selected item or the text of the topmost overlay.
@@ -69,6 +81,10 @@ pub enum Action {
     Compared(Box<Compared>),
     /// What the screen showed was written to a file, or could not be.
     Exported(Result<PathBuf>),
+    /// Results of the search for given links.
+    PairsFound(Box<PairResults>),
+    /// A program has carried copied text to the clipboard, or not; or the terminal was sent it.
+    Copied(Carried),
     /// A step of the tour is ready.
     StepReady(Box<ReadyStep>),
     /// A thread panicked, with this message.
@@ -95,9 +111,13 @@ pub enum Effect {
     Export(Box<ExportJob>),
     /// Compare a capture with the pinned one on a thread of its own.
     Compare(ComparisonRequest),
+    /// Weigh given links in every head, on a thread of its own.
+    WeighPairs(PairRequest),
     /// Run the models of a step of the tour on a thread of its own.
     PlayStep(StepRequest),
-    /// Copy text to the clipboard through the terminal (OSC 52).
+    /// Add a text to the file of those that were accepted in prompts.
+    Remember(AcceptedText),
+    /// Copy text to the clipboard.
     Copy(String),
     /// Redraw the whole screen.
     Redraw,
@@ -114,7 +134,9 @@ impl PartialEq for Effect {
                 Effect::Survey { serial: b, distance: d, .. },
             ) => a == b && c == d,
             (Effect::Compare(a), Effect::Compare(b)) => a == b,
+            (Effect::WeighPairs(a), Effect::WeighPairs(b)) => (a.number, &a.pairs) == (b.number, &b.pairs),
             (Effect::PlayStep(a), Effect::PlayStep(b)) => a == b,
+            (Effect::Remember(a), Effect::Remember(b)) => a == b,
             (Effect::Copy(a), Effect::Copy(b)) => a == b,
             (Effect::Redraw, Effect::Redraw) | (Effect::Suspend, Effect::Suspend) => true,
             _ => false,

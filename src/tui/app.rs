@@ -8,13 +8,15 @@ use std::time::Duration;
 use super::ablation::{ActiveAblation, TokenChange};
 use super::axes::Axes;
 use super::command::Command;
+use super::filter::Filter;
 use super::guide::Guide;
 use super::keymap::Keymap;
 use super::layout::Layout;
 use super::overlays::overlay::Overlay;
 use super::pixels::PixelGraphics;
+use super::prompts::PromptHistory;
 use super::reading::{Axis, Reading};
-use super::selection::{History, Selection};
+use super::selection::{DisplayedRun, History, Selection, Visit};
 use super::survey::Survey;
 use super::theme::Theme;
 use super::views::{ViewId, Views};
@@ -55,6 +57,10 @@ pub struct RunState {
     pub activity: Option<Activity>,
     /// Time since the program started, as of the last report of progress.
     pub clock: Duration,
+    /// The run that is displayed; `None` for a capture file.
+    pub displayed: Option<Arc<DisplayedRun>>,
+    /// View and selection to show once the requested run is done.
+    pub arrival: Option<(ViewId, Selection)>,
 }
 
 impl RunState {
@@ -109,6 +115,8 @@ pub struct App {
     pub marks: BTreeSet<Head>,
     /// Settings that all views read maps and lists by.
     pub reading: Reading,
+    /// Filter of rows and columns, for Map and Links.
+    pub filter: Filter,
     /// Displayed view.
     pub view: ViewId,
     /// View to return to from the overview.
@@ -117,6 +125,8 @@ pub struct App {
     pub history: History,
     /// The state of each view.
     pub views: Views,
+    /// Texts that were accepted in prompts.
+    pub prompts: PromptHistory,
     /// Overlays on top of the view; the last is the topmost.
     pub overlays: Vec<Overlay>,
     /// Message about the last command, shown until the next key.
@@ -154,6 +164,8 @@ impl App {
                 pending: 1,
                 activity: None,
                 clock: Duration::ZERO,
+                displayed: None,
+                arrival: None,
             },
             capture: None,
             serial: 0,
@@ -164,10 +176,12 @@ impl App {
             selection: Selection::default(),
             marks: BTreeSet::new(),
             reading: Reading::default(),
+            filter: Filter::default(),
             view: ViewId::default(),
             before: ViewId::default(),
             history: History::default(),
             views: Views::default(),
+            prompts: PromptHistory::default(),
             overlays: Vec::new(),
             notice: None,
             untouched: true,
@@ -210,6 +224,16 @@ impl App {
     pub fn predicted(&self, query: usize) -> Option<&(String, Option<f32>)> {
         let row = self.queries().units.get(query)?.tokens.start;
         self.axes.predicts.get(self.axes.input.unit_of(row))
+    }
+
+    /// Names the query at position `query` of [`App::queries`]: of a decoder row both its input and its
+    /// prediction.
+    pub fn query_name(&self, query: usize) -> String {
+        let name = self.queries().name(query);
+        match self.predicted(query).filter(|_| self.selection.head.kind() != Kind::Encoder) {
+            Some((predicted, _)) => format!("{name} → {predicted}"),
+            None => name,
+        }
     }
 
     /// Returns the position of the selected query on its axis.
@@ -282,12 +306,23 @@ impl App {
         }
     }
 
+    /// Returns the current place.
+    pub fn visit(&self) -> Visit {
+        Visit { view: self.view, selection: self.selection, run: self.run.displayed.clone() }
+    }
+
+    /// Adds the current place to the history, before a jump.
+    pub fn leave(&mut self) {
+        let now = self.visit();
+        self.history.leave(now);
+    }
+
     /// Switches to a view; the previous one and the selection are added to the history.
     pub fn show(&mut self, view: ViewId) {
         if self.view == view {
             return;
         }
-        self.history.leave(self.view, self.selection);
+        self.leave();
         if self.view != ViewId::Grid {
             self.before = self.view;
         }

@@ -186,7 +186,7 @@ pub fn sheet_key(app: &App) -> SheetKey {
         special: app.reading.special,
         weighed: app.is_weighed(),
         score: app.scored(),
-        filter: app.views.map.filtered.as_ref().map(|_| app.views.map.filter.text().to_string()),
+        filter: app.views.map.filtered.as_ref().map(|_| app.filter.text().to_string()),
     }
 }
 

@@ -1,42 +1,31 @@
-//! Filter of a map's rows and columns.
+//! Filter of rows and columns, which Map and Links share.
 
 use serde::{Deserialize, Serialize};
 
+use super::axes::Axes;
 use super::reading::{Axis, Special, max_of};
+use crate::analysis::places::{AxisNames, Places};
+use crate::export::select::PlaceSelection;
 use crate::matrix::Matrix;
 use crate::site::Head;
-
-/// One condition of a filter.
-#[derive(Clone, Debug, PartialEq)]
-enum Term {
-    /// The label contains these letters.
-    Word(String),
-    /// The position is in this inclusive range, counted from 0.
-    Range(usize, usize),
-    /// The largest weight is at least this.
-    Over(f32),
-}
 
 /// A filter as the user types it: conditions on rows, a bar, conditions on columns, as in `jou ent | child
 /// 3-9 >0.2`.
 ///
-/// A condition is letters of a label, a range of positions, or a minimum for the largest weight. A row or
-/// column is shown if it meets one of the letter and range conditions, if there are any, and all of the
-/// weight conditions.
+/// A row or column is shown if it is one of the named places, if there are any, and if its largest weight
+/// is at least the minimum ([`Places`]).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct Filter {
     text: String,
-    rows: Vec<Term>,
-    cols: Vec<Term>,
+    /// The conditions on rows and on columns.
+    pub places: PlaceSelection,
 }
 
 impl Filter {
     /// Parses a filter. Every text is valid.
     pub fn new(text: &str) -> Self {
-        let (rows, cols) = text.split_once('|').unwrap_or((text, ""));
-        let terms = |side: &str| side.split_whitespace().map(term).collect();
-        Self { text: text.trim().into(), rows: terms(rows), cols: terms(cols) }
+        Self { text: text.trim().into(), places: PlaceSelection::parse(text) }
     }
 
     /// Returns the text as typed.
@@ -46,7 +35,7 @@ impl Filter {
 
     /// Returns true if the filter has no conditions.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.cols.is_empty()
+        self.places.is_empty()
     }
 }
 
@@ -62,34 +51,26 @@ impl From<Filter> for String {
     }
 }
 
-fn term(word: &str) -> Term {
-    if let Some(weight) = word.strip_prefix('>').and_then(|number| number.parse().ok()) {
-        return Term::Over(weight);
+/// Returns for each of `count` positions whether it is in a named place; all are without such a condition.
+pub fn chosen(places: &Places, names: &[AxisNames], count: usize) -> Vec<bool> {
+    let mut chosen = vec![!places.names_any(); count];
+    for place in places.named(names) {
+        chosen.get_mut(place).into_iter().flatten().for_each(|chosen| *chosen = true);
     }
-    let range = word.split_once('-').and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
-    match (range, word.parse()) {
-        (Some((from, to)), _) => Term::Range(from, to),
-        (None, Ok(place)) => Term::Range(place, place),
-        (None, Err(_)) => Term::Word(word.to_lowercase()),
-    }
+    chosen
 }
 
-/// Returns the positions of an axis that meet the conditions; `largest` holds the largest weight of each
-/// position.
-fn fitting(terms: &[Term], axis: &Axis, largest: &[f32]) -> Vec<usize> {
-    let named = terms.iter().any(|term| !matches!(term, Term::Over(_)));
-    let fits = |place: usize| {
-        let label = axis.label(place).to_lowercase();
-        let weight = largest.get(place).copied().unwrap_or(0.0);
-        let is_named = |term: &Term| match term {
-            Term::Word(letters) => label.contains(letters),
-            Term::Range(from, to) => (*from..=*to).contains(&place),
-            Term::Over(_) => false,
-        };
-        let strong = |term: &Term| if let Term::Over(least) = term { weight >= *least } else { true };
-        (!named || terms.iter().any(is_named)) && terms.iter().all(strong)
+/// Returns the units of an axis that meet the conditions; `largest` holds the largest weight of each unit.
+fn fitting(places: &Places, axis: &Axis, names: &[AxisNames], largest: &[f32]) -> Vec<usize> {
+    let end = axis.units.iter().map(|unit| unit.tokens.end).max().unwrap_or(0);
+    let chosen = chosen(places, names, end);
+    let least = places.min_weight();
+    let fits = |(place, unit): (usize, &super::reading::Unit)| {
+        let named = chosen.get(unit.tokens.clone()).is_some_and(|tokens| tokens.contains(&true));
+        let strong = largest.get(place).copied().unwrap_or(0.0) >= least;
+        (named && strong).then_some(place)
     };
-    (0..axis.len()).filter(|&place| fits(place)).collect()
+    axis.units.iter().enumerate().filter_map(fits).collect()
 }
 
 /// Axes of a filtered map.
@@ -123,17 +104,18 @@ pub struct FilterKey {
 
 impl FilteredAxes {
     /// Filters a map; `None` if no row or no column fits.
-    pub fn new(made_for: FilterKey, map: &Matrix, queries: &Axis, keys: &Axis) -> Option<Self> {
-        let filter = &made_for.filter;
+    pub fn new(made_for: FilterKey, map: &Matrix, axes: &Axes) -> Option<Self> {
+        let (kind, places) = (made_for.head.kind(), &made_for.filter.places);
+        let (queries, keys) = (axes.queries(kind), axes.keys(kind));
         let largest: Vec<f32> = (0..map.rows()).map(|row| max_of(map.row(row))).collect();
-        let rows = fitting(&filter.rows, queries, &largest);
+        let rows = fitting(&places.queries, queries, axes.query_names(kind), &largest);
         let mut largest = vec![0.0f32; map.cols()];
         for &row in rows.iter().filter(|&&row| row < map.rows()) {
             for (max, &weight) in largest.iter_mut().zip(map.row(row)) {
                 *max = max.max(weight);
             }
         }
-        let cols = fitting(&filter.cols, keys, &largest);
+        let cols = fitting(&places.keys, keys, axes.key_names(kind), &largest);
         if rows.is_empty() || cols.is_empty() {
             return None;
         }
@@ -158,25 +140,29 @@ impl FilteredAxes {
 mod tests {
     use super::*;
     use crate::axis::AxisItem;
+    use crate::export::labels::axis_names;
+    use crate::tui::reading::Reading;
 
     #[test]
-    fn places_are_chosen_by_letters_ranges_and_weights() {
-        let words = ["The", "children", "play", "the", "chess"];
-        let tokens: Vec<AxisItem> =
-            words.iter().map(|word| AxisItem::token(0, format!("▁{word}"), false)).collect();
+    fn units_are_chosen_by_words_positions_and_weights() {
+        let words = ["▁The", "▁chil", "dren", "▁play", "▁the", "▁chess"];
+        let tokens: Vec<AxisItem> = words.iter().map(|word| AxisItem::token(0, *word, false)).collect();
+        let names = [axis_names(&tokens)];
         let axis = Axis::new(&tokens, &Default::default());
-        let largest = [0.9, 0.1, 0.5, 0.3, 0.2];
-        let rows = |text: &str| fitting(&Filter::new(text).rows, &axis, &largest);
-        assert_eq!(rows("the"), [0, 3]);
-        assert_eq!(rows("ch 2-3"), [1, 2, 3, 4]);
-        assert_eq!(rows(">0.3"), [0, 2, 3]);
-        assert_eq!(rows("ch >0.15"), [4]);
-        assert_eq!(rows("4"), [4]);
-        assert_eq!(rows("| the"), [0, 1, 2, 3, 4]);
-        assert_eq!(fitting(&Filter::new("x | the").cols, &axis, &largest), [0, 3]);
+        let largest = [0.9, 0.1, 0.1, 0.5, 0.3, 0.2];
+        let fits = |axis: &Axis, text: &str| fitting(&Places::new(text), axis, &names, &largest);
+        assert_eq!(fits(&axis, "the"), [0, 4]);
+        assert_eq!(fits(&axis, "ch 2-3"), [1, 2, 3, 5]);
+        assert_eq!(fits(&axis, "children"), [1, 2]);
+        assert_eq!(fits(&axis, ">0.3"), [0, 3, 4]);
+        assert_eq!(fits(&axis, "ch >0.15"), [5]);
+        assert_eq!(fits(&axis, "4"), [4]);
+        assert_eq!(fits(&axis, ""), [0, 1, 2, 3, 4, 5]);
+        let merged = Axis::new(&tokens, &Reading { words: true, ..Reading::default() });
+        assert_eq!(fits(&merged, "dren 3"), [1, 2]);
         assert!(Filter::new("  |  ").is_empty());
-        let some = axis.select(&[1, 4]);
+        let some = axis.select(&[1, 5]);
         assert_eq!((some.len(), some.label(1)), (2, "chess"));
-        assert_eq!((some.unit_of(0), some.unit_of(2), some.unit_of(4)), (0, 0, 1));
+        assert_eq!((some.unit_of(0), some.unit_of(2), some.unit_of(5)), (0, 0, 1));
     }
 }

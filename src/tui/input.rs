@@ -9,6 +9,7 @@ use ratatui::layout::Position;
 use super::action::Action;
 use super::app::App;
 use super::command::{Command, Motion};
+use super::keymap::{self, entry::group};
 use super::overlays::help;
 use super::overlays::overlay::Overlay;
 use super::widgets::editor::Edit;
@@ -27,12 +28,22 @@ pub fn action(app: &App, event: TerminalEvent) -> Option<Action> {
 /// Returns the action for a key in the current state, if there is one.
 pub fn key(app: &App, event: &KeyEvent) -> Option<Action> {
     let control = event.modifiers.contains(KeyModifiers::CONTROL);
+    let alt = event.modifiers.contains(KeyModifiers::ALT);
     if control && event.code == KeyCode::Char('c') {
         return Some(Action::Do(Command::Quit));
     }
     let command = |event| app.keymap.command(event, app.view);
     match app.overlays.last() {
-        None => command(event).map(Action::Do),
+        None => match command(event) {
+            Some(command) => Some(Action::Do(command)),
+            None => is_typed(event.code).then_some(Action::NoCommand(*event)),
+        },
+        Some(Overlay::Menu(open)) => menu(app, *open, event),
+        Some(Overlay::Confirm(_)) => match event.code {
+            KeyCode::Enter => Some(Action::Accept),
+            KeyCode::Esc => Some(Action::Do(Command::Cancel)),
+            _ => None,
+        },
         Some(Overlay::Error { .. }) => match event.code {
             KeyCode::Esc | KeyCode::Enter | KeyCode::Char(_) => Some(Action::Do(Command::Cancel)),
             _ => None,
@@ -59,8 +70,48 @@ pub fn key(app: &App, event: &KeyEvent) -> Option<Action> {
             KeyCode::PageDown => Some(Action::Scroll(10)),
             _ => typed(event),
         },
-        Some(Overlay::Edit(..)) => typed(event),
+        Some(Overlay::Edit(prompt)) => match event.code {
+            KeyCode::Up => Some(Action::Scroll(-1)),
+            KeyCode::Down => Some(Action::Scroll(1)),
+            KeyCode::Tab => Some(Action::Complete),
+            KeyCode::Enter if prompt.edited.is_multiline() && alt => Some(Action::Edit(Edit::Insert('\n'))),
+            KeyCode::Char('j') if prompt.edited.is_multiline() && control => {
+                Some(Action::Edit(Edit::Insert('\n')))
+            }
+            _ => typed(event),
+        },
     }
+}
+
+/// Returns the action for a key in the menu: the letter of a group, or a key of a command of the open group.
+fn menu(app: &App, open: Option<usize>, event: &KeyEvent) -> Option<Action> {
+    match (event.code, open) {
+        (KeyCode::Esc, _) => return Some(Action::Do(Command::Cancel)),
+        (KeyCode::Backspace, Some(_)) => return Some(Action::OpenGroup(None)),
+        (KeyCode::Char(letter), None) => {
+            let group = group::ALL.iter().position(|(_, key)| *key == letter)?;
+            return Some(Action::OpenGroup(Some(group)));
+        }
+        _ => {}
+    }
+    let (name, _) = group::ALL.get(open?)?;
+    let command = app.keymap.command(event, app.view)?;
+    let entry = keymap::find(command)?;
+    (entry.group == *name).then_some(Action::FromMenu(command))
+}
+
+/// Returns true for a key that a user presses for its own sake, not to modify or to lock others.
+fn is_typed(code: KeyCode) -> bool {
+    !matches!(
+        code,
+        KeyCode::Null
+            | KeyCode::CapsLock
+            | KeyCode::NumLock
+            | KeyCode::ScrollLock
+            | KeyCode::KeypadBegin
+            | KeyCode::Media(_)
+            | KeyCode::Modifier(_)
+    )
 }
 
 /// Lines that a page of the help moves by.

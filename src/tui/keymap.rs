@@ -1,8 +1,13 @@
 //! The table of commands, the source of the key bindings, the help, the palette, the footer and the key table
-//! of the documentation. Shared commands are listed here, those of a single view in its folder.
+//! of the documentation. Shared commands are listed in a file per group, those of a single view in its folder.
 
 mod chord;
 pub mod entry;
+mod heads;
+mod looks;
+mod moving;
+mod program;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,9 +16,9 @@ use std::sync::LazyLock;
 use ratatui::crossterm::event::KeyEvent;
 
 pub use chord::{Chord, spell};
-use entry::group::{HEAD, LOOK, MOVE, PROGRAM, TEXT, TOUR, VIEW};
+use entry::group::VIEW;
 
-use super::command::{Command, Motion};
+use super::command::Command;
 use super::views::{self, ViewId};
 
 /// Views in which a command applies.
@@ -54,7 +59,7 @@ pub struct CommandEntry {
     pub when: When,
 }
 
-const fn entry(
+const fn shared(
     command: Command,
     name: &'static str,
     keys: &'static [&'static str],
@@ -74,7 +79,7 @@ const SOME_VIEWS: When = When::In(Vec::new());
 
 /// Every command in the order of the help, shared commands and those of single views.
 pub static TABLE: LazyLock<Vec<CommandEntry>> = LazyLock::new(|| {
-    let mut table = SHARED.to_vec();
+    let mut table = shared_commands();
     for entry in &mut table {
         if let When::In(views) = &mut entry.when {
             let takes = |view: &&ViewId| view.info().shared.contains(&entry.name);
@@ -84,13 +89,13 @@ pub static TABLE: LazyLock<Vec<CommandEntry>> = LazyLock::new(|| {
     let mut own: Vec<(&str, CommandEntry)> = Vec::new();
     for &view in ViewId::ALL {
         let Some(tab) = view.info().tab else { continue };
-        own.push((tab.after, entry(C::Show(view), tab.command, tab.keys, "", VIEW, Always, tab.sentence)));
+        own.push((tab.after, shared(C::Show(view), tab.command, tab.keys, "", VIEW, Always, tab.sentence)));
     }
     for (view, of) in views::commands() {
         let when = When::In(vec![view]);
         own.push((
             of.after,
-            entry(C::View(of.command), of.name, of.keys, of.hint, of.group, when, of.sentence),
+            shared(C::View(of.command), of.name, of.keys, of.hint, of.group, when, of.sentence),
         ));
     }
     // A command may follow one that has not been placed yet, so several rounds are needed.
@@ -110,311 +115,10 @@ pub static TABLE: LazyLock<Vec<CommandEntry>> = LazyLock::new(|| {
     table
 });
 
-/// Shared commands, with the same meaning in every view in which they apply.
-const SHARED: &[CommandEntry] = &[
-    entry(
-        C::Move(Motion::Left),
-        "left",
-        &["left", "h"],
-        "",
-        MOVE,
-        Always,
-        "Move one key (or thumbnail) to the left",
-    ),
-    entry(
-        C::Move(Motion::Right),
-        "right",
-        &["right", "l"],
-        "",
-        MOVE,
-        Always,
-        "Move one key (or thumbnail) to the right",
-    ),
-    entry(C::Move(Motion::Up), "up", &["up", "k"], "", MOVE, Always, "Move one query (or line) up"),
-    entry(C::Move(Motion::Down), "down", &["down", "j"], "", MOVE, Always, "Move one query (or line) down"),
-    entry(C::Move(Motion::PageUp), "page-up", &["pageup", "ctrl-b"], "", MOVE, Always, "Move a page up"),
-    entry(
-        C::Move(Motion::PageDown),
-        "page-down",
-        &["pagedown", "ctrl-f"],
-        "",
-        MOVE,
-        Always,
-        "Move a page down",
-    ),
-    entry(
-        C::Move(Motion::PageLeft),
-        "page-left",
-        &["H", "shift-left"],
-        "",
-        MOVE,
-        SOME_VIEWS,
-        "Move a page to the left",
-    ),
-    entry(
-        C::Move(Motion::PageRight),
-        "page-right",
-        &["L", "shift-right"],
-        "",
-        MOVE,
-        SOME_VIEWS,
-        "Move a page to the right",
-    ),
-    entry(
-        C::Move(Motion::FirstKey),
-        "first-key",
-        &["home", "0"],
-        "",
-        MOVE,
-        Always,
-        "Go to the first key (or line)",
-    ),
-    entry(
-        C::Move(Motion::LastKey),
-        "last-key",
-        &["end", "$"],
-        "",
-        MOVE,
-        Always,
-        "Go to the last key (or line)",
-    ),
-    entry(
-        C::Move(Motion::FirstQuery),
-        "first-query",
-        &["ctrl-home", "K"],
-        "",
-        MOVE,
-        SOME_VIEWS,
-        "Go to the first query",
-    ),
-    entry(
-        C::Move(Motion::LastQuery),
-        "last-query",
-        &["ctrl-end", "J"],
-        "",
-        MOVE,
-        SOME_VIEWS,
-        "Go to the last query",
-    ),
-    entry(
-        C::Move(Motion::Strongest),
-        "strongest",
-        &["m"],
-        "strongest",
-        MOVE,
-        SOME_VIEWS,
-        "Go to the strongest key of this query",
-    ),
-    entry(
-        C::NextLink,
-        "next-link",
-        &["n"],
-        "long-range link",
-        MOVE,
-        Always,
-        "Go to the next long-range link of this head, strongest first; in Compare to the next largest change",
-    ),
-    entry(C::PreviousLink, "previous-link", &["N"], "", MOVE, Always, "Go to the previous long-range link"),
-    entry(
-        C::Farther,
-        "farther",
-        &[">"],
-        "",
-        MOVE,
-        Always,
-        "Raise the minimum distance of long-range links by one token",
-    ),
-    entry(C::Nearer, "nearer", &["<"], "", MOVE, Always, "Lower the minimum distance by one token"),
-    entry(
-        C::Back,
-        "back",
-        &["backspace", "u"],
-        "",
-        MOVE,
-        Always,
-        "Go back to where you were before the last jump",
-    ),
-    entry(C::Forward, "forward", &["U"], "", MOVE, Always, "Go forward again"),
-    entry(C::Search, "search", &["/"], "find", MOVE, Always, "Find a token in the source or the target"),
-    entry(C::PreviousHead, "previous-head", &["["], "", HEAD, Always, "Select the previous head"),
-    entry(C::NextHead, "next-head", &["]"], "head", HEAD, Always, "Select the next head"),
-    entry(C::PreviousLayer, "previous-layer", &["{"], "", HEAD, Always, "Select the previous layer"),
-    entry(C::NextLayer, "next-layer", &["}"], "layer", HEAD, Always, "Select the next layer"),
-    entry(
-        C::NextKind,
-        "next-kind",
-        &["tab"],
-        "kind",
-        HEAD,
-        Always,
-        "Select the next kind: encoder, decoder, cross",
-    ),
-    entry(C::PreviousKind, "previous-kind", &["backtab"], "", HEAD, Always, "Select the previous kind"),
-    entry(
-        C::Overview,
-        "overview",
-        &["g"],
-        "overview",
-        HEAD,
-        Always,
-        "Show all layers and heads of this kind, or go back",
-    ),
-    entry(C::Open, "open", &["enter"], "open", HEAD, SOME_VIEWS, "Open the selection"),
-    entry(
-        C::OneKind,
-        "one-kind",
-        &["f"],
-        "one kind",
-        HEAD,
-        SOME_VIEWS,
-        "Show only the selected kind, or all kinds",
-    ),
-    entry(C::Mark, "mark", &["space"], "mark", HEAD, SOME_VIEWS, "Mark or unmark the head"),
-    entry(
-        C::HeadOff,
-        "head-off",
-        &["X"],
-        "off",
-        HEAD,
-        Always,
-        "Switch the head (or all marked heads) off or on, to see what the output loses",
-    ),
-    entry(C::LinkOff, "link-off", &["D"], "", HEAD, Always, "Switch the link under the cursor off or on"),
-    entry(C::EditSource, "source", &["s"], "source", TEXT, Always, "Edit the source"),
-    entry(
-        C::EditTarget,
-        "target",
-        &["t"],
-        "target",
-        TEXT,
-        Always,
-        "Edit the target to force; leave it empty to generate one",
-    ),
-    entry(C::Generate, "generate", &["T"], "", TEXT, Always, "Drop the forced target and generate one"),
-    entry(
-        C::SourceLanguage,
-        "source-language",
-        &["ctrl-s"],
-        "",
-        TEXT,
-        Always,
-        "Choose the source language, if the model has several",
-    ),
-    entry(
-        C::TargetLanguage,
-        "target-language",
-        &["ctrl-t"],
-        "",
-        TEXT,
-        Always,
-        "Choose the target language, if the model has several",
-    ),
-    entry(C::CopyValue, "copy-value", &["y"], "", TEXT, Always, "Copy the selected weight with its tokens"),
-    entry(C::CopyRow, "copy-row", &["Y"], "", TEXT, Always, "Copy the selected row with its tokens"),
-    entry(C::CopyMap, "copy-map", &["ctrl-y"], "", TEXT, Always, "Copy the whole map as a table"),
-    entry(
-        C::Alternatives,
-        "alternatives",
-        &["b"],
-        "branch",
-        TEXT,
-        Always,
-        "Choose another token that this row predicts, and generate the rest of the target anew from there",
-    ),
-    entry(
-        C::Export,
-        "export",
-        &["e"],
-        "export",
-        TEXT,
-        Always,
-        "Write what the screen shows to a file: a picture, a page, a table or the maps",
-    ),
-    entry(
-        C::Words,
-        "words",
-        &["w"],
-        "words",
-        LOOK,
-        Always,
-        "Merge tokens into words: keys are summed, queries averaged",
-    ),
-    entry(
-        C::Special,
-        "special",
-        &["x"],
-        "",
-        LOOK,
-        Always,
-        "Show special tokens, hide them, or hide them and renormalise",
-    ),
-    entry(
-        C::Range,
-        "range",
-        &["r"],
-        "",
-        LOOK,
-        Always,
-        "Give the full colour to the maximum of the row, the maximum of the map, or 1",
-    ),
-    entry(
-        C::Curve,
-        "curve",
-        &["c"],
-        "",
-        LOOK,
-        Always,
-        "Make colours linear, square root or logarithmic in the weight",
-    ),
-    entry(
-        C::Values,
-        "values",
-        &["v"],
-        "values",
-        LOOK,
-        Always,
-        "Show value-weighted attention (weights times value norms), or plain weights",
-    ),
-    entry(C::Brighter, "brighter", &["("], "", LOOK, Always, "Lower gamma, which brightens small weights"),
-    entry(C::Darker, "darker", &[")"], "", LOOK, Always, "Raise gamma, which darkens small weights"),
-    entry(C::Colormap, "colours", &["C"], "", LOOK, Always, "Switch to the next colour map"),
-    entry(C::Glyphs, "glyphs", &["G"], "", LOOK, Always, "Draw weights as characters, or as colours"),
-    entry(C::Pin, "pin", &["P"], "pin", VIEW, Always, "Pin this capture to compare others with it"),
-    entry(C::Tour, "tour", &["E"], "", TOUR, Always, "Start the guided tour, or leave it"),
-    entry(C::NextStep, "next-step", &["a"], "", TOUR, Always, "Go to the tour's next page or step"),
-    entry(C::PreviousStep, "previous-step", &["A"], "", TOUR, Always, "Go back to the previous page or step"),
-    entry(
-        C::Palette,
-        "palette",
-        &[":", "ctrl-p"],
-        "",
-        PROGRAM,
-        Always,
-        "Find a command, or go to a head such as 3.5 or cross 2.4",
-    ),
-    entry(C::Help, "help", &["?", "f1"], "help", PROGRAM, Always, "Show the keys of this view"),
-    entry(
-        C::Cancel,
-        "cancel",
-        &["esc"],
-        "",
-        PROGRAM,
-        Always,
-        "Close the window on top, or stop the work in progress",
-    ),
-    entry(
-        C::Pick,
-        "pick",
-        &["Q"],
-        "",
-        PROGRAM,
-        Always,
-        "Leave, and print the selected rows to standard output (with --pick)",
-    ),
-    entry(C::Redraw, "redraw", &["ctrl-l"], "", PROGRAM, Always, "Redraw the screen"),
-    entry(C::Suspend, "suspend", &["ctrl-z"], "", PROGRAM, Always, "Suspend the program; `fg` resumes it"),
-    entry(C::Quit, "quit", &["q", "ctrl-c"], "quit", PROGRAM, Always, "Quit"),
-];
+/// Returns the commands that have the same meaning in every view in which they apply.
+fn shared_commands() -> Vec<CommandEntry> {
+    [moving::COMMANDS, heads::COMMANDS, texts::COMMANDS, looks::COMMANDS, program::COMMANDS].concat()
+}
 
 /// Key bindings: the defaults of [`TABLE`], overridden by the user's settings.
 #[derive(Clone, Debug)]
@@ -493,6 +197,12 @@ impl Keymap {
             .find(|&command| find(command).is_some_and(|entry| entry.when.holds(view)))
     }
 
+    /// Returns the command that a key has in some view.
+    pub fn elsewhere(&self, event: &KeyEvent) -> Option<&'static CommandEntry> {
+        let chord = Chord::of(event);
+        self.bindings.iter().find(|(bound, _)| *bound == chord).and_then(|(_, command)| find(*command))
+    }
+
     /// Returns the keys of a command as shown to the user.
     pub fn keys(&self, command: Command) -> Vec<String> {
         let at = TABLE.iter().position(|entry| entry.command == command);
@@ -555,7 +265,7 @@ mod tests {
             let named = view.shared.iter().chain(view.footer).chain(view.tab.as_ref().map(|tab| &tab.after));
             named.for_each(|name| assert!(is_known(name), "{}: {name}", view.name));
             let some_views =
-                |name: &str| SHARED.iter().any(|entry| entry.name == name && entry.when != Always);
+                |name: &str| shared_commands().iter().any(|entry| entry.name == name && entry.when != Always);
             view.shared.iter().for_each(|name| assert!(some_views(name), "{}: {name}", view.name));
         }
         for (view, entry) in views::commands() {

@@ -16,6 +16,12 @@ pub enum Hit {
     Kind(Kind),
     /// An item of the list in an overlay.
     Item(usize),
+    /// A group of the menu, by its index.
+    Group(usize),
+    /// Accepts the topmost overlay.
+    Accept,
+    /// Closes the topmost overlay.
+    Dismiss,
     /// A part of the view.
     View(ViewHit),
 }

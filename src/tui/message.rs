@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use ratatui::crossterm::event::Event as TerminalEvent;
 
+use super::clipboard::Carried;
 use super::guide::ReadyStep;
+use super::pair_search::PairResults;
 use super::pixels::Protocol;
 use super::render::RenderResult;
 use super::survey::Surveyed;
@@ -32,6 +34,10 @@ pub enum Message {
     Engine(Event),
     /// Results of the survey of heads.
     Surveyed(Box<Surveyed>),
+    /// Results of the search for given links.
+    PairsFound(Box<PairResults>),
+    /// The outcome of a copy, with the text.
+    Copied((Carried, String)),
     /// Results of a render job.
     Rendered(Box<RenderResult>),
     /// Comparison of two captures.
@@ -55,6 +61,7 @@ impl Message {
         match self {
             Message::Engine(Event::Progress(_)) => true,
             Message::Surveyed(part) => !part.complete,
+            Message::PairsFound(part) => !part.complete,
             Message::Rendered(part) => !part.complete,
             _ => false,
         }

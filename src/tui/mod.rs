@@ -13,7 +13,9 @@ pub mod app;
 pub mod axes;
 pub mod cache;
 pub mod chrome;
+pub mod clipboard;
 pub mod command;
+pub mod copying;
 pub mod exporting;
 pub mod filter;
 pub mod guide;
@@ -22,11 +24,14 @@ pub mod keymap;
 pub mod layout;
 mod message;
 pub mod overlays;
+pub mod pair_search;
 pub mod palette;
 pub mod picking;
 pub mod pixels;
+pub mod prompts;
 pub mod reading;
 pub mod render;
+pub mod reproduce;
 pub mod requests;
 pub mod selected;
 pub mod selection;
@@ -51,9 +56,11 @@ use action::{Action, Effect};
 use answers::Question;
 use app::App;
 use cache::Cache;
+use clipboard::{Carried, ClipboardRoute, through_tmux};
 use keymap::Keymap;
 use message::Message;
 use pixels::{PixelGraphics, Protocol};
+use prompts::PromptHistory;
 use session::Saved;
 use terminal::Screen;
 use theme::Theme;
@@ -93,6 +100,8 @@ pub struct ScreenSettings {
     pub keymap: Keymap,
     /// Pixel graphics for maps.
     pub pixels: PixelGraphics,
+    /// The way of copied text to the clipboard.
+    pub clipboard: ClipboardRoute,
     /// Questions to ask the terminal at the start.
     pub ask: Question,
     /// True to panic at the first command, which a test of debug builds asks for (`ATTN_TUI_PANIC`).
@@ -110,6 +119,7 @@ impl ScreenSettings {
         let background_known = var("COLORFGBG").is_some();
         let panic = cfg!(debug_assertions) && var("ATTN_TUI_PANIC").is_some();
         let (protocol, uncertain) = Protocol::detect(&var);
+        let clipboard = ClipboardRoute::detect(&var);
         let mut theme = Theme::detect(var);
         if let Some(path) = &config.theme {
             theme = theme.with(palette::Chosen::read(path)?);
@@ -136,7 +146,7 @@ impl ScreenSettings {
         theme.colormap = config.colormap.unwrap_or(theme.colormap);
         theme.glyphs = config.glyphs;
         let keymap = Keymap::with(&config.keys).map_err(|wrong| Error::Usage(wrong.to_string()))?;
-        Ok(Self { theme, keymap, pixels, ask, panic })
+        Ok(Self { theme, keymap, pixels, clipboard, ask, panic })
     }
 }
 
@@ -163,14 +173,16 @@ pub fn run_with(
         // The receiver is gone after the last frame.
         let _ = tell.send(Message::Engine(event));
     }));
-    let world = World::start(sender, ask)?;
+    let prompts = start.session.as_ref().map(|path| path.with_file_name("history.toml"));
+    let history = prompts.as_deref().map(PromptHistory::read).unwrap_or_default();
+    let world = World::start(sender, ask, prompts, settings.clipboard)?;
     let mut app = App::new(start.model.model.clone(), settings.theme, settings.keymap);
     (app.run.options, app.run.given) = (start.run, start.given);
     app.picks = start.pick;
     if let Some(saved) = &start.resume {
         saved.restore(&mut app);
     }
-    app.pixels = settings.pixels;
+    (app.pixels, app.prompts) = (settings.pixels, history);
     app.run.open =
         OpenOptions { model: String::new(), revision: None, tokenizer: None, ..start.model.clone() };
     let first = match start.tour {
@@ -281,6 +293,13 @@ fn handle(
             Action::Engine(event)
         }
         Message::Surveyed(part) => Action::Surveyed(part),
+        Message::Copied(outcome) => {
+            if let (Carried::BufferOnly, text) = &outcome {
+                screen.send(&through_tmux(text))?;
+            }
+            Action::Copied(outcome.0)
+        }
+        Message::PairsFound(part) => Action::PairsFound(part),
         // Handled by the main loop: it belongs to drawing and changes no state.
         Message::Rendered(_) => return Ok(Handled::Continue),
         Message::Compared(compared) => Action::Compared(compared),

@@ -1,5 +1,6 @@
 //! Reading of maps: the items on their axes, pieces merged into words, the scale.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -97,6 +98,8 @@ pub struct Unit {
     pub space: bool,
     /// True for a special token.
     pub special: bool,
+    /// True if another unit of the axis has the same label.
+    pub repeated: bool,
 }
 
 /// Axis of a displayed map.
@@ -125,10 +128,14 @@ impl Axis {
                     word.tokens.end = at + 1;
                     word.label.push_str(&label);
                 }
-                _ => units.push(Unit { tokens: at..at + 1, label, space, special: token.special }),
+                _ => {
+                    let special = token.special;
+                    units.push(Unit { tokens: at..at + 1, label, space, special, repeated: false });
+                }
             }
             of.push(units.len() - 1);
         }
+        mark_repeated(&mut units);
         let plain = units.len() == tokens.len();
         Self { units, of, plain }
     }
@@ -192,6 +199,30 @@ impl Axis {
     /// Returns the label of a unit; empty outside the axis.
     pub fn label(&self, unit: usize) -> &str {
         self.units.get(unit).map_or("", |unit| &unit.label)
+    }
+
+    /// Returns the labels of the units that contain some tokens, in one word.
+    pub fn text(&self, tokens: &Range<usize>) -> String {
+        let last = self.unit_of(tokens.end.saturating_sub(1));
+        (self.unit_of(tokens.start)..=last).map(|unit| self.label(unit)).collect()
+    }
+
+    /// Returns the label of a unit, with its position if another unit has the same label: `the@7`.
+    pub fn name(&self, unit: usize) -> String {
+        match self.units.get(unit) {
+            Some(unit) if unit.repeated => format!("{}@{}", unit.label, unit.tokens.start),
+            _ => self.label(unit).to_string(),
+        }
+    }
+}
+
+fn mark_repeated(units: &mut [Unit]) {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for unit in &*units {
+        *counts.entry(unit.label.clone()).or_default() += 1;
+    }
+    for unit in units {
+        unit.repeated = counts.get(&unit.label).is_some_and(|count| *count > 1);
     }
 }
 
@@ -278,6 +309,8 @@ mod tests {
         let labels: Vec<_> = axis.units.iter().map(|unit| unit.label.as_str()).collect();
         assert_eq!(labels, ["children", "play", "</s>"]);
         assert_eq!((axis.unit_of(1), axis.token_of(1)), (0, 2));
+        let repeated = Axis::new(&tokens(&["▁the", "▁cat", "▁the"]), &reading);
+        assert_eq!([0, 1, 2].map(|unit| repeated.name(unit)), ["the@0", "cat", "the@2"]);
         let map = Matrix::new(
             4,
             4,

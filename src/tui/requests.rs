@@ -7,9 +7,9 @@ use super::ablation::ActiveAblation;
 use super::action::Effect;
 use super::app::App;
 use super::exporting;
-use super::overlays::overlay::{Overlay, Picker, Purpose};
+use super::overlays::overlay::{Decision, Overlay, Picker, Purpose};
 use super::selected;
-use crate::capture::MapWeights;
+use crate::capture::{MapWeights, Score};
 use crate::engine::{Request, RunOptions};
 use crate::error::Result;
 use crate::export::format::Format;
@@ -68,9 +68,7 @@ pub fn toggle_values(app: &mut App) -> Vec<Effect> {
     } else if app.run.info.is_none() {
         app.notice = Some("this capture keeps no norms of values, and has no model to find them".into());
     } else {
-        app.reading.weights = MapWeights::Values;
-        app.run.options.values = true;
-        return run(app);
+        app.overlays.push(Overlay::Confirm(Decision::Values));
     }
     Vec::new()
 }
@@ -90,6 +88,20 @@ pub fn measure_contributions(app: &mut App) -> Vec<Effect> {
     let effects = run(app);
     app.run.begin("measuring contributions (ALTI)");
     effects
+}
+
+/// Runs the model again, and keeps the norms of its values.
+pub fn run_with_values(app: &mut App) -> Vec<Effect> {
+    app.reading.weights = MapWeights::Values;
+    app.run.options.values = true;
+    run(app)
+}
+
+/// Runs the model again, and keeps its scores.
+pub fn run_with_scores(app: &mut App) -> Vec<Effect> {
+    app.views.map.score = Some(Score::Whole);
+    app.run.options.scores = true;
+    run(app)
 }
 
 /// Returns to weights if the capture keeps no scores and none are being computed.
@@ -157,6 +169,7 @@ pub fn choose_language(app: &mut App, purpose: Purpose) {
 /// Sets a language of the model's list and runs the model again.
 pub fn take_language(app: &mut App, purpose: Purpose, at: usize) -> Vec<Effect> {
     let name = app.run.info.as_ref().and_then(|info| info.languages.get(at)).cloned();
+    app.leave();
     match purpose {
         Purpose::SourceLanguage => app.run.options.src_lang = name,
         _ => app.run.options.tgt_lang = name,

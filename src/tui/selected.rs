@@ -1,4 +1,4 @@
-//! The selected map under the current reading, its rows and long-range links, and texts to copy.
+//! The selected map under the current reading, its rows and long-range links.
 
 use super::app::App;
 use super::filter::{FilterKey, FilteredAxes};
@@ -11,10 +11,9 @@ use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::text::label;
 
-/// Returns the result of Map's filter on the selected map; `None` without a filter, or if nothing matches.
+/// Returns the result of the filter on the selected map; `None` without a filter, or if nothing matches.
 pub fn filtered(app: &App) -> Option<FilteredAxes> {
-    let map = &app.views.map;
-    if map.filter.is_empty() {
+    if app.filter.is_empty() {
         return None;
     }
     let key = FilterKey {
@@ -23,13 +22,12 @@ pub fn filtered(app: &App) -> Option<FilteredAxes> {
         words: app.reading.words,
         special: app.reading.special,
         weighed: app.is_weighed(),
-        filter: map.filter.clone(),
+        filter: app.filter.clone(),
     };
-    if let Some(known) = map.filtered.as_ref().filter(|known| known.holds_for(&key)) {
+    if let Some(known) = app.views.map.filtered.as_ref().filter(|known| known.holds_for(&key)) {
         return Some(known.clone());
     }
-    let kind = app.selection.head.kind();
-    FilteredAxes::new(key, &whole(app)?, app.axes.queries(kind), app.axes.keys(kind))
+    FilteredAxes::new(key, &whole(app)?, &app.axes)
 }
 
 /// Returns the selected map under the current reading, with all rows and columns.
@@ -113,44 +111,6 @@ pub fn alternatives(app: &App) -> Vec<Alternative> {
         chosen: Some(token.id) == target,
     };
     prediction.candidates.iter().map(alternative).collect()
-}
-
-/// Formats the selected weight as a line of text.
-pub fn value_text(app: &App) -> Option<String> {
-    let weight = *shown_row(app)?.get(app.key())?;
-    let (query, key) = (app.queries().label(app.query()), app.keys().label(app.key()));
-    Some(format!("{} {query} → {key} {weight:.6}", app.selection.head))
-}
-
-/// Formats the selected row, one line per key.
-pub fn row_text(app: &App) -> Option<String> {
-    let row = shown_row(app)?;
-    let lines =
-        app.keys().units.iter().zip(&row).map(|(unit, weight)| format!("{}\t{weight:.6}\n", unit.label));
-    Some(lines.collect())
-}
-
-/// Formats the selected map as a tab-separated table with token labels; `None` for a very large map.
-pub fn map_text(app: &App) -> Option<String> {
-    const MOST: usize = 1 << 20;
-    if app.queries().len().saturating_mul(app.keys().len()) > MOST {
-        return None;
-    }
-    let map = shown(app)?;
-    let mut out = app.selection.head.to_string();
-    for unit in &app.keys().units {
-        out.push('\t');
-        out.push_str(&unit.label);
-    }
-    out.push('\n');
-    for (query, unit) in app.queries().units.iter().enumerate().take(map.rows()) {
-        out.push_str(&unit.label);
-        for weight in map.row(query) {
-            out.push_str(&format!("\t{weight:.6}"));
-        }
-        out.push('\n');
-    }
-    Some(out)
 }
 
 /// Returns the long-range links of the selected head if the survey has found them, else nothing.

@@ -1,8 +1,11 @@
 //! The selection that all views share, and its history.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::views::ViewId;
+use crate::engine::RunOptions;
 use crate::site::{Head, Kind};
 
 /// The selection that all views share. Queries and keys are kept as tokens of the source and of the target,
@@ -62,20 +65,61 @@ impl Selection {
     }
 }
 
-/// History of views and selections.
+/// The texts that a displayed capture was made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DisplayedRun {
+    /// The MODEL argument.
+    pub model: String,
+    /// Options of the run.
+    pub options: RunOptions,
+}
+
+impl DisplayedRun {
+    /// Returns true if another run has the same model, source, target and languages.
+    pub fn has_texts_of(&self, other: &Self) -> bool {
+        let texts = |run: &Self| {
+            let RunOptions { source, target, prefix, src_lang, tgt_lang, .. } = &run.options;
+            let texts = (source.clone(), target.clone(), prefix.clone());
+            (run.model.clone(), texts, src_lang.clone(), tgt_lang.clone())
+        };
+        texts(self) == texts(other)
+    }
+}
+
+/// A view and a selection that the user was at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Visit {
+    /// The view.
+    pub view: ViewId,
+    /// The selection.
+    pub selection: Selection,
+    /// The run that was displayed; `None` for a capture file.
+    pub run: Option<Arc<DisplayedRun>>,
+}
+
+/// Direction of a step in the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryStep {
+    /// To the place before.
+    Back,
+    /// To the place that the last step back left.
+    Forward,
+}
+
+/// History of the places that were visited.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    back: Vec<(ViewId, Selection)>,
-    forward: Vec<(ViewId, Selection)>,
+    back: Vec<Visit>,
+    forward: Vec<Visit>,
 }
 
 impl History {
     const LIMIT: usize = 200;
 
-    /// Adds the view and the selection that a jump is about to leave.
-    pub fn leave(&mut self, view: ViewId, selection: Selection) {
-        if self.back.last() != Some(&(view, selection)) {
-            self.back.push((view, selection));
+    /// Adds the place that a jump is about to leave.
+    pub fn leave(&mut self, visit: Visit) {
+        if self.back.last() != Some(&visit) {
+            self.back.push(visit);
         }
         if self.back.len() > Self::LIMIT {
             self.back.remove(0);
@@ -83,17 +127,23 @@ impl History {
         self.forward.clear();
     }
 
-    /// Goes back: returns the last entry, and keeps the current view and selection for [`History::forward`].
-    pub fn back(&mut self, now: (ViewId, Selection)) -> Option<(ViewId, Selection)> {
-        let left = self.back.pop()?;
-        self.forward.push(now);
-        Some(left)
+    /// Returns the place that a step leads to.
+    pub fn next(&self, step: HistoryStep) -> Option<&Visit> {
+        match step {
+            HistoryStep::Back => self.back.last(),
+            HistoryStep::Forward => self.forward.last(),
+        }
     }
 
-    /// Goes forward again: returns the view and selection that [`History::back`] left.
-    pub fn forward(&mut self, now: (ViewId, Selection)) -> Option<(ViewId, Selection)> {
-        let left = self.forward.pop()?;
-        self.back.push(now);
-        Some(left)
+    /// Takes a step: returns the place that it leads to, and keeps the current one for a step in the other
+    /// direction.
+    pub fn take(&mut self, step: HistoryStep, now: Visit) -> Option<Visit> {
+        let (from, to) = match step {
+            HistoryStep::Back => (&mut self.back, &mut self.forward),
+            HistoryStep::Forward => (&mut self.forward, &mut self.back),
+        };
+        let visit = from.pop()?;
+        to.push(now);
+        Some(visit)
     }
 }

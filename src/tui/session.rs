@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::app::App;
+use super::filter::Filter;
 use super::reading::Reading;
 use super::selection::Selection;
 use super::views::ViewId;
@@ -29,6 +30,8 @@ pub struct Saved {
     pub marks: BTreeSet<Head>,
     /// Settings that all views read maps and lists by.
     pub reading: Reading,
+    /// Filter of rows and columns.
+    pub filter: Filter,
     /// Name of the view on the screen.
     pub view: String,
     /// State of each view; see [`Views::saved`](super::views::Views::saved).
@@ -81,7 +84,7 @@ const FLAT: [(&str, &str); 42] = [
     ("distance", "reading.distance"),
     ("one_kind", "reading.one_kind"),
     ("zoom", "views.map.zoom"),
-    ("filter", "views.map.filter"),
+    ("filter", "filter"),
     ("over", "views.text.shading"),
     ("receives", "views.text.receives"),
     ("flow", "views.flow.method"),
@@ -151,6 +154,7 @@ impl Saved {
             selection: Some(app.selection),
             marks: app.marks.clone(),
             reading: app.reading,
+            filter: app.filter.clone(),
             view: app.view.name().into(),
             views: app.views.saved(),
             look: Look { colormap: Some(app.theme.colormap), glyphs: app.theme.glyphs },
@@ -175,6 +179,7 @@ impl Saved {
         }
         app.marks = self.marks.clone();
         app.reading = self.reading.bounded();
+        app.filter = self.filter.clone();
         app.view = ViewId::tabs().find(|view| view.name() == self.view).unwrap_or_default();
         app.views.restore(&self.views);
         app.theme.colormap = self.look.colormap.unwrap_or(app.theme.colormap);
@@ -186,6 +191,8 @@ impl Saved {
     fn from_table(table: &Table) -> Option<Self> {
         let flat = !table.contains_key("open");
         let table = &if flat { nested(table) } else { table.clone() };
+        // Earlier versions kept it with the state of Map.
+        let map_filter = || part(table.get("views")?.get("map")?.as_table()?, "filter");
         let model = || Some(table.get("open")?.get("model")?.as_str()?.to_string());
         Some(Self {
             open: match part(table, "open") {
@@ -196,6 +203,7 @@ impl Saved {
             selection: part(table, "selection"),
             marks: part(table, "marks").unwrap_or_default(),
             reading: part(table, "reading").unwrap_or_default(),
+            filter: part(table, "filter").or_else(map_filter).unwrap_or_default(),
             view: part(table, "view").unwrap_or_default(),
             views: part(table, "views").unwrap_or_default(),
             look: part(table, "look").unwrap_or_default(),
@@ -229,16 +237,7 @@ impl Saved {
         let text = Value::try_from(self)
             .and_then(|value| toml::to_string(&value))
             .map_err(|error| Error::BadFile { file: path.display().to_string(), why: error.to_string() })?;
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt;
-                let owner = std::fs::Permissions::from_mode(0o700);
-                std::fs::set_permissions(folder, owner).map_err(|error| Error::io(folder, error))?;
-            }
-        }
-        crate::files::save(path, text.as_bytes(), true)
+        crate::files::save_private(path, text.as_bytes())
     }
 }
 
@@ -278,6 +277,7 @@ mod tests {
             selection: Some(Selection { head: Head::new(Kind::Cross, 2, 4), ..Selection::default() }),
             marks: BTreeSet::from([Head::new(Kind::Encoder, 0, 1)]),
             reading: Reading { threshold: 0.05, ..Reading::default() },
+            filter: Filter::new("it | cat"),
             view: "Flow".into(),
             views: app.views.saved(),
             look: Look { colormap: Some(Colormap::Cividis), glyphs: true },
@@ -328,7 +328,7 @@ mod tests {
         assert_eq!((app.view, app.selection.head), (ViewId::Heads, Head::new(Kind::Decoder, 1, 3)));
         assert_eq!((app.selection.source_query, app.selection.target_key), (2, 5));
         assert_eq!(app.marks, BTreeSet::from([Head::new(Kind::Cross, 0, 1)]));
-        assert_eq!((app.views.map.zoom, app.views.map.filter.text()), (Some(3), "a | b"));
+        assert_eq!((app.views.map.zoom, app.filter.text()), (Some(3), "a | b"));
         let reading = app.reading;
         assert_eq!((reading.words, reading.special, reading.distance), (true, Special::Renormalise, 9));
         assert_eq!((reading.scale.curve, reading.scale.gamma), (Curve::Sqrt, 7));
@@ -341,7 +341,7 @@ mod tests {
     #[test]
     fn parts_of_another_form_are_left_out() {
         let text = "view = 3\n[open]\nmodel = \"demo\"\ndevice = \"abacus\"\n[run]\nsource = \"Hi.\"\nnew = 1\n\
-                    [reading]\nspecial = \"other\"\n[views.map]\nzoom = \"near\"\n[views.heads]\nsort = 5\n\
+                    [reading]\nspecial = \"other\"\n[views.map]\nzoom = \"near\"\nfilter = \"a | 3\"\n[views.heads]\nsort = 5\n\
                     [views.added]\nx = 1\n[selection]\nhead = \"left.1.2\"";
         let saved = saved(text).unwrap();
         assert_eq!(saved.open, OpenOptions { model: "demo".into(), ..OpenOptions::default() });
@@ -350,6 +350,7 @@ mod tests {
         saved.restore(&mut app);
         assert_eq!((app.view, app.untouched, app.reading), (ViewId::Map, true, Reading::default()));
         assert_eq!((app.views.map.zoom, app.views.heads.sort), (None, 5));
+        assert_eq!(app.filter.text(), "a | 3");
         assert_eq!(self::saved("[open]\nmodel = 3"), None);
         assert_eq!(self::saved("model = 3"), None);
     }

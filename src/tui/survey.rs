@@ -183,6 +183,7 @@ fn links_of(head: Head, profile: &HeadProfile, context: &MapAxes, distance: usiz
         punctuation: true,
         sinks: true,
         special: false,
+        ..LinkFilter::default()
     };
     strong_links(head, profile, context, &filter)
 }

@@ -1,4 +1,4 @@
-//! The terminal: its modes, drawing, clipboard and suspension.
+//! The terminal: its modes, drawing and suspension.
 //!
 //! No other file sets or resets terminal modes.
 
@@ -6,7 +6,6 @@ use std::io::{self, Stdout, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
@@ -120,12 +119,10 @@ impl Screen {
         Ok(())
     }
 
-    /// Copies text to the clipboard through the terminal (OSC 52).
-    pub fn copy(&mut self, text: &str) -> Result<()> {
+    /// Sends an escape sequence to the terminal.
+    pub fn send(&mut self, sequence: &str) -> Result<()> {
         let mut out = stdout();
-        write!(out, "\x1b]52;c;{}\x07", BASE64_STANDARD.encode(text))
-            .and_then(|()| out.flush())
-            .map_err(failed)
+        out.write_all(sequence.as_bytes()).and_then(|()| out.flush()).map_err(failed)
     }
 
     /// Restores the terminal and stops the process until it is continued.

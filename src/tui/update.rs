@@ -2,22 +2,29 @@
 
 mod click;
 pub mod engine;
+mod history;
 mod look;
 mod overlay;
 pub mod tour;
 
+use ratatui::crossterm::event::KeyEvent;
+
 use super::ablation;
 use super::action::{Action, Effect};
 use super::app::App;
+use super::clipboard::Carried;
 use super::command::Command;
-use super::overlays::overlay::{EditedText, Overlay, Picker, Purpose};
+use super::copying;
+use super::keymap::Chord;
+use super::overlays::overlay::{Decision, Overlay, Picker, Purpose};
+use super::overlays::text_prompt::TextPrompt;
 use super::picking;
+use super::prompts::EditedText;
 use super::reading::{Axis, Reading};
 use super::requests;
 use super::selected;
-use super::selection::Selection;
+use super::selection::HistoryStep;
 use super::views::{self, ViewId, view};
-use super::widgets::editor::Editor;
 use crate::engine::Request;
 use crate::site::{Kind, Site};
 
@@ -31,6 +38,8 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
             | Action::Surveyed(_)
             | Action::Compared(_)
             | Action::Exported(_)
+            | Action::PairsFound(_)
+            | Action::Copied(_)
             | Action::StepReady(_)
             | Action::Resize
             | Action::Background { .. }
@@ -41,6 +50,9 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
     app.untouched &= !by_user;
     let effects = apply(app, action);
     refilter(app);
+    if app.capture.is_some() {
+        view::settle(app);
+    }
     effects
 }
 
@@ -50,7 +62,23 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
             app.notice = None;
             run(app, command)
         }
+        Action::NoCommand(key) => {
+            app.notice = Some(no_command(app, &key));
+            Vec::new()
+        }
         Action::Edit(edit) => overlay::edit(app, edit),
+        Action::OpenGroup(group) => {
+            if let Some(Overlay::Menu(open)) = app.overlays.last_mut() {
+                *open = group;
+            }
+            Vec::new()
+        }
+        Action::FromMenu(command) => {
+            app.overlays.pop();
+            app.notice = None;
+            run(app, command)
+        }
+        Action::Complete => overlay::complete(app),
         Action::Scroll(steps) => overlay::scroll(app, steps),
         Action::Accept => overlay::accept(app),
         Action::Paste(text) => overlay::paste(app, &text),
@@ -94,6 +122,22 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
             requests::exported(app, result);
             Vec::new()
         }
+        Action::PairsFound(part) => {
+            views::links::pairs::found(app, *part);
+            Vec::new()
+        }
+        Action::Copied(carried) => {
+            let how = match carried {
+                Carried::Sent(route) => route.name().to_string(),
+                Carried::BufferOnly => {
+                    "in tmux's buffer; the terminal was asked through tmux (OSC 52)".into()
+                }
+                Carried::Failed(why) => format!("not on the clipboard: {why}"),
+            };
+            let what = app.notice.take().filter(|notice| notice.starts_with("copied"));
+            app.notice = Some(format!("{}: {how}", what.unwrap_or_else(|| "copied".into())));
+            Vec::new()
+        }
         Action::StepReady(ready) => tour::ready(app, *ready),
         Action::Crashed(message) => {
             app.run.activity = None;
@@ -109,7 +153,7 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
 
 /// Applies the filter to the selected map, and moves the cursor to a visible position. Other views show all.
 fn refilter(app: &mut App) {
-    if app.view != ViewId::Map || app.views.map.filter.is_empty() {
+    if app.view != ViewId::Map || app.filter.is_empty() {
         app.views.map.filtered = None;
         return;
     }
@@ -138,6 +182,10 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
             }
         }
         Command::View(command) => return view::command(app, command),
+        Command::Show(ViewId::Links) => {
+            app.views.links.pairs = None;
+            app.show(ViewId::Links);
+        }
         Command::Show(view) => app.show(view),
         Command::Overview if app.view == ViewId::Grid => app.view = app.before,
         Command::Overview => app.show(ViewId::Grid),
@@ -150,6 +198,10 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
         Command::PreviousKind => turn_kind(app, -1),
         Command::NextLink => next_link(app, true),
         Command::PreviousLink => next_link(app, false),
+        Command::EveryHead => return views::links::pairs::of_cell(app),
+        Command::FindLink => {
+            app.overlays.push(Overlay::Edit(TextPrompt::new(EditedText::Link, "")));
+        }
         Command::Farther => {
             let distance = app.reading.distance.saturating_add(1).min(Reading::FARTHEST);
             return set_distance(app, distance);
@@ -175,25 +227,26 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
             return requests::ablate(app, off);
         }
         Command::LinkOff => {
-            let off = ablation::link(&app.selection);
+            let listed = (app.view == ViewId::Links).then(|| views::links::selected_link(app)).flatten();
+            let off = listed.unwrap_or_else(|| ablation::link(&app.selection));
             return requests::ablate(app, off);
         }
-        Command::Back => {
-            let left = app.history.back((app.view, app.selection));
-            go_to(app, left);
-        }
-        Command::Forward => {
-            let left = app.history.forward((app.view, app.selection));
-            go_to(app, left);
-        }
+        Command::Back => return history::step(app, HistoryStep::Back),
+        Command::Forward => return history::step(app, HistoryStep::Forward),
         Command::EditSource => edit_source(app),
         Command::EditTarget => edit_target(app),
         Command::Generate => return generate(app),
         Command::SourceLanguage => requests::choose_language(app, Purpose::SourceLanguage),
         Command::TargetLanguage => requests::choose_language(app, Purpose::TargetLanguage),
-        Command::CopyValue => return copy(app, "the weight", selected::value_text),
-        Command::CopyRow => return copy(app, "the row", selected::row_text),
-        Command::CopyMap => return copy(app, "the map", selected::map_text),
+        Command::CopyValue => {
+            let text = copying::value_text(app);
+            return copy(app, "the weight", text);
+        }
+        Command::CopyRow => app.overlays.push(Overlay::Picker(Picker::new(Purpose::Copy))),
+        Command::CopyMap => {
+            let text = copying::map_text(app);
+            return copy(app, "the map", text);
+        }
         Command::Alternatives => requests::choose_alternative(app),
         Command::Export if app.capture.is_none() => app.notice = Some("there is nothing to write yet".into()),
         Command::Export => app.overlays.push(Overlay::Picker(Picker::new(Purpose::Export))),
@@ -207,8 +260,16 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Colormap => look::colormap(app),
         Command::Glyphs => app.theme.glyphs = !app.theme.glyphs,
         Command::Search => app.overlays.push(Overlay::Picker(Picker::new(Purpose::Search))),
+        Command::Filter => {
+            let prompt = TextPrompt::new(EditedText::Filter, app.filter.text());
+            app.overlays.push(Overlay::Edit(prompt));
+        }
         Command::Palette => app.overlays.push(Overlay::Picker(Picker::new(Purpose::Palette))),
+        Command::Menu => app.overlays.push(Overlay::Menu(None)),
         Command::Help => app.overlays.push(Overlay::Help(0)),
+        Command::Tour if app.guide.is_none() && app.capture.is_some() => {
+            app.overlays.push(Overlay::Confirm(Decision::Tour));
+        }
         Command::Tour => return tour::toggle(app),
         Command::NextStep => return tour::next(app),
         Command::PreviousStep => return tour::previous(app),
@@ -227,6 +288,18 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Says that a key does nothing in the displayed view.
+fn no_command(app: &App, key: &KeyEvent) -> String {
+    let view = app.view.name();
+    match app.keymap.elsewhere(key) {
+        Some(entry) => format!("no {} in {view}", entry.name.replace('-', " ")),
+        None => {
+            let help = app.first_key(Command::Help);
+            format!("{} has no command in {view}: {help} shows the keys", Chord::of(key))
+        }
+    }
+}
+
 fn cancel(app: &mut App) -> Vec<Effect> {
     if app.overlays.pop().is_some() {
         return Vec::new();
@@ -238,18 +311,12 @@ fn cancel(app: &mut App) -> Vec<Effect> {
     if app.ablation.take().is_some() {
         return Vec::new();
     }
-    if app.view == ViewId::Grid {
-        app.view = app.before;
+    match app.view {
+        ViewId::Grid => app.view = app.before,
+        ViewId::Links => app.views.links.pairs = None,
+        _ => {}
     }
     Vec::new()
-}
-
-/// Restores a view and a selection from the history, if there are any.
-fn go_to(app: &mut App, left: Option<(ViewId, Selection)>) {
-    if let Some(left) = left {
-        (app.view, app.selection) = left;
-        app.settle();
-    }
 }
 
 /// Returns true, with the reason as the notice, if there is no model that could run another text.
@@ -269,7 +336,7 @@ fn edit_source(app: &mut App) {
         Some(capture) => capture.source.text.clone(),
         None => app.run.options.source.clone(),
     };
-    app.overlays.push(Overlay::Edit(EditedText::Source, Editor::new(text)));
+    app.overlays.push(Overlay::Edit(TextPrompt::new(EditedText::Source, text)));
 }
 
 fn edit_target(app: &mut App) {
@@ -278,7 +345,7 @@ fn edit_target(app: &mut App) {
     }
     let shown = || app.capture.as_ref().map(|capture| capture.target.text.clone());
     let text = app.run.options.target.clone().or_else(shown).unwrap_or_default();
-    app.overlays.push(Overlay::Edit(EditedText::Target, Editor::new(text)));
+    app.overlays.push(Overlay::Edit(TextPrompt::new(EditedText::Target, text)));
 }
 
 fn generate(app: &mut App) -> Vec<Effect> {
@@ -286,9 +353,24 @@ fn generate(app: &mut App) -> Vec<Effect> {
         app.notice = Some("the target is generated already".into());
         return Vec::new();
     }
-    app.run.options.target = None;
-    app.run.options.prefix.clear();
-    requests::run(app)
+    app.overlays.push(Overlay::Confirm(Decision::Generate));
+    Vec::new()
+}
+
+/// Carries out what the user has confirmed.
+fn decided(app: &mut App, decision: Decision) -> Vec<Effect> {
+    match decision {
+        Decision::Generate => {
+            app.leave();
+            app.run.options.target = None;
+            app.run.options.prefix.clear();
+            requests::run(app)
+        }
+        Decision::Values => requests::run_with_values(app),
+        Decision::Scores => requests::run_with_scores(app),
+        Decision::Tour => tour::toggle(app),
+        Decision::History(step) => history::take(app, step),
+    }
 }
 
 /// Adds `by` to `at`, modulo `of`.
@@ -301,6 +383,9 @@ fn turn_head(app: &mut App, by: isize) {
         return;
     }
     let head = app.selection.head;
+    if app.heads() == 1 {
+        app.notice = Some(format!("{} has one head", head.site));
+    }
     app.selection.head = head.site.head(turn(head.head, by, app.heads()));
     app.settle();
 }
@@ -310,6 +395,9 @@ fn turn_layer(app: &mut App, by: isize) {
         return;
     }
     let head = app.selection.head;
+    if app.layers() == 1 {
+        app.notice = Some(format!("there is one layer of {} attention", head.kind()));
+    }
     app.selection.head = Site::new(head.kind(), turn(head.layer(), by, app.layers())).head(head.head);
     app.settle();
 }
@@ -355,7 +443,7 @@ fn next_link(app: &mut App, forward: bool) {
         (Some(at), false) => (at + links.len() - 1) % links.len(),
     };
     if let Some(link) = links.get(next) {
-        app.history.leave(app.view, app.selection);
+        app.leave();
         app.selection.set(link.query, link.key);
         app.notice = Some(format!("long-range link {} of {}", next + 1, links.len()));
     }
@@ -367,8 +455,12 @@ fn set_distance(app: &mut App, distance: usize) -> Vec<Effect> {
     requests::survey(app)
 }
 
-fn copy(app: &mut App, what: &str, text: fn(&App) -> Option<String>) -> Vec<Effect> {
-    let Some(text) = text(app) else { return Vec::new() };
+/// Copies a text, if there is one.
+fn copy(app: &mut App, what: &str, text: Option<String>) -> Vec<Effect> {
+    let Some(text) = text else {
+        app.notice = Some("there is nothing to copy, or the map is too large: export it".into());
+        return Vec::new();
+    };
     app.notice = Some(format!("copied {what}"));
     vec![Effect::Copy(text)]
 }

@@ -1,5 +1,6 @@
 //! The world outside the state: threads that send messages to the main loop, and the effects of updates.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
@@ -11,9 +12,12 @@ use ratatui::crossterm::event::{self, Event as TerminalEvent, KeyCode, KeyModifi
 use super::Ask;
 use super::action::Effect;
 use super::answers::Question;
+use super::clipboard::{self, Carried, ClipboardRoute};
 use super::exporting::ExportJob;
 use super::guide::StepRequest;
 use super::message::Message;
+use super::pair_search::{self, PairRequest};
+use super::prompts::{AcceptedText, PromptHistory};
 use super::render::{self, RenderJob};
 use super::survey;
 use super::terminal::{self, Screen};
@@ -25,26 +29,39 @@ use crate::panics;
 /// Background threads, and the means of starting them.
 pub struct World {
     ask: Ask,
+    /// File of the texts that were accepted in prompts.
+    prompts: Option<PathBuf>,
+    clipboard: ClipboardRoute,
     sender: Sender<Message>,
     /// Number of the newest survey; older ones stop.
     newest_survey: Arc<AtomicU64>,
     /// Number of the newest render job; older ones stop.
     newest_render: Arc<AtomicU64>,
+    /// Number of the newest search for given links; older ones stop.
+    newest_search: Arc<AtomicU64>,
     tour: OnceLock<TourWorker>,
     started: Instant,
 }
 
 impl World {
     /// Starts listening to signals and panics.
-    pub fn start(sender: Sender<Message>, ask: Ask) -> Result<Self> {
+    pub fn start(
+        sender: Sender<Message>,
+        ask: Ask,
+        prompts: Option<PathBuf>,
+        clipboard: ClipboardRoute,
+    ) -> Result<Self> {
         hook_panics(sender.clone());
         #[cfg(unix)]
         listen_to_signals(sender.clone())?;
         Ok(Self {
             ask,
+            prompts,
+            clipboard,
             sender,
             newest_survey: Arc::default(),
             newest_render: Arc::default(),
+            newest_search: Arc::default(),
             tour: OnceLock::new(),
             started: Instant::now(),
         })
@@ -70,13 +87,41 @@ impl World {
                 Effect::Survey { serial, capture, distance } => self.survey(serial, capture, distance),
                 Effect::Compare(request) => self.compare(request),
                 Effect::Export(job) => self.export(*job),
+                Effect::WeighPairs(request) => self.weigh(request),
                 Effect::PlayStep(play) => self.play(play),
-                Effect::Copy(text) => screen.copy(&text)?,
+                Effect::Remember(accepted) => self.remember(&accepted),
+                Effect::Copy(text) => self.copy(screen, text)?,
                 Effect::Redraw => screen.redraw()?,
                 Effect::Suspend => screen.suspend()?,
             }
         }
         Ok(())
+    }
+
+    /// Sends text to the clipboard, by the terminal or by a program on a thread of its own.
+    fn copy(&self, screen: &mut Screen, text: String) -> Result<()> {
+        let (route, sender) = (self.clipboard, self.sender.clone());
+        let done = move |carried: Carried, text: String| {
+            // The receiver is gone once the program ends.
+            let _ = sender.send(Message::Copied((carried, text)));
+        };
+        match route.sequence(&text) {
+            Some(sequence) => {
+                screen.send(&sequence)?;
+                done(Carried::Sent(route), text);
+            }
+            None => {
+                thread::spawn(move || done(clipboard::carry(route, &text), text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a text to the file of the prompts. Only their history is lost if that fails.
+    fn remember(&self, accepted: &AcceptedText) {
+        if let Some(path) = &self.prompts {
+            let _ = PromptHistory::remember(path, accepted);
+        }
     }
 
     fn survey(&self, serial: u64, capture: Arc<crate::capture::Capture>, distance: usize) {
@@ -104,6 +149,19 @@ impl World {
         thread::spawn(move || {
             // The receiver is gone once the program ends.
             let _ = sender.send(Message::Compared(Box::new(request.run())));
+        });
+    }
+
+    /// Starts a search for given links and cancels the previous one.
+    fn weigh(&self, request: PairRequest) {
+        let (newest, sender) = (Arc::clone(&self.newest_search), self.sender.clone());
+        newest.store(request.number, Ordering::SeqCst);
+        thread::spawn(move || {
+            let go_on = || newest.load(Ordering::SeqCst) == request.number;
+            pair_search::run(&request, go_on, |part| {
+                // The receiver is gone once the program ends.
+                let _ = sender.send(Message::PairsFound(Box::new(part)));
+            });
         });
     }
 

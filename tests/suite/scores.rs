@@ -140,7 +140,7 @@ fn scores_are_there_where_something_is_switched_off() {
 #[test]
 fn the_map_walks_through_scores_content_and_bias() {
     let mut driver = Driver::over(made::sentence(), (120, 40));
-    driver.press("S");
+    driver.press("S<enter>");
     let Some(Effect::Ask(Request::Run(asked))) = driver.asked.last() else { panic!("{:?}", driver.asked) };
     assert!(asked.scores);
     let t5 = Arc::new(run("t5", true, Vec::new()));
@@ -174,7 +174,7 @@ fn the_map_walks_through_scores_content_and_bias() {
 #[test]
 fn a_model_without_scores_says_so() {
     let mut driver = Driver::over(made::sentence(), (120, 40));
-    driver.press("S");
+    driver.press("S<enter>");
     driver.act(Action::Engine(Event::Captured(made::sentence())));
     assert_eq!(driver.app.views.map.score, None);
     assert!(driver.app.notice.as_ref().unwrap().contains("no scores were kept"));

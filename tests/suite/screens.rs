@@ -12,7 +12,7 @@ use attn_tui::tui::app::App;
 use attn_tui::tui::cache::Cache;
 use attn_tui::tui::keymap::Keymap;
 use attn_tui::tui::theme::{Depth, Theme};
-use attn_tui::tui::{chrome, input, survey, update};
+use attn_tui::tui::{chrome, input, pair_search, survey, update};
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
@@ -25,7 +25,7 @@ pub struct Driver {
     pub app: App,
     cache: Cache,
     pub size: (u16, u16),
-    /// Effects of all updates except surveys, which are run at once.
+    /// Effects of all updates except surveys and searches for links, which are run at once.
     pub asked: Vec<Effect>,
 }
 
@@ -64,6 +64,12 @@ impl Driver {
                 }
             } else if let Effect::Compare(request) = effect {
                 update::update(&mut self.app, Action::Compared(Box::new(request.run())));
+            } else if let Effect::WeighPairs(request) = effect {
+                let mut parts = Vec::new();
+                pair_search::run(&request, || true, |part| parts.push(part));
+                for part in parts {
+                    update::update(&mut self.app, Action::PairsFound(Box::new(part)));
+                }
             } else {
                 self.asked.push(effect);
             }
@@ -248,7 +254,7 @@ fn grid() {
 fn text() {
     snapshots("text", &made::sentence(), "2jll");
     snapshots("text-encoder", &made::sentence(), "<tab>2ll");
-    snapshots("text-received", &made::awkward(), "2do");
+    snapshots("text-received", &made::awkward(), "2Ro");
     snapshots("text-mean", &made::sentence(), "2o");
     snapshots("text-hues", &made::sentence(), "3<space>l<space>2ooojj");
 }
@@ -256,7 +262,7 @@ fn text() {
 #[test]
 fn heads() {
     snapshots("heads", &made::sentence(), "4jj");
-    snapshots("heads-kind", &made::sentence(), "4fooO<space>");
+    snapshots("heads-kind", &made::sentence(), "4fiiO<space>");
 }
 
 #[test]
@@ -268,7 +274,7 @@ fn links() {
 #[test]
 fn flow() {
     snapshots("flow", &made::sentence(), "6ll");
-    snapshots("flow-layer", &made::sentence(), "6lldo}");
+    snapshots("flow-layer", &made::sentence(), "6llBo}");
 }
 
 #[test]
@@ -294,6 +300,8 @@ fn compare() {
 #[test]
 fn overlays() {
     snapshots("help", &made::sentence(), "?");
+    snapshots("menu", &made::sentence(), ";");
+    snapshots("menu-group", &made::sentence(), ";c");
     snapshots("palette", &made::sentence(), ":zoo");
     snapshots("search", &made::sentence(), "/en");
     snapshots("edit-source", &made::sentence(), "s 注意 e\u{301}");

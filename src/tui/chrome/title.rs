@@ -19,7 +19,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     };
     let tabs: usize = ViewId::tabs().map(|view| width(&name(view))).sum();
     let left = part(area, 0, 0, area.width.saturating_sub(tabs as u16 + 1), 1);
-    let x = put(buf, left, left.x, left.y, " attn-tui  ", theme.accent());
+    let brand = if wide { " attn-tui  " } else { " " };
+    let x = put(buf, left, left.x, left.y, brand, theme.accent());
     put(buf, left, x, left.y, &model(app), theme.text());
     let mut x = area.right().saturating_sub(tabs as u16);
     for view in ViewId::tabs() {
@@ -34,11 +35,15 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     }
 }
 
-/// Describes the model in a few words, `demo · marian 3+3 × 6 heads`, and says if the text was generated in 8
-/// bits.
+/// Describes the model in a few words, `demo · marian 3+3 × 6 heads`, and says if the target was forced, or
+/// generated in 8 bits or by sampling.
 fn model(app: &App) -> String {
     let mut text = String::new();
     if let Some(capture) = &app.capture {
+        let displayed = app.run.displayed.as_ref();
+        if displayed.is_some_and(|run| run.options.target.is_some()) {
+            text += " · forced target";
+        }
         text += if capture.int8_target { " · 8-bit text" } else { "" };
         if let Some(seed) = capture.sampled {
             text += &format!(" · sampled, seed {seed}");

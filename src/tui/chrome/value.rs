@@ -60,7 +60,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
         let rank = format!("{number} · {} of {}", ordinal(rank), row.len());
         [format!("{rank} · {distance} {from}"), rank, number]
     };
-    let (query, key) = (query_name(app, query), app.keys().label(key).to_string());
+    let (query, key) = (app.query_name(query), app.keys().name(key));
     let wordings = app.notice.clone().map_or_else(|| notes(app).to_vec(), |notice| vec![notice]);
     let line = part(area, 1, 0, area.width.saturating_sub(2), 1);
     let wording = ValueLine { query: &query, key: &key, numbers: &numbers, notes: &wordings };
@@ -119,18 +119,6 @@ impl ValueLine<'_> {
         let query = fit(self.query, names.saturating_sub(width(self.key)).max(names / 2));
         let key = fit(self.key, names.saturating_sub(width(&query)));
         (query, key, numbers, notes)
-    }
-}
-
-/// Names the selected query: of a decoder row both its input and its prediction.
-fn query_name(app: &App, query: usize) -> String {
-    let label = app.queries().label(query);
-    if app.selection.head.kind() == Kind::Encoder {
-        return label.to_string();
-    }
-    match app.predicted(query) {
-        Some((predicted, _)) => format!("{label} → {predicted}"),
-        None => label.to_string(),
     }
 }
 

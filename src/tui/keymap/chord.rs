@@ -1,5 +1,6 @@
 //! Keys with modifiers: parsed from settings, formatted for the user.
 
+use std::fmt;
 use std::str::FromStr;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -45,15 +46,32 @@ const NAMED: [(&str, KeyCode); 17] = [
     ("f1", KeyCode::F(1)),
 ];
 
+impl fmt::Display for Chord {
+    /// Formats the key for the user.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut key = String::new();
+        for (prefix, modifier) in PREFIXES {
+            if self.modifiers.contains(modifier) {
+                key.push_str(prefix);
+            }
+        }
+        let named = NAMED.iter().find(|(_, code)| *code == self.code).map(|(name, _)| name.to_string());
+        key.push_str(&named.unwrap_or_else(|| self.code.to_string()));
+        f.write_str(&spell(&key))
+    }
+}
+
+/// Modifiers as settings spell them.
+const PREFIXES: [(&str, KeyModifiers); 3] =
+    [("ctrl-", KeyModifiers::CONTROL), ("alt-", KeyModifiers::ALT), ("shift-", KeyModifiers::SHIFT)];
+
 impl FromStr for Chord {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut modifiers = KeyModifiers::NONE;
         let mut rest = text;
-        for (prefix, modifier) in
-            [("ctrl-", KeyModifiers::CONTROL), ("alt-", KeyModifiers::ALT), ("shift-", KeyModifiers::SHIFT)]
-        {
+        for (prefix, modifier) in PREFIXES {
             if let Some(after) = rest.strip_prefix(prefix).filter(|after| !after.is_empty()) {
                 modifiers |= modifier;
                 rest = after;

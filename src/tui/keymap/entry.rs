@@ -1,21 +1,35 @@
 //! The parts of the command table that a view declares: its tab and its own commands.
 
-/// Headings of the help, in its order.
+/// Groups of commands: the headings of the help and the menu, in their order.
 pub mod group {
     /// Moving the cursor.
-    pub const MOVE: &str = "Move";
-    /// Selecting heads, and the contents of lists and shading.
-    pub const HEAD: &str = "Choose a head";
+    pub const MOVE: &str = "Go";
+    /// Selecting heads and links, and the contents of lists and shading.
+    pub const HEAD: &str = "Choose heads or links";
     /// Texts of the model.
-    pub const TEXT: &str = "Text";
+    pub const TEXT: &str = "Type texts";
+    /// Texts to the clipboard, and files.
+    pub const COPY: &str = "Copy and write";
     /// Appearance of maps.
-    pub const LOOK: &str = "Look";
+    pub const LOOK: &str = "Change the look";
     /// The views.
-    pub const VIEW: &str = "Views";
+    pub const VIEW: &str = "Show a view";
     /// The guided tour.
-    pub const TOUR: &str = "Tour";
+    pub const TOUR: &str = "Take the tour";
     /// The program itself.
-    pub const PROGRAM: &str = "Program";
+    pub const PROGRAM: &str = "Run the program";
+
+    /// Every group, with its key in the menu.
+    pub const ALL: [(&str, char); 8] = [
+        (MOVE, 'g'),
+        (HEAD, 'c'),
+        (TEXT, 't'),
+        (COPY, 'y'),
+        (LOOK, 'l'),
+        (VIEW, 'v'),
+        (TOUR, 'e'),
+        (PROGRAM, 'p'),
+    ];
 }
 
 /// Declaration of a view for the tabs, the keymap and the footer.

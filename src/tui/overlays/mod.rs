@@ -1,26 +1,33 @@
 //! Overlays on top of a view: help, pickers, the text editor, errors.
 
+pub mod completion;
+mod confirm;
 pub mod help;
+mod menu;
 pub mod overlay;
 pub mod picker;
+pub mod text_prompt;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use self::overlay::{EditedText, Overlay};
+use self::overlay::Overlay;
+use self::text_prompt::TextPrompt;
 use super::app::App;
 use super::layout::Layout;
+use super::prompts::EditedText;
 use super::theme::Theme;
 use super::widgets::cells::{fill, part, put, wrap};
-use super::widgets::editor::Editor;
 
 /// Draws the overlays and adds their regions and the text cursor to the layout.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     for overlay in &app.overlays {
         match overlay {
             Overlay::Help(scroll) => help::draw(buf, area, app, *scroll),
+            Overlay::Menu(open) => menu::draw(buf, area, app, *open, layout),
             Overlay::Picker(picker) => picker::draw(buf, area, app, picker, layout),
-            Overlay::Edit(side, editor) => edit(buf, area, app, *side, editor, layout),
+            Overlay::Edit(prompt) => edit(buf, area, app, prompt, layout),
+            Overlay::Confirm(decision) => confirm::draw(buf, area, app, *decision, layout),
             Overlay::Error { message, hint } => error(buf, area, app, message, hint.as_deref()),
         }
     }
@@ -59,27 +66,29 @@ fn inside(area: Rect, width: u16, height: u16) -> (Rect, Rect) {
     (outer, part(outer, 2, 1, outer.width - 4, outer.height - 2))
 }
 
-fn edit(buf: &mut Buffer, area: Rect, app: &App, side: EditedText, editor: &Editor, layout: &mut Layout) {
+fn edit(buf: &mut Buffer, area: Rect, app: &App, prompt: &TextPrompt, layout: &mut Layout) {
     let width = (area.width.saturating_sub(4)).min(90);
     let columns = usize::from(width.saturating_sub(4)).max(1);
-    let lines = (super::widgets::cells::width(editor.text()) / columns + 2) as u16;
-    let height = lines.clamp(2, 10) + 4;
-    let title = match side {
+    let lines = (prompt.editor.lines(columns) + 1).min(10) as u16;
+    let height = lines.max(2) + 4;
+    let title = match prompt.edited {
         EditedText::Source => "source: text for the encoder",
         EditedText::Target => "target: text that the decoder is forced to produce",
         EditedText::Filter => "filter: rows | columns",
+        EditedText::Link => "a link in every head: queries | keys",
     };
     let inner = frame(buf, area, width, height, title, &app.theme);
     let text = part(inner, 0, 0, inner.width, inner.height.saturating_sub(2).max(1));
-    let cursor = editor.draw(buf, text, app.theme.text());
+    let cursor = prompt.editor.draw(buf, text, app.theme.text());
     layout.cursor = cursor.map(Into::into);
-    let hint = match side {
+    let hint = match prompt.edited {
         EditedText::Source if app.run.options.target.is_some() => {
-            "Enter run with the forced target · Esc cancel"
+            "Enter run with the forced target · ↑ earlier texts · Tab complete · Esc cancel"
         }
-        EditedText::Source => "Enter run · Esc cancel · Ctrl-U clear",
-        EditedText::Filter => "letters, positions 3-9, weights >0.2 · empty shows all · Esc cancel",
-        EditedText::Target => "Enter force · empty generates · Esc cancel · Ctrl-U clear",
+        EditedText::Source => "Enter run · Alt-Enter new line · ↑ earlier texts · Tab complete · Esc cancel",
+        EditedText::Link => "it | cat: words, positions 3-9 · Tab complete · ↑ earlier · Esc cancel",
+        EditedText::Filter => "words, positions 3-9, weights >0.2 · empty shows all · Tab complete",
+        EditedText::Target => "Enter force · empty generates · ↑ earlier texts · Tab complete · Esc cancel",
     };
     if inner.height > 2 {
         put(buf, inner, inner.x, inner.bottom() - 1, hint, app.theme.dim());

@@ -1,27 +1,22 @@
 //! Help, lists to pick from, the text editor and errors, as parts of the state.
 
+use super::text_prompt::TextPrompt;
+use crate::tui::selection::HistoryStep;
 use crate::tui::widgets::editor::Editor;
-
-/// Text that an editor overlay edits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EditedText {
-    /// Source text of the encoder.
-    Source,
-    /// Target text of the decoder.
-    Target,
-    /// Filter of rows and columns.
-    Filter,
-}
 
 /// An overlay.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Overlay {
     /// The keys of the view, with the number of lines scrolled.
     Help(usize),
+    /// The groups of commands, or the commands of the group with this index.
+    Menu(Option<usize>),
     /// A list to pick an item from.
     Picker(Picker),
-    /// A text editor.
-    Edit(EditedText, Editor),
+    /// A prompt for a text.
+    Edit(TextPrompt),
+    /// A question that Enter answers with yes.
+    Confirm(Decision),
     /// An error message.
     Error {
         /// Description of the error.
@@ -31,13 +26,30 @@ pub enum Overlay {
     },
 }
 
+/// A step that is taken only after the user has confirmed it: it runs the model, or drops a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Drop the forced target and generate one.
+    Generate,
+    /// Run the model again for its value norms.
+    Values,
+    /// Run the model again for its scores.
+    Scores,
+    /// Start the guided tour.
+    Tour,
+    /// Take a step in the history that runs the model on other texts.
+    History(HistoryStep),
+}
+
 /// Subject of a picker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// A command, or a head to go to.
     Palette,
-    /// A source or target token.
+    /// A query or a key of the map.
     Search,
+    /// The format of copied rows.
+    Copy,
     /// The source language.
     SourceLanguage,
     /// The target language.

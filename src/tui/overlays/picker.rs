@@ -9,10 +9,14 @@ use crate::export::format::Format;
 use crate::site::{Head, Kind};
 use crate::tui::app::App;
 use crate::tui::command::Command;
+use crate::tui::copying::CopyFormat;
 use crate::tui::exporting;
 use crate::tui::layout::{Hit, Layout};
+use crate::tui::reading::Axis;
 use crate::tui::selected;
+use crate::tui::views::ViewId;
 use crate::tui::widgets::cells::{fit_left, part, put, width};
+use crate::tui::widgets::context::TextContext;
 use crate::tui::widgets::list::cue;
 
 /// Effect of picking an item.
@@ -22,14 +26,16 @@ pub enum Outcome {
     Do(Command),
     /// Go to a head.
     Go(Head),
-    /// Select a source token.
-    Source(usize),
-    /// Select a decoder row.
-    Target(usize),
+    /// Select a query, by its token.
+    Query(usize),
+    /// Select a key, by its token.
+    Key(usize),
     /// Take a predicted token, by its index, and generate from there.
     Branch(usize),
     /// Write what the screen shows.
     Export(Format),
+    /// Copy rows in a format.
+    Copy(CopyFormat),
     /// Choose a language, by its index in the model's list.
     Language(Purpose, usize),
 }
@@ -52,6 +58,7 @@ pub fn items(app: &App, picker: &Picker) -> Vec<PickerItem> {
         Purpose::Search => tokens(app, picker.input.text()),
         Purpose::Export => formats(app, picker.input.text()),
         Purpose::Alternatives => alternatives(app, picker.input.text()),
+        Purpose::Copy => copy_formats(picker.input.text()),
         Purpose::SourceLanguage | Purpose::TargetLanguage => {
             languages(app, picker.purpose, picker.input.text())
         }
@@ -117,6 +124,16 @@ const FORMATS: [(Format, &str); 8] = [
     (Format::Safetensors, "capture file"),
 ];
 
+/// Lists the formats of copied rows.
+fn copy_formats(typed: &str) -> Vec<PickerItem> {
+    let fits = |format: &CopyFormat| fuzzy(typed, format.info().0).is_some();
+    let item = |format: CopyFormat| {
+        let (name, about) = format.info();
+        PickerItem { label: name.into(), detail: about.into(), outcome: Outcome::Copy(format) }
+    };
+    CopyFormat::ALL.into_iter().filter(fits).map(item).collect()
+}
+
 fn languages(app: &App, purpose: Purpose, typed: &str) -> Vec<PickerItem> {
     let Some(info) = &app.run.info else { return Vec::new() };
     let (source, target) = app.run.languages();
@@ -156,22 +173,40 @@ pub fn parse_head(app: &App, typed: &str) -> Option<Head> {
     (parts.next().is_none() && capture.check(head).is_ok()).then_some(head)
 }
 
+/// Returns the queries and the keys of the selected map that hold the typed text, those first that the cursor
+/// of the view moves along.
 fn tokens(app: &App, typed: &str) -> Vec<PickerItem> {
+    let kind = app.selection.head.kind();
+    let queries = || places(app, app.axes.queries(kind), "query", typed, Outcome::Query);
+    let keys = || places(app, app.axes.keys(kind), "key", typed, Outcome::Key);
+    match app.view {
+        ViewId::Flow => queries(),
+        ViewId::Text if !app.views.text.receives => [queries(), keys()].concat(),
+        _ => [keys(), queries()].concat(),
+    }
+}
+
+fn places(app: &App, axis: &Axis, what: &str, typed: &str, outcome: fn(usize) -> Outcome) -> Vec<PickerItem> {
+    /// Columns of the text around a token.
+    const CONTEXT: usize = 44;
     let wanted = typed.to_lowercase();
     let holds = |label: &str| label.to_lowercase().contains(&wanted);
-    let source = app.axes.source.units.iter().filter(|unit| holds(&unit.label)).map(|unit| PickerItem {
-        label: unit.label.clone(),
-        detail: format!("source {}", unit.tokens.start),
-        outcome: Outcome::Source(unit.tokens.start),
-    });
-    let target = app.axes.input.units.iter().zip(&app.axes.predicts);
-    let target = target.filter(|(unit, (predicted, _))| holds(&unit.label) || holds(predicted));
-    let target = target.map(|(unit, (predicted, _))| PickerItem {
-        label: unit.label.clone(),
-        detail: format!("row {} → {predicted}", unit.tokens.start),
-        outcome: Outcome::Target(unit.tokens.start),
-    });
-    source.chain(target).collect()
+    let predicts = what == "query" && app.selection.head.kind() != Kind::Encoder;
+    let predicted = |place: usize| app.axes.predicts.get(place).filter(|_| predicts).map(|(label, _)| label);
+    let found = axis.units.iter().enumerate();
+    let found =
+        found.filter(|(place, unit)| holds(&unit.label) || predicted(*place).is_some_and(|l| holds(l)));
+    found
+        .map(|(place, unit)| {
+            let next = predicted(place).map_or_else(String::new, |label| format!(" → {label}"));
+            let context = TextContext::new(axis, place, CONTEXT);
+            PickerItem {
+                label: unit.label.clone(),
+                detail: format!("{what} {}{next}  {context}", unit.tokens.start),
+                outcome: outcome(unit.tokens.start),
+            }
+        })
+        .collect()
 }
 
 /// Scores a fuzzy match: the typed letters have to occur in order, with gaps allowed. Higher is better;
@@ -202,7 +237,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, picker: &Picker, layout: &m
     let height = area.height.saturating_sub(2).min(18);
     let title = match picker.purpose {
         Purpose::Palette => "commands, or a head such as 3.5 or cross 2.4",
-        Purpose::Search => "find a token",
+        Purpose::Search => "find a query or a key",
+        Purpose::Copy => "copy the rows as",
         Purpose::SourceLanguage => "source language",
         Purpose::TargetLanguage => "target language",
         Purpose::Export => "write what the screen shows",

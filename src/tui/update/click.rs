@@ -20,6 +20,26 @@ pub fn click(app: &mut App, at: Position, drag: bool) -> Vec<Effect> {
         }
         return Vec::new();
     }
+    match (hit, app.overlays.last()) {
+        (Hit::Group(group), Some(Overlay::Menu(_))) => {
+            app.overlays.pop();
+            app.overlays.push(Overlay::Menu(Some(group)));
+            return Vec::new();
+        }
+        (Hit::Command(command), Some(Overlay::Menu(_))) => {
+            app.overlays.pop();
+            return run(app, command);
+        }
+        _ => {}
+    }
+    match hit {
+        Hit::Accept => return overlay::accept(app),
+        Hit::Dismiss => {
+            app.overlays.pop();
+            return Vec::new();
+        }
+        _ => {}
+    }
     if !app.overlays.is_empty() || (drag && hit != Hit::View(ViewHit::Map)) {
         return Vec::new();
     }
@@ -28,7 +48,7 @@ pub fn click(app: &mut App, at: Position, drag: bool) -> Vec<Effect> {
         Hit::Command(command) => return run(app, command),
         Hit::Kind(kind) => select_kind(app, kind),
         Hit::View(hit) => view::click(app, hit, at),
-        Hit::Item(_) => {}
+        Hit::Item(_) | Hit::Group(_) | Hit::Accept | Hit::Dismiss => {}
     }
     Vec::new()
 }

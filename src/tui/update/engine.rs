@@ -9,7 +9,9 @@ use crate::tui::app::App;
 use crate::tui::axes::Axes;
 use crate::tui::overlays::overlay::Purpose;
 use crate::tui::requests;
+use crate::tui::selection::DisplayedRun;
 use crate::tui::survey::Survey;
+use crate::tui::views::links::effects;
 
 /// Applies an event of the engine to the state.
 pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
@@ -54,6 +56,9 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
         }
         Event::Captured(capture) => captured(app, capture),
         Event::Ablated(outcome) => {
+            if let Some(effects) = effects::measured(app, &outcome) {
+                return effects;
+            }
             if let Some(ablation) =
                 app.ablation.as_mut().filter(|ablation| ablation.ablations == outcome.ablations)
             {
@@ -62,6 +67,8 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::Failed(error) => {
+            app.run.arrival = None;
+            app.views.links.effects.stop();
             drop_ablation(app);
             drop_values(app, "");
             requests::drop_scores(app);
@@ -70,6 +77,10 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::Cancelled => {
+            if app.run.pending == 0 {
+                app.run.arrival = None;
+            }
+            app.views.links.effects.stop();
             drop_ablation(app);
             drop_values(app, "");
             requests::drop_scores(app);
@@ -84,14 +95,22 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
 /// Displays a capture.
 pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
     app.serial += 1;
+    app.run.displayed =
+        app.run.info.as_ref().map(|_| {
+            Arc::new(DisplayedRun { model: app.run.model.clone(), options: app.run.options.clone() })
+        });
     app.ablation = None;
     app.axes = Axes::new(&capture, &app.reading);
     app.capture = Some(capture);
     app.survey = Survey::default();
+    app.views.links.forget();
     drop_values(app, "this model has no values to weigh by");
     let notes = app.capture.as_ref().map(|capture| capture.notes.join("; "));
     app.notice = notes.filter(|notes| !notes.is_empty()).or(app.notice.take());
     requests::drop_scores(app);
+    if let Some((view, selection)) = app.run.arrival.take() {
+        (app.view, app.selection, app.untouched) = (view, selection, false);
+    }
     app.settle();
     let mut effects = requests::survey(app);
     effects.extend(app.views.compare.request(app.serial, app.capture.as_ref()));

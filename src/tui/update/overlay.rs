@@ -3,18 +3,23 @@
 use super::run;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
+use crate::tui::copying::{self, CopyFormat};
 use crate::tui::filter::Filter;
+use crate::tui::overlays::completion::candidates;
 use crate::tui::overlays::help;
-use crate::tui::overlays::overlay::{EditedText, Overlay};
+use crate::tui::overlays::overlay::Overlay;
 use crate::tui::overlays::picker::{self, Outcome};
+use crate::tui::overlays::text_prompt::TextPrompt;
+use crate::tui::prompts::{AcceptedText, EditedText};
 use crate::tui::requests;
 use crate::tui::views::ViewId;
-use crate::tui::widgets::editor::{Edit, Editor};
+use crate::tui::views::links::pairs;
+use crate::tui::widgets::editor::Edit;
 
 /// Edits the text of the topmost overlay.
 pub fn edit(app: &mut App, edit: Edit) -> Vec<Effect> {
     match app.overlays.last_mut() {
-        Some(Overlay::Edit(_, editor)) => editor.apply(edit),
+        Some(Overlay::Edit(prompt)) => prompt.apply(edit),
         Some(Overlay::Picker(picker)) => {
             picker.input.apply(edit);
             picker.selected = 0;
@@ -27,16 +32,16 @@ pub fn edit(app: &mut App, edit: Edit) -> Vec<Effect> {
 /// Pastes text into the topmost overlay, or uses it as a new source if no text is being edited.
 pub fn paste(app: &mut App, text: &str) -> Vec<Effect> {
     match app.overlays.last_mut() {
-        Some(Overlay::Edit(_, editor)) => editor.paste(text),
+        Some(Overlay::Edit(prompt)) => prompt.paste(text),
         Some(Overlay::Picker(picker)) => {
-            picker.input.paste(text);
+            picker.input.paste(text, false);
             picker.selected = 0;
         }
         Some(_) => {}
         None if app.run.info.is_some() => {
-            let mut editor = Editor::default();
-            editor.paste(text);
-            app.overlays.push(Overlay::Edit(EditedText::Source, editor));
+            let mut prompt = TextPrompt::new(EditedText::Source, "");
+            prompt.paste(text);
+            app.overlays.push(Overlay::Edit(prompt));
         }
         None => {}
     }
@@ -55,7 +60,22 @@ pub fn scroll(app: &mut App, steps: isize) -> Vec<Effect> {
         Some(Overlay::Picker(picker)) => {
             picker.selected = picker.selected.saturating_add_signed(steps).min(items.saturating_sub(1));
         }
+        Some(Overlay::Edit(prompt)) => {
+            prompt.recall(app.prompts.texts(&app.run.model, prompt.edited), steps);
+        }
         _ => {}
+    }
+    Vec::new()
+}
+
+/// Completes the last word of the prompt on top.
+pub fn complete(app: &mut App) -> Vec<Effect> {
+    let Some(Overlay::Edit(prompt)) = app.overlays.last() else { return Vec::new() };
+    let mut prompt = prompt.clone();
+    let edited = prompt.edited;
+    if prompt.complete(|before, typed| candidates(app, edited, before, typed)) {
+        app.overlays.pop();
+        app.overlays.push(Overlay::Edit(prompt));
     }
     Vec::new()
 }
@@ -63,45 +83,64 @@ pub fn scroll(app: &mut App, steps: isize) -> Vec<Effect> {
 /// Accepts the typed text or the picked item.
 pub fn accept(app: &mut App) -> Vec<Effect> {
     match app.overlays.pop() {
-        Some(Overlay::Edit(edited, editor)) => run_edited(app, edited, &editor),
+        Some(Overlay::Edit(prompt)) => {
+            let text = prompt.editor.text().to_string();
+            let accepted = AcceptedText { model: app.run.model.clone(), edited: prompt.edited, text };
+            app.prompts.add(&accepted);
+            let mut effects = vec![Effect::Remember(accepted.clone())];
+            effects.extend(run_edited(app, prompt.edited, accepted.text));
+            effects
+        }
         Some(Overlay::Picker(picker)) => {
             let Some(item) = picker::items(app, &picker).get(picker.selected).cloned() else {
                 return Vec::new();
             };
             pick(app, item.outcome)
         }
+        Some(Overlay::Confirm(decision)) => super::decided(app, decision),
         _ => Vec::new(),
     }
 }
 
-fn run_edited(app: &mut App, edited: EditedText, editor: &Editor) -> Vec<Effect> {
-    let text = editor.text().to_string();
+fn run_edited(app: &mut App, edited: EditedText, text: String) -> Vec<Effect> {
     match edited {
         EditedText::Source if text.trim().is_empty() => {
             app.notice = Some("the source stays: there is nothing to run".into());
             return Vec::new();
         }
         EditedText::Filter => {
-            app.views.map.filter = Filter::new(&text);
+            app.filter = Filter::new(&text);
             app.notice = None;
             return Vec::new();
         }
+        EditedText::Link => return pairs::of_text(app, &text),
         EditedText::Source => match super::tour::own(app, &text) {
             Some(effects) => return effects,
-            None => app.run.options.source = text,
+            None => {
+                app.leave();
+                app.run.options.source = text;
+            }
         },
-        EditedText::Target => app.run.options.target = (!text.trim().is_empty()).then_some(text),
+        EditedText::Target => {
+            app.leave();
+            app.run.options.target = (!text.trim().is_empty()).then_some(text);
+        }
     }
     app.run.options.prefix.clear();
     requests::run(app)
 }
 
 fn pick(app: &mut App, outcome: Outcome) -> Vec<Effect> {
-    if !matches!(outcome, Outcome::Do(_) | Outcome::Language(..) | Outcome::Export(_)) {
-        app.history.leave(app.view, app.selection);
+    if !matches!(outcome, Outcome::Do(_) | Outcome::Copy(_) | Outcome::Language(..) | Outcome::Export(_)) {
+        app.leave();
     }
     match outcome {
         Outcome::Do(command) => return run(app, command),
+        Outcome::Copy(format) => {
+            let what = if format == CopyFormat::Command { "the command line" } else { "the rows" };
+            let text = copying::rows_text(app, format);
+            return super::copy(app, what, text);
+        }
         Outcome::Language(purpose, at) => return requests::take_language(app, purpose, at),
         Outcome::Export(format) => return requests::export(app, format),
         Outcome::Branch(at) => return requests::branch(app, at),
@@ -111,13 +150,13 @@ fn pick(app: &mut App, outcome: Outcome) -> Vec<Effect> {
                 app.view = ViewId::Map;
             }
         }
-        Outcome::Source(token) => {
-            app.selection.source_key = token;
-            app.selection.source_query = token;
+        Outcome::Query(token) => {
+            app.selection.set_query(token);
+            app.notice = Some(format!("query: {}", app.queries().name(app.query())));
         }
-        Outcome::Target(row) => {
-            app.selection.target_query = row;
-            app.selection.target_key = row;
+        Outcome::Key(token) => {
+            app.selection.set_key(token);
+            app.notice = Some(format!("key: {}", app.keys().name(app.key())));
         }
     }
     app.settle();

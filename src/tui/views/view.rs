@@ -33,9 +33,9 @@ pub trait View: Default + Serialize + DeserializeOwned {
         select_hit(app, hit, at);
     }
 
-    /// Selects the item under the view's own cursor, before it is opened as a map. Nothing to do
-    /// where the cursor is the selection.
-    fn open(_app: &mut App) {}
+    /// Brings the selection and the view's own state together, after every change while the view is
+    /// displayed. There is a capture.
+    fn settle(_app: &mut App) {}
 
     /// Describes the subject of the view where it is not the selected head: the text of the line above the
     /// view.
@@ -112,9 +112,10 @@ macro_rules! calls {
             }
         }
 
-        fn select_item(app: &mut App) {
+        /// Brings the selection and the displayed view's own state together.
+        pub fn settle(app: &mut App) {
             match app.view {
-                $(ViewId::$name => $state::open(app),)*
+                $(ViewId::$name => $state::settle(app),)*
             }
         }
     };
@@ -122,10 +123,9 @@ macro_rules! calls {
 
 each_view!(calls);
 
-/// Opens the displayed view's selected item as a map.
+/// Opens the selection as a map.
 pub fn open(app: &mut App) {
-    app.history.leave(app.view, app.selection);
-    select_item(app);
+    app.leave();
     app.view = ViewId::Map;
 }
 

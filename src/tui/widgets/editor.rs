@@ -57,13 +57,15 @@ impl Editor {
         &self.text
     }
 
-    /// Inserts pasted text at the cursor. Line breaks and tabs become spaces, other control characters are
-    /// dropped.
-    pub fn paste(&mut self, text: &str) {
+    /// Inserts pasted text at the cursor. Control characters are dropped; line breaks and tabs stay if
+    /// `multiline`, otherwise they become spaces.
+    pub fn paste(&mut self, text: &str, multiline: bool) {
         let clean: String = text
-            .replace("\r\n", " ")
+            .replace("\r\n", "\n")
             .chars()
             .filter_map(|c| match c {
+                '\n' | '\r' if multiline => Some('\n'),
+                '\t' if multiline => Some('\t'),
                 '\n' | '\r' | '\t' => Some(' '),
                 c if c.is_control() => None,
                 c => Some(c),
@@ -123,13 +125,15 @@ impl Editor {
         ends.find(|&end| end > self.cursor).unwrap_or(self.text.len())
     }
 
-    /// Draws the text wrapped into `area`, scrolled so that the cursor is visible. Returns the cursor
-    /// position.
-    pub fn draw(&self, buf: &mut Buffer, area: Rect, style: Style) -> Option<(u16, u16)> {
-        let columns = usize::from(area.width);
-        if columns == 0 || area.height == 0 {
-            return None;
-        }
+    /// Returns the number of lines that the text takes.
+    pub fn lines(&self, columns: usize) -> usize {
+        let (places, cursor) = self.places(columns.max(1));
+        places.iter().map(|(_, y, _)| y + 1).max().unwrap_or(1).max(cursor.1 + 1)
+    }
+
+    /// Returns the column, the line and the glyph of each grapheme, and the place of the cursor. Line breaks
+    /// and tabs have a glyph, too.
+    fn places(&self, columns: usize) -> (Vec<(usize, usize, String)>, (usize, usize)) {
         let mut places = Vec::new();
         let (mut x, mut y) = (0, 0);
         let mut cursor = (0usize, 0usize);
@@ -144,6 +148,9 @@ impl Editor {
             }
             places.push((x, y, shown));
             x += w;
+            if grapheme == "\n" {
+                (x, y) = (0, y + 1);
+            }
         }
         if self.cursor == self.text.len() {
             if x >= columns {
@@ -151,6 +158,17 @@ impl Editor {
             }
             cursor = (x, y);
         }
+        (places, cursor)
+    }
+
+    /// Draws the text wrapped into `area`, scrolled so that the cursor is visible. Returns the cursor
+    /// position.
+    pub fn draw(&self, buf: &mut Buffer, area: Rect, style: Style) -> Option<(u16, u16)> {
+        let columns = usize::from(area.width);
+        if columns == 0 || area.height == 0 {
+            return None;
+        }
+        let (places, cursor) = self.places(columns);
         let first = (cursor.1 + 1).saturating_sub(usize::from(area.height));
         for (x, y, shown) in places {
             if y >= first && y < first + usize::from(area.height) {
@@ -203,9 +221,13 @@ mod tests {
     }
 
     #[test]
-    fn pasted_line_breaks_become_spaces() {
+    fn pasted_line_breaks_stay_in_texts_and_become_spaces_in_a_line() {
         let mut editor = Editor::new("");
-        editor.paste("a\r\nb\tc\u{1b}[0m");
+        editor.paste("a\r\nb\tc\u{1b}[0m", false);
         assert_eq!(editor.text(), "a b c[0m");
+        let mut editor = Editor::new("");
+        editor.paste("a\r\nb\tc\rd", true);
+        assert_eq!(editor.text(), "a\nb\tc\nd");
+        assert_eq!((editor.lines(10), editor.lines(2)), (3, 4));
     }
 }

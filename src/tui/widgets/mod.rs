@@ -3,6 +3,7 @@
 pub mod axis;
 pub mod bar;
 pub mod cells;
+pub mod context;
 pub mod editor;
 pub mod heat;
 pub mod list;

@@ -164,8 +164,8 @@ fn heads(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let line = part(area, 0, 0, list_width(app, area), 1);
     let list = list(app, area);
     let room = usize::from(list.height);
-    let selected = rows.iter().position(|(head, _)| *head == app.selection.head).unwrap_or(0);
-    let first = first_line(app.layout.first, selected, room, rows.len());
+    let selected = rows.iter().position(|(head, _)| *head == app.selection.head);
+    let first = first_line(app.layout.first, selected.unwrap_or(0), room, rows.len());
     let title = if rows.len() > room { "JS, nats" } else { "JS divergence, nats" };
     rule(buf, line, &[(1, title)], theme);
     cue(buf, line, theme, (first, room, rows.len()));
@@ -173,7 +173,7 @@ fn heads(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let name_width = head_columns(app);
     for (y, (at, (head, change))) in (list.y..list.bottom()).zip(rows.iter().enumerate().skip(first)) {
         let row = Rect { y, height: 1, ..list };
-        let here = at == selected;
+        let here = Some(at) == selected;
         let style = if here { theme.selected() } else { theme.text() };
         let mark = if here { "▸" } else { " " };
         let x = put(buf, row, row.x, y, &fit_left(&format!("{mark} {head}"), name_width), style);

@@ -48,7 +48,7 @@ pub fn next(app: &mut App, forward: bool) {
         (Some(at), false) => (at + all.len() - 1) % all.len(),
     };
     if let Some(&(_, row, col)) = all.get(next) {
-        app.history.leave(app.view, app.selection);
+        app.leave();
         set_cursor(app, row, col);
         app.notice = Some(format!("change {} of {}", next + 1, all.len()));
     }

@@ -91,7 +91,7 @@ pub fn axis(app: &App, kind: Kind, queries: bool) -> Axis {
         };
         let text = item.map(|item| label(&item.piece)).unwrap_or_default();
         let special = item.is_some_and(|item| item.special);
-        Unit { tokens: at..at + 1, label: format!("{mark}{text}"), space: false, special }
+        Unit { tokens: at..at + 1, label: format!("{mark}{text}"), space: false, special, repeated: false }
     };
     Axis::of_units(places.iter().enumerate().map(unit).collect())
 }

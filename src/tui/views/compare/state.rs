@@ -139,7 +139,7 @@ pub const INFO: ViewInfo = ViewInfo {
         sentence: "Compare: the pinned capture beside the current one",
         after: "grid",
     }),
-    shared: &["open", "one-kind", "page-left", "page-right", "first-query", "last-query"],
+    shared: &["open", "one-kind", "page-left", "page-right", "first-query", "last-query", "search"],
     footer: &["pin", "next-link"],
     arrows: "cell",
     needs_maps: false,
@@ -150,7 +150,7 @@ pub const COMMANDS: &[ViewEntry<CompareCommand>] = &[
     ViewEntry {
         command: CompareCommand::NextChanged,
         name: "next-changed-head",
-        keys: &["."],
+        keys: &["'"],
         hint: "changed head",
         group: MOVE,
         sentence: "Select the head with the next smaller change",
@@ -159,7 +159,7 @@ pub const COMMANDS: &[ViewEntry<CompareCommand>] = &[
     ViewEntry {
         command: CompareCommand::PreviousChanged,
         name: "previous-changed-head",
-        keys: &[","],
+        keys: &["\""],
         hint: "",
         group: MOVE,
         sentence: "Select the head with the next larger change",

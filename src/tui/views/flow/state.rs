@@ -65,7 +65,7 @@ pub const INFO: ViewInfo = ViewInfo {
         sentence: "Flow: where an output token draws from, through all layers",
         after: "links",
     }),
-    shared: &[],
+    shared: &["search"],
     footer: &[],
     arrows: "move",
     needs_maps: true,
@@ -85,7 +85,7 @@ pub const COMMANDS: &[ViewEntry<FlowCommand>] = &[
     ViewEntry {
         command: FlowCommand::Layers,
         name: "flow-layers",
-        keys: &["d"],
+        keys: &["B"],
         hint: "layers",
         group: HEAD,
         sentence: "Trace all layers, or only the selected layer",

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use super::state::{FlowCommand, FlowMethod, FlowView};
 use super::{draw, drawing};
 use crate::export::drawing::Drawing;
+use crate::site::{Head, Kind};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::cache::Cache;
@@ -37,6 +38,15 @@ impl View for FlowView {
         let now = axis.unit_of(app.selection.target_query);
         if let Some(to) = place(motion, axis, draw::prefix_text(app, app.layout.view), now) {
             app.selection.target_query = axis.token_of(to);
+        }
+    }
+
+    /// Selects a head of cross-attention in place of the encoder's, whose queries are not those of the view.
+    fn settle(app: &mut App) {
+        let head = app.selection.head;
+        if head.kind() == Kind::Encoder {
+            app.selection.head = Head::new(Kind::Cross, head.layer(), head.head);
+            app.settle();
         }
     }
 

@@ -21,7 +21,7 @@ pub const INFO: ViewInfo = ViewInfo {
         sentence: "Grid: thumbnails of all heads of a kind",
         after: "flow",
     }),
-    shared: &["open", "mark"],
+    shared: &["open", "mark", "search"],
     footer: &[],
     arrows: "move",
     needs_maps: true,

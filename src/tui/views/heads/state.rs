@@ -66,7 +66,7 @@ pub const INFO: ViewInfo = ViewInfo {
         sentence: "Heads: a table of all heads with their metrics",
         after: "text",
     }),
-    shared: &["open", "one-kind", "mark"],
+    shared: &["open", "one-kind", "mark", "search"],
     footer: &[],
     arrows: "head, columns",
     needs_maps: true,
@@ -77,7 +77,7 @@ pub const COMMANDS: &[ViewEntry<HeadsCommand>] = &[
     ViewEntry {
         command: HeadsCommand::Sort,
         name: "sort",
-        keys: &["o"],
+        keys: &["i"],
         hint: "sort",
         group: HEAD,
         sentence: "Sort by the next column",
@@ -86,7 +86,7 @@ pub const COMMANDS: &[ViewEntry<HeadsCommand>] = &[
     ViewEntry {
         command: HeadsCommand::SortBack,
         name: "sort-back",
-        keys: &["i"],
+        keys: &["I"],
         hint: "",
         group: HEAD,
         sentence: "Sort by the previous column",

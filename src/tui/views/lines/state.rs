@@ -41,7 +41,7 @@ pub const INFO: ViewInfo = ViewInfo {
         sentence: "Lines: queries and keys joined by lines as strong as their weights",
         after: "compare",
     }),
-    shared: &["mark", "first-query", "last-query", "strongest"],
+    shared: &["mark", "first-query", "last-query", "strongest", "search"],
     footer: &["lines-of"],
     arrows: "token, side",
     needs_maps: true,

@@ -1,6 +1,10 @@
-//! The strongest long-range links of all heads.
+//! The strongest long-range links of all heads, or given links in every head.
 
 mod draw;
+pub mod effects;
+pub mod pairs;
 pub mod rows;
 pub mod state;
 mod update;
+
+pub use update::selected_link;

@@ -1,20 +1,103 @@
-//! The list of links in Links.
+//! The list of links in Links: the long-range links of all heads, or given links in every head.
 
 use super::state::KeptLinks;
 use crate::analysis::links::{Link, is_punctuation};
 use crate::analysis::metrics::SINK;
+use crate::analysis::pairs::{Pair, PairLink};
 use crate::axis::AxisItem;
+use crate::site::{Head, Kind};
 use crate::tui::app::App;
+use crate::tui::filter::chosen;
 
-/// Returns the long-range links of all heads that pass the list's filter, strongest first.
-pub fn rows(app: &App) -> Vec<Link> {
+/// A line of the list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkRow {
+    /// The head.
+    pub head: Head,
+    /// The query and the key, or those of two words.
+    pub pair: Pair,
+    /// The head's weight.
+    pub weight: f32,
+    /// Distance in positions.
+    pub distance: f32,
+    /// Rank in the row, and the number of weights that are ranked; `None` for a long-range link.
+    pub rank: Option<(usize, usize)>,
+    /// Weight in the value-weighted map, if it is known.
+    pub value_weighted: Option<f32>,
+}
+
+impl LinkRow {
+    /// Returns true if the line holds the selected link.
+    pub fn is_selected(&self, app: &App) -> bool {
+        let selection = &app.selection;
+        self.head == selection.head && self.pair.contains(selection.query(), selection.key())
+    }
+}
+
+impl From<&Link> for LinkRow {
+    fn from(link: &Link) -> Self {
+        let Link { head, query, key, weight, distance } = *link;
+        let pair = Pair::link(query, key);
+        Self { head, pair, weight, distance, rank: None, value_weighted: None }
+    }
+}
+
+impl From<&PairLink> for LinkRow {
+    fn from(link: &PairLink) -> Self {
+        Self {
+            head: link.head,
+            pair: link.pair.clone(),
+            weight: link.weight.weight,
+            distance: link.distance,
+            rank: Some((link.weight.rank, link.weight.ranked)),
+            value_weighted: link.value_weighted,
+        }
+    }
+}
+
+/// Returns the lines of the list, strongest first: those of the selected kind, if only one is shown, that pass
+/// the filter.
+pub fn rows(app: &App) -> Vec<LinkRow> {
+    let mut rows: Vec<LinkRow> = match &app.views.links.pairs {
+        Some(list) => list.links.iter().map(LinkRow::from).collect(),
+        None => long_range(app).iter().map(LinkRow::from).collect(),
+    };
+    let kind = app.selection.head.kind();
+    if app.reading.one_kind {
+        rows.retain(|row| row.head.kind() == kind);
+    }
+    if !app.filter.is_empty() {
+        filter(app, &mut rows);
+    }
+    rows.truncate(MOST_LISTED);
+    rows
+}
+
+/// Removes the lines that the filter leaves out.
+fn filter(app: &App, rows: &mut Vec<LinkRow>) {
+    let Some(capture) = &app.capture else { return };
+    let places = &app.filter.places;
+    let allowed = Kind::ALL.map(|kind| {
+        let (queries, keys) = capture.shape(kind);
+        let queries = chosen(&places.queries, app.axes.query_names(kind), queries);
+        (kind, queries, chosen(&places.keys, app.axes.key_names(kind), keys))
+    });
+    let is_in = |chosen: &[bool], place: &std::ops::Range<usize>| {
+        chosen.get(place.clone()).is_some_and(|chosen| chosen.contains(&true))
+    };
+    rows.retain(|row| {
+        let own = allowed.iter().find(|(kind, ..)| *kind == row.head.kind());
+        own.is_some_and(|(_, queries, keys)| is_in(queries, &row.pair.queries) && is_in(keys, &row.pair.keys))
+            && row.weight >= places.min_weight()
+    });
+}
+
+/// Returns the long-range links of all heads that pass the choice of links, strongest first.
+fn long_range(app: &App) -> Vec<Link> {
     let Some(capture) = &app.capture else { return Vec::new() };
     let mut links: Vec<Link> = Vec::new();
     for (head, facts) in &app.survey.heads {
         let kind = head.kind();
-        if app.reading.one_kind && kind != app.selection.head.kind() {
-            continue;
-        }
         let (queries, keys) = (capture.queries(kind), capture.keys(kind));
         let mark = |token: Option<&AxisItem>| token.is_some_and(is_punctuation);
         links.extend(facts.links.iter().filter(|link| match app.views.links.keep {
@@ -27,17 +110,16 @@ pub fn rows(app: &App) -> Vec<Link> {
     links.sort_by(|a, b| {
         b.weight.total_cmp(&a.weight).then((a.head, a.query, a.key).cmp(&(b.head, b.query, b.key)))
     });
-    links.truncate(MOST_LISTED);
     links
 }
 
-/// Largest number of links in the list.
+/// Largest number of lines in the list.
 const MOST_LISTED: usize = 1000;
 
 /// Selects the strongest long-range link above the first layer, whose maps depend mostly on positions: a good
 /// place to start.
 pub fn select_strongest(app: &mut App) {
-    let links = rows(app);
+    let links = long_range(app);
     let special = |link: &Link| {
         let kind = link.head.kind();
         let queries = app.capture.as_ref().map(|capture| capture.queries(kind));

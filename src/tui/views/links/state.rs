@@ -1,7 +1,11 @@
 //! State and commands of Links.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use serde::{Deserialize, Serialize};
 
+use super::pairs::PairList;
+use crate::site::Ablation;
 use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::HEAD};
 
 /// State of Links.
@@ -10,9 +14,50 @@ use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::HEAD};
 pub struct LinksView {
     /// Filter of the list.
     pub keep: KeptLinks,
-    /// Selected line of the list.
+    /// Selected line of the list, whose link is the selection while the view is displayed.
     #[serde(skip)]
     pub selected: usize,
+    /// Given links in every head, shown in place of the long-range links.
+    #[serde(skip)]
+    pub pairs: Option<PairList>,
+    /// Number of searches for given links so far.
+    #[serde(skip)]
+    pub searches: u64,
+    /// Effects of links on the output.
+    #[serde(skip)]
+    pub effects: LinkEffects,
+}
+
+impl LinksView {
+    /// Drops all that belongs to the last capture.
+    pub fn forget(&mut self) {
+        (self.selected, self.pairs, self.effects) = (0, None, LinkEffects::default());
+    }
+}
+
+/// The largest loss of a target token without a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct OutputLoss {
+    /// Decoder row of the token.
+    pub row: usize,
+    /// Its log-probability without the link minus that with it, in nats: negative for a loss.
+    pub change: f32,
+}
+
+/// Measured effects, and the ablations that are still to be run, the current one first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LinkEffects {
+    /// The effects by their ablations.
+    pub found: BTreeMap<Vec<Ablation>, OutputLoss>,
+    pub(super) queue: VecDeque<Vec<Ablation>>,
+    pub(super) total: usize,
+}
+
+impl LinkEffects {
+    /// Drops the ablations that have not been run.
+    pub fn stop(&mut self) {
+        self.queue.clear();
+    }
 }
 
 /// Filter of the list.
@@ -44,6 +89,7 @@ impl KeptLinks {
 #[allow(missing_docs, reason = "COMMANDS has a sentence for each")]
 pub enum LinksCommand {
     Keep,
+    Effects,
 }
 
 /// Name, tab and shared commands of Links.
@@ -55,19 +101,30 @@ pub const INFO: ViewInfo = ViewInfo {
         sentence: "Links: the strongest long-range links of all heads",
         after: "heads",
     }),
-    shared: &["open", "one-kind"],
+    shared: &["open", "one-kind", "filter"],
     footer: &[],
     arrows: "move",
     needs_maps: true,
 };
 
 /// The commands of Links alone.
-pub const COMMANDS: &[ViewEntry<LinksCommand>] = &[ViewEntry {
-    command: LinksCommand::Keep,
-    name: "keep",
-    keys: &["d"],
-    hint: "keep",
-    group: HEAD,
-    sentence: "Hide links of punctuation, then also links to sinks",
-    after: "one-kind",
-}];
+pub const COMMANDS: &[ViewEntry<LinksCommand>] = &[
+    ViewEntry {
+        command: LinksCommand::Keep,
+        name: "keep",
+        keys: &["d"],
+        hint: "keep",
+        group: HEAD,
+        sentence: "Hide links of punctuation, then also links to sinks",
+        after: "one-kind",
+    },
+    ViewEntry {
+        command: LinksCommand::Effects,
+        name: "effects",
+        keys: &["M"],
+        hint: "effects",
+        group: HEAD,
+        sentence: "Measure what the output loses without each listed link",
+        after: "keep",
+    },
+];

@@ -10,10 +10,14 @@ use crate::tui::selected;
 use crate::tui::sheet::Sheet;
 use crate::tui::widgets::bar::bar;
 use crate::tui::widgets::cells::{fit, fit_left, fit_right, part, put, width};
+use crate::tui::widgets::context::TextContext;
 use crate::tui::widgets::heat::precise;
 use crate::tui::widgets::rule::rule;
 use crate::tui::widgets::thumbnail::thumbnail;
 use crate::tui::zoom::Window;
+
+/// Least number of columns for the text around a token.
+const CONTEXT: usize = 10;
 
 /// Draws the panel.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Window) {
@@ -63,12 +67,22 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Win
         + u16::from(!links.is_empty()) * 5;
     let keys = if inner.height > lists + 5 { inner.height - lists } else { inner.height };
     let columns = usize::from(inner.width);
-    let labels = columns.saturating_sub(11).min(14);
+    let repeated = |key: &usize| app.keys().units.get(*key).is_some_and(|unit| unit.repeated);
+    let keys = usize::from(keys);
+    // Tokens that occur several times get their position, and their neighbours where there is room.
+    let most = if order.iter().take(keys).any(repeated) { 24 } else { 14 };
+    let labels = columns.saturating_sub(11).min(most);
     let mut y = inner.y;
-    for &key in order.iter().take(usize::from(keys)) {
+    for &key in order.iter().take(keys) {
         let weight = row.get(key).copied().unwrap_or(0.0);
         let style = if key == selected_key { theme.accent() } else { theme.text() };
-        let x = put(buf, inner, inner.x, y, &fit_left(app.keys().label(key), labels), style);
+        let name = fit_left(&app.keys().name(key), labels);
+        let mut x = put(buf, inner, inner.x, y, &name, style);
+        let taken = width(name.trim_end()) + 1;
+        if repeated(&key) && labels >= taken + CONTEXT {
+            let context = TextContext::new(app.keys(), key, labels - taken).to_string();
+            x = put(buf, inner, inner.x + taken as u16, y, &fit_left(&context, labels - taken), theme.dim());
+        }
         let room = columns.saturating_sub(labels + 7);
         put(buf, inner, x + 1, y, &bar(weight / full.max(1e-9), room), theme.bar());
         let number = if scored { format!("{weight:.2}") } else { precise(weight) };
@@ -100,11 +114,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Win
             let is_selected = (app.selection.query(), app.selection.key()) == (link.query, link.key);
             let kind = app.selection.head.kind();
             let (queries, keys) = (app.axes.queries(kind), app.axes.keys(kind));
-            let names = format!(
-                "{} ← {}",
-                queries.label(queries.unit_of(link.query)),
-                keys.label(keys.unit_of(link.key))
-            );
+            let (query, key) = (queries.unit_of(link.query), keys.unit_of(link.key));
+            let names = format!("{} ← {}", queries.name(query), keys.name(key));
             let style = if is_selected { theme.accent() } else { theme.text() };
             let numbers = format!(" {:>3.0} {:.2}", link.distance, link.weight);
             put(buf, inner, inner.x, y, &fit(&names, columns.saturating_sub(width(&numbers))), style);

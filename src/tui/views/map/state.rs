@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::capture::Score;
-use crate::tui::filter::{Filter, FilteredAxes};
+use crate::tui::filter::FilteredAxes;
 use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::LOOK};
 
 /// State of Map.
@@ -12,8 +12,6 @@ use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::LOOK};
 pub struct MapView {
     /// Zoom, a step of [`STEPS`](crate::tui::zoom::STEPS); `None` shows cells with labels.
     pub zoom: Option<usize>,
-    /// Filter of rows and columns.
-    pub filter: Filter,
     /// Result of the filter on the selected map; `None` if nothing is filtered.
     #[serde(skip)]
     pub filtered: Option<FilteredAxes>,
@@ -30,7 +28,6 @@ pub enum MapCommand {
     ZoomOut,
     ZoomFit,
     Scores,
-    Filter,
     Pooling,
     ThresholdUp,
     ThresholdDown,
@@ -46,7 +43,7 @@ pub const INFO: ViewInfo = ViewInfo {
         sentence: "Map: one head as a heatmap",
         after: "pixels",
     }),
-    shared: &["page-left", "page-right", "first-query", "last-query", "strongest"],
+    shared: &["page-left", "page-right", "first-query", "last-query", "strongest", "filter", "search"],
     footer: &["next-link", "next-kind"],
     arrows: "cell",
     needs_maps: true,
@@ -89,15 +86,6 @@ pub const COMMANDS: &[ViewEntry<MapCommand>] = &[
         group: LOOK,
         sentence: "Show scores before the softmax (total, content, position bias), or weights",
         after: "values",
-    },
-    ViewEntry {
-        command: MapCommand::Filter,
-        name: "filter",
-        keys: &["F"],
-        hint: "filter",
-        group: LOOK,
-        sentence: "Filter rows and columns by letters, positions (3-9) or weights (>0.2)",
-        after: "darker",
     },
     ViewEntry {
         command: MapCommand::Pooling,

@@ -14,9 +14,8 @@ use crate::tui::app::App;
 use crate::tui::cache::Cache;
 use crate::tui::command::Motion;
 use crate::tui::layout::Layout;
-use crate::tui::overlays::overlay::{EditedText, Overlay};
+use crate::tui::overlays::overlay::{Decision, Overlay};
 use crate::tui::views::view::View;
-use crate::tui::widgets::editor::Editor;
 use crate::tui::zoom::{self, STEPS, Window, ZoomStep};
 use crate::tui::{requests, selected};
 
@@ -32,10 +31,6 @@ impl View for MapView {
                 Some(_) => None,
             }),
             MapCommand::Scores => return next_score(app),
-            MapCommand::Filter => {
-                let editor = Editor::new(app.views.map.filter.text());
-                app.overlays.push(Overlay::Edit(EditedText::Filter, editor));
-            }
             MapCommand::Pooling => {
                 app.reading.pool = if app.reading.pool == Pool::Max { Pool::Mean } else { Pool::Max };
             }
@@ -134,21 +129,22 @@ fn farther(app: &App, window: &Window) -> Option<usize> {
 fn next_score(app: &mut App) -> Vec<Effect> {
     let Some(capture) = &app.capture else { return Vec::new() };
     let biased = capture.maps.sites().any(|(site, _)| capture.has_bias(site));
-    app.views.map.score = match app.views.map.score {
+    let next = match app.views.map.score {
         None => Some(Score::Whole),
         Some(Score::Whole) if biased => Some(Score::Content),
         Some(Score::Content) => Some(Score::Bias),
         Some(Score::Whole | Score::Bias) => None,
     };
-    if app.views.map.score != Some(Score::Whole) || capture.compact(app.selection.head.site).is_ok() {
+    let known = next != Some(Score::Whole) || capture.compact(app.selection.head.site).is_ok();
+    if !known && app.run.info.is_some() && !app.run.options.scores {
+        app.overlays.push(Overlay::Confirm(Decision::Scores));
         return Vec::new();
     }
-    if app.run.info.is_none() || app.run.options.scores {
+    app.views.map.score = next;
+    if !known {
         requests::drop_scores(app);
-        return Vec::new();
     }
-    app.run.options.scores = true;
-    requests::run(app)
+    Vec::new()
 }
 
 /// Switches between pictures and cells for zoomed-out maps.

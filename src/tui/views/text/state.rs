@@ -84,7 +84,7 @@ pub const INFO: ViewInfo = ViewInfo {
         sentence: "Text: source and target as running text, shaded by weight",
         after: "map",
     }),
-    shared: &["page-left", "page-right", "first-query", "last-query", "strongest"],
+    shared: &["page-left", "page-right", "first-query", "last-query", "strongest", "search"],
     footer: &[],
     arrows: "move",
     needs_maps: true,
@@ -104,7 +104,7 @@ pub const COMMANDS: &[ViewEntry<TextCommand>] = &[
     ViewEntry {
         command: TextCommand::Receives,
         name: "receives",
-        keys: &["d"],
+        keys: &["R"],
         hint: "gives/receives",
         group: HEAD,
         sentence: "Show what the query attends to, or what attends to the key",

@@ -1,0 +1,49 @@
+//! Steps back and forward in the history of places and runs.
+
+use crate::tui::action::Effect;
+use crate::tui::app::App;
+use crate::tui::overlays::overlay::{Decision, Overlay};
+use crate::tui::requests;
+use crate::tui::selection::{DisplayedRun, HistoryStep, Visit};
+
+/// Takes a step, or asks first if it runs the model on other texts.
+pub fn step(app: &mut App, step: HistoryStep) -> Vec<Effect> {
+    let Some(visit) = app.history.next(step) else {
+        let what =
+            if step == HistoryStep::Back { "nothing to go back to" } else { "nothing to go forward to" };
+        app.notice = Some(what.into());
+        return Vec::new();
+    };
+    if run_of(app, visit).is_some() {
+        app.overlays.push(Overlay::Confirm(Decision::History(step)));
+        return Vec::new();
+    }
+    take(app, step)
+}
+
+/// Takes a step.
+pub fn take(app: &mut App, step: HistoryStep) -> Vec<Effect> {
+    let now = app.visit();
+    let Some(visit) = app.history.take(step, now) else { return Vec::new() };
+    if let Some(run) = run_of(app, &visit).cloned() {
+        let options = &mut app.run.options;
+        options.source = run.options.source;
+        options.target = run.options.target;
+        options.prefix = run.options.prefix;
+        options.src_lang = run.options.src_lang;
+        options.tgt_lang = run.options.tgt_lang;
+        app.run.arrival = Some((visit.view, visit.selection));
+        return requests::run(app);
+    }
+    (app.view, app.selection) = (visit.view, visit.selection);
+    app.settle();
+    Vec::new()
+}
+
+/// Returns the run of a place if it is not the displayed one and the open model can repeat it.
+pub fn run_of<'a>(app: &App, visit: &'a Visit) -> Option<&'a DisplayedRun> {
+    let run = visit.run.as_deref()?;
+    let displayed = app.run.displayed.as_deref()?;
+    let repeatable = app.run.info.is_some() && run.model == app.run.model;
+    (repeatable && !run.has_texts_of(displayed)).then_some(run)
+}
