@@ -242,6 +242,7 @@ fn capture(length: usize) -> Arc<Capture> {
         maps,
         values: ValuesBySite::new(),
         weights: MapWeights::Attention,
+        media: None,
         int8_target: false,
         sampled: None,
         notes: Vec::new(),

@@ -13,9 +13,9 @@ pub struct Token {
 
 /// An item at one position of an axis. Views, exports and metrics ask an item for its spelling and whether
 /// it is special; only code that feeds a model asks for its kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AxisItem {
-    /// Spelling: the vocabulary's piece of a token.
+    /// Spelling: the vocabulary's piece of a token, the begin of a frame (`1.24s`), or `rest`.
     pub piece: String,
     /// True if the item stands for no part of the input, such as special tokens.
     pub special: bool,
@@ -24,12 +24,25 @@ pub struct AxisItem {
 }
 
 /// The kinds of [`AxisItem`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ItemKind {
     /// A token of a text.
     Token {
         /// Id in the model's vocabulary.
         id: u32,
+    },
+    /// A stretch of a recording, in seconds from its begin.
+    Frame {
+        /// Begin.
+        start: f64,
+        /// End.
+        end: f64,
+    },
+    /// The last item of an axis that shows only the first positions of a source one by one: all others, whose
+    /// weight is summed. Such positions are keys; as queries they are left out.
+    Rest {
+        /// Number of positions.
+        count: usize,
     },
 }
 
@@ -43,7 +56,23 @@ impl AxisItem {
     pub fn token_id(&self) -> Option<u32> {
         match self.kind {
             ItemKind::Token { id } => Some(id),
+            ItemKind::Frame { .. } | ItemKind::Rest { .. } => None,
         }
+    }
+
+    /// A stretch of a recording, in seconds from its begin.
+    pub fn frame(start: f64, end: f64) -> Self {
+        Self { piece: format!("{start:.2}s"), special: false, kind: ItemKind::Frame { start, end } }
+    }
+
+    /// The item that stands for the last `count` positions.
+    pub fn rest(count: usize) -> Self {
+        Self { piece: "rest".into(), special: true, kind: ItemKind::Rest { count } }
+    }
+
+    /// Number of positions that the item stands for.
+    pub fn positions(&self) -> usize {
+        if let ItemKind::Rest { count } = self.kind { count } else { 1 }
     }
 }
 
@@ -54,7 +83,7 @@ impl From<Token> for AxisItem {
 }
 
 /// An input or output sequence: its text, and the items that a model sees of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sequence {
     /// The text as the user gave it, or as it was generated.
     pub text: String,
@@ -77,6 +106,29 @@ impl Sequence {
     pub fn ids(&self) -> Vec<u32> {
         token_ids(&self.items)
     }
+}
+
+/// The file that a source comes from, named without its folder.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Media {
+    /// Name of the file.
+    pub file: String,
+    /// SHA-256 of its contents in hexadecimal; `None` if it was not computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+/// The items that are queries of self-attention: all but an [`ItemKind::Rest`] at the end.
+pub fn queries(items: &[AxisItem]) -> &[AxisItem] {
+    match items.split_last() {
+        Some((last, others)) if matches!(last.kind, ItemKind::Rest { .. }) => others,
+        _ => items,
+    }
+}
+
+/// The ids of the items if every one of them is a token.
+pub fn all_token_ids(items: &[AxisItem]) -> Option<Vec<u32>> {
+    items.iter().map(AxisItem::token_id).collect()
 }
 
 /// The ids of the tokens among `items`.

@@ -1,10 +1,12 @@
 //! The error type, with a variant for each condition and a hint for the user.
 
+mod audio;
 mod hub;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+pub use audio::AudioError;
 pub use hub::HubError;
 
 /// A result with the program's error type.
@@ -138,6 +140,9 @@ pub enum Error {
     /// Error of the hub or its cache.
     #[error(transparent)]
     Hub(#[from] HubError),
+    /// Error of a recording.
+    #[error(transparent)]
+    Audio(#[from] AudioError),
     /// The model type is not supported.
     #[error("model type '{model_type}' is not supported")]
     UnsupportedModel {
@@ -254,6 +259,7 @@ impl Error {
                     .into(),
             ),
             Self::Hub(error) => error.hint(),
+            Self::Audio(error) => Some(error.hint()),
             Self::NoSuchPath { .. } => Some(
                 "MODEL is demo, a folder, a capture file, or a hub id such as google/flan-t5-small".into(),
             ),

@@ -18,13 +18,21 @@ pub enum ModelFile {
     Static(&'static [u8]),
 }
 
-/// Contents of a file, memory-mapped or built in. Cloning is cheap.
+/// Contents of a file, memory-mapped, built in or read. Cloning is cheap.
 #[derive(Clone)]
 pub enum Bytes {
     /// A memory-mapped file.
     Mapped(Arc<FileMap>),
     /// Built into the program.
     Static(&'static [u8]),
+    /// In memory, such as standard input.
+    Shared(Arc<[u8]>),
+}
+
+impl AsRef<[u8]> for Bytes {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
 }
 
 impl std::ops::Deref for Bytes {
@@ -34,6 +42,7 @@ impl std::ops::Deref for Bytes {
         match self {
             Bytes::Mapped(map) => map,
             Bytes::Static(bytes) => bytes,
+            Bytes::Shared(bytes) => bytes,
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | [`config`] | settings: command line > environment > file > defaults | `paint` (names of colour maps) |
 //! | [`hub`] | finds the files of a MODEL argument: folder, hub cache, download | shared types |
 //! | [`text`] | tokenizers, special tokens, display labels | shared types |
+//! | [`audio`] | sound files to samples, samples to features | shared types |
 //! | [`nn`] | building blocks without model names: attention with the recorder's hook, norms, positions, cache | shared types |
 //! | [`model`] | config.json to specification, weights, and the encoder-decoder | `nn` |
 //! | [`generate`] | greedy and beam search | `model`, `nn` |
@@ -16,7 +17,7 @@
 //! | [`analysis`] | head metrics, links, aggregation: pure functions of matrices and of the rows of a pass | `nn` (row observers) |
 //! | [`paint`] | colour maps, scales, pooling, for the screen and for exports | shared types |
 //! | [`tour`] | the guided tour: its steps, their numbers and texts | `engine` (its options and events), `capture`, `analysis`, `text` (labels) |
-//! | [`engine`] | opens and runs models, in place or on a thread of its own | `hub`, `text`, `nn` (reading tensors), `model`, `generate`, `capture`, `analysis` |
+//! | [`engine`] | opens and runs models, in place or on a thread of its own | `hub`, `text`, `audio`, `nn` (reading tensors), `model`, `generate`, `capture`, `analysis` |
 //! | [`export`] | pictures, tables and files of a capture, and the page of a tour | `capture`, `analysis`, `paint`, `text` (labels), `tour` |
 //! | [`tui`] | the explorer's screen | `engine`, `capture`, `analysis`, `paint`, `export`, `config`, `text` (labels), `tour` |
 //! | [`cli`] | the command line | everything above |
@@ -27,6 +28,7 @@
 //! last column and the modules that may use a crate, and allows no import circles between files.
 
 pub mod analysis;
+pub mod audio;
 pub mod axis;
 pub mod capture;
 pub mod checkpoint;

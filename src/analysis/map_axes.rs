@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::profile::ProfileAxes;
-use crate::axis::AxisItem;
+use crate::axis::{AxisItem, ItemKind};
 use crate::site::Kind;
 
 /// The items along the axes of a map, and the kind of attention.
@@ -43,6 +43,17 @@ impl<'a> MapAxes<'a> {
     /// K / Q - key)` in a cross map.
     pub fn distance(&self, query: usize, key: usize) -> f32 {
         (self.diagonal(query) - key as f32).abs()
+    }
+
+    /// Returns true if every key is a token of a text.
+    pub fn keys_are_tokens(&self) -> bool {
+        self.keys.iter().all(|item| item.token_id().is_some())
+    }
+
+    /// The key that stands for the positions after a recording.
+    pub fn rest(&self) -> Option<usize> {
+        let last = self.keys.len().checked_sub(1)?;
+        matches!(self.keys[last].kind, ItemKind::Rest { .. }).then_some(last)
     }
 
     /// Returns true if a key is special; false beyond the axis.

@@ -42,7 +42,9 @@ pub fn merge(maps: &[Matrix], how: Merge) -> Result<Matrix> {
 pub fn rollout(layers: &[Matrix], residual: f32) -> Result<Matrix> {
     let (rows, cols) = common_shape(layers)?;
     if rows != cols {
-        return Err(Error::Usage("rollout needs square self-attention maps".into()));
+        return Err(Error::Usage(
+            "rollout needs square self-attention maps: run a recording with --padding".into(),
+        ));
     }
     Ok(layers.iter().fold(identity(rows), |below, layer| product(&mixed(layer, residual), &below)))
 }

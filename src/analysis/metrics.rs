@@ -143,14 +143,18 @@ head_metrics! {
     sink: f32 = "largest mean weight of one key; above 0.3 a sink",
     /// The key of `sink`, counted from 0; of equal ones the first.
     sink_key: usize = "position of that key",
-    /// `mean_i sum_{j special} A_ij` (Clark et al. 2019, "What Does BERT Look At?"). 0 to 1.
-    special_mass: f32 = "weight on special tokens",
+    /// `mean_i sum_{j special} A_ij` (Clark et al. 2019, "What Does BERT Look At?"). Keys that are tokens only.
+    /// 0 to 1.
+    special_mass: Option<f32> = "weight on special tokens",
     /// Share of neighbouring rows whose centre of mass `c_i = sum_j j A_ij` does not go back,
     /// `c_{i+1} >= c_i`. Cross-attention with at least two rows only. 0 to 1.
     monotonicity: Option<f32> = "share of steps on which the cross-attention does not go back",
     /// Mean over the keys that are no special token of `min(1, sum_i A_ij)` (the term of Wu et al. 2016's
     /// coverage penalty). Cross-attention only. 0 to 1.
     coverage: Option<f32> = "how much of the source got its share of attention",
+    /// `mean_i A_i,rest`: weight on the positions after a recording, which are one key. Recordings shorter than
+    /// the model's window only. 0 to 1.
+    rest_mass: Option<f32> = "weight on the positions after a recording",
     /// Mean Gini coefficient of the rows over their `n_i` keys: 0 uniform, towards 1 one key. Computed only
     /// from sorted rows, otherwise `None`.
     gini: Option<f32> = "inequality of a row's weights: 0 uniform, 1 one key",
@@ -227,6 +231,7 @@ pub fn metrics(profile: &HeadProfile, context: &MapAxes, far: f32) -> HeadMetric
         return HeadMetrics { gini: Some(0.0), ..HeadMetrics::default() };
     }
     let HeadProfile { rows, sums, .. } = profile;
+    let tokens = context.keys_are_tokens();
     let mean = |sum: f64| (sum / *rows as f64) as f32;
     let share = |sum: f64| if sums.total > 0.0 { (sum / sums.total) as f32 } else { 0.0 };
     let own = |sum: f64| (context.kind != Kind::Cross).then(|| share(sum));
@@ -250,13 +255,14 @@ pub fn metrics(profile: &HeadProfile, context: &MapAxes, far: f32) -> HeadMetric
         offset_share: mean(at_offset as f64),
         diagonal: mean(on_diagonal as f64),
         previous: own(sums.previous),
-        duplicate: own(sums.duplicate),
-        induction: own(sums.induction),
+        duplicate: own(sums.duplicate).filter(|_| tokens),
+        induction: own(sums.induction).filter(|_| tokens),
         sink,
         sink_key,
-        special_mass: mean(special.fold(0.0, |sum, (_, weight)| sum + weight)),
+        special_mass: tokens.then(|| mean(special.fold(0.0, |sum, (_, weight)| sum + weight))),
         monotonicity: monotonicity(profile, context.kind),
         coverage: coverage(profile, context),
+        rest_mass: context.rest().and_then(|key| profile.received.get(key)).map(|&weight| mean(weight)),
         gini: sums.gini.map(mean),
         top5_mass: mean(sums.top),
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use safetensors::tensor::TensorView;
 
 use super::axes::{Lengths, Tokens, items_by_id, list};
+use super::items;
 use super::predictions::predictions;
 use super::tensors::{Parsed, decode, matrix};
 use super::{Capture, MapStore, SiteValues, ValuesBySite};
@@ -34,7 +35,11 @@ pub fn assemble<'a>(
     let lengths = Lengths::of(&maps)?;
     let special: Vec<u32> = list(fields, "special_ids")?.unwrap_or_default();
     let tokens = Tokens { fields, special: special.into_iter().collect() };
-    let source = tokens.read("source", lengths.source)?;
+    let source = match items::read(fields, lengths.source)? {
+        Some(source) => source,
+        None => tokens.read("source", lengths.source)?,
+    };
+    lengths.check_queries(&source)?;
     let target = tokens.read("target", lengths.target)?;
     let decoder_input = tokens.decoder_input(&source, &target, lengths.target)?;
     let text = |key: &str| fields.get(key).cloned().unwrap_or_default();
@@ -54,6 +59,7 @@ pub fn assemble<'a>(
         model_type: text("model_type"),
         architecture: Architecture::default(),
         source: Sequence { text: text("source"), items: source },
+        media: items::media(fields)?,
         target: Sequence { text: text("target"), items: target },
         decoder_input,
         predictions,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::MapStore;
 use super::tensors::Parsed;
-use crate::axis::AxisItem;
+use crate::axis::{AxisItem, queries};
 use crate::site::{Kind, Site};
 
 /// Maximum number of items along an axis: the longest context of any model.
@@ -14,6 +14,8 @@ pub const MAX_ITEMS: usize = 1 << 17;
 pub struct Lengths {
     /// Length of the source.
     pub source: Option<usize>,
+    /// Queries of the encoder; fewer than the source is long if the source ends in a rest.
+    encoder_queries: Option<usize>,
     /// Length of the target.
     pub target: Option<usize>,
 }
@@ -21,7 +23,7 @@ pub struct Lengths {
 impl Lengths {
     /// Determines the lengths from all maps.
     pub fn of(maps: &MapStore) -> Parsed<Self> {
-        let mut lengths = Lengths { source: None, target: None };
+        let mut lengths = Lengths { source: None, encoder_queries: None, target: None };
         let agree = |slot: &mut Option<usize>, found: usize, site: Site, what: &str| match *slot {
             Some(known) if known != found => Err(format!("{site} has {found} {what} tokens, others {known}")),
             _ if found > MAX_ITEMS => {
@@ -35,7 +37,7 @@ impl Lengths {
         for (site, site_maps) in maps.sites() {
             let [_, queries, keys] = site_maps.shape();
             if site.kind == Kind::Encoder {
-                agree(&mut lengths.source, queries, site, "source")?;
+                agree(&mut lengths.encoder_queries, queries, site, "source")?;
             } else {
                 agree(&mut lengths.target, queries, site, "target")?;
             }
@@ -46,6 +48,17 @@ impl Lengths {
             }
         }
         Ok(lengths)
+    }
+
+    /// Checks that the encoder's maps have a row for every item of the source that is a query.
+    pub fn check_queries(&self, source: &[AxisItem]) -> Parsed<()> {
+        match self.encoder_queries {
+            Some(rows) if rows != queries(source).len() => Err(format!(
+                "the encoder's maps have {rows} rows for {} source tokens",
+                queries(source).len()
+            )),
+            _ => Ok(()),
+        }
     }
 }
 

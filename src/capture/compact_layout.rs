@@ -198,6 +198,7 @@ mod tests {
             maps: Default::default(),
             values: Default::default(),
             weights: Default::default(),
+            media: None,
             int8_target: false,
             sampled: None,
             notes: Vec::new(),

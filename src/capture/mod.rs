@@ -7,11 +7,13 @@ pub mod comparison;
 mod file;
 mod file_maps;
 mod foreign;
+mod items;
 mod padding;
 mod pairs;
 mod predictions;
 mod recomputed;
 mod recorder;
+mod rest;
 mod scores;
 mod site_maps;
 mod store;
@@ -20,8 +22,10 @@ mod values;
 mod write;
 
 pub use file::{FORMAT, read, read_with};
+pub(crate) use items::source_metadata;
 pub use predictions::{CANDIDATES, Prediction, predictions};
 pub use recorder::{Ablator, Recorder};
+pub use rest::Rest;
 pub use scores::{Score, ScoreParts};
 pub use site_maps::SiteMaps;
 pub use store::MapStore;
@@ -32,7 +36,7 @@ pub use write::{Precision, SiteLayout, write};
 use std::borrow::Cow;
 
 use crate::analysis::profile::{HeadProfile, ProfileAxes};
-use crate::axis::{AxisItem, Sequence};
+use crate::axis::{self, AxisItem, Media, Sequence};
 use crate::checkpoint::Architecture;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
@@ -61,6 +65,8 @@ pub struct Capture {
     pub architecture: Architecture,
     /// Source; empty if the capture has no encoder.
     pub source: Sequence,
+    /// File that the source comes from, if it is no text.
+    pub media: Option<Media>,
     /// Target: what the decoder predicts, one token per decoder row.
     pub target: Sequence,
     /// Decoder input, one token per decoder row, the start token first.
@@ -120,7 +126,7 @@ impl Capture {
     pub fn shape(&self, kind: Kind) -> (usize, usize) {
         let (source, target) = (self.source.len(), self.decoder_input.len());
         match kind {
-            Kind::Encoder => (source, source),
+            Kind::Encoder => (self.queries(kind).len(), source),
             Kind::Decoder => (target, target),
             Kind::Cross => (target, source),
         }
@@ -166,7 +172,7 @@ impl Capture {
     /// Items of the queries of a kind: of the source, or of the decoder input.
     pub fn queries(&self, kind: Kind) -> &[AxisItem] {
         match kind {
-            Kind::Encoder => &self.source.items,
+            Kind::Encoder => axis::queries(&self.source.items),
             Kind::Decoder | Kind::Cross => &self.decoder_input,
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
+use super::rest::{self, Rest};
 use super::values::{SiteValues, ValuesBySite};
 use super::{MapStore, SiteMaps};
 use crate::analysis::profile::{ProfileAxes, SiteProfiles};
@@ -100,6 +101,7 @@ pub struct Recorder {
     scores: bool,
     values: ValuesBySite,
     end: Option<Site>,
+    rest: Option<Rest>,
     profile_axes: BTreeMap<Kind, Arc<ProfileAxes>>,
     watching: BTreeMap<Site, Arc<SiteProfiles>>,
 }
@@ -126,6 +128,11 @@ impl Recorder {
         Self { scores, ..self }
     }
 
+    /// Folds the maps over a source whose last positions are shown as one item.
+    pub fn with_rest(self, rest: Option<Rest>) -> Self {
+        Self { rest, ..self }
+    }
+
     /// Ends the pass once the maps of `site` are recorded.
     pub fn ending_at(self, site: Site) -> Self {
         Self { end: Some(site), ..self }
@@ -141,6 +148,18 @@ impl Recorder {
     fn keep(&mut self, site: Site, maps: SiteMaps) {
         let profiles = self.watching.remove(&site).and_then(Arc::into_inner).map(SiteProfiles::finish);
         self.maps.insert(site, maps.with_profiles(profiles.unwrap_or_default()));
+    }
+
+    /// Stores folded maps with their profiles.
+    fn keep_folded(&mut self, site: Site, maps: SiteMaps) {
+        let axes = self.profile_axes.get(&site.kind);
+        let profiles = axes.map_or_else(Vec::new, |axes| rest::profiles(&maps, axes));
+        self.maps.insert(site, maps.with_profiles(profiles));
+    }
+
+    /// The rest of the keys at a site.
+    fn rest_at(&self, site: Site) -> Option<Rest> {
+        self.rest.filter(|_| site.kind != Kind::Decoder)
     }
 
     /// Returns the maps and values that were recorded.
@@ -177,23 +196,42 @@ impl Hook for Recorder {
     }
 
     fn maps(&mut self, site: Site, [heads, queries, keys]: [usize; 3], maps: Arc<[f32]>) -> Result<()> {
-        self.keep(site, SiteMaps::new(heads, queries, keys, maps));
+        match self.rest_at(site) {
+            Some(rest) => self.keep_folded(site, rest.fold_maps(site.kind, [heads, queries, keys], &maps)),
+            None => self.keep(site, SiteMaps::new(heads, queries, keys, maps)),
+        }
         Ok(())
     }
 
     fn row_observer(&mut self, site: Site, shape: [usize; 3]) -> Option<Arc<dyn RowObserver>> {
+        if self.rest_at(site).is_some() {
+            return None;
+        }
         let profiles = SiteProfiles::new(Arc::clone(self.profile_axes.get(&site.kind)?), shape[0]);
         let profiles = profiles.fit(shape).then(|| Arc::new(profiles))?;
         self.watching.insert(site, Arc::clone(&profiles));
         Some(profiles)
     }
 
-    fn prefers_compact(&self, _: Site, shape: [usize; 3], bytes: usize) -> bool {
-        self.scores || self.maps.prefers_compact(shape, bytes)
+    fn prefers_compact(&self, site: Site, shape: [usize; 3], bytes: usize) -> bool {
+        // Most of a folded encoder map may be left out, so it is computed from its compact form.
+        let folded = site.kind == Kind::Encoder && self.rest.is_some();
+        folded || self.scores || self.maps.prefers_compact(shape, bytes)
     }
 
     fn compact(&mut self, site: Site, maps: CompactMaps) -> Result<()> {
-        self.keep(site, SiteMaps::of(maps));
+        let Some(rest) = self.rest_at(site) else {
+            self.keep(site, SiteMaps::of(maps));
+            return Ok(());
+        };
+        let bytes = maps.bytes();
+        let folded = SiteMaps::folded(maps, site.kind, rest);
+        let [heads, queries, keys] = folded.shape();
+        let kept = match self.scores || self.maps.prefers_compact(folded.shape(), bytes) {
+            true => folded,
+            false => SiteMaps::new(heads, queries, keys, folded.data()),
+        };
+        self.keep_folded(site, kept);
         Ok(())
     }
 

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use attn_tui_kernels::buffer::ArcBuilder;
 
 use super::file_maps::FileMaps;
+use super::rest::Rest;
 use super::values::weigh;
 use crate::analysis::profile::HeadProfile;
 use crate::matrix::Matrix;
 use crate::nn::CompactMaps;
+use crate::site::Kind;
 
 /// Maps of a site up to this many bytes are always stored: recomputing would not pay.
 const KEPT_WHOLE: usize = 16 << 20;
@@ -26,6 +28,8 @@ pub struct SiteMaps {
     keys: usize,
     kept: Kept,
     profiles: Arc<[HeadProfile]>,
+    /// Positions whose weight is summed when rows are computed; all other maps are folded already.
+    rest: Option<Rest>,
     /// Value norms `[heads, keys]` that weights are multiplied by when they are computed or read.
     norms: Option<Matrix>,
 }
@@ -53,13 +57,21 @@ impl SiteMaps {
         Self::keeping(compact.shape(), Kept::Compact(Arc::new(compact)))
     }
 
+    /// Maps of a kind in compact form, whose rows are folded when they are computed. Requires
+    /// [`CompactMaps::check`] to have returned `Ok`.
+    pub(super) fn folded(compact: CompactMaps, kind: Kind, rest: Rest) -> Self {
+        let [heads, queries, _] = compact.shape();
+        let shape = [heads, rest.queries(kind, queries), rest.keys()];
+        Self { rest: Some(rest), ..Self::keeping(shape, Kept::Compact(Arc::new(compact))) }
+    }
+
     /// Maps that stay in a file, `[heads, queries, keys]`.
     pub(super) fn stored(heads: usize, queries: usize, keys: usize, stored: FileMaps) -> Self {
         Self::keeping([heads, queries, keys], Kept::File(stored))
     }
 
     fn keeping([heads, queries, keys]: [usize; 3], kept: Kept) -> Self {
-        Self { heads, queries, keys, kept, profiles: Arc::default(), norms: None }
+        Self { heads, queries, keys, kept, profiles: Arc::default(), rest: None, norms: None }
     }
 
     /// The same maps with each weight multiplied by a norm of `[heads, keys]` and rows scaled to sum to 1.
@@ -116,7 +128,7 @@ impl SiteMaps {
     /// Compact form of the maps, if they are kept so.
     pub fn compact(&self) -> Option<&CompactMaps> {
         match &self.kept {
-            Kept::Compact(compact) if self.norms.is_none() => Some(compact),
+            Kept::Compact(compact) if self.norms.is_none() && self.rest.is_none() => Some(compact),
             _ => None,
         }
     }
@@ -153,7 +165,9 @@ impl SiteMaps {
             }
             let rows = first..queries.min(first + PIECE);
             match &self.kept {
-                Kept::Compact(compact) if self.norms.is_none() => compact.rows_into(head, rows, &mut map),
+                Kept::Compact(compact) if self.norms.is_none() && self.rest.is_none() => {
+                    compact.rows_into(head, rows, &mut map);
+                }
                 _ => map.push(&self.made(head, rows)),
             }
         }
@@ -165,7 +179,13 @@ impl SiteMaps {
         let at = head * self.queries;
         let mut made = match &self.kept {
             Kept::Maps(data) => data[(at + rows.start) * self.keys..(at + rows.end) * self.keys].to_vec(),
-            Kept::Compact(compact) => compact.rows(head, rows),
+            Kept::Compact(compact) => {
+                let rows = compact.rows(head, rows);
+                match self.rest {
+                    Some(rest) => rest.fold(&rows, compact.shape()[2]),
+                    None => rows,
+                }
+            }
             Kept::File(stored) => stored.values((at + rows.start) * self.keys..(at + rows.end) * self.keys),
         };
         self.weigh(head, &mut made);

@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 
 use super::assemble::{INT8_TARGET, SAMPLED};
 use super::file::FORMAT;
+use super::items::source_metadata;
 use super::{Capture, SiteMaps, compact_layout};
-use crate::axis::{AxisItem, token_ids};
+use crate::axis::{AxisItem, all_token_ids, token_ids};
 use crate::sys;
 
 /// Number type of the maps in a file.
@@ -147,6 +148,7 @@ fn metadata(capture: &Capture) -> HashMap<String, String> {
         Value::from(items.iter().map(|item| item.piece.clone()).collect::<Vec<_>>()).to_string()
     };
     let ids = |items: &[AxisItem]| Value::from(token_ids(items)).to_string();
+    let source_ids = all_token_ids(&capture.source.items).map(|ids| Value::from(ids).to_string());
     let special: Vec<AxisItem> = [&capture.source.items, &capture.target.items, &capture.decoder_input]
         .into_iter()
         .flatten()
@@ -161,7 +163,6 @@ fn metadata(capture: &Capture) -> HashMap<String, String> {
             ("weights", capture.weights.name().to_string()),
             ("source", capture.source.text.clone()),
             ("target", capture.target.text.clone()),
-            ("source_ids", ids(&capture.source.items)),
             ("target_ids", ids(&capture.target.items)),
             ("source_tokens", pieces(&capture.source.items)),
             ("target_tokens", pieces(&capture.target.items)),
@@ -170,6 +171,8 @@ fn metadata(capture: &Capture) -> HashMap<String, String> {
             ("special_ids", ids(&special)),
         ]
         .into_iter()
+        .chain(source_ids.map(|ids| ("source_ids", ids)))
+        .chain(source_metadata(capture))
         .chain(capture.int8_target.then(|| (INT8_TARGET, "8-bit weights".to_string())))
         .chain(capture.sampled.map(|seed| (SAMPLED, seed.to_string())))
         .map(|(key, value)| (key.to_string(), value)),

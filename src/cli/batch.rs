@@ -18,8 +18,10 @@ use crate::error::{Error, Result};
 /// A source and its target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SentencePair {
-    /// The encoder's text.
+    /// The encoder's text; empty for a recording.
     pub source: String,
+    /// The recording of a speech model.
+    pub audio: Option<PathBuf>,
     /// The decoder's text; `None` to generate it.
     pub target: Option<String>,
 }
@@ -52,7 +54,7 @@ impl SentencePairs {
     fn pair(&mut self, line: String) -> Result<Option<SentencePair>> {
         let pair = self.read_pair(line)?;
         let is_blank = |text: &str| text.trim().is_empty();
-        if is_blank(&pair.source) || pair.target.as_deref().is_some_and(is_blank) {
+        if (is_blank(&pair.source) && pair.audio.is_none()) || pair.target.as_deref().is_some_and(is_blank) {
             self.blank.push(self.sources.at);
             return Ok(None);
         }
@@ -70,7 +72,7 @@ impl SentencePairs {
                 None => return Err(targets.error("there are fewer targets than sources")),
             },
         };
-        Ok(SentencePair { source: line, target })
+        Ok(SentencePair { source: line, audio: None, target })
     }
 
     /// Tells the user which lines were blank, if any.
@@ -106,8 +108,11 @@ impl Iterator for SentencePairs {
 fn object(line: &str) -> std::result::Result<SentencePair, String> {
     let value: Value = serde_json::from_str(line).map_err(|e| format!("not a JSON object: {e}"))?;
     let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_string);
-    let source = text("source").ok_or("the object has no string field `source`")?;
-    Ok(SentencePair { source, target: text("target") })
+    let (source, audio) = (text("source"), text("audio").map(PathBuf::from));
+    match source.is_some() == audio.is_some() {
+        true => Err("the object needs one string field, `source` or `audio`".into()),
+        false => Ok(SentencePair { source: source.unwrap_or_default(), audio, target: text("target") }),
+    }
 }
 
 /// The first characters of a text, for error messages.
@@ -207,7 +212,8 @@ impl<'a> Runner<'a> {
     /// Those of the engine.
     pub fn run(&self, pair: &SentencePair) -> Result<Capture> {
         let settings = &self.context.settings;
-        let mut options = self.input.text.options(pair.source.clone(), self.weights.extras(), settings);
+        let mut options = self.input.text.options(pair.source.clone(), self.weights.extras(), settings)?;
+        options.audio = pair.audio.clone().map(|path| self.input.text.audio.of(path));
         options.target = pair.target.clone();
         let capture = self.session.run(&options, &self.watch).map_err(|error| match error {
             Error::Text(why) => Error::Text(format!("{why} (in \"{}\")", beginning(&pair.source))),

@@ -18,7 +18,7 @@ use crate::tui;
 #[derive(Args)]
 pub struct ExploreArgs {
     /// Resume the last session with its model, texts, position and settings.
-    #[arg(long, conflicts_with_all = ["model", "source", "target"])]
+    #[arg(long, conflicts_with_all = ["model", "source", "audio", "target"])]
     resume: bool,
     /// Draw on the terminal itself, and print the selected rows to standard output when Q leaves, as json, csv or
     /// table [default: json].
@@ -68,12 +68,12 @@ pub fn run(args: &ExploreArgs, context: &Context) -> Result<()> {
     if !context.terminal.stdout && args.pick.is_none() {
         return Err(Error::Usage("the explorer needs a terminal, and standard output is not one".into()));
     }
-    let given = args.text.source.is_some();
+    let given = args.text.has_source();
     if args.text.target.is_some() && !given {
-        return Err(Error::Usage("--target requires --source".into()));
+        return Err(Error::Usage("--target requires --source or --audio".into()));
     }
     let source = args.text.source.as_deref().map(read_text).transpose()?.unwrap_or_default();
-    let run = args.text.options(source, RunExtras::default(), &context.settings);
+    let run = args.text.options(source, RunExtras::default(), &context.settings)?;
     let pick = args.pick.is_some();
     let session = config::session(|name| std::env::var_os(name));
     let start = match (&session, args.resume) {

@@ -8,7 +8,7 @@ use super::options::{InputArgs, RunExtras, TextArgs, WeightsArgs};
 use super::{output, timings};
 use crate::capture::{Capture, MapWeights};
 use crate::engine::{self, Opened, Session};
-use crate::error::{Error, Result};
+use crate::error::{AudioError, Error, Result};
 use crate::hub;
 use crate::progress::Watch;
 
@@ -22,9 +22,9 @@ pub fn capture(input: &InputArgs, extras: RunExtras, context: &Context) -> Resul
     let threads = engine::threads(context.settings.threads);
     match engine::open(&input.open.options(&input.model, context), &watch)? {
         Opened::Capture(capture) => {
-            if input.text.source.is_some() || input.text.target.is_some() {
+            if input.text.has_source() || input.text.target.is_some() {
                 return Err(Error::Usage(format!(
-                    "{} is a capture file and has its own texts: leave out --source and --target",
+                    "{} is a capture file and has its own texts: leave out --source, --audio and --target",
                     input.model
                 )));
             }
@@ -36,13 +36,14 @@ pub fn capture(input: &InputArgs, extras: RunExtras, context: &Context) -> Resul
         }
         Opened::Model(session) => {
             note_model(&session);
-            let options = input.text.options(source(&input.text, &session)?, extras, &context.settings);
+            let options = input.text.options(source(&input.text, &session)?, extras, &context.settings)?;
             let load_ms = timings::since(start);
             let repeat = input.open.repeat.unwrap_or(1);
             let (capture, steps) = session.measure(&options, repeat, &watch)?;
             if input.open.timings {
                 context.timings.captured(threads, load_ms, steps);
             }
+            capture.notes.iter().for_each(|note| output::note(note));
             if input.text.target.is_none() {
                 note_generation(&session, &capture);
             }
@@ -99,12 +100,19 @@ pub fn session(input: &InputArgs, needs: &str, watch: &dyn Watch, context: &Cont
     }
 }
 
-/// The source text: `--source`, or a built-in model's own example.
+/// The source text: `--source`, or a built-in model's own example; empty for a recording.
 ///
 /// # Errors
-/// [`Error::Usage`] if there is neither; those of [`read_text`].
+/// [`Error::Usage`] if there is none of these; [`AudioError::Needed`] for a speech model without a recording;
+/// those of [`read_text`].
 pub fn source(text: &TextArgs, session: &Session) -> Result<String> {
     let info = session.info();
+    if text.audio.audio.is_some() {
+        return Ok(String::new());
+    }
+    if info.hears {
+        return Err(AudioError::Needed { model: info.name.clone() }.into());
+    }
     match &text.source {
         Some(source) => read_text(source),
         None if hub::BUILT_IN.contains(&info.name.as_str()) => Ok(info.example.clone()),

@@ -116,11 +116,12 @@ impl IntactRun {
         let session = input::session(&args.input, "knock-outs need", &watch, context)?;
         let source = input::source(&args.input.text, &session)?;
         let extras = RunExtras { logits: true, ..RunExtras::default() };
-        let mut options = args.input.text.options(source, extras, &context.settings);
+        let mut options = args.input.text.options(source, extras, &context.settings)?;
         if options.target.is_none() {
             // Every run below is teacher-forced with this target, the first one, too.
             let generated = session.run(&options, &watch)?;
             input::note_generation(&session, &generated);
+            generated.notes.iter().for_each(|note| super::output::note(note));
             options.target = Some(generated.target.text);
         }
         let base = session.run(&options, &watch)?;

@@ -1,5 +1,6 @@
 //! Command line options that several commands share.
 
+use std::io::Read;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -13,8 +14,8 @@ use crate::analysis::places::Places;
 use crate::capture::MapWeights;
 use crate::config::{Overrides, Settings};
 use crate::device::Device;
-use crate::engine::{OpenOptions, RunOptions};
-use crate::error::Result;
+use crate::engine::{AudioOptions, MAX_INPUT, OpenOptions, RunOptions};
+use crate::error::{AudioError, Error, Result};
 use crate::export::ansi::Colors;
 use crate::export::drawing::Drawing;
 use crate::export::figure::table::TitledTable;
@@ -22,6 +23,7 @@ use crate::export::figure::{FigureStyle, FigureTheme};
 use crate::export::format::Format;
 use crate::export::select::{HeadSelection, PlaceSelection};
 use crate::export::table::Table;
+use crate::generate::SpeechTask;
 use crate::paint::{Colormap, Curve, Range, Scale};
 use crate::site::Kind;
 use crate::terminal::Terminal;
@@ -117,6 +119,9 @@ pub struct TextArgs {
     /// Source text; `-` reads standard input.
     #[arg(short, long, value_name = "TEXT", help_heading = "Text", allow_hyphen_values = true)]
     pub source: Option<String>,
+    /// What a speech model hears in place of a text.
+    #[command(flatten)]
+    pub audio: AudioArgs,
     /// Target text; generated if absent.
     #[arg(short, long, value_name = "TEXT", help_heading = "Text", allow_hyphen_values = true)]
     pub target: Option<String>,
@@ -153,10 +158,14 @@ impl TextArgs {
         }
     }
 
-    /// The engine's options for a run on `source`.
-    pub fn options(&self, source: String, extras: RunExtras, settings: &Settings) -> RunOptions {
-        RunOptions {
+    /// The engine's options for a run on `source`, or on the recording if one is given.
+    ///
+    /// # Errors
+    /// Those of [`AudioArgs::options`].
+    pub fn options(&self, source: String, extras: RunExtras, settings: &Settings) -> Result<RunOptions> {
+        Ok(RunOptions {
             source,
+            audio: self.audio.options()?,
             target: self.target.clone(),
             src_lang: settings.src_lang.clone(),
             tgt_lang: settings.tgt_lang.clone(),
@@ -168,7 +177,72 @@ impl TextArgs {
             values: extras.values,
             scores: extras.scores,
             ..RunOptions::default()
+        })
+    }
+
+    /// Returns true if a text or a recording is given as the source.
+    pub fn has_source(&self) -> bool {
+        self.source.is_some() || self.audio.audio.is_some()
+    }
+}
+
+/// Options for a recording.
+#[derive(Args, Clone)]
+pub struct AudioArgs {
+    /// Recording for a speech model: WAV, FLAC, MP3, OGG Vorbis or M4A (AAC-LC); `-` reads standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "source", help_heading = "Sound")]
+    pub audio: Option<PathBuf>,
+    /// Channel to hear, from 0 [default: the mean of all].
+    #[arg(long, value_name = "N", help_heading = "Sound")]
+    channel: Option<usize>,
+    /// Second from which on the recording is heard.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, help_heading = "Sound",
+          value_parser = seconds)]
+    from: f64,
+    /// Keep all positions after the recording apart, instead of their summed weight as one last key.
+    #[arg(long, help_heading = "Sound")]
+    padding: bool,
+    /// Text to write: what was said, or its English translation [default: the model's generation config].
+    #[arg(long, help_heading = "Sound", value_parser = tasks())]
+    task: Option<SpeechTask>,
+    /// Write timestamps into the text.
+    #[arg(long, help_heading = "Sound")]
+    timestamps: bool,
+}
+
+impl AudioArgs {
+    /// The engine's options for the recording; `None` if none is given. Reads standard input for `-`.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`AudioError::TooLong`] for endless standard input.
+    pub fn options(&self) -> Result<Option<AudioOptions>> {
+        let Some(path) = &self.audio else { return Ok(None) };
+        let bytes = if path.as_os_str() == "-" { Some(standard_input()?.into()) } else { None };
+        Ok(Some(AudioOptions { bytes, ..self.of(path.clone()) }))
+    }
+
+    /// The engine's options for the recording in a file.
+    pub fn of(&self, path: PathBuf) -> AudioOptions {
+        AudioOptions {
+            path,
+            bytes: None,
+            channel: self.channel,
+            from: self.from,
+            padding: self.padding,
+            task: self.task,
+            timestamps: self.timestamps,
         }
+    }
+}
+
+/// Reads standard input, up to a limit.
+fn standard_input() -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut input = std::io::stdin().take(MAX_INPUT + 1);
+    input.read_to_end(&mut bytes).map_err(|e| Error::io("standard input", e))?;
+    match bytes.len() as u64 > MAX_INPUT {
+        true => Err(AudioError::TooLong { limit: MAX_INPUT }.into()),
+        false => Ok(bytes),
     }
 }
 
@@ -186,9 +260,9 @@ pub struct RunExtras {
 /// Files with one sentence a line.
 #[derive(Args)]
 pub struct BatchArgs {
-    /// Run every line of a file. A .jsonl file has an object with `source` and, optionally, `target` on each
-    /// line.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "target"], help_heading = "Text")]
+    /// Run every line of a file. A .jsonl file has an object with `source`, or `audio` for a speech model, and,
+    /// optionally, `target` on each line.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "target", "audio"], help_heading = "Text")]
     pub source_file: Option<PathBuf>,
     /// Targets, one line for each line of --source-file; generated if absent.
     #[arg(long, value_name = "FILE", requires = "source_file", help_heading = "Text")]
@@ -404,6 +478,10 @@ pub fn kinds() -> impl TypedValueParser<Value = Kind> {
     named(Kind::ALL.map(Kind::name))
 }
 
+fn tasks() -> impl TypedValueParser<Value = SpeechTask> {
+    named(SpeechTask::ALL.map(SpeechTask::name))
+}
+
 fn devices() -> impl TypedValueParser<Value = Device> {
     named(Device::ALL.map(Device::name))
 }
@@ -429,6 +507,14 @@ fn count(text: &str) -> std::result::Result<usize, String> {
     match text.parse::<usize>() {
         Ok(n) if (1..=65_536).contains(&n) => Ok(n),
         _ => Err("must be a whole number from 1 to 65536".into()),
+    }
+}
+
+/// Parses a time in seconds.
+fn seconds(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=1e7).contains(&value) => Ok(value),
+        _ => Err("must be a number of seconds, 0 or more".into()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Opens models and runs them: on the caller's thread for commands, on a thread of its own for the explorer.
 
+mod hearing;
 mod models;
 mod open;
 mod protocol;
@@ -8,9 +9,10 @@ mod source;
 mod timings;
 mod worker;
 
+pub use hearing::{Hearing, MAX_INPUT};
 pub use models::Models;
 pub use open::{Opened, open};
-pub use protocol::{AblatedRun, Event, ModelInfo, OpenOptions, Request, RunOptions};
+pub use protocol::{AblatedRun, AudioOptions, Event, ModelInfo, OpenOptions, Request, RunOptions};
 pub use session::Session;
 pub use source::Source;
 pub use timings::Timings;

@@ -2,6 +2,7 @@
 
 use attn_tui_kernels::threads;
 
+use super::hearing::Hearing;
 use super::protocol::{ModelInfo, OpenOptions};
 use super::session::Session;
 use crate::capture::{self, Capture, ReadOptions};
@@ -67,12 +68,14 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
     let generation = files.json("generation_config.json")?;
     let settings = GenerationConfig::read(generation.as_ref(), config, model.spec())?;
     let ignored = settings.ignored.clone();
+    let hearing = Hearing::open(&files, generation.as_ref(), config, model.spec())?;
     let mut info = ModelInfo { ignored, ..info(&files.name, &model, &tokenizer, config) };
     if options.device == Device::Cpu && !model.memory().fits() {
         info.notes.push(model.memory().sentence());
     }
     let session =
         Session::new(info, model, tokenizer, settings, files).with_resources(threads, options.memory);
+    let session = session.with_hearing(hearing);
     Ok(Opened::Model(Box::new(session)))
 }
 
@@ -104,6 +107,7 @@ fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &ModelConfig) 
         layers: spec.layers(),
         heads: spec.heads(),
         parameters: model.parameters(),
+        hears: spec.front_end().is_some(),
         languages: tokenizer.languages(),
         default_languages: (default.src, default.tgt),
         prefixes,

@@ -1,5 +1,6 @@
 //! Options, requests and events of the engine.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use crate::axis::Sequence;
 use crate::capture::{Capture, Prediction};
 use crate::device::Device;
 use crate::error::Error;
+use crate::generate::SpeechTask;
 use crate::hub::Hub;
 use crate::progress::Progress;
 use crate::site::{Ablation, Kind};
@@ -40,12 +42,35 @@ pub struct OpenOptions {
     pub trim_padding: bool,
 }
 
+/// A recording to run on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AudioOptions {
+    /// The sound file.
+    pub path: PathBuf,
+    /// Contents of the file, if it is no file, such as standard input.
+    #[serde(skip)]
+    pub bytes: Option<Arc<[u8]>>,
+    /// Channel to hear, from 0; `None` for the mean of all.
+    pub channel: Option<usize>,
+    /// Second from which on the recording is heard.
+    pub from: f64,
+    /// True to keep every position of the encoder apart, those after the recording, too.
+    pub padding: bool,
+    /// Text to write; `None` for the model's own task.
+    pub task: Option<SpeechTask>,
+    /// True for timestamps in the text.
+    pub timestamps: bool,
+}
+
 /// Options of one run of an open model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunOptions {
     /// The encoder's text.
     pub source: String,
+    /// The recording that a speech model hears in place of a text.
+    pub audio: Option<AudioOptions>,
     /// The decoder's text; `None` to generate it.
     pub target: Option<String>,
     /// Ids of the tokens that a generated target begins with; it branches off there.
@@ -100,6 +125,8 @@ pub struct ModelInfo {
     pub heads: (usize, usize),
     /// Number of parameters.
     pub parameters: usize,
+    /// True if the source is a recording.
+    pub hears: bool,
     /// Language codes of a multilingual model.
     pub languages: Vec<String>,
     /// Default source and target language.

@@ -6,19 +6,20 @@ use std::time::Instant;
 use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
+use super::hearing::{Hearing, Prompt};
 use super::protocol::{AblatedRun, ModelInfo, RunOptions};
 use super::source::Source;
 use super::timings::{Timings, median};
-use crate::axis::{AxisItem, Sequence, Token, token_ids};
-use crate::capture::{self, Ablator, Capture, MapWeights, Prediction, Recorder};
-use crate::error::{Error, Result};
+use crate::axis::{AxisItem, Sequence, Token, queries, token_ids};
+use crate::capture::{self, Ablator, Capture, MapWeights, Prediction, Recorder, Rest};
+use crate::error::{AudioError, Error, Result};
 use crate::files::ModelFiles;
 use crate::generate::{GenerationConfig, generate};
 use crate::matrix::{Matrix, Rows};
 use crate::model::{Model, Weights};
 use crate::nn::read;
 use crate::progress::{Progress, Unwatched, Watch};
-use crate::site::{Kind, Site};
+use crate::site::{Ablation, Kind, Site};
 use crate::text::{Languages, Tokenizer};
 
 /// Number of decoder rows whose logits are in memory at once.
@@ -32,6 +33,8 @@ pub struct Session {
     int8_model: OnceLock<Option<Model>>,
     tokenizer: Tokenizer,
     settings: GenerationConfig,
+    /// Front end of a speech model; `None` if the model reads text.
+    hearing: Option<Hearing>,
     threads: usize,
     /// Most bytes of maps that a capture keeps.
     memory: Option<usize>,
@@ -54,6 +57,7 @@ impl Session {
             int8_model: OnceLock::new(),
             tokenizer,
             settings,
+            hearing: None,
             threads: 1,
             memory: None,
             files,
@@ -63,6 +67,14 @@ impl Session {
     /// Sets the number of threads and the memory limit for maps.
     pub(super) fn with_resources(self, threads: usize, memory: Option<usize>) -> Self {
         Self { threads, memory, ..self }
+    }
+
+    /// Sets the front end of a speech model.
+    pub(super) fn with_hearing(mut self, hearing: Option<Hearing>) -> Self {
+        if let Some(hearing) = &hearing {
+            self.info.languages = hearing.languages();
+        }
+        Self { hearing, ..self }
     }
 
     /// Returns the model's description.
@@ -78,8 +90,15 @@ impl Session {
     /// Reads the source that `run` names.
     ///
     /// # Errors
-    /// [`Error::Text`] for an empty text; [`Error::Language`] for an unknown language.
+    /// [`Error::Text`] for an empty text; [`Error::Language`] for an unknown language; [`Error::Audio`] for a
+    /// recording that cannot be heard, a text where a recording is needed, and the reverse.
     pub fn source(&self, run: &RunOptions) -> Result<Source> {
+        match (&self.hearing, &run.audio) {
+            (Some(hearing), Some(audio)) => return hearing.source(&self.model, audio),
+            (Some(_), None) => return Err(AudioError::Needed { model: self.info.name.clone() }.into()),
+            (None, Some(_)) => return Err(AudioError::NotHeard { model: self.info.name.clone() }.into()),
+            (None, None) => {}
+        }
         if run.source.trim().is_empty() {
             return Err(Error::Text("the source is empty".into()));
         }
@@ -137,6 +156,10 @@ impl Session {
             let why = "the target is empty: give a text, or leave it out to generate one";
             return Err(Error::Text(why.into()));
         }
+        if run.values && Rest::of(source.items()).is_some() {
+            let why = "values are kept of every position: run a recording with --padding";
+            return Err(Error::Usage(why.into()));
+        }
         let languages = languages(run);
         let source_items = source.items();
         let mut recorder = self.recorder(run, source_items);
@@ -145,14 +168,15 @@ impl Session {
         let encode_ms = ms(start);
 
         let start = Instant::now();
+        let prompt = self.prompt(run, &encoded)?;
         let target = match &run.target {
             Some(text) => {
-                let tokens = self.tokenizer.encode_target(text, &languages)?;
+                let target = self.given_target(text, &prompt, &languages)?;
                 timings.tokenize_ms += ms(start);
-                Sequence { text: text.clone(), items: items(tokens) }
+                target
             }
             None => {
-                let target = self.generate(source, &encoded, run, &languages, watch)?;
+                let target = self.generate(source, &encoded, run, (&languages, &prompt), watch)?;
                 timings.generate_ms = ms(start);
                 target
             }
@@ -192,6 +216,7 @@ impl Session {
             model_type: self.info.model_type.clone(),
             architecture: self.model.spec().architecture(),
             source: source.sequence().clone(),
+            media: source.media().cloned(),
             predictions,
             decoder_input: fed,
             target,
@@ -201,7 +226,7 @@ impl Session {
             weights: MapWeights::Attention,
             int8_target: run.target.is_none() && self.int8_model(run).is_some(),
             sampled: self.settings.sampling.filter(|_| run.target.is_none()).map(|_| run.seed),
-            notes: Vec::new(),
+            notes: [source.notes(), prompt.notes.as_slice()].concat(),
         };
         Ok((capture, timings))
     }
@@ -226,7 +251,7 @@ impl Session {
     ) -> Result<AblatedRun> {
         threads::run(self.threads, || {
             let input = token_ids(&base.decoder_input);
-            let mut ablator = Ablator::new(run.ablations.clone());
+            let mut ablator = Ablator::new(ablations(run, source.items()));
             watch.progress(Progress::Encode);
             let encoded = self.model.encode(source.input(), &mut ablator, &mut |_| watch.check())?;
             let states =
@@ -235,7 +260,10 @@ impl Session {
             let languages = languages(run);
             let generated = match run.target {
                 Some(_) => None,
-                None => Some(self.generate(source, &encoded, run, &languages, watch)?),
+                None => {
+                    let prompt = self.prompt(run, &encoded)?;
+                    Some(self.generate(source, &encoded, run, (&languages, &prompt), watch)?)
+                }
             };
             Ok(AblatedRun { ablations: run.ablations.clone(), forced, generated })
         })
@@ -243,11 +271,11 @@ impl Session {
 
     /// Creates the recorder of one pass, with the profiles of the encoder's maps.
     fn recorder(&self, run: &RunOptions, source: &[AxisItem]) -> Recorder {
-        let ablator = Ablator::new(run.ablations.clone());
-        let mut recorder = Recorder::new(ablator).within(self.memory);
+        let ablator = Ablator::new(ablations(run, source));
+        let mut recorder = Recorder::new(ablator).within(self.memory).with_rest(Rest::of(source));
         recorder = recorder.with_values(run.values).with_scores(run.scores);
         if run.profiles {
-            recorder.profile(Kind::Encoder, source.len(), source);
+            recorder.profile(Kind::Encoder, queries(source).len(), source);
         }
         if !run.predictions && !run.logits {
             let (_, layers) = self.model.spec().layers();
@@ -318,20 +346,29 @@ impl Session {
         source: &Source,
         encoded: &Tensor,
         run: &RunOptions,
-        languages: &Languages,
+        (languages, prompt): (&Languages, &Prompt),
         watch: &dyn Watch,
     ) -> Result<Sequence> {
         let mut settings = self.settings.clone();
         settings.beams = run.beams.unwrap_or(settings.beams).max(1);
-        settings.max_length =
-            run.max_new_tokens.map_or(settings.max_length, |new| new.saturating_add(1)).max(2);
+        settings = match &self.hearing {
+            Some(_) => {
+                let positions = self.model.spec().target_positions().unwrap_or(usize::MAX);
+                settings.with_prompt(prompt.tokens.clone(), run.max_new_tokens, positions)
+            }
+            None => {
+                let length = run.max_new_tokens.map_or(settings.max_length, |new| new.saturating_add(1));
+                GenerationConfig { max_length: length.max(2), ..settings }
+            }
+        };
+        settings.timestamps = prompt.timestamps;
         if let Some(sampling) = &mut settings.sampling {
             sampling.seed = run.seed;
         }
         settings.start = self.start(languages)?;
         settings.prefix.clone_from(&run.prefix);
         settings.forced_bos = self.tokenizer.forced_bos(languages)?.or(settings.forced_bos);
-        let mut ablator = Ablator::new(run.ablations.clone());
+        let mut ablator = Ablator::new(ablations(run, source.items()));
         let model = self.int8_model(run).unwrap_or(&self.model);
         let ids = generate(model, source.ids(), encoded, &settings, &mut ablator, &mut |ids| {
             watch.progress(Progress::Generate { tokens: ids.len(), text: self.tokenizer.decode_target(ids) });
@@ -342,6 +379,31 @@ impl Session {
             text: self.tokenizer.decode_target(&ids),
             items: items(ids.into_iter().map(|id| self.tokenizer.target_token(id))),
         })
+    }
+
+    /// Forms the tokens between the start token and the text; none for a model that reads text.
+    fn prompt(&self, run: &RunOptions, encoded: &Tensor) -> Result<Prompt> {
+        match (&self.hearing, &run.audio) {
+            (Some(hearing), Some(audio)) => {
+                let start = self.start(&languages(run))?;
+                hearing.prompt(&self.model, run, audio, (start, encoded))
+            }
+            _ => Ok(Prompt::default()),
+        }
+    }
+
+    /// Tokenizes a given target, with the prompt of a speech model before it and the end token after it.
+    fn given_target(&self, text: &str, prompt: &Prompt, languages: &Languages) -> Result<Sequence> {
+        let tokens = match self.hearing {
+            None => self.tokenizer.encode_target(text, languages)?,
+            Some(_) => {
+                let text = self.tokenizer.encode_plain(text)?;
+                let end = self.settings.end.first();
+                let ids = prompt.tokens.iter().chain(&text).chain(end);
+                ids.map(|&id| self.tokenizer.target_token(id)).collect()
+            }
+        };
+        Ok(Sequence { text: text.into(), items: items(tokens) })
     }
 
     /// Checks that the last states of a stack are numbers: those that one weight without a value can reach
@@ -383,6 +445,11 @@ impl Session {
         input.extend(&ids[..ids.len().saturating_sub(1)]);
         Ok(input)
     }
+}
+
+/// The ablations of a run; those of links to the rest of a source are links to each of its positions.
+fn ablations(run: &RunOptions, source: &[AxisItem]) -> Vec<Ablation> {
+    Rest::of(source).map_or_else(|| run.ablations.clone(), |rest| rest.spread(&run.ablations))
 }
 
 /// The axis items of a tokenised text.

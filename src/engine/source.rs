@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use crate::axis::{AxisItem, Sequence};
+use crate::axis::{AxisItem, Media, Sequence};
 use crate::error::{Error, Result};
 use crate::model::EncoderInput;
 
@@ -14,28 +14,48 @@ pub struct Source {
     ids: Vec<u32>,
     /// Input of the encoder's first layer; `None` to embed the ids.
     states: Option<Tensor>,
+    media: Option<Media>,
+    /// Notes for the user on how the source was read.
+    notes: Vec<String>,
 }
 
 impl Source {
     /// Creates a source of tokens, which the model embeds.
     pub fn tokens(sequence: Sequence) -> Self {
-        Self { ids: sequence.ids(), sequence, states: None }
+        Self { ids: sequence.ids(), sequence, states: None, media: None, notes: Vec::new() }
     }
 
-    /// Creates a source that a front end has turned into `states`, `[1, items, d_model]`, positions included. The text
-    /// of `sequence` is what the screen and exports show as the source.
+    /// Creates a source that a front end has turned into `states`, `[1, positions, d_model]`, positions included.
+    /// The text of `sequence` is what the screen and exports show as the source. Its last item may stand for
+    /// several positions ([`ItemKind::Rest`](crate::axis::ItemKind::Rest)).
     ///
     /// # Errors
-    /// [`Error::Text`] if there are no items, or not one for each position.
+    /// [`Error::Text`] if there are no items, or the items stand for more or fewer positions.
     pub fn states(sequence: Sequence, states: Tensor) -> Result<Self> {
         let (_, positions, _) = states.dims3()?;
-        match sequence.len() {
+        match sequence.items.iter().map(AxisItem::positions).sum::<usize>() {
             0 => Err(Error::Text("the source is empty".into())),
             items if items != positions => {
                 Err(Error::Text(format!("the source has {items} items for {positions} positions")))
             }
-            _ => Ok(Self { ids: sequence.ids(), sequence, states: Some(states) }),
+            _ => Ok(Self { states: Some(states), ..Self::tokens(sequence) }),
         }
+    }
+
+    /// The same source, with the file that it comes from and notes for the user.
+    #[must_use]
+    pub fn with_media(self, media: Media, notes: Vec<String>) -> Self {
+        Self { media: Some(media), notes, ..self }
+    }
+
+    /// The file that the source comes from, if it is no text.
+    pub fn media(&self) -> Option<&Media> {
+        self.media.as_ref()
+    }
+
+    /// Notes for the user on how the source was read.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The text and the items.

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::options::Options;
 use super::prepared::PreparedExport;
-use crate::axis::{AxisItem, token_ids};
+use crate::axis::{AxisItem, all_token_ids};
 use crate::capture::Capture;
 use crate::matrix::Matrix;
 use crate::site::Head;
@@ -72,13 +72,14 @@ struct TokenLists<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
     tokens: Vec<&'a str>,
-    ids: Vec<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ids: Option<Vec<u32>>,
 }
 
 impl<'a> TokenLists<'a> {
     fn of(text: Option<&'a str>, tokens: &'a [AxisItem]) -> Self {
         let pieces = tokens.iter().map(|token| token.piece.as_str()).collect();
-        Self { text, tokens: pieces, ids: token_ids(tokens) }
+        Self { text, tokens: pieces, ids: all_token_ids(tokens) }
     }
 }
 

@@ -8,8 +8,8 @@ use zip::{CompressionMethod, ZipWriter};
 use super::options::Options;
 use super::prepared::PreparedExport;
 use super::select::HeadSelection;
-use crate::axis::{AxisItem, token_ids};
-use crate::capture::{Capture, Precision, encode};
+use crate::axis::{AxisItem, all_token_ids, token_ids};
+use crate::capture::{Capture, Precision, encode, source_metadata};
 use crate::matrix::Matrix;
 use crate::site::{Head, Site};
 
@@ -30,7 +30,8 @@ pub fn prepare<'a>(capture: &'a Capture, options: &Options) -> crate::error::Res
 ///
 /// Arrays, named as in the capture file:
 /// - `{kind}.{layer}`: float32 `[heads, queries, keys]`
-/// - `source_ids`, `target_ids`, `decoder_input_ids`, `special_ids`: int64
+/// - `source_ids` (of a text), `target_ids`, `decoder_input_ids`, `special_ids`: int64
+/// - `source_items`, `source_media` of a source that is no text: NumPy strings in JSON, as in the capture file
 /// - `source_tokens`, `target_tokens`, `decoder_input_tokens`, `source`, `target`, `model`, `model_type`,
 ///   `weights`: NumPy strings
 ///
@@ -107,7 +108,9 @@ impl Archive<'_> {
             ("decoder_input", &capture.decoder_input),
         ];
         for (what, tokens) in &sequences {
-            self.ids(&format!("{what}_ids"), tokens)?;
+            if all_token_ids(tokens).is_some() {
+                self.ids(&format!("{what}_ids"), tokens)?;
+            }
             let pieces: Vec<_> = tokens.iter().map(|token| token.piece.as_str()).collect();
             self.strings(&format!("{what}_tokens"), &pieces, &[pieces.len()])?;
         }
@@ -115,6 +118,7 @@ impl Archive<'_> {
         let mut special: Vec<_> = tokens().filter(|token| token.special).cloned().collect();
         special.sort_unstable_by_key(AxisItem::token_id);
         special.dedup_by_key(|item| item.token_id());
+        special.retain(|item| item.token_id().is_some());
         self.ids("special_ids", &special)?;
         for (what, text) in [
             ("source", &capture.source.text),
@@ -124,6 +128,9 @@ impl Archive<'_> {
             ("weights", &capture.weights.name().to_string()),
         ] {
             self.strings(what, &[text], &[])?;
+        }
+        for (name, list) in source_metadata(capture) {
+            self.strings(name, &[&list], &[])?;
         }
         if capture.int8_target {
             self.strings("target_generated_with", &["8-bit weights"], &[])?;

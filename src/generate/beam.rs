@@ -41,7 +41,7 @@ pub(super) fn search(
     let beams = config.beams;
     // Enough candidates to leave `beams` running ones even if the best token of every beam ends it.
     let kept = (1 + config.end.len()).max(2) * beams;
-    let start = Beam { ids: vec![config.start], score: NEVER, finished: false };
+    let start = Beam { ids: config.begin(), score: NEVER, finished: false };
     let mut running = vec![start.clone(); beams];
     running[0].score = 0.0;
     let mut finished = vec![start; beams];
@@ -77,10 +77,10 @@ fn candidates(
     (kept, random): (usize, &mut Random),
 ) -> Result<Vec<Candidate>> {
     let length = running[0].ids.len();
-    let last: Vec<u32> = running.iter().map(|beam| beam.ids[length - 1]).collect();
+    let rows: Vec<&[u32]> = running.iter().map(|beam| beam.ids.as_slice()).collect();
     let stops = |token| length + 1 >= config.max_length || config.end.contains(&token);
     let mut best: Vec<Candidate> = Vec::with_capacity(kept + 1);
-    for (beam, mut scores) in step.logits(&last)?.into_iter().enumerate() {
+    for (beam, mut scores) in step.logits(&rows)?.into_iter().enumerate() {
         log_softmax(&mut scores);
         process(&mut scores, &running[beam].ids, source, config);
         check_scores(&scores)?;
@@ -137,7 +137,7 @@ fn finish(
 ) -> Vec<Beam> {
     let beams = config.beams;
     let full = config.early_stopping == EarlyStopping::Yes && finished.iter().all(|b| b.finished);
-    let reward = (length as f32).powf(config.length_penalty);
+    let reward = ((length - config.prompt.len()) as f32).powf(config.length_penalty);
     for (rank, candidate) in candidates.iter().enumerate() {
         let ends = candidate.stops && rank < beams;
         let mut beam = extend(running, candidate);
@@ -156,7 +156,7 @@ fn finish(
 /// Returns true if the best running beam can still beat the worst finished one.
 fn can_improve(running: &[Beam], finished: &[Beam], length: usize, config: &GenerationConfig) -> bool {
     let never = config.early_stopping == EarlyStopping::Never && config.length_penalty > 0.0;
-    let length = if never { config.max_length - 1 } else { length - 1 };
+    let length = if never { config.max_length - 1 } else { length - 1 } - config.prompt.len();
     let possible = running[0].score / (length as f32).powf(config.length_penalty);
     let worst = finished.iter().map(|beam| beam.score).fold(f32::INFINITY, f32::min);
     finished.iter().any(|beam| possible > if beam.finished { worst } else { NEVER })

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::speech::Timestamps;
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
 use crate::model::ModelSpec;
@@ -40,10 +41,14 @@ pub struct GenerationConfig {
     pub early_stopping: EarlyStopping,
     /// Maximum length.
     pub max_length: usize,
+    /// True if the model's settings limit the generated tokens, not the whole length.
+    pub limits_new: bool,
     /// Minimum length before an end token.
     pub min_length: usize,
     /// First decoder id.
     pub start: u32,
+    /// Tokens between the start token and the text, such as those of a language and a task.
+    pub prompt: Vec<u32>,
     /// End tokens.
     pub end: Vec<u32>,
     /// Token forced right after the start token, such as a language tag.
@@ -72,6 +77,8 @@ pub struct GenerationConfig {
     pub end_decay: Option<EndDecay>,
     /// True to normalise log-probabilities again after the processors, in beam search.
     pub renormalise: bool,
+    /// Rules for timestamps; `None` for a text without.
+    pub timestamps: Option<Timestamps>,
     /// Settings of sampling; `None` to take the likeliest token.
     pub sampling: Option<Sampling>,
     /// Names of the model's settings that change texts and that the program does not follow.
@@ -137,6 +144,8 @@ impl GenerationConfig {
         let asked_beams = fields.count_or("num_beams", 1)?.max(1);
         let beams = asked_beams.min(MAX_BEAMS);
         let mut ignored = ignored(fields, beams)?;
+        // The prompt of a speech model holds them.
+        ignored.retain(|name| *name != "forced_decoder_ids" || spec.front_end().is_none());
         if asked_beams > MAX_BEAMS {
             ignored.push("num_beams");
         }
@@ -149,6 +158,9 @@ impl GenerationConfig {
             length_penalty: fields.number_or("length_penalty", 1.0)? as f32,
             early_stopping,
             max_length: max_length.clamp(2, longest),
+            limits_new: new_tokens.is_some(),
+            prompt: Vec::new(),
+            timestamps: None,
             min_length,
             start: start.ok_or_else(|| {
                 Error::Config(
@@ -173,6 +185,29 @@ impl GenerationConfig {
             sampling: sampling(fields)?,
             ignored,
         })
+    }
+}
+
+impl GenerationConfig {
+    /// Returns the same settings for texts that have `prompt` before them. `new_tokens` is the
+    /// user's limit, `positions` that of the decoder. As in transformers' Whisper, the length that the model's
+    /// settings give is that of the text after the prompt.
+    #[must_use]
+    pub fn with_prompt(mut self, prompt: Vec<u32>, new_tokens: Option<usize>, positions: usize) -> Self {
+        let given = prompt.len() + 1;
+        let length = match new_tokens {
+            Some(new) => new.saturating_add(given),
+            None if self.limits_new => self.max_length - 1 + given,
+            None => self.max_length + given.min((positions / 2).saturating_sub(1)),
+        };
+        self.max_length = length.min(positions).max(given);
+        self.prompt = prompt;
+        self
+    }
+
+    /// The ids that every text begins with: the start token and the prompt.
+    pub fn begin(&self) -> Vec<u32> {
+        [&[self.start], self.prompt.as_slice()].concat()
     }
 }
 

@@ -11,16 +11,16 @@ pub(super) fn search(
     config: &GenerationConfig,
     on_step: OnStep,
 ) -> Result<Vec<u32>> {
-    let mut row = vec![config.start];
+    let mut row = config.begin();
     let mut draws = config.sampling.map(|sampling| (sampling, Random::new(sampling.seed)));
     while row.len() < config.max_length {
-        let last = row[row.len() - 1];
         let change = |scores: &mut [f32]| process(scores, &row, source, config);
         // The shortcut to the largest score requires processors that keep the order of two scores of a token.
-        let mut scores = if draws.is_none() && config.end_decay.is_none() {
-            step.argmax_candidates(last, &change)?
+        let ordered = config.end_decay.is_none() && config.timestamps.is_none();
+        let mut scores = if draws.is_none() && ordered {
+            step.argmax_candidates(&row, &change)?
         } else {
-            let mut scores = step.logits(&[last])?.swap_remove(0);
+            let mut scores = step.logits(&[&row])?.swap_remove(0);
             change(&mut scores);
             scores
         };

@@ -5,8 +5,10 @@ mod config;
 mod greedy;
 mod processors;
 mod sample;
+mod speech;
 
 pub use config::{EarlyStopping, EndDecay, GenerationConfig, Sampling};
+pub use speech::{PromptRequest, SpeechSettings, SpeechTask, Timestamps};
 
 use candle_core::Tensor;
 
@@ -18,7 +20,8 @@ use crate::nn::{Hook, KvCache};
 pub type OnStep<'a> = &'a mut dyn FnMut(&[u32]) -> Result<()>;
 
 /// Generates target ids for `source`, whose encoder states are `encoded`, `[1, source, d_model]`. The ids
-/// lack the start token and include an end token if generation reached one.
+/// lack the start token, begin with [`GenerationConfig::prompt`], and include an end token if generation reached
+/// one.
 ///
 /// They equal those of transformers' `generate` with the same settings; sampled ids follow the same
 /// distribution, and depend on the seed only. `hook` may ablate parts of the model.
@@ -50,22 +53,26 @@ struct DecodingStep<'a> {
 }
 
 impl DecodingStep<'_> {
-    /// Decodes the last token of each row; returns the decoder's states, `[rows, 1, width]`.
-    fn states(&mut self, last: &[u32]) -> Result<Tensor> {
+    /// Decodes the tokens of each row that the cache lacks, equally many in every row; returns the decoder's
+    /// states of the last ones, `[rows, 1, width]`.
+    fn states(&mut self, rows: &[&[u32]]) -> Result<Tensor> {
+        let new: Vec<u32> = rows.iter().flat_map(|row| &row[self.cache.past..]).copied().collect();
         let cache = Some(&mut self.cache);
-        self.model.decode(last, last.len(), self.encoded, cache, self.hook, &mut |_| Ok(()))
+        let states = self.model.decode(&new, rows.len(), self.encoded, cache, self.hook, &mut |_| Ok(()))?;
+        let count = states.dim(1)?;
+        Ok(states.narrow(1, count - 1, 1)?)
     }
 
-    /// Decodes the last token of each row; returns the logits of the next tokens, `[rows][vocabulary]`.
-    fn logits(&mut self, last: &[u32]) -> Result<Vec<Vec<f32>>> {
-        let states = self.states(last)?;
+    /// Decodes the last tokens of each row; returns the logits of the next tokens, `[rows][vocabulary]`.
+    fn logits(&mut self, rows: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
+        let states = self.states(rows)?;
         Ok(self.model.logits(&states)?.squeeze(1)?.to_vec2::<f32>()?)
     }
 
-    /// Decodes the last token of the only row; returns the next token's scores after `change`, exact for
+    /// Decodes the last tokens of the only row; returns the next token's scores after `change`, exact for
     /// every token that may be the likeliest ([`Model::argmax_candidates`]).
-    fn argmax_candidates(&mut self, last: u32, change: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
-        let states = self.states(&[last])?;
+    fn argmax_candidates(&mut self, row: &[u32], change: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
+        let states = self.states(&[row])?;
         self.model.argmax_candidates(&states, change)
     }
 

@@ -24,12 +24,17 @@ pub(super) fn process(scores: &mut [f32], row: &[u32], source: &[u32], config: &
         favour_end(scores, row.len(), decay, &config.end);
     }
     ban(scores, &config.suppress);
-    let first = if config.forced_bos.is_some() { 2 } else { 1 };
+    let prompt = 1 + config.prompt.len();
+    // A forced first token is no part of the text.
+    let first = prompt + usize::from(prompt == 1 && config.forced_bos.is_some());
     if row.len() == first {
         ban(scores, &config.begin_suppress);
     }
     if let Some(&token) = row.len().checked_sub(1).and_then(|at| config.prefix.get(at)) {
         force(scores, &[token]);
+    }
+    if let (Some(timestamps), Some(&end)) = (&config.timestamps, config.end.first()) {
+        timestamps.process(scores, row.get(prompt..).unwrap_or_default(), end);
     }
 }
 
@@ -125,6 +130,9 @@ mod tests {
             length_penalty: 1.0,
             early_stopping: EarlyStopping::No,
             max_length: 20,
+            limits_new: false,
+            prompt: vec![],
+            timestamps: None,
             min_length: 0,
             start: 0,
             end: vec![1],

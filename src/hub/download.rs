@@ -258,6 +258,16 @@ fn sha256(path: &Path, watch: &dyn Watch) -> Result<String> {
     Ok(hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// Computes the SHA-256 of bytes, in lower-case hexadecimal; `None` on a processor that cannot.
+pub(super) fn sha256_of(bytes: &[u8]) -> Option<String> {
+    if !graviola::util::is_cpu_supported() {
+        return None;
+    }
+    let mut hash = Sha256::new();
+    hash.update(bytes);
+    Some(hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// Reports the progress of a download at intervals, with the average speed of the last seconds.
 struct Meter<'a> {
     file: &'a str,

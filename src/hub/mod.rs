@@ -121,6 +121,11 @@ pub fn locate_on(
     model_id(model, options)?.open(hub, options.offline, accept, watch).map(Located::Model)
 }
 
+/// Computes the SHA-256 of bytes, in lower-case hexadecimal; `None` on a processor that cannot.
+pub fn sha256(bytes: &[u8]) -> Option<String> {
+    download::sha256_of(bytes)
+}
+
 /// Finds the files that opening a model would load, without loading or downloading them; `None` for a capture
 /// file. `hub` is that of [`locate`].
 ///

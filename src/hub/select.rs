@@ -6,8 +6,9 @@ use crate::checkpoint::weights;
 use crate::error::{Error, Result};
 
 /// Names of configuration and tokenizer files.
-const CONFIG_FILES: [&str; 16] = [
+const CONFIG_FILES: [&str; 17] = [
     "config.json",
+    "preprocessor_config.json",
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",

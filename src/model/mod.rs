@@ -8,6 +8,7 @@ mod builder;
 mod extra_states;
 mod families;
 mod family;
+mod front_end;
 mod layer;
 mod memory;
 mod network;
@@ -30,9 +31,10 @@ pub use network::{EncoderInput, OnLayer};
 pub use registry::{architecture, registry, spec_of, supported, tokenizer_class};
 pub use seq2seq::Model;
 pub use spec::{
-    AttentionNames, EmbeddingNorm, ExpertSpec, ExtraStatesSpec, FfnNames, GlobalTokensSpec, LmHeadBias,
-    LmHeadSpec, LmHeadTransform, ModelSpec, NgramStreamsSpec, NormKind, OutputNormNames, Placement,
-    Positions, Projection, PromptSpec, RecurrentAttention, RecurrentSpec, RelativeBiasSpec, Rope, Span,
-    Sparsity, StackNames, StackSize, StackSpec, TransformerSpec, TransientGlobalSpec,
+    AttentionNames, ConvSpec, EmbeddingNorm, ExpertSpec, ExtraStatesSpec, FfnNames, FrontEndSpec,
+    GlobalTokensSpec, LmHeadBias, LmHeadSpec, LmHeadTransform, ModelSpec, NgramStreamsSpec, NormKind,
+    OutputNormNames, Placement, Positions, Projection, PromptSpec, RecurrentAttention, RecurrentSpec,
+    RelativeBiasSpec, Rope, Span, Sparsity, StackNames, StackSize, StackSpec, TransformerSpec,
+    TransientGlobalSpec,
 };
 pub use weights::Weights;

@@ -27,6 +27,9 @@ pub(super) trait Network: Send + Sync {
     /// Embeds source ids: `[1, positions, d_model]`, ready for the encoder's first layer.
     fn embed_source(&self, ids: &[u32]) -> Result<Tensor>;
 
+    /// Turns features `[1, frames, bins]` into `[1, positions, d_model]`, ready for the encoder's first layer.
+    fn embed_features(&self, features: &Tensor) -> Result<Tensor>;
+
     /// Runs the encoder on embedded positions; returns its last states, `[1, positions, width]`.
     fn encode(&self, embedded: Tensor, hook: &mut dyn Hook, on_layer: OnLayer) -> Result<Tensor>;
 

@@ -96,6 +96,10 @@ impl Network for Recurrent {
         self.embedding.forward(ids, 1)
     }
 
+    fn embed_features(&self, _: &Tensor) -> Result<Tensor> {
+        Err(Error::Text("this model hears nothing".into()))
+    }
+
     fn encode(&self, embedded: Tensor, _: &mut dyn Hook, on_layer: OnLayer) -> Result<Tensor> {
         let forward = self.forward.run(&embedded, false, &mut || on_layer(0))?;
         let backward = self.backward.run(&embedded, true, &mut || on_layer(0))?;

@@ -23,6 +23,7 @@ pub struct Model {
     network: Box<dyn Network>,
     parameters: usize,
     memory: WeightsMemory,
+    device: Device,
     /// Weights that are read from their file when they are needed.
     file_weights: Vec<Arc<FileWeight>>,
 }
@@ -50,8 +51,14 @@ impl Model {
                 if unknown.len() > 5 { ", ..." } else { "" }
             )));
         }
-        let parameters = weights.parameters();
-        Ok(Self { spec, network, parameters, memory, file_weights: weights.file_weights() })
+        Ok(Self {
+            spec,
+            network,
+            parameters: weights.parameters(),
+            memory,
+            device: device.clone(),
+            file_weights: weights.file_weights(),
+        })
     }
 
     /// Compares the weights' names and shapes with what the model of `spec` asks for, without reading values.
@@ -115,6 +122,16 @@ impl Model {
         self.network.embed_source(ids)
     }
 
+    /// Turns features of a recording, `[frames, bins]`, into `[1, positions, d_model]`, ready for the encoder's
+    /// first layer.
+    ///
+    /// # Errors
+    /// [`Error::Text`] if the model hears nothing, or reads features of another shape.
+    pub fn embed_features(&self, features: &[f32], shape: [usize; 2]) -> Result<Tensor> {
+        let [frames, bins] = shape;
+        self.network.embed_features(&Tensor::from_slice(features, (1, frames, bins), &self.device)?)
+    }
+
     /// Runs the encoder; returns its last states, `[1, positions, width]`.
     ///
     /// # Errors
@@ -175,6 +192,7 @@ impl Model {
     /// such form. The two share all other weights.
     pub fn quantised(&self) -> Option<Self> {
         let network = self.network.quantised()?;
-        Some(Self { spec: self.spec.clone(), network, file_weights: Vec::new(), ..*self })
+        let device = self.device.clone();
+        Some(Self { spec: self.spec.clone(), network, device, file_weights: Vec::new(), ..*self })
     }
 }

@@ -1,5 +1,6 @@
 //! Models as data: the blocks that they are made of, and the names of their tensors.
 
+pub use super::front_end::{ConvSpec, FrontEndSpec};
 pub use super::recurrent_spec::{RecurrentAttention, RecurrentSpec};
 pub use super::stack_spec::{
     EmbeddingNorm, ExpertSpec, ExtraStatesSpec, GlobalTokensSpec, NgramStreamsSpec, NormKind, Placement,
@@ -75,6 +76,8 @@ pub struct TransformerSpec {
     /// True if the decoder input of a given target begins with the target's last token instead of the start
     /// token.
     pub wraps: bool,
+    /// Front end of a model that hears; `None` if the source is a text.
+    pub front_end: Option<FrontEndSpec>,
     /// Tensors that a checkpoint may hold although the model does not use them; `*` stands for any
     /// characters.
     pub ignored: &'static [&'static str],
@@ -163,6 +166,14 @@ impl ModelSpec {
         match self {
             Self::Transformer(spec) => spec.wraps,
             Self::Recurrent(_) => false,
+        }
+    }
+
+    /// Returns the front end of a model that hears.
+    pub fn front_end(&self) -> Option<&FrontEndSpec> {
+        match self {
+            Self::Transformer(spec) => spec.front_end.as_ref(),
+            Self::Recurrent(_) => None,
         }
     }
 

@@ -90,7 +90,7 @@ impl Stack {
 
     /// Turns embeddings `[batch, positions, embedding_width]` into the input of the first layer: adds
     /// segments and positions from `past` on, normalises and projects to `d_model`.
-    fn add_positions(&self, mut x: Tensor, past: usize) -> Result<Tensor> {
+    pub fn add_positions(&self, mut x: Tensor, past: usize) -> Result<Tensor> {
         if let Some(segment) = &self.segment {
             x = x.broadcast_add(segment)?;
         }

@@ -5,16 +5,18 @@ use std::sync::{Arc, OnceLock};
 use candle_core::Tensor;
 
 use super::builder::Builder;
+use super::front_end::FrontEnd;
 use super::network::{Network, OnLayer};
 use super::spec::{LmHeadBias, LmHeadTransform, TransformerSpec};
 use super::stack::Stack;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nn::{Activation, ArgmaxFilter, Hook, KvCache, Linear, Norm};
 use crate::site::Kind;
 
 /// Two stacks of layers and a map to the vocabulary.
 pub(super) struct Transformer {
     spec: TransformerSpec,
+    front_end: Option<Arc<FrontEnd>>,
     encoder: Arc<Stack>,
     decoder: Stack,
     encoder_projection: Option<Linear>,
@@ -47,8 +49,10 @@ impl Transformer {
             None => None,
         };
         let project = |name| build.linear(name, spec.encoder.d_model, width, true);
+        let front_end = spec.front_end.as_ref().map(|spec| FrontEnd::new(build, spec)).transpose()?;
         Ok(Self {
             spec: spec.clone(),
+            front_end: front_end.map(Arc::new),
             encoder: Arc::new(encoder),
             decoder,
             encoder_projection: spec.encoder_projection.map(project).transpose()?,
@@ -82,6 +86,13 @@ impl Network for Transformer {
 
     fn embed_source(&self, ids: &[u32]) -> Result<Tensor> {
         self.encoder.embed(ids, 1, 0)
+    }
+
+    fn embed_features(&self, features: &Tensor) -> Result<Tensor> {
+        match &self.front_end {
+            Some(front_end) => self.encoder.add_positions(front_end.forward(features)?, 0),
+            None => Err(Error::Text("this model hears nothing".into())),
+        }
     }
 
     fn encode(&self, embedded: Tensor, hook: &mut dyn Hook, on_layer: OnLayer) -> Result<Tensor> {
@@ -128,6 +139,7 @@ impl Network for Transformer {
         };
         Some(Box::new(Self {
             spec: self.spec.clone(),
+            front_end: self.front_end.clone(),
             encoder: self.encoder.clone(),
             decoder: self.decoder.quantised(),
             encoder_projection: self.encoder_projection.clone(),
@@ -143,7 +155,6 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
-    use crate::error::Error;
     use crate::files::{ModelFile, ModelFiles};
     use crate::model::registry::spec_of;
     use crate::model::spec::ModelSpec;

@@ -44,6 +44,7 @@ const NAMES: &[(&str, Class)] = &[
     ("MvpTokenizer", Class::Roberta),
     ("LongformerTokenizer", Class::Roberta),
     ("GPT2Tokenizer", Class::Gpt2),
+    ("WhisperTokenizer", Class::Gpt2),
     ("BlenderbotTokenizer", Class::Blenderbot),
     ("BlenderbotSmallTokenizer", Class::BlenderbotSmall),
     ("BertTokenizer", Class::Bert),

@@ -106,6 +106,14 @@ impl Tokenizer {
         Ok(ids.into_iter().map(|id| self.target_token(id)).collect())
     }
 
+    /// Tokenizes a target text without any special token.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`].
+    pub fn encode_plain(&self, text: &str) -> Result<Vec<u32>> {
+        self.target.encode(text, false)
+    }
+
     /// Returns the source token with that id; the piece of an id outside the vocabulary is `<id>`.
     pub fn source_token(&self, id: u32) -> Token {
         token(&*self.source, id)

@@ -169,8 +169,11 @@ pub fn choose_language(app: &mut App, purpose: Purpose) {
 /// Sets a language of the model's list and runs the model again.
 pub fn take_language(app: &mut App, purpose: Purpose, at: usize) -> Vec<Effect> {
     let name = app.run.info.as_ref().and_then(|info| info.languages.get(at)).cloned();
+    let hears = app.run.info.as_ref().is_some_and(|info| info.hears);
     app.leave();
     match purpose {
+        // A speech model has one language, that of the recording.
+        _ if hears => app.run.options.src_lang = name,
         Purpose::SourceLanguage => app.run.options.src_lang = name,
         _ => app.run.options.tgt_lang = name,
     }

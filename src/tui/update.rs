@@ -332,7 +332,12 @@ fn edit_source(app: &mut App) {
     if is_fixed(app) {
         return;
     }
+    let hears = app.run.info.as_ref().is_some_and(|info| info.hears);
     let text = match &app.capture {
+        _ if hears => {
+            let audio = app.run.options.audio.as_ref();
+            audio.map_or_else(String::new, |audio| audio.path.display().to_string())
+        }
         Some(capture) => capture.source.text.clone(),
         None => app.run.options.source.clone(),
     };

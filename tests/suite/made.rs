@@ -107,6 +107,7 @@ pub fn capture(source: &[&str], target: &[&str], layers: usize, heads: usize) ->
         maps,
         values: ValuesBySite::new(),
         weights: MapWeights::Attention,
+        media: None,
         int8_target: false,
         sampled: None,
         notes: Vec::new(),

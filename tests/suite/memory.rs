@@ -180,6 +180,7 @@ fn long(budget: usize) -> Arc<Capture> {
         maps,
         values: Default::default(),
         weights: Default::default(),
+        media: None,
         int8_target: false,
         sampled: None,
         notes: Vec::new(),

@@ -46,6 +46,7 @@ fn run(name: &str, scores: bool, ablations: Vec<Ablation>) -> Capture {
         maps,
         values,
         weights: MapWeights::Attention,
+        media: None,
         int8_target: false,
         sampled: None,
         notes: Vec::new(),

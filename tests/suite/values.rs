@@ -69,6 +69,7 @@ fn run(name: &str, reference: &Reference, ablations: Vec<Ablation>) -> Capture {
         maps,
         values,
         weights: MapWeights::Attention,
+        media: None,
         int8_target: false,
         sampled: None,
         notes: Vec::new(),

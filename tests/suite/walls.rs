@@ -8,7 +8,7 @@ use super::imports::tokens::{is_name, tokens};
 use super::imports::{Edges, Graph, circles};
 
 /// Crates and the only places under `src` that may name them.
-const CRATES: [(&[&str], &[&str]); 9] = [
+const CRATES: [(&[&str], &[&str]); 10] = [
     (
         &["attn_tui_kernels"],
         &["matrix.rs", "analysis/", "nn/", "model/", "generate/", "capture/", "engine/", "cli/"],
@@ -21,6 +21,7 @@ const CRATES: [(&[&str], &[&str]); 9] = [
     (&["hf_hub"], &["hub/cache.rs"]),
     (&["ureq", "rustls", "rustls_graviola", "graviola"], &["hub/"]),
     (&["tokenizers"], &["text/"]),
+    (&["symphonia"], &["audio/"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli/"]),
     (&["libc", "memmap2"], &["sys.rs"]),
     (&["signal_hook"], &["tui/", "cli/interrupt.rs"]),

@@ -128,6 +128,7 @@ pub fn capture(found: SoftAlignment) -> Parsed<Capture> {
         maps,
         values: ValuesBySite::new(),
         weights: MapWeights::Attention,
+        media: None,
         int8_target: false,
         sampled: None,
         notes,

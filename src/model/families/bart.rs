@@ -137,6 +137,7 @@ pub(super) fn build(config: &ModelConfig, options: &BartOptions) -> Result<Trans
         start: config.token("decoder_start_token_id").or(config.token("bos_token_id")),
         end: config.token("eos_token_id"),
         wraps: false,
+        front_end: None,
         ignored: &[
             "lm_head.weight",
             "*shared.weight",

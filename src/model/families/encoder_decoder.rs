@@ -68,6 +68,7 @@ fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
         start: token("decoder_start_token_id").or_else(|| token("bos_token_id")),
         end: token("eos_token_id"),
         wraps: false,
+        front_end: None,
         ignored: &[
             "encoder.pooler.*",
             "*.position_ids",

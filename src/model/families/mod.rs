@@ -25,6 +25,7 @@ mod t5;
 mod t5gemma;
 mod t5gemma2;
 mod umt5;
+mod whisper;
 
 use super::family::Family;
 
@@ -54,6 +55,7 @@ pub(super) const FAMILIES: &[Family] = &[
     prophetnet::XLM_FAMILY,
     fsmt::FAMILY,
     encoder_decoder::FAMILY,
+    whisper::FAMILY,
     recurrent::FAMILY,
     t5gemma::FAMILY,
     t5gemma2::FAMILY,

@@ -86,6 +86,7 @@ fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
         start: config.token("decoder_start_token_id").or(Some(0)),
         end: config.token("eos_token_id").or(Some(2)),
         wraps: false,
+        front_end: None,
         ignored: &["lm_head.weight", "*word_embeddings.weight", "*.position_ids"],
     })
 }

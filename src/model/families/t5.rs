@@ -148,6 +148,7 @@ pub(super) fn build(config: &ModelConfig, options: &T5Options) -> Result<Transfo
         start: config.token("decoder_start_token_id").or(config.token("pad_token_id")).or(Some(0)),
         end: config.token("eos_token_id").or(Some(1)),
         wraps: false,
+        front_end: None,
         ignored: &[
             "lm_head.weight",
             "shared.weight",

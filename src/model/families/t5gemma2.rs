@@ -60,6 +60,7 @@ fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
         start: token("decoder_start_token_id").or(token("bos_token_id")).or(Some(2)),
         end: token("eos_token_id").or(Some(1)),
         wraps: false,
+        front_end: None,
         ignored: &[
             "lm_head.out_proj.weight",
             "*embed_tokens.weight",

@@ -72,6 +72,9 @@ fn edit(buf: &mut Buffer, area: Rect, app: &App, prompt: &TextPrompt, layout: &m
     let lines = (prompt.editor.lines(columns) + 1).min(10) as u16;
     let height = lines.max(2) + 4;
     let title = match prompt.edited {
+        EditedText::Source if app.run.info.as_ref().is_some_and(|info| info.hears) => {
+            "recording: path of a sound file"
+        }
         EditedText::Source => "source: text for the encoder",
         EditedText::Target => "target: text that the decoder is forced to produce",
         EditedText::Filter => "filter: rows | columns",

@@ -7,7 +7,9 @@ use crate::engine::{Event, ModelInfo};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::axes::Axes;
-use crate::tui::overlays::overlay::Purpose;
+use crate::tui::overlays::overlay::{Overlay, Purpose};
+use crate::tui::overlays::text_prompt::TextPrompt;
+use crate::tui::prompts::EditedText;
 use crate::tui::requests;
 use crate::tui::selection::DisplayedRun;
 use crate::tui::survey::Survey;
@@ -31,10 +33,15 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             if !app.run.given && app.guide.is_none() {
                 app.run.options.source = info.example.clone();
             }
-            let needs_language = !info.languages.is_empty();
+            let needs_language = !info.languages.is_empty() && !info.hears;
             app.run.info = Some(*info);
             // The tour already has this run.
             if app.guide.as_mut().is_some_and(|guide| std::mem::take(&mut guide.opening)) {
+                return Vec::new();
+            }
+            if app.run.info.as_ref().is_some_and(|info| info.hears) && app.run.options.audio.is_none() {
+                app.overlays.push(Overlay::Edit(TextPrompt::new(EditedText::Source, "")));
+                app.notice = Some("this model hears: type the path of a recording".into());
                 return Vec::new();
             }
             match app.run.languages() {

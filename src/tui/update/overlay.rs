@@ -1,6 +1,7 @@
 //! Keys of the topmost overlay.
 
 use super::run;
+use crate::engine::AudioOptions;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::copying::{self, CopyFormat};
@@ -116,6 +117,12 @@ fn run_edited(app: &mut App, edited: EditedText, text: String) -> Vec<Effect> {
         EditedText::Link => return pairs::of_text(app, &text),
         EditedText::Source => match super::tour::own(app, &text) {
             Some(effects) => return effects,
+            None if app.run.info.as_ref().is_some_and(|info| info.hears) => {
+                app.leave();
+                let last = app.run.options.audio.take().unwrap_or_default();
+                let path = text.trim().into();
+                app.run.options.audio = Some(AudioOptions { path, bytes: None, from: 0.0, ..last });
+            }
             None => {
                 app.leave();
                 app.run.options.source = text;

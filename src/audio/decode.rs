@@ -1,0 +1,243 @@
+//! Sound files to samples of one channel.
+
+use std::io::Cursor;
+
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_AAC, CODEC_ID_AC3, CODEC_ID_ALAC, CODEC_ID_EAC3, CODEC_ID_OPUS, CODEC_ID_SPEEX, CODEC_ID_WMA,
+};
+use symphonia::core::codecs::audio::{AudioCodecId, AudioDecoderOptions};
+use symphonia::core::errors::Error as DecoderError;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
+use symphonia::core::io::MediaSourceStream;
+use symphonia::core::meta::MetadataOptions;
+
+use crate::error::{AudioError, Result};
+use crate::files::Bytes;
+use crate::panics;
+
+/// Rates that recordings have, in samples a second.
+const RATES: std::ops::RangeInclusive<u32> = 1000..=768_000;
+
+/// Most channels of a recording.
+const MAX_CHANNELS: usize = 64;
+
+/// Longest part that is decoded, in seconds.
+const MAX_SECONDS: f64 = 600.0;
+
+/// The part of a recording to decode.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Window {
+    /// Begin in seconds.
+    pub from: f64,
+    /// Most seconds from there.
+    pub seconds: f64,
+    /// Channel to hear, from 0; `None` for the mean of all.
+    pub channel: Option<usize>,
+}
+
+/// The decoded part of a recording, with one channel.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recording {
+    /// Samples, mostly between -1 and 1.
+    pub samples: Vec<f32>,
+    /// Samples a second.
+    pub rate: u32,
+    /// Number of channels in the file.
+    pub channels: usize,
+    /// Length of the whole recording in seconds, if the file states it or was read to its end.
+    pub length: Option<f64>,
+    /// Notes for the user on damage that was skipped.
+    pub notes: Vec<String>,
+}
+
+impl Recording {
+    /// Length of the decoded part in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.samples.len() as f64 / f64::from(self.rate.max(1))
+    }
+
+    /// Returns true if every sample is 0.
+    pub fn is_silent(&self) -> bool {
+        self.samples.iter().all(|&sample| sample == 0.0)
+    }
+}
+
+/// Decodes a part of the sound file `bytes`. Its format is told by its contents; `file` names it in errors.
+/// Work and memory grow with the window, not with the file.
+///
+/// # Errors
+/// Those of [`AudioError`] that are about files.
+pub fn read(bytes: Bytes, file: &str, window: &Window) -> Result<Recording> {
+    let damaged = |why: String| AudioError::Damaged { file: file.into(), why }.into();
+    panics::catch(|| decode(bytes, file, window)).unwrap_or_else(|why| Err(damaged(why)))
+}
+
+fn decode(bytes: Bytes, file: &str, window: &Window) -> Result<Recording> {
+    let name = || file.to_string();
+    if bytes.is_empty() {
+        return Err(AudioError::Empty { file: name() }.into());
+    }
+    let stream = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
+    let probe = symphonia::default::get_probe();
+    let (format, metadata) = (FormatOptions::default(), MetadataOptions::default());
+    let mut format = probe.probe(&Hint::new(), stream, format, metadata).map_err(|error| match error {
+        DecoderError::Unsupported(_) => AudioError::NotAudio { file: name() },
+        DecoderError::IoError(_) => AudioError::NotAudio { file: name() },
+        error => AudioError::Damaged { file: name(), why: error.to_string() },
+    })?;
+    let track = format.default_track(TrackType::Audio).or(format.first_track(TrackType::Audio));
+    let track = track.ok_or_else(|| AudioError::NoTrack { file: name() })?;
+    let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
+    let parameters = parameters.ok_or_else(|| AudioError::NoTrack { file: name() })?.clone();
+    let (id, frames) = (track.id, track.num_frames);
+    let options = AudioDecoderOptions::default();
+    let mut decoder = symphonia::default::get_codecs()
+        .make_audio_decoder(&parameters, &options)
+        .map_err(|_| AudioError::Codec { file: name(), codec: codec_name(parameters.codec) })?;
+
+    let mut found = Recording::default();
+    let mut reader = Reader { file, window, passed: 0, buffer: Vec::new() };
+    let mut skipped = 0;
+    let end = loop {
+        let packet = match next_packet(&mut *format) {
+            Packets::Next(packet) => packet,
+            Packets::End => break None,
+            Packets::Broken(why) => break Some(why),
+        };
+        if packet.track_id != id {
+            continue;
+        }
+        let decoded = match decoder.decode(&packet) {
+            Ok(decoded) => decoded,
+            Err(DecoderError::DecodeError(_) | DecoderError::IoError(_)) => {
+                skipped += 1;
+                continue;
+            }
+            Err(DecoderError::Unsupported(_)) => {
+                return Err(AudioError::Codec { file: name(), codec: codec_name(parameters.codec) }.into());
+            }
+            Err(error) => break Some(error.to_string()),
+        };
+        let (rate, channels) = (decoded.spec().rate(), decoded.spec().channels().count());
+        reader.check(&found, rate, channels)?;
+        (found.rate, found.channels) = (rate, channels);
+        decoded.copy_to_vec_interleaved(&mut reader.buffer);
+        if reader.take(&mut found)? {
+            found.length = frames.map(|frames| frames as f64 / f64::from(rate));
+            return Ok(found);
+        }
+    };
+    finish(reader, found, skipped, end)
+}
+
+/// Result of asking for the next packet.
+enum Packets {
+    Next(symphonia::core::packet::Packet),
+    End,
+    Broken(String),
+}
+
+fn next_packet(format: &mut dyn FormatReader) -> Packets {
+    match format.next_packet() {
+        Ok(Some(packet)) => Packets::Next(packet),
+        // The parts of a chained file may differ in everything: only the first one is heard.
+        Ok(None) | Err(DecoderError::ResetRequired) => Packets::End,
+        Err(DecoderError::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            Packets::Broken("the file breaks off".into())
+        }
+        Err(error) => Packets::Broken(error.to_string()),
+    }
+}
+
+/// Completes a recording whose file was read to its end, or to where it is broken.
+fn finish(reader: Reader, mut found: Recording, skipped: usize, broken: Option<String>) -> Result<Recording> {
+    let file = reader.file.to_string();
+    let seconds = reader.passed as f64 / f64::from(found.rate.max(1));
+    if reader.passed == 0 {
+        return Err(match broken {
+            Some(why) => AudioError::Damaged { file, why },
+            None if skipped > 0 => AudioError::Damaged { file, why: "no part of it can be decoded".into() },
+            None => AudioError::Empty { file },
+        }
+        .into());
+    }
+    if found.samples.is_empty() {
+        return Err(AudioError::BeyondEnd { file, seconds, from: reader.window.from }.into());
+    }
+    if let Some(why) = broken {
+        found.notes.push(format!("{file} is damaged after {seconds:.2} s ({why}): the part before is heard"));
+    }
+    if skipped > 0 {
+        found.notes.push(format!("{file}: {skipped} damaged packets are left out"));
+    }
+    found.length = Some(seconds);
+    Ok(found)
+}
+
+/// Copies the window out of the decoded packets.
+struct Reader<'a> {
+    file: &'a str,
+    window: &'a Window,
+    /// Samples of each channel decoded so far.
+    passed: u64,
+    /// Samples of the last packet, all channels in turn.
+    buffer: Vec<f32>,
+}
+
+impl Reader<'_> {
+    /// Checks the rate and the channels of a packet.
+    fn check(&self, found: &Recording, rate: u32, channels: usize) -> Result<()> {
+        let damaged = |why: String| Err(AudioError::Damaged { file: self.file.into(), why }.into());
+        if !RATES.contains(&rate) || channels == 0 || channels > MAX_CHANNELS {
+            return damaged(format!("{channels} channels at {rate} samples a second are not possible"));
+        }
+        if self.passed > 0 && (rate, channels) != (found.rate, found.channels) {
+            return damaged("its rate or its channels change".into());
+        }
+        match self.window.channel {
+            Some(channel) if channel >= channels => {
+                Err(AudioError::NoChannel { file: self.file.into(), channel, count: channels }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Appends the window's part of the buffer; returns true once the window is full.
+    fn take(&mut self, found: &mut Recording) -> Result<bool> {
+        let rate = f64::from(found.rate);
+        let first = (self.window.from.max(0.0) * rate).round() as u64;
+        let wanted = (self.window.seconds.clamp(0.0, MAX_SECONDS) * rate).ceil() as usize;
+        let begin = self.passed;
+        self.passed += (self.buffer.len() / found.channels) as u64;
+        let skip = first.saturating_sub(begin).min(self.passed - begin) as usize;
+        for frame in self.buffer.chunks_exact(found.channels).skip(skip) {
+            if found.samples.len() == wanted {
+                return Ok(true);
+            }
+            let sample = match self.window.channel {
+                Some(channel) => frame[channel],
+                None => frame.iter().sum::<f32>() / frame.len() as f32,
+            };
+            if !sample.is_finite() {
+                let seconds = (first + found.samples.len() as u64) as f64 / rate;
+                return Err(AudioError::NotNumbers { file: self.file.into(), seconds }.into());
+            }
+            found.samples.push(sample);
+        }
+        Ok(false)
+    }
+}
+
+/// Name of a codec, for errors.
+fn codec_name(codec: AudioCodecId) -> String {
+    match codec {
+        CODEC_ID_OPUS => "Opus".into(),
+        CODEC_ID_AAC => "a form of AAC other than AAC-LC, such as HE-AAC".into(),
+        CODEC_ID_ALAC => "ALAC".into(),
+        CODEC_ID_AC3 | CODEC_ID_EAC3 => "AC-3".into(),
+        CODEC_ID_SPEEX => "Speex".into(),
+        CODEC_ID_WMA => "Windows Media Audio".into(),
+        codec => format!("an unknown codec (number {codec})"),
+    }
+}

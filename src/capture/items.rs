@@ -1,0 +1,79 @@
+//! Items of a source that is no text, and the file that it comes from, in a capture file's metadata.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use super::Capture;
+use super::axes::list;
+use super::tensors::Parsed;
+use crate::axis::{AxisItem, ItemKind, Media, all_token_ids};
+
+/// Metadata field with a JSON list as long as the source: `{"start": s, "end": s}` for a frame, in seconds, and
+/// `{"rest": n}`, only as the last one, for `n` positions whose weight is summed.
+pub const SOURCE_ITEMS: &str = "source_items";
+
+/// Metadata field with a JSON object: the name of the source's file and its SHA-256.
+pub const SOURCE_MEDIA: &str = "source_media";
+
+/// Returns the fields that describe a source that is no text.
+pub(crate) fn source_metadata(capture: &Capture) -> Vec<(&'static str, String)> {
+    let items = source_items(&capture.source.items).map(|list| (SOURCE_ITEMS, list));
+    items.into_iter().chain(source_media(capture).map(|media| (SOURCE_MEDIA, media))).collect()
+}
+
+/// Formats the items of a source; `None` if all are tokens.
+fn source_items(items: &[AxisItem]) -> Option<String> {
+    if all_token_ids(items).is_some() {
+        return None;
+    }
+    let item = |item: &AxisItem| match item.kind {
+        ItemKind::Frame { start, end } => json!({"start": rounded(start), "end": rounded(end)}),
+        ItemKind::Rest { count } => json!({"rest": count}),
+        ItemKind::Token { id } => json!({"token": item.piece, "id": id}),
+    };
+    Some(Value::from_iter(items.iter().map(item)).to_string())
+}
+
+/// Rounds seconds to microseconds, so that sums such as 0.06 are written with their few digits.
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1e6).round() / 1e6
+}
+
+fn source_media(capture: &Capture) -> Option<String> {
+    serde_json::to_string(capture.media.as_ref()?).ok()
+}
+
+/// Reads the items of a source of `length` items; `None` if the file has none, or they are tokens.
+pub fn read(fields: &HashMap<String, String>, length: Option<usize>) -> Parsed<Option<Vec<AxisItem>>> {
+    let Some(found) = list::<Value>(fields, SOURCE_ITEMS)? else { return Ok(None) };
+    let count = length.unwrap_or(found.len());
+    if found.len() != count {
+        return Err(format!("{SOURCE_ITEMS} has {} entries, the maps {count}", found.len()));
+    }
+    let item = |(at, value): (usize, &Value)| match (value.get("start"), value.get("rest")) {
+        (Some(start), None) => {
+            let [start, end] = [Some(start), value.get("end")].map(|time| time.and_then(Value::as_f64));
+            let times = start.zip(end).filter(|(start, end)| 0.0 <= *start && start <= end && *end < 1e9);
+            let (start, end) =
+                times.ok_or_else(|| format!("{SOURCE_ITEMS}: {value} is no stretch of time"))?;
+            Ok(Some(AxisItem::frame(start, end)))
+        }
+        (None, Some(rest)) if at + 1 == count => {
+            let rest = rest.as_u64().filter(|rest| (1..1 << 32).contains(rest));
+            let rest = rest.ok_or_else(|| format!("{SOURCE_ITEMS}: {value} is no number of positions"))?;
+            Ok(Some(AxisItem::rest(rest as usize)))
+        }
+        (None, None) => Ok(None),
+        _ => Err(format!("{SOURCE_ITEMS}: {value} cannot be item {at}")),
+    };
+    found.iter().enumerate().map(item).collect()
+}
+
+/// Reads the file that the source comes from.
+pub fn media(fields: &HashMap<String, String>) -> Parsed<Option<Media>> {
+    let Some(text) = fields.get(SOURCE_MEDIA) else { return Ok(None) };
+    let media: Media =
+        serde_json::from_str(text).map_err(|e| format!("metadata {SOURCE_MEDIA} names no file: {e}"))?;
+    Ok(Some(media))
+}

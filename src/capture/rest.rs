@@ -1,0 +1,118 @@
+//! Maps of a source whose last positions are shown as one item.
+
+use super::SiteMaps;
+use crate::analysis::profile::{HeadProfile, ProfileAxes};
+use crate::axis::{AxisItem, ItemKind, queries};
+use crate::site::{Ablation, Kind};
+
+/// The positions after the first `shown` ones: their weight is summed as one last key, and their rows are left
+/// out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest {
+    /// Number of positions that have an item of their own.
+    pub shown: usize,
+    /// Number of the others.
+    pub count: usize,
+}
+
+impl Rest {
+    /// Returns the rest of an axis; `None` if every position has an item of its own.
+    pub fn of(items: &[AxisItem]) -> Option<Self> {
+        match items.last()?.kind {
+            ItemKind::Rest { count } => Some(Self { shown: queries(items).len(), count }),
+            _ => None,
+        }
+    }
+
+    /// Number of keys once the rest is summed.
+    pub fn keys(self) -> usize {
+        self.shown + 1
+    }
+
+    /// Number of queries of a kind that are shown, out of `queries`.
+    pub fn queries(self, kind: Kind, queries: usize) -> usize {
+        if kind == Kind::Encoder { queries.min(self.shown) } else { queries }
+    }
+
+    /// Sums the rest of each row of `keys` weights.
+    pub fn fold(self, rows: &[f32], keys: usize) -> Vec<f32> {
+        let mut folded = Vec::with_capacity(rows.len() / keys.max(1) * self.keys());
+        for row in rows.chunks_exact(keys.max(1)) {
+            let (shown, rest) = row.split_at(self.shown.min(keys));
+            folded.extend_from_slice(shown);
+            folded.push(rest.iter().map(|&weight| f64::from(weight)).sum::<f64>() as f32);
+        }
+        folded
+    }
+
+    /// Folds maps `[heads, queries, keys]` of a kind.
+    pub fn fold_maps(self, kind: Kind, [heads, queries, keys]: [usize; 3], maps: &[f32]) -> SiteMaps {
+        let kept = self.queries(kind, queries);
+        let mut folded = Vec::with_capacity(heads * kept * self.keys());
+        for map in maps.chunks_exact((queries * keys).max(1)) {
+            folded.extend(self.fold(&map[..kept * keys], keys));
+        }
+        SiteMaps::new(heads, kept, self.keys(), folded)
+    }
+
+    /// Replaces ablations of links to the rest by those of links to each of its positions.
+    pub fn spread(self, ablations: &[Ablation]) -> Vec<Ablation> {
+        let all = |part: &Ablation| match *part {
+            Ablation::Link { head, query, key } if key == self.shown && head.kind() != Kind::Decoder => {
+                (key..key + self.count).map(|key| Ablation::Link { head, query, key }).collect()
+            }
+            part => vec![part],
+        };
+        ablations.iter().flat_map(all).collect()
+    }
+}
+
+/// Computes the profiles of all heads of a site.
+pub(super) fn profiles(maps: &SiteMaps, axes: &ProfileAxes) -> Vec<HeadProfile> {
+    const ROWS: usize = 1024;
+    let [heads, queries, _] = maps.shape();
+    let profile = |head: usize| {
+        let mut profile = HeadProfile::new(axes);
+        for first in (0..queries).step_by(ROWS) {
+            if let Some(rows) = maps.rows(head, first..queries.min(first + ROWS)) {
+                profile.add_rows(first, &rows, axes);
+            }
+        }
+        profile
+    };
+    (0..heads).map(profile).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site::Head;
+
+    const REST: Rest = Rest { shown: 2, count: 3 };
+
+    #[test]
+    fn the_rest_of_an_axis_is_its_last_item() {
+        let mut items = vec![AxisItem::frame(0.0, 0.02), AxisItem::frame(0.02, 0.04)];
+        assert_eq!(Rest::of(&items), None);
+        items.push(AxisItem::rest(3));
+        assert_eq!(Rest::of(&items), Some(REST));
+    }
+
+    #[test]
+    fn weights_of_the_rest_are_summed_and_its_rows_left_out() {
+        let map: Vec<f32> = (0..25).map(|i| i as f32).collect();
+        let folded = REST.fold_maps(Kind::Encoder, [1, 5, 5], &map);
+        assert_eq!(folded.shape(), [1, 2, 3]);
+        assert_eq!(*folded.data(), [0.0, 1.0, 9.0, 5.0, 6.0, 24.0]);
+        assert_eq!(REST.fold_maps(Kind::Cross, [1, 5, 5], &map).shape(), [1, 5, 3]);
+    }
+
+    #[test]
+    fn a_link_to_the_rest_is_one_to_each_of_its_positions() {
+        let link = |kind, key| Ablation::Link { head: Head::new(kind, 0, 1), query: 0, key };
+        let spread = REST.spread(&[link(Kind::Cross, 1), link(Kind::Cross, 2), link(Kind::Decoder, 2)]);
+        let keys = [1, 2, 3, 4].map(|key| link(Kind::Cross, key));
+        assert_eq!(spread[..4], keys);
+        assert_eq!(spread[4..], [link(Kind::Decoder, 2)]);
+    }
+}

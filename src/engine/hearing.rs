@@ -1,0 +1,203 @@
+//! Front end of speech models: recording to encoder states, and the prompt of the text.
+
+use std::path::Path;
+
+use candle_core::Tensor;
+use serde_json::Value;
+
+use super::protocol::{AudioOptions, RunOptions};
+use super::source::Source;
+use crate::audio::{self, LogMel, Recording, Window};
+use crate::axis::{AxisItem, Media, Sequence};
+use crate::checkpoint::ModelConfig;
+use crate::error::{Error, Result};
+use crate::files::{Bytes, ModelFile, ModelFiles};
+use crate::generate::{PromptRequest, SpeechSettings, Timestamps};
+use crate::hub;
+use crate::model::{Model, ModelSpec};
+use crate::nn::{NoHook, read};
+
+/// Most bytes of a recording on standard input, which is kept in memory.
+pub const MAX_INPUT: u64 = 1 << 30;
+
+/// Largest file whose checksum is computed, in bytes.
+const MAX_HASHED: usize = 1 << 28;
+
+/// Shortest recording, in seconds, that is told from an empty one.
+const SHORTEST: f64 = 0.1;
+
+/// Number of languages that a note lists.
+const LISTED: usize = 3;
+
+/// Front end of a speech model.
+pub struct Hearing {
+    log_mel: LogMel,
+    /// Number of feature frames from one encoder position to the next.
+    stride: usize,
+    speech: SpeechSettings,
+}
+
+/// Tokens between the start token and the text of a target.
+#[derive(Default)]
+pub(super) struct Prompt {
+    pub tokens: Vec<u32>,
+    pub timestamps: Option<Timestamps>,
+    /// Notes for the user on the language that was detected.
+    pub notes: Vec<String>,
+}
+
+impl Hearing {
+    /// Reads the settings of a model's front end; `None` if the model reads text.
+    ///
+    /// # Errors
+    /// [`Error::BadFile`] or [`Error::Config`] for settings that do not fit the model.
+    pub(super) fn open(
+        files: &ModelFiles,
+        generation: Option<&Value>,
+        config: &ModelConfig,
+        spec: &ModelSpec,
+    ) -> Result<Option<Self>> {
+        let Some(front_end) = spec.front_end() else { return Ok(None) };
+        let log_mel = LogMel::read(files.json("preprocessor_config.json")?, front_end.bins)?;
+        let frames = (log_mel.seconds() / log_mel.frame()).round() as usize;
+        if frames != front_end.frames {
+            return Err(Error::BadFile {
+                file: "preprocessor_config.json".into(),
+                why: format!("its window has {frames} frames, and the model reads {}", front_end.frames),
+            });
+        }
+        let speech = SpeechSettings::read(generation, config)?;
+        Ok(Some(Self { log_mel, stride: front_end.stride(), speech }))
+    }
+
+    /// Codes of the languages that the model knows.
+    pub(super) fn languages(&self) -> Vec<String> {
+        self.speech.languages.iter().map(|(code, _)| code.clone()).collect()
+    }
+
+    /// Settings of the model's prompt.
+    pub fn speech(&self) -> &SpeechSettings {
+        &self.speech
+    }
+
+    /// Reads a window of a recording.
+    pub(super) fn source(&self, model: &Model, options: &AudioOptions) -> Result<Source> {
+        let (file, bytes) = open(options)?;
+        let sha256 = (bytes.len() <= MAX_HASHED).then(|| hub::sha256(&bytes)).flatten();
+        let window = Window { from: options.from, seconds: self.log_mel.seconds(), channel: options.channel };
+        let mut recording = audio::read(bytes, &file, &window)?;
+        let mut notes = self.notes(&file, &recording, options);
+        notes.append(&mut recording.notes);
+        let samples = audio::resample(&recording.samples, recording.rate, self.log_mel.rate());
+        let features = self.log_mel.features(&samples);
+        let states = model.embed_features(&features.values, [features.frames, features.bins])?;
+        let positions = states.dim(1)?;
+        let shown = features.covered.div_ceil(self.stride).clamp(1, positions);
+        let items = self.items(options, shown, positions);
+        let text =
+            if options.from > 0.0 { format!("{file} from {:.2} s", options.from) } else { file.clone() };
+        Ok(Source::states(Sequence { text, items }, states)?.with_media(Media { file, sha256 }, notes))
+    }
+
+    /// The items of `positions` positions, of which the recording covers the first `shown`.
+    fn items(&self, options: &AudioOptions, shown: usize, positions: usize) -> Vec<AxisItem> {
+        let step = self.log_mel.frame() * self.stride as f64;
+        let time = |at: usize| options.from + at as f64 * step;
+        let frame = |at: usize| AxisItem::frame(time(at), time(at + 1));
+        match options.padding || shown == positions {
+            true => (0..positions).map(frame).collect(),
+            false => (0..shown).map(frame).chain([AxisItem::rest(positions - shown)]).collect(),
+        }
+    }
+
+    /// Notes for the user on what is heard.
+    fn notes(&self, file: &str, recording: &Recording, options: &AudioOptions) -> Vec<String> {
+        let mut notes = Vec::new();
+        let (heard, rate) = (recording.seconds(), self.log_mel.rate());
+        let until = options.from + heard;
+        if recording.length.is_none_or(|length| length > until + self.log_mel.frame())
+            && heard >= self.log_mel.seconds() - self.log_mel.frame()
+        {
+            let length = recording.length.map_or_else(String::new, |length| format!(" of {length:.2} s"));
+            notes.push(format!(
+                "{file}: {:.2} s to {until:.2} s{length} are heard; --from takes another part",
+                options.from
+            ));
+        }
+        if recording.rate != rate {
+            notes.push(format!("{file}: resampled from {} to {rate} samples a second", recording.rate));
+        }
+        if recording.channels > 1 && options.channel.is_none() {
+            let channels = recording.channels;
+            notes.push(format!("{file}: the mean of its {channels} channels is heard; --channel takes one"));
+        }
+        if heard < SHORTEST {
+            notes.push(format!(
+                "{file}: {heard:.3} s are hardly a sound; a text that is generated is invented"
+            ));
+        } else if recording.is_silent() {
+            notes.push(format!("{file} is silent; a text that is generated is invented"));
+        }
+        notes
+    }
+
+    /// Forms the prompt of a text for encoded states. `start` is the decoder's first token.
+    pub(super) fn prompt(
+        &self,
+        model: &Model,
+        run: &RunOptions,
+        audio: &AudioOptions,
+        (start, encoded): (u32, &Tensor),
+    ) -> Result<Prompt> {
+        if run.tgt_lang.is_some() {
+            let why = "a speech model writes what it hears: leave --tgt-lang out, or give --task translate";
+            return Err(Error::Usage(why.into()));
+        }
+        let request =
+            PromptRequest { language: run.src_lang.clone(), task: audio.task, timestamps: audio.timestamps };
+        let mut notes = Vec::new();
+        let tokens = self.speech.prompt(&request, |languages| {
+            let likely = likely(model, encoded, start, languages)?;
+            let listed = likely.iter().take(LISTED);
+            let listed: Vec<_> =
+                listed.map(|(at, share)| format!("{} {:.1} %", languages[*at].0, 100.0 * share)).collect();
+            notes.push(format!("language detected: {}", listed.join(", ")));
+            let best = likely.first().map(|(at, _)| languages[*at].1);
+            best.ok_or_else(|| Error::Engine("no language has a probability".into()))
+        })?;
+        Ok(Prompt { tokens, timestamps: self.speech.timestamps(&request)?, notes })
+    }
+}
+
+/// Returns the name of a recording, without its folder, and its contents.
+fn open(options: &AudioOptions) -> Result<(String, Bytes)> {
+    if let Some(bytes) = &options.bytes {
+        return Ok(("standard input".into(), Bytes::Shared(bytes.clone())));
+    }
+    let path: &Path = &options.path;
+    if path.is_dir() {
+        return Err(Error::io(path, std::io::ErrorKind::IsADirectory.into()));
+    }
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    Ok((name, ModelFile::Path(path.into()).bytes()?))
+}
+
+/// Returns the languages by their probability after the start token, the likeliest first, as positions in
+/// `languages`. As in transformers, the probabilities are those among the languages' tags alone.
+fn likely(
+    model: &Model,
+    encoded: &Tensor,
+    start: u32,
+    languages: &[(String, u32)],
+) -> Result<Vec<(usize, f32)>> {
+    let states = model.decode(&[start], 1, encoded, None, &mut NoHook, &mut |_| Ok(()))?;
+    let logits = read(&model.logits(&states)?, <[f32]>::to_vec)?;
+    let score = |(at, (_, tag)): (usize, &(String, u32))| Some((at, *logits.get(*tag as usize)?));
+    let mut likely: Vec<(usize, f32)> = languages.iter().enumerate().filter_map(score).collect();
+    likely.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let largest = likely.first().map_or(0.0, |(_, score)| *score);
+    likely.iter_mut().for_each(|(_, score)| *score = (*score - largest).exp());
+    let sum: f32 = likely.iter().map(|(_, share)| share).sum();
+    likely.iter_mut().for_each(|(_, share)| *share /= sum);
+    Ok(likely)
+}
