@@ -34,6 +34,7 @@ mod questions;
 mod scores;
 mod screens;
 mod sources;
+mod speech;
 #[cfg(unix)]
 mod terminal;
 mod tour;
