@@ -12,6 +12,7 @@
 //! | [`places`] | places on an axis as users name them |
 //! | [`similarity`] | how alike heads are, and groups of like heads |
 //! | [`spread`] | mean and standard deviation over many sentences |
+//! | [`word_times`] | times of words in a recording, by dynamic time warping |
 
 pub mod align;
 pub mod alti;
@@ -26,5 +27,6 @@ pub mod places;
 pub mod profile;
 pub mod similarity;
 pub mod spread;
+pub mod word_times;
 
 pub use map_axes::MapAxes;

@@ -9,6 +9,7 @@ use clap::builder::TypedValueParser;
 use super::batch::{self, NumberedLines, Runner};
 use super::context::Context;
 use super::options::{BatchArgs, InputArgs, MergeChoice, OutputArgs, WeightsArgs, named};
+use super::word_times::{self, WordTimesArgs};
 use super::{input, output};
 use crate::analysis::align::{Agreement, Alignment, Convention, Gold, hard_alignment, words};
 use crate::analysis::merge::merge;
@@ -44,10 +45,10 @@ pub struct AlignArgs {
     per_head: bool,
     /// Decoder row that stands for a target token: the row that predicts it, or the row that is fed it.
     #[arg(long, default_value = "predicts", value_parser = conventions())]
-    convention: Convention,
+    pub(super) convention: Convention,
     /// Align tokens instead of words. Words end at spaces; special tokens are left out.
     #[arg(long)]
-    tokens: bool,
+    pub(super) tokens: bool,
     /// File of gold alignments in Pharaoh format, one line per sentence: `3-4` is sure, `3?4` possible.
     #[arg(long, value_name = "FILE")]
     gold: Option<PathBuf>,
@@ -55,7 +56,9 @@ pub struct AlignArgs {
     #[arg(long, requires = "gold")]
     one_based: bool,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) times: WordTimesArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
 }
 
 fn conventions() -> impl TypedValueParser<Value = Convention> {
@@ -67,11 +70,17 @@ fn conventions() -> impl TypedValueParser<Value = Convention> {
 /// # Errors
 /// Those of the engine and of the files.
 pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
+    if args.input.text.audio.audio.is_some() {
+        return word_times::run(args, context);
+    }
     let mut gold = args.gold.as_deref().map(NumberedLines::open).transpose()?;
     let mut found = Alignments::default();
     match batch::pairs(&args.batch)? {
         None => {
             let capture = input::weighted_capture(&args.input, args.weights, context)?;
+            if word_times::is_heard(&capture) {
+                return word_times::print(args, &capture, &[], context);
+            }
             found.add(args, &capture, gold.as_mut())?;
         }
         Some(mut pairs) => {

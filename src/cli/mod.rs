@@ -29,6 +29,7 @@ mod survey;
 mod timings;
 mod tour;
 mod typos;
+mod word_times;
 
 use std::process::ExitCode;
 

@@ -176,6 +176,7 @@ impl TextArgs {
             logits: extras.logits,
             values: extras.values,
             scores: extras.scores,
+            predictions: extras.predictions,
             ..RunOptions::default()
         })
     }
@@ -255,6 +256,8 @@ pub struct RunExtras {
     pub values: bool,
     /// Queries and keys in place of the maps, for scores and compact files.
     pub scores: bool,
+    /// The predictions of every decoder row.
+    pub predictions: bool,
 }
 
 /// Files with one sentence a line.

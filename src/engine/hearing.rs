@@ -16,6 +16,7 @@ use crate::generate::{PromptRequest, SpeechSettings, Timestamps};
 use crate::hub;
 use crate::model::{Model, ModelSpec};
 use crate::nn::{NoHook, read};
+use crate::site::{Head, Kind};
 
 /// Most bytes of a recording on standard input, which is kept in memory.
 pub const MAX_INPUT: u64 = 1 << 30;
@@ -30,7 +31,7 @@ const SHORTEST: f64 = 0.1;
 const LISTED: usize = 3;
 
 /// Front end of a speech model.
-pub struct Hearing {
+pub(super) struct Hearing {
     log_mel: LogMel,
     /// Number of feature frames from one encoder position to the next.
     stride: usize,
@@ -51,7 +52,7 @@ impl Hearing {
     ///
     /// # Errors
     /// [`Error::BadFile`] or [`Error::Config`] for settings that do not fit the model.
-    pub(super) fn open(
+    pub fn open(
         files: &ModelFiles,
         generation: Option<&Value>,
         config: &ModelConfig,
@@ -71,17 +72,18 @@ impl Hearing {
     }
 
     /// Codes of the languages that the model knows.
-    pub(super) fn languages(&self) -> Vec<String> {
+    pub fn languages(&self) -> Vec<String> {
         self.speech.languages.iter().map(|(code, _)| code.clone()).collect()
     }
 
-    /// Settings of the model's prompt.
-    pub fn speech(&self) -> &SpeechSettings {
-        &self.speech
+    /// Cross-attention heads that the model's settings name as aligning.
+    pub fn alignment_heads(&self) -> Vec<Head> {
+        let heads = self.speech.alignment_heads.iter();
+        heads.map(|&[layer, head]| Head::new(Kind::Cross, layer, head)).collect()
     }
 
     /// Reads a window of a recording.
-    pub(super) fn source(&self, model: &Model, options: &AudioOptions) -> Result<Source> {
+    pub fn source(&self, model: &Model, options: &AudioOptions) -> Result<Source> {
         let (file, bytes) = open(options)?;
         let sha256 = (bytes.len() <= MAX_HASHED).then(|| hub::sha256(&bytes)).flatten();
         let window = Window { from: options.from, seconds: self.log_mel.seconds(), channel: options.channel };
@@ -93,17 +95,20 @@ impl Hearing {
         let states = model.embed_features(&features.values, [features.frames, features.bins])?;
         let positions = states.dim(1)?;
         let shown = features.covered.div_ceil(self.stride).clamp(1, positions);
-        let items = self.items(options, shown, positions);
+        let covered = features.covered as f64 * self.log_mel.frame();
+        let items = self.items(options, covered, [shown, positions]);
         let text =
             if options.from > 0.0 { format!("{file} from {:.2} s", options.from) } else { file.clone() };
         Ok(Source::states(Sequence { text, items }, states)?.with_media(Media { file, sha256 }, notes))
     }
 
-    /// The items of `positions` positions, of which the recording covers the first `shown`.
-    fn items(&self, options: &AudioOptions, shown: usize, positions: usize) -> Vec<AxisItem> {
+    /// The items of `positions` positions, of which the recording, `covered` seconds long, covers the first
+    /// `shown`, the last one perhaps in part.
+    fn items(&self, options: &AudioOptions, covered: f64, [shown, positions]: [usize; 2]) -> Vec<AxisItem> {
         let step = self.log_mel.frame() * self.stride as f64;
-        let time = |at: usize| options.from + at as f64 * step;
-        let frame = |at: usize| AxisItem::frame(time(at), time(at + 1));
+        let time = |at: usize| at as f64 * step;
+        let end = |at: usize| if at == shown { covered.clamp(time(at - 1), time(at)) } else { time(at) };
+        let frame = |at: usize| AxisItem::frame(options.from + time(at), options.from + end(at + 1));
         match options.padding || shown == positions {
             true => (0..positions).map(frame).collect(),
             false => (0..shown).map(frame).chain([AxisItem::rest(positions - shown)]).collect(),
@@ -142,7 +147,7 @@ impl Hearing {
     }
 
     /// Forms the prompt of a text for encoded states. `start` is the decoder's first token.
-    pub(super) fn prompt(
+    pub fn prompt(
         &self,
         model: &Model,
         run: &RunOptions,

@@ -9,7 +9,7 @@ mod source;
 mod timings;
 mod worker;
 
-pub use hearing::{Hearing, MAX_INPUT};
+pub use hearing::MAX_INPUT;
 pub use models::Models;
 pub use open::{Opened, open};
 pub use protocol::{AblatedRun, AudioOptions, Event, ModelInfo, OpenOptions, Request, RunOptions};

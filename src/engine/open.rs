@@ -108,6 +108,7 @@ fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &ModelConfig) 
         heads: spec.heads(),
         parameters: model.parameters(),
         hears: spec.front_end().is_some(),
+        alignment_heads: Vec::new(),
         languages: tokenizer.languages(),
         default_languages: (default.src, default.tgt),
         prefixes,

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::generate::SpeechTask;
 use crate::hub::Hub;
 use crate::progress::Progress;
-use crate::site::{Ablation, Kind};
+use crate::site::{Ablation, Head, Kind};
 
 /// Options for opening a model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -127,6 +127,8 @@ pub struct ModelInfo {
     pub parameters: usize,
     /// True if the source is a recording.
     pub hears: bool,
+    /// Cross-attention heads that the model's settings name as aligning.
+    pub alignment_heads: Vec<Head>,
     /// Language codes of a multilingual model.
     pub languages: Vec<String>,
     /// Default source and target language.

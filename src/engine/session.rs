@@ -73,6 +73,7 @@ impl Session {
     pub(super) fn with_hearing(mut self, hearing: Option<Hearing>) -> Self {
         if let Some(hearing) = &hearing {
             self.info.languages = hearing.languages();
+            self.info.alignment_heads = hearing.alignment_heads();
         }
         Self { hearing, ..self }
     }

@@ -23,6 +23,7 @@ pub mod svg;
 pub mod table;
 pub mod text;
 pub mod tour;
+pub mod transcript;
 
 mod canvas;
 mod shaping;

@@ -1,6 +1,6 @@
-//! Byte-level BPE (Radford et al. 2019): GPT-2, RoBERTa (also BART, LED, MVP and CodeT5), Blenderbot.
+//! Byte-level BPE (Radford et al. 2019): GPT-2, Whisper, RoBERTa (also BART, LED, MVP and CodeT5), Blenderbot.
 
-use super::config::{AddedToken, SpecialTokens, TokenizerConfig};
+use super::config::{AddedToken, SpecialToken, SpecialTokens, TokenizerConfig};
 use super::pipeline::vocab::BpeVocab;
 use super::pipeline::{Pipeline, parts};
 use crate::error::Result;
@@ -32,6 +32,22 @@ pub(crate) fn gpt2(files: &ModelFiles, config: &TokenizerConfig) -> Result<Pipel
     let end = "<|endoftext|>";
     let defaults = [("unk_token", end), ("bos_token", end), ("eos_token", end)];
     let specials = config.special_tokens(&defaults, config.additional.clone().unwrap_or_default());
+    let pre_tokenization = parts::byte_level(config.flag("add_prefix_space", false));
+    with_own_post_processor(BpeVocab::load(files)?, config, &specials, pre_tokenization)
+}
+
+/// Builds Whisper's tokenizer: GPT-2's with the tokens of its prompts, which are special.
+pub(crate) fn whisper(files: &ModelFiles, config: &TokenizerConfig) -> Result<Pipeline> {
+    let end = "<|endoftext|>";
+    let defaults = [("unk_token", end), ("bos_token", end), ("eos_token", end)];
+    let mut extra = config.additional.clone().unwrap_or_default();
+    for token in config.added.values().filter(|token| token.special) {
+        if extra.iter().all(|known| known.content != token.content) {
+            extra.push(SpecialToken::token(token.clone()));
+        }
+    }
+    let mut specials = config.special_tokens(&defaults, Vec::new());
+    specials.extra.extend(extra);
     let pre_tokenization = parts::byte_level(config.flag("add_prefix_space", false));
     with_own_post_processor(BpeVocab::load(files)?, config, &specials, pre_tokenization)
 }

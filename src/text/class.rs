@@ -15,6 +15,7 @@ pub(crate) enum Class {
     Marian,
     Roberta,
     Gpt2,
+    Whisper,
     Blenderbot,
     BlenderbotSmall,
     Bert,
@@ -44,7 +45,7 @@ const NAMES: &[(&str, Class)] = &[
     ("MvpTokenizer", Class::Roberta),
     ("LongformerTokenizer", Class::Roberta),
     ("GPT2Tokenizer", Class::Gpt2),
-    ("WhisperTokenizer", Class::Gpt2),
+    ("WhisperTokenizer", Class::Whisper),
     ("BlenderbotTokenizer", Class::Blenderbot),
     ("BlenderbotSmallTokenizer", Class::BlenderbotSmall),
     ("BertTokenizer", Class::Bert),
@@ -79,7 +80,9 @@ impl Class {
                 "tokenizer.json or sentencepiece.bpe.model"
             }
             Self::Gemma => "tokenizer.json or tokenizer.model",
-            Self::Roberta | Self::Gpt2 | Self::Blenderbot => "tokenizer.json, or vocab.json and merges.txt",
+            Self::Roberta | Self::Gpt2 | Self::Whisper | Self::Blenderbot => {
+                "tokenizer.json, or vocab.json and merges.txt"
+            }
             Self::Bert => "tokenizer.json or vocab.txt",
             Self::Json | Self::Byt5 => "tokenizer.json",
             Self::Marian => "source.spm, target.spm and vocab.json",
@@ -97,9 +100,13 @@ impl Class {
             Self::T5 | Self::XlmRoberta | Self::MBart | Self::MBart50 | Self::Pegasus => {
                 Some(VocabKind::Unigram)
             }
-            Self::Roberta | Self::Gpt2 | Self::Blenderbot | Self::Nllb | Self::Seamless | Self::Gemma => {
-                Some(VocabKind::Bpe)
-            }
+            Self::Roberta
+            | Self::Gpt2
+            | Self::Whisper
+            | Self::Blenderbot
+            | Self::Nllb
+            | Self::Seamless
+            | Self::Gemma => Some(VocabKind::Bpe),
             _ => None,
         }
     }

@@ -27,6 +27,13 @@ pub fn label(piece: &str) -> String {
     visible(word)
 }
 
+/// Returns the text that pieces spell together, word boundaries as spaces: `ĠMr`, `.` become ` Mr.`. Pieces of
+/// byte-level BPE may share a character.
+pub fn spelt<'a>(pieces: impl IntoIterator<Item = &'a str>) -> String {
+    let joined: String = pieces.into_iter().collect();
+    decode_bytes(&joined).unwrap_or_else(|| joined.replace(SPACE, " "))
+}
+
 /// Returns true if a piece carries a start-of-word mark (`▁`, `Ġ`). Vocabularies that mark the middle or the
 /// end of words need [`word_starts`], which looks at neighbouring pieces, too.
 pub fn starts_word(piece: &str) -> bool {

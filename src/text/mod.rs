@@ -34,7 +34,7 @@ use std::sync::Arc;
 use backend::Backend;
 use class::Class;
 use config::TokenizerConfig;
-pub use label::{label, starts_word, visible, word_starts};
+pub use label::{label, spelt, starts_word, visible, word_starts};
 use languages::LanguageTags;
 pub use languages::Languages;
 use pipeline::Pipeline;
@@ -204,6 +204,7 @@ fn shared_backend(class: Class, files: &ModelFiles, config: &TokenizerConfig) ->
         Class::Byt5 => Arc::new(byt5::load(config)),
         Class::Roberta => Arc::new(byte_bpe::roberta(files, config)?),
         Class::Gpt2 => Arc::new(byte_bpe::gpt2(files, config)?),
+        Class::Whisper => Arc::new(byte_bpe::whisper(files, config)?),
         Class::Blenderbot => Arc::new(byte_bpe::blenderbot(files, config)?),
         Class::BlenderbotSmall => Arc::new(blenderbot_small::load(files, config)?),
         Class::Bert => Arc::new(wordpiece::bert(files, config)?),

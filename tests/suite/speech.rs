@@ -162,7 +162,7 @@ fn maps_and_logits_are_those_of_transformers() {
             for (tensor, reference) in &expected {
                 let (all, values) = &found[tensor];
                 let kind = tensor.split('.').next().unwrap();
-                let rows = match fields["rows"].get(kind) {
+                let rows: Vec<usize> = match fields["rows"].get(kind) {
                     Some(rows) => serde_json::from_value(rows.clone()).unwrap(),
                     None => (0..*all).collect(),
                 };

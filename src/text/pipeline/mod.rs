@@ -67,7 +67,11 @@ impl Pipeline {
         guarded(|| add_tokens(&mut raw, &config.added, specials))?;
         raw.with_padding(None);
         raw.with_truncation(None).map_err(tokenizer_error)?;
-        let unknown = specials.role("unk_token").and_then(|token| raw.token_to_id(token));
+        let unknown = specials.role("unk_token").filter(|token| {
+            // An unknown token that also ends texts is special.
+            specials.role("eos_token") != Some(token)
+        });
+        let unknown = unknown.and_then(|token| raw.token_to_id(token));
         let special = specials.all().filter_map(|token| raw.token_to_id(&token.content)).collect();
         // like transformers, which made it for WordPiece, ignore the clean-up for BPE
         let clean_up = config.flag("clean_up_tokenization_spaces", false)
