@@ -151,6 +151,14 @@ pub enum Error {
         /// The supported types.
         supported: Vec<String>,
     },
+    /// The model type is that of a speech model whose front end or encoder is missing.
+    #[error("'{model_type}' is a speech model that needs {lacks}, which attn-tui has not")]
+    UnsupportedSpeech {
+        /// `model_type` of its config.json.
+        model_type: String,
+        /// The missing part, with an article.
+        lacks: &'static str,
+    },
     /// The model has only an encoder or only a decoder.
     #[error("'{model_type}' is {what}, not an encoder-decoder model")]
     NotEncoderDecoder {
@@ -245,6 +253,9 @@ impl Error {
             Self::NotAFile { .. } => Some("write to a new file or over a regular one".into()),
             Self::Busy { .. } => Some("wait until that run ends, or give another --table".into()),
             Self::UnsupportedModel { supported, .. } => Some(format!("supported: {}", supported.join(", "))),
+            Self::UnsupportedSpeech { .. } => Some(
+                "speech models of type whisper open; for others, open a capture file with their maps".into(),
+            ),
             Self::NotEncoderDecoder { .. } => Some(
                 "attn-tui runs encoder-decoder models only; for others, open a capture file with their maps"
                     .into(),

@@ -79,6 +79,19 @@ const ENCODER_ONLY: &[&str] = &[
     "xlm-roberta",
 ];
 
+/// Types of speech models that are known, with what they need and the program lacks.
+const SPEECH: &[(&str, &str)] = &[
+    ("canary", "a FastConformer encoder"),
+    ("cohere_asr", "a FastConformer encoder"),
+    ("moonshine", "convolutions over samples"),
+    ("moonshine_streaming", "convolutions over samples"),
+    ("pop2piano", "a front end for music"),
+    ("speech-encoder-decoder", "an encoder of wav2vec 2.0"),
+    ("speech_to_text", "Kaldi's filter banks and a subsampling encoder"),
+    ("speech_to_text_2", "an encoder of wav2vec 2.0"),
+    ("speecht5", "an encoder of wav2vec 2.0 with relative positions"),
+];
+
 /// Returns every supported family.
 pub fn registry() -> &'static [Family] {
     FAMILIES
@@ -149,6 +162,9 @@ pub fn spec_of(config: &ModelConfig) -> Result<ModelSpec> {
             }
             ConfigReader::Recurrent(read) => read(config).map(ModelSpec::Recurrent),
         };
+    }
+    if let Some((_, lacks)) = SPEECH.iter().find(|(known, _)| *known == model_type) {
+        return Err(Error::UnsupportedSpeech { model_type: model_type.into(), lacks });
     }
     let what = match model_type {
         known if DECODER_ONLY.contains(&known) => Some("a decoder-only model"),

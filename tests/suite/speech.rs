@@ -365,3 +365,34 @@ fn a_text_is_no_recording_and_a_recording_no_text() {
     assert_eq!(source.sequence().text, "standard input");
     assert_eq!(source.media().unwrap().file, "standard input");
 }
+
+/// Correlation of two sounds, the second one `lag` samples later.
+fn correlation(a: &[f32], b: &[f32], lag: usize) -> f32 {
+    let pairs = || a.iter().zip(b.iter().skip(lag));
+    let sum = |of: &dyn Fn(f32, f32) -> f32| pairs().map(|(x, y)| of(*x, *y)).sum::<f32>();
+    sum(&|x, y| x * y) / (sum(&|x, _| x * x) * sum(&|_, y| y * y)).sqrt()
+}
+
+#[test]
+fn other_formats_give_the_sound() {
+    let expected = &samples()[..6400];
+    let file = |name: &str| {
+        let bytes = ModelFile::Path(root().join("formats").join(name)).bytes().unwrap();
+        // Nothing but the contents tells the format.
+        read(bytes, "sound", &WHOLE)
+    };
+    assert_eq!(file("speech.flac").unwrap().samples, expected);
+    // AAC begins with the silence that primes its decoder.
+    for (name, lags) in [("speech.mp3", 0..=0), ("speech.ogg", 0..=0), ("speech.m4a", 1024..=1024)] {
+        let found = file(name).unwrap();
+        assert_eq!((found.rate, found.channels), (16_000, 1), "{name}");
+        let best = lags.map(|lag| correlation(expected, &found.samples, lag)).fold(0.0, f32::max);
+        assert!(best > 0.9, "{name}: {best}");
+    }
+    let error = |name: &str| match file(name) {
+        Err(Error::Audio(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(error("speech.opus"), AudioError::Codec { codec, .. } if codec == "Opus"));
+    assert!(matches!(error("video.mp4"), AudioError::NoTrack { .. }));
+}
