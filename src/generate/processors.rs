@@ -30,11 +30,11 @@ pub(super) fn process(scores: &mut [f32], row: &[u32], source: &[u32], config: &
     if row.len() == first {
         ban(scores, &config.begin_suppress);
     }
-    if let Some(&token) = row.len().checked_sub(1).and_then(|at| config.prefix.get(at)) {
-        force(scores, &[token]);
-    }
     if let (Some(timestamps), Some(&end)) = (&config.timestamps, config.end.first()) {
         timestamps.process(scores, row.get(prompt..).unwrap_or_default(), end);
+    }
+    if let Some(&token) = row.len().checked_sub(1).and_then(|at| config.prefix.get(at)) {
+        force(scores, &[token]);
     }
 }
 
