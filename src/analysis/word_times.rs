@@ -124,6 +124,35 @@ pub struct TimedWord {
     pub confidence: Option<f32>,
 }
 
+/// Differences between times of words and a reference, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TimeErrors {
+    /// Mean size of the differences.
+    pub mean: f64,
+    /// Median size.
+    pub median: f64,
+    /// Mean difference; above 0 where words come late.
+    pub bias: f64,
+    /// Share of the differences up to 0.1 s, 0 to 1.
+    pub near: f64,
+}
+
+impl TimeErrors {
+    /// Summarises `differences`; all are 0 if there are none.
+    pub fn of(differences: &[f64]) -> Self {
+        let count = differences.len().max(1) as f64;
+        let mut sizes: Vec<f64> = differences.iter().map(|difference| difference.abs()).collect();
+        sizes.sort_by(f64::total_cmp);
+        let middle = |at: usize| sizes.get(at).copied().unwrap_or(0.0);
+        Self {
+            mean: sizes.iter().sum::<f64>() / count,
+            median: (middle(sizes.len() / 2) + middle(sizes.len().saturating_sub(1) / 2)) / 2.0,
+            bias: differences.iter().sum::<f64>() / count,
+            near: sizes.iter().filter(|size| **size <= 0.1).count() as f64 / count,
+        }
+    }
+}
+
 /// Punctuation that belongs to the word after it.
 const OPENING: &str = "\"'“¡¿([{-";
 
@@ -173,6 +202,14 @@ mod tests {
         assert_eq!(words(&[" Mr", ".", " am", "iable", ","]), [" Mr.", " amiable,"]);
         assert_eq!(words(&[" He", "'s", " \"", "so", "\"", "!"]), [" He's", " \"so\"!"]);
         assert!(words(&[]).is_empty());
+    }
+
+    #[test]
+    fn errors_are_summarised() {
+        let errors = TimeErrors::of(&[0.05, -0.15, 0.25, 0.05]);
+        assert!((errors.mean - 0.125).abs() < 1e-12 && (errors.bias - 0.05).abs() < 1e-12);
+        assert!((errors.median - 0.1).abs() < 1e-12 && (errors.near - 0.5).abs() < 1e-12);
+        assert_eq!(TimeErrors::of(&[]), TimeErrors::default());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use clap::builder::TypedValueParser;
 
 use super::batch::{self, NumberedLines, Runner};
 use super::context::Context;
+use super::find_heads;
 use super::options::{BatchArgs, InputArgs, MergeChoice, OutputArgs, WeightsArgs, named};
 use super::word_times::{self, WordTimesArgs};
 use super::{input, output};
@@ -28,9 +29,9 @@ pub struct AlignArgs {
     #[command(flatten)]
     pub input: InputArgs,
     #[command(flatten)]
-    batch: BatchArgs,
+    pub(super) batch: BatchArgs,
     #[command(flatten)]
-    weights: WeightsArgs,
+    pub(super) weights: WeightsArgs,
     /// Layer, counted from 0 [default: the last].
     #[arg(long, value_name = "N", help_heading = "Heads")]
     layer: Option<usize>,
@@ -51,7 +52,7 @@ pub struct AlignArgs {
     pub(super) tokens: bool,
     /// File of gold alignments in Pharaoh format, one line per sentence: `3-4` is sure, `3?4` possible.
     #[arg(long, value_name = "FILE")]
-    gold: Option<PathBuf>,
+    pub(super) gold: Option<PathBuf>,
     /// Count words of the gold alignment from 1 instead of 0.
     #[arg(long, requires = "gold")]
     one_based: bool,
@@ -70,6 +71,9 @@ fn conventions() -> impl TypedValueParser<Value = Convention> {
 /// # Errors
 /// Those of the engine and of the files.
 pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
+    if args.times.find_heads {
+        return find_heads::run(args, context);
+    }
     if args.input.text.audio.audio.is_some() {
         return word_times::run(args, context);
     }

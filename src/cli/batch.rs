@@ -12,7 +12,7 @@ use super::options::{BatchArgs, InputArgs, WeightsArgs};
 use super::status::StatusLine;
 use super::{input, output};
 use crate::capture::Capture;
-use crate::engine::Session;
+use crate::engine::{ModelInfo, Session};
 use crate::error::{Error, Result};
 
 /// A source and its target.
@@ -204,6 +204,11 @@ impl<'a> Runner<'a> {
         let watch = context.status_line();
         let session = input::session(input, "--source-file needs", &watch, context)?;
         Ok(Self { context, input, weights, session, watch, noted: Cell::new(false) })
+    }
+
+    /// Returns the model's description.
+    pub fn info(&self) -> &ModelInfo {
+        self.session.info()
     }
 
     /// Runs one sentence.

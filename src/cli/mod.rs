@@ -11,6 +11,7 @@ mod doctor;
 mod examples;
 mod explore;
 mod export;
+mod find_heads;
 mod heads;
 mod input;
 mod interrupt;

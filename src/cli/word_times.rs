@@ -28,6 +28,12 @@ pub struct WordTimesArgs {
     /// layers.
     #[arg(long, value_name = "HEADS", default_value = "auto", help_heading = "Sound")]
     heads: HeadChoice,
+    /// Rank every cross-attention head by how well it times the words of recordings, at the row that predicts a word
+    /// and at the row that is fed it, and choose a set of heads. --gold FILE has the words' own times, as --json
+    /// prints them (one list for each line of --source-file); without it the heads of the upper layers together
+    /// are the reference.
+    #[arg(long, conflicts_with_all = ["per_head", "format", "tokens"], help_heading = "Sound")]
+    pub(super) find_heads: bool,
     /// Print the words of a recording as subtitles (srt, vtt) or for speech tools (ctm, textgrid).
     #[arg(long, conflicts_with_all = ["json", "csv", "tokens"], value_parser = formats(), help_heading = "Sound")]
     format: Option<TranscriptFormat>,
@@ -68,10 +74,9 @@ impl FromStr for HeadChoice {
 impl HeadChoice {
     /// The heads of a capture; `config` are those that the model's settings name.
     fn heads(&self, capture: &Capture, config: &[Head]) -> Result<Vec<Head>> {
-        let all = capture.heads_of(Kind::Cross);
         let heads = match self {
             Self::Listed(heads) => heads.clone(),
-            Self::All => all,
+            Self::All => capture.heads_of(Kind::Cross),
             Self::Auto | Self::Config if !config.is_empty() => config.to_vec(),
             Self::Config => {
                 return Err(Error::NoSuchHead(
@@ -80,8 +85,7 @@ impl HeadChoice {
             }
             Self::Auto => {
                 output::note("the model names no heads that align: those of the upper layers are taken");
-                let half = capture.layers(Kind::Cross) / 2;
-                all.into_iter().filter(|head| head.layer() >= half).collect()
+                upper_heads(capture)
             }
         };
         heads.iter().try_for_each(|head| capture.check(*head))?;
@@ -99,6 +103,15 @@ pub fn is_heard(capture: &Capture) -> bool {
 /// # Errors
 /// Those of the engine and of [`print`].
 pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
+    let (capture, config) = hear(args, context)?;
+    print(args, &capture, &config, context)
+}
+
+/// Runs the model on the recording. Also returns the heads that the model's settings name.
+///
+/// # Errors
+/// Those of the engine.
+pub(super) fn hear(args: &AlignArgs, context: &Context) -> Result<(Capture, Vec<Head>)> {
     let watch = context.status_line();
     let session = input::session(&args.input, "--audio needs", &watch, context)?;
     let extras = RunExtras { predictions: true, ..RunExtras::default() };
@@ -109,7 +122,7 @@ pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
     if options.target.is_none() {
         input::note_generation(&session, &capture);
     }
-    print(args, &capture, &session.info().alignment_heads, context)
+    Ok((capture, session.info().alignment_heads.clone()))
 }
 
 /// Prints the times of words of a capture. `config` are the heads that the model's settings name.
@@ -137,6 +150,12 @@ pub fn print(args: &AlignArgs, capture: &Capture, config: &[Head], context: &Con
     args.output.print(&table, &context.terminal)
 }
 
+/// The heads of the upper half of the layers.
+pub(super) fn upper_heads(capture: &Capture) -> Vec<Head> {
+    let half = capture.layers(Kind::Cross) / 2;
+    capture.heads_of(Kind::Cross).into_iter().filter(|head| head.layer() >= half).collect()
+}
+
 /// Begins and ends of the frames of a capture's source that the recording covers as a whole.
 fn frames(capture: &Capture) -> Vec<(f64, f64)> {
     let times = |item: &AxisItem| match item.kind {
@@ -154,7 +173,7 @@ fn frames(capture: &Capture) -> Vec<(f64, f64)> {
 }
 
 /// Computes the words, or the tokens, of a capture's target with their times.
-fn timed(
+pub(super) fn timed(
     capture: &Capture,
     maps: &[Matrix],
     convention: Convention,

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use attn_tui::audio::{LogMel, Recording, Window, read, resample};
@@ -395,4 +396,44 @@ fn other_formats_give_the_sound() {
     };
     assert!(matches!(error("speech.opus"), AudioError::Codec { codec, .. } if codec == "Opus"));
     assert!(matches!(error("video.mp4"), AudioError::NoTrack { .. }));
+}
+
+/// Runs the program and returns its standard output.
+fn program(arguments: &[&str]) -> String {
+    let done = Command::new(env!("CARGO_BIN_EXE_attn-tui"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+#[test]
+fn times_of_words_are_those_of_the_reference_within_one_frame() {
+    const CAPTURE: &str = "tests/fixtures/captures/speech.safetensors";
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/captures");
+    let reference = json(folder.join("speech-words.json"));
+    let heads = reference["heads"].as_str().unwrap();
+    let align = ["align", CAPTURE, "--heads", heads];
+    let found: Value = serde_json::from_str(&program(&[&align[..], &["--json"]].concat())).unwrap();
+    let (found, expected) = (found.as_array().unwrap(), reference["words"].as_array().unwrap());
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        assert_eq!(found["word"], expected["word"]);
+        for time in ["start", "end"] {
+            let [got, want] = [found, expected].map(|word| word[time].as_f64().unwrap());
+            assert!((got - want).abs() < 0.0201, "{} {time}: {got}, {want}", expected["word"]);
+        }
+    }
+    let subtitles = program(&[&align[..], &["--format", "srt"]].concat());
+    assert!(subtitles.starts_with("1\n00:00:00,000 --> 00:00:0"), "{subtitles}");
+    assert!(subtitles.contains("He might even have been made amiable\n"), "{subtitles}");
+    let fed = program(&[&align[..], &["--convention", "fed", "--csv"]].concat());
+    assert!(fed.starts_with("word,start,end,confidence\nHe,"), "{fed}");
+    // Frames have no copies and no special tokens, but a rest.
+    let heads: Value = serde_json::from_str(&program(&["heads", CAPTURE, "--json"])).unwrap();
+    let head = &heads.as_array().unwrap()[0];
+    assert!(head["special_mass"].is_null());
+    assert!(head["rest_mass"].as_f64().is_some_and(|mass| (0.0..=1.0).contains(&mass)), "{head}");
 }
