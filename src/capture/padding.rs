@@ -1,6 +1,6 @@
 //! Padding at the ends of a capture's texts: positions that a batch adds, which no query attends to.
 
-use super::{Capture, SiteMaps, SiteValues};
+use super::{Capture, Rest, SiteMaps, SiteValues};
 use crate::axis::AxisItem;
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind};
@@ -11,7 +11,10 @@ const PADS: [&str; 4] = ["<pad>", "[PAD]", "<blank>", "<|pad|>"];
 /// Marks padding at the ends of both texts as special tokens, or leaves it out if `trim` is true. Target rows
 /// without any weight are left out if `drop_empty_rows` is true. A note says what was done.
 pub fn settle(mut capture: Capture, trim: bool, drop_empty_rows: bool) -> Capture {
-    let source = Padding::find(&capture.source.items, || empty_keys(&capture));
+    let source = match Rest::of(&capture.source.items) {
+        Some(_) => Padding { count: 0, named: false },
+        None => Padding::find(&capture.source.items, || empty_keys(&capture)),
+    };
     let target = Padding::find(&capture.target.items, || empty_rows(&capture));
     let trim_target = trim || (drop_empty_rows && !target.named);
     for (side, padding, trim) in [("source", &source, trim), ("target", &target, trim_target)] {
@@ -98,8 +101,10 @@ fn cropped(mut capture: Capture, source: usize, target: usize) -> Capture {
     }
     let mut maps = capture.maps.like();
     for (site, site_maps) in capture.maps.sites() {
+        let [heads, rows, columns] = site_maps.shape();
         let (queries, keys) = kept(site.kind, source, target);
-        let heads = site_maps.shape()[0];
+        // An encoder has no rows for the rest of a recording.
+        let (queries, keys) = (queries.min(rows), keys.min(columns));
         let mut values = Vec::with_capacity(heads * queries * keys);
         for head in 0..heads {
             if let Some(map) = site_maps.map(head) {

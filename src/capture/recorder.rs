@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
-use super::rest::{self, Rest};
+use super::rest::Rest;
 use super::values::{SiteValues, ValuesBySite};
 use super::{MapStore, SiteMaps};
-use crate::analysis::profile::{ProfileAxes, SiteProfiles};
+use crate::analysis::profile::{HeadProfile, ProfileAxes, SiteProfiles};
 use crate::axis::AxisItem;
 use crate::error::Result;
 use crate::nn::{AttentionTrace, CompactMaps, Hook, MaskedPair, RowObserver, SiteAblation};
@@ -153,7 +153,7 @@ impl Recorder {
     /// Stores folded maps with their profiles.
     fn keep_folded(&mut self, site: Site, maps: SiteMaps) {
         let axes = self.profile_axes.get(&site.kind);
-        let profiles = axes.map_or_else(Vec::new, |axes| rest::profiles(&maps, axes));
+        let profiles = axes.map_or_else(Vec::new, |axes| profiles(&maps, axes));
         self.maps.insert(site, maps.with_profiles(profiles));
     }
 
@@ -166,6 +166,22 @@ impl Recorder {
     pub fn finish(self) -> (MapStore, ValuesBySite) {
         (self.maps, self.values)
     }
+}
+
+/// Computes the profiles of all heads of a site.
+fn profiles(maps: &SiteMaps, axes: &ProfileAxes) -> Vec<HeadProfile> {
+    const ROWS: usize = 1024;
+    let [heads, queries, _] = maps.shape();
+    let profile = |head: usize| {
+        let mut profile = HeadProfile::new(axes);
+        for first in (0..queries).step_by(ROWS) {
+            if let Some(rows) = maps.rows(head, first..queries.min(first + ROWS)) {
+                profile.add_rows(first, &rows, axes);
+            }
+        }
+        profile
+    };
+    (0..heads).map(profile).collect()
 }
 
 impl Hook for Recorder {
@@ -197,7 +213,11 @@ impl Hook for Recorder {
 
     fn maps(&mut self, site: Site, [heads, queries, keys]: [usize; 3], maps: Arc<[f32]>) -> Result<()> {
         match self.rest_at(site) {
-            Some(rest) => self.keep_folded(site, rest.fold_maps(site.kind, [heads, queries, keys], &maps)),
+            Some(rest) => {
+                let shape = [heads, queries, keys];
+                let ([heads, queries, keys], folded) = rest.fold_maps(site.kind, shape, &maps);
+                self.keep_folded(site, SiteMaps::new(heads, queries, keys, folded));
+            }
             None => self.keep(site, SiteMaps::new(heads, queries, keys, maps)),
         }
         Ok(())

@@ -1,7 +1,5 @@
 //! Maps of a source whose last positions are shown as one item.
 
-use super::SiteMaps;
-use crate::analysis::profile::{HeadProfile, ProfileAxes};
 use crate::axis::{AxisItem, ItemKind, queries};
 use crate::site::{Ablation, Kind};
 
@@ -45,14 +43,19 @@ impl Rest {
         folded
     }
 
-    /// Folds maps `[heads, queries, keys]` of a kind.
-    pub fn fold_maps(self, kind: Kind, [heads, queries, keys]: [usize; 3], maps: &[f32]) -> SiteMaps {
+    /// Folds maps `[heads, queries, keys]` of a kind. Returns their shape and their weights.
+    pub fn fold_maps(
+        self,
+        kind: Kind,
+        [heads, queries, keys]: [usize; 3],
+        maps: &[f32],
+    ) -> ([usize; 3], Vec<f32>) {
         let kept = self.queries(kind, queries);
         let mut folded = Vec::with_capacity(heads * kept * self.keys());
         for map in maps.chunks_exact((queries * keys).max(1)) {
             folded.extend(self.fold(&map[..kept * keys], keys));
         }
-        SiteMaps::new(heads, kept, self.keys(), folded)
+        ([heads, kept, self.keys()], folded)
     }
 
     /// Replaces ablations of links to the rest by those of links to each of its positions.
@@ -65,22 +68,6 @@ impl Rest {
         };
         ablations.iter().flat_map(all).collect()
     }
-}
-
-/// Computes the profiles of all heads of a site.
-pub(super) fn profiles(maps: &SiteMaps, axes: &ProfileAxes) -> Vec<HeadProfile> {
-    const ROWS: usize = 1024;
-    let [heads, queries, _] = maps.shape();
-    let profile = |head: usize| {
-        let mut profile = HeadProfile::new(axes);
-        for first in (0..queries).step_by(ROWS) {
-            if let Some(rows) = maps.rows(head, first..queries.min(first + ROWS)) {
-                profile.add_rows(first, &rows, axes);
-            }
-        }
-        profile
-    };
-    (0..heads).map(profile).collect()
 }
 
 #[cfg(test)]
@@ -101,10 +88,10 @@ mod tests {
     #[test]
     fn weights_of_the_rest_are_summed_and_its_rows_left_out() {
         let map: Vec<f32> = (0..25).map(|i| i as f32).collect();
-        let folded = REST.fold_maps(Kind::Encoder, [1, 5, 5], &map);
-        assert_eq!(folded.shape(), [1, 2, 3]);
-        assert_eq!(*folded.data(), [0.0, 1.0, 9.0, 5.0, 6.0, 24.0]);
-        assert_eq!(REST.fold_maps(Kind::Cross, [1, 5, 5], &map).shape(), [1, 5, 3]);
+        let (shape, folded) = REST.fold_maps(Kind::Encoder, [1, 5, 5], &map);
+        assert_eq!(shape, [1, 2, 3]);
+        assert_eq!(folded, [0.0, 1.0, 9.0, 5.0, 6.0, 24.0]);
+        assert_eq!(REST.fold_maps(Kind::Cross, [1, 5, 5], &map).0, [1, 5, 3]);
     }
 
     #[test]

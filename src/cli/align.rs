@@ -1,16 +1,18 @@
 //! `attn-tui align`: aligns words by cross-attention.
 
+mod find_heads;
+mod word_times;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::TypedValueParser;
 
+use self::word_times::WordTimesArgs;
 use super::batch::{self, NumberedLines, Runner};
 use super::context::Context;
-use super::find_heads;
 use super::options::{BatchArgs, InputArgs, MergeChoice, OutputArgs, WeightsArgs, named};
-use super::word_times::{self, WordTimesArgs};
 use super::{input, output};
 use crate::analysis::align::{Agreement, Alignment, Convention, Gold, hard_alignment, words};
 use crate::analysis::merge::merge;
@@ -29,9 +31,9 @@ pub struct AlignArgs {
     #[command(flatten)]
     pub input: InputArgs,
     #[command(flatten)]
-    pub(super) batch: BatchArgs,
+    batch: BatchArgs,
     #[command(flatten)]
-    pub(super) weights: WeightsArgs,
+    weights: WeightsArgs,
     /// Layer, counted from 0 [default: the last].
     #[arg(long, value_name = "N", help_heading = "Heads")]
     layer: Option<usize>,
@@ -46,20 +48,20 @@ pub struct AlignArgs {
     per_head: bool,
     /// Decoder row that stands for a target token: the row that predicts it, or the row that is fed it.
     #[arg(long, default_value = "predicts", value_parser = conventions())]
-    pub(super) convention: Convention,
+    convention: Convention,
     /// Align tokens instead of words. Words end at spaces; special tokens are left out.
     #[arg(long)]
-    pub(super) tokens: bool,
+    tokens: bool,
     /// File of gold alignments in Pharaoh format, one line per sentence: `3-4` is sure, `3?4` possible.
     #[arg(long, value_name = "FILE")]
-    pub(super) gold: Option<PathBuf>,
+    gold: Option<PathBuf>,
     /// Count words of the gold alignment from 1 instead of 0.
     #[arg(long, requires = "gold")]
     one_based: bool,
     #[command(flatten)]
-    pub(super) times: WordTimesArgs,
+    times: WordTimesArgs,
     #[command(flatten)]
-    pub(super) output: OutputArgs,
+    output: OutputArgs,
 }
 
 fn conventions() -> impl TypedValueParser<Value = Convention> {

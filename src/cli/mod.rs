@@ -11,7 +11,6 @@ mod doctor;
 mod examples;
 mod explore;
 mod export;
-mod find_heads;
 mod heads;
 mod input;
 mod interrupt;
@@ -30,7 +29,6 @@ mod survey;
 mod timings;
 mod tour;
 mod typos;
-mod word_times;
 
 use std::process::ExitCode;
 

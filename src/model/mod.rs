@@ -9,6 +9,7 @@ mod extra_states;
 mod families;
 mod family;
 mod front_end;
+mod front_end_spec;
 mod layer;
 mod memory;
 mod network;

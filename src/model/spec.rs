@@ -1,6 +1,6 @@
 //! Models as data: the blocks that they are made of, and the names of their tensors.
 
-pub use super::front_end::{ConvSpec, FrontEndSpec};
+pub use super::front_end_spec::{ConvSpec, FrontEndSpec};
 pub use super::recurrent_spec::{RecurrentAttention, RecurrentSpec};
 pub use super::stack_spec::{
     EmbeddingNorm, ExpertSpec, ExtraStatesSpec, GlobalTokensSpec, NgramStreamsSpec, NormKind, Placement,

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::align::AlignArgs;
-use super::batch::{self, Runner};
-use super::context::Context;
-use super::output;
+use super::AlignArgs;
 use super::word_times::{self, timed, upper_heads};
 use crate::analysis::align::Convention;
 use crate::analysis::word_times::{TimeErrors, TimedWord};
 use crate::capture::Capture;
+use crate::cli::batch::{self, Runner};
+use crate::cli::context::Context;
+use crate::cli::output;
 use crate::error::{Error, Result};
 use crate::export::table::{Cell, Table};
 use crate::matrix::Matrix;

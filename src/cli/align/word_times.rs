@@ -5,14 +5,14 @@ use std::str::FromStr;
 use clap::Args;
 use clap::builder::TypedValueParser;
 
-use super::align::AlignArgs;
-use super::context::Context;
-use super::options::{RunExtras, named};
-use super::{input, output};
+use super::AlignArgs;
 use crate::analysis::align::Convention;
 use crate::analysis::word_times::{TimedWord, row_starts, spoken_words};
 use crate::axis::{AxisItem, ItemKind};
 use crate::capture::Capture;
+use crate::cli::context::Context;
+use crate::cli::options::{RunExtras, named};
+use crate::cli::{input, output};
 use crate::error::{Error, Result};
 use crate::export::table::{Cell, Table};
 use crate::export::transcript::TranscriptFormat;
