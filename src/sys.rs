@@ -266,29 +266,54 @@ pub fn free_space(_folder: &Path) -> Option<u64> {
     None
 }
 
-/// Waits up to `timeout` for standard input and reads what has arrived into `buffer`, without the buffering
-/// of [`std::io::stdin`]. Returns the bytes read, none at the end of input, on an error and after the
-/// timeout.
+/// A terminal as a source of bytes: standard input, or the controlling terminal where standard input is
+/// something else.
 #[cfg(unix)]
-pub fn read_stdin(timeout: Duration, buffer: &mut [u8]) -> &[u8] {
-    let milliseconds = libc::c_int::try_from(timeout.as_millis()).unwrap_or(libc::c_int::MAX);
-    let mut wanted = libc::pollfd { fd: libc::STDIN_FILENO, events: libc::POLLIN, revents: 0 };
-    // SAFETY: the pointer is to one `pollfd`, as the count says, which outlives the call.
-    if unsafe { libc::poll(&mut wanted, 1, milliseconds) } <= 0 {
-        return &[];
-    }
-    // SAFETY: the pointer is valid for writes of `buffer.len()` bytes.
-    let count = unsafe { libc::read(libc::STDIN_FILENO, buffer.as_mut_ptr().cast(), buffer.len()) };
-    usize::try_from(count).ok().and_then(|count| buffer.get(..count)).unwrap_or_default()
-}
+pub struct TerminalInput(File);
 
-/// Returns true if standard input is a terminal or a pipe whose other end is closed.
 #[cfg(unix)]
-pub fn stdin_is_hung_up() -> bool {
-    let mut wanted = libc::pollfd { fd: libc::STDIN_FILENO, events: 0, revents: 0 };
-    // SAFETY: the pointer is to one `pollfd`, as the count says, which outlives the call.
-    let found = unsafe { libc::poll(&mut wanted, 1, 0) };
-    found > 0 && wanted.revents & (libc::POLLHUP | libc::POLLERR) != 0
+impl TerminalInput {
+    /// Opens the terminal.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn open() -> std::io::Result<Self> {
+        use std::io::IsTerminal;
+        use std::os::fd::AsFd;
+
+        let stdin = std::io::stdin();
+        if stdin.is_terminal() {
+            return stdin.as_fd().try_clone_to_owned().map(|file| Self(file.into()));
+        }
+        File::open("/dev/tty").map(Self)
+    }
+
+    /// Waits for bytes, up to `patience` if there is one, and reads what has arrived into `buffer`. Returns the
+    /// number of bytes, 0 if the terminal is closed; `None` if nothing arrived.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn read(&mut self, patience: Option<Duration>, buffer: &mut [u8]) -> std::io::Result<Option<usize>> {
+        use std::io::Read;
+        use std::os::fd::AsRawFd;
+
+        let milliseconds = patience.map_or(-1, |patience| {
+            // Rounded up: a wait must not end before its time.
+            libc::c_int::try_from(patience.as_millis() + 1).unwrap_or(libc::c_int::MAX)
+        });
+        let mut wanted = libc::pollfd { fd: self.0.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: the pointer is to one `pollfd`, as the count says, which outlives the call.
+        let found = unsafe { libc::poll(&raw mut wanted, 1, milliseconds) };
+        let read = match found {
+            0 => return Ok(None),
+            1.. => self.0.read(buffer).map(Some),
+            _ => Err(std::io::Error::last_os_error()),
+        };
+        match read {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(None),
+            read => read,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,5 @@
 //! Questions to the terminal about itself, and its replies.
 
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-
-use super::pixels::Protocol;
-
 /// Questions to the terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Question {
@@ -16,26 +12,15 @@ pub struct Question {
 }
 
 impl Question {
-    /// Returns true if there is any question.
-    pub fn any(self) -> bool {
-        self.background || self.pictures || self.cell
-    }
-
-    /// Returns the number of replies that are strings; such a reply reads like key presses if it comes too
-    /// late.
-    pub fn strings(self) -> usize {
-        usize::from(self.background) + usize::from(self.pictures)
-    }
-
-    /// Returns the escape sequences to send. The last one asks for the device attributes (DA1). Every
-    /// terminal answers it, so that its reply ends the wait even if the other questions are not understood.
+    /// Returns the escape sequences to send. The last one asks for the device attributes (DA1), which tell of
+    /// sixel graphics.
     pub fn text(self) -> String {
         let mut text = String::new();
         for (asked, question) in [
             (self.background, "\x1b]11;?\x1b\\"),
             (self.pictures, "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"),
             (self.cell, "\x1b[16t"),
-            (self.any(), "\x1b[c"),
+            (self.pictures, "\x1b[c"),
         ] {
             text.push_str(if asked { question } else { "" });
         }
@@ -43,77 +28,50 @@ impl Question {
     }
 }
 
-/// Replies of the terminal.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Answer {
-    /// True if the background is light; `None` if the terminal did not reply.
-    pub light: Option<bool>,
-    /// True if it supports kitty's graphics protocol.
-    pub kitty: bool,
-    /// True if it supports sixel graphics.
-    pub sixel: bool,
+/// A terminal's reply to a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Its background colour.
+    Background {
+        /// True if the colour is light.
+        light: bool,
+    },
+    /// It supports kitty's graphics protocol.
+    Kitty,
+    /// Its device attributes.
+    Attributes {
+        /// True if it supports sixel graphics.
+        sixel: bool,
+    },
     /// Width and height of a cell in pixels.
-    pub cell: Option<(u16, u16)>,
-    /// True if the last question was answered, so that no more replies come.
-    pub complete: bool,
-    /// Keys that the user typed meanwhile.
-    pub typed: Vec<KeyEvent>,
+    Cell(u16, u16),
 }
 
-impl Answer {
-    /// Returns the best graphics protocol that the terminal supports.
-    pub fn takes(&self) -> Option<Protocol> {
-        if self.kitty { Some(Protocol::Kitty) } else { self.sixel.then_some(Protocol::Sixel) }
-    }
-}
-
-/// Parses the bytes received so far.
-pub fn parse(bytes: &[u8]) -> Answer {
-    let mut answer = Answer::default();
-    let mut typed = Vec::new();
-    let mut rest = bytes;
-    loop {
-        match rest {
-            [] => break,
-            [0x1b, intro @ (b']' | b'_'), body @ ..] => {
-                let Some(end) = body.iter().position(|&byte| byte == 0x07 || byte == 0x1b) else { break };
-                let (text, after) = body.split_at(end);
-                match intro {
-                    b']' => {
-                        answer.light = answer.light.or(text.strip_prefix(b"11;").and_then(lightness));
-                    }
-                    _ => answer.kitty |= text == b"Gi=31;OK",
-                }
-                let after = after.strip_prefix(b"\x1b\\").or(after.get(1..)).unwrap_or(&[]);
-                rest = after;
-            }
-            [0x1b, b'[' | b'O', body @ ..] => {
-                let Some(end) = body.iter().position(|byte| (0x40..=0x7e).contains(byte)) else { break };
-                let parameters = body.get(..end).unwrap_or(&[]);
-                match (parameters.strip_prefix(b"?"), body.get(end)) {
-                    (Some(class), Some(b'c')) => {
-                        answer.complete = true;
-                        answer.sixel |= class.split(|&byte| byte == b';').skip(1).any(|part| part == b"4");
-                    }
-                    (None, Some(b't')) => answer.cell = answer.cell.or(cell(parameters)),
-                    _ => {}
-                }
-                rest = body.get(end + 1..).unwrap_or(&[]);
-            }
-            [byte, after @ ..] => {
-                typed.push(*byte);
-                rest = after;
-            }
+impl Reply {
+    /// Parses the string that follows `ESC` and `intro`, without its end.
+    pub fn of_string(intro: u8, text: &[u8]) -> Option<Self> {
+        match intro {
+            b']' => text.strip_prefix(b"11;").and_then(lightness).map(|light| Self::Background { light }),
+            b'_' => (text == b"Gi=31;OK").then_some(Self::Kitty),
+            _ => None,
         }
     }
-    answer.typed = String::from_utf8_lossy(&typed).chars().filter_map(key).collect();
-    answer
+
+    /// Parses a control sequence, given its parameters and its last byte.
+    pub fn of_control(parameters: &str, end: u8) -> Option<Self> {
+        match (parameters.strip_prefix('?'), end) {
+            (Some(attributes), b'c') => {
+                Some(Self::Attributes { sixel: attributes.split(';').skip(1).any(|part| part == "4") })
+            }
+            (None, b't') => cell(parameters).map(|(width, height)| Self::Cell(width, height)),
+            _ => None,
+        }
+    }
 }
 
 /// Parses `6;HEIGHT;WIDTH`. Returns width and height.
-fn cell(parameters: &[u8]) -> Option<(u16, u16)> {
-    let text = std::str::from_utf8(parameters).ok()?.strip_prefix("6;")?;
-    let (height, width) = text.split_once(';')?;
+fn cell(parameters: &str) -> Option<(u16, u16)> {
+    let (height, width) = parameters.strip_prefix("6;")?.split_once(';')?;
     let (width, height) = (width.parse().ok()?, height.parse().ok()?);
     (width > 0 && height > 0).then_some((width, height))
 }
@@ -130,39 +88,19 @@ fn lightness(text: &[u8]) -> Option<bool> {
     Some(luminance > 0.5)
 }
 
-/// Returns the key event of a character that a terminal sends.
-fn key(letter: char) -> Option<KeyEvent> {
-    let plain = |code| Some(KeyEvent::new(code, KeyModifiers::NONE));
-    match letter {
-        '\r' | '\n' => plain(KeyCode::Enter),
-        '\t' => plain(KeyCode::Tab),
-        '\x1b' => plain(KeyCode::Esc),
-        '\x7f' => plain(KeyCode::Backspace),
-        '\x01'..='\x1a' => {
-            let letter = char::from(letter as u8 - 1 + b'a');
-            Some(KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL))
-        }
-        letter if letter.is_control() => None,
-        letter => plain(KeyCode::Char(letter)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn replies_are_parsed_in_every_form() {
-        let light = |text: &str| parse(text.as_bytes()).light;
-        assert_eq!(light("\x1b]11;rgb:ffff/ffff/ffff\x1b\\"), Some(true));
-        assert_eq!(light("\x1b]11;rgb:1e/1e/2e\x07"), Some(false));
-        assert_eq!(light("\x1b]11;rgba:ff/ff/e0/ff\x07"), Some(true));
-        assert_eq!(light("\x1b]11;rgb:ff"), None);
-        assert_eq!(light("\x1b]10;rgb:ff/ff/ff\x07"), None);
-        assert_eq!(light("\x1b]11;rgb:x/y/z\x07"), None);
-        assert!(parse(b"\x1b]11;rgb:0/0/0\x07\x1b[?62;4c").complete);
-        assert!(!parse(b"\x1b]11;rgb:0/0/0\x07\x1b[?62;4").complete);
-        assert!(!parse(b"\x1b[1;5C").complete, "a key is no answer");
+    fn colours_are_parsed_in_every_form() {
+        let light = |text: &str| Reply::of_string(b']', text.as_bytes());
+        assert_eq!(light("11;rgb:ffff/ffff/ffff"), Some(Reply::Background { light: true }));
+        assert_eq!(light("11;rgb:1e/1e/2e"), Some(Reply::Background { light: false }));
+        assert_eq!(light("11;rgba:ff/ff/e0/ff"), Some(Reply::Background { light: true }));
+        assert_eq!(light("11;rgb:ff"), None);
+        assert_eq!(light("10;rgb:ff/ff/ff"), None);
+        assert_eq!(light("11;rgb:x/y/z"), None);
     }
 
     #[test]
@@ -170,22 +108,14 @@ mod tests {
         let all = Question { background: true, pictures: true, cell: true };
         assert_eq!(all.text(), "\x1b]11;?\x1b\\\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c");
         assert_eq!(Question::default().text(), "");
-        let kitty = parse(b"\x1b_Gi=31;OK\x1b\\\x1b[6;20;9tj\x1b[?62;c");
-        assert_eq!((kitty.takes(), kitty.cell), (Some(Protocol::Kitty), Some((9, 20))));
-        assert_eq!(kitty.typed.len(), 1, "an answer is no key");
-        assert!(kitty.complete);
-        assert_eq!(parse(b"\x1b[?62;4;22c").takes(), Some(Protocol::Sixel));
-        assert_eq!(parse(b"\x1b[?4c").takes(), None, "the first number is the class");
-        assert_eq!(parse(b"\x1b_Gi=31;ENOTSUPPORTED\x1b\\\x1b[?62;22c").takes(), None);
-        assert_eq!(parse(b"\x1b[6;0;0t\x1b[8;24;80t").cell, None);
-    }
-
-    #[test]
-    fn keys_between_replies_are_kept() {
-        let answer = parse("j\x1b]11;rgb:0/0/0\x1b\\é\x03\x1b[?6c\r".as_bytes());
-        let codes: Vec<KeyCode> = answer.typed.iter().map(|key| key.code).collect();
-        assert_eq!(codes, [KeyCode::Char('j'), KeyCode::Char('é'), KeyCode::Char('c'), KeyCode::Enter]);
-        assert!(answer.complete && answer.light == Some(false));
-        assert_eq!(parse(b"\x1b").typed.len(), 1);
+        assert_eq!(Reply::of_string(b'_', b"Gi=31;OK"), Some(Reply::Kitty));
+        assert_eq!(Reply::of_string(b'_', b"Gi=31;ENOTSUPPORTED"), None);
+        let sixel = |parameters| Reply::of_control(parameters, b'c');
+        assert_eq!(sixel("?62;4;22"), Some(Reply::Attributes { sixel: true }));
+        assert_eq!(sixel("?4"), Some(Reply::Attributes { sixel: false }), "the first number is the class");
+        assert_eq!(sixel("1;5"), None);
+        assert_eq!(Reply::of_control("6;20;9", b't'), Some(Reply::Cell(9, 20)));
+        assert_eq!(Reply::of_control("6;0;0", b't'), None);
+        assert_eq!(Reply::of_control("8;24;80", b't'), None);
     }
 }

@@ -16,8 +16,11 @@ use crate::error::Result;
 
 /// A message to the main loop.
 pub enum Message {
-    /// Event of the terminal: key, mouse, paste, resize.
+    /// Event of the terminal: key, mouse, paste.
     Terminal(TerminalEvent),
+    /// The terminal's size changed.
+    #[cfg(unix)]
+    Resized,
     /// The terminal's reply about its background.
     Background {
         /// True if it is light.
@@ -67,3 +70,10 @@ impl Message {
         }
     }
 }
+
+/// The signal that ends the program when its terminal is gone.
+#[cfg(unix)]
+pub const HANGUP: i32 = signal_hook::consts::SIGHUP;
+/// Stands for the signal that other platforms have when the terminal is gone.
+#[cfg(not(unix))]
+pub const HANGUP: i32 = 1;

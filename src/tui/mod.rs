@@ -16,6 +16,7 @@ pub mod chrome;
 pub mod clipboard;
 pub mod command;
 pub mod copying;
+pub mod decoder;
 pub mod exporting;
 pub mod filter;
 pub mod guide;
@@ -29,6 +30,7 @@ pub mod palette;
 pub mod picking;
 pub mod pixels;
 pub mod prompts;
+mod reader;
 pub mod reading;
 pub mod render;
 pub mod reproduce;
@@ -197,7 +199,7 @@ pub fn run_with(
     world.listen(settings.ask);
     world.perform(&mut screen, first)?;
     let ended = match explore(&mut app, &mut screen, &world, &inbox, settings.panic) {
-        Err(error) if terminal::is_gone(&error) => Ok(Some(world::HANGUP)),
+        Err(error) if terminal::is_gone(&error) => Ok(Some(message::HANGUP)),
         ended => ended,
     };
     drop(screen);
@@ -284,6 +286,8 @@ fn handle(
             Some(action) => action,
             None => return Ok(Handled::Continue),
         },
+        #[cfg(unix)]
+        Message::Resized => Action::Resize,
         Message::Background { light } => Action::Background { light },
         Message::Pictures { takes, cell } => Action::Pictures { takes, cell },
         Message::Engine(event) => {

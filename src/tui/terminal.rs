@@ -4,7 +4,6 @@
 
 use std::io::{self, Stdout, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -15,7 +14,7 @@ use ratatui::crossterm::terminal::{
 };
 use ratatui::crossterm::{cursor, execute, queue};
 
-use super::answers::{Answer, Question};
+use super::answers::Question;
 use super::app::App;
 use super::cache::Cache;
 use super::chrome;
@@ -55,10 +54,17 @@ impl Screen {
         Ok(Self { inner, shown: None })
     }
 
-    /// Sends a question about the terminal's features; [`answers`] reads the reply.
+    /// Sends a question about the terminal's features. The decoder of its input recognises the reply.
+    #[cfg(unix)]
     pub fn ask(&mut self, question: Question) -> Result<()> {
         let mut out = stdout();
         out.write_all(question.text().as_bytes()).and_then(|()| out.flush()).map_err(failed)
+    }
+
+    /// Does nothing: replies are not read on this platform.
+    #[cfg(not(unix))]
+    pub fn ask(&mut self, _: Question) -> Result<()> {
+        Ok(())
     }
 
     /// Draws the state and stores the layout in it. Only changed cells are sent, and the picture only if it
@@ -212,32 +218,4 @@ pub fn restore() {
     let _ = execute!(out, EndSynchronizedUpdate, DisableBracketedPaste, LeaveAlternateScreen, cursor::Show);
     let _ = disable_raw_mode();
     sys::terminal_restored();
-}
-
-/// Waits up to `patience` for the terminal's answers. Keys typed meanwhile are part of the result. Returns
-/// nothing if standard input is not a terminal.
-#[cfg(unix)]
-pub fn answers(patience: Duration) -> Answer {
-    use std::io::IsTerminal;
-    use std::time::Instant;
-
-    let end = Instant::now() + patience;
-    let mut bytes = Vec::new();
-    let mut answer = Answer::default();
-    while io::stdin().is_terminal() && !answer.complete && Instant::now() < end {
-        let mut buffer = [0u8; 256];
-        let read = sys::read_stdin(end.saturating_duration_since(Instant::now()), &mut buffer);
-        if read.is_empty() {
-            break;
-        }
-        bytes.extend_from_slice(read);
-        answer = super::answers::parse(&bytes);
-    }
-    answer
-}
-
-/// Returns an empty answer: the terminal is not asked on this platform.
-#[cfg(not(unix))]
-pub fn answers(_: Duration) -> Answer {
-    Answer { complete: true, ..Answer::default() }
 }

@@ -7,8 +7,6 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ratatui::crossterm::event::{self, Event as TerminalEvent, KeyCode, KeyModifiers};
-
 use super::Ask;
 use super::action::Effect;
 use super::answers::Question;
@@ -18,6 +16,7 @@ use super::guide::StepRequest;
 use super::message::Message;
 use super::pair_search::{self, PairRequest};
 use super::prompts::{AcceptedText, PromptHistory};
+use super::reader;
 use super::render::{self, RenderJob};
 use super::survey;
 use super::terminal::{self, Screen};
@@ -72,11 +71,9 @@ impl World {
         self.started.elapsed()
     }
 
-    /// Starts listening to the terminal, first for its replies to `asked`.
+    /// Starts listening to the terminal, which was asked `asked`.
     pub fn listen(&self, asked: Question) {
-        #[cfg(unix)]
-        watch_terminal(self.sender.clone());
-        listen(self.sender.clone(), asked);
+        reader::start(self.sender.clone(), asked);
     }
 
     /// Carries out the effects of an update.
@@ -194,102 +191,19 @@ impl World {
     }
 }
 
-/// Time limit for the terminal's replies. The screen does not wait for them.
-const REPLY_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// Ends the program if the terminal is closed, also where no signal tells so.
-#[cfg(unix)]
-fn watch_terminal(sender: Sender<Message>) {
-    use std::io::IsTerminal;
-    if !std::io::stdin().is_terminal() {
-        return;
-    }
-    thread::spawn(move || {
-        while !crate::sys::stdin_is_hung_up() {
-            thread::sleep(REPLY_TIMEOUT);
-        }
-        let _ = sender.send(Message::End(HANGUP));
-    });
-}
-
-/// Forwards terminal events from a thread of its own.
-fn listen(sender: Sender<Message>, asked: Question) {
-    thread::spawn(move || {
-        let mut late_replies = 0;
-        if asked.any() {
-            let answer = terminal::answers(REPLY_TIMEOUT);
-            late_replies = if answer.complete { 0 } else { asked.strings() };
-            let background = answer.light.map(|light| Message::Background { light });
-            let protocol = answer.takes().filter(|_| asked.pictures);
-            let pictures = (protocol.is_some() || answer.cell.is_some())
-                .then_some(Message::Pictures { takes: protocol, cell: answer.cell });
-            let typed = answer.typed.into_iter().map(|key| Message::Terminal(TerminalEvent::Key(key)));
-            for message in background.into_iter().chain(pictures).chain(typed) {
-                if sender.send(message).is_err() {
-                    return;
-                }
-            }
-        }
-        loop {
-            match event::read() {
-                Ok(event) if late_replies > 0 && starts_an_answer(&event) => {
-                    skip_an_answer();
-                    late_replies -= 1;
-                }
-                Ok(event) => {
-                    if sender.send(Message::Terminal(event)).is_err() {
-                        return;
-                    }
-                }
-                // The terminal is gone.
-                Err(_) => {
-                    let _ = sender.send(Message::End(HANGUP));
-                    return;
-                }
-            }
-        }
-    });
-}
-
-/// Returns true if an event starts a late reply of the terminal, which reads like the keys Alt-] or Alt-_ and
-/// text.
-fn starts_an_answer(event: &TerminalEvent) -> bool {
-    matches!(event, TerminalEvent::Key(key)
-        if matches!(key.code, KeyCode::Char(']' | '_')) && key.modifiers.contains(KeyModifiers::ALT))
-}
-
-/// Drops the rest of a late reply, up to its end or to a pause.
-fn skip_an_answer() {
-    const LONGEST: usize = 64;
-    for _ in 0..LONGEST {
-        if !event::poll(Duration::from_millis(100)).unwrap_or(false) {
-            return;
-        }
-        if let Ok(TerminalEvent::Key(key)) = event::read() {
-            let bell = key.code == KeyCode::Char('g') && key.modifiers.contains(KeyModifiers::CONTROL);
-            let end = key.code == KeyCode::Char('\\') && key.modifiers.contains(KeyModifiers::ALT);
-            if bell || end {
-                return;
-            }
-        }
-    }
-}
-
-/// The signal that ends the program when its terminal is gone.
-#[cfg(unix)]
-pub const HANGUP: i32 = signal_hook::consts::SIGHUP;
-/// Stands for the signal that other platforms have when the terminal is gone.
-#[cfg(not(unix))]
-pub const HANGUP: i32 = 1;
-
 #[cfg(unix)]
 fn listen_to_signals(sender: Sender<Message>) -> Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
-    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP])
-        .map_err(|e| crate::error::Error::io("signals", e))?;
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
+    let handled = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH];
+    let mut signals =
+        signal_hook::iterator::Signals::new(handled).map_err(|e| crate::error::Error::io("signals", e))?;
     thread::spawn(move || {
         for signal in signals.forever() {
-            let message = if signal == SIGTSTP { Message::Suspend } else { Message::End(signal) };
+            let message = match signal {
+                SIGTSTP => Message::Suspend,
+                SIGWINCH => Message::Resized,
+                signal => Message::End(signal),
+            };
             if sender.send(message).is_err() {
                 return;
             }

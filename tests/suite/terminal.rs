@@ -39,6 +39,11 @@ fn open_pty(columns: u16, rows: u16) -> (OwnedFd, OwnedFd) {
     let done =
         unsafe { libc::openpty(&mut master, &mut slave, std::ptr::null_mut(), std::ptr::null(), &size) };
     assert_eq!(done, 0, "openpty: {}", std::io::Error::last_os_error());
+    for file in [master, slave] {
+        // Or a program would keep its own terminal, and those of other tests, open.
+        // SAFETY: both descriptors are open.
+        assert_eq!(unsafe { libc::fcntl(file, libc::F_SETFD, libc::FD_CLOEXEC) }, 0);
+    }
     // SAFETY: openpty has just opened both descriptors, and nothing else owns them.
     unsafe { (OwnedFd::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) }
 }
@@ -271,6 +276,62 @@ fn a_file_cut_short_while_it_is_open_restores_the_terminal_and_is_reported() {
     assert_eq!(terminal.end().code(), Some(1));
     terminal.is_restored();
     terminal.wait_for("was cut short");
+}
+
+#[test]
+fn a_closed_terminal_ends_the_program_quietly() {
+    // In the test's own session, so that no signal tells the program.
+    let (master, slave) = open_pty(80, 24);
+    let home = tempfile::tempdir().expect("a folder");
+    let errors = home.path().join("errors");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_attn-tui"))
+        .env("XDG_STATE_HOME", home.path())
+        .stdin(slave.try_clone().expect("a copy"))
+        .stdout(slave)
+        .stderr(File::create(&errors).expect("a file"))
+        .spawn()
+        .expect("the program starts");
+    let mut master = File::from(master);
+    let mut screen = vt100::Parser::new(cells(24), cells(80), 0);
+    let mut buffer = [0; 65536];
+    while !screen.screen().contents().contains("looks at") {
+        let count = master.read(&mut buffer).expect("output");
+        screen.process(&buffer[..count]);
+    }
+    drop(master);
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("the child") {
+            break status;
+        }
+        if start.elapsed() > PATIENCE {
+            child.kill().expect("the child");
+            panic!("the program does not end");
+        }
+        thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(status.signal(), Some(libc::SIGHUP));
+    assert_eq!(std::fs::read_to_string(&errors).expect("a file"), "");
+}
+
+#[test]
+fn a_paste_without_its_end_swallows_no_keys() {
+    let mut terminal = Terminal::start(80, 24, &[], &[]);
+    terminal.wait_for("looks at");
+    // A pasted text opens the editor of the source.
+    terminal.press("\x1b[200~abc");
+    terminal.wait_for("text for the encoder");
+    terminal.press("def");
+    terminal.wait_for("abcdef");
+    terminal.press("\x1b");
+    terminal.wait_until_gone("text for the encoder");
+    terminal.press("\x1b[200~whole\x1b[201~");
+    terminal.wait_for("whole");
+    terminal.press("\x1b");
+    terminal.wait_until_gone("text for the encoder");
+    terminal.press("q");
+    assert!(terminal.end().success());
+    terminal.is_restored();
 }
 
 #[test]
