@@ -308,13 +308,13 @@ impl Builder<'_> {
         let width = spec.embedding_width;
         Ok(match spec.positions {
             Positions::None | Positions::Rotary { .. } => None,
-            Positions::Learned { offset, count } => {
+            Positions::Learned { offset, count, padding } => {
                 let table = self.tensor(spec.names.positions.as_slice(), &[offset + count, width])?;
-                Some(PositionTable::learned(table, offset)?)
+                Some(PositionTable::learned(table, offset, padding)?)
             }
-            Positions::Sinusoid { formula, offset, count } => {
+            Positions::Sinusoid { formula, offset, count, padding } => {
                 let stored = self.maybe(spec.names.positions.as_slice(), &[offset + count, width])?;
-                Some(PositionTable::sinusoid(formula, offset, width, stored))
+                Some(PositionTable::sinusoid(formula, offset, padding, width, stored))
             }
         })
     }

@@ -85,20 +85,31 @@ impl Stack {
         let Some(embedding) = &self.embedding else {
             return Err(Error::Text(format!("the {} of this model reads no text", self.kind)));
         };
-        self.add_positions(embedding.forward(ids, batch)?, past)
+        let embedded = embedding.forward(ids, batch)?;
+        let positions = self.positions.as_ref();
+        let positions =
+            positions.map(|table| table.of_tokens(ids, batch, past, embedded.device())).transpose()?;
+        self.first_input(embedded, positions)
     }
 
     /// Turns embeddings `[batch, positions, embedding_width]` into the input of the first layer: adds
     /// segments and positions from `past` on, normalises and projects to `d_model`.
-    pub fn add_positions(&self, mut x: Tensor, past: usize) -> Result<Tensor> {
+    pub fn add_positions(&self, x: Tensor, past: usize) -> Result<Tensor> {
+        let (count, positions) = (x.dim(1)?, self.positions.as_ref());
+        let positions = positions.map(|table| table.forward(past, count, x.device())).transpose()?;
+        self.first_input(x, positions)
+    }
+
+    /// [`Stack::add_positions`] with embedded positions.
+    fn first_input(&self, mut x: Tensor, positions: Option<Tensor>) -> Result<Tensor> {
         if let Some(segment) = &self.segment {
             x = x.broadcast_add(segment)?;
         }
         if let Some((EmbeddingNorm::BeforePositions, norm)) = &self.embedding_norm {
             x = norm.forward(&x)?;
         }
-        if let Some(positions) = &self.positions {
-            x = x.broadcast_add(&positions.forward(past, x.dim(1)?, x.device())?)?;
+        if let Some(positions) = positions {
+            x = x.broadcast_add(&positions)?;
         }
         if let Some((EmbeddingNorm::AfterPositions, norm)) = &self.embedding_norm {
             x = norm.forward(&x)?;

@@ -2,7 +2,7 @@
 
 use super::tensor_names::{Projection, StackNames};
 use crate::error::{Error, Result};
-use crate::nn::{Activation, MoeRouting, Sinusoid};
+use crate::nn::{Activation, MoeRouting, PadPositions, Sinusoid};
 
 /// Kind of normalisation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,6 +56,8 @@ pub enum Positions {
         offset: usize,
         /// Number of positions.
         count: usize,
+        /// Positions of padding.
+        padding: PadPositions,
     },
     /// Rotary position embedding (Su et al. 2021) on the queries and keys of self-attention.
     Rotary {
@@ -72,6 +74,8 @@ pub enum Positions {
         offset: usize,
         /// Number of positions in a stored table.
         count: usize,
+        /// Positions of padding.
+        padding: PadPositions,
     },
 }
 

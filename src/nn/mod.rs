@@ -51,7 +51,7 @@ pub use hook::{Hook, InterventionsOnly, NoHook, SiteAblation};
 pub use lazy_tensor::LazyTensor;
 pub use linear::Linear;
 pub use norm::Norm;
-pub use position::{PositionTable, Sinusoid};
+pub use position::{PadPositions, PositionTable, Sinusoid};
 pub use relative_bias::RelativeBias;
 pub use rotary::Rotary;
 pub use trace::{AttentionTrace, ResidualAdd, ValueContributions};

@@ -1,6 +1,6 @@
 //! Absolute position embeddings: a learned table, or sines and cosines (Vaswani et al. 2017).
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use crate::error::{Error, Result};
 
@@ -13,27 +13,83 @@ pub enum Sinusoid {
     Fairseq,
 }
 
+/// Rule for the positions of padding tokens inside a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PadPositions {
+    /// They take positions like all tokens.
+    Counted,
+    /// They take none, as in fairseq: they are embedded by the row before position 0, whose number is also the
+    /// padding token's id, and the tokens after them go on counting from the token before.
+    Skipped {
+        /// True if decoding adds the number of tokens in its cache to the row of padding (FSMT).
+        moved: bool,
+    },
+}
+
 /// Position embeddings, added to the token embeddings.
 #[derive(Clone, Debug)]
 pub struct PositionTable {
     table: Option<Tensor>,
     formula: Option<Sinusoid>,
     offset: usize,
+    padding: PadPositions,
     width: usize,
 }
 
 impl PositionTable {
     /// A learned table `[offset + positions, d_model]`.
-    pub fn learned(table: Tensor, offset: usize) -> Result<Self> {
+    pub fn learned(table: Tensor, offset: usize, padding: PadPositions) -> Result<Self> {
         let width = table.dim(1)?;
-        Ok(Self { table: Some(table), formula: None, offset, width })
+        Ok(Self { table: Some(table), formula: None, offset, padding, width })
     }
 
     /// Sinusoids: sines in the first half of the width, cosines in the second. A `stored` table is used as
     /// far as it reaches, since half-precision checkpoints hold rounded values that the reference uses,
     /// too.
-    pub fn sinusoid(formula: Sinusoid, offset: usize, width: usize, stored: Option<Tensor>) -> Self {
-        Self { table: stored, formula: Some(formula), offset, width }
+    pub fn sinusoid(
+        formula: Sinusoid,
+        offset: usize,
+        padding: PadPositions,
+        width: usize,
+        stored: Option<Tensor>,
+    ) -> Self {
+        Self { table: stored, formula: Some(formula), offset, padding, width }
+    }
+
+    /// Embeddings of `ids`, the tokens of `batch` texts that follow `past` others: `[batch, count, d_model]`, or
+    /// `[count, d_model]` where all texts have the same.
+    ///
+    /// # Errors
+    /// [`Error::Text`] past the end of a learned table.
+    pub fn of_tokens(&self, ids: &[u32], batch: usize, past: usize, device: &Device) -> Result<Tensor> {
+        let count = ids.len() / batch.max(1);
+        let PadPositions::Skipped { moved } = self.padding else { return self.forward(past, count, device) };
+        let Some(padding_row) = self.offset.checked_sub(1).filter(|&row| ids.contains(&(row as u32))) else {
+            return self.forward(past, count, device);
+        };
+        let padding = Tensor::zeros((1, self.width), DType::F32, device)?;
+        let padding = match &self.table {
+            _ if moved && past > 0 => self.rows(padding_row + past, 1, device)?,
+            Some(table) => table.narrow(0, padding_row, 1)?,
+            None => padding,
+        };
+        let others = self.forward(past, count, device)?;
+        let all = Tensor::cat(&[&padding, &others], 0)?;
+        let mut next = 0;
+        let rows: Vec<u32> = ids
+            .iter()
+            .enumerate()
+            .map(|(at, &id)| {
+                next = if at.is_multiple_of(count) { 0 } else { next };
+                if id as usize == padding_row {
+                    return 0;
+                }
+                next += 1;
+                next
+            })
+            .collect();
+        let rows = Tensor::new(rows, device)?;
+        Ok(all.index_select(&rows, 0)?.reshape((batch, count, self.width))?)
     }
 
     /// Embeddings of positions `start..start + count`, `[count, d_model]`.
@@ -41,7 +97,11 @@ impl PositionTable {
     /// # Errors
     /// [`Error::Text`] past the end of a learned table.
     pub fn forward(&self, start: usize, count: usize, device: &Device) -> Result<Tensor> {
-        let from = start + self.offset;
+        self.rows(start + self.offset, count, device)
+    }
+
+    /// Rows `from..from + count` of the table.
+    fn rows(&self, from: usize, count: usize, device: &Device) -> Result<Tensor> {
         if let Some(table) = &self.table {
             let rows = table.dim(0)?;
             if from + count <= rows {
@@ -51,7 +111,7 @@ impl PositionTable {
                 let limit = rows - self.offset.min(rows);
                 return Err(Error::Text(format!(
                     "{} tokens are more than the {limit} positions that the model has",
-                    start + count
+                    from + count - self.offset.min(from)
                 )));
             }
         }
@@ -102,9 +162,31 @@ mod tests {
     #[test]
     fn a_learned_table_ends() {
         let table = Tensor::zeros((6, 2), candle_core::DType::F32, &Device::Cpu).unwrap();
-        let positions = PositionTable::learned(table, 2).unwrap();
+        let positions = PositionTable::learned(table, 2, PadPositions::Counted).unwrap();
         assert_eq!(positions.forward(0, 4, &Device::Cpu).unwrap().dims(), [4, 2]);
         let error = positions.forward(3, 2, &Device::Cpu).unwrap_err();
         assert_eq!(error.to_string(), "5 tokens are more than the 4 positions that the model has");
+    }
+    #[test]
+    fn padding_takes_no_position() {
+        let values: Vec<f32> = (0..12).map(|at| at as f32).collect();
+        let table = Tensor::from_vec(values, (12, 1), &Device::Cpu).unwrap();
+        let rows = |moved, ids: &[u32], batch, past| -> Vec<f32> {
+            let padding = PadPositions::Skipped { moved };
+            let positions = PositionTable::learned(table.clone(), 2, padding).unwrap();
+            let rows = positions.of_tokens(ids, batch, past, &Device::Cpu).unwrap();
+            rows.flatten_all().unwrap().to_vec1().unwrap()
+        };
+        assert_eq!(rows(false, &[5, 6, 7], 1, 0), [2.0, 3.0, 4.0]);
+        assert_eq!(rows(false, &[5, 1, 1, 7], 1, 0), [2.0, 1.0, 1.0, 3.0]);
+        assert_eq!(rows(false, &[1, 5, 6, 1], 2, 3), [1.0, 5.0, 5.0, 1.0]);
+        assert_eq!(rows(true, &[5, 1, 7], 1, 0), [2.0, 1.0, 3.0]);
+        assert_eq!(rows(true, &[1], 1, 3), [4.0]);
+        let sines =
+            PositionTable::sinusoid(Sinusoid::Fairseq, 2, PadPositions::Skipped { moved: false }, 4, None);
+        let found: Vec<Vec<Vec<f32>>> =
+            sines.of_tokens(&[1, 5], 1, 0, &Device::Cpu).unwrap().to_vec3().unwrap();
+        let first: Vec<Vec<f32>> = sines.forward(0, 1, &Device::Cpu).unwrap().to_vec2().unwrap();
+        assert_eq!(found, [vec![vec![0.0; 4], first[0].clone()]]);
     }
 }

@@ -8,7 +8,7 @@ use crate::model::spec::{
     AttentionNames, FfnNames, LmHeadBias, LmHeadSpec, Placement, Positions, StackNames, StackSize, StackSpec,
     TransformerSpec, head_dim,
 };
-use crate::nn::Activation;
+use crate::nn::{Activation, PadPositions};
 
 const SELF_ATTN: AttentionNames = AttentionNames::biased(
     ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj"],
@@ -90,7 +90,8 @@ impl BartOptions {
 
 /// Returns learned positions from row `offset` on; `count` is the default of `max_position_embeddings`.
 pub(super) fn learned(config: &ModelConfig, offset: usize, count: usize) -> Result<Positions> {
-    Ok(Positions::Learned { offset, count: config.count_or("max_position_embeddings", count)? })
+    let count = config.count_or("max_position_embeddings", count)?;
+    Ok(Positions::Learned { offset, count, padding: PadPositions::Counted })
 }
 
 /// The family's description.

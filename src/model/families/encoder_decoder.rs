@@ -8,7 +8,7 @@ use crate::model::spec::{
     AttentionNames, FfnNames, LmHeadBias, LmHeadSpec, LmHeadTransform, NormKind, Placement, Positions,
     StackNames, StackSize, StackSpec, TransformerSpec, head_dim,
 };
-use crate::nn::Activation;
+use crate::nn::{Activation, PadPositions};
 
 /// A `model_type` of an encoder or decoder, and the function that reads its section of config.json.
 type PartReader<T> = (&'static str, fn(&ModelConfig) -> Result<T>);
@@ -140,7 +140,7 @@ const ROBERTA_DECODER: StackNames = StackNames {
     ..BERT_DECODER
 };
 
-/// Reads a stack of BERT's kind whose position 0 is row `offset`.
+/// Reads a stack of BERT's kind, or of RoBERTa's, whose position 0 is row `offset` after the padding token's.
 fn bert(config: &ModelConfig, offset: usize, names: StackNames) -> Result<StackSpec> {
     let d_model = config.count_or("hidden_size", 768)?;
     let heads = config.count_or("num_attention_heads", 12)?;
@@ -153,10 +153,14 @@ fn bert(config: &ModelConfig, offset: usize, names: StackNames) -> Result<StackS
         vocabulary: config.count("vocab_size")?,
     };
     let rows = config.count_or("max_position_embeddings", 512)?;
+    let padding = match offset {
+        0 => PadPositions::Counted,
+        _ => PadPositions::Skipped { moved: false },
+    };
     Ok(StackSpec {
         embedding_width: config.count_or("embedding_size", d_model)?,
         segments: config.count_or("type_vocab_size", 2)?,
-        positions: Positions::Learned { offset, count: rows.saturating_sub(offset) },
+        positions: Positions::Learned { offset, count: rows.saturating_sub(offset), padding },
         norm: NormKind::Layer { eps: config.number_or("layer_norm_eps", 1e-12)? },
         activation: Activation::parse(config.text_or("hidden_act", "gelu")?)?,
         ..StackSpec::new(size, names)
@@ -196,7 +200,11 @@ fn distilbert(config: &ModelConfig) -> Result<StackSpec> {
         vocabulary: config.count("vocab_size")?,
     };
     Ok(StackSpec {
-        positions: Positions::Learned { offset: 0, count: config.count_or("max_position_embeddings", 512)? },
+        positions: Positions::Learned {
+            offset: 0,
+            count: config.count_or("max_position_embeddings", 512)?,
+            padding: PadPositions::Counted,
+        },
         norm: NormKind::Layer { eps: config.number_or("layer_norm_eps", 1e-12)? },
         activation: Activation::parse(config.text_or("activation", "gelu")?)?,
         ..StackSpec::new(size, DISTILBERT)
@@ -266,7 +274,11 @@ fn gpt2(config: &ModelConfig) -> Result<StackSpec> {
     };
     let mut spec = StackSpec {
         transposed: true,
-        positions: Positions::Learned { offset: 0, count: config.count_or("n_positions", 1024)? },
+        positions: Positions::Learned {
+            offset: 0,
+            count: config.count_or("n_positions", 1024)?,
+            padding: PadPositions::Counted,
+        },
         scale_by_inverse_layer: config.flag_or("scale_attn_by_inverse_layer_idx", false)?,
         norm: NormKind::Layer { eps: config.number_or("layer_norm_epsilon", 1e-5)? },
         placement: Placement::Pre,

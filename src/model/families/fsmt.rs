@@ -6,7 +6,7 @@ use crate::checkpoint::ModelConfig;
 use crate::error::Result;
 use crate::model::family::{ConfigReader, Family, TokenizerClass};
 use crate::model::spec::{Positions, TransformerSpec};
-use crate::nn::Sinusoid;
+use crate::nn::{PadPositions, Sinusoid};
 
 /// The family's description.
 pub(crate) const FAMILY: Family = Family {
@@ -19,12 +19,18 @@ pub(crate) const FAMILY: Family = Family {
 /// Reads FSMT's config.json.
 fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
     let count = config.count_or("max_position_embeddings", 1024)?;
+    let offset = config.token("pad_token_id").unwrap_or(1) as usize + 1;
     let options = BartOptions {
         embedding_norm: false,
         scale_embedding: true,
         activation: "relu",
         vocabularies: ["src_vocab_size", "tgt_vocab_size"],
-        ..BartOptions::new(Positions::Sinusoid { formula: Sinusoid::Fairseq, offset: 2, count })
+        ..BartOptions::new(Positions::Sinusoid {
+            formula: Sinusoid::Fairseq,
+            offset,
+            count,
+            padding: PadPositions::Skipped { moved: true },
+        })
     };
     let mut spec = build(config, &options)?;
     spec.lm_head.weight = &["model.decoder.output_projection.weight", "model.decoder.embed_tokens.weight"];

@@ -6,6 +6,7 @@ use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
 use crate::model::family::{ConfigReader, Family, TokenizerClass};
 use crate::model::spec::{AttentionNames, Positions, Span, Sparsity, StackNames, TransformerSpec};
+use crate::nn::PadPositions;
 
 const WINDOW_ATTN: AttentionNames = AttentionNames::biased(
     [
@@ -28,7 +29,11 @@ pub(crate) const FAMILY: Family = Family {
 /// Reads LED's config.json.
 fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
     let learned = |key, default| {
-        Ok::<_, Error>(Positions::Learned { offset: 0, count: config.count_or(key, default)? })
+        Ok::<_, Error>(Positions::Learned {
+            offset: 0,
+            count: config.count_or(key, default)?,
+            padding: PadPositions::Counted,
+        })
     };
     let positions = learned("max_encoder_position_embeddings", 16384)?;
     let mut spec = build(config, &BartOptions::new(positions))?;

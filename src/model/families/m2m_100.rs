@@ -6,7 +6,7 @@ use crate::checkpoint::ModelConfig;
 use crate::error::Result;
 use crate::model::family::{ConfigReader, Family, TokenizerClass};
 use crate::model::spec::{Positions, TransformerSpec};
-use crate::nn::Sinusoid;
+use crate::nn::{PadPositions, Sinusoid};
 
 /// The family's description.
 pub(crate) const FAMILY: Family = Family {
@@ -28,6 +28,11 @@ pub(super) fn options(config: &ModelConfig, pad: u32) -> Result<BartOptions> {
     Ok(BartOptions {
         scale_embedding: true,
         activation: "relu",
-        ..BartOptions::pre_norm(Positions::Sinusoid { formula: Sinusoid::Fairseq, offset, count })
+        ..BartOptions::pre_norm(Positions::Sinusoid {
+            formula: Sinusoid::Fairseq,
+            offset,
+            count,
+            padding: PadPositions::Skipped { moved: false },
+        })
     })
 }

@@ -6,7 +6,7 @@ use crate::checkpoint::ModelConfig;
 use crate::error::Result;
 use crate::model::family::{ConfigReader, Family, TokenizerClass};
 use crate::model::spec::{Positions, TransformerSpec};
-use crate::nn::Sinusoid;
+use crate::nn::{PadPositions, Sinusoid};
 
 /// The family's description.
 pub(crate) const FAMILY: Family = Family {
@@ -21,7 +21,12 @@ fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
     let count = config.count_or("max_position_embeddings", 1024)?;
     let options = BartOptions {
         embedding_norm: false,
-        ..BartOptions::new(Positions::Sinusoid { formula: Sinusoid::Even, offset: 0, count })
+        ..BartOptions::new(Positions::Sinusoid {
+            formula: Sinusoid::Even,
+            offset: 0,
+            count,
+            padding: PadPositions::Counted,
+        })
     };
     let mut spec = build(config, &options)?;
     if !config.flag_or("share_encoder_decoder_embeddings", true)? {

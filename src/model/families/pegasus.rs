@@ -6,7 +6,7 @@ use crate::checkpoint::ModelConfig;
 use crate::error::Result;
 use crate::model::family::{ConfigReader, Family, TokenizerClass};
 use crate::model::spec::{Positions, TransformerSpec};
-use crate::nn::Sinusoid;
+use crate::nn::{PadPositions, Sinusoid};
 
 /// The family's description.
 pub(crate) const FAMILY: Family = Family {
@@ -19,6 +19,7 @@ pub(crate) const FAMILY: Family = Family {
 /// Reads Pegasus' config.json.
 fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
     let count = config.count_or("max_position_embeddings", 1024)?;
-    let positions = Positions::Sinusoid { formula: Sinusoid::Even, offset: 0, count };
+    let positions =
+        Positions::Sinusoid { formula: Sinusoid::Even, offset: 0, count, padding: PadPositions::Counted };
     build(config, &BartOptions::pre_norm(positions))
 }

@@ -7,7 +7,7 @@ use crate::checkpoint::ModelConfig;
 use crate::error::Result;
 use crate::model::family::{ConfigReader, Family, TokenizerClass};
 use crate::model::spec::{ExtraStatesSpec, GlobalTokensSpec, Positions, Sparsity, TransformerSpec};
-use crate::nn::Sinusoid;
+use crate::nn::{PadPositions, Sinusoid};
 
 /// The family's description.
 pub(crate) const FAMILY: Family = Family {
@@ -22,7 +22,12 @@ fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
     let count = config.count_or("max_position_embeddings", 16384)?;
     let options = BartOptions {
         scale_embedding: true,
-        ..BartOptions::pre_norm(Positions::Sinusoid { formula: Sinusoid::Fairseq, offset: 0, count })
+        ..BartOptions::pre_norm(Positions::Sinusoid {
+            formula: Sinusoid::Fairseq,
+            offset: 0,
+            count,
+            padding: PadPositions::Counted,
+        })
     };
     let mut spec = build(config, &options)?;
     for names in [&mut spec.encoder.names, &mut spec.decoder.names] {

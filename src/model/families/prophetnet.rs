@@ -9,7 +9,7 @@ use crate::model::spec::{
     AttentionNames, ExtraStatesSpec, FfnNames, LmHeadSpec, NgramStreamsSpec, Positions, StackNames,
     StackSize, StackSpec, TransformerSpec, head_dim,
 };
-use crate::nn::Activation;
+use crate::nn::{Activation, PadPositions};
 
 const ENCODER: StackNames = StackNames {
     positions: Some("prophetnet.encoder.position_embeddings.weight"),
@@ -106,7 +106,11 @@ fn stack(config: &ModelConfig, side: &str, names: StackNames) -> Result<StackSpe
     let offset = config.token("pad_token_id").unwrap_or(0) as usize + 1;
     let rows = config.count_or("max_position_embeddings", 512)?;
     Ok(StackSpec {
-        positions: Positions::Learned { offset, count: rows.saturating_sub(offset) },
+        positions: Positions::Learned {
+            offset,
+            count: rows.saturating_sub(offset),
+            padding: PadPositions::Counted,
+        },
         activation: Activation::parse(config.text_or("activation_function", "gelu")?)?,
         ..StackSpec::new(size, names)
     })
