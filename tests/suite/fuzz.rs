@@ -1,8 +1,11 @@
-//! Mutated files for every reader. None may panic, abort, take a second for each file or use a gigabyte.
+//! Mutated files for every reader. None may panic, abort, take longer than 20 s or use a gigabyte.
 //!
 //! Each reader runs in a process of its own, whose memory is limited, over cases that a seed draws. By
-//! default all readers together take about 20 s. `ATTN_TUI_FUZZ_SECONDS` sets the time for each reader and
-//! `ATTN_TUI_FUZZ_SEED` the first seed; a failure tells the seed of its case.
+//! default all readers together take about 30 s. `ATTN_TUI_FUZZ_SECONDS` sets the time for each reader and
+//! `ATTN_TUI_FUZZ_SEED` the first seed; a failure tells the seed of its case. The number of files that a
+//! reader saw is printed (`--nocapture`), and added to the file that `ATTN_TUI_FUZZ_LOG` names.
+
+mod mutation;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,15 +15,17 @@ use std::time::{Duration, Instant};
 use attn_tui::capture;
 use attn_tui::checkpoint::ModelConfig;
 use attn_tui::files::{ModelFile, ModelFiles};
+use attn_tui::generate::GenerationConfig;
 use attn_tui::model::{Model, Weights, spec_of, tokenizer_class};
 use attn_tui::progress::Unwatched;
 use attn_tui::text::{Languages, Tokenizer};
 use serde_json::{Value, json};
 
+use self::mutation::{Random, mutate, mutate_file, mutate_json, mutate_safetensors, repack};
 use crate::tokenizers::model_files;
 
 /// Time for each reader in seconds, unless the environment sets another.
-const SECONDS: u64 = 3;
+const SECONDS: u64 = 2;
 
 /// Longest time for one file, with a debug build on a busy machine in mind.
 const SLOWEST: Duration = Duration::from_secs(20);
@@ -39,15 +44,19 @@ struct Reader {
     read: fn(random: &mut Random, folder: &Path),
 }
 
-const READERS: [Reader; 8] = [
+const READERS: [Reader; 12] = [
     Reader { name: "safetensors", read: safetensors },
     Reader { name: "npz", read: npz },
     Reader { name: "alignments", read: alignments },
+    Reader { name: "foreign", read: foreign },
     Reader { name: "pickle", read: pickle },
     Reader { name: "tokenizer", read: tokenizer },
+    Reader { name: "vocabulary", read: vocabulary },
     Reader { name: "sentencepiece", read: sentencepiece },
     Reader { name: "config", read: config },
+    Reader { name: "generation", read: generation },
     Reader { name: "weights", read: weights },
+    Reader { name: "tour", read: tour },
 ];
 
 #[test]
@@ -63,6 +72,26 @@ fn npz_captures() {
 #[test]
 fn soft_alignments() {
     survives("alignments");
+}
+
+#[test]
+fn captures_of_other_programs() {
+    survives("foreign");
+}
+
+#[test]
+fn vocabularies() {
+    survives("vocabulary");
+}
+
+#[test]
+fn generation_settings() {
+    survives("generation");
+}
+
+#[test]
+fn tours() {
+    survives("tour");
 }
 
 #[test]
@@ -131,6 +160,13 @@ fn survives(reader: &str) {
     let lines: Vec<_> = log.lines().rev().take(30).collect();
     let tail = lines.into_iter().rev().collect::<Vec<_>>().join("\n");
     assert!(status.success(), "{reader}, seed {}: {status}\n{tail}", case());
+    let count = std::fs::read_to_string(folder.path().join("count")).unwrap_or_default();
+    assert!(count.parse::<u64>().is_ok_and(|count| count > 0), "{reader} saw no file");
+    println!("{reader}: {count} files");
+    if let Some(log) = std::env::var_os("ATTN_TUI_FUZZ_LOG") {
+        let mut log = std::fs::File::options().create(true).append(true).open(log).unwrap();
+        writeln!(log, "{reader}: {count} files").unwrap();
+    }
 }
 
 /// The process of a reader; without its variables a test that does nothing.
@@ -151,111 +187,7 @@ fn process() {
         assert!(peak < MEMORY, "seed {seed} took the memory to {peak} bytes");
         seed += 1;
     }
-    let _ = writeln!(std::io::stderr(), "{name}: {} cases", seed - first);
-}
-
-/// Random numbers from a seed (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Returns a number below `end`, or 0 if `end` is 0.
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
-    }
-
-    fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len())].clone()
-    }
-}
-
-/// Changes bytes, numbers and pieces of a file, one to four times.
-fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
-    for _ in 0..=random.below(4) {
-        let at = random.below(bytes.len());
-        let length = random.below(bytes.len() - at).min(1 << random.below(12));
-        match random.below(8) {
-            0 if !bytes.is_empty() => bytes[at] ^= 1 << random.below(8),
-            1 if !bytes.is_empty() => bytes[at] = random.pick(&[0, 1, 0x7f, 0x80, 0xff, b'{', b'\"']),
-            2 => bytes.truncate(at),
-            3 => drop(bytes.drain(at..at + length)),
-            4 => {
-                let piece = bytes[at..at + length].to_vec();
-                let to = random.below(bytes.len());
-                bytes.splice(to..to, piece);
-            }
-            5 if at + 8 <= bytes.len() => {
-                let number = random.pick(&[0, 1, u64::MAX, 1 << 31, 1 << 32, 1 << 40, i64::MAX as u64]);
-                bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
-            }
-            6 => {
-                let noise: Vec<u8> = (0..length.min(64)).map(|_| random.next() as u8).collect();
-                bytes.splice(at..at, noise);
-            }
-            _ => {
-                // another digit where the text has a number
-                let digits: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at].is_ascii_digit()).collect();
-                if let Some(&at) = digits.get(random.below(digits.len())) {
-                    let number =
-                        random.pick(&["0", "-1", "9", "4294967296", "1099511627776", "1e308", "NaN"]);
-                    bytes.splice(at..=at, number.bytes());
-                }
-            }
-        }
-    }
-}
-
-/// Changes values of a JSON text, one to three times; sometimes its bytes instead.
-fn mutate_json(random: &mut Random, text: &[u8]) -> Vec<u8> {
-    let Ok(mut value) = serde_json::from_slice::<Value>(text) else { return text.to_vec() };
-    if random.below(4) == 0 {
-        let mut bytes = text.to_vec();
-        mutate(random, &mut bytes);
-        return bytes;
-    }
-    for _ in 0..=random.below(3) {
-        mutate_value(random, &mut value);
-    }
-    serde_json::to_vec(&value).unwrap()
-}
-
-fn mutate_value(random: &mut Random, value: &mut Value) {
-    match value {
-        Value::Object(fields) if !fields.is_empty() && random.below(12) > 0 => {
-            let name = fields.keys().nth(random.below(fields.len())).unwrap().clone();
-            match random.below(10) {
-                0 => drop(fields.remove(&name)),
-                1 => drop(fields.insert(format!("{name}x"), fields[&name].clone())),
-                _ => mutate_value(random, &mut fields[&name]),
-            }
-        }
-        Value::Array(items) if !items.is_empty() && random.below(12) > 0 => {
-            let at = random.below(items.len());
-            match random.below(10) {
-                0 => drop(items.remove(at)),
-                1 => items.insert(at, items[at].clone()),
-                _ => mutate_value(random, &mut items[at]),
-            }
-        }
-        other => {
-            let numbers = [0, 1, -1, 2, 127, 1 << 20, 1 << 31, 1 << 32, 1 << 40, i64::MAX];
-            *other = match random.below(8) {
-                0 => Value::Null,
-                1 => json!([]),
-                2 => json!({}),
-                3 => json!(random.pick(&["", "x", "\u{1b}]0;x\u{7}", "▁", "[[[((("])),
-                4 => json!(random.pick(&[0.5, -1e9, 1e300, 1e-300])),
-                5 => json!(random.below(2) == 0),
-                _ => json!(random.pick(&numbers)),
-            }
-        }
-    }
+    std::fs::write(folder.join("count"), (seed - first).to_string()).unwrap();
 }
 
 fn fixture(path: &str) -> PathBuf {
@@ -278,47 +210,10 @@ fn open_capture(folder: &Path, name: &str, bytes: &[u8]) {
     }
 }
 
-/// Replaces the header of a safetensors file by a mutated one, or mutates the bytes.
-fn mutate_safetensors(random: &mut Random, mut bytes: Vec<u8>) -> Vec<u8> {
-    if random.below(3) == 0 {
-        mutate(random, &mut bytes);
-        return bytes;
-    }
-    let end = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    let header = mutate_json(random, &bytes[8..end]);
-    [&(header.len() as u64).to_le_bytes()[..], &header, &bytes[end..]].concat()
-}
-
 fn safetensors(random: &mut Random, folder: &Path) {
     let file = random.pick(&["captures/readme-t5.safetensors", "captures/readme-demo.safetensors"]);
     let bytes = mutate_safetensors(random, bytes_of(file));
     open_capture(folder, "x.safetensors", &bytes);
-}
-
-/// Packs files as a ZIP archive, after a mutation of one of them.
-fn repack(random: &mut Random, archive: &[u8], change: impl Fn(&str) -> bool) -> Vec<u8> {
-    use std::io::Read;
-    let mut source = zip::ZipArchive::new(std::io::Cursor::new(archive)).unwrap();
-    let mut target = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let changed: Vec<usize> =
-        (0..source.len()).filter(|&at| change(&source.by_index(at).unwrap().name().unwrap())).collect();
-    let changed = random.pick(&changed);
-    for at in 0..source.len() {
-        let mut file = source.by_index(at).unwrap();
-        let mut content = Vec::new();
-        file.read_to_end(&mut content).unwrap();
-        if at == changed {
-            // The header or the program comes first; the rest is numbers.
-            let rest = content.split_off(content.len().min(128 << random.below(6)));
-            mutate(random, &mut content);
-            content.extend(rest);
-        }
-        let options =
-            zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-        target.start_file(file.name().unwrap().into_owned(), options).unwrap();
-        target.write_all(&content).unwrap();
-    }
-    target.finish().unwrap().into_inner()
 }
 
 fn npz(random: &mut Random, folder: &Path) {
@@ -343,6 +238,23 @@ fn alignments(random: &mut Random, folder: &Path) {
         .to_vec();
     mutate(random, &mut text);
     open_capture(folder, "x.align", &text);
+}
+
+/// Picks a file of a folder whose name `is` accepts.
+fn pick_file(random: &mut Random, folder: &str, is: impl Fn(&str) -> bool) -> String {
+    let entries = std::fs::read_dir(fixture(folder)).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| is(name))
+        .collect();
+    names.sort();
+    random.pick(&names)
+}
+
+fn foreign(random: &mut Random, folder: &Path) {
+    let name = pick_file(random, "captures/foreign", |_| true);
+    let bytes = mutate_file(random, &name, bytes_of(&format!("captures/foreign/{name}")));
+    open_capture(folder, &name, &bytes);
 }
 
 /// Replaces one file of a model.
@@ -410,6 +322,52 @@ fn sentencepiece(random: &mut Random, folder: &Path) {
     let mut files = model_files(&fixture(&base));
     files.files.remove("tokenizer.json");
     open_tokenizer(&with(files, name, folder.join(name), &bytes));
+}
+
+fn vocabulary(random: &mut Random, folder: &Path) {
+    let base = random.pick(&[
+        "bart",
+        "bert",
+        "blenderbot-small",
+        "codet5",
+        "fsmt",
+        "m2m100",
+        "prophetnet",
+        "marian",
+    ]);
+    let base = format!("tokenizers/{base}");
+    let is_text = |name: &str| !["config.json", "expected.json"].contains(&name) && !name.ends_with(".model");
+    let name = pick_file(random, &base, is_text);
+    let bytes = mutate_file(random, &name, bytes_of(&format!("{base}/{name}")));
+    open_tokenizer(&with(model_files(&fixture(&base)), &name, folder.join(&name), &bytes));
+}
+
+fn generation(random: &mut Random, _: &Path) {
+    let settings = json!({
+        "num_beams": 4, "max_length": 20, "max_new_tokens": 9, "min_length": 2, "min_new_tokens": 3,
+        "length_penalty": 0.6, "early_stopping": "never", "decoder_start_token_id": 2, "eos_token_id": [2, 3],
+        "forced_bos_token_id": 4, "forced_eos_token_id": [2], "bad_words_ids": [[5], [6, 7]],
+        "suppress_tokens": [8], "begin_suppress_tokens": [9], "no_repeat_ngram_size": 3,
+        "encoder_no_repeat_ngram_size": 2, "repetition_penalty": 1.3, "encoder_repetition_penalty": 0.7,
+        "sequence_bias": [[[5, 6], -1.5]], "exponential_decay_length_penalty": [4, 1.2],
+        "renormalize_logits": true, "do_sample": true, "temperature": 0.7, "top_k": 5, "top_p": 0.9,
+    });
+    let bytes = mutate_json(random, &serde_json::to_vec(&settings).unwrap());
+    let Ok(settings) = serde_json::from_slice::<Value>(&bytes) else { return };
+    let files = model_files(&fixture("models/bart-flags/model"));
+    let config = files.config().unwrap();
+    let spec = spec_of(config).unwrap();
+    if let Ok(settings) = GenerationConfig::read(Some(&settings), config, &spec) {
+        assert!(settings.beams * settings.max_length <= 8192, "{} x {}", settings.beams, settings.max_length);
+    }
+}
+
+fn tour(random: &mut Random, _: &Path) {
+    let name = random.pick(&["1-one-vector", "5-cross-attention", "7-distance", "8-try-it"]);
+    let path = format!("assets/tour/{name}.md");
+    let mut bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    mutate(random, &mut bytes);
+    let _ = attn_tui::tour::parse("x.md", &String::from_utf8_lossy(&bytes));
 }
 
 fn config(random: &mut Random, folder: &Path) {
