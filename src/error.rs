@@ -176,6 +176,14 @@ pub enum Error {
     /// The tokenizer cannot be built from the model's files.
     #[error("tokenizer: {0}")]
     Tokenizer(String),
+    /// The tokenizer has a token that the model does not embed.
+    #[error("token id {id} is outside the model's vocabulary of {vocabulary} tokens")]
+    OutsideVocabulary {
+        /// The id.
+        id: u32,
+        /// Number of tokens that the model embeds.
+        vocabulary: usize,
+    },
     /// The model has no tag for a language.
     #[error("the model does not know the language '{language}'")]
     Language {
@@ -309,7 +317,10 @@ impl Error {
             Self::Language { nearest, .. } => Some(format!("did you mean {}?", nearest.join(" or "))),
             Self::NoLanguage { side, languages } => {
                 let option = if *side == "source" { "--src-lang" } else { "--tgt-lang" };
-                Some(format!("give {option}, one of {}", languages.join(", ")))
+                Some(format!(
+                    "give {option}, one of {}; `attn-tui doctor MODEL` lists them",
+                    first_of(languages)
+                ))
             }
             Self::Cancelled => Some("start it again to continue".into()),
             Self::BadFile { .. } => Some("the file may be cut off or of another kind: write or download it again".into()),
@@ -319,6 +330,11 @@ impl Error {
             Self::Weights(_) => Some("`attn-tui doctor MODEL` compares the tensors with config.json".into()),
             Self::Tokenizer(_) => Some(
                 "save the tokenizer again with transformers: save_pretrained writes every file that it needs".into(),
+            ),
+            Self::OutsideVocabulary { .. } => Some(
+                "tokenizer and weights do not belong together: `--tokenizer MODEL-ID` or `--tokenizer FOLDER` takes \
+                 the tokenizer from the model that these weights were trained from"
+                    .into(),
             ),
             Self::Text(_) => Some("give a text within the limit of the model, not an empty one".into()),
             Self::NoSuchHead(_) => Some("`attn-tui heads` lists the kinds, layers and heads".into()),
@@ -369,6 +385,16 @@ fn weights_hint(format: Option<&str>) -> String {
         Some(format) => format!(
             "open the model that it was made from, by its hub id or folder: {format} is a format for other programs"
         ),
+    }
+}
+
+/// Joins the first names of a list that may be long.
+fn first_of(names: &[String]) -> String {
+    const LISTED: usize = 12;
+    let listed = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(LISTED) {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
     }
 }
 

@@ -112,7 +112,13 @@ fn logits_of(view: &TensorView, rows: usize) -> Parsed<Matrix> {
         shape => shape,
     };
     match *shape {
-        [found, vocabulary] if found == rows => Ok(Matrix::new(rows, vocabulary, decode("logits", view)?)),
+        [found, vocabulary] if found == rows => {
+            let values = decode("logits", view)?;
+            if values.iter().any(|value| value.is_nan()) {
+                return Err("logits holds NaN".into());
+            }
+            Ok(Matrix::new(rows, vocabulary, values))
+        }
         _ => Err(format!("logits has shape {shape:?}, not [{rows}, vocabulary]")),
     }
 }

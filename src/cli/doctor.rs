@@ -29,6 +29,9 @@ pub struct DoctorArgs {
     offline: bool,
 }
 
+/// Number of languages on a line.
+const LANGUAGES_A_LINE: usize = 10;
+
 /// Number of wrong tensors to list.
 const LISTED: usize = 8;
 
@@ -141,9 +144,13 @@ impl Report {
     fn tokenizer(&mut self, files: &str, tokenizer: Result<Tokenizer>) {
         match tokenizer {
             Ok(tokenizer) => {
-                match tokenizer.languages().len() {
+                let languages = tokenizer.languages();
+                match languages.len() {
                     0 => self.say("tokenizer", format!("{files}; opens")),
                     count => self.say("tokenizer", format!("{files}; opens, {count} languages")),
+                }
+                for line in languages.chunks(LANGUAGES_A_LINE) {
+                    self.say("", line.join(" "));
                 }
                 tokenizer.notes().iter().for_each(|note| self.say("", note));
                 self.problems.extend(tokenizer.check_default_languages().err());

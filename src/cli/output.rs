@@ -43,7 +43,7 @@ pub fn save(
 pub fn error(error: &Error) {
     terminal::message("error", &shortened(&error.to_string()));
     if let Some(hint) = error.hint() {
-        terminal::message("hint", &hint);
+        terminal::message("hint", &shortened(&hint));
     }
 }
 

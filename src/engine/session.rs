@@ -352,14 +352,14 @@ impl Session {
     ) -> Result<Sequence> {
         let mut settings = self.settings.clone();
         settings.beams = run.beams.unwrap_or(settings.beams).max(1);
+        let positions = self.model.spec().target_positions().unwrap_or(usize::MAX);
         settings = match &self.hearing {
-            Some(_) => {
-                let positions = self.model.spec().target_positions().unwrap_or(usize::MAX);
-                settings.with_prompt(prompt.tokens.clone(), run.max_new_tokens, positions)
-            }
+            Some(_) => settings.with_prompt(prompt.tokens.clone(), run.max_new_tokens, positions),
             None => {
                 let length = run.max_new_tokens.map_or(settings.max_length, |new| new.saturating_add(1));
-                GenerationConfig { max_length: length.max(2), ..settings }
+                // The last token is not fed to the decoder.
+                let max_length = length.max(2).min(positions.saturating_add(1));
+                GenerationConfig { max_length, ..settings }
             }
         };
         settings.timestamps = prompt.timestamps;

@@ -102,13 +102,13 @@ pub enum HubError {
         /// Largest accepted size in bytes.
         limit: u64,
     },
-    /// A file in the cache differs from its checksum.
-    #[error("{model} is damaged in the cache: {file} does not match its checksum")]
+    /// Files in the cache differ from their checksums.
+    #[error("{model} is damaged in the cache: {} not match the checksum", do_not(files))]
     Damaged {
         /// `org/name`, with the revision if it is not the default branch.
         model: String,
-        /// File name within the repository.
-        file: String,
+        /// Names of the files within the repository.
+        files: Vec<String>,
     },
     /// The hub limits the rate of requests.
     #[error("too many requests to the hub")]
@@ -202,6 +202,10 @@ impl HubError {
         };
         Some(hint)
     }
+}
+
+fn do_not(files: &[String]) -> String {
+    format!("{} {}", files.join(", "), if files.len() == 1 { "does" } else { "do" })
 }
 
 fn because(why: &str) -> String {

@@ -82,9 +82,9 @@ impl DecodingStep<'_> {
     }
 }
 
-/// Checks that at least one score is a number.
+/// Checks that the scores are numbers.
 fn check_scores(scores: &[f32]) -> Result<()> {
-    if scores.iter().all(|score| score.is_nan()) {
+    if scores.iter().any(|score| score.is_nan()) {
         return Err(Error::NotNumbers { tensor: None });
     }
     Ok(())

@@ -120,10 +120,10 @@ impl Inspection {
         let commit = repo.commit().ok_or_else(missing)?;
         let folder = repo.snapshot(&commit);
         let mut found = Self::of_folder(&folder, id.name()).map_err(|_| missing())?;
-        let damaged = found.files.iter().find(|file| repo.is_damaged(&folder.join(&file.name)));
-        if let (None, Some(file)) = (&found.problem, damaged) {
-            let file = file.name.clone();
-            found.problem = Some(Error::Hub(HubError::Damaged { model: id.name(), file }));
+        let names = found.files.iter().map(|file| file.name.clone());
+        let damaged: Vec<String> = names.filter(|name| repo.is_damaged(&folder.join(name))).collect();
+        if found.problem.is_none() && !damaged.is_empty() {
+            found.problem = Some(Error::Hub(HubError::Damaged { model: id.name(), files: damaged }));
         }
         Ok(Self { location: ModelLocation::Cache(folder), commit: Some(commit), ..found })
     }

@@ -84,14 +84,12 @@ impl ModelId {
     pub fn cached(&self, hub: &Hub) -> Result<ModelFiles> {
         let repo = CachedRepo::new(&hub.cache, &self.model, &self.revision);
         let files = self.complete(hub)?;
-        for (name, file) in &files.files {
-            if let ModelFile::Path(path) = file
-                && repo.is_damaged(path)
-            {
-                return Err(Error::Hub(HubError::Damaged { model: self.name(), file: name.clone() }));
-            }
+        let is_damaged = |file: &ModelFile| matches!(file, ModelFile::Path(path) if repo.is_damaged(path));
+        let damaged = files.files.iter().filter(|(_, file)| is_damaged(file)).map(|(name, _)| name.clone());
+        match damaged.collect::<Vec<_>>() {
+            damaged if damaged.is_empty() => Ok(files),
+            damaged => Err(Error::Hub(HubError::Damaged { model: self.name(), files: damaged })),
         }
-        Ok(files)
     }
 
     /// Returns the model's files in the cache, without a check of their contents.

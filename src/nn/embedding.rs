@@ -19,9 +19,7 @@ impl Embedding {
     pub fn forward(&self, ids: &[u32], batch: usize) -> Result<Tensor> {
         let (vocabulary, width) = self.table.dims()?;
         if let Some(id) = ids.iter().find(|&&id| id as usize >= vocabulary) {
-            return Err(Error::Text(format!(
-                "token id {id} is outside the model's vocabulary of {vocabulary}: tokenizer and weights do not belong together"
-            )));
+            return Err(Error::OutsideVocabulary { id: *id, vocabulary });
         }
         let rows = self.table.rows(ids)?;
         let rows = if self.scale == 1.0 { rows } else { (rows * self.scale)? };

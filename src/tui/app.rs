@@ -23,6 +23,7 @@ use super::views::{ViewId, Views};
 use crate::capture::{Capture, MapWeights, Score};
 use crate::engine::{ModelInfo, OpenOptions, RunOptions};
 use crate::export::table::Table;
+use crate::human::shortened;
 use crate::matrix::Matrix;
 use crate::progress::Progress;
 use crate::site::{Head, Kind, Site};
@@ -329,10 +330,11 @@ impl App {
         self.view = view;
     }
 
-    /// Shows an error overlay, which replaces an earlier one.
-    pub fn show_error(&mut self, message: String, hint: Option<String>) {
+    /// Shows an error overlay, which replaces an earlier one. Long texts are cut, as on the command line.
+    pub fn show_error(&mut self, message: &str, hint: Option<String>) {
         self.overlays.retain(|overlay| !matches!(overlay, Overlay::Error { .. }));
-        self.overlays.push(Overlay::Error { message, hint });
+        let hint = hint.map(|hint| shortened(&hint));
+        self.overlays.push(Overlay::Error { message: shortened(message), hint });
     }
 
     /// Clamps the selection to the capture.

@@ -1,12 +1,21 @@
 //! Checks of a tokenizer's files before the `tokenizers` crate parses them. It allocates what a file
 //! announces, and builds and drops a trie whose depth is the length of the longest piece.
 
+use std::borrow::Cow;
+
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::checkpoint::json::{max_values, string_at};
 
 /// Longest string other than a character map, in bytes.
 const MAX_STRING: usize = 4096;
+
+/// Largest trie of a unigram vocabulary, in nodes, and how much it may grow with each piece. A node takes some
+/// 350 bytes. Real vocabularies have three to five nodes a piece, as most pieces begin like others.
+const TRIE_NODES: usize = 300_000;
+const TRIE_NODES_A_PIECE: usize = 4;
 
 /// Field of a normalizer with a character map in Base64.
 const CHARSMAP: &[u8] = b"precompiled_charsmap";
@@ -64,6 +73,54 @@ pub(crate) fn json(bytes: &[u8]) -> Result<(), String> {
     }
 }
 
+/// Checks the size of the trie that the `tokenizers` crate builds from the pieces of a unigram vocabulary.
+///
+/// # Errors
+/// One line with the limit.
+pub(crate) fn trie<'a>(pieces: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut pieces: Vec<&[u8]> = pieces.map(str::as_bytes).collect();
+    let most = TRIE_NODES + TRIE_NODES_A_PIECE * pieces.len();
+    if pieces.iter().map(|piece| piece.len()).sum::<usize>() <= most {
+        return Ok(());
+    }
+    pieces.sort_unstable();
+    let (mut nodes, mut last): (usize, &[u8]) = (0, &[]);
+    for piece in pieces {
+        let shared = piece.iter().zip(last).take_while(|(a, b)| a == b).count();
+        nodes += piece.len() - shared;
+        last = piece;
+    }
+    match nodes > most {
+        true => Err(format!("its pieces need {nodes} nodes of a trie, more than the {most} that are built")),
+        false => Ok(()),
+    }
+}
+
+/// Checks the trie of a unigram vocabulary in a tokenizer.json. Other models and invalid JSON are left to the
+/// parser.
+///
+/// # Errors
+/// One line with the limit.
+pub(crate) fn trie_of_json(bytes: &[u8]) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct Outer<'a> {
+        #[serde(borrow)]
+        model: Inner<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Inner<'a> {
+        #[serde(borrow)]
+        vocab: Vec<ScoredPiece<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct ScoredPiece<'a>(#[serde(borrow)] Cow<'a, str>, IgnoredAny);
+
+    match serde_json::from_slice::<Outer>(bytes) {
+        Ok(Outer { model }) => trie(model.vocab.iter().map(|ScoredPiece(piece, _)| piece.as_ref())),
+        Err(_) => Ok(()),
+    }
+}
+
 fn is_charsmap_key(string: &[u8]) -> bool {
     if string == CHARSMAP {
         return true;
@@ -103,6 +160,19 @@ mod tests {
         assert!(json(map(u32::MAX).replace("pre", "\\u0070re").as_bytes()).is_err());
         assert!(charsmap(&[9, 0, 0, 0, 1]).is_err() && charsmap(&[1]).is_err());
         assert_eq!(charsmap(&[1, 0, 0, 0, 1]), Ok(()));
+    }
+
+    #[test]
+    fn the_trie_of_long_pieces_is_bounded() {
+        let pieces = |count: usize, shared: &str| -> Vec<String> {
+            (0..count).map(|at| format!("{shared}{}", format!("{at:06}").repeat(40))).collect()
+        };
+        let check = |pieces: &[String]| trie(pieces.iter().map(String::as_str));
+        assert_eq!(check(&pieces(1000, "")), Ok(()));
+        assert!(check(&pieces(2000, "")).unwrap_err().contains("nodes of a trie"));
+        // Each node counts once, however many pieces it is part of.
+        let alike: Vec<String> = (0..5000).map(|at| format!("{}{at:04}", "x".repeat(300))).collect();
+        assert_eq!(check(&alike), Ok(()));
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Pipeline {
     pub fn from_json(bytes: &[u8]) -> Result<Raw> {
         let bad = |why: String| Error::BadFile { file: "tokenizer.json".into(), why };
         let text = std::str::from_utf8(bytes).map_err(|e| bad(e.to_string()))?;
-        check::json(bytes).map_err(bad)?;
+        check::json(bytes).and_then(|()| check::trie_of_json(bytes)).map_err(bad)?;
         // `FromStr` is compiled with the `tokenizers` crate; its generic constructors add a minute to our
         // build
         guarded(|| text.parse().map_err(|e: tokenizers::Error| bad(e.to_string())))

@@ -14,7 +14,8 @@ use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use tokenizers::{ModelWrapper, Tokenizer as Raw};
 
 use super::super::backend::{guarded, tokenizer_error};
-use crate::error::Result;
+use super::check;
+use crate::error::{Error, Result};
 
 /// A pre-tokenizer, which splits text before the model sees it, and the decoder that reverses it.
 pub(crate) type PreTokenization = (PreTokenizerWrapper, DecoderWrapper);
@@ -60,6 +61,8 @@ pub(crate) fn unigram(
     normalizer: Option<NormalizerWrapper>,
     pre_tokenization: PreTokenization,
 ) -> Result<Raw> {
+    check::trie(scores.iter().map(|(piece, _)| piece.as_str()))
+        .map_err(|why| Error::Tokenizer(format!("the vocabulary is too large: {why}")))?;
     let model = guarded(|| Unigram::from(scores, Some(unknown), false).map_err(tokenizer_error))?;
     pipeline(model, normalizer, pre_tokenization)
 }

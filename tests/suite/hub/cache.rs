@@ -181,7 +181,7 @@ fn a_damaged_small_file_is_downloaded_again() {
         std::fs::write(&blob, damage).unwrap();
         let offline = HubOptions { revision: None, offline: true };
         let error = setup.open_as("org/name", &offline, &Unwatched).unwrap_err();
-        let damaged = HubError::Damaged { model: "org/name".into(), file: "source.spm".into() };
+        let damaged = HubError::Damaged { model: "org/name".into(), files: vec!["source.spm".into()] };
         assert!(matches!(error, Error::Hub(error) if error == damaged));
         let found = inspect_on(&setup.hub, "org/name", &offline, &Unwatched).unwrap();
         assert!(matches!(found.problem, Some(Error::Hub(error)) if error == damaged));
