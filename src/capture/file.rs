@@ -12,7 +12,7 @@ use safetensors::tensor::{SafeTensors, TensorView};
 
 use super::assemble::assemble;
 use super::file_maps::FileMaps;
-use super::foreign::{self, Form, arrays};
+use super::foreign::{self, Form, arrays, arrays::ArrayFile};
 use super::tensors::{Parsed, check_weights, decode};
 use super::{Capture, MapStore, ReadOptions, SiteMaps, compact_layout, padding};
 use crate::error::{Error, Result};
@@ -39,20 +39,38 @@ pub fn read(path: &Path) -> Result<Capture> {
 pub fn read_with(path: &Path, options: &ReadOptions) -> Result<Capture> {
     let (path, sentence) = sentence_of(path);
     let bytes = ModelFile::Path(path.clone()).bytes()?;
-    let parsed = match foreign::recognise(&path, &bytes) {
-        Form::Capture => parse(&bytes, sentence, options),
-        Form::Arrays(read) => read(&bytes).and_then(|found| arrays::capture(found, sentence, options)),
-        Form::Sentences(read) => read(&bytes, sentence, options),
-        Form::Other { found, hint } => {
-            return Err(Error::OtherFormat { file: path.display().to_string(), found, hint });
-        }
-        Form::Unknown => return Err(Error::NotAModel { path }),
+    let file = path.display().to_string();
+    let bad = |why| Error::BadFile { file: file.clone(), why };
+    let other = |found, hint| Error::OtherFormat { file: file.clone(), found, hint };
+    let of_arrays = |found: ArrayFile| match found.holds_weights() {
+        true => Err(other("a file of a model's weights, not of attention maps", WEIGHTS_HINT)),
+        false => arrays::capture(found, sentence, options).map_err(bad),
     };
-    parsed.map_err(|why| Error::BadFile { file: path.display().to_string(), why })
+    match foreign::recognise(&path, &bytes) {
+        Form::Capture => match parse(&bytes, sentence, options).map_err(bad)? {
+            Contents::Capture(capture) => Ok(*capture),
+            Contents::Arrays(found) => of_arrays(found),
+        },
+        Form::Arrays(read) => of_arrays(read(&bytes).map_err(bad)?),
+        Form::Sentences(read) => read(&bytes, sentence, options).map_err(bad),
+        Form::Other { found, hint } => Err(other(found, hint)),
+        Form::Unknown => Err(Error::NotAModel { path }),
+    }
+}
+
+const WEIGHTS_HINT: &str =
+    "give the model's folder, which also has its config.json and tokenizer, or its hub id";
+
+/// Contents of a safetensors file.
+enum Contents<'a> {
+    /// A capture of the program's own.
+    Capture(Box<Capture>),
+    /// Arrays by other names.
+    Arrays(ArrayFile<'a>),
 }
 
 /// Parses a safetensors file. Large maps stay in it.
-fn parse(file: &Bytes, sentence: usize, options: &ReadOptions) -> Parsed<Capture> {
+fn parse<'a>(file: &'a Bytes, sentence: usize, options: &ReadOptions) -> Parsed<Contents<'a>> {
     let (_, header) = SafeTensors::read_metadata(file).map_err(|e| format!("not a safetensors file: {e}"))?;
     let tensors = SafeTensors::deserialize(file).map_err(|e| format!("not a safetensors file: {e}"))?;
     let empty = HashMap::new();
@@ -61,7 +79,7 @@ fn parse(file: &Bytes, sentence: usize, options: &ReadOptions) -> Parsed<Capture
     let tokens_only = fields.contains_key("format") && fields.contains_key("target_ids");
     let canonical = tensors.names().into_iter().any(is_canonical);
     if !tokens_only && (!canonical || tensors.names().into_iter().any(arrays::names_other_maps)) {
-        return arrays::capture(arrays::of_safetensors(&tensors, fields), sentence, options);
+        return Ok(Contents::Arrays(arrays::of_safetensors(&tensors, fields)));
     }
     if sentence > 0 {
         return Err(format!("it has one sentence, number 0, not {sentence}"));
@@ -77,7 +95,7 @@ fn parse(file: &Bytes, sentence: usize, options: &ReadOptions) -> Parsed<Capture
         }
     }
     let capture = assemble(maps, &|name| tensors.tensor(name).ok(), fields, Vec::new())?;
-    Ok(padding::settle(capture, options.trim_padding, false))
+    Ok(Contents::Capture(Box::new(padding::settle(capture, options.trim_padding, false))))
 }
 
 /// Returns true for the name of a site's maps, or of the queries of its compact layout.

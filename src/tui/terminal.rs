@@ -3,6 +3,7 @@
 //! No other file sets or resets terminal modes.
 
 use std::io::{self, Stdout, Write, stdout};
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ratatui::Terminal;
@@ -29,9 +30,15 @@ static ACTIVE: AtomicBool = AtomicBool::new(false);
 
 /// The terminal under the program's control. Dropping it restores the terminal.
 pub struct Screen {
-    inner: Terminal<CrosstermBackend<Stdout>>,
+    /// Not dropped with the screen: it would show the cursor, which [`restore`] does, and print an error where
+    /// the terminal is closed.
+    inner: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     /// Key of the picture on the screen.
     shown: Option<paint::Key>,
+}
+
+fn new_terminal() -> Result<Terminal<CrosstermBackend<Stdout>>> {
+    Terminal::new(CrosstermBackend::new(stdout())).map_err(failed)
 }
 
 fn failed(source: io::Error) -> Error {
@@ -50,8 +57,7 @@ impl Screen {
     /// Takes control of the terminal: raw mode, alternate screen, mouse reports, bracketed paste.
     pub fn enter() -> Result<Self> {
         set_modes().map_err(failed)?;
-        let inner = Terminal::new(CrosstermBackend::new(stdout())).map_err(failed)?;
-        Ok(Self { inner, shown: None })
+        Ok(Self { inner: ManuallyDrop::new(new_terminal()?), shown: None })
     }
 
     /// Sends a question about the terminal's features. The decoder of its input recognises the reply.
@@ -121,7 +127,10 @@ impl Screen {
         self.shown = None;
         execute!(stdout(), Clear(ClearType::All)).map_err(failed)?;
         // A new `Terminal` starts from an empty frame. Clearing the old one would query the cursor position.
-        self.inner = Terminal::new(CrosstermBackend::new(stdout())).map_err(failed)?;
+        drop(ManuallyDrop::into_inner(std::mem::replace(
+            &mut self.inner,
+            ManuallyDrop::new(new_terminal()?),
+        )));
         Ok(())
     }
 

@@ -33,6 +33,14 @@ pub struct ArrayFile<'a> {
     pub labels: Option<[Vec<String>; 2]>,
 }
 
+impl ArrayFile<'_> {
+    /// Returns true if the arrays are the weights of a model.
+    pub fn holds_weights(&self) -> bool {
+        let is_map = |array: &NamedArray| array.shape.len() > 1 && is_map_name(&array.name);
+        !self.arrays.iter().any(is_map) && self.arrays.iter().any(|array| array.name.ends_with(".weight"))
+    }
+}
+
 /// The arrays of a safetensors file. Lists of whole numbers become fields.
 pub fn of_safetensors<'a>(tensors: &SafeTensors<'a>, fields: &HashMap<String, String>) -> ArrayFile<'a> {
     let mut file = ArrayFile { fields: fields.clone(), ..ArrayFile::default() };
@@ -184,9 +192,6 @@ fn groups<'f, 'a>(arrays: &'f [NamedArray<'a>]) -> Parsed<Vec<(ArrayName, Member
     };
     let mut maps = named(&|array| is_map_name(&array.name));
     if maps.is_empty() {
-        if arrays.iter().any(|array| array.name.ends_with(".weight")) {
-            return Err("it holds the weights of a model, not attention maps: give the model's folder".into());
-        }
         maps = named(&|array| !array.name.starts_with("logits"));
     }
     if maps.is_empty() {

@@ -48,7 +48,7 @@ pub enum Form {
 
 /// Formats that are known by their first bytes, with what opens instead.
 const OTHER: [(&[u8], &str, &str); 8] = [
-    (b"\x89HDF\r\n", "an HDF5 file", SAVE_NPZ),
+    (b"\x89HDF\r\n", "an HDF5 file, as Keras and TensorFlow store weights", HDF5),
     (b"PAR1", "a Parquet file", SAVE_NPZ),
     (b"ARROW1", "an Arrow file", SAVE_NPZ),
     (b"\x1f\x8b", "a gzip archive", "unpack it first (gunzip)"),
@@ -63,6 +63,9 @@ const OTHER_NAMES: [(&str, &str); 3] =
     [("onnx", "an ONNX model"), ("keras", "a Keras model"), ("tflite", "a TensorFlow Lite model")];
 
 const ORIGINAL: &str = "give the folder or hub id of the model with safetensors weights";
+
+const HDF5: &str = "for a model, give its folder with safetensors weights; save maps with \
+                    numpy.savez(\"maps.npz\", cross_attentions=...)";
 
 const SAVE_NPZ: &str = "save the maps with numpy.savez(\"maps.npz\", cross_attentions=...)";
 

@@ -10,17 +10,43 @@ use super::arrays::ArrayFile;
 use crate::capture::axes::MAX_ITEMS;
 use crate::capture::tensors::Parsed;
 
+/// Reason for refusing arrays of objects.
+pub const OBJECTS: &str = "it holds Python objects instead of numbers: save each array under its own name, with \
+                           numpy.savez(file, **{\"cross_attentions.0\": ...})";
+
 /// First bytes of an `.npy` file.
 pub const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// Reads an `.npy` file with one map or a stack of maps.
 pub fn read(bytes: &[u8]) -> Parsed<ArrayFile<'_>> {
     let mut file = ArrayFile::default();
-    Header::parse(bytes)?.add_to(&mut file, "", Cow::Borrowed(bytes))?;
+    let header = Header::parse(bytes)?;
+    if header.holds_objects() {
+        return Err(OBJECTS.into());
+    }
+    header.add_to(&mut file, "", Cow::Borrowed(bytes))?;
     match file.arrays.is_empty() {
         true => Err("it holds no floats, and attention weights are floats".into()),
         false => Ok(file),
     }
+}
+
+/// Brings values of `width` bytes whose first axis runs fastest into row-major order.
+fn row_major(values: &[u8], shape: &[usize], width: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(values.len());
+    let mut index = vec![0; shape.len()];
+    for _ in 0..values.len() / width.max(1) {
+        let at = index.iter().zip(shape).rev().fold(0, |at, (&index, &side)| at * side + index);
+        out.extend_from_slice(values.get(at * width..(at + 1) * width).unwrap_or_default());
+        for (index, &side) in index.iter_mut().zip(shape).rev() {
+            *index += 1;
+            if *index < side {
+                break;
+            }
+            *index = 0;
+        }
+    }
+    out
 }
 
 /// Element type of an array.
@@ -31,6 +57,8 @@ enum Element {
     Whole(usize),
     /// Strings of this many characters.
     Text(usize),
+    /// Python objects.
+    Object,
     /// Any other type.
     Other,
 }
@@ -44,6 +72,8 @@ pub struct Header {
     start: usize,
     /// Number of bytes of the values.
     size: usize,
+    /// True if the first axis runs fastest (Fortran's order).
+    column_major: bool,
 }
 
 impl Header {
@@ -53,7 +83,7 @@ impl Header {
     /// Reads the header at the start of `file`.
     ///
     /// # Errors
-    /// It is cut short, column-major, or not a header.
+    /// It is cut short, or not a header.
     pub fn parse(file: &[u8]) -> Parsed<Self> {
         let short = || "the file is cut short".to_string();
         if !file.starts_with(MAGIC) {
@@ -82,19 +112,21 @@ impl Header {
             .map(|dim| dim.parse().map_err(|_| format!("its shape has '{dim}'")))
             .collect::<Parsed<_>>()?;
         let column_major = after("'fortran_order'").is_none_or(|rest| !rest.starts_with("False"));
-        if column_major && shape.len() > 1 {
-            return Err("it is column-major: save numpy.ascontiguousarray of it".into());
-        }
         let element = Element::of(dtype);
         let size = shape.iter().try_fold(element.size(), |size, &side| size.checked_mul(side));
         let size = size.ok_or_else(|| format!("its shape {shape:?} is too large"))?;
-        Ok(Self { element, shape, start: start + length, size })
+        Ok(Self { element, shape, start: start + length, size, column_major })
+    }
+
+    /// Returns true if the elements are Python objects, such as arrays of different shapes.
+    pub fn holds_objects(&self) -> bool {
+        matches!(self.element, Element::Object)
     }
 
     /// Size of the whole array with its header, in bytes; `None` for a type that is left out.
     pub fn bytes(&self) -> Option<usize> {
         match self.element {
-            Element::Other => None,
+            Element::Object | Element::Other => None,
             _ => self.start.checked_add(self.size),
         }
     }
@@ -108,6 +140,10 @@ impl Header {
         match self.element {
             Element::Float(dtype) => {
                 let data = match file {
+                    file if self.column_major && self.shape.len() > 1 => {
+                        let values = file.get(self.start..end).unwrap_or_default();
+                        Cow::Owned(row_major(values, &self.shape, self.element.size()))
+                    }
                     Cow::Borrowed(bytes) => Cow::Borrowed(bytes.get(self.start..end).unwrap_or_default()),
                     Cow::Owned(mut bytes) => {
                         bytes.truncate(end);
@@ -117,7 +153,7 @@ impl Header {
                 };
                 found.arrays.push(NamedArray::new(name.into(), dtype, self.shape.clone(), data)?);
             }
-            Element::Other => {}
+            Element::Object | Element::Other => {}
             element => {
                 let field = self.field(element, file.get(self.start..end).unwrap_or_default())?;
                 found.fields.insert(name.into(), field);
@@ -141,7 +177,7 @@ impl Header {
             Element::Text(width) => {
                 data.chunks_exact(width.saturating_mul(4)).map(text).collect::<Parsed<_>>()?
             }
-            Element::Float(_) | Element::Other => Vec::new(),
+            Element::Float(_) | Element::Object | Element::Other => Vec::new(),
         };
         Ok(match (self.shape.is_empty(), values.first()) {
             (true, Some(Value::String(text))) => text.clone(),
@@ -160,6 +196,7 @@ impl Element {
             "<f8" => Element::Float(Dtype::F64),
             "<i4" => Element::Whole(4),
             "<i8" => Element::Whole(8),
+            "|O" => Element::Object,
             other => text(other).map_or(Element::Other, Element::Text),
         }
     }
@@ -172,7 +209,7 @@ impl Element {
             Element::Float(_) => 8,
             Element::Whole(width) => width,
             Element::Text(width) => width.saturating_mul(4),
-            Element::Other => 0,
+            Element::Object | Element::Other => 0,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::io::{Cursor, Read};
 use zip::ZipArchive;
 
 use super::arrays::{ArrayFile, is_map_name};
-use super::npy::Header;
+use super::npy::{Header, OBJECTS};
 use crate::capture::tensors::Parsed;
 use crate::human;
 
@@ -89,6 +89,7 @@ pub fn read(bytes: &[u8]) -> Parsed<ArrayFile<'_>> {
         }
         let header = Header::parse(&data).map_err(broken)?;
         match header.bytes() {
+            None if header.holds_objects() && is_map_name(&name) => return Err(broken(OBJECTS.into())),
             None => {}
             Some(expected) if expected == data.len() => {
                 header.add_to(&mut file, &name, Cow::Owned(data)).map_err(broken)?;
