@@ -265,6 +265,13 @@ impl ArrayName {
                 }
             } else if let Some(at) = words.iter().position(|word| number(word).is_some()) {
                 indices.extend(number(&words.remove(at)));
+            } else if let Some(last) = words.last_mut() {
+                // `layer0`, `attn11`
+                let stem = last.trim_end_matches(|end: char| end.is_ascii_digit());
+                if let (false, Ok(layer)) = (stem.is_empty(), last[stem.len()..].parse()) {
+                    indices.push(layer);
+                    *last = stem;
+                }
             }
         }
         let group = words.join(".");

@@ -52,6 +52,11 @@ fn weights(fields: &[&str]) -> Parsed<(usize, Vec<Vec<f32>>)> {
         before_features && fields.get(at - 1).is_some_and(|before| !before.contains("= "))
     });
     narrow(&mut found, &|_, rows| check(rows).is_ok());
+    // The softmax over one token is 1.
+    let is_one = |weight: &f32| (weight - 1.0).abs() < 0.02;
+    if widest == 1 && found.len() == 1 && !found.iter().flat_map(|(_, rows)| rows).flatten().all(is_one) {
+        return Err("its numbers are no weights: a row of a single weight would be 1".into());
+    }
     match found.len() {
         0 => Err("neither Marian's `target ||| 0.9,0.1 ...` nor a header of Nematus or Sockeye".into()),
         1 => found.pop().ok_or_else(|| "no weights".into()),
@@ -99,6 +104,13 @@ mod tests {
             (Side::Unknown, "ja".into(), vec![vec![1.0], vec![1.0]])
         );
         assert_eq!(opened("ja ||| 1 1"), (Side::Unknown, "ja".into(), vec![vec![1.0], vec![1.0]]));
+    }
+
+    #[test]
+    fn numbers_without_commas_are_no_weights() {
+        for line in ["ja nein ||| 0.75 0.25 0.5 0.5", "yes ||| ja ||| 0.4", "ja ||| 0"] {
+            assert!(parse(line).unwrap_err().contains("no weights"), "{line}");
+        }
     }
 
     #[test]

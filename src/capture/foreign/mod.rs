@@ -102,7 +102,7 @@ pub fn recognise(path: &Path, bytes: &[u8]) -> Form {
     } else if named("npz") {
         Form::Arrays(npz::read)
     } else {
-        recognise_text(bytes)
+        recognise_text(bytes, named("csv") || named("tsv"))
     }
 }
 
@@ -116,8 +116,8 @@ fn is_safetensors(bytes: &[u8]) -> bool {
     length.is_some_and(|length| length < bytes.len() as u64) && bytes.get(8) == Some(&b'{')
 }
 
-/// Tells the forms of text files apart.
-fn recognise_text(bytes: &[u8]) -> Form {
+/// Tells the forms of text files apart. `named_table` says that the name is that of a table.
+fn recognise_text(bytes: &[u8], named_table: bool) -> Form {
     let part = bytes.get(..bytes.len().min(HEAD)).unwrap_or_default();
     if part.contains(&0) {
         return Form::Unknown;
@@ -140,7 +140,7 @@ fn recognise_text(bytes: &[u8]) -> Form {
             found: "a list of hard alignments, pairs of positions without weights",
             hint: "soft alignments open, such as those of marian-decoder --alignment soft",
         }
-    } else if table::is_table(text, bytes.len() <= HEAD) {
+    } else if named_table || table::is_table(text, bytes.len() <= HEAD) {
         Form::Arrays(table::read)
     } else {
         Form::Unknown

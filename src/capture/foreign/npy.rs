@@ -74,6 +74,8 @@ pub struct Header {
     size: usize,
     /// True if the first axis runs fastest (Fortran's order).
     column_major: bool,
+    /// True if the first byte of a value is the highest.
+    big_endian: bool,
 }
 
 impl Header {
@@ -113,9 +115,10 @@ impl Header {
             .collect::<Parsed<_>>()?;
         let column_major = after("'fortran_order'").is_none_or(|rest| !rest.starts_with("False"));
         let element = Element::of(dtype);
+        let big_endian = dtype.starts_with('>');
         let size = shape.iter().try_fold(element.size(), |size, &side| size.checked_mul(side));
         let size = size.ok_or_else(|| format!("its shape {shape:?} is too large"))?;
-        Ok(Self { element, shape, start: start + length, size, column_major })
+        Ok(Self { element, shape, start: start + length, size, column_major, big_endian })
     }
 
     /// Returns true if the elements are Python objects, such as arrays of different shapes.
@@ -137,6 +140,10 @@ impl Header {
         if file.len() < end {
             return Err(format!("it is cut short: shape {:?} takes {} bytes", self.shape, self.size));
         }
+        let file = match self.big_endian {
+            true => Cow::Owned(self.little_endian(file.into_owned())),
+            false => file,
+        };
         match self.element {
             Element::Float(dtype) => {
                 let data = match file {
@@ -160,6 +167,18 @@ impl Header {
             }
         }
         Ok(())
+    }
+
+    /// Turns the bytes of every value around.
+    fn little_endian(&self, mut file: Vec<u8>) -> Vec<u8> {
+        let width = match self.element {
+            Element::Text(_) => 4,
+            element => element.size(),
+        };
+        if let Some(values) = file.get_mut(self.start..).filter(|_| width > 0) {
+            values.chunks_exact_mut(width).for_each(<[u8]>::reverse);
+        }
+        file
     }
 
     /// Formats the array as a metadata field: a text, or a JSON list.
@@ -189,6 +208,8 @@ impl Header {
 
 impl Element {
     fn of(dtype: &str) -> Self {
+        // The order of bytes is a matter of the header.
+        let dtype = &*dtype.replace('>', "<");
         let text = |dtype: &str| dtype.strip_prefix("<U")?.parse().ok().filter(|&width: &usize| width > 0);
         match dtype {
             "<f2" => Element::Float(Dtype::F16),
