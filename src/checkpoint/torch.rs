@@ -1,11 +1,11 @@
 //! Reader of the two containers of `torch.save`: a zip archive with a pickle and one file a storage, and the
-//! older stream of pickles followed by the storages.
+//! older stream of pickles followed by the storages; and of plain pickles of NumPy's arrays.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Cursor;
 use std::ops::Range;
 
-use super::pickle::{MOST_TENSORS, Pickle, PickleValue, PickledTensor, TensorDtype, ValueId};
+use super::pickle::{MOST_TENSORS, Pickle, PickleValue, PickledArray, PickledTensor, TensorDtype, ValueId};
 use crate::error::{Error, Result};
 
 /// A tensor in a file: a strided view of its bytes.
@@ -26,6 +26,8 @@ const OLD_MAGIC: [u8; 13] = [0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a,
 /// A `torch.save` file: its pickle, and the bytes of each storage by key.
 struct TorchFile<'a> {
     pickle: Pickle<'a>,
+    /// Position of the pickle in the file.
+    pickle_start: usize,
     storages: HashMap<String, Range<usize>>,
 }
 
@@ -64,6 +66,11 @@ pub fn read_nested(bytes: &[u8]) -> std::result::Result<NestedTensors, String> {
     Ok(walk.found)
 }
 
+/// Returns true if a file starts and ends like a plain pickle, of protocols 2 to 5.
+pub fn is_pickle(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x80, 2..=5, .., b'.'])
+}
+
 /// Returns true if a file starts like the older format of `torch.save`.
 pub fn is_old_format(bytes: &[u8]) -> bool {
     old_magic(bytes).is_some()
@@ -79,6 +86,8 @@ fn open(bytes: &[u8]) -> std::result::Result<TorchFile<'_>, String> {
         read_zip(bytes)
     } else if let Some(magic) = old_magic(bytes) {
         read_old(bytes, magic + OLD_MAGIC.len())
+    } else if is_pickle(bytes) {
+        Ok(TorchFile { pickle: Pickle::read(bytes)?, pickle_start: 0, storages: HashMap::new() })
     } else if bytes.is_empty() {
         Err("the file is empty".into())
     } else if bytes.starts_with(b"version https://git-lfs") {
@@ -116,6 +125,10 @@ impl Walk<'_, '_> {
         match value {
             PickleValue::Tensor(tensor) => {
                 let tensor = file.locate(&path, PickledTensor::clone(tensor))?;
+                self.found.tensors.push(tensor);
+            }
+            PickleValue::Array(Some(array)) => {
+                let tensor = file.locate_array(path, array);
                 self.found.tensors.push(tensor);
             }
             PickleValue::Text(text) => self.found.texts.push((path, (*text).to_string())),
@@ -175,26 +188,27 @@ fn read_zip(bytes: &[u8]) -> std::result::Result<TorchFile<'_>, String> {
     if spans.get(&format!("{root}byteorder")).is_some_and(|span| bytes.get(span.clone()) == Some(b"big")) {
         return Err("written on a big-endian machine".into());
     }
-    let pickle = spans.get(&format!("{root}data.pkl")).cloned().and_then(|span| bytes.get(span));
-    let pickle = Pickle::read(pickle.unwrap_or_default())?;
+    let span = spans.get(&format!("{root}data.pkl")).cloned().unwrap_or_default();
+    let pickle = Pickle::read(bytes.get(span.clone()).unwrap_or_default())?;
     let data = format!("{root}data/");
     let storages =
         spans.iter().filter_map(|(name, span)| Some((name.strip_prefix(&data)?.into(), span.clone())));
-    Ok(TorchFile { pickle, storages: storages.collect() })
+    Ok(TorchFile { pickle, pickle_start: span.start, storages: storages.collect() })
 }
 
 /// Reads what follows the magic number: the pickles of protocol, system and state; a pickle with the keys of
 /// the storages; for each key its length in elements (8 bytes) and its elements.
 fn read_old(bytes: &[u8], mut at: usize) -> std::result::Result<TorchFile<'_>, String> {
-    let mut next = || -> std::result::Result<Pickle<'_>, String> {
-        let pickle = Pickle::read(bytes.get(at..).unwrap_or_default())?;
+    let mut next = || -> std::result::Result<(usize, Pickle<'_>), String> {
+        let start = at;
+        let pickle = Pickle::read(bytes.get(start..).unwrap_or_default())?;
         at += pickle.used;
-        Ok(pickle)
+        Ok((start, pickle))
     };
     next()?;
     next()?;
-    let state = next()?;
-    let keys = next()?;
+    let (pickle_start, state) = next()?;
+    let (_, keys) = next()?;
     let PickleValue::List(keys_in_order) = keys.root() else {
         return Err("the list of storages is missing".into());
     };
@@ -217,7 +231,7 @@ fn read_old(bytes: &[u8], mut at: usize) -> std::result::Result<TorchFile<'_>, S
         at = span.end;
         spans.insert(key.to_string(), span);
     }
-    Ok(TorchFile { pickle: state, storages: spans })
+    Ok(TorchFile { pickle: state, pickle_start, storages: spans })
 }
 
 fn span(start: u64, len: u64, file: usize) -> Option<Range<usize>> {
@@ -271,6 +285,20 @@ impl TorchFile<'_> {
         let span = self.storages.get(key);
         let span = span.cloned().ok_or_else(|| format!("tensor '{name}': storage {key} is missing"))?;
         locate(name, tensor, span)
+    }
+
+    fn locate_array(&self, name: String, array: &PickledArray) -> StoredTensor {
+        let PickledArray { dtype, shape, column_major, bytes } = array.clone();
+        let strides = (column_major && shape.len() > 1).then(|| {
+            let products = shape.iter().scan(1, |product, &side| {
+                let stride = *product;
+                *product *= side;
+                Some(stride)
+            });
+            products.collect()
+        });
+        let start = self.pickle_start;
+        StoredTensor { name, dtype, shape, strides, range: start + bytes.start..start + bytes.end }
     }
 }
 

@@ -84,7 +84,15 @@ fn what_is_no_row_of_weights_is_refused_with_its_line() {
 
 #[test]
 fn arrays_without_a_kind_are_told_by_their_shape() {
-    for name in ["arr0-4d.npz", "stack.npy", "tuple.pt"] {
+    for name in [
+        "arr0-4d.npz",
+        "stack.npy",
+        "tuple.pt",
+        "tuple-protocol4.pkl",
+        "fortran-protocol5.pkl",
+        "fortran-big-endian.npy",
+        "layer0.npz",
+    ] {
         let capture = opened(name);
         assert_eq!(capture.kinds(), [Kind::Encoder], "{name}");
         assert_eq!((capture.layers(Kind::Encoder), capture.all_heads().len()), (2, 4), "{name}");

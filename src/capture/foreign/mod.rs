@@ -25,7 +25,7 @@ use soft::{Lines, SoftAlignment, read_numbered, skip_empty};
 
 use super::tensors::Parsed;
 use super::{Capture, ReadOptions};
-use crate::checkpoint::torch::is_old_format;
+use crate::checkpoint::torch::{is_old_format, is_pickle};
 
 /// The form of a file.
 pub enum Form {
@@ -93,10 +93,7 @@ pub fn recognise(path: &Path, bytes: &[u8]) -> Form {
     } else if is_old_format(bytes) {
         Form::Arrays(torch::read)
     } else if is_pickle(bytes) {
-        Form::Other {
-            found: "a plain Python pickle",
-            hint: "save it with torch.save, or the arrays with numpy.savez",
-        }
+        Form::Arrays(torch::read)
     } else if is_safetensors(bytes) || named("safetensors") {
         Form::Capture
     } else if named("npz") {
@@ -104,10 +101,6 @@ pub fn recognise(path: &Path, bytes: &[u8]) -> Form {
     } else {
         recognise_text(bytes, named("csv") || named("tsv"))
     }
-}
-
-fn is_pickle(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x80, 2..=5, .., b'.'])
 }
 
 /// Returns true if a file starts with the length of a JSON header and the header.

@@ -1,5 +1,5 @@
-//! Files of `torch.save`: a tensor, or tuples, lists and dicts of tensors, as `output_attentions=True` and
-//! `generate()` return them.
+//! Files of `torch.save` and of `pickle.dump`: a tensor or an array of NumPy, or tuples, lists and dicts of them,
+//! as `output_attentions=True` and `generate()` return them.
 
 use std::borrow::Cow;
 

@@ -172,7 +172,10 @@ impl<'a> Machine<'a> {
                     let callee = self.pop()?;
                     self.call(callee, arguments)?;
                 }
-                b'b' => drop(self.pop()?),
+                b'b' => {
+                    let state = self.pop()?;
+                    self.set_state(state)?;
+                }
                 b'q' => {
                     let slot = self.byte()?;
                     self.remember(slot.into())?;
@@ -279,7 +282,7 @@ impl<'a> Machine<'a> {
         self.stack.pop().ok_or_else(|| "the pickle is empty".into())
     }
 
-    fn top(&self) -> PickleResult<ValueId> {
+    pub(super) fn top(&self) -> PickleResult<ValueId> {
         self.stack.last().copied().ok_or_else(|| "the pickle takes more values than it made".into())
     }
 
@@ -307,7 +310,7 @@ impl<'a> Machine<'a> {
 
     fn blob(&mut self, len: usize) -> PickleResult<()> {
         self.take(len)?;
-        self.push(PickleValue::Opaque)
+        self.push(PickleValue::Bytes(self.at - len..self.at))
     }
 
     fn tuple(&mut self, len: usize) -> PickleResult<()> {

@@ -5,8 +5,11 @@
 //! Values lie in one arena and refer to each other by number, so that cycles and deep nesting in a hostile
 //! file are harmless, both when it is read and when it is dropped.
 
+mod arrays;
 mod machine;
 mod objects;
+
+use std::ops::Range;
 
 use machine::Machine;
 
@@ -56,6 +59,21 @@ impl TensorDtype {
         }
     }
 
+    /// Returns the type that NumPy names so, without the order of bytes; `None` for objects and texts.
+    fn of_numpy(name: &str) -> Option<Self> {
+        let other = |name: &str, size| TensorDtype::Other { name: name.into(), size };
+        Some(match name {
+            "f8" => TensorDtype::F64,
+            "f4" => TensorDtype::F32,
+            "f2" => TensorDtype::F16,
+            "i8" => other("int64", 8),
+            "i4" => other("int32", 4),
+            "b1" => other("bool", 1),
+            "u1" => other("uint8", 1),
+            _ => return None,
+        })
+    }
+
     /// Returns the type of a storage class, or `None` for an unknown class.
     fn of_storage(class: &str) -> Option<Self> {
         let other = |name: &str, size| TensorDtype::Other { name: name.into(), size };
@@ -98,6 +116,17 @@ pub struct PickledTensor<'a> {
     pub strides: Vec<usize>,
 }
 
+/// An array of NumPy, whose values lie in the pickle itself.
+#[derive(Clone, Debug)]
+pub struct PickledArray {
+    pub dtype: TensorDtype,
+    pub shape: Vec<usize>,
+    /// True if the first axis runs fastest (Fortran's order).
+    pub column_major: bool,
+    /// Position of the values in the pickle.
+    pub bytes: Range<usize>,
+}
+
 /// A Python value of a kind that state dicts contain.
 #[derive(Clone, Debug)]
 pub enum PickleValue<'a> {
@@ -111,7 +140,13 @@ pub enum PickleValue<'a> {
     Global(Box<Global>),
     Storage(Box<StorageRef<'a>>),
     Tensor(Box<PickledTensor<'a>>),
-    /// A harmless value that is not needed: a float, bytes, a set, a device.
+    /// Bytes, by their position in the pickle.
+    Bytes(Range<usize>),
+    /// An element type of NumPy.
+    Dtype(Box<TensorDtype>),
+    /// An array of NumPy; `None` until its state is known.
+    Array(Option<Box<PickledArray>>),
+    /// A harmless value that is not needed: a float, a set, a device.
     Opaque,
 }
 
@@ -125,6 +160,12 @@ pub enum Global {
     RebuildParameter,
     Tuple,
     Storage(TensorDtype),
+    /// NumPy's array without its state.
+    NewArray,
+    /// NumPy's array from bytes.
+    ArrayOfBytes,
+    /// NumPy's element type.
+    ElementType,
     /// A name whose call makes [`PickleValue::Opaque`].
     Inert,
 }
@@ -198,6 +239,15 @@ impl Global {
                 Global::RebuildParameter
             }
             ("torch", "Size") | ("builtins" | "__builtin__", "tuple") => Global::Tuple,
+            ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Global::NewArray,
+            ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Global::ArrayOfBytes,
+            ("numpy", "dtype") => Global::ElementType,
+            ("numpy", "ndarray") | ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => {
+                Global::Inert
+            }
+            ("torch.storage", "_load_from_bytes") => {
+                return Err("it holds tensors in a plain pickle, which torch.save does not write".into());
+            }
             ("torch" | "torch.storage" | "torch.cuda", class) if class.ends_with("Storage") => {
                 Global::Storage(
                     TensorDtype::of_storage(class)

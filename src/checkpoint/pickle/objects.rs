@@ -7,11 +7,11 @@ use super::{
 };
 
 impl<'a> Machine<'a> {
-    fn value(&self, id: ValueId) -> &PickleValue<'a> {
+    pub(super) fn value(&self, id: ValueId) -> &PickleValue<'a> {
         self.values.get(id as usize).unwrap_or(&PickleValue::None)
     }
 
-    fn items(&self, id: ValueId) -> &[ValueId] {
+    pub(super) fn items(&self, id: ValueId) -> &[ValueId] {
         match self.value(id) {
             PickleValue::Tuple(items) | PickleValue::List(items) => items,
             _ => &[],
@@ -25,7 +25,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn sizes(&self, id: Option<ValueId>) -> PickleResult<Vec<usize>> {
+    pub(super) fn sizes(&self, id: Option<ValueId>) -> PickleResult<Vec<usize>> {
         let ids = id.map(|id| self.items(id)).unwrap_or_default();
         if ids.len() > 16 {
             return Err(format!("a tensor of {} dimensions", ids.len()));
@@ -76,15 +76,24 @@ impl<'a> Machine<'a> {
                 }
                 let offset = self.size(argument(self, 1))?;
                 let storage = StorageRef::clone(storage);
-                self.tensors += 1;
-                if self.tensors > MOST_TENSORS {
-                    return Err(format!("it holds more than {MOST_TENSORS} tensors"));
-                }
+                self.count_tensor()?;
                 PickleValue::Tensor(Box::new(PickledTensor { storage, offset, shape, strides }))
             }
+            Global::NewArray => PickleValue::Array(None),
+            Global::ArrayOfBytes => self.array_of_bytes(arguments)?,
+            Global::ElementType => self.element_type(first),
             Global::Storage(_) => return Err("a storage made without its bytes".into()),
         };
         self.push(value)
+    }
+
+    /// Counts a tensor before it is made.
+    pub(super) fn count_tensor(&mut self) -> PickleResult<()> {
+        self.tensors += 1;
+        match self.tensors > MOST_TENSORS {
+            true => Err(format!("it holds more than {MOST_TENSORS} tensors")),
+            false => Ok(()),
+        }
     }
 
     /// Counts items before they are copied.
