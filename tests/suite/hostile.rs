@@ -33,8 +33,13 @@ fn fails(args: &[&str]) -> String {
 
 /// Copies a fixture's model.
 fn model(fixture: &str) -> TempDir {
+    copy(&format!("models/{fixture}"))
+}
+
+/// Copies the folder `model` of a folder of fixtures.
+fn copy(fixture: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let from = Path::new("tests/fixtures/models").join(fixture).join("model");
+    let from = Path::new("tests/fixtures").join(fixture).join("model");
     for entry in std::fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
@@ -162,4 +167,102 @@ fn config_json_of_a_million_values_is_refused() {
     change(&model, "config.json", &json!({"task_specific_params": vec![0; 1_000_000]}));
     let heads = heads(&model);
     assert!(fails(&heads.each_ref().map(String::as_str)).contains("more than the"));
+}
+
+#[test]
+fn normalizers_and_templates_cannot_blow_up_a_text() {
+    let model = model("t5");
+    change(&model, "tokenizer_config.json", &json!({"tokenizer_class": "PreTrainedTokenizerFast"}));
+    let heads = heads(&model);
+    let doubled = json!({"type": "Replace", "pattern": {"String": "e"}, "content": "ee"});
+    let normalizer = json!({"type": "Sequence", "normalizers": vec![doubled; 40]});
+    change(&model, "tokenizer.json", &json!({ "normalizer": normalizer }));
+    let said = fails(&heads.each_ref().map(String::as_str));
+    assert!(said.contains("its normalizer may make a text"), "{said}");
+    let end = json!({"SpecialToken": {"id": "x", "type_id": 0}});
+    let template = json!({
+        "type": "TemplateProcessing",
+        "single": vec![end; 1000],
+        "pair": [],
+        "special_tokens": {"x": {"id": "x", "ids": vec![1; 1000], "tokens": vec!["</s>"; 1000]}},
+    });
+    change(&model, "tokenizer.json", &json!({ "normalizer": null, "post_processor": template }));
+    let said = fails(&heads.each_ref().map(String::as_str));
+    assert!(said.contains("its post-processor adds 1000000 special tokens"), "{said}");
+}
+
+#[test]
+fn a_unigram_vocabulary_of_long_pieces_is_refused() {
+    let model = model("t5");
+    let pieces: Vec<Value> = (0..3000).map(|at| json!([format!("{at:05}").repeat(40), -1.0])).collect();
+    let vocab = [vec![json!(["<pad>", 0.0]), json!(["</s>", 0.0]), json!(["<unk>", 0.0])], pieces].concat();
+    change(&model, "tokenizer.json", &json!({"model": {"type": "Unigram", "unk_id": 2, "vocab": vocab}}));
+    for class in ["T5Tokenizer", "PreTrainedTokenizerFast"] {
+        change(&model, "tokenizer_config.json", &json!({ "tokenizer_class": class }));
+        let heads = heads(&model);
+        let said = fails(&heads.each_ref().map(String::as_str));
+        assert!(said.contains("nodes of a trie"), "{class}: {said}");
+    }
+}
+
+#[test]
+fn a_weight_of_the_head_that_is_no_number_is_told() {
+    let model = model("t5-v1_1");
+    let path = model.path().join("model.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let (header, metadata) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let (start, _) = metadata.info("lm_head.weight").unwrap().data_offsets;
+    let at = 8 + header + start + 77 * 4 * 24;
+    bytes[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    std::fs::write(&path, bytes).unwrap();
+    let heads = heads(&model);
+    let said = fails(&heads.each_ref().map(String::as_str));
+    assert!(said.contains("its tensor 'lm_head.weight' holds NaN"), "{said}");
+}
+
+#[test]
+fn logits_of_a_capture_that_are_no_numbers_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.safetensors");
+    let [half, not] = [0.5f32, f32::NAN].map(f32::to_le_bytes);
+    let [map, logits] = [[half; 4].concat(), [half, not, half, half].concat()];
+    let views = [
+        ("cross.0", TensorView::new(Dtype::F32, vec![1, 2, 2], &map).unwrap()),
+        ("logits", TensorView::new(Dtype::F32, vec![2, 2], &logits).unwrap()),
+    ];
+    std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+    assert!(fails(&["heads", path.to_str().unwrap()]).contains("logits holds NaN"));
+}
+
+#[test]
+fn a_generated_text_fits_the_learned_positions() {
+    let model = copy("repositories/plbart");
+    let out = model.path().join("c.safetensors");
+    let [model, out] = [model.path(), &out].map(|path| path.to_str().unwrap());
+    let output = run(&["capture", model, "-s", "hi", "--max-new-tokens", "5000", "-o", out]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(attn_tui::capture::read(Path::new(out)).unwrap().target.len(), 64);
+}
+
+#[test]
+fn weights_given_as_a_model_are_told_as_weights() {
+    for file in ["models/t5/model/model.safetensors", "models/marian-bin/model/pytorch_model.bin"] {
+        let path = format!("tests/fixtures/{file}");
+        let said = fails(&["show", &path]);
+        assert!(
+            said.contains("a model's weights") && said.contains("hint: give the model's folder"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_token_outside_the_vocabulary_is_told_with_what_to_do() {
+    let model = model("t5");
+    let tokens = json!([{"id": 5000, "content": "beyond", "single_word": false, "lstrip": false,
+                         "rstrip": false, "normalized": false, "special": false}]);
+    change(&model, "tokenizer.json", &json!({ "added_tokens": tokens }));
+    change(&model, "tokenizer_config.json", &json!({"tokenizer_class": "PreTrainedTokenizerFast"}));
+    let said = fails(&["heads", model.path().to_str().unwrap(), "-s", "beyond", "-t", "a"]);
+    assert!(said.contains("outside the model's vocabulary") && said.contains("--tokenizer"), "{said}");
 }

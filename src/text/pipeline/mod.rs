@@ -1,11 +1,13 @@
 //! Fast tokenizers: pipelines of the `tokenizers` crate, read from tokenizer.json or built from a vocabulary.
 
 mod check;
+mod growth;
 pub(crate) mod parts;
 pub(crate) mod vocab;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use growth::{Growth, MAX_GROWN};
 use tokenizers::models::ModelWrapper;
 use tokenizers::{AddedToken as RawToken, PostProcessorWrapper, Tokenizer as Raw};
 
@@ -31,6 +33,8 @@ pub(crate) struct Pipeline {
     unknown: Option<u32>,
     /// Decoding removes the spaces before punctuation.
     clean_up: bool,
+    /// Largest number of bytes that the normalizer turns one byte into.
+    growth: usize,
 }
 
 fn raw_token(token: &AddedToken) -> RawToken {
@@ -46,7 +50,10 @@ impl Pipeline {
     pub fn from_json(bytes: &[u8]) -> Result<Raw> {
         let bad = |why: String| Error::BadFile { file: "tokenizer.json".into(), why };
         let text = std::str::from_utf8(bytes).map_err(|e| bad(e.to_string()))?;
-        check::json(bytes).and_then(|()| check::trie_of_json(bytes)).map_err(bad)?;
+        check::json(bytes)
+            .and_then(|()| growth::check(bytes))
+            .and_then(|()| check::trie_of_json(bytes))
+            .map_err(bad)?;
         // `FromStr` is compiled with the `tokenizers` crate; its generic constructors add a minute to our
         // build
         guarded(|| text.parse().map_err(|e: tokenizers::Error| bad(e.to_string())))
@@ -76,7 +83,9 @@ impl Pipeline {
         // like transformers, which made it for WordPiece, ignore the clean-up for BPE
         let clean_up = config.flag("clean_up_tokenization_spaces", false)
             && !matches!(raw.get_model(), ModelWrapper::BPE(_));
-        Ok(Self { raw, template: Template::PostProcessor, special, unknown, clean_up })
+        let normalizer = raw.get_normalizer().and_then(|normalizer| serde_json::to_value(normalizer).ok());
+        let growth = normalizer.map_or(1, |normalizer| Growth::of(&normalizer).factor);
+        Ok(Self { raw, template: Template::PostProcessor, special, unknown, clean_up, growth })
     }
 
     /// Puts the start and end token around a text, as far as `add_bos_token` and `add_eos_token` ask for
@@ -106,15 +115,15 @@ impl Pipeline {
 /// with a role, other special tokens.
 fn add_tokens(raw: &mut Raw, from_files: &BTreeMap<u32, AddedToken>, specials: &SpecialTokens) -> Result<()> {
     let present = raw.get_added_tokens_decoder();
-    let known: HashSet<&str> = present.values().map(|token| token.content.as_str()).collect();
-    // Two equal tokens of the crate have the same content.
+    let known: HashMap<&str, &RawToken> =
+        present.values().map(|token| (token.content.as_str(), token)).collect();
     let same = |token: &AddedToken| {
-        known.contains(token.content.as_str()) && present.values().any(|other| *other == raw_token(token))
+        known.get(token.content.as_str()).is_some_and(|known| **known == raw_token(token))
     };
     let mut tokens: Vec<AddedToken> = from_files.values().filter(|token| !same(token)).cloned().collect();
     let mut listed: HashSet<String> = tokens.iter().map(|token| token.content.clone()).collect();
     for SpecialToken { content, token } in specials.all() {
-        if !known.contains(content.as_str()) && listed.insert(content.clone()) {
+        if !known.contains_key(content.as_str()) && listed.insert(content.clone()) {
             tokens.push(token.clone().unwrap_or_else(|| AddedToken::special(content)));
         }
     }
@@ -128,6 +137,13 @@ fn add_tokens(raw: &mut Raw, from_files: &BTreeMap<u32, AddedToken>, specials: &
 
 impl Backend for Pipeline {
     fn encode(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>> {
+        if text.len().saturating_mul(self.growth) > MAX_GROWN {
+            return Err(Error::Text(format!(
+                "a text of {} bytes is too long for this tokenizer, which may make it {} times as long",
+                text.len(),
+                self.growth
+            )));
+        }
         let post_process = add_special_tokens && matches!(self.template, Template::PostProcessor);
         let encode = || self.raw.encode_fast(text, post_process).map_err(tokenizer_error);
         let encoding = guarded(encode)?;
