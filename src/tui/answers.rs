@@ -81,7 +81,9 @@ fn lightness(text: &[u8]) -> Option<bool> {
     let text = std::str::from_utf8(text).ok()?;
     let (_, channels) = text.split_once(':')?;
     let mut luminance = 0.0;
-    for (channel, weight) in channels.split('/').zip([0.2126, 0.7152, 0.0722]) {
+    let mut channels = channels.split('/');
+    for weight in [0.2126, 0.7152, 0.0722] {
+        let channel = channels.next()?;
         let most = 16f32.powi(i32::try_from(channel.len()).ok()?) - 1.0;
         luminance += weight * u32::from_str_radix(channel, 16).ok()? as f32 / most;
     }
