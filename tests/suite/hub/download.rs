@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use attn_tui::error::{Error, HubError};
-use attn_tui::progress::{Progress, Watch};
+use attn_tui::files::{ModelFile, ModelFiles};
+use attn_tui::hub::{HubOptions, tokenizer_files};
+use attn_tui::progress::{Progress, Unwatched, Watch};
 
 use super::server::{Model, Request, Response, Server, etag, file_response, weights};
 use super::setup::{Setup, assert_complete, small_model, with_weights};
@@ -252,4 +254,25 @@ fn a_configuration_without_a_length_is_bounded() {
     let error = setup.failure("org/name");
     assert!(matches!(error, HubError::TooLarge { .. }), "{error}");
     assert!(setup.blobs().is_empty(), "{:?}", setup.blobs());
+}
+
+#[test]
+fn the_tokenizer_of_another_model_is_downloaded_without_its_weights() {
+    let (server, setup) = small_model();
+    let own = |name: &str, text: &'static [u8]| (name.to_string(), ModelFile::Static(text));
+    let files = [own("config.json", b"{}"), own("generation_config.json", b"{\"num_beams\": 2}")];
+    let checkpoint = ModelFiles::new("checkpoint", None, files);
+    for offline in [false, true] {
+        let options = HubOptions { revision: Some("only the checkpoint's".into()), offline };
+        let found = tokenizer_files(Some(&setup.hub), &checkpoint, Some("org/name"), &options, &Unwatched);
+        let found = found.unwrap();
+        assert_eq!(&found.need("source.spm").unwrap()[..], b"pieces");
+        assert_eq!(&found.need("config.json").unwrap()[..], br#"{"model_type": "marian"}"#);
+        assert_eq!(&found.need("generation_config.json").unwrap()[..], b"{\"num_beams\": 2}");
+        assert!(!found.has("model.safetensors"));
+    }
+    assert_eq!((server.count("GET", "/source.spm"), server.count("GET", "/model.safetensors")), (1, 0));
+    let missing =
+        tokenizer_files(Some(&setup.hub), &checkpoint, Some("org/none"), &HubOptions::default(), &Unwatched);
+    assert!(matches!(missing, Err(Error::Hub(HubError::UnknownModel { .. }))));
 }
