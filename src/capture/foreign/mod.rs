@@ -90,9 +90,7 @@ pub fn recognise(path: &Path, bytes: &[u8]) -> Form {
             (false, false) if named("pt") || named("pth") || named("bin") => Form::Arrays(torch::read),
             (false, false) => Form::Unknown,
         }
-    } else if is_old_format(bytes) {
-        Form::Arrays(torch::read)
-    } else if is_pickle(bytes) {
+    } else if is_old_format(bytes) || is_pickle(bytes) {
         Form::Arrays(torch::read)
     } else if is_safetensors(bytes) || named("safetensors") {
         Form::Capture

@@ -103,20 +103,20 @@ pub(crate) fn trie<'a>(pieces: impl Iterator<Item = &'a str>) -> Result<(), Stri
 /// One line with the limit.
 pub(crate) fn trie_of_json(bytes: &[u8]) -> Result<(), String> {
     #[derive(Deserialize)]
-    struct Outer<'a> {
+    struct UnigramJson<'a> {
         #[serde(borrow)]
-        model: Inner<'a>,
+        model: UnigramModel<'a>,
     }
     #[derive(Deserialize)]
-    struct Inner<'a> {
+    struct UnigramModel<'a> {
         #[serde(borrow)]
         vocab: Vec<ScoredPiece<'a>>,
     }
     #[derive(Deserialize)]
     struct ScoredPiece<'a>(#[serde(borrow)] Cow<'a, str>, IgnoredAny);
 
-    match serde_json::from_slice::<Outer>(bytes) {
-        Ok(Outer { model }) => trie(model.vocab.iter().map(|ScoredPiece(piece, _)| piece.as_ref())),
+    match serde_json::from_slice::<UnigramJson>(bytes) {
+        Ok(UnigramJson { model }) => trie(model.vocab.iter().map(|ScoredPiece(piece, _)| piece.as_ref())),
         Err(_) => Ok(()),
     }
 }

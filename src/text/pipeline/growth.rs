@@ -60,7 +60,9 @@ impl Growth {
     fn check(self, what: &str) -> Result<(), String> {
         let Self { factor, added } = self;
         if factor > MAX_GROWTH || added > MAX_ADDED {
-            return Err(format!("its {what} may make a text {factor} times and {added} bytes longer"));
+            return Err(format!(
+                "its {what} may make a text {factor} times as long and {added} bytes longer"
+            ));
         }
         Ok(())
     }
@@ -81,7 +83,7 @@ fn longest_replacement(map: &str) -> usize {
 /// Names the step, in one line.
 pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
     #[derive(Deserialize)]
-    struct Outer {
+    struct Steps {
         #[serde(default)]
         added_tokens: Vec<Value>,
         #[serde(default)]
@@ -92,17 +94,17 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), String> {
         post_processor: Value,
     }
 
-    let Ok(outer) = serde_json::from_slice::<Outer>(bytes) else { return Ok(()) };
-    Growth::of(&outer.normalizer).check("normalizer")?;
-    Growth::of(&outer.decoder).check("decoder")?;
-    let contents = outer.added_tokens.iter().filter_map(|token| token.get("content")?.as_str());
+    let Ok(steps) = serde_json::from_slice::<Steps>(bytes) else { return Ok(()) };
+    Growth::of(&steps.normalizer).check("normalizer")?;
+    Growth::of(&steps.decoder).check("decoder")?;
+    let contents = steps.added_tokens.iter().filter_map(|token| token.get("content")?.as_str());
     let size: usize = contents.map(str::len).sum();
     if size > MAX_ADDED_TOKENS {
         return Err(format!(
             "its added tokens have {size} bytes, more than the {MAX_ADDED_TOKENS} that are read"
         ));
     }
-    match special_tokens(&outer.post_processor) {
+    match special_tokens(&steps.post_processor) {
         count if count > MAX_ADDED => Err(format!("its post-processor adds {count} special tokens")),
         _ => Ok(()),
     }
