@@ -331,10 +331,10 @@ impl App {
     }
 
     /// Shows an error overlay, which replaces an earlier one. Long texts are cut, as on the command line.
-    pub fn show_error(&mut self, message: &str, hint: Option<String>) {
+    pub fn show_error(&mut self, message: String, hint: Option<String>) {
         self.overlays.retain(|overlay| !matches!(overlay, Overlay::Error { .. }));
         let hint = hint.map(|hint| shortened(&hint));
-        self.overlays.push(Overlay::Error { message: shortened(message), hint });
+        self.overlays.push(Overlay::Error { message: shortened(&message), hint });
     }
 
     /// Clamps the selection to the capture.

@@ -141,7 +141,7 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
         Action::StepReady(ready) => tour::ready(app, *ready),
         Action::Crashed(message) => {
             app.run.activity = None;
-            app.show_error(&message, Some("this is a fault of the program; please report it".into()));
+            app.show_error(message, Some("this is a fault of the program; please report it".into()));
             Vec::new()
         }
         Action::End => {

@@ -8,7 +8,7 @@ use crate::model::family::{ConfigReader, Family, TokenizerClass};
 use crate::model::spec::{
     ConvSpec, FrontEndSpec, LmHeadBias, LmHeadSpec, Positions, Projection, TransformerSpec,
 };
-use crate::nn::Activation;
+use crate::nn::{Activation, PadPositions};
 
 /// The family's description.
 pub(crate) const FAMILY: Family = Family {
@@ -23,11 +23,15 @@ fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
     let frames = config.count_or("max_source_positions", 1500)?;
     let target = config.count_or("max_target_positions", 448)?;
     let bins = config.count_or("num_mel_bins", 80)?;
-    let options = BartOptions::pre_norm(Positions::Learned { offset: 0, count: target });
+    let options = BartOptions::pre_norm(Positions::Learned {
+        offset: 0,
+        count: target,
+        padding: PadPositions::Counted,
+    });
     let mut spec = build(config, &options)?;
     // The reference computes this scale and does not use it.
     spec.decoder.embedding_scale = 1.0;
-    spec.encoder.positions = Positions::Learned { offset: 0, count: frames };
+    spec.encoder.positions = Positions::Learned { offset: 0, count: frames, padding: PadPositions::Counted };
     spec.encoder.names.embedding = &[];
     spec.decoder.names.embedding = &["model.decoder.embed_tokens.weight", "proj_out.weight"];
     for names in [&mut spec.encoder.names, &mut spec.decoder.names] {

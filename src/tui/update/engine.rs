@@ -80,7 +80,7 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             drop_values(app, "");
             requests::drop_scores(app);
             let hint = error.hint();
-            app.show_error(&error.to_string(), hint);
+            app.show_error(error.to_string(), hint);
             Vec::new()
         }
         Event::Cancelled => {

@@ -32,7 +32,7 @@ pub fn toggle(app: &mut App) -> Vec<Effect> {
     match built_in() {
         Ok(tour) => start(app, Arc::new(tour)),
         Err(error) => {
-            app.show_error(&error.to_string(), error.hint());
+            app.show_error(error.to_string(), error.hint());
             Vec::new()
         }
     }
@@ -140,7 +140,7 @@ pub fn ready(app: &mut App, ready: ReadyStep) -> Vec<Effect> {
         Err(Error::Cancelled) => return Vec::new(),
         Err(error) => {
             guide.why = Some(error.to_string());
-            app.show_error(&error.to_string(), error.hint());
+            app.show_error(error.to_string(), error.hint());
             return Vec::new();
         }
     }
