@@ -47,9 +47,9 @@ impl ClipboardRoute {
     /// Describes the way, after "copied the row".
     pub fn name(self) -> &'static str {
         match self {
-            Self::Terminal => "sent to the terminal (OSC 52)",
-            Self::Screen => "sent to the terminal through screen (OSC 52)",
-            Self::Tmux => "in tmux's buffer, and sent to the terminal by tmux",
+            Self::Terminal => "through the terminal (OSC 52)",
+            Self::Screen => "through screen (OSC 52)",
+            Self::Tmux => "through tmux",
             Self::Console => "on the clipboard",
         }
     }

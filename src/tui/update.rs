@@ -129,9 +129,7 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
         Action::Copied(carried) => {
             let how = match carried {
                 Carried::Sent(route) => route.name().to_string(),
-                Carried::BufferOnly => {
-                    "in tmux's buffer; the terminal was asked through tmux (OSC 52)".into()
-                }
+                Carried::BufferOnly => "in tmux's buffer (paste there)".into(),
                 Carried::Failed(why) => format!("not on the clipboard: {why}"),
             };
             let what = app.notice.take().filter(|notice| notice.starts_with("copied"));

@@ -36,6 +36,7 @@ fn a_key_that_does_nothing_says_so() {
     for (keys, said) in [
         ("3F", "no filter in Grid"),
         ("5/", "no search in Links"),
+        ("5l", "the list moves up and down"),
         ("6m", "no strongest in Flow"),
         ("1Z", "Z has no command in Map: ? shows the keys"),
         ("U", "nothing to go forward to"),
@@ -166,7 +167,7 @@ fn copies_carry_their_head_and_tokens_and_say_how_they_went() {
     driver.press("YCS<enter>");
     assert!(matches!(driver.asked.last(), Some(Effect::Copy(text)) if text.starts_with("model,kind")));
     driver.act(Action::Copied(Carried::Sent(ClipboardRoute::Terminal)));
-    assert_eq!(notice(&driver), "copied the rows: sent to the terminal (OSC 52)");
+    assert_eq!(notice(&driver), "copied the rows: through the terminal (OSC 52)");
     driver.press("y");
     driver.act(Action::Copied(Carried::Failed("tmux: exit status: 1".into())));
     assert_eq!(notice(&driver), "copied the weight: not on the clipboard: tmux: exit status: 1");

@@ -28,8 +28,8 @@ impl TextContext {
         let unit = axis.label(place).to_string();
         let mut before = if spaced(place) { String::from(" ") } else { String::new() };
         let mut after = String::new();
-        // Each side may need an ellipsis and a space.
-        let mut room = columns.saturating_sub(width(&unit) + width(&before) + 4);
+        // Two quotes, two ellipses and a space.
+        let mut room = columns.saturating_sub(width(&unit) + width(&before) + 5);
         let (mut first, mut end) = (place, place + 1);
         loop {
             let left = first.checked_sub(1).map(text).filter(|text| width(text) <= room);
@@ -57,10 +57,10 @@ impl TextContext {
         Self { before, unit, after }
     }
 
-    /// Draws the text, the unit accented; returns the column after it.
+    /// Draws the text, the unit accented and in angle quotes; returns the column after it.
     pub fn draw(&self, buf: &mut Buffer, area: Rect, x: u16, y: u16, theme: &Theme) -> u16 {
         let x = put(buf, area, x, y, &self.before, theme.dim());
-        let x = put(buf, area, x, y, &self.unit, theme.accent());
+        let x = put(buf, area, x, y, &format!("‹{}›", self.unit), theme.accent());
         put(buf, area, x, y, &self.after, theme.dim())
     }
 }
@@ -89,7 +89,7 @@ mod tests {
         };
         assert_eq!(text(3, 60), "the children ‹next› door play.");
         assert_eq!(text(3, 20), "…dren ‹next› door …");
-        assert_eq!(text(0, 16), "‹the› children …");
+        assert_eq!(text(0, 17), "‹the› children …");
         assert_eq!(text(6, 12), "… play‹.›");
         assert_eq!(text(2, 3), "…‹dren› …");
     }

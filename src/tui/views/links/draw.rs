@@ -174,10 +174,12 @@ fn effect(app: &App, link: &LinkRow) -> String {
     let Some(loss) = app.views.links.effects.found.get(&link.pair.ablations(link.head)) else {
         return String::new();
     };
+    if loss.change > -0.005 {
+        return "  0.00".into();
+    }
     let token = app.capture.as_ref().and_then(|capture| capture.target.items.get(loss.row));
     let token = token.map(|token| label(&token.piece)).unwrap_or_default();
-    let change = if loss.change > -0.005 { "0.00".into() } else { format!("{:.2}", loss.change) };
-    format!("  {} {token}", change.replace('-', "−"))
+    format!("  −{:.2} {token}", loss.change.abs())
 }
 
 /// Names the query, what it predicts, and the key.

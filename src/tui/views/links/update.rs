@@ -30,6 +30,10 @@ impl View for LinksView {
 
     /// Moves from line to line, and the selection with it.
     fn movement(app: &mut App, motion: Motion) {
+        if matches!(motion, Motion::Left | Motion::Right) {
+            app.notice = Some("the list moves up and down".into());
+            return;
+        }
         let rows = rows(app);
         let at = app.views.links.selected.min(rows.len().saturating_sub(1));
         let room = usize::from(draw::list(app.layout.view).height);
