@@ -109,7 +109,7 @@ fn compare_walks_the_largest_changes_and_names_both_weights() {
     let shown = screen(&mut driver);
     assert!(shown.contains("looks at −dren: pinned 0.") && shown.contains("now –"), "{shown}");
     let head = driver.app.selection.head;
-    driver.press(".");
+    driver.press("'");
     assert_ne!(driver.app.selection.head, head);
 }
 
