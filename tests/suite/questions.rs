@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 
 use attn_tui::analysis::pairs::Pair;
-use attn_tui::capture::Capture;
+use attn_tui::capture::{Capture, SiteMaps};
 use attn_tui::engine::{OpenOptions, Opened, Request, RunOptions, open};
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Ablation, Head, Kind, Site};
@@ -147,15 +147,19 @@ fn whether_the_output_depends_on_it_is_one_key() {
     assert_eq!(run.ablations, [Ablation::Head(driver.app.selection.head)]);
 }
 
-/// Returns a capture of 641 source tokens of 40 words, so that every word occurs often, with encoder maps only.
+/// Returns a capture of 641 source tokens of 40 words, so that every word occurs often, with encoder maps only:
+/// even rows, and one long-range link.
 fn long() -> Arc<Capture> {
-    let pieces: Vec<String> = (0..641).map(|at| format!("▁w{}", at % 40)).collect();
+    const LENGTH: usize = 641;
+    let pieces: Vec<String> = (0..LENGTH).map(|at| format!("▁w{}", at % 40)).collect();
     let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
-    let mut capture = made::capture(&pieces, &["▁un", "</s>"], 1, 2);
-    let site = Site::new(Kind::Encoder, 0);
-    let encoder = capture.maps.site(site).unwrap().clone();
+    let mut capture = made::capture(&pieces, &["▁un", "</s>"], 1, 1);
+    let mut data = vec![1.0 / LENGTH as f32; 2 * LENGTH * LENGTH];
+    let row = &mut data[(LENGTH + 600) * LENGTH..][..LENGTH];
+    row.fill(0.5 / (LENGTH - 1) as f32);
+    row[20] = 0.5;
     capture.maps = capture.maps.like();
-    capture.maps.insert(site, encoder);
+    capture.maps.insert(Site::new(Kind::Encoder, 0), SiteMaps::new(2, LENGTH, LENGTH, data));
     Arc::new(capture)
 }
 
@@ -167,7 +171,7 @@ fn the_strongest_far_link_of_a_long_text_is_two_keys_away_with_its_context() {
     let strongest = rows(&driver.app)[0].clone();
     let facts = driver.app.survey.heads.values().flat_map(|facts| &facts.links);
     let most = facts.map(|link| link.weight).fold(0.0, f32::max);
-    assert_eq!(strongest.weight, most);
+    assert_eq!((strongest.weight, most, &strongest.pair), (0.5, 0.5, &Pair::link(600, 20)));
     assert_eq!(driver.app.selection.head, strongest.head);
     let screen = screen_text(&driver.draw());
     let key = strongest.pair.keys.start;
