@@ -255,7 +255,12 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, picker: &Picker, layout: &m
     let first = (selected + 1).saturating_sub(room);
     let labels = items.iter().map(|item| width(&item.label)).max().unwrap_or(0).min(24);
     if items.is_empty() {
-        put(buf, list, list.x, list.y, "no matches", app.theme.dim());
+        let kind = app.selection.head.kind();
+        let text = match picker.purpose {
+            Purpose::Search => format!("no query and no key of {kind} maps has it; another kind may"),
+            _ => "no matches".into(),
+        };
+        put(buf, list, list.x, list.y, &text, app.theme.dim());
     }
     if inner.height > 1 {
         cue(buf, Rect { y: inner.bottom(), height: 1, ..inner }, &app.theme, (first, room, items.len()));
