@@ -39,6 +39,13 @@ pub enum Progress {
         /// Number of layers of encoder and decoder together.
         total: usize,
     },
+    /// Running the model many times.
+    Runs {
+        /// Runs done.
+        done: usize,
+        /// Number of runs, if it is known.
+        total: Option<usize>,
+    },
 }
 
 impl std::fmt::Display for Progress {
@@ -63,6 +70,8 @@ impl std::fmt::Display for Progress {
                 write!(f, "generating, token {tokens}: {}", tail(text, 60))
             }
             Progress::Capture { done, total } => write!(f, "capturing: layer {done} of {total}"),
+            Progress::Runs { done, total: Some(total) } => write!(f, "running: {done} of {total}"),
+            Progress::Runs { done, total: None } => write!(f, "running: {done} done"),
         }
     }
 }

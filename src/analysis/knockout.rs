@@ -45,38 +45,124 @@ impl AblationEffect {
     }
 }
 
+/// Predictions of a target without ablations, with which those of ablated runs are compared. Sums are taken in
+/// f64.
+pub struct Unablated<'a> {
+    /// `[target, vocabulary]`
+    logits: &'a Matrix,
+    normalisers: Vec<Normaliser>,
+    target: &'a [u32],
+    before: Vec<f32>,
+    best: Vec<u32>,
+}
+
+/// Comparison of one row of the target.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RowEffect {
+    /// Log-probability of the target token with the ablation.
+    after: f32,
+    divergence: f32,
+    best: u32,
+}
+
+impl<'a> Unablated<'a> {
+    /// Prepares the logits `[target, vocabulary]` of the ids `target`.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if their lengths differ, or if an id is outside the vocabulary.
+    pub fn new(logits: &'a Matrix, target: &'a [u32]) -> Result<Self> {
+        if logits.rows() != target.len() {
+            return Err(different_shapes());
+        }
+        if let Some(id) = target.iter().find(|&&id| id as usize >= logits.cols()) {
+            return Err(Error::Engine(format!("token {id} is outside the vocabulary")));
+        }
+        let normalisers: Vec<_> = (0..logits.rows()).map(|row| Normaliser::of(logits.row(row))).collect();
+        let rows = normalisers.iter().zip(target).enumerate();
+        let before = rows.map(|(row, (of, &id))| of.log(logits.row(row)[id as usize]) as f32).collect();
+        let best = (0..logits.rows()).map(|row| best(logits.row(row))).collect();
+        Ok(Self { logits, normalisers, target, before, best })
+    }
+
+    /// Number of rows of the target.
+    pub fn rows(&self) -> usize {
+        self.target.len()
+    }
+
+    /// Compares a row with its logits `after` an ablation, `[vocabulary]`.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if there is no such row, or their lengths differ.
+    pub fn compare(&self, row: usize, after: &[f32]) -> Result<RowEffect> {
+        let (Some(old), Some(&id)) = (self.normalisers.get(row), self.target.get(row)) else {
+            return Err(different_shapes());
+        };
+        let before = self.logits.row(row);
+        if before.len() != after.len() {
+            return Err(different_shapes());
+        }
+        let new = Normaliser::of(after);
+        let terms = before.iter().zip(after).map(|(&before, &after)| (old.log(before), new.log(after)));
+        let terms = terms.filter(|(p, _)| p.is_finite()).map(|(p, q)| p.exp() * (p - q));
+        Ok(RowEffect {
+            after: new.log(after[id as usize]) as f32,
+            divergence: terms.sum::<f64>().max(0.0) as f32,
+            best: best(after),
+        })
+    }
+
+    /// Collects the rows of one ablation.
+    pub fn effect(&self, rows: &[RowEffect]) -> AblationEffect {
+        AblationEffect {
+            before: self.before.clone(),
+            after: rows.iter().map(|row| row.after).collect(),
+            divergence: rows.iter().map(|row| row.divergence).collect(),
+            best_before: self.best.clone(),
+            best_after: rows.iter().map(|row| row.best).collect(),
+        }
+    }
+}
+
+fn different_shapes() -> Error {
+    Error::Engine("two runs of one target gave scores of different shapes".into())
+}
+
 /// Compares the logits `before` and `after` an ablation, both `[target, vocabulary]`, for the ids `target`
 /// (head importance by ablation, after Michel et al. 2019, "Are Sixteen Heads Really Better than One?",
-/// without gradients). Sums are taken in f64.
+/// without gradients).
 pub fn effect(before: &Matrix, after: &Matrix, target: &[u32]) -> Result<AblationEffect> {
-    let rows = target.len();
-    if (before.rows(), before.cols()) != (after.rows(), after.cols()) || before.rows() != rows {
-        return Err(Error::Engine("two runs of one target gave scores of different shapes".into()));
+    if before.rows() != after.rows() {
+        return Err(different_shapes());
     }
-    let mut effect = AblationEffect::default();
-    for (row, &id) in target.iter().enumerate() {
-        let (old, new) = (log_softmax(before.row(row)), log_softmax(after.row(row)));
-        let (Some(&was), Some(&is)) = (old.get(id as usize), new.get(id as usize)) else {
-            return Err(Error::Engine(format!("token {id} is outside the vocabulary")));
-        };
-        effect.before.push(was as f32);
-        effect.after.push(is as f32);
-        let terms = old.iter().zip(&new).filter(|(p, _)| p.is_finite()).map(|(p, q)| p.exp() * (p - q));
-        effect.divergence.push(terms.sum::<f64>().max(0.0) as f32);
-        effect.best_before.push(best(&old));
-        effect.best_after.push(best(&new));
-    }
-    Ok(effect)
+    let unablated = Unablated::new(before, target)?;
+    let rows =
+        (0..target.len()).map(|row| unablated.compare(row, after.row(row))).collect::<Result<Vec<_>>>()?;
+    Ok(unablated.effect(&rows))
 }
 
-fn log_softmax(scores: &[f32]) -> Vec<f64> {
-    let top = f64::from(scores.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    let sum: f64 = scores.iter().map(|&score| (f64::from(score) - top).exp()).sum();
-    scores.iter().map(|&score| f64::from(score) - top - sum.ln()).collect()
+/// Normaliser of a row of scores: the largest score, and the logarithm of the sum of exponentials less it.
+#[derive(Clone, Copy)]
+struct Normaliser {
+    top: f64,
+    log_sum: f64,
 }
 
-fn best(values: &[f64]) -> u32 {
-    let places = values.iter().enumerate();
+impl Normaliser {
+    fn of(scores: &[f32]) -> Self {
+        let top = f64::from(scores.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+        let sum: f64 = scores.iter().map(|&score| (f64::from(score) - top).exp()).sum();
+        Self { top, log_sum: sum.ln() }
+    }
+
+    /// Log-probability of a score of the row.
+    fn log(self, score: f32) -> f64 {
+        f64::from(score) - self.top - self.log_sum
+    }
+}
+
+/// Returns the most probable token, the first one if there are several.
+fn best(scores: &[f32]) -> u32 {
+    let places = scores.iter().enumerate();
     places.reduce(|best, next| if next.1 > best.1 { next } else { best }).map_or(0, |(id, _)| id as u32)
 }
 

@@ -11,7 +11,7 @@ use super::{MapStore, SiteMaps};
 use crate::analysis::profile::{HeadProfile, ProfileAxes, SiteProfiles};
 use crate::axis::AxisItem;
 use crate::error::Result;
-use crate::nn::{AttentionTrace, CompactMaps, Hook, MaskedPair, RowObserver, SiteAblation};
+use crate::nn::{AttentionTrace, CompactMaps, Hook, LayerInput, MaskedPair, RowObserver, SiteAblation};
 use crate::site::{Ablation, Kind, Site};
 
 /// Hook that ablates heads, sites or links.
@@ -104,6 +104,9 @@ pub struct Recorder {
     rest: Option<Rest>,
     profile_axes: BTreeMap<Kind, Arc<ProfileAxes>>,
     watching: BTreeMap<Site, Arc<SiteProfiles>>,
+    /// Distance of the layers whose inputs are kept.
+    inputs_every: Option<usize>,
+    inputs: [Vec<LayerInput>; 2],
 }
 
 impl Recorder {
@@ -136,6 +139,16 @@ impl Recorder {
     /// Ends the pass once the maps of `site` are recorded.
     pub fn ending_at(self, site: Site) -> Self {
         Self { end: Some(site), ..self }
+    }
+
+    /// Keeps the states that enter every `every`th layer of both stacks.
+    pub fn with_inputs(self, every: Option<usize>) -> Self {
+        Self { inputs_every: every, ..self }
+    }
+
+    /// Takes the kept inputs of layers, of encoder and decoder, the first layer first.
+    pub fn take_inputs(&mut self) -> [Vec<LayerInput>; 2] {
+        std::mem::take(&mut self.inputs)
     }
 
     /// Enables profiles of a kind's heads, for `queries` rows over the keys `tokens`.
@@ -257,6 +270,15 @@ impl Hook for Recorder {
 
     fn z(&mut self, site: Site, z: Tensor) -> Result<Tensor> {
         self.ablator.z(site, z)
+    }
+
+    fn wants_resid_pre(&self, _: Kind, layer: usize) -> bool {
+        self.inputs_every.is_some_and(|every| layer.is_multiple_of(every.max(1)))
+    }
+
+    fn resid_pre(&mut self, stack: Kind, input: LayerInput) -> Result<()> {
+        self.inputs[usize::from(stack != Kind::Encoder)].push(input);
+        Ok(())
     }
 
     fn wants_trace(&self, _: Site) -> bool {

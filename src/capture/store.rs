@@ -43,6 +43,11 @@ impl MapStore {
         self.forget();
     }
 
+    /// The budget in bytes.
+    pub fn budget(&self) -> usize {
+        self.budget
+    }
+
     /// Adds or replaces the maps of a site.
     pub fn insert(&mut self, site: Site, maps: SiteMaps) {
         self.sites.insert(site, maps);

@@ -91,13 +91,10 @@ pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
         }
         Some(mut pairs) => {
             let runner = Runner::open(&args.input, args.weights, context)?;
-            for pair in pairs.by_ref() {
-                match pair? {
-                    Some(pair) => found.add(args, &runner.run(&pair)?, gold.as_mut())?,
-                    None => found.add_blank(args, gold.as_mut())?,
-                }
-                runner.show_progress(found.sentences);
-            }
+            runner.run_each(pairs.by_ref(), |capture| match capture {
+                Some(capture) => found.add(args, &capture, gold.as_mut()),
+                None => found.add_blank(args, gold.as_mut()),
+            })?;
             pairs.note_blank_lines();
         }
     }

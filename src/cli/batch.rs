@@ -1,6 +1,7 @@
-//! Runs of many sentences, which are read line by line and run one by one.
+//! Runs of many sentences, which are read line by line and run several at a time.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use super::options::{BatchArgs, InputArgs, WeightsArgs};
 use super::status::StatusLine;
 use super::{input, output};
 use crate::capture::Capture;
-use crate::engine::{ModelInfo, Session};
+use crate::engine::{ModelInfo, RunOptions, Session};
 use crate::error::{Error, Result};
 
 /// A source and its target.
@@ -183,7 +184,7 @@ impl Iterator for NumberedLines {
     }
 }
 
-/// An opened model that runs one sentence after the other.
+/// An opened model that runs sentences.
 pub struct Runner<'a> {
     /// Settings and terminal.
     pub context: &'a Context,
@@ -191,8 +192,6 @@ pub struct Runner<'a> {
     weights: WeightsArgs,
     session: Box<Session>,
     watch: StatusLine,
-    /// True once the user knows how targets are generated.
-    noted: Cell<bool>,
 }
 
 impl<'a> Runner<'a> {
@@ -203,7 +202,7 @@ impl<'a> Runner<'a> {
     pub fn open(input: &'a InputArgs, weights: WeightsArgs, context: &'a Context) -> Result<Self> {
         let watch = context.status_line();
         let session = input::session(input, "--source-file needs", &watch, context)?;
-        Ok(Self { context, input, weights, session, watch, noted: Cell::new(false) })
+        Ok(Self { context, input, weights, session, watch })
     }
 
     /// Returns the model's description.
@@ -211,27 +210,68 @@ impl<'a> Runner<'a> {
         self.session.info()
     }
 
-    /// Runs one sentence.
+    /// Runs sentences, several at a time. Calls `each` for every line in order, with its capture or `None`
+    /// if it is blank. A line that cannot be read or run ends the runs after the lines before it.
     ///
     /// # Errors
-    /// Those of the engine.
-    pub fn run(&self, pair: &SentencePair) -> Result<Capture> {
-        let settings = &self.context.settings;
-        let mut options = self.input.text.options(pair.source.clone(), self.weights.extras(), settings)?;
-        options.audio = pair.audio.clone().map(|path| self.input.text.audio.of(path));
-        options.target = pair.target.clone();
-        let capture = self.session.run(&options, &self.watch).map_err(|error| match error {
-            Error::Text(why) => Error::Text(format!("{why} (in \"{}\")", beginning(&pair.source))),
-            error => error,
+    /// Those of the engine, of the lines, and of `each`.
+    pub fn run_each(
+        &self,
+        lines: impl Iterator<Item = Result<Option<SentencePair>>>,
+        mut each: impl FnMut(Option<Capture>) -> Result<()>,
+    ) -> Result<()> {
+        // Lines that are read and not passed on, and the error that ended reading.
+        let waiting = RefCell::new(VecDeque::new());
+        let mut failed = None;
+        let mut noted = false;
+        let lines = lines.map(|line| {
+            let pair = line?;
+            let options = pair.clone().map(|pair| self.options(pair)).transpose()?;
+            Ok((pair, options))
+        });
+        let runs = lines.map_while(|line| match line {
+            Ok((pair, options)) => {
+                waiting.borrow_mut().push_back(pair);
+                Some(options)
+            }
+            Err(error) => {
+                failed = Some(error);
+                None
+            }
+        });
+        let runs = runs.flatten();
+        self.session.run_many(runs, &self.watch, |_, capture| {
+            loop {
+                let Some(line) = waiting.borrow_mut().pop_front() else { return Ok(()) };
+                let Some(pair) = line else {
+                    each(None)?;
+                    continue;
+                };
+                let capture = capture.map_err(|error| in_sentence(error, &pair))?;
+                if pair.target.is_none() && !std::mem::replace(&mut noted, true) {
+                    input::note_generation(&self.session, &capture);
+                }
+                return each(Some(input::weighted(capture, self.weights)?));
+            }
         })?;
-        if options.target.is_none() && !self.noted.replace(true) {
-            input::note_generation(&self.session, &capture);
-        }
-        input::weighted(capture, self.weights)
+        // Blank lines at the end.
+        waiting.into_inner().into_iter().try_for_each(|_| each(None))?;
+        failed.map_or(Ok(()), Err)
     }
 
-    /// Shows how many sentences are done.
-    pub fn show_progress(&self, done: usize) {
-        self.watch.say(&format_args!("{done} sentences"));
+    fn options(&self, pair: SentencePair) -> Result<RunOptions> {
+        let extras = self.weights.extras();
+        let mut options = self.input.text.options(pair.source, extras, &self.context.settings)?;
+        options.audio = pair.audio.map(|path| self.input.text.audio.of(path));
+        options.target = pair.target;
+        Ok(options)
+    }
+}
+
+/// Adds the beginning of its source to the error of a sentence.
+fn in_sentence(error: Error, pair: &SentencePair) -> Error {
+    match error {
+        Error::Text(why) => Error::Text(format!("{why} (in \"{}\")", beginning(&pair.source))),
+        error => error,
     }
 }

@@ -6,14 +6,13 @@ use super::context::Context;
 use super::input;
 use super::options::{HeadArgs, InputArgs, OutputArgs, RunExtras};
 use super::status::StatusLine;
-use crate::analysis::knockout::{AblationEffect, effect};
+use crate::analysis::knockout::AblationEffect;
 use crate::axis::AxisItem;
 use crate::capture::Capture;
-use crate::engine::{RunOptions, Session};
+use crate::engine::{IntactRun, Session};
 use crate::error::{Error, Result};
 use crate::export::labels::item_label;
 use crate::export::table::{Cell, Table};
-use crate::matrix::Matrix;
 use crate::site::{Ablation, Head, Site};
 
 /// Options of `knockout`.
@@ -59,22 +58,22 @@ fn link(text: &str) -> std::result::Result<(usize, usize), String> {
 /// # Errors
 /// Those of the engine; [`Error::Usage`] for a capture file.
 pub fn run(args: &KnockoutArgs, context: &Context) -> Result<()> {
-    let intact = IntactRun::open(args, context)?;
-    let parts = args.parts(&intact.base)?;
+    let target = AblationTarget::open(args, context)?;
+    let parts = args.parts(&target.base)?;
     if args.tokens || args.link.is_some() {
-        let effect = intact.ablate(parts)?;
-        return args.output.print(&by_token(&intact, &effect), &context.terminal);
+        let effects = target.effects(&[parts])?;
+        return match effects.first() {
+            Some(effect) => args.output.print(&by_token(&target, effect), &context.terminal),
+            None => Ok(()),
+        };
     }
-    let mut effects = Vec::with_capacity(parts.len());
-    for (done, &part) in parts.iter().enumerate() {
-        intact.watch.say(&format_args!("{done} of {} switched off", parts.len()));
-        effects.push((part, intact.ablate(vec![part])?));
-    }
+    let each: Vec<_> = parts.iter().map(|&part| vec![part]).collect();
+    let mut effects: Vec<_> = parts.into_iter().zip(target.effects(&each)?).collect();
     effects.sort_by(|(a_part, a), (b_part, b)| {
         b.mean_drop().total_cmp(&a.mean_drop()).then_with(|| a_part.cmp(b_part))
     });
     effects.truncate(args.top.unwrap_or(usize::MAX));
-    args.output.print(&by_part(&intact.base, &effects), &context.terminal)
+    args.output.print(&by_part(&target.base, &effects), &context.terminal)
 }
 
 impl KnockoutArgs {
@@ -101,16 +100,15 @@ impl KnockoutArgs {
     }
 }
 
-/// The unchanged model, its target, and its logits for that target.
-struct IntactRun {
+/// The unchanged model and its run, whose logits are kept.
+struct AblationTarget {
     session: Box<Session>,
-    options: RunOptions,
     base: Capture,
-    logits: Matrix,
+    intact: IntactRun,
     watch: StatusLine,
 }
 
-impl IntactRun {
+impl AblationTarget {
     fn open(args: &KnockoutArgs, context: &Context) -> Result<Self> {
         let watch = context.status_line();
         let session = input::session(&args.input, "knock-outs need", &watch, context)?;
@@ -118,26 +116,23 @@ impl IntactRun {
         let extras = RunExtras { logits: true, ..RunExtras::default() };
         let mut options = args.input.text.options(source, extras, &context.settings)?;
         if options.target.is_none() {
-            // Every run below is teacher-forced with this target, the first one, too.
+            // Runs with ablations are teacher-forced with the text of this target, so the intact one is, too.
             let generated = session.run(&options, &watch)?;
             input::note_generation(&session, &generated);
             generated.notes.iter().for_each(|note| super::output::note(note));
             options.target = Some(generated.target.text);
         }
-        let base = session.run(&options, &watch)?;
-        let logits = logits(&base)?;
-        Ok(Self { session, options, base, logits, watch })
+        let source = session.source(&options)?;
+        let (base, intact) = session.run_intact(&source, &options, &watch)?;
+        Ok(Self { session, base, intact, watch })
     }
 
-    /// Measures the effect of switching off all parts at once.
-    fn ablate(&self, ablations: Vec<Ablation>) -> Result<AblationEffect> {
-        let capture = self.session.run(&RunOptions { ablations, ..self.options.clone() }, &self.watch)?;
-        effect(&self.logits, &logits(&capture)?, &self.base.target.ids())
+    /// Measures the effect of switching off each of several sets of parts.
+    fn effects(&self, sets: &[Vec<Ablation>]) -> Result<Vec<AblationEffect>> {
+        let logits = self.base.logits.as_ref();
+        let logits = logits.ok_or_else(|| Error::Engine("the run kept no logits".into()))?;
+        self.session.ablation_effects(&self.intact, logits, sets, &self.watch)
     }
-}
-
-fn logits(capture: &Capture) -> Result<Matrix> {
-    capture.logits.clone().ok_or_else(|| Error::Engine("the run kept no logits".into()))
 }
 
 /// Tabulates the effect of each part: `drop` is the mean loss of log-probability, `worst_drop` the largest
@@ -176,15 +171,15 @@ fn by_part(base: &Capture, effects: &[(Ablation, AblationEffect)]) -> Table {
 }
 
 /// Tabulates for each target token its log-probability before and after, and the likeliest tokens.
-fn by_token(intact: &IntactRun, effect: &AblationEffect) -> Table {
+fn by_token(target: &AblationTarget, effect: &AblationEffect) -> Table {
     let mut table =
         Table::new(["row", "token", "logp", "logp_without", "drop", "divergence", "best", "best_without"]);
     let rows = effect.before.iter().zip(&effect.after).zip(effect.drops()).zip(&effect.divergence);
     for (row, (((&before, &after), drop), &divergence)) in rows.enumerate() {
-        let best = |ids: &[u32]| ids.get(row).map_or(Cell::Missing, |&id| intact.token_cell(id));
+        let best = |ids: &[u32]| ids.get(row).map_or(Cell::Missing, |&id| target.token_cell(id));
         table.rows.push(vec![
             Cell::Whole(row as i64),
-            word(intact.base.target.items.get(row)),
+            word(target.base.target.items.get(row)),
             Cell::Number(before),
             Cell::Number(after),
             Cell::Number(drop),
@@ -196,7 +191,7 @@ fn by_token(intact: &IntactRun, effect: &AblationEffect) -> Table {
     table
 }
 
-impl IntactRun {
+impl AblationTarget {
     /// Returns the cell of a token id.
     fn token_cell(&self, id: u32) -> Cell {
         word(Some(&self.session.token(id).into()))

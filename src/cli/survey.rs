@@ -44,20 +44,17 @@ pub fn run(
     if let Some(table) = &mut table {
         table.resume(&mut survey)?;
     }
-    for pair in pairs.by_ref().skip(survey.lines) {
-        let measured = match pair? {
-            Some(pair) => {
-                let capture = runner.run(&pair)?;
-                runner.context.on_threads(|| measure(&capture, selection, far))?
-            }
+    runner.run_each(pairs.by_ref().skip(survey.lines), |capture| {
+        let measured = match capture {
+            Some(capture) => runner.context.on_threads(|| measure(&capture, selection, far))?,
             None => Vec::new(),
         };
         if let Some(table) = &mut table {
             table.add(&text(survey.lines, &measured))?;
         }
         survey.add(&measured);
-        runner.show_progress(survey.lines);
-    }
+        Ok(())
+    })?;
     pairs.note_blank_lines();
     if survey.sentences == 0 {
         table.map_or(Ok(()), |table| table.clear())?;

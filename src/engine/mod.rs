@@ -1,14 +1,18 @@
 //! Opens models and runs them: on the caller's thread for commands, on a thread of its own for the explorer.
 
+mod ablated;
 mod hearing;
+mod many;
 mod models;
 mod open;
+mod pass;
 mod protocol;
 mod session;
 mod source;
 mod timings;
 mod worker;
 
+pub use ablated::IntactRun;
 pub use hearing::MAX_INPUT;
 pub use models::Models;
 pub use open::{Opened, open};

@@ -1,5 +1,6 @@
 //! Runs of an open model: texts in, capture out.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -7,37 +8,33 @@ use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
 use super::hearing::{Hearing, Prompt};
-use super::protocol::{AblatedRun, ModelInfo, RunOptions};
+use super::protocol::{ModelInfo, RunOptions};
 use super::source::Source;
-use super::timings::{Timings, median};
-use crate::axis::{AxisItem, Sequence, Token, queries, token_ids};
-use crate::capture::{self, Ablator, Capture, MapWeights, Prediction, Recorder, Rest};
+use super::timings::Timings;
+use crate::axis::{AxisItem, Sequence, Token};
+use crate::capture::{Capture, Rest};
 use crate::error::{AudioError, Error, Result};
 use crate::files::ModelFiles;
-use crate::generate::{GenerationConfig, generate};
-use crate::matrix::{Matrix, Rows};
+use crate::generate::GenerationConfig;
 use crate::model::{Model, Weights};
 use crate::nn::read;
-use crate::progress::{Progress, Unwatched, Watch};
-use crate::site::{Ablation, Kind, Site};
+use crate::progress::{Unwatched, Watch};
+use crate::site::Ablation;
 use crate::text::{Languages, Tokenizer};
-
-/// Number of decoder rows whose logits are in memory at once.
-const ROWS_AT_ONCE: usize = 64;
 
 /// A loaded model with its tokenizer and generation settings.
 pub struct Session {
-    info: ModelInfo,
-    model: Model,
+    pub(super) info: ModelInfo,
+    pub(super) model: Model,
     /// The model with 8-bit weights, created when it is first needed; `None` if it cannot be quantized.
     int8_model: OnceLock<Option<Model>>,
-    tokenizer: Tokenizer,
-    settings: GenerationConfig,
+    pub(super) tokenizer: Tokenizer,
+    pub(super) settings: GenerationConfig,
     /// Front end of a speech model; `None` if the model reads text.
-    hearing: Option<Hearing>,
-    threads: usize,
+    pub(super) hearing: Option<Hearing>,
+    pub(super) threads: usize,
     /// Most bytes of maps that a capture keeps.
-    memory: Option<usize>,
+    pub(super) memory: Option<usize>,
     /// Files of the model, to name a damaged tensor.
     files: ModelFiles,
 }
@@ -127,8 +124,10 @@ impl Session {
     /// # Errors
     /// As [`Session::run`].
     pub fn run_source(&self, source: &Source, run: &RunOptions, watch: &dyn Watch) -> Result<Capture> {
-        let measured = || self.measure_here(source, run, 1, watch, Timings::default());
-        threads::run(self.threads, measured).map(|(capture, _)| capture)
+        threads::run(self.threads, || {
+            let run = self.prepared(Cow::Borrowed(source), Cow::Borrowed(run))?;
+            self.pass_one(run, 1, watch, &mut Timings::default()).map(|finished| finished.capture)
+        })
     }
 
     /// Like [`Session::run`], and measures the time of each step. The recorded pass runs `repeat` times, at
@@ -140,96 +139,11 @@ impl Session {
         threads::run(self.threads, || {
             let start = Instant::now();
             let source = self.source(run)?;
-            let timings = Timings { tokenize_ms: ms(start), ..Timings::default() };
-            self.measure_here(&source, run, repeat, watch, timings)
+            let run = self.prepared(Cow::Owned(source), Cow::Borrowed(run))?;
+            let mut timings = Timings { tokenize_ms: ms(start), ..Timings::default() };
+            let capture = self.pass_one(run, repeat, watch, &mut timings)?.capture;
+            Ok((capture, timings))
         })
-    }
-
-    fn measure_here(
-        &self,
-        source: &Source,
-        run: &RunOptions,
-        repeat: usize,
-        watch: &dyn Watch,
-        mut timings: Timings,
-    ) -> Result<(Capture, Timings)> {
-        if run.target.as_ref().is_some_and(|target| target.trim().is_empty()) {
-            let why = "the target is empty: give a text, or leave it out to generate one";
-            return Err(Error::Text(why.into()));
-        }
-        if run.values && Rest::of(source.items()).is_some() {
-            let why = "values are kept of every position: run a recording with --padding";
-            return Err(Error::Usage(why.into()));
-        }
-        let languages = languages(run);
-        let source_items = source.items();
-        let mut recorder = self.recorder(run, source_items);
-        let start = Instant::now();
-        let encoded = self.encode(source, &mut recorder, watch)?;
-        let encode_ms = ms(start);
-
-        let start = Instant::now();
-        let prompt = self.prompt(run, &encoded)?;
-        let target = match &run.target {
-            Some(text) => {
-                let target = self.given_target(text, &prompt, &languages)?;
-                timings.tokenize_ms += ms(start);
-                target
-            }
-            None => {
-                let target = self.generate(source, &encoded, run, (&languages, &prompt), watch)?;
-                timings.generate_ms = ms(start);
-                target
-            }
-        };
-        if target.is_empty() {
-            return Err(Error::Text("the target has no tokens".into()));
-        }
-        let wraps = self.model.spec().wraps() && run.target.is_some();
-        let input = self.decoder_input(&target, &languages, wraps)?;
-        let fed = items(input.iter().map(|&id| self.tokenizer.target_token(id)));
-        let profile_decoder = |recorder: &mut Recorder| {
-            if run.profiles {
-                recorder.profile(Kind::Decoder, fed.len(), &fed);
-                recorder.profile(Kind::Cross, fed.len(), source_items);
-            }
-        };
-        profile_decoder(&mut recorder);
-        let start = Instant::now();
-        let (mut predictions, mut logits) =
-            self.decode(&input, &encoded, &target.ids(), run, &mut recorder, watch)?;
-        let mut passes = vec![encode_ms + ms(start)];
-        for _ in 1..repeat {
-            // Free the logits of the last pass, so that the next one can use their memory.
-            drop(logits.take());
-            recorder = self.recorder(run, source_items);
-            profile_decoder(&mut recorder);
-            let start = Instant::now();
-            let encoded = self.encode(source, &mut recorder, watch)?;
-            (predictions, logits) =
-                self.decode(&input, &encoded, &target.ids(), run, &mut recorder, watch)?;
-            passes.push(ms(start));
-        }
-        timings.capture_ms = median(&mut passes);
-        let (maps, values) = recorder.finish();
-        let capture = Capture {
-            model: self.info.name.clone(),
-            model_type: self.info.model_type.clone(),
-            architecture: self.model.spec().architecture(),
-            source: source.sequence().clone(),
-            media: source.media().cloned(),
-            predictions,
-            decoder_input: fed,
-            target,
-            logits,
-            maps,
-            values,
-            weights: MapWeights::Attention,
-            int8_target: run.target.is_none() && self.int8_model(run).is_some(),
-            sampled: self.settings.sampling.filter(|_| run.target.is_none()).map(|_| run.seed),
-            notes: [source.notes(), prompt.notes.as_slice()].concat(),
-        };
-        Ok((capture, timings))
     }
 
     /// Copies the weights that runs have used into the form in which the CPU uses them, while `go_on` returns
@@ -238,152 +152,8 @@ impl Session {
         threads::run(self.threads, || self.model.settle(go_on));
     }
 
-    /// Repeats the run of `source` that gave `base` with `run.ablations`; all other options must be those of
-    /// `base`. Returns the predictions for the same target and, if the target was generated, a newly generated one.
-    ///
-    /// # Errors
-    /// [`Error::Cancelled`].
-    pub fn run_ablated(
-        &self,
-        base: &Capture,
-        source: &Source,
-        run: &RunOptions,
-        watch: &dyn Watch,
-    ) -> Result<AblatedRun> {
-        threads::run(self.threads, || {
-            let input = token_ids(&base.decoder_input);
-            let mut ablator = Ablator::new(ablations(run, source.items()));
-            watch.progress(Progress::Encode);
-            let encoded = self.model.encode(source.input(), &mut ablator, &mut |_| watch.check())?;
-            let states =
-                self.model.decode(&input, 1, &encoded, None, &mut ablator, &mut |_| watch.check())?;
-            let (forced, _) = self.score(&states, &base.target.ids(), [true, false])?;
-            let languages = languages(run);
-            let generated = match run.target {
-                Some(_) => None,
-                None => {
-                    let prompt = self.prompt(run, &encoded)?;
-                    Some(self.generate(source, &encoded, run, (&languages, &prompt), watch)?)
-                }
-            };
-            Ok(AblatedRun { ablations: run.ablations.clone(), forced, generated })
-        })
-    }
-
-    /// Creates the recorder of one pass, with the profiles of the encoder's maps.
-    fn recorder(&self, run: &RunOptions, source: &[AxisItem]) -> Recorder {
-        let ablator = Ablator::new(ablations(run, source));
-        let mut recorder = Recorder::new(ablator).within(self.memory).with_rest(Rest::of(source));
-        recorder = recorder.with_values(run.values).with_scores(run.scores);
-        if run.profiles {
-            recorder.profile(Kind::Encoder, queries(source).len(), source);
-        }
-        if !run.predictions && !run.logits {
-            let (_, layers) = self.model.spec().layers();
-            recorder = recorder.ending_at(Site::new(Kind::Cross, layers.saturating_sub(1)));
-        }
-        recorder
-    }
-
-    fn encode(&self, source: &Source, recorder: &mut Recorder, watch: &dyn Watch) -> Result<Tensor> {
-        watch.progress(Progress::Encode);
-        let states = self.model.encode(source.input(), recorder, &mut |_| watch.check())?;
-        self.check_numbers(&states)?;
-        Ok(states)
-    }
-
-    /// Runs the recorded decoder pass, and returns predictions and logits `[target, vocabulary]` as far as
-    /// `run` keeps them.
-    fn decode(
-        &self,
-        input: &[u32],
-        encoded: &Tensor,
-        target: &[u32],
-        run: &RunOptions,
-        recorder: &mut Recorder,
-        watch: &dyn Watch,
-    ) -> Result<(Vec<Prediction>, Option<Matrix>)> {
-        let (_, layers) = self.model.spec().layers();
-        let states = self.model.decode(input, 1, encoded, None, recorder, &mut |layer| {
-            watch.progress(Progress::Capture { done: layer, total: layers });
-            watch.check()
-        })?;
-        self.check_numbers(&states)?;
-        match run.predictions || run.logits {
-            true => self.score(&states, target, [run.predictions, run.logits]),
-            false => Ok((Vec::new(), None)),
-        }
-    }
-
-    /// Computes predictions and logits `[target, vocabulary]` from the decoder's states, as far as they are
-    /// wanted. It takes a few rows at a time, since the logits of a long target with a large vocabulary would
-    /// fill gigabytes.
-    fn score(
-        &self,
-        states: &Tensor,
-        target: &[u32],
-        [predict, keep]: [bool; 2],
-    ) -> Result<(Vec<Prediction>, Option<Matrix>)> {
-        let mut predictions = Vec::new();
-        let vocabulary = self.model.spec().vocabulary();
-        let mut kept = keep.then(|| Rows::new(target.len(), vocabulary));
-        for (block, tokens) in target.chunks(ROWS_AT_ONCE).enumerate() {
-            let rows = states.narrow(1, block * ROWS_AT_ONCE, tokens.len())?;
-            let logits = self.model.logits(&rows)?;
-            self.check_numbers(&logits)?;
-            read(&logits, |logits| {
-                let named = |id| self.tokenizer.target_token(id);
-                if predict {
-                    predictions.extend(capture::predictions(logits, vocabulary, tokens, named));
-                }
-                kept.iter_mut().for_each(|kept| kept.push(logits));
-            })?;
-        }
-        Ok((predictions, kept.map(Rows::finish)))
-    }
-
-    fn generate(
-        &self,
-        source: &Source,
-        encoded: &Tensor,
-        run: &RunOptions,
-        (languages, prompt): (&Languages, &Prompt),
-        watch: &dyn Watch,
-    ) -> Result<Sequence> {
-        let mut settings = self.settings.clone();
-        settings.beams = run.beams.unwrap_or(settings.beams).max(1);
-        let positions = self.model.spec().target_positions().unwrap_or(usize::MAX);
-        settings = match &self.hearing {
-            Some(_) => settings.with_prompt(prompt.tokens.clone(), run.max_new_tokens, positions),
-            None => {
-                let length = run.max_new_tokens.map_or(settings.max_length, |new| new.saturating_add(1));
-                // The last token is not fed to the decoder.
-                let max_length = length.max(2).min(positions.saturating_add(1));
-                GenerationConfig { max_length, ..settings }
-            }
-        };
-        settings.timestamps = prompt.timestamps;
-        if let Some(sampling) = &mut settings.sampling {
-            sampling.seed = run.seed;
-        }
-        settings.start = self.start(languages)?;
-        settings.prefix.clone_from(&run.prefix);
-        settings.forced_bos = self.tokenizer.forced_bos(languages)?.or(settings.forced_bos);
-        let mut ablator = Ablator::new(ablations(run, source.items()));
-        let model = self.int8_model(run).unwrap_or(&self.model);
-        let ids = generate(model, source.ids(), encoded, &settings, &mut ablator, &mut |ids| {
-            watch.progress(Progress::Generate { tokens: ids.len(), text: self.tokenizer.decode_target(ids) });
-            watch.check()
-        })
-        .map_err(|error| self.name_damage(error))?;
-        Ok(Sequence {
-            text: self.tokenizer.decode_target(&ids),
-            items: items(ids.into_iter().map(|id| self.tokenizer.target_token(id))),
-        })
-    }
-
     /// Forms the tokens between the start token and the text; none for a model that reads text.
-    fn prompt(&self, run: &RunOptions, encoded: &Tensor) -> Result<Prompt> {
+    pub(super) fn prompt(&self, run: &RunOptions, encoded: &Tensor) -> Result<Prompt> {
         match (&self.hearing, &run.audio) {
             (Some(hearing), Some(audio)) => {
                 let start = self.start(&languages(run))?;
@@ -394,7 +164,12 @@ impl Session {
     }
 
     /// Tokenizes a given target, with the prompt of a speech model before it and the end token after it.
-    fn given_target(&self, text: &str, prompt: &Prompt, languages: &Languages) -> Result<Sequence> {
+    pub(super) fn given_target(
+        &self,
+        text: &str,
+        prompt: &Prompt,
+        languages: &Languages,
+    ) -> Result<Sequence> {
         let tokens = match self.hearing {
             None => self.tokenizer.encode_target(text, languages)?,
             Some(_) => {
@@ -409,7 +184,7 @@ impl Session {
 
     /// Checks that the last states of a stack are numbers: those that one weight without a value can reach
     /// are not.
-    fn check_numbers(&self, states: &Tensor) -> Result<()> {
+    pub(super) fn check_numbers(&self, states: &Tensor) -> Result<()> {
         match read(states, |states| states.iter().any(|state| state.is_nan()))? {
             true => Err(self.name_damage(Error::NotNumbers { tensor: None })),
             false => Ok(()),
@@ -417,7 +192,7 @@ impl Session {
     }
 
     /// Adds the name of the damaged tensor to the error about NaN.
-    fn name_damage(&self, error: Error) -> Error {
+    pub(super) fn name_damage(&self, error: Error) -> Error {
         match error {
             Error::NotNumbers { .. } => {
                 let weights = Weights::open(&self.files, &Unwatched).ok();
@@ -428,42 +203,29 @@ impl Session {
     }
 
     /// Returns the model with 8-bit weights if `run` generates with it.
-    fn int8_model(&self, run: &RunOptions) -> Option<&Model> {
+    pub(super) fn int8_model(&self, run: &RunOptions) -> Option<&Model> {
         let quantized = || self.int8_model.get_or_init(|| self.model.quantised()).as_ref();
         run.fast_generate.then(quantized).flatten()
     }
-
-    fn start(&self, languages: &Languages) -> Result<u32> {
-        Ok(self.tokenizer.decoder_start(languages)?.unwrap_or(self.settings.start))
-    }
-
-    /// Returns the ids that the decoder is fed: the start token, then the target without its last token. If
-    /// the target `wraps`, its last token takes the place of the start token.
-    fn decoder_input(&self, target: &Sequence, languages: &Languages, wraps: bool) -> Result<Vec<u32>> {
-        let ids = target.ids();
-        let last = ids.last().filter(|_| wraps);
-        let mut input = vec![last.map_or_else(|| self.start(languages), |&id| Ok(id))?];
-        input.extend(&ids[..ids.len().saturating_sub(1)]);
-        Ok(input)
-    }
 }
 
-/// The ablations of a run; those of links to the rest of a source are links to each of its positions.
-fn ablations(run: &RunOptions, source: &[AxisItem]) -> Vec<Ablation> {
-    Rest::of(source).map_or_else(|| run.ablations.clone(), |rest| rest.spread(&run.ablations))
+/// Ablations of a run on a source; those of links to the rest of the source are links to each of its
+/// positions.
+pub(super) fn spread(ablations: &[Ablation], source: &[AxisItem]) -> Vec<Ablation> {
+    Rest::of(source).map_or_else(|| ablations.to_vec(), |rest| rest.spread(ablations))
 }
 
 /// The axis items of a tokenised text.
-fn items(tokens: impl IntoIterator<Item = Token>) -> Vec<AxisItem> {
+pub(super) fn items(tokens: impl IntoIterator<Item = Token>) -> Vec<AxisItem> {
     tokens.into_iter().map(AxisItem::from).collect()
 }
 
 /// Returns the languages that the user names.
-fn languages(run: &RunOptions) -> Languages {
+pub(super) fn languages(run: &RunOptions) -> Languages {
     Languages { src: run.src_lang.clone(), tgt: run.tgt_lang.clone() }
 }
 
 /// Returns the milliseconds since `start`.
-fn ms(start: Instant) -> f64 {
+pub(super) fn ms(start: Instant) -> f64 {
     start.elapsed().as_secs_f64() * 1e3
 }

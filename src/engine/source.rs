@@ -68,6 +68,11 @@ impl Source {
         &self.sequence.items
     }
 
+    /// Number of positions of the encoder.
+    pub(super) fn positions(&self) -> usize {
+        self.sequence.items.iter().map(AxisItem::positions).sum()
+    }
+
     /// Ids of the tokens among the items, for the settings of generation that look at the source.
     pub(super) fn ids(&self) -> &[u32] {
         &self.ids

@@ -3,11 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 
+use super::ablated::IntactRun;
 use super::open::{Opened, open};
 use super::protocol::{Event, Request, RunOptions};
 use super::session::Session;
-use super::source::Source;
-use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Watch};
 
@@ -57,8 +56,8 @@ struct Server {
     newest: Arc<NewestRequests>,
     emit: Emit,
     session: Option<Box<Session>>,
-    /// Source and capture of the last run.
-    last: Option<(Source, Arc<Capture>)>,
+    /// What runs with ablations of the last run start from.
+    last: Option<IntactRun>,
 }
 
 impl Server {
@@ -94,16 +93,15 @@ impl Server {
                 let options = RunOptions { predictions: true, profiles: true, ..options };
                 let session = self.open_session()?;
                 let source = session.source(&options)?;
-                let capture = Arc::new(session.run_source(&source, &options, job)?);
-                self.last = Some((source, Arc::clone(&capture)));
-                (job.emit)(Event::Captured(capture));
+                let (capture, intact) = session.run_intact(&source, &options, job)?;
+                self.last = Some(intact);
+                (job.emit)(Event::Captured(Arc::new(capture)));
                 self.open_session()?.settle(|| !job.cancelled());
             }
             Request::Ablate(options) => {
                 let session = self.open_session()?;
-                let (source, last) =
-                    self.last.as_ref().ok_or_else(|| Error::Usage("nothing has run yet".into()))?;
-                (job.emit)(Event::Ablated(session.run_ablated(last, source, &options, job)?));
+                let last = self.last.as_ref().ok_or_else(|| Error::Usage("nothing has run yet".into()))?;
+                (job.emit)(Event::Ablated(session.run_ablated(last, &options, job)?));
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use attn_tui_kernels::softmax::normaliser;
 
 use super::processors::process;
 use super::sample::{Random, restrict};
-use super::{DecodingStep, EarlyStopping, GenerationConfig, OnStep, check_scores};
+use super::{EarlyStopping, GenerationConfig, check_scores};
 use crate::error::Result;
 
 /// Score of a row that must not be chosen; finite, so that sums and comparisons stay numbers.
@@ -32,79 +32,104 @@ struct Candidate {
     stops: bool,
 }
 
-pub(super) fn search(
-    step: &mut DecodingStep,
-    source: &[u32],
-    config: &GenerationConfig,
-    on_step: OnStep,
-) -> Result<Vec<u32>> {
-    let beams = config.beams;
-    // Enough candidates to leave `beams` running ones even if the best token of every beam ends it.
-    let kept = (1 + config.end.len()).max(2) * beams;
-    let start = Beam { ids: config.begin(), score: NEVER, finished: false };
-    let mut running = vec![start.clone(); beams];
-    running[0].score = 0.0;
-    let mut finished = vec![start; beams];
-    let mut improvable = true;
-    let mut random = Random::new(config.sampling.map_or(0, |sampling| sampling.seed));
-    loop {
-        let length = running[0].ids.len();
-        let candidates = candidates(step, &running, source, config, (kept, &mut random))?;
-        let next = continuations(&candidates, beams);
-        finished = finish(finished, &running, &candidates, length, improvable, config);
-        let rows: Vec<u32> = next.iter().map(|candidate| candidate.beam as u32).collect();
-        running = next.iter().map(|candidate| extend(&running, candidate)).collect();
-        let leader = if finished[0].finished { &finished[0] } else { &running[0] };
-        on_step(&leader.ids[1..])?;
-        improvable = improvable && can_improve(&running, &finished, length + 1, config);
-        let full = config.early_stopping == EarlyStopping::Yes && finished.iter().all(|b| b.finished);
-        if !improvable || full || candidates.iter().all(|candidate| candidate.stops) {
-            break;
-        }
-        step.reorder(&rows)?;
-    }
-    let mut best = finished.swap_remove(0).ids;
-    best.remove(0);
-    Ok(best)
+/// A beam search, which grows by one token a row at a time.
+pub(super) struct BeamSearch {
+    running: Vec<Beam>,
+    /// The best finished texts so far; those at the end may be unfinished placeholders.
+    finished: Vec<Beam>,
+    /// True while a running beam may still beat a finished one.
+    improvable: bool,
+    ended: bool,
+    random: Random,
 }
 
-/// Returns the best `kept` extensions of all running beams, or as many sampled ones, best first.
-fn candidates(
-    step: &mut DecodingStep,
-    running: &[Beam],
-    source: &[u32],
-    config: &GenerationConfig,
-    (kept, random): (usize, &mut Random),
-) -> Result<Vec<Candidate>> {
-    let length = running[0].ids.len();
-    let rows: Vec<&[u32]> = running.iter().map(|beam| beam.ids.as_slice()).collect();
-    let stops = |token| length + 1 >= config.max_length || config.end.contains(&token);
-    let mut best: Vec<Candidate> = Vec::with_capacity(kept + 1);
-    for (beam, mut scores) in step.logits(&rows)?.into_iter().enumerate() {
-        log_softmax(&mut scores);
-        process(&mut scores, &running[beam].ids, source, config);
-        check_scores(&scores)?;
-        if let Some(sampling) = &config.sampling {
-            restrict(&mut scores, sampling, config.end.len() + 1);
-        }
-        if config.renormalise {
-            log_softmax(&mut scores);
-        }
-        let base = running[beam].score;
-        for (token, score) in (0..).zip(&scores) {
-            let score = score + base;
-            let rank = if config.sampling.is_some() { score + random.gumbel() } else { score };
-            // Equal scores keep the order of beams and tokens.
-            let better = |other: &Candidate| rank.total_cmp(&other.rank) == Ordering::Greater;
-            if best.len() < kept || best.last().is_some_and(better) {
-                let place = best.partition_point(|other| !better(other));
-                best.insert(place, Candidate { beam, token, score, rank, stops: stops(token) });
-                best.truncate(kept);
-            }
+impl BeamSearch {
+    pub fn new(config: &GenerationConfig) -> Self {
+        let beams = config.beams;
+        let start = Beam { ids: config.begin(), score: NEVER, finished: false };
+        let mut running = vec![start.clone(); beams];
+        running[0].score = 0.0;
+        Self {
+            running,
+            finished: vec![start; beams],
+            improvable: true,
+            ended: false,
+            random: Random::new(config.sampling.map_or(0, |sampling| sampling.seed)),
         }
     }
-    best.sort_by(|a, b| b.score.total_cmp(&a.score));
-    Ok(best)
+
+    /// The ids of the running beams, the start token included.
+    pub fn rows(&self) -> impl Iterator<Item = &[u32]> + Clone {
+        self.running.iter().map(|beam| beam.ids.as_slice())
+    }
+
+    /// Returns true once no running beam can be better than the finished ones.
+    pub fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The ids of the best text so far, the start token included.
+    pub fn leader(&self) -> &[u32] {
+        if self.finished[0].finished || self.ended { &self.finished[0].ids } else { &self.running[0].ids }
+    }
+
+    /// Extends the beams, given the logits of their next tokens, `[beams][vocabulary]`. Returns the beam
+    /// that each new one continues.
+    pub fn extend(
+        &mut self,
+        logits: Vec<Vec<f32>>,
+        source: &[u32],
+        config: &GenerationConfig,
+    ) -> Result<Vec<u32>> {
+        let length = self.running[0].ids.len();
+        let candidates = self.candidates(logits, source, config)?;
+        let next = continuations(&candidates, config.beams);
+        let finished = std::mem::take(&mut self.finished);
+        self.finished = finish(finished, &self.running, &candidates, length, self.improvable, config);
+        self.running = next.iter().map(|candidate| extend(&self.running, candidate)).collect();
+        self.improvable = self.improvable && can_improve(&self.running, &self.finished, length + 1, config);
+        let full = config.early_stopping == EarlyStopping::Yes && self.finished.iter().all(|b| b.finished);
+        self.ended = !self.improvable || full || candidates.iter().all(|candidate| candidate.stops);
+        Ok(next.iter().map(|candidate| candidate.beam as u32).collect())
+    }
+
+    /// Returns the best extensions of all running beams, or as many sampled ones, best first.
+    fn candidates(
+        &mut self,
+        logits: Vec<Vec<f32>>,
+        source: &[u32],
+        config: &GenerationConfig,
+    ) -> Result<Vec<Candidate>> {
+        // Enough candidates to leave `beams` running ones even if the best token of every beam ends it.
+        let kept = (1 + config.end.len()).max(2) * config.beams;
+        let length = self.running[0].ids.len();
+        let stops = |token| length + 1 >= config.max_length || config.end.contains(&token);
+        let mut best: Vec<Candidate> = Vec::with_capacity(kept + 1);
+        for (beam, (running, mut scores)) in self.running.iter().zip(logits).enumerate() {
+            log_softmax(&mut scores);
+            process(&mut scores, &running.ids, source, config);
+            check_scores(&scores)?;
+            if let Some(sampling) = &config.sampling {
+                restrict(&mut scores, sampling, config.end.len() + 1);
+            }
+            if config.renormalise {
+                log_softmax(&mut scores);
+            }
+            for (token, score) in (0..).zip(&scores) {
+                let score = score + running.score;
+                let rank = if config.sampling.is_some() { score + self.random.gumbel() } else { score };
+                // Equal scores keep the order of beams and tokens.
+                let better = |other: &Candidate| rank.total_cmp(&other.rank) == Ordering::Greater;
+                if best.len() < kept || best.last().is_some_and(better) {
+                    let place = best.partition_point(|other| !better(other));
+                    best.insert(place, Candidate { beam, token, score, rank, stops: stops(token) });
+                    best.truncate(kept);
+                }
+            }
+        }
+        best.sort_by(|a, b| b.score.total_cmp(&a.score));
+        Ok(best)
+    }
 }
 
 /// Returns the best `beams` candidates that continue, and ended ones if too few do.

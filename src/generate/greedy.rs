@@ -2,42 +2,53 @@
 
 use super::processors::process;
 use super::sample::{Random, restrict};
-use super::{DecodingStep, GenerationConfig, OnStep, check_scores};
+use super::{GenerationConfig, check_scores};
 use crate::error::Result;
 
-pub(super) fn search(
-    step: &mut DecodingStep,
-    source: &[u32],
-    config: &GenerationConfig,
-    on_step: OnStep,
-) -> Result<Vec<u32>> {
-    let mut row = config.begin();
-    let mut draws = config.sampling.map(|sampling| (sampling, Random::new(sampling.seed)));
-    while row.len() < config.max_length {
-        let change = |scores: &mut [f32]| process(scores, &row, source, config);
-        // The shortcut to the largest score requires processors that keep the order of two scores of a token.
-        let ordered = config.end_decay.is_none() && config.timestamps.is_none();
-        let mut scores = if draws.is_none() && ordered {
-            step.argmax_candidates(&row, &change)?
-        } else {
-            let mut scores = step.logits(&[&row])?.swap_remove(0);
-            change(&mut scores);
-            scores
-        };
+/// A text that grows by one token at a time.
+pub(super) struct GreedySearch {
+    /// The ids so far, the start token included.
+    row: Vec<u32>,
+    random: Option<Random>,
+}
+
+impl GreedySearch {
+    pub fn new(config: &GenerationConfig) -> Self {
+        Self { row: config.begin(), random: config.sampling.map(|sampling| Random::new(sampling.seed)) }
+    }
+
+    /// The ids so far, the start token included.
+    pub fn row(&self) -> &[u32] {
+        &self.row
+    }
+
+    /// Returns true if only the largest score counts, and the processors keep the order of any two scores of
+    /// the same token.
+    pub fn takes_candidates(&self, config: &GenerationConfig) -> bool {
+        self.random.is_none() && config.end_decay.is_none() && config.timestamps.is_none()
+    }
+
+    /// Returns true once the text has ended.
+    pub fn ended(&self, config: &GenerationConfig) -> bool {
+        let ends = |last: &u32| self.row.len() > 1 + config.prompt.len() && config.end.contains(last);
+        self.row.len() >= config.max_length || self.row.last().is_some_and(ends)
+    }
+
+    /// Applies the processors to the next token's logits.
+    pub fn process(&self, scores: &mut [f32], source: &[u32], config: &GenerationConfig) {
+        process(scores, &self.row, source, config);
+    }
+
+    /// Appends the next token, given its scores after [`GreedySearch::process`].
+    pub fn extend(&mut self, mut scores: Vec<f32>, config: &GenerationConfig) -> Result<()> {
         check_scores(&scores)?;
-        if let Some((sampling, random)) = &mut draws {
+        if let (Some(sampling), Some(random)) = (&config.sampling, &mut self.random) {
             restrict(&mut scores, sampling, 1);
             scores.iter_mut().for_each(|score| *score += random.gumbel());
         }
-        let best = best(&scores);
-        row.push(best);
-        on_step(&row[1..])?;
-        if config.end.contains(&best) {
-            break;
-        }
+        self.row.push(best(&scores));
+        Ok(())
     }
-    row.remove(0);
-    Ok(row)
 }
 
 /// Returns the token with the largest score, the first one if there are several.

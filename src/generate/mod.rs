@@ -6,15 +6,17 @@ mod greedy;
 mod processors;
 mod sample;
 mod speech;
+mod together;
 
 pub use config::{EarlyStopping, EndDecay, GenerationConfig, Sampling};
 pub use speech::{PromptRequest, SpeechSettings, SpeechTask, Timestamps};
+pub use together::{GenerationRun, generate_many};
 
 use candle_core::Tensor;
 
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::nn::{Hook, KvCache};
+use crate::nn::Hook;
 
 /// Callback after every step, given the tokens of the best text so far; an error stops the search.
 pub type OnStep<'a> = &'a mut dyn FnMut(&[u32]) -> Result<()>;
@@ -36,50 +38,9 @@ pub fn generate(
     hook: &mut dyn Hook,
     on_step: OnStep,
 ) -> Result<Vec<u32>> {
-    let mut step = DecodingStep { model, encoded, cache: model.cache(), hook };
-    if config.beams > 1 {
-        beam::search(&mut step, source, config, on_step)
-    } else {
-        greedy::search(&mut step, source, config, on_step)
-    }
-}
-
-/// Runs the decoder one step at a time.
-struct DecodingStep<'a> {
-    model: &'a Model,
-    encoded: &'a Tensor,
-    cache: KvCache,
-    hook: &'a mut dyn Hook,
-}
-
-impl DecodingStep<'_> {
-    /// Decodes the tokens of each row that the cache lacks, equally many in every row; returns the decoder's
-    /// states of the last ones, `[rows, 1, width]`.
-    fn states(&mut self, rows: &[&[u32]]) -> Result<Tensor> {
-        let new: Vec<u32> = rows.iter().flat_map(|row| &row[self.cache.past..]).copied().collect();
-        let cache = Some(&mut self.cache);
-        let states = self.model.decode(&new, rows.len(), self.encoded, cache, self.hook, &mut |_| Ok(()))?;
-        let count = states.dim(1)?;
-        Ok(states.narrow(1, count - 1, 1)?)
-    }
-
-    /// Decodes the last tokens of each row; returns the logits of the next tokens, `[rows][vocabulary]`.
-    fn logits(&mut self, rows: &[&[u32]]) -> Result<Vec<Vec<f32>>> {
-        let states = self.states(rows)?;
-        Ok(self.model.logits(&states)?.squeeze(1)?.to_vec2::<f32>()?)
-    }
-
-    /// Decodes the last tokens of the only row; returns the next token's scores after `change`, exact for
-    /// every token that may be the likeliest ([`Model::argmax_candidates`]).
-    fn argmax_candidates(&mut self, row: &[u32], change: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
-        let states = self.states(&[row])?;
-        self.model.argmax_candidates(&states, change)
-    }
-
-    /// Replaces row `i` of the cache with row `rows[i]`.
-    fn reorder(&mut self, rows: &[u32]) -> Result<()> {
-        self.cache.reorder(rows)
-    }
+    let run = GenerationRun { source, encoded, config, hook };
+    let mut texts = generate_many(model, vec![run], &mut |_, ids| on_step(ids))?;
+    Ok(texts.pop().unwrap_or_default())
 }
 
 /// Checks that the scores are numbers.

@@ -3,11 +3,9 @@
 
 use candle_core::Tensor;
 
-use super::layer::{Layer, remember};
+use super::layer::{Layer, LayerArgs, LayerSequence, interventions, pasts, remember, values};
 use crate::error::Result;
-use crate::nn::{
-    AttentionArgs, ContentBias, ExtraArgs, ExtraKeys, Hook, InterventionsOnly, LayerCache, Norm, Visible,
-};
+use crate::nn::{AttentionArgs, AttentionCall, ContentBias, ExtraArgs, ExtraKeys, Norm, Ragged, Visible};
 
 /// Embeddings of the extra states.
 #[derive(Clone)]
@@ -39,51 +37,94 @@ impl Layer {
     /// Applies self-attention in which every token also sees the global tokens, and those see everything.
     pub fn attend_with_globals(
         &self,
-        [x, globals]: [&Tensor; 2],
+        [x, globals]: [&Ragged; 2],
         norm: &Norm,
-        args: &AttentionArgs,
-        hook: &mut dyn Hook,
-    ) -> Result<(Tensor, Tensor)> {
+        args: LayerArgs,
+        sequences: &mut [LayerSequence],
+    ) -> Result<(Ragged, Ragged)> {
         let block = &self.self_attn;
-        let queries = norm.forward(globals)?;
-        let tokens = block.attention.keys_values(&block.norms.norm.forward(x)?, 0)?;
-        let kv = tokens.append(&block.attention.keys_values(&queries, 0)?)?;
-        let keys = ExtraKeys::plain(queries.dim(1)?);
-        let extra = Some(ExtraArgs { keys: &keys, site: None });
-        let input = block.norms.input(x)?;
-        let output = block.attention.forward(&input, &kv, &AttentionArgs { extra, ..*args }, hook)?;
-        let new = block.add([x, &output], &kv, args.site, hook)?;
-        let args = AttentionArgs { visible: Visible::All, ..*args };
-        let mut unseen = InterventionsOnly { hook, same_positions: false };
-        let output = block.attention.forward(&queries, &kv, &args, &mut unseen)?;
-        Ok((new, (globals + output)?))
+        let attention = &block.attention;
+        let positions = pasts(sequences);
+        let globals_input = globals.with(norm.forward(globals.rows())?);
+        let tokens = attention.keys_values(&x.with(block.norms.norm.forward(x.rows())?), &positions)?;
+        let more = attention.keys_values(&globals_input, &vec![0; sequences.len()])?;
+        let kvs = tokens.iter().zip(&more).map(|(kv, more)| kv.append(more)).collect::<Result<Vec<_>>>()?;
+        let keys: Vec<_> = globals.shapes().iter().map(|shape| ExtraKeys::plain(shape[1])).collect();
+        let queries = attention.queries(&block.norms.input(x)?, &positions)?;
+        let calls = queries.into_iter().zip(&kvs).zip(&keys).zip(sequences.iter_mut());
+        let calls = calls.map(|(((queries, kv), keys), sequence)| AttentionCall {
+            queries,
+            kv: kv.clone(),
+            args: AttentionArgs {
+                extra: Some(ExtraArgs { keys, site: None }),
+                ..sequence.self_attention(&args)
+            },
+            hook: &mut *sequence.hook,
+        });
+        let output = attention.forward(calls.collect())?;
+        let new = block.add(x, &output, &values(&kvs), args.site, sequences)?;
+        let queries = attention.queries(&globals_input, &positions)?;
+        let all_args: Vec<_> = sequences.iter().map(|sequence| sequence.self_attention(&args)).collect();
+        let mut hooks = interventions(sequences, false);
+        let calls = queries.into_iter().zip(kvs).zip(all_args).zip(&mut hooks);
+        let calls = calls.map(|(((queries, kv), args), hook)| AttentionCall {
+            queries,
+            kv,
+            args: AttentionArgs { visible: Visible::All, ..args },
+            hook,
+        });
+        let output = attention.forward(calls.collect())?;
+        Ok((new, globals.with((globals.rows() + output)?)))
     }
 
     /// Applies self-attention to the tokens, and to the n-gram streams, each of whose positions sees the
     /// tokens up to its own and itself.
     pub fn attend_with_streams(
         &self,
-        [x, streams]: [&Tensor; 2],
+        [x, streams]: [&Ragged; 2],
         bias: &ContentBias,
-        args: &AttentionArgs,
-        cache: Option<&mut LayerCache>,
-        hook: &mut dyn Hook,
-    ) -> Result<(Tensor, Tensor)> {
+        args: LayerArgs,
+        sequences: &mut [LayerSequence],
+    ) -> Result<(Ragged, Ragged)> {
         let block = &self.self_attn;
         let attention = &block.attention;
-        let cached = cache.is_some();
+        let positions = pasts(sequences);
+        let cached: Vec<bool> = sequences.iter().map(|sequence| sequence.cache.is_some()).collect();
         let input = block.norms.input(x)?;
-        let tokens = remember(attention.keys_values(&input, args.past)?, cache)?;
-        let keys = tokens.keys.dim(1)?;
-        let table = bias.main_bias(&bias.bucket_biases(&input)?, args.past, keys)?;
-        let token_args = AttentionArgs { table: Some(&table), ..*args };
-        let output = attention.forward(&input, &tokens, &token_args, hook)?;
-        let new = block.add([x, &output], &tokens, args.site, hook)?;
+        let (queries, new) = attention.project(&input, &positions)?;
+        let tokens = remember(new, sequences)?;
+        let keys = tokens.iter().map(|kv| kv.keys.dim(1)).collect::<candle_core::Result<Vec<_>>>()?;
+        let biases = input.split(&bias.bucket_biases(input.rows())?)?;
+        let tables = biases.iter().zip(&positions).zip(&keys);
+        let tables = tables.map(|((biases, &past), &keys)| bias.main_bias(biases, past, keys));
+        let tables = tables.collect::<Result<Vec<_>>>()?;
+        let calls = queries.into_iter().zip(&tokens).zip(&tables).zip(sequences.iter_mut());
+        let calls = calls.map(|(((queries, kv), table), sequence)| AttentionCall {
+            queries,
+            kv: kv.clone(),
+            args: AttentionArgs { table: Some(table), ..sequence.self_attention(&args) },
+            hook: &mut *sequence.hook,
+        });
+        let output = attention.forward(calls.collect())?;
+        let new = block.add(x, &output, &values(&tokens), args.site, sequences)?;
         let new_streams = block.norms.apply(streams, |input| {
-            let kv = tokens.append(&attention.keys_values(input, args.past)?)?;
-            let table = bias.ngram_bias(&bias.bucket_biases(input)?, args.past, keys, cached)?;
-            let args = AttentionArgs { table: Some(&table), visible: Visible::All, ..*args };
-            attention.forward(input, &kv, &args, &mut InterventionsOnly { hook, same_positions: true })
+            let (queries, own) = attention.project(input, &positions)?;
+            let kvs = tokens.iter().zip(&own).map(|(kv, own)| kv.append(own)).collect::<Result<Vec<_>>>()?;
+            let biases = input.split(&bias.bucket_biases(input.rows())?)?;
+            let tables = biases.iter().zip(&positions).zip(&keys).zip(&cached);
+            let tables = tables
+                .map(|(((biases, &past), &keys), &cached)| bias.ngram_bias(biases, past, keys, cached))
+                .collect::<Result<Vec<_>>>()?;
+            let all_args: Vec<_> = sequences.iter().map(|sequence| sequence.self_attention(&args)).collect();
+            let mut hooks = interventions(sequences, true);
+            let calls = queries.into_iter().zip(kvs).zip(&tables).zip(all_args).zip(&mut hooks);
+            let calls = calls.map(|((((queries, kv), table), args), hook)| AttentionCall {
+                queries,
+                kv,
+                args: AttentionArgs { table: Some(table), visible: Visible::All, ..args },
+                hook,
+            });
+            attention.forward(calls.collect())
         })?;
         Ok((new, new_streams))
     }

@@ -5,9 +5,9 @@ use candle_core::Tensor;
 use super::spec::Placement;
 use crate::error::{Error, Result};
 use crate::nn::{
-    Attention, AttentionArgs, AttentionTrace, ContentBias, Experts, ExtraArgs, ExtraKeys, FeedForward, Hook,
-    InterventionsOnly, KeysValues, LayerCache, Linear, Norm, RelativeBias, ResidualAdd, TransientGlobal,
-    Visible, sum,
+    Attention, AttentionArgs, AttentionCall, AttentionTrace, ContentBias, Experts, ExtraArgs, ExtraKeys,
+    FeedForward, Hook, InterventionsOnly, KeysValues, LayerCache, Linear, Norm, Ragged, RelativeBias,
+    ResidualAdd, TransientGlobal, Visible, sum,
 };
 use crate::site::{Kind, Site};
 
@@ -28,9 +28,9 @@ impl Ffn {
         }
     }
 
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    fn forward(&self, x: &Ragged) -> Result<Tensor> {
         match self {
-            Ffn::Dense(ffn) => ffn.forward(x),
+            Ffn::Dense(ffn) => ffn.forward(x.rows()),
             Ffn::Moe(experts) => experts.forward(x),
         }
     }
@@ -47,24 +47,25 @@ pub(super) struct BlockNorms {
 
 impl BlockNorms {
     /// Returns what the block reads of the residual stream.
-    pub fn input(&self, x: &Tensor) -> Result<Tensor> {
+    pub fn input(&self, x: &Ragged) -> Result<Ragged> {
         match self.placement {
-            Placement::Pre | Placement::Around => self.norm.forward(x),
+            Placement::Pre | Placement::Around => Ok(x.with(self.norm.forward(x.rows())?)),
             Placement::Post => Ok(x.clone()),
         }
     }
 
-    /// Adds a block's output to the residual stream.
-    fn add(&self, x: &Tensor, output: &Tensor) -> Result<Tensor> {
-        match (self.placement, &self.output) {
-            (Placement::Post, _) => self.norm.forward(&sum(x, output)?),
-            (Placement::Around, Some(norm)) => sum(x, &norm.forward(output)?),
-            (Placement::Pre | Placement::Around, _) => sum(x, output),
-        }
+    /// Adds a block's output `[1, rows, d_model]` to the residual stream.
+    fn add(&self, x: &Ragged, output: &Tensor) -> Result<Ragged> {
+        let rows = x.rows();
+        Ok(x.with(match (self.placement, &self.output) {
+            (Placement::Post, _) => self.norm.forward(&sum(rows, output)?)?,
+            (Placement::Around, Some(norm)) => sum(rows, &norm.forward(output)?)?,
+            (Placement::Pre | Placement::Around, _) => sum(rows, output)?,
+        }))
     }
 
     /// Runs a block on the residual stream and adds its output.
-    pub fn apply(&self, x: &Tensor, block: impl FnOnce(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    pub fn apply(&self, x: &Ragged, block: impl FnOnce(&Ragged) -> Result<Tensor>) -> Result<Ragged> {
         self.add(x, &block(&self.input(x)?)?)
     }
 }
@@ -77,32 +78,42 @@ pub(super) struct AttentionBlock {
 }
 
 impl AttentionBlock {
-    /// Adds the attention's output to the residual stream `x` and shows the hook how.
+    /// Adds the attention's output `[1, rows, d_model]` to the residual stream `x` and shows the hooks how.
+    /// `values` are those that each sequence attended to.
     pub fn add(
         &self,
-        [x, output]: [&Tensor; 2],
-        kv: &KeysValues,
+        x: &Ragged,
+        output: &Tensor,
+        values: &[Tensor],
         site: Site,
-        hook: &mut dyn Hook,
-    ) -> Result<Tensor> {
+        sequences: &mut [LayerSequence],
+    ) -> Result<Ragged> {
         let result = self.norms.add(x, output)?;
-        if hook.wants_trace(site) {
-            let residual_add = match (self.norms.placement, &self.norms.output) {
-                (Placement::Post, _) => ResidualAdd::PostNorm(&self.norms.norm),
-                (Placement::Around, Some(norm)) => ResidualAdd::NormedOutput(norm),
-                (Placement::Pre | Placement::Around, _) => ResidualAdd::Plain,
-            };
+        if !sequences.iter().any(|sequence| sequence.hook.wants_trace(site)) {
+            return Ok(result);
+        }
+        let residual_add = match (self.norms.placement, &self.norms.output) {
+            (Placement::Post, _) => ResidualAdd::PostNorm(&self.norms.norm),
+            (Placement::Around, Some(norm)) => ResidualAdd::NormedOutput(norm),
+            (Placement::Pre | Placement::Around, _) => ResidualAdd::Plain,
+        };
+        let parts = x.parts()?.into_iter().zip(x.split(output)?).zip(result.parts()?);
+        for ((sequence, values), ((residual, attention), result)) in
+            sequences.iter_mut().zip(values).zip(parts)
+        {
             let trace = AttentionTrace {
                 output: &self.attention.output,
                 key_heads: self.attention.key_heads,
-                values: &kv.values,
-                residual: x,
-                attention: output,
+                values,
+                residual: &residual,
+                attention: &attention,
                 result: &result,
                 residual_add,
                 self_attention: site.kind != Kind::Cross,
             };
-            hook.trace(site, &trace)?;
+            if sequence.hook.wants_trace(site) {
+                sequence.hook.trace(site, &trace)?;
+            }
         }
         Ok(result)
     }
@@ -142,100 +153,161 @@ pub(super) struct Layer {
     pub merged_attention: bool,
 }
 
-/// Context of one call of a layer.
+/// Context of one call of a layer, the same for all sequences.
+#[derive(Clone, Copy)]
 pub(super) struct LayerArgs<'a> {
-    /// The encoder's last states, `[1, source, width]`, for a decoder.
+    /// Site of self-attention.
+    pub site: Site,
+    /// Position bias of self-attention.
+    pub bias: Option<&'a RelativeBias>,
+}
+
+/// One of the sequences that go through a layer together.
+pub(super) struct LayerSequence<'a> {
+    /// The encoder's last states, `[1, source, width]`, for a decoder. Sequences may share them.
     pub source: Option<&'a Tensor>,
-    /// Arguments of self-attention.
-    pub attention: AttentionArgs<'a>,
+    /// Position of the first row.
+    pub past: usize,
+    /// Keys that self-attention sees.
+    pub visible: Visible,
     /// Keys that the stack adds to those of the tokens.
     pub extra_keys: Option<&'a ExtraKeys>,
     /// The layer's part of the cache.
     pub cache: Option<&'a mut LayerCache>,
+    /// Hook of the sequence.
+    pub hook: &'a mut dyn Hook,
+}
+
+impl LayerSequence<'_> {
+    /// Arguments of self-attention without addend and extra keys.
+    pub fn self_attention<'a>(&self, args: &LayerArgs<'a>) -> AttentionArgs<'a> {
+        let LayerArgs { site, bias } = *args;
+        AttentionArgs { site, visible: self.visible, bias, past: self.past, table: None, extra: None }
+    }
+}
+
+/// The positions of the sequences' first rows.
+pub(super) fn pasts(sequences: &[LayerSequence]) -> Vec<usize> {
+    sequences.iter().map(|sequence| sequence.past).collect()
 }
 
 impl Layer {
-    /// Runs the layer on tokens `[batch, positions, d_model]` and on the extra states that belong to them.
+    /// Runs the layer on tokens and on the extra states that belong to them.
     pub fn forward(
         &self,
-        (x, extra): (Tensor, Option<Tensor>),
-        mut args: LayerArgs,
-        hook: &mut dyn Hook,
-    ) -> Result<(Tensor, Option<Tensor>)> {
+        (x, extra): (Ragged, Option<Ragged>),
+        args: LayerArgs,
+        sequences: &mut [LayerSequence],
+    ) -> Result<(Ragged, Option<Ragged>)> {
         let (mut x, mut extra) = match (&self.extra, extra) {
             (Some(ExtraBlock::GlobalTokens(norm)), Some(globals)) => {
-                let (x, globals) = self.attend_with_globals([&x, &globals], norm, &args.attention, hook)?;
+                let (x, globals) = self.attend_with_globals([&x, &globals], norm, args, sequences)?;
                 (x, Some(globals))
             }
             (Some(ExtraBlock::NgramStreams(bias)), Some(streams)) => {
-                let cache = args.cache.as_deref_mut();
-                let (x, streams) =
-                    self.attend_with_streams([&x, &streams], bias, &args.attention, cache, hook)?;
+                let (x, streams) = self.attend_with_streams([&x, &streams], bias, args, sequences)?;
                 (x, Some(streams))
             }
-            _ => (self.attend(&x, &mut args, hook)?, None),
+            _ => (self.attend(&x, args, sequences)?, None),
         };
         if let Some(cross) = &self.cross_attn {
-            let source = args.source.ok_or_else(|| Error::Engine("a decoder ran without a source".into()))?;
-            let prompt = self.cross_prompt.as_ref();
-            let attention_args = AttentionArgs {
-                site: Site::new(Kind::Cross, args.attention.site.layer),
-                visible: Visible::All,
-                bias: None,
-                past: args.attention.past,
-                table: None,
-                extra: prompt.map(|prompt| ExtraArgs { keys: &prompt.keys, site: None }),
-            };
-            let site = attention_args.site;
-            if hook.stops_after(site) && prompt.is_none() {
-                cross.attention.record_weights(&cross.norms.input(&x)?, source, &attention_args, hook)?;
+            let site = Site::new(Kind::Cross, args.site.layer);
+            let queries = cross.attention.queries(&cross.norms.input(&x)?, &pasts(sequences))?;
+            if self.cross_prompt.is_none() && sequences.iter().all(|one| one.hook.stops_after(site)) {
+                let keys = source_keys(&cross.attention, sequences)?;
+                let calls = queries.into_iter().zip(keys).zip(sequences.iter_mut());
+                // The values are unused: keys have the right shape.
+                let calls = calls.map(|((queries, keys), sequence)| AttentionCall {
+                    queries,
+                    kv: KeysValues { values: keys.clone(), keys },
+                    args: self.cross_attention(site, sequence.past),
+                    hook: &mut *sequence.hook,
+                });
+                cross.attention.record(calls.collect())?;
                 return Ok((x, extra));
             }
-            let mut kv = source_keys_values(&cross.attention, source, args.cache)?;
-            if let Some(prompt) = prompt {
-                kv = kv.append(&prompt.kv)?;
+            let mut kvs = source_keys_values(&cross.attention, sequences)?;
+            if let Some(prompt) = &self.cross_prompt {
+                kvs = kvs.iter().map(|kv| kv.append(&prompt.kv)).collect::<Result<_>>()?;
             }
-            let output = cross.attention.forward(&cross.norms.input(&x)?, &kv, &attention_args, hook)?;
-            x = cross.add([&x, &output], &kv, site, hook)?;
-            let mut unseen = InterventionsOnly { hook, same_positions: true };
-            let mut attend =
-                |states: &Tensor| cross.attention.forward(states, &kv, &attention_args, &mut unseen);
-            extra = extra.map(|states| cross.norms.apply(&states, &mut attend)).transpose()?;
+            let calls = queries.into_iter().zip(&kvs).zip(sequences.iter_mut());
+            let calls = calls.map(|((queries, kv), sequence)| AttentionCall {
+                queries,
+                kv: kv.clone(),
+                args: self.cross_attention(site, sequence.past),
+                hook: &mut *sequence.hook,
+            });
+            let output = cross.attention.forward(calls.collect())?;
+            x = cross.add(&x, &output, &values(&kvs), site, sequences)?;
+            let attend = |states: &Ragged| {
+                let queries = cross.attention.queries(states, &pasts(sequences))?;
+                let args: Vec<_> =
+                    sequences.iter().map(|sequence| self.cross_attention(site, sequence.past)).collect();
+                let mut hooks = interventions(sequences, true);
+                let calls = queries.into_iter().zip(kvs).zip(args).zip(&mut hooks);
+                let calls =
+                    calls.map(|(((queries, kv), args), hook)| AttentionCall { queries, kv, args, hook });
+                cross.attention.forward(calls.collect())
+            };
+            extra = extra.map(|states| cross.norms.apply(&states, attend)).transpose()?;
         }
-        let ffn = |x: &Tensor| self.ffn_norms.apply(x, |x| self.ffn.forward(x));
+        let ffn = |x: &Ragged| self.ffn_norms.apply(x, |x| self.ffn.forward(x));
         Ok((ffn(&x)?, extra.as_ref().map(ffn).transpose()?))
     }
 
+    /// Arguments of cross-attention for queries from position `past` on.
+    fn cross_attention(&self, site: Site, past: usize) -> AttentionArgs<'_> {
+        let extra = self.cross_prompt.as_ref().map(|prompt| ExtraArgs { keys: &prompt.keys, site: None });
+        AttentionArgs { site, visible: Visible::All, bias: None, past, table: None, extra }
+    }
+
     /// Applies self-attention to the residual stream, without extra states.
-    fn attend(&self, x: &Tensor, args: &mut LayerArgs, hook: &mut dyn Hook) -> Result<Tensor> {
+    fn attend(&self, x: &Ragged, args: LayerArgs, sequences: &mut [LayerSequence]) -> Result<Ragged> {
         let AttentionBlock { attention, norms } = &self.self_attn;
         let input = norms.input(x)?;
-        let (queries, new) = attention.project(&input, args.attention.past)?;
-        let mut kv = remember(new, args.cache.as_deref_mut())?;
-        let mut extra = None;
-        let source_keys;
-        if let Some(keys) = args.extra_keys {
-            let more = match &self.transient_global {
-                Some(summaries) => attention.keys_values(&summaries.of(&input)?, 0)?,
-                None => kv.first(keys.count)?,
-            };
-            kv = kv.append(&more)?;
-            extra = Some(ExtraArgs { keys, site: None });
+        let (queries, new) = attention.project(&input, &pasts(sequences))?;
+        let mut kvs = remember(new, sequences)?;
+        let source_kvs = match self.merged_attention {
+            true => source_keys_values(attention, sequences)?,
+            false => Vec::new(),
+        };
+        let plain = |kv: &KeysValues| Ok::<_, Error>(ExtraKeys::plain(kv.keys.dim(1)?));
+        let source_keys = source_kvs.iter().map(plain).collect::<Result<Vec<_>>>()?;
+        let inputs = match &self.transient_global {
+            Some(_) => input.parts()?,
+            None => Vec::new(),
+        };
+        let mut extras = Vec::with_capacity(kvs.len());
+        for (at, (kv, sequence)) in kvs.iter_mut().zip(sequences.iter()).enumerate() {
+            let mut extra = None;
+            if let Some(keys) = sequence.extra_keys {
+                let more = match (&self.transient_global, inputs.get(at)) {
+                    (Some(summaries), Some(input)) => attention.cross_keys_values(&summaries.of(input)?)?,
+                    _ => kv.first(keys.count)?,
+                };
+                *kv = kv.append(&more)?;
+                extra = Some(ExtraArgs { keys, site: None });
+            }
+            if let Some(prompt) = &self.self_prompt {
+                *kv = kv.append(&prompt.kv)?;
+                extra = Some(ExtraArgs { keys: &prompt.keys, site: None });
+            }
+            if let (Some(more), Some(keys)) = (source_kvs.get(at), source_keys.get(at)) {
+                *kv = kv.append(more)?;
+                extra = Some(ExtraArgs { keys, site: Some(Site::new(Kind::Cross, args.site.layer)) });
+            }
+            extras.push(extra);
         }
-        if let Some(prompt) = &self.self_prompt {
-            kv = kv.append(&prompt.kv)?;
-            extra = Some(ExtraArgs { keys: &prompt.keys, site: None });
-        }
-        if let (true, Some(source)) = (self.merged_attention, args.source) {
-            let more = source_keys_values(attention, source, args.cache.as_deref_mut())?;
-            kv = kv.append(&more)?;
-            source_keys = ExtraKeys::plain(more.keys.dim(1)?);
-            let site = Some(Site::new(Kind::Cross, args.attention.site.layer));
-            extra = Some(ExtraArgs { keys: &source_keys, site });
-        }
-        let output =
-            attention.forward_queries(&queries, &kv, &AttentionArgs { extra, ..args.attention }, hook)?;
-        self.self_attn.add([x, &output], &kv, args.attention.site, hook)
+        let values = values(&kvs);
+        let calls = queries.into_iter().zip(kvs).zip(extras).zip(sequences.iter_mut());
+        let calls = calls.map(|(((queries, kv), extra), sequence)| AttentionCall {
+            queries,
+            kv,
+            args: AttentionArgs { extra, ..sequence.self_attention(&args) },
+            hook: &mut *sequence.hook,
+        });
+        let output = attention.forward(calls.collect())?;
+        self.self_attn.add(x, &output, &values, args.site, sequences)
     }
 
     /// Returns the linear maps that decoding multiplies with for every new token.
@@ -253,27 +325,75 @@ impl Layer {
     }
 }
 
-/// Appends the keys and values of new positions to those in the cache, and returns all of them.
-pub(super) fn remember(new: KeysValues, cache: Option<&mut LayerCache>) -> Result<KeysValues> {
-    match cache {
+/// Appends the keys and values of new positions to those in the caches, and returns all of them.
+pub(super) fn remember(new: Vec<KeysValues>, sequences: &mut [LayerSequence]) -> Result<Vec<KeysValues>> {
+    let kept = new.into_iter().zip(sequences).map(|(new, sequence)| match &mut sequence.cache {
         Some(cache) => cache.append(&new),
         None => Ok(new),
-    }
+    });
+    kept.collect()
 }
 
-/// Returns the keys and values of the source, from the cache if they are there.
-fn source_keys_values(
-    attention: &Attention,
-    source: &Tensor,
-    cache: Option<&mut LayerCache>,
-) -> Result<KeysValues> {
-    match cache {
-        None => attention.cross_keys_values(source),
-        Some(LayerCache { cross: Some(kv), .. }) => Ok(kv.clone()),
-        Some(cache) => {
-            let kv = attention.cross_keys_values(source)?;
-            cache.cross = Some(kv.clone());
-            Ok(kv)
+/// The values of keys and values.
+pub(super) fn values(kvs: &[KeysValues]) -> Vec<Tensor> {
+    kvs.iter().map(|kv| kv.values.clone()).collect()
+}
+
+/// Wraps the hooks of the sequences for a further pass through a site.
+pub(super) fn interventions<'a>(
+    sequences: &'a mut [LayerSequence],
+    same_positions: bool,
+) -> Vec<InterventionsOnly<'a>> {
+    let wrap =
+        |sequence: &'a mut LayerSequence| InterventionsOnly { hook: &mut *sequence.hook, same_positions };
+    sequences.iter_mut().map(wrap).collect()
+}
+
+/// Joins the sources of sequences, each once. Also returns the place of each sequence's source among them.
+fn joined_sources<'a, 'b: 'a>(
+    sequences: impl Iterator<Item = &'a LayerSequence<'b>>,
+) -> Result<(Option<Ragged>, Vec<usize>)> {
+    let (mut sources, mut places) = (Vec::<Tensor>::new(), Vec::new());
+    for sequence in sequences {
+        let source = sequence.source.ok_or_else(|| Error::Engine("a decoder ran without a source".into()))?;
+        let known = sources.iter().position(|other| other.id() == source.id());
+        places.push(known.unwrap_or(sources.len()));
+        if known.is_none() {
+            sources.push(source.clone());
         }
     }
+    let joined = if sources.is_empty() { None } else { Some(Ragged::join(&sources)?) };
+    Ok((joined, places))
+}
+
+/// Returns the keys of each sequence's source.
+fn source_keys(attention: &Attention, sequences: &[LayerSequence]) -> Result<Vec<Tensor>> {
+    let (sources, places) = joined_sources(sequences.iter())?;
+    let Some(sources) = sources else { return Ok(Vec::new()) };
+    let keys = sources.split(&attention.cross_keys(sources.rows())?)?;
+    Ok(places.into_iter().map(|place| keys[place].clone()).collect())
+}
+
+/// Returns the keys and values of each sequence's source, from its cache if they are there. Sources are
+/// projected together, each once.
+fn source_keys_values(attention: &Attention, sequences: &mut [LayerSequence]) -> Result<Vec<KeysValues>> {
+    let cached = |sequence: &LayerSequence| sequence.cache.as_ref().and_then(|cache| cache.cross.clone());
+    let missing = sequences.iter().filter(|sequence| cached(sequence).is_none());
+    let (sources, places) = joined_sources(missing)?;
+    let mut projected = Vec::new();
+    if let Some(sources) = sources {
+        let KeysValues { keys, values } = attention.cross_keys_values(sources.rows())?;
+        let parts = sources.split(&keys)?.into_iter().zip(sources.split(&values)?);
+        projected.extend(parts.map(|(keys, values)| KeysValues { keys, values }));
+    }
+    let mut places = places.into_iter();
+    let mut all = Vec::with_capacity(sequences.len());
+    for sequence in sequences {
+        let kv = cached(sequence).or_else(|| projected.get(places.next()?).cloned());
+        if let Some(cache) = &mut sequence.cache {
+            cache.cross.clone_from(&kv);
+        }
+        all.extend(kv);
+    }
+    Ok(all)
 }

@@ -28,7 +28,7 @@ mod weights;
 
 pub use family::{ConfigReader, Family, TokenizerClass};
 pub use memory::WeightsMemory;
-pub use network::{EncoderInput, OnLayer};
+pub use network::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequence, OnLayer};
 pub use registry::{architecture, registry, spec_of, supported, tokenizer_class};
 pub use seq2seq::Model;
 pub use spec::{

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use crate::error::Result;
-use crate::nn::{Hook, KvCache};
+use crate::nn::{Hook, KvCache, LayerInput, ProcessRow};
 
 /// Source of an encoder.
 ///
@@ -14,6 +14,42 @@ pub enum EncoderInput<'a> {
     Ids(&'a [u32]),
     /// States ready for the first layer, positions included: `[1, positions, d_model]`.
     States(&'a Tensor),
+    /// States that enter a layer, which skips the layers before.
+    Layer(&'a LayerInput),
+}
+
+/// Input of a decoder.
+#[derive(Clone, Copy)]
+pub enum DecoderInput<'a> {
+    /// Equally long rows of ids.
+    Ids {
+        /// `[batch, positions]`
+        ids: &'a [u32],
+        /// Number of rows.
+        batch: usize,
+    },
+    /// States that enter a layer, which skips the layers before.
+    Layer(&'a LayerInput),
+}
+
+/// One of the sequences that go through the encoder together.
+pub struct EncoderSequence<'a> {
+    /// The source.
+    pub input: EncoderInput<'a>,
+    /// Hook of the sequence.
+    pub hook: &'a mut dyn Hook,
+}
+
+/// One of the sequences that go through the decoder together.
+pub struct DecoderSequence<'a> {
+    /// The target.
+    pub input: DecoderInput<'a>,
+    /// The encoder's last states, `[1, source, width]`. Sequences may share them.
+    pub source: &'a Tensor,
+    /// Cache of the positions before.
+    pub cache: Option<&'a mut KvCache>,
+    /// Hook of the sequence.
+    pub hook: &'a mut dyn Hook,
 }
 
 /// Callback before each layer, given its number; an error stops the pass.
@@ -30,26 +66,18 @@ pub(super) trait Network: Send + Sync {
     /// Turns features `[1, frames, bins]` into `[1, positions, d_model]`, ready for the encoder's first layer.
     fn embed_features(&self, features: &Tensor) -> Result<Tensor>;
 
-    /// Runs the encoder on embedded positions; returns its last states, `[1, positions, width]`.
-    fn encode(&self, embedded: Tensor, hook: &mut dyn Hook, on_layer: OnLayer) -> Result<Tensor>;
+    /// Runs the encoder on several sequences; returns the last states of each, `[1, positions, width]`.
+    fn encode(&self, sequences: Vec<EncoderSequence>, on_layer: OnLayer) -> Result<Vec<Tensor>>;
 
-    /// Runs the decoder on `batch` rows of ids; returns its last states, `[batch, positions, width]`.
-    fn decode(
-        &self,
-        input: &[u32],
-        batch: usize,
-        encoded: &Tensor,
-        cache: Option<&mut KvCache>,
-        hook: &mut dyn Hook,
-        on_layer: OnLayer,
-    ) -> Result<Tensor>;
+    /// Runs the decoder on several sequences; returns the last states of each, `[batch, positions, width]`.
+    fn decode(&self, sequences: Vec<DecoderSequence>, on_layer: OnLayer) -> Result<Vec<Tensor>>;
 
     /// Maps decoder states `[..., width]` to logits `[..., vocabulary]`.
     fn logits(&self, states: &Tensor) -> Result<Tensor>;
 
-    /// Scores of the tokens that may have the largest logit; `None` if the network always computes all
+    /// Scores of the tokens that may have the largest logit of each row; `None` if the network computes all
     /// logits.
-    fn argmax_candidates(&self, _states: &Tensor, _process: &dyn Fn(&mut [f32])) -> Result<Option<Vec<f32>>> {
+    fn argmax_candidates(&self, _states: &Tensor, _process: &ProcessRow) -> Result<Option<Vec<Vec<f32>>>> {
         Ok(None)
     }
 

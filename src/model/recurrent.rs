@@ -3,11 +3,11 @@
 use candle_core::Tensor;
 
 use super::builder::Builder;
-use super::network::{Network, OnLayer};
+use super::network::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequence, Network, OnLayer};
 use super::spec::{RecurrentAttention, RecurrentSpec};
 use crate::error::{Error, Result};
 use crate::nn::{
-    Activation, AdditiveAttention, Embedding, Gru, Hook, KeysValues, KvCache, LayerCache, Linear,
+    Activation, AdditiveAttention, Embedding, Gru, KeysValues, KvCache, LayerCache, LayerInput, Linear,
 };
 use crate::site::{Kind, Site};
 
@@ -85,37 +85,23 @@ impl Recurrent {
         }
         Ok(slot.cross.clone())
     }
-}
 
-impl Network for Recurrent {
-    fn cache(&self) -> KvCache {
-        KvCache::new(1)
-    }
-
-    fn embed_source(&self, ids: &[u32]) -> Result<Tensor> {
-        self.embedding.forward(ids, 1)
-    }
-
-    fn embed_features(&self, _: &Tensor) -> Result<Tensor> {
-        Err(Error::Text("this model hears nothing".into()))
-    }
-
-    fn encode(&self, embedded: Tensor, _: &mut dyn Hook, on_layer: OnLayer) -> Result<Tensor> {
+    fn encode_one(&self, sequence: &EncoderSequence, on_layer: OnLayer) -> Result<Tensor> {
+        let embedded = match sequence.input {
+            EncoderInput::Ids(ids) => self.embed_source(ids)?,
+            EncoderInput::States(states) | EncoderInput::Layer(LayerInput { states, .. }) => states.clone(),
+        };
         let forward = self.forward.run(&embedded, false, &mut || on_layer(0))?;
         let backward = self.backward.run(&embedded, true, &mut || on_layer(0))?;
         Ok(Tensor::cat(&[forward, backward], 2)?)
     }
 
-    fn decode(
-        &self,
-        input: &[u32],
-        batch: usize,
-        encoded: &Tensor,
-        mut cache: Option<&mut KvCache>,
-        hook: &mut dyn Hook,
-        on_layer: OnLayer,
-    ) -> Result<Tensor> {
-        let words = self.embedding.forward(input, batch)?;
+    fn decode_one(&self, sequence: DecoderSequence, on_layer: OnLayer) -> Result<Tensor> {
+        let DecoderSequence { input, source: encoded, mut cache, hook } = sequence;
+        let (words, batch) = match input {
+            DecoderInput::Ids { ids, batch } => (self.embedding.forward(ids, batch)?, batch),
+            DecoderInput::Layer(LayerInput { states, .. }) => (states.clone(), states.dim(0)?),
+        };
         let past = cache.as_ref().map_or(0, |cache| cache.past);
         let mut slot = cache.as_mut().and_then(|cache| cache.layers.first_mut());
         let source = self.source(encoded, slot.as_deref_mut())?;
@@ -155,6 +141,28 @@ impl Network for Recurrent {
             }
         }
         Ok(Tensor::stack(&outputs, 1)?)
+    }
+}
+
+impl Network for Recurrent {
+    fn cache(&self) -> KvCache {
+        KvCache::new(1)
+    }
+
+    fn embed_source(&self, ids: &[u32]) -> Result<Tensor> {
+        self.embedding.forward(ids, 1)
+    }
+
+    fn embed_features(&self, _: &Tensor) -> Result<Tensor> {
+        Err(Error::Text("this model hears nothing".into()))
+    }
+
+    fn encode(&self, sequences: Vec<EncoderSequence>, on_layer: OnLayer) -> Result<Vec<Tensor>> {
+        sequences.into_iter().map(|sequence| self.encode_one(&sequence, on_layer)).collect()
+    }
+
+    fn decode(&self, sequences: Vec<DecoderSequence>, on_layer: OnLayer) -> Result<Vec<Tensor>> {
+        sequences.into_iter().map(|sequence| self.decode_one(sequence, on_layer)).collect()
     }
 
     fn logits(&self, states: &Tensor) -> Result<Tensor> {

@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 
 use super::builder::Builder;
 use super::memory::WeightsMemory;
-use super::network::{EncoderInput, Network, OnLayer};
+use super::network::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequence, Network, OnLayer};
 use super::recurrent::{self, Recurrent};
 use super::registry::spec_of;
 use super::spec::ModelSpec;
@@ -14,7 +14,7 @@ use super::transformer::Transformer;
 use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
-use crate::nn::{FileWeight, Hook, KvCache, read};
+use crate::nn::{FileWeight, Hook, KvCache, ProcessRow};
 use crate::progress::Watch;
 
 /// A loaded encoder-decoder. Running it does not change it.
@@ -135,30 +135,49 @@ impl Model {
     /// Runs the encoder; returns its last states, `[1, positions, width]`.
     ///
     /// # Errors
-    /// [`Error::Text`] if the source is empty, and the errors of `hook` and `on_layer`.
-    pub fn encode(&self, source: EncoderInput, hook: &mut dyn Hook, on_layer: OnLayer) -> Result<Tensor> {
-        let embedded = match source {
-            EncoderInput::Ids(ids) => self.embed_source(ids)?,
-            EncoderInput::States(states) => states.clone(),
-        };
-        self.network.encode(embedded, hook, on_layer)
+    /// As [`Model::encode_many`].
+    pub fn encode(&self, input: EncoderInput, hook: &mut dyn Hook, on_layer: OnLayer) -> Result<Tensor> {
+        only(self.encode_many(vec![EncoderSequence { input, hook }], on_layer)?)
+    }
+
+    /// Runs the encoder on several sequences of any lengths together: products take the rows of all of them,
+    /// attention takes one sequence after the other, and nothing is padded. Returns the last states of each,
+    /// `[1, positions, width]`. Sequences that start at a later layer must follow those that start earlier.
+    ///
+    /// # Errors
+    /// [`Error::Text`] if a source is empty or too long, and the errors of the hooks and of `on_layer`.
+    pub fn encode_many(&self, sequences: Vec<EncoderSequence>, on_layer: OnLayer) -> Result<Vec<Tensor>> {
+        if sequences.iter().any(|sequence| matches!(sequence.input, EncoderInput::Ids([]))) {
+            return Err(Error::Text("the source has no tokens".into()));
+        }
+        self.network.encode(sequences, on_layer)
     }
 
     /// Runs the decoder on `batch` equally long rows of ids; returns its last states, `[batch, positions,
     /// width]`. With a cache, the ids follow those that it covers.
     ///
     /// # Errors
-    /// The errors of `hook` and `on_layer`.
+    /// As [`Model::decode_many`].
     pub fn decode(
         &self,
-        input: &[u32],
+        ids: &[u32],
         batch: usize,
-        encoded: &Tensor,
+        source: &Tensor,
         cache: Option<&mut KvCache>,
         hook: &mut dyn Hook,
         on_layer: OnLayer,
     ) -> Result<Tensor> {
-        self.network.decode(input, batch, encoded, cache, hook, on_layer)
+        let input = DecoderInput::Ids { ids, batch };
+        only(self.decode_many(vec![DecoderSequence { input, source, cache, hook }], on_layer)?)
+    }
+
+    /// Runs the decoder on several sequences together, as [`Model::encode_many`] runs the encoder. Returns
+    /// the last states of each, `[batch, positions, width]`.
+    ///
+    /// # Errors
+    /// [`Error::Text`] if a target is too long, and the errors of the hooks and of `on_layer`.
+    pub fn decode_many(&self, sequences: Vec<DecoderSequence>, on_layer: OnLayer) -> Result<Vec<Tensor>> {
+        self.network.decode(sequences, on_layer)
     }
 
     /// Maps decoder states `[..., width]` to logits `[..., vocabulary]`.
@@ -166,18 +185,18 @@ impl Model {
         self.network.logits(states)
     }
 
-    /// Returns scores `[vocabulary]` of one position after `process` has changed its logits, to find the
-    /// largest one.
+    /// Returns scores of each of several positions, `[rows][vocabulary]`, after `process` has changed the
+    /// logits of each row, to find the largest one. `states` are `[1, rows, width]`.
     ///
     /// The largest score and those near it are exact; others may be what `process` makes of minus infinity,
     /// so that part of the weights need not be read. `process` must keep the order of any two logits of the
     /// same token.
-    pub fn argmax_candidates(&self, states: &Tensor, process: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
+    pub fn argmax_candidates(&self, states: &Tensor, process: &ProcessRow) -> Result<Vec<Vec<f32>>> {
         if let Some(scores) = self.network.argmax_candidates(states, process)? {
             return Ok(scores);
         }
-        let mut scores = read(&self.logits(states)?, <[f32]>::to_vec)?;
-        process(&mut scores);
+        let mut scores = self.logits(states)?.squeeze(0)?.to_vec2::<f32>()?;
+        scores.iter_mut().enumerate().for_each(|(row, scores)| process(row, scores));
         Ok(scores)
     }
 
@@ -195,4 +214,9 @@ impl Model {
         let device = self.device.clone();
         Some(Self { spec: self.spec.clone(), network, device, file_weights: Vec::new(), ..*self })
     }
+}
+
+/// Returns the states of the only sequence.
+fn only(mut states: Vec<Tensor>) -> Result<Tensor> {
+    states.pop().ok_or_else(|| Error::Engine("the states of a sequence are missing".into()))
 }

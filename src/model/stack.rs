@@ -1,15 +1,16 @@
 //! The encoder and the decoder: one stack of layers, with cross-attention or without.
 
-use candle_core::Tensor;
+use candle_core::{D, Tensor};
 
 use super::builder::Builder;
 use super::extra_states::ExtraStates;
-use super::layer::{Layer, LayerArgs};
+use super::layer::{Layer, LayerArgs, LayerSequence};
 use super::network::OnLayer;
 use super::spec::{EmbeddingNorm, Span, Sparsity, StackSpec};
 use crate::error::{Error, Result};
 use crate::nn::{
-    AttentionArgs, Embedding, ExtraBias, ExtraKeys, Hook, KvCache, Linear, Norm, PositionTable, Visible,
+    Embedding, ExtraBias, ExtraKeys, Hook, KvCache, LayerInput, Linear, Norm, PositionTable, Ragged, Visible,
+    sum,
 };
 use crate::site::{Kind, Site};
 
@@ -27,6 +28,29 @@ pub(super) struct Stack {
     final_norm: Option<Norm>,
     sparsity: Sparsity,
     extra_states: Option<ExtraStates>,
+}
+
+/// Rows of ids of equal length, at positions from `past` on.
+#[derive(Clone, Copy)]
+pub(super) struct IdRows<'a> {
+    /// `[batch, positions]`
+    pub ids: &'a [u32],
+    /// Number of rows.
+    pub batch: usize,
+    /// Position of the first id of each row.
+    pub past: usize,
+}
+
+/// One of the sequences that go through a stack together.
+pub(super) struct StackSequence<'a> {
+    /// States of the sequence, and the layer that they enter.
+    pub input: LayerInput,
+    /// The encoder's last states, `[1, source, width]`, for a decoder.
+    pub source: Option<&'a Tensor>,
+    /// Keys and values of the positions before.
+    pub cache: Option<&'a mut KvCache>,
+    /// Hook of the sequence.
+    pub hook: &'a mut dyn Hook,
 }
 
 impl Stack {
@@ -77,31 +101,54 @@ impl Stack {
         stack
     }
 
-    /// Embeds `batch` rows of ids at positions from `past` on: `[batch, positions, d_model]`.
+    /// Embeds texts, each `[batch, positions, d_model]`.
     ///
     /// # Errors
-    /// [`Error::Text`] if the stack has no embeddings, or lacks one of the ids.
-    pub fn embed(&self, ids: &[u32], batch: usize, past: usize) -> Result<Tensor> {
+    /// [`Error::Text`] if the stack has no embeddings, lacks one of the ids, or has too few positions.
+    pub fn embed(&self, texts: &[IdRows]) -> Result<Ragged> {
         let Some(embedding) = &self.embedding else {
             return Err(Error::Text(format!("the {} of this model reads no text", self.kind)));
         };
-        let embedded = embedding.forward(ids, batch)?;
-        let positions = self.positions.as_ref();
-        let positions =
-            positions.map(|table| table.of_tokens(ids, batch, past, embedded.device())).transpose()?;
+        let parts = texts.iter().map(|text| embedding.forward(text.ids, text.batch));
+        let embedded = Ragged::join(&parts.collect::<Result<Vec<_>>>()?)?;
+        let device = embedded.rows().device();
+        let positions = self.position_rows(&embedded, |table, at| {
+            let IdRows { ids, batch, past } = texts[at];
+            table.of_tokens(ids, batch, past, device)
+        })?;
         self.first_input(embedded, positions)
     }
 
     /// Turns embeddings `[batch, positions, embedding_width]` into the input of the first layer: adds
-    /// segments and positions from `past` on, normalises and projects to `d_model`.
-    pub fn add_positions(&self, x: Tensor, past: usize) -> Result<Tensor> {
-        let (count, positions) = (x.dim(1)?, self.positions.as_ref());
-        let positions = positions.map(|table| table.forward(past, count, x.device())).transpose()?;
-        self.first_input(x, positions)
+    /// segments and positions from `pasts` on, normalises and projects to `d_model`.
+    pub fn add_positions(&self, embedded: Ragged, pasts: &[usize]) -> Result<Ragged> {
+        let device = embedded.rows().device();
+        let positions = self.position_rows(&embedded, |table, at| {
+            table.forward(pasts[at], embedded.shapes()[at][1], device)
+        })?;
+        self.first_input(embedded, positions)
+    }
+
+    /// Joins the embedded positions of all sequences, `[1, rows, embedding_width]`. `of` returns those of one,
+    /// `[batch, positions, embedding_width]` or the same for all its rows.
+    fn position_rows(
+        &self,
+        embedded: &Ragged,
+        of: impl Fn(&PositionTable, usize) -> Result<Tensor>,
+    ) -> Result<Option<Tensor>> {
+        let Some(table) = &self.positions else { return Ok(None) };
+        let parts = embedded.shapes().iter().enumerate().map(|(at, &[batch, count])| {
+            let part = of(table, at)?;
+            let width = part.dim(D::Minus1)?;
+            Ok(part.broadcast_as((batch, count, width))?)
+        });
+        let parts = parts.collect::<Result<Vec<_>>>()?;
+        Ok(Some(Ragged::join(&parts)?.rows().clone()))
     }
 
     /// [`Stack::add_positions`] with embedded positions.
-    fn first_input(&self, mut x: Tensor, positions: Option<Tensor>) -> Result<Tensor> {
+    fn first_input(&self, embedded: Ragged, positions: Option<Tensor>) -> Result<Ragged> {
+        let mut x = embedded.rows().clone();
         if let Some(segment) = &self.segment {
             x = x.broadcast_add(segment)?;
         }
@@ -109,67 +156,114 @@ impl Stack {
             x = norm.forward(&x)?;
         }
         if let Some(positions) = positions {
-            x = x.broadcast_add(&positions)?;
+            x = sum(&x, &positions)?;
         }
         if let Some((EmbeddingNorm::AfterPositions, norm)) = &self.embedding_norm {
             x = norm.forward(&x)?;
         }
-        match &self.projection {
-            Some(projection) => projection.forward(&x),
-            None => Ok(x),
+        if let Some(projection) = &self.projection {
+            x = projection.forward(&x)?;
+        }
+        Ok(embedded.with(x))
+    }
+
+    /// Runs the layers on several sequences, which follow those in their caches; returns the last states of
+    /// each, `[batch, positions, d_model]`. Sequences that start at a later layer join the others there; they
+    /// must be in the order of their first layers.
+    pub fn forward(&self, mut sequences: Vec<StackSequence>, on_layer: OnLayer) -> Result<Vec<Tensor>> {
+        let pasts: Vec<usize> =
+            sequences.iter().map(|one| one.cache.as_ref().map_or(0, |cache| cache.past)).collect();
+        let counts = sequences.iter().map(|one| one.input.states.dim(1));
+        let counts = counts.collect::<candle_core::Result<Vec<_>>>()?;
+        let extra_keys: Vec<_> = counts.iter().map(|&count| self.extra_keys(count)).collect();
+        let shared_bias = self.layers.first().and_then(|layer| layer.relative_bias.as_ref());
+        let mut running = 0;
+        let mut states: Option<(Ragged, Option<Ragged>)> = None;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let starting = sequences.iter().skip(running).take_while(|one| one.input.layer <= index);
+            let starting: Vec<_> = starting.collect();
+            running += starting.len();
+            let Some((x, extra)) = self.joined(states, &starting)? else {
+                states = None;
+                continue;
+            };
+            on_layer(index)?;
+            let site = Site::new(self.kind, index);
+            show_inputs(site, &x, extra.as_ref(), &mut sequences)?;
+            let args = LayerArgs { site, bias: layer.relative_bias.as_ref().or(shared_bias) };
+            let parts = sequences.iter_mut().zip(&pasts).zip(&counts).zip(&extra_keys).take(running);
+            let mut parts: Vec<_> = parts
+                .map(|(((sequence, &past), &count), extra_keys)| LayerSequence {
+                    source: sequence.source,
+                    past,
+                    visible: self.visible(index, count),
+                    extra_keys: extra_keys.as_ref(),
+                    cache: sequence.cache.as_mut().and_then(|cache| cache.layers.get_mut(index)),
+                    hook: &mut *sequence.hook,
+                })
+                .collect();
+            states = Some(layer.forward((x, extra), args, &mut parts)?);
+        }
+        let rest: Vec<_> = sequences.iter().skip(running).collect();
+        let Some((mut x, extra)) = self.joined(states, &rest)? else { return Ok(Vec::new()) };
+        if let (Some(ExtraStates::NgramStreams(_)), Some(streams)) = (&self.extra_states, extra) {
+            // The first stream is the output.
+            let first = |(stream, one): (Tensor, &StackSequence)| match one.cache {
+                Some(_) => Ok(stream),
+                None => stream.narrow(0, 0, 1),
+            };
+            let streams = streams.parts()?.into_iter().zip(&sequences).map(first);
+            x = Ragged::join(&streams.collect::<candle_core::Result<Vec<_>>>()?)?;
+        }
+        for (sequence, count) in sequences.iter_mut().zip(counts) {
+            if let Some(cache) = &mut sequence.cache {
+                cache.past += count;
+            }
+        }
+        match &self.final_norm {
+            Some(norm) => x.split(&norm.forward(x.rows())?),
+            None => x.parts(),
         }
     }
 
-    /// Runs the layers on embedded positions `[batch, positions, d_model]`, which follow those in the cache;
-    /// returns the last states in the same shape.
-    pub fn forward(
+    /// Appends the states of sequences that start to those of the running ones.
+    fn joined(
         &self,
-        mut x: Tensor,
-        source: Option<&Tensor>,
-        mut cache: Option<&mut KvCache>,
-        hook: &mut dyn Hook,
-        on_layer: OnLayer,
-    ) -> Result<Tensor> {
-        let past = cache.as_ref().map_or(0, |cache| cache.past);
-        let cached = cache.is_some();
-        let (batch, count, _) = x.dims3()?;
-        let mut extra = match &self.extra_states {
-            Some(ExtraStates::GlobalTokens(all)) => Some(all.clone()),
-            Some(ExtraStates::NgramStreams(all)) => {
-                let rows = ExtraStates::embed_streams(all, [batch, count], cached)?;
-                Some(self.add_positions(rows, past + 1)?)
+        running: Option<(Ragged, Option<Ragged>)>,
+        starting: &[&StackSequence],
+    ) -> Result<Option<(Ragged, Option<Ragged>)>> {
+        if starting.is_empty() {
+            return Ok(running);
+        }
+        let (mut x, mut extra) = match running {
+            Some((x, extra)) => {
+                (x.parts()?, extra.map(|extra| extra.parts()).transpose()?.unwrap_or_default())
             }
-            None => None,
+            None => (Vec::new(), Vec::new()),
         };
-        let extra_keys = self.extra_keys(count);
-        let shared_bias = self.layers.first().and_then(|layer| layer.relative_bias.as_ref());
-        for (index, layer) in self.layers.iter().enumerate() {
-            on_layer(index)?;
-            let args = LayerArgs {
-                source,
-                attention: AttentionArgs {
-                    site: Site::new(self.kind, index),
-                    visible: self.visible(index, count),
-                    bias: layer.relative_bias.as_ref().or(shared_bias),
-                    past,
-                    table: None,
-                    extra: None,
-                },
-                extra_keys: extra_keys.as_ref(),
-                cache: cache.as_mut().and_then(|cache| cache.layers.get_mut(index)),
-            };
-            (x, extra) = layer.forward((x, extra), args, hook)?;
+        for sequence in starting {
+            x.push(sequence.input.states.clone());
+            extra.extend(self.extra_input(sequence)?);
         }
-        if let Some(cache) = cache {
-            cache.past += count;
+        let extra = if extra.is_empty() { None } else { Some(Ragged::join(&extra)?) };
+        Ok(Some((Ragged::join(&x)?, extra)))
+    }
+
+    /// Returns the extra states that enter a sequence's first layer, if the stack has any.
+    fn extra_input(&self, sequence: &StackSequence) -> Result<Option<Tensor>> {
+        if sequence.input.extra.is_some() {
+            return Ok(sequence.input.extra.clone());
         }
-        if let (Some(ExtraStates::NgramStreams(_)), Some(streams)) = (&self.extra_states, extra) {
-            // The first stream is the output.
-            x = if cached { streams } else { streams.narrow(0, 0, 1)? };
-        }
-        match &self.final_norm {
-            Some(norm) => norm.forward(&x),
-            None => Ok(x),
+        match &self.extra_states {
+            Some(ExtraStates::GlobalTokens(all)) => Ok(Some(all.clone())),
+            Some(ExtraStates::NgramStreams(all)) => {
+                let (batch, count, _) = sequence.input.states.dims3()?;
+                let past = sequence.cache.as_ref().map_or(0, |cache| cache.past);
+                let rows = ExtraStates::embed_streams(all, [batch, count], sequence.cache.is_some())?;
+                let streams = self.add_positions(Ragged::join(&[rows])?, &[past + 1])?;
+                Ok(streams.parts()?.pop())
+            }
+            None => Ok(None),
         }
     }
 
@@ -212,4 +306,26 @@ impl Stack {
             },
         }
     }
+}
+
+/// Shows the states that enter a layer to the hooks that want them.
+fn show_inputs(
+    layer: Site,
+    x: &Ragged,
+    extra: Option<&Ragged>,
+    sequences: &mut [StackSequence],
+) -> Result<()> {
+    let Site { kind, layer } = layer;
+    let wants = |sequence: &StackSequence| sequence.hook.wants_resid_pre(kind, layer);
+    if !sequences.iter().any(wants) {
+        return Ok(());
+    }
+    let extra = extra.map(Ragged::parts).transpose()?.unwrap_or_default();
+    for (at, (states, sequence)) in x.parts()?.into_iter().zip(sequences).enumerate() {
+        if wants(sequence) {
+            let extra = extra.get(at).cloned();
+            sequence.hook.resid_pre(kind, LayerInput { layer, states, extra })?;
+        }
+    }
+    Ok(())
 }

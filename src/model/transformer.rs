@@ -6,12 +6,16 @@ use candle_core::Tensor;
 
 use super::builder::Builder;
 use super::front_end::FrontEnd;
-use super::network::{Network, OnLayer};
+use super::network::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequence, Network, OnLayer};
 use super::spec::{LmHeadBias, LmHeadTransform, TransformerSpec};
-use super::stack::Stack;
+use super::stack::{IdRows, Stack, StackSequence};
 use crate::error::{Error, Result};
-use crate::nn::{Activation, ArgmaxFilter, Hook, KvCache, Linear, Norm};
+use crate::nn::{Activation, ArgmaxFilter, KvCache, LayerInput, Linear, Norm, ProcessRow, Ragged};
 use crate::site::Kind;
+
+/// Most rows for which [`ArgmaxFilter`] is faster than computing all logits, which reads the weight once for
+/// all rows.
+const MAX_FILTERED_ROWS: usize = 4;
 
 /// Two stacks of layers and a map to the vocabulary.
 pub(super) struct Transformer {
@@ -85,36 +89,57 @@ impl Network for Transformer {
     }
 
     fn embed_source(&self, ids: &[u32]) -> Result<Tensor> {
-        self.encoder.embed(ids, 1, 0)
+        Ok(self.encoder.embed(&[IdRows { ids, batch: 1, past: 0 }])?.rows().clone())
     }
 
     fn embed_features(&self, features: &Tensor) -> Result<Tensor> {
         match &self.front_end {
-            Some(front_end) => self.encoder.add_positions(front_end.forward(features)?, 0),
+            Some(front_end) => {
+                let embedded = Ragged::join(&[front_end.forward(features)?])?;
+                Ok(self.encoder.add_positions(embedded, &[0])?.rows().clone())
+            }
             None => Err(Error::Text("this model hears nothing".into())),
         }
     }
 
-    fn encode(&self, embedded: Tensor, hook: &mut dyn Hook, on_layer: OnLayer) -> Result<Tensor> {
-        let states = self.encoder.forward(embedded, None, None, hook, on_layer)?;
+    fn encode(&self, sequences: Vec<EncoderSequence>, on_layer: OnLayer) -> Result<Vec<Tensor>> {
+        let sequences = sequences.into_iter().map(|EncoderSequence { input, hook }| {
+            let input = match input {
+                EncoderInput::Ids(ids) => first_input(self.embed_source(ids)?),
+                EncoderInput::States(states) => first_input(states.clone()),
+                EncoderInput::Layer(input) => input.clone(),
+            };
+            Ok(StackSequence { input, source: None, cache: None, hook })
+        });
+        let states = self.encoder.forward(sequences.collect::<Result<_>>()?, on_layer)?;
         match &self.encoder_projection {
-            Some(projection) => projection.forward(&states),
+            Some(projection) => {
+                let states = Ragged::join(&states)?;
+                states.split(&projection.forward(states.rows())?)
+            }
             None => Ok(states),
         }
     }
 
-    fn decode(
-        &self,
-        input: &[u32],
-        batch: usize,
-        encoded: &Tensor,
-        cache: Option<&mut KvCache>,
-        hook: &mut dyn Hook,
-        on_layer: OnLayer,
-    ) -> Result<Tensor> {
-        let past = cache.as_ref().map_or(0, |cache| cache.past);
-        let embedded = self.decoder.embed(input, batch, past)?;
-        self.decoder.forward(embedded, Some(encoded), cache, hook, on_layer)
+    fn decode(&self, sequences: Vec<DecoderSequence>, on_layer: OnLayer) -> Result<Vec<Tensor>> {
+        let past = |sequence: &DecoderSequence| sequence.cache.as_ref().map_or(0, |cache| cache.past);
+        let texts: Vec<_> = sequences
+            .iter()
+            .filter_map(|sequence| match sequence.input {
+                DecoderInput::Ids { ids, batch } => Some(IdRows { ids, batch, past: past(sequence) }),
+                DecoderInput::Layer(_) => None,
+            })
+            .collect();
+        let embedded = if texts.is_empty() { Vec::new() } else { self.decoder.embed(&texts)?.parts()? };
+        let mut embedded = embedded.into_iter();
+        let sequences = sequences.into_iter().filter_map(|DecoderSequence { input, source, cache, hook }| {
+            let input = match input {
+                DecoderInput::Ids { .. } => first_input(embedded.next()?),
+                DecoderInput::Layer(input) => input.clone(),
+            };
+            Some(StackSequence { input, source: Some(source), cache, hook })
+        });
+        self.decoder.forward(sequences.collect(), on_layer)
     }
 
     fn logits(&self, states: &Tensor) -> Result<Tensor> {
@@ -125,8 +150,12 @@ impl Network for Transformer {
         }
     }
 
-    fn argmax_candidates(&self, states: &Tensor, process: &dyn Fn(&mut [f32])) -> Result<Option<Vec<f32>>> {
-        match self.argmax_filter().filter(|_| self.spec.lm_head.softcap.is_none()) {
+    fn argmax_candidates(&self, states: &Tensor, process: &ProcessRow) -> Result<Option<Vec<Vec<f32>>>> {
+        let exact = !self.lm_head.is_quantised();
+        if self.spec.lm_head.softcap.is_some() || (exact && states.dim(1)? > MAX_FILTERED_ROWS) {
+            return Ok(None);
+        }
+        match self.argmax_filter() {
             Some(filter) => filter.argmax_candidates(&self.lm_head_input(states)?, process).map(Some),
             None => Ok(None),
         }
@@ -148,6 +177,11 @@ impl Network for Transformer {
             argmax_filter: self.argmax_filter.clone(),
         }))
     }
+}
+
+/// Input of the first layer of a stack.
+fn first_input(states: Tensor) -> LayerInput {
+    LayerInput { layer: 0, states, extra: None }
 }
 
 #[cfg(test)]
@@ -184,8 +218,9 @@ mod tests {
         let states_only = Transformer::new(&build, &spec).unwrap();
         let states = text.embed_source(&[5, 6, 7]).unwrap();
         let [a, b] = [&text, &states_only].map(|network| {
-            let last = network.encode(states.clone(), &mut NoHook, &mut |_| Ok(())).unwrap();
-            last.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+            let sequence = EncoderSequence { input: EncoderInput::States(&states), hook: &mut NoHook };
+            let last = network.encode(vec![sequence], &mut |_| Ok(())).unwrap();
+            last[0].flatten_all().unwrap().to_vec1::<f32>().unwrap()
         });
         assert_eq!(a, b);
         assert!(matches!(states_only.embed_source(&[5]), Err(Error::Text(_))));

@@ -5,12 +5,15 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use attn_tui_kernels::int8::{self, Quantised};
-use attn_tui_kernels::matvec;
 use attn_tui_kernels::packed::Packed;
+use attn_tui_kernels::{matvec, threads};
 use candle_core::Tensor;
 
 use super::cpu::values;
 use crate::error::Result;
+
+/// Change of the outputs of a row, given its number.
+pub type ProcessRow<'a> = dyn Fn(usize, &mut [f32]) + Sync + 'a;
 
 /// A linear layer with an 8-bit copy of its weight.
 #[derive(Debug)]
@@ -31,19 +34,37 @@ impl ArgmaxFilter {
         &self.int8_weight
     }
 
-    /// Computes the outputs `[out]` of one row `x` `[..., in]` and applies `change` to them. Outputs that
-    /// may be the largest are exact to the last bit; the others are minus infinity before the change.
-    /// `change` must keep the order of any two values of the same output.
+    /// Computes the outputs of each row of `x` `[..., in]`, `[rows][out]`, and applies `change` to them.
+    /// Outputs that may be the largest of their row are exact to the last bit; the others are minus infinity
+    /// before the change. `change` must keep the order of any two values of the same output.
     ///
     /// The bounds are strict: the quantisation error of each weight row is a vector of known length, so the
     /// error of a product is at most that length times the length of `x`.
-    pub fn argmax_candidates(&self, x: &Tensor, change: &dyn Fn(&mut [f32])) -> Result<Vec<f32>> {
+    pub fn argmax_candidates(&self, x: &Tensor, change: &ProcessRow) -> Result<Vec<Vec<f32>>> {
         let x = x.contiguous()?;
         let x = values(&x)?;
         let bias = self.bias.as_ref().map(values).transpose()?;
+        let bias = bias.as_deref();
+        let about = int8::multiply(&x, &self.int8_weight, bias, None);
+        let (inputs, outputs) = (self.exact.inputs(), self.exact.outputs());
+        let row = |row: usize| {
+            let (x, about) = (&x[row * inputs..][..inputs], &about[row * outputs..][..outputs]);
+            self.row_candidates(x, about, bias, &|scores| change(row, scores))
+        };
+        let rows = x.len() / inputs;
+        Ok(threads::map(rows, about.len().saturating_mul(16), row))
+    }
+
+    /// [`ArgmaxFilter::argmax_candidates`] of one row, whose product with the 8-bit weight is `about`.
+    fn row_candidates(
+        &self,
+        x: &[f32],
+        about: &[f32],
+        bias: Option<&[f32]>,
+        change: &dyn Fn(&mut [f32]),
+    ) -> Vec<f32> {
         let norm = x.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt() as f32;
-        let mut low = int8::multiply(&x, &self.int8_weight, bias.as_deref(), None);
-        let mut high = low.clone();
+        let (mut low, mut high) = (about.to_vec(), about.to_vec());
         for ((low, high), margin) in low.iter_mut().zip(&mut high).zip(self.int8_weight.margins()) {
             // Rounding of the bias and of these sums in single precision.
             let margin = margin * norm * 1.001 + 4.0 * f32::EPSILON * low.abs();
@@ -55,13 +76,13 @@ impl ArgmaxFilter {
         // NaN compares as not less, so that everything is computed.
         let possible = |&i: &usize| high[i].partial_cmp(&least) != Some(Ordering::Less);
         let candidates: Vec<usize> = (0..high.len()).filter(possible).collect();
-        let exact = matvec::selected(&x, &self.exact, bias.as_deref(), &candidates);
+        let exact = matvec::selected(x, &self.exact, bias, &candidates);
         high.fill(f32::NEG_INFINITY);
         for (i, value) in candidates.into_iter().zip(exact) {
             high[i] = value;
         }
         change(&mut high);
-        Ok(high)
+        high
     }
 }
 
@@ -103,7 +124,7 @@ mod tests {
             let argmax_filter = ArgmaxFilter::new(packed.clone(), bias.map(|_| with.clone()));
             let plain = multiply(&x, &packed, bias, None);
             let banned = argmax(&plain);
-            type Change<'a> = &'a dyn Fn(&mut [f32]);
+            type Change<'a> = &'a (dyn Fn(&mut [f32]) + Sync);
             let changes: [Change; 4] = [
                 &|_| {},
                 &|scores| scores[banned] = f32::NEG_INFINITY,
@@ -116,7 +137,8 @@ mod tests {
             for change in changes {
                 let mut expected = plain.clone();
                 change(&mut expected);
-                let found = argmax_filter.argmax_candidates(&row, change).unwrap();
+                let found =
+                    argmax_filter.argmax_candidates(&row, &|_, scores| change(scores)).unwrap().remove(0);
                 let best = argmax(&expected);
                 assert_eq!((argmax(&found), found[best]), (best, expected[best]), "seed {seed}");
                 computed += found.iter().filter(|score| score.is_finite()).count();
@@ -129,7 +151,7 @@ mod tests {
     fn what_is_not_a_number_stays_so() {
         let packed = Arc::new(Packed::new(&noise(64 * 100, 1), 100, 64));
         let x = Tensor::from_vec(vec![f32::NAN; 64], (1, 1, 64), &Device::Cpu).unwrap();
-        let scores = ArgmaxFilter::new(packed, None).argmax_candidates(&x, &|_| {}).unwrap();
-        assert!(scores.iter().all(|score| score.is_nan()));
+        let scores = ArgmaxFilter::new(packed, None).argmax_candidates(&x, &|_, _| {}).unwrap();
+        assert!(scores[0].iter().all(|score| score.is_nan()));
     }
 }

@@ -7,7 +7,10 @@ mod outputs;
 mod score_bias;
 mod steps;
 
+use std::sync::{Mutex, PoisonError};
+
 use attn_tui_kernels::attention::{self as kernels, DiagonalBias};
+use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
 use self::outputs::Outputs;
@@ -15,10 +18,13 @@ pub(super) use self::steps::softmax;
 use super::cpu::on_cpu;
 use super::heads::{repeat_kv, split_heads};
 use super::{
-    ExtraKeys, Hook, KeyPart, Linear, MaskedPair, Norm, RelativeBias, Rotary, SiteAblation, Visible,
+    ExtraKeys, Hook, KeyPart, Linear, MaskedPair, Norm, Ragged, RelativeBias, Rotary, SiteAblation, Visible,
 };
 use crate::error::Result;
 use crate::site::Site;
+
+/// Number of multiplications from which on all threads work on one sequence.
+const SHORT: usize = 1 << 22;
 
 /// Projected keys and values of a sequence, each `[batch, keys, key_heads * head_dim]`. A batch of 1 is
 /// shared by all rows of the queries' batch.
@@ -75,6 +81,27 @@ impl AttentionArgs<'_> {
     }
 }
 
+/// One of the sequences whose attention is computed together, see [`Attention::forward`].
+pub struct AttentionCall<'a> {
+    /// `[batch, queries, heads * head_dim]`
+    pub queries: Tensor,
+    /// Keys and values, those of extra keys last.
+    pub kv: KeysValues,
+    /// The other arguments.
+    pub args: AttentionArgs<'a>,
+    /// Hook of the sequence.
+    pub hook: &'a mut dyn Hook,
+}
+
+impl AttentionCall<'_> {
+    /// Approximate number of multiplications if the kernels compute this call.
+    fn work(&self) -> Option<usize> {
+        let in_kernel = on_cpu(&self.queries) && self.args.table.is_none();
+        let queries = in_kernel.then(|| self.queries.elem_count())?;
+        Some(2 * queries.saturating_mul(self.kv.keys.dim(1).ok()?))
+    }
+}
+
 /// Extra keys in one attention call. They follow the keys of the sequence and share its softmax: block
 /// summaries, learned prompts, repeated tokens, or the keys of another sequence.
 #[derive(Clone, Copy)]
@@ -113,27 +140,60 @@ pub struct Attention {
 }
 
 impl Attention {
-    /// Projects `[batch, positions, d_model]` to keys and values. The first position is `past`.
-    pub fn keys_values(&self, states: &Tensor, past: usize) -> Result<KeysValues> {
-        let KeysValues { keys, values } = self.cross_keys_values(states)?;
-        Ok(KeysValues { keys: self.apply_rope(keys, self.key_heads, past)?, values })
+    /// Projects the states of sequences to keys and values. The first position of each is that of `pasts`.
+    pub fn keys_values(&self, states: &Ragged, pasts: &[usize]) -> Result<Vec<KeysValues>> {
+        let KeysValues { keys, values } = self.cross_keys_values(states.rows())?;
+        self.sequence_keys_values(states, [&keys, &values], pasts)
     }
 
-    /// Projects the states of another sequence, `[batch, positions, d_model]`, to keys and values, without
+    /// Projects the states of other sequences, `[batch, positions, d_model]`, to keys and values, without
     /// rotary embedding.
     pub fn cross_keys_values(&self, states: &Tensor) -> Result<KeysValues> {
         let [keys, values] = Linear::forward_each([&self.key, &self.value], states)?;
         Ok(KeysValues { keys: self.qk_norm(keys, self.key_heads, 1)?, values })
     }
 
-    /// Projects `[batch, positions, d_model]` to queries `[batch, positions, heads * head_dim]`, keys and
-    /// values. The first position is `past`.
-    pub fn project(&self, states: &Tensor, past: usize) -> Result<(Tensor, KeysValues)> {
+    /// Projects the states of other sequences, `[batch, positions, d_model]`, to keys, without rotary
+    /// embedding.
+    pub fn cross_keys(&self, states: &Tensor) -> Result<Tensor> {
+        self.qk_norm(self.key.forward(states)?, self.key_heads, 1)
+    }
+
+    /// Projects the states of sequences to queries `[batch, positions, heads * head_dim]`, keys and values.
+    /// The first position of each is that of `pasts`.
+    pub fn project(&self, states: &Ragged, pasts: &[usize]) -> Result<(Vec<Tensor>, Vec<KeysValues>)> {
         let maps = [&self.query, &self.key, &self.value];
-        let [queries, keys, values] = Linear::forward_each(maps, states)?;
-        let queries = self.apply_rope(self.qk_norm(queries, self.heads, 0)?, self.heads, past)?;
-        let keys = self.apply_rope(self.qk_norm(keys, self.key_heads, 1)?, self.key_heads, past)?;
-        Ok((queries, KeysValues { keys, values }))
+        let [queries, keys, values] = Linear::forward_each(maps, states.rows())?;
+        let queries = self.sequence_queries(states, queries, pasts)?;
+        let keys = self.qk_norm(keys, self.key_heads, 1)?;
+        Ok((queries, self.sequence_keys_values(states, [&keys, &values], pasts)?))
+    }
+
+    /// Projects the states of sequences to queries, each `[batch, positions, heads * head_dim]`. The first
+    /// position of each is that of `pasts`.
+    pub fn queries(&self, states: &Ragged, pasts: &[usize]) -> Result<Vec<Tensor>> {
+        self.sequence_queries(states, self.query.forward(states.rows())?, pasts)
+    }
+
+    /// Splits projected queries by sequence, with norm and rotary embedding.
+    fn sequence_queries(&self, states: &Ragged, queries: Tensor, pasts: &[usize]) -> Result<Vec<Tensor>> {
+        let queries = states.split(&self.qk_norm(queries, self.heads, 0)?)?;
+        queries.into_iter().zip(pasts).map(|(part, &past)| self.apply_rope(part, self.heads, past)).collect()
+    }
+
+    /// Splits keys and values by sequence, with rotary embedding of the keys.
+    fn sequence_keys_values(
+        &self,
+        states: &Ragged,
+        [keys, values]: [&Tensor; 2],
+        pasts: &[usize],
+    ) -> Result<Vec<KeysValues>> {
+        let parts = states.split(keys)?.into_iter().zip(states.split(values)?).zip(pasts);
+        parts
+            .map(|((keys, values), &past)| {
+                Ok(KeysValues { keys: self.apply_rope(keys, self.key_heads, past)?, values })
+            })
+            .collect()
     }
 
     /// Applies the norm `which` of [`Attention::qk_norms`] to each head of `[batch, positions, heads *
@@ -155,47 +215,42 @@ impl Attention {
         Ok(rotated.transpose(1, 2)?.reshape(x.shape())?)
     }
 
-    /// Attends from `states` `[batch, queries, d_model]` to `kv`. Returns `[batch, queries, d_model]`.
-    pub fn forward(
-        &self,
-        states: &Tensor,
-        kv: &KeysValues,
-        args: &AttentionArgs,
-        hook: &mut dyn Hook,
-    ) -> Result<Tensor> {
-        self.forward_queries(&self.queries(states, args.past)?, kv, args, hook)
+    /// Attends in each of several sequences, and projects the contexts of all together. Returns the rows of
+    /// all sequences, `[1, rows, d_model]`.
+    pub fn forward(&self, calls: Vec<AttentionCall>) -> Result<Tensor> {
+        self.output.forward(Ragged::join(&self.attend_each(calls)?)?.rows())
     }
 
-    /// [`Attention::forward`] for projected queries `[batch, queries, heads * head_dim]`.
-    pub fn forward_queries(
-        &self,
-        queries: &Tensor,
-        kv: &KeysValues,
-        args: &AttentionArgs,
-        hook: &mut dyn Hook,
-    ) -> Result<Tensor> {
-        self.output.forward(&self.attend(queries, kv, args, hook)?)
+    /// Computes only the weights of several sequences and passes them to the hooks.
+    pub fn record(&self, calls: Vec<AttentionCall>) -> Result<()> {
+        self.attend_each(calls).map(|_| ())
     }
 
-    /// Computes only the weights from `states` to the states of another sequence, `[batch, positions,
-    /// d_model]`, and passes them to the hook.
-    pub fn record_weights(
-        &self,
-        states: &Tensor,
-        other: &Tensor,
-        args: &AttentionArgs,
-        hook: &mut dyn Hook,
-    ) -> Result<()> {
-        let keys = self.qk_norm(self.key.forward(other)?, self.key_heads, 1)?;
-        // The values are unused: keys have the right shape.
-        let kv = KeysValues { values: keys.clone(), keys };
-        self.attend(&self.queries(states, args.past)?, &kv, args, hook)?;
-        Ok(())
+    /// Returns the context of each call. Long sequences are computed one after the other by all threads,
+    /// short ones side by side, since a loop over few heads and rows is over before all threads have joined.
+    fn attend_each(&self, calls: Vec<AttentionCall>) -> Result<Vec<Tensor>> {
+        let mut contexts: Vec<Option<Tensor>> = calls.iter().map(|_| None).collect();
+        let alone = calls.len() == 1;
+        let mut short = Vec::new();
+        for (at, call) in calls.into_iter().enumerate() {
+            match call.work().filter(|work| *work < SHORT && !alone) {
+                Some(work) => short.push((at, work, Mutex::new(Some(call)))),
+                None => contexts[at] = Some(self.attend_call(call)?),
+            }
+        }
+        let work = short.iter().map(|(_, work, _)| work).sum();
+        let attend = |at: usize| {
+            let call = short[at].2.lock().unwrap_or_else(PoisonError::into_inner).take();
+            call.map(|call| self.attend_call(call)).transpose()
+        };
+        for ((at, ..), context) in short.iter().zip(threads::map(short.len(), work, attend)) {
+            contexts[*at] = context?;
+        }
+        Ok(contexts.into_iter().flatten().collect())
     }
 
-    fn queries(&self, states: &Tensor, past: usize) -> Result<Tensor> {
-        let queries = self.qk_norm(self.query.forward(states)?, self.heads, 0)?;
-        self.apply_rope(queries, self.heads, past)
+    fn attend_call(&self, AttentionCall { queries, kv, args, hook }: AttentionCall) -> Result<Tensor> {
+        self.attend(&queries, &kv, &args, hook)
     }
 
     /// Computes `softmax(scale Q Kᵀ + bias + mask) V` for queries `[batch, queries, heads * head_dim]`.

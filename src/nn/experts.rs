@@ -2,7 +2,7 @@
 
 use candle_core::{D, Tensor};
 
-use super::{FeedForward, Linear};
+use super::{FeedForward, Linear, Ragged};
 use crate::error::{Error, Result};
 
 /// Assignment of tokens to experts by the router's probabilities.
@@ -52,17 +52,27 @@ struct Assignment {
 }
 
 impl Experts {
-    /// Applies the experts to `[batch, positions, d_model]`. Returns the same shape.
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (batch, positions, width) = x.dims3()?;
-        let rows = x.reshape((batch * positions, width))?;
+    /// Applies the experts to the rows of all sequences, which compete for places with those of their own
+    /// sequence only. Returns `[1, rows, d_model]`.
+    pub fn forward(&self, x: &Ragged) -> Result<Tensor> {
+        let rows = x.rows().squeeze(0)?;
+        let device = rows.device();
         let logits = self.router.forward(&rows)?;
         let exp = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?.exp()?;
         let probabilities = exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)?.to_vec2::<f32>()?;
-        let assignments = match self.routing {
-            MoeRouting::Top1 { capacity } => top1(&probabilities, positions, capacity),
-            MoeRouting::Top2(routing) => top2(&probabilities, &routing),
-        };
+        let mut assignments = Vec::new();
+        let mut first = 0;
+        for &[batch, positions] in x.shapes() {
+            let tokens = &probabilities[first..first + batch * positions];
+            let assigned = match self.routing {
+                MoeRouting::Top1 { capacity } => top1(tokens, positions, capacity),
+                MoeRouting::Top2(routing) => top2(tokens, &routing),
+            };
+            let in_all =
+                |assignment: Assignment| Assignment { row: assignment.row + first as u32, ..assignment };
+            assignments.extend(assigned.into_iter().map(in_all));
+            first += batch * positions;
+        }
         let mut sum = rows.zeros_like()?;
         for (number, expert) in self.experts.iter().enumerate() {
             let assigned: Vec<&Assignment> =
@@ -70,16 +80,14 @@ impl Experts {
             if assigned.is_empty() {
                 continue;
             }
-            let index = Tensor::new(
-                assigned.iter().map(|assignment| assignment.row).collect::<Vec<_>>(),
-                x.device(),
-            )?;
+            let index =
+                Tensor::new(assigned.iter().map(|assignment| assignment.row).collect::<Vec<_>>(), device)?;
             let weights: Vec<f32> = assigned.iter().map(|assignment| assignment.weight).collect();
-            let weights = Tensor::from_vec(weights, (assigned.len(), 1), x.device())?;
+            let weights = Tensor::from_vec(weights, (assigned.len(), 1), device)?;
             let output = expert.forward(&rows.index_select(&index, 0)?)?.broadcast_mul(&weights)?;
             sum = sum.index_add(&index, &output, 0)?;
         }
-        Ok(sum.reshape((batch, positions, width))?)
+        Ok(sum.unsqueeze(0)?)
     }
 }
 
@@ -225,7 +233,8 @@ mod tests {
             experts: vec![expert(0), expert(1)],
             routing: MoeRouting::Top1 { capacity: 9 },
         };
-        let output = experts.forward(&tensor(&[3.0, 5.0], &[1, 2, 1])).unwrap();
+        let tokens = Ragged::join(&[tensor(&[3.0, 5.0], &[1, 2, 1])]).unwrap();
+        let output = experts.forward(&tokens).unwrap();
         let output = output.flatten_all().unwrap().to_vec1::<f32>().unwrap();
         assert!((output[0] - 4.0).abs() < 1e-5 && (output[1] - 6.0).abs() < 1e-5, "{output:?}");
         assert_eq!(read.map(|read| read.load(Ordering::Relaxed)), [true, false]);

@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 
 use super::{AttentionTrace, CompactMaps};
 use crate::error::Result;
-use crate::site::Site;
+use crate::site::{Kind, Site};
 
 /// Ablations at one site.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,9 +18,22 @@ pub struct SiteAblation {
     pub links: Vec<MaskedPair>,
 }
 
+/// States that enter a layer. Cloning is free.
+#[derive(Clone, Debug)]
+pub struct LayerInput {
+    /// Number of the layer.
+    pub layer: usize,
+    /// Residual stream, `[batch, positions, d_model]`.
+    pub states: Tensor,
+    /// Extra states that pass through the layers beside it. `None` if there are none, or to begin with those
+    /// of the first layer.
+    pub extra: Option<Tensor>,
+}
+
 /// Observes, and may change, attention at each site. Every method but [`Hook::wants`] does nothing by
-/// default. Tensors belong to a single sequence.
-pub trait Hook {
+/// default. Tensors belong to a single sequence. Of several sequences that go through a stack together, each
+/// has a hook of its own, and those of short sequences are called on several threads.
+pub trait Hook: Send {
     /// Returns true if the hook has to be called at this site. If not, attention may take its fastest path.
     fn wants(&self, site: Site) -> bool;
 
@@ -85,6 +98,16 @@ pub trait Hook {
         Ok(z)
     }
 
+    /// Returns true if [`Hook::resid_pre`] has to be called for this layer of a stack.
+    fn wants_resid_pre(&self, _stack: Kind, _layer: usize) -> bool {
+        false
+    }
+
+    /// Takes the states that enter a layer of the encoder or the decoder.
+    fn resid_pre(&mut self, _stack: Kind, _input: LayerInput) -> Result<()> {
+        Ok(())
+    }
+
     /// Returns true if [`Hook::trace`] has to be called at this site.
     fn wants_trace(&self, _site: Site) -> bool {
         false
@@ -138,6 +161,7 @@ impl Hook for InterventionsOnly<'_> {
 }
 
 /// A hook that is never called.
+#[derive(Clone, Copy, Debug)]
 pub struct NoHook;
 
 impl Hook for NoHook {

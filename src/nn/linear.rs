@@ -41,6 +41,11 @@ impl Linear {
         Self { weight: self.weight.quantised(), bias: self.bias.clone() }
     }
 
+    /// Returns true if the weight has 8 bits.
+    pub fn is_quantised(&self) -> bool {
+        matches!(self.weight, Weight::Quantised(_))
+    }
+
     /// The same layer with the 8-bit weight of `argmax_filter`, which must belong to this layer.
     pub fn with_int8(&self, argmax_filter: &ArgmaxFilter) -> Self {
         Self { weight: Weight::Quantised(argmax_filter.int8_weight().clone()), bias: self.bias.clone() }

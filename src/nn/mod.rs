@@ -1,5 +1,5 @@
 //! Building blocks of networks, without model names. Hidden states are `[batch, positions, d_model]` in
-//! `f32`.
+//! `f32`, or the rows of several such sequences in one tensor ([`Ragged`]).
 //!
 //! No block keeps state between calls: caches are arguments. A [`Hook`] observes or changes what attention
 //! computes.
@@ -25,6 +25,7 @@ mod lazy_tensor;
 mod linear;
 mod norm;
 mod position;
+mod ragged;
 mod relative_bias;
 mod rotary;
 mod trace;
@@ -33,8 +34,8 @@ mod weight;
 
 pub use activation::Activation;
 pub use additive::AdditiveAttention;
-pub use argmax::ArgmaxFilter;
-pub use attention::{Attention, AttentionArgs, ExtraArgs, KeysValues};
+pub use argmax::{ArgmaxFilter, ProcessRow};
+pub use attention::{Attention, AttentionArgs, AttentionCall, ExtraArgs, KeysValues};
 pub use attn_tui_kernels::attention::{KeyPart, MaskedPair, RowObserver, Visible};
 pub use cache::{KvBuffer, KvCache, LayerCache};
 pub use combine::{product, sum};
@@ -47,11 +48,12 @@ pub use experts::{Experts, MoeRouting, Top2Routing};
 pub use extra_keys::{ExtraBias, ExtraKeys};
 pub use ffn::FeedForward;
 pub use gru::Gru;
-pub use hook::{Hook, InterventionsOnly, NoHook, SiteAblation};
+pub use hook::{Hook, InterventionsOnly, LayerInput, NoHook, SiteAblation};
 pub use lazy_tensor::LazyTensor;
 pub use linear::Linear;
 pub use norm::Norm;
 pub use position::{PadPositions, PositionTable, Sinusoid};
+pub use ragged::Ragged;
 pub use relative_bias::RelativeBias;
 pub use rotary::Rotary;
 pub use trace::{AttentionTrace, ResidualAdd, ValueContributions};

@@ -37,5 +37,6 @@ mod sources;
 mod speech;
 #[cfg(unix)]
 mod terminal;
+mod together;
 mod tour;
 mod views;

@@ -48,9 +48,10 @@ fn states_with_their_items_run_as_the_text_that_they_come_from() {
     let nothing = RunOptions { source: String::new(), ..run.clone() };
     let capture = session.run(&run, &Unwatched).unwrap();
     assert_same(&capture, &session.run_source(&states, &nothing, &Unwatched).unwrap());
+    let [text, states] =
+        [&text, &states].map(|source| session.run_intact(source, &run, &Unwatched).unwrap().1);
     let off = RunOptions { ablations: vec![Ablation::Head(Head::new(Kind::Cross, 1, 0))], ..run };
-    let [a, b] =
-        [&text, &states].map(|source| session.run_ablated(&capture, source, &off, &Unwatched).unwrap());
+    let [a, b] = [text, states].map(|intact| session.run_ablated(&intact, &off, &Unwatched).unwrap());
     assert!(a.forced != capture.predictions);
     assert_eq!((a.forced, a.generated), (b.forced, b.generated));
 }

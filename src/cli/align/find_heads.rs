@@ -82,14 +82,13 @@ fn captures(args: &AlignArgs, context: &Context) -> Result<(Vec<Capture>, Vec<He
     };
     let runner = Runner::open(&args.input, args.weights, context)?;
     let mut captures = Vec::new();
-    for pair in pairs {
-        let Some(pair) = pair? else { continue };
-        if captures.len() == MAX_RECORDINGS {
-            output::note(&format!("the first {MAX_RECORDINGS} recordings are taken"));
-            break;
-        }
-        captures.push(runner.run(&pair)?);
-        runner.show_progress(captures.len());
+    let mut pairs = pairs.filter(|pair| !matches!(pair, Ok(None)));
+    runner.run_each(pairs.by_ref().take(MAX_RECORDINGS), |capture| {
+        captures.extend(capture);
+        Ok(())
+    })?;
+    if pairs.next().transpose()?.is_some() {
+        output::note(&format!("the first {MAX_RECORDINGS} recordings are taken"));
     }
     Ok((captures, runner.info().alignment_heads.clone()))
 }

@@ -1,0 +1,404 @@
+//! The pass of one run or of several together: encode, generate, record, score.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use candle_core::Tensor;
+
+use super::hearing::Prompt;
+use super::protocol::RunOptions;
+use super::session::{Session, items, languages, ms, spread};
+use super::source::Source;
+use super::timings::{Timings, median};
+use crate::axis::{AxisItem, Sequence, queries};
+use crate::capture::{self, Ablator, Capture, MapWeights, Prediction, Recorder, Rest};
+use crate::error::{Error, Result};
+use crate::generate::{GenerationConfig, GenerationRun, generate_many};
+use crate::matrix::{Matrix, Rows};
+use crate::model::{DecoderInput, DecoderSequence, EncoderSequence};
+use crate::nn::{LayerInput, read};
+use crate::progress::{Progress, Watch};
+use crate::site::{Kind, Site};
+use crate::text::Languages;
+
+/// Number of decoder rows whose logits are in memory at once.
+const ROWS_AT_ONCE: usize = 64;
+
+/// A run whose texts are read.
+pub(super) struct PreparedRun<'a> {
+    source: Cow<'a, Source>,
+    options: Cow<'a, RunOptions>,
+    /// The target, if it is given and does not depend on the source.
+    target: Option<Sequence>,
+    /// Most bytes of maps that the capture keeps.
+    memory: Option<usize>,
+    /// Distance of the layers whose inputs are kept, see [`Recorder::with_inputs`].
+    inputs_every: Option<usize>,
+}
+
+impl PreparedRun<'_> {
+    /// Number of positions of the source.
+    pub fn source_len(&self) -> usize {
+        self.source.positions()
+    }
+
+    /// Number of tokens of the target; `None` if they are not known yet.
+    pub fn target_len(&self) -> Option<usize> {
+        self.target.as_ref().map(Sequence::len)
+    }
+
+    /// Limits the bytes of maps that the capture keeps.
+    pub fn within(self, memory: Option<usize>) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// Keeps the inputs of every `every`th layer.
+    pub fn with_inputs(self, every: Option<usize>) -> Self {
+        Self { inputs_every: every, ..self }
+    }
+}
+
+/// A finished run.
+pub(super) struct FinishedRun {
+    pub capture: Capture,
+    /// The encoder's last states.
+    pub encoded: Tensor,
+    /// Kept inputs of layers, of encoder and decoder.
+    pub inputs: [Vec<LayerInput>; 2],
+}
+
+/// A target that is to be generated.
+pub(super) struct WantedTarget<'a> {
+    pub source: &'a Source,
+    pub options: &'a RunOptions,
+    /// The encoder's last states.
+    pub encoded: &'a Tensor,
+    pub prompt: &'a Prompt,
+}
+
+/// Predictions and logits `[target, vocabulary]`, as far as they are wanted.
+type Scores = (Vec<Prediction>, Option<Matrix>);
+
+/// A target and what the decoder is fed for it.
+struct FedTarget {
+    target: Sequence,
+    ids: Vec<u32>,
+    input: Vec<u32>,
+    fed: Vec<AxisItem>,
+    /// Notes for the user on the prompt before the text.
+    notes: Vec<String>,
+}
+
+impl Session {
+    /// Reads the target of a run, if it is given.
+    ///
+    /// # Errors
+    /// [`Error::Text`] for an empty text; [`Error::Language`] for an unknown language.
+    pub(super) fn prepared<'a>(
+        &self,
+        source: Cow<'a, Source>,
+        options: Cow<'a, RunOptions>,
+    ) -> Result<PreparedRun<'a>> {
+        if options.target.as_ref().is_some_and(|target| target.trim().is_empty()) {
+            let why = "the target is empty: give a text, or leave it out to generate one";
+            return Err(Error::Text(why.into()));
+        }
+        if options.values && Rest::of(source.items()).is_some() {
+            let why = "values are kept of every position: run a recording with --padding";
+            return Err(Error::Usage(why.into()));
+        }
+        let read = |text: &String| self.given_target(text, &Prompt::default(), &languages(&options));
+        // The prompt of a speech model may depend on the encoder's states.
+        let text = options.target.as_ref().filter(|_| self.hearing.is_none());
+        let target = text.map(read).transpose()?;
+        Ok(PreparedRun { source, options, target, memory: self.memory, inputs_every: None })
+    }
+
+    /// Sends runs through the model together. The recorded pass runs `repeat` times, at least once.
+    pub(super) fn pass(
+        &self,
+        runs: &[PreparedRun],
+        repeat: usize,
+        watch: &dyn Watch,
+        timings: &mut Timings,
+    ) -> Result<Vec<FinishedRun>> {
+        let mut recorders: Vec<_> = runs.iter().map(|run| self.recorder(run)).collect();
+        let start = Instant::now();
+        let mut encoded = self.encode(runs, &mut recorders, watch)?;
+        let encode_ms = ms(start);
+
+        let start = Instant::now();
+        let targets = self.targets(runs, &encoded, watch)?;
+        if runs.iter().any(|run| run.options.target.is_none()) {
+            timings.generate_ms = ms(start);
+        }
+        let mut passes = Vec::new();
+        let mut scores = Vec::new();
+        for round in 0..repeat.max(1) {
+            // Free the logits of the last pass, so that the next one can use their memory.
+            scores.clear();
+            if round > 0 {
+                recorders = runs.iter().map(|run| self.recorder(run)).collect();
+            }
+            for ((run, target), recorder) in runs.iter().zip(&targets).zip(&mut recorders) {
+                if run.options.profiles {
+                    recorder.profile(Kind::Decoder, target.fed.len(), &target.fed);
+                    recorder.profile(Kind::Cross, target.fed.len(), run.source.items());
+                }
+            }
+            let start = Instant::now();
+            if round > 0 {
+                encoded = self.encode(runs, &mut recorders, watch)?;
+            }
+            scores = self.decode(runs, &targets, &encoded, &mut recorders, watch)?;
+            passes.push(ms(start) + if round == 0 { encode_ms } else { 0.0 });
+        }
+        timings.capture_ms = median(&mut passes);
+        let parts = runs.iter().zip(targets).zip(recorders).zip(encoded).zip(scores);
+        let finished = parts.map(|((((run, target), recorder), encoded), scores)| {
+            self.finished(run, target, recorder, encoded, scores)
+        });
+        Ok(finished.collect())
+    }
+
+    /// [`Session::pass`] of a single run.
+    pub(super) fn pass_one(
+        &self,
+        run: PreparedRun,
+        repeat: usize,
+        watch: &dyn Watch,
+        timings: &mut Timings,
+    ) -> Result<FinishedRun> {
+        let finished = self.pass(&[run], repeat, watch, timings)?.pop();
+        finished.ok_or_else(|| Error::Engine("a run gave no capture".into()))
+    }
+
+    fn finished(
+        &self,
+        run: &PreparedRun,
+        FedTarget { target, fed, notes, .. }: FedTarget,
+        mut recorder: Recorder,
+        encoded: Tensor,
+        (predictions, logits): Scores,
+    ) -> FinishedRun {
+        let inputs = recorder.take_inputs();
+        let (maps, values) = recorder.finish();
+        let generated = run.options.target.is_none();
+        let capture = Capture {
+            model: self.info.name.clone(),
+            model_type: self.info.model_type.clone(),
+            architecture: self.model.spec().architecture(),
+            source: run.source.sequence().clone(),
+            media: run.source.media().cloned(),
+            predictions,
+            decoder_input: fed,
+            target,
+            logits,
+            maps,
+            values,
+            weights: MapWeights::Attention,
+            int8_target: generated && self.int8_model(&run.options).is_some(),
+            sampled: self.settings.sampling.filter(|_| generated).map(|_| run.options.seed),
+            notes: [run.source.notes(), notes.as_slice()].concat(),
+        };
+        FinishedRun { capture, encoded, inputs }
+    }
+
+    /// Creates the recorder of one pass, with the profiles of the encoder's maps.
+    fn recorder(&self, run: &PreparedRun) -> Recorder {
+        let options = &run.options;
+        let source = run.source.items();
+        let ablator = Ablator::new(spread(&options.ablations, source));
+        let mut recorder = Recorder::new(ablator).within(run.memory).with_inputs(run.inputs_every);
+        recorder = recorder.with_rest(Rest::of(source));
+        recorder = recorder.with_values(options.values).with_scores(options.scores);
+        if options.profiles {
+            recorder.profile(Kind::Encoder, queries(source).len(), source);
+        }
+        if !options.predictions && !options.logits {
+            let (_, layers) = self.model.spec().layers();
+            recorder = recorder.ending_at(Site::new(Kind::Cross, layers.saturating_sub(1)));
+        }
+        recorder
+    }
+
+    /// Encodes the sources of all runs.
+    fn encode(
+        &self,
+        runs: &[PreparedRun],
+        recorders: &mut [Recorder],
+        watch: &dyn Watch,
+    ) -> Result<Vec<Tensor>> {
+        watch.progress(Progress::Encode);
+        let sequences = runs.iter().zip(recorders);
+        let sequences =
+            sequences.map(|(run, hook)| EncoderSequence { input: run.source.input(), hook }).collect();
+        let states = self.model.encode_many(sequences, &mut |_| watch.check())?;
+        states.iter().try_for_each(|states| self.check_numbers(states))?;
+        Ok(states)
+    }
+
+    /// Runs the recorded decoder pass of all runs.
+    fn decode(
+        &self,
+        runs: &[PreparedRun],
+        targets: &[FedTarget],
+        encoded: &[Tensor],
+        recorders: &mut [Recorder],
+        watch: &dyn Watch,
+    ) -> Result<Vec<Scores>> {
+        let (_, layers) = self.model.spec().layers();
+        let sequences = targets.iter().zip(encoded).zip(recorders);
+        let sequences = sequences.map(|((target, source), hook)| DecoderSequence {
+            input: DecoderInput::Ids { ids: &target.input, batch: 1 },
+            source,
+            cache: None,
+            hook,
+        });
+        let states = self.model.decode_many(sequences.collect(), &mut |layer| {
+            watch.progress(Progress::Capture { done: layer, total: layers });
+            watch.check()
+        })?;
+        let scored = runs.iter().zip(targets).zip(states).map(|((run, target), states)| {
+            self.check_numbers(&states)?;
+            match run.options.predictions || run.options.logits {
+                true => self.score(&states, &target.ids, [run.options.predictions, run.options.logits]),
+                false => Ok((Vec::new(), None)),
+            }
+        });
+        scored.collect()
+    }
+
+    /// Computes predictions and logits `[target, vocabulary]` from the decoder's states, as far as they are
+    /// wanted. It takes a few rows at a time, since the logits of a long target with a large vocabulary would
+    /// fill gigabytes.
+    pub(super) fn score(
+        &self,
+        states: &Tensor,
+        target: &[u32],
+        [predict, keep]: [bool; 2],
+    ) -> Result<Scores> {
+        let mut predictions = Vec::new();
+        let vocabulary = self.model.spec().vocabulary();
+        let mut kept = keep.then(|| Rows::new(target.len(), vocabulary));
+        for (block, tokens) in target.chunks(ROWS_AT_ONCE).enumerate() {
+            let rows = states.narrow(1, block * ROWS_AT_ONCE, tokens.len())?;
+            let logits = self.model.logits(&rows)?;
+            self.check_numbers(&logits)?;
+            read(&logits, |logits| {
+                let named = |id| self.tokenizer.target_token(id);
+                if predict {
+                    predictions.extend(capture::predictions(logits, vocabulary, tokens, named));
+                }
+                kept.iter_mut().for_each(|kept| kept.push(logits));
+            })?;
+        }
+        Ok((predictions, kept.map(Rows::finish)))
+    }
+
+    /// Returns the target of each run, given or generated.
+    fn targets(&self, runs: &[PreparedRun], encoded: &[Tensor], watch: &dyn Watch) -> Result<Vec<FedTarget>> {
+        let prompts = runs.iter().zip(encoded).map(|(run, encoded)| self.prompt(&run.options, encoded));
+        let prompts = prompts.collect::<Result<Vec<_>>>()?;
+        let wanted = runs.iter().zip(encoded).zip(&prompts);
+        let wanted = wanted.filter(|((run, _), _)| run.options.target.is_none());
+        let wanted = wanted.map(|((run, encoded), prompt)| WantedTarget {
+            source: &run.source,
+            options: &run.options,
+            encoded,
+            prompt,
+        });
+        let mut generated = self.generate_each(&wanted.collect::<Vec<_>>(), watch)?.into_iter();
+        let targets = runs.iter().zip(prompts).map(|(run, prompt)| {
+            let languages = languages(&run.options);
+            let target = match (&run.target, &run.options.target) {
+                (Some(target), _) => target.clone(),
+                (None, Some(text)) => self.given_target(text, &prompt, &languages)?,
+                (None, None) => generated.next().unwrap_or_default(),
+            };
+            if target.is_empty() {
+                return Err(Error::Text("the target has no tokens".into()));
+            }
+            let wraps = self.model.spec().wraps() && run.options.target.is_some();
+            let ids = target.ids();
+            let input = self.decoder_input(&ids, &languages, wraps)?;
+            let fed = items(input.iter().map(|&id| self.tokenizer.target_token(id)));
+            Ok(FedTarget { target, ids, input, fed, notes: prompt.notes })
+        });
+        targets.collect()
+    }
+
+    /// Generates several targets together.
+    pub(super) fn generate_each(&self, wanted: &[WantedTarget], watch: &dyn Watch) -> Result<Vec<Sequence>> {
+        let configs = wanted.iter().map(|one| self.generation_config(one)).collect::<Result<Vec<_>>>()?;
+        let ablator = |one: &WantedTarget| Ablator::new(spread(&one.options.ablations, one.source.items()));
+        let mut ablators: Vec<_> = wanted.iter().map(ablator).collect();
+        let mut texts = vec![Vec::new(); wanted.len()];
+        for fast in [false, true] {
+            let parts = wanted.iter().zip(&configs).zip(&mut ablators).zip(&mut texts);
+            let parts = parts.filter(|(((one, _), _), _)| one.options.fast_generate == fast);
+            let (runs, places): (Vec<_>, Vec<_>) = parts
+                .map(|(((one, config), hook), text)| {
+                    let (source, encoded) = (one.source.ids(), one.encoded);
+                    (GenerationRun { source, encoded, config, hook }, text)
+                })
+                .unzip();
+            let int8 = wanted.iter().find(|one| one.options.fast_generate && fast);
+            let model = int8.and_then(|one| self.int8_model(one.options)).unwrap_or(&self.model);
+            let alone = wanted.len() == 1;
+            let generated = generate_many(model, runs, &mut |_, ids| {
+                if alone {
+                    let text = self.tokenizer.decode_target(ids);
+                    watch.progress(Progress::Generate { tokens: ids.len(), text });
+                }
+                watch.check()
+            });
+            let generated = generated.map_err(|error| self.name_damage(error))?;
+            places.into_iter().zip(generated).for_each(|(text, ids)| *text = ids);
+        }
+        let sequence = |ids: Vec<u32>| Sequence {
+            text: self.tokenizer.decode_target(&ids),
+            items: items(ids.into_iter().map(|id| self.tokenizer.target_token(id))),
+        };
+        Ok(texts.into_iter().map(sequence).collect())
+    }
+
+    /// Returns the generation settings of a target.
+    fn generation_config(&self, wanted: &WantedTarget) -> Result<GenerationConfig> {
+        let WantedTarget { options: run, prompt, .. } = *wanted;
+        let languages = languages(run);
+        let mut settings = self.settings.clone();
+        settings.beams = run.beams.unwrap_or(settings.beams).max(1);
+        let positions = self.model.spec().target_positions().unwrap_or(usize::MAX);
+        settings = match &self.hearing {
+            Some(_) => settings.with_prompt(prompt.tokens.clone(), run.max_new_tokens, positions),
+            None => {
+                let length = run.max_new_tokens.map_or(settings.max_length, |new| new.saturating_add(1));
+                // The last token is not fed to the decoder.
+                let max_length = length.max(2).min(positions.saturating_add(1));
+                GenerationConfig { max_length, ..settings }
+            }
+        };
+        settings.timestamps = prompt.timestamps;
+        if let Some(sampling) = &mut settings.sampling {
+            sampling.seed = run.seed;
+        }
+        settings.start = self.start(&languages)?;
+        settings.prefix.clone_from(&run.prefix);
+        settings.forced_bos = self.tokenizer.forced_bos(&languages)?.or(settings.forced_bos);
+        Ok(settings)
+    }
+
+    pub(super) fn start(&self, languages: &Languages) -> Result<u32> {
+        Ok(self.tokenizer.decoder_start(languages)?.unwrap_or(self.settings.start))
+    }
+
+    /// Returns the ids that the decoder is fed: the start token, then the target without its last token. If
+    /// the target `wraps`, its last token takes the place of the start token.
+    fn decoder_input(&self, target: &[u32], languages: &Languages, wraps: bool) -> Result<Vec<u32>> {
+        let last = target.last().filter(|_| wraps);
+        let mut input = vec![last.map_or_else(|| self.start(languages), |&id| Ok(id))?];
+        input.extend(&target[..target.len().saturating_sub(1)]);
+        Ok(input)
+    }
+}
