@@ -7,6 +7,7 @@ use std::time::Instant;
 use attn_tui::engine::{self, OpenOptions, Opened, RunOptions, Session};
 use attn_tui::hub::Hub;
 use attn_tui::progress::Unwatched;
+use attn_tui::site::Ablation;
 
 const ROUNDS: usize = 7;
 const NEW_TOKENS: usize = 64;
@@ -24,6 +25,8 @@ fn main() {
 fn measure(model: &str) {
     println!("{model}: open {:.1} ms", median(|| drop(open(model))));
     let session = open(model);
+    many(model, &session);
+    knock_outs(model, &session);
     for copies in [1, 8, 32] {
         let source = vec![session.info().example.clone(); copies].join(" ");
         let run = RunOptions { source, max_new_tokens: Some(NEW_TOKENS), ..RunOptions::default() };
@@ -45,6 +48,46 @@ fn measure(model: &str) {
             println!("{model}: decode {source} x {tokens}, {what}: {ms:.1} ms, {rate:.0} tokens/s");
         }
     }
+}
+
+/// Times runs of many short sources, one by one and together, with and without a target.
+fn many(model: &str, session: &Session) {
+    const RUNS: usize = 64;
+    let words: Vec<&str> = session.info().example.split(' ').collect();
+    for (what, target) in [("given", Some(session.info().example.clone())), ("generated", None)] {
+        let run = |at: usize| RunOptions {
+            source: words[..words.len() - at % 3].join(" "),
+            target: target.clone(),
+            beams: Some(1),
+            max_new_tokens: Some(NEW_TOKENS / 4),
+            ..RunOptions::default()
+        };
+        let runs: Vec<_> = (0..RUNS).map(run).collect();
+        let alone = median(|| {
+            for run in &runs {
+                session.run(run, &Unwatched).expect("a run of the model's example");
+            }
+        });
+        let together = median(|| {
+            let done = session.run_many(runs.clone(), &Unwatched, |_, capture| capture.map(drop));
+            done.expect("runs of the model's example");
+        });
+        println!("{model}: {RUNS} runs, targets {what}: one by one {alone:.1} ms, together {together:.1} ms");
+    }
+}
+
+/// Times the effects of all heads on one run.
+fn knock_outs(model: &str, session: &Session) {
+    let text = session.info().example.clone();
+    let run = RunOptions { source: text.clone(), target: Some(text), logits: true, ..RunOptions::default() };
+    let source = session.source(&run).expect("the model's example");
+    let (base, intact) = session.run_intact(&source, &run, &Unwatched).expect("a run of the model's example");
+    let Some(logits) = &base.logits else { return };
+    let heads: Vec<_> = base.all_heads().into_iter().map(|head| vec![Ablation::Head(head)]).collect();
+    let ms = median(|| {
+        session.ablation_effects(&intact, logits, &heads, &Unwatched).expect("runs with ablations");
+    });
+    println!("{model}: {} heads switched off, one at a time: {ms:.1} ms", heads.len());
 }
 
 fn open(model: &str) -> Box<Session> {

@@ -212,47 +212,74 @@ impl Layer {
         };
         if let Some(cross) = &self.cross_attn {
             let site = Site::new(Kind::Cross, args.site.layer);
-            let queries = cross.attention.queries(&cross.norms.input(&x)?, &pasts(sequences))?;
             if self.cross_prompt.is_none() && sequences.iter().all(|one| one.hook.stops_after(site)) {
-                let keys = source_keys(&cross.attention, sequences)?;
-                let calls = queries.into_iter().zip(keys).zip(sequences.iter_mut());
-                // The values are unused: keys have the right shape.
-                let calls = calls.map(|((queries, keys), sequence)| AttentionCall {
-                    queries,
-                    kv: KeysValues { values: keys.clone(), keys },
-                    args: self.cross_attention(site, sequence.past),
-                    hook: &mut *sequence.hook,
-                });
-                cross.attention.record(calls.collect())?;
+                self.record_cross(cross, &x, site, sequences)?;
                 return Ok((x, extra));
             }
-            let mut kvs = source_keys_values(&cross.attention, sequences)?;
-            if let Some(prompt) = &self.cross_prompt {
-                kvs = kvs.iter().map(|kv| kv.append(&prompt.kv)).collect::<Result<_>>()?;
-            }
-            let calls = queries.into_iter().zip(&kvs).zip(sequences.iter_mut());
-            let calls = calls.map(|((queries, kv), sequence)| AttentionCall {
-                queries,
-                kv: kv.clone(),
-                args: self.cross_attention(site, sequence.past),
-                hook: &mut *sequence.hook,
-            });
-            let output = cross.attention.forward(calls.collect())?;
-            x = cross.add(&x, &output, &values(&kvs), site, sequences)?;
-            let attend = |states: &Ragged| {
-                let queries = cross.attention.queries(states, &pasts(sequences))?;
-                let args: Vec<_> =
-                    sequences.iter().map(|sequence| self.cross_attention(site, sequence.past)).collect();
-                let mut hooks = interventions(sequences, true);
-                let calls = queries.into_iter().zip(kvs).zip(args).zip(&mut hooks);
-                let calls =
-                    calls.map(|(((queries, kv), args), hook)| AttentionCall { queries, kv, args, hook });
-                cross.attention.forward(calls.collect())
-            };
-            extra = extra.map(|states| cross.norms.apply(&states, attend)).transpose()?;
+            (x, extra) = self.attend_to_source(cross, (x, extra), site, sequences)?;
         }
         let ffn = |x: &Ragged| self.ffn_norms.apply(x, |x| self.ffn.forward(x));
         Ok((ffn(&x)?, extra.as_ref().map(ffn).transpose()?))
+    }
+
+    /// Applies cross-attention to tokens and extra states.
+    fn attend_to_source(
+        &self,
+        cross: &AttentionBlock,
+        (x, extra): (Ragged, Option<Ragged>),
+        site: Site,
+        sequences: &mut [LayerSequence],
+    ) -> Result<(Ragged, Option<Ragged>)> {
+        let AttentionBlock { attention, norms } = cross;
+        let mut kvs = source_keys_values(attention, sequences)?;
+        if let Some(prompt) = &self.cross_prompt {
+            kvs = kvs.iter().map(|kv| kv.append(&prompt.kv)).collect::<Result<_>>()?;
+        }
+        let queries = attention.queries(&norms.input(&x)?, &pasts(sequences))?;
+        let calls = queries.into_iter().zip(&kvs).zip(sequences.iter_mut());
+        let calls = calls.map(|((queries, kv), sequence)| AttentionCall {
+            queries,
+            kv: kv.clone(),
+            args: self.cross_attention(site, sequence.past),
+            hook: &mut *sequence.hook,
+        });
+        let output = attention.forward(calls.collect())?;
+        let x = cross.add(&x, &output, &values(&kvs), site, sequences)?;
+        let attend = |states: &Ragged| {
+            let pasts = pasts(sequences);
+            let queries = attention.queries(states, &pasts)?;
+            let mut hooks = interventions(sequences, true);
+            let calls = queries.into_iter().zip(kvs).zip(pasts).zip(&mut hooks);
+            let calls = calls.map(|(((queries, kv), past), hook)| AttentionCall {
+                queries,
+                kv,
+                args: self.cross_attention(site, past),
+                hook,
+            });
+            attention.forward(calls.collect())
+        };
+        Ok((x, extra.map(|states| norms.apply(&states, attend)).transpose()?))
+    }
+
+    /// Computes only the weights of cross-attention, for the hooks.
+    fn record_cross(
+        &self,
+        cross: &AttentionBlock,
+        x: &Ragged,
+        site: Site,
+        sequences: &mut [LayerSequence],
+    ) -> Result<()> {
+        let queries = cross.attention.queries(&cross.norms.input(x)?, &pasts(sequences))?;
+        let keys = source_keys(&cross.attention, sequences)?;
+        let calls = queries.into_iter().zip(keys).zip(sequences.iter_mut());
+        // The values are unused: keys have the right shape.
+        let calls = calls.map(|((queries, keys), sequence)| AttentionCall {
+            queries,
+            kv: KeysValues { values: keys.clone(), keys },
+            args: self.cross_attention(site, sequence.past),
+            hook: &mut *sequence.hook,
+        });
+        cross.attention.record(calls.collect())
     }
 
     /// Arguments of cross-attention for queries from position `past` on.

@@ -66,9 +66,12 @@ pub fn work(app: &App) -> Option<WorkStatus> {
         Some(Progress::Capture { done, total }) => {
             counted("recording attention", "layers", (*done, *total), seconds)
         }
-        Some(Progress::Runs { done, total }) => {
-            let of = total.map_or_else(String::new, |total| format!(" of {total}"));
-            (format!("running · {done}{of}"), total.and_then(|total| share(*done as f64, total as f64)))
+        Some(Progress::Runs { done, total: Some(total) }) => {
+            counted("running", "runs", (*done, *total), seconds)
+        }
+        Some(Progress::Runs { done, total: None }) => {
+            let numbers = vec![format!("{done} runs")];
+            WorkStatus { what: "running".into(), numbers, ..WorkStatus::default() }
         }
     })
 }
