@@ -252,7 +252,8 @@ fn the_axis_shows_the_frames_of_the_sound_and_one_rest() {
     let off = RunOptions { ablations: cut(65), ..options.clone() };
     let capture = session.run(&off, &Unwatched).unwrap();
     assert_eq!(capture.map(head).unwrap().get(2, 65), Some(0.0));
-    let ablated = session.run_ablated(&folded, &source, &off, &Unwatched).unwrap();
+    let (_, intact) = session.run_intact(&source, &options, &Unwatched).unwrap();
+    let ablated = session.run_ablated(&intact, &off, &Unwatched).unwrap();
     assert_eq!(ablated.forced, capture.predictions);
     let values = RunOptions { values: true, ..options };
     assert!(matches!(session.run(&values, &Unwatched), Err(Error::Usage(_))));
