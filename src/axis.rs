@@ -60,8 +60,9 @@ impl AxisItem {
         }
     }
 
-    /// A stretch of a recording, in seconds from its begin.
+    /// A stretch of a recording, in seconds from its begin, rounded to microseconds.
     pub fn frame(start: f64, end: f64) -> Self {
+        let [start, end] = [start, end].map(|seconds| (seconds * 1e6).round() / 1e6);
         Self { piece: format!("{start:.2}s"), special: false, kind: ItemKind::Frame { start, end } }
     }
 

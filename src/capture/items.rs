@@ -28,16 +28,11 @@ fn source_items(items: &[AxisItem]) -> Option<String> {
         return None;
     }
     let item = |item: &AxisItem| match item.kind {
-        ItemKind::Frame { start, end } => json!({"start": rounded(start), "end": rounded(end)}),
+        ItemKind::Frame { start, end } => json!({"start": start, "end": end}),
         ItemKind::Rest { count } => json!({"rest": count}),
         ItemKind::Token { id } => json!({"token": item.piece, "id": id}),
     };
     Some(Value::from_iter(items.iter().map(item)).to_string())
-}
-
-/// Rounds seconds to microseconds, so that sums such as 0.06 are written with their few digits.
-fn rounded(seconds: f64) -> f64 {
-    (seconds * 1e6).round() / 1e6
 }
 
 fn source_media(capture: &Capture) -> Option<String> {
