@@ -75,6 +75,13 @@ impl AxisItem {
     pub fn positions(&self) -> usize {
         if let ItemKind::Rest { count } = self.kind { count } else { 1 }
     }
+
+    /// Returns true if the item is punctuation: its piece, word-boundary marks aside, has no letter and no
+    /// digit.
+    pub fn is_punctuation(&self) -> bool {
+        let text = self.piece.trim_start_matches(['▁', 'Ġ', 'Ċ', ' ']).trim_end_matches("</w>");
+        !self.special && !text.is_empty() && !text.chars().any(char::is_alphanumeric)
+    }
 }
 
 impl From<Token> for AxisItem {
@@ -135,4 +142,20 @@ pub fn all_token_ids(items: &[AxisItem]) -> Option<Vec<u32>> {
 /// The ids of the tokens among `items`.
 pub fn token_ids(items: &[AxisItem]) -> Vec<u32> {
     items.iter().filter_map(AxisItem::token_id).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn punctuation_is_seen_through_word_marks() {
+        for piece in [",", "▁«", "Ġ--", "。", "!</w>"] {
+            assert!(AxisItem::token(0, piece, false).is_punctuation(), "{piece}");
+        }
+        for piece in ["▁a", "Ġ1", "字", "▁", "é"] {
+            assert!(!AxisItem::token(0, piece, false).is_punctuation(), "{piece}");
+        }
+        assert!(!AxisItem::token(0, "</s>", true).is_punctuation());
+    }
 }

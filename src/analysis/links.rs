@@ -7,7 +7,6 @@ use std::ops::Range;
 use super::map_axes::MapAxes;
 use super::metrics::{FAR, SINK, rows_that_see};
 use super::profile::{HeadProfile, StrongPair};
-use crate::axis::AxisItem;
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind};
 
@@ -202,7 +201,7 @@ fn wanted_query(query: usize, context: &MapAxes, filter: &LinkFilter) -> bool {
     if token.special {
         return filter.special || context.kind == Kind::Cross;
     }
-    filter.punctuation || !is_punctuation(token)
+    filter.punctuation || !token.is_punctuation()
 }
 
 fn wanted_keys(
@@ -214,7 +213,7 @@ fn wanted_keys(
     let mut wanted: Vec<_> = (0..count)
         .map(|key| match context.keys.get(key) {
             Some(token) if token.special => filter.special,
-            Some(token) => filter.punctuation || !is_punctuation(token),
+            Some(token) => filter.punctuation || !token.is_punctuation(),
             None => true,
         })
         .collect();
@@ -244,16 +243,10 @@ fn sinks(kind: Kind, key: usize, all: usize, got: impl FnOnce() -> f64) -> bool 
     rows > 0 && 2 * rows >= all && got() / rows as f64 > f64::from(SINK)
 }
 
-/// Returns true if an item is punctuation: its piece, word-boundary marks aside, has no letter and no
-/// digit.
-pub fn is_punctuation(item: &AxisItem) -> bool {
-    let text = item.piece.trim_start_matches(['▁', 'Ġ', 'Ċ', ' ']).trim_end_matches("</w>");
-    !item.special && !text.is_empty() && !text.chars().any(char::is_alphanumeric)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::axis::AxisItem;
 
     fn token(piece: &str, special: bool) -> AxisItem {
         AxisItem::token(0, piece, special)
@@ -333,16 +326,5 @@ mod tests {
         let context = MapAxes::new(Kind::Cross, &target, &source);
         let filter = LinkFilter { min_distance: 1.0, sinks: true, ..LinkFilter::default() };
         assert_eq!(found(&map, context, &filter), [(0, 1), (1, 0)]);
-    }
-
-    #[test]
-    fn punctuation_is_seen_through_word_marks() {
-        for piece in [",", "▁«", "Ġ--", "。", "!</w>"] {
-            assert!(is_punctuation(&token(piece, false)), "{piece}");
-        }
-        for piece in ["▁a", "Ġ1", "字", "▁", "é"] {
-            assert!(!is_punctuation(&token(piece, false)), "{piece}");
-        }
-        assert!(!is_punctuation(&token("</s>", true)));
     }
 }

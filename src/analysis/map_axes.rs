@@ -60,6 +60,11 @@ impl<'a> MapAxes<'a> {
     pub fn special(&self, key: usize) -> bool {
         self.keys.get(key).is_some_and(|token| token.special)
     }
+
+    /// Returns true if a key is special or punctuation; false beyond the axis.
+    pub fn separator(&self, key: usize) -> bool {
+        self.keys.get(key).is_some_and(|token| token.special || token.is_punctuation())
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ pub const FAR: f32 = 4.0;
 /// Models", epsilon).
 pub const SINK: f32 = 0.3;
 
+/// Distance up to which keys are neighbours: the row's own position and two on either side.
+pub const LOCAL: usize = 2;
+
 /// One column of a table of heads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
@@ -146,6 +149,14 @@ head_metrics! {
     /// `mean_i sum_{j special} A_ij` (Clark et al. 2019, "What Does BERT Look At?"). Keys that are tokens only.
     /// 0 to 1.
     special_mass: Option<f32> = "weight on special tokens",
+    /// `mean_i sum_{j special or punctuation} A_ij`, punctuation being pieces without a letter or digit (Clark
+    /// et al. 2019, section 3.2). Keys that are tokens only. 0 to 1.
+    separator_mass: Option<f32> = "weight on special tokens and punctuation",
+    /// `mean_i sum_{d_ij <= 2} A_ij`: weight on the row's own position and two on either side. 0 to 1.
+    local_mass: f32 = "weight on keys at most 2 tokens away",
+    /// Local mass over the local mass of a map whose rows are uniform over their `n_i` keys: above 1 the head
+    /// seeks neighbours. 0 where no key is local.
+    local_ratio: f32 = "local mass over that of uniform rows",
     /// Share of neighbouring rows whose centre of mass `c_i = sum_j j A_ij` does not go back,
     /// `c_{i+1} >= c_i`. Cross-attention with at least two rows only. 0 to 1.
     monotonicity: Option<f32> = "share of steps on which the cross-attention does not go back",
@@ -241,7 +252,12 @@ pub fn metrics(profile: &HeadProfile, context: &MapAxes, far: f32) -> HeadMetric
     let beyond = profile.by_distance.iter().enumerate().filter(|(distance, _)| *distance as f32 > far);
     let far_mass = beyond.fold(0.0, |sum, (_, weight)| sum + weight);
     let far_uniform = far_uniform(profile, context, far);
-    let special = profile.received.iter().enumerate().filter(|(key, _)| context.special(*key));
+    let local = profile.by_distance.iter().take(LOCAL + 1).sum::<f64>();
+    let local_uniform = *rows as f64 - self::far_uniform(profile, context, LOCAL as f32);
+    let received = |counts: &dyn Fn(usize) -> bool| {
+        let keys = profile.received.iter().enumerate().filter(|(key, _)| counts(*key));
+        mean(keys.fold(0.0, |sum, (_, weight)| sum + weight))
+    };
     HeadMetrics {
         entropy: mean(sums.entropy),
         entropy_norm: (sums.entropy_norm / sums.choices.max(1) as f64) as f32,
@@ -259,7 +275,10 @@ pub fn metrics(profile: &HeadProfile, context: &MapAxes, far: f32) -> HeadMetric
         induction: own(sums.induction).filter(|_| tokens),
         sink,
         sink_key,
-        special_mass: tokens.then(|| mean(special.fold(0.0, |sum, (_, weight)| sum + weight))),
+        special_mass: tokens.then(|| received(&|key| context.special(key))),
+        separator_mass: tokens.then(|| received(&|key| context.separator(key))),
+        local_mass: mean(local),
+        local_ratio: if local_uniform > 0.0 { (local / local_uniform) as f32 } else { 0.0 },
         monotonicity: monotonicity(profile, context.kind),
         coverage: coverage(profile, context),
         rest_mass: context.rest().and_then(|key| profile.received.get(key)).map(|&weight| mean(weight)),

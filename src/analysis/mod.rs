@@ -10,6 +10,7 @@
 //! | [`merge`] | heads and layers into one map: mean, maximum, attention rollout |
 //! | [`pairs`] | the strength of given pairs of places in a head |
 //! | [`places`] | places on an axis as users name them |
+//! | [`roles`] | what a head does, named with a score |
 //! | [`similarity`] | how alike heads are, and groups of like heads |
 //! | [`spread`] | mean and standard deviation over many sentences |
 //! | [`word_times`] | times of words in a recording, by dynamic time warping |
@@ -25,6 +26,7 @@ pub mod metrics;
 pub mod pairs;
 pub mod places;
 pub mod profile;
+pub mod roles;
 pub mod similarity;
 pub mod spread;
 pub mod word_times;

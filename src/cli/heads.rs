@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::context::Context;
-use super::measure::{HeadRow, all_metrics, measure, table};
+use super::measure::{HeadRow, ROLE_COLUMNS, add_roles, all_metrics, measure, table};
 use super::options::{BatchArgs, HeadArgs, InputArgs, OutputArgs, WeightsArgs, non_negative};
 use super::survey::{self, SentenceTable};
 use super::{batch, examples, input};
 use crate::analysis::metrics::{FAR, HeadMetrics};
+use crate::analysis::roles::ROLES;
 use crate::analysis::similarity::{cluster, divergences};
 use crate::capture::Capture;
 use crate::error::Result;
@@ -42,8 +43,8 @@ pub struct HeadsArgs {
     /// Distance in tokens beyond which a key counts as far.
     #[arg(long, value_name = "TOKENS", default_value_t = FAR, value_parser = non_negative)]
     far: f32,
-    /// Metrics to print, separated by commas, or `all` [default: a selection; all with --json or --csv].
-    #[arg(long, value_name = "METRICS", value_delimiter = ',', value_parser = metric_or_all)]
+    /// Columns to print, separated by commas, or `all` [default: a selection; all with --json or --csv].
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', value_parser = column)]
     columns: Vec<String>,
     /// Cluster the heads of each kind into N groups (average linkage over the mean Jensen-Shannon
     /// divergence).
@@ -82,7 +83,9 @@ pub fn run(args: &HeadsArgs, context: &Context) -> Result<()> {
         let runner = batch::Runner::open(&args.input, args.weights, context)?;
         let survey = survey::run(&runner, pairs, &selection, args.far, sentences)?;
         let rows = arranged(args, survey.means());
-        return args.output.print(&survey.table(&rows, &columns(args)), &context.terminal);
+        let mut table = survey.table(&rows, &columns(args));
+        add_roles(&mut table, &rows, |name| args.prints(name));
+        return args.output.print(&table, &context.terminal);
     }
     let capture = input::weighted_capture(&args.input, args.weights, context)?;
     let rows = context.on_threads(|| measure(&capture, &selection, args.far))?;
@@ -95,7 +98,15 @@ pub fn run(args: &HeadsArgs, context: &Context) -> Result<()> {
             row.push(groups.get(head).map_or(Cell::Missing, |&group| Cell::Whole(group as i64)));
         }
     }
+    add_roles(&mut table, &rows, |name| args.prints(name));
     args.output.print(&table, &context.terminal)
+}
+
+impl HeadsArgs {
+    /// Returns true if a column of [`ROLE_COLUMNS`] is to be printed.
+    fn prints(&self, role_column: &str) -> bool {
+        self.columns.is_empty() || self.columns.iter().any(|name| name == "all" || name == role_column)
+    }
 }
 
 /// Sorts and truncates the list of heads.
@@ -159,11 +170,24 @@ fn metric(name: &str) -> std::result::Result<String, String> {
     }
 }
 
-fn metric_or_all(name: &str) -> std::result::Result<String, String> {
-    if name == "all" { Ok(name.into()) } else { metric(name) }
+fn column(name: &str) -> std::result::Result<String, String> {
+    if name == "all" || ROLE_COLUMNS.contains(&name) {
+        return Ok(name.into());
+    }
+    metric(name).map_err(|why| format!("{why}; further columns are {}", ROLE_COLUMNS.join(", ")))
 }
 
 fn metrics_help() -> String {
+<<<<<<< HEAD
     let lines = HeadMetrics::COLUMNS.iter().map(|column| format!("  {:14}  {}", column.name, column.about));
     format!("{}\n\nMetrics (d: --far):\n{}", examples::HEADS, lines.collect::<Vec<_>>().join("\n"))
+=======
+    let metrics = HeadMetrics::COLUMNS.iter().map(|column| (column.name, column.about.to_string()));
+    let names: Vec<_> = ROLES.iter().map(|role| role.name).collect();
+    let roles =
+        [format!("what the head does: {}", names.join(", ")), "how clearly it does so, 0 to 1".into()];
+    let lines = metrics.chain(ROLE_COLUMNS.into_iter().zip(roles));
+    let lines = lines.map(|(name, about)| format!("  {name:14}  {about}"));
+    format!("Columns (d: --far):\n{}", lines.collect::<Vec<_>>().join("\n"))
+>>>>>>> 4d5731b (Heads have a role with a score, named by rules over their metrics)
 }

@@ -4,6 +4,7 @@ use attn_tui_kernels::threads;
 
 use crate::analysis::MapAxes;
 use crate::analysis::metrics::{HeadMetrics, Measure, is_uneven, metrics};
+use crate::analysis::roles::role;
 use crate::capture::Capture;
 use crate::error::Result;
 use crate::export::select::HeadSelection;
@@ -49,6 +50,29 @@ pub fn table(rows: &[HeadRow], metrics: &[&str]) -> Table {
         table.rows.push(row);
     }
     table
+}
+
+/// The columns that tell a head's role.
+pub const ROLE_COLUMNS: [&str; 2] = ["role", "role_score"];
+
+/// Appends those of [`ROLE_COLUMNS`] that are `wanted` to a table of `rows`.
+pub fn add_roles(table: &mut Table, rows: &[HeadRow], wanted: impl Fn(&str) -> bool) {
+    let [name, score] = ROLE_COLUMNS.map(wanted);
+    let columns = ROLE_COLUMNS.iter().zip([name, score]).filter(|(_, wanted)| *wanted);
+    table.columns.extend(columns.map(|(column, _)| column.to_string()));
+    for (row, (_, values)) in table.rows.iter_mut().zip(rows) {
+        let value = |name: &str| {
+            let at = HeadMetrics::COLUMNS.iter().position(|column| column.name == name)?;
+            *values.get(at)?
+        };
+        let found = role(value);
+        if name {
+            row.push(found.map_or(Cell::Missing, |found| Cell::Text(found.role.name.into())));
+        }
+        if score {
+            row.push(Cell::number(found.map(|found| found.score)));
+        }
+    }
 }
 
 /// The cells `kind`, `layer` and `head`.

@@ -29,7 +29,7 @@ fn tokens(ids: &Value, special: Option<&Value>) -> Vec<AxisItem> {
         .map(|(at, id)| {
             AxisItem::token(
                 id.as_u64().unwrap() as u32,
-                id.to_string(),
+                if id == 0 { ",".into() } else { id.to_string() },
                 special.is_some_and(|special| special[at].as_bool().unwrap()),
             )
         })
@@ -167,7 +167,7 @@ proptest! {
                 "entropy" => (0.0, most.ln()),
                 "effective_keys" => (1.0, most),
                 "mean_distance" | "span90" => (0.0, most.max(1.0)),
-                "far_ratio" => (0.0, f32::INFINITY),
+                "far_ratio" | "local_ratio" => (0.0, f32::INFINITY),
                 "offset" => (-most, most),
                 "sink_key" => (0.0, most - 1.0),
                 _ => (0.0, 1.0),

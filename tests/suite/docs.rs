@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use attn_tui::analysis::metrics::HeadMetrics;
+use attn_tui::analysis::roles::ROLES;
 use attn_tui::config::KEYS;
 use attn_tui::model::registry;
 use attn_tui::tui::keymap;
@@ -66,6 +67,17 @@ fn metrics() -> String {
             )
         })
         .collect()
+}
+
+/// One line per role of a head: its conditions, and what such a head does.
+fn roles() -> String {
+    let mut table = String::from("| role | score | conditions | the head |\n|---|---|---|---|\n");
+    for role in ROLES {
+        let further = role.also.iter().map(|(name, least)| format!(", `{name}` >= {least}"));
+        let conditions = format!("`{}` >= {}{}", role.score, role.at_least, further.collect::<String>());
+        table += &format!("| `{}` | `{}` | {conditions} | {} |\n", role.name, role.score, role.about);
+    }
+    table
 }
 
 /// The lines of a doc comment without the space that each begins with.
@@ -143,6 +155,7 @@ fn the_key_table_comes_from_the_program() {
 #[test]
 fn the_metrics_come_from_the_program() {
     check("metrics.md", "metrics", &metrics());
+    check("metrics.md", "roles", &roles());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use crate::site::{Head, Kind, Site};
 use crate::tui::app::App;
 use crate::tui::layout::{Hit, Layout, ViewHit};
-use crate::tui::widgets::cells::{fit, part, put};
+use crate::tui::widgets::cells::{part, put};
 use crate::tui::widgets::list::cue;
 use crate::tui::widgets::rule::rule;
 use crate::tui::widgets::thumbnail::thumbnail;
@@ -99,9 +99,12 @@ fn draw_tile(buf: &mut Buffer, tile: Rect, app: &App, head: Head) {
         return;
     };
     let far = format!(" far {:.2}", facts.metrics.far_mass);
+    let role = facts.metrics.role_label().map(|role| format!(" {role}")).unwrap_or_default();
     let room = usize::from(tile.right().saturating_sub(end + 1));
-    if far.len() <= room {
-        put(buf, tile, end, tile.y, &fit(&far, room), theme.dim());
+    // The role goes first where there is no room for both.
+    let texts = [format!("{role}{far}"), role, far];
+    if let Some(text) = texts.iter().find(|text| !text.is_empty() && text.len() <= room) {
+        put(buf, tile, end, tile.y, text, theme.dim());
     }
     let picture = part(tile, 1, 1, tile.width.saturating_sub(2), tile.height.saturating_sub(1));
     thumbnail(buf, picture, theme, &facts.thumbnail, app.reading.scale, head.kind() == Kind::Decoder);

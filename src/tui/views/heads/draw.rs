@@ -17,6 +17,9 @@ use crate::tui::widgets::rule::rule;
 const COLUMN: usize = 9;
 const BAR: usize = 12;
 
+/// Width of the column of roles: the longest name with its score.
+const ROLE: usize = 17;
+
 /// Returns the lines of the table below its title and the names of its columns.
 pub fn list(area: Rect) -> Rect {
     part(area, 0, 2, area.width, area.height.saturating_sub(2))
@@ -36,6 +39,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let columns = columns(app, usize::from(area.width));
     let head_line = part(area, 0, 1, area.width, 1);
     let mut x = put(buf, head_line, area.x, head_line.y, &fit_left("  head", name_width), theme.dim());
+    x = put(buf, head_line, x, head_line.y, &fit_left("role", ROLE), theme.dim());
     let hidden = order().len() - columns.len();
     for name in &columns {
         let style = if *name == sorted { theme.accent() } else { theme.dim() };
@@ -84,6 +88,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
             put(buf, row, x + 1, y, "measuring …", theme.dim());
             continue;
         };
+        let role = facts.metrics.role().zip(facts.metrics.role_label());
+        let role = role.map_or_else(|| "–".into(), |(found, label)| format!("{label} {:.2}", found.score));
+        x = put(buf, row, x, y, &fit_left(&role, ROLE), if here { theme.accent() } else { theme.text() });
         for name in &columns {
             let value = facts.metrics.get(name);
             let whole = HeadMetrics::COLUMNS.iter().any(|column| column.name == *name && column.whole);
@@ -113,7 +120,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
 
 /// Returns the number of columns beside that of the sorted metric that fit.
 fn room_for_others(app: &App, width: usize) -> usize {
-    (width.saturating_sub(head_columns(app) + BAR) / COLUMN).saturating_sub(1)
+    (width.saturating_sub(head_columns(app) + ROLE + BAR) / COLUMN).saturating_sub(1)
 }
 
 /// Returns the largest number of columns to scroll by in an area.
@@ -133,6 +140,8 @@ fn columns(app: &App, width: usize) -> Vec<&'static str> {
 fn short_name(name: &str) -> String {
     name.replace("mean_distance", "distance")
         .replace("special_mass", "special")
+        .replace("separator_mass", "separat.")
+        .replace("local_ratio", "loc_rat")
         .replace("effective_keys", "eff_keys")
         .replace("monotonicity", "monotone")
         .replace("offset_share", "off_shr")

@@ -1,7 +1,7 @@
 //! The list of links in Links: the long-range links of all heads, or given links in every head.
 
 use super::state::KeptLinks;
-use crate::analysis::links::{Link, is_punctuation};
+use crate::analysis::links::Link;
 use crate::analysis::metrics::SINK;
 use crate::analysis::pairs::{Pair, PairLink};
 use crate::axis::AxisItem;
@@ -99,7 +99,7 @@ fn long_range(app: &App) -> Vec<Link> {
     for (head, facts) in &app.survey.heads {
         let kind = head.kind();
         let (queries, keys) = (capture.queries(kind), capture.keys(kind));
-        let mark = |token: Option<&AxisItem>| token.is_some_and(is_punctuation);
+        let mark = |token: Option<&AxisItem>| token.is_some_and(AxisItem::is_punctuation);
         links.extend(facts.links.iter().filter(|link| match app.views.links.keep {
             KeptLinks::All => true,
             _ if mark(queries.get(link.query)) || mark(keys.get(link.key)) => false,
