@@ -47,6 +47,14 @@ pub enum Error {
         /// Path of the file.
         path: PathBuf,
     },
+    /// An analysis does not apply to the model.
+    #[error("{analysis} does not apply to this model: {why}")]
+    NotForModel {
+        /// Name of the analysis, with an article if it needs one.
+        analysis: &'static str,
+        /// Reason, a sentence about the model.
+        why: &'static str,
+    },
     /// The contents of a file are invalid.
     #[error("{file}: {why}")]
     BadFile {
@@ -282,6 +290,9 @@ impl Error {
             Self::NoSuchPath { .. } => Some(
                 "MODEL is demo, a folder, a capture file, or a hub id such as google/flan-t5-small".into(),
             ),
+            Self::NotForModel { .. } => {
+                Some("`attn-tui knockout` and `attn-tui attribute` work with every model".into())
+            }
             Self::NoValues { .. } => {
                 Some("give the model and the text, or write the file with `attn-tui capture --values`".into())
             }

@@ -4,8 +4,11 @@
 //! |---|---|
 //! | [`alti`] | contributions measured with the values, rolled out (ALTI, ALTI+) |
 //! | [`align`] | word alignment from cross-attention, alignment error rate |
+//! | [`attribution`] | methods that score source and prefix tokens |
+//! | [`faithful`] | how far the output follows a ranking of source tokens |
 //! | [`metrics`] | numbers that describe one head |
 //! | [`knockout`] | what the output loses when a part of the attention is switched off |
+//! | [`lens`] | what each layer predicts, and what each part adds to a logit |
 //! | [`links`] | the strongest (query, key) pairs over heads, far apart |
 //! | [`merge`] | heads and layers into one map: mean, maximum, attention rollout |
 //! | [`pairs`] | the strength of given pairs of places in a head |
@@ -17,8 +20,11 @@
 
 pub mod align;
 pub mod alti;
+pub mod attribution;
+pub mod faithful;
 mod gini;
 pub mod knockout;
+pub mod lens;
 pub mod links;
 mod map_axes;
 pub mod merge;

@@ -18,7 +18,7 @@ pub struct HeadRole {
     pub also: &'static [(&'static str, f32)],
     /// The metric that says more, such as the offset of a positional head.
     pub detail: Option<&'static str>,
-    /// What such a head does, with the paper, in Markdown.
+    /// A phrase on such a head, with the paper, in Markdown.
     pub about: &'static str,
 }
 

@@ -32,6 +32,12 @@ impl Spread {
     pub fn deviation(&self) -> Option<f32> {
         (self.count > 1).then(|| (self.squares / (self.count - 1) as f64).sqrt() as f32)
     }
+
+    /// Half of the width of the mean's 95 % confidence interval, by the normal distribution; `None` below two
+    /// values.
+    pub fn half_interval(&self) -> Option<f32> {
+        self.deviation().map(|deviation| 1.96 * deviation / (self.count as f32).sqrt())
+    }
 }
 
 #[cfg(test)]
@@ -45,5 +51,6 @@ mod tests {
         [2.0, 4.0, 9.0].into_iter().for_each(|value| spread.add(value));
         assert_eq!(spread.mean(), Some(5.0));
         assert!((spread.deviation().unwrap() - 13f32.sqrt()).abs() < 1e-6);
+        assert!((spread.half_interval().unwrap() - 1.96 * (13f32 / 3.0).sqrt()).abs() < 1e-6);
     }
 }

@@ -1,6 +1,7 @@
 //! The record of one forward pass: tokens and all attention maps. Immutable once made.
 
 mod assemble;
+mod attribution;
 mod axes;
 mod compact_layout;
 pub mod comparison;
@@ -21,6 +22,7 @@ mod tensors;
 mod values;
 mod write;
 
+pub use attribution::RESIDUAL;
 pub use file::{FORMAT, read, read_with};
 pub(crate) use items::source_metadata;
 pub use predictions::{CANDIDATES, Prediction, predictions};

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use super::context::Context;
 use super::{
-    align, capture, completions, config, doctor, examples, explore, export, heads, knockout, links, man,
-    rollout, show, tour,
+    align, attribute, capture, completions, config, doctor, examples, explore, export, faithful, heads,
+    knockout, lens, links, man, rollout, show, tour,
 };
 use crate::config::Overrides;
 use crate::error::Result;
@@ -69,6 +69,15 @@ pub enum ModelCommand {
     /// Switch off heads, layers or a link and measure the effect on the output.
     #[command(after_help = examples::KNOCKOUT)]
     Knockout(knockout::KnockoutArgs),
+    /// Score how much each source and prefix token contributed to each predicted token.
+    #[command(after_help = examples::ATTRIBUTE)]
+    Attribute(attribute::AttributeArgs),
+    /// Measure how faithful maps and attributions are to what the output depends on.
+    #[command(after_help = examples::FAITHFUL)]
+    Faithful(faithful::FaithfulArgs),
+    /// Show what each decoder layer would predict, and what heads and blocks add to a logit.
+    #[command(after_help = examples::LENS)]
+    Lens(lens::LensArgs),
     /// Write maps to a picture, table or data file.
     #[command(after_help = examples::EXPORT)]
     Export(export::ExportArgs),
@@ -88,6 +97,9 @@ impl ModelCommand {
             Self::Align(args) => Overrides { kind: Some(Kind::Cross), ..args.input.overrides() },
             Self::Rollout(args) => Overrides { kind: args.kind, ..args.input.overrides() },
             Self::Knockout(args) => args.input.overrides(),
+            Self::Attribute(args) => args.input.overrides(),
+            Self::Faithful(args) => args.input.overrides(),
+            Self::Lens(args) => args.input.overrides(),
             Self::Export(args) => Overrides { kind: args.heads.kind, ..args.input.overrides() },
             Self::Tour(args) => args.open.overrides(),
         }
@@ -106,6 +118,9 @@ impl ModelCommand {
             Self::Align(args) => align::run(args, context),
             Self::Rollout(args) => rollout::run(args, context),
             Self::Knockout(args) => knockout::run(args, context),
+            Self::Attribute(args) => attribute::run(args, context),
+            Self::Faithful(args) => faithful::run(args, context),
+            Self::Lens(args) => lens::run(args, context),
             Self::Export(args) => export::run(args, context),
             Self::Tour(args) => tour::run(args, context),
         }

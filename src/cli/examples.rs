@@ -48,6 +48,24 @@ Examples:
   attn-tui knockout demo -s \"The house is old.\" --kind cross --top 5
   attn-tui knockout demo -s \"The house is old.\" --by layer -o layers.svg";
 
+/// Examples of `attribute`.
+pub const ATTRIBUTE: &str = "\
+Examples:
+  attn-tui attribute demo -s \"The house is old.\" --row 1
+  attn-tui attribute demo -s \"The house is old.\" --method alti --json";
+
+/// Examples of `faithful`.
+pub const FAITHFUL: &str = "\
+Examples:
+  attn-tui faithful demo -s \"The house is old.\" --methods all,cross.2.4
+  attn-tui faithful demo --source-file en.txt --json";
+
+/// Examples of `lens`.
+pub const LENS: &str = "\
+Examples:
+  attn-tui lens demo -s \"The house is old.\"
+  attn-tui lens demo -s \"The house is old.\" --direct --row 1";
+
 /// Examples of `export`.
 pub const EXPORT: &str = "\
 Examples:

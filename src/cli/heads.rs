@@ -178,16 +178,11 @@ fn column(name: &str) -> std::result::Result<String, String> {
 }
 
 fn metrics_help() -> String {
-<<<<<<< HEAD
-    let lines = HeadMetrics::COLUMNS.iter().map(|column| format!("  {:14}  {}", column.name, column.about));
-    format!("{}\n\nMetrics (d: --far):\n{}", examples::HEADS, lines.collect::<Vec<_>>().join("\n"))
-=======
     let metrics = HeadMetrics::COLUMNS.iter().map(|column| (column.name, column.about.to_string()));
     let names: Vec<_> = ROLES.iter().map(|role| role.name).collect();
     let roles =
         [format!("what the head does: {}", names.join(", ")), "how clearly it does so, 0 to 1".into()];
     let lines = metrics.chain(ROLE_COLUMNS.into_iter().zip(roles));
     let lines = lines.map(|(name, about)| format!("  {name:14}  {about}"));
-    format!("Columns (d: --far):\n{}", lines.collect::<Vec<_>>().join("\n"))
->>>>>>> 4d5731b (Heads have a role with a score, named by rules over their metrics)
+    format!("{}\n\nColumns (d: --far):\n{}", examples::HEADS, lines.collect::<Vec<_>>().join("\n"))
 }

@@ -2,6 +2,7 @@
 
 mod align;
 mod args;
+mod attribute;
 mod batch;
 mod capture;
 mod completions;
@@ -11,10 +12,12 @@ mod doctor;
 mod examples;
 mod explore;
 mod export;
+mod faithful;
 mod heads;
 mod input;
 mod interrupt;
 mod knockout;
+mod lens;
 mod links;
 mod man;
 mod measure;

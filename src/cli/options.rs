@@ -14,7 +14,7 @@ use crate::analysis::places::Places;
 use crate::capture::MapWeights;
 use crate::config::{Overrides, Settings};
 use crate::device::Device;
-use crate::engine::{AudioOptions, MAX_INPUT, OpenOptions, RunOptions};
+use crate::engine::{AudioOptions, MAX_INPUT, Masking, OpenOptions, RunOptions};
 use crate::error::{AudioError, Error, Result};
 use crate::export::ansi::Colors;
 use crate::export::drawing::Drawing;
@@ -288,6 +288,15 @@ impl WeightsArgs {
     }
 }
 
+/// What takes the place of masked tokens.
+#[derive(Args, Clone, Copy)]
+pub struct MaskingArgs {
+    /// What takes the place of a masked token: the unknown token, which leaves every other token in its
+    /// place; the padding token; or nothing (removed).
+    #[arg(long, value_name = "HOW", default_value = "unknown", value_parser = maskings(), help_heading = "Method")]
+    pub masking: Masking,
+}
+
 /// A selection of heads.
 #[derive(Args)]
 pub struct HeadArgs {
@@ -393,6 +402,17 @@ impl OutputArgs {
         output::save(path, self.force, |out| exported.write(out))
     }
 
+    /// [`OutputArgs::print`] with JSON in the form `{"schema": ..., "rows": [...]}`.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Io`].
+    pub fn print_as(&self, schema: &str, table: &Table, terminal: &Terminal) -> Result<()> {
+        match self.json {
+            true => output::print(&table.to_schema_json(schema)),
+            false => self.print(table, terminal),
+        }
+    }
+
     /// Returns true if the output is JSON or CSV.
     pub fn machine_readable(&self) -> bool {
         let data = |path: &PathBuf| matches!(Format::of(path), Ok(Format::Csv | Format::Json));
@@ -491,6 +511,10 @@ fn devices() -> impl TypedValueParser<Value = Device> {
 
 fn weights() -> impl TypedValueParser<Value = MapWeights> {
     named(MapWeights::ALL.map(MapWeights::name))
+}
+
+fn maskings() -> impl TypedValueParser<Value = Masking> {
+    named(Masking::ALL.map(Masking::name))
 }
 
 fn colormaps() -> impl TypedValueParser<Value = Colormap> {

@@ -5,10 +5,9 @@ use clap::{Args, ValueEnum};
 use super::context::Context;
 use super::options::{ColorChoice, InputArgs, OutputArgs, RunExtras, kinds};
 use super::{input, output};
-use crate::analysis::alti::{alti, alti_plus};
-use crate::analysis::merge::{CrossRollout, Merge, cross_rollout, merge, rollout};
+use crate::analysis::merge::CrossRollout;
 use crate::axis::AxisItem;
-use crate::capture::Capture;
+use crate::capture::{Capture, RESIDUAL};
 use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
 use crate::export::drawing::Drawing;
@@ -18,7 +17,7 @@ use crate::export::table::{Cell, Table};
 use crate::export::text::{self, CellStyle, TextStyle};
 use crate::matrix::Matrix;
 use crate::paint::{Colormap, Scale};
-use crate::site::{Kind, Site};
+use crate::site::Kind;
 
 /// Options of `rollout`.
 #[derive(Args)]
@@ -52,9 +51,6 @@ enum RolloutMethod {
     /// ALTI and ALTI+, which measure contributions with the value vectors (Ferrando et al. 2022).
     Alti,
 }
-
-/// The default of `--residual`.
-const RESIDUAL: f32 = 0.5;
 
 fn fraction(text: &str) -> std::result::Result<f32, String> {
     match text.parse::<f32>() {
@@ -108,40 +104,18 @@ impl RolloutArgs {
     /// Traces one stack by itself.
     fn through(&self, capture: &Capture, kind: Kind) -> Result<Matrix> {
         match self.method {
-            RolloutMethod::Rollout => rollout(&layers(capture, kind)?, self.residual()),
-            RolloutMethod::Alti => alti(&capture.contributions(kind)?),
+            RolloutMethod::Rollout => capture.rollout(kind, self.residual()),
+            RolloutMethod::Alti => capture.alti(kind),
         }
     }
 
     /// Traces the decoder and, below its cross-attention, the encoder.
     fn through_both(&self, capture: &Capture) -> Result<CrossRollout> {
-        let encoder = self.through(capture, Kind::Encoder)?;
         match self.method {
-            RolloutMethod::Rollout => {
-                let (self_attn, cross) = (layers(capture, Kind::Decoder)?, layers(capture, Kind::Cross)?);
-                cross_rollout(&encoder, &self_attn, &cross, self.residual())
-            }
-            RolloutMethod::Alti => alti_plus(
-                &encoder,
-                &capture.contributions(Kind::Decoder)?,
-                &capture.contributions(Kind::Cross)?,
-            ),
+            RolloutMethod::Rollout => capture.cross_rollout(self.residual()),
+            RolloutMethod::Alti => capture.alti_plus(),
         }
     }
-}
-
-/// Returns the mean map of each layer's heads.
-fn layers(capture: &Capture, kind: Kind) -> Result<Vec<Matrix>> {
-    if capture.layers(kind) == 0 {
-        return Err(Error::NoSuchHead(capture.why_absent(kind)));
-    }
-    let one = |layer| {
-        let site = Site::new(kind, layer);
-        let heads: Vec<_> =
-            (0..capture.heads(site)).map(|head| capture.map(site.head(head))).collect::<Result<_>>()?;
-        merge(&heads, Merge::Mean)
-    };
-    (0..capture.layers(kind)).map(one).collect()
 }
 
 /// Tabulates for each decoder position its shares from source and prefix, and its strongest source token.

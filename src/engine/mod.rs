@@ -1,7 +1,9 @@
 //! Opens models and runs them: on the caller's thread for commands, on a thread of its own for the explorer.
 
 mod ablated;
+mod attribution;
 mod hearing;
+mod lens;
 mod many;
 mod models;
 mod open;
@@ -10,9 +12,11 @@ mod protocol;
 mod session;
 mod source;
 mod timings;
+mod variants;
 mod worker;
 
 pub use ablated::IntactRun;
+pub use attribution::AttributionOptions;
 pub use hearing::MAX_INPUT;
 pub use models::Models;
 pub use open::{Opened, open};
@@ -20,6 +24,7 @@ pub use protocol::{AblatedRun, AudioOptions, Event, ModelInfo, OpenOptions, Requ
 pub use session::Session;
 pub use source::Source;
 pub use timings::Timings;
+pub use variants::{MaskedTokens, Masking};
 pub use worker::Worker;
 
 /// Returns the name of the CPU kernels in use.

@@ -22,7 +22,7 @@ use crate::site::{Kind, Site};
 use crate::text::Languages;
 
 /// Number of decoder rows whose logits are in memory at once.
-const ROWS_AT_ONCE: usize = 64;
+pub(super) const ROWS_AT_ONCE: usize = 64;
 
 /// A run whose texts are read.
 pub(super) struct PreparedRun<'a> {

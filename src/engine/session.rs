@@ -182,6 +182,14 @@ impl Session {
         Ok(Sequence { text: text.into(), items: items(tokens) })
     }
 
+    /// Returns the target token that a text consists of.
+    ///
+    /// # Errors
+    /// [`Error::Text`] if it is several tokens or none.
+    pub fn single_target_token(&self, text: &str) -> Result<Token> {
+        self.tokenizer.single_target_token(text)
+    }
+
     /// Checks that the last states of a stack are numbers: those that one weight without a value can reach
     /// are not.
     pub(super) fn check_numbers(&self, states: &Tensor) -> Result<()> {

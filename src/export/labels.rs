@@ -1,6 +1,5 @@
 //! Axis labels, titles and captions.
 
-use crate::analysis::links::is_punctuation;
 use crate::analysis::places::AxisNames;
 use crate::axis::AxisItem;
 use crate::capture::{Capture, MapWeights};
@@ -50,7 +49,7 @@ pub fn item_label(item: &AxisItem) -> String {
 
 /// Returns the names of an axis. Punctuation and special tokens are words of their own.
 pub fn axis_names(items: &[AxisItem]) -> AxisNames {
-    let apart = |item: &AxisItem| item.special || is_punctuation(item);
+    let apart = |item: &AxisItem| item.special || item.is_punctuation();
     let mut names = AxisNames::default();
     for (at, (item, starts)) in items.iter().zip(word_starts(items)).enumerate() {
         let name = item_label(item).to_lowercase();

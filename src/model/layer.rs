@@ -6,8 +6,8 @@ use super::spec::Placement;
 use crate::error::{Error, Result};
 use crate::nn::{
     Attention, AttentionArgs, AttentionCall, AttentionTrace, ContentBias, Experts, ExtraArgs, ExtraKeys,
-    FeedForward, Hook, InterventionsOnly, KeysValues, LayerCache, Linear, Norm, Ragged, RelativeBias,
-    ResidualAdd, TransientGlobal, Visible, sum,
+    FeedForward, FfnTrace, Hook, InterventionsOnly, KeysValues, LayerCache, Linear, Norm, Ragged,
+    RelativeBias, ResidualAdd, TransientGlobal, Visible, sum,
 };
 use crate::site::{Kind, Site};
 
@@ -64,6 +64,15 @@ impl BlockNorms {
         }))
     }
 
+    /// Returns how [`BlockNorms::add`] adds.
+    fn residual_add(&self) -> ResidualAdd<'_> {
+        match (self.placement, &self.output) {
+            (Placement::Post, _) => ResidualAdd::PostNorm(&self.norm),
+            (Placement::Around, Some(norm)) => ResidualAdd::NormedOutput(norm),
+            (Placement::Pre | Placement::Around, _) => ResidualAdd::Plain,
+        }
+    }
+
     /// Runs a block on the residual stream and adds its output.
     pub fn apply(&self, x: &Ragged, block: impl FnOnce(&Ragged) -> Result<Tensor>) -> Result<Ragged> {
         self.add(x, &block(&self.input(x)?)?)
@@ -92,11 +101,6 @@ impl AttentionBlock {
         if !sequences.iter().any(|sequence| sequence.hook.wants_trace(site)) {
             return Ok(result);
         }
-        let residual_add = match (self.norms.placement, &self.norms.output) {
-            (Placement::Post, _) => ResidualAdd::PostNorm(&self.norms.norm),
-            (Placement::Around, Some(norm)) => ResidualAdd::NormedOutput(norm),
-            (Placement::Pre | Placement::Around, _) => ResidualAdd::Plain,
-        };
         let parts = x.parts()?.into_iter().zip(x.split(output)?).zip(result.parts()?);
         for ((sequence, values), ((residual, attention), result)) in
             sequences.iter_mut().zip(values).zip(parts)
@@ -108,7 +112,7 @@ impl AttentionBlock {
                 residual: &residual,
                 attention: &attention,
                 result: &result,
-                residual_add,
+                residual_add: self.norms.residual_add(),
                 self_attention: site.kind != Kind::Cross,
             };
             if sequence.hook.wants_trace(site) {
@@ -219,7 +223,28 @@ impl Layer {
             (x, extra) = self.attend_to_source(cross, (x, extra), site, sequences)?;
         }
         let ffn = |x: &Ragged| self.ffn_norms.apply(x, |x| self.ffn.forward(x));
-        Ok((ffn(&x)?, extra.as_ref().map(ffn).transpose()?))
+        let extra = extra.as_ref().map(ffn).transpose()?;
+        Ok((self.feed_forward(&x, args.site, sequences)?, extra))
+    }
+
+    /// Applies the feed-forward block to the residual stream and shows it to the hooks. `site` is that of the
+    /// layer's self-attention.
+    fn feed_forward(&self, x: &Ragged, site: Site, sequences: &mut [LayerSequence]) -> Result<Ragged> {
+        let Site { kind, layer } = site;
+        let output = self.ffn.forward(&self.ffn_norms.input(x)?)?;
+        let result = self.ffn_norms.add(x, &output)?;
+        if !sequences.iter().any(|sequence| sequence.hook.wants_ffn_trace(kind, layer)) {
+            return Ok(result);
+        }
+        let residual_add = self.ffn_norms.residual_add();
+        let parts = x.parts()?.into_iter().zip(x.split(&output)?).zip(result.parts()?);
+        for (sequence, ((residual, output), result)) in sequences.iter_mut().zip(parts) {
+            if sequence.hook.wants_ffn_trace(kind, layer) {
+                let trace = FfnTrace { residual: &residual, output: &output, result: &result, residual_add };
+                sequence.hook.ffn_trace(kind, layer, &trace)?;
+            }
+        }
+        Ok(result)
     }
 
     /// Applies cross-attention to tokens and extra states.

@@ -2,8 +2,8 @@
 
 use candle_core::Tensor;
 
-use crate::error::Result;
-use crate::nn::{Hook, KvCache, LayerInput, ProcessRow};
+use crate::error::{Error, Result};
+use crate::nn::{Directions, Hook, KvCache, LayerInput, ProcessRow};
 
 /// Source of an encoder.
 ///
@@ -55,6 +55,11 @@ pub struct DecoderSequence<'a> {
 /// Callback before each layer, given its number; an error stops the pass.
 pub type OnLayer<'a> = &'a mut dyn FnMut(usize) -> Result<()>;
 
+/// Creates the error for a network whose decoder has no residual stream.
+fn no_residual_stream(analysis: &'static str) -> Error {
+    Error::NotForModel { analysis, why: "its decoder is a recurrent network, without a residual stream" }
+}
+
 /// An encoder-decoder of any architecture. The methods are those of [`Model`](super::Model).
 pub(super) trait Network: Send + Sync {
     /// Creates an empty cache for decoding.
@@ -74,6 +79,18 @@ pub(super) trait Network: Send + Sync {
 
     /// Maps decoder states `[..., width]` to logits `[..., vocabulary]`.
     fn logits(&self, states: &Tensor) -> Result<Tensor>;
+
+    /// Maps the decoder's residual stream after a layer, `[..., width]`, to the logits that it would give as
+    /// the last one.
+    fn unembed(&self, _residual: &Tensor) -> Result<Tensor> {
+        Err(no_residual_stream("the logit lens"))
+    }
+
+    /// Returns the directions of the last residual stream, `[1, rows, width]`, along which its states add up
+    /// to the logits of `tokens`, one for each row, with the scale of the final norm held fixed.
+    fn logit_directions(&self, _residual: &Tensor, _tokens: &[u32]) -> Result<Directions> {
+        Err(no_residual_stream("direct logit attribution"))
+    }
 
     /// Scores of the tokens that may have the largest logit of each row; `None` if the network computes all
     /// logits.

@@ -14,7 +14,7 @@ use super::transformer::Transformer;
 use super::weights::Weights;
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
-use crate::nn::{FileWeight, Hook, KvCache, ProcessRow};
+use crate::nn::{Directions, FileWeight, Hook, KvCache, ProcessRow};
 use crate::progress::Watch;
 
 /// A loaded encoder-decoder. Running it does not change it.
@@ -183,6 +183,25 @@ impl Model {
     /// Maps decoder states `[..., width]` to logits `[..., vocabulary]`.
     pub fn logits(&self, states: &Tensor) -> Result<Tensor> {
         self.network.logits(states)
+    }
+
+    /// Maps the decoder's residual stream after a layer, `[..., width]`, to the logits `[..., vocabulary]` that
+    /// it would give as the last one.
+    ///
+    /// # Errors
+    /// [`Error::NotForModel`] if the model has no such stream.
+    pub fn unembed(&self, residual: &Tensor) -> Result<Tensor> {
+        self.network.unembed(residual)
+    }
+
+    /// Returns the directions of the residual stream after the last layer, `[1, rows, width]`, along which its
+    /// states add up to the logits of `tokens`, one for each row. The scale of the final norm is held fixed at
+    /// that of `residual`.
+    ///
+    /// # Errors
+    /// [`Error::NotForModel`] if the logits are no linear map of such a stream.
+    pub fn logit_directions(&self, residual: &Tensor, tokens: &[u32]) -> Result<Directions> {
+        self.network.logit_directions(residual, tokens)
     }
 
     /// Returns scores of each of several positions, `[rows][vocabulary]`, after `process` has changed the

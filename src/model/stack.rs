@@ -91,6 +91,16 @@ impl Stack {
         })
     }
 
+    /// Returns the norm after the last layer.
+    pub fn final_norm(&self) -> Option<&Norm> {
+        self.final_norm.as_ref()
+    }
+
+    /// Returns true if the output of the stack is that of an n-gram stream, not the tokens' residual stream.
+    pub fn reads_ngram_stream(&self) -> bool {
+        matches!(self.extra_states, Some(ExtraStates::NgramStreams(_)))
+    }
+
     /// Returns the same stack with 8-bit weights in the linear maps that decoding multiplies with for every
     /// token.
     pub fn quantised(&self) -> Self {

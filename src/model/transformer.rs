@@ -10,7 +10,9 @@ use super::network::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequenc
 use super::spec::{LmHeadBias, LmHeadTransform, TransformerSpec};
 use super::stack::{IdRows, Stack, StackSequence};
 use crate::error::{Error, Result};
-use crate::nn::{Activation, ArgmaxFilter, KvCache, LayerInput, Linear, Norm, ProcessRow, Ragged};
+use crate::nn::{
+    Activation, ArgmaxFilter, Directions, KvCache, LayerInput, Linear, Norm, ProcessRow, Ragged, read,
+};
 use crate::site::Kind;
 
 /// Most rows for which [`ArgmaxFilter`] is faster than computing all logits, which reads the weight once for
@@ -68,6 +70,17 @@ impl Transformer {
 
     fn argmax_filter(&self) -> Option<&Arc<ArgmaxFilter>> {
         self.argmax_filter.get_or_init(|| self.lm_head.argmax_filter().map(Arc::new)).as_ref()
+    }
+
+    /// Checks that the decoder's output comes from the residual stream of its tokens.
+    fn check_stream(&self, analysis: &'static str) -> Result<()> {
+        match self.decoder.reads_ngram_stream() {
+            true => {
+                let why = "it predicts from n-gram streams beside the residual stream of the tokens";
+                Err(Error::NotForModel { analysis, why })
+            }
+            false => Ok(()),
+        }
     }
 
     /// Turns the decoder's last states into the input of `lm_head`.
@@ -148,6 +161,34 @@ impl Network for Transformer {
             Some(softcap) => Ok(((logits / softcap)?.tanh()? * softcap)?),
             None => Ok(logits),
         }
+    }
+
+    fn unembed(&self, residual: &Tensor) -> Result<Tensor> {
+        self.check_stream("the logit lens")?;
+        match self.decoder.final_norm() {
+            Some(norm) => self.logits(&norm.forward(residual)?),
+            None => self.logits(residual),
+        }
+    }
+
+    fn logit_directions(&self, residual: &Tensor, tokens: &[u32]) -> Result<Directions> {
+        const ANALYSIS: &str = "direct logit attribution";
+        self.check_stream(ANALYSIS)?;
+        if self.transform.is_some() || self.spec.lm_head.softcap.is_some() {
+            let why = "its logits are no linear map of the residual stream";
+            return Err(Error::NotForModel { analysis: ANALYSIS, why });
+        }
+        let rows = (self.lm_head.rows(tokens)? * self.spec.lm_head.scale)?;
+        let bias = self.lm_head.bias_values()?;
+        let bias_of = |&id: &u32| bias.as_ref().and_then(|bias| bias.get(id as usize)).copied();
+        let mut directions = Directions {
+            vectors: read(&rows, <[f32]>::to_vec)?,
+            bias: tokens.iter().map(|id| bias_of(id).unwrap_or_default()).collect(),
+        };
+        if let Some(norm) = self.decoder.final_norm() {
+            directions.through_norm(norm, &read(residual, |residual| norm.rates(residual))??)?;
+        }
+        Ok(directions)
     }
 
     fn argmax_candidates(&self, states: &Tensor, process: &ProcessRow) -> Result<Option<Vec<Vec<f32>>>> {

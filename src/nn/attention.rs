@@ -250,7 +250,10 @@ impl Attention {
     }
 
     fn attend_call(&self, AttentionCall { queries, kv, args, hook }: AttentionCall) -> Result<Tensor> {
-        self.attend(&queries, &kv, &args, hook)
+        match self.changed_values(&kv, &args, hook)? {
+            Some(kv) => self.attend(&queries, &kv, &args, hook),
+            None => self.attend(&queries, &kv, &args, hook),
+        }
     }
 
     /// Computes `softmax(scale Q Kᵀ + bias + mask) V` for queries `[batch, queries, heads * head_dim]`.
@@ -283,6 +286,27 @@ impl Attention {
             };
         }
         self.attend_in_steps(queries, kv, args, watched.then_some(hook))
+    }
+
+    /// Lets the hook change the values at the sites of this call; `None` if it does not want to.
+    fn changed_values(
+        &self,
+        kv: &KeysValues,
+        args: &AttentionArgs,
+        hook: &mut dyn Hook,
+    ) -> Result<Option<KeysValues>> {
+        if !args.sites().any(|(site, _)| hook.wants_values(site)) {
+            return Ok(None);
+        }
+        let [tokens, extra] = self.columns(kv, args)?;
+        let mut parts = [kv.values.narrow(1, 0, tokens)?, kv.values.narrow(1, tokens, extra)?];
+        for (site, part) in args.sites() {
+            if hook.wants_values(site) {
+                let part = &mut parts[part as usize];
+                *part = hook.values(site, part.clone())?;
+            }
+        }
+        Ok(Some(KeysValues { keys: kv.keys.clone(), values: Tensor::cat(&parts, 1)? }))
     }
 
     /// Attends one batch row at a time, since hooks see single sequences.

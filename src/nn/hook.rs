@@ -5,7 +5,7 @@ use std::sync::Arc;
 use attn_tui_kernels::attention::{MaskedPair, RowObserver};
 use candle_core::{Device, Tensor};
 
-use super::{AttentionTrace, CompactMaps};
+use super::{AttentionTrace, CompactMaps, FfnTrace};
 use crate::error::Result;
 use crate::site::{Kind, Site};
 
@@ -92,6 +92,16 @@ pub trait Hook: Send {
         Ok(())
     }
 
+    /// Returns true if [`Hook::values`] has to be called at this site.
+    fn wants_values(&self, _site: Site) -> bool {
+        false
+    }
+
+    /// Takes the value vectors, `[batch, keys, key_heads * head_dim]`, and returns those that heads read.
+    fn values(&mut self, _site: Site, values: Tensor) -> Result<Tensor> {
+        Ok(values)
+    }
+
     /// Takes what each head reads (`z`, weights times values), `[heads, queries, head_dim]`, before the
     /// output projection, and returns what goes into the projection.
     fn z(&mut self, _site: Site, z: Tensor) -> Result<Tensor> {
@@ -115,6 +125,17 @@ pub trait Hook: Send {
 
     /// Takes the attention block after it was computed, with its residual connection and norm.
     fn trace(&mut self, _site: Site, _trace: &AttentionTrace) -> Result<()> {
+        Ok(())
+    }
+
+    /// Returns true if [`Hook::ffn_trace`] has to be called for this layer of a stack.
+    fn wants_ffn_trace(&self, _stack: Kind, _layer: usize) -> bool {
+        false
+    }
+
+    /// Takes the feed-forward block of a layer of the encoder or the decoder after it was computed, with its
+    /// residual connection and norm: the end of the layer.
+    fn ffn_trace(&mut self, _stack: Kind, _layer: usize, _trace: &FfnTrace) -> Result<()> {
         Ok(())
     }
 }
@@ -153,6 +174,14 @@ impl Hook for InterventionsOnly<'_> {
 
     fn weights(&mut self, _: Site, _: &Tensor) -> Result<()> {
         Ok(())
+    }
+
+    fn wants_values(&self, site: Site) -> bool {
+        self.same_positions && self.hook.wants_values(site)
+    }
+
+    fn values(&mut self, site: Site, values: Tensor) -> Result<Tensor> {
+        self.hook.values(site, values)
     }
 
     fn z(&mut self, site: Site, z: Tensor) -> Result<Tensor> {

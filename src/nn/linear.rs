@@ -30,6 +30,16 @@ impl Linear {
         self.bias.as_ref().map(LazyTensor::get).transpose()
     }
 
+    /// The values of the bias, `[out]`; `None` if there is none.
+    pub fn bias_values(&self) -> Result<Option<Vec<f32>>> {
+        self.bias()?.map(|bias| Ok(bias.to_vec1()?)).transpose()
+    }
+
+    /// Copies rows of the weight, `[rows.len(), in]`. The rows must exist.
+    pub fn rows(&self, rows: &[u32]) -> Result<Tensor> {
+        self.weight.rows(rows)
+    }
+
     /// The weight, `[out, in]`.
     pub fn matrix(&self) -> Result<Tensor> {
         let (outputs, _) = self.weight.dims()?;

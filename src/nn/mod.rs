@@ -27,6 +27,7 @@ mod norm;
 mod position;
 mod ragged;
 mod relative_bias;
+mod residual_parts;
 mod rotary;
 mod trace;
 mod transient_global;
@@ -55,8 +56,9 @@ pub use norm::Norm;
 pub use position::{PadPositions, PositionTable, Sinusoid};
 pub use ragged::Ragged;
 pub use relative_bias::RelativeBias;
+pub use residual_parts::{Directions, PartSums, ResidualPart};
 pub use rotary::Rotary;
-pub use trace::{AttentionTrace, ResidualAdd, ValueContributions};
+pub use trace::{AttentionTrace, FfnTrace, ResidualAdd, ValueContributions};
 pub use transient_global::TransientGlobal;
 pub use weight::{FileWeight, Weight, elements};
 

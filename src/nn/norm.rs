@@ -49,7 +49,7 @@ impl Norm {
 
     /// Factors on the rows of `whole` besides the weight: `1 / sqrt(var + eps)`, or in a root mean square
     /// norm `1 / sqrt(mean(x²) + eps)`.
-    pub(super) fn rates(&self, whole: &[f32]) -> Result<Vec<f32>> {
+    pub fn rates(&self, whole: &[f32]) -> Result<Vec<f32>> {
         let (weight, eps) = match self {
             Norm::Layer { weight, eps, .. } | Norm::Rms { weight, eps } => (weight, *eps as f32),
         };
@@ -75,6 +75,28 @@ impl Norm {
             row.iter_mut().zip(&weight).for_each(|(x, weight)| *x = (*x - mean) * weight);
         }
         Ok(())
+    }
+
+    /// Applies the transpose of the linear part of the norm in place, with the `rates` of the rows that went
+    /// through it: turns directions of its output, `[rows, d_model]`, into directions of its input.
+    pub(super) fn transposed_linear_part(&self, rows: &mut [f32], rates: &[f32]) -> Result<()> {
+        let weight = match self {
+            Norm::Layer { weight, .. } | Norm::Rms { weight, .. } => weight.to_vec1::<f32>()?,
+        };
+        for (row, rate) in rows.chunks_mut(weight.len().max(1)).zip(rates) {
+            row.iter_mut().zip(&weight).for_each(|(x, weight)| *x *= weight * rate);
+            let mean = self.mean(row);
+            row.iter_mut().for_each(|x| *x -= mean);
+        }
+        Ok(())
+    }
+
+    /// The bias, `[d_model]`; `None` in a root mean square norm.
+    pub(super) fn bias(&self) -> Result<Option<Vec<f32>>> {
+        match self {
+            Norm::Layer { bias, .. } => Ok(Some(bias.to_vec1()?)),
+            Norm::Rms { .. } => Ok(None),
+        }
     }
 
     /// Mean that a layer norm subtracts from a row; 0 in a root mean square norm.

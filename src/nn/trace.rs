@@ -43,6 +43,33 @@ pub struct AttentionTrace<'a> {
     pub self_attention: bool,
 }
 
+/// One feed-forward block after its forward pass, with its residual connection and norm. All tensors are
+/// `[1, positions, d_model]`.
+pub struct FfnTrace<'a> {
+    /// Residual stream before the block.
+    pub residual: &'a Tensor,
+    /// Output of the block.
+    pub output: &'a Tensor,
+    /// Residual stream after the block.
+    pub result: &'a Tensor,
+    /// The block's sum of residual stream and output.
+    pub residual_add: ResidualAdd<'a>,
+}
+
+impl ResidualAdd<'_> {
+    /// Computes the factor of the norm on each row of a block's `residual` and `output`, both `[rows,
+    /// d_model]`; empty without a norm.
+    pub(super) fn rates(&self, residual: &[f32], output: &[f32]) -> Result<Vec<f32>> {
+        match self {
+            ResidualAdd::Plain => Ok(Vec::new()),
+            ResidualAdd::NormedOutput(norm) => norm.rates(output),
+            ResidualAdd::PostNorm(norm) => {
+                norm.rates(&output.iter().zip(residual).map(|(a, b)| a + b).collect::<Vec<_>>())
+            }
+        }
+    }
+}
+
 /// Result of [`AttentionTrace::measure`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct ValueContributions {
@@ -65,7 +92,8 @@ impl AttentionTrace<'_> {
         let result = host(self.result)?;
         let width = result.len() / queries.max(1);
         let mut residual = host(self.residual)?;
-        let rates = self.rates(&residual)?;
+        let mut rates = self.residual_add.rates(&residual, &host(self.attention)?)?;
+        rates.resize(queries, 1.0);
         if let ResidualAdd::PostNorm(norm) = self.residual_add {
             norm.linear_part(&mut residual)?;
             scale_rows(&mut residual, &rates, width);
@@ -123,18 +151,6 @@ impl AttentionTrace<'_> {
         let (width, inner) = weight.dims2()?;
         let split = weight.reshape((width, heads, inner / heads.max(1)))?;
         Ok(split.permute((1, 2, 0))?.contiguous()?)
-    }
-
-    /// Factor of the norm on each row; 1 without a norm.
-    fn rates(&self, residual: &[f32]) -> Result<Vec<f32>> {
-        let attention = host(self.attention)?;
-        match self.residual_add {
-            ResidualAdd::Plain => Ok(vec![1.0; self.attention.dim(1)?]),
-            ResidualAdd::NormedOutput(norm) => norm.rates(&attention),
-            ResidualAdd::PostNorm(norm) => {
-                norm.rates(&attention.iter().zip(residual).map(|(a, b)| a + b).collect::<Vec<_>>())
-            }
-        }
     }
 }
 

@@ -50,7 +50,33 @@ pub struct Tokenizer {
     source: Arc<dyn Backend>,
     target: Arc<dyn Backend>,
     tags: LanguageTags,
+    /// Tokens without a meaning, of the source and of the target.
+    blanks: [BlankTokens; 2],
     notes: Vec<String>,
+}
+
+/// Tokens that stand for no word, which can take the place of one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlankTokens {
+    /// Id of the unknown token.
+    pub unknown: Option<u32>,
+    /// Id of the padding token.
+    pub padding: Option<u32>,
+}
+
+impl BlankTokens {
+    /// Finds the tokens by their roles, or by their usual spelling where no file names them.
+    fn new(backend: &dyn Backend, config: &TokenizerConfig) -> Self {
+        let special = config.special_tokens(&[], Vec::new());
+        let find = |role: &str, usual: [&str; 2]| {
+            let spellings = special.role(role).into_iter().chain(usual);
+            spellings.into_iter().find_map(|piece| backend.id(piece))
+        };
+        Self {
+            unknown: find("unk_token", ["<unk>", "[UNK]"]),
+            padding: find("pad_token", ["<pad>", "[PAD]"]),
+        }
+    }
 }
 
 impl Tokenizer {
@@ -85,7 +111,8 @@ impl Tokenizer {
             }
         };
         let tags = LanguageTags::new(named, config, &*source, tags);
-        Ok(Self { source, target, tags, notes: note.into_iter().collect() })
+        let blanks = [&source, &target].map(|backend| BlankTokens::new(&**backend, config));
+        Ok(Self { source, target, tags, blanks, notes: note.into_iter().collect() })
     }
 
     /// Tokenizes a source text, adding the special tokens that transformers' `tokenizer(text)` adds.
@@ -122,6 +149,33 @@ impl Tokenizer {
     /// Returns the target token with that id; the piece of an id outside the vocabulary is `<id>`.
     pub fn target_token(&self, id: u32) -> Token {
         token(&*self.target, id)
+    }
+
+    /// Returns the tokens without a meaning of the source and of the target.
+    pub fn blank_tokens(&self) -> [BlankTokens; 2] {
+        self.blanks
+    }
+
+    /// Returns the target token that a text consists of.
+    ///
+    /// # Errors
+    /// [`Error::Text`] if it is several tokens or none.
+    pub fn single_target_token(&self, text: &str) -> Result<Token> {
+        if let Some(id) = self.target.id(text) {
+            return Ok(self.target_token(id));
+        }
+        let ids = self.target.encode(text, false)?;
+        match ids[..] {
+            [id] => Ok(self.target_token(id)),
+            _ => {
+                let pieces: Vec<_> = ids.iter().map(|&id| self.target_token(id).piece).collect();
+                Err(Error::Text(format!(
+                    "'{text}' is {} target tokens, not one: {}",
+                    ids.len(),
+                    pieces.join(" ")
+                )))
+            }
+        }
     }
 
     /// Returns the text of target ids, skipping special tokens.

@@ -3,6 +3,7 @@
 mod about;
 mod analysis;
 mod docs;
+mod evidence;
 mod export;
 mod fast;
 mod foreign;

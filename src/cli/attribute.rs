@@ -1,0 +1,158 @@
+//! `attn-tui attribute`: scores source and prefix tokens for each predicted token.
+
+use clap::Args;
+
+use super::context::Context;
+use super::options::{InputArgs, MaskingArgs, OutputArgs, RunExtras};
+use super::{input, output};
+use crate::analysis::attribution::{Attribution, AttributionMethod};
+use crate::axis::{AxisItem, Token};
+use crate::capture::Capture;
+use crate::engine::AttributionOptions;
+use crate::error::{Error, Result};
+use crate::export::labels::item_label;
+use crate::export::table::{Cell, Table};
+
+/// Options of `attribute`.
+#[derive(Args)]
+pub struct AttributeArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Method: mean, value-weighted, rollout, alti, occlusion, value-zeroing, or a cross-attention head such
+    /// as cross.2.4.
+    #[arg(long, value_name = "METHOD", default_value = "occlusion", help_heading = "Method")]
+    method: AttributionMethod,
+    /// Explain only the token that this decoder row predicts, counted from 0.
+    #[arg(long, value_name = "N", help_heading = "Method")]
+    row: Option<usize>,
+    /// Explain why the target token is predicted rather than TOKEN. Only for occlusion and
+    /// value-zeroing.
+    #[arg(long, value_name = "TOKEN", help_heading = "Method")]
+    contrast: Option<String>,
+    #[command(flatten)]
+    masking: MaskingArgs,
+    /// Print the N highest scores of each row [default: 5; all with --json or --csv].
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    top: Option<usize>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Number of scores of a row that are printed for people.
+const TOP: usize = 5;
+
+/// Runs the command.
+///
+/// # Errors
+/// Those of the engine; [`Error::Usage`] for options that do not belong together.
+pub fn run(args: &AttributeArgs, context: &Context) -> Result<()> {
+    let (capture, attribution) = if args.method.needs_runs() {
+        args.run_model(context)?
+    } else if args.contrast.is_some() {
+        let why = format!(
+            "--contrast is no option of --method {}, which compares no log-probabilities",
+            args.method
+        );
+        return Err(Error::Usage(why));
+    } else {
+        let extras = RunExtras { values: args.method.needs_values(), ..RunExtras::default() };
+        let capture = input::capture(&args.input, extras, context)?;
+        let attribution = context.on_threads(|| capture.attribution(args.method))?;
+        (capture, attribution)
+    };
+    let rows = match args.row {
+        None => 0..capture.target.len(),
+        Some(row) if row < capture.target.len() => row..row + 1,
+        Some(row) => {
+            return Err(Error::Usage(format!(
+                "there is no row {row}: the target has {}",
+                capture.target.len()
+            )));
+        }
+    };
+    let top = args.top.unwrap_or(if args.output.machine_readable() { usize::MAX } else { TOP });
+    let table = args.table(&capture, &attribution, rows, top);
+    args.output.print_as("attn-tui attribute 1", &table, &context.terminal)
+}
+
+impl AttributeArgs {
+    /// Runs the model once to record the target and again for the attribution.
+    fn run_model(&self, context: &Context) -> Result<(Capture, Attribution)> {
+        let watch = context.status_line();
+        let session = input::session(&self.input, &format!("{} needs", self.method), &watch, context)?;
+        let contrast = self.contrast.as_deref().map(|text| session.single_target_token(text)).transpose()?;
+        let text = input::source(&self.input.text, &session)?;
+        let run = self.input.text.options(text, RunExtras::default(), &context.settings)?;
+        let source = session.source(&run)?;
+        let capture = session.run_source(&source, &run, &watch)?;
+        if run.target.is_none() {
+            input::note_generation(&session, &capture);
+        }
+        if let Some(Token { piece, .. }) = &contrast {
+            output::note(&format!("scores are losses of log p(predicted) - log p({piece})"));
+        }
+        let options =
+            AttributionOptions { masking: self.masking.masking, contrast: contrast.map(|token| token.id) };
+        let attribution = session.attribution(&capture, &source, self.method, options, &watch)?;
+        Ok((capture, attribution))
+    }
+
+    /// Tabulates the `top` highest scores of each row in `rows`, in the order of the tokens.
+    fn table(
+        &self,
+        capture: &Capture,
+        attribution: &Attribution,
+        rows: std::ops::Range<usize>,
+        top: usize,
+    ) -> Table {
+        let mut columns = vec!["row", "predicted", "side", "position", "token", "score", "method"];
+        let occludes = self.method == AttributionMethod::Occlusion;
+        columns.extend(occludes.then_some("masking"));
+        let mut table = Table::new(columns);
+        for row in rows {
+            let mut scores: Vec<_> = scores_of(capture, attribution, row).collect();
+            let mut order: Vec<f32> = scores.iter().map(|(.., score)| *score).collect();
+            order.sort_by(|a, b| b.total_cmp(a));
+            if let Some(&least) = order.get(top.saturating_sub(1)) {
+                scores.retain(|(.., score)| *score >= least);
+            }
+            let predicted = word(capture.target.items.get(row));
+            for (side, position, token, score) in scores.into_iter().take(top) {
+                let mut cells = vec![
+                    Cell::Whole(row as i64),
+                    predicted.clone(),
+                    Cell::Text(side.into()),
+                    Cell::Whole(position as i64),
+                    word(Some(token)),
+                    Cell::Number(score),
+                    Cell::Text(self.method.to_string()),
+                ];
+                cells.extend(occludes.then(|| Cell::Text(self.masking.masking.to_string())));
+                table.rows.push(cells);
+            }
+        }
+        table
+    }
+}
+
+/// Side, position, token and score of every token that row `row` sees.
+fn scores_of<'a>(
+    capture: &'a Capture,
+    attribution: &'a Attribution,
+    row: usize,
+) -> impl Iterator<Item = (&'static str, usize, &'a AxisItem, f32)> {
+    let side = |name, items: &'a [AxisItem], scores: &'a [f32]| {
+        let scored = items.iter().zip(scores).enumerate();
+        scored.map(move |(position, (token, &score))| (name, position, token, score))
+    };
+    let source = side("source", &capture.source.items, attribution.source.row(row));
+    let prefix = attribution.prefix.as_ref().map(|prefix| {
+        let seen = capture.decoder_input.len().min(row + 1);
+        side("prefix", &capture.decoder_input[..seen], prefix.row(row))
+    });
+    source.chain(prefix.into_iter().flatten())
+}
+
+fn word(token: Option<&AxisItem>) -> Cell {
+    token.map_or(Cell::Missing, |token| Cell::Text(item_label(token)))
+}

@@ -1,0 +1,307 @@
+//! `attn-tui faithful`: measures how far the output follows what maps and attributions show.
+
+use std::collections::HashMap;
+
+use clap::Args;
+
+use super::context::Context;
+use super::options::{BatchArgs, InputArgs, MaskingArgs, OutputArgs, RunExtras};
+use super::status::StatusLine;
+use super::{batch, input, output};
+use crate::analysis::attribution::{Attribution, AttributionMethod};
+use crate::analysis::faithful::{Erasures, Faithfulness, faithfulness, random_scores};
+use crate::analysis::spread::Spread;
+use crate::capture::Capture;
+use crate::engine::{AttributionOptions, MaskedTokens, Masking, RunOptions, Session};
+use crate::error::{Error, Result};
+use crate::export::table::{Cell, Table};
+
+/// Options of `faithful`.
+#[derive(Args)]
+pub struct FaithfulArgs {
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    batch: BatchArgs,
+    /// Methods, separated by commas: mean, value-weighted, rollout, alti, occlusion, value-zeroing,
+    /// cross-attention heads such as cross.2.4, or `all` for all but single heads.
+    #[arg(
+        long,
+        value_name = "METHODS",
+        default_value = "all",
+        value_delimiter = ',',
+        help_heading = "Method"
+    )]
+    methods: Vec<String>,
+    /// Measure only the token that this decoder row predicts, counted from 0, not the whole target.
+    #[arg(long, value_name = "N", conflicts_with = "source_file", help_heading = "Method")]
+    row: Option<usize>,
+    /// Number of random rankings to compare with.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000), help_heading = "Method")]
+    random: u16,
+    #[command(flatten)]
+    masking: MaskingArgs,
+    /// Print the curves: what the target loses without the K highest tokens, and with these alone.
+    #[arg(long, conflicts_with = "source_file", help_heading = "Output")]
+    curves: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Name of the baseline's rows.
+const RANDOM: &str = "random";
+
+const SCHEMA: &str = "attn-tui faithful 1";
+
+/// Runs the command.
+///
+/// # Errors
+/// Those of the engine; [`Error::Usage`] for an unknown method or a capture file.
+pub fn run(args: &FaithfulArgs, context: &Context) -> Result<()> {
+    let methods = args.methods()?;
+    let watch = context.status_line();
+    let session = input::session(&args.input, "erasing tokens needs", &watch, context)?;
+    let mut spreads = vec![MeasureSpreads::default(); methods.len() + 1];
+    let measure = |source: String, target: Option<String>| {
+        let extras =
+            RunExtras { values: methods.iter().any(|method| method.needs_values()), ..RunExtras::default() };
+        let mut options = args.input.text.options(source, extras, &context.settings)?;
+        options.target = target.or(options.target);
+        args.measure(&session, &options, &methods, &watch)
+    };
+    let Some(mut pairs) = batch::pairs(&args.batch)? else {
+        let source = input::source(&args.input.text, &session)?;
+        let measured = measure(source, None)?;
+        if args.curves {
+            return args.output.print_as(SCHEMA, &curves(&methods, &measured), &context.terminal);
+        }
+        spreads.iter_mut().zip(&measured).for_each(|(spread, measured)| spread.add(measured));
+        return args.print(&methods, &spreads, 1, context);
+    };
+    let mut sentences = 0;
+    for pair in pairs.by_ref() {
+        let Some(pair) = pair? else { continue };
+        let measured = measure(pair.source, pair.target)?;
+        spreads.iter_mut().zip(&measured).for_each(|(spread, measured)| spread.add(measured));
+        sentences += 1;
+        watch.say(&format_args!("{sentences} sentences"));
+    }
+    pairs.note_blank_lines();
+    if sentences == 0 {
+        return Err(Error::Text("there are no sentences to run".into()));
+    }
+    args.print(&methods, &spreads, sentences, context)
+}
+
+impl FaithfulArgs {
+    fn methods(&self) -> Result<Vec<AttributionMethod>> {
+        let mut methods = Vec::new();
+        for name in &self.methods {
+            match name.as_str() {
+                "all" => methods.extend(AttributionMethod::NAMED),
+                name => methods
+                    .push(name.parse().map_err(|why| Error::Usage(format!("--methods: '{name}' {why}")))?),
+            }
+        }
+        Ok(methods)
+    }
+
+    /// Measures every method, and then each random ranking, on one sentence.
+    fn measure(
+        &self,
+        session: &Session,
+        options: &RunOptions,
+        methods: &[AttributionMethod],
+        watch: &StatusLine,
+    ) -> Result<Vec<Vec<Faithfulness>>> {
+        let source = session.source(options)?;
+        let capture = session.run_source(&source, options, watch)?;
+        let scope = Scope::new(&capture, self.row)?;
+        let count = scope.tokens.len();
+        let masking = self.masking.masking;
+        let mut eraser =
+            Eraser { session, capture: &capture, scope: &scope, masking, watch, known: HashMap::new() };
+        let intact = eraser.probabilities(&[Vec::new()])?[0];
+        let alone: Vec<_> = (0..count).map(|at| vec![at]).collect();
+        let left_out = eraser.probabilities(&alone)?;
+        let mut measure = |scores: Vec<f32>| -> Result<Faithfulness> {
+            let Erasures { top, rest } = Erasures::of(&scores);
+            let (without, only) = (eraser.probabilities(&top)?, eraser.probabilities(&rest)?);
+            Ok(faithfulness(&scores, intact, [&without, &only], &left_out))
+        };
+        let mut measured = Vec::with_capacity(methods.len() + 1);
+        for &method in methods {
+            let scores = match method {
+                AttributionMethod::Occlusion => left_out.iter().map(|p| intact - p).collect(),
+                method => {
+                    let options = AttributionOptions { masking, contrast: None };
+                    scope.scores(&session.attribution(&capture, &source, method, options, watch)?)
+                }
+            };
+            measured.push(vec![measure(scores)?]);
+        }
+        let random = (0..self.random).map(|seed| measure(random_scores(count, u64::from(seed))));
+        measured.push(random.collect::<Result<_>>()?);
+        Ok(measured)
+    }
+
+    fn print(
+        &self,
+        methods: &[AttributionMethod],
+        spreads: &[MeasureSpreads],
+        sentences: usize,
+        context: &Context,
+    ) -> Result<()> {
+        let mut table = Table::new([
+            "method",
+            "masking",
+            "sentences",
+            "comprehensiveness",
+            "comprehensiveness_ci",
+            "sufficiency",
+            "sufficiency_ci",
+            "tau",
+            "tau_ci",
+        ]);
+        for (name, spread) in names(methods).zip(spreads) {
+            let mut row = vec![
+                Cell::Text(name),
+                Cell::Text(self.masking.masking.to_string()),
+                Cell::Whole(sentences as i64),
+            ];
+            for spread in [&spread.comprehensiveness, &spread.sufficiency, &spread.tau] {
+                row.extend([Cell::number(spread.mean()), Cell::number(spread.half_interval())]);
+            }
+            table.rows.push(row);
+        }
+        if !self.output.machine_readable() {
+            output::note(
+                "higher comprehensiveness and tau, lower sufficiency: more faithful; compare with `random`",
+            );
+        }
+        self.output.print_as(SCHEMA, &table, &context.terminal)
+    }
+}
+
+fn names(methods: &[AttributionMethod]) -> impl Iterator<Item = String> {
+    methods.iter().map(ToString::to_string).chain([RANDOM.into()])
+}
+
+/// Means over sentences of one method's measurements.
+#[derive(Clone, Default)]
+struct MeasureSpreads {
+    comprehensiveness: Spread,
+    sufficiency: Spread,
+    tau: Spread,
+}
+
+impl MeasureSpreads {
+    /// Adds one sentence: the mean of its rankings.
+    fn add(&mut self, rankings: &[Faithfulness]) {
+        let mean = |value: &dyn Fn(&Faithfulness) -> Option<f32>| {
+            let mut spread = Spread::default();
+            rankings.iter().filter_map(value).for_each(|value| spread.add(value));
+            spread.mean()
+        };
+        let values = [
+            (&mut self.comprehensiveness, mean(&|one| Some(one.comprehensiveness()))),
+            (&mut self.sufficiency, mean(&|one| Some(one.sufficiency()))),
+            (&mut self.tau, mean(&|one| one.tau)),
+        ];
+        for (spread, value) in values {
+            value.into_iter().for_each(|value| spread.add(value));
+        }
+    }
+}
+
+/// Tabulates the curves of every method, and the mean ones of the random rankings.
+fn curves(methods: &[AttributionMethod], measured: &[Vec<Faithfulness>]) -> Table {
+    let mut table = Table::new(["method", "k", "without_top", "only_top"]);
+    for (name, rankings) in names(methods).zip(measured) {
+        for k in 0..rankings.first().map_or(0, |one| one.without_top.len()) {
+            let mean = |curve: &dyn Fn(&Faithfulness) -> f32| {
+                Cell::Number(rankings.iter().map(curve).sum::<f32>() / rankings.len() as f32)
+            };
+            table.rows.push(vec![
+                Cell::Text(name.clone()),
+                Cell::Whole(k as i64 + 1),
+                mean(&|one| one.without_top[k]),
+                mean(&|one| one.only_top[k]),
+            ]);
+        }
+    }
+    table
+}
+
+/// The source tokens that are ranked and the target tokens that are measured.
+struct Scope {
+    /// Positions of the source tokens that are not special.
+    tokens: Vec<usize>,
+    /// Decoder rows: the given one, or all that predict a token that is not special.
+    rows: Vec<usize>,
+}
+
+impl Scope {
+    fn new(capture: &Capture, row: Option<usize>) -> Result<Self> {
+        let plain = |items: &[crate::axis::AxisItem]| {
+            let plain = items.iter().enumerate().filter(|(_, item)| !item.special);
+            plain.map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        let tokens = plain(&capture.source.items);
+        let rows = match row {
+            None => plain(&capture.target.items),
+            Some(row) if row < capture.target.len() => vec![row],
+            Some(row) => {
+                let rows = capture.target.len();
+                return Err(Error::Usage(format!("there is no row {row}: the target has {rows}")));
+            }
+        };
+        match tokens.is_empty() || rows.is_empty() {
+            true => {
+                Err(Error::Text("there are only special tokens: nothing can be erased or measured".into()))
+            }
+            false => Ok(Self { tokens, rows }),
+        }
+    }
+
+    /// Scores of the tokens, means over the rows.
+    fn scores(&self, attribution: &Attribution) -> Vec<f32> {
+        let score = |&key: &usize| {
+            let scores = self.rows.iter().filter_map(|&row| attribution.source.get(row, key));
+            scores.sum::<f32>() / self.rows.len() as f32
+        };
+        self.tokens.iter().map(score).collect()
+    }
+}
+
+/// Runs of one sentence with source tokens erased; each set of tokens is run once.
+struct Eraser<'a> {
+    session: &'a Session,
+    capture: &'a Capture,
+    scope: &'a Scope,
+    masking: Masking,
+    watch: &'a StatusLine,
+    /// Probabilities by the set of erased tokens.
+    known: HashMap<Vec<usize>, f32>,
+}
+
+impl Eraser<'_> {
+    /// Returns the mean probability of the measured target tokens with each set of tokens erased.
+    fn probabilities(&mut self, sets: &[Vec<usize>]) -> Result<Vec<f32>> {
+        let mut new: Vec<&Vec<usize>> = sets.iter().filter(|set| !self.known.contains_key(*set)).collect();
+        new.sort_unstable();
+        new.dedup();
+        let masked = |set: &&Vec<usize>| MaskedTokens {
+            source: set.iter().map(|&at| self.scope.tokens[at]).collect(),
+            prefix: Vec::new(),
+        };
+        let variants: Vec<_> = new.iter().map(masked).collect();
+        let scores = self.session.force_variants(self.capture, &variants, self.masking, None, self.watch)?;
+        let rows = &self.scope.rows;
+        for (set, scores) in new.into_iter().zip(scores) {
+            let probability = rows.iter().map(|&row| scores[row].exp()).sum::<f32>();
+            self.known.insert(set.clone(), probability / rows.len() as f32);
+        }
+        Ok(sets.iter().filter_map(|set| self.known.get(set).copied()).collect())
+    }
+}

@@ -1,0 +1,139 @@
+//! Attributions that need further runs of the model.
+
+use attn_tui_kernels::threads;
+use candle_core::{Device, Tensor};
+
+use super::session::Session;
+use super::source::Source;
+use super::variants::{MaskedTokens, Masking};
+use crate::analysis::attribution::{Attribution, AttributionMethod};
+use crate::axis::token_ids;
+use crate::capture::Capture;
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+use crate::model::ModelSpec;
+use crate::nn::{Hook, NoHook};
+use crate::progress::Watch;
+use crate::site::{Kind, Site};
+
+/// Options of [`Session::attribution`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AttributionOptions {
+    /// Replacement of masked tokens, for occlusion.
+    pub masking: Masking,
+    /// Token to explain the target token against: scores are losses of the difference between the two
+    /// log-probabilities.
+    pub contrast: Option<u32>,
+}
+
+/// Sets the value vectors of one position to 0 at all sites of a kind.
+struct ZeroedValues {
+    kind: Kind,
+    position: usize,
+}
+
+impl Hook for ZeroedValues {
+    fn wants(&self, _: Site) -> bool {
+        false
+    }
+
+    fn wants_values(&self, site: Site) -> bool {
+        site.kind == self.kind
+    }
+
+    fn values(&mut self, _: Site, values: Tensor) -> Result<Tensor> {
+        let (_, keys, _) = values.dims3()?;
+        let factors: Vec<f32> = (0..keys).map(|key| f32::from(u8::from(key != self.position))).collect();
+        let factors = Tensor::from_vec(factors, (1, keys, 1), &Device::Cpu)?.to_device(values.device())?;
+        Ok(values.broadcast_mul(&factors)?)
+    }
+}
+
+impl Session {
+    /// Attributes every target token of the run of `source` that gave `base` to source and prefix tokens.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for options that the method does not have; [`Error::NotForModel`]; those of
+    /// [`Capture::attribution`] and [`Session::force_variants`]; [`Error::Cancelled`].
+    pub fn attribution(
+        &self,
+        base: &Capture,
+        source: &Source,
+        method: AttributionMethod,
+        options: AttributionOptions,
+        watch: &dyn Watch,
+    ) -> Result<Attribution> {
+        match method {
+            AttributionMethod::Occlusion => self.occlusion(base, options, watch),
+            AttributionMethod::ValueZeroing => {
+                threads::run(self.threads, || self.value_zeroing(base, source, options.contrast, watch))
+            }
+            method if options.contrast.is_some() => {
+                Err(Error::Usage(format!("{method} does not compare the target token with another")))
+            }
+            method => threads::run(self.threads, || base.attribution(method)),
+        }
+    }
+
+    /// Masks one token at a time.
+    fn occlusion(
+        &self,
+        base: &Capture,
+        AttributionOptions { masking, contrast }: AttributionOptions,
+        watch: &dyn Watch,
+    ) -> Result<Attribution> {
+        let (rows, keys) = (base.target.len(), base.source.len());
+        let masks_prefix = masking != Masking::Removed;
+        let source = (0..keys).map(|at| MaskedTokens { source: vec![at], prefix: Vec::new() });
+        let prefix = (0..rows).filter(|_| masks_prefix);
+        let prefix = prefix.map(|at| MaskedTokens { source: Vec::new(), prefix: vec![at] });
+        let variants: Vec<_> = std::iter::once(MaskedTokens::default()).chain(source).chain(prefix).collect();
+        let mut scores = self.force_variants(base, &variants, masking, contrast, watch)?.into_iter();
+        let intact = scores.next().unwrap_or_default();
+        let source = losses(&intact, &scores.by_ref().take(keys).collect::<Vec<_>>());
+        let prefix = masks_prefix.then(|| losses(&intact, &scores.collect::<Vec<_>>()));
+        Ok(Attribution { source, prefix: prefix.map(|prefix| causal(&prefix)) })
+    }
+
+    /// Sets the value vectors of one token at a time to 0.
+    fn value_zeroing(
+        &self,
+        base: &Capture,
+        source: &Source,
+        contrast: Option<u32>,
+        watch: &dyn Watch,
+    ) -> Result<Attribution> {
+        let plain =
+            matches!(self.model.spec(), ModelSpec::Transformer(spec) if spec.decoder.extra_states.is_none());
+        if !plain {
+            let why = "its decoder does not read value vectors of its tokens alone";
+            return Err(Error::NotForModel { analysis: "value zeroing", why });
+        }
+        if base.source.ids().len() != base.source.len() {
+            return Err(Error::Usage("value zeroing is about the tokens of a text".into()));
+        }
+        let encoded = self.model.encode(source.input(), &mut NoHook, &mut |_| watch.check())?;
+        let (input, target) = (token_ids(&base.decoder_input), base.target.ids());
+        let forced = |hook: &mut dyn Hook| {
+            let states = self.model.decode(&input, 1, &encoded, None, hook, &mut |_| watch.check())?;
+            self.relative_logits(&states, &target, contrast)
+        };
+        let intact = forced(&mut NoHook)?;
+        let zeroed = |kind: Kind, count: usize| {
+            let scores = (0..count).map(|position| forced(&mut ZeroedValues { kind, position }));
+            Ok::<_, Error>(losses(&intact, &scores.collect::<Result<Vec<_>>>()?))
+        };
+        let prefix = zeroed(Kind::Decoder, input.len())?;
+        Ok(Attribution { source: zeroed(Kind::Cross, base.source.len())?, prefix: Some(causal(&prefix)) })
+    }
+}
+
+/// Differences between the scores of a run and those of its variants, `[rows, variants]`.
+fn losses(intact: &[f32], variants: &[Vec<f32>]) -> Matrix {
+    Matrix::from_fn(intact.len(), variants.len(), |row, variant| intact[row] - variants[variant][row])
+}
+
+/// Removes rounding errors where a row cannot depend on a token, `[rows, rows]`: on what is fed after it.
+fn causal(prefix: &Matrix) -> Matrix {
+    Matrix::from_fn(prefix.rows(), prefix.cols(), |row, at| if at > row { 0.0 } else { prefix.row(row)[at] })
+}

@@ -1,0 +1,178 @@
+//! Variants of a run: the decoder is forced to the same target while tokens are masked.
+
+use std::fmt;
+use std::str::FromStr;
+
+use attn_tui_kernels::softmax::normaliser;
+use attn_tui_kernels::threads;
+use candle_core::Tensor;
+
+use super::pass::ROWS_AT_ONCE;
+use super::session::Session;
+use crate::axis::token_ids;
+use crate::capture::Capture;
+use crate::error::{Error, Result};
+use crate::model::EncoderInput;
+use crate::nn::{NoHook, read};
+use crate::progress::Watch;
+use crate::text::BlankTokens;
+
+/// Replacement of a masked token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Masking {
+    /// The unknown token. Every other token keeps its position, so that the effect is that of the token alone.
+    #[default]
+    Unknown,
+    /// The padding token.
+    Padding,
+    /// Nothing: the text becomes shorter. Source tokens only, since the rows of the target stay.
+    Removed,
+}
+
+impl Masking {
+    /// All kinds of masking.
+    pub const ALL: [Self; 3] = [Self::Unknown, Self::Padding, Self::Removed];
+
+    /// The name in options and columns.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Padding => "padding",
+            Self::Removed => "removed",
+        }
+    }
+
+    /// Masks the tokens at `positions`, sorted.
+    fn apply(self, ids: &[u32], positions: &[usize], blanks: BlankTokens) -> Result<Vec<u32>> {
+        let blank = match self {
+            Self::Removed => {
+                let kept = ids.iter().enumerate().filter(|(at, _)| positions.binary_search(at).is_err());
+                return Ok(kept.map(|(_, &id)| id).collect());
+            }
+            Self::Unknown => blanks.unknown,
+            Self::Padding => blanks.padding,
+        };
+        let missing =
+            || Error::Text(format!("the vocabulary has no token for '{self}': choose another --masking"));
+        let blank = blank.ok_or_else(missing)?;
+        let masked = |(at, &id): (usize, &u32)| if positions.binary_search(&at).is_ok() { blank } else { id };
+        Ok(ids.iter().enumerate().map(masked).collect())
+    }
+}
+
+impl fmt::Display for Masking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name().fmt(f)
+    }
+}
+
+impl FromStr for Masking {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|masking| masking.name() == text);
+        found.ok_or_else(|| format!("'{text}' is not one of {}", Self::ALL.map(Self::name).join(", ")))
+    }
+}
+
+/// Positions of the tokens that a variant masks, sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct MaskedTokens {
+    /// In the source.
+    pub source: Vec<usize>,
+    /// In what the decoder is fed.
+    pub prefix: Vec<usize>,
+}
+
+impl Session {
+    /// Forces variants of the run that gave `base` to its target. Returns the log-probability of each target
+    /// token in each variant, in nats; with `contrast` that minus the log-probability of the contrasting
+    /// token.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the source is no text; [`Error::Text`] if a variant has no source tokens, or the
+    /// vocabulary no token for the masking; [`Error::Cancelled`].
+    pub fn force_variants(
+        &self,
+        base: &Capture,
+        variants: &[MaskedTokens],
+        masking: Masking,
+        contrast: Option<u32>,
+        watch: &dyn Watch,
+    ) -> Result<Vec<Vec<f32>>> {
+        let source = base.source.ids();
+        if source.len() != base.source.len() {
+            return Err(Error::Usage("only the tokens of a text can be masked".into()));
+        }
+        let input = token_ids(&base.decoder_input);
+        let target = base.target.ids();
+        let [source_blanks, target_blanks] = self.tokenizer.blank_tokens();
+        let one = |variant: &MaskedTokens| {
+            let source = masking.apply(&source, &variant.source, source_blanks)?;
+            let input = masking.apply(&input, &variant.prefix, target_blanks)?;
+            if input.len() != target.len() {
+                return Err(Error::Usage("prefix tokens cannot be removed: choose another --masking".into()));
+            }
+            self.force(&source, &input, &target, contrast, watch)
+        };
+        threads::run(self.threads, || variants.iter().map(one).collect())
+    }
+
+    /// Scores each token of `target` in a run on `source` that feeds `input` to the decoder.
+    fn force(
+        &self,
+        source: &[u32],
+        input: &[u32],
+        target: &[u32],
+        contrast: Option<u32>,
+        watch: &dyn Watch,
+    ) -> Result<Vec<f32>> {
+        let encoded = self.model.encode(EncoderInput::Ids(source), &mut NoHook, &mut |_| watch.check())?;
+        let states = self.model.decode(input, 1, &encoded, None, &mut NoHook, &mut |_| watch.check())?;
+        self.relative_logits(&states, target, contrast)
+    }
+
+    /// Scores each token of `target` by the decoder's last states: its log-probability, or the difference to
+    /// that of the `contrast` token.
+    pub(super) fn relative_logits(
+        &self,
+        states: &Tensor,
+        target: &[u32],
+        contrast: Option<u32>,
+    ) -> Result<Vec<f32>> {
+        let vocabulary = self.model.spec().vocabulary();
+        let mut scores = Vec::with_capacity(target.len());
+        for (block, tokens) in target.chunks(ROWS_AT_ONCE).enumerate() {
+            let logits = self.model.logits(&states.narrow(1, block * ROWS_AT_ONCE, tokens.len())?)?;
+            read(&logits, |logits| {
+                let rows = logits.chunks(vocabulary.max(1)).zip(tokens);
+                scores.extend(rows.map(|(logits, &token)| relative_logit(logits, token, contrast)));
+            })?;
+        }
+        Ok(scores)
+    }
+}
+
+/// The log-probability of a token, or the difference to that of the `contrast` token.
+fn relative_logit(logits: &[f32], token: u32, contrast: Option<u32>) -> f32 {
+    let logit = |id: u32| logits.get(id as usize).copied().unwrap_or(f32::NEG_INFINITY);
+    let against = contrast.map(logit).unwrap_or_else(|| {
+        let (max, sum) = normaliser(logits);
+        max + sum.ln()
+    });
+    logit(token) - against
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masking_replaces_or_removes() {
+        let blanks = BlankTokens { unknown: Some(2), padding: None };
+        let ids = [7, 8, 9];
+        assert_eq!(Masking::Unknown.apply(&ids, &[0, 2], blanks).unwrap(), [2, 8, 2]);
+        assert_eq!(Masking::Removed.apply(&ids, &[0, 2], blanks).unwrap(), [8]);
+        assert!(matches!(Masking::Padding.apply(&ids, &[1], blanks), Err(Error::Text(_))));
+    }
+}
