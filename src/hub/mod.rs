@@ -161,6 +161,11 @@ pub fn cached(hub: &Hub) -> Vec<Inspection> {
         .collect()
 }
 
+/// Lists the names of the models in a hub's cache, without looking into them.
+pub fn cached_names(hub: &Hub) -> Vec<String> {
+    cache::models(&hub.cache)
+}
+
 fn required(hub: Option<&Hub>) -> Result<&Hub> {
     hub.ok_or(Error::Hub(HubError::NoHome))
 }
@@ -203,7 +208,7 @@ fn folder_name(path: &Path) -> String {
 }
 
 /// Returns true if a name ends like that of a file with attention maps.
-fn is_capture_name(path: &Path) -> bool {
+pub fn is_capture_name(path: &Path) -> bool {
     const ENDS: [&str; 9] = ["safetensors", "npz", "npy", "pt", "pkl", "csv", "tsv", "json", "jsonl"];
     path.extension().is_some_and(|found| ENDS.iter().any(|end| found.eq_ignore_ascii_case(end)))
 }

@@ -8,7 +8,7 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Position;
 
 use crate::capture::Capture;
-use crate::engine::{Event, Request};
+use crate::engine::{Event, OpenOptions, Openable, Request};
 use crate::error::Result;
 use crate::tui::clipboard::Carried;
 use crate::tui::command::Command;
@@ -79,6 +79,8 @@ pub enum Action {
     Surveyed(Box<super::survey::Surveyed>),
     /// Two captures are compared.
     Compared(Box<Compared>),
+    /// The models and files that can be opened.
+    Openable(Vec<Openable>),
     /// What the screen showed was written to a file, or could not be.
     Exported(Result<PathBuf>),
     /// Results of the search for given links.
@@ -107,6 +109,8 @@ pub enum Effect {
         /// Links longer than this are long-range, in positions.
         distance: usize,
     },
+    /// List the models and files that can be opened with these options.
+    ListOpenable(OpenOptions),
     /// Write what the screen shows to a file, on a thread of its own.
     Export(Box<ExportJob>),
     /// Compare a capture with the pinned one on a thread of its own.
@@ -137,6 +141,7 @@ impl PartialEq for Effect {
             (Effect::WeighPairs(a), Effect::WeighPairs(b)) => (a.number, &a.pairs) == (b.number, &b.pairs),
             (Effect::PlayStep(a), Effect::PlayStep(b)) => a == b,
             (Effect::Remember(a), Effect::Remember(b)) => a == b,
+            (Effect::ListOpenable(a), Effect::ListOpenable(b)) => a == b,
             (Effect::Copy(a), Effect::Copy(b)) => a == b,
             (Effect::Redraw, Effect::Redraw) | (Effect::Suspend, Effect::Suspend) => true,
             _ => false,

@@ -21,7 +21,7 @@ use super::survey::Survey;
 use super::theme::Theme;
 use super::views::{ViewId, Views};
 use crate::capture::{Capture, MapWeights, Score};
-use crate::engine::{ModelInfo, OpenOptions, RunOptions};
+use crate::engine::{ModelInfo, OpenOptions, Openable, RunOptions};
 use crate::export::table::Table;
 use crate::human::shortened;
 use crate::matrix::Matrix;
@@ -44,6 +44,8 @@ pub struct Activity {
 pub struct RunState {
     /// The MODEL argument.
     pub model: String,
+    /// The MODEL argument that is being opened in place of the open one, if any.
+    pub opening: Option<String>,
     /// Options for opening models.
     pub open: OpenOptions,
     /// The open model; `None` while it loads, and for capture files.
@@ -112,6 +114,8 @@ pub struct App {
 
     /// The selection that all views share.
     pub selection: Selection,
+    /// Models and files that can be opened, once they have been asked for.
+    pub openable: Vec<Openable>,
     /// Marked heads.
     pub marks: BTreeSet<Head>,
     /// Settings that all views read maps and lists by.
@@ -158,6 +162,7 @@ impl App {
         let mut app = Self {
             run: RunState {
                 model,
+                opening: None,
                 open: OpenOptions::default(),
                 info: None,
                 options: RunOptions::default(),
@@ -175,6 +180,7 @@ impl App {
             ablation: None,
             guide: None,
             selection: Selection::default(),
+            openable: Vec::new(),
             marks: BTreeSet::new(),
             reading: Reading::default(),
             filter: Filter::default(),

@@ -39,6 +39,7 @@ pub enum Command {
     CopyValue,
     CopyRow,
     CopyMap,
+    OpenModel,
     Alternatives,
     Export,
     Pick,

@@ -11,7 +11,7 @@ use super::pixels::Protocol;
 use super::render::RenderResult;
 use super::survey::Surveyed;
 use super::views::compare::state::Compared;
-use crate::engine::Event;
+use crate::engine::{Event, Openable};
 use crate::error::Result;
 
 /// A message to the main loop.
@@ -45,6 +45,8 @@ pub enum Message {
     Rendered(Box<RenderResult>),
     /// Comparison of two captures.
     Compared(Box<Compared>),
+    /// Models and files that can be opened.
+    Openable(Vec<Openable>),
     /// Result of an export.
     Exported(Result<PathBuf>),
     /// A step of the tour that is ready.

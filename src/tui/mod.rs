@@ -307,6 +307,7 @@ fn handle(
         // Handled by the main loop: it belongs to drawing and changes no state.
         Message::Rendered(_) => return Ok(Handled::Continue),
         Message::Compared(compared) => Action::Compared(compared),
+        Message::Openable(openable) => Action::Openable(openable),
         Message::Exported(result) => Action::Exported(result),
         Message::StepReady(ready) => Action::StepReady(ready),
         Message::Crashed(message) => Action::Crashed(message),

@@ -10,7 +10,7 @@ use super::exporting;
 use super::overlays::overlay::{Decision, Overlay, Picker, Purpose};
 use super::selected;
 use crate::capture::{MapWeights, Score};
-use crate::engine::{Request, RunOptions};
+use crate::engine::{OpenOptions, Request, RunOptions};
 use crate::error::Result;
 use crate::export::format::Format;
 use crate::site::Ablation;
@@ -115,6 +115,31 @@ pub fn drop_scores(app: &mut App) {
         app.notice = capture.compact(app.selection.head.site).err().map(|why| why.to_string());
         app.views.map.score = None;
     }
+}
+
+/// Opens the list of models and files, which is read anew.
+pub fn choose_model(app: &mut App) -> Vec<Effect> {
+    app.overlays.push(Overlay::Picker(Picker::new(Purpose::Open)));
+    vec![Effect::ListOpenable(app.run.open.clone())]
+}
+
+/// Opens another model, or a capture file, in place of the open one.
+pub fn open(app: &mut App, model: String) -> Vec<Effect> {
+    app.run.begin(format!("opening {model}"));
+    app.run.pending += 1;
+    app.run.opening = Some(model.clone());
+    vec![Effect::Ask(Request::Open(OpenOptions { model, ..app.run.open.clone() }))]
+}
+
+/// Takes the place of the open model: the texts stay, what belongs to the old model goes.
+pub fn opened(app: &mut App) {
+    let Some(model) = app.run.opening.take() else { return };
+    app.run.model = model;
+    app.guide = None;
+    let options = &mut app.run.options;
+    (options.target, options.src_lang, options.tgt_lang) = (None, None, None);
+    options.prefix.clear();
+    app.run.given = !options.source.trim().is_empty();
 }
 
 /// Opens the list of the tokens that the selected decoder row predicts.

@@ -37,6 +37,7 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
             | Action::Clock(_)
             | Action::Surveyed(_)
             | Action::Compared(_)
+            | Action::Openable(_)
             | Action::Exported(_)
             | Action::PairsFound(_)
             | Action::Copied(_)
@@ -116,6 +117,10 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
         }
         Action::Compared(compared) => {
             app.views.compare.take(app.serial, *compared);
+            Vec::new()
+        }
+        Action::Openable(openable) => {
+            app.openable = openable;
             Vec::new()
         }
         Action::Exported(result) => {
@@ -245,6 +250,7 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
             let text = copying::map_text(app);
             return copy(app, "the map", text);
         }
+        Command::OpenModel => return requests::choose_model(app),
         Command::Alternatives => requests::choose_alternative(app),
         Command::Export if app.capture.is_none() => app.notice = Some("there is nothing to write yet".into()),
         Command::Export => app.overlays.push(Overlay::Picker(Picker::new(Purpose::Export))),

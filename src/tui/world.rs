@@ -1,6 +1,6 @@
 //! The world outside the state: threads that send messages to the main loop, and the effects of updates.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
@@ -22,6 +22,7 @@ use super::survey;
 use super::terminal::{self, Screen};
 use super::tour_worker::TourWorker;
 use super::views::compare::state::ComparisonRequest;
+use crate::engine::{OpenOptions, openable};
 use crate::error::Result;
 use crate::panics;
 
@@ -83,6 +84,7 @@ impl World {
                 Effect::Ask(request) => (self.ask)(request),
                 Effect::Survey { serial, capture, distance } => self.survey(serial, capture, distance),
                 Effect::Compare(request) => self.compare(request),
+                Effect::ListOpenable(options) => self.list_openable(options),
                 Effect::Export(job) => self.export(*job),
                 Effect::WeighPairs(request) => self.weigh(request),
                 Effect::PlayStep(play) => self.play(play),
@@ -130,6 +132,14 @@ impl World {
                 // The receiver is gone once the program ends.
                 let _ = sender.send(Message::Surveyed(Box::new(part)));
             });
+        });
+    }
+
+    fn list_openable(&self, options: OpenOptions) {
+        let sender = self.sender.clone();
+        thread::spawn(move || {
+            // The receiver is gone once the program ends.
+            let _ = sender.send(Message::Openable(openable(&options, Path::new("."))));
         });
     }
 

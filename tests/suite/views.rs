@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use attn_tui::engine::{Event, Request};
+use attn_tui::engine::{Event, Openable, Request};
+use attn_tui::error::Error;
 use attn_tui::export::table::Cell;
 use attn_tui::progress::Progress;
 use attn_tui::tui::action::{Action, Effect};
@@ -227,4 +228,48 @@ fn the_explorer_is_left_with_the_selected_rows() {
     driver.app.picks = true;
     driver.press("4<space>j<space>Q");
     assert_eq!(driver.app.picked.unwrap().rows.len(), 2);
+}
+
+#[test]
+fn another_model_opens_and_keeps_the_text() {
+    let mut driver = Driver::over(made::sentence(), (100, 30));
+    driver.press("<ctrl-o>");
+    assert!(matches!(driver.asked.pop(), Some(Effect::ListOpenable(_))));
+    let found = |model: &str, what| Openable { model: model.into(), what };
+    driver.act(Action::Openable(vec![found("demo", "built in"), found("org/name", "cached")]));
+    assert!(screen(&mut driver).contains("org/name"));
+    driver.press("org<enter>");
+    let Some(Effect::Ask(Request::Open(options))) = driver.asked.pop() else { panic!("{:?}", driver.asked) };
+    assert_eq!(options.model, "org/name");
+    driver.act(Action::Engine(Event::Failed(Error::Text("no".into()))));
+    assert_eq!(driver.app.run.model, "made", "the open model stays");
+    driver.press("<esc><ctrl-o>other/model<enter>");
+    assert!(
+        matches!(driver.asked.pop(), Some(Effect::Ask(Request::Open(options))) if options.model == "other/model")
+    );
+    driver.app.run.options.source = "Hello.".into();
+    driver.act(Action::Engine(Event::Opened(Box::default())));
+    assert_eq!(
+        (driver.app.run.model.as_str(), driver.app.run.options.source.as_str()),
+        ("other/model", "Hello.")
+    );
+    // A capture file has no model.
+    driver.act(Action::Engine(Event::Captured(made::sentence())));
+    driver.press("<ctrl-o>maps.npz<enter>");
+    driver.act(Action::Engine(Event::Captured(made::awkward())));
+    assert!(driver.app.run.info.is_none() && driver.app.run.model == "maps.npz");
+}
+
+#[test]
+fn a_predicted_token_is_taken_and_the_rest_generated() {
+    let mut driver = Driver::over(made::sentence(), (100, 30));
+    driver.press(":cross 0.0<enter>");
+    driver.app.selection.target_query = 3;
+    driver.press("b<down><enter>");
+    let Some(Effect::Ask(Request::Run(run))) = driver.asked.last() else { panic!("{:?}", driver.asked) };
+    // The prefix of the made target, then the second candidate of the row.
+    assert_eq!((run.prefix.as_slice(), &run.target), (&[0, 1, 2, 4][..], &None));
+    driver.press("T");
+    let Some(Effect::Ask(Request::Run(run))) = driver.asked.last() else { panic!("{:?}", driver.asked) };
+    assert!(run.prefix.is_empty());
 }

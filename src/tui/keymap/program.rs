@@ -48,6 +48,15 @@ pub const COMMANDS: &[CommandEntry] = &[
         "Close the window on top, or stop the work in progress",
     ),
     shared(
+        C::OpenModel,
+        "open-model",
+        &["ctrl-o"],
+        "",
+        PROGRAM,
+        Always,
+        "Open another model or a capture file, on this machine or by its name on the hub",
+    ),
+    shared(
         C::Pick,
         "pick",
         &["Q"],

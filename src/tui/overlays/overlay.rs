@@ -54,6 +54,8 @@ pub enum Purpose {
     SourceLanguage,
     /// The target language.
     TargetLanguage,
+    /// A model or a capture file to open.
+    Open,
     /// A token that the selected decoder row predicts.
     Alternatives,
     /// The format to write the screen in.

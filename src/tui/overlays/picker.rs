@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 
 use super::frame;
 use super::overlay::{Picker, Purpose};
+use crate::engine::Openable;
 use crate::export::format::Format;
 use crate::site::{Head, Kind};
 use crate::tui::app::App;
@@ -20,7 +21,7 @@ use crate::tui::widgets::context::TextContext;
 use crate::tui::widgets::list::cue;
 
 /// Effect of picking an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Run a command.
     Do(Command),
@@ -30,6 +31,8 @@ pub enum Outcome {
     Query(usize),
     /// Select a key, by its token.
     Key(usize),
+    /// Open a MODEL argument.
+    Open(String),
     /// Take a predicted token, by its index, and generate from there.
     Branch(usize),
     /// Write what the screen shows.
@@ -59,6 +62,7 @@ pub fn items(app: &App, picker: &Picker) -> Vec<PickerItem> {
         Purpose::Export => formats(app, picker.input.text()),
         Purpose::Alternatives => alternatives(app, picker.input.text()),
         Purpose::Copy => copy_formats(picker.input.text()),
+        Purpose::Open => models(app, picker.input.text()),
         Purpose::SourceLanguage | Purpose::TargetLanguage => {
             languages(app, picker.purpose, picker.input.text())
         }
@@ -84,6 +88,24 @@ fn commands(app: &App, typed: &str) -> Vec<PickerItem> {
     }
     items.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     items.into_iter().map(|(_, item)| item).collect()
+}
+
+/// Lists the models and files that can be opened, and the typed name.
+fn models(app: &App, typed: &str) -> Vec<PickerItem> {
+    let item = |model: &str, detail: &str| PickerItem {
+        label: model.into(),
+        detail: detail.into(),
+        outcome: Outcome::Open(model.into()),
+    };
+    let scored = |found: &Openable| Some((fuzzy(typed, &found.model)?, item(&found.model, found.what)));
+    let mut items: Vec<_> = app.openable.iter().filter_map(scored).collect();
+    items.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    let mut items: Vec<PickerItem> = items.into_iter().map(|(_, item)| item).collect();
+    let typed = typed.trim();
+    if !typed.is_empty() && items.iter().all(|item| item.label != typed) {
+        items.push(item(typed, "as typed: a path, or a model of the hub"));
+    }
+    items
 }
 
 /// Lists the tokens that the selected decoder row predicts, the most likely first.
@@ -243,6 +265,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, picker: &Picker, layout: &m
         Purpose::TargetLanguage => "target language",
         Purpose::Export => "write what the screen shows",
         Purpose::Alternatives => "take another token here, and generate the rest",
+        Purpose::Open => "open a model (org/name is fetched from the hub) or a capture file",
     };
     let inner = frame(buf, area, wide, height, title, &app.theme);
     let line = part(inner, 0, 0, inner.width, 1);
@@ -253,7 +276,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, picker: &Picker, layout: &m
     let room = usize::from(list.height);
     let selected = picker.selected.min(items.len().saturating_sub(1));
     let first = (selected + 1).saturating_sub(room);
-    let labels = items.iter().map(|item| width(&item.label)).max().unwrap_or(0).min(24);
+    let labels = items.iter().map(|item| width(&item.label)).max().unwrap_or(0).min(40);
     if items.is_empty() {
         let kind = app.selection.head.kind();
         let text = match picker.purpose {

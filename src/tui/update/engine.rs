@@ -30,6 +30,7 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::Opened(info) => {
+            requests::opened(app);
             if !app.run.given && app.guide.is_none() {
                 app.run.options.source = info.example.clone();
             }
@@ -61,7 +62,14 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             }
             requests::run(app)
         }
-        Event::Captured(capture) => captured(app, capture),
+        Event::Captured(capture) => {
+            // A file that was opened in place of a model.
+            if app.run.opening.is_some() {
+                requests::opened(app);
+                app.run.info = None;
+            }
+            captured(app, capture)
+        }
         Event::Ablated(outcome) => {
             if let Some(effects) = effects::measured(app, &outcome) {
                 return effects;
@@ -74,7 +82,7 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::Failed(error) => {
-            app.run.arrival = None;
+            (app.run.arrival, app.run.opening) = (None, None);
             app.views.links.effects.stop();
             drop_ablation(app);
             drop_values(app, "");
@@ -85,7 +93,7 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
         }
         Event::Cancelled => {
             if app.run.pending == 0 {
-                app.run.arrival = None;
+                (app.run.arrival, app.run.opening) = (None, None);
             }
             app.views.links.effects.stop();
             drop_ablation(app);

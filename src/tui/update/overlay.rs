@@ -138,7 +138,7 @@ fn run_edited(app: &mut App, edited: EditedText, text: String) -> Vec<Effect> {
 }
 
 fn pick(app: &mut App, outcome: Outcome) -> Vec<Effect> {
-    if !matches!(outcome, Outcome::Do(_) | Outcome::Copy(_) | Outcome::Language(..) | Outcome::Export(_)) {
+    if matches!(outcome, Outcome::Go(_) | Outcome::Query(_) | Outcome::Key(_)) {
         app.leave();
     }
     match outcome {
@@ -151,6 +151,7 @@ fn pick(app: &mut App, outcome: Outcome) -> Vec<Effect> {
         Outcome::Language(purpose, at) => return requests::take_language(app, purpose, at),
         Outcome::Export(format) => return requests::export(app, format),
         Outcome::Branch(at) => return requests::branch(app, at),
+        Outcome::Open(model) => return requests::open(app, model),
         Outcome::Go(head) => {
             app.selection.head = head;
             if app.view == ViewId::Grid {
