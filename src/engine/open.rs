@@ -81,9 +81,14 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
 
 fn device(device: Device) -> Result<candle_core::Device> {
     let missing = |name: &str, error: candle_core::Error| {
-        Error::Usage(format!(
-            "--device {name}: {error}; build with `--features {name}` on a machine that has one"
-        ))
+        let built = if name == "cuda" { cfg!(feature = "cuda") } else { cfg!(feature = "metal") };
+        Error::Usage(match built {
+            true => format!("--device {name}: this machine's device does not open: {error}"),
+            false => format!(
+                "--device {name}: this program was built without {name}; build it with `--features {name}`, or leave \
+                 --device out to use the CPU"
+            ),
+        })
     };
     match device {
         Device::Cpu => Ok(candle_core::Device::Cpu),

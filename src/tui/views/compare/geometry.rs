@@ -84,7 +84,7 @@ impl ComparePanes {
                 at => (gutter + at as u16 * each, each),
             };
             let pane = part(maps, x, 0, width, maps.height);
-            let gutter = if at == 0 { gutter } else { 1 };
+            let gutter = if at == 0 { gutter } else { 0 };
             geometry.panes.push(Pane::new(app, side, pane, gutter, axes));
         }
         geometry
@@ -101,7 +101,7 @@ impl Pane {
                 cursor: cursor(app).unwrap_or((0, 0)),
                 step: None,
                 half_blocks: false,
-                last: app.layout.window.as_ref().map(|last| Window { area: room, ..last.clone() }).as_ref(),
+                last: app.layout.window.as_ref(),
             })
         };
         let most = (below.height / 3).max(3).min(below.height / 2).min(10);
