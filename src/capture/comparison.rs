@@ -28,6 +28,18 @@ pub struct Comparison {
     pub changes: Vec<(Head, f32)>,
 }
 
+/// Maps of one head in two captures, `[places of queries, places of keys]`. NaN stands where a capture lacks the
+/// query or the key, and where the key lies ahead of its query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComparedMaps {
+    /// The first capture's map; `None` if it lacks the head.
+    pub first: Option<Matrix>,
+    /// The second capture's map; `None` if it lacks the head.
+    pub second: Option<Matrix>,
+    /// The second capture's weights minus those of the first.
+    pub difference: Option<Matrix>,
+}
+
 /// Maximum length of texts to align: time and memory grow with the product of their lengths.
 const LONGEST: usize = 2048;
 
@@ -62,6 +74,26 @@ impl Comparison {
     /// Returns the keys of a kind.
     pub fn keys(&self, kind: Kind) -> &[Place] {
         if kind == Kind::Decoder { &self.target } else { &self.source }
+    }
+
+    /// Returns the maps of a head in both captures, and their difference.
+    pub fn maps(&self, a: &Capture, b: &Capture, head: Head) -> ComparedMaps {
+        let (queries, keys) = (self.queries(head.kind()), self.keys(head.kind()));
+        let of = |capture: &Capture, position: fn(&Place) -> Option<usize>| {
+            let map = capture.map(head).ok()?;
+            let ahead = |query: usize, key: usize| head.kind() == Kind::Decoder && key > query;
+            Some(Matrix::from_fn(queries.len(), keys.len(), |row, col| {
+                let pair = position(&queries[row]).zip(position(&keys[col]));
+                let weight = pair.filter(|&(query, key)| !ahead(query, key)).and_then(|(i, j)| map.get(i, j));
+                weight.unwrap_or(f32::NAN)
+            }))
+        };
+        let (first, second) = (of(a, |place| place.0), of(b, |place| place.1));
+        let difference = first.as_ref().zip(second.as_ref()).map(|(first, second)| {
+            let cells = second.as_slice().iter().zip(first.as_slice());
+            Matrix::new(second.rows(), second.cols(), cells.map(|(now, before)| now - before).collect())
+        });
+        ComparedMaps { first, second, difference }
     }
 
     /// Returns the change of a head; `None` if one of the captures lacks it.

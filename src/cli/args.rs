@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use super::context::Context;
 use super::{
-    align, attribute, capture, completions, config, doctor, examples, explore, export, faithful, heads,
-    knockout, lens, links, man, rollout, show, tour,
+    align, attribute, capture, compare, completions, config, doctor, examples, explore, export, faithful,
+    heads, knockout, lens, links, man, rollout, show, tour,
 };
 use crate::config::Overrides;
 use crate::error::Result;
@@ -63,6 +63,9 @@ pub enum ModelCommand {
     /// Align words by cross-attention, and compare with a gold alignment.
     #[command(after_help = examples::ALIGN)]
     Align(align::AlignArgs),
+    /// List the heads that change most between two runs, and draw their maps side by side.
+    #[command(after_help = examples::COMPARE)]
+    Compare(compare::CompareArgs),
     /// Trace through all layers how much each position draws from every input token.
     #[command(after_help = examples::ROLLOUT)]
     Rollout(rollout::RolloutArgs),
@@ -95,6 +98,7 @@ impl ModelCommand {
             Self::Heads(args) => Overrides { kind: args.heads.kind, ..args.input.overrides() },
             Self::Links(args) => Overrides { kind: args.heads.kind, ..args.input.overrides() },
             Self::Align(args) => Overrides { kind: Some(Kind::Cross), ..args.input.overrides() },
+            Self::Compare(args) => Overrides { kind: args.heads.kind, ..args.input.overrides() },
             Self::Rollout(args) => Overrides { kind: args.kind, ..args.input.overrides() },
             Self::Knockout(args) => args.input.overrides(),
             Self::Attribute(args) => args.input.overrides(),
@@ -116,6 +120,7 @@ impl ModelCommand {
             Self::Heads(args) => heads::run(args, context),
             Self::Links(args) => links::run(args, context),
             Self::Align(args) => align::run(args, context),
+            Self::Compare(args) => compare::run(args, context),
             Self::Rollout(args) => rollout::run(args, context),
             Self::Knockout(args) => knockout::run(args, context),
             Self::Attribute(args) => attribute::run(args, context),

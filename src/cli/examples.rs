@@ -30,6 +30,12 @@ Examples:
   attn-tui links demo -s \"The woman who lives near my parents is very tired.\"
   attn-tui links demo -s \"The house is old.\" --min-distance 2 -o links.svg";
 
+/// Examples of `compare`.
+pub const COMPARE: &str = "\
+Examples:
+  attn-tui compare demo -s \"The dog is old.\" --with-source \"The dogs are old.\" --top 5
+  attn-tui compare demo -s \"The dog is old.\" --with-source \"The cat is old.\" -o change.svg";
+
 /// Examples of `align`.
 pub const ALIGN: &str = "\
 Examples:

@@ -5,6 +5,7 @@ mod args;
 mod attribute;
 mod batch;
 mod capture;
+mod compare;
 mod completions;
 mod config;
 mod context;

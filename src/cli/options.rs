@@ -385,6 +385,14 @@ impl OutputArgs {
         }
     }
 
+    /// Like [`OutputArgs::print`], for commands whose JSON is an object with the name of its schema.
+    ///
+    /// # Errors
+    /// As [`OutputArgs::print`].
+    pub fn print_new(&self, table: &Table, schema: &str, terminal: &Terminal) -> Result<()> {
+        if self.json { output::print(&table.to_schema_json(schema)) } else { self.print(table, terminal) }
+    }
+
     /// Writes a drawing to the file of `--output`, if there is one.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! Each format has a file of its own; [`format::Format`] selects one by file extension.
 
 pub mod ansi;
+pub mod compared;
 pub mod csv;
 pub mod drawing;
 pub mod figure;

@@ -11,7 +11,7 @@ use super::reading::{Special, max_of};
 use super::render::{RenderJob, RenderRequest, RenderResult};
 use super::selected;
 use super::sheet::Sheet;
-use super::views::compare::maps::ComparedMaps;
+use super::views::compare::maps::ShownMaps;
 use super::zoom::Window;
 use crate::capture::{Capture, Score};
 use crate::matrix::Matrix;
@@ -51,7 +51,7 @@ pub struct Cache {
     /// Last result.
     result: Option<RenderResult>,
     /// Maps that Compare showed last, with the captures and the head that they are of.
-    compared: Option<(ComparedKey, Rc<ComparedMaps>)>,
+    compared: Option<(ComparedKey, Rc<ShownMaps>)>,
 }
 
 /// Number of the current capture, the pinned capture, and the head.
@@ -84,7 +84,7 @@ impl Cache {
     }
 
     /// Returns the selected head's maps in Compare; `None` without a comparison.
-    pub fn compared(&mut self, app: &App) -> Option<Rc<ComparedMaps>> {
+    pub fn compared(&mut self, app: &App) -> Option<Rc<ShownMaps>> {
         let pinned = Arc::downgrade(app.views.compare.pinned.as_ref()?);
         let head = app.selection.head;
         let same = |(serial, of, known): &ComparedKey| {
@@ -96,7 +96,7 @@ impl Cache {
         if let Some((_, maps)) = self.compared.as_ref().filter(|(key, _)| same(key)) {
             return Some(Rc::clone(maps));
         }
-        let maps = Rc::new(ComparedMaps::new(app, head)?);
+        let maps = Rc::new(ShownMaps::new(app, head)?);
         self.compared = Some(((app.serial, pinned, head), Rc::clone(&maps)));
         Some(maps)
     }

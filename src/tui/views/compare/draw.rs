@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::geometry::{ComparePanes, Pane, PaneSide, list, list_width};
-use super::maps::{ComparedMaps, tops};
+use super::maps::{ShownMaps, tops};
 use super::rows::rows;
 use super::state::cursor;
 use crate::capture::Capture;
@@ -55,13 +55,13 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
     layout.window = geometry.panes.into_iter().next().map(|pane| pane.window);
 }
 
-fn draw_pane(buf: &mut Buffer, pane: &Pane, app: &App, maps: &ComparedMaps) {
+fn draw_pane(buf: &mut Buffer, pane: &Pane, app: &App, maps: &ShownMaps) {
     let theme = &app.theme;
     let line = part(pane.area, 0, 0, pane.area.width, 1);
     let map = match pane.side {
-        PaneSide::Pinned => &maps.pinned,
-        PaneSide::Present => &maps.present,
-        PaneSide::Difference => &maps.difference,
+        PaneSide::Pinned => &maps.maps.first,
+        PaneSide::Present => &maps.maps.second,
+        PaneSide::Difference => &maps.maps.difference,
     };
     rule(buf, line, &[(1, &fit(&title(app, pane), usize::from(line.width).saturating_sub(4)))], theme);
     let Some(map) = map else {
@@ -185,7 +185,7 @@ fn heads(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
 }
 
 /// Describes the two weights under the cursor and their difference, the longest wording first.
-pub fn value(app: &App, maps: &ComparedMaps) -> Option<Vec<String>> {
+pub fn value(app: &App, maps: &ShownMaps) -> Option<Vec<String>> {
     let (row, col) = cursor(app)?;
     let [before, now, difference] = maps.at(row, col);
     let number = |weight: Option<f32>| weight.map_or("–".into(), |weight| format!("{weight:.4}"));

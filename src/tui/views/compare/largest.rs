@@ -1,6 +1,6 @@
 //! The largest differences of the selected head, one after the other.
 
-use super::maps::ComparedMaps;
+use super::maps::ShownMaps;
 use super::state::{cursor, set_cursor};
 use crate::matrix::Matrix;
 use crate::tui::app::App;
@@ -31,11 +31,11 @@ pub fn largest(difference: &Matrix) -> Vec<Difference> {
 
 /// Goes to the next or the previous of the largest differences.
 pub fn next(app: &mut App, forward: bool) {
-    let Some(maps) = ComparedMaps::new(app, app.selection.head) else {
+    let Some(maps) = ShownMaps::new(app, app.selection.head) else {
         app.notice = Some("nothing is compared yet".into());
         return;
     };
-    let all = maps.difference.as_ref().map(largest).unwrap_or_default();
+    let all = maps.maps.difference.as_ref().map(largest).unwrap_or_default();
     if all.is_empty() {
         app.notice = Some(format!("{} changes nowhere by {LEAST} or more", app.selection.head));
         return;
