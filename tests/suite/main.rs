@@ -14,6 +14,7 @@ mod hub;
 mod imports;
 mod large;
 mod memory;
+mod outputs;
 mod parity;
 mod pixels;
 mod printing;
