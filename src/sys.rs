@@ -118,9 +118,6 @@ impl ScreenOutput {
 
 impl Drop for ScreenOutput {
     fn drop(&mut self) {
-        use std::io::Write;
-        // What is left of the screen's output goes to the terminal, too.
-        let _ = std::io::stdout().flush();
         #[cfg(unix)]
         // SAFETY: `saved` is a descriptor that this value owns.
         unsafe {

@@ -12,7 +12,7 @@ use crate::engine::{Event, OpenOptions, Openable, Request};
 use crate::error::Result;
 use crate::tui::clipboard::Carried;
 use crate::tui::command::Command;
-use crate::tui::exporting::ExportJob;
+use crate::tui::export_job::ExportJob;
 use crate::tui::guide::{ReadyStep, StepRequest};
 use crate::tui::pair_search::{PairRequest, PairResults};
 use crate::tui::pixels::Protocol;

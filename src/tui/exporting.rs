@@ -1,46 +1,19 @@
 //! Export of what the screen shows: any view with its selection, scale and theme, in any format.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::app::App;
+use super::export_job::{ExportJob, ShownContent};
 use super::views::{ViewId, view};
-use crate::capture::{Capture, SiteLayout};
-use crate::error::{Error, Result};
-use crate::export::ansi::Colors;
 use crate::export::drawing::Drawing;
 use crate::export::figure::table::TitledTable;
 use crate::export::figure::{FigureStyle, FigureTheme};
-use crate::export::format::{Format, export};
+use crate::export::format::Format;
 use crate::export::labels::model_title;
-use crate::export::options::{FigureKind, Options};
+use crate::export::options::FigureKind;
 use crate::export::select::HeadSelection;
 use crate::export::table::{Cell, Table};
-use crate::files;
 use crate::text::label;
-
-/// What the screen shows, to be written to a file.
-#[derive(Clone, Debug)]
-pub struct ExportJob {
-    capture: Arc<Capture>,
-    shown: ShownContent,
-    format: Format,
-    style: FigureStyle,
-    /// Name of the file without number and extension.
-    stem: String,
-}
-
-/// Content of the screen.
-#[derive(Clone, Debug)]
-enum ShownContent {
-    /// A drawing with the numbers that show.
-    Drawing(Box<Drawing>),
-    /// Maps of the capture.
-    Maps(FigureKind, HeadSelection, Option<usize>),
-}
-
-/// Pixels of a PNG per unit of length.
-const PIXELS: f32 = 2.0;
 
 /// Returns the job that writes what the screen shows; `None` without a capture.
 pub fn job(app: &App, format: Format) -> Option<ExportJob> {
@@ -119,49 +92,4 @@ pub fn remark(app: &App) -> String {
     let weighted = if app.is_weighed() { " · value-weighted" } else { "" };
     let words = if app.reading.words { " · words" } else { "" };
     format!("{model}{weighted}{words}")
-}
-
-impl ExportJob {
-    /// Writes the file to the working folder and returns its path.
-    ///
-    /// # Errors
-    /// Those of the format; [`Error::Io`].
-    pub fn run(self) -> Result<PathBuf> {
-        let folder = std::env::current_dir().map_err(|error| Error::io(".", error))?;
-        self.run_in(&folder)
-    }
-
-    /// Writes the file to a folder and returns its path. A file that exists stays; the name gets a number then.
-    ///
-    /// # Errors
-    /// Those of the format; [`Error::Io`].
-    pub fn run_in(self, folder: &Path) -> Result<PathBuf> {
-        let exported = match &self.shown {
-            ShownContent::Drawing(drawing) => drawing.export(self.format, &self.style)?,
-            ShownContent::Maps(figure, selection, query) => {
-                let options = Options {
-                    selection: *selection,
-                    layout: SiteLayout::Plain,
-                    figure: *figure,
-                    query: *query,
-                    style: self.style,
-                    pixels: PIXELS,
-                    font: None,
-                    colors: Colors::None,
-                };
-                export(&self.capture, self.format, &options)?
-            }
-        };
-        const MOST: usize = 1000;
-        let mut number = 1;
-        loop {
-            let suffix = if number == 1 { String::new() } else { format!("-{number}") };
-            let path = folder.join(format!("{}{suffix}.{}", self.stem, self.format.extension()));
-            match files::save_with(&path, false, |out| exported.write(out)) {
-                Err(Error::Exists { .. }) if number < MOST => number += 1,
-                Err(error) => return Err(error),
-                Ok(()) => return Ok(path),
-            }
-        }
-    }
 }

@@ -17,6 +17,7 @@ pub mod clipboard;
 pub mod command;
 pub mod copying;
 pub mod decoder;
+pub mod export_job;
 pub mod exporting;
 pub mod filter;
 pub mod guide;

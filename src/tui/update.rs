@@ -223,7 +223,8 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Pin => {
             app.views.compare.pinned = app.capture.clone();
             app.notice = Some("pinned: run another text, then compare".into());
-            return app.views.compare.request(app.serial, app.capture.as_ref()).into_iter().collect();
+            let request = app.views.compare.request(app.serial, app.capture.as_ref());
+            return request.map(Effect::Compare).into_iter().collect();
         }
         Command::HeadOff => {
             let off = ablation::heads(&app.selection, &app.marks);

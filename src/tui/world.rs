@@ -11,7 +11,7 @@ use super::Ask;
 use super::action::Effect;
 use super::answers::Question;
 use super::clipboard::{self, Carried, ClipboardRoute};
-use super::exporting::ExportJob;
+use super::export_job::ExportJob;
 use super::guide::StepRequest;
 use super::message::Message;
 use super::pair_search::{self, PairRequest};

@@ -28,7 +28,7 @@ fn compared(size: (u16, u16)) -> Driver {
     let mut driver = Driver::over(made::sentence(), size);
     driver.press("P");
     driver.act(Action::Engine(Event::Captured(Arc::new(made::capture(&source, &target, 3, 6)))));
-    driver.press(":0.0<enter>7");
+    driver.press(":cross 0.0<enter>7");
     driver
 }
 
@@ -40,7 +40,7 @@ fn the_map_says_what_full_colour_stands_for() {
     let max = row.iter().copied().fold(0.0, f32::max);
     let shown = screen(&mut driver);
     assert!(shown.contains(&format!("row max {max:.2}")), "{shown}");
-    assert!(shown.contains("reads → predicts") && shown.contains("prob"), "{shown}");
+    assert!(shown.contains("→ predicts") && shown.contains(" prob "), "{shown}");
     assert!(shown.contains("layer ◂ 0 ▸ of 0–2"), "{shown}");
     driver.press("rr");
     assert!(!screen(&mut driver).contains("row max"));
@@ -270,7 +270,7 @@ fn a_predicted_token_is_taken_and_the_rest_generated() {
     let Some(Effect::Ask(Request::Run(run))) = driver.asked.last() else { panic!("{:?}", driver.asked) };
     // The prefix of the made target, then the second candidate of the row.
     assert_eq!((run.prefix.as_slice(), &run.target), (&[0, 1, 2, 4][..], &None));
-    driver.press("T");
+    driver.press("T<enter>");
     let Some(Effect::Ask(Request::Run(run))) = driver.asked.last() else { panic!("{:?}", driver.asked) };
     assert!(run.prefix.is_empty());
 }

@@ -128,7 +128,7 @@ pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
     }
     app.settle();
     let mut effects = requests::survey(app);
-    effects.extend(app.views.compare.request(app.serial, app.capture.as_ref()));
+    effects.extend(app.views.compare.request(app.serial, app.capture.as_ref()).map(Effect::Compare));
     effects
 }
 

@@ -40,8 +40,12 @@ impl Stroke {
 /// Dots of a braille character, by column and row: bits of U+2800 to U+28FF.
 const DOTS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
 
-/// Draws lines into an area. Where lines meet in a cell, it takes the colour of the strongest. Without shades of
-/// colour, weak lines are dotted.
+/// Part of a line's strength below which another line in the same cell is left out: a cell has one colour, and
+/// faint lines would look as strong as the strongest.
+const LEAST: f32 = 0.6;
+
+/// Draws lines into an area. Where lines meet in a cell, the strongest gives the colour, and those that are much
+/// weaker are left out. Without shades of colour, weak lines are dotted.
 pub fn braille(buf: &mut Buffer, area: Rect, strokes: &[Stroke], theme: &Theme) {
     let (width, height) = (usize::from(area.width), usize::from(area.height));
     if width == 0 || height == 0 {
@@ -65,8 +69,15 @@ pub fn braille(buf: &mut Buffer, area: Rect, strokes: &[Stroke], theme: &Theme) 
                 continue;
             }
             let (dots, strongest) = &mut cells[y / 4 * width + x / 2];
+            let other = strongest.map_or(0.0, |other: &Stroke| other.level);
+            if stroke.level < LEAST * other {
+                continue;
+            }
+            if other < LEAST * stroke.level {
+                *dots = 0;
+            }
             *dots |= DOTS[x % 2][y % 4];
-            if strongest.is_none_or(|other| other.level <= stroke.level) {
+            if other <= stroke.level {
                 *strongest = Some(stroke);
             }
         }
@@ -95,6 +106,18 @@ mod tests {
         let (from, to) = stroke(3.0, 4.0).inside(2.0);
         assert!(from >= to, "it never enters");
         assert_eq!(stroke(3.0, 3.0).inside(2.0), (1.0, 0.0));
+    }
+
+    #[test]
+    fn a_strong_line_covers_a_faint_one() {
+        let area = Rect::new(0, 0, 2, 2);
+        let faint = Stroke { level: 0.2, ..stroke(0.0, 2.0) };
+        let (mut alone, mut both) = (Buffer::empty(area), Buffer::empty(area));
+        braille(&mut alone, area, &[stroke(0.5, 0.5)], &Theme::default());
+        braille(&mut both, area, &[faint, stroke(0.5, 0.5)], &Theme::default());
+        assert_eq!(both[(0, 0)], alone[(0, 0)]);
+        braille(&mut both, area, &[stroke(0.5, 0.5), faint], &Theme::default());
+        assert_eq!(both[(0, 0)], alone[(0, 0)], "in either order");
     }
 
     #[test]

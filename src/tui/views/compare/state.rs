@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::capture::Capture;
 use crate::capture::comparison::{Comparison, Place};
 use crate::site::Kind;
-use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::MOVE};
 use crate::tui::selection::Selection;
@@ -69,11 +68,11 @@ impl PartialEq for ComparisonRequest {
 
 impl CompareView {
     /// Drops the comparison and returns the request for a new one, if a capture is pinned.
-    pub fn request(&mut self, serial: u64, present: Option<&Arc<Capture>>) -> Option<Effect> {
+    pub fn request(&mut self, serial: u64, present: Option<&Arc<Capture>>) -> Option<ComparisonRequest> {
         (self.comparison, self.aside) = (None, None);
         let (pinned, present) = self.pinned.as_ref().zip(present)?;
         let (pinned, present) = (Arc::clone(pinned), Arc::clone(present));
-        Some(Effect::Compare(ComparisonRequest { serial, pinned, present }))
+        Some(ComparisonRequest { serial, pinned, present })
     }
 
     /// Takes a comparison, unless it is of other captures than those of now.

@@ -120,7 +120,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
 
 /// Returns the number of columns beside that of the sorted metric that fit.
 fn room_for_others(app: &App, width: usize) -> usize {
-    (width.saturating_sub(head_columns(app) + ROLE + BAR) / COLUMN).saturating_sub(1)
+    // Arrows at the end of the line of names say that there are more.
+    const ARROWS: usize = 3;
+    (width.saturating_sub(head_columns(app) + ROLE + BAR + ARROWS) / COLUMN).saturating_sub(1)
 }
 
 /// Returns the largest number of columns to scroll by in an area.

@@ -48,7 +48,7 @@ fn title(buf: &mut Buffer, line: Rect, app: &App, geometry: &LinesLayout, of_lin
     let queries = if kind == Kind::Encoder { "source" } else { "target" };
     let keys = if kind == Kind::Decoder { "target" } else { "source" };
     rule(buf, line, &[], theme);
-    let room = usize::from(geometry.queries.height);
+    let room = usize::from(geometry.queries.height / geometry.pitch);
     let name = |what: &str, axis: &Axis, first: usize| match position(first, room, axis.len()) {
         Some(shown) => format!(" {what} {shown} "),
         None => format!(" {what} "),
@@ -90,7 +90,7 @@ fn tokens(buf: &mut Buffer, app: &App, geometry: &LinesLayout, links: &[ShownLin
         };
         links.iter().any(|link| link.level >= 0.3 && joins(link))
     };
-    for (y, at) in (geometry.queries.y..geometry.queries.bottom()).zip(geometry.shown_queries.clone()) {
+    for (y, at) in geometry.rows(geometry.queries, &geometry.shown_queries) {
         let row = Rect { y, height: 1, ..geometry.queries };
         let special = app.queries().units.get(at).is_some_and(|unit| unit.special);
         let style = match at == query {
@@ -105,7 +105,7 @@ fn tokens(buf: &mut Buffer, app: &App, geometry: &LinesLayout, links: &[ShownLin
         put(buf, row, row.x + 1, y, &label, style);
         layout.hit(row, Hit::View(ViewHit::Query(at)));
     }
-    for (y, at) in (geometry.keys.y..geometry.keys.bottom()).zip(geometry.shown_keys.clone()) {
+    for (y, at) in geometry.rows(geometry.keys, &geometry.shown_keys) {
         let row = Rect { y, height: 1, ..geometry.keys };
         let special = app.keys().units.get(at).is_some_and(|unit| unit.special);
         let style = match at == key {
@@ -141,7 +141,7 @@ fn cells(buf: &mut Buffer, app: &App, geometry: &LinesLayout, of_layer: &[HeadRo
             })
             .collect();
         let top = scale.top(max_of(&weights), 1.0, app.keys_seen(app.query()));
-        for (y, weight) in (area.y..area.bottom()).zip(weights) {
+        for ((y, _), weight) in geometry.rows(area, shown).zip(weights) {
             let shade = theme.shade(scale.unit(weight, top));
             if let Some(cell) = buf.cell_mut((x, y)) {
                 match shade.color {

@@ -23,10 +23,16 @@ pub struct LinesLayout {
     pub shown_queries: Range<usize>,
     /// Visible keys.
     pub shown_keys: Range<usize>,
+    /// Screen rows of a token: more than 1 where there is room for all.
+    pub pitch: u16,
 }
 
 /// Largest width of a label.
 const LABEL: u16 = 20;
+/// Largest width of the lines: longer ones are too flat to be told apart.
+const CANVAS: u16 = 72;
+/// Largest number of screen rows of a token.
+const PITCH: u16 = 3;
 
 impl LinesLayout {
     /// Computes the layout of the view in its area.
@@ -40,17 +46,20 @@ impl LinesLayout {
             // A mark stands before the label, and a space behind it.
             (longest + 3).min(LABEL).min(area.width / 4)
         };
-        let shown_queries = visible(app.query(), app.queries().len(), inner.height);
-        let shown_keys = visible(app.key(), app.keys().len(), inner.height);
+        let longest = app.queries().len().max(app.keys().len()).max(1);
+        let pitch = (usize::from(inner.height) / longest).clamp(1, usize::from(PITCH)) as u16;
+        let room = inner.height / pitch;
+        let shown_queries = visible(app.query(), app.queries().len(), room);
+        let shown_keys = visible(app.key(), app.keys().len(), room);
         let left = labels(app.queries(), &shown_queries);
         let right = labels(app.keys(), &shown_keys);
         let [queries_heads, keys_heads] = if app.views.lines.on_keys { [heads, 0] } else { [0, heads] };
-        let canvas = inner.width.saturating_sub(left + right + heads);
+        let canvas = inner.width.saturating_sub(left + right + heads).min(CANVAS);
         let queries = part(inner, queries_heads, 0, left, inner.height);
         let keys = part(inner, queries_heads + left + canvas, 0, right, inner.height);
         let heads = match app.views.lines.on_keys {
             true => part(inner, 0, 0, heads, inner.height),
-            false => part(inner, inner.width - keys_heads, 0, heads, inner.height),
+            false => part(inner, left + canvas + right, 0, keys_heads, inner.height),
         };
         Self {
             queries,
@@ -59,7 +68,14 @@ impl LinesLayout {
             heads,
             shown_queries,
             shown_keys,
+            pitch,
         }
+    }
+
+    /// Returns the screen rows of visible tokens in one of the columns, in order.
+    pub fn rows(&self, column: Rect, shown: &Range<usize>) -> impl Iterator<Item = (u16, usize)> {
+        let rows = (0..).map_while(move |row: u16| column.y.checked_add((row * self.pitch) + self.pitch / 2));
+        rows.take_while(move |&y| y < column.bottom()).zip(shown.clone())
     }
 }
 

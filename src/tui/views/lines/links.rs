@@ -87,7 +87,7 @@ pub struct ShownLink {
 }
 
 /// Shade below which no line is drawn.
-const FAINTEST: f32 = 0.04;
+const FAINTEST: f32 = 0.06;
 
 /// Largest number of lines that are drawn.
 const MOST: usize = 800;
@@ -129,7 +129,9 @@ pub fn links(app: &App, rows: &[HeadRows], queries: Range<usize>) -> Vec<ShownLi
 
 /// Returns the lines of links on the canvas.
 pub fn strokes(links: &[ShownLink], geometry: &LinesLayout) -> Vec<Stroke> {
-    let row = |at: usize, shown: &Range<usize>| at as f32 - shown.start as f32 + 0.5;
+    let row = |at: usize, shown: &Range<usize>| {
+        (at as f32 - shown.start as f32) * f32::from(geometry.pitch) + f32::from(geometry.pitch / 2) + 0.5
+    };
     links
         .iter()
         .map(|link| Stroke {

@@ -82,8 +82,15 @@ fn map(
             true => shows(app, &window.fine(app.pixels.cell()).0),
             false => shows(app, window),
         };
-        let keys = if shows.is_empty() { keys.to_string() } else { format!("{keys} · {shows}") };
         let line = part(area, 0, 0, area.width, 1);
+        let wordings = match shows.is_empty() {
+            true => [keys.to_string(), "keys".into()],
+            false => [format!("{keys} · {shows}"), shows],
+        };
+        // The legend, which needs about as much, comes before the name of the keys.
+        const LEGEND: usize = 16;
+        let room = usize::from(line.width.saturating_sub(left)).saturating_sub(LEGEND + 3);
+        let keys = wordings.iter().find(|keys| width(keys) <= room).unwrap_or(&wordings[1]).clone();
         let mut titles = gutter.titles(kind);
         titles.push((left, &keys));
         rule(buf, line, &titles, &app.theme);
