@@ -79,7 +79,7 @@ pub fn scene(titled: &TitledTable, style: &FigureStyle, fonts: &Fonts) -> Scene 
     }
     y += rows.len() as f32 * ROW;
     Scene {
-        width: x.max(heading_width(&shapes[..2], fonts)) + MARGIN - GAP,
+        width: (x - GAP).max(heading_width(&shapes[..2], fonts)) + MARGIN,
         height: y + MARGIN,
         background: theme.background(),
         description: format!("{title}: a table of {} rows", table.rows.len()),

@@ -57,7 +57,9 @@ fn title(buf: &mut Buffer, line: Rect, app: &App, geometry: &LinesLayout, of_lin
     let right = name(keys, app.keys(), geometry.shown_keys.start);
     let left_at = geometry.queries.x;
     let mut x = put(buf, line, left_at, line.y, &left, theme.dim()) + 1;
-    let right_at = (geometry.keys.x + 1).min(line.right().saturating_sub(width(&right) as u16));
+    let end =
+        if app.views.lines.on_keys || geometry.heads.is_empty() { line.right() } else { geometry.heads.x };
+    let right_at = (geometry.keys.x + 1).min(end.saturating_sub(width(&right) as u16));
     put(buf, line, right_at, line.y, &right, theme.dim());
     let token = match app.views.lines.on_keys {
         true => app.keys().label(app.key()),

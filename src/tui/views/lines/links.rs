@@ -86,8 +86,8 @@ pub struct ShownLink {
     pub hue: Option<usize>,
 }
 
-/// Shade below which no line is drawn.
-const FAINTEST: f32 = 0.06;
+/// Shade below which no line is drawn: in shades of colour, and without them.
+const FAINTEST: [f32; 2] = [0.06, 0.2];
 
 /// Largest number of lines that are drawn.
 const MOST: usize = 800;
@@ -101,6 +101,7 @@ pub fn links(app: &App, rows: &[HeadRows], queries: Range<usize>) -> Vec<ShownLi
     let queries = if token && !view.on_keys { app.query()..app.query() + 1 } else { queries };
     // Of a row alone the map's maximum is not known; that of the survey is.
     let map_max = |head: &Head| app.survey.heads.get(head).map_or(1.0, |facts| facts.thumbnail.max());
+    let faintest = FAINTEST[usize::from(app.theme.draws_glyphs())];
     let mut found = Vec::new();
     for of_head in rows {
         let map_max = if scale.range == ScaleRange::Map { map_max(&of_head.head) } else { 1.0 };
@@ -112,7 +113,7 @@ pub fn links(app: &App, rows: &[HeadRows], queries: Range<usize>) -> Vec<ShownLi
             for key in keys.clone() {
                 let weight = row.get(key).copied().unwrap_or(0.0);
                 let level = if weight < app.reading.threshold { 0.0 } else { scale.unit(weight, top) };
-                if level >= FAINTEST {
+                if level >= faintest {
                     found.push(ShownLink { query, key, level, hue: of_head.hue });
                 }
             }
