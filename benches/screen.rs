@@ -129,8 +129,8 @@ fn computed(length: usize, budget: usize) -> Arc<Capture> {
     let mut capture = Capture::clone(&capture(8));
     let tokens: Vec<AxisItem> =
         (0..length).map(|at| AxisItem::token(at as u32, format!("▁token{at}"), false)).collect();
-    let axes = || ProfileAxes::new(Kind::Cross, [length, length], &tokens);
-    let profiles = (0..heads).map(|head| HeadProfile::of_compact(&compact, head, axes())).collect();
+    let axes = Arc::new(ProfileAxes::new(Kind::Cross, [length, length], &tokens));
+    let profiles = (0..heads).map(|head| HeadProfile::of_compact(&compact, head, &axes)).collect();
     capture.source = Sequence { text: String::new(), items: tokens.clone() };
     capture.target = capture.source.clone();
     capture.decoder_input = tokens;

@@ -73,16 +73,10 @@ fn frame(info: &ModelInfo, capture: &Arc<Capture>, keys: &str) -> Buffer {
 
 fn act(app: &mut App, action: Action) {
     for effect in update::update(app, action) {
-        if let Effect::Survey { serial, capture, distance } = effect {
-            survey::run(
-                serial,
-                &capture,
-                distance,
-                || true,
-                |part| {
-                    update::update(app, Action::Surveyed(Box::new(part)));
-                },
-            );
+        if let Effect::Survey(request) = effect {
+            let mut parts = Vec::new();
+            survey::run(&request, || true, |part| parts.push(part));
+            parts.into_iter().for_each(|part| act(app, Action::Surveyed(Box::new(part))));
         }
     }
 }

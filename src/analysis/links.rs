@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::map_axes::MapAxes;
 use super::metrics::{FAR, SINK, rows_that_see};
-use super::profile::{HeadProfile, StrongPair};
+use super::profile::{HeadProfile, PairFilter, ProfileAxes, StrongPair};
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind};
 
@@ -68,6 +68,23 @@ fn is_chosen(places: Option<&Vec<Range<usize>>>, at: usize) -> bool {
     places.is_none_or(|places| places.iter().any(|place| place.contains(&at)))
 }
 
+impl LinkFilter {
+    /// Prepares the axes of maps `[queries, keys]` for profiles from which [`strong_links`] finds the links
+    /// of this filter, however weak.
+    pub fn profile_axes(&self, axes: &MapAxes, shape: [usize; 2]) -> ProfileAxes {
+        let [queries, keys] = shape;
+        axes.profile_axes(shape).with_pairs(PairFilter {
+            kind: axes.kind,
+            lengths: [axes.queries.len(), axes.keys.len()],
+            min_distance: self.min_distance,
+            min_weight: self.min_weight,
+            top: self.top,
+            queries: (0..queries).map(|query| wanted_query(query, axes, self)).collect(),
+            keys: wanted_keys(keys, axes, self, |_| false),
+        })
+    }
+}
+
 /// Finds the strongest links of the given heads, strongest first; equal ones by distance (farther first),
 /// then by head, query and key. Memory: `filter.top` links.
 pub fn links<'a>(
@@ -77,23 +94,7 @@ pub fn links<'a>(
     let mut strongest = BinaryHeap::with_capacity(filter.top.min(4096) + 1);
     for (head, map, context) in heads {
         let keys = wanted_keys(map.cols(), &context, filter, |key| is_sink(&map, context.kind, key));
-        add(&mut strongest, (head, 0), &map, &keys, &context, filter);
-    }
-    sorted(strongest)
-}
-
-/// [`links`] of one head whose map comes in blocks of rows, each with the number of its first row.
-pub fn links_of_rows(
-    head: Head,
-    profile: &HeadProfile,
-    rows: impl IntoIterator<Item = (usize, Matrix)>,
-    context: &MapAxes,
-    filter: &LinkFilter,
-) -> Vec<Link> {
-    let mut strongest = BinaryHeap::new();
-    let keys = wanted_keys(profile.keys, context, filter, |key| is_profiles_sink(profile, context.kind, key));
-    for (first, rows) in rows {
-        add(&mut strongest, (head, first), &rows, &keys, context, filter);
+        add(&mut strongest, head, &map, &keys, &context, filter);
     }
     sorted(strongest)
 }
@@ -137,7 +138,8 @@ impl PartialEq for Ranked {
 
 impl Eq for Ranked {}
 
-/// [`links`] of one head from its profile. Requires a filter with a minimum weight of at least
+/// [`links`] of one head from its profile. Requires that the profile was made for this filter
+/// ([`LinkFilter::profile_axes`]), or a minimum weight of at least
 /// [`STRONG_WEIGHT`](super::profile::STRONG_WEIGHT).
 pub fn strong_links(head: Head, profile: &HeadProfile, context: &MapAxes, filter: &LinkFilter) -> Vec<Link> {
     let mut strongest = BinaryHeap::new();
@@ -151,16 +153,16 @@ pub fn strong_links(head: Head, profile: &HeadProfile, context: &MapAxes, filter
     sorted(strongest)
 }
 
-/// Adds the links of a block of rows, the first of which is row `first`.
+/// Adds the links of a map.
 fn add(
     strongest: &mut BinaryHeap<Ranked>,
-    (head, first): (Head, usize),
-    rows: &Matrix,
+    head: Head,
+    map: &Matrix,
     keys: &[bool],
     context: &MapAxes,
     filter: &LinkFilter,
 ) {
-    for (query, row) in (0..rows.rows()).map(|at| (first + at, rows.row(at))) {
+    for (query, row) in (0..map.rows()).map(|query| (query, map.row(query))) {
         if !wanted_query(query, context, filter) {
             continue;
         }
@@ -290,6 +292,23 @@ mod tests {
         assert_eq!(found(&map, context, &no_sinks), [(0, 2)]);
     }
 
+    /// Weights of which most are small, some equal, and some keys are sinks or nearly so.
+    fn many(kind: Kind, rows: usize, cols: usize) -> Matrix {
+        let mut data = vec![0.0; rows * cols];
+        for (query, row) in data.chunks_mut(cols).enumerate() {
+            for (key, weight) in row.iter_mut().enumerate().take(kind.visible(query, cols).end) {
+                *weight = match key % 37 {
+                    3 => 40.0,
+                    5 => 20.0,
+                    _ => (1 + (query * 31 + key * 17) % 101) as f32 / 100.0,
+                };
+            }
+            let sum: f32 = row.iter().sum();
+            row.iter_mut().for_each(|weight| *weight /= sum);
+        }
+        Matrix::new(rows, cols, data)
+    }
+
     #[test]
     fn links_of_chosen_places_alone_are_kept() {
         let tokens = axis(&["a", "b", "c"]);
@@ -303,19 +322,34 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_come_in_pieces_give_the_links_of_the_map() {
-        let pieces: Vec<String> = (0..70).map(|at| format!("w{}", at % 9)).collect();
+    fn a_profile_gives_the_links_of_the_map() {
+        let pieces: Vec<String> = (0..300).map(|at| format!("w{}", at % 9)).collect();
         let tokens = axis(&pieces.iter().map(String::as_str).collect::<Vec<_>>());
-        let weight = |i: usize, j: usize| if j == 3 { 0.4 } else { ((i * 31 + j * 17) % 13) as f32 / 1000.0 };
-        let map = Matrix::from_fn(70, 70, weight);
-        let context = MapAxes::new(Kind::Encoder, &tokens, &tokens);
-        let head = Head::new(Kind::Encoder, 1, 2);
-        let profile = HeadProfile::of(&map, &context.profile_axes([70, 70]));
-        for filter in [LinkFilter { top: 7, ..all(2.0) }, LinkFilter { top: 50, ..LinkFilter::default() }] {
-            let rows = [(0, map.part(0..23)), (23, map.part(23..70))];
-            let found = links_of_rows(head, &profile, rows, &context, &filter);
-            assert_eq!(found, links([(head, map.clone(), context)], &filter));
-            assert_eq!(best(found.iter().rev().copied(), 3), found[..3]);
+        for (kind, queries) in
+            [(Kind::Encoder, 300), (Kind::Decoder, 300), (Kind::Cross, 130), (Kind::Encoder, 40)]
+        {
+            let keys = if kind == Kind::Cross { 300 } else { queries };
+            let map = many(kind, queries, keys);
+            let context = MapAxes::new(kind, &tokens[..queries], &tokens[..keys]);
+            let head = Head::new(kind, 1, 2);
+            for filter in [
+                LinkFilter { top: 7, ..all(2.0) },
+                LinkFilter { top: 50, ..LinkFilter::default() },
+                LinkFilter { top: 3, min_weight: 0.004, ..LinkFilter::default() },
+                LinkFilter { top: 1, min_distance: 30.0, ..LinkFilter::default() },
+                LinkFilter { top: 0, ..LinkFilter::default() },
+                LinkFilter { top: usize::MAX, ..all(0.0) },
+            ] {
+                let profile = HeadProfile::of(&map, &filter.profile_axes(&context, [queries, keys]));
+                let found = strong_links(head, &profile, &context, &filter);
+                assert_eq!(
+                    found,
+                    links([(head, map.clone(), context)], &filter),
+                    "{kind} {queries} {filter:?}"
+                );
+                let few = found.len().min(3);
+                assert_eq!(best(found.iter().rev().copied(), 3), found[..few]);
+            }
         }
     }
 

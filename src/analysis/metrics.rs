@@ -5,7 +5,8 @@
 //! may attend to (`i + 1` in decoder self-attention, otherwise `K`). Means over rows weigh all rows
 //! equally.
 
-use super::gini::Gini;
+use std::sync::Arc;
+
 use super::map_axes::MapAxes;
 use super::profile::{HeadProfile, ProfileAxes};
 use crate::matrix::Matrix;
@@ -166,8 +167,8 @@ head_metrics! {
     /// `mean_i A_i,rest`: weight on the positions after a recording, which are one key. Recordings shorter than
     /// the model's window only. 0 to 1.
     rest_mass: Option<f32> = "weight on the positions after a recording",
-    /// Mean Gini coefficient of the rows over their `n_i` keys: 0 uniform, towards 1 one key. Computed only
-    /// from sorted rows, otherwise `None`.
+    /// Mean Gini coefficient of the rows over their `n_i` keys: 0 uniform, towards 1 one key. To 2e-7.
+    /// Absent unless it is asked for, since ranking the weights of every row takes long.
     gini: Option<f32> = "inequality of a row's weights: 0 uniform, 1 one key",
     /// `mean_i` of the sum of row `i`'s five largest weights. 0 to 1.
     top5_mass: f32 = "weight of a row's five largest keys",
@@ -175,7 +176,8 @@ head_metrics! {
 
 /// Computes the metrics of one map, `[queries, keys]`. Keys farther than `far` tokens are far.
 pub fn head_metrics(map: &Matrix, context: &MapAxes, far: f32) -> HeadMetrics {
-    let mut measure = Measure::new([map.rows(), map.cols()], context, far);
+    let axes = Arc::new(context.profile_axes([map.rows(), map.cols()]).with_gini());
+    let mut measure = Measure::new(&axes, context, far);
     measure.add(0, map);
     measure.finish()
 }
@@ -184,16 +186,15 @@ pub fn head_metrics(map: &Matrix, context: &MapAxes, far: f32) -> HeadMetrics {
 pub struct Measure<'a> {
     context: &'a MapAxes<'a>,
     far: f32,
-    axes: ProfileAxes,
+    axes: Arc<ProfileAxes>,
     profile: HeadProfile,
     far_mass: f64,
 }
 
 impl<'a> Measure<'a> {
-    /// Starts the metrics of a map `[queries, keys]`. Keys farther than `far` tokens are far.
-    pub fn new(shape: [usize; 2], context: &'a MapAxes<'a>, far: f32) -> Self {
-        let axes = context.profile_axes(shape).with_gini();
-        Self { context, far, profile: HeadProfile::new(&axes), axes, far_mass: 0.0 }
+    /// Starts the metrics of a map whose profile has `axes`. Keys farther than `far` tokens are far.
+    pub fn new(axes: &Arc<ProfileAxes>, context: &'a MapAxes<'a>, far: f32) -> Self {
+        Self { context, far, profile: HeadProfile::new(axes), axes: Arc::clone(axes), far_mass: 0.0 }
     }
 
     /// Adds a block of rows, the first of which is row `first`.
@@ -297,14 +298,6 @@ fn far_uniform(profile: &HeadProfile, context: &MapAxes, far: f32) -> f64 {
         (keys as f64 - (last - first + 1.0).max(0.0)) / keys.max(1) as f64
     };
     (0..profile.rows).map(share).sum()
-}
-
-/// Sum of the Gini coefficients of a block of rows, the first of which is row `first`;
-/// [`HeadMetrics::gini`] is their mean over all rows.
-pub fn gini_sum(first: usize, rows: &Matrix, context: &MapAxes) -> f64 {
-    let mut gini = Gini::default();
-    let row = |at: usize| &rows.row(at)[context.kind.visible(first + at, rows.cols())];
-    (0..rows.rows()).map(|at| gini.of(row(at), row(at).len())).sum()
 }
 
 /// The smallest whole distance within which `share` of the weight lies.

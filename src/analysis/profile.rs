@@ -1,18 +1,23 @@
 //! Profiles of heads: sums over the rows of a map, updated block by block while the rows are in the cache,
 //! by several threads. Thumbnails, metrics and strong links follow from them without the map.
 
+mod pair_filter;
 mod row_block;
 
+pub use pair_filter::PairFilter;
+
+use std::cell::RefCell;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use attn_tui_kernels::attention::RowObserver;
+use attn_tui_kernels::row_stats;
 
 use crate::axis::AxisItem;
-use crate::matrix::{Matrix, span_of};
+use crate::matrix::{Matrix, cell_of, span_of};
 use crate::nn::CompactMaps;
 use crate::site::Kind;
-use row_block::RowBlock;
+use row_block::{RowBlock, WeightRows};
 
 /// Maximum number of rows and columns of a thumbnail.
 pub const THUMBNAIL: usize = 64;
@@ -31,8 +36,10 @@ pub struct ProfileAxes {
     plain: Vec<Range<usize>>,
     /// Last earlier copy of each token; in self-attention only.
     before: Vec<Option<u32>>,
-    /// True if Gini coefficients are computed, which needs sorted rows.
+    /// True if Gini coefficients are computed.
     gini: bool,
+    /// Pairs to list in place of all those of [`STRONG_WEIGHT`].
+    pairs: Option<PairFilter>,
 }
 
 impl ProfileAxes {
@@ -54,12 +61,17 @@ impl ProfileAxes {
             Kind::Cross => Vec::new(),
             Kind::Encoder | Kind::Decoder => tokens.iter().enumerate().map(same).collect(),
         };
-        Self { kind, queries, keys, special, plain, before, gini: false }
+        Self { kind, queries, keys, special, plain, before, gini: false, pairs: None }
     }
 
     /// The same axes for profiles with [`ProfileSums::gini`], which take several times as long.
     pub fn with_gini(self) -> Self {
         Self { gini: true, ..self }
+    }
+
+    /// The same axes for profiles whose [`HeadProfile::strong`] lists the strongest pairs that pass a filter.
+    pub fn with_pairs(self, pairs: PairFilter) -> Self {
+        Self { pairs: Some(pairs), ..self }
     }
 
     /// Rows and columns of a thumbnail.
@@ -74,14 +86,14 @@ impl ProfileAxes {
     }
 }
 
-/// A pair with a high weight.
+/// A pair that a profile lists.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StrongPair {
     /// Row, zero-based.
     pub query: u32,
     /// Column, zero-based.
     pub key: u32,
-    /// The head's weight there, at least [`STRONG_WEIGHT`].
+    /// The head's weight there.
     pub weight: f32,
 }
 
@@ -168,8 +180,11 @@ pub struct HeadProfile {
     pub centres: Vec<f64>,
     /// Largest weight of each row.
     pub row_max: Vec<f32>,
-    /// All pairs of weight [`STRONG_WEIGHT`] or more, in no order.
+    /// All pairs of weight [`STRONG_WEIGHT`] or more, or those that were asked for
+    /// ([`ProfileAxes::with_pairs`]), in no order.
     pub strong: Vec<StrongPair>,
+    /// Weight from which on pairs are listed.
+    least: f32,
     largest: Vec<f32>,
     added: Vec<f32>,
     cells: [usize; 2],
@@ -191,6 +206,7 @@ impl HeadProfile {
             largest: vec![0.0; down * across],
             added: vec![0.0; down * across],
             cells,
+            least: axes.pairs.as_ref().map_or(STRONG_WEIGHT, |pairs| pairs.min_weight),
             ..Self::default()
         }
     }
@@ -207,7 +223,7 @@ impl HeadProfile {
     ///
     /// # Panics
     /// If `head` is out of range.
-    pub fn of_compact(maps: &CompactMaps, head: usize, axes: ProfileAxes) -> Self {
+    pub fn of_compact(maps: &CompactMaps, head: usize, axes: &Arc<ProfileAxes>) -> Self {
         let profile = SiteProfiles::one(axes, head);
         maps.observe(head, &profile);
         profile.finish().pop().unwrap_or_default()
@@ -220,7 +236,17 @@ impl HeadProfile {
         for at in (0..rows.rows()).step_by(ROWS) {
             let count = ROWS.min(rows.rows() - at);
             let weights = &rows.as_slice()[at * rows.cols()..(at + count) * rows.cols()];
-            self.add(RowBlock::of(axes, first + at, count, 0..rows.cols(), weights, rows.cols()));
+            let mut left = WeightRows {
+                first: first + at,
+                count,
+                columns: 0..rows.cols(),
+                weights,
+                stride: rows.cols(),
+            };
+            while let Some(rows) = left.next_block(axes) {
+                let least = self.least;
+                measured(axes, &rows, least, |block| self.add(block, axes));
+            }
         }
     }
 
@@ -245,31 +271,77 @@ impl HeadProfile {
             + size_of::<StrongPair>() * self.strong.len()
     }
 
-    fn add(&mut self, block: RowBlock) {
+    fn add(&mut self, block: &RowBlock, axes: &ProfileAxes) {
         let rows = block.first..block.first + block.row_max.len();
         self.sums.add(&block.sums);
-        for (weight, distance) in block.diagonals.iter().zip(block.lowest..) {
-            if let Some(sum) = self.by_distance.get_mut(distance.unsigned_abs()) {
-                *sum += f64::from(*weight);
-            }
-        }
-        for (sum, weight) in self.received[block.columns].iter_mut().zip(&block.received) {
-            *sum += weight;
+        self.add_diagonals(&block.diagonals, block.lowest);
+        for (sum, weight) in self.received[block.columns.clone()].iter_mut().zip(&block.received) {
+            *sum += f64::from(*weight);
         }
         self.row_max[rows.clone()].copy_from_slice(&block.row_max);
         self.offsets[rows.clone()].copy_from_slice(&block.offsets);
         if !self.centres.is_empty() {
             self.centres[rows].copy_from_slice(&block.centres);
         }
-        self.strong.extend(block.strong);
-        let from = block.row * self.cells[1];
-        for (cell, found) in self.largest[from..].iter_mut().zip(&block.largest) {
-            *cell = cell.max(*found);
+        self.add_pairs(&block.strong, axes);
+        self.add_thumbnail(block);
+    }
+
+    /// Adds the weights of diagonals `lowest` and following.
+    fn add_diagonals(&mut self, diagonals: &[f32], lowest: isize) {
+        let count = usize::try_from(-lowest).unwrap_or(0).min(diagonals.len());
+        let (before, behind) = diagonals.split_at(count);
+        // The last diagonal of those before is the nearest to diagonal 0.
+        let nearest = usize::try_from(1 - lowest).unwrap_or(0).saturating_sub(count);
+        let add = |(sum, weight): (&mut f64, &f32)| *sum += f64::from(*weight);
+        if let Some(sums) = self.by_distance.get_mut(nearest..) {
+            sums.iter_mut().zip(before.iter().rev()).for_each(add);
         }
-        for (cell, found) in self.added[from..].iter_mut().zip(&block.added) {
-            *cell += found;
+        if let Some(sums) = self.by_distance.get_mut(usize::try_from(lowest).unwrap_or(0)..) {
+            sums.iter_mut().zip(behind).for_each(add);
         }
     }
+
+    /// Lists pairs.
+    fn add_pairs(&mut self, pairs: &[StrongPair], axes: &ProfileAxes) {
+        match &axes.pairs {
+            None => self.strong.extend_from_slice(pairs),
+            Some(filter) => {
+                self.strong.extend(pairs.iter().filter(|pair| filter.keeps(pair)));
+                filter.prune(&mut self.strong, &mut self.least);
+            }
+        }
+    }
+
+    /// Adds the columns of rows that share a row of the thumbnail.
+    fn add_thumbnail(&mut self, block: &RowBlock) {
+        let [down, across] = self.cells;
+        let row = cell_of(block.first, self.rows, down) * across;
+        let columns = &block.columns;
+        for col in 0..across {
+            let span = span_of(col, self.keys, across);
+            let (from, until) = (span.start.max(columns.start), span.end.min(columns.end));
+            if from >= until {
+                continue;
+            }
+            let span = from - columns.start..until - columns.start;
+            let (largest, added) = (&mut self.largest[row + col], &mut self.added[row + col]);
+            *largest = largest.max(row_stats::max(&block.largest[span.clone()]));
+            *added += row_stats::sum(&block.received[span]);
+        }
+    }
+}
+
+thread_local! {
+    static BLOCK: RefCell<RowBlock> = RefCell::default();
+}
+
+/// Calls `add` with the sums of rows that share a row of the thumbnail.
+fn measured(axes: &ProfileAxes, rows: &WeightRows, least: f32, add: impl FnOnce(&RowBlock)) {
+    let mut block = BLOCK.take();
+    block.measure(axes, rows, least);
+    add(&block);
+    BLOCK.set(block);
 }
 
 /// Profiles of a site's heads, updated while its attention is computed.
@@ -289,8 +361,8 @@ impl SiteProfiles {
     }
 
     /// Creates an empty profile of head `head` alone.
-    pub fn one(axes: ProfileAxes, head: usize) -> Self {
-        Self { first: head, ..Self::new(Arc::new(axes), 1) }
+    pub fn one(axes: &Arc<ProfileAxes>, head: usize) -> Self {
+        Self { first: head, ..Self::new(Arc::clone(axes), 1) }
     }
 
     /// Returns true if these profiles are for maps `[heads, queries, keys]`.
@@ -315,9 +387,12 @@ impl RowObserver for SiteProfiles {
         weights: &[f32],
         stride: usize,
     ) {
-        let block = RowBlock::of(&self.axes, first, count, columns, weights, stride);
-        if let Some(head) = self.heads.get(head - self.first) {
-            head.lock().unwrap_or_else(PoisonError::into_inner).add(block);
+        let Some(head) = self.heads.get(head - self.first) else { return };
+        let profile = || head.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = WeightRows { first, count, columns, weights, stride };
+        while let Some(rows) = left.next_block(&self.axes) {
+            let least = profile().least;
+            measured(&self.axes, &rows, least, |block| profile().add(block, &self.axes));
         }
     }
 }

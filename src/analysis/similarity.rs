@@ -1,5 +1,10 @@
 //! Similarity of heads, and clusters of similar heads.
 
+use std::ops::Range;
+
+use attn_tui_kernels::divergence::{self as kernels, LogRow, weighted_logs};
+use attn_tui_kernels::threads;
+
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 
@@ -10,19 +15,8 @@ use crate::matrix::Matrix;
 /// # Errors
 /// [`Error::Usage`] when the shapes differ.
 pub fn divergence(a: &Matrix, b: &Matrix) -> Result<f32> {
-    if (a.rows(), a.cols()) != (b.rows(), b.cols()) {
-        return Err(Error::Usage("heads of different shapes cannot be compared".into()));
-    }
-    let cells = a.as_slice().iter().zip(b.as_slice());
-    let total: f64 = cells.map(|(&p, &q)| cell(f64::from(p), f64::from(q))).sum();
-    Ok((total / a.rows().max(1) as f64).max(0.0) as f32)
-}
-
-/// Contribution of one key to the divergence of two rows.
-fn cell(p: f64, q: f64) -> f64 {
-    let term = |x: f64, mean: f64| if x > 0.0 { x * (x / mean).ln() } else { 0.0 };
-    let mean = (p + q) / 2.0;
-    (term(p, mean) + term(q, mean)) / 2.0
+    let pair = divergences(&[a.clone(), b.clone()])?;
+    Ok(pair.get(0, 1).unwrap_or(0.0))
 }
 
 /// The [`divergence`] of every pair of `n` maps, `[n, n]`, symmetric, 0 on the diagonal.
@@ -30,16 +24,83 @@ fn cell(p: f64, q: f64) -> f64 {
 /// # Errors
 /// [`Error::Usage`] when the shapes differ.
 pub fn divergences(maps: &[Matrix]) -> Result<Matrix> {
-    let n = maps.len();
-    let mut data = vec![0.0; n * n];
-    for (a, first) in maps.iter().enumerate() {
-        for (b, second) in maps.iter().enumerate().skip(a + 1) {
-            let value = divergence(first, second)?;
-            data[a * n + b] = value;
-            data[b * n + a] = value;
+    let mut sums = DivergenceSums::new(maps.len());
+    sums.add(maps)?;
+    Ok(sums.finish())
+}
+
+/// Divergences of every pair of maps that come some rows at a time.
+pub struct DivergenceSums {
+    count: usize,
+    rows: usize,
+    /// Sum of each pair's divergences, `[count, count]`; pairs of equal or smaller second number stay 0.
+    sums: Vec<f64>,
+}
+
+impl DivergenceSums {
+    /// Starts the divergences of `count` maps.
+    pub fn new(count: usize) -> Self {
+        Self { count, rows: 0, sums: vec![0.0; count * count] }
+    }
+
+    /// Adds the next rows of all maps, on several threads.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when there are not as many maps as before, or their shapes differ.
+    pub fn add(&mut self, maps: &[Matrix]) -> Result<()> {
+        let shape = |map: &Matrix| (map.rows(), map.cols());
+        let [rows, cols] = maps.first().map_or([0; 2], |map| [map.rows(), map.cols()]);
+        if maps.len() != self.count || maps.iter().any(|map| shape(map) != (rows, cols)) {
+            return Err(Error::Usage("heads of different shapes cannot be compared".into()));
+        }
+        let tasks = rows.min(2 * threads::count());
+        let sums = threads::map(tasks, usize::MAX, |task| {
+            rows_divergences(maps, task * rows / tasks..(task + 1) * rows / tasks)
+        });
+        for part in sums {
+            self.sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+        }
+        self.rows += rows;
+        Ok(())
+    }
+
+    /// Returns the mean divergence of every pair, `[count, count]`.
+    pub fn finish(self) -> Matrix {
+        let mean = |a: usize, b: usize| {
+            let sum = self.sums[a.min(b) * self.count + a.max(b)];
+            (sum / self.rows.max(1) as f64).max(0.0) as f32
+        };
+        Matrix::from_fn(self.count, self.count, mean)
+    }
+}
+
+/// Sums of the divergences of every pair of maps over some rows.
+fn rows_divergences(maps: &[Matrix], rows: Range<usize>) -> Vec<f64> {
+    /// Number of columns that are compared at once, so that those of all heads stay in the cache.
+    const TILE: usize = 256;
+    let count = maps.len();
+    let cols = maps.first().map_or(0, Matrix::cols);
+    let mut sums = vec![0.0; count * count];
+    let mut logs = vec![0.0; count * TILE];
+    for row in rows {
+        for first in (0..cols).step_by(TILE) {
+            let columns = first..cols.min(first + TILE);
+            let weights = |map: usize| &maps[map].row(row)[columns.clone()];
+            for (map, logs) in logs.chunks_mut(TILE).enumerate() {
+                weighted_logs(weights(map), &mut logs[..columns.len()]);
+            }
+            let parts: Vec<LogRow> = (0..count)
+                .zip(logs.chunks(TILE))
+                .map(|(map, logs)| LogRow { weights: weights(map), logs: &logs[..columns.len()] })
+                .collect();
+            for (a, first) in parts.iter().enumerate() {
+                for (b, second) in parts.iter().enumerate().skip(a + 1) {
+                    sums[a * count + b] += f64::from(kernels::divergence(*first, *second));
+                }
+            }
         }
     }
-    Ok(Matrix::new(n, n, data))
+    sums
 }
 
 /// Clusters `n` objects by their distances, `[n, n]` (average linkage, UPGMA): starting from singletons,

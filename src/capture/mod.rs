@@ -35,8 +35,9 @@ pub use values::{MapWeights, SiteValues, ValuesBySite};
 pub(crate) use write::encode;
 pub use write::{Precision, SiteLayout, write};
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
+use crate::analysis::MapAxes;
 use crate::analysis::profile::{HeadProfile, ProfileAxes};
 use crate::axis::{self, AxisItem, Media, Sequence};
 use crate::checkpoint::Architecture;
@@ -147,28 +148,38 @@ impl Capture {
         if head.head < self.heads(head.site) { Ok(()) } else { Err(Error::NoSuchHead(self.why_not(head))) }
     }
 
-    /// Returns the profile of a head: from the pass, or computed from its map.
-    pub fn profile(&self, head: Head) -> Result<Cow<'_, HeadProfile>> {
+    /// Returns the profile of a head: from the pass, or computed from its map and kept.
+    pub fn profile(&self, head: Head) -> Result<&HeadProfile> {
         self.check(head)?;
-        let maps = self.maps.site(head.site).ok_or_else(|| Error::NoSuchHead(self.why_not(head)))?;
-        if let Some(profile) = maps.profile(head.head) {
-            return Ok(Cow::Borrowed(profile));
-        }
-        let [_, queries, keys] = maps.shape();
-        let axes = ProfileAxes::new(head.kind(), [queries, keys], self.keys(head.kind()));
-        Ok(Cow::Owned(self.compute_profile(head, axes)?))
+        let no_head = || Error::NoSuchHead(self.why_not(head));
+        let maps = self.maps.site(head.site).ok_or_else(no_head)?;
+        let compute = || {
+            let [_, queries, keys] = maps.shape();
+            self.profile_of(head, &Arc::new(self.axes(head.kind()).profile_axes([queries, keys])))
+        };
+        maps.profile_or(head.head, compute).ok_or_else(no_head)
     }
 
-    /// Computes a head's profile with `axes`, which must be those of maps of this size.
-    pub fn compute_profile(&self, head: Head, axes: ProfileAxes) -> Result<HeadProfile> {
+    /// Computes a head's profile with `axes`, which must be those of maps of this size. It is not kept.
+    pub fn compute_profile(&self, head: Head, axes: &Arc<ProfileAxes>) -> Result<HeadProfile> {
         self.check(head)?;
+        Ok(self.profile_of(head, axes))
+    }
+
+    /// [`Capture::compute_profile`] of a head that exists.
+    fn profile_of(&self, head: Head, axes: &Arc<ProfileAxes>) -> HeadProfile {
         let compact = self.maps.site(head.site).and_then(SiteMaps::compact);
         if let Some(compact) = compact.filter(|_| !self.maps.is_there(head)) {
-            return Ok(HeadProfile::of_compact(compact, head.head, axes));
+            return HeadProfile::of_compact(compact, head.head, axes);
         }
-        let mut profile = HeadProfile::new(&axes);
-        self.maps.pieces(head).for_each(|(first, rows)| profile.add_rows(first, &rows, &axes));
-        Ok(profile)
+        let mut profile = HeadProfile::new(axes);
+        self.maps.pieces(head).for_each(|(first, rows)| profile.add_rows(first, &rows, axes));
+        profile
+    }
+
+    /// Returns the axes of a kind's maps.
+    pub fn axes(&self, kind: Kind) -> MapAxes<'_> {
+        MapAxes::new(kind, self.queries(kind), self.keys(kind))
     }
 
     /// Items of the queries of a kind: of the source, or of the decoder input.

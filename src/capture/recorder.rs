@@ -9,7 +9,6 @@ use super::rest::Rest;
 use super::values::{SiteValues, ValuesBySite};
 use super::{MapStore, SiteMaps};
 use crate::analysis::profile::{HeadProfile, ProfileAxes, SiteProfiles};
-use crate::axis::AxisItem;
 use crate::error::Result;
 use crate::nn::{AttentionTrace, CompactMaps, Hook, LayerInput, MaskedPair, RowObserver, SiteAblation};
 use crate::site::{Ablation, Kind, Site};
@@ -151,9 +150,8 @@ impl Recorder {
         std::mem::take(&mut self.inputs)
     }
 
-    /// Enables profiles of a kind's heads, for `queries` rows over the keys `tokens`.
-    pub fn profile(&mut self, kind: Kind, queries: usize, tokens: &[AxisItem]) {
-        let axes = ProfileAxes::new(kind, [queries, tokens.len()], tokens);
+    /// Enables profiles of a kind's heads.
+    pub fn profile(&mut self, kind: Kind, axes: ProfileAxes) {
         self.profile_axes.insert(kind, Arc::new(axes));
     }
 

@@ -2,7 +2,7 @@
 //! compact maps, or a file.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use attn_tui_kernels::buffer::ArcBuilder;
 
@@ -27,7 +27,8 @@ pub struct SiteMaps {
     queries: usize,
     keys: usize,
     kept: Kept,
-    profiles: Arc<[HeadProfile]>,
+    /// The profile of each head, once it is computed.
+    profiles: Arc<[OnceLock<HeadProfile>]>,
     /// Positions whose weight is summed when rows are computed; all other maps are folded already.
     rest: Option<Rest>,
     /// Value norms `[heads, keys]` that weights are multiplied by when they are computed or read.
@@ -71,13 +72,13 @@ impl SiteMaps {
     }
 
     fn keeping([heads, queries, keys]: [usize; 3], kept: Kept) -> Self {
-        Self { heads, queries, keys, kept, profiles: Arc::default(), rest: None, norms: None }
+        Self { heads, queries, keys, kept, profiles: no_profiles(heads), rest: None, norms: None }
     }
 
     /// The same maps with each weight multiplied by a norm of `[heads, keys]` and rows scaled to sum to 1.
     pub(super) fn weighed(&self, norms: Matrix) -> Self {
         let size = (self.queries * self.keys).max(1);
-        let made = Self { norms: Some(norms), profiles: Arc::default(), ..self.clone() };
+        let made = Self { norms: Some(norms), profiles: no_profiles(self.heads), ..self.clone() };
         let Kept::Maps(data) = &self.kept else { return made };
         let mut data = data.to_vec();
         data.chunks_mut(size).enumerate().for_each(|(head, map)| made.weigh(head, map));
@@ -102,14 +103,25 @@ impl SiteMaps {
         maps > KEPT_WHOLE && bytes < maps
     }
 
-    /// The same maps with the profiles of all heads.
+    /// The same maps with the profiles of the first heads, as a rule of all.
     pub fn with_profiles(self, profiles: Vec<HeadProfile>) -> Self {
-        Self { profiles: profiles.into(), ..self }
+        let made = Self { profiles: no_profiles(self.heads), ..self };
+        made.profiles.iter().zip(profiles).for_each(|(slot, profile)| drop(slot.set(profile)));
+        made
     }
 
-    /// Profile of a head, if the pass made it.
+    /// Profile of a head, if it is known.
     pub fn profile(&self, head: usize) -> Option<&HeadProfile> {
-        self.profiles.get(head)
+        self.profiles.get(head)?.get()
+    }
+
+    /// Profile of a head, which `compute` makes if it is not known. `None` if there is no such head.
+    pub(super) fn profile_or(
+        &self,
+        head: usize,
+        compute: impl FnOnce() -> HeadProfile,
+    ) -> Option<&HeadProfile> {
+        Some(self.profiles.get(head)?.get_or_init(compute))
     }
 
     /// Size of stored maps in bytes.
@@ -205,4 +217,9 @@ impl SiteMaps {
             _ => Matrix::new(rows.len(), self.keys, self.made(head, rows)),
         })
     }
+}
+
+/// Room for the profiles of `heads` heads.
+fn no_profiles(heads: usize) -> Arc<[OnceLock<HeadProfile>]> {
+    (0..heads).map(|_| OnceLock::new()).collect()
 }

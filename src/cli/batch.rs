@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::context::Context;
-use super::options::{BatchArgs, InputArgs, WeightsArgs};
+use super::options::{BatchArgs, InputArgs, RunExtras, WeightsArgs};
 use super::status::StatusLine;
 use super::{input, output};
 use crate::capture::Capture;
@@ -190,6 +190,7 @@ pub struct Runner<'a> {
     pub context: &'a Context,
     input: &'a InputArgs,
     weights: WeightsArgs,
+    extras: RunExtras,
     session: Box<Session>,
     watch: StatusLine,
 }
@@ -202,7 +203,12 @@ impl<'a> Runner<'a> {
     pub fn open(input: &'a InputArgs, weights: WeightsArgs, context: &'a Context) -> Result<Self> {
         let watch = context.status_line();
         let session = input::session(input, "--source-file needs", &watch, context)?;
-        Ok(Self { context, input, weights, session, watch })
+        Ok(Self { context, input, weights, extras: weights.extras(), session, watch })
+    }
+
+    /// The same runner for runs that keep `extras`.
+    pub fn keeping(self, extras: RunExtras) -> Self {
+        Self { extras, ..self }
     }
 
     /// Returns the model's description.
@@ -260,8 +266,8 @@ impl<'a> Runner<'a> {
     }
 
     fn options(&self, pair: SentencePair) -> Result<RunOptions> {
-        let extras = self.weights.extras();
-        let mut options = self.input.text.options(pair.source, extras, &self.context.settings)?;
+        let settings = &self.context.settings;
+        let mut options = self.input.text.options(pair.source, self.extras.clone(), settings)?;
         options.audio = pair.audio.map(|path| self.input.text.audio.of(path));
         options.target = pair.target;
         Ok(options)

@@ -7,17 +7,18 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::context::Context;
-use super::measure::{HeadRow, ROLE_COLUMNS, add_roles, all_metrics, measure, table};
-use super::options::{BatchArgs, HeadArgs, InputArgs, OutputArgs, WeightsArgs, non_negative};
+use super::measure::{
+    HeadRow, MetricOptions, ROLE_COLUMNS, add_roles, all_metrics, measure, measure_groups, table,
+};
+use super::options::{
+    BatchArgs, HeadArgs, InputArgs, OutputArgs, ProfileExtras, RunExtras, WeightsArgs, non_negative,
+};
 use super::survey::{self, SentenceTable};
 use super::{batch, examples, input};
 use crate::analysis::metrics::{FAR, HeadMetrics};
 use crate::analysis::roles::ROLES;
-use crate::analysis::similarity::{cluster, divergences};
-use crate::capture::Capture;
 use crate::error::Result;
 use crate::export::table::Cell;
-use crate::site::Head;
 
 /// Options of `heads`.
 #[derive(Args)]
@@ -77,22 +78,30 @@ const DEFAULT_COLUMNS: [&str; 9] = [
 /// Those of the engine and of the files.
 pub fn run(args: &HeadsArgs, context: &Context) -> Result<()> {
     let selection = args.heads.selection();
+    let columns = columns(args);
+    let gini = columns.contains(&"gini") || args.sort.as_deref() == Some("gini");
     if let Some(pairs) = batch::pairs(&args.batch)? {
         let sentences = args.sentences.as_deref();
         let sentences = sentences.map(|path| SentenceTable::open(path, args.output.force)).transpose()?;
+        let options = MetricOptions { far: args.far, gini: gini || sentences.is_some() };
         let runner = batch::Runner::open(&args.input, args.weights, context)?;
-        let survey = survey::run(&runner, pairs, &selection, args.far, sentences)?;
+        let runner = runner.keeping(args.extras(options));
+        let survey = survey::run(&runner, pairs, &selection, options, sentences)?;
         let rows = arranged(args, survey.means());
-        let mut table = survey.table(&rows, &columns(args));
+        let mut table = survey.table(&rows, &columns);
         add_roles(&mut table, &rows, |name| args.prints(name));
         return args.output.print(&table, &context.terminal);
     }
-    let capture = input::weighted_capture(&args.input, args.weights, context)?;
-    let rows = context.on_threads(|| measure(&capture, &selection, args.far))?;
-    let groups = args.groups.map(|count| groups(&capture, &rows, count)).transpose()?;
+    let options = MetricOptions { far: args.far, gini };
+    let capture = input::capture(&args.input, args.extras(options), context)?;
+    let capture = input::weighted(capture, args.weights)?;
+    let (rows, groups) = context.on_threads(|| match args.groups {
+        Some(count) => measure_groups(&capture, &selection, options, count),
+        None => Ok((measure(&capture, &selection, options)?, BTreeMap::new())),
+    })?;
     let rows = arranged(args, rows);
-    let mut table = table(&rows, &columns(args));
-    if let Some(groups) = groups {
+    let mut table = table(&rows, &columns);
+    if args.groups.is_some() {
         table.columns.push("group".into());
         for (row, (head, _)) in table.rows.iter_mut().zip(&rows) {
             row.push(groups.get(head).map_or(Cell::Missing, |&group| Cell::Whole(group as i64)));
@@ -107,6 +116,12 @@ impl HeadsArgs {
     fn prints(&self, role_column: &str) -> bool {
         self.columns.is_empty() || self.columns.iter().any(|name| name == "all" || name == role_column)
     }
+
+    /// The data that a run must keep for these metrics.
+    fn extras(&self, options: MetricOptions) -> RunExtras {
+        let profiles = ProfileExtras { gini: options.gini, links: None };
+        self.weights.analysis_extras(&self.heads, profiles)
+    }
 }
 
 /// Sorts and truncates the list of heads.
@@ -116,17 +131,6 @@ fn arranged(args: &HeadsArgs, mut rows: Vec<HeadRow>) -> Vec<HeadRow> {
     }
     rows.truncate(args.top.unwrap_or(usize::MAX));
     rows
-}
-
-/// Assigns each head to one of `count` groups, numbered from 0 within its kind.
-fn groups(capture: &Capture, rows: &[HeadRow], count: usize) -> Result<BTreeMap<Head, usize>> {
-    let mut groups = BTreeMap::new();
-    for kind in rows.chunk_by(|(a, _), (b, _)| a.kind() == b.kind()) {
-        let maps: Vec<_> = kind.iter().map(|(head, _)| capture.map(*head)).collect::<Result<_>>()?;
-        let labels = cluster(&divergences(&maps)?, count);
-        groups.extend(kind.iter().map(|(head, _)| *head).zip(labels));
-    }
-    Ok(groups)
 }
 
 fn sort(rows: &mut [HeadRow], metric: &str, reverse: bool) {

@@ -3,18 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use attn_tui_kernels::threads;
 use clap::Args;
 
 use super::context::Context;
 use super::input;
-use super::options::{HeadArgs, InputArgs, OutputArgs, PlaceArgs, RunExtras, WeightsArgs, non_negative};
-use crate::analysis::MapAxes;
-use crate::analysis::links::{Link, LinkFilter, best, links_of_rows, strong_links};
+use super::options::{
+    HeadArgs, InputArgs, OutputArgs, PlaceArgs, ProfileExtras, RunExtras, WeightsArgs, non_negative,
+};
+use crate::analysis::links::{Link, LinkFilter, best, strong_links};
 use crate::analysis::metrics::FAR;
 use crate::analysis::pairs::{Pair, PairLink};
-use crate::analysis::profile::STRONG_WEIGHT;
+use crate::analysis::profile::HeadProfile;
 use crate::axis::AxisItem;
 use crate::capture::Capture;
 use crate::error::Result;
@@ -83,8 +85,15 @@ const COLUMNS: [&str; 15] = [
 pub fn run(args: &LinksArgs, context: &Context) -> Result<()> {
     let places = args.places.selection();
     let given = !places.queries.is_empty() && !places.keys.is_empty();
-    let extras = RunExtras { values: given, ..RunExtras::default() };
-    let extras = if given { extras } else { args.weights.extras() };
+    let extras = if given {
+        RunExtras { values: true, ..RunExtras::default() }
+    } else if places.queries.is_empty() && places.keys.is_empty() {
+        let profiles = ProfileExtras { gini: false, links: Some(args.filter()) };
+        args.weights.analysis_extras(&args.heads, profiles)
+    } else {
+        // Places are found on the axes of the capture.
+        args.weights.extras()
+    };
     let capture = input::weighted(input::capture(&args.input, extras, context)?, args.weights)?;
     let heads = args.heads.selection().heads(&capture)?;
     let links = context.on_threads(|| match given {
@@ -94,6 +103,22 @@ pub fn run(args: &LinksArgs, context: &Context) -> Result<()> {
     let mut table = Table::new(COLUMNS);
     table.rows = links.iter().map(|link| row(&capture, link)).collect();
     args.output.print(&table, &context.terminal)
+}
+
+impl LinksArgs {
+    /// The filter of links between all places.
+    fn filter(&self) -> LinkFilter {
+        LinkFilter {
+            min_distance: self.min_distance.unwrap_or(FAR + 1.0),
+            min_weight: self.min_weight,
+            top: self.top.unwrap_or(20),
+            special: self.special,
+            punctuation: self.punctuation,
+            sinks: self.sinks,
+            queries: None,
+            keys: None,
+        }
+    }
 }
 
 /// Returns the kinds of the heads, each once.
@@ -133,17 +158,8 @@ fn strongest(
     let filters: BTreeMap<Kind, LinkFilter> = kinds(heads)
         .into_iter()
         .map(|kind| {
-            let filter = LinkFilter {
-                min_distance: args.min_distance.unwrap_or(FAR + 1.0),
-                min_weight: args.min_weight,
-                top: args.top.unwrap_or(20),
-                special: args.special,
-                punctuation: args.punctuation,
-                sinks: args.sinks,
-                queries: places.queries(capture, kind),
-                keys: places.keys(capture, kind),
-            };
-            (kind, filter)
+            let (queries, keys) = (places.queries(capture, kind), places.keys(capture, kind));
+            (kind, LinkFilter { queries, keys, ..args.filter() })
         })
         .collect();
     let names = |places: fn(&LinkFilter) -> &Option<Vec<Range<usize>>>| {
@@ -158,27 +174,26 @@ fn strongest(
     links.iter().filter_map(weigh).collect()
 }
 
+/// Finds the links in the profiles that the pass has made for these filters, or else in new ones.
 fn find(capture: &Capture, heads: &[Head], filters: &BTreeMap<Kind, LinkFilter>) -> Result<Vec<Link>> {
-    let Some(any) = filters.values().next() else { return Ok(Vec::new()) };
-    let axes = |kind| MapAxes::new(kind, capture.queries(kind), capture.keys(kind));
-    let of_all = |of_one: &(dyn Fn(Head, &LinkFilter) -> Result<Vec<Link>> + Sync)| -> Result<Vec<Link>> {
-        let found = threads::map(heads.len(), usize::MAX, |at| {
-            filters.get(&heads[at].kind()).map_or_else(|| Ok(Vec::new()), |filter| of_one(heads[at], filter))
-        });
-        Ok(best(found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten(), any.top))
-    };
-    let found = of_all(&|head, filter| {
-        let strong = LinkFilter { min_weight: filter.min_weight.max(STRONG_WEIGHT), ..filter.clone() };
-        Ok(strong_links(head, &*capture.profile(head)?, &axes(head.kind()), &strong))
-    })?;
-    // Weaker links are searched only if there are too few strong ones.
-    if found.len() >= any.top || any.min_weight >= STRONG_WEIGHT {
-        return Ok(found);
-    }
-    of_all(&|head, filter| {
-        let profile = capture.profile(head)?;
-        Ok(links_of_rows(head, &profile, capture.maps.pieces(head), &axes(head.kind()), filter))
-    })
+    let prepared: BTreeMap<Kind, _> = filters
+        .iter()
+        .map(|(&kind, filter)| {
+            let (queries, keys) = capture.shape(kind);
+            (kind, (filter, Arc::new(filter.profile_axes(&capture.axes(kind), [queries, keys]))))
+        })
+        .collect();
+    let found = threads::map(heads.len(), usize::MAX, |at| -> Result<Vec<Link>> {
+        let (head, kind) = (heads[at], heads[at].kind());
+        let Some((filter, axes)) = prepared.get(&kind) else { return Ok(Vec::new()) };
+        let links = |profile: &HeadProfile| strong_links(head, profile, &capture.axes(kind), filter);
+        match capture.maps.site(head.site).and_then(|maps| maps.profile(head.head)) {
+            Some(profile) => Ok(links(profile)),
+            None => Ok(links(&capture.compute_profile(head, axes)?)),
+        }
+    });
+    let top = filters.values().next().map_or(0, |filter| filter.top);
+    Ok(best(found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten(), top))
 }
 
 fn row(capture: &Capture, link: &PairLink) -> Vec<Cell> {

@@ -1,39 +1,140 @@
 //! Metrics of the heads of a capture, and their table.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use attn_tui_kernels::threads;
 
-use crate::analysis::MapAxes;
 use crate::analysis::metrics::{HeadMetrics, Measure, is_uneven, metrics};
+use crate::analysis::profile::ProfileAxes;
 use crate::analysis::roles::role;
+use crate::analysis::similarity::{DivergenceSums, cluster};
 use crate::capture::Capture;
 use crate::error::Result;
 use crate::export::select::HeadSelection;
 use crate::export::table::{Cell, Table};
-use crate::site::Head;
+use crate::site::{Head, Kind};
 
 /// A head and its metrics, in the order of [`HeadMetrics::COLUMNS`].
 pub type HeadRow = (Head, Vec<Option<f32>>);
 
-/// Computes the metrics of the selected heads, one head per thread at a time. Keys farther than `far` tokens
-/// count as far.
+/// Options of the computation of metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct MetricOptions {
+    /// Distance in tokens beyond which keys count as far.
+    pub far: f32,
+    /// True to compute Gini coefficients, which takes longer than all other metrics together.
+    pub gini: bool,
+}
+
+/// Computes the metrics of the selected heads, one head per thread at a time. Profiles that the pass has
+/// computed are not computed again.
 ///
 /// # Errors
 /// [`crate::error::Error::NoSuchHead`].
-pub fn measure(capture: &Capture, selection: &HeadSelection, far: f32) -> Result<Vec<HeadRow>> {
+pub fn measure(capture: &Capture, selection: &HeadSelection, options: MetricOptions) -> Result<Vec<HeadRow>> {
     let heads = selection.heads(capture)?;
+    let axes = missing_axes(capture, &heads, options);
     let one = |at: usize| {
-        let (head, kind) = (heads[at], heads[at].kind());
-        let axes = MapAxes::new(kind, capture.queries(kind), capture.keys(kind));
-        let (queries, keys) = capture.shape(kind);
-        if is_uneven(kind, far) {
-            let mut measure = Measure::new([queries, keys], &axes, far);
+        let head = heads[at];
+        if let Some(values) = known(capture, head, options) {
+            return Ok((head, values));
+        }
+        let (context, axes) = (capture.axes(head.kind()), &axes[&head.kind()]);
+        if is_uneven(head.kind(), options.far) {
+            let mut measure = Measure::new(axes, &context, options.far);
             capture.maps.pieces(head).for_each(|(first, rows)| measure.add(first, &rows));
             return Ok((head, measure.finish().values()));
         }
-        let profile = capture.compute_profile(head, axes.profile_axes([queries, keys]).with_gini())?;
-        Ok((head, metrics(&profile, &axes, far).values()))
+        Ok((head, metrics(&capture.compute_profile(head, axes)?, &context, options.far).values()))
     };
     threads::map(heads.len(), usize::MAX, one).into_iter().collect()
+}
+
+/// Computes the metrics of a head from the profile that the pass has made, if that is enough.
+fn known(capture: &Capture, head: Head, options: MetricOptions) -> Option<Vec<Option<f32>>> {
+    let profile = capture.maps.site(head.site)?.profile(head.head)?;
+    let enough = (profile.sums.gini.is_some() || !options.gini) && !is_uneven(head.kind(), options.far);
+    enough.then(|| metrics(profile, &capture.axes(head.kind()), options.far).values())
+}
+
+/// Prepares the axes of the profiles that have to be computed.
+fn missing_axes(
+    capture: &Capture,
+    heads: &[Head],
+    options: MetricOptions,
+) -> BTreeMap<Kind, Arc<ProfileAxes>> {
+    let mut all = BTreeMap::new();
+    for head in heads.iter().filter(|&&head| known(capture, head, options).is_none()) {
+        all.entry(head.kind()).or_insert_with(|| {
+            let (queries, keys) = capture.shape(head.kind());
+            let axes = capture.axes(head.kind()).profile_axes([queries, keys]);
+            Arc::new(if options.gini { axes.with_gini() } else { axes })
+        });
+    }
+    all
+}
+
+/// Bytes of rows of all heads of a kind that are in memory at once.
+const ROW_BYTES: usize = 1 << 27;
+
+/// Computes the metrics of the selected heads, and assigns each head to one of `count` groups, numbered from
+/// 0 within its kind (average linkage). All heads of a kind are visited together, some rows at a time.
+///
+/// # Errors
+/// As [`measure`]; [`crate::error::Error::Usage`] if maps of a kind differ in shape.
+pub fn measure_groups(
+    capture: &Capture,
+    selection: &HeadSelection,
+    options: MetricOptions,
+    count: usize,
+) -> Result<(Vec<HeadRow>, BTreeMap<Head, usize>)> {
+    let heads = selection.heads(capture)?;
+    let axes = missing_axes(capture, &heads, options);
+    let (mut rows, mut groups) = (Vec::new(), BTreeMap::new());
+    for heads in heads.chunk_by(|a, b| a.kind() == b.kind()) {
+        let kind = heads[0].kind();
+        let context = capture.axes(kind);
+        let start = |head: &Head| match known(capture, *head, options) {
+            Some(values) => Measured::Known(values),
+            None => Measured::Rows(Measure::new(&axes[&kind], &context, options.far)),
+        };
+        let measured: Vec<_> = heads.iter().map(start).map(Mutex::new).collect();
+        let mut sums = DivergenceSums::new(heads.len());
+        let (queries, keys) = capture.shape(kind);
+        let step = ROW_BYTES / (4 * heads.len() * keys).max(1);
+        let step = if step < 64 { step.max(1) } else { step - step % 64 };
+        for first in (0..queries).step_by(step) {
+            let maps = threads::map(heads.len(), usize::MAX, |at| {
+                let rows = capture.maps.rows(heads[at], first..queries.min(first + step))?;
+                let mut measured = measured[at].lock().unwrap_or_else(PoisonError::into_inner);
+                if let Measured::Rows(measure) = &mut *measured {
+                    measure.add(first, &rows);
+                }
+                Some(rows)
+            });
+            sums.add(&maps.into_iter().flatten().collect::<Vec<_>>())?;
+        }
+        groups.extend(heads.iter().copied().zip(cluster(&sums.finish(), count)));
+        rows.extend(heads.iter().copied().zip(measured.into_iter().map(Measured::finish)));
+    }
+    Ok((rows, groups))
+}
+
+/// Metrics that are known, or that are computed row by row.
+enum Measured<'a> {
+    Known(Vec<Option<f32>>),
+    Rows(Measure<'a>),
+}
+
+impl Measured<'_> {
+    /// Returns the metrics of all rows.
+    fn finish(this: Mutex<Self>) -> Vec<Option<f32>> {
+        match this.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Measured::Known(values) => values,
+            Measured::Rows(measure) => measure.finish().values(),
+        }
+    }
 }
 
 /// Lays heads out as a table with the columns `kind`, `layer`, `head` and the named metrics.

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::context::Context;
 use super::output;
+use crate::analysis::links::LinkFilter;
 use crate::analysis::merge::Merge;
 use crate::analysis::places::Places;
 use crate::capture::MapWeights;
@@ -177,6 +178,9 @@ impl TextArgs {
             values: extras.values,
             scores: extras.scores,
             predictions: extras.predictions,
+            profiles: extras.profiles.is_some(),
+            gini: extras.profiles.as_ref().is_some_and(|profiles| profiles.gini),
+            links: extras.profiles.and_then(|profiles| profiles.links),
             ..RunOptions::default()
         })
     }
@@ -248,7 +252,7 @@ fn standard_input() -> Result<Vec<u8>> {
 }
 
 /// Data that a run keeps besides the maps.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RunExtras {
     /// Logits over the vocabulary.
     pub logits: bool,
@@ -258,6 +262,17 @@ pub struct RunExtras {
     pub scores: bool,
     /// The predictions of every decoder row.
     pub predictions: bool,
+    /// Profiles of all heads.
+    pub profiles: Option<ProfileExtras>,
+}
+
+/// Data that profiles hold only if it is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct ProfileExtras {
+    /// Gini coefficients.
+    pub gini: bool,
+    /// Links, however weak.
+    pub links: Option<LinkFilter>,
 }
 
 /// Files with one sentence a line.
@@ -285,6 +300,13 @@ impl WeightsArgs {
     /// The data that a run must keep for these weights.
     pub fn extras(self) -> RunExtras {
         RunExtras { values: self.weights == MapWeights::Values, ..RunExtras::default() }
+    }
+
+    /// The data that a run must keep for an analysis of the selected heads. The pass computes the profiles
+    /// if they are those of all heads; otherwise those of the selected heads are computed afterwards.
+    pub fn analysis_extras(self, heads: &HeadArgs, profiles: ProfileExtras) -> RunExtras {
+        let in_pass = self.weights == MapWeights::Attention && heads.selection() == HeadSelection::default();
+        RunExtras { profiles: in_pass.then_some(profiles), ..self.extras() }
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::batch::{Runner, SentencePairs};
-use super::measure::{HeadRow, all_metrics, head_cells, measure, table};
+use super::measure::{HeadRow, MetricOptions, all_metrics, head_cells, measure, table};
 use super::output;
 use crate::analysis::spread::Spread;
 use crate::error::{Error, Result};
@@ -37,7 +37,7 @@ pub fn run(
     runner: &Runner,
     mut pairs: SentencePairs,
     selection: &HeadSelection,
-    far: f32,
+    options: MetricOptions,
     mut table: Option<SentenceTable>,
 ) -> Result<MetricSurvey> {
     let mut survey = MetricSurvey::default();
@@ -46,7 +46,7 @@ pub fn run(
     }
     runner.run_each(pairs.by_ref().skip(survey.lines), |capture| {
         let measured = match capture {
-            Some(capture) => runner.context.on_threads(|| measure(&capture, selection, far))?,
+            Some(capture) => runner.context.on_threads(|| measure(&capture, selection, options))?,
             None => Vec::new(),
         };
         if let Some(table) = &mut table {

@@ -10,6 +10,7 @@ use super::protocol::RunOptions;
 use super::session::{Session, items, languages, ms, spread};
 use super::source::Source;
 use super::timings::{Timings, median};
+use crate::analysis::MapAxes;
 use crate::axis::{AxisItem, Sequence, queries};
 use crate::capture::{self, Ablator, Capture, MapWeights, Prediction, Recorder, Rest};
 use crate::error::{Error, Result};
@@ -141,9 +142,10 @@ impl Session {
                 recorders = runs.iter().map(|run| self.recorder(run)).collect();
             }
             for ((run, target), recorder) in runs.iter().zip(&targets).zip(&mut recorders) {
-                if run.options.profiles {
-                    recorder.profile(Kind::Decoder, target.fed.len(), &target.fed);
-                    recorder.profile(Kind::Cross, target.fed.len(), run.source.items());
+                for (kind, keys) in
+                    [(Kind::Decoder, target.fed.as_slice()), (Kind::Cross, run.source.items())]
+                {
+                    profile(recorder, &run.options, &MapAxes::new(kind, &target.fed, keys));
                 }
             }
             let start = Instant::now();
@@ -212,9 +214,7 @@ impl Session {
         let mut recorder = Recorder::new(ablator).within(run.memory).with_inputs(run.inputs_every);
         recorder = recorder.with_rest(Rest::of(source));
         recorder = recorder.with_values(options.values).with_scores(options.scores);
-        if options.profiles {
-            recorder.profile(Kind::Encoder, queries(source).len(), source);
-        }
+        profile(&mut recorder, options, &MapAxes::new(Kind::Encoder, queries(source), source));
         if !options.predictions && !options.logits {
             let (_, layers) = self.model.spec().layers();
             recorder = recorder.ending_at(Site::new(Kind::Cross, layers.saturating_sub(1)));
@@ -400,5 +400,12 @@ impl Session {
         let mut input = vec![last.map_or_else(|| self.start(languages), |&id| Ok(id))?];
         input.extend(&target[..target.len().saturating_sub(1)]);
         Ok(input)
+    }
+}
+
+/// Makes `recorder` compute the profiles that `run` asks for, of maps with these axes.
+fn profile(recorder: &mut Recorder, run: &RunOptions, axes: &MapAxes) {
+    if let Some(made) = run.profile_axes(axes) {
+        recorder.profile(axes.kind, made);
     }
 }

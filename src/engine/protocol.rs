@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::MapAxes;
+use crate::analysis::links::LinkFilter;
+use crate::analysis::profile::ProfileAxes;
 use crate::axis::Sequence;
 use crate::capture::{Capture, Prediction};
 use crate::device::Device;
@@ -107,9 +110,30 @@ pub struct RunOptions {
     /// Compute the heads' profiles ([`Capture::profile`]) during the pass.
     #[serde(skip)]
     pub profiles: bool,
+    /// Compute Gini coefficients with the profiles, which takes several times as long.
+    #[serde(skip)]
+    pub gini: bool,
+    /// Links that the profiles list, however weak; `None` for all strong ones.
+    #[serde(skip)]
+    pub links: Option<LinkFilter>,
     /// Parts of the attention to switch off.
     #[serde(skip)]
     pub ablations: Vec<Ablation>,
+}
+
+impl RunOptions {
+    /// Prepares the axes of the profiles that the run computes; `None` if it computes none.
+    pub fn profile_axes(&self, axes: &MapAxes) -> Option<ProfileAxes> {
+        if !self.profiles {
+            return None;
+        }
+        let shape = [axes.queries.len(), axes.keys.len()];
+        let made = match &self.links {
+            Some(filter) => filter.profile_axes(axes, shape),
+            None => axes.profile_axes(shape),
+        };
+        Some(if self.gini { made.with_gini() } else { made })
+    }
 }
 
 /// Description of an open model.

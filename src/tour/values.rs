@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::step::{Lookup, TourStep};
 use super::template::{TemplateValue, TemplateValues};
 use super::words::{find_word, label_at};
-use crate::analysis::MapAxes;
 use crate::analysis::links::{LinkFilter, links};
 use crate::analysis::metrics::{FAR, HeadMetrics, head_metrics};
 use crate::capture::Capture;
@@ -124,8 +123,7 @@ impl StepValues {
     fn add_link(&mut self, name: &str, capture: &Capture, kind: Kind, distance: usize) -> Result<(), String> {
         let filter = LinkFilter { min_distance: distance as f32, top: 1, ..LinkFilter::default() };
         let heads = capture.heads_of(kind);
-        let maps =
-            heads.iter().filter_map(|&head| Some((head, capture.map(head).ok()?, context(capture, kind))));
+        let maps = heads.iter().filter_map(|&head| Some((head, capture.map(head).ok()?, capture.axes(kind))));
         let link = links(maps, &filter).into_iter().next();
         let link = link.ok_or_else(|| format!("no {kind} link over {distance} tokens"))?;
         self.add_head_name(name, link.head);
@@ -173,19 +171,15 @@ impl StepValues {
     }
 }
 
-fn context(capture: &Capture, kind: Kind) -> MapAxes<'_> {
-    MapAxes::new(kind, capture.queries(kind), capture.keys(kind))
-}
-
 fn metrics(capture: &Capture, head: Head) -> Option<HeadMetrics> {
-    Some(head_metrics(&capture.map(head).ok()?, &context(capture, head.kind()), FAR))
+    Some(head_metrics(&capture.map(head).ok()?, &capture.axes(head.kind()), FAR))
 }
 
 /// Returns the query and key of the largest weight of a map.
 fn strongest(capture: &Capture, head: Head) -> Option<(usize, usize)> {
     let filter = LinkFilter { min_distance: 0.0, top: 1, sinks: true, ..LinkFilter::default() };
     let map = capture.map(head).ok()?;
-    let link = links([(head, map, context(capture, head.kind()))], &filter).into_iter().next()?;
+    let link = links([(head, map, capture.axes(head.kind()))], &filter).into_iter().next()?;
     Some((link.query, link.key))
 }
 

@@ -1,13 +1,11 @@
 //! Actions, which change the state, and effects, which its changes have outside of it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Position;
 
-use crate::capture::Capture;
 use crate::engine::{Event, OpenOptions, Openable, Request};
 use crate::error::Result;
 use crate::tui::clipboard::Carried;
@@ -17,6 +15,7 @@ use crate::tui::guide::{ReadyStep, StepRequest};
 use crate::tui::pair_search::{PairRequest, PairResults};
 use crate::tui::pixels::Protocol;
 use crate::tui::prompts::AcceptedText;
+use crate::tui::survey::{SurveyRequest, Surveyed};
 use crate::tui::views::compare::state::{Compared, ComparisonRequest};
 use crate::tui::widgets::editor::Edit;
 
@@ -76,7 +75,7 @@ pub enum Action {
     /// Event of the engine.
     Engine(Event),
     /// Results of the survey of heads.
-    Surveyed(Box<super::survey::Surveyed>),
+    Surveyed(Box<Surveyed>),
     /// Two captures are compared.
     Compared(Box<Compared>),
     /// The models and files that can be opened.
@@ -101,14 +100,7 @@ pub enum Effect {
     /// Send a request to the engine.
     Ask(Request),
     /// Measure every head of a capture on a thread of its own.
-    Survey {
-        /// Number of the capture; results with an older number are dropped.
-        serial: u64,
-        /// The capture.
-        capture: Arc<Capture>,
-        /// Links longer than this are long-range, in positions.
-        distance: usize,
-    },
+    Survey(SurveyRequest),
     /// List the models and files that can be opened with these options.
     ListOpenable(OpenOptions),
     /// Write what the screen shows to a file, on a thread of its own.
@@ -133,10 +125,7 @@ impl PartialEq for Effect {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Effect::Ask(a), Effect::Ask(b)) => a == b,
-            (
-                Effect::Survey { serial: a, distance: c, .. },
-                Effect::Survey { serial: b, distance: d, .. },
-            ) => a == b && c == d,
+            (Effect::Survey(a), Effect::Survey(b)) => a == b,
             (Effect::Compare(a), Effect::Compare(b)) => a == b,
             (Effect::WeighPairs(a), Effect::WeighPairs(b)) => (a.number, &a.pairs) == (b.number, &b.pairs),
             (Effect::PlayStep(a), Effect::PlayStep(b)) => a == b,

@@ -9,6 +9,8 @@ use super::app::App;
 use super::exporting;
 use super::overlays::overlay::{Decision, Overlay, Picker, Purpose};
 use super::selected;
+use super::survey::SurveyRequest;
+use super::views::ViewId;
 use crate::capture::{MapWeights, Score};
 use crate::engine::{OpenOptions, Request, RunOptions};
 use crate::error::Result;
@@ -29,9 +31,27 @@ pub fn run(app: &mut App) -> Vec<Effect> {
 
 /// Requests a survey of the current capture.
 pub fn survey(app: &mut App) -> Vec<Effect> {
-    let Some(capture) = &app.capture else { return Vec::new() };
-    app.survey.complete = false;
-    vec![Effect::Survey { serial: app.serial, capture: Arc::clone(capture), distance: app.reading.distance }]
+    (app.survey.complete, app.survey.gini) = (false, false);
+    measure(app)
+}
+
+/// Requests Gini coefficients if Heads is shown, the only view that has them.
+pub fn gini(app: &mut App) -> Vec<Effect> {
+    if app.view != ViewId::Heads || !app.survey.complete || app.survey.gini {
+        return Vec::new();
+    }
+    app.survey.gini = true;
+    measure(app)
+}
+
+fn measure(app: &App) -> Vec<Effect> {
+    let request = app.capture.as_ref().map(|capture| SurveyRequest {
+        serial: app.serial,
+        capture: Arc::clone(capture),
+        distance: app.reading.distance,
+        gini: app.survey.gini,
+    });
+    request.map(Effect::Survey).into_iter().collect()
 }
 
 /// Ablates heads or links, or restores them if exactly these are ablated.

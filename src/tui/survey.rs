@@ -2,12 +2,13 @@
 //! own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::analysis::MapAxes;
 use crate::analysis::alti::{alti, alti_plus};
 use crate::analysis::links::{Link, LinkFilter, strong_links};
 use crate::analysis::merge::{CrossRollout, Merge, cross_rollout, merge, rollout};
-use crate::analysis::metrics::{HeadMetrics, gini_sum, metrics};
+use crate::analysis::metrics::{HeadMetrics, metrics};
 use crate::analysis::profile::{HeadProfile, STRONG_WEIGHT};
 use crate::capture::Capture;
 use crate::error::Result;
@@ -32,10 +33,23 @@ pub struct Survey {
     pub heads: BTreeMap<Head, HeadFacts>,
     /// True if all heads are measured.
     pub complete: bool,
+    /// True if their Gini coefficients are being computed or done.
+    pub gini: bool,
     /// The rollout of the whole model, where it could be computed.
     pub flow: Option<Rollouts>,
     /// Reason why there is no rollout.
     pub no_flow: Option<String>,
+}
+
+impl Survey {
+    /// Adds measurements of heads. Gini coefficients that they lack are those known before.
+    pub fn add(&mut self, heads: Vec<(Head, HeadFacts)>) {
+        for (head, mut facts) in heads {
+            let known = self.heads.get(&head).and_then(|known| known.metrics.gini);
+            facts.metrics.gini = facts.metrics.gini.or(known);
+            self.heads.insert(head, facts);
+        }
+    }
 }
 
 /// Partial results of a survey.
@@ -64,14 +78,33 @@ pub struct Rollouts {
     pub alti: Option<CrossRollout>,
 }
 
-/// Measures every head of a capture and calls `report` after each site. Stops once `go_on` returns false.
-pub fn run(
-    serial: u64,
-    capture: &Capture,
-    distance: usize,
-    go_on: impl Fn() -> bool,
-    mut report: impl FnMut(Surveyed),
-) {
+/// A request to measure every head of a capture.
+#[derive(Clone, Debug)]
+pub struct SurveyRequest {
+    /// Number of the capture; results with an older number are dropped.
+    pub serial: u64,
+    /// The capture.
+    pub capture: Arc<Capture>,
+    /// Links longer than this are long-range, in positions.
+    pub distance: usize,
+    /// True to measure with Gini coefficients, which takes longer, once everything else is measured.
+    pub gini: bool,
+}
+
+impl PartialEq for SurveyRequest {
+    fn eq(&self, other: &Self) -> bool {
+        (self.serial, self.distance, self.gini) == (other.serial, other.distance, other.gini)
+    }
+}
+
+/// Measures every head and calls `report` after each site or, with Gini coefficients, after each head. Stops
+/// once `go_on` returns false.
+pub fn run(request: &SurveyRequest, go_on: impl Fn() -> bool, mut report: impl FnMut(Surveyed)) {
+    let SurveyRequest { serial, distance, .. } = *request;
+    let capture = request.capture.as_ref();
+    if request.gini {
+        return run_with_gini(request, go_on, report);
+    }
     for kind in Kind::ALL {
         for layer in 0..capture.layers(kind) {
             let site = Site::new(kind, layer);
@@ -86,18 +119,19 @@ pub fn run(
     }
     let flow = Some(flow(capture));
     report(Surveyed { serial, distance, heads: Vec::new(), complete: true, flow });
-    // The Gini coefficient needs sorted rows, which takes longest.
-    for head in capture.all_heads() {
-        let Ok(mut facts) = measure(capture, head, distance) else { continue };
-        let (context, mut sum) = (context(capture, head.kind()), 0.0);
-        for (first, rows) in capture.maps.pieces(head) {
-            if !go_on() {
-                return;
-            }
-            sum += gini_sum(first, &rows, &context);
+}
+
+fn run_with_gini(request: &SurveyRequest, go_on: impl Fn() -> bool, mut report: impl FnMut(Surveyed)) {
+    let SurveyRequest { serial, distance, .. } = *request;
+    let capture = request.capture.as_ref();
+    for kind in capture.kinds() {
+        let (queries, keys) = capture.shape(kind);
+        let axes = Arc::new(capture.axes(kind).profile_axes([queries, keys]).with_gini());
+        for head in capture.heads_of(kind).into_iter().take_while(|_| go_on()) {
+            let Ok(profile) = capture.compute_profile(head, &axes) else { continue };
+            let heads = vec![(head, facts(capture, head, &profile, distance))];
+            report(Surveyed { serial, distance, heads, complete: false, flow: None });
         }
-        facts.metrics.gini = Some((sum / capture.shape(head.kind()).0.max(1) as f64) as f32);
-        report(Surveyed { serial, distance, heads: vec![(head, facts)], complete: false, flow: None });
     }
 }
 
@@ -154,25 +188,23 @@ fn normalise_rows(map: &Matrix) -> Matrix {
     Matrix::new(map.rows(), map.cols(), data)
 }
 
-/// Returns the axes of a kind's maps.
-pub fn context(capture: &Capture, kind: Kind) -> MapAxes<'_> {
-    MapAxes::new(kind, capture.queries(kind), capture.keys(kind))
+fn measure(capture: &Capture, head: Head, distance: usize) -> Result<HeadFacts> {
+    Ok(facts(capture, head, capture.profile(head)?, distance))
 }
 
-fn measure(capture: &Capture, head: Head, distance: usize) -> Result<HeadFacts> {
-    let profile = capture.profile(head)?;
-    let context = context(capture, head.kind());
-    Ok(HeadFacts {
+fn facts(capture: &Capture, head: Head, profile: &HeadProfile, distance: usize) -> HeadFacts {
+    let context = capture.axes(head.kind());
+    HeadFacts {
         thumbnail: profile.max_thumbnail(),
-        metrics: metrics(&profile, &context, distance as f32),
-        links: links_of(head, &profile, &context, distance),
-    })
+        metrics: metrics(profile, &context, distance as f32),
+        links: links_of(head, profile, &context, distance),
+    }
 }
 
 /// Returns the links of a head that are longer than `distance` tokens, strongest first, without special
 /// tokens.
 pub fn long_range_links(capture: &Capture, head: Head, distance: usize) -> Result<Vec<Link>> {
-    Ok(links_of(head, &*capture.profile(head)?, &context(capture, head.kind()), distance))
+    Ok(links_of(head, capture.profile(head)?, &capture.axes(head.kind()), distance))
 }
 
 fn links_of(head: Head, profile: &HeadProfile, context: &MapAxes, distance: usize) -> Vec<Link> {

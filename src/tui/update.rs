@@ -49,7 +49,8 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
             | Action::End
     );
     app.untouched &= !by_user;
-    let effects = apply(app, action);
+    let mut effects = apply(app, action);
+    effects.extend(requests::gini(app));
     refilter(app);
     if app.capture.is_some() {
         view::settle(app);
@@ -102,7 +103,7 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
         Action::Engine(event) => engine::event(app, event),
         Action::Surveyed(part) => {
             if part.serial == app.serial && part.distance == app.reading.distance {
-                app.survey.heads.extend(part.heads);
+                app.survey.add(part.heads);
                 app.survey.complete |= part.complete;
                 if part.complete && app.untouched {
                     views::links::rows::select_strongest(app);

@@ -18,7 +18,7 @@ use super::pair_search::{self, PairRequest};
 use super::prompts::{AcceptedText, PromptHistory};
 use super::reader;
 use super::render::{self, RenderJob};
-use super::survey;
+use super::survey::{self, SurveyRequest};
 use super::terminal::{self, Screen};
 use super::tour_worker::TourWorker;
 use super::views::compare::state::ComparisonRequest;
@@ -82,7 +82,7 @@ impl World {
         for effect in effects {
             match effect {
                 Effect::Ask(request) => (self.ask)(request),
-                Effect::Survey { serial, capture, distance } => self.survey(serial, capture, distance),
+                Effect::Survey(request) => self.survey(request),
                 Effect::Compare(request) => self.compare(request),
                 Effect::ListOpenable(options) => self.list_openable(options),
                 Effect::Export(job) => self.export(*job),
@@ -123,12 +123,12 @@ impl World {
         }
     }
 
-    fn survey(&self, serial: u64, capture: Arc<crate::capture::Capture>, distance: usize) {
+    fn survey(&self, request: SurveyRequest) {
         let number = self.newest_survey.fetch_add(1, Ordering::SeqCst) + 1;
         let (newest, sender) = (Arc::clone(&self.newest_survey), self.sender.clone());
         thread::spawn(move || {
             let go_on = || newest.load(Ordering::SeqCst) == number;
-            survey::run(serial, &capture, distance, go_on, |part| {
+            survey::run(&request, go_on, |part| {
                 // The receiver is gone once the program ends.
                 let _ = sender.send(Message::Surveyed(Box::new(part)));
             });

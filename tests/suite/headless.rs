@@ -71,6 +71,63 @@ fn links_are_far_and_strong_first() {
     assert_eq!(json(&["links", DEMO, "--min-distance", "99", "--json"]).len(), 0);
 }
 
+/// What a run measures during the pass is what is measured from its capture file, whole or compact, and what
+/// is measured afterwards of a selection.
+#[test]
+fn heads_and_links_of_a_run_are_those_of_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let source =
+        "the cat , which sleeps in the garden behind the old house , is the cat of the neighbours . "
+            .repeat(5);
+    let text = ["--source", &source, "--target", "le chat qui dort dans le jardin est celui des voisins ."];
+    let with = |command: &str, model: &str, more: &[&str]| {
+        let texts: &[&str] = if model == "demo" { &text } else { &[] };
+        json(&[&[command, model, "--json"], texts, more].concat())
+    };
+    let files = ["0", "1G"].map(|memory| {
+        let path = folder.path().join(format!("{memory}.safetensors")).to_str().unwrap().to_string();
+        ok(&[&["capture", "demo", "--output", &path, "--memory", memory][..], &text].concat());
+        path
+    });
+    let near = |ours: &[Value], theirs: &[Value]| {
+        assert_eq!(ours.len(), theirs.len());
+        let pairs = ours.iter().zip(theirs).flat_map(|(a, b)| {
+            let (a, b) = (a.as_object().unwrap(), b.as_object().unwrap());
+            assert!(a.keys().eq(b.keys()));
+            a.iter().map(|(column, a)| (column.clone(), a.clone(), b[column].clone())).collect::<Vec<_>>()
+        });
+        for (column, a, b) in pairs.filter(|(column, ..)| column != "sink_key") {
+            match (a.as_f64(), b.as_f64()) {
+                (Some(x), Some(y)) => assert!((x - y).abs() <= 1e-5 * y.abs().max(1.0), "{column}: {a} {b}"),
+                _ => assert_eq!(a, b, "{column}"),
+            }
+        }
+    };
+    for more in [&[][..], &["--groups", "3"], &["--far", "2.5"], &["--weights", "values"]] {
+        let of_run = with("heads", "demo", more);
+        assert!(of_run[0]["gini"].is_number());
+        for file in files.iter().filter(|_| !more.contains(&"values")) {
+            near(&of_run, &with("heads", file, more));
+        }
+        let cross = with("heads", "demo", &[&["--kind", "cross"], more].concat());
+        let rows: Vec<Value> = of_run.iter().filter(|row| row["kind"] == "cross").cloned().collect();
+        near(&rows, &cross);
+    }
+    let columns = ["--columns", "entropy,gini", "--sort", "gini"];
+    assert!(
+        with("heads", "demo", &columns)
+            .windows(2)
+            .all(|rows| rows[0]["gini"].as_f64() >= rows[1]["gini"].as_f64())
+    );
+    for more in [&["--top", "300"][..], &["--sinks", "--special", "--punctuation", "--min-distance", "1"]] {
+        let of_run = with("links", "demo", more);
+        assert!(of_run.last().unwrap()["weight"].as_f64().unwrap() < 0.1 || more.len() > 2);
+        files.iter().for_each(|file| near(&of_run, &with("links", file, more)));
+        let decoder = with("links", "demo", &[&["--kind", "decoder"], more].concat());
+        assert!(decoder.iter().all(|row| row["kind"] == "decoder"));
+    }
+}
+
 #[test]
 fn align_gives_pharaoh_and_error_rates() {
     let line = ok(&["align", DEMO, "--layer", "2", "--head", "4"]);

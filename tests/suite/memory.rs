@@ -165,7 +165,8 @@ fn long(budget: usize) -> Arc<Capture> {
     };
     let tokens: Vec<AxisItem> =
         (0..LONG).map(|at| AxisItem::token(at as u32, format!("▁t{at}"), false)).collect();
-    let profile = HeadProfile::of_compact(&compact, 0, ProfileAxes::new(Kind::Cross, [LONG, LONG], &tokens));
+    let axes = Arc::new(ProfileAxes::new(Kind::Cross, [LONG, LONG], &tokens));
+    let profile = HeadProfile::of_compact(&compact, 0, &axes);
     let mut maps = MapStore::within(Some(budget));
     maps.insert(Site::new(Kind::Cross, 0), SiteMaps::of(compact).with_profiles(vec![profile]));
     Arc::new(Capture {

@@ -56,11 +56,11 @@ impl Driver {
 
     pub fn act(&mut self, action: Action) {
         for effect in update::update(&mut self.app, action) {
-            if let Effect::Survey { serial, capture, distance } = effect {
+            if let Effect::Survey(request) = effect {
                 let mut parts = Vec::new();
-                survey::run(serial, &capture, distance, || true, |part| parts.push(part));
+                survey::run(&request, || true, |part| parts.push(part));
                 for part in parts {
-                    update::update(&mut self.app, Action::Surveyed(Box::new(part)));
+                    self.act(Action::Surveyed(Box::new(part)));
                 }
             } else if let Effect::Compare(request) = effect {
                 update::update(&mut self.app, Action::Compared(Box::new(request.run())));

@@ -12,6 +12,7 @@
 pub mod activation;
 pub mod attention;
 pub mod buffer;
+pub mod divergence;
 pub mod elementwise;
 pub mod gemm;
 pub mod int8;

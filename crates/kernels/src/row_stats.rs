@@ -1,4 +1,4 @@
-//! Statistics of a row of attention weights, computed while it is in the cache.
+//! Statistics of blocks of rows of attention weights, computed while the rows are in the cache.
 
 use super::math::ln;
 use super::simd::{Simd, Task, dispatch};
@@ -6,261 +6,361 @@ use super::simd::{Simd, Task, dispatch};
 /// Number of largest weights that are kept per row.
 pub const TOP: usize = 5;
 
+/// Number of columns that are added up for all rows before the next ones: the column statistics of so many
+/// stay in the first-level cache.
+const TILE: usize = 1024;
+
+/// Number of weights whose maximum is compared at once.
+const BLOCK: usize = 64;
+
 /// Sums over a row of weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RowStats {
     /// Sum of the weights before the split, and from it on.
-    pub sums: [f32; 2],
-    /// Sum of each weight times its distance from the last position before the split: before the split, and
-    /// from it on.
-    pub moments: [f32; 2],
+    pub sums: [f64; 2],
+    /// Sum of each weight times its distance from the origin: before the split, and from it on.
+    pub moments: [f64; 2],
     /// `-Σ w ln w`, nats.
-    pub entropy: f32,
+    pub entropy: f64,
     /// The largest weights in descending order, padded with 0.
     pub top: [f32; TOP],
+    /// Columns of the largest weights; of equal weights the first come first.
+    pub top_columns: [u32; TOP],
 }
 
-/// A row of weights and the column statistics that it is added to. All slices have the length of `weights`.
-pub struct WeightRow<'a> {
-    /// The weights.
-    pub weights: &'a [f32],
-    /// Number of weights before the split.
+/// The position of a row of weights in its map.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RowPlace {
+    /// Number of weights; the columns behind them are not read.
+    pub len: usize,
+    /// Number of weights before the split, at most `len`.
     pub split: usize,
-    /// Distance of the first weight from the last position before the split, and of the first one after the
-    /// split.
-    pub distances: [f32; 2],
+    /// Column that distances are counted from; columns before the split are not behind it.
+    pub origin: isize,
+    /// Index of the diagonal that column 0 is on, for columns before the split and for those from it on.
+    pub diagonals: [isize; 2],
+}
+
+/// A weight of a block.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cell {
+    /// Row within the block.
+    pub row: u32,
+    /// Column.
+    pub column: u32,
+    /// The weight.
+    pub weight: f32,
+}
+
+/// A block of rows of weights, and the statistics that they are added to.
+pub struct WeightBlock<'a> {
+    /// The weights, `stride` values from one row to the next.
+    pub weights: &'a [f32],
+    /// Distance between rows, in values.
+    pub stride: usize,
+    /// Each row's position.
+    pub places: &'a [RowPlace],
+    /// Statistics of each row. They are overwritten.
+    pub stats: &'a mut [RowStats],
     /// The largest weight of each column so far.
     pub largest: &'a mut [f32],
     /// The sum of each column so far.
     pub received: &'a mut [f32],
+    /// The sum of each diagonal so far.
+    pub diagonals: &'a mut [f32],
+    /// Weights from which on cells are listed.
+    pub least: f32,
+    /// The list of cells, in no order. Weights of 0 are never listed.
+    pub cells: &'a mut Vec<Cell>,
 }
 
-impl WeightRow<'_> {
-    /// Adds the row to its columns and returns its sums.
+impl WeightBlock<'_> {
+    /// Adds the rows to all statistics.
     ///
     /// # Panics
-    /// If the lengths do not fit.
-    pub fn stats(self) -> RowStats {
-        let len = self.weights.len();
-        assert!(self.split <= len && self.largest.len() == len && self.received.len() == len);
-        // SAFETY: the slices are equally long and contain the split.
+    /// If a row leaves the weights, the columns or the diagonals.
+    pub fn measure(self) {
+        let columns = self.largest.len();
+        assert!(self.received.len() == columns && self.stats.len() == self.places.len());
+        for (row, place) in self.places.iter().enumerate() {
+            assert!(place.split <= place.len && place.len <= columns);
+            assert!(place.len == 0 || row * self.stride + place.len <= self.weights.len());
+            for (side, range) in [(0, 0..place.split), (1, place.split..place.len)] {
+                let [from, until] = [range.start, range.end].map(|at| place.diagonals[side] + at as isize);
+                assert!(range.is_empty() || (from >= 0 && until as usize <= self.diagonals.len()));
+            }
+        }
+        // SAFETY: every row lies within the slices, as was just checked.
         unsafe { dispatch(self) }
     }
 }
 
-impl Task for WeightRow<'_> {
-    type Output = RowStats;
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) -> RowStats {
-        let (row, len, split) = (self.weights.as_ptr(), self.weights.len(), self.split);
-        // SAFETY: all slices have `len` values, and the split is among them.
-        unsafe {
-            let before = moments::<S>(row, split, self.distances[0], -1.0);
-            let behind = moments::<S>(row.add(split), len - split, self.distances[1], 1.0);
-            let top = top::<S>(row, len, self.largest.as_mut_ptr(), self.received.as_mut_ptr());
-            RowStats {
-                sums: [before[0], behind[0]],
-                moments: [before[1], behind[1]],
-                entropy: before[2] + behind[2],
-                top,
-            }
-        }
-    }
-}
-
-/// Returns sum, sum times distance, and entropy of `len` weights whose distances start at `first` and go on
-/// by `step`.
-///
-/// # Safety
-/// `row` is valid for `len` values; the processor has the instructions of `S`.
-#[inline(always)]
-unsafe fn moments<S: Simd>(row: *const f32, len: usize, first: f32, step: f32) -> [f32; 3] {
-    // SAFETY: weights are loaded below `len`, the last, partial vector by its length.
-    unsafe {
-        let mut places = [0f32; 16];
-        for (lane, place) in places.iter_mut().enumerate() {
-            *place = first + step * lane as f32;
-        }
-        let mut place = S::load(places.as_ptr());
-        let onward = S::splat(step * S::LANES as f32);
-        let zero = S::splat(0.0);
-        let (mut sum, mut moment, mut entropy) = (zero, zero, zero);
-        let mut at = 0;
-        while at < len {
-            let w = if at + S::LANES <= len {
-                S::load(row.add(at))
-            } else {
-                S::load_part(row.add(at), len - at, 0.0)
-            };
-            sum = S::add(sum, w);
-            moment = S::fma(w, place, moment);
-            entropy = S::fma(w, ln::<S>(w), entropy);
-            place = S::add(place, onward);
-            at += S::LANES;
-        }
-        [S::sum(sum), S::sum(moment), -S::sum(entropy)]
-    }
-}
-
-/// Returns the largest weights of a row, and adds it to its columns.
-///
-/// # Safety
-/// All pointers are valid for `len` values; the processor has the instructions of `S`.
-#[inline(always)]
-unsafe fn top<S: Simd>(row: *const f32, len: usize, largest: *mut f32, received: *mut f32) -> [f32; TOP] {
-    // SAFETY: every access is below `len`.
-    unsafe {
-        let mut best = [S::splat(0.0); TOP];
-        let whole = len - len % S::LANES;
-        let mut at = 0;
-        while at < whole {
-            let mut w = S::load(row.add(at));
-            S::store(received.add(at), S::add(S::load(received.add(at)), w));
-            S::store(largest.add(at), S::max(S::load(largest.add(at)), w));
-            for best in &mut best {
-                let larger = S::max(w, *best);
-                w = S::min(w, *best);
-                *best = larger;
-            }
-            at += S::LANES;
-        }
-        // Each lane has its own descending list. The largest of their heads is taken `TOP` times.
-        let mut lists = [[0f32; 16]; TOP + 1];
-        for (list, best) in lists.iter_mut().zip(best) {
-            S::store(list.as_mut_ptr(), best);
-        }
-        let mut top = [0f32; TOP];
-        for top in &mut top {
-            let mut lane = 0;
-            for other in 1..S::LANES {
-                if lists[0][other] > lists[0][lane] {
-                    lane = other;
-                }
-            }
-            *top = lists[0][lane];
-            for rank in 0..TOP {
-                lists[rank][lane] = lists[rank + 1][lane];
-            }
-        }
-        for at in whole..len {
-            let mut w = *row.add(at);
-            *received.add(at) += w;
-            *largest.add(at) = f32::max(*largest.add(at), w);
-            for top in &mut top {
-                if w > *top {
-                    std::mem::swap(&mut w, top);
-                }
-            }
-        }
-        top
-    }
-}
-
-/// Calls `tell` with the index of each weight that is at least `least`, in order.
-pub fn for_each_at_least(weights: &[f32], least: f32, mut tell: impl FnMut(usize)) {
-    let mut at = 0;
-    while at < weights.len() {
-        // SAFETY: the task borrows the slice.
-        at += unsafe { dispatch(SkipBlocks { weights: &weights[at..], least }) };
-        let end = weights.len().min(at + BLOCK);
-        (at..end).filter(|&at| weights[at] >= least).for_each(&mut tell);
-        at = end;
-    }
-}
-
-/// Number of weights that are compared at once.
-const BLOCK: usize = 64;
-
-/// Task that returns the number of weights before the first block with one of at least `least`.
-struct SkipBlocks<'a> {
-    weights: &'a [f32],
-    least: f32,
-}
-
-impl Task for SkipBlocks<'_> {
-    type Output = usize;
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) -> usize {
-        let (row, len) = (self.weights.as_ptr(), self.weights.len());
-        let mut at = 0;
-        // SAFETY: only whole blocks within the slice are loaded.
-        unsafe {
-            while at + BLOCK <= len {
-                let mut largest = S::load(row.add(at));
-                for next in (S::LANES..BLOCK).step_by(S::LANES) {
-                    largest = S::max(S::load(row.add(at + next)), largest);
-                }
-                if S::max_lane(largest) >= self.least {
-                    return at;
-                }
-                at += BLOCK;
-            }
-        }
-        at
-    }
-}
-
-/// Returns the largest of `weights`, or 0 if there is none.
-pub fn max(weights: &[f32]) -> f32 {
-    // SAFETY: the task borrows the slice.
-    unsafe { dispatch(RowMax(weights)) }
-}
-
-/// Task of [`max`].
-struct RowMax<'a>(&'a [f32]);
-
-impl Task for RowMax<'_> {
-    type Output = f32;
-
-    #[inline(always)]
-    unsafe fn run<S: Simd>(self) -> f32 {
-        let (row, len) = (self.0.as_ptr(), self.0.len());
-        let whole = len - len % S::LANES;
-        // SAFETY: vectors are loaded below `whole`, and the rest by its length.
-        unsafe {
-            let mut largest = S::load_part(row.add(whole), len - whole, 0.0);
-            let mut at = 0;
-            while at < whole {
-                largest = S::max(S::load(row.add(at)), largest);
-                at += S::LANES;
-            }
-            S::max_lane(largest).max(0.0)
-        }
-    }
-}
-
-/// Adds `weights` to `to`.
-///
-/// # Panics
-/// If the lengths differ.
-pub fn add_to(weights: &[f32], to: &mut [f32]) {
-    assert_eq!(weights.len(), to.len());
-    // SAFETY: the slices are equally long.
-    unsafe { dispatch(AddRows(weights, to)) }
-}
-
-/// Task of [`add_to`].
-struct AddRows<'a>(&'a [f32], &'a mut [f32]);
-
-impl Task for AddRows<'_> {
+impl Task for WeightBlock<'_> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let (from, to, len) = (self.0.as_ptr(), self.1.as_mut_ptr(), self.0.len());
-        let whole = len - len % S::LANES;
-        // SAFETY: every access is below `len`, the length of both slices.
+        let columns = self.largest.len();
+        self.stats.fill(RowStats::default());
+        for first in (0..columns).step_by(TILE) {
+            for (row, (place, stats)) in self.places.iter().zip(self.stats.iter_mut()).enumerate() {
+                let end = place.len.min(first + TILE);
+                if first >= end {
+                    continue;
+                }
+                let split = place.split.clamp(first, end);
+                for (side, from, until, step) in [(0, first, split, -1.0), (1, split, end, 1.0)] {
+                    if from == until {
+                        continue;
+                    }
+                    let mut list = RowList {
+                        top: &mut stats.top,
+                        columns: &mut stats.top_columns,
+                        row: row as u32,
+                        least: self.least,
+                        cells: &mut *self.cells,
+                    };
+                    // SAFETY: the caller ensures that the row lies within all slices.
+                    let [sum, moment, entropy] = unsafe {
+                        let diagonal = place.diagonals[side] + from as isize;
+                        let segment = Segment {
+                            weights: self.weights.as_ptr().add(row * self.stride + from),
+                            len: until - from,
+                            distance: step * (from as isize - place.origin) as f32,
+                            step,
+                            largest: self.largest.as_mut_ptr().add(from),
+                            received: self.received.as_mut_ptr().add(from),
+                            diagonals: self.diagonals.as_mut_ptr().offset(diagonal),
+                            column: from as u32,
+                        };
+                        segment.add::<S>(&mut list)
+                    };
+                    stats.sums[side] += f64::from(sum);
+                    stats.moments[side] += f64::from(moment);
+                    stats.entropy += f64::from(entropy);
+                }
+            }
+        }
+    }
+}
+
+/// A part of a row on one side of the split. Pointers are valid for `len` values.
+struct Segment {
+    weights: *const f32,
+    len: usize,
+    /// Distance of the first weight from the origin, and how it changes from one weight to the next.
+    distance: f32,
+    step: f32,
+    largest: *mut f32,
+    received: *mut f32,
+    diagonals: *mut f32,
+    /// Column of the first weight.
+    column: u32,
+}
+
+/// Vectors of partial sums.
+struct Sums<S: Simd> {
+    sum: S::V,
+    moment: S::V,
+    entropy: S::V,
+    /// Distances of the next vector.
+    distance: S::V,
+    /// Largest weights of the current block.
+    most: S::V,
+}
+
+impl Segment {
+    /// Adds the segment to the column statistics and to the list. Returns sum, sum times distance, and
+    /// entropy.
+    ///
+    /// # Safety
+    /// The pointers are valid as described; the processor has the instructions of `S`.
+    #[inline(always)]
+    unsafe fn add<S: Simd>(&self, list: &mut RowList) -> [f32; 3] {
+        // SAFETY: every access is below `len`; the last, partial vector is loaded and stored by its length.
         unsafe {
+            let mut distances = [0f32; 16];
+            for (lane, distance) in distances.iter_mut().enumerate() {
+                *distance = self.distance + self.step * lane as f32;
+            }
+            let zero = S::splat(0.0);
+            let distance = S::load(distances.as_ptr());
+            let mut sums = Sums::<S> { sum: zero, moment: zero, entropy: zero, distance, most: zero };
             let mut at = 0;
-            while at < whole {
-                S::store(to.add(at), S::add(S::load(to.add(at)), S::load(from.add(at))));
+            while at < self.len {
+                let (start, end) = (at, self.len.min(at + BLOCK));
+                sums.most = zero;
+                while at + S::LANES <= end {
+                    self.add_vector::<S>(at, S::LANES, &mut sums);
+                    at += S::LANES;
+                }
+                if at < end {
+                    self.add_vector::<S>(at, end - at, &mut sums);
+                    at = end;
+                }
+                if S::at_least(sums.most, S::splat(list.limit())) != 0 {
+                    self.list_block::<S>(start, end, list);
+                }
+            }
+            [S::sum(sums.sum), S::sum(sums.moment), -S::sum(sums.entropy)]
+        }
+    }
+
+    /// Adds `len` weights from index `at` on, at most a vector.
+    ///
+    /// # Safety
+    /// As for [`Segment::add`]; `at + len` is at most the length of the segment.
+    #[inline(always)]
+    unsafe fn add_vector<S: Simd>(&self, at: usize, len: usize, sums: &mut Sums<S>) {
+        // SAFETY: the caller ensures that the weights are there.
+        unsafe {
+            let w = load::<S>(self.weights.add(at), len);
+            sums.sum = S::add(sums.sum, w);
+            sums.moment = S::fma(w, sums.distance, sums.moment);
+            sums.entropy = S::fma(w, ln::<S>(w), sums.entropy);
+            sums.distance = S::add(sums.distance, S::splat(self.step * S::LANES as f32));
+            sums.most = S::max(w, sums.most);
+            let largest = self.largest.add(at);
+            store::<S>(largest, S::max(w, load::<S>(largest, len)), len);
+            for column in [self.received.add(at), self.diagonals.add(at)] {
+                store::<S>(column, S::add(load::<S>(column, len), w), len);
+            }
+        }
+    }
+
+    /// Offers the weights with indices `start..end` to the list.
+    ///
+    /// # Safety
+    /// As for [`Segment::add`]; `end` is at most the length of the segment.
+    #[inline(always)]
+    unsafe fn list_block<S: Simd>(&self, start: usize, end: usize, list: &mut RowList) {
+        let mut at = start;
+        while at < end {
+            // SAFETY: the caller ensures that the weights are there.
+            unsafe {
+                let w = load::<S>(self.weights.add(at), S::LANES.min(end - at));
+                let mut lanes = S::at_least(w, S::splat(list.limit()));
+                while lanes != 0 {
+                    let index = at + lanes.trailing_zeros() as usize;
+                    list.offer(self.column + index as u32, *self.weights.add(index));
+                    lanes &= lanes - 1;
+                }
+            }
+            at += S::LANES;
+        }
+    }
+}
+
+/// Lists of the largest weights of a row, and of those of at least `least`.
+struct RowList<'a> {
+    top: &'a mut [f32; TOP],
+    columns: &'a mut [u32; TOP],
+    row: u32,
+    least: f32,
+    cells: &'a mut Vec<Cell>,
+}
+
+impl RowList<'_> {
+    /// Returns the smallest weight that belongs into a list, which is above 0.
+    #[inline(always)]
+    fn limit(&self) -> f32 {
+        const SMALLEST: f32 = f32::from_bits(1);
+        let above_top = f32::from_bits(self.top[TOP - 1].to_bits() + 1);
+        above_top.min(self.least).max(SMALLEST)
+    }
+
+    /// Adds a weight above 0 to the lists that it belongs to.
+    #[inline(always)]
+    fn offer(&mut self, column: u32, weight: f32) {
+        if weight >= self.least {
+            self.cells.push(Cell { row: self.row, column, weight });
+        }
+        let mut at = TOP;
+        while at > 0 && weight > self.top[at - 1] {
+            at -= 1;
+            if at + 1 < TOP {
+                self.top[at + 1] = self.top[at];
+                self.columns[at + 1] = self.columns[at];
+            }
+        }
+        if at < TOP {
+            self.top[at] = weight;
+            self.columns[at] = column;
+        }
+    }
+}
+
+/// Loads `len` values, at most a vector, and puts 0 into the other lanes.
+///
+/// # Safety
+/// `from` is valid for `len` values; the processor has the instructions of `S`.
+#[inline(always)]
+unsafe fn load<S: Simd>(from: *const f32, len: usize) -> S::V {
+    // SAFETY: the caller ensures that the values are there.
+    unsafe { if len == S::LANES { S::load(from) } else { S::load_part(from, len, 0.0) } }
+}
+
+/// Stores the first `len` values of a vector.
+///
+/// # Safety
+/// `to` is valid for `len` values; the processor has the instructions of `S`.
+#[inline(always)]
+unsafe fn store<S: Simd>(to: *mut f32, v: S::V, len: usize) {
+    // SAFETY: the caller ensures that there is room.
+    unsafe { if len == S::LANES { S::store(to, v) } else { S::store_part(to, v, len) } }
+}
+
+/// Returns the largest of `weights`, or 0 if there is none above it.
+pub fn max(weights: &[f32]) -> f32 {
+    // SAFETY: the task borrows the slice.
+    unsafe { dispatch(Max(weights)) }
+}
+
+/// Task of [`max`].
+struct Max<'a>(&'a [f32]);
+
+impl Task for Max<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> f32 {
+        // SAFETY: the vectors lie within the slice.
+        unsafe {
+            let mut largest = S::splat(0.0);
+            let mut at = 0;
+            while at < self.0.len() {
+                let w = load::<S>(self.0.as_ptr().add(at), S::LANES.min(self.0.len() - at));
+                largest = S::max(w, largest);
                 at += S::LANES;
             }
-            for at in whole..len {
-                *to.add(at) += *from.add(at);
+            S::max_lane(largest)
+        }
+    }
+}
+
+/// Returns the sum of `weights`.
+pub fn sum(weights: &[f32]) -> f32 {
+    // SAFETY: the task borrows the slice.
+    unsafe { dispatch(Sum(weights)) }
+}
+
+/// Task of [`sum`].
+struct Sum<'a>(&'a [f32]);
+
+impl Task for Sum<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    unsafe fn run<S: Simd>(self) -> f32 {
+        // SAFETY: the vectors lie within the slice.
+        unsafe {
+            let mut sum = S::splat(0.0);
+            let mut at = 0;
+            while at < self.0.len() {
+                sum = S::add(sum, load::<S>(self.0.as_ptr().add(at), S::LANES.min(self.0.len() - at)));
+                at += S::LANES;
             }
+            S::sum(sum)
         }
     }
 }
@@ -272,51 +372,116 @@ mod tests {
     use crate::softmax::normaliser;
     use crate::test_data::noise;
 
+    /// A row of `len` weights, one of them 0.
+    fn weights(len: usize, seed: u64) -> Vec<f32> {
+        let scores: Vec<f32> = noise(len, seed).iter().map(|x| 6.0 * x).collect();
+        let (max, sum) = normaliser(&scores);
+        let mut weights: Vec<f32> = scores.iter().map(|x| (x - max).exp() / sum).collect();
+        weights[len / 2] = 0.0;
+        weights
+    }
+
     #[test]
-    fn a_row_adds_up_at_every_level() {
+    fn a_block_adds_up_at_every_level() {
+        const LEAST: f32 = 0.01;
         for level in Level::available() {
-            for (len, split) in [(1, 1), (7, 3), (16, 0), (90, 90), (333, 100)] {
-                let scores: Vec<f32> = noise(len, 5).iter().map(|x| 6.0 * x).collect();
-                let (max, sum) = normaliser(&scores);
-                let mut weights: Vec<f32> = scores.iter().map(|x| (x - max).exp() / sum).collect();
-                weights[len / 2] = 0.0;
+            for (len, split) in [(1, 1), (7, 3), (16, 0), (90, 90), (333, 100), (2 * TILE + 77, TILE + 5)] {
+                // The second row sees fewer columns, and its diagonals lie one further back.
+                let short = len - len / 3;
+                let rows = [weights(len, 5), weights(short, 6)];
+                let stride = len + 3;
+                let mut all = vec![f32::NAN; stride + short];
+                all[..len].copy_from_slice(&rows[0]);
+                all[stride..].copy_from_slice(&rows[1]);
+                let place =
+                    |len, split, diagonals| RowPlace { len, split, origin: split as isize - 1, diagonals };
+                let places = [place(len, split, [1, 2]), place(short, split.min(short), [0, 1])];
                 let (mut largest, mut received) = (vec![0.25; len], vec![1.0; len]);
-                let places = [split as f32 - 1.0, 1.0];
-                let sweep = WeightRow {
-                    weights: &weights,
-                    split,
-                    distances: places,
+                let (mut diagonals, mut cells) = (vec![0.0; len + 2], Vec::new());
+                let mut stats = [RowStats { entropy: 7.0, ..RowStats::default() }; 2];
+                let block = WeightBlock {
+                    weights: &all,
+                    stride,
+                    places: &places,
+                    stats: &mut stats,
                     largest: &mut largest,
                     received: &mut received,
+                    diagonals: &mut diagonals,
+                    least: LEAST,
+                    cells: &mut cells,
                 };
-                // SAFETY: the level is available and the lengths fit.
-                let found = unsafe { dispatch_at(level, sweep) };
-                let wide = |at: usize| f64::from(weights[at]);
-                let entropy: f64 =
-                    (0..len).filter(|&at| wide(at) > 0.0).map(|at| -wide(at) * wide(at).ln()).sum();
-                let sums = [(0..split).map(wide).sum::<f64>(), (split..len).map(wide).sum()];
-                let place = |at: usize| (at as f64 - (split as f64 - 1.0)).abs();
-                let moment = |at: usize| wide(at) * place(at);
-                let moments = [(0..split).map(moment).sum::<f64>(), (split..len).map(moment).sum()];
-                let near = |a: f32, b: f64| {
-                    assert!((f64::from(a) - b).abs() <= 1e-6 * b.abs().max(1.0), "{level:?} {len}: {a}, {b}");
+                // SAFETY: the level is available, and the rows lie within the slices.
+                unsafe { dispatch_at(level, block) };
+                let near = |a: f64, b: f64| {
+                    assert!((a - b).abs() <= 1e-6 * b.abs().max(1.0), "{level:?} {len}: {a}, {b}");
                 };
-                near(found.entropy, entropy);
-                for side in 0..2 {
-                    near(found.sums[side], sums[side]);
-                    near(found.moments[side], moments[side]);
+                let mut expected = vec![0f64; len + 2];
+                let mut listed = Vec::new();
+                for (row, (weights, place)) in rows.iter().zip(places).enumerate() {
+                    let wide = |at: usize| f64::from(weights[at]);
+                    let sides = [0..place.split, place.split..place.len];
+                    let entropy: f64 =
+                        (0..place.len).filter(|&at| wide(at) > 0.0).map(|at| -wide(at) * wide(at).ln()).sum();
+                    near(stats[row].entropy, entropy);
+                    for (side, columns) in sides.into_iter().enumerate() {
+                        near(stats[row].sums[side], columns.clone().map(wide).sum());
+                        let distance = |at: usize| (at as isize - place.origin).abs() as f64;
+                        near(
+                            stats[row].moments[side],
+                            columns.clone().map(|at| wide(at) * distance(at)).sum(),
+                        );
+                        columns.for_each(|at| expected[at + place.diagonals[side] as usize] += wide(at));
+                    }
+                    let mut order: Vec<usize> = (0..place.len).filter(|&at| weights[at] > 0.0).collect();
+                    order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
+                    for rank in 0..TOP {
+                        let (weight, column) =
+                            order.get(rank).map_or((0.0, 0), |&at| (weights[at], at as u32));
+                        assert_eq!((stats[row].top[rank], stats[row].top_columns[rank]), (weight, column));
+                    }
+                    let strong = (0..place.len).filter(|&at| weights[at] >= LEAST);
+                    let cell = |at: usize| Cell { row: row as u32, column: at as u32, weight: weights[at] };
+                    listed.extend(strong.map(cell));
                 }
-                let mut sorted = weights.clone();
-                sorted.sort_by(|a, b| b.total_cmp(a));
-                sorted.resize(TOP.max(len), 0.0);
-                assert_eq!(found.top, sorted[..TOP], "{level:?} {len}");
+                diagonals
+                    .iter()
+                    .zip(&expected)
+                    .for_each(|(&found, &expected)| near(f64::from(found), expected));
                 for at in 0..len {
-                    assert_eq!((received[at], largest[at]), (1.0 + weights[at], weights[at].max(0.25)));
+                    let seen = [rows[0][at], rows[1].get(at).copied().unwrap_or(0.0)];
+                    near(f64::from(received[at]), 1.0 + f64::from(seen[0]) + f64::from(seen[1]));
+                    assert_eq!(largest[at], seen[0].max(seen[1]).max(0.25));
                 }
-                let mut found = Vec::new();
-                for_each_at_least(&weights, 0.01, |at| found.push(at));
-                assert_eq!(found, (0..len).filter(|&at| weights[at] >= 0.01).collect::<Vec<_>>());
+                cells.sort_by_key(|cell| (cell.row, cell.column));
+                assert_eq!(cells, listed, "{level:?} {len}");
+                assert_eq!(max(&rows[0]), stats[0].top[0]);
+                near(f64::from(sum(&rows[0])), stats[0].sums.iter().sum());
             }
+        }
+    }
+
+    #[test]
+    fn equal_weights_keep_their_order_and_zeros_are_never_listed() {
+        for level in Level::available() {
+            let row = [0.0, 0.125, 0.25, 0.125, 0.25, 0.125, 0.125, 0.0, 1e-42];
+            let (mut largest, mut received, mut diagonals) = ([0.0; 9], [0.0; 9], [0.0; 9]);
+            let (mut stats, mut cells) = ([RowStats::default()], Vec::new());
+            let place = RowPlace { len: 9, split: 9, origin: 8, diagonals: [0, 0] };
+            let block = WeightBlock {
+                weights: &row,
+                stride: 9,
+                places: &[place],
+                stats: &mut stats,
+                largest: &mut largest,
+                received: &mut received,
+                diagonals: &mut diagonals,
+                least: 0.0,
+                cells: &mut cells,
+            };
+            // SAFETY: the level is available, and the row lies within the slices.
+            unsafe { dispatch_at(level, block) };
+            assert_eq!(stats[0].top_columns, [2, 4, 1, 3, 5], "{level:?}");
+            assert_eq!(cells.len(), 7, "{level:?}");
         }
     }
 }

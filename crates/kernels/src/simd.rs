@@ -155,6 +155,19 @@ pub(super) unsafe trait Simd: Copy + 'static {
     /// Returns `a` with 0 in the lanes where `x < limit`.
     unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V;
 
+    /// Returns the lanes where `a >= limit`, the first one in the lowest bit.
+    #[inline(always)]
+    unsafe fn at_least(a: Self::V, limit: Self::V) -> u32 {
+        // SAFETY: the arrays have room for any vector; the caller ensures the rest.
+        unsafe {
+            let (mut lanes, mut limits) = ([0f32; 16], [0f32; 16]);
+            Self::store(lanes.as_mut_ptr(), a);
+            Self::store(limits.as_mut_ptr(), limit);
+            let bit = |lane: usize| u32::from(lanes[lane] >= limits[lane]) << lane;
+            (0..Self::LANES).fold(0, |bits, lane| bits | bit(lane))
+        }
+    }
+
     /// Prefetches the cache line at `from`, which need not be valid, into the second-level cache.
     #[inline(always)]
     unsafe fn prefetch_l2(_from: *const f32) {}

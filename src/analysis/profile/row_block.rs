@@ -2,14 +2,47 @@
 
 use std::ops::Range;
 
-use attn_tui_kernels::row_stats::{self, WeightRow};
+use attn_tui_kernels::row_stats::{self, Cell, RowPlace, RowStats, WeightBlock};
 
-use super::{ProfileAxes, ProfileSums, STRONG_WEIGHT, StrongPair};
+use super::{ProfileAxes, ProfileSums, StrongPair};
 use crate::analysis::gini::Gini;
 use crate::matrix::{cell_of, span_of};
 use crate::site::Kind;
 
-/// Sums over a block of rows, to be added to a profile.
+/// Rows of weights of a head.
+#[derive(Clone)]
+pub(super) struct WeightRows<'a> {
+    /// Number of the first row.
+    pub first: usize,
+    /// Number of rows.
+    pub count: usize,
+    /// Columns that the weights are of; all others are 0.
+    pub columns: Range<usize>,
+    /// The weights, `stride` values from one row to the next.
+    pub weights: &'a [f32],
+    /// Distance between rows, in values.
+    pub stride: usize,
+}
+
+impl<'a> WeightRows<'a> {
+    /// Splits off the rows that share a row of the thumbnail; `None` if there are none left.
+    pub fn next_block(&mut self, axes: &ProfileAxes) -> Option<Self> {
+        let [down, _] = axes.thumbnail();
+        let end = span_of(cell_of(self.first, axes.queries, down), axes.queries, down).end;
+        let count = self.count.min(end.saturating_sub(self.first).max(1));
+        if self.count == 0 {
+            return None;
+        }
+        let block = Self { count, ..self.clone() };
+        self.first += count;
+        self.count -= count;
+        self.weights = self.weights.get(count * self.stride..).unwrap_or_default();
+        Some(block)
+    }
+}
+
+/// Sums over rows that share a row of the thumbnail. Its buffers are reused from block to block.
+#[derive(Default)]
 pub(super) struct RowBlock {
     pub first: usize,
     pub columns: Range<usize>,
@@ -17,97 +50,84 @@ pub(super) struct RowBlock {
     /// Weight by diagonal, starting with diagonal `lowest`.
     pub diagonals: Vec<f32>,
     pub lowest: isize,
-    pub received: Vec<f64>,
+    /// Sum and largest weight of each column.
+    pub received: Vec<f32>,
+    pub largest: Vec<f32>,
     pub offsets: Vec<i32>,
     pub centres: Vec<f64>,
     pub row_max: Vec<f32>,
+    /// Pairs of at least the weight that was asked for.
     pub strong: Vec<StrongPair>,
-    /// First row of the thumbnail that `largest` and `added` belong to.
-    pub row: usize,
-    pub largest: Vec<f32>,
-    pub added: Vec<f32>,
+    cells: Vec<Cell>,
+    places: Vec<RowPlace>,
+    stats: Vec<RowStats>,
+    gini: Gini,
 }
 
 impl RowBlock {
-    /// Sums over `count` rows from `first` on, with `stride` values from one row to the next. `weights`
-    /// holds the weights of `columns`; all others are 0.
-    pub fn of(
-        axes: &ProfileAxes,
-        first: usize,
-        count: usize,
-        columns: Range<usize>,
-        weights: &[f32],
-        stride: usize,
-    ) -> Self {
+    /// Replaces the sums by those of `rows`, and lists pairs of weight `least` or more.
+    pub fn measure(&mut self, axes: &ProfileAxes, rows: &WeightRows, least: f32) {
+        let WeightRows { first, count, ref columns, weights, stride } = *rows;
         let diagonal = |query: usize| axes.kind.diagonal(query, axes.queries, axes.keys);
-        let lowest = columns.start as isize - diagonal(first + count.saturating_sub(1)).ceil() as isize;
+        let (start, width) = (columns.start as isize, columns.len());
+        self.first = first;
+        self.columns = columns.clone();
+        self.sums = ProfileSums::default();
+        self.lowest = start - diagonal(first + count.saturating_sub(1)).ceil() as isize;
         let highest = columns.end as isize - diagonal(first).floor() as isize;
-        let [down, across] = axes.thumbnail();
-        let cell = |query: usize| cell_of(query, axes.queries, down);
-        let (row, cells) = (cell(first), cell(first + count.saturating_sub(1)) + 1 - cell(first));
-        let mut block = Self {
-            first,
-            sums: ProfileSums::default(),
-            diagonals: vec![0.0; (highest - lowest).max(0) as usize],
-            lowest,
-            received: vec![0.0; columns.len()],
-            offsets: Vec::with_capacity(count),
-            centres: Vec::new(),
-            row_max: Vec::with_capacity(count),
-            strong: Vec::new(),
-            row,
-            largest: vec![0.0; cells * across],
-            added: vec![0.0; cells * across],
-            columns,
-        };
-        let width = block.columns.len();
-        let mut gini = Gini::default();
-        let (mut largest, mut received) = (vec![0f32; width], vec![0f32; width]);
-        for at in 0..count {
-            let query = first + at;
+        clear(&mut self.diagonals, (highest - self.lowest).max(0) as usize);
+        clear(&mut self.received, width);
+        clear(&mut self.largest, width);
+        self.places.clear();
+        self.places.extend((first..first + count).map(|query| {
             // In causal attention, keys after the query have no weight.
-            let end = axes.kind.visible(query, axes.keys).end.clamp(block.columns.start, block.columns.end);
-            let visible = end - block.columns.start;
-            let row = &weights[at * stride..at * stride + visible];
-            block.row(axes, query, row, &mut largest[..visible], &mut received[..visible]);
-            if axes.gini {
-                *block.sums.gini.get_or_insert(0.0) +=
-                    gini.of(row, axes.kind.visible(query, axes.keys).len());
+            let end = axes.kind.visible(query, axes.keys).end.clamp(columns.start, columns.end);
+            let (low, high) = (diagonal(query).floor() as isize, diagonal(query).ceil() as isize);
+            let len = end - columns.start;
+            RowPlace {
+                len,
+                split: (low + 1 - start).clamp(0, len as isize) as usize,
+                origin: low - start,
+                diagonals: [high, low].map(|centre| start - centre - self.lowest),
             }
-            if at + 1 == count || cell(query + 1) != cell(query) {
-                block.fold(axes, cell(query), &largest, &received);
-                largest.fill(0.0);
-                received.fill(0.0);
-            }
+        }));
+        self.stats.clear();
+        self.stats.resize(count, RowStats::default());
+        self.cells.clear();
+        WeightBlock {
+            weights,
+            stride,
+            places: &self.places,
+            stats: &mut self.stats,
+            largest: &mut self.largest,
+            received: &mut self.received,
+            diagonals: &mut self.diagonals,
+            least,
+            cells: &mut self.cells,
         }
-        block
+        .measure();
+        self.strong.clear();
+        self.strong.extend(self.cells.iter().map(|cell| StrongPair {
+            query: first as u32 + cell.row,
+            key: columns.start as u32 + cell.column,
+            weight: cell.weight,
+        }));
+        self.offsets.clear();
+        self.centres.clear();
+        self.row_max.clear();
+        for at in 0..count {
+            let row = &weights[at * stride..at * stride + self.places[at].len];
+            self.add_row(axes, first + at, row, self.stats[at]);
+        }
     }
 
-    fn row(
-        &mut self,
-        axes: &ProfileAxes,
-        query: usize,
-        row: &[f32],
-        largest: &mut [f32],
-        received: &mut [f32],
-    ) {
-        let start = self.columns.start as isize;
+    fn add_row(&mut self, axes: &ProfileAxes, query: usize, row: &[f32], stats: RowStats) {
+        let start = self.columns.start;
         let diagonal = axes.kind.diagonal(query, axes.queries, axes.keys);
-        let (low, high) = (diagonal.floor() as isize, diagonal.ceil() as isize);
-        let split = (low + 1 - start).clamp(0, row.len() as isize) as usize;
-        let places = [(low - start) as f32, (start + split as isize - low) as f32];
-        let sums_of_row = WeightRow { weights: row, split, distances: places, largest, received }.stats();
-        for (side, weights, centre) in [(0, &row[..split], high), (split, &row[split..], low)] {
-            let from = start + side as isize - centre - self.lowest;
-            if !weights.is_empty() {
-                row_stats::add_to(weights, &mut self.diagonals[from as usize..from as usize + weights.len()]);
-            }
-        }
         let choices = axes.kind.visible(query, axes.keys).len();
-        let entropy = f64::from(sums_of_row.entropy);
+        let RowStats { sums: [before, behind], moments: [near, far], entropy, .. } = stats;
+        let part = f64::from(diagonal) - f64::from(diagonal.floor());
         let sums = &mut self.sums;
-        let [before, behind] = sums_of_row.sums.map(f64::from);
-        let part = f64::from(diagonal) - low as f64;
         sums.total += before + behind;
         sums.entropy += entropy;
         sums.effective_keys += entropy.exp();
@@ -115,53 +135,25 @@ impl RowBlock {
             sums.entropy_norm += entropy / (choices as f64).ln();
             sums.choices += 1;
         }
-        let [near, far] = sums_of_row.moments.map(f64::from);
         sums.distance += near + part * before + far - part * behind;
-        sums.top += sums_of_row.top.iter().copied().map(f64::from).sum::<f64>();
-        let max = sums_of_row.top[0];
+        sums.top += stats.top.iter().copied().map(f64::from).sum::<f64>();
+        sums.confidence += f64::from(confidence(axes, start, row, &stats));
+        if axes.gini {
+            *sums.gini.get_or_insert(0.0) += self.gini.of(row, choices);
+        }
+        let [max, ..] = stats.top;
+        let best = if max > 0.0 { start + stats.top_columns[0] as usize } else { 0 };
         self.row_max.push(max);
-        let best = self.find(query, row, max);
         self.offsets.push(best as i32 - diagonal.round() as i32);
-        self.sums.confidence += f64::from(if axes.special.get(best) == Some(&true) {
-            let columns = self.columns.start..self.columns.start + row.len();
-            let runs = axes.plain.iter().filter_map(|run| {
-                let (from, until) = (run.start.max(columns.start), run.end.min(columns.end));
-                (from < until).then(|| row_stats::max(&row[from - columns.start..until - columns.start]))
-            });
-            runs.fold(0.0, f32::max)
-        } else {
-            max
-        });
         match axes.kind {
-            Kind::Cross => self.centres.push(centre(row, self.columns.start)),
-            Kind::Encoder | Kind::Decoder => self.copies(axes, query, row),
+            Kind::Cross => self.centres.push(centre(row, start)),
+            Kind::Encoder | Kind::Decoder => self.add_copies(axes, query, row),
         }
-    }
-
-    /// Lists the strong pairs of a row and returns the index of its largest weight, the first of equal
-    /// ones.
-    fn find(&mut self, query: usize, row: &[f32], max: f32) -> usize {
-        let start = self.columns.start;
-        if max <= 0.0 {
-            return 0;
-        }
-        let mut best = None;
-        let strong = &mut self.strong;
-        row_stats::for_each_at_least(row, max.min(STRONG_WEIGHT), |at| {
-            let weight = row[at];
-            if weight == max && best.is_none() {
-                best = Some(start + at);
-            }
-            if weight >= STRONG_WEIGHT {
-                strong.push(StrongPair { query: query as u32, key: (start + at) as u32, weight });
-            }
-        });
-        best.unwrap_or(start)
     }
 
     /// Adds the weight on the previous token, on copies of the query's token, and on the tokens that
     /// followed them.
-    fn copies(&mut self, axes: &ProfileAxes, query: usize, row: &[f32]) {
+    fn add_copies(&mut self, axes: &ProfileAxes, query: usize, row: &[f32]) {
         let start = self.columns.start;
         let weight =
             |key: usize| key.checked_sub(start).and_then(|at| row.get(at)).map_or(0.0, |&w| f64::from(w));
@@ -171,25 +163,27 @@ impl RowBlock {
             self.sums.induction += weight(copy + 1);
         }
     }
+}
 
-    /// Adds the columns of a few rows to a row of the thumbnail.
-    fn fold(&mut self, axes: &ProfileAxes, cell: usize, largest: &[f32], received: &[f32]) {
-        let [_, across] = axes.thumbnail();
-        let row = (cell - self.row) * across;
-        let columns = self.columns.clone();
-        for col in 0..across {
-            let span = span_of(col, axes.keys, across);
-            let (from, until) = (span.start.max(columns.start), span.end.min(columns.end));
-            if from >= until {
-                continue;
-            }
-            let span = from - columns.start..until - columns.start;
-            let max = largest[span.clone()].iter().fold(0.0f32, |a, &b| if b > a { b } else { a });
-            self.largest[row + col] = self.largest[row + col].max(max);
-            self.added[row + col] += received[span].iter().sum::<f32>();
-        }
-        for (sum, &weight) in self.received.iter_mut().zip(received) {
-            *sum += f64::from(weight);
+/// Makes a buffer of `len` zeros.
+fn clear(values: &mut Vec<f32>, len: usize) {
+    values.clear();
+    values.resize(len, 0.0);
+}
+
+/// Largest weight of a row, whose first key is `start`, on keys that are no special token.
+fn confidence(axes: &ProfileAxes, start: usize, row: &[f32], stats: &RowStats) -> f32 {
+    let special = |column: u32| axes.special.get(start + column as usize) == Some(&true);
+    let found = stats.top.iter().zip(stats.top_columns).find(|&(_, column)| !special(column));
+    match found {
+        Some((&weight, _)) => weight,
+        None => {
+            let until = start + row.len();
+            let runs = axes.plain.iter().filter(|run| run.start < until && run.end > start);
+            let largest = |run: &Range<usize>| {
+                row_stats::max(&row[run.start.max(start) - start..run.end.min(until) - start])
+            };
+            runs.map(largest).fold(0.0, f32::max)
         }
     }
 }

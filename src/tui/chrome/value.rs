@@ -9,7 +9,6 @@ use crate::site::Kind;
 use crate::tui::app::App;
 use crate::tui::cache::Cache;
 use crate::tui::reading::Special;
-use crate::tui::survey;
 use crate::tui::views::view;
 use crate::tui::widgets::cells::{fit, part, put, width};
 
@@ -42,9 +41,10 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
     let row = sheet.row(query);
     let rank = 1 + row.iter().filter(|&&other| other > weight).count();
     let kind = app.selection.head.kind();
-    let distance = app.capture.as_ref().map_or(0.0, |capture| {
-        survey::context(capture, kind).distance(app.selection.query(), app.selection.key())
-    });
+    let distance = app
+        .capture
+        .as_ref()
+        .map_or(0.0, |capture| capture.axes(kind).distance(app.selection.query(), app.selection.key()));
     let distance = if distance.fract() > 0.0 { format!("{distance:.1}") } else { format!("{distance}") };
     let ahead = kind == Kind::Decoder && app.selection.key() > app.selection.query();
     let masked = ahead || !weight.is_finite();

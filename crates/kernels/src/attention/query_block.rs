@@ -41,7 +41,8 @@ struct Workspace {
     stride: usize,
     /// Keys that are visible to any of the rows.
     within: KeyRanges,
-    /// Exponentials of the scores of each range of these keys, packed as rows of a product.
+    /// Exponentials of the scores of each range of these keys, packed as rows of a product. Without one they
+    /// replace the scores.
     tokens: [*mut f32; MAX_RANGES],
     /// The same for the extra keys.
     extra: *mut f32,
@@ -80,11 +81,12 @@ impl QueryBlock<'_> {
             .visible
             .key_ranges_of(kernel.past + self.first..kernel.past + self.first + self.rows, kernel.keys);
         let stride = kernel.all().next_multiple_of(CHUNK) + CHUNK;
+        let packed = |len: usize| if self.out.is_some() { packed_width(len) } else { 0 };
         let widths = [
             packed_width(kernel.width),
             stride,
-            within.iter().map(|range| packed_width(range.len())).sum(),
-            packed_width(kernel.columns()[1]),
+            within.iter().map(|range| packed(range.len())).sum(),
+            packed(kernel.columns()[1]),
             1,
         ];
         let len = self.rows * widths.iter().sum::<usize>();
@@ -102,7 +104,7 @@ impl QueryBlock<'_> {
         let mut tokens = [lines; MAX_RANGES];
         for (own, range) in tokens.iter_mut().zip(within.iter()) {
             *own = lines;
-            lines = lines.wrapping_add(self.rows * packed_width(range.len()));
+            lines = lines.wrapping_add(self.rows * packed(range.len()));
         }
         Workspace { queries, scores, stride, within, tokens, extra, factors }
     }
@@ -162,26 +164,30 @@ impl QueryBlock<'_> {
         let mut first = 0;
         while first < self.rows {
             let rows = tile_rows::<S>(self.rows - first);
-            let step = rows * CHUNK;
+            // Lines that are a chunk apart are contiguous.
+            let step = if self.out.is_some() { rows * CHUNK } else { CHUNK };
             for row in first..first + rows {
                 // SAFETY: the row is below `rows`, so its scores, lines and factor are in the workspace, and
                 // its weights in the output; key ranges end at or before `keys`.
                 unsafe {
                     let scores = workspace.scores.add(row * workspace.stride);
-                    let line = |packed: *mut f32, len| {
-                        packed.wrapping_add(first * packed_width(len) + (row - first) * CHUNK)
+                    let line = |packed: *mut f32, range: &Range<usize>| match self.out {
+                        Some(_) => {
+                            packed.wrapping_add(first * packed_width(range.len()) + (row - first) * CHUNK)
+                        }
+                        None => scores.wrapping_add(range.start),
                     };
                     let query = self.first + row;
                     let mut largest = self.transform_scores::<S>(query, scores, workspace);
                     let mut total = 0.0;
-                    let extra = line(workspace.extra, more);
+                    let extra = line(workspace.extra, &(keys..keys + more));
                     if more > 0 {
                         largest = self.transform_extra::<S>(query, scores.add(keys)).max(largest);
                         total = exponentials::<S>(scores.add(keys), more, largest, extra, step);
                     }
                     for at in 0..workspace.within.count() {
                         let (range, packed) = (workspace.within.at(at), workspace.tokens[at]);
-                        let lines = line(packed, range.len());
+                        let lines = line(packed, &range);
                         let scores = scores.add(range.start);
                         total += exponentials::<S>(scores, range.len(), largest, lines, step);
                     }
@@ -194,7 +200,7 @@ impl QueryBlock<'_> {
                         for at in 0..workspace.within.count() {
                             let (range, packed) = (workspace.within.at(at), workspace.tokens[at]);
                             std::ptr::write_bytes(to.add(done), 0, range.start - done);
-                            let lines = line(packed, range.len());
+                            let lines = line(packed, &range);
                             scale_lines::<S>(lines, step, range.len(), factor, to.add(range.start));
                             done = range.end;
                         }

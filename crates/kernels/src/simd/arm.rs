@@ -53,6 +53,15 @@ unsafe impl Simd for Neon {
     }
 
     #[inline(always)]
+    unsafe fn at_least(a: Self::V, limit: Self::V) -> u32 {
+        // SAFETY: the caller upholds the contract of `Simd`; the array has four values.
+        unsafe {
+            let bits = vld1q_u32([1, 2, 4, 8].as_ptr());
+            vaddvq_u32(vandq_u32(vcgeq_f32(a, limit), bits))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn load_i8(from: *const i8) -> Self::V {
         // SAFETY: the caller upholds the contract of `Simd`.
         unsafe {

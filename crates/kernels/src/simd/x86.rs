@@ -42,6 +42,8 @@ unsafe impl Simd for Avx512 {
         unsafe fn exponent(a: Self::V) -> Self::V = _mm512_getexp_ps(a);
         unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V =
             _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(x, limit), a);
+        unsafe fn at_least(a: Self::V, limit: Self::V) -> u32 =
+            u32::from(_mm512_cmp_ps_mask::<_CMP_GE_OQ>(a, limit));
         unsafe fn prefetch(from: *const f32) = _mm_prefetch::<_MM_HINT_T0>(from.cast());
         unsafe fn load_i8(from: *const i8) -> Self::V =
             _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast())));
@@ -170,6 +172,8 @@ unsafe impl Simd for Avx2 {
     by_intrinsics! {
         unsafe fn zero_below(a: Self::V, x: Self::V, limit: Self::V) -> Self::V =
             _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_NLT_UQ>(x, limit));
+        unsafe fn at_least(a: Self::V, limit: Self::V) -> u32 =
+            _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GE_OQ>(a, limit)) as u32;
     }
 
     #[allow(clippy::needless_range_loop, reason = "closures would be compiled without the instruction set")]
