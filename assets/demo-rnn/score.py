@@ -22,10 +22,13 @@ from safetensors.torch import load_file
 from transformers import MarianMTModel
 from transformers.utils import logging
 
-from train import Data, Recurrent, from_byte_planes, read_pairs, score, translate
+from train import Data, Recurrent, read_pairs, score, translate
+from planes import from_byte_planes, unpack
 
 HERE = Path(__file__).resolve().parent
-TRANSFORMER = HERE.parent / "demo/model"
+UNPACKED = tempfile.TemporaryDirectory()
+TRANSFORMER = Path(UNPACKED.name)
+unpack(TRANSFORMER)
 FOLDERS = {"demo-rnn": "attention", "demo-rnn-plain": "plain"}
 
 logging.set_verbosity_error()

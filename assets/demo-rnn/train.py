@@ -3,7 +3,8 @@
 usage: train.py PAIRS TRANSFORMER OUT --attention additive|none [--steps N] [--seed S]
 
 PAIRS: tab-separated English and French sentences, one pair a line (Tatoeba's, as packed by
-manythings.org/anki, CC BY 2.0 France). TRANSFORMER: the folder of the demo Transformer, whose
+manythings.org/anki, CC BY 2.0 France). TRANSFORMER: the folder of the demo Transformer, as
+`../demo/planes.py unpack` writes it, whose
 tokenizer and whose table of embeddings the recurrent models share (the table is not trained
 further, so that two more models fit into the program). OUT becomes a folder with config.json,
 model.planes.safetensors (float16 as byte planes, without the table) and scores.json.
@@ -22,13 +23,18 @@ import math
 import os
 import random
 import re
+import sys
 import time
 import unicodedata
+from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.functional import cross_entropy, linear
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "demo"))
+from planes import byte_planes
 
 
 def clean(text):
@@ -282,17 +288,6 @@ def train(model, data, pairs, args):
             if step == args.steps:
                 break
     return average, (time.time() - start) / 60
-
-
-def byte_planes(tensor):
-    """Splits float16 numbers into their low bytes and their high bytes, `[2, *shape]`. High bytes are much alike,
-    so that an archive packs the two halves 7 % smaller than the numbers."""
-    return tensor.contiguous().view(torch.uint8).unflatten(-1, (-1, 2)).movedim(-1, 0).contiguous()
-
-
-def from_byte_planes(planes):
-    """Joins what `byte_planes` split."""
-    return planes.movedim(0, -1).contiguous().flatten(-2).view(torch.float16)
 
 
 def main():

@@ -19,7 +19,9 @@ type StaticFiles = &'static [(&'static str, &'static [u8])];
 
 // statics, since every use of a constant would add a copy to the binary
 static SENTENCEPIECE: &[u8] = include_bytes!("../../assets/demo/model/source.spm");
-static TRANSFORMER: &[u8] = include_bytes!("../../assets/demo/model/model.safetensors");
+static TRANSFORMER: &[u8] = include_bytes!("../../assets/demo/model.planes.safetensors");
+static ATTENTION: &[u8] = include_bytes!("../../assets/demo-rnn/attention/model.planes.safetensors");
+static PLAIN: &[u8] = include_bytes!("../../assets/demo-rnn/plain/model.planes.safetensors");
 /// Tensor name of the Transformer's embeddings.
 const EMBEDDINGS: &str = "model.shared.weight";
 
@@ -33,36 +35,28 @@ static TOKENIZER: StaticFiles = &[
 
 /// Returns the files of a built-in model; `None` for any other name.
 pub fn files(name: &str) -> Option<ModelFiles> {
-    static ATTENTION: OnceLock<Vec<u8>> = OnceLock::new();
-    static PLAIN: OnceLock<Vec<u8>> = OnceLock::new();
     let generation = include_bytes!("../../assets/demo-rnn/generation_config.json");
     let own: [(&str, &'static [u8]); 3] = match name {
         NAME => [
             ("config.json", include_bytes!("../../assets/demo/model/config.json")),
             ("generation_config.json", include_bytes!("../../assets/demo/model/generation_config.json")),
-            ("model.safetensors", TRANSFORMER),
+            ("model.safetensors", transformer()),
         ],
         "demo-rnn" => [
             ("config.json", include_bytes!("../../assets/demo-rnn/attention/config.json")),
             ("generation_config.json", generation),
-            (
-                "model.safetensors",
-                with_embeddings(
-                    &ATTENTION,
-                    include_bytes!("../../assets/demo-rnn/attention/model.planes.safetensors"),
-                ),
-            ),
+            ("model.safetensors", {
+                static WEIGHTS: OnceLock<Vec<u8>> = OnceLock::new();
+                recurrent(&WEIGHTS, ATTENTION)
+            }),
         ],
         "demo-rnn-plain" => [
             ("config.json", include_bytes!("../../assets/demo-rnn/plain/config.json")),
             ("generation_config.json", generation),
-            (
-                "model.safetensors",
-                with_embeddings(
-                    &PLAIN,
-                    include_bytes!("../../assets/demo-rnn/plain/model.planes.safetensors"),
-                ),
-            ),
+            ("model.safetensors", {
+                static WEIGHTS: OnceLock<Vec<u8>> = OnceLock::new();
+                recurrent(&WEIGHTS, PLAIN)
+            }),
         ],
         _ => return None,
     };
@@ -71,14 +65,20 @@ pub fn files(name: &str) -> Option<ModelFiles> {
     Some(ModelFiles::new(name, None, files))
 }
 
-/// Joins a recurrent model's tensors and the embeddings to one file, on first use.
-fn with_embeddings(cell: &'static OnceLock<Vec<u8>>, planes: &'static [u8]) -> &'static [u8] {
-    cell.get_or_init(|| joined(planes, TRANSFORMER).unwrap_or_default())
+/// Returns the Transformer's weights, joined on first use.
+fn transformer() -> &'static [u8] {
+    static WEIGHTS: OnceLock<Vec<u8>> = OnceLock::new();
+    WEIGHTS.get_or_init(|| joined(TRANSFORMER, None).unwrap_or_default())
 }
 
-/// Joins tensors stored as byte planes `[2, ...]` and the embeddings of `transformer` to one file.
-fn joined(planes: &[u8], transformer: &[u8]) -> Result<Vec<u8>, SafeTensorError> {
-    let (planes, transformer) = (SafeTensors::deserialize(planes)?, SafeTensors::deserialize(transformer)?);
+/// Returns a recurrent model's weights and the embeddings, joined on first use.
+fn recurrent(weights: &'static OnceLock<Vec<u8>>, planes: &[u8]) -> &'static [u8] {
+    weights.get_or_init(|| joined(planes, Some(transformer())).unwrap_or_default())
+}
+
+/// Joins tensors stored as byte planes `[2, ...]`, and the embeddings of `transformer` if given, to one file.
+fn joined(planes: &[u8], transformer: Option<&[u8]>) -> Result<Vec<u8>, SafeTensorError> {
+    let planes = SafeTensors::deserialize(planes)?;
     let weights: Vec<(String, Vec<usize>, Vec<u8>)> = planes
         .iter()
         .map(|(name, view)| (name.to_string(), view.shape()[1..].to_vec(), from_byte_planes(view.data())))
@@ -87,7 +87,10 @@ fn joined(planes: &[u8], transformer: &[u8]) -> Result<Vec<u8>, SafeTensorError>
     for (name, shape, bytes) in &weights {
         all.push((name.as_str(), TensorView::new(Dtype::F16, shape.clone(), bytes)?));
     }
-    all.push((EMBEDDINGS, transformer.tensor(EMBEDDINGS)?));
+    let transformer = transformer.map(SafeTensors::deserialize).transpose()?;
+    if let Some(transformer) = &transformer {
+        all.push((EMBEDDINGS, transformer.tensor(EMBEDDINGS)?));
+    }
     safetensors::serialize(all, None::<HashMap<String, String>>)
 }
 
@@ -95,7 +98,11 @@ fn joined(planes: &[u8], transformer: &[u8]) -> Result<Vec<u8>, SafeTensorError>
 /// bytes of weights are much alike: the package's archive packs them smaller than the numbers.
 fn from_byte_planes(planes: &[u8]) -> Vec<u8> {
     let (low, high) = planes.split_at(planes.len() / 2);
-    low.iter().zip(high).flat_map(|(&low, &high)| [low, high]).collect()
+    let mut numbers = vec![0; planes.len()];
+    for ((number, &low), &high) in numbers.chunks_exact_mut(2).zip(low).zip(high) {
+        number.copy_from_slice(&[low, high]);
+    }
+    numbers
 }
 
 #[cfg(test)]
