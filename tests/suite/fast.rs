@@ -100,7 +100,7 @@ fn the_explorer_says_so() {
         (false, " attn-tui  made · marian 3+3 × 6 heads"),
     ] {
         let capture = Capture { int8_target: quick, ..(*made::sentence()).clone() };
-        let mut driver = Driver::over(Arc::new(capture), (120, 30));
+        let mut driver = Driver::over(Arc::new(capture), (160, 30));
         let screen = screen_text(&driver.draw());
         assert!(screen.starts_with(&format!("|{title} ")), "{screen}");
     }

@@ -119,9 +119,10 @@ fn heads_and_links_of_a_run_are_those_of_its_file() {
             .windows(2)
             .all(|rows| rows[0]["gini"].as_f64() >= rows[1]["gini"].as_f64())
     );
-    for more in [&["--top", "300"][..], &["--sinks", "--special", "--punctuation", "--min-distance", "1"]] {
+    for more in [&["--top", "1000"][..], &["--sinks", "--special", "--punctuation", "--min-distance", "1"]] {
         let of_run = with("links", "demo", more);
-        assert!(of_run.last().unwrap()["weight"].as_f64().unwrap() < 0.1 || more.len() > 2);
+        // Weaker links than the strong ones that a profile lists by itself.
+        assert!(more.len() > 2 || of_run.last().unwrap()["weight"].as_f64().unwrap() < 0.1);
         files.iter().for_each(|file| near(&of_run, &with("links", file, more)));
         let decoder = with("links", "demo", &[&["--kind", "decoder"], more].concat());
         assert!(decoder.iter().all(|row| row["kind"] == "decoder"));

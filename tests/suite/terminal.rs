@@ -410,7 +410,7 @@ fn a_head_is_switched_off_in_the_real_model() {
 
 #[test]
 fn a_light_background_gets_dark_text() {
-    let mut terminal = Terminal::start(80, 24, &[], &[]);
+    let mut terminal = Terminal::start(120, 40, &[], &[]);
     terminal.press("\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62c");
     terminal.wait_for("looks at");
     let start = Instant::now();

@@ -5,7 +5,7 @@ use crate::tui::layout::LinePicture;
 use crate::tui::theme::Theme;
 
 /// Half the width of a line in pixels.
-const HALF: f32 = 0.8;
+const HALF: f32 = 1.0;
 
 /// Number of shades of each hue. With a palette for each hue, all must fit into 255 colours.
 const SHADES: usize = 32;
