@@ -246,6 +246,7 @@ fn sinks(kind: Kind, key: usize, all: usize, got: impl FnOnce() -> f64) -> bool 
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "places are lists of ranges, also of one")]
 mod tests {
     use super::*;
     use crate::axis::AxisItem;

@@ -129,6 +129,7 @@ fn words(names: &[AxisNames], fits: impl Fn(&str) -> bool) -> Vec<Range<usize>> 
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "places are lists of ranges, also of one")]
 mod tests {
     use super::*;
 

@@ -220,7 +220,7 @@ mod tests {
             _ => 0.1 / 15.0,
         });
         assert_eq!(row_starts(&[map.clone(), map.clone()], 20, 0..4), [0, 5, 10, 15]);
-        assert_eq!(row_starts(&[map.clone()], 20, 1..3).len(), 2);
+        assert_eq!(row_starts(std::slice::from_ref(&map), 20, 1..3).len(), 2);
         assert!(row_starts(&[], 20, 0..4).is_empty() && row_starts(&[map], 0, 0..4).is_empty());
     }
 }

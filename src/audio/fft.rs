@@ -70,13 +70,13 @@ impl Fft {
         }
         let size = self.size();
         for k in 0..part {
-            for r in 0..radix {
-                terms[r] = product(output[r * part + k], self.roots[r * k * stride]);
+            for (r, term) in terms[..radix].iter_mut().enumerate() {
+                *term = product(output[r * part + k], self.roots[r * k * stride]);
             }
             for q in 0..radix {
                 let mut sum = terms[0];
-                for r in 1..radix {
-                    let [re, im] = product(terms[r], self.roots[r * q * (size / radix) % size]);
+                for (r, &term) in terms[..radix].iter().enumerate().skip(1) {
+                    let [re, im] = product(term, self.roots[r * q * (size / radix) % size]);
                     sum = [sum[0] + re, sum[1] + im];
                 }
                 output[q * part + k] = sum;

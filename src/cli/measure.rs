@@ -97,7 +97,7 @@ pub fn measure_groups(
         let context = capture.axes(kind);
         let start = |head: &Head| match known(capture, *head, options) {
             Some(values) => Measured::Known(values),
-            None => Measured::Rows(Measure::new(&axes[&kind], &context, options.far)),
+            None => Measured::Rows(Box::new(Measure::new(&axes[&kind], &context, options.far))),
         };
         let measured: Vec<_> = heads.iter().map(start).map(Mutex::new).collect();
         let mut sums = DivergenceSums::new(heads.len());
@@ -124,7 +124,7 @@ pub fn measure_groups(
 /// Metrics that are known, or that are computed row by row.
 enum Measured<'a> {
     Known(Vec<Option<f32>>),
-    Rows(Measure<'a>),
+    Rows(Box<Measure<'a>>),
 }
 
 impl Measured<'_> {

@@ -63,6 +63,9 @@ fn first_layers(ablations: &[Ablation]) -> [Option<usize>; 2] {
     [encoder, if encoder.is_some() { Some(0) } else { decoder }]
 }
 
+/// Callback with the numbers of the sets that went together, the encoder's last states and the decoder's.
+type EachGroup<'a> = dyn FnMut(&[usize], &[Tensor], &[Tensor]) -> Result<()> + 'a;
+
 impl Session {
     /// Like [`Session::run_source`], and also keeps the states that runs with ablations start from: those
     /// that enter each layer, or as many of them as a share of the memory limit for maps allows.
@@ -188,7 +191,7 @@ impl Session {
         intact: &IntactRun,
         variants: &[Vec<Ablation>],
         watch: &dyn Watch,
-        each: &mut dyn FnMut(&[usize], &[Tensor], &[Tensor]) -> Result<()>,
+        each: &mut EachGroup,
     ) -> Result<()> {
         let mut order: Vec<usize> = (0..variants.len()).collect();
         // Those that start at the same layer go together; a stack that stays the same comes last.

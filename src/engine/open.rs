@@ -81,7 +81,8 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
 
 fn device(device: Device) -> Result<candle_core::Device> {
     let missing = |name: &str, error: candle_core::Error| {
-        let built = if name == "cuda" { cfg!(feature = "cuda") } else { cfg!(feature = "metal") };
+        let features = [("cuda", cfg!(feature = "cuda")), ("metal", cfg!(feature = "metal"))];
+        let built = features.contains(&(name, true));
         Error::Usage(match built {
             true => format!("--device {name}: this machine's device does not open: {error}"),
             false => format!(

@@ -156,10 +156,11 @@ impl Session {
 /// The log-probability of a token, or the difference to that of the `contrast` token.
 fn relative_logit(logits: &[f32], token: u32, contrast: Option<u32>) -> f32 {
     let logit = |id: u32| logits.get(id as usize).copied().unwrap_or(f32::NEG_INFINITY);
-    let against = contrast.map(logit).unwrap_or_else(|| {
+    let normalised = || {
         let (max, sum) = normaliser(logits);
         max + sum.ln()
-    });
+    };
+    let against = contrast.map_or_else(normalised, logit);
     logit(token) - against
 }
 

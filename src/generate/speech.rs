@@ -204,7 +204,7 @@ impl Timestamps {
         }
         if let Some(latest) = text.iter().rev().find(|id| is_stamp(id)) {
             // A pair may repeat its time; the next pair begins later.
-            let least = *latest as usize + usize::from(!(last && !before));
+            let least = *latest as usize + usize::from(!last || before);
             let least = least.min(scores.len());
             ban(&mut scores[first..least.max(first)]);
         }

@@ -8,6 +8,9 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::cells::{self, grapheme_width};
 use crate::text::visible;
 
+/// Column, line and glyph of a grapheme.
+type PlacedGrapheme = (usize, usize, String);
+
 /// Editing operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edit {
@@ -133,7 +136,7 @@ impl Editor {
 
     /// Returns the column, the line and the glyph of each grapheme, and the place of the cursor. Line breaks
     /// and tabs have a glyph, too.
-    fn places(&self, columns: usize) -> (Vec<(usize, usize, String)>, (usize, usize)) {
+    fn places(&self, columns: usize) -> (Vec<PlacedGrapheme>, (usize, usize)) {
         let mut places = Vec::new();
         let (mut x, mut y) = (0, 0);
         let mut cursor = (0usize, 0usize);

@@ -38,7 +38,7 @@ fn the_demo_model_is_complete_and_its_vocabularies_agree() {
     assert_eq!(demo.need("source.spm").unwrap()[..], demo.need("target.spm").unwrap()[..]);
     let vocab = demo.json("vocab.json").unwrap().unwrap();
     assert_eq!(vocab.as_object().unwrap().len() as u64, config["vocab_size"].as_u64().unwrap());
-    assert_eq!(demo.need("model.safetensors").unwrap().len(), 7_188_730);
+    assert_eq!(demo.need("model.safetensors").unwrap().len(), 7_188_698);
     assert!(demo.json("generation_config.json").unwrap().is_some());
 }
 
@@ -123,7 +123,7 @@ fn inspections_of_local_models_list_files_and_problems() {
     let inspect =
         |model: &str| attn_tui::hub::inspect(None, model, &HubOptions::default(), &Unwatched).unwrap();
     let demo = inspect("demo").unwrap();
-    assert_eq!(demo.files.iter().map(|file| file.size.unwrap()).sum::<u64>(), 7_933_669);
+    assert_eq!(demo.files.iter().map(|file| file.size.unwrap()).sum::<u64>(), 7_933_637);
     assert_eq!(demo.model_files().unwrap().files.len(), 7);
 
     let index = r#"{"weight_map": {"a": "one.bin", "b": "two.bin"}}"#;
