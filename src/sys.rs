@@ -183,7 +183,7 @@ pub fn report_fatal_signals() {
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         let handler: extern "C" fn(libc::c_int) = die;
         action.sa_sigaction = handler as libc::sighandler_t;
-        action.sa_flags = libc::SA_ONSTACK | libc::SA_RESETHAND;
+        action.sa_flags = libc::SA_ONSTACK;
         // SAFETY: the action is valid, and its handler calls only functions that are safe in a signal
         // handler.
         unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
@@ -197,6 +197,12 @@ extern "C" fn die(signal: libc::c_int) {
                        hint: do not change a model's or capture's file while it is open; open it again\n";
     const MEMORY: &str = "error: the program had to stop, most likely because no memory was left\n\
                           hint: a shorter text, fewer beams or a smaller --memory take less\n";
+    // Several threads may read the same file. The first one ends the program; the others wait for it.
+    static ENDING: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    while ENDING.swap(true, std::sync::atomic::Ordering::SeqCst) {
+        // SAFETY: `pause` may be called at any time.
+        unsafe { libc::pause() };
+    }
     let write = |file: libc::c_int, text: &str| {
         // SAFETY: the pointer is valid for reads of `text.len()` bytes.
         let _ = unsafe { libc::write(file, text.as_ptr().cast(), text.len()) };

@@ -30,11 +30,17 @@ fn to_bf16(value: f32) -> Rounded {
     (half.to_le_bytes(), half.to_f32().to_le_bytes())
 }
 
+/// Rounds a number to half precision.
+type Rounding = fn(f32) -> Rounded;
+
+/// Number type, shape and bytes of a tensor.
+type StoredTensor = (Dtype, Vec<usize>, Vec<u8>);
+
 /// Writes a safetensors file in half precision, and the same numbers in float32.
-fn write_pair(stored: &Path, [half_file, wide_file]: [&Path; 2], dtype: Dtype, round: fn(f32) -> Rounded) {
+fn write_pair(stored: &Path, [half_file, wide_file]: [&Path; 2], dtype: Dtype, round: Rounding) {
     let bytes = std::fs::read(stored).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let mut made: BTreeMap<String, [(Dtype, Vec<usize>, Vec<u8>); 2]> = BTreeMap::new();
+    let mut made: BTreeMap<String, [StoredTensor; 2]> = BTreeMap::new();
     for (name, view) in tensors.iter() {
         let shape = view.shape().to_vec();
         let pair = if view.dtype() == Dtype::F32 {
@@ -94,7 +100,7 @@ fn half_precision_gives_the_numbers_of_the_same_weights_in_float32() {
     let [half_file, wide_file] = ["half", "wide"].map(|name| folder.path().join(name));
     let names = wide_fixtures();
     assert!(names.len() > 40 || std::env::var(parity::ONLY).is_ok(), "{} fixtures", names.len());
-    let formats: [(Dtype, fn(f32) -> Rounded); 2] = [(Dtype::F16, to_f16), (Dtype::BF16, to_bf16)];
+    let formats: [(Dtype, Rounding); 2] = [(Dtype::F16, to_f16), (Dtype::BF16, to_bf16)];
     for name in names {
         let stored = match &parity::files(&name).files["model.safetensors"] {
             ModelFile::Path(path) => path.clone(),

@@ -27,12 +27,12 @@ fn the_cells_under_a_picture_are_empty() {
     assert!(area.positions().all(|at| buffer[at].symbol() == " " && buffer[at].bg == Default::default()));
     driver.press("?");
     driver.draw();
-    assert!(!driver.app.layout.picture.is_some(), "cells while the help is open");
+    assert!(driver.app.layout.picture.is_none(), "cells while the help is open");
     driver.press("<esc>G");
     driver.draw();
-    assert!(!driver.app.layout.picture.is_some(), "glyphs were asked for");
+    assert!(driver.app.layout.picture.is_none(), "glyphs were asked for");
     driver.press("G<ctrl-g>");
-    assert!(!driver.app.layout.picture.is_some(), "cells were asked for");
+    assert!(driver.app.layout.picture.is_none(), "cells were asked for");
     driver.press("<ctrl-g>");
     driver.draw();
     assert!(driver.app.layout.picture.is_some());

@@ -32,8 +32,11 @@ fn json(path: PathBuf) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// Returns the tensors of a file with their shapes, and its metadata.
-fn tensors(path: PathBuf) -> (BTreeMap<String, (Vec<usize>, Vec<f32>)>, Value) {
+/// Tensors by name, with their shapes.
+type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// Returns the tensors of a file, and its metadata.
+fn tensors(path: PathBuf) -> (Tensors, Value) {
     let bytes = std::fs::read(path).unwrap();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     let fields = header.metadata().clone().unwrap_or_default();

@@ -346,13 +346,9 @@ fn effects_of_ablations_together_are_those_of_whole_runs() {
         let folder = format!("tests/fixtures/models/{name}/model");
         let model = if name == "demo" { name } else { &folder };
         for memory in [None, Some(0), Some(30_000)] {
-            let session = match open(
-                &OpenOptions { model: model.into(), offline: true, memory, ..OpenOptions::default() },
-                &Unwatched,
-            ) {
-                Ok(Opened::Model(session)) => session,
-                _ => continue,
-            };
+            let options =
+                OpenOptions { model: model.into(), offline: true, memory, ..OpenOptions::default() };
+            let Ok(Opened::Model(session)) = open(&options, &Unwatched) else { continue };
             let run = RunOptions {
                 source: "the woman who lives near my parents is tired".into(),
                 target: Some("la femme est fatiguée".into()),
