@@ -217,7 +217,7 @@ pub enum Error {
     /// A text or a position names nothing on an axis.
     #[error("'{named}' names none of the {axis}")]
     NoSuchPlace {
-        /// What the user wrote.
+        /// The user's text.
         named: String,
         /// The axis, in the plural, such as `queries of cross maps`.
         axis: String,

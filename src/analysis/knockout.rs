@@ -50,7 +50,7 @@ impl AblationEffect {
 pub struct Unablated<'a> {
     /// `[target, vocabulary]`
     logits: &'a Matrix,
-    normalisers: Vec<Normaliser>,
+    normalisers: Vec<LogNormaliser>,
     target: &'a [u32],
     before: Vec<f32>,
     best: Vec<u32>,
@@ -77,7 +77,7 @@ impl<'a> Unablated<'a> {
         if let Some(id) = target.iter().find(|&&id| id as usize >= logits.cols()) {
             return Err(Error::Engine(format!("token {id} is outside the vocabulary")));
         }
-        let normalisers: Vec<_> = (0..logits.rows()).map(|row| Normaliser::of(logits.row(row))).collect();
+        let normalisers: Vec<_> = (0..logits.rows()).map(|row| LogNormaliser::of(logits.row(row))).collect();
         let rows = normalisers.iter().zip(target).enumerate();
         let before = rows.map(|(row, (of, &id))| of.log(logits.row(row)[id as usize]) as f32).collect();
         let best = (0..logits.rows()).map(|row| best(logits.row(row))).collect();
@@ -101,7 +101,7 @@ impl<'a> Unablated<'a> {
         if before.len() != after.len() {
             return Err(different_shapes());
         }
-        let new = Normaliser::of(after);
+        let new = LogNormaliser::of(after);
         let terms = before.iter().zip(after).map(|(&before, &after)| (old.log(before), new.log(after)));
         let terms = terms.filter(|(p, _)| p.is_finite()).map(|(p, q)| p.exp() * (p - q));
         Ok(RowEffect {
@@ -140,14 +140,14 @@ pub fn effect(before: &Matrix, after: &Matrix, target: &[u32]) -> Result<Ablatio
     Ok(unablated.effect(&rows))
 }
 
-/// Normaliser of a row of scores: the largest score, and the logarithm of the sum of exponentials less it.
+/// LogNormaliser of a row of scores: the largest score, and the logarithm of the sum of exponentials less it.
 #[derive(Clone, Copy)]
-struct Normaliser {
+struct LogNormaliser {
     top: f64,
     log_sum: f64,
 }
 
-impl Normaliser {
+impl LogNormaliser {
     fn of(scores: &[f32]) -> Self {
         let top = f64::from(scores.iter().copied().fold(f32::NEG_INFINITY, f32::max));
         let sum: f64 = scores.iter().map(|&score| (f64::from(score) - top).exp()).sum();

@@ -27,7 +27,7 @@ const MAX_SECONDS: f64 = 600.0;
 
 /// The part of a recording to decode.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Window {
+pub struct SoundWindow {
     /// Begin in seconds.
     pub from: f64,
     /// Most seconds from there.
@@ -68,12 +68,12 @@ impl Recording {
 ///
 /// # Errors
 /// Those of [`AudioError`] that are about files.
-pub fn read(bytes: Bytes, file: &str, window: &Window) -> Result<Recording> {
+pub fn read(bytes: Bytes, file: &str, window: &SoundWindow) -> Result<Recording> {
     let damaged = |why: String| AudioError::Damaged { file: file.into(), why }.into();
     panics::catch(|| decode(bytes, file, window)).unwrap_or_else(|why| Err(damaged(why)))
 }
 
-fn decode(bytes: Bytes, file: &str, window: &Window) -> Result<Recording> {
+fn decode(bytes: Bytes, file: &str, window: &SoundWindow) -> Result<Recording> {
     let name = || file.to_string();
     if bytes.is_empty() {
         return Err(AudioError::Empty { file: name() }.into());
@@ -178,7 +178,7 @@ fn finish(reader: Reader, mut found: Recording, skipped: usize, broken: Option<S
 /// Copies the window out of the decoded packets.
 struct Reader<'a> {
     file: &'a str,
-    window: &'a Window,
+    window: &'a SoundWindow,
     /// Samples of each channel decoded so far.
     passed: u64,
     /// Samples of the last packet, all channels in turn.

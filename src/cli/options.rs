@@ -120,7 +120,7 @@ pub struct TextArgs {
     /// Source text; `-` reads standard input.
     #[arg(short, long, value_name = "TEXT", help_heading = "Text", allow_hyphen_values = true)]
     pub source: Option<String>,
-    /// What a speech model hears in place of a text.
+    /// The recording that a speech model hears.
     #[command(flatten)]
     pub audio: AudioArgs,
     /// Target text; generated if absent.
@@ -310,10 +310,10 @@ impl WeightsArgs {
     }
 }
 
-/// What takes the place of masked tokens.
+/// Replacement of masked tokens.
 #[derive(Args, Clone, Copy)]
 pub struct MaskingArgs {
-    /// What takes the place of a masked token: the unknown token, which leaves every other token in its
+    /// Replacement of a masked token: the unknown token, which leaves every other token in its
     /// place; the padding token; or nothing (removed).
     #[arg(long, value_name = "HOW", default_value = "unknown", value_parser = maskings(), help_heading = "Method")]
     pub masking: Masking,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::protocol::{AudioOptions, RunOptions};
 use super::source::Source;
-use crate::audio::{self, LogMel, Recording, Window};
+use crate::audio::{self, LogMel, Recording, SoundWindow};
 use crate::axis::{AxisItem, Media, Sequence};
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
@@ -40,7 +40,7 @@ pub(super) struct Hearing {
 
 /// Tokens between the start token and the text of a target.
 #[derive(Default)]
-pub(super) struct Prompt {
+pub(super) struct SpeechPrompt {
     pub tokens: Vec<u32>,
     pub timestamps: Option<Timestamps>,
     /// Notes for the user on the language that was detected.
@@ -86,7 +86,8 @@ impl Hearing {
     pub fn source(&self, model: &Model, options: &AudioOptions) -> Result<Source> {
         let (file, bytes) = open(options)?;
         let sha256 = (bytes.len() <= MAX_HASHED).then(|| hub::sha256(&bytes)).flatten();
-        let window = Window { from: options.from, seconds: self.log_mel.seconds(), channel: options.channel };
+        let window =
+            SoundWindow { from: options.from, seconds: self.log_mel.seconds(), channel: options.channel };
         let mut recording = audio::read(bytes, &file, &window)?;
         let mut notes = self.notes(&file, &recording, options);
         notes.append(&mut recording.notes);
@@ -153,7 +154,7 @@ impl Hearing {
         run: &RunOptions,
         audio: &AudioOptions,
         (start, encoded): (u32, &Tensor),
-    ) -> Result<Prompt> {
+    ) -> Result<SpeechPrompt> {
         if run.tgt_lang.is_some() {
             let why = "a speech model writes what it hears: leave --tgt-lang out, or give --task translate";
             return Err(Error::Usage(why.into()));
@@ -170,7 +171,7 @@ impl Hearing {
             let best = likely.first().map(|(at, _)| languages[*at].1);
             best.ok_or_else(|| Error::Engine("no language has a probability".into()))
         })?;
-        Ok(Prompt { tokens, timestamps: self.speech.timestamps(&request)?, notes })
+        Ok(SpeechPrompt { tokens, timestamps: self.speech.timestamps(&request)?, notes })
     }
 }
 

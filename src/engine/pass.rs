@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use candle_core::Tensor;
 
-use super::hearing::Prompt;
+use super::hearing::SpeechPrompt;
 use super::protocol::RunOptions;
 use super::session::{Session, items, languages, ms, spread};
 use super::source::Source;
@@ -74,7 +74,7 @@ pub(super) struct WantedTarget<'a> {
     pub options: &'a RunOptions,
     /// The encoder's last states.
     pub encoded: &'a Tensor,
-    pub prompt: &'a Prompt,
+    pub prompt: &'a SpeechPrompt,
 }
 
 /// Predictions and logits `[target, vocabulary]`, as far as they are wanted.
@@ -108,7 +108,7 @@ impl Session {
             let why = "values are kept of every position: run a recording with --padding";
             return Err(Error::Usage(why.into()));
         }
-        let read = |text: &String| self.given_target(text, &Prompt::default(), &languages(&options));
+        let read = |text: &String| self.given_target(text, &SpeechPrompt::default(), &languages(&options));
         // The prompt of a speech model may depend on the encoder's states.
         let text = options.target.as_ref().filter(|_| self.hearing.is_none());
         let target = text.map(read).transpose()?;

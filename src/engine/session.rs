@@ -7,7 +7,7 @@ use std::time::Instant;
 use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
-use super::hearing::{Hearing, Prompt};
+use super::hearing::{Hearing, SpeechPrompt};
 use super::protocol::{ModelInfo, RunOptions};
 use super::source::Source;
 use super::timings::Timings;
@@ -153,13 +153,13 @@ impl Session {
     }
 
     /// Forms the tokens between the start token and the text; none for a model that reads text.
-    pub(super) fn prompt(&self, run: &RunOptions, encoded: &Tensor) -> Result<Prompt> {
+    pub(super) fn prompt(&self, run: &RunOptions, encoded: &Tensor) -> Result<SpeechPrompt> {
         match (&self.hearing, &run.audio) {
             (Some(hearing), Some(audio)) => {
                 let start = self.start(&languages(run))?;
                 hearing.prompt(&self.model, run, audio, (start, encoded))
             }
-            _ => Ok(Prompt::default()),
+            _ => Ok(SpeechPrompt::default()),
         }
     }
 
@@ -167,7 +167,7 @@ impl Session {
     pub(super) fn given_target(
         &self,
         text: &str,
-        prompt: &Prompt,
+        prompt: &SpeechPrompt,
         languages: &Languages,
     ) -> Result<Sequence> {
         let tokens = match self.hearing {

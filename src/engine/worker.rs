@@ -56,7 +56,7 @@ struct Server {
     newest: Arc<NewestRequests>,
     emit: Emit,
     session: Option<Box<Session>>,
-    /// What runs with ablations of the last run start from.
+    /// The last run, from which runs with ablations start.
     last: Option<IntactRun>,
 }
 

@@ -10,9 +10,9 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SpeechTask {
-    /// What was said, in its language.
+    /// Write down the speech in its language.
     Transcribe,
-    /// What was said, in English.
+    /// Write down the speech in English.
     Translate,
 }
 
@@ -38,7 +38,7 @@ impl std::str::FromStr for SpeechTask {
     }
 }
 
-/// What a user asks of a speech model; `None` for the model's own settings.
+/// A user's request to a speech model; `None` for the model's own settings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PromptRequest {
     /// Language of the recording, as a code such as `de`.

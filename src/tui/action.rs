@@ -80,7 +80,7 @@ pub enum Action {
     Compared(Box<Compared>),
     /// The models and files that can be opened.
     Openable(Vec<Openable>),
-    /// What the screen showed was written to a file, or could not be.
+    /// The export of the screen ended.
     Exported(Result<PathBuf>),
     /// Results of the search for given links.
     PairsFound(Box<PairResults>),

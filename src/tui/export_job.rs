@@ -13,7 +13,7 @@ use crate::export::options::{FigureKind, Options};
 use crate::export::select::HeadSelection;
 use crate::files;
 
-/// What the screen shows, to be written to a file.
+/// The content of the screen, to be written to a file.
 #[derive(Clone, Debug)]
 pub struct ExportJob {
     /// Capture of the screen.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use attn_tui::audio::{LogMel, Recording, Window, read, resample};
+use attn_tui::audio::{LogMel, Recording, SoundWindow, read, resample};
 use attn_tui::axis::ItemKind;
 use attn_tui::capture::{Precision, Recorder, SiteLayout, write};
 use attn_tui::engine::{AudioOptions, OpenOptions, Opened, RunOptions, Session, open};
@@ -74,7 +74,7 @@ fn samples() -> Vec<f32> {
     read(bytes, "speech.wav", &WHOLE).unwrap().samples
 }
 
-const WHOLE: Window = Window { from: 0.0, seconds: 30.0, channel: None };
+const WHOLE: SoundWindow = SoundWindow { from: 0.0, seconds: 30.0, channel: None };
 
 /// Writes a WAV file in memory: format 1 for integers, 3 for floats.
 fn wav(format: u16, bits: u16, rate: u32, channels: u16, data: &[u8]) -> Vec<u8> {
@@ -91,7 +91,7 @@ fn wav(format: u16, bits: u16, rate: u32, channels: u16, data: &[u8]) -> Vec<u8>
     bytes
 }
 
-fn decode(bytes: Vec<u8>, window: &Window) -> Result<Recording> {
+fn decode(bytes: Vec<u8>, window: &SoundWindow) -> Result<Recording> {
     read(Bytes::Shared(bytes.into()), "talk.wav", window)
 }
 
@@ -313,17 +313,17 @@ fn every_kind_of_wav_gives_the_same_samples() {
 fn channels_windows_and_rates_are_chosen() {
     let data: Vec<u8> = (0..8000i16).flat_map(|n| [n, -3 * n]).flat_map(i16::to_le_bytes).collect();
     let stereo = wav(1, 16, 8000, 2, &data);
-    let left = Window { channel: Some(0), from: 0.5, seconds: 0.25 };
+    let left = SoundWindow { channel: Some(0), from: 0.5, seconds: 0.25 };
     let found = decode(stereo.clone(), &left).unwrap();
     assert_eq!((found.samples.len(), found.channels, found.length), (2000, 2, Some(1.0)));
     assert_eq!(found.samples[0], 4000.0 / 32768.0);
     let mean = decode(stereo.clone(), &WHOLE).unwrap();
     assert_eq!(mean.samples[1000], -1000.0 / 32768.0);
     assert_eq!(resample(&mean.samples, 8000, 16_000).len(), 16_000);
-    let error = |window: Window| decode(stereo.clone(), &window).unwrap_err();
-    let third = error(Window { channel: Some(2), ..WHOLE });
+    let error = |window: SoundWindow| decode(stereo.clone(), &window).unwrap_err();
+    let third = error(SoundWindow { channel: Some(2), ..WHOLE });
     assert!(matches!(third, Error::Audio(AudioError::NoChannel { channel: 2, count: 2, .. })));
-    let beyond = error(Window { from: 1.5, ..WHOLE });
+    let beyond = error(SoundWindow { from: 1.5, ..WHOLE });
     assert!(matches!(beyond, Error::Audio(AudioError::BeyondEnd { seconds, .. }) if seconds == 1.0));
 }
 

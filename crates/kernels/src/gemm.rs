@@ -126,7 +126,7 @@ impl<'a> Rhs<'a> {
 
 /// Some rows of the left-hand side of a product, and the place of their results.
 #[derive(Clone, Copy)]
-struct RowBlock<'a> {
+struct ProductRows<'a> {
     rows: usize,
     rhs: &'a Rhs<'a>,
     left: *const f32,
@@ -134,7 +134,7 @@ struct RowBlock<'a> {
     out: *mut f32,
 }
 
-impl RowBlock<'_> {
+impl ProductRows<'_> {
     /// Multiplies the rows with the panels `span`, which are at `panels`.
     ///
     /// # Safety
@@ -260,7 +260,7 @@ unsafe fn products_of_span(x: &[f32], all: &[(Rhs, SharedPtr)]) {
                 let first = block * block_rows;
                 // SAFETY: the rows begin within `left` and `out`.
                 let (left, out) = unsafe { (left.at(start(first)), out.at(first * rhs.outputs)) };
-                RowBlock { rows: in_block(first), rhs, left, out }
+                ProductRows { rows: in_block(first), rhs, left, out }
             };
             // SAFETY: each task writes rows and columns of its own, and all pointers are valid for their
             // sizes; the scratch buffer belongs to this thread and has room for these panels.

@@ -43,7 +43,7 @@ pub struct RowPlace {
 
 /// A weight of a block.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Cell {
+pub struct WeightCell {
     /// Row within the block.
     pub row: u32,
     /// Column.
@@ -71,7 +71,7 @@ pub struct WeightBlock<'a> {
     /// Weights from which on cells are listed.
     pub least: f32,
     /// The list of cells, in no order. Weights of 0 are never listed.
-    pub cells: &'a mut Vec<Cell>,
+    pub cells: &'a mut Vec<WeightCell>,
 }
 
 impl WeightBlock<'_> {
@@ -123,7 +123,7 @@ impl Task for WeightBlock<'_> {
                     // SAFETY: the caller ensures that the row lies within all slices.
                     let [sum, moment, entropy] = unsafe {
                         let diagonal = place.diagonals[side] + from as isize;
-                        let segment = Segment {
+                        let segment = RowSegment {
                             weights: self.weights.as_ptr().add(row * self.stride + from),
                             len: until - from,
                             distance: step * (from as isize - place.origin) as f32,
@@ -145,7 +145,7 @@ impl Task for WeightBlock<'_> {
 }
 
 /// A part of a row on one side of the split. Pointers are valid for `len` values.
-struct Segment {
+struct RowSegment {
     weights: *const f32,
     len: usize,
     /// Distance of the first weight from the origin, and how it changes from one weight to the next.
@@ -169,7 +169,7 @@ struct Sums<S: Simd> {
     most: S::V,
 }
 
-impl Segment {
+impl RowSegment {
     /// Adds the segment to the column statistics and to the list. Returns sum, sum times distance, and
     /// entropy.
     ///
@@ -209,7 +209,7 @@ impl Segment {
     /// Adds `len` weights from index `at` on, at most a vector.
     ///
     /// # Safety
-    /// As for [`Segment::add`]; `at + len` is at most the length of the segment.
+    /// As for [`RowSegment::add`]; `at + len` is at most the length of the segment.
     #[inline(always)]
     unsafe fn add_vector<S: Simd>(&self, at: usize, len: usize, sums: &mut Sums<S>) {
         // SAFETY: the caller ensures that the weights are there.
@@ -231,7 +231,7 @@ impl Segment {
     /// Offers the weights with indices `start..end` to the list.
     ///
     /// # Safety
-    /// As for [`Segment::add`]; `end` is at most the length of the segment.
+    /// As for [`RowSegment::add`]; `end` is at most the length of the segment.
     #[inline(always)]
     unsafe fn list_block<S: Simd>(&self, start: usize, end: usize, list: &mut RowList) {
         let mut at = start;
@@ -257,7 +257,7 @@ struct RowList<'a> {
     columns: &'a mut [u32; TOP],
     row: u32,
     least: f32,
-    cells: &'a mut Vec<Cell>,
+    cells: &'a mut Vec<WeightCell>,
 }
 
 impl RowList<'_> {
@@ -273,7 +273,7 @@ impl RowList<'_> {
     #[inline(always)]
     fn offer(&mut self, column: u32, weight: f32) {
         if weight >= self.least {
-            self.cells.push(Cell { row: self.row, column, weight });
+            self.cells.push(WeightCell { row: self.row, column, weight });
         }
         let mut at = TOP;
         while at > 0 && weight > self.top[at - 1] {
@@ -440,7 +440,8 @@ mod tests {
                         assert_eq!((stats[row].top[rank], stats[row].top_columns[rank]), (weight, column));
                     }
                     let strong = (0..place.len).filter(|&at| weights[at] >= LEAST);
-                    let cell = |at: usize| Cell { row: row as u32, column: at as u32, weight: weights[at] };
+                    let cell =
+                        |at: usize| WeightCell { row: row as u32, column: at as u32, weight: weights[at] };
                     listed.extend(strong.map(cell));
                 }
                 diagonals

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use attn_tui_kernels::row_stats::{self, Cell, RowPlace, RowStats, WeightBlock};
+use attn_tui_kernels::row_stats::{self, RowPlace, RowStats, WeightBlock, WeightCell};
 
 use super::{ProfileAxes, ProfileSums, StrongPair};
 use crate::analysis::gini::Gini;
@@ -58,7 +58,7 @@ pub(super) struct RowBlock {
     pub row_max: Vec<f32>,
     /// Pairs of at least the weight that was asked for.
     pub strong: Vec<StrongPair>,
-    cells: Vec<Cell>,
+    cells: Vec<WeightCell>,
     places: Vec<RowPlace>,
     stats: Vec<RowStats>,
     gini: Gini,

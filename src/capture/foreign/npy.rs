@@ -49,9 +49,9 @@ fn row_major(values: &[u8], shape: &[usize], width: usize) -> Vec<u8> {
     out
 }
 
-/// Element type of an array.
+/// ElementType type of an array.
 #[derive(Clone, Copy)]
-enum Element {
+enum ElementType {
     Float(Dtype),
     /// Whole numbers of this many bytes.
     Whole(usize),
@@ -65,7 +65,7 @@ enum Element {
 
 /// The header of an array.
 pub struct Header {
-    element: Element,
+    element: ElementType,
     /// Shape of the array.
     pub shape: Vec<usize>,
     /// Position of the values.
@@ -114,7 +114,7 @@ impl Header {
             .map(|dim| dim.parse().map_err(|_| format!("its shape has '{dim}'")))
             .collect::<Parsed<_>>()?;
         let column_major = after("'fortran_order'").is_none_or(|rest| !rest.starts_with("False"));
-        let element = Element::of(dtype);
+        let element = ElementType::of(dtype);
         let big_endian = dtype.starts_with('>');
         let size = shape.iter().try_fold(element.size(), |size, &side| size.checked_mul(side));
         let size = size.ok_or_else(|| format!("its shape {shape:?} is too large"))?;
@@ -123,13 +123,13 @@ impl Header {
 
     /// Returns true if the elements are Python objects, such as arrays of different shapes.
     pub fn holds_objects(&self) -> bool {
-        matches!(self.element, Element::Object)
+        matches!(self.element, ElementType::Object)
     }
 
     /// Size of the whole array with its header, in bytes; `None` for a type that is left out.
     pub fn bytes(&self) -> Option<usize> {
         match self.element {
-            Element::Object | Element::Other => None,
+            ElementType::Object | ElementType::Other => None,
             _ => self.start.checked_add(self.size),
         }
     }
@@ -145,7 +145,7 @@ impl Header {
             false => file,
         };
         match self.element {
-            Element::Float(dtype) => {
+            ElementType::Float(dtype) => {
                 let data = match file {
                     file if self.column_major && self.shape.len() > 1 => {
                         let values = file.get(self.start..end).unwrap_or_default();
@@ -160,7 +160,7 @@ impl Header {
                 };
                 found.arrays.push(NamedArray::new(name.into(), dtype, self.shape.clone(), data)?);
             }
-            Element::Object | Element::Other => {}
+            ElementType::Object | ElementType::Other => {}
             element => {
                 let field = self.field(element, file.get(self.start..end).unwrap_or_default())?;
                 found.fields.insert(name.into(), field);
@@ -172,7 +172,7 @@ impl Header {
     /// Turns the bytes of every value around.
     fn little_endian(&self, mut file: Vec<u8>) -> Vec<u8> {
         let width = match self.element {
-            Element::Text(_) => 4,
+            ElementType::Text(_) => 4,
             element => element.size(),
         };
         if let Some(values) = file.get_mut(self.start..).filter(|_| width > 0) {
@@ -182,7 +182,7 @@ impl Header {
     }
 
     /// Formats the array as a metadata field: a text, or a JSON list.
-    fn field(&self, element: Element, data: &[u8]) -> Parsed<String> {
+    fn field(&self, element: ElementType, data: &[u8]) -> Parsed<String> {
         if self
             .shape
             .iter()
@@ -192,11 +192,11 @@ impl Header {
             return Err(format!("its shape is {:?}, more than {MAX_ITEMS} entries", self.shape));
         }
         let values: Vec<Value> = match element {
-            Element::Whole(width) => data.chunks_exact(width).map(whole).collect(),
-            Element::Text(width) => {
+            ElementType::Whole(width) => data.chunks_exact(width).map(whole).collect(),
+            ElementType::Text(width) => {
                 data.chunks_exact(width.saturating_mul(4)).map(text).collect::<Parsed<_>>()?
             }
-            Element::Float(_) | Element::Object | Element::Other => Vec::new(),
+            ElementType::Float(_) | ElementType::Object | ElementType::Other => Vec::new(),
         };
         Ok(match (self.shape.is_empty(), values.first()) {
             (true, Some(Value::String(text))) => text.clone(),
@@ -206,31 +206,31 @@ impl Header {
     }
 }
 
-impl Element {
+impl ElementType {
     fn of(dtype: &str) -> Self {
         // The order of bytes is a matter of the header.
         let dtype = &*dtype.replace('>', "<");
         let text = |dtype: &str| dtype.strip_prefix("<U")?.parse().ok().filter(|&width: &usize| width > 0);
         match dtype {
-            "<f2" => Element::Float(Dtype::F16),
-            "<f4" => Element::Float(Dtype::F32),
-            "<f8" => Element::Float(Dtype::F64),
-            "<i4" => Element::Whole(4),
-            "<i8" => Element::Whole(8),
-            "|O" => Element::Object,
-            other => text(other).map_or(Element::Other, Element::Text),
+            "<f2" => ElementType::Float(Dtype::F16),
+            "<f4" => ElementType::Float(Dtype::F32),
+            "<f8" => ElementType::Float(Dtype::F64),
+            "<i4" => ElementType::Whole(4),
+            "<i8" => ElementType::Whole(8),
+            "|O" => ElementType::Object,
+            other => text(other).map_or(ElementType::Other, ElementType::Text),
         }
     }
 
     /// Bytes of a value.
     fn size(self) -> usize {
         match self {
-            Element::Float(Dtype::F16) => 2,
-            Element::Float(Dtype::F32) => 4,
-            Element::Float(_) => 8,
-            Element::Whole(width) => width,
-            Element::Text(width) => width.saturating_mul(4),
-            Element::Object | Element::Other => 0,
+            ElementType::Float(Dtype::F16) => 2,
+            ElementType::Float(Dtype::F32) => 4,
+            ElementType::Float(_) => 8,
+            ElementType::Whole(width) => width,
+            ElementType::Text(width) => width.saturating_mul(4),
+            ElementType::Object | ElementType::Other => 0,
         }
     }
 }

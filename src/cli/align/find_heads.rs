@@ -27,14 +27,14 @@ const CANDIDATES: usize = 12;
 const MAX_SET: usize = 10;
 
 /// A recording with the begins of its words to compare with.
-struct Recording {
+struct TimedCapture {
     capture: Capture,
     starts: Vec<f64>,
 }
 
 /// A head read at the rows that predict words, or at those that are fed them.
 #[derive(Clone, Copy)]
-struct Ranked {
+struct RankedHead {
     head: Head,
     convention: Convention,
     errors: TimeErrors,
@@ -52,7 +52,7 @@ pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
     let mut ranked = Vec::new();
     for head in heads {
         for convention in Convention::ALL {
-            ranked.push(Ranked { head, convention, errors: errors(&recordings, &[head], convention)? });
+            ranked.push(RankedHead { head, convention, errors: errors(&recordings, &[head], convention)? });
         }
     }
     ranked.sort_by(|a, b| a.errors.mean.total_cmp(&b.errors.mean));
@@ -98,7 +98,7 @@ fn recordings(
     captures: Vec<Capture>,
     gold: Option<Vec<Vec<f64>>>,
     file: Option<&Path>,
-) -> Result<Vec<Recording>> {
+) -> Result<Vec<TimedCapture>> {
     let mut recordings = Vec::new();
     for (at, capture) in captures.into_iter().enumerate() {
         let found = starts(&capture, &upper_heads(&capture), Convention::Predicts)?;
@@ -117,7 +117,7 @@ fn recordings(
                 });
             }
         };
-        recordings.push(Recording { capture, starts });
+        recordings.push(TimedCapture { capture, starts });
     }
     match recordings.is_empty() {
         true => Err(Error::Text("there are no recordings".into())),
@@ -134,7 +134,7 @@ fn starts(capture: &Capture, heads: &[Head], convention: Convention) -> Result<V
 
 /// Errors of some heads together over all recordings. The first word of a recording is left out: every path begins
 /// with it.
-fn errors(recordings: &[Recording], heads: &[Head], convention: Convention) -> Result<TimeErrors> {
+fn errors(recordings: &[TimedCapture], heads: &[Head], convention: Convention) -> Result<TimeErrors> {
     let mut differences = Vec::new();
     for recording in recordings {
         let found = starts(&recording.capture, heads, convention)?;
@@ -145,7 +145,7 @@ fn errors(recordings: &[Recording], heads: &[Head], convention: Convention) -> R
 
 /// Chooses a set of predicting heads: as long as the error shrinks, the head joins that shrinks it most. Sets
 /// differ from sums, since a path follows the mean of its heads.
-fn choose(recordings: &[Recording], ranked: &[Ranked]) -> Result<(Vec<Head>, f64)> {
+fn choose(recordings: &[TimedCapture], ranked: &[RankedHead]) -> Result<(Vec<Head>, f64)> {
     let predicting = ranked.iter().filter(|ranked| ranked.convention == Convention::Predicts);
     let mut left: Vec<Head> = predicting.take(CANDIDATES).map(|ranked| ranked.head).collect();
     let (mut set, mut error) = (Vec::new(), f64::INFINITY);
@@ -170,7 +170,7 @@ fn choose(recordings: &[Recording], ranked: &[Ranked]) -> Result<(Vec<Head>, f64
 }
 
 /// Says how the heads of the model's settings compare with the chosen set.
-fn configured(recordings: &[Recording], set: &[Head], config: &[Head]) -> Result<String> {
+fn configured(recordings: &[TimedCapture], set: &[Head], config: &[Head]) -> Result<String> {
     if config.is_empty() {
         return Ok("the model's settings name none".into());
     }
@@ -183,9 +183,9 @@ fn configured(recordings: &[Recording], set: &[Head], config: &[Head]) -> Result
     ))
 }
 
-fn table(ranked: &[Ranked], config: &[Head]) -> Table {
+fn table(ranked: &[RankedHead], config: &[Head]) -> Table {
     let mut table = Table::new(["layer", "head", "reading", "error", "median", "bias", "near", "config"]);
-    for Ranked { head, convention, errors } in ranked {
+    for RankedHead { head, convention, errors } in ranked {
         let second = |value: f64| Cell::number(Some(value as f32));
         table.rows.push(vec![
             Cell::Whole(head.layer() as i64),

@@ -28,7 +28,7 @@ pub struct WorkStatus {
     pub what: String,
     /// Completed share, if it is known.
     pub share: Option<f32>,
-    /// What is done, how fast it goes and how long it still takes, as far as they are known.
+    /// Finished part, rate and time left, as far as they are known.
     pub numbers: Vec<String>,
     /// The text that is being generated.
     pub text: String,
