@@ -167,7 +167,7 @@ head_metrics! {
     /// `mean_i A_i,rest`: weight on the positions after a recording, which are one key. Recordings shorter than
     /// the model's window only. 0 to 1.
     rest_mass: Option<f32> = "weight on the positions after a recording",
-    /// Mean Gini coefficient of the rows over their `n_i` keys: 0 uniform, towards 1 one key. To 2e-7.
+    /// Mean Gini coefficient of the rows over their `n_i` keys: 0 uniform, towards 1 one key.
     /// Absent unless it is asked for, since ranking the weights of every row takes long.
     gini: Option<f32> = "inequality of a row's weights: 0 uniform, 1 one key",
     /// `mean_i` of the sum of row `i`'s five largest weights. 0 to 1.
