@@ -140,7 +140,7 @@ pub fn effect(before: &Matrix, after: &Matrix, target: &[u32]) -> Result<Ablatio
     Ok(unablated.effect(&rows))
 }
 
-/// LogNormaliser of a row of scores: the largest score, and the logarithm of the sum of exponentials less it.
+/// Normaliser of a row of scores: the largest score, and the logarithm of the sum of exponentials less it.
 #[derive(Clone, Copy)]
 struct LogNormaliser {
     top: f64,

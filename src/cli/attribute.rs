@@ -10,7 +10,7 @@ use crate::axis::{AxisItem, Token};
 use crate::capture::Capture;
 use crate::engine::AttributionOptions;
 use crate::error::{Error, Result};
-use crate::export::labels::item_label;
+use crate::export::labels::item_cell;
 use crate::export::table::{Cell, Table};
 
 /// Options of `attribute`.
@@ -60,16 +60,7 @@ pub fn run(args: &AttributeArgs, context: &Context) -> Result<()> {
         let attribution = context.on_threads(|| capture.attribution(args.method))?;
         (capture, attribution)
     };
-    let rows = match args.row {
-        None => 0..capture.target.len(),
-        Some(row) if row < capture.target.len() => row..row + 1,
-        Some(row) => {
-            return Err(Error::Usage(format!(
-                "there is no row {row}: the target has {}",
-                capture.target.len()
-            )));
-        }
-    };
+    let rows = input::chosen_rows(args.row, capture.target.len())?;
     let top = args.top.unwrap_or(if args.output.machine_readable() { usize::MAX } else { TOP });
     let table = args.table(&capture, &attribution, rows, top);
     args.output.print_as("attn-tui attribute 1", &table, &context.terminal)
@@ -116,14 +107,14 @@ impl AttributeArgs {
             if let Some(&least) = order.get(top.saturating_sub(1)) {
                 scores.retain(|(.., score)| *score >= least);
             }
-            let predicted = word(capture.target.items.get(row));
+            let predicted = item_cell(capture.target.items.get(row));
             for (side, position, token, score) in scores.into_iter().take(top) {
                 let mut cells = vec![
                     Cell::Whole(row as i64),
                     predicted.clone(),
                     Cell::Text(side.into()),
                     Cell::Whole(position as i64),
-                    word(Some(token)),
+                    item_cell(Some(token)),
                     Cell::Number(score),
                     Cell::Text(self.method.to_string()),
                 ];
@@ -151,8 +142,4 @@ fn scores_of<'a>(
         side("prefix", &capture.decoder_input[..seen], prefix.row(row))
     });
     source.chain(prefix.into_iter().flatten())
-}
-
-fn word(token: Option<&AxisItem>) -> Cell {
-    token.map_or(Cell::Missing, |token| Cell::Text(item_label(token)))
 }

@@ -250,11 +250,7 @@ impl Scope {
         let tokens = plain(&capture.source.items);
         let rows = match row {
             None => plain(&capture.target.items),
-            Some(row) if row < capture.target.len() => vec![row],
-            Some(row) => {
-                let rows = capture.target.len();
-                return Err(Error::Usage(format!("there is no row {row}: the target has {rows}")));
-            }
+            chosen => input::chosen_rows(chosen, capture.target.len())?.collect(),
         };
         match tokens.is_empty() || rows.is_empty() {
             true => {

@@ -1,6 +1,7 @@
 //! Opens MODEL and runs it on the texts of the command line.
 
 use std::io::Read;
+use std::ops::Range;
 use std::time::Instant;
 
 use super::context::Context;
@@ -139,4 +140,16 @@ pub fn read_text(argument: &str) -> Result<String> {
         }
     }
     Ok(text)
+}
+
+/// Returns the decoder rows that `--row` chooses, out of `count`; all without that option.
+///
+/// # Errors
+/// [`Error::Usage`] if there is no such row.
+pub fn chosen_rows(row: Option<usize>, count: usize) -> Result<Range<usize>> {
+    match row {
+        None => Ok(0..count),
+        Some(row) if row < count => Ok(row..row + 1),
+        Some(row) => Err(Error::Usage(format!("--row {row}: the target has {count} rows, counted from 0"))),
+    }
 }

@@ -7,11 +7,10 @@ use super::input;
 use super::options::{HeadArgs, InputArgs, OutputArgs, RunExtras};
 use super::status::StatusLine;
 use crate::analysis::knockout::AblationEffect;
-use crate::axis::AxisItem;
 use crate::capture::Capture;
 use crate::engine::{IntactRun, Session};
 use crate::error::{Error, Result};
-use crate::export::labels::item_label;
+use crate::export::labels::item_cell;
 use crate::export::table::{Cell, Table};
 use crate::site::{Ablation, Head, Site};
 
@@ -163,7 +162,7 @@ fn by_part(base: &Capture, effects: &[(Ablation, AblationEffect)]) -> Table {
             Cell::Number(effect.mean_divergence()),
             Cell::Whole(effect.changed() as i64),
             worst.map_or(Cell::Missing, |(row, _)| Cell::Whole(row as i64)),
-            worst.map_or(Cell::Missing, |(row, _)| word(base.target.items.get(row))),
+            worst.map_or(Cell::Missing, |(row, _)| item_cell(base.target.items.get(row))),
             Cell::number(worst.map(|(_, drop)| drop)),
         ]);
     }
@@ -179,7 +178,7 @@ fn by_token(target: &AblationTarget, effect: &AblationEffect) -> Table {
         let best = |ids: &[u32]| ids.get(row).map_or(Cell::Missing, |&id| target.token_cell(id));
         table.rows.push(vec![
             Cell::Whole(row as i64),
-            word(target.base.target.items.get(row)),
+            item_cell(target.base.target.items.get(row)),
             Cell::Number(before),
             Cell::Number(after),
             Cell::Number(drop),
@@ -194,10 +193,6 @@ fn by_token(target: &AblationTarget, effect: &AblationEffect) -> Table {
 impl AblationTarget {
     /// Returns the cell of a token id.
     fn token_cell(&self, id: u32) -> Cell {
-        word(Some(&self.session.token(id).into()))
+        item_cell(Some(&self.session.token(id).into()))
     }
-}
-
-fn word(token: Option<&AxisItem>) -> Cell {
-    token.map_or(Cell::Missing, |token| Cell::Text(item_label(token)))
 }

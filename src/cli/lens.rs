@@ -6,11 +6,10 @@ use super::context::Context;
 use super::options::{InputArgs, OutputArgs, RunExtras};
 use super::{input, output};
 use crate::analysis::lens::{DirectLogits, LensPrediction};
-use crate::axis::AxisItem;
 use crate::capture::Capture;
 use crate::engine::Session;
-use crate::error::{Error, Result};
-use crate::export::labels::item_label;
+use crate::error::Result;
+use crate::export::labels::{item_cell, item_label};
 use crate::export::table::{Cell, Table};
 
 /// Options of `lens`.
@@ -51,13 +50,7 @@ pub fn run(args: &LensArgs, context: &Context) -> Result<()> {
     if options.target.is_none() {
         input::note_generation(&session, &base);
     }
-    let rows = match args.row {
-        None => (0..base.target.len()).collect(),
-        Some(row) if row < base.target.len() => vec![row],
-        Some(row) => {
-            return Err(Error::Usage(format!("there is no row {row}: the target has {}", base.target.len())));
-        }
-    };
+    let rows: Vec<usize> = input::chosen_rows(args.row, base.target.len())?.collect();
     let table = if args.direct {
         let direct = session.direct_logits(&base, &source, &watch)?;
         output::note(&format!(
@@ -96,10 +89,10 @@ fn predictions(session: &Session, base: &Capture, layers: &[Vec<LensPrediction>]
             let Some(found) = predictions.get(row) else { continue };
             table.rows.push(vec![
                 Cell::Whole(row as i64),
-                word(base.decoder_input.get(row)),
-                word(base.target.items.get(row)),
+                item_cell(base.decoder_input.get(row)),
+                item_cell(base.target.items.get(row)),
                 Cell::Whole(layer as i64),
-                word(Some(&session.token(found.top).into())),
+                item_cell(Some(&session.token(found.top).into())),
                 Cell::Number(found.top_probability),
                 Cell::Number(found.target_probability),
                 Cell::Whole(found.target_rank as i64),
@@ -117,8 +110,8 @@ fn by_layer(session: &Session, base: &Capture, layers: &[Vec<LensPrediction>], r
     for &row in rows {
         let mut cells = vec![
             Cell::Whole(row as i64),
-            word(base.decoder_input.get(row)),
-            word(base.target.items.get(row)),
+            item_cell(base.decoder_input.get(row)),
+            item_cell(base.target.items.get(row)),
         ];
         cells.extend(layers.iter().map(|predictions| match predictions.get(row) {
             Some(found) => {
@@ -162,7 +155,7 @@ fn parts(base: &Capture, direct: &DirectLogits, rows: &[usize], top: usize) -> T
     for &row in rows {
         let parts = all_parts(direct).into_iter().filter_map(|(name, rows)| Some((name, *rows.get(row)?)));
         for (name, value) in largest(parts.collect(), top) {
-            let mut cells = vec![Cell::Whole(row as i64), word(base.target.items.get(row))];
+            let mut cells = vec![Cell::Whole(row as i64), item_cell(base.target.items.get(row))];
             cells.extend(part_cells(name));
             cells.extend([Cell::Number(value), Cell::Text("direct-logit-attribution".into())]);
             table.rows.push(cells);
@@ -197,8 +190,4 @@ fn largest(mut parts: Vec<(PartName, f32)>, top: usize) -> Vec<(PartName, f32)> 
         parts.truncate(top);
     }
     parts
-}
-
-fn word(token: Option<&AxisItem>) -> Cell {
-    token.map_or(Cell::Missing, |token| Cell::Text(item_label(token)))
 }

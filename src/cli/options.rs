@@ -1,11 +1,15 @@
 //! Command line options that several commands share.
 
-use std::io::Read;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+
+mod parsers;
+mod recording;
+
+use parsers::{colormaps, count, curves, devices, maskings, ranges, weights};
+pub use parsers::{kinds, named, non_negative};
+pub use recording::AudioArgs;
 
 use super::context::Context;
 use super::output;
@@ -15,8 +19,8 @@ use crate::analysis::places::Places;
 use crate::capture::MapWeights;
 use crate::config::{Overrides, Settings};
 use crate::device::Device;
-use crate::engine::{AudioOptions, MAX_INPUT, Masking, OpenOptions, RunOptions};
-use crate::error::{AudioError, Error, Result};
+use crate::engine::{Masking, OpenOptions, RunOptions};
+use crate::error::Result;
 use crate::export::ansi::Colors;
 use crate::export::drawing::Drawing;
 use crate::export::figure::table::TitledTable;
@@ -24,7 +28,6 @@ use crate::export::figure::{FigureStyle, FigureTheme};
 use crate::export::format::Format;
 use crate::export::select::{HeadSelection, PlaceSelection};
 use crate::export::table::Table;
-use crate::generate::SpeechTask;
 use crate::paint::{Colormap, Curve, Range, Scale};
 use crate::site::Kind;
 use crate::terminal::Terminal;
@@ -188,66 +191,6 @@ impl TextArgs {
     /// Returns true if a text or a recording is given as the source.
     pub fn has_source(&self) -> bool {
         self.source.is_some() || self.audio.audio.is_some()
-    }
-}
-
-/// Options for a recording.
-#[derive(Args, Clone)]
-pub struct AudioArgs {
-    /// Recording for a speech model: WAV, FLAC, MP3, OGG Vorbis or M4A (AAC-LC); `-` reads standard input.
-    #[arg(long, value_name = "FILE", conflicts_with = "source", help_heading = "Sound")]
-    pub audio: Option<PathBuf>,
-    /// Channel to hear, from 0 [default: the mean of all].
-    #[arg(long, value_name = "N", help_heading = "Sound")]
-    channel: Option<usize>,
-    /// Second from which on the recording is heard.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, help_heading = "Sound",
-          value_parser = seconds)]
-    from: f64,
-    /// Keep all positions after the recording apart, instead of their summed weight as one last key.
-    #[arg(long, help_heading = "Sound")]
-    padding: bool,
-    /// Text to write: what was said, or its English translation [default: the model's generation config].
-    #[arg(long, help_heading = "Sound", value_parser = tasks())]
-    task: Option<SpeechTask>,
-    /// Write timestamps into the text.
-    #[arg(long, help_heading = "Sound")]
-    timestamps: bool,
-}
-
-impl AudioArgs {
-    /// The engine's options for the recording; `None` if none is given. Reads standard input for `-`.
-    ///
-    /// # Errors
-    /// [`Error::Io`]; [`AudioError::TooLong`] for endless standard input.
-    pub fn options(&self) -> Result<Option<AudioOptions>> {
-        let Some(path) = &self.audio else { return Ok(None) };
-        let bytes = if path.as_os_str() == "-" { Some(standard_input()?.into()) } else { None };
-        Ok(Some(AudioOptions { bytes, ..self.of(path.clone()) }))
-    }
-
-    /// The engine's options for the recording in a file.
-    pub fn of(&self, path: PathBuf) -> AudioOptions {
-        AudioOptions {
-            path,
-            bytes: None,
-            channel: self.channel,
-            from: self.from,
-            padding: self.padding,
-            task: self.task,
-            timestamps: self.timestamps,
-        }
-    }
-}
-
-/// Reads standard input, up to a limit.
-fn standard_input() -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut input = std::io::stdin().take(MAX_INPUT + 1);
-    input.read_to_end(&mut bytes).map_err(|e| Error::io("standard input", e))?;
-    match bytes.len() as u64 > MAX_INPUT {
-        true => Err(AudioError::TooLong { limit: MAX_INPUT }.into()),
-        false => Ok(bytes),
     }
 }
 
@@ -515,70 +458,5 @@ impl MergeChoice {
             Self::Mean => Merge::Mean,
             Self::Max => Merge::Max,
         }
-    }
-}
-
-/// Creates a parser of named values, whose names the help lists.
-pub fn named<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
-where
-    T: FromStr<Err = String> + Clone + Send + Sync + 'static,
-{
-    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
-}
-
-/// Creates the parser of `--kind`.
-pub fn kinds() -> impl TypedValueParser<Value = Kind> {
-    named(Kind::ALL.map(Kind::name))
-}
-
-fn tasks() -> impl TypedValueParser<Value = SpeechTask> {
-    named(SpeechTask::ALL.map(SpeechTask::name))
-}
-
-fn devices() -> impl TypedValueParser<Value = Device> {
-    named(Device::ALL.map(Device::name))
-}
-
-fn weights() -> impl TypedValueParser<Value = MapWeights> {
-    named(MapWeights::ALL.map(MapWeights::name))
-}
-
-fn maskings() -> impl TypedValueParser<Value = Masking> {
-    named(Masking::ALL.map(Masking::name))
-}
-
-fn colormaps() -> impl TypedValueParser<Value = Colormap> {
-    named(Colormap::ALL.map(Colormap::name))
-}
-
-fn curves() -> impl TypedValueParser<Value = Curve> {
-    named(Curve::ALL.iter().map(|curve| curve.name()))
-}
-
-fn ranges() -> impl TypedValueParser<Value = Range> {
-    named(Range::ALL.iter().map(|range| range.name()))
-}
-
-/// Parses a whole number from 1 to 65536.
-fn count(text: &str) -> std::result::Result<usize, String> {
-    match text.parse::<usize>() {
-        Ok(n) if (1..=65_536).contains(&n) => Ok(n),
-        _ => Err("must be a whole number from 1 to 65536".into()),
-    }
-}
-
-/// Parses a time in seconds.
-fn seconds(text: &str) -> std::result::Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if (0.0..=1e7).contains(&value) => Ok(value),
-        _ => Err("must be a number of seconds, 0 or more".into()),
-    }
-}
-
-/// Parses a finite number that is not negative.
-pub fn non_negative(text: &str) -> std::result::Result<f32, String> {
-    match text.parse::<f32>() {
-        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
-        _ => Err("must be a number, 0 or more".into()),
     }
 }

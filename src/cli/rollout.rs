@@ -6,13 +6,12 @@ use super::context::Context;
 use super::options::{ColorChoice, InputArgs, OutputArgs, RunExtras, kinds};
 use super::{input, output};
 use crate::analysis::merge::CrossRollout;
-use crate::axis::AxisItem;
 use crate::capture::{Capture, RESIDUAL};
 use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
 use crate::export::drawing::Drawing;
 use crate::export::figure::map::MapDrawing;
-use crate::export::labels::{Labels, item_label, keys_title, kind_title, model_title, queries_title};
+use crate::export::labels::{Labels, item_cell, keys_title, kind_title, model_title, queries_title};
 use crate::export::table::{Cell, Table};
 use crate::export::text::{self, CellStyle, TextStyle};
 use crate::matrix::Matrix;
@@ -134,12 +133,12 @@ fn shares(capture: &Capture, both: &CrossRollout) -> Table {
         let (key, weight) = largest(both.source.row(row));
         table.rows.push(vec![
             Cell::Whole(row as i64),
-            word(&capture.decoder_input, row),
-            word(&capture.target.items, row),
+            item_cell(capture.decoder_input.get(row)),
+            item_cell(capture.target.items.get(row)),
             Cell::Number(from_source),
             Cell::Number(both.prefix.row(row).iter().sum()),
             Cell::Whole(key as i64),
-            word(&capture.source.items, key),
+            item_cell(capture.source.items.get(key)),
             Cell::Number(weight),
         ]);
     }
@@ -154,10 +153,10 @@ fn tops(capture: &Capture, kind: Kind, map: &Matrix) -> Table {
         let (key, weight) = largest(weights);
         table.rows.push(vec![
             Cell::Whole(row as i64),
-            word(capture.queries(kind), row),
+            item_cell(capture.queries(kind).get(row)),
             Cell::number(map.get(row, row)),
             Cell::Whole(key as i64),
-            word(capture.keys(kind), key),
+            item_cell(capture.keys(kind).get(key)),
             Cell::Number(weight),
         ]);
     }
@@ -168,10 +167,6 @@ fn tops(capture: &Capture, kind: Kind, map: &Matrix) -> Table {
 fn largest(row: &[f32]) -> (usize, f32) {
     let cells = row.iter().copied().enumerate();
     cells.reduce(|best, next| if next.1 > best.1 { next } else { best }).unwrap_or((0, 0.0))
-}
-
-fn word(tokens: &[AxisItem], at: usize) -> Cell {
-    tokens.get(at).map_or(Cell::Missing, |token| Cell::Text(item_label(token)))
 }
 
 fn print_map(

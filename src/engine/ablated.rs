@@ -7,7 +7,7 @@ use attn_tui_kernels::threads;
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::pass::{FinishedRun, WantedTarget};
+use super::pass::{FinishedRun, ROWS_TOGETHER, WantedTarget};
 use super::protocol::{AblatedRun, RunOptions};
 use super::session::{Session, spread};
 use super::source::Source;
@@ -21,9 +21,6 @@ use crate::model::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequence}
 use crate::nn::{LayerInput, Ragged, read};
 use crate::progress::{Progress, Watch};
 use crate::site::{Ablation, Kind};
-
-/// Rows of the decoder from which on more runs together are no faster.
-const ROWS_TOGETHER: usize = 1024;
 
 /// Bytes of logits that are in memory at once.
 const LOGITS_AT_ONCE: usize = 64 << 20;

@@ -4,16 +4,13 @@ use std::borrow::Cow;
 
 use attn_tui_kernels::threads;
 
-use super::pass::PreparedRun;
+use super::pass::{PreparedRun, ROWS_TOGETHER};
 use super::protocol::RunOptions;
 use super::session::Session;
 use super::timings::Timings;
 use crate::capture::{Capture, MapStore};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Watch};
-
-/// Rows of sources or targets from which on more of them together are no faster.
-const ROWS_TOGETHER: usize = 1024;
 
 /// Tokens that a generated target is expected to have more than its source.
 const EXPECTED_GROWTH: usize = 16;

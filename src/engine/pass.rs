@@ -25,6 +25,9 @@ use crate::text::Languages;
 /// Number of decoder rows whose logits are in memory at once.
 pub(super) const ROWS_AT_ONCE: usize = 64;
 
+/// Rows of sources or targets from which on more of them together are no faster.
+pub(super) const ROWS_TOGETHER: usize = 1024;
+
 /// A run whose texts are read.
 pub(super) struct PreparedRun<'a> {
     source: Cow<'a, Source>,

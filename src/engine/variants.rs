@@ -7,12 +7,12 @@ use attn_tui_kernels::softmax::normaliser;
 use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
-use super::pass::ROWS_AT_ONCE;
+use super::pass::{ROWS_AT_ONCE, ROWS_TOGETHER};
 use super::session::Session;
 use crate::axis::token_ids;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
-use crate::model::EncoderInput;
+use crate::model::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequence};
 use crate::nn::{NoHook, read};
 use crate::progress::Watch;
 use crate::text::BlankTokens;
@@ -87,7 +87,7 @@ pub struct MaskedTokens {
 impl Session {
     /// Forces variants of the run that gave `base` to its target. Returns the log-probability of each target
     /// token in each variant, in nats; with `contrast` that minus the log-probability of the contrasting
-    /// token.
+    /// token. Variants go through the model together.
     ///
     /// # Errors
     /// [`Error::Usage`] if the source is no text; [`Error::Text`] if a variant has no source tokens, or the
@@ -107,29 +107,42 @@ impl Session {
         let input = token_ids(&base.decoder_input);
         let target = base.target.ids();
         let [source_blanks, target_blanks] = self.tokenizer.blank_tokens();
-        let one = |variant: &MaskedTokens| {
+        let masked = |variant: &MaskedTokens| {
             let source = masking.apply(&source, &variant.source, source_blanks)?;
             let input = masking.apply(&input, &variant.prefix, target_blanks)?;
             if input.len() != target.len() {
                 return Err(Error::Usage("prefix tokens cannot be removed: choose another --masking".into()));
             }
-            self.force(&source, &input, &target, contrast, watch)
+            Ok([source, input])
         };
-        threads::run(self.threads, || variants.iter().map(one).collect())
+        let masked = variants.iter().map(masked).collect::<Result<Vec<_>>>()?;
+        let together = ROWS_TOGETHER / source.len().max(target.len()).max(1);
+        threads::run(self.threads, || {
+            let mut scores = Vec::with_capacity(masked.len());
+            for texts in masked.chunks(together.max(1)) {
+                for states in self.forced_states(texts, watch)? {
+                    scores.push(self.relative_logits(&states, &target, contrast)?);
+                }
+            }
+            Ok(scores)
+        })
     }
 
-    /// Scores each token of `target` in a run on `source` that feeds `input` to the decoder.
-    fn force(
-        &self,
-        source: &[u32],
-        input: &[u32],
-        target: &[u32],
-        contrast: Option<u32>,
-        watch: &dyn Watch,
-    ) -> Result<Vec<f32>> {
-        let encoded = self.model.encode(EncoderInput::Ids(source), &mut NoHook, &mut |_| watch.check())?;
-        let states = self.model.decode(input, 1, &encoded, None, &mut NoHook, &mut |_| watch.check())?;
-        self.relative_logits(&states, target, contrast)
+    /// Runs several sources with what is fed to the decoder, together. Returns the decoder's last states.
+    fn forced_states(&self, texts: &[[Vec<u32>; 2]], watch: &dyn Watch) -> Result<Vec<Tensor>> {
+        let mut hooks = vec![NoHook; texts.len()];
+        let sequences = texts.iter().zip(&mut hooks);
+        let sequences =
+            sequences.map(|([source, _], hook)| EncoderSequence { input: EncoderInput::Ids(source), hook });
+        let encoded = self.model.encode_many(sequences.collect(), &mut |_| watch.check())?;
+        let sequences = texts.iter().zip(&encoded).zip(&mut hooks);
+        let sequences = sequences.map(|(([_, ids], source), hook)| DecoderSequence {
+            input: DecoderInput::Ids { ids, batch: 1 },
+            source,
+            cache: None,
+            hook,
+        });
+        self.model.decode_many(sequences.collect(), &mut |_| watch.check())
     }
 
     /// Scores each token of `target` by the decoder's last states: its log-probability, or the difference to

@@ -3,6 +3,7 @@
 use crate::analysis::places::AxisNames;
 use crate::axis::AxisItem;
 use crate::capture::{Capture, MapWeights};
+use crate::export::table::Cell;
 use crate::site::Kind;
 use crate::terminal::printable;
 use crate::text::word_starts;
@@ -37,6 +38,11 @@ fn decoder_rows(capture: &Capture) -> Vec<String> {
         None => item_label(fed),
     })
     .collect()
+}
+
+/// Returns the table cell of an item: its label, or nothing if there is no item.
+pub fn item_cell(item: Option<&AxisItem>) -> Cell {
+    item.map_or(Cell::Missing, |item| Cell::Text(item_label(item)))
 }
 
 /// Returns the axis label of an item: its text without surrounding spaces, or one `␣` per space if there is

@@ -1,11 +1,12 @@
 //! Built-in models (`assets/demo`, `assets/demo-rnn`), which open at once and offline. They share a
 //! tokenizer, and the recurrent models share the Transformer's embeddings.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensorError, SafeTensors};
+use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
 
 use crate::files::{ModelFile, ModelFiles};
 
@@ -79,23 +80,50 @@ fn recurrent(weights: &'static OnceLock<Vec<u8>>, planes: &[u8]) -> &'static [u8
 /// Joins tensors stored as byte planes `[2, ...]`, and the embeddings of `transformer` if given, to one file.
 fn joined(planes: &[u8], transformer: Option<&[u8]>) -> Result<Vec<u8>, SafeTensorError> {
     let planes = SafeTensors::deserialize(planes)?;
-    let weights: Vec<(String, Vec<usize>, Vec<u8>)> = planes
-        .iter()
-        .map(|(name, view)| (name.to_string(), view.shape()[1..].to_vec(), from_byte_planes(view.data())))
-        .collect();
-    let mut all = Vec::with_capacity(weights.len() + 1);
-    for (name, shape, bytes) in &weights {
-        all.push((name.as_str(), TensorView::new(Dtype::F16, shape.clone(), bytes)?));
-    }
     let transformer = transformer.map(SafeTensors::deserialize).transpose()?;
+    let mut all: Vec<_> = planes.iter().map(|(name, planes)| (name, StoredTensor::Planes(planes))).collect();
     if let Some(transformer) = &transformer {
-        all.push((EMBEDDINGS, transformer.tensor(EMBEDDINGS)?));
+        all.push((EMBEDDINGS, StoredTensor::Plain(transformer.tensor(EMBEDDINGS)?)));
     }
     safetensors::serialize(all, None::<HashMap<String, String>>)
 }
 
-/// Joins the low and the high bytes of 16-bit numbers. They are stored one after the other because the high
-/// bytes of weights are much alike: the package's archive packs them smaller than the numbers.
+/// A float16 tensor as it is stored.
+enum StoredTensor<'a> {
+    /// Its numbers.
+    Plain(TensorView<'a>),
+    /// Low bytes of the numbers, then their high bytes, `[2, ...]`. The high bytes of weights are much alike, so
+    /// that the package's archive packs the planes smaller than the numbers.
+    Planes(TensorView<'a>),
+}
+
+impl View for StoredTensor<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F16
+    }
+
+    fn shape(&self) -> &[usize] {
+        match self {
+            Self::Plain(tensor) => tensor.shape(),
+            Self::Planes(planes) => &planes.shape()[1..],
+        }
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Plain(tensor) => tensor.data().into(),
+            Self::Planes(planes) => from_byte_planes(planes.data()).into(),
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        match self {
+            Self::Plain(tensor) | Self::Planes(tensor) => tensor.data().len(),
+        }
+    }
+}
+
+/// Joins the low and the high bytes of 16-bit numbers.
 fn from_byte_planes(planes: &[u8]) -> Vec<u8> {
     let (low, high) = planes.split_at(planes.len() / 2);
     let mut numbers = vec![0; planes.len()];
@@ -116,12 +144,12 @@ mod tests {
 
     #[test]
     fn the_recurrent_models_have_tensors_of_half_precision_and_the_embeddings() {
-        for (name, readout) in [("demo-rnn", 202_752), ("demo-rnn-plain", 202_752)] {
+        for name in ["demo-rnn", "demo-rnn-plain"] {
             let files = files(name).unwrap();
             let weights = files.need("model.safetensors").unwrap();
             let tensors = SafeTensors::deserialize(&weights).unwrap();
             assert!(tensors.iter().all(|(_, view)| view.dtype() == Dtype::F16));
-            assert_eq!(tensors.tensor("readout.weight").unwrap().data().len(), readout);
+            assert_eq!(tensors.tensor("readout.weight").unwrap().data().len(), 202_752);
             assert_eq!(tensors.tensor(EMBEDDINGS).unwrap().shape(), [5001, 192]);
         }
     }

@@ -71,8 +71,8 @@ fn links_are_far_and_strong_first() {
     assert_eq!(json(&["links", DEMO, "--min-distance", "99", "--json"]).len(), 0);
 }
 
-/// What a run measures during the pass is what is measured from its capture file, whole or compact, and what
-/// is measured afterwards of a selection.
+/// The measures taken during a pass equal those taken from its capture file, whole or compact, and those taken
+/// afterwards of a selection.
 #[test]
 fn heads_and_links_of_a_run_are_those_of_its_file() {
     let folder = tempfile::tempdir().unwrap();

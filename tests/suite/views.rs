@@ -1,5 +1,5 @@
-//! What the views show and what their commands do: Map, Text, Heads, Compare, Lines, Flow; the export of the screen
-//! and the rows to leave with.
+//! Contents and commands of Map, Text, Heads, Compare, Lines and Flow; the export of the screen and the rows to
+//! leave with.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -49,7 +49,7 @@ fn row_major(values: &[u8], shape: &[usize], width: usize) -> Vec<u8> {
     out
 }
 
-/// ElementType type of an array.
+/// Type of the elements of an array.
 #[derive(Clone, Copy)]
 enum ElementType {
     Float(Dtype),

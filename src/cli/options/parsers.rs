@@ -1,0 +1,64 @@
+//! Parsers of option values.
+
+use std::str::FromStr;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
+use crate::capture::MapWeights;
+use crate::device::Device;
+use crate::engine::Masking;
+use crate::paint::{Colormap, Curve, Range};
+use crate::site::Kind;
+
+/// Creates a parser of named values, whose names the help lists.
+pub fn named<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = String> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
+}
+
+/// Creates the parser of `--kind`.
+pub fn kinds() -> impl TypedValueParser<Value = Kind> {
+    named(Kind::ALL.map(Kind::name))
+}
+
+pub(super) fn devices() -> impl TypedValueParser<Value = Device> {
+    named(Device::ALL.map(Device::name))
+}
+
+pub(super) fn weights() -> impl TypedValueParser<Value = MapWeights> {
+    named(MapWeights::ALL.map(MapWeights::name))
+}
+
+pub(super) fn maskings() -> impl TypedValueParser<Value = Masking> {
+    named(Masking::ALL.map(Masking::name))
+}
+
+pub(super) fn colormaps() -> impl TypedValueParser<Value = Colormap> {
+    named(Colormap::ALL.map(Colormap::name))
+}
+
+pub(super) fn curves() -> impl TypedValueParser<Value = Curve> {
+    named(Curve::ALL.iter().map(|curve| curve.name()))
+}
+
+pub(super) fn ranges() -> impl TypedValueParser<Value = Range> {
+    named(Range::ALL.iter().map(|range| range.name()))
+}
+
+/// Parses a whole number from 1 to 65536.
+pub(super) fn count(text: &str) -> std::result::Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(n) if (1..=65_536).contains(&n) => Ok(n),
+        _ => Err("must be a whole number from 1 to 65536".into()),
+    }
+}
+
+/// Parses a finite number that is not negative.
+pub fn non_negative(text: &str) -> std::result::Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        _ => Err("must be a number, 0 or more".into()),
+    }
+}
