@@ -45,7 +45,7 @@ impl FromStr for Convention {
         Self::ALL
             .into_iter()
             .find(|convention| convention.name() == text)
-            .ok_or_else(|| format!("'{text}' is not one of predicts, fed"))
+            .ok_or_else(|| format!("'{text}' is not one of {}", Self::ALL.map(Self::name).join(", ")))
     }
 }
 

@@ -64,7 +64,7 @@ impl Recording {
 }
 
 /// Decodes a part of the sound file `bytes`. Its format is told by its contents; `file` names it in errors.
-/// Work and memory grow with the window, not with the file.
+/// Memory grows with the window alone; the part before the window is decoded, too, and takes time.
 ///
 /// # Errors
 /// Those of [`AudioError`] that are about files.

@@ -99,7 +99,9 @@ impl Comparison {
     /// Returns the change of a head; `None` if one of the captures lacks it.
     fn change(&self, a: &Capture, b: &Capture, head: Head) -> Option<f32> {
         let (first, second) = (a.map(head).ok()?, b.map(head).ok()?);
-        let (queries, keys) = (common(self.queries(head.kind())), common(self.keys(head.kind())));
+        let (mut queries, keys) = (common(self.queries(head.kind())), common(self.keys(head.kind())));
+        // The rest of a recording has no row.
+        queries.retain(|&(i, k)| i < first.rows() && k < second.rows());
         // The last column holds the weight of the keys that are not common.
         let part = |map: &Matrix, row: usize, cols: &mut dyn Iterator<Item = usize>| {
             let mut weights: Vec<f32> = cols.map(|col| map.get(row, col).unwrap_or(0.0)).collect();

@@ -73,6 +73,7 @@ fn conventions() -> impl TypedValueParser<Value = Convention> {
 /// # Errors
 /// Those of the engine and of the files.
 pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
+    args.output.check()?;
     if args.times.find_heads {
         return find_heads::run(args, context);
     }
@@ -92,6 +93,9 @@ pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
         Some(mut pairs) => {
             let runner = Runner::open(&args.input, args.weights, context)?;
             runner.run_each(pairs.by_ref(), |capture| match capture {
+                Some(capture) if word_times::is_heard(&capture) => Err(Error::Usage(
+                    "the words of recordings are timed one recording at a time: give --audio FILE".into(),
+                )),
                 Some(capture) => found.add(args, &capture, gold.as_mut()),
                 None => found.add_blank(args, gold.as_mut()),
             })?;

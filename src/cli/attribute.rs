@@ -46,6 +46,7 @@ const TOP: usize = 5;
 /// # Errors
 /// Those of the engine; [`Error::Usage`] for options that do not belong together.
 pub fn run(args: &AttributeArgs, context: &Context) -> Result<()> {
+    args.output.check()?;
     let (capture, attribution) = if args.method.needs_runs() {
         args.run_model(context)?
     } else if args.contrast.is_some() {
@@ -63,7 +64,7 @@ pub fn run(args: &AttributeArgs, context: &Context) -> Result<()> {
     let rows = input::chosen_rows(args.row, capture.target.len())?;
     let top = args.top.unwrap_or(if args.output.machine_readable() { usize::MAX } else { TOP });
     let table = args.table(&capture, &attribution, rows, top);
-    args.output.print_as("attn-tui attribute 1", &table, &context.terminal)
+    args.output.print(&table.with_schema("attn-tui attribute 1"), &context.terminal)
 }
 
 impl AttributeArgs {

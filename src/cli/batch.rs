@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::context::Context;
-use super::options::{BatchArgs, InputArgs, RunExtras, WeightsArgs};
+use super::options::{BatchArgs, InputArgs, RunExtras, TextArgs, WeightsArgs};
 use super::status::StatusLine;
 use super::{input, output};
 use crate::capture::Capture;
+use crate::config::Settings;
 use crate::engine::{ModelInfo, RunOptions, Session};
 use crate::error::{Error, Result};
 
@@ -25,6 +26,19 @@ pub struct SentencePair {
     pub audio: Option<PathBuf>,
     /// The decoder's text; `None` to generate it.
     pub target: Option<String>,
+}
+
+impl SentencePair {
+    /// The engine's options for a run on the pair.
+    ///
+    /// # Errors
+    /// Those of [`TextArgs::options`].
+    pub fn options(self, text: &TextArgs, extras: RunExtras, settings: &Settings) -> Result<RunOptions> {
+        let mut options = text.options(self.source, extras, settings)?;
+        options.audio = self.audio.map(|path| text.audio.of(path)).or(options.audio);
+        options.target = self.target.or(options.target);
+        Ok(options)
+    }
 }
 
 /// Reader of `--source-file` and `--target-file`.
@@ -266,11 +280,7 @@ impl<'a> Runner<'a> {
     }
 
     fn options(&self, pair: SentencePair) -> Result<RunOptions> {
-        let settings = &self.context.settings;
-        let mut options = self.input.text.options(pair.source, self.extras.clone(), settings)?;
-        options.audio = pair.audio.map(|path| self.input.text.audio.of(path));
-        options.target = pair.target;
-        Ok(options)
+        pair.options(&self.input.text, self.extras.clone(), &self.context.settings)
     }
 }
 

@@ -44,6 +44,7 @@ pub fn run(args: &CompareArgs, context: &Context) -> Result<()> {
             "the second run is missing: give --with-source TEXT, --with-target TEXT or --with MODEL".into(),
         ));
     }
+    args.output.check()?;
     let first = input::capture(&args.input, RunExtras::default(), context)?;
     let second = input::capture(&args.second(), RunExtras::default(), context)?;
     let comparison = context.on_threads(|| Comparison::new(&first, &second))?;
@@ -60,7 +61,7 @@ pub fn run(args: &CompareArgs, context: &Context) -> Result<()> {
         let drawing = compared::drawing(&comparison, captures, ["first", "second"], (head, &heads), &remark);
         return args.output.write(&drawing);
     }
-    args.output.print_new(&compared::changes(&heads), "attn-tui compare 1", &context.terminal)
+    args.output.print(&compared::changes(&heads), &context.terminal)
 }
 
 impl CompareArgs {

@@ -22,7 +22,7 @@ pub struct ConfigArgs {
 /// Those of [`Settings::load`].
 pub fn run(args: &ConfigArgs) -> Result<()> {
     Settings::load(Overrides::default())?;
-    let mut table = Table::new(["setting", "value", "from", "meaning"]);
+    let mut table = Table::new(["setting", "value", "from", "meaning"]).with_schema("attn-tui config 1");
     for origin in origins()? {
         table.rows.push(vec![
             Cell::Text(origin.key.into()),
@@ -32,7 +32,7 @@ pub fn run(args: &ConfigArgs) -> Result<()> {
         ]);
     }
     match args.json {
-        true => output::print(&table.to_schema_json("attn-tui config 1")),
+        true => output::print(&table.to_json()),
         false => output::print(&table.render(Colors::None)),
     }
 }

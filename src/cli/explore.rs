@@ -101,7 +101,7 @@ pub fn run(args: &ExploreArgs, context: &Context) -> Result<()> {
     drop(screen);
     match (picked?, format) {
         (None, _) => Ok(()),
-        (Some(table), PickFormat::Json) => output::print(&table.to_schema_json("attn-tui pick 1")),
+        (Some(table), PickFormat::Json) => output::print(&table.with_schema("attn-tui pick 1").to_json()),
         (Some(table), PickFormat::Csv) => output::print(&table.to_csv()),
         (Some(table), PickFormat::Table) => output::print(&table.render(Colors::None)),
     }

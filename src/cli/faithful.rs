@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use clap::Args;
 
+use super::batch::SentencePair;
 use super::context::Context;
 use super::options::{BatchArgs, InputArgs, MaskingArgs, OutputArgs, RunExtras};
 use super::status::StatusLine;
@@ -51,29 +52,27 @@ pub struct FaithfulArgs {
 /// Name of the baseline's rows.
 const RANDOM: &str = "random";
 
-const SCHEMA: &str = "attn-tui faithful 1";
-
 /// Runs the command.
 ///
 /// # Errors
 /// Those of the engine; [`Error::Usage`] for an unknown method or a capture file.
 pub fn run(args: &FaithfulArgs, context: &Context) -> Result<()> {
+    args.output.check()?;
     let methods = args.methods()?;
     let watch = context.status_line();
     let session = input::session(&args.input, "erasing tokens needs", &watch, context)?;
     let mut spreads = vec![MeasureSpreads::default(); methods.len() + 1];
-    let measure = |source: String, target: Option<String>| {
+    let measure = |pair: SentencePair| {
         let extras =
             RunExtras { values: methods.iter().any(|method| method.needs_values()), ..RunExtras::default() };
-        let mut options = args.input.text.options(source, extras, &context.settings)?;
-        options.target = target.or(options.target);
+        let options = pair.options(&args.input.text, extras, &context.settings)?;
         args.measure(&session, &options, &methods, &watch)
     };
     let Some(mut pairs) = batch::pairs(&args.batch)? else {
         let source = input::source(&args.input.text, &session)?;
-        let measured = measure(source, None)?;
+        let measured = measure(SentencePair { source, audio: None, target: None })?;
         if args.curves {
-            return args.output.print_as(SCHEMA, &curves(&methods, &measured), &context.terminal);
+            return args.output.print(&curves(&methods, &measured), &context.terminal);
         }
         spreads.iter_mut().zip(&measured).for_each(|(spread, measured)| spread.add(measured));
         return args.print(&methods, &spreads, 1, context);
@@ -81,7 +80,7 @@ pub fn run(args: &FaithfulArgs, context: &Context) -> Result<()> {
     let mut sentences = 0;
     for pair in pairs.by_ref() {
         let Some(pair) = pair? else { continue };
-        let measured = measure(pair.source, pair.target)?;
+        let measured = measure(pair)?;
         spreads.iter_mut().zip(&measured).for_each(|(spread, measured)| spread.add(measured));
         sentences += 1;
         watch.say(&format_args!("{sentences} sentences"));
@@ -179,7 +178,7 @@ impl FaithfulArgs {
                 "higher comprehensiveness and tau, lower sufficiency: more faithful; compare with `random`",
             );
         }
-        self.output.print_as(SCHEMA, &table, &context.terminal)
+        self.output.print(&table.with_schema("attn-tui faithful 1"), &context.terminal)
     }
 }
 
@@ -216,7 +215,8 @@ impl MeasureSpreads {
 
 /// Tabulates the curves of every method, and the mean ones of the random rankings.
 fn curves(methods: &[AttributionMethod], measured: &[Vec<Faithfulness>]) -> Table {
-    let mut table = Table::new(["method", "k", "without_top", "only_top"]);
+    let mut table =
+        Table::new(["method", "k", "without_top", "only_top"]).with_schema("attn-tui faithful-curves 1");
     for (name, rankings) in names(methods).zip(measured) {
         for k in 0..rankings.first().map_or(0, |one| one.without_top.len()) {
             let mean = |curve: &dyn Fn(&Faithfulness) -> f32| {

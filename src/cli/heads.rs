@@ -77,6 +77,7 @@ const DEFAULT_COLUMNS: [&str; 9] = [
 /// # Errors
 /// Those of the engine and of the files.
 pub fn run(args: &HeadsArgs, context: &Context) -> Result<()> {
+    args.output.check()?;
     let selection = args.heads.selection();
     let columns = columns(args);
     let gini = columns.contains(&"gini") || args.sort.as_deref() == Some("gini");

@@ -1,12 +1,11 @@
 //! Opens MODEL and runs it on the texts of the command line.
 
-use std::io::Read;
 use std::ops::Range;
 use std::time::Instant;
 
 use super::context::Context;
 use super::options::{InputArgs, RunExtras, TextArgs, WeightsArgs};
-use super::{output, timings};
+use super::{output, stdin, timings};
 use crate::capture::{Capture, MapWeights};
 use crate::engine::{self, Opened, Session};
 use crate::error::{AudioError, Error, Result};
@@ -124,15 +123,14 @@ pub fn source(text: &TextArgs, session: &Session) -> Result<String> {
 /// Returns the argument itself, or for `-` standard input without its last line break.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Text`] if standard input is not UTF-8.
+/// Those of [`stdin::bytes`]; [`Error::Text`] if standard input is not UTF-8.
 pub fn read_text(argument: &str) -> Result<String> {
     if argument != "-" {
         return Ok(argument.into());
     }
-    let mut bytes = Vec::new();
-    std::io::stdin().read_to_end(&mut bytes).map_err(|e| Error::io("standard input", e))?;
-    let mut text =
-        String::from_utf8(bytes).map_err(|_| Error::Text("standard input is not valid UTF-8".into()))?;
+    let bytes = stdin::bytes()?;
+    let text = std::str::from_utf8(&bytes);
+    let mut text = text.map_err(|_| Error::Text("standard input is not valid UTF-8".into()))?.to_string();
     if text.ends_with('\n') {
         text.pop();
         if text.ends_with('\r') {

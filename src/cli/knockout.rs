@@ -57,6 +57,7 @@ fn link(text: &str) -> std::result::Result<(usize, usize), String> {
 /// # Errors
 /// Those of the engine; [`Error::Usage`] for a capture file.
 pub fn run(args: &KnockoutArgs, context: &Context) -> Result<()> {
+    args.output.check()?;
     let target = AblationTarget::open(args, context)?;
     let parts = args.parts(&target.base)?;
     if args.tokens || args.link.is_some() {

@@ -34,13 +34,12 @@ pub struct LensArgs {
 /// Number of parts that are printed for people.
 const TOP: usize = 20;
 
-const SCHEMA: &str = "attn-tui lens 1";
-
 /// Runs the command.
 ///
 /// # Errors
 /// Those of the engine; [`Error::NotForModel`]; [`Error::Usage`] for a capture file.
 pub fn run(args: &LensArgs, context: &Context) -> Result<()> {
+    args.output.check()?;
     let watch = context.status_line();
     let session = input::session(&args.input, "the residual stream needs", &watch, context)?;
     let text = input::source(&args.input.text, &session)?;
@@ -68,7 +67,7 @@ pub fn run(args: &LensArgs, context: &Context) -> Result<()> {
             false => by_layer(&session, &base, &layers, &rows),
         }
     };
-    args.output.print_as(SCHEMA, &table, &context.terminal)
+    args.output.print(&table.with_schema("attn-tui lens 1"), &context.terminal)
 }
 
 /// Tabulates the predictions, one line for each row and layer.

@@ -83,10 +83,12 @@ const COLUMNS: [&str; 15] = [
 /// # Errors
 /// Those of the engine; [`crate::error::Error::NoSuchHead`]; [`crate::error::Error::NoSuchPlace`].
 pub fn run(args: &LinksArgs, context: &Context) -> Result<()> {
+    args.output.check()?;
     let places = args.places.selection();
     let given = !places.queries.is_empty() && !places.keys.is_empty();
     let extras = if given {
-        RunExtras { values: true, ..RunExtras::default() }
+        let extras = args.weights.extras();
+        RunExtras { values: extras.values || args.input.text.audio.keeps_values(), ..extras }
     } else if places.queries.is_empty() && places.keys.is_empty() {
         let profiles = ProfileExtras { gini: false, links: Some(args.filter()) };
         args.weights.analysis_extras(&args.heads, profiles)

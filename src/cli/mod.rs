@@ -29,6 +29,7 @@ mod rollout;
 mod screen;
 mod show;
 mod status;
+mod stdin;
 mod survey;
 mod timings;
 mod tour;

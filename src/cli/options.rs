@@ -28,6 +28,7 @@ use crate::export::figure::{FigureStyle, FigureTheme};
 use crate::export::format::Format;
 use crate::export::select::{HeadSelection, PlaceSelection};
 use crate::export::table::Table;
+use crate::files::check_free;
 use crate::paint::{Colormap, Curve, Range, Scale};
 use crate::site::Kind;
 use crate::terminal::Terminal;
@@ -350,14 +351,6 @@ impl OutputArgs {
         }
     }
 
-    /// Like [`OutputArgs::print`], for commands whose JSON is an object with the name of its schema.
-    ///
-    /// # Errors
-    /// As [`OutputArgs::print`].
-    pub fn print_new(&self, table: &Table, schema: &str, terminal: &Terminal) -> Result<()> {
-        if self.json { output::print(&table.to_schema_json(schema)) } else { self.print(table, terminal) }
-    }
-
     /// Writes a drawing to the file of `--output`, if there is one.
     ///
     /// # Errors
@@ -375,14 +368,15 @@ impl OutputArgs {
         output::save(path, self.force, |out| exported.write(out))
     }
 
-    /// [`OutputArgs::print`] with JSON in the form `{"schema": ..., "rows": [...]}`.
+    /// Checks the file of `--output` before a long run.
     ///
     /// # Errors
-    /// [`crate::error::Error::Io`].
-    pub fn print_as(&self, schema: &str, table: &Table, terminal: &Terminal) -> Result<()> {
-        match self.json {
-            true => output::print(&table.to_schema_json(schema)),
-            false => self.print(table, terminal),
+    /// [`crate::error::Error::Usage`] for a format that cannot hold a table; [`crate::error::Error::Exists`].
+    pub fn check(&self) -> Result<()> {
+        let Some(path) = &self.output else { return Ok(()) };
+        match Format::of(path)? {
+            format if format.holds_maps_alone() => Err(format.no_table()),
+            _ => check_free(path, self.force),
         }
     }
 

@@ -63,6 +63,7 @@ fn fraction(text: &str) -> std::result::Result<f32, String> {
 /// # Errors
 /// Those of the engine; [`Error::NoValues`] for ALTI of a capture without values.
 pub fn run(args: &RolloutArgs, context: &Context) -> Result<()> {
+    args.output.check()?;
     if args.method == RolloutMethod::Alti && args.residual.is_some() {
         return Err(Error::Usage(
             "--residual is an option of --method rollout; ALTI measures the residual share".into(),
@@ -178,7 +179,9 @@ fn print_map(
 ) -> Result<()> {
     let labels = Labels::of(capture, kind);
     if args.output.machine_readable() {
-        return args.output.print(&long(&labels, map), &context.terminal);
+        return args
+            .output
+            .print(&Drawing::Map(drawing(args, capture, kind, map)).table(), &context.terminal);
     }
     if args.output.output.is_some() {
         return args.output.write(&Drawing::Map(drawing(args, capture, kind, map)));
@@ -219,21 +222,4 @@ fn drawing(args: &RolloutArgs, capture: &Capture, kind: Kind, map: &Matrix) -> M
         causal: kind == Kind::Decoder,
         signed: false,
     }
-}
-
-/// Tabulates every weight in a row of its own.
-fn long(labels: &Labels, map: &Matrix) -> Table {
-    let mut table = Table::new(["query", "key", "query_token", "key_token", "weight"]);
-    for (i, query) in labels.queries.iter().enumerate().take(map.rows()) {
-        for (j, (key, &weight)) in labels.keys.iter().zip(map.row(i)).enumerate() {
-            table.rows.push(vec![
-                Cell::Whole(i as i64),
-                Cell::Whole(j as i64),
-                Cell::Text(query.clone()),
-                Cell::Text(key.clone()),
-                Cell::Number(weight),
-            ]);
-        }
-    }
-    table
 }

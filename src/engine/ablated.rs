@@ -22,9 +22,6 @@ use crate::nn::{LayerInput, Ragged, read};
 use crate::progress::{Progress, Watch};
 use crate::site::{Ablation, Kind};
 
-/// Bytes of logits that are in memory at once.
-const LOGITS_AT_ONCE: usize = 64 << 20;
-
 /// Share of the memory limit for maps that the states between layers may take in addition.
 const MEMORY_SHARE: usize = 4;
 
@@ -165,7 +162,7 @@ impl Session {
         let vocabulary = self.model.spec().vocabulary().max(1);
         let joined = Ragged::join(states)?;
         let all = joined.rows().dim(1)?;
-        let step = (LOGITS_AT_ONCE / 4 / vocabulary).clamp(16, 256);
+        let step = self.rows_at_once();
         let target = unablated.rows().max(1);
         let mut rows = Vec::with_capacity(all);
         for first in (0..all).step_by(step) {

@@ -3,14 +3,13 @@
 use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
-use super::pass::ROWS_AT_ONCE;
 use super::session::Session;
 use super::source::Source;
 use crate::analysis::lens::{DirectLogits, LensPrediction};
 use crate::axis::token_ids;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
-use crate::nn::{AttentionTrace, FfnTrace, Hook, NoHook, PartSums, ResidualPart, read};
+use crate::nn::{AttentionTrace, FfnTrace, Hook, NoHook, PartSums, ResidualPart};
 use crate::progress::Watch;
 use crate::site::{Kind, Site};
 
@@ -104,14 +103,18 @@ impl Session {
             let vocabulary = self.model.spec().vocabulary();
             let layer = |stream: &Tensor| {
                 let mut rows = Vec::with_capacity(target.len());
-                for (block, tokens) in target.chunks(ROWS_AT_ONCE).enumerate() {
-                    watch.check()?;
-                    let states = stream.narrow(1, block * ROWS_AT_ONCE, tokens.len())?;
-                    read(&self.model.unembed(&states)?, |logits| {
-                        let logits = logits.chunks(vocabulary.max(1)).zip(tokens);
-                        rows.extend(logits.map(|(logits, &token)| LensPrediction::of(logits, token)));
-                    })?;
-                }
+                self.for_logits(
+                    stream,
+                    &target,
+                    |rows| self.model.unembed(rows),
+                    |logits, tokens| {
+                        let row = |at: usize| {
+                            LensPrediction::of(&logits[at * vocabulary..][..vocabulary], tokens[at])
+                        };
+                        rows.extend(threads::map(tokens.len(), logits.len(), row));
+                        watch.check()
+                    },
+                )?;
                 Ok(rows)
             };
             recorder.streams.iter().map(layer).collect()
@@ -171,14 +174,17 @@ impl Session {
     fn target_logits(&self, states: &Tensor, target: &[u32]) -> Result<Vec<f32>> {
         let vocabulary = self.model.spec().vocabulary();
         let mut found = Vec::with_capacity(target.len());
-        for (block, tokens) in target.chunks(ROWS_AT_ONCE).enumerate() {
-            let rows = states.narrow(1, block * ROWS_AT_ONCE, tokens.len())?;
-            read(&self.model.logits(&rows)?, |logits| {
+        self.for_logits(
+            states,
+            target,
+            |rows| self.model.logits(rows),
+            |logits, tokens| {
                 let logits = logits.chunks(vocabulary.max(1)).zip(tokens);
                 found
                     .extend(logits.map(|(logits, &id)| logits.get(id as usize).copied().unwrap_or_default()));
-            })?;
-        }
+                Ok(())
+            },
+        )?;
         Ok(found)
     }
 }

@@ -22,8 +22,8 @@ use crate::progress::{Progress, Watch};
 use crate::site::{Kind, Site};
 use crate::text::Languages;
 
-/// Number of decoder rows whose logits are in memory at once.
-pub(super) const ROWS_AT_ONCE: usize = 64;
+/// Bytes of logits that are in memory at once.
+const LOGITS_AT_ONCE: usize = 64 << 20;
 
 /// Rows of sources or targets from which on more of them together are no faster.
 pub(super) const ROWS_TOGETHER: usize = 1024;
@@ -284,19 +284,46 @@ impl Session {
         let mut predictions = Vec::new();
         let vocabulary = self.model.spec().vocabulary();
         let mut kept = keep.then(|| Rows::new(target.len(), vocabulary));
-        for (block, tokens) in target.chunks(ROWS_AT_ONCE).enumerate() {
-            let rows = states.narrow(1, block * ROWS_AT_ONCE, tokens.len())?;
-            let logits = self.model.logits(&rows)?;
-            self.check_numbers(&logits)?;
-            read(&logits, |logits| {
+        self.for_logits(
+            states,
+            target,
+            |rows| self.model.logits(rows),
+            |logits, tokens| {
                 let named = |id| self.tokenizer.target_token(id);
                 if predict {
                     predictions.extend(capture::predictions(logits, vocabulary, tokens, named));
                 }
                 kept.iter_mut().for_each(|kept| kept.push(logits));
-            })?;
-        }
+                Ok(())
+            },
+        )?;
         Ok((predictions, kept.map(Rows::finish)))
+    }
+
+    /// Number of decoder rows whose logits are in memory at once.
+    pub(super) fn rows_at_once(&self) -> usize {
+        (LOGITS_AT_ONCE / 4 / self.model.spec().vocabulary().max(1)).clamp(16, 256)
+    }
+
+    /// Maps the states `[1, target, width]` to logits by `map`, some rows at a time, and calls `each` with them,
+    /// `[rows, vocabulary]`, and the tokens of these rows.
+    ///
+    /// # Errors
+    /// [`Error::NotNumbers`] for NaN; those of `map` and `each`.
+    pub(super) fn for_logits(
+        &self,
+        states: &Tensor,
+        target: &[u32],
+        map: impl Fn(&Tensor) -> Result<Tensor>,
+        mut each: impl FnMut(&[f32], &[u32]) -> Result<()>,
+    ) -> Result<()> {
+        let step = self.rows_at_once();
+        for (block, tokens) in target.chunks(step).enumerate() {
+            let logits = map(&states.narrow(1, block * step, tokens.len())?)?;
+            self.check_numbers(&logits)?;
+            read(&logits, |logits| each(logits, tokens))??;
+        }
+        Ok(())
     }
 
     /// Returns the target of each run, given or generated.

@@ -7,13 +7,13 @@ use attn_tui_kernels::softmax::normaliser;
 use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
-use super::pass::{ROWS_AT_ONCE, ROWS_TOGETHER};
+use super::pass::ROWS_TOGETHER;
 use super::session::Session;
 use crate::axis::token_ids;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::model::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequence};
-use crate::nn::{NoHook, read};
+use crate::nn::NoHook;
 use crate::progress::Watch;
 use crate::text::BlankTokens;
 
@@ -155,13 +155,18 @@ impl Session {
     ) -> Result<Vec<f32>> {
         let vocabulary = self.model.spec().vocabulary();
         let mut scores = Vec::with_capacity(target.len());
-        for (block, tokens) in target.chunks(ROWS_AT_ONCE).enumerate() {
-            let logits = self.model.logits(&states.narrow(1, block * ROWS_AT_ONCE, tokens.len())?)?;
-            read(&logits, |logits| {
-                let rows = logits.chunks(vocabulary.max(1)).zip(tokens);
-                scores.extend(rows.map(|(logits, &token)| relative_logit(logits, token, contrast)));
-            })?;
-        }
+        self.for_logits(
+            states,
+            target,
+            |rows| self.model.logits(rows),
+            |logits, tokens| {
+                let row = |at: usize| {
+                    relative_logit(&logits[at * vocabulary..][..vocabulary], tokens[at], contrast)
+                };
+                scores.extend(threads::map(tokens.len(), logits.len(), row));
+                Ok(())
+            },
+        )?;
         Ok(scores)
     }
 }

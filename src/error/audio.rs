@@ -105,7 +105,9 @@ impl AudioError {
                 )
             }
             Self::BeyondEnd { .. } => "give a smaller --from".into(),
-            Self::TooLong { .. } => "give the name of a file: it is read as far as it is needed".into(),
+            Self::TooLong { .. } => {
+                "give the name of a recording, which is read as far as it is needed, or a shorter text".into()
+            }
             Self::Needed { .. } => {
                 "give --audio FILE; --target is what was said, and generated if it is absent".into()
             }

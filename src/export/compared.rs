@@ -38,7 +38,7 @@ pub fn place_labels(places: &[Place], captures: [&Capture; 2], kind: Kind, queri
 
 /// Returns the table of the heads by their change, with the columns `kind`, `layer`, `head` and `divergence`.
 pub fn changes(heads: &[(Head, f32)]) -> Table {
-    let mut table = Table::new(["kind", "layer", "head", "divergence"]);
+    let mut table = Table::new(["kind", "layer", "head", "divergence"]).with_schema("attn-tui compare 1");
     let row = |(head, change): &(Head, f32)| {
         vec![
             Cell::Text(head.kind().name().into()),

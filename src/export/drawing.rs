@@ -13,7 +13,7 @@ use super::scene::Scene;
 use super::svg::escaped;
 use super::table::{Cell, Table};
 use super::{png, svg};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Pixels of a PNG per unit of length.
 const PIXELS: f32 = 2.0;
@@ -108,12 +108,7 @@ impl Drawing {
             Format::Json => PreparedExport::whole(self.table().to_json()),
             Format::Txt => PreparedExport::whole(self.table().render(Colors::None)),
             Format::Html => PreparedExport::whole(self.page(style, &Fonts::built_in()?)),
-            Format::Npz | Format::Safetensors => {
-                return Err(Error::Usage(format!(
-                    "a .{} file holds the maps of a capture, not a table or a picture",
-                    format.extension()
-                )));
-            }
+            Format::Npz | Format::Safetensors => return Err(format.no_table()),
         })
     }
 

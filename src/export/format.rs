@@ -78,6 +78,17 @@ impl Format {
         })
     }
 
+    /// Returns true if the format holds maps of a capture alone, neither tables nor pictures.
+    pub fn holds_maps_alone(self) -> bool {
+        matches!(self, Self::Npz | Self::Safetensors)
+    }
+
+    /// Creates the error for a table or a picture in a format that holds maps alone.
+    pub fn no_table(self) -> Error {
+        let extension = self.extension();
+        Error::Usage(format!("a .{extension} file holds the maps of a capture, not a table or a picture"))
+    }
+
     /// Lists all extensions in words: `csv, json or txt`.
     pub fn extensions() -> String {
         let all: Vec<_> = Self::ALL.iter().map(|format| format.extension()).collect();

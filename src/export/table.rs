@@ -93,12 +93,19 @@ pub struct Table {
     pub columns: Vec<String>,
     /// Rows with one cell per column.
     pub rows: Vec<Vec<Cell>>,
+    /// Name of the JSON schema; `None` for tables whose JSON is a bare array.
+    pub schema: Option<&'static str>,
 }
 
 impl Table {
     /// Creates a table without rows.
     pub fn new<S: Into<String>>(columns: impl IntoIterator<Item = S>) -> Self {
-        Self { columns: columns.into_iter().map(Into::into).collect(), rows: Vec::new() }
+        Self { columns: columns.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// The same table, whose JSON is an object with the name of its schema and the rows.
+    pub fn with_schema(self, schema: &'static str) -> Self {
+        Self { schema: Some(schema), ..self }
     }
 
     /// Renders aligned columns, text to the left and numbers to the right, with a header that is bold if
@@ -124,19 +131,23 @@ impl Table {
         out
     }
 
-    /// Renders a JSON array with one object per row, each on its own line.
+    /// Renders a JSON array with one object per row, each on its own line; with a schema
+    /// `{"schema": ..., "rows": [...]}`.
     pub fn to_json(&self) -> String {
+        let rows = self.json_rows();
+        match self.schema {
+            Some(schema) => format!("{{\"schema\": \"{schema}\", \"rows\": {rows}}}\n"),
+            None => rows + "\n",
+        }
+    }
+
+    fn json_rows(&self) -> String {
         if self.rows.is_empty() {
-            return "[]\n".into();
+            return "[]".into();
         }
         // JSON itself need not escape U+007F to U+009F, which command some terminals.
         let rows: Vec<_> = (0..self.rows.len()).map(|row| escaped(&self.object(row).to_string())).collect();
-        format!("[\n{}\n]\n", rows.join(",\n"))
-    }
-
-    /// Renders a JSON object with the name of its schema and the list of rows, each on its own line.
-    pub fn to_schema_json(&self, schema: &str) -> String {
-        format!("{{\"schema\": \"{schema}\", \"rows\": {}}}\n", self.to_json().trim_end())
+        format!("[\n{}\n]", rows.join(",\n"))
     }
 
     /// Returns a row as a JSON object, which is empty beyond the last row.
@@ -169,13 +180,11 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        Table {
-            columns: vec!["token".into(), "weight".into(), "key".into()],
-            rows: vec![
-                vec![Cell::Text("你好, \"x\"".into()), Cell::Number(0.1), Cell::Whole(3)],
-                vec![Cell::Text("a".into()), Cell::Missing, Cell::Whole(12)],
-            ],
-        }
+        let rows = vec![
+            vec![Cell::Text("你好, \"x\"".into()), Cell::Number(0.1), Cell::Whole(3)],
+            vec![Cell::Text("a".into()), Cell::Missing, Cell::Whole(12)],
+        ];
+        Table { rows, ..Table::new(["token", "weight", "key"]) }
     }
 
     #[test]
@@ -192,9 +201,11 @@ mod tests {
         assert_eq!(json[0]["weight"], 0.1);
         assert!(json[1]["weight"].is_null());
         assert_eq!(Table::new(["a"]).to_json(), "[]\n");
+        let empty = Table::new(["a"]).with_schema("a table 1");
+        assert_eq!(empty.to_json(), "{\"schema\": \"a table 1\", \"rows\": []}\n");
         assert!(number(f32::NAN).is_null());
         let hostile = "\x1b]52;c;eA==\x07\u{9b}2J\n";
-        let table = Table { columns: vec!["token".into()], rows: vec![vec![Cell::Text(hostile.into())]] };
+        let table = Table { rows: vec![vec![Cell::Text(hostile.into())]], ..Table::new(["token"]) };
         for text in [table.to_csv(), table.to_json(), table.render(Colors::None)] {
             assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
         }

@@ -53,7 +53,7 @@ impl std::str::FromStr for TranscriptFormat {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|format| format.name() == text);
-        found.ok_or_else(|| format!("'{text}' is not one of srt, vtt, ctm, textgrid"))
+        found.ok_or_else(|| format!("'{text}' is not one of {}", Self::ALL.map(Self::name).join(", ")))
     }
 }
 

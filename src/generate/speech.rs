@@ -34,7 +34,7 @@ impl std::str::FromStr for SpeechTask {
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         let found = Self::ALL.into_iter().find(|task| task.name() == text);
-        found.ok_or_else(|| format!("'{text}' is not one of transcribe, translate"))
+        found.ok_or_else(|| format!("'{text}' is not one of {}", Self::ALL.map(Self::name).join(", ")))
     }
 }
 

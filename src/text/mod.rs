@@ -159,7 +159,7 @@ impl Tokenizer {
     /// Returns the target token that a text consists of.
     ///
     /// # Errors
-    /// [`Error::Text`] if it is several tokens or none.
+    /// [`Error::Usage`] if it is several tokens or none.
     pub fn single_target_token(&self, text: &str) -> Result<Token> {
         if let Some(id) = self.target.id(text) {
             return Ok(self.target_token(id));
@@ -169,11 +169,12 @@ impl Tokenizer {
             [id] => Ok(self.target_token(id)),
             _ => {
                 let pieces: Vec<_> = ids.iter().map(|&id| self.target_token(id).piece).collect();
-                Err(Error::Text(format!(
-                    "'{text}' is {} target tokens, not one: {}",
-                    ids.len(),
-                    pieces.join(" ")
-                )))
+                Err(Error::Usage(match pieces.is_empty() {
+                    true => "an empty text is no target token".into(),
+                    false => {
+                        format!("'{text}' is {} target tokens, not one: {}", ids.len(), pieces.join(" "))
+                    }
+                }))
             }
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use attn_tui::audio::{LogMel, Recording, SoundWindow, read, resample};
 use attn_tui::axis::ItemKind;
+use attn_tui::capture::comparison::Comparison;
 use attn_tui::capture::{Precision, Recorder, SiteLayout, write};
 use attn_tui::engine::{AudioOptions, OpenOptions, Opened, RunOptions, Session, open};
 use attn_tui::error::{AudioError, Error, Result};
@@ -286,6 +287,16 @@ fn capture_files_keep_frames_and_the_name_of_the_recording() {
     assert_eq!(media["file"], "speech.wav");
     assert_eq!(media["sha256"].as_str().map(str::len), Some(64));
     assert!(!String::from_utf8_lossy(&bytes).contains("fixtures"), "the recording's folder is named");
+}
+
+#[test]
+fn recordings_are_compared_although_their_rest_has_no_row() {
+    let session = session("english-bin-f16");
+    let options = RunOptions { target: Some("ab".into()), ..run(speech()) };
+    let capture = session.run(&options, &Unwatched).unwrap();
+    let comparison = Comparison::new(&capture, &capture).unwrap();
+    assert!(comparison.changes.iter().any(|(head, _)| head.kind() == Kind::Encoder));
+    assert!(comparison.changes.iter().all(|(_, change)| *change == 0.0));
 }
 
 #[test]

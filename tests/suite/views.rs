@@ -221,7 +221,7 @@ fn the_explorer_is_left_with_the_selected_rows() {
     let weight = |row: &Vec<Cell>| if let Cell::Number(weight) = row[3] { weight } else { f32::NAN };
     assert!(table.rows.windows(2).all(|pair| weight(&pair[0]) >= weight(&pair[1])));
     assert!((table.rows.iter().map(weight).sum::<f32>() - 1.0).abs() < 1e-5);
-    let json = table.to_schema_json("attn-tui pick 1");
+    let json = table.with_schema("attn-tui pick 1").to_json();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(
         (json["schema"].as_str(), json["rows"][0]["kind"].as_str()),

@@ -67,10 +67,7 @@ pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
         configured(&recordings, &set, &config)?
     ));
     let list: Vec<[usize; 2]> = set.iter().map(|head| [head.layer(), head.head]).collect();
-    output::note(&format!(
-        "\"alignment_heads\": {}",
-        Value::from_iter(list.iter().map(|pair| pair.to_vec()))
-    ));
+    output::note(&format!("\"alignment_heads\": {}", serde_json::json!(list)));
     Ok(())
 }
 
@@ -101,6 +98,9 @@ fn recordings(
 ) -> Result<Vec<TimedCapture>> {
     let mut recordings = Vec::new();
     for (at, capture) in captures.into_iter().enumerate() {
+        if !word_times::is_heard(&capture) {
+            return Err(Error::Usage("--find-heads needs recordings: give --audio FILE".into()));
+        }
         let found = starts(&capture, &upper_heads(&capture), Convention::Predicts)?;
         let starts = match &gold {
             None => found,
@@ -119,8 +119,9 @@ fn recordings(
         };
         recordings.push(TimedCapture { capture, starts });
     }
-    match recordings.is_empty() {
-        true => Err(Error::Text("there are no recordings".into())),
+    // The first word of a recording is not compared.
+    match recordings.iter().all(|recording| recording.starts.len() < 2) {
+        true => Err(Error::Usage("no recording has two words: there is nothing to time".into())),
         false => Ok(recordings),
     }
 }

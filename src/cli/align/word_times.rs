@@ -35,7 +35,7 @@ pub struct WordTimesArgs {
     #[arg(long, conflicts_with_all = ["per_head", "format", "tokens"], help_heading = "Sound")]
     pub(super) find_heads: bool,
     /// Print the words of a recording as subtitles (srt, vtt) or for speech tools (ctm, textgrid).
-    #[arg(long, conflicts_with_all = ["json", "csv", "tokens"], value_parser = formats(), help_heading = "Sound")]
+    #[arg(long, conflicts_with_all = ["json", "csv", "tokens", "output"], value_parser = formats(), help_heading = "Sound")]
     format: Option<TranscriptFormat>,
 }
 
@@ -113,7 +113,7 @@ pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
 /// Those of the engine.
 pub(super) fn hear(args: &AlignArgs, context: &Context) -> Result<(Capture, Vec<Head>)> {
     let watch = context.status_line();
-    let session = input::session(&args.input, "--audio needs", &watch, context)?;
+    let session = input::session(&args.input, "timing words needs", &watch, context)?;
     let extras = RunExtras { predictions: true, ..RunExtras::default() };
     let text = &args.input.text;
     let options = text.options(input::source(text, &session)?, extras, &context.settings)?;

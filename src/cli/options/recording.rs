@@ -1,14 +1,14 @@
 //! Options for a recording.
 
-use std::io::Read;
 use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::TypedValueParser;
 
 use super::parsers::named;
-use crate::engine::{AudioOptions, MAX_INPUT};
-use crate::error::{AudioError, Error, Result};
+use crate::cli::stdin;
+use crate::engine::AudioOptions;
+use crate::error::Result;
 use crate::generate::SpeechTask;
 
 /// Options for a recording.
@@ -39,11 +39,16 @@ impl AudioArgs {
     /// The engine's options for the recording; `None` if none is given. Reads standard input for `-`.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`AudioError::TooLong`] for endless standard input.
+    /// Those of [`stdin::bytes`].
     pub fn options(&self) -> Result<Option<AudioOptions>> {
         let Some(path) = &self.audio else { return Ok(None) };
-        let bytes = if path.as_os_str() == "-" { Some(standard_input()?.into()) } else { None };
+        let bytes = if path.as_os_str() == "-" { Some(stdin::bytes()?) } else { None };
         Ok(Some(AudioOptions { bytes, ..self.of(path.clone()) }))
+    }
+
+    /// Returns true unless positions are summed, whose values are not kept.
+    pub fn keeps_values(&self) -> bool {
+        self.audio.is_none() || self.padding
     }
 
     /// The engine's options for the recording in a file.
@@ -57,17 +62,6 @@ impl AudioArgs {
             task: self.task,
             timestamps: self.timestamps,
         }
-    }
-}
-
-/// Reads standard input, up to a limit.
-fn standard_input() -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut input = std::io::stdin().take(MAX_INPUT + 1);
-    input.read_to_end(&mut bytes).map_err(|e| Error::io("standard input", e))?;
-    match bytes.len() as u64 > MAX_INPUT {
-        true => Err(AudioError::TooLong { limit: MAX_INPUT }.into()),
-        false => Ok(bytes),
     }
 }
 
