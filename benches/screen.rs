@@ -244,6 +244,8 @@ fn capture(length: usize) -> Arc<Capture> {
         weights: MapWeights::Attention,
         media: None,
         int8_target: false,
+        beams: Vec::new(),
+        session: None,
         sampled: None,
         notes: Vec::new(),
     })

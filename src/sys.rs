@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "system calls and memory maps; the rest of the program has none")]
 
 mod memory;
+mod screen_output;
 
 use std::fs::File;
 use std::ops::{Deref, Range};
@@ -10,6 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use memory::free_memory;
+pub use screen_output::ScreenOutput;
 
 /// A read-only memory map of a whole file.
 pub struct FileMap(memmap2::Mmap);
@@ -77,52 +79,6 @@ pub fn keep_freed_memory() {
             libc::mallopt(libc::M_ARENA_MAX, 1);
             libc::mallopt(libc::M_MMAP_MAX, 0);
             libc::mallopt(libc::M_TRIM_THRESHOLD, TRIM_THRESHOLD);
-        }
-    }
-}
-
-/// Standard output while it is directed to the terminal that controls the process. Dropping it gives standard
-/// output back.
-pub struct ScreenOutput {
-    #[cfg(unix)]
-    saved: libc::c_int,
-}
-
-impl ScreenOutput {
-    /// Directs standard output to the controlling terminal, whatever it was connected to.
-    ///
-    /// # Errors
-    /// There is no such terminal, or the platform has none.
-    pub fn open() -> std::io::Result<Self> {
-        #[cfg(unix)]
-        {
-            let failed = std::io::Error::last_os_error;
-            // SAFETY: the calls take strings that end in a zero byte and file descriptors; an invalid descriptor is
-            // an error, and `terminal` is closed exactly once.
-            unsafe {
-                let terminal = libc::open(c"/dev/tty".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
-                if terminal < 0 {
-                    return Err(failed());
-                }
-                let saved = libc::fcntl(libc::STDOUT_FILENO, libc::F_DUPFD_CLOEXEC, 3);
-                let directed = saved >= 0 && libc::dup2(terminal, libc::STDOUT_FILENO) >= 0;
-                let error = failed();
-                libc::close(terminal);
-                if directed { Ok(Self { saved }) } else { Err(error) }
-            }
-        }
-        #[cfg(not(unix))]
-        Err(std::io::Error::from(std::io::ErrorKind::Unsupported))
-    }
-}
-
-impl Drop for ScreenOutput {
-    fn drop(&mut self) {
-        #[cfg(unix)]
-        // SAFETY: `saved` is a descriptor that this value owns.
-        unsafe {
-            libc::dup2(self.saved, libc::STDOUT_FILENO);
-            libc::close(self.saved);
         }
     }
 }

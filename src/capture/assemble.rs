@@ -20,6 +20,9 @@ pub const INT8_TARGET: &str = "target_generated_with";
 /// Metadata field with the seed of a sampled target.
 pub const SAMPLED: &str = "target_sampled_with_seed";
 
+/// Metadata field with the state of the explorer that wrote the file.
+pub const SESSION: &str = "session";
+
 /// Maximum number of heads of all sites together. No model has a tenth of it.
 const MAX_HEADS: usize = 1 << 14;
 
@@ -69,6 +72,8 @@ pub fn assemble<'a>(
         weights: fields.get("weights").and_then(|name| name.parse().ok()).unwrap_or_default(),
         int8_target: fields.contains_key(INT8_TARGET),
         sampled: fields.get(SAMPLED).and_then(|seed| seed.parse().ok()),
+        beams: Vec::new(),
+        session: fields.get(SESSION).cloned(),
         notes,
     })
 }

@@ -200,6 +200,8 @@ mod tests {
             weights: Default::default(),
             media: None,
             int8_target: false,
+            beams: Vec::new(),
+            session: None,
             sampled: None,
             notes: Vec::new(),
         };

@@ -57,6 +57,15 @@ pub struct ReadOptions {
     pub trim_padding: bool,
 }
 
+/// A target that a beam search finished.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BeamTarget {
+    /// The target.
+    pub target: Sequence,
+    /// Its score, see [`crate::generate::FinishedBeam::score`].
+    pub score: f32,
+}
+
 /// The record of one forward pass, with the items along its axes.
 #[derive(Clone, Debug)]
 pub struct Capture {
@@ -90,6 +99,12 @@ pub struct Capture {
     pub int8_target: bool,
     /// Seed of the sampled target; `None` if the target was given or comes from a search.
     pub sampled: Option<u64>,
+    /// Targets that the beam search finished, the best first; empty if the target was given or comes from
+    /// another search. Capture files do not hold them.
+    pub beams: Vec<BeamTarget>,
+    /// State of the explorer when it wrote the file, in the form of a saved session; `None` if another
+    /// program or command wrote it.
+    pub session: Option<String>,
     /// Notes for the user on how a file was read, such as the kind that its maps were taken for.
     pub notes: Vec<String>,
 }

@@ -7,7 +7,7 @@ use std::io::{Result, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::assemble::{INT8_TARGET, SAMPLED};
+use super::assemble::{INT8_TARGET, SAMPLED, SESSION};
 use super::file::FORMAT;
 use super::items::source_metadata;
 use super::{Capture, SiteMaps, compact_layout};
@@ -175,6 +175,7 @@ fn metadata(capture: &Capture) -> HashMap<String, String> {
         .chain(source_metadata(capture))
         .chain(capture.int8_target.then(|| (INT8_TARGET, "8-bit weights".to_string())))
         .chain(capture.sampled.map(|seed| (SAMPLED, seed.to_string())))
+        .chain(capture.session.clone().map(|session| (SESSION, session)))
         .map(|(key, value)| (key.to_string(), value)),
     )
 }

@@ -29,10 +29,6 @@ use crate::terminal::Terminal;
 #[derive(Args)]
 pub struct AlignArgs {
     #[command(flatten)]
-    pub input: InputArgs,
-    #[command(flatten)]
-    batch: BatchArgs,
-    #[command(flatten)]
     weights: WeightsArgs,
     /// Layer, counted from 0 [default: the last].
     #[arg(long, value_name = "N", help_heading = "Heads")]
@@ -62,6 +58,10 @@ pub struct AlignArgs {
     times: WordTimesArgs,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    batch: BatchArgs,
 }
 
 fn conventions() -> impl TypedValueParser<Value = Convention> {

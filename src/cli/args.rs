@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use super::context::Context;
 use super::{
-    align, attribute, capture, compare, completions, config, doctor, examples, explore, export, faithful,
-    heads, knockout, lens, links, man, rollout, show, tour,
+    align, attribute, beams, capture, compare, completions, config, doctor, examples, explore, export,
+    faithful, heads, knockout, lens, links, man, rollout, show, tour,
 };
 use crate::config::Overrides;
 use crate::error::Result;
@@ -72,6 +72,9 @@ pub enum ModelCommand {
     /// Switch off heads, layers or a link and measure the effect on the output.
     #[command(after_help = examples::KNOCKOUT)]
     Knockout(knockout::KnockoutArgs),
+    /// List the targets that the beam search finishes, with their scores.
+    #[command(after_help = examples::BEAMS)]
+    Beams(beams::BeamsArgs),
     /// Score how much each source and prefix token contributed to each predicted token.
     #[command(after_help = examples::ATTRIBUTE)]
     Attribute(attribute::AttributeArgs),
@@ -101,6 +104,7 @@ impl ModelCommand {
             Self::Compare(args) => Overrides { kind: args.heads.kind, ..args.input.overrides() },
             Self::Rollout(args) => Overrides { kind: args.kind, ..args.input.overrides() },
             Self::Knockout(args) => args.input.overrides(),
+            Self::Beams(args) => args.input.overrides(),
             Self::Attribute(args) => args.input.overrides(),
             Self::Faithful(args) => args.input.overrides(),
             Self::Lens(args) => args.input.overrides(),
@@ -123,6 +127,7 @@ impl ModelCommand {
             Self::Compare(args) => compare::run(args, context),
             Self::Rollout(args) => rollout::run(args, context),
             Self::Knockout(args) => knockout::run(args, context),
+            Self::Beams(args) => beams::run(args, context),
             Self::Attribute(args) => attribute::run(args, context),
             Self::Faithful(args) => faithful::run(args, context),
             Self::Lens(args) => lens::run(args, context),

@@ -16,8 +16,6 @@ use crate::export::table::{Cell, Table};
 /// Options of `attribute`.
 #[derive(Args)]
 pub struct AttributeArgs {
-    #[command(flatten)]
-    pub input: InputArgs,
     /// Method: mean, value-weighted, rollout, alti, occlusion, value-zeroing, or a cross-attention head such
     /// as cross.2.4.
     #[arg(long, value_name = "METHOD", default_value = "occlusion", help_heading = "Method")]
@@ -36,6 +34,8 @@ pub struct AttributeArgs {
     top: Option<usize>,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// Number of scores of a row that are printed for people.

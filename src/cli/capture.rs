@@ -15,8 +15,6 @@ use crate::site::Kind;
 /// Options of `capture`.
 #[derive(Args)]
 pub struct CaptureArgs {
-    #[command(flatten)]
-    pub input: InputArgs,
     /// Kind of attention of the maps, if MODEL is a capture file that does not say it.
     #[arg(long, value_parser = kinds())]
     pub kind: Option<Kind>,
@@ -35,6 +33,8 @@ pub struct CaptureArgs {
     /// Overwrite an existing file.
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// `--dtype`.

@@ -13,8 +13,6 @@ use crate::export::labels::model_title;
 /// Options of `compare`.
 #[derive(Args)]
 pub struct CompareArgs {
-    #[command(flatten)]
-    pub input: InputArgs,
     /// Source text of the second run.
     #[arg(long, value_name = "TEXT", help_heading = "Second run", allow_hyphen_values = true)]
     with_source: Option<String>,
@@ -32,6 +30,8 @@ pub struct CompareArgs {
     top: Option<usize>,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// Runs the command.

@@ -54,6 +54,12 @@ Examples:
   attn-tui knockout demo -s \"The house is old.\" --kind cross --top 5
   attn-tui knockout demo -s \"The house is old.\" --by layer -o layers.svg";
 
+/// Examples of `beams`.
+pub const BEAMS: &str = "\
+Examples:
+  attn-tui beams demo -s \"The house is old.\"
+  attn-tui beams demo -s \"The house is old.\" --beams 8 --json";
+
 /// Examples of `attribute`.
 pub const ATTRIBUTE: &str = "\
 Examples:

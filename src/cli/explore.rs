@@ -1,5 +1,7 @@
 //! `attn-tui [MODEL]`: opens the explorer.
 
+use std::path::Path;
+
 use clap::{Args, ValueEnum};
 
 use super::context::Context;
@@ -12,14 +14,15 @@ use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
 use crate::site::Kind;
 use crate::sys::ScreenOutput;
-use crate::tui;
+use crate::tui::{self, session_file};
 
 /// Options of the explorer.
 #[derive(Args)]
 pub struct ExploreArgs {
-    /// Resume the last session with its model, texts, position and settings.
-    #[arg(long, conflicts_with_all = ["model", "source", "audio", "target"])]
-    resume: bool,
+    /// Resume the last session with its model, texts, place and settings, or with =NAME a saved one.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    #[arg(conflicts_with_all = ["model", "source", "audio", "target"])]
+    resume: Option<String>,
     /// Draw on the terminal itself, and print the selected rows to standard output when Q leaves, as json, csv or
     /// table [default: json].
     #[arg(long, value_name = "FORMAT", value_enum, num_args = 0..=1, require_equals = true)]
@@ -36,6 +39,9 @@ pub struct ExploreArgs {
     #[command(flatten)]
     text: TextArgs,
 }
+
+/// Name of the terminal in errors.
+const TERMINAL: &str = if cfg!(windows) { "CONOUT$" } else { "/dev/tty" };
 
 /// `--pick`.
 #[derive(Clone, Copy, ValueEnum)]
@@ -60,6 +66,21 @@ impl ExploreArgs {
     }
 }
 
+/// Returns the path of a saved session, given the file of the last one.
+///
+/// # Errors
+/// [`Error::Usage`] if there is none of this name; it lists those that there are.
+fn saved_session(last: &Path, name: &str) -> Result<String> {
+    let folder = last.with_file_name(tui::SESSIONS);
+    let path = session_file::path_of(&folder, name)?;
+    if path.is_file() {
+        return Ok(path.display().to_string());
+    }
+    let names: Vec<String> = session_file::list(&folder).into_iter().map(|session| session.name).collect();
+    let names = if names.is_empty() { "none is saved so far".into() } else { names.join(", ") };
+    Err(Error::Usage(format!("there is no session '{name}': {names}")))
+}
+
 /// Opens the explorer.
 ///
 /// # Errors
@@ -76,27 +97,31 @@ pub fn run(args: &ExploreArgs, context: &Context) -> Result<()> {
     let run = args.text.options(source, RunExtras::default(), &context.settings)?;
     let pick = args.pick.is_some();
     let session = config::session(|name| std::env::var_os(name));
-    let start = match (&session, args.resume) {
-        (Some(path), true) => {
+    let start = match (&session, &args.resume) {
+        (Some(last), Some(name)) if !name.is_empty() => {
+            let model = args.open.options(&saved_session(last, name)?, context);
+            tui::Start { model, run, given, resume: None, session, tour: None, pick }
+        }
+        (Some(path), Some(_)) => {
             let saved = tui::session::Saved::read(path)?;
             let model = OpenOptions { hub: context.hub.clone(), ..saved.open_options() };
             let last = saved.run_options();
             let (given, run) = (last.is_some(), last.unwrap_or(run));
             tui::Start { model, run, given, resume: Some(saved), session, tour: None, pick }
         }
-        (None, true) => {
+        (None, Some(_)) => {
             return Err(Error::Usage(
                 "--resume finds no session folder: neither HOME nor XDG_STATE_HOME is set".into(),
             ));
         }
-        (_, false) => {
+        (_, None) => {
             let model = args.model.as_ref().unwrap_or(&context.settings.model);
             let model = args.open.options(model, context);
             tui::Start { model, run, given, resume: None, session, tour: None, pick }
         }
     };
     let Some(format) = args.pick else { return screen::explore(start, context).map(drop) };
-    let screen = ScreenOutput::open().map_err(|error| Error::io("/dev/tty", error))?;
+    let screen = ScreenOutput::open().map_err(|error| Error::io(TERMINAL, error))?;
     let picked = screen::explore(start, context);
     drop(screen);
     match (picked?, format) {

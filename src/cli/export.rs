@@ -20,8 +20,6 @@ use crate::terminal::Terminal;
 #[derive(Args)]
 pub struct ExportArgs {
     #[command(flatten)]
-    pub input: InputArgs,
-    #[command(flatten)]
     pub heads: HeadArgs,
     #[command(flatten)]
     weights: WeightsArgs,
@@ -57,6 +55,8 @@ pub struct ExportArgs {
     /// Use of colours in a txt file.
     #[arg(long, value_enum, default_value = "never", help_heading = "Appearance")]
     color: ColorChoice,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// `--layout`.

@@ -20,10 +20,6 @@ use crate::export::table::{Cell, Table};
 /// Options of `faithful`.
 #[derive(Args)]
 pub struct FaithfulArgs {
-    #[command(flatten)]
-    pub input: InputArgs,
-    #[command(flatten)]
-    batch: BatchArgs,
     /// Methods, separated by commas: mean, value-weighted, rollout, alti, occlusion, value-zeroing,
     /// cross-attention heads such as cross.2.4, or `all` for all but single heads.
     #[arg(
@@ -47,6 +43,10 @@ pub struct FaithfulArgs {
     curves: bool,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    batch: BatchArgs,
 }
 
 /// Name of the baseline's rows.

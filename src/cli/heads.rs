@@ -25,10 +25,6 @@ use crate::export::table::Cell;
 #[command(after_help = metrics_help())]
 pub struct HeadsArgs {
     #[command(flatten)]
-    pub input: InputArgs,
-    #[command(flatten)]
-    batch: BatchArgs,
-    #[command(flatten)]
     pub heads: HeadArgs,
     #[command(flatten)]
     weights: WeightsArgs,
@@ -57,6 +53,10 @@ pub struct HeadsArgs {
     sentences: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    pub input: InputArgs,
+    #[command(flatten)]
+    batch: BatchArgs,
 }
 
 /// Metrics that are printed by default, few enough for the width of a terminal.

@@ -18,8 +18,6 @@ use crate::site::{Ablation, Head, Site};
 #[derive(Args)]
 pub struct KnockoutArgs {
     #[command(flatten)]
-    pub input: InputArgs,
-    #[command(flatten)]
     heads: HeadArgs,
     /// Switch off one head, or one layer, at a time.
     #[arg(long, value_enum, default_value = "head", conflicts_with = "link")]
@@ -36,6 +34,8 @@ pub struct KnockoutArgs {
     top: Option<usize>,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// `--by`.

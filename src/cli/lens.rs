@@ -15,8 +15,6 @@ use crate::export::table::{Cell, Table};
 /// Options of `lens`.
 #[derive(Args)]
 pub struct LensArgs {
-    #[command(flatten)]
-    pub input: InputArgs,
     /// Split each target token's logit into what every head, feed-forward block, embedding and bias adds to it
     /// directly through the residual stream. The scales of norms are held fixed, so that the parts add up.
     #[arg(long, help_heading = "Method")]
@@ -29,6 +27,8 @@ pub struct LensArgs {
     top: Option<usize>,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// Number of parts that are printed for people.

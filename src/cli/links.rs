@@ -29,8 +29,6 @@ use crate::site::{Head, Kind};
 #[derive(Args)]
 pub struct LinksArgs {
     #[command(flatten)]
-    pub input: InputArgs,
-    #[command(flatten)]
     pub heads: HeadArgs,
     #[command(flatten)]
     weights: WeightsArgs,
@@ -57,6 +55,8 @@ pub struct LinksArgs {
     sinks: bool,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// The columns of the table.

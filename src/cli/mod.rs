@@ -4,6 +4,7 @@ mod align;
 mod args;
 mod attribute;
 mod batch;
+mod beams;
 mod capture;
 mod compare;
 mod completions;

@@ -58,28 +58,25 @@ pub struct ModelArgs {
     /// Branch, tag or commit of the hub repository.
     #[arg(long, value_name = "REVISION", help_heading = "Model")]
     pub revision: Option<String>,
-    /// Hub id or folder whose tokenizer files are used, for a model without its own, such as a checkpoint of
-    /// a training.
+    /// Hub id or folder with a tokenizer, for a model without its own.
     #[arg(long, value_name = "MODEL", help_heading = "Model")]
     pub tokenizer: Option<String>,
-    /// Stay off the network: open only what is on this machine.
+    /// Open only what is on this machine.
     #[arg(long, help_heading = "Model")]
     pub offline: bool,
-    /// Device to run the model on: the CPU, the first NVIDIA GPU (cuda) or Apple's GPU (metal) [default:
-    /// cpu].
+    /// Device to run on; cuda is the first NVIDIA GPU [default: cpu].
     #[arg(long, value_parser = devices(), help_heading = "Model")]
     pub device: Option<Device>,
     /// Number of threads [default: physical cores].
     #[arg(long, value_name = "N", help_heading = "Model", value_parser = count)]
     pub threads: Option<usize>,
-    /// Memory limit for stored maps, in bytes or as 512M or 2G. Maps beyond it are recomputed when viewed
-    /// [default: a quarter of the free memory, at most 1G].
+    /// Memory for maps, such as 512M; others are recomputed [default: 1/4 of the free memory, up to 1G].
     #[arg(long, value_name = "SIZE", help_heading = "Model", value_parser = crate::config::bytes)]
     pub memory: Option<usize>,
     /// Leave out padding at the ends of a capture file's texts.
     #[arg(long, help_heading = "Model")]
     pub trim_padding: bool,
-    /// Print the time of each step to standard error, as one line of JSON.
+    /// Print the time of each step to standard error, as JSON.
     #[arg(long, help_heading = "Model")]
     pub timings: bool,
     /// Run the recorded pass N times and report the median time.
@@ -136,16 +133,16 @@ pub struct TextArgs {
     /// Target language of a multilingual model.
     #[arg(long, value_name = "CODE", help_heading = "Text")]
     pub tgt_lang: Option<String>,
-    /// Beams for beam search; 1 is greedy decoding [default: the model's generation config].
+    /// Beams of the search; 1 is greedy [default: the model's].
     #[arg(long, value_name = "N", help_heading = "Text", value_parser = count)]
     pub beams: Option<usize>,
-    /// Maximum length of the generated text, in tokens [default: the model's generation config].
+    /// Most tokens to generate [default: the model's].
     #[arg(long, value_name = "N", help_heading = "Text", value_parser = count)]
     pub max_new_tokens: Option<usize>,
-    /// Seed of the sampling, if the model's generation config asks for sampling.
+    /// Seed of the sampling, where the model samples.
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Text")]
     pub seed: u64,
-    /// Generate with 8-bit weights, which is faster. Generated text may differ; attention maps stay exact.
+    /// Generate with 8-bit weights: faster, exact maps of a text that may differ.
     #[arg(long, help_heading = "Text")]
     pub fast_generate: bool,
 }
@@ -222,11 +219,10 @@ pub struct ProfileExtras {
 /// Files with one sentence a line.
 #[derive(Args)]
 pub struct BatchArgs {
-    /// Run every line of a file. A .jsonl file has an object with `source`, or `audio` for a speech model, and,
-    /// optionally, `target` on each line.
+    /// Run every line of a file; of .jsonl, objects with `source` or `audio`, and `target`.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "target", "audio"], help_heading = "Text")]
     pub source_file: Option<PathBuf>,
-    /// Targets, one line for each line of --source-file; generated if absent.
+    /// Targets, a line for each of --source-file; generated if absent.
     #[arg(long, value_name = "FILE", requires = "source_file", help_heading = "Text")]
     pub target_file: Option<PathBuf>,
 }

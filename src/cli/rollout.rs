@@ -21,8 +21,6 @@ use crate::site::Kind;
 /// Options of `rollout`.
 #[derive(Args)]
 pub struct RolloutArgs {
-    #[command(flatten)]
-    pub input: InputArgs,
     /// Attention to roll out: cross traces the decoder to source and target prefix, encoder and decoder trace
     /// one stack by itself [default: cross if there is any].
     #[arg(long, value_parser = kinds())]
@@ -40,6 +38,8 @@ pub struct RolloutArgs {
     map: bool,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// `--method`.

@@ -22,8 +22,6 @@ use crate::terminal::Terminal;
 #[derive(Args)]
 pub struct ShowArgs {
     #[command(flatten)]
-    pub input: InputArgs,
-    #[command(flatten)]
     pub heads: HeadArgs,
     #[command(flatten)]
     weights: WeightsArgs,
@@ -43,6 +41,8 @@ pub struct ShowArgs {
     /// Width of the output in columns [default: the terminal's width].
     #[arg(long, value_name = "N", help_heading = "Appearance")]
     width: Option<usize>,
+    #[command(flatten)]
+    pub input: InputArgs,
 }
 
 /// `--cells`.

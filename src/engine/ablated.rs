@@ -115,6 +115,7 @@ impl Session {
                 let (forced, _) = self.score(states, &intact.target, [true, false])?;
                 let generated = match run.target {
                     Some(_) => None,
+                    None if run.forced_only => None,
                     None => self.generate_ablated(intact, run, &encoded[0], watch)?,
                 };
                 ablated = Some(AblatedRun { ablations: run.ablations.clone(), forced, generated });
@@ -229,7 +230,7 @@ impl Session {
     ) -> Result<Option<Sequence>> {
         let prompt = self.prompt(run, encoded)?;
         let wanted = WantedTarget { source: &intact.source, options: run, encoded, prompt: &prompt };
-        Ok(self.generate_each(&[wanted], watch)?.pop())
+        Ok(self.generate_each(&[wanted], watch)?.pop().map(|generated| generated.target))
     }
 
     /// Encodes the source of an intact run with several sets of ablations.

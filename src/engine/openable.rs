@@ -10,8 +10,18 @@ use crate::hub;
 pub struct Openable {
     /// The argument.
     pub model: String,
-    /// Its kind: `built in`, `cached`, `folder` or `file`.
+    /// Its name in a list.
+    pub name: String,
+    /// Its kind: `built in`, `cached`, `folder`, `file`, `recent` or `session`.
     pub what: &'static str,
+}
+
+impl Openable {
+    /// Creates one that is listed as the argument itself.
+    pub fn new(model: impl Into<String>, what: &'static str) -> Self {
+        let model = model.into();
+        Self { name: model.clone(), model, what }
+    }
 }
 
 /// Largest number of entries of the working folder that are looked at.
@@ -19,17 +29,16 @@ const MOST: usize = 10_000;
 
 /// Lists the built-in models, those of the hub's cache, and the models and capture files of a folder.
 pub fn openable(options: &OpenOptions, folder: &Path) -> Vec<Openable> {
-    let mut all: Vec<Openable> =
-        hub::BUILT_IN.iter().map(|&name| Openable { model: name.into(), what: "built in" }).collect();
+    let mut all: Vec<Openable> = hub::BUILT_IN.iter().map(|&name| Openable::new(name, "built in")).collect();
     let cached = options.hub.as_ref().map(hub::cached_names).unwrap_or_default();
-    all.extend(cached.into_iter().map(|model| Openable { model, what: "cached" }));
+    all.extend(cached.into_iter().map(|model| Openable::new(model, "cached")));
     let mut here = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten().take(MOST) {
         let (path, Ok(name)) = (entry.path(), entry.file_name().into_string()) else { continue };
         if hub::is_capture_name(&path) && path.is_file() {
-            here.push(Openable { model: name, what: "file" });
+            here.push(Openable::new(name, "file"));
         } else if path.join("config.json").is_file() {
-            here.push(Openable { model: format!("./{name}"), what: "folder" });
+            here.push(Openable::new(format!("./{name}"), "folder"));
         }
     }
     here.sort_by(|a, b| a.model.cmp(&b.model));

@@ -12,9 +12,9 @@ use super::source::Source;
 use super::timings::{Timings, median};
 use crate::analysis::MapAxes;
 use crate::axis::{AxisItem, Sequence, queries};
-use crate::capture::{self, Ablator, Capture, MapWeights, Prediction, Recorder, Rest};
+use crate::capture::{self, Ablator, BeamTarget, Capture, MapWeights, Prediction, Recorder, Rest};
 use crate::error::{Error, Result};
-use crate::generate::{GenerationConfig, GenerationRun, generate_many};
+use crate::generate::{GeneratedText, GenerationConfig, GenerationRun, generate_many};
 use crate::matrix::{Matrix, Rows};
 use crate::model::{DecoderInput, DecoderSequence, EncoderSequence};
 use crate::nn::{LayerInput, read};
@@ -83,9 +83,19 @@ pub(super) struct WantedTarget<'a> {
 /// Predictions and logits `[target, vocabulary]`, as far as they are wanted.
 type Scores = (Vec<Prediction>, Option<Matrix>);
 
+/// A generated target.
+#[derive(Default)]
+pub(super) struct GeneratedTarget {
+    pub target: Sequence,
+    /// All targets that a beam search finished.
+    beams: Vec<BeamTarget>,
+}
+
 /// A target and what the decoder is fed for it.
 struct FedTarget {
     target: Sequence,
+    /// All targets that a beam search finished.
+    beams: Vec<BeamTarget>,
     ids: Vec<u32>,
     input: Vec<u32>,
     fed: Vec<AxisItem>,
@@ -181,7 +191,7 @@ impl Session {
     fn finished(
         &self,
         run: &PreparedRun,
-        FedTarget { target, fed, notes, .. }: FedTarget,
+        FedTarget { target, beams, fed, notes, .. }: FedTarget,
         mut recorder: Recorder,
         encoded: Tensor,
         (predictions, logits): Scores,
@@ -204,6 +214,8 @@ impl Session {
             weights: MapWeights::Attention,
             int8_target: generated && self.int8_model(&run.options).is_some(),
             sampled: self.settings.sampling.filter(|_| generated).map(|_| run.options.seed),
+            beams,
+            session: None,
             notes: [run.source.notes(), notes.as_slice()].concat(),
         };
         FinishedRun { capture, encoded, inputs }
@@ -341,9 +353,10 @@ impl Session {
         let mut generated = self.generate_each(&wanted.collect::<Vec<_>>(), watch)?.into_iter();
         let targets = runs.iter().zip(prompts).map(|(run, prompt)| {
             let languages = languages(&run.options);
-            let target = match (&run.target, &run.options.target) {
-                (Some(target), _) => target.clone(),
-                (None, Some(text)) => self.given_target(text, &prompt, &languages)?,
+            let given = |target| GeneratedTarget { target, beams: Vec::new() };
+            let GeneratedTarget { target, beams } = match (&run.target, &run.options.target) {
+                (Some(target), _) => given(target.clone()),
+                (None, Some(text)) => given(self.given_target(text, &prompt, &languages)?),
                 (None, None) => generated.next().unwrap_or_default(),
             };
             if target.is_empty() {
@@ -353,17 +366,21 @@ impl Session {
             let ids = target.ids();
             let input = self.decoder_input(&ids, &languages, wraps)?;
             let fed = items(input.iter().map(|&id| self.tokenizer.target_token(id)));
-            Ok(FedTarget { target, ids, input, fed, notes: prompt.notes })
+            Ok(FedTarget { target, beams, ids, input, fed, notes: prompt.notes })
         });
         targets.collect()
     }
 
     /// Generates several targets together.
-    pub(super) fn generate_each(&self, wanted: &[WantedTarget], watch: &dyn Watch) -> Result<Vec<Sequence>> {
+    pub(super) fn generate_each(
+        &self,
+        wanted: &[WantedTarget],
+        watch: &dyn Watch,
+    ) -> Result<Vec<GeneratedTarget>> {
         let configs = wanted.iter().map(|one| self.generation_config(one)).collect::<Result<Vec<_>>>()?;
         let ablator = |one: &WantedTarget| Ablator::new(spread(&one.options.ablations, one.source.items()));
         let mut ablators: Vec<_> = wanted.iter().map(ablator).collect();
-        let mut texts = vec![Vec::new(); wanted.len()];
+        let mut texts = vec![GeneratedText::default(); wanted.len()];
         for fast in [false, true] {
             let parts = wanted.iter().zip(&configs).zip(&mut ablators).zip(&mut texts);
             let parts = parts.filter(|(((one, _), _), _)| one.options.fast_generate == fast);
@@ -384,13 +401,21 @@ impl Session {
                 watch.check()
             });
             let generated = generated.map_err(|error| self.name_damage(error))?;
-            places.into_iter().zip(generated).for_each(|(text, ids)| *text = ids);
+            places.into_iter().zip(generated).for_each(|(text, generated)| *text = generated);
         }
         let sequence = |ids: Vec<u32>| Sequence {
             text: self.tokenizer.decode_target(&ids),
             items: items(ids.into_iter().map(|id| self.tokenizer.target_token(id))),
         };
-        Ok(texts.into_iter().map(sequence).collect())
+        let target = |text: GeneratedText| GeneratedTarget {
+            target: sequence(text.ids),
+            beams: text
+                .beams
+                .into_iter()
+                .map(|beam| BeamTarget { target: sequence(beam.ids), score: beam.score })
+                .collect(),
+        };
+        Ok(texts.into_iter().map(target).collect())
     }
 
     /// Returns the generation settings of a target.
@@ -415,6 +440,10 @@ impl Session {
         }
         settings.start = self.start(&languages)?;
         settings.prefix.clone_from(&run.prefix);
+        // A text that is given up to its end leaves nothing to search.
+        if run.prefix.last().is_some_and(|last| settings.end.contains(last)) {
+            settings.beams = 1;
+        }
         settings.forced_bos = self.tokenizer.forced_bos(&languages)?.or(settings.forced_bos);
         Ok(settings)
     }

@@ -119,9 +119,22 @@ pub struct RunOptions {
     /// Parts of the attention to switch off.
     #[serde(skip)]
     pub ablations: Vec<Ablation>,
+    /// With ablations, only predict the target of the run without them, and generate none anew.
+    #[serde(skip)]
+    pub forced_only: bool,
 }
 
 impl RunOptions {
+    /// Returns true if another run has the same source, target and languages.
+    pub fn has_texts_of(&self, other: &Self) -> bool {
+        let texts = |run: &Self| {
+            let Self { source, audio, target, prefix, src_lang, tgt_lang, .. } = run;
+            let texts = (source.clone(), audio.clone(), target.clone(), prefix.clone());
+            (texts, src_lang.clone(), tgt_lang.clone())
+        };
+        texts(self) == texts(other)
+    }
+
     /// Prepares the axes of the profiles that the run computes; `None` if it computes none.
     pub fn profile_axes(&self, axes: &MapAxes) -> Option<ProfileAxes> {
         if !self.profiles {
@@ -198,7 +211,7 @@ pub enum Request {
     Open(OpenOptions),
     /// Run the open model.
     Run(RunOptions),
-    /// Repeat the last run with ablations; all other options are those of the last run.
+    /// Repeat a run with ablations: the last one, or another one, which is run first without them.
     Ablate(RunOptions),
     /// Cancel the current request.
     Cancel,

@@ -7,6 +7,7 @@ use super::ablated::IntactRun;
 use super::open::{Opened, open};
 use super::protocol::{Event, Request, RunOptions};
 use super::session::Session;
+use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Watch};
 
@@ -56,8 +57,8 @@ struct Server {
     newest: Arc<NewestRequests>,
     emit: Emit,
     session: Option<Box<Session>>,
-    /// The last run, from which runs with ablations start.
-    last: Option<IntactRun>,
+    /// The last run with its options, from which runs with ablations start.
+    last: Option<(RunOptions, IntactRun)>,
 }
 
 impl Server {
@@ -86,25 +87,37 @@ impl Server {
                 Opened::Model(opened) => {
                     (job.emit)(Event::Opened(Box::new(opened.info().clone())));
                     self.session = Some(opened);
+                    self.last = None;
                 }
                 Opened::Capture(capture) => (job.emit)(Event::Captured(Arc::from(capture))),
             },
             Request::Run(options) => {
-                let options = RunOptions { predictions: true, profiles: true, ..options };
-                let session = self.open_session()?;
-                let source = session.source(&options)?;
-                let (capture, intact) = session.run_intact(&source, &options, job)?;
-                self.last = Some(intact);
+                let capture = self.run(options, job)?;
                 (job.emit)(Event::Captured(Arc::new(capture)));
                 self.open_session()?.settle(|| !job.cancelled());
             }
             Request::Ablate(options) => {
+                // The explorer may show an earlier run again.
+                if self.last.as_ref().is_none_or(|(last, _)| !last.has_texts_of(&options)) {
+                    self.run(RunOptions { ablations: Vec::new(), ..options.clone() }, job)?;
+                }
                 let session = self.open_session()?;
-                let last = self.last.as_ref().ok_or_else(|| Error::Usage("nothing has run yet".into()))?;
+                let (_, last) =
+                    self.last.as_ref().ok_or_else(|| Error::Usage("nothing has run yet".into()))?;
                 (job.emit)(Event::Ablated(session.run_ablated(last, &options, job)?));
             }
         }
         Ok(())
+    }
+
+    /// Runs the open model and keeps the states from which runs with ablations start.
+    fn run(&mut self, options: RunOptions, job: &ServedRequest) -> Result<Capture> {
+        let options = RunOptions { predictions: true, profiles: true, ..options };
+        let session = self.open_session()?;
+        let source = session.source(&options)?;
+        let (capture, intact) = session.run_intact(&source, &options, job)?;
+        self.last = Some((options, intact));
+        Ok(capture)
     }
 
     fn open_session(&self) -> Result<&Session> {

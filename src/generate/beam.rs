@@ -6,7 +6,7 @@ use attn_tui_kernels::softmax::normaliser;
 
 use super::processors::process;
 use super::sample::{Random, restrict};
-use super::{EarlyStopping, GenerationConfig, check_scores};
+use super::{EarlyStopping, FinishedBeam, GenerationConfig, check_scores};
 use crate::error::Result;
 
 /// Score of a row that must not be chosen; finite, so that sums and comparisons stay numbers.
@@ -71,6 +71,12 @@ impl BeamSearch {
     /// The ids of the best text so far, the start token included.
     pub fn leader(&self) -> &[u32] {
         if self.finished[0].finished || self.ended { &self.finished[0].ids } else { &self.running[0].ids }
+    }
+
+    /// Returns the finished texts, best first.
+    pub fn finished(&self) -> Vec<FinishedBeam> {
+        let finished = self.finished.iter().filter(|beam| beam.finished);
+        finished.map(|beam| FinishedBeam { ids: beam.ids[1..].to_vec(), score: beam.score }).collect()
     }
 
     /// Extends the beams, given the logits of their next tokens, `[beams][vocabulary]`. Returns the beam

@@ -10,7 +10,7 @@ mod together;
 
 pub use config::{EarlyStopping, EndDecay, GenerationConfig, Sampling};
 pub use speech::{PromptRequest, SpeechSettings, SpeechTask, Timestamps};
-pub use together::{GenerationRun, generate_many};
+pub use together::{FinishedBeam, GeneratedText, GenerationRun, generate_many};
 
 use candle_core::Tensor;
 
@@ -40,7 +40,7 @@ pub fn generate(
 ) -> Result<Vec<u32>> {
     let run = GenerationRun { source, encoded, config, hook };
     let mut texts = generate_many(model, vec![run], &mut |_, ids| on_step(ids))?;
-    Ok(texts.pop().unwrap_or_default())
+    Ok(texts.pop().unwrap_or_default().ids)
 }
 
 /// Checks that the scores are numbers.

@@ -26,6 +26,25 @@ pub struct GenerationRun<'a> {
     pub hook: &'a mut dyn Hook,
 }
 
+/// A generated text. Ids lack the start token.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GeneratedText {
+    /// Its ids.
+    pub ids: Vec<u32>,
+    /// All texts that a beam search finished, the best first; empty for other searches.
+    pub beams: Vec<FinishedBeam>,
+}
+
+/// A text that a beam search finished.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FinishedBeam {
+    /// Its ids, without the start token.
+    pub ids: Vec<u32>,
+    /// Sum of the log-probabilities of its tokens, divided by its length to the power of the length penalty, as
+    /// `sequences_scores` of transformers.
+    pub score: f32,
+}
+
 /// Generates a target for each run, as [`generate`](super::generate) does for one. Calls `on_step` with the
 /// number of a run and its best text so far after each step of that run.
 ///
@@ -35,13 +54,13 @@ pub fn generate_many(
     model: &Model,
     runs: Vec<GenerationRun>,
     on_step: &mut dyn FnMut(usize, &[u32]) -> Result<()>,
-) -> Result<Vec<Vec<u32>>> {
-    let mut texts = vec![Vec::new(); runs.len()];
+) -> Result<Vec<GeneratedText>> {
+    let mut texts = vec![GeneratedText::default(); runs.len()];
     let numbered = runs.into_iter().enumerate();
     let mut running: Vec<_> = numbered.map(|(index, run)| GrowingText::new(index, run, model)).collect();
     loop {
         for text in running.iter().filter(|text| text.ended()) {
-            texts[text.index] = text.best().to_vec();
+            texts[text.index] = GeneratedText { ids: text.best().to_vec(), beams: text.beams() };
         }
         running.retain(|text| !text.ended());
         if running.is_empty() {
@@ -108,6 +127,13 @@ impl<'a> GrowingText<'a> {
             Search::Beam(search) => search.leader(),
         };
         row.get(1..).unwrap_or_default()
+    }
+
+    fn beams(&self) -> Vec<FinishedBeam> {
+        match &self.search {
+            Search::Greedy(_) => Vec::new(),
+            Search::Beam(search) => search.finished(),
+        }
     }
 
     fn ended(&self) -> bool {

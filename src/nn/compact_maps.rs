@@ -87,6 +87,15 @@ impl CompactMaps {
         4 * (self.query.len() + self.key.len() + bias + extra)
     }
 
+    /// Returns the vectors of a query and of a key of a head, `[width]` each; `None` out of range.
+    pub fn vectors(&self, head: usize, query: usize, key: usize) -> Option<[&[f32]; 2]> {
+        let Self { heads, key_heads, width, .. } = *self;
+        let key_head = head / (heads / key_heads);
+        let query = (query * heads + head) * width;
+        let key = (key * key_heads + key_head) * width;
+        Some([self.query.get(query..query + width)?, self.key.get(key..key + width)?])
+    }
+
     /// Computes the scores of a head before bias and mask, `[queries, keys]`: `scale Q Kᵀ`, with the
     /// soft cap if there is one. Requires [`CompactMaps::check`] to have returned `Ok`.
     ///

@@ -45,6 +45,8 @@ struct FrontRun {
     source: String,
     target: Option<String>,
     beams: Option<usize>,
+    #[serde(default)]
+    vectors: bool,
 }
 
 #[derive(Deserialize)]
@@ -164,6 +166,7 @@ impl FrontMatter {
                     source: run.source,
                     target: run.target,
                     beams: run.beams,
+                    vectors: run.vectors,
                 })
                 .collect(),
         })

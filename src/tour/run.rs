@@ -23,6 +23,8 @@ pub struct Run {
     pub target: Option<String>,
     /// Number of beams; `None` uses the model's own default.
     pub beams: Option<usize>,
+    /// True to keep queries, keys and the norms of values, which the text may refer to.
+    pub vectors: bool,
 }
 
 impl Run {
@@ -33,6 +35,8 @@ impl Run {
             source: own_sentence.unwrap_or(&self.source).to_string(),
             target: self.target.clone().filter(|_| own_sentence.is_none()),
             beams: self.beams,
+            scores: self.vectors,
+            values: self.vectors,
             ..RunOptions::default()
         }
     }

@@ -131,6 +131,8 @@ impl StepValues {
         self.number(format!("{name}.distance"), f64::from(link.distance).round());
         self.text(format!("{name}.query"), label_at(capture.queries(kind), link.query));
         self.text(format!("{name}.key"), label_at(capture.keys(kind), link.key));
+        // A run that keeps no vectors has no such values.
+        let _ = self.add_vectors(name, capture, link.head, (link.query, link.key));
         let location = Location { head: link.head, query: Some(link.query), key: Some(link.key) };
         self.locations.insert(name.into(), location);
         Ok(())
@@ -162,13 +164,51 @@ impl StepValues {
         if let Some(prediction) = capture.predictions.get(row) {
             self.number(format!("{name}.probability"), f64::from(prediction.probability));
         }
+        let _ = self.add_vectors(name, capture, head, (row, at));
         self.locations.insert(name.into(), Location { head, query: Some(row), key: Some(at) });
         Ok(())
+    }
+
+    /// Adds what the weight of a pair is computed from, where the run keeps it: the query and the key vector,
+    /// their product, the score, its exponential and that of the whole row; the norm of the value, and the part of
+    /// it that is read.
+    fn add_vectors(
+        &mut self,
+        name: &str,
+        capture: &Capture,
+        head: Head,
+        (query, key): (usize, usize),
+    ) -> Option<()> {
+        let compact = capture.compact(head.site).ok()?;
+        let [query_vector, key_vector] = compact.vectors(head.head, query, key)?;
+        let scores = capture.scores(head).ok()?;
+        let score = f64::from(scores.get(query, key)?);
+        let sum: f64 = scores.row(query).iter().map(|&score| f64::from(score).exp()).sum();
+        let product: f32 = query_vector.iter().zip(key_vector).map(|(query, key)| query * key).sum();
+        self.text(format!("{name}.query_vector"), beginning(query_vector));
+        self.text(format!("{name}.key_vector"), beginning(key_vector));
+        self.number(format!("{name}.width"), compact.width as f64);
+        self.number(format!("{name}.product"), f64::from(product));
+        self.number(format!("{name}.score"), score);
+        self.number(format!("{name}.exp"), score.exp());
+        self.number(format!("{name}.exp_sum"), sum);
+        let norm = f64::from(capture.site_values(head.site).ok()?.norms.get(head.head, key)?);
+        self.number(format!("{name}.value"), norm);
+        self.number(format!("{name}.read"), score.exp() / sum * norm);
+        Some(())
     }
 
     fn add_head_name(&mut self, name: &str, head: Head) {
         self.text(name, format!("layer {}, head {}", head.layer(), head.head));
     }
+}
+
+/// Formats the first numbers of a vector, `(0.12, −0.50, 1.33, …)`.
+fn beginning(vector: &[f32]) -> String {
+    const FIRST: usize = 3;
+    let numbers = vector.iter().take(FIRST).map(|value| format!("{value:.2}").replace('-', "−"));
+    let more = if vector.len() > FIRST { ", …" } else { "" };
+    format!("({}{more})", numbers.collect::<Vec<_>>().join(", "))
 }
 
 fn metrics(capture: &Capture, head: Head) -> Option<HeadMetrics> {

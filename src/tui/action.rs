@@ -15,6 +15,7 @@ use crate::tui::guide::{ReadyStep, StepRequest};
 use crate::tui::pair_search::{PairRequest, PairResults};
 use crate::tui::pixels::Protocol;
 use crate::tui::prompts::AcceptedText;
+use crate::tui::session_file::SessionFile;
 use crate::tui::survey::{SurveyRequest, Surveyed};
 use crate::tui::views::compare::state::{Compared, ComparisonRequest};
 use crate::tui::widgets::editor::Edit;
@@ -113,6 +114,10 @@ pub enum Effect {
     PlayStep(StepRequest),
     /// Add a text to the file of those that were accepted in prompts.
     Remember(AcceptedText),
+    /// Add a file to the list of those that were opened lately.
+    RememberFile(String),
+    /// Write a session to a file, on a thread of its own.
+    SaveSession(Box<SessionFile>),
     /// Copy text to the clipboard.
     Copy(String),
     /// Redraw the whole screen.
@@ -131,7 +136,7 @@ impl PartialEq for Effect {
             (Effect::PlayStep(a), Effect::PlayStep(b)) => a == b,
             (Effect::Remember(a), Effect::Remember(b)) => a == b,
             (Effect::ListOpenable(a), Effect::ListOpenable(b)) => a == b,
-            (Effect::Copy(a), Effect::Copy(b)) => a == b,
+            (Effect::Copy(a), Effect::Copy(b)) | (Effect::RememberFile(a), Effect::RememberFile(b)) => a == b,
             (Effect::Redraw, Effect::Redraw) | (Effect::Suspend, Effect::Suspend) => true,
             _ => false,
         }

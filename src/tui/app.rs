@@ -16,6 +16,7 @@ use super::overlays::overlay::Overlay;
 use super::pixels::PixelGraphics;
 use super::prompts::PromptHistory;
 use super::reading::{Axis, Reading};
+use super::runs::RunList;
 use super::selection::{DisplayedRun, History, Selection, Visit};
 use super::survey::Survey;
 use super::theme::Theme;
@@ -114,6 +115,8 @@ pub struct App {
 
     /// The selection that all views share.
     pub selection: Selection,
+    /// Runs of the open model.
+    pub runs: RunList,
     /// Models and files that can be opened, once they have been asked for.
     pub openable: Vec<Openable>,
     /// Marked heads.
@@ -180,6 +183,7 @@ impl App {
             ablation: None,
             guide: None,
             selection: Selection::default(),
+            runs: RunList::default(),
             openable: Vec::new(),
             marks: BTreeSet::new(),
             reading: Reading::default(),

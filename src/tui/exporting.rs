@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::app::App;
 use super::export_job::{ExportJob, ShownContent};
+use super::session_file::with_session;
 use super::views::{ViewId, view};
 use crate::export::drawing::Drawing;
 use crate::export::figure::table::TitledTable;
@@ -17,7 +18,10 @@ use crate::text::label;
 
 /// Returns the job that writes what the screen shows; `None` without a capture.
 pub fn job(app: &App, format: Format) -> Option<ExportJob> {
-    let capture = Arc::clone(app.capture.as_ref()?);
+    let capture = match format {
+        Format::Safetensors => with_session(app)?,
+        _ => Arc::clone(app.capture.as_ref()?),
+    };
     let theme = if app.theme.light { FigureTheme::Light } else { FigureTheme::Dark };
     let style = FigureStyle { theme, colormap: app.theme.colormap, scale: app.reading.scale, values: true };
     Some(ExportJob { shown: shown(app, format), capture, format, style, stem: stem(app) })
@@ -25,15 +29,15 @@ pub fn job(app: &App, format: Format) -> Option<ExportJob> {
 
 fn shown(app: &App, format: Format) -> ShownContent {
     let head = app.selection.head;
-    let of_layer = HeadSelection {
-        kind: Some(head.kind()),
-        layer: Some(head.layer()),
-        head: (format != Format::Safetensors).then_some(head.head),
-    };
+    if format == Format::Safetensors {
+        return ShownContent::Maps(FigureKind::Map, HeadSelection::default(), None);
+    }
+    let of_layer =
+        HeadSelection { kind: Some(head.kind()), layer: Some(head.layer()), head: Some(head.head) };
     let of_kind = HeadSelection { kind: Some(head.kind()), ..HeadSelection::default() };
     // A page of maps lets the reader choose the head, and data files hold exact maps.
-    let maps = matches!(format, Format::Npz | Format::Safetensors)
-        || (format == Format::Html && matches!(app.view, ViewId::Map | ViewId::Grid));
+    let maps =
+        format == Format::Npz || (format == Format::Html && matches!(app.view, ViewId::Map | ViewId::Grid));
     match (view::drawing(app), app.view) {
         (_, ViewId::Grid) => ShownContent::Maps(FigureKind::Grid, of_kind, None),
         (_, ViewId::Map) if maps => ShownContent::Maps(FigureKind::Map, of_kind, None),

@@ -15,6 +15,8 @@ pub struct Guide {
     pub at: usize,
     /// First visible line of the text.
     pub first: usize,
+    /// True on the page of sources, after the last step.
+    pub cites: bool,
     /// Finished steps by index; `None` if a step has not been run.
     pub played: Vec<Option<Arc<PlayedStep>>>,
     /// Index of the step that is running.
@@ -33,7 +35,18 @@ impl Guide {
     /// Starts a tour, before its first step.
     pub fn new(tour: Arc<Tour>) -> Self {
         let played = tour.steps.iter().map(|_| None).collect();
-        Self { tour, at: 0, first: 0, played, asked: None, own: None, edition: 0, opening: false, why: None }
+        Self {
+            tour,
+            at: 0,
+            first: 0,
+            cites: false,
+            played,
+            asked: None,
+            own: None,
+            edition: 0,
+            opening: false,
+            why: None,
+        }
     }
 
     /// Returns the current step.
@@ -57,20 +70,23 @@ impl Guide {
         }
     }
 
-    /// Returns the paragraphs of the current step; the last step ends with the tour's references.
+    /// Returns the paragraphs of the current step, or the page of sources.
     pub fn text(&self) -> String {
-        let mut text = match (self.now(), &self.why) {
+        match (self.now(), &self.why) {
+            _ if self.cites => self.tour.sources().join("\n\n"),
             (Some(played), _) => played.text.clone(),
             (None, Some(why)) => why.clone(),
             (None, None) => "Running the models …".into(),
-        };
-        if self.at + 1 == self.tour.steps.len() && self.now().is_some() {
-            for source in self.tour.sources() {
-                text.push_str("\n\n");
-                text.push_str(source);
-            }
         }
-        text
+    }
+
+    /// Returns the number of the current page, that of all pages and its title.
+    pub fn heading(&self) -> (usize, usize, &str) {
+        let pages = self.tour.steps.len() + usize::from(!self.tour.sources().is_empty());
+        match self.cites {
+            true => (pages, pages, "Sources"),
+            false => (self.at + 1, pages, self.step().map_or("", |step| step.title.as_str())),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use ratatui::layout::Position;
 
 use super::action::Action;
 use super::app::App;
-use super::command::{Command, Motion};
+use super::command::Command;
 use super::keymap::{self, entry::group};
 use super::overlays::help;
 use super::overlays::overlay::Overlay;
@@ -48,19 +48,20 @@ pub fn key(app: &App, event: &KeyEvent) -> Option<Action> {
             KeyCode::Esc | KeyCode::Enter | KeyCode::Char(_) => Some(Action::Do(Command::Cancel)),
             _ => None,
         },
-        Some(Overlay::Help(_)) => match (event.code, command(event)) {
-            (KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q' | '?'), _) => {
-                Some(Action::Do(Command::Cancel))
+        Some(Overlay::Help(page)) => {
+            let lines = help::room(app, page, app.layout.screen).max(2) as isize - 1;
+            match event.code {
+                KeyCode::Enter | KeyCode::F(1) => Some(Action::Do(Command::Cancel)),
+                KeyCode::Char('?') if page.input.text().is_empty() => Some(Action::Do(Command::Cancel)),
+                KeyCode::Up => Some(Action::Scroll(-1)),
+                KeyCode::Down => Some(Action::Scroll(1)),
+                KeyCode::PageUp => Some(Action::Scroll(-lines)),
+                KeyCode::PageDown => Some(Action::Scroll(lines)),
+                KeyCode::Home => Some(Action::Scroll(isize::MIN)),
+                KeyCode::End => Some(Action::Scroll(isize::MAX)),
+                _ => typed(event),
             }
-            (_, Some(Command::Move(Motion::Up))) => Some(Action::Scroll(-1)),
-            (_, Some(Command::Move(Motion::Down))) => Some(Action::Scroll(1)),
-            (_, Some(Command::Move(Motion::PageUp))) => Some(Action::Scroll(-(page(app)))),
-            (_, Some(Command::Move(Motion::PageDown))) => Some(Action::Scroll(page(app))),
-            (KeyCode::Char(' '), _) => Some(Action::Scroll(page(app))),
-            (_, Some(Command::Move(Motion::FirstKey))) => Some(Action::Scroll(isize::MIN)),
-            (_, Some(Command::Move(Motion::LastKey))) => Some(Action::Scroll(isize::MAX)),
-            _ => None,
-        },
+        }
         Some(Overlay::Picker(_)) => match event.code {
             KeyCode::Up | KeyCode::BackTab => Some(Action::Scroll(-1)),
             KeyCode::Down | KeyCode::Tab => Some(Action::Scroll(1)),
@@ -112,11 +113,6 @@ fn is_typed(code: KeyCode) -> bool {
             | KeyCode::Media(_)
             | KeyCode::Modifier(_)
     )
-}
-
-/// Lines that a page of the help moves by.
-fn page(app: &App) -> isize {
-    help::room(app, app.layout.screen).max(2) as isize - 1
 }
 
 fn typed(event: &KeyEvent) -> Option<Action> {

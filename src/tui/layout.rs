@@ -22,6 +22,8 @@ pub enum Hit {
     Accept,
     /// Closes the topmost overlay.
     Dismiss,
+    /// A token that the selected decoder row predicts, by its index.
+    Alternative(usize),
     /// A part of the view.
     View(ViewHit),
 }

@@ -33,12 +33,15 @@ pub mod pixels;
 pub mod prompts;
 mod reader;
 pub mod reading;
+pub mod recent;
 pub mod render;
 pub mod reproduce;
 pub mod requests;
+pub mod runs;
 pub mod selected;
 pub mod selection;
 pub mod session;
+pub mod session_file;
 pub mod sheet;
 pub mod survey;
 pub mod terminal;
@@ -50,7 +53,7 @@ pub mod widgets;
 mod world;
 pub mod zoom;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -67,7 +70,8 @@ use prompts::PromptHistory;
 use session::Saved;
 use terminal::Screen;
 use theme::Theme;
-use world::World;
+pub use world::SESSIONS;
+use world::{StateFolder, World};
 
 use crate::config::{self, Background, PixelProtocol as Choice};
 use crate::engine::{Event, OpenOptions, Request, RunOptions};
@@ -176,9 +180,9 @@ pub fn run_with(
         // The receiver is gone after the last frame.
         let _ = tell.send(Message::Engine(event));
     }));
-    let prompts = start.session.as_ref().map(|path| path.with_file_name("history.toml"));
-    let history = prompts.as_deref().map(PromptHistory::read).unwrap_or_default();
-    let world = World::start(sender, ask, prompts, settings.clipboard)?;
+    let state = start.session.as_deref().and_then(Path::parent).map(StateFolder::new);
+    let history = state.as_ref().map(|state| PromptHistory::read(&state.prompts())).unwrap_or_default();
+    let world = World::start(sender, ask, state, settings.clipboard)?;
     let mut app = App::new(start.model.model.clone(), settings.theme, settings.keymap);
     (app.run.options, app.run.given) = (start.run, start.given);
     app.picks = start.pick;

@@ -19,6 +19,8 @@ pub enum EditedText {
     Filter,
     /// Link to look for in every head.
     Link,
+    /// Name of a session to save.
+    SessionName,
 }
 
 impl EditedText {
@@ -26,7 +28,7 @@ impl EditedText {
     pub fn is_multiline(self) -> bool {
         match self {
             EditedText::Source | EditedText::Target => true,
-            EditedText::Filter | EditedText::Link => false,
+            EditedText::Filter | EditedText::Link | EditedText::SessionName => false,
         }
     }
 }
@@ -39,6 +41,7 @@ struct AcceptedTexts {
     target: Vec<String>,
     filter: Vec<String>,
     link: Vec<String>,
+    session: Vec<String>,
 }
 
 impl AcceptedTexts {
@@ -48,6 +51,7 @@ impl AcceptedTexts {
             EditedText::Target => &self.target,
             EditedText::Filter => &self.filter,
             EditedText::Link => &self.link,
+            EditedText::SessionName => &self.session,
         }
     }
 
@@ -57,6 +61,7 @@ impl AcceptedTexts {
             EditedText::Target => &mut self.target,
             EditedText::Filter => &mut self.filter,
             EditedText::Link => &mut self.link,
+            EditedText::SessionName => &mut self.session,
         }
     }
 }

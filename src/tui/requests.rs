@@ -192,14 +192,20 @@ pub fn export(app: &mut App, format: Format) -> Vec<Effect> {
 }
 
 /// Takes the result of an export.
-pub fn exported(app: &mut App, result: Result<PathBuf>) {
+pub fn exported(app: &mut App, result: Result<PathBuf>) -> Vec<Effect> {
     match result {
-        Ok(path) => app.notice = Some(format!("wrote {}", printable(&path.display().to_string()))),
+        Ok(path) => {
+            let shown = path.display().to_string();
+            app.notice = Some(format!("wrote {}", printable(&shown)));
+            let opens = path.extension().is_some_and(|end| end == "safetensors" || end == "npz");
+            return opens.then_some(Effect::RememberFile(shown)).into_iter().collect();
+        }
         Err(error) => {
             app.notice = None;
             app.show_error(error.to_string(), error.hint());
         }
     }
+    Vec::new()
 }
 
 /// Opens the list of the model's languages.

@@ -77,12 +77,7 @@ pub struct DisplayedRun {
 impl DisplayedRun {
     /// Returns true if another run has the same model, source, target and languages.
     pub fn has_texts_of(&self, other: &Self) -> bool {
-        let texts = |run: &Self| {
-            let RunOptions { source, target, prefix, src_lang, tgt_lang, .. } = &run.options;
-            let texts = (source.clone(), target.clone(), prefix.clone());
-            (run.model.clone(), texts, src_lang.clone(), tgt_lang.clone())
-        };
-        texts(self) == texts(other)
+        self.model == other.model && self.options.has_texts_of(&other.options)
     }
 }
 

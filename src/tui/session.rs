@@ -233,11 +233,24 @@ impl Saved {
     /// # Errors
     /// [`Error::Io`].
     pub fn write(&self, path: &Path) -> Result<()> {
-        // `toml::Value` writes plain keys before tables, as TOML requires.
-        let text = Value::try_from(self)
-            .and_then(|value| toml::to_string(&value))
-            .map_err(|error| Error::BadFile { file: path.display().to_string(), why: error.to_string() })?;
+        let text = self
+            .to_toml()
+            .map_err(|why| Error::BadFile { file: path.display().to_string(), why: why.to_string() })?;
         crate::files::save_private(path, text.as_bytes())
+    }
+
+    /// Formats the state as TOML.
+    ///
+    /// # Errors
+    /// Those of the format.
+    pub fn to_toml(&self) -> std::result::Result<String, toml::ser::Error> {
+        // `toml::Value` writes plain keys before tables, as TOML requires.
+        Value::try_from(self).and_then(|value| toml::to_string(&value))
+    }
+
+    /// Parses what [`Saved::to_toml`] returned; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::from_table(&toml::from_str(text).ok()?)
     }
 }
 

@@ -5,6 +5,8 @@ pub mod engine;
 mod history;
 mod look;
 mod overlay;
+mod runs;
+mod texts;
 pub mod tour;
 
 use ratatui::crossterm::event::KeyEvent;
@@ -16,7 +18,7 @@ use super::clipboard::Carried;
 use super::command::Command;
 use super::copying;
 use super::keymap::Chord;
-use super::overlays::overlay::{Decision, Overlay, Picker, Purpose};
+use super::overlays::overlay::{Decision, HelpPage, Overlay, Picker, Purpose};
 use super::overlays::text_prompt::TextPrompt;
 use super::picking;
 use super::prompts::EditedText;
@@ -24,6 +26,7 @@ use super::reading::{Axis, Reading};
 use super::requests;
 use super::selected;
 use super::selection::HistoryStep;
+use super::session_file::suggested_name;
 use super::views::{self, ViewId, view};
 use crate::engine::Request;
 use crate::site::{Kind, Site};
@@ -124,10 +127,7 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
             app.openable = openable;
             Vec::new()
         }
-        Action::Exported(result) => {
-            requests::exported(app, result);
-            Vec::new()
-        }
+        Action::Exported(result) => requests::exported(app, result),
         Action::PairsFound(part) => {
             views::links::pairs::found(app, *part);
             Vec::new()
@@ -238,9 +238,9 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::Back => return history::step(app, HistoryStep::Back),
         Command::Forward => return history::step(app, HistoryStep::Forward),
-        Command::EditSource => edit_source(app),
-        Command::EditTarget => edit_target(app),
-        Command::Generate => return generate(app),
+        Command::EditSource => texts::edit_source(app),
+        Command::EditTarget => texts::edit_target(app),
+        Command::Generate => texts::generate(app),
         Command::SourceLanguage => requests::choose_language(app, Purpose::SourceLanguage),
         Command::TargetLanguage => requests::choose_language(app, Purpose::TargetLanguage),
         Command::CopyValue => {
@@ -254,6 +254,15 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::OpenModel => return requests::choose_model(app),
         Command::Alternatives => requests::choose_alternative(app),
+        Command::Runs => runs::choose(app, Purpose::Runs),
+        Command::CompareRun => runs::choose(app, Purpose::CompareRun),
+        Command::SaveSession if app.capture.is_none() => {
+            app.notice = Some("there is nothing to save yet".into());
+        }
+        Command::SaveSession => {
+            let prompt = TextPrompt::new(EditedText::SessionName, suggested_name(app));
+            app.overlays.push(Overlay::Edit(prompt));
+        }
         Command::Export if app.capture.is_none() => app.notice = Some("there is nothing to write yet".into()),
         Command::Export => app.overlays.push(Overlay::Picker(Picker::new(Purpose::Export))),
         Command::Words => look::words(app),
@@ -272,7 +281,7 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::Palette => app.overlays.push(Overlay::Picker(Picker::new(Purpose::Palette))),
         Command::Menu => app.overlays.push(Overlay::Menu(None)),
-        Command::Help => app.overlays.push(Overlay::Help(0)),
+        Command::Help => app.overlays.push(Overlay::Help(HelpPage::default())),
         Command::Tour if app.guide.is_none() && app.capture.is_some() => {
             app.overlays.push(Overlay::Confirm(Decision::Tour));
         }
@@ -325,49 +334,6 @@ fn cancel(app: &mut App) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Returns true, with the reason as the notice, if there is no model that could run another text.
-fn is_fixed(app: &mut App) -> bool {
-    let fixed = app.capture.is_some() && app.run.info.is_none();
-    if fixed {
-        app.notice = Some("a capture file has no model to run another text".into());
-    }
-    fixed
-}
-
-fn edit_source(app: &mut App) {
-    if is_fixed(app) {
-        return;
-    }
-    let hears = app.run.info.as_ref().is_some_and(|info| info.hears);
-    let text = match &app.capture {
-        _ if hears => {
-            let audio = app.run.options.audio.as_ref();
-            audio.map_or_else(String::new, |audio| audio.path.display().to_string())
-        }
-        Some(capture) => capture.source.text.clone(),
-        None => app.run.options.source.clone(),
-    };
-    app.overlays.push(Overlay::Edit(TextPrompt::new(EditedText::Source, text)));
-}
-
-fn edit_target(app: &mut App) {
-    if is_fixed(app) {
-        return;
-    }
-    let shown = || app.capture.as_ref().map(|capture| capture.target.text.clone());
-    let text = app.run.options.target.clone().or_else(shown).unwrap_or_default();
-    app.overlays.push(Overlay::Edit(TextPrompt::new(EditedText::Target, text)));
-}
-
-fn generate(app: &mut App) -> Vec<Effect> {
-    if app.run.options.target.is_none() && app.run.options.prefix.is_empty() {
-        app.notice = Some("the target is generated already".into());
-        return Vec::new();
-    }
-    app.overlays.push(Overlay::Confirm(Decision::Generate));
-    Vec::new()
-}
-
 /// Carries out what the user has confirmed.
 fn decided(app: &mut App, decision: Decision) -> Vec<Effect> {
     match decision {
@@ -380,6 +346,7 @@ fn decided(app: &mut App, decision: Decision) -> Vec<Effect> {
         Decision::Values => requests::run_with_values(app),
         Decision::Scores => requests::run_with_scores(app),
         Decision::Tour => tour::toggle(app),
+        Decision::OpenModel => texts::open_model(app),
         Decision::History(step) => history::take(app, step),
     }
 }

@@ -17,20 +17,50 @@ use super::message::Message;
 use super::pair_search::{self, PairRequest};
 use super::prompts::{AcceptedText, PromptHistory};
 use super::reader;
+use super::recent::RecentFiles;
 use super::render::{self, RenderJob};
+use super::session_file::{self, SessionFile};
 use super::survey::{self, SurveyRequest};
 use super::terminal::{self, Screen};
 use super::tour_worker::TourWorker;
 use super::views::compare::state::ComparisonRequest;
-use crate::engine::{OpenOptions, openable};
+use crate::engine::{OpenOptions, Openable, openable};
 use crate::error::Result;
 use crate::panics;
+
+/// Folder of what is kept from session to session.
+#[derive(Clone, Debug)]
+pub struct StateFolder(PathBuf);
+
+impl StateFolder {
+    /// Takes the folder of the file of the last session.
+    pub fn new(folder: &Path) -> Self {
+        Self(folder.into())
+    }
+
+    /// File of the texts that were accepted in prompts.
+    pub fn prompts(&self) -> PathBuf {
+        self.0.join("history.toml")
+    }
+
+    /// File of the files that were opened lately.
+    fn recent(&self) -> PathBuf {
+        self.0.join("recent.toml")
+    }
+
+    /// Folder of the named sessions.
+    fn sessions(&self) -> PathBuf {
+        self.0.join(SESSIONS)
+    }
+}
+
+/// Name of the folder of the named sessions.
+pub const SESSIONS: &str = "sessions";
 
 /// Background threads, and the means of starting them.
 pub struct World {
     ask: Ask,
-    /// File of the texts that were accepted in prompts.
-    prompts: Option<PathBuf>,
+    state: Option<StateFolder>,
     clipboard: ClipboardRoute,
     sender: Sender<Message>,
     /// Number of the newest survey; older ones stop.
@@ -48,7 +78,7 @@ impl World {
     pub fn start(
         sender: Sender<Message>,
         ask: Ask,
-        prompts: Option<PathBuf>,
+        state: Option<StateFolder>,
         clipboard: ClipboardRoute,
     ) -> Result<Self> {
         hook_panics(sender.clone());
@@ -56,7 +86,7 @@ impl World {
         listen_to_signals(sender.clone())?;
         Ok(Self {
             ask,
-            prompts,
+            state,
             clipboard,
             sender,
             newest_survey: Arc::default(),
@@ -89,6 +119,8 @@ impl World {
                 Effect::WeighPairs(request) => self.weigh(request),
                 Effect::PlayStep(play) => self.play(play),
                 Effect::Remember(accepted) => self.remember(&accepted),
+                Effect::RememberFile(path) => self.remember_file(&path),
+                Effect::SaveSession(file) => self.save_session(*file),
                 Effect::Copy(text) => self.copy(screen, text)?,
                 Effect::Redraw => screen.redraw()?,
                 Effect::Suspend => screen.suspend()?,
@@ -118,9 +150,24 @@ impl World {
 
     /// Adds a text to the file of the prompts. Only their history is lost if that fails.
     fn remember(&self, accepted: &AcceptedText) {
-        if let Some(path) = &self.prompts {
-            let _ = PromptHistory::remember(path, accepted);
+        if let Some(state) = &self.state {
+            let _ = PromptHistory::remember(&state.prompts(), accepted);
         }
+    }
+
+    /// Adds a file to those that were opened lately. Only their list is lost if that fails.
+    fn remember_file(&self, path: &str) {
+        if let Some(state) = &self.state {
+            let _ = RecentFiles::remember(&state.recent(), path);
+        }
+    }
+
+    fn save_session(&self, file: SessionFile) {
+        let (sender, sessions) = (self.sender.clone(), self.state.as_ref().map(StateFolder::sessions));
+        thread::spawn(move || {
+            // The receiver is gone once the program ends.
+            let _ = sender.send(Message::Exported(file.write(sessions.as_deref())));
+        });
     }
 
     fn survey(&self, request: SurveyRequest) {
@@ -136,10 +183,19 @@ impl World {
     }
 
     fn list_openable(&self, options: OpenOptions) {
-        let sender = self.sender.clone();
+        let (sender, state) = (self.sender.clone(), self.state.clone());
         thread::spawn(move || {
+            let mut all = Vec::new();
+            if let Some(state) = &state {
+                all.extend(session_file::list(&state.sessions()));
+                let listed = |file: &Openable| all.iter().any(|session| session.model == file.model);
+                let recent = RecentFiles::read(&state.recent()).openable();
+                let recent: Vec<_> = recent.into_iter().filter(|file| !listed(file)).collect();
+                all.splice(0..0, recent);
+            }
+            all.extend(openable(&options, Path::new(".")));
             // The receiver is gone once the program ends.
-            let _ = sender.send(Message::Openable(openable(&options, Path::new("."))));
+            let _ = sender.send(Message::Openable(all));
         });
     }
 

@@ -64,6 +64,8 @@ fn base(source: &[u32], fed: &[u32], target: &[u32]) -> Capture {
         values: Default::default(),
         weights: MapWeights::Attention,
         int8_target: false,
+        beams: Vec::new(),
+        session: None,
         sampled: None,
         media: None,
         notes: Vec::new(),

@@ -4,10 +4,13 @@
 use std::sync::Arc;
 
 use attn_tui::engine::{Event, Request, RunOptions};
+use attn_tui::error::Error;
+use attn_tui::site::{Head, Kind};
 use attn_tui::tui::action::{Action, Effect};
 use attn_tui::tui::clipboard::{Carried, ClipboardRoute};
 use attn_tui::tui::copying::{CopyFormat, rows_text};
 use attn_tui::tui::reproduce::command_line;
+use attn_tui::tui::session_file;
 use ratatui::crossterm::event::Event as TerminalEvent;
 use serde_json::Value;
 
@@ -244,4 +247,78 @@ fn the_command_line_prints_what_is_on_the_screen() {
     }
     driver.press("7");
     assert_eq!(command_line(&driver.app), None);
+}
+
+#[test]
+fn a_session_is_saved_shared_and_opened_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut driver = Driver::over(made::sentence(), (120, 40));
+    driver.app.run.options.source = "The children".into();
+    driver.press(":enc 1.2<enter>w2W");
+    assert!(screen_text(&driver.draw()).contains("save the session"));
+    driver.press("<ctrl-u>my find<enter>");
+    let Some(Effect::SaveSession(file)) = driver.asked.pop() else { panic!("{:?}", driver.asked) };
+    let path = file.write(Some(folder.path())).unwrap();
+    assert_eq!(path, folder.path().join("my find.safetensors"));
+    assert!(matches!(file.write(Some(folder.path())), Err(Error::Exists { .. })), "nothing is overwritten");
+    let listed = session_file::list(folder.path());
+    assert_eq!((listed.len(), listed[0].name.as_str(), listed[0].what), (1, "my find", "session"));
+    let capture = Arc::new(attn_tui::capture::read(&path).unwrap());
+    assert!(capture.session.as_ref().unwrap().contains("model = \"made\""));
+    let mut other = Driver::new((120, 40));
+    other.app.run.model = path.display().to_string();
+    other.act(Action::Engine(Event::Captured(capture)));
+    assert_eq!(other.asked.pop(), Some(Effect::RememberFile(path.display().to_string())));
+    let app = &other.app;
+    assert_eq!((app.view.name(), app.selection.head), ("Text", Head::new(Kind::Encoder, 1, 2)));
+    assert!(app.reading.words);
+    // the open session may be replaced, no other file
+    other.press("3W<enter>");
+    let Some(Effect::SaveSession(file)) = other.asked.pop() else { panic!("{:?}", other.asked) };
+    assert_eq!(file.write(Some(folder.path())).unwrap(), path);
+    // another text needs the model, which is asked for
+    other.press("s");
+    assert!(screen_text(&other.draw()).contains("Open made and run this source?"));
+    other.press("<enter>");
+    let Some(Effect::Ask(Request::Open(options))) = other.asked.pop() else { panic!("{:?}", other.asked) };
+    assert_eq!(
+        (options.model.as_str(), other.app.run.options.source.as_str()),
+        ("made", made::sentence().source.text.as_str())
+    );
+}
+
+#[test]
+fn a_key_is_found_in_the_help_by_its_words() {
+    let mut driver = Driver::over(made::sentence(), (80, 24));
+    driver.press("?");
+    assert!(screen_text(&driver.draw()).contains("type to search"));
+    driver.press("strongest key");
+    let screen = screen_text(&driver.draw());
+    assert!(screen.contains("Go to the strongest key of this query"), "{screen}");
+    assert!(!screen.contains("Edit the source"), "{screen}");
+    driver.press("<ctrl-u>zebra");
+    assert!(screen_text(&driver.draw()).contains("no key and no command"));
+    driver.press("<esc>");
+    assert!(driver.app.overlays.is_empty());
+    // two columns hold all keys at once
+    let mut wide = Driver::over(made::sentence(), (200, 60));
+    wide.press("?");
+    let screen = screen_text(&wide.draw());
+    assert!(screen.contains("Edit the source") && screen.contains("Redraw the screen"), "{screen}");
+}
+
+#[test]
+fn the_footer_begins_with_the_texts_the_commands_and_the_help() {
+    for size in [(80, 24), (120, 40), (60, 15)] {
+        for view in ["1", "2", "3", "4", "5", "6", "7", "8"] {
+            let mut driver = Driver::over(made::sentence(), size);
+            driver.press(view);
+            let screen = screen_text(&driver.draw());
+            let footer = screen.lines().last().unwrap().trim_start();
+            assert!(
+                footer.starts_with("s source  t target  : commands  ? help"),
+                "{view} {size:?}: {footer}"
+            );
+        }
+    }
 }

@@ -109,6 +109,8 @@ pub fn capture(source: &[&str], target: &[&str], layers: usize, heads: usize) ->
         weights: MapWeights::Attention,
         media: None,
         int8_target: false,
+        beams: Vec::new(),
+        session: None,
         sampled: None,
         notes: Vec::new(),
     }

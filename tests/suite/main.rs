@@ -2,6 +2,7 @@
 
 mod about;
 mod analysis;
+mod beams;
 mod docs;
 mod evidence;
 mod export;
@@ -38,6 +39,7 @@ mod screens;
 mod sources;
 mod speech;
 #[cfg(unix)]
+mod tasks;
 mod terminal;
 mod together;
 mod tour;

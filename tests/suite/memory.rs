@@ -183,6 +183,8 @@ fn long(budget: usize) -> Arc<Capture> {
         weights: Default::default(),
         media: None,
         int8_target: false,
+        beams: Vec::new(),
+        session: None,
         sampled: None,
         notes: Vec::new(),
     })

@@ -19,7 +19,7 @@ use crate::screens::{Driver, screen_text};
 const SENTENCE: &str = "The cat is sleeping because it is very tired.";
 
 /// Returns the capture of the sentence by the built-in model, with value norms.
-fn demo() -> Arc<Capture> {
+pub fn demo() -> Arc<Capture> {
     static CAPTURE: OnceLock<Arc<Capture>> = OnceLock::new();
     let run = || {
         let options = OpenOptions { model: "demo".into(), offline: true, ..OpenOptions::default() };
@@ -37,7 +37,7 @@ fn demo() -> Arc<Capture> {
 }
 
 /// Presses keys, each of which counts once, and returns their number.
-fn press(driver: &mut Driver, keys: &[&str]) -> usize {
+pub fn press(driver: &mut Driver, keys: &[&str]) -> usize {
     keys.iter().for_each(|keys| {
         driver.press(keys);
     });
@@ -149,7 +149,7 @@ fn whether_the_output_depends_on_it_is_one_key() {
 
 /// Returns a capture of 641 source tokens of 40 words, so that every word occurs often, with encoder maps only:
 /// even rows, and one long-range link.
-fn long() -> Arc<Capture> {
+pub fn long() -> Arc<Capture> {
     const LENGTH: usize = 641;
     let pieces: Vec<String> = (0..LENGTH).map(|at| format!("▁w{}", at % 40)).collect();
     let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
@@ -239,7 +239,7 @@ fn effects_of_listed_links_are_measured_one_after_the_other() {
     let listed = rows(&driver.app);
     for (done, row) in listed.iter().enumerate() {
         let Some(Effect::Ask(Request::Ablate(run))) = driver.asked.last() else { panic!("after {done}") };
-        assert_eq!((run.ablations.clone(), run.target.is_some()), (row.pair.ablations(row.head), true));
+        assert_eq!((run.ablations.clone(), run.forced_only), (row.pair.ablations(row.head), true));
         let mut outcome = crate::explorer::without(&driver);
         outcome.forced[0].probability /= (1 + done) as f32;
         driver.act(Action::Engine(Event::Ablated(outcome)));

@@ -48,6 +48,8 @@ fn run(name: &str, scores: bool, ablations: Vec<Ablation>) -> Capture {
         weights: MapWeights::Attention,
         media: None,
         int8_target: false,
+        beams: Vec::new(),
+        session: None,
         sampled: None,
         notes: Vec::new(),
     }

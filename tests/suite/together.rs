@@ -179,7 +179,7 @@ fn texts_generated_together_are_those_generated_alone() {
                     Ok(())
                 })
                 .unwrap();
-                assert_eq!(texts[run], expected, "{name}, run {run}");
+                assert_eq!(texts[run].ids, expected, "{name}, run {run}");
                 assert_eq!(steps[run], count, "{name}, run {run}: steps");
             }
         }

@@ -71,6 +71,8 @@ fn run(name: &str, reference: &Reference, ablations: Vec<Ablation>) -> Capture {
         weights: MapWeights::Attention,
         media: None,
         int8_target: false,
+        beams: Vec::new(),
+        session: None,
         sampled: None,
         notes: Vec::new(),
     }

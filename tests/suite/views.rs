@@ -238,7 +238,7 @@ fn another_model_opens_and_keeps_the_text() {
     let mut driver = Driver::over(made::sentence(), (100, 30));
     driver.press("<ctrl-o>");
     assert!(matches!(driver.asked.pop(), Some(Effect::ListOpenable(_))));
-    let found = |model: &str, what| Openable { model: model.into(), what };
+    let found = |model: &str, what| Openable::new(model, what);
     driver.act(Action::Openable(vec![found("demo", "built in"), found("org/name", "cached")]));
     assert!(screen(&mut driver).contains("org/name"));
     driver.press("org<enter>");

@@ -23,7 +23,7 @@ const CRATES: [(&[&str], &[&str]); 10] = [
     (&["tokenizers"], &["text/"]),
     (&["symphonia"], &["audio/"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli/"]),
-    (&["libc", "memmap2"], &["sys.rs"]),
+    (&["libc", "memmap2"], &["sys.rs", "sys/"]),
     (&["signal_hook"], &["tui/", "cli/interrupt.rs"]),
 ];
 

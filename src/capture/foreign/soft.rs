@@ -130,6 +130,8 @@ pub fn capture(found: SoftAlignment) -> Parsed<Capture> {
         weights: MapWeights::Attention,
         media: None,
         int8_target: false,
+        beams: Vec::new(),
+        session: None,
         sampled: None,
         notes,
     })

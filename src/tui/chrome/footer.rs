@@ -27,15 +27,21 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         }
         end + 2
     };
+    let first = [
+        (Command::EditSource, "source"),
+        (Command::EditTarget, "target"),
+        (Command::Palette, "commands"),
+        (Command::Help, "help"),
+    ];
+    for (command, hint) in first {
+        if let Some(key) = app.keymap.keys(command).first() {
+            x = show(x, key, hint, Some(command), buf);
+        }
+    }
     if app.guide.is_some() {
         let keys = format!("{} {}", app.first_key(Command::NextStep), app.first_key(Command::PreviousStep));
         x = show(x, &keys, "next/previous step", Some(Command::NextStep), buf);
         x = show(x, &app.first_key(Command::Tour), "leave the tour", Some(Command::Tour), buf);
-    }
-    for (command, hint) in [(Command::Help, "help"), (Command::Quit, "quit")] {
-        if let Some(key) = app.keymap.keys(command).first() {
-            x = show(x, key, hint, Some(command), buf);
-        }
     }
     x = show(x, "←→↑↓", app.view.info().arrows, None, buf);
     if let Some(views) = view_keys(app) {
@@ -50,18 +56,21 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
             [before, after].iter().filter_map(|c| app.keymap.keys(*c).first().cloned()).collect();
         x = show(x, &keys.join(" "), hint, Some(after), buf);
     }
-    let shown = [Command::Help, Command::Quit, Command::NextHead, Command::NextLayer];
+    let shown = |command: Command| {
+        first.iter().any(|(shown, _)| *shown == command)
+            || matches!(command, Command::NextHead | Command::NextLayer)
+    };
     // The view's own commands come first, then those that apply in few views.
-    let first = |entry: &keymap::CommandEntry| app.view.info().footer.contains(&entry.name);
+    let own = |entry: &keymap::CommandEntry| app.view.info().footer.contains(&entry.name);
     let specific = |entry: &keymap::CommandEntry| match entry.when {
-        _ if first(entry) => 0,
+        _ if own(entry) => 0,
         When::In(_) => 1,
         When::Always => 2,
     };
     let mut entries: Vec<_> = app.keymap.entries(app.view).collect();
     entries.sort_by_key(|(entry, _)| specific(entry));
     for (entry, keys) in entries {
-        if entry.hint.is_empty() || shown.contains(&entry.command) {
+        if entry.hint.is_empty() || shown(entry.command) {
             continue;
         }
         if let Some(key) = keys.first() {

@@ -46,8 +46,8 @@ fn inside(panel: Rect) -> Rect {
 /// Draws the current step's title and text.
 pub fn panel(buf: &mut Buffer, area: Rect, app: &App) {
     let (Some(guide), theme) = (&app.guide, &app.theme) else { return };
-    let title = guide.step().map(|step| step.title.as_str()).unwrap_or_default();
-    let title = format!("{}/{} {title}", guide.at + 1, guide.tour.steps.len());
+    let (page, pages, title) = guide.heading();
+    let title = format!("{page}/{pages} {title}");
     rule(buf, part(area, 0, 0, area.width, 1), &[], &app.theme);
     put(buf, area, area.x + 1, area.y, &format!(" {title} "), theme.accent());
     let inner = inside(area);

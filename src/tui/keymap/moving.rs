@@ -138,5 +138,13 @@ pub const COMMANDS: &[CommandEntry] = &[
         "Go back to where you were before the last jump",
     ),
     shared(C::Forward, "forward", &["U"], "", MOVE, Always, "Go forward again"),
-    shared(C::Search, "search", &["/"], "find", MOVE, SOME_VIEWS, "Find a query or a key by its text"),
+    shared(
+        C::Search,
+        "search",
+        &["/"],
+        "find",
+        MOVE,
+        SOME_VIEWS,
+        "Find a query or a key by its text; in Heads a head by its role",
+    ),
 ];

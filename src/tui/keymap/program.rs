@@ -8,6 +8,15 @@ use crate::tui::command::Command as C;
 /// The commands in the order of the help.
 pub const COMMANDS: &[CommandEntry] = &[
     shared(C::Pin, "pin", &["P"], "pin", VIEW, Always, "Pin this capture to compare others with it"),
+    shared(
+        C::CompareRun,
+        "compare-run",
+        &["V"],
+        "",
+        VIEW,
+        Always,
+        "Compare the shown run with another one of the list of runs",
+    ),
     shared(C::Tour, "tour", &["E"], "", TOUR, Always, "Start the guided tour, or leave it"),
     shared(C::NextStep, "next-step", &["a"], "", TOUR, Always, "Go to the tour's next page or step"),
     shared(
@@ -54,7 +63,16 @@ pub const COMMANDS: &[CommandEntry] = &[
         "",
         PROGRAM,
         Always,
-        "Open another model or a capture file, on this machine or by its name on the hub",
+        "Open another model, a session or a capture file, on this machine or by its name on the hub",
+    ),
+    shared(
+        C::SaveSession,
+        "save-session",
+        &["W"],
+        "",
+        PROGRAM,
+        Always,
+        "Save the capture with the place and the view, as a session to open or to share",
     ),
     shared(
         C::Pick,

@@ -46,6 +46,15 @@ pub const COMMANDS: &[CommandEntry] = &[
         "Choose another token that this row predicts, and generate the rest of the target anew from there",
     ),
     shared(
+        C::Runs,
+        "runs",
+        &["ctrl-r"],
+        "runs",
+        TEXT,
+        Always,
+        "List the runs of this model with their scores: beams of the search, branches, forced targets",
+    ),
+    shared(
         C::CopyValue,
         "copy-value",
         &["y"],

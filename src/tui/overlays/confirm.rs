@@ -38,6 +38,10 @@ fn question(app: &App, decision: Decision) -> String {
         }
         Decision::Values => "Run the model again to keep the norms of its values?".into(),
         Decision::Scores => "Run the model again to keep its scores before the softmax?".into(),
+        Decision::OpenModel => {
+            let model = app.capture.as_ref().map_or("", |capture| capture.model.as_str());
+            format!("A capture file holds maps alone. Open {model} and run this source?")
+        }
         Decision::Tour => "Start the guided tour? It shows models and texts of its own.".into(),
         Decision::History(step) => {
             let run = app.history.next(step).and_then(|visit| visit.run.as_ref());

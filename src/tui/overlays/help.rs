@@ -1,76 +1,140 @@
-//! Help: the keys of the view, from the command table.
+//! Help: the keys of the view, from the command table, in one column or two, narrowed down by a typed text.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 
+use super::overlay::HelpPage;
 use super::{frame, inside};
 use crate::tui::app::App;
-use crate::tui::widgets::cells::{fit_left, put, wrap};
-
-/// Draws the help, scrolled by `scroll` lines.
-pub fn draw(buf: &mut Buffer, area: Rect, app: &App, scroll: usize) {
-    let width = width(area);
-    let names = names(area);
-    let lines = lines(app, area);
-    let height = height(area, &lines);
-    let inner = frame(buf, area, width, height, &format!("{} — keys", app.view.name()), &app.theme);
-    let room = usize::from(inner.height);
-    let first = scroll.min(lines.len().saturating_sub(room));
-    for (y, (keys, text, style)) in (inner.y..inner.bottom()).zip(lines.iter().skip(first)) {
-        let x = put(buf, inner, inner.x, y, &fit_left(keys, names), app.theme.accent());
-        put(buf, inner, x, y, text, *style);
-    }
-    if lines.len() > room && inner.height > 1 {
-        let more = format!(" {}/{} ↓↑ ", (first + room).min(lines.len()), lines.len());
-        let x = inner.right().saturating_sub(more.chars().count() as u16);
-        put(buf, area, x, inner.bottom(), &more, app.theme.dim());
-    }
-}
+use crate::tui::keymap::CommandEntry;
+use crate::tui::layout::Layout;
+use crate::tui::widgets::cells::{fit_left, part, put, wrap};
+use crate::tui::widgets::list::cue;
 
 /// Width of the column of keys, if there is room.
 const KEYS: usize = 16;
+/// Least width of a screen with two columns.
+const TWO_COLUMNS: u16 = 110;
+/// Columns between two columns of text.
+const GAP: u16 = 2;
 
-/// Returns the number of visible lines of the help.
-pub fn room(app: &App, screen: Rect) -> usize {
-    let (_, inner) = inside(screen, width(screen), height(screen, &lines(app, screen)));
-    usize::from(inner.height)
+/// A line of the help.
+struct HelpLine {
+    keys: String,
+    text: String,
+}
+
+impl HelpLine {
+    fn is_heading(&self) -> bool {
+        !self.keys.is_empty() && self.text.is_empty()
+    }
+}
+
+/// Lines of the help and their arrangement on a screen.
+struct HelpColumns {
+    lines: Vec<HelpLine>,
+    /// Number of columns.
+    columns: u16,
+    /// Lines of a column.
+    rows: usize,
+}
+
+impl HelpColumns {
+    fn new(app: &App, page: &HelpPage, screen: Rect) -> Self {
+        let columns = if screen.width >= TWO_COLUMNS { 2 } else { 1 };
+        let lines = lines(app, page.input.text(), column_width(screen, columns));
+        // The frame and the line of the typed text take three lines.
+        let room = usize::from(screen.height.saturating_sub(3)).max(1);
+        let mut rows = lines.len().div_ceil(usize::from(columns)).clamp(1, room);
+        // A heading at the end of the first column would stand apart from its commands.
+        while rows < room && lines.get(rows - 1).is_some_and(HelpLine::is_heading) {
+            rows += 1;
+        }
+        Self { lines, columns, rows }
+    }
+
+    fn shown(&self) -> usize {
+        self.rows * usize::from(self.columns)
+    }
+
+    fn last(&self) -> usize {
+        self.lines.len().saturating_sub(self.shown())
+    }
+}
+
+/// Draws the help and adds the text cursor to the layout.
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, page: &HelpPage, layout: &mut Layout) {
+    let (theme, help) = (&app.theme, HelpColumns::new(app, page, area));
+    let title = format!("{} — keys · type to search · Esc close", app.view.name());
+    let inner = frame(buf, area, width(area), help.rows as u16 + 3, &title, theme);
+    let line = part(inner, 0, 0, inner.width, 1);
+    let x = put(buf, line, line.x, line.y, "› ", theme.accent());
+    let cursor = page.input.draw(buf, part(line, x - line.x, 0, line.width, 1), theme.text());
+    layout.cursor = cursor.map(Into::into);
+    let list = part(inner, 0, 1, inner.width, inner.height.saturating_sub(1));
+    if help.lines.is_empty() {
+        put(buf, list, list.x, list.y, "no key and no command of this view has it", theme.dim());
+    }
+    let first = page.first.min(help.last());
+    let column = column_width(area, help.columns);
+    let names = KEYS.min(column / 3);
+    for (at, line) in help.lines.iter().skip(first).take(help.shown()).enumerate() {
+        let x = (at / help.rows) as u16 * (column as u16 + GAP);
+        let cell = part(list, x, (at % help.rows) as u16, column as u16, 1);
+        match line.is_heading() {
+            true => put(buf, cell, cell.x, cell.y, &line.keys, theme.text()),
+            false => {
+                let x = put(buf, cell, cell.x, cell.y, &fit_left(&line.keys, names), theme.accent());
+                put(buf, cell, x, cell.y, &line.text, theme.text())
+            }
+        };
+    }
+    let below = Rect { y: inner.bottom(), height: 1, ..inner };
+    cue(buf, below, theme, (first, help.shown(), help.lines.len()));
+}
+
+/// Returns the number of lines that the help shows at once.
+pub fn room(app: &App, page: &HelpPage, screen: Rect) -> usize {
+    HelpColumns::new(app, page, screen).shown()
 }
 
 /// Returns the largest number of lines that the help scrolls by on a screen.
-pub fn last(app: &App, screen: Rect) -> usize {
-    lines(app, screen).len().saturating_sub(room(app, screen))
+pub fn last(app: &App, page: &HelpPage, screen: Rect) -> usize {
+    HelpColumns::new(app, page, screen).last()
 }
 
 fn width(screen: Rect) -> u16 {
-    screen.width.saturating_sub(4).min(96)
+    screen.width.saturating_sub(4).min(if screen.width >= TWO_COLUMNS { 180 } else { 96 })
 }
 
-fn height(screen: Rect, lines: &[(String, String, Style)]) -> u16 {
-    (lines.len() as u16).saturating_add(2).min(screen.height)
+fn column_width(screen: Rect, columns: u16) -> usize {
+    let (_, inner) = inside(screen, width(screen), screen.height);
+    usize::from(inner.width.saturating_sub(GAP * (columns - 1)) / columns)
 }
 
-/// Returns the width of the column of keys.
-fn names(screen: Rect) -> usize {
-    KEYS.min(usize::from(width(screen).saturating_sub(4)) / 3)
+/// Returns true if every word of `typed` occurs in the name, the sentence, the group or the keys of a command.
+fn matches(typed: &str, entry: &CommandEntry, keys: &[String]) -> bool {
+    let text = format!("{} {} {}", entry.name.replace('-', " "), entry.sentence, entry.group).to_lowercase();
+    let fits = |word: &str| text.contains(&word.to_lowercase()) || keys.iter().any(|key| key == word);
+    typed.split_whitespace().all(fits)
 }
 
-/// Returns the lines of the help: keys, description, style of the description.
-fn lines(app: &App, screen: Rect) -> Vec<(String, String, Style)> {
-    let (columns, names) = (usize::from(width(screen).saturating_sub(4)), names(screen));
-    let mut lines = Vec::new();
+fn lines(app: &App, typed: &str, columns: usize) -> Vec<HelpLine> {
+    let names = KEYS.min(columns / 3);
+    let mut lines: Vec<HelpLine> = Vec::new();
     let mut group = "";
-    for (entry, keys) in app.keymap.entries(app.view) {
+    let found = app.keymap.entries(app.view).filter(|(entry, keys)| matches(typed, entry, keys));
+    for (entry, keys) in found {
         if entry.group != group {
-            if !group.is_empty() {
-                lines.push((String::new(), String::new(), app.theme.text()));
+            if !lines.is_empty() {
+                lines.push(HelpLine { keys: String::new(), text: String::new() });
             }
-            lines.push((entry.group.to_string(), String::new(), app.theme.text()));
+            lines.push(HelpLine { keys: entry.group.to_string(), text: String::new() });
             group = entry.group;
         }
         for (at, text) in wrap(entry.sentence, columns.saturating_sub(names)).into_iter().enumerate() {
             let keys = if at == 0 { format!("  {}", keys.join(" ")) } else { String::new() };
-            lines.push((keys, text, app.theme.text()));
+            lines.push(HelpLine { keys, text });
         }
     }
     lines

@@ -23,7 +23,7 @@ use super::widgets::cells::{fill, part, put, wrap};
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     for overlay in &app.overlays {
         match overlay {
-            Overlay::Help(scroll) => help::draw(buf, area, app, *scroll),
+            Overlay::Help(page) => help::draw(buf, area, app, page, layout),
             Overlay::Menu(open) => menu::draw(buf, area, app, *open, layout),
             Overlay::Picker(picker) => picker::draw(buf, area, app, picker, layout),
             Overlay::Edit(prompt) => edit(buf, area, app, prompt, layout),
@@ -79,6 +79,7 @@ fn edit(buf: &mut Buffer, area: Rect, app: &App, prompt: &TextPrompt, layout: &m
         EditedText::Target => "target: text that the decoder is forced to produce",
         EditedText::Filter => "filter: rows | columns",
         EditedText::Link => "a link in every head: queries | keys",
+        EditedText::SessionName => "save the session: a name, or the path of a file",
     };
     let inner = frame(buf, area, width, height, title, &app.theme);
     let text = part(inner, 0, 0, inner.width, inner.height.saturating_sub(2).max(1));
@@ -91,6 +92,9 @@ fn edit(buf: &mut Buffer, area: Rect, app: &App, prompt: &TextPrompt, layout: &m
         EditedText::Source => "Enter run · Alt-Enter new line · ↑ earlier texts · Tab complete · Esc cancel",
         EditedText::Link => "it | cat: words, positions 3-9 · Tab complete · ↑ earlier · Esc cancel",
         EditedText::Filter => "words, positions 3-9, weights >0.2 · empty shows all · Tab complete",
+        EditedText::SessionName => {
+            "Enter save · a name is listed by Ctrl-O, a path is a file to share · Esc cancel"
+        }
         EditedText::Target => "Enter force · empty generates · ↑ earlier texts · Tab complete · Esc cancel",
     };
     if inner.height > 2 {

@@ -7,8 +7,8 @@ use crate::tui::widgets::editor::Editor;
 /// An overlay.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Overlay {
-    /// The keys of the view, with the number of lines scrolled.
-    Help(usize),
+    /// The keys of the view.
+    Help(HelpPage),
     /// The groups of commands, or the commands of the group with this index.
     Menu(Option<usize>),
     /// A list to pick an item from.
@@ -26,6 +26,15 @@ pub enum Overlay {
     },
 }
 
+/// The help as a part of the state.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HelpPage {
+    /// Text that narrows the list down.
+    pub input: Editor,
+    /// Number of lines scrolled.
+    pub first: usize,
+}
+
 /// A step that is taken only after the user has confirmed it: it runs the model, or drops a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -37,6 +46,8 @@ pub enum Decision {
     Scores,
     /// Start the guided tour.
     Tour,
+    /// Open the model that a capture file names, and run its source.
+    OpenModel,
     /// Take a step in the history that runs the model on other texts.
     History(HistoryStep),
 }
@@ -60,6 +71,10 @@ pub enum Purpose {
     Alternatives,
     /// The format to write the screen in.
     Export,
+    /// A run to show.
+    Runs,
+    /// A run to compare the shown one with.
+    CompareRun,
 }
 
 /// A list with a line of text that narrows it down.

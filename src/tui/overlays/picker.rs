@@ -12,11 +12,13 @@ use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::copying::CopyFormat;
 use crate::tui::exporting;
+use crate::tui::keymap::CommandEntry;
 use crate::tui::layout::{Hit, Layout};
 use crate::tui::reading::Axis;
+use crate::tui::runs::{BEAMS, ListedRun, TargetOrigin};
 use crate::tui::selected;
 use crate::tui::views::ViewId;
-use crate::tui::widgets::cells::{fit_left, part, put, width};
+use crate::tui::widgets::cells::{fit_left, part, put, tail, width};
 use crate::tui::widgets::context::TextContext;
 use crate::tui::widgets::list::cue;
 
@@ -41,6 +43,12 @@ pub enum Outcome {
     Copy(CopyFormat),
     /// Choose a language, by its index in the model's list.
     Language(Purpose, usize),
+    /// Show a run, by its index in the list.
+    Run(usize),
+    /// Compare the shown run with another one.
+    CompareRun(usize),
+    /// Search the target with several beams.
+    SearchBeams,
 }
 
 /// An item of a picker.
@@ -54,15 +62,20 @@ pub struct PickerItem {
     pub outcome: Outcome,
 }
 
+/// Most columns of labels.
+const LABEL: usize = 40;
+
 /// Returns the items that match the typed text, best first.
 pub fn items(app: &App, picker: &Picker) -> Vec<PickerItem> {
     match picker.purpose {
         Purpose::Palette => commands(app, picker.input.text()),
+        Purpose::Search if app.view == ViewId::Heads => heads(app, picker.input.text()),
         Purpose::Search => tokens(app, picker.input.text()),
         Purpose::Export => formats(app, picker.input.text()),
         Purpose::Alternatives => alternatives(app, picker.input.text()),
         Purpose::Copy => copy_formats(picker.input.text()),
         Purpose::Open => models(app, picker.input.text()),
+        Purpose::Runs | Purpose::CompareRun => runs(app, picker.purpose, picker.input.text()),
         Purpose::SourceLanguage | Purpose::TargetLanguage => {
             languages(app, picker.purpose, picker.input.text())
         }
@@ -70,42 +83,95 @@ pub fn items(app: &App, picker: &Picker) -> Vec<PickerItem> {
 }
 
 fn commands(app: &App, typed: &str) -> Vec<PickerItem> {
-    let mut items: Vec<(i32, PickerItem)> = Vec::new();
+    let mut items: Vec<(CommandRank, PickerItem)> = Vec::new();
     if let Some(head) = parse_head(app, typed) {
         let item =
             PickerItem { label: format!("go to {head}"), detail: String::new(), outcome: Outcome::Go(head) };
-        items.push((i32::MAX, item));
+        items.push((CommandRank::Place, item));
     }
     for (entry, keys) in app.keymap.entries(app.view) {
-        let score = fuzzy(typed, entry.name)
-            .map(|score| score + 10)
-            .max(fuzzy(typed, entry.sentence).filter(|_| typed.chars().count() > 1));
-        if let Some(score) = score {
+        if let Some(rank) = CommandRank::of(typed, entry) {
             let label = entry.name.replace('-', " ");
             let detail = format!("{}  {}", keymap_hint(&keys), entry.sentence);
-            items.push((score, PickerItem { label, detail, outcome: Outcome::Do(entry.command) }));
+            items.push((rank, PickerItem { label, detail, outcome: Outcome::Do(entry.command) }));
         }
     }
-    items.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    items.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
     items.into_iter().map(|(_, item)| item).collect()
+}
+
+/// Rank of an item of the palette; the last variant is the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum CommandRank {
+    /// The typed letters occur in the description, in order.
+    Sentence(i32),
+    /// The typed letters occur in the name, in order.
+    Name(i32),
+    /// The name has the typed text as it is; names that begin with it are true.
+    Exact(bool),
+    /// A head to go to.
+    Place,
+}
+
+impl CommandRank {
+    fn of(typed: &str, entry: &CommandEntry) -> Option<Self> {
+        let wanted = typed.trim().to_lowercase().replace(' ', "-");
+        if !wanted.is_empty() && entry.name.contains(&wanted) {
+            return Some(Self::Exact(entry.name.starts_with(&wanted)));
+        }
+        let described = || fuzzy(typed, entry.sentence).filter(|_| typed.chars().count() > 1);
+        fuzzy(typed, entry.name).map(Self::Name).or_else(|| described().map(Self::Sentence))
+    }
 }
 
 /// Lists the models and files that can be opened, and the typed name.
 fn models(app: &App, typed: &str) -> Vec<PickerItem> {
-    let item = |model: &str, detail: &str| PickerItem {
-        label: model.into(),
+    let item = |model: &str, name: &str, detail: &str| PickerItem {
+        label: name.into(),
         detail: detail.into(),
         outcome: Outcome::Open(model.into()),
     };
-    let scored = |found: &Openable| Some((fuzzy(typed, &found.model)?, item(&found.model, found.what)));
+    let scored = |found: &Openable| {
+        Some((fuzzy(typed, &found.name)?, item(&found.model, &tail(&found.name, LABEL), found.what)))
+    };
     let mut items: Vec<_> = app.openable.iter().filter_map(scored).collect();
     items.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     let mut items: Vec<PickerItem> = items.into_iter().map(|(_, item)| item).collect();
     let typed = typed.trim();
     if !typed.is_empty() && items.iter().all(|item| item.label != typed) {
-        items.push(item(typed, "as typed: a path, or a model of the hub"));
+        items.push(item(typed, typed, "as typed: a path, or a model of the hub"));
     }
     items
+}
+
+/// Lists the runs, those of the shown source first, and a search with beams if there was none.
+fn runs(app: &App, purpose: Purpose, typed: &str) -> Vec<PickerItem> {
+    let shown = app.capture.as_ref().and_then(|capture| app.runs.of(capture));
+    let text = app.capture.as_ref().map_or("", |capture| capture.target.text.as_str());
+    let source = |at: usize| app.runs.runs().get(at).map(|run| &run.run.options.source);
+    let elsewhere = |at: usize| shown.is_some_and(|shown| source(at) != source(shown));
+    let mut listed: Vec<_> = app.runs.runs().iter().enumerate().collect();
+    listed.retain(|(at, _)| purpose == Purpose::Runs || Some(*at) != shown);
+    listed.sort_by_key(|(at, _)| elsewhere(*at));
+    let item = |(at, run): (usize, &ListedRun)| {
+        let from = if elsewhere(at) { format!("  ← {}", run.run.options.source) } else { String::new() };
+        let mark = if Some(at) == shown { "▸" } else { " " };
+        PickerItem {
+            label: format!("{mark} {}", run.describe()),
+            detail: format!("{}{from}", run.text_beside(text)),
+            outcome: if purpose == Purpose::Runs { Outcome::Run(at) } else { Outcome::CompareRun(at) },
+        }
+    };
+    let wanted = typed.trim().to_lowercase();
+    let fits = |item: &PickerItem| format!("{} {}", item.label, item.detail).to_lowercase().contains(&wanted);
+    let beams = app.runs.runs().iter().any(|run| matches!(run.origin, TargetOrigin::Beam { .. }));
+    let search = PickerItem {
+        label: format!("  search with {BEAMS} beams"),
+        detail: "generates the target again, and lists what the search finishes".into(),
+        outcome: Outcome::SearchBeams,
+    };
+    let search = (purpose == Purpose::Runs && !beams).then_some(search);
+    listed.into_iter().map(item).chain(search).filter(fits).collect()
 }
 
 /// Lists the tokens that the selected decoder row predicts, the most likely first.
@@ -143,7 +209,7 @@ const FORMATS: [(Format, &str); 8] = [
     (Format::Json, "table"),
     (Format::Txt, "text"),
     (Format::Npz, "maps for NumPy"),
-    (Format::Safetensors, "capture file"),
+    (Format::Safetensors, "capture file: all maps, this place and view"),
 ];
 
 /// Lists the formats of copied rows.
@@ -193,6 +259,26 @@ pub fn parse_head(app: &App, typed: &str) -> Option<Head> {
     let head: usize = parts.next().map_or(Some(0), |number| number.parse().ok())?;
     let head = Head::new(kind, layer, head);
     (parts.next().is_none() && capture.check(head).is_ok()).then_some(head)
+}
+
+/// Lists the heads whose name or role has the typed text: those with a role first, the surest of each role
+/// first.
+fn heads(app: &App, typed: &str) -> Vec<PickerItem> {
+    let wanted = typed.trim().to_lowercase();
+    let mut found: Vec<(Option<(&str, f32)>, PickerItem)> = Vec::new();
+    for head in app.capture.iter().flat_map(|capture| capture.all_heads()) {
+        let metrics = app.survey.heads.get(&head).map(|facts| &facts.metrics);
+        let role = metrics.and_then(|metrics| metrics.role()).map(|found| (found.role.name, found.score));
+        let detail = role.map_or_else(String::new, |(name, score)| format!("{name} {score:.2}"));
+        if format!("{head} {detail}").to_lowercase().contains(&wanted) {
+            found.push((role, PickerItem { label: head.to_string(), detail, outcome: Outcome::Go(head) }));
+        }
+    }
+    found.sort_by(|(a, _), (b, _)| match (a, b) {
+        (Some((a, sure)), Some((b, other))) => a.cmp(b).then(other.total_cmp(sure)),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    });
+    found.into_iter().map(|(_, item)| item).collect()
 }
 
 /// Returns the queries and the keys of the selected map that hold the typed text, those first that the cursor
@@ -255,17 +341,21 @@ pub fn fuzzy(typed: &str, text: &str) -> Option<i32> {
 /// Draws a picker.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, picker: &Picker, layout: &mut Layout) {
     let items = items(app, picker);
-    let wide = area.width.saturating_sub(4).min(78);
+    let widest = if matches!(picker.purpose, Purpose::Runs | Purpose::CompareRun) { 160 } else { 78 };
+    let wide = area.width.saturating_sub(4).min(widest);
     let height = area.height.saturating_sub(2).min(18);
     let title = match picker.purpose {
         Purpose::Palette => "commands, or a head such as 3.5 or cross 2.4",
+        Purpose::Search if app.view == ViewId::Heads => "find a head by its name or its role",
         Purpose::Search => "find a query or a key",
         Purpose::Copy => "copy the rows as",
         Purpose::SourceLanguage => "source language",
         Purpose::TargetLanguage => "target language",
         Purpose::Export => "write what the screen shows",
         Purpose::Alternatives => "take another token here, and generate the rest",
-        Purpose::Open => "open a model (org/name is fetched from the hub) or a capture file",
+        Purpose::Open => "open a model (org/name is fetched from the hub), a session or a file",
+        Purpose::Runs => "runs: Enter shows one",
+        Purpose::CompareRun => "compare the shown run with",
     };
     let inner = frame(buf, area, wide, height, title, &app.theme);
     let line = part(inner, 0, 0, inner.width, 1);
@@ -276,11 +366,13 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, picker: &Picker, layout: &m
     let room = usize::from(list.height);
     let selected = picker.selected.min(items.len().saturating_sub(1));
     let first = (selected + 1).saturating_sub(room);
-    let labels = items.iter().map(|item| width(&item.label)).max().unwrap_or(0).min(40);
+    let labels = items.iter().map(|item| width(&item.label)).max().unwrap_or(0).min(LABEL);
     if items.is_empty() {
         let kind = app.selection.head.kind();
         let text = match picker.purpose {
-            Purpose::Search => format!("no query and no key of {kind} maps has it; another kind may"),
+            Purpose::Search if app.view != ViewId::Heads => {
+                format!("no query and no key of {kind} maps has it; another kind may")
+            }
             _ => "no matches".into(),
         };
         put(buf, list, list.x, list.y, &text, app.theme.dim());
@@ -307,5 +399,19 @@ mod tests {
         assert!(fuzzy("nh", "next-head").is_some());
         assert!(fuzzy("hn", "next-hea").is_none());
         assert!(fuzzy("next", "next-head") > fuzzy("nxhd", "next-head"));
+    }
+
+    #[test]
+    fn names_come_before_descriptions() {
+        let app =
+            App::new("made", crate::tui::theme::Theme::default(), crate::tui::keymap::Keymap::default());
+        let labels = |typed: &str| -> Vec<String> {
+            commands(&app, typed).into_iter().map(|item| item.label).collect()
+        };
+        assert_eq!(labels("export")[0], "export");
+        assert_eq!(labels("head")[..2], ["heads", "head off"]);
+        let words = labels("words");
+        let position = |name: &str| words.iter().position(|label| label == name).unwrap();
+        assert!(position("words") < position("filter"), "{words:?}");
     }
 }

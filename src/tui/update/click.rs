@@ -8,6 +8,7 @@ use crate::tui::app::App;
 use crate::tui::command::{Command, Motion};
 use crate::tui::layout::{Hit, ViewHit};
 use crate::tui::overlays::overlay::Overlay;
+use crate::tui::requests;
 use crate::tui::views::view;
 
 /// Handles a press or a drag with the left button.
@@ -48,6 +49,12 @@ pub fn click(app: &mut App, at: Position, drag: bool) -> Vec<Effect> {
         Hit::Command(command) => return run(app, command),
         Hit::Kind(kind) => select_kind(app, kind),
         Hit::View(hit) => view::click(app, hit, at),
+        Hit::Alternative(at) => {
+            requests::choose_alternative(app);
+            if let Some(Overlay::Picker(picker)) = app.overlays.last_mut() {
+                picker.selected = at;
+            }
+        }
         Hit::Item(_) | Hit::Group(_) | Hit::Accept | Hit::Dismiss => {}
     }
     Vec::new()

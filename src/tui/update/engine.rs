@@ -11,8 +11,11 @@ use crate::tui::overlays::overlay::{Overlay, Purpose};
 use crate::tui::overlays::text_prompt::TextPrompt;
 use crate::tui::prompts::EditedText;
 use crate::tui::requests;
+use crate::tui::runs::AwaitedComparison;
 use crate::tui::selection::DisplayedRun;
+use crate::tui::session::Saved;
 use crate::tui::survey::Survey;
+use crate::tui::views::ViewId;
 use crate::tui::views::links::effects;
 
 /// Applies an event of the engine to the state.
@@ -63,12 +66,25 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             requests::run(app)
         }
         Event::Captured(capture) => {
-            // A file that was opened in place of a model.
-            if app.run.opening.is_some() {
+            if let Some(awaited) = app.runs.awaited.take() {
+                return compared(app, awaited, capture);
+            }
+            let in_place = app.run.opening.is_some();
+            if in_place {
                 requests::opened(app);
                 app.run.info = None;
             }
-            captured(app, capture)
+            if app.run.info.is_some() {
+                return captured(app, capture);
+            }
+            // The place and the view that a session was saved with.
+            let saved = capture.session.as_deref().and_then(Saved::parse);
+            if let Some(saved) = saved.filter(|_| in_place || app.untouched) {
+                saved.restore(app);
+            }
+            let mut effects = captured(app, capture);
+            effects.push(Effect::RememberFile(app.run.model.clone()));
+            effects
         }
         Event::Ablated(outcome) => {
             if let Some(effects) = effects::measured(app, &outcome) {
@@ -83,6 +99,7 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
         }
         Event::Failed(error) => {
             (app.run.arrival, app.run.opening) = (None, None);
+            stop_comparing(app);
             app.views.links.effects.stop();
             drop_ablation(app);
             drop_values(app, "");
@@ -94,6 +111,7 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
         Event::Cancelled => {
             if app.run.pending == 0 {
                 (app.run.arrival, app.run.opening) = (None, None);
+                stop_comparing(app);
             }
             app.views.links.effects.stop();
             drop_ablation(app);
@@ -114,6 +132,9 @@ pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
         app.run.info.as_ref().map(|_| {
             Arc::new(DisplayedRun { model: app.run.model.clone(), options: app.run.options.clone() })
         });
+    if let Some(run) = app.run.displayed.clone() {
+        app.runs.add(&run, &capture);
+    }
     app.ablation = None;
     app.axes = Axes::new(&capture, &app.reading);
     app.capture = Some(capture);
@@ -130,6 +151,31 @@ pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
     let mut effects = requests::survey(app);
     effects.extend(app.views.compare.request(app.serial, app.capture.as_ref()).map(Effect::Compare));
     effects
+}
+
+/// Displays a capture that was recorded before.
+pub fn shown_again(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
+    let selection = app.selection;
+    let effects = captured(app, capture);
+    app.selection = selection;
+    app.settle();
+    effects
+}
+
+/// Takes the run that the shown one is compared with: pins it, and shows the other one again.
+fn compared(app: &mut App, awaited: AwaitedComparison, pinned: Arc<Capture>) -> Vec<Effect> {
+    let options = std::mem::replace(&mut app.run.options, awaited.options);
+    app.runs.add(&Arc::new(DisplayedRun { model: app.run.model.clone(), options }), &pinned);
+    app.views.compare.pinned = Some(pinned);
+    app.show(ViewId::Compare);
+    shown_again(app, awaited.capture)
+}
+
+/// Returns to the options of the shown run if the one that it was to be compared with did not run.
+fn stop_comparing(app: &mut App) {
+    if let Some(awaited) = app.runs.awaited.take() {
+        app.run.options = awaited.options;
+    }
 }
 
 /// Drops an ablation whose run failed or was cancelled.

@@ -1,6 +1,6 @@
 //! Keys of the topmost overlay.
 
-use super::run;
+use super::{run, runs};
 use crate::engine::AudioOptions;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
@@ -13,6 +13,7 @@ use crate::tui::overlays::picker::{self, Outcome};
 use crate::tui::overlays::text_prompt::TextPrompt;
 use crate::tui::prompts::{AcceptedText, EditedText};
 use crate::tui::requests;
+use crate::tui::session_file::SessionFile;
 use crate::tui::views::ViewId;
 use crate::tui::views::links::pairs;
 use crate::tui::widgets::editor::Edit;
@@ -24,6 +25,10 @@ pub fn edit(app: &mut App, edit: Edit) -> Vec<Effect> {
         Some(Overlay::Picker(picker)) => {
             picker.input.apply(edit);
             picker.selected = 0;
+        }
+        Some(Overlay::Help(page)) => {
+            page.input.apply(edit);
+            page.first = 0;
         }
         _ => {}
     }
@@ -38,6 +43,10 @@ pub fn paste(app: &mut App, text: &str) -> Vec<Effect> {
             picker.input.paste(text, false);
             picker.selected = 0;
         }
+        Some(Overlay::Help(page)) => {
+            page.input.paste(text, false);
+            page.first = 0;
+        }
         Some(_) => {}
         None if app.run.info.is_some() => {
             let mut prompt = TextPrompt::new(EditedText::Source, "");
@@ -51,15 +60,15 @@ pub fn paste(app: &mut App, text: &str) -> Vec<Effect> {
 
 /// Scrolls the topmost overlay.
 pub fn scroll(app: &mut App, steps: isize) -> Vec<Effect> {
-    let last = help::last(app, app.layout.screen);
-    let items = match app.overlays.last() {
-        Some(Overlay::Picker(picker)) => picker::items(app, picker).len(),
+    let last = match app.overlays.last() {
+        Some(Overlay::Picker(picker)) => picker::items(app, picker).len().saturating_sub(1),
+        Some(Overlay::Help(page)) => help::last(app, page, app.layout.screen),
         _ => 0,
     };
     match app.overlays.last_mut() {
-        Some(Overlay::Help(first)) => *first = first.saturating_add_signed(steps).min(last),
+        Some(Overlay::Help(page)) => page.first = page.first.saturating_add_signed(steps).min(last),
         Some(Overlay::Picker(picker)) => {
-            picker.selected = picker.selected.saturating_add_signed(steps).min(items.saturating_sub(1));
+            picker.selected = picker.selected.saturating_add_signed(steps).min(last);
         }
         Some(Overlay::Edit(prompt)) => {
             prompt.recall(app.prompts.texts(&app.run.model, prompt.edited), steps);
@@ -115,6 +124,11 @@ fn run_edited(app: &mut App, edited: EditedText, text: String) -> Vec<Effect> {
             return Vec::new();
         }
         EditedText::Link => return pairs::of_text(app, &text),
+        EditedText::SessionName => {
+            app.notice = Some("saving …".into());
+            let file = SessionFile::new(app, &text);
+            return file.map(|file| Effect::SaveSession(Box::new(file))).into_iter().collect();
+        }
         EditedText::Source => match super::tour::own(app, &text) {
             Some(effects) => return effects,
             None if app.run.info.as_ref().is_some_and(|info| info.hears) => {
@@ -152,6 +166,9 @@ fn pick(app: &mut App, outcome: Outcome) -> Vec<Effect> {
         Outcome::Export(format) => return requests::export(app, format),
         Outcome::Branch(at) => return requests::branch(app, at),
         Outcome::Open(model) => return requests::open(app, model),
+        Outcome::Run(at) => return runs::show(app, at),
+        Outcome::CompareRun(at) => return runs::compare(app, at),
+        Outcome::SearchBeams => return runs::search_beams(app),
         Outcome::Go(head) => {
             app.selection.head = head;
             if app.view == ViewId::Grid {

@@ -47,8 +47,10 @@ pub fn next(app: &mut App) -> Vec<Effect> {
     } else if guide.at + 1 < guide.tour.steps.len() {
         let next = guide.at + 1;
         return enter(app, next);
+    } else if !guide.cites && guide.now().is_some() && !guide.tour.sources().is_empty() {
+        (guide.cites, guide.first) = (true, 0);
     } else {
-        app.notice = Some("this was the last step".into());
+        app.notice = Some("this was the last page".into());
     }
     Vec::new()
 }
@@ -59,6 +61,8 @@ pub fn previous(app: &mut App) -> Vec<Effect> {
     let Some(guide) = &mut app.guide else { return not_started(app) };
     if guide.first > 0 {
         guide.first = guide.first.saturating_sub(shown.max(1));
+    } else if guide.cites {
+        guide.cites = false;
     } else if guide.at > 0 {
         let before = guide.at - 1;
         return enter(app, before);
@@ -91,7 +95,7 @@ fn view(view: StepView) -> ViewId {
 /// Goes to a step: shows it if it has been run, otherwise requests it.
 fn enter(app: &mut App, at: usize) -> Vec<Effect> {
     let Some(guide) = &mut app.guide else { return Vec::new() };
-    (guide.at, guide.first, guide.why) = (at, 0, None);
+    (guide.at, guide.first, guide.cites, guide.why) = (at, 0, false, None);
     if guide.now().is_some() {
         let mut effects = show(app);
         effects.extend(prepare_next(app));

@@ -31,14 +31,9 @@ pub fn measure(app: &mut App) -> Vec<Effect> {
 /// Requests the run of the first ablation of the queue.
 fn next(app: &mut App) -> Vec<Effect> {
     let LinkEffects { queue, total, .. } = &app.views.links.effects;
-    let (Some(off), Some(capture)) = (queue.front(), &app.capture) else { return Vec::new() };
+    let Some(off) = queue.front() else { return Vec::new() };
     let what = format!("measuring link {} of {total}", total + 1 - queue.len());
-    let run = RunOptions {
-        ablations: off.clone(),
-        // With a target given, none is generated again.
-        target: Some(capture.target.text.clone()),
-        ..app.run.options.clone()
-    };
+    let run = RunOptions { ablations: off.clone(), forced_only: true, ..app.run.options.clone() };
     app.run.begin(what);
     app.run.pending += 1;
     vec![Effect::Ask(Request::Ablate(run))]

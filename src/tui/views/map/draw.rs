@@ -42,7 +42,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
     let geometry = Geometry::new(app, area);
     map(buf, &geometry, app, cache, &sheet, layout);
     if !geometry.side.is_empty() {
-        side::draw(buf, geometry.side, app, &sheet, &geometry.window);
+        side::draw(buf, geometry.side, app, (&sheet, &geometry.window), layout);
     }
     if !geometry.texts.is_empty() {
         texts(buf, geometry.texts, app, &sheet, layout);

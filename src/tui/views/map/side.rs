@@ -6,6 +6,8 @@ use ratatui::layout::Rect;
 
 use crate::site::Kind;
 use crate::tui::app::App;
+use crate::tui::command::Command;
+use crate::tui::layout::{Hit, Layout};
 use crate::tui::selected;
 use crate::tui::sheet::Sheet;
 use crate::tui::widgets::bar::bar;
@@ -20,7 +22,13 @@ use crate::tui::zoom::Window;
 const CONTEXT: usize = 10;
 
 /// Draws the panel.
-pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Window) {
+pub fn draw(
+    buf: &mut Buffer,
+    area: Rect,
+    app: &App,
+    (sheet, window): (&Sheet, &Window),
+    layout: &mut Layout,
+) {
     let theme = &app.theme;
     let scored = app.scored().is_some();
     let title = if scored { "highest scores" } else { "strongest keys" };
@@ -91,13 +99,15 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, window: &Win
         y += 1;
     }
     if y + 3 < inner.bottom() && !candidates.is_empty() {
-        put(buf, inner, inner.x, y + 1, "predicts", theme.dim());
+        let takes = app.first_key(Command::Alternatives);
+        put(buf, inner, inner.x, y + 1, &format!("predicts ({takes} takes another)"), theme.dim());
         y += 2;
-        for alternative in candidates.iter().take(3) {
+        for (at, alternative) in candidates.iter().enumerate().take(3) {
             let style = if alternative.chosen { theme.accent() } else { theme.text() };
             put(buf, inner, inner.x, y, &fit_left(&alternative.label, labels), style);
             let number = fit_right(&precise(alternative.probability), 5);
             put(buf, inner, inner.right().saturating_sub(5), y, &number, style);
+            layout.hit(Rect { y, height: 1, ..inner }, Hit::Alternative(at));
             y += 1;
         }
     }
