@@ -4,9 +4,10 @@ use std::cmp::Ordering;
 
 use attn_tui_kernels::softmax::normaliser;
 
+use super::generated::FinishedBeam;
 use super::processors::process;
 use super::sample::{Random, restrict};
-use super::{EarlyStopping, FinishedBeam, GenerationConfig, check_scores};
+use super::{EarlyStopping, GenerationConfig, check_scores};
 use crate::error::Result;
 
 /// Score of a row that must not be chosen; finite, so that sums and comparisons stay numbers.

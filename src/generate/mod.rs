@@ -2,6 +2,7 @@
 
 mod beam;
 mod config;
+mod generated;
 mod greedy;
 mod processors;
 mod sample;
@@ -9,8 +10,9 @@ mod speech;
 mod together;
 
 pub use config::{EarlyStopping, EndDecay, GenerationConfig, Sampling};
+pub use generated::{FinishedBeam, GeneratedText};
 pub use speech::{PromptRequest, SpeechSettings, SpeechTask, Timestamps};
-pub use together::{FinishedBeam, GeneratedText, GenerationRun, generate_many};
+pub use together::{GenerationRun, generate_many};
 
 use candle_core::Tensor;
 

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::GenerationConfig;
 use super::beam::BeamSearch;
+use super::generated::{FinishedBeam, GeneratedText};
 use super::greedy::GreedySearch;
 use crate::error::Result;
 use crate::model::{DecoderInput, DecoderSequence, Model};
@@ -24,25 +25,6 @@ pub struct GenerationRun<'a> {
     pub config: &'a GenerationConfig,
     /// Hook of the decoder.
     pub hook: &'a mut dyn Hook,
-}
-
-/// A generated text. Ids lack the start token.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GeneratedText {
-    /// Its ids.
-    pub ids: Vec<u32>,
-    /// All texts that a beam search finished, the best first; empty for other searches.
-    pub beams: Vec<FinishedBeam>,
-}
-
-/// A text that a beam search finished.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FinishedBeam {
-    /// Its ids, without the start token.
-    pub ids: Vec<u32>,
-    /// Sum of the log-probabilities of its tokens, divided by its length to the power of the length penalty, as
-    /// `sequences_scores` of transformers.
-    pub score: f32,
 }
 
 /// Generates a target for each run, as [`generate`](super::generate) does for one. Calls `on_step` with the

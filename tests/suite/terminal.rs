@@ -469,10 +469,10 @@ fn a_terminal_with_sixel_gets_sixel() {
 #[test]
 fn the_tour_starts_and_steps() {
     let mut terminal = Terminal::start(100, 30, &[], &["tour"]);
-    terminal.wait_for("1/8 One vector");
+    terminal.wait_for("1/9 One vector");
     terminal.wait_for("how probable");
     terminal.press("a");
-    terminal.wait_for("2/8 Attention");
+    terminal.wait_for("2/9 Attention");
     terminal.wait_for("rouge");
     terminal.press("q");
     assert!(terminal.end().success());

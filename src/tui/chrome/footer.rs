@@ -32,6 +32,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         (Command::EditTarget, "target"),
         (Command::Palette, "commands"),
         (Command::Help, "help"),
+        (Command::Quit, "quit"),
     ];
     for (command, hint) in first {
         if let Some(key) = app.keymap.keys(command).first() {
