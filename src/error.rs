@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 pub use audio::AudioError;
 pub use hub::HubError;
 
+use crate::human::bytes;
+
 /// A result with the program's error type.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -54,6 +56,16 @@ pub enum Error {
         analysis: &'static str,
         /// Reason, a sentence about the model.
         why: &'static str,
+    },
+    /// An analysis needs more memory than the limit.
+    #[error("{what} needs about {}, more than the memory limit of {}", bytes(*needed), bytes(*limit))]
+    Memory {
+        /// The analysis, with an article.
+        what: &'static str,
+        /// Needed bytes.
+        needed: u64,
+        /// Allowed bytes.
+        limit: u64,
     },
     /// The contents of a file are invalid.
     #[error("{file}: {why}")]
@@ -292,6 +304,9 @@ impl Error {
             ),
             Self::NotForModel { .. } => {
                 Some("`attn-tui knockout` and `attn-tui attribute` work with every model".into())
+            }
+            Self::Memory { needed, .. } => {
+                Some(format!("give `--memory {}M`, or a shorter text", needed.div_ceil(1 << 20)))
             }
             Self::NoValues { .. } => {
                 Some("give the model and the text, or write the file with `attn-tui capture --values`".into())

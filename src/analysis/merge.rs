@@ -124,7 +124,7 @@ pub(super) fn common_shape(maps: &[Matrix]) -> Result<(usize, usize)> {
     Ok(shape)
 }
 
-fn identity(size: usize) -> Matrix {
+pub(super) fn identity(size: usize) -> Matrix {
     Matrix::from_fn(size, size, |i, j| if i == j { 1.0 } else { 0.0 })
 }
 
@@ -132,7 +132,7 @@ fn scaled(a: &Matrix, factor: f32) -> Matrix {
     Matrix::new(a.rows(), a.cols(), a.as_slice().iter().map(|v| v * factor).collect())
 }
 
-fn sum(a: &Matrix, b: &Matrix) -> Matrix {
+pub(super) fn sum(a: &Matrix, b: &Matrix) -> Matrix {
     Matrix::new(a.rows(), a.cols(), a.as_slice().iter().zip(b.as_slice()).map(|(a, b)| a + b).collect())
 }
 

@@ -13,6 +13,8 @@
 //! | [`merge`] | heads and layers into one map: mean, maximum, attention rollout |
 //! | [`pairs`] | the strength of given pairs of places in a head |
 //! | [`places`] | places on an axis as users name them |
+//! | [`quadrature`] | points of numerical integration |
+//! | [`relevance`] | relevance from attention times gradients, through all layers |
 //! | [`roles`] | what a head does, named with a score |
 //! | [`similarity`] | how alike heads are, and groups of like heads |
 //! | [`spread`] | mean and standard deviation over many sentences |
@@ -32,6 +34,8 @@ pub mod metrics;
 pub mod pairs;
 pub mod places;
 pub mod profile;
+pub mod quadrature;
+pub mod relevance;
 pub mod roles;
 pub mod similarity;
 pub mod spread;

@@ -18,9 +18,12 @@ impl Capture {
     /// [`Error::NoSuchHead`] if maps are missing; [`Error::NoValues`] if the method needs values that the
     /// capture does not have; [`Error::Usage`] for a method that needs further runs of the model.
     pub fn attribution(&self, method: AttributionMethod) -> Result<Attribution> {
-        let both =
-            |rollout: CrossRollout| Attribution { source: rollout.source, prefix: Some(rollout.prefix) };
-        let source = |source| Attribution { source, prefix: None };
+        let both = |rollout: CrossRollout| Attribution {
+            source: rollout.source,
+            prefix: Some(rollout.prefix),
+            completeness_error: None,
+        };
+        let source = |source| Attribution { source, prefix: None, completeness_error: None };
         match method {
             AttributionMethod::Head(head) => self.map(head).map(source),
             AttributionMethod::Mean => merge(&self.mean_maps(Kind::Cross)?, Merge::Mean).map(source),
@@ -29,9 +32,13 @@ impl Capture {
             }
             AttributionMethod::Rollout => self.cross_rollout(RESIDUAL).map(both),
             AttributionMethod::Alti => self.alti_plus().map(both),
-            AttributionMethod::Occlusion | AttributionMethod::ValueZeroing => {
-                Err(Error::Usage(format!("{method} needs a model to run")))
-            }
+            AttributionMethod::Occlusion
+            | AttributionMethod::ValueZeroing
+            | AttributionMethod::Saliency
+            | AttributionMethod::InputGradient
+            | AttributionMethod::IntegratedGradients
+            | AttributionMethod::AttentionGradient(_)
+            | AttributionMethod::Relevance => Err(Error::Usage(format!("{method} needs a model to run"))),
         }
     }
 

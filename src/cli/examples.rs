@@ -64,6 +64,7 @@ Examples:
 pub const ATTRIBUTE: &str = "\
 Examples:
   attn-tui attribute demo -s \"The house is old.\" --row 1
+  attn-tui attribute demo -s \"The house is old.\" --method integrated-gradients --rows 0-2
   attn-tui attribute demo -s \"The house is old.\" --method alti --json";
 
 /// Examples of `faithful`.

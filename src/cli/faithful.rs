@@ -20,8 +20,8 @@ use crate::export::table::{Cell, Table};
 /// Options of `faithful`.
 #[derive(Args)]
 pub struct FaithfulArgs {
-    /// Methods, separated by commas: mean, value-weighted, rollout, alti, occlusion, value-zeroing,
-    /// cross-attention heads such as cross.2.4, or `all` for all but single heads.
+    /// Methods of `attn-tui attribute`, separated by commas, such as rollout, relevance or cross.2.4; `all` are
+    /// those that the model supports, without single heads.
     #[arg(
         long,
         value_name = "METHODS",
@@ -58,9 +58,10 @@ const RANDOM: &str = "random";
 /// Those of the engine; [`Error::Usage`] for an unknown method or a capture file.
 pub fn run(args: &FaithfulArgs, context: &Context) -> Result<()> {
     args.output.check()?;
-    let methods = args.methods()?;
+    let mut methods = args.methods()?;
     let watch = context.status_line();
     let session = input::session(&args.input, "erasing tokens needs", &watch, context)?;
+    methods.retain(|&method| session.supports(method) || args.names(method));
     let mut spreads = vec![MeasureSpreads::default(); methods.len() + 1];
     let measure = |pair: SentencePair| {
         let extras =
@@ -105,6 +106,11 @@ impl FaithfulArgs {
         Ok(methods)
     }
 
+    /// Returns true if the method is given by its own name.
+    fn names(&self, method: AttributionMethod) -> bool {
+        self.methods.iter().any(|name| name.parse() == Ok(method))
+    }
+
     /// Measures every method, and then each random ranking, on one sentence.
     fn measure(
         &self,
@@ -133,7 +139,7 @@ impl FaithfulArgs {
             let scores = match method {
                 AttributionMethod::Occlusion => left_out.iter().map(|p| intact - p).collect(),
                 method => {
-                    let options = AttributionOptions { masking, contrast: None };
+                    let options = AttributionOptions { masking, ..AttributionOptions::default() };
                     scope.scores(&session.attribution(&capture, &source, method, options, watch)?)
                 }
             };

@@ -17,8 +17,10 @@ use super::survey::{self, SentenceTable};
 use super::{batch, examples, input};
 use crate::analysis::metrics::{FAR, HeadMetrics};
 use crate::analysis::roles::ROLES;
-use crate::error::Result;
+use crate::capture::Capture;
+use crate::error::{Error, Result};
 use crate::export::table::Cell;
+use crate::site::Head;
 
 /// Options of `heads`.
 #[derive(Args)]
@@ -28,8 +30,12 @@ pub struct HeadsArgs {
     pub heads: HeadArgs,
     #[command(flatten)]
     weights: WeightsArgs,
-    /// Sort by a metric, largest first. Heads without it come last.
-    #[arg(long, value_name = "METRIC", value_parser = metric)]
+    /// Add the column `importance`: how much the target's mean log-probability depends on a factor on the head's
+    /// output (the absolute gradient; Michel et al. 2019). Needs a model that gradients can go through.
+    #[arg(long, conflicts_with = "source_file")]
+    importance: bool,
+    /// Sort by a metric, or with --importance by `importance`, largest first. Heads without it come last.
+    #[arg(long, value_name = "METRIC", value_parser = sortable)]
     sort: Option<String>,
     /// Sort in reverse order.
     #[arg(long, requires = "sort")]
@@ -59,6 +65,12 @@ pub struct HeadsArgs {
     batch: BatchArgs,
 }
 
+/// The column of `--importance`.
+const IMPORTANCE: &str = "importance";
+
+/// Importance of heads; empty if it was not measured.
+type Importance = BTreeMap<Head, f32>;
+
 /// Metrics that are printed by default, few enough for the width of a terminal.
 const DEFAULT_COLUMNS: [&str; 9] = [
     "entropy",
@@ -78,6 +90,9 @@ const DEFAULT_COLUMNS: [&str; 9] = [
 /// Those of the engine and of the files.
 pub fn run(args: &HeadsArgs, context: &Context) -> Result<()> {
     args.output.check()?;
+    if args.sort.as_deref() == Some(IMPORTANCE) && !args.importance {
+        return Err(Error::Usage("--sort importance needs --importance".into()));
+    }
     let selection = args.heads.selection();
     let columns = columns(args);
     let gini = columns.contains(&"gini") || args.sort.as_deref() == Some("gini");
@@ -88,20 +103,26 @@ pub fn run(args: &HeadsArgs, context: &Context) -> Result<()> {
         let runner = batch::Runner::open(&args.input, args.weights, context)?;
         let runner = runner.keeping(args.extras(options));
         let survey = survey::run(&runner, pairs, &selection, options, sentences)?;
-        let rows = arranged(args, survey.means());
+        let rows = arranged(args, survey.means(), &Importance::new());
         let mut table = survey.table(&rows, &columns);
         add_roles(&mut table, &rows, |name| args.prints(name));
         return args.output.print(&table, &context.terminal);
     }
     let options = MetricOptions { far: args.far, gini };
-    let capture = input::capture(&args.input, args.extras(options), context)?;
+    let (capture, importance) = args.capture(options, context)?;
     let capture = input::weighted(capture, args.weights)?;
     let (rows, groups) = context.on_threads(|| match args.groups {
         Some(count) => measure_groups(&capture, &selection, options, count),
         None => Ok((measure(&capture, &selection, options)?, BTreeMap::new())),
     })?;
-    let rows = arranged(args, rows);
+    let rows = arranged(args, rows, &importance);
     let mut table = table(&rows, &columns);
+    if args.importance {
+        table.columns.push(IMPORTANCE.into());
+        for (row, (head, _)) in table.rows.iter_mut().zip(&rows) {
+            row.push(Cell::number(importance.get(head).copied()));
+        }
+    }
     if args.groups.is_some() {
         table.columns.push("group".into());
         for (row, (head, _)) in table.rows.iter_mut().zip(&rows) {
@@ -118,6 +139,23 @@ impl HeadsArgs {
         self.columns.is_empty() || self.columns.iter().any(|name| name == "all" || name == role_column)
     }
 
+    /// Runs the model or opens the capture file, and measures the importance of heads if it is asked for.
+    fn capture(&self, options: MetricOptions, context: &Context) -> Result<(Capture, Importance)> {
+        if !self.importance {
+            return Ok((input::capture(&self.input, self.extras(options), context)?, Importance::new()));
+        }
+        let watch = context.status_line();
+        let session = input::session(&self.input, "--importance needs", &watch, context)?;
+        let source = input::source(&self.input.text, &session)?;
+        let run = self.input.text.options(source, self.extras(options), &context.settings)?;
+        let capture = session.run(&run, &watch)?;
+        if run.target.is_none() {
+            input::note_generation(&session, &capture);
+        }
+        let importance = session.head_importance(&capture, &watch)?;
+        Ok((capture, importance.into_iter().collect()))
+    }
+
     /// The data that a run must keep for these metrics.
     fn extras(&self, options: MetricOptions) -> RunExtras {
         let profiles = ProfileExtras { gini: options.gini, links: None };
@@ -126,17 +164,20 @@ impl HeadsArgs {
 }
 
 /// Sorts and truncates the list of heads.
-fn arranged(args: &HeadsArgs, mut rows: Vec<HeadRow>) -> Vec<HeadRow> {
+fn arranged(args: &HeadsArgs, mut rows: Vec<HeadRow>, importance: &Importance) -> Vec<HeadRow> {
     if let Some(metric) = &args.sort {
-        sort(&mut rows, metric, args.reverse);
+        sort(&mut rows, metric, importance, args.reverse);
     }
     rows.truncate(args.top.unwrap_or(usize::MAX));
     rows
 }
 
-fn sort(rows: &mut [HeadRow], metric: &str, reverse: bool) {
+fn sort(rows: &mut [HeadRow], metric: &str, importance: &Importance, reverse: bool) {
     let at = HeadMetrics::COLUMNS.iter().position(|column| column.name == metric);
-    let value = |row: &HeadRow| at.and_then(|at| *row.1.get(at)?);
+    let value = |row: &HeadRow| match metric {
+        IMPORTANCE => importance.get(&row.0).copied(),
+        _ => at.and_then(|at| *row.1.get(at)?),
+    };
     rows.sort_by(|a, b| {
         let order = match (value(a), value(b)) {
             (Some(a), Some(b)) if reverse => a.total_cmp(&b),
@@ -164,6 +205,11 @@ fn columns(args: &HeadsArgs) -> Vec<&'static str> {
         }
     };
     all.into_iter().filter(wanted).collect()
+}
+
+/// Parses a metric that heads can be sorted by.
+fn sortable(name: &str) -> std::result::Result<String, String> {
+    if name == IMPORTANCE { Ok(name.into()) } else { metric(name) }
 }
 
 fn metric(name: &str) -> std::result::Result<String, String> {

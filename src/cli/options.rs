@@ -8,7 +8,7 @@ mod parsers;
 mod recording;
 
 use parsers::{colormaps, count, curves, devices, maskings, ranges, weights};
-pub use parsers::{kinds, named, non_negative};
+pub use parsers::{kinds, named, non_negative, span, steps};
 pub use recording::AudioArgs;
 
 use super::context::Context;

@@ -1,8 +1,12 @@
 //! Attributions that need further runs of the model.
 
+use std::ops::Range;
+use std::str::FromStr;
+
 use attn_tui_kernels::threads;
 use candle_core::{Device, Tensor};
 
+use super::backward::RunTokens;
 use super::session::Session;
 use super::source::Source;
 use super::variants::{MaskedTokens, Masking};
@@ -17,13 +21,66 @@ use crate::progress::Watch;
 use crate::site::{Kind, Site};
 
 /// Options of [`Session::attribution`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributionOptions {
     /// Replacement of masked tokens, for occlusion.
     pub masking: Masking,
-    /// Token to explain the target token against: scores are losses of the difference between the two
+    /// Token to explain the target token against: the explained score is the difference between the two
     /// log-probabilities.
     pub contrast: Option<u32>,
+    /// Decoder rows to explain together: the attribution then has one row, for the sum of their scores.
+    pub span: Option<Range<usize>>,
+    /// Start of the integration, for integrated gradients.
+    pub baseline: Baseline,
+    /// Number of points of the integration, for integrated gradients.
+    pub steps: usize,
+}
+
+impl Default for AttributionOptions {
+    fn default() -> Self {
+        Self {
+            masking: Masking::default(),
+            contrast: None,
+            span: None,
+            baseline: Baseline::default(),
+            steps: 50,
+        }
+    }
+}
+
+/// Embeddings from which integrated gradients start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Baseline {
+    /// Zeros.
+    #[default]
+    Zero,
+    /// That of the padding token at every position.
+    Padding,
+    /// That of the unknown token at every position.
+    Unknown,
+}
+
+impl Baseline {
+    /// All baselines.
+    pub const ALL: [Self; 3] = [Self::Zero, Self::Padding, Self::Unknown];
+
+    /// The name in options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zero => "zero",
+            Self::Padding => "pad",
+            Self::Unknown => "unk",
+        }
+    }
+}
+
+impl FromStr for Baseline {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|baseline| baseline.name() == text);
+        found.ok_or_else(|| format!("'{text}' is not one of {}", Self::ALL.map(Self::name).join(", ")))
+    }
 }
 
 /// Sets the value vectors of one position to 0 at all sites of a kind.
@@ -63,15 +120,37 @@ impl Session {
         options: AttributionOptions,
         watch: &dyn Watch,
     ) -> Result<Attribution> {
+        let rows = base.target.len();
+        if let Some(span) = options.span.as_ref().filter(|span| span.is_empty() || span.end > rows) {
+            let (first, last) = (span.start, span.end.saturating_sub(1));
+            return Err(Error::Usage(format!("there are no rows {first}-{last}: the target has {rows}")));
+        }
+        let span = options.span.clone();
+        let summed = |all: Attribution| span.map_or(all.clone(), |span| all.summed(span));
         match method {
-            AttributionMethod::Occlusion => self.occlusion(base, options, watch),
+            AttributionMethod::Occlusion => self.occlusion(base, &options, watch).map(summed),
             AttributionMethod::ValueZeroing => {
-                threads::run(self.threads, || self.value_zeroing(base, source, options.contrast, watch))
+                let zeroed = || self.value_zeroing(base, source, options.contrast, watch);
+                threads::run(self.threads, zeroed).map(summed)
             }
-            method if options.contrast.is_some() => {
-                Err(Error::Usage(format!("{method} does not compare the target token with another")))
+            method if method.needs_gradients() => {
+                let tokens = RunTokens::of(base)?;
+                threads::run(self.threads, || self.gradient_attribution(tokens, method, &options, watch))
+            }
+            method if options.contrast.is_some() || options.span.is_some() => {
+                Err(Error::Usage(format!("{method} explains no log-probability")))
             }
             method => threads::run(self.threads, || base.attribution(method)),
+        }
+    }
+
+    /// Returns true if the method applies to the model.
+    pub fn supports(&self, method: AttributionMethod) -> bool {
+        match method {
+            AttributionMethod::ValueZeroing => {
+                matches!(self.model.spec(), ModelSpec::Transformer(spec) if spec.decoder.extra_states.is_none())
+            }
+            method => !method.needs_gradients() || self.model.layer_by_layer().is_ok(),
         }
     }
 
@@ -79,7 +158,7 @@ impl Session {
     fn occlusion(
         &self,
         base: &Capture,
-        AttributionOptions { masking, contrast }: AttributionOptions,
+        &AttributionOptions { masking, contrast, .. }: &AttributionOptions,
         watch: &dyn Watch,
     ) -> Result<Attribution> {
         let (rows, keys) = (base.target.len(), base.source.len());
@@ -92,7 +171,7 @@ impl Session {
         let intact = scores.next().unwrap_or_default();
         let source = losses(&intact, &scores.by_ref().take(keys).collect::<Vec<_>>());
         let prefix = masks_prefix.then(|| losses(&intact, &scores.collect::<Vec<_>>()));
-        Ok(Attribution { source, prefix: prefix.map(|prefix| causal(&prefix)) })
+        Ok(Attribution { source, prefix: prefix.map(|prefix| causal(&prefix)), completeness_error: None })
     }
 
     /// Sets the value vectors of one token at a time to 0.
@@ -103,9 +182,7 @@ impl Session {
         contrast: Option<u32>,
         watch: &dyn Watch,
     ) -> Result<Attribution> {
-        let plain =
-            matches!(self.model.spec(), ModelSpec::Transformer(spec) if spec.decoder.extra_states.is_none());
-        if !plain {
+        if !self.supports(AttributionMethod::ValueZeroing) {
             let why = "its decoder does not read value vectors of its tokens alone";
             return Err(Error::NotForModel { analysis: "value zeroing", why });
         }
@@ -124,7 +201,8 @@ impl Session {
             Ok::<_, Error>(losses(&intact, &scores.collect::<Result<Vec<_>>>()?))
         };
         let prefix = zeroed(Kind::Decoder, input.len())?;
-        Ok(Attribution { source: zeroed(Kind::Cross, base.source.len())?, prefix: Some(causal(&prefix)) })
+        let source = zeroed(Kind::Cross, base.source.len())?;
+        Ok(Attribution { source, prefix: Some(causal(&prefix)), completeness_error: None })
     }
 }
 

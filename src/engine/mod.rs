@@ -2,6 +2,8 @@
 
 mod ablated;
 mod attribution;
+mod backward;
+mod gradients;
 mod hearing;
 mod lens;
 mod many;
@@ -9,6 +11,7 @@ mod models;
 mod open;
 mod openable;
 mod pass;
+mod patch_estimate;
 mod protocol;
 mod session;
 mod source;
@@ -17,11 +20,13 @@ mod variants;
 mod worker;
 
 pub use ablated::IntactRun;
-pub use attribution::AttributionOptions;
+pub use attribution::{AttributionOptions, Baseline};
+pub use backward::RunTokens;
 pub use hearing::MAX_INPUT;
 pub use models::Models;
 pub use open::{Opened, open};
 pub use openable::{Openable, openable};
+pub use patch_estimate::PatchEstimate;
 pub use protocol::{AblatedRun, AudioOptions, Event, ModelInfo, OpenOptions, Request, RunOptions};
 pub use session::Session;
 pub use source::Source;

@@ -11,6 +11,7 @@ mod family;
 mod front_end;
 mod front_end_spec;
 mod layer;
+mod layer_by_layer;
 mod memory;
 mod network;
 mod recognise;
@@ -27,6 +28,7 @@ mod transformer;
 mod weights;
 
 pub use family::{ConfigReader, Family, TokenizerClass};
+pub use layer_by_layer::LayerByLayer;
 pub use memory::WeightsMemory;
 pub use network::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequence, OnLayer};
 pub use registry::{architecture, registry, spec_of, supported, tokenizer_class};

@@ -2,6 +2,7 @@
 
 use candle_core::Tensor;
 
+use super::layer_by_layer::LayerByLayer;
 use crate::error::{Error, Result};
 use crate::nn::{Directions, Hook, KvCache, LayerInput, ProcessRow};
 
@@ -96,6 +97,11 @@ pub(super) trait Network: Send + Sync {
     /// logits.
     fn argmax_candidates(&self, _states: &Tensor, _process: &ProcessRow) -> Result<Option<Vec<Vec<f32>>>> {
         Ok(None)
+    }
+
+    /// Returns the network as one that runs a layer at a time, for gradients.
+    fn layer_by_layer(&self) -> Result<&dyn LayerByLayer> {
+        Err(Error::NotForModel { analysis: "the gradient", why: "its stacks are recurrent networks" })
     }
 
     /// Returns the network with a decoder of 8-bit weights, or `None` if it has no such form.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 
 use super::builder::Builder;
+use super::layer_by_layer::LayerByLayer;
 use super::memory::WeightsMemory;
 use super::network::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequence, Network, OnLayer};
 use super::recurrent::{self, Recurrent};
@@ -202,6 +203,14 @@ impl Model {
     /// [`Error::NotForModel`] if the logits are no linear map of such a stream.
     pub fn logit_directions(&self, residual: &Tensor, tokens: &[u32]) -> Result<Directions> {
         self.network.logit_directions(residual, tokens)
+    }
+
+    /// Returns the model as one that runs a layer at a time, which gradients can go through.
+    ///
+    /// # Errors
+    /// [`Error::NotForModel`] if parts of the model have no gradients.
+    pub fn layer_by_layer(&self) -> Result<&dyn LayerByLayer> {
+        self.network.layer_by_layer()
     }
 
     /// Returns scores of each of several positions, `[rows][vocabulary]`, after `process` has changed the

@@ -116,11 +116,28 @@ impl Stack {
     /// # Errors
     /// [`Error::Text`] if the stack has no embeddings, lacks one of the ids, or has too few positions.
     pub fn embed(&self, texts: &[IdRows]) -> Result<Ragged> {
-        let Some(embedding) = &self.embedding else {
-            return Err(Error::Text(format!("the {} of this model reads no text", self.kind)));
-        };
-        let parts = texts.iter().map(|text| embedding.forward(text.ids, text.batch));
-        let embedded = Ragged::join(&parts.collect::<Result<Vec<_>>>()?)?;
+        let parts = texts.iter().map(|text| self.token_embeddings(text));
+        self.enter(Ragged::join(&parts.collect::<Result<Vec<_>>>()?)?, texts)
+    }
+
+    /// Embeds the tokens of a text, after their scale and without positions: `[batch, positions,
+    /// embedding_width]`.
+    ///
+    /// # Errors
+    /// [`Error::Text`] if the stack has no embeddings or lacks one of the ids.
+    pub fn token_embeddings(&self, text: &IdRows) -> Result<Tensor> {
+        match &self.embedding {
+            Some(embedding) => embedding.forward(text.ids, text.batch),
+            None => Err(Error::Text(format!("the {} of this model reads no text", self.kind))),
+        }
+    }
+
+    /// Turns embeddings of tokens, or others in their place, into the input of the first layer. The ids say
+    /// which of the positions are padding.
+    ///
+    /// # Errors
+    /// [`Error::Text`] if the stack has too few positions.
+    pub fn enter(&self, embedded: Ragged, texts: &[IdRows]) -> Result<Ragged> {
         let device = embedded.rows().device();
         let positions = self.position_rows(&embedded, |table, at| {
             let IdRows { ids, batch, past } = texts[at];
@@ -234,6 +251,40 @@ impl Stack {
             Some(norm) => x.split(&norm.forward(x.rows())?),
             None => x.parts(),
         }
+    }
+
+    /// Number of layers.
+    pub fn layers(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// Runs one layer on the tokens of a single sequence, without extra states; returns the states after it.
+    /// `source` are the encoder's last states, for a decoder.
+    pub fn layer(&self, input: &LayerInput, source: Option<&Tensor>, hook: &mut dyn Hook) -> Result<Tensor> {
+        let LayerInput { layer: index, states, .. } = input;
+        let missing = || Error::Engine(format!("the {} has no layer {index}", self.kind));
+        let layer = self.layers.get(*index).ok_or_else(missing)?;
+        let first = self.layers.first().and_then(|layer| layer.relative_bias.as_ref());
+        let count = states.dim(1)?;
+        let extra_keys = self.extra_keys(count);
+        let sequence = LayerSequence {
+            source,
+            past: 0,
+            visible: self.visible(*index, count),
+            extra_keys: extra_keys.as_ref(),
+            cache: None,
+            hook,
+        };
+        let site = Site::new(self.kind, *index);
+        let args = LayerArgs { site, bias: layer.relative_bias.as_ref().or(first) };
+        let joined = Ragged::join(std::slice::from_ref(states))?;
+        let (x, _) = layer.forward((joined, None), args, &mut [sequence])?;
+        x.parts()?.pop().ok_or_else(missing)
+    }
+
+    /// Applies the norm after the last layer, if there is one, to `[..., d_model]`.
+    pub fn last_norm(&self, states: &Tensor) -> Result<Tensor> {
+        self.final_norm.as_ref().map_or_else(|| Ok(states.clone()), |norm| norm.forward(states))
     }
 
     /// Appends the states of sequences that start to those of the running ones.

@@ -6,12 +6,13 @@ use candle_core::Tensor;
 
 use super::builder::Builder;
 use super::front_end::FrontEnd;
+use super::layer_by_layer::LayerByLayer;
 use super::network::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequence, Network, OnLayer};
 use super::spec::{LmHeadBias, LmHeadTransform, TransformerSpec};
 use super::stack::{IdRows, Stack, StackSequence};
 use crate::error::{Error, Result};
 use crate::nn::{
-    Activation, ArgmaxFilter, Directions, KvCache, LayerInput, Linear, Norm, ProcessRow, Ragged, read,
+    Activation, ArgmaxFilter, Directions, Hook, KvCache, LayerInput, Linear, Norm, ProcessRow, Ragged, read,
 };
 use crate::site::Kind;
 
@@ -72,6 +73,10 @@ impl Transformer {
         self.argmax_filter.get_or_init(|| self.lm_head.argmax_filter().map(Arc::new)).as_ref()
     }
 
+    fn stack(&self, stack: Kind) -> &Stack {
+        if stack == Kind::Encoder { &self.encoder } else { &self.decoder }
+    }
+
     /// Checks that the decoder's output comes from the residual stream of its tokens.
     fn check_stream(&self, analysis: &'static str) -> Result<()> {
         match self.decoder.reads_ngram_stream() {
@@ -96,7 +101,56 @@ impl Transformer {
     }
 }
 
+impl LayerByLayer for Transformer {
+    fn layers(&self, stack: Kind) -> usize {
+        self.stack(stack).layers()
+    }
+
+    fn token_embeddings(&self, stack: Kind, ids: &[u32]) -> Result<Tensor> {
+        self.stack(stack).token_embeddings(&IdRows { ids, batch: 1, past: 0 })
+    }
+
+    fn enter(&self, stack: Kind, embeddings: &Tensor, ids: &[u32]) -> Result<Tensor> {
+        let embedded = Ragged::join(std::slice::from_ref(embeddings))?;
+        Ok(self.stack(stack).enter(embedded, &[IdRows { ids, batch: 1, past: 0 }])?.rows().clone())
+    }
+
+    fn layer(
+        &self,
+        stack: Kind,
+        input: &LayerInput,
+        source: Option<&Tensor>,
+        hook: &mut dyn Hook,
+    ) -> Result<Tensor> {
+        self.stack(stack).layer(input, source, hook)
+    }
+
+    fn leave(&self, stack: Kind, states: &Tensor) -> Result<Tensor> {
+        let states = self.stack(stack).last_norm(states)?;
+        match &self.encoder_projection {
+            Some(projection) if stack == Kind::Encoder => projection.forward(&states),
+            _ => Ok(states),
+        }
+    }
+
+    fn map_to_vocabulary(&self, states: &Tensor) -> Result<Tensor> {
+        self.logits(states)
+    }
+}
+
 impl Network for Transformer {
+    fn layer_by_layer(&self) -> Result<&dyn LayerByLayer> {
+        let [encoder, decoder] = [&self.spec.encoder, &self.spec.decoder];
+        let why = if encoder.experts.is_some() || decoder.experts.is_some() {
+            "which expert a token goes to has no gradient"
+        } else if encoder.extra_states.is_some() || decoder.extra_states.is_some() {
+            "states beside those of the tokens go through its layers"
+        } else {
+            return Ok(self);
+        };
+        Err(Error::NotForModel { analysis: "the gradient", why })
+    }
+
     fn cache(&self) -> KvCache {
         KvCache::new(self.spec.decoder.layers)
     }

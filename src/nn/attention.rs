@@ -2,6 +2,7 @@
 //! generation and for capture.
 
 mod blocks;
+mod differentiable;
 mod fused;
 mod outputs;
 mod score_bias;
@@ -16,6 +17,7 @@ use candle_core::Tensor;
 use self::outputs::Outputs;
 pub(super) use self::steps::softmax;
 use super::cpu::on_cpu;
+use super::graph::in_graph;
 use super::heads::{repeat_kv, split_heads};
 use super::{
     ExtraKeys, Hook, KeyPart, Linear, MaskedPair, Norm, Ragged, RelativeBias, Rotary, SiteAblation, Visible,
@@ -275,6 +277,11 @@ impl Attention {
             let shared = queries.reshape((1, batch * count, width))?;
             return Ok(self.attend(&shared, kv, args, hook)?.reshape((batch, count, width))?);
         }
+        let keeps_scores = !watched || args.sites().all(|(site, _)| hook.keeps_scores(site));
+        let plain = batch == 1 && args.table.is_none() && args.extra.is_none() && self.softcap.is_none();
+        if in_graph(queries) && plain && keeps_scores {
+            return self.attend_in_graph(queries, kv, args, watched.then_some(hook));
+        }
         let rewritten = watched && args.sites().any(|(site, _)| hook.intervenes(site));
         let ablation = if rewritten { self.ablation(kv, args, hook)? } else { Some(SiteAblation::default()) };
         if let (None, Some(SiteAblation { head_factors, links })) = (args.table, ablation) {
@@ -299,11 +306,15 @@ impl Attention {
             return Ok(None);
         }
         let [tokens, extra] = self.columns(kv, args)?;
-        let mut parts = [kv.values.narrow(1, 0, tokens)?, kv.values.narrow(1, tokens, extra)?];
+        let mut parts = vec![kv.values.narrow(1, 0, tokens)?];
+        if extra > 0 {
+            parts.push(kv.values.narrow(1, tokens, extra)?);
+        }
         for (site, part) in args.sites() {
             if hook.wants_values(site) {
-                let part = &mut parts[part as usize];
-                *part = hook.values(site, part.clone())?;
+                if let Some(part) = parts.get_mut(part as usize) {
+                    *part = hook.values(site, part.clone())?;
+                }
             }
         }
         Ok(Some(KeysValues { keys: kv.keys.clone(), values: Tensor::cat(&parts, 1)? }))
@@ -390,6 +401,25 @@ impl Attention {
             extra: extra.map(ExtraKeys::kernel),
             masked,
         }
+    }
+
+    /// Attends with the kernel as one node of the autograd graph. The hook may change `z`.
+    fn attend_in_graph(
+        &self,
+        queries: &Tensor,
+        kv: &KeysValues,
+        args: &AttentionArgs,
+        hook: Option<&mut dyn Hook>,
+    ) -> Result<Tensor> {
+        let (_, count, width) = queries.dims3()?;
+        let keys = kv.keys.dim(1)?;
+        let lines = args.bias.map(|bias| bias.diagonals(count, keys, args.past));
+        let kernel = self.kernel(args, [count, keys, width], lines.as_deref(), &[]);
+        let (context, weights) = differentiable::run(&kernel, queries, kv)?;
+        let Some(hook) = hook else { return Ok(context) };
+        hook.weights(args.site, &weights)?;
+        let z = hook.z(args.site, split_heads(&context, self.heads)?.squeeze(0)?)?;
+        Ok(z.transpose(0, 1)?.reshape((1, count, width))?)
     }
 
     /// Attends a block of queries at a time without storing all scores; weights are stored only if the hook

@@ -7,9 +7,10 @@ use candle_core::{DType, Device, Storage, Tensor};
 
 use crate::error::{Error, Result};
 
-/// Returns true if the kernels can process the tensor.
+/// Returns true if the kernels can process the tensor. Gradients go through candle's operations, unless a
+/// kernel has a [`node`](super::graph::node) for them.
 pub(super) fn on_cpu(x: &Tensor) -> bool {
-    kernels_on(x.device()) && x.dtype() == DType::F32
+    kernels_on(x.device()) && x.dtype() == DType::F32 && !x.track_op()
 }
 
 /// Returns true if the kernels run on `device`. On other devices candle computes everything; with

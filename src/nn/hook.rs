@@ -43,6 +43,12 @@ pub trait Hook: Send {
         true
     }
 
+    /// Returns true if the hook leaves the scores at this site as they are, so that [`Hook::scores`] need not
+    /// be called.
+    fn keeps_scores(&self, _site: Site) -> bool {
+        false
+    }
+
     /// Returns the ablations at a site with `heads` heads if these are all that the hook changes there.
     /// Attention then applies them itself if it can, and calls neither [`Hook::scores`] nor
     /// [`Hook::z`].

@@ -2,8 +2,10 @@
 
 use attn_tui_kernels::norm;
 use candle_core::{D, Tensor};
+use rayon::prelude::*;
 
 use super::cpu::{on_cpu, values};
+use super::graph::{in_graph, node};
 use crate::error::Result;
 
 /// Layer norm (Ba et al. 2016) or root mean square norm (Zhang & Sennrich 2019).
@@ -32,6 +34,15 @@ impl Norm {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         if on_cpu(x) {
             return self.on_cpu(&x.contiguous()?);
+        }
+        if in_graph(x) {
+            let (norm, input) = (self.clone(), x.detach().contiguous()?);
+            let y = self.on_cpu(&input)?;
+            return node(x, &y, move |gradient| {
+                let gradient = gradient.contiguous()?;
+                let moved = norm.input_gradient(&values(&input)?, &values(&gradient)?)?;
+                Ok(Tensor::from_vec(moved, input.shape(), input.device())?)
+            });
         }
         Ok(match self {
             Norm::Layer { weight, bias, eps } => {
@@ -89,6 +100,26 @@ impl Norm {
             row.iter_mut().for_each(|x| *x -= mean);
         }
         Ok(())
+    }
+
+    /// Turns a gradient of the norm of `rows` into that of `rows`, both `[rows, d_model]`. With the normalised
+    /// row `n` and `g = gradient * weight`, it is `(g - mean(g) - n mean(g n)) / sqrt(var + eps)`; a root mean
+    /// square norm has no `mean(g)`.
+    fn input_gradient(&self, rows: &[f32], gradient: &[f32]) -> Result<Vec<f32>> {
+        let weight = match self {
+            Norm::Layer { weight, .. } | Norm::Rms { weight, .. } => weight.to_vec1::<f32>()?,
+        };
+        let (rates, width) = (self.rates(rows)?, weight.len().max(1));
+        let mut result = gradient.to_vec();
+        let parts = result.par_chunks_mut(width).zip(rows.par_chunks(width)).zip(&rates);
+        parts.for_each(|((g, row), rate)| {
+            g.iter_mut().zip(&weight).for_each(|(g, weight)| *g *= weight);
+            let (mean, gradient_mean) = (self.mean(row), self.mean(g));
+            let product = g.iter().zip(row).map(|(g, x)| g * (x - mean) * rate).sum::<f32>() / width as f32;
+            let along = |x: f32| (x - mean) * rate * product;
+            g.iter_mut().zip(row).for_each(|(g, &x)| *g = (*g - gradient_mean - along(x)) * rate);
+        });
+        Ok(result)
     }
 
     /// The bias, `[d_model]`; `None` in a root mean square norm.

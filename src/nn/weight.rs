@@ -13,10 +13,14 @@ use candle_core::{Device, Tensor};
 
 use super::Activation;
 use super::cpu::{kernels_on, on_cpu, values};
+use super::graph::node;
 use crate::checkpoint::pickle::TensorDtype;
 use crate::error::{Error, Result};
 use crate::files::Bytes;
 use crate::sys;
+
+/// Number of values from which on a product with the transposed weight copies some rows at a time: 64 MB.
+const LARGE: usize = 1 << 24;
 
 /// A weight `[out, in]`. Cloning is free.
 #[derive(Clone, Debug)]
@@ -191,6 +195,12 @@ impl Weight {
         activation: Option<Activation>,
     ) -> Result<Tensor> {
         match self {
+            Self::Packed(_) | Self::File(_) | Self::Quantised(_) if x.track_op() => {
+                let y = self.multiply(&x.detach(), bias, None)?;
+                let (weight, matrix) = (self.clone(), OnceLock::new());
+                let y = node(x, &y, move |gradient| weight.transposed_product(gradient, &matrix))?;
+                activation.map_or(Ok(y.clone()), |activation| activation.forward(&y))
+            }
             Self::Packed(_) | Self::File(_) => {
                 let products = Self::in_one_go(x, &[(self, bias, activation)])?;
                 products.into_iter().next().ok_or_else(|| Error::Engine("a product is missing".into()))
@@ -220,7 +230,8 @@ impl Weight {
 
     /// [`Weight::multiply`] for several weights, in one pass over `x`.
     pub fn multiply_each(x: &Tensor, factors: &[Factor]) -> Result<Vec<Tensor>> {
-        match factors.iter().all(|(weight, ..)| matches!(weight, Self::Packed(_) | Self::File(_))) {
+        let kernels = |weight: &Self| matches!(weight, Self::Packed(_) | Self::File(_));
+        match !x.track_op() && factors.iter().all(|(weight, ..)| kernels(weight)) {
             true => Self::in_one_go(x, factors),
             false => factors.iter().map(|(weight, bias, f)| weight.multiply(x, *bias, *f)).collect(),
         }
@@ -246,6 +257,33 @@ impl Weight {
                 Ok(Tensor::from_vec(product, with_width(&x, with.outputs()), &Device::Cpu)?)
             })
             .collect()
+    }
+
+    /// Multiplies with the weight itself: `[..., out]` to `[..., in]`. The rows of a small weight are kept in
+    /// `matrix` for further products; those of a large one are copied some at a time.
+    fn transposed_product(&self, x: &Tensor, matrix: &OnceLock<Tensor>) -> Result<Tensor> {
+        let (outputs, inputs) = self.dims()?;
+        let rows = x.reshape(((), outputs))?.contiguous()?;
+        let copy =
+            |range: Range<usize>| self.rows(&(range.start as u32..range.end as u32).collect::<Vec<_>>());
+        if outputs * inputs <= LARGE && matrix.get().is_none() {
+            // Another thread may have been faster.
+            _ = matrix.set(copy(0..outputs)?);
+        }
+        let product = match matrix.get() {
+            Some(matrix) => rows.matmul(matrix)?,
+            None => {
+                let step = (LARGE / inputs.max(1)).max(1);
+                let mut sum = Tensor::zeros((rows.dim(0)?, inputs), rows.dtype(), rows.device())?;
+                for first in (0..outputs).step_by(step) {
+                    let count = step.min(outputs - first);
+                    let part = rows.narrow(1, first, count)?.contiguous()?;
+                    sum = (sum + part.matmul(&copy(first..first + count)?)?)?;
+                }
+                sum
+            }
+        };
+        Ok(product.reshape(with_width(x, inputs))?)
     }
 
     /// Copies rows of the weight, `[rows.len(), in]`. The rows must exist.

@@ -13,13 +13,18 @@ use attn_tui::progress::Unwatched;
 use attn_tui::site::Kind;
 use serde_json::Value;
 
-const MODELS: [&str; 5] = ["t5", "bart", "marian", "m2m_100", "pegasus"];
+pub const MODELS: [&str; 5] = ["t5", "bart", "marian", "m2m_100", "pegasus"];
 
-fn fixtures() -> PathBuf {
+pub fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
-fn session(name: &str) -> Session {
+pub fn session(name: &str) -> Session {
+    session_within(name, None)
+}
+
+/// A session with a memory limit.
+pub fn session_within(name: &str, memory: Option<usize>) -> Session {
     let folder = |name: &str| fixtures().join("models").join(name).join("model");
     let own = folder(name).join("tokenizer_config.json").exists();
     let options = OpenOptions {
@@ -27,6 +32,7 @@ fn session(name: &str) -> Session {
         tokenizer: (!own).then(|| folder("t5").to_str().unwrap().into()),
         offline: true,
         threads: Some(2),
+        memory,
         ..OpenOptions::default()
     };
     match open(&options, &Unwatched).unwrap() {
@@ -40,7 +46,7 @@ fn reference(name: &str) -> Value {
     all[name].clone()
 }
 
-fn numbers(value: &Value) -> Vec<f32> {
+pub fn numbers(value: &Value) -> Vec<f32> {
     value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap() as f32).collect()
 }
 
@@ -49,7 +55,7 @@ fn tokens(ids: &[u32]) -> Vec<AxisItem> {
 }
 
 /// A run without maps on these ids.
-fn base(source: &[u32], fed: &[u32], target: &[u32]) -> Capture {
+pub fn base(source: &[u32], fed: &[u32], target: &[u32]) -> Capture {
     let sequence = |ids: &[u32]| Sequence { text: String::new(), items: tokens(ids) };
     Capture {
         model: String::new(),
@@ -73,7 +79,7 @@ fn base(source: &[u32], fed: &[u32], target: &[u32]) -> Capture {
 }
 
 /// The run of a reference.
-fn base_of(reference: &Value) -> (Capture, Source) {
+pub fn base_of(reference: &Value) -> (Capture, Source) {
     let [source, fed, target] = ["source", "fed", "target"]
         .map(|key| numbers(&reference[key]).iter().map(|&id| id as u32).collect::<Vec<_>>());
     let base = base(&source, &fed, &target);
@@ -81,7 +87,7 @@ fn base_of(reference: &Value) -> (Capture, Source) {
     (base, source)
 }
 
-fn assert_near(ours: &[f32], theirs: &[f32], what: &str) {
+pub fn assert_near(ours: &[f32], theirs: &[f32], what: &str) {
     assert_eq!(ours.len(), theirs.len(), "{what}");
     for (at, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
         let gap = (ours - theirs).abs() / theirs.abs().max(1.0);
@@ -96,7 +102,7 @@ fn occlusion_and_value_zeroing_agree_with_transformers() {
         let (base, source) = base_of(&reference);
         let session = session(name);
         let attribute = |method, masking| {
-            let options = AttributionOptions { masking, contrast: None };
+            let options = AttributionOptions { masking, ..AttributionOptions::default() };
             session.attribution(&base, &source, method, options, &Unwatched).unwrap()
         };
         let near = |ours: &Matrix, key: &str| {
@@ -121,7 +127,7 @@ fn a_contrast_is_the_difference_of_two_tokens() {
     let against = |target: &[u32], contrast| {
         let ids: Vec<u32> = base.decoder_input.iter().filter_map(AxisItem::token_id).collect();
         let base = self::base(&base.source.ids(), &ids, target);
-        let options = AttributionOptions { masking: Masking::Unknown, contrast };
+        let options = AttributionOptions { contrast, ..AttributionOptions::default() };
         let found = session.attribution(&base, &source, AttributionMethod::Occlusion, options, &Unwatched);
         found.unwrap().source
     };

@@ -30,6 +30,7 @@ mod writing;
 mod explorer;
 mod frames;
 mod fuzz;
+mod gradients;
 mod keeping;
 mod made;
 mod messy;

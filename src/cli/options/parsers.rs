@@ -55,6 +55,23 @@ pub(super) fn count(text: &str) -> std::result::Result<usize, String> {
     }
 }
 
+/// Parses a number of points of an integration.
+pub fn steps(text: &str) -> std::result::Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(n) if (1..=1000).contains(&n) => Ok(n),
+        _ => Err("must be a whole number from 1 to 1000".into()),
+    }
+}
+
+/// Parses two decoder rows, the first and the last of a span.
+pub fn span(text: &str) -> std::result::Result<std::ops::Range<usize>, String> {
+    let ends = text.split_once('-').and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+    match ends {
+        Some((first, last)) if first <= last && last < usize::MAX => Ok(first..last + 1),
+        _ => Err("must be the first and the last row, such as 2-5".into()),
+    }
+}
+
 /// Parses a finite number that is not negative.
 pub fn non_negative(text: &str) -> std::result::Result<f32, String> {
     match text.parse::<f32>() {
