@@ -247,6 +247,8 @@ fn capture(length: usize) -> Arc<Capture> {
         beams: Vec::new(),
         session: None,
         sampled: None,
+        sound: None,
+        alignment_heads: Vec::new(),
         notes: Vec::new(),
     })
 }

@@ -9,6 +9,8 @@ pub struct AxisNames {
     pub items: Vec<String>,
     /// The words that the items form: the range of items of each, and its name.
     pub words: Vec<(Range<usize>, String)>,
+    /// Begin and end of each item in seconds, if the items are frames of a recording. There may be fewer than items.
+    pub seconds: Vec<(f64, f64)>,
 }
 
 /// One condition of [`Places`].
@@ -18,13 +20,16 @@ enum Condition {
     Text(String),
     /// An inclusive range of positions, counted from 0.
     Positions(usize, usize),
+    /// A stretch of time in seconds, and the text that it is on an axis without times.
+    Seconds { from: f64, to: f64, text: String },
     /// The minimum of a weight.
     Weight(f32),
 }
 
 /// Conditions on the positions of an axis, as in `child 3-9 >0.2`.
 ///
-/// A condition is a text, a position or a range of positions (both counted from 0), or a minimum weight. A
+/// A condition is a text, a position or a range of positions (both counted from 0), a time or a stretch of time
+/// (`1.5s`, `1.5s-2s`), or a minimum weight. A
 /// text stands for the words equal to it, or else for the items equal to it, or else for the words that
 /// contain it; case is ignored. Quotes make a text of a number: `"7"`. Texts and positions are alternatives.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -65,7 +70,7 @@ impl Places {
     pub fn min_weight(&self) -> f32 {
         let minimum = |condition: &Condition| match condition {
             Condition::Weight(minimum) => *minimum,
-            Condition::Text(_) | Condition::Positions(..) => 0.0,
+            Condition::Text(_) | Condition::Positions(..) | Condition::Seconds { .. } => 0.0,
         };
         self.conditions.iter().map(minimum).fold(0.0, f32::max)
     }
@@ -81,6 +86,16 @@ impl Places {
                 Condition::Text(text) => places.extend(with_text(text, names)),
                 Condition::Positions(from, to) => {
                     places.extend((*from..=*to).take_while(|at| *at < len).map(|at| at..at + 1));
+                }
+                Condition::Seconds { text, .. } if names.iter().all(|names| names.seconds.is_empty()) => {
+                    places.extend(with_text(text, names));
+                }
+                Condition::Seconds { from, to, .. } => {
+                    let times = names.iter().flat_map(|names| names.seconds.iter().enumerate());
+                    // A moment is in the frame that begins with it.
+                    let inside =
+                        |(start, end): &(f64, f64)| start < to && end > from || (start <= from && from < end);
+                    places.extend(times.filter(|(_, time)| inside(time)).map(|(at, _)| at..at + 1));
                 }
                 Condition::Weight(_) => {}
             }
@@ -100,11 +115,24 @@ fn condition(word: &str) -> Condition {
     if let Some(minimum) = word.strip_prefix('>').and_then(number) {
         return Condition::Weight(minimum);
     }
+    if let Some((from, to)) = stretch(word) {
+        return Condition::Seconds { from, to, text: word.to_lowercase() };
+    }
     let range = word.split_once('-').and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
     match (range, word.parse()) {
         (Some((from, to)), _) => Condition::Positions(from, to),
         (None, Ok(place)) => Condition::Positions(place, place),
         (None, Err(_)) => Condition::Text(word.to_lowercase()),
+    }
+}
+
+/// Parses a time or a stretch of time: `1.5s`, `1.5s-2s`, `1.5-2s`.
+fn stretch(word: &str) -> Option<(f64, f64)> {
+    let seconds = |text: &str| text.parse::<f64>().ok().filter(|time| (0.0..1e9).contains(time));
+    let whole = word.strip_suffix('s')?;
+    match whole.split_once('-') {
+        Some((from, to)) => seconds(from.strip_suffix('s').unwrap_or(from)).zip(seconds(to)),
+        None => seconds(whole).map(|time| (time, time)),
     }
 }
 
@@ -167,6 +195,17 @@ mod tests {
         let axis = [names(&[&["<s>"], &["le"], &["chat"]]), names(&[&["le"], &["chat"], &["dort"]])];
         assert_eq!(Places::new("chat").named(&axis), [1..2, 2..3]);
         assert_eq!(Places::new("dort").named(&axis), [2..3]);
+    }
+
+    #[test]
+    fn seconds_name_frames() {
+        let frames = (0..50).map(|at| (f64::from(at) * 0.02, f64::from(at + 1) * 0.02)).collect();
+        let names = [AxisNames { items: vec![String::new(); 51], words: Vec::new(), seconds: frames }];
+        assert_eq!(Places::new("0.5s").named(&names), [25..26]);
+        let named = |text: &str| Places::new(text).named(&names).len();
+        assert_eq!([named("0.1s-0.2s"), named("0.1-0.2s"), named("2s"), named("2s-1s")], [5, 5, 0, 0]);
+        let word = [self::names(&[&["7s"]])];
+        assert_eq!(Places::new("7s").named(&word), [0..1]);
     }
 
     #[test]

@@ -14,19 +14,28 @@ const MEDIAN: usize = 7;
 ///
 /// Returns nothing if there are no maps, rows or frames.
 pub fn row_starts(maps: &[Matrix], frames: usize, rows: Range<usize>) -> Vec<usize> {
-    let Some(first) = maps.first().filter(|_| frames > 0 && !rows.is_empty()) else { return Vec::new() };
-    let mut mean = vec![0f64; first.rows() * frames];
-    for map in maps {
-        let smooth = smoothed(map, frames);
-        mean.iter_mut().zip(smooth).for_each(|(sum, value)| *sum += value / maps.len() as f64);
+    let smooth: Vec<Matrix> = maps.iter().map(|map| smoothed(map, frames)).collect();
+    smoothed_starts(&smooth.iter().collect::<Vec<_>>(), rows)
+}
+
+/// [`row_starts`] of maps that are smoothed already, `[target, frames]`.
+pub fn smoothed_starts(maps: &[&Matrix], rows: Range<usize>) -> Vec<usize> {
+    let Some(first) = maps.first() else { return Vec::new() };
+    let (frames, rows) = (first.cols(), rows.start..rows.end.min(first.rows()));
+    if frames == 0 || rows.is_empty() {
+        return Vec::new();
     }
-    let chosen = &mean[rows.start * frames..rows.end.min(first.rows()) * frames];
-    let cost: Vec<f32> = chosen.iter().map(|value| -value as f32).collect();
+    let mut cost = vec![0f64; rows.len() * frames];
+    for map in maps {
+        let part = map.part(rows.clone());
+        cost.iter_mut().zip(part.as_slice()).for_each(|(sum, &value)| *sum -= f64::from(value));
+    }
+    let cost: Vec<f32> = cost.iter().map(|sum| (sum / maps.len() as f64) as f32).collect();
     path_starts(&cost, frames)
 }
 
-/// Standardises the weights of each frame over the rows and smooths each row: `[rows, frames]`.
-fn smoothed(map: &Matrix, frames: usize) -> Vec<f64> {
+/// Standardises the weights of each frame over the rows of a map and smooths each row: `[target, frames]`.
+pub fn smoothed(map: &Matrix, frames: usize) -> Matrix {
     let (rows, keys) = (map.rows(), map.cols().min(frames));
     let mut weights = vec![0f64; rows * frames];
     for row in 0..rows {
@@ -43,8 +52,27 @@ fn smoothed(map: &Matrix, frames: usize) -> Vec<f64> {
         let deviation = variance.sqrt().max(f64::MIN_POSITIVE);
         column().for_each(|at| weights[at] = (weights[at] - mean) / deviation);
     }
-    weights.chunks_mut(frames).for_each(median);
-    weights
+    weights.chunks_mut(frames.max(1)).for_each(median);
+    Matrix::new(rows, frames, weights.into_iter().map(|weight| weight as f32).collect())
+}
+
+/// Sharpness of a head without any reference (arXiv 2509.09987): the norms of the columns of a map, `[target, keys]`,
+/// and those of its rows, both relative to their number. Of its keys the first `frames` count, scaled to sum to 1 in
+/// each of `rows`.
+pub fn sharpness(map: &Matrix, frames: usize, rows: Range<usize>) -> f32 {
+    let keys = map.cols().min(frames);
+    let rows = rows.start..rows.end.min(map.rows());
+    let mut columns = vec![0f64; keys];
+    let (count, mut norms) = (rows.len().max(1) as f64, 0f64);
+    for row in rows {
+        let heard = &map.row(row)[..keys];
+        let sum = heard.iter().map(|&weight| f64::from(weight)).sum::<f64>().max(f64::MIN_POSITIVE);
+        let squares = || heard.iter().map(|&weight| (f64::from(weight) / sum).powi(2));
+        columns.iter_mut().zip(squares()).for_each(|(column, square)| *column += square);
+        norms += squares().sum::<f64>().sqrt();
+    }
+    let across = columns.iter().map(|column| column.sqrt()).sum::<f64>() / (keys.max(1) as f64).sqrt();
+    (across + norms / count.sqrt()) as f32
 }
 
 /// Replaces each value by the median of those around it; the ends are reflected.
@@ -116,6 +144,8 @@ fn path_starts(cost: &[f32], frames: usize) -> Vec<usize> {
 pub struct TimedWord {
     /// The word, with its punctuation.
     pub text: String,
+    /// Its tokens, by their numbers in the target.
+    pub tokens: Range<usize>,
     /// Begin in seconds.
     pub start: f64,
     /// End in seconds.
@@ -221,6 +251,10 @@ mod tests {
         });
         assert_eq!(row_starts(&[map.clone(), map.clone()], 20, 0..4), [0, 5, 10, 15]);
         assert_eq!(row_starts(std::slice::from_ref(&map), 20, 1..3).len(), 2);
-        assert!(row_starts(&[], 20, 0..4).is_empty() && row_starts(&[map], 0, 0..4).is_empty());
+        assert!(row_starts(&[], 20, 0..4).is_empty() && row_starts(&[map.clone()], 0, 0..4).is_empty());
+        let flat = Matrix::from_fn(4, 21, |_, _| 1.0 / 21.0);
+        // 20 columns of norm 2/20 and 4 rows of norm 1/sqrt(20).
+        assert!((sharpness(&flat, 20, 0..4) - (2.0 / 20f32.sqrt() + 2.0 / 20f32.sqrt())).abs() < 1e-6);
+        assert!(sharpness(&map, 20, 0..4) > sharpness(&flat, 20, 0..4));
     }
 }

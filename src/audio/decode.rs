@@ -8,9 +8,10 @@ use symphonia::core::codecs::audio::well_known::{
 use symphonia::core::codecs::audio::{AudioCodecId, AudioDecoderOptions};
 use symphonia::core::errors::Error as DecoderError;
 use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
+use symphonia::core::formats::{FormatOptions, FormatReader, SeekMode, SeekTo, Track, TrackType};
 use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
+use symphonia::core::units::{TimeBase, Timestamp};
 
 use crate::error::{AudioError, Result};
 use crate::files::Bytes;
@@ -22,8 +23,12 @@ const RATES: std::ops::RangeInclusive<u32> = 1000..=768_000;
 /// Most channels of a recording.
 const MAX_CHANNELS: usize = 64;
 
-/// Longest part that is decoded, in seconds.
-const MAX_SECONDS: f64 = 600.0;
+/// Longest part that is decoded, in seconds: its samples fill about a gigabyte at 16 kHz.
+pub const MAX_SECONDS: f64 = 4.0 * 3600.0;
+
+/// Seconds that are decoded before a window and left out: lossy codecs need what comes before to give the same
+/// samples as from the begin.
+const PRE_ROLL: f64 = 1.0;
 
 /// The part of a recording to decode.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,7 +69,7 @@ impl Recording {
 }
 
 /// Decodes a part of the sound file `bytes`. Its format is told by its contents; `file` names it in errors.
-/// Memory grows with the window alone; the part before the window is decoded, too, and takes time.
+/// Time and memory grow with the window alone: what comes before it is passed over, if the file lets it.
 ///
 /// # Errors
 /// Those of [`AudioError`] that are about files.
@@ -78,24 +83,25 @@ fn decode(bytes: Bytes, file: &str, window: &SoundWindow) -> Result<Recording> {
     if bytes.is_empty() {
         return Err(AudioError::Empty { file: name() }.into());
     }
-    let stream = MediaSourceStream::new(Box::new(Cursor::new(bytes)), Default::default());
-    let probe = symphonia::default::get_probe();
-    let (format, metadata) = (FormatOptions::default(), MetadataOptions::default());
-    let mut format = probe.probe(&Hint::new(), stream, format, metadata).map_err(|error| match error {
-        DecoderError::Unsupported(_) => AudioError::NotAudio { file: name() },
-        DecoderError::IoError(_) => AudioError::NotAudio { file: name() },
-        error => AudioError::Damaged { file: name(), why: error.to_string() },
-    })?;
-    let track = format.default_track(TrackType::Audio).or(format.first_track(TrackType::Audio));
-    let track = track.ok_or_else(|| AudioError::NoTrack { file: name() })?;
+    let mut format = probe(&bytes, file)?;
+    let track = default_track(&*format).ok_or_else(|| AudioError::NoTrack { file: name() })?;
     let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
     let parameters = parameters.ok_or_else(|| AudioError::NoTrack { file: name() })?.clone();
-    let (id, frames) = (track.id, track.num_frames);
+    let (id, frames, clock) = (track.id, track.num_frames, TrackClock::of(track, parameters.sample_rate));
     let options = AudioDecoderOptions::default();
     let mut decoder = symphonia::default::get_codecs()
         .make_audio_decoder(&parameters, &options)
         .map_err(|_| AudioError::Codec { file: name(), codec: codec_name(parameters.codec) })?;
 
+    let clock = clock.filter(|clock| window.from > PRE_ROLL && clock.has(window.from, frames));
+    let mut seeking = clock.filter(|clock| {
+        let to = SeekTo::Timestamp { ts: clock.timestamp(window.from - PRE_ROLL), track_id: id };
+        format.seek(SeekMode::Accurate, to).is_ok()
+    });
+    if clock.is_some() && seeking.is_none() {
+        // The state of a reader whose seek failed is not known.
+        format = probe(&bytes, file)?;
+    }
     let mut found = Recording::default();
     let mut reader = Reader { file, window, passed: 0, buffer: Vec::new() };
     let mut skipped = 0;
@@ -108,10 +114,22 @@ fn decode(bytes: Bytes, file: &str, window: &SoundWindow) -> Result<Recording> {
         if packet.track_id != id {
             continue;
         }
+        if let Some(clock) = seeking.filter(|_| found.samples.is_empty()) {
+            // The first packets after a seek may give fewer samples than they last: their times count.
+            reader.passed = clock.frame(packet.pts);
+            if reader.passed > reader.first(clock.rate) {
+                seeking = None;
+                format = probe(&bytes, file)?;
+                decoder.reset();
+                reader.passed = 0;
+                continue;
+            }
+        }
         let decoded = match decoder.decode(&packet) {
             Ok(decoded) => decoded,
             Err(DecoderError::DecodeError(_) | DecoderError::IoError(_)) => {
-                skipped += 1;
+                // A packet that needs data from before the seek is no damage.
+                skipped += usize::from(seeking.is_none() || !found.samples.is_empty());
                 continue;
             }
             Err(DecoderError::Unsupported(_)) => {
@@ -129,6 +147,56 @@ fn decode(bytes: Bytes, file: &str, window: &SoundWindow) -> Result<Recording> {
         }
     };
     finish(reader, found, skipped, end)
+}
+
+/// Opens a sound file by its contents.
+fn probe(bytes: &Bytes, file: &str) -> Result<Box<dyn FormatReader>> {
+    let stream = MediaSourceStream::new(Box::new(Cursor::new(bytes.clone())), Default::default());
+    let (format, metadata) = (FormatOptions::default(), MetadataOptions::default());
+    let probed = symphonia::default::get_probe().probe(&Hint::new(), stream, format, metadata);
+    Ok(probed.map_err(|error| match error {
+        DecoderError::Unsupported(_) | DecoderError::IoError(_) => AudioError::NotAudio { file: file.into() },
+        error => AudioError::Damaged { file: file.into(), why: error.to_string() },
+    })?)
+}
+
+/// The track to hear.
+fn default_track(format: &dyn FormatReader) -> Option<&Track> {
+    format.default_track(TrackType::Audio).or(format.first_track(TrackType::Audio))
+}
+
+/// Conversion between the timestamps of a track and its samples.
+#[derive(Clone, Copy, Debug)]
+struct TrackClock {
+    base: TimeBase,
+    /// Samples of a channel in a second.
+    rate: u32,
+}
+
+impl TrackClock {
+    /// The clock of a track that states its rate and the unit of its timestamps.
+    fn of(track: &Track, rate: Option<u32>) -> Option<Self> {
+        Some(Self { base: track.time_base?, rate: rate.filter(|rate| RATES.contains(rate))? })
+    }
+
+    /// Length of a unit of timestamps in seconds.
+    fn unit(self) -> f64 {
+        f64::from(self.base.numer.get()) / f64::from(self.base.denom.get())
+    }
+
+    /// Returns false if the track is known to end before `seconds`.
+    fn has(self, seconds: f64, frames: Option<u64>) -> bool {
+        frames.is_none_or(|frames| seconds * f64::from(self.rate) < frames as f64)
+    }
+
+    fn timestamp(self, seconds: f64) -> Timestamp {
+        Timestamp::new((seconds / self.unit()) as i64)
+    }
+
+    /// Number of samples of a channel before a timestamp.
+    fn frame(self, at: Timestamp) -> u64 {
+        (at.get().max(0) as f64 * self.unit() * f64::from(self.rate)).round() as u64
+    }
 }
 
 /// Result of asking for the next packet.
@@ -203,10 +271,15 @@ impl Reader<'_> {
         }
     }
 
+    /// Number of the window's first sample, at `rate` samples a second.
+    fn first(&self, rate: u32) -> u64 {
+        (self.window.from.max(0.0) * f64::from(rate)).round() as u64
+    }
+
     /// Appends the window's part of the buffer; returns true once the window is full.
     fn take(&mut self, found: &mut Recording) -> Result<bool> {
         let rate = f64::from(found.rate);
-        let first = (self.window.from.max(0.0) * rate).round() as u64;
+        let first = self.first(found.rate);
         let wanted = (self.window.seconds.clamp(0.0, MAX_SECONDS) * rate).ceil() as usize;
         let begin = self.passed;
         self.passed += (self.buffer.len() / found.channels) as u64;

@@ -114,6 +114,11 @@ impl LogMel {
         self.samples as f64 / f64::from(self.rate)
     }
 
+    /// Samples from one frame to the next.
+    pub fn hop(&self) -> usize {
+        self.hop
+    }
+
     /// Length of a frame in seconds.
     pub fn frame(&self) -> f64 {
         self.hop as f64 / f64::from(self.rate)
@@ -123,12 +128,33 @@ impl LogMel {
     /// are cut off 8 below the largest one of the window, then mapped to about -1 to 1.
     pub fn features(&self, samples: &[f32]) -> Features {
         let heard = &samples[..samples.len().min(self.samples)];
-        let mut window = heard.to_vec();
+        self.spectrogram(heard, self.samples)
+    }
+
+    /// Computes the features of samples at [`LogMel::rate`], at least those of one window. The logarithms are cut off
+    /// 8 below the largest one of the whole recording.
+    pub fn long_features(&self, samples: &[f32]) -> Features {
+        self.spectrogram(samples, samples.len().max(self.samples))
+    }
+
+    /// Cuts features that [`LogMel::long_features`] computed to the window from frame `first` on. Features after
+    /// the end are 0.
+    pub fn window(&self, long: &Features, first: usize) -> Features {
+        let (frames, bins) = (self.samples / self.hop, long.bins);
+        let held = long.frames.saturating_sub(first).min(frames);
+        let mut values = long.values[first.min(long.frames) * bins..][..held * bins].to_vec();
+        values.resize(frames * bins, 0.0);
+        Features { values, frames, bins, covered: long.covered.saturating_sub(first).min(held) }
+    }
+
+    /// Computes the features of `samples`, padded to `length`.
+    fn spectrogram(&self, samples: &[f32], length: usize) -> Features {
+        let mut window = samples.to_vec();
         if self.normalise {
             normalise(&mut window);
         }
-        window.resize(self.samples, self.padding);
-        let (frames, bins) = (self.samples / self.hop, self.filters.len());
+        window.resize(length, self.padding);
+        let (frames, bins) = (length / self.hop, self.filters.len());
         let mut values = vec![0f32; frames * bins];
         let largest = values.par_chunks_mut(2 * bins).enumerate().map(|(pair, rows)| {
             self.pair(&window, 2 * pair, rows);
@@ -136,7 +162,7 @@ impl LogMel {
         });
         let least = largest.reduce(|| f32::MIN, f32::max) - 8.0;
         values.iter_mut().for_each(|value| *value = (value.max(least) + 4.0) / 4.0);
-        Features { values, frames, bins, covered: heard.len() / self.hop }
+        Features { values, frames, bins, covered: samples.len() / self.hop }
     }
 
     /// Computes the logarithms of frame `first` and of the next one, if `rows` has room for it. Both go through
@@ -144,7 +170,8 @@ impl LogMel {
     fn pair(&self, window: &[f32], first: usize, rows: &mut [f32]) {
         let (size, bins) = (self.fft.size(), self.filters.len());
         let second = if rows.len() > bins { 1.0 } else { 0.0 };
-        let sample = |frame: usize, n: usize| f64::from(window[self.reflected(frame * self.hop + n)]);
+        let sample =
+            |frame: usize, n: usize| f64::from(window[self.reflected(window.len(), frame * self.hop + n)]);
         let input: Vec<Complex> = (0..size)
             .map(|n| {
                 let next = if second > 0.0 { sample(first + 1, n) } else { 0.0 };
@@ -172,12 +199,12 @@ impl LogMel {
         }
     }
 
-    /// Index of a sample of the window with half a transform of reflected samples on either side.
-    fn reflected(&self, at: usize) -> usize {
+    /// Index of a sample of a window of `length` samples with half a transform of reflected samples on either side.
+    fn reflected(&self, length: usize, at: usize) -> usize {
         let half = self.fft.size() / 2;
         match at.checked_sub(half) {
             None => half - at,
-            Some(at) if at >= self.samples => 2 * (self.samples - 1) - at,
+            Some(at) if at >= length => 2 * (length - 1) - at,
             Some(at) => at,
         }
     }

@@ -8,6 +8,6 @@ mod fft;
 mod log_mel;
 mod resample;
 
-pub use decode::{Recording, SoundWindow, read};
+pub use decode::{MAX_SECONDS, Recording, SoundWindow, read};
 pub use log_mel::{Features, LogMel};
 pub use resample::resample;

@@ -8,7 +8,7 @@ use super::axes::{Lengths, Tokens, items_by_id, list};
 use super::items;
 use super::predictions::predictions;
 use super::tensors::{Parsed, decode, matrix};
-use super::{Capture, MapStore, SiteValues, ValuesBySite};
+use super::{Capture, MapStore, SiteValues, SoundStrip, ValuesBySite};
 use crate::axis::{Sequence, Token, token_ids};
 use crate::checkpoint::Architecture;
 use crate::matrix::Matrix;
@@ -43,6 +43,7 @@ pub fn assemble<'a>(
         None => tokens.read("source", lengths.source)?,
     };
     lengths.check_queries(&source)?;
+    let sound = SoundStrip::read(find, &source)?;
     let target = tokens.read("target", lengths.target)?;
     let decoder_input = tokens.decoder_input(&source, &target, lengths.target)?;
     let text = |key: &str| fields.get(key).cloned().unwrap_or_default();
@@ -63,6 +64,8 @@ pub fn assemble<'a>(
         architecture: Architecture::default(),
         source: Sequence { text: text("source"), items: source },
         media: items::media(fields)?,
+        sound,
+        alignment_heads: items::alignment_heads(fields)?,
         target: Sequence { text: text("target"), items: target },
         decoder_input,
         predictions,

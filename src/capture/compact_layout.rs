@@ -203,6 +203,8 @@ mod tests {
             beams: Vec::new(),
             session: None,
             sampled: None,
+            sound: None,
+            alignment_heads: Vec::new(),
             notes: Vec::new(),
         };
         capture.maps.insert(Site::new(Kind::Encoder, 0), SiteMaps::of(compact));

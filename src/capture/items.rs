@@ -8,6 +8,7 @@ use super::Capture;
 use super::axes::list;
 use super::tensors::Parsed;
 use crate::axis::{AxisItem, ItemKind, Media, all_token_ids};
+use crate::site::{Head, Kind, MAX_LAYERS};
 
 /// Metadata field with a JSON list as long as the source: `{"start": s, "end": s}` for a frame, in seconds, and
 /// `{"rest": n}`, only as the last one, for `n` positions whose weight is summed.
@@ -16,10 +17,17 @@ pub const SOURCE_ITEMS: &str = "source_items";
 /// Metadata field with a JSON object: the name of the source's file and its SHA-256.
 pub const SOURCE_MEDIA: &str = "source_media";
 
+/// Metadata field with the cross-attention heads that align: a JSON list of layers and heads.
+pub const ALIGNMENT_HEADS: &str = "alignment_heads";
+
 /// Returns the fields that describe a source that is no text.
 pub(crate) fn source_metadata(capture: &Capture) -> Vec<(&'static str, String)> {
     let items = source_items(&capture.source.items).map(|list| (SOURCE_ITEMS, list));
-    items.into_iter().chain(source_media(capture).map(|media| (SOURCE_MEDIA, media))).collect()
+    let heads: Vec<[usize; 2]> =
+        capture.alignment_heads.iter().map(|head| [head.layer(), head.head]).collect();
+    let heads = (!heads.is_empty()).then(|| (ALIGNMENT_HEADS, json!(heads).to_string()));
+    let media = source_media(capture).map(|media| (SOURCE_MEDIA, media));
+    items.into_iter().chain(media).chain(heads).collect()
 }
 
 /// Formats the items of a source; `None` if all are tokens.
@@ -71,4 +79,13 @@ pub fn media(fields: &HashMap<String, String>) -> Parsed<Option<Media>> {
     let media: Media =
         serde_json::from_str(text).map_err(|e| format!("metadata {SOURCE_MEDIA} names no file: {e}"))?;
     Ok(Some(media))
+}
+
+/// Reads the cross-attention heads that align; none if the file does not name them.
+pub fn alignment_heads(fields: &HashMap<String, String>) -> Parsed<Vec<Head>> {
+    let pairs = list::<[usize; 2]>(fields, ALIGNMENT_HEADS)?.unwrap_or_default();
+    match pairs.iter().find(|[layer, _]| *layer >= MAX_LAYERS) {
+        Some(pair) => Err(format!("metadata {ALIGNMENT_HEADS} names the head {pair:?}")),
+        None => Ok(pairs.into_iter().map(|[layer, head]| Head::new(Kind::Cross, layer, head)).collect()),
+    }
 }

@@ -17,6 +17,7 @@ mod recorder;
 mod rest;
 mod scores;
 mod site_maps;
+mod sound_strip;
 mod store;
 mod tensors;
 mod values;
@@ -30,6 +31,7 @@ pub use recorder::{Ablator, Recorder};
 pub use rest::Rest;
 pub use scores::{Score, ScoreParts};
 pub use site_maps::SiteMaps;
+pub use sound_strip::SoundStrip;
 pub use store::MapStore;
 pub use values::{MapWeights, SiteValues, ValuesBySite};
 pub(crate) use write::encode;
@@ -79,6 +81,10 @@ pub struct Capture {
     pub source: Sequence,
     /// File that the source comes from, if it is no text.
     pub media: Option<Media>,
+    /// Loudness of the source's frames, if the source is a recording.
+    pub sound: Option<SoundStrip>,
+    /// Cross-attention heads that the settings of a speech model name as aligning.
+    pub alignment_heads: Vec<Head>,
     /// Target: what the decoder predicts, one token per decoder row.
     pub target: Sequence,
     /// Decoder input, one token per decoder row, the start token first.

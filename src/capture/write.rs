@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 use super::assemble::{INT8_TARGET, SAMPLED, SESSION};
 use super::file::FORMAT;
 use super::items::source_metadata;
-use super::{Capture, SiteMaps, compact_layout};
+use super::sound_strip::{BANDS, PEAKS};
+use super::{Capture, SiteMaps, SoundStrip, compact_layout};
 use crate::axis::{AxisItem, all_token_ids, token_ids};
 use crate::sys;
 
@@ -73,6 +74,11 @@ pub fn write(capture: &Capture, precision: Precision, layout: SiteLayout, out: &
             let shape = vec![matrix.rows(), matrix.cols()];
             parts.push(OutputTensor::new(format!("{what}.{site}"), shape, Precision::F32, matrix.as_slice()));
         }
+    }
+    if let Some(SoundStrip { bands, peaks }) = &capture.sound {
+        let shape = vec![bands.rows(), bands.cols()];
+        parts.push(OutputTensor::new(BANDS.into(), shape, Precision::F16, bands.as_slice()));
+        parts.push(OutputTensor::new(PEAKS.into(), vec![1, peaks.len()], Precision::F16, peaks));
     }
     if let Some(logits) = &capture.logits {
         let shape = vec![logits.rows(), logits.cols()];

@@ -20,6 +20,7 @@ use crate::axis::AxisItem;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::export::select::HeadSelection;
+use crate::export::spoken::is_heard;
 use crate::export::table::{Cell, Table};
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind};
@@ -85,15 +86,15 @@ pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
     match batch::pairs(&args.batch)? {
         None => {
             let capture = input::weighted_capture(&args.input, args.weights, context)?;
-            if word_times::is_heard(&capture) {
-                return word_times::print(args, &capture, &[], context);
+            if is_heard(&capture) {
+                return word_times::print(args, &capture, context);
             }
             found.add(args, &capture, gold.as_mut())?;
         }
         Some(mut pairs) => {
             let runner = Runner::open(&args.input, args.weights, context)?;
             runner.run_each(pairs.by_ref(), |capture| match capture {
-                Some(capture) if word_times::is_heard(&capture) => Err(Error::Usage(
+                Some(capture) if is_heard(&capture) => Err(Error::Usage(
                     "the words of recordings are timed one recording at a time: give --audio FILE".into(),
                 )),
                 Some(capture) => found.add(args, &capture, gold.as_mut()),

@@ -230,6 +230,11 @@ impl<'a> Runner<'a> {
         self.session.info()
     }
 
+    /// Returns the opened model.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// Runs sentences, several at a time. Calls `each` for every line in order, with its capture or `None`
     /// if it is blank. A line that cannot be read or run ends the runs after the lines before it.
     ///

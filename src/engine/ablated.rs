@@ -75,7 +75,7 @@ impl Session {
         threads::run(self.threads, || {
             let prepared = self.prepared(Cow::Borrowed(source), Cow::Borrowed(run))?;
             let prepared = prepared.with_inputs(self.inputs_every(source.positions(), run));
-            let FinishedRun { capture, encoded, inputs } =
+            let FinishedRun { capture, encoded, inputs, .. } =
                 self.pass_one(prepared, 1, watch, &mut Timings::default())?;
             let intact = IntactRun {
                 source: source.clone(),

@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::protocol::{AudioOptions, RunOptions};
 use super::source::Source;
-use crate::audio::{self, LogMel, Recording, SoundWindow};
-use crate::axis::{AxisItem, Media, Sequence};
+use crate::audio::{self, Features, LogMel, Recording, SoundWindow};
+use crate::axis::{AxisItem, Media, Sequence, queries};
+use crate::capture::SoundStrip;
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
 use crate::files::{Bytes, ModelFile, ModelFiles};
@@ -38,8 +39,17 @@ pub(super) struct Hearing {
     speech: SpeechSettings,
 }
 
+/// The samples of a recording that a model hears.
+pub(super) struct HeardSound {
+    media: Media,
+    /// At the rate of the features.
+    samples: Vec<f32>,
+    /// Notes for the user on what is heard.
+    notes: Vec<String>,
+}
+
 /// Tokens between the start token and the text of a target.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct SpeechPrompt {
     pub tokens: Vec<u32>,
     pub timestamps: Option<Timestamps>,
@@ -71,6 +81,21 @@ impl Hearing {
         Ok(Some(Self { log_mel, stride: front_end.stride(), speech }))
     }
 
+    /// First timestamp of the vocabulary; `None` for a model without timestamps.
+    pub fn first_timestamp(&self) -> Option<u32> {
+        self.speech.first_timestamp()
+    }
+
+    /// Number of feature frames from one encoder position to the next.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Number of feature frames of a window.
+    pub fn window_frames(&self) -> usize {
+        (self.log_mel.seconds() / self.log_mel.frame()).round() as usize
+    }
+
     /// Codes of the languages that the model knows.
     pub fn languages(&self) -> Vec<String> {
         self.speech.languages.iter().map(|(code, _)| code.clone()).collect()
@@ -84,23 +109,72 @@ impl Hearing {
 
     /// Reads a window of a recording.
     pub fn source(&self, model: &Model, options: &AudioOptions) -> Result<Source> {
+        let heard = self.hear(options, self.log_mel.seconds())?;
+        let features = self.log_mel.features(&heard.samples);
+        self.window(model, options, &heard, &features, 0)
+    }
+
+    /// Reads a recording from its window on, at most `seconds` of it.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Audio`] for a recording that cannot be heard.
+    pub fn hear(&self, options: &AudioOptions, seconds: f64) -> Result<HeardSound> {
         let (file, bytes) = open(options)?;
         let sha256 = (bytes.len() <= MAX_HASHED).then(|| hub::sha256(&bytes)).flatten();
-        let window =
-            SoundWindow { from: options.from, seconds: self.log_mel.seconds(), channel: options.channel };
+        let window = SoundWindow { from: options.from, seconds, channel: options.channel };
         let mut recording = audio::read(bytes, &file, &window)?;
-        let mut notes = self.notes(&file, &recording, options);
+        let mut notes = self.notes(&file, &recording, options, seconds);
         notes.append(&mut recording.notes);
         let samples = audio::resample(&recording.samples, recording.rate, self.log_mel.rate());
-        let features = self.log_mel.features(&samples);
+        Ok(HeardSound { media: Media { file, sha256 }, samples, notes })
+    }
+
+    /// Features of a whole recording.
+    pub fn long_features(&self, heard: &HeardSound) -> Features {
+        self.log_mel.long_features(&heard.samples)
+    }
+
+    /// Creates the source of the window from frame `first` of a whole recording's features on.
+    pub fn long_window(
+        &self,
+        model: &Model,
+        options: &AudioOptions,
+        (heard, long): (&HeardSound, &Features),
+        first: usize,
+    ) -> Result<Source> {
+        let features = self.log_mel.window(long, first);
+        let options = AudioOptions { from: options.from + self.seconds_of(first), ..options.clone() };
+        self.window(model, &options, heard, &features, first)
+    }
+
+    /// Length of `frames` frames of features in seconds.
+    pub fn seconds_of(&self, frames: usize) -> f64 {
+        frames as f64 * self.log_mel.frame()
+    }
+
+    /// Creates the source of a window: `features` that begin with frame `first` of what is heard.
+    fn window(
+        &self,
+        model: &Model,
+        options: &AudioOptions,
+        heard: &HeardSound,
+        features: &Features,
+        first: usize,
+    ) -> Result<Source> {
         let states = model.embed_features(&features.values, [features.frames, features.bins])?;
         let positions = states.dim(1)?;
         let shown = features.covered.div_ceil(self.stride).clamp(1, positions);
-        let covered = features.covered as f64 * self.log_mel.frame();
+        let covered = self.seconds_of(features.covered);
         let items = self.items(options, covered, [shown, positions]);
+        let file = &heard.media.file;
         let text =
             if options.from > 0.0 { format!("{file} from {:.2} s", options.from) } else { file.clone() };
-        Ok(Source::states(Sequence { text, items }, states)?.with_media(Media { file, sha256 }, notes))
+        let step = self.stride * self.log_mel.hop();
+        let samples = &heard.samples[heard.samples.len().min(first * self.log_mel.hop())..];
+        let strip = [self.stride, step];
+        let sound = SoundStrip::new(&features.values, features.bins, samples, queries(&items).len(), strip);
+        let source = Source::states(Sequence { text, items }, states)?.with_sound(sound);
+        Ok(source.with_media(heard.media.clone(), heard.notes.clone()))
     }
 
     /// The items of `positions` positions, of which the recording, `covered` seconds long, covers the first
@@ -117,12 +191,12 @@ impl Hearing {
     }
 
     /// Notes for the user on what is heard.
-    fn notes(&self, file: &str, recording: &Recording, options: &AudioOptions) -> Vec<String> {
+    fn notes(&self, file: &str, recording: &Recording, options: &AudioOptions, seconds: f64) -> Vec<String> {
         let mut notes = Vec::new();
         let (heard, rate) = (recording.seconds(), self.log_mel.rate());
         let until = options.from + heard;
         if recording.length.is_none_or(|length| length > until + self.log_mel.frame())
-            && heard >= self.log_mel.seconds() - self.log_mel.frame()
+            && heard >= seconds - self.log_mel.frame()
         {
             let length = recording.length.map_or_else(String::new, |length| format!(" of {length:.2} s"));
             notes.push(format!(

@@ -34,6 +34,8 @@ pub(super) struct PreparedRun<'a> {
     options: Cow<'a, RunOptions>,
     /// The target, if it is given and does not depend on the source.
     target: Option<Sequence>,
+    /// Prompt of the target; `None` to form it.
+    prompt: Option<SpeechPrompt>,
     /// Most bytes of maps that the capture keeps.
     memory: Option<usize>,
     /// Distance of the layers whose inputs are kept, see [`Recorder::with_inputs`].
@@ -56,6 +58,11 @@ impl PreparedRun<'_> {
         Self { memory, ..self }
     }
 
+    /// Gives the target a prompt that is formed already.
+    pub fn with_prompt(self, prompt: Option<SpeechPrompt>) -> Self {
+        Self { prompt, ..self }
+    }
+
     /// Keeps the inputs of every `every`th layer.
     pub fn with_inputs(self, every: Option<usize>) -> Self {
         Self { inputs_every: every, ..self }
@@ -65,6 +72,8 @@ impl PreparedRun<'_> {
 /// A finished run.
 pub(super) struct FinishedRun {
     pub capture: Capture,
+    /// Prompt that the target begins with.
+    pub prompt: SpeechPrompt,
     /// The encoder's last states.
     pub encoded: Tensor,
     /// Kept inputs of layers, of encoder and decoder.
@@ -99,8 +108,8 @@ struct FedTarget {
     ids: Vec<u32>,
     input: Vec<u32>,
     fed: Vec<AxisItem>,
-    /// Notes for the user on the prompt before the text.
-    notes: Vec<String>,
+    /// Prompt before the text.
+    prompt: SpeechPrompt,
 }
 
 impl Session {
@@ -125,7 +134,7 @@ impl Session {
         // The prompt of a speech model may depend on the encoder's states.
         let text = options.target.as_ref().filter(|_| self.hearing.is_none());
         let target = text.map(read).transpose()?;
-        Ok(PreparedRun { source, options, target, memory: self.memory, inputs_every: None })
+        Ok(PreparedRun { source, options, target, prompt: None, memory: self.memory, inputs_every: None })
     }
 
     /// Sends runs through the model together. The recorded pass runs `repeat` times, at least once.
@@ -191,7 +200,7 @@ impl Session {
     fn finished(
         &self,
         run: &PreparedRun,
-        FedTarget { target, beams, fed, notes, .. }: FedTarget,
+        FedTarget { target, beams, fed, prompt, .. }: FedTarget,
         mut recorder: Recorder,
         encoded: Tensor,
         (predictions, logits): Scores,
@@ -205,6 +214,8 @@ impl Session {
             architecture: self.model.spec().architecture(),
             source: run.source.sequence().clone(),
             media: run.source.media().cloned(),
+            sound: run.source.sound().cloned(),
+            alignment_heads: self.info.alignment_heads.clone(),
             predictions,
             decoder_input: fed,
             target,
@@ -216,9 +227,9 @@ impl Session {
             sampled: self.settings.sampling.filter(|_| generated).map(|_| run.options.seed),
             beams,
             session: None,
-            notes: [run.source.notes(), notes.as_slice()].concat(),
+            notes: [run.source.notes(), prompt.notes.as_slice()].concat(),
         };
-        FinishedRun { capture, encoded, inputs }
+        FinishedRun { capture, prompt, encoded, inputs }
     }
 
     /// Creates the recorder of one pass, with the profiles of the encoder's maps.
@@ -340,7 +351,10 @@ impl Session {
 
     /// Returns the target of each run, given or generated.
     fn targets(&self, runs: &[PreparedRun], encoded: &[Tensor], watch: &dyn Watch) -> Result<Vec<FedTarget>> {
-        let prompts = runs.iter().zip(encoded).map(|(run, encoded)| self.prompt(&run.options, encoded));
+        let prompts = runs.iter().zip(encoded).map(|(run, encoded)| match &run.prompt {
+            Some(prompt) => Ok(prompt.clone()),
+            None => self.prompt(&run.options, encoded),
+        });
         let prompts = prompts.collect::<Result<Vec<_>>>()?;
         let wanted = runs.iter().zip(encoded).zip(&prompts);
         let wanted = wanted.filter(|((run, _), _)| run.options.target.is_none());
@@ -366,7 +380,7 @@ impl Session {
             let ids = target.ids();
             let input = self.decoder_input(&ids, &languages, wraps)?;
             let fed = items(input.iter().map(|&id| self.tokenizer.target_token(id)));
-            Ok(FedTarget { target, beams, ids, input, fed, notes: prompt.notes })
+            Ok(FedTarget { target, beams, ids, input, fed, prompt })
         });
         targets.collect()
     }

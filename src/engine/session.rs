@@ -80,6 +80,14 @@ impl Session {
         &self.info
     }
 
+    /// Reads the model's generation_config.json; `None` if it has none.
+    ///
+    /// # Errors
+    /// [`Error::BadFile`] if it is no JSON.
+    pub fn generation_file(&self) -> Result<Option<serde_json::Value>> {
+        self.files.json("generation_config.json")
+    }
+
     /// Returns the target token of an id.
     pub fn token(&self, id: u32) -> Token {
         self.tokenizer.target_token(id)

@@ -3,6 +3,7 @@
 use candle_core::Tensor;
 
 use crate::axis::{AxisItem, Media, Sequence};
+use crate::capture::SoundStrip;
 use crate::error::{Error, Result};
 use crate::model::EncoderInput;
 
@@ -15,6 +16,7 @@ pub struct Source {
     /// Input of the encoder's first layer; `None` to embed the ids.
     states: Option<Tensor>,
     media: Option<Media>,
+    sound: Option<SoundStrip>,
     /// Notes for the user on how the source was read.
     notes: Vec<String>,
 }
@@ -22,7 +24,7 @@ pub struct Source {
 impl Source {
     /// Creates a source of tokens, which the model embeds.
     pub fn tokens(sequence: Sequence) -> Self {
-        Self { ids: sequence.ids(), sequence, states: None, media: None, notes: Vec::new() }
+        Self { ids: sequence.ids(), sequence, states: None, media: None, sound: None, notes: Vec::new() }
     }
 
     /// Creates a source that a front end has turned into `states`, `[1, positions, d_model]`, positions included.
@@ -46,6 +48,17 @@ impl Source {
     #[must_use]
     pub fn with_media(self, media: Media, notes: Vec<String>) -> Self {
         Self { media: Some(media), notes, ..self }
+    }
+
+    /// The same source, with the loudness of its frames.
+    #[must_use]
+    pub fn with_sound(self, sound: SoundStrip) -> Self {
+        Self { sound: Some(sound), ..self }
+    }
+
+    /// Loudness of the source's frames, if it is a recording.
+    pub fn sound(&self) -> Option<&SoundStrip> {
+        self.sound.as_ref()
     }
 
     /// The file that the source comes from, if it is no text.

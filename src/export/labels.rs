@@ -1,7 +1,7 @@
 //! Axis labels, titles and captions.
 
 use crate::analysis::places::AxisNames;
-use crate::axis::AxisItem;
+use crate::axis::{AxisItem, ItemKind};
 use crate::capture::{Capture, MapWeights};
 use crate::export::table::Cell;
 use crate::site::Kind;
@@ -68,6 +68,9 @@ pub fn axis_names(items: &[AxisItem]) -> AxisNames {
             None => names.words.push((at..at + 1, name.clone())),
         }
         names.items.push(name);
+        if let ItemKind::Frame { start, end } = item.kind {
+            names.seconds.push((start, end));
+        }
     }
     names
 }

@@ -20,6 +20,7 @@ pub mod prepared;
 pub mod safetensors;
 pub mod scene;
 pub mod select;
+pub mod spoken;
 pub mod svg;
 pub mod table;
 pub mod text;

@@ -168,8 +168,13 @@ mod tests {
     use super::*;
 
     fn words() -> Vec<TimedWord> {
-        let word =
-            |text: &str, start, end| TimedWord { text: text.into(), start, end, confidence: Some(0.5) };
+        let word = |text: &str, start, end| TimedWord {
+            text: text.into(),
+            tokens: 0..1,
+            start,
+            end,
+            confidence: Some(0.5),
+        };
         vec![word("Yes,", 0.1, 0.5), word("\"A&B\".", 0.5, 0.92), word("No", 61.0, 61.5)]
     }
 

@@ -100,6 +100,11 @@ impl SpeechSettings {
         })
     }
 
+    /// First timestamp of the vocabulary; `None` for a model without timestamps.
+    pub fn first_timestamp(&self) -> Option<u32> {
+        self.no_timestamps.map(|token| token + 1)
+    }
+
     /// Rules for timestamps if the request asks for them.
     ///
     /// # Errors

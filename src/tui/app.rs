@@ -21,6 +21,8 @@ use super::selection::{DisplayedRun, History, Selection, Visit};
 use super::survey::Survey;
 use super::theme::Theme;
 use super::views::{ViewId, Views};
+use super::widgets::timeline::Timeline;
+use crate::analysis::word_times::TimedWord;
 use crate::capture::{Capture, MapWeights, Score};
 use crate::engine::{ModelInfo, OpenOptions, Openable, RunOptions};
 use crate::export::table::Table;
@@ -113,6 +115,9 @@ pub struct App {
     /// Progress of the guided tour, if one is running.
     pub guide: Option<Guide>,
 
+    /// Words of a recording with their times; empty for a text.
+    pub spoken: Vec<TimedWord>,
+
     /// The selection that all views share.
     pub selection: Selection,
     /// Runs of the open model.
@@ -182,6 +187,7 @@ impl App {
             survey: Survey::default(),
             ablation: None,
             guide: None,
+            spoken: Vec::new(),
             selection: Selection::default(),
             runs: RunList::default(),
             openable: Vec::new(),
@@ -281,6 +287,21 @@ impl App {
     /// The part of the scores that shows. Only Map shows scores.
     pub fn scored(&self) -> Option<Score> {
         self.views.map.score.filter(|_| self.view == ViewId::Map)
+    }
+
+    /// Returns the source as a timeline, if it is a recording.
+    pub fn timeline(&self) -> Timeline<'_> {
+        let sound = self.capture.as_ref().and_then(|capture| capture.sound.as_ref());
+        Timeline {
+            words: &self.spoken,
+            token: self.selection.target_query,
+            peaks: sound.map_or(&[], |sound| &sound.peaks),
+        }
+    }
+
+    /// Returns true for a cross-attention head that the settings of a speech model name as aligning.
+    pub fn aligns(&self, head: Head) -> bool {
+        self.capture.as_ref().is_some_and(|capture| capture.alignment_heads.contains(&head))
     }
 
     /// Returns the number of layers of the selected kind.

@@ -14,9 +14,10 @@ use super::sheet::Sheet;
 use super::views::compare::maps::ShownMaps;
 use super::zoom::Window;
 use crate::capture::{Capture, Score};
+use crate::export::spoken::warping_path;
 use crate::matrix::Matrix;
 use crate::paint::{self, Pool, Range, Scale};
-use crate::site::Head;
+use crate::site::{Head, Kind};
 
 /// Pooled weights of a window.
 #[derive(Debug)]
@@ -50,9 +51,14 @@ pub struct Cache {
     pending: Option<RenderRequest>,
     /// Last result.
     result: Option<RenderResult>,
+    /// Path of time warping through the selected head's map, in places on its axes.
+    path: Option<(SheetKey, Rc<WarpingPath>)>,
     /// Maps that Compare showed last, with the captures and the head that they are of.
     compared: Option<(ComparedKey, Rc<ShownMaps>)>,
 }
+
+/// A path through a map: the keys that it passes at each of its queries, as places on the axes.
+pub type WarpingPath = Vec<(usize, std::ops::Range<usize>)>;
 
 /// Number of the current capture, the pinned capture, and the head.
 type ComparedKey = (u64, Weak<Capture>, Head);
@@ -81,6 +87,23 @@ impl Cache {
         let sheet = Rc::new(sheet);
         self.sheet = Some((key, Rc::clone(&sheet)));
         Some(sheet)
+    }
+
+    /// Returns the path of time warping through the selected head's map; empty if it does not show.
+    pub fn path(&mut self, app: &App) -> Rc<WarpingPath> {
+        let (key, head) = (sheet_key(app), app.selection.head);
+        if let Some((_, path)) = self.path.as_ref().filter(|(known, _)| *known == key) {
+            return Rc::clone(path);
+        }
+        let capture = app.capture.as_ref().filter(|_| head.kind() == Kind::Cross);
+        let read = |capture: &Arc<Capture>| Some(warping_path(capture, &capture.map(head).ok()?));
+        let place = |(row, keys): (usize, std::ops::Range<usize>)| {
+            let end = app.keys().unit_of(keys.end.saturating_sub(1)) + 1;
+            (app.queries().unit_of(row), app.keys().unit_of(keys.start)..end)
+        };
+        let path = Rc::new(capture.and_then(read).unwrap_or_default().into_iter().map(place).collect());
+        self.path = Some((key, Rc::clone(&path)));
+        path
     }
 
     /// Returns the selected head's maps in Compare; `None` without a comparison.

@@ -32,6 +32,8 @@ pub enum Command {
     Back,
     Forward,
     EditSource,
+    NextWindow,
+    PreviousWindow,
     EditTarget,
     Generate,
     SourceLanguage,

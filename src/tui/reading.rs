@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::axis::AxisItem;
+use crate::axis::{AxisItem, ItemKind};
 use crate::capture::MapWeights;
 use crate::matrix::Matrix;
 use crate::paint::{Pool, Scale};
@@ -100,6 +100,8 @@ pub struct Unit {
     pub special: bool,
     /// True if another unit of the axis has the same label.
     pub repeated: bool,
+    /// Begin and end of a frame of a recording, in seconds.
+    pub seconds: Option<(f64, f64)>,
 }
 
 /// Axis of a displayed map.
@@ -129,8 +131,12 @@ impl Axis {
                     word.label.push_str(&label);
                 }
                 _ => {
-                    let special = token.special;
-                    units.push(Unit { tokens: at..at + 1, label, space, special, repeated: false });
+                    let (tokens, special) = (at..at + 1, token.special);
+                    let seconds = match token.kind {
+                        ItemKind::Frame { start, end } => Some((start, end)),
+                        _ => None,
+                    };
+                    units.push(Unit { tokens, label, space, special, repeated: false, seconds });
                 }
             }
             of.push(units.len() - 1);
@@ -170,6 +176,11 @@ impl Axis {
         self.plain
     }
 
+    /// Returns true if the units are frames of a recording.
+    pub fn is_timed(&self) -> bool {
+        self.units.first().is_some_and(|unit| unit.seconds.is_some())
+    }
+
     /// Returns the number of units.
     pub fn len(&self) -> usize {
         self.units.len()
@@ -201,9 +212,15 @@ impl Axis {
         self.units.get(unit).map_or("", |unit| &unit.label)
     }
 
-    /// Returns the labels of the units that contain some tokens, in one word.
+    /// Returns the labels of the units that contain some tokens, in one word; of frames their begin and end.
     pub fn text(&self, tokens: &Range<usize>) -> String {
         let last = self.unit_of(tokens.end.saturating_sub(1));
+        let seconds = |unit: usize| self.units.get(unit).and_then(|unit| unit.seconds);
+        if let Some(((start, _), (_, end))) = seconds(self.unit_of(tokens.start)).zip(seconds(last))
+            && tokens.len() > 1
+        {
+            return format!("{start:.2}–{end:.2}s");
+        }
         (self.unit_of(tokens.start)..=last).map(|unit| self.label(unit)).collect()
     }
 

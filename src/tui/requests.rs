@@ -11,6 +11,7 @@ use super::overlays::overlay::{Decision, Overlay, Picker, Purpose};
 use super::selected;
 use super::survey::SurveyRequest;
 use super::views::ViewId;
+use crate::axis::{AxisItem, ItemKind};
 use crate::capture::{MapWeights, Score};
 use crate::engine::{OpenOptions, Request, RunOptions};
 use crate::error::Result;
@@ -20,13 +21,60 @@ use crate::terminal::printable;
 
 /// Runs the model on the texts of the state.
 pub fn run(app: &mut App) -> Vec<Effect> {
-    if app.run.options.source.trim().is_empty() {
+    if app.run.options.audio.is_none() && app.run.options.source.trim().is_empty() {
         app.notice = Some("type a source to begin".into());
         return Vec::new();
     }
     app.run.begin("running");
     app.run.pending += 1;
     vec![Effect::Ask(Request::Run(app.run.options.clone()))]
+}
+
+/// Moves to the next (`later`) or the previous window of the recording, and runs the model there.
+pub fn turn_window(app: &mut App, later: bool) -> Vec<Effect> {
+    let times = |item: &AxisItem| match item.kind {
+        ItemKind::Frame { start, end } => Some((start, end)),
+        _ => None,
+    };
+    let items = app.capture.as_ref().map_or(&[][..], |capture| &capture.source.items);
+    let (first, last) = (items.first().and_then(times), items.iter().filter_map(times).next_back());
+    let (Some(first), Some(last), Some(audio)) = (first, last, &app.run.options.audio) else {
+        app.notice = Some("there is no recording to step through".into());
+        return Vec::new();
+    };
+    let positions: usize = items.iter().map(AxisItem::positions).sum();
+    let window = positions as f64 * (first.1 - first.0);
+    let ended = last.1 + (first.1 - first.0) / 2.0 < first.0 + window;
+    let from = match later {
+        true if ended => {
+            app.notice = Some(format!("the recording ends at {:.2} s", last.1));
+            return Vec::new();
+        }
+        true => audio.from + window,
+        false if audio.from <= 0.0 => {
+            app.notice = Some("this is the begin of the recording".into());
+            return Vec::new();
+        }
+        false => (audio.from - window).max(0.0),
+    };
+    app.leave();
+    let options = &mut app.run.options;
+    options.audio.iter_mut().for_each(|audio| audio.from = from);
+    // What was said in the last window, or a branch of it, is not said here.
+    (options.target, options.prefix) = (None, Vec::new());
+    let effects = run(app);
+    app.run.begin(format!("hearing {from:.0} s to {:.0} s", from + window));
+    effects
+}
+
+/// Returns to the window of the displayed run after a run on another window of its recording failed.
+pub fn stay_in_window(app: &mut App) {
+    let Some(displayed) = app.run.displayed.as_ref().and_then(|run| run.options.audio.as_ref()) else {
+        return;
+    };
+    if let Some(audio) = app.run.options.audio.as_mut().filter(|audio| audio.path == displayed.path) {
+        audio.from = displayed.from;
+    }
 }
 
 /// Requests a survey of the current capture.
@@ -159,7 +207,7 @@ pub fn opened(app: &mut App) {
     let options = &mut app.run.options;
     (options.target, options.src_lang, options.tgt_lang) = (None, None, None);
     options.prefix.clear();
-    app.run.given = !options.source.trim().is_empty();
+    app.run.given = options.audio.is_some() || !options.source.trim().is_empty();
 }
 
 /// Opens the list of the tokens that the selected decoder row predicts.

@@ -239,6 +239,8 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Back => return history::step(app, HistoryStep::Back),
         Command::Forward => return history::step(app, HistoryStep::Forward),
         Command::EditSource => texts::edit_source(app),
+        Command::NextWindow => return requests::turn_window(app, true),
+        Command::PreviousWindow => return requests::turn_window(app, false),
         Command::EditTarget => texts::edit_target(app),
         Command::Generate => texts::generate(app),
         Command::SourceLanguage => requests::choose_language(app, Purpose::SourceLanguage),

@@ -73,6 +73,8 @@ pub fn base(source: &[u32], fed: &[u32], target: &[u32]) -> Capture {
         beams: Vec::new(),
         session: None,
         sampled: None,
+        sound: None,
+        alignment_heads: Vec::new(),
         media: None,
         notes: Vec::new(),
     }

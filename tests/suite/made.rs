@@ -112,6 +112,8 @@ pub fn capture(source: &[&str], target: &[&str], layers: usize, heads: usize) ->
         beams: Vec::new(),
         session: None,
         sampled: None,
+        sound: None,
+        alignment_heads: Vec::new(),
         notes: Vec::new(),
     }
 }

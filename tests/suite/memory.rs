@@ -186,6 +186,8 @@ fn long(budget: usize) -> Arc<Capture> {
         beams: Vec::new(),
         session: None,
         sampled: None,
+        sound: None,
+        alignment_heads: Vec::new(),
         notes: Vec::new(),
     })
 }

@@ -51,6 +51,8 @@ fn run(name: &str, scores: bool, ablations: Vec<Ablation>) -> Capture {
         beams: Vec::new(),
         session: None,
         sampled: None,
+        sound: None,
+        alignment_heads: Vec::new(),
         notes: Vec::new(),
     }
 }

@@ -413,6 +413,25 @@ fn other_formats_give_the_sound() {
     assert!(matches!(error("video.mp4"), AudioError::NoTrack { .. }));
 }
 
+#[test]
+fn a_window_has_the_samples_that_decoding_from_the_begin_gives() {
+    for name in ["speech.flac", "speech.mp3", "speech.ogg", "speech.m4a"] {
+        let file = || ModelFile::Path(root().join("formats").join(name)).bytes().unwrap();
+        let whole = read(file(), name, &WHOLE).unwrap();
+        let window = SoundWindow { from: whole.seconds() - 0.1, ..WHOLE };
+        let part = read(file(), name, &window).unwrap();
+        let first = (window.from * 16_000.0).round() as usize;
+        assert_eq!(part.samples, whole.samples[first..], "{name}");
+        assert_eq!(part.length, whole.length, "{name}");
+    }
+    let data: Vec<u8> = (0..80_000i32).flat_map(|n| ((n * 7919 % 30_011) as i16).to_le_bytes()).collect();
+    let long = wav(1, 16, 8000, 1, &data);
+    let part = decode(long.clone(), &SoundWindow { from: 7.25, seconds: 0.5, channel: None }).unwrap();
+    let whole = decode(long, &WHOLE).unwrap();
+    assert_eq!(part.samples, whole.samples[58_000..62_000]);
+    assert_eq!(part.length, Some(10.0));
+}
+
 /// Runs the program and returns its standard output.
 fn program(arguments: &[&str]) -> String {
     let done = Command::new(env!("CARGO_BIN_EXE_attn-tui"))

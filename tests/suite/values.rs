@@ -74,6 +74,8 @@ fn run(name: &str, reference: &Reference, ablations: Vec<Ablation>) -> Capture {
         beams: Vec::new(),
         session: None,
         sampled: None,
+        sound: None,
+        alignment_heads: Vec::new(),
         notes: Vec::new(),
     }
 }

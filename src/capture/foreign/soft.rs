@@ -133,6 +133,8 @@ pub fn capture(found: SoftAlignment) -> Parsed<Capture> {
         beams: Vec::new(),
         session: None,
         sampled: None,
+        sound: None,
+        alignment_heads: Vec::new(),
         notes,
     })
 }

@@ -1,24 +1,25 @@
-//! `attn-tui align --find-heads`: ranks heads by how well they time the words of recordings.
+//! `attn-tui align --find-heads`: ranks heads by how well they align, and chooses a set of them.
 
-use std::path::Path;
+mod speech;
+mod text;
 
-use serde_json::Value;
+use attn_tui_kernels::threads;
+use rayon::prelude::*;
+use serde_json::{Value, json};
 
 use super::AlignArgs;
-use super::word_times::{self, timed, upper_heads};
+use super::word_times::{self, is_one_recording};
 use crate::analysis::align::Convention;
-use crate::analysis::word_times::{TimeErrors, TimedWord};
 use crate::capture::Capture;
-use crate::cli::batch::{self, Runner};
+use crate::cli::batch::{self, NumberedLines, Runner};
 use crate::cli::context::Context;
-use crate::cli::output;
+use crate::cli::{input, output};
+use crate::engine::{self, Session};
 use crate::error::{Error, Result};
+use crate::export::spoken::is_heard;
 use crate::export::table::{Cell, Table};
-use crate::matrix::Matrix;
+use crate::files::check_free;
 use crate::site::{Head, Kind};
-
-/// Most recordings whose maps are kept, to choose a set of heads.
-const MAX_RECORDINGS: usize = 64;
 
 /// Best heads of which a set is chosen.
 const CANDIDATES: usize = 12;
@@ -26,18 +27,31 @@ const CANDIDATES: usize = 12;
 /// Most heads of the set.
 const MAX_SET: usize = 10;
 
-/// A recording with the begins of its words to compare with.
-struct TimedCapture {
-    capture: Capture,
-    starts: Vec<f64>,
-}
+/// Most bytes of maps that are kept to choose a set of heads.
+const KEPT: usize = 1 << 30;
 
-/// A head read at the rows that predict words, or at those that are fed them.
-#[derive(Clone, Copy)]
-struct RankedHead {
-    head: Head,
-    convention: Convention,
-    errors: TimeErrors,
+/// A way of aligning with one head: read at the rows that predict tokens, or at those that are fed them.
+type Reading = (Head, Convention);
+
+/// Judges heads by the texts or recordings that it is given one after the other.
+trait HeadJudge {
+    /// Adds a capture; `None` for a blank line.
+    fn add(&mut self, args: &AlignArgs, capture: Option<Capture>) -> Result<()>;
+
+    /// Tabulates every reading, the best first. `config` are the heads of the model's settings.
+    fn table(&self, config: &[Head]) -> Table;
+
+    /// Returns the predicting heads, the best first.
+    fn predicting(&self) -> Vec<Head>;
+
+    /// Error of some predicting heads together, on the captures whose maps are kept.
+    fn error(&self, heads: &[Head]) -> f64;
+
+    /// Formats an error with its unit.
+    fn named(&self, error: f64) -> String;
+
+    /// Says what the error is measured by.
+    fn against(&self) -> String;
 }
 
 /// Runs the command.
@@ -45,181 +59,136 @@ struct RankedHead {
 /// # Errors
 /// Those of the engine and of the files; [`Error::BadFile`] if the gold words are not those of the text.
 pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
-    let (captures, config) = captures(args, context)?;
-    let gold = args.gold.as_deref().map(|path| gold(path, captures.len())).transpose()?;
-    let recordings = recordings(captures, gold, args.gold.as_deref())?;
-    let heads = recordings.first().map_or_else(Vec::new, |first| first.capture.heads_of(Kind::Cross));
-    let mut ranked = Vec::new();
-    for head in heads {
-        for convention in Convention::ALL {
-            ranked.push(RankedHead { head, convention, errors: errors(&recordings, &[head], convention)? });
-        }
+    if let Some(path) = &args.times.write_config {
+        check_free(path, args.times.force)?;
     }
-    ranked.sort_by(|a, b| a.errors.mean.total_cmp(&b.errors.mean));
-    args.output.print(&table(&ranked, &config), &context.terminal)?;
-    let (set, error) = choose(&recordings, &ranked)?;
-    let against =
-        if args.gold.is_some() { "the gold times" } else { "the heads of the upper layers together" };
-    output::note(&format!(
-        "mean error over {} recordings against {against}: {:.0} ms with the chosen set, {}",
-        recordings.len(),
-        1e3 * error,
-        configured(&recordings, &set, &config)?
-    ));
-    let list: Vec<[usize; 2]> = set.iter().map(|head| [head.layer(), head.head]).collect();
-    output::note(&format!("\"alignment_heads\": {}", serde_json::json!(list)));
+    let count = engine::threads(context.settings.threads);
+    let judge = |heard: bool| -> Result<Box<dyn HeadJudge + Send>> {
+        Ok(match heard {
+            true => Box::new(speech::SpeechJudge::open(args.gold.as_deref())?),
+            false => {
+                Box::new(text::TextJudge::new(args.gold.as_deref().map(NumberedLines::open).transpose()?))
+            }
+        })
+    };
+    let Some(pairs) = batch::pairs(&args.batch)? else {
+        let (session, capture) = one(args, context)?;
+        let mut judge = judge(is_heard(&capture))?;
+        let config = capture.alignment_heads.clone();
+        threads::run(count, || judge.add(args, Some(capture)))?;
+        return report(args, &*judge, &config, session.as_deref(), context);
+    };
+    let runner = Runner::open(&args.input, args.weights, context)?;
+    let mut judge = judge(runner.info().hears)?;
+    let mut pairs = pairs;
+    runner.run_each(pairs.by_ref(), |capture| threads::run(count, || judge.add(args, capture)))?;
+    pairs.note_blank_lines();
+    report(args, &*judge, &runner.info().alignment_heads, Some(runner.session()), context)
+}
+
+/// Runs one recording or text, or reads a capture file.
+fn one(args: &AlignArgs, context: &Context) -> Result<(Option<Box<Session>>, Capture)> {
+    if is_one_recording(args) {
+        let (session, capture) = word_times::hear(args, context)?;
+        return Ok((Some(session), capture));
+    }
+    Ok((None, input::weighted_capture(&args.input, args.weights, context)?))
+}
+
+/// Prints the ranking, then the chosen set.
+fn report(
+    args: &AlignArgs,
+    judge: &(dyn HeadJudge + Send),
+    config: &[Head],
+    session: Option<&Session>,
+    context: &Context,
+) -> Result<()> {
+    args.output.print(&judge.table(config), &context.terminal)?;
+    let mut candidates = judge.predicting();
+    candidates.truncate(CANDIDATES);
+    let (set, error) = choose(candidates, &|heads| judge.error(heads));
+    let listed =
+        |heads: &[Head]| json!(heads.iter().map(|head| [head.layer(), head.head]).collect::<Vec<_>>());
+    let mut sentence = format!("{} with the chosen set, {}", judge.named(error), judge.against());
+    if !config.is_empty() {
+        let common = set.iter().filter(|head| config.contains(head)).count();
+        sentence += &format!(
+            "; {} with the {} heads of generation_config.json, {common} of which are in the set",
+            judge.named(judge.error(config)),
+            config.len()
+        );
+    }
+    output::note(&sentence);
+    output::note(&format!("\"alignment_heads\": {}", listed(&set)));
+    let Some(path) = &args.times.write_config else { return Ok(()) };
+    let Some(session) = session else {
+        return Err(Error::Usage(
+            "a capture file has no generation_config.json: leave --write-config out".into(),
+        ));
+    };
+    let mut fields = session.generation_file()?.unwrap_or_else(|| json!({}));
+    if let Value::Object(fields) = &mut fields {
+        fields.insert("alignment_heads".into(), listed(&set));
+    }
+    let text = format!("{fields:#}\n");
+    output::save(path, args.times.force, |out| out.write_all(text.as_bytes()))?;
+    output::note(&format!("wrote {}", path.display()));
     Ok(())
 }
 
-/// Runs every recording. Also returns the heads that the model's settings name.
-fn captures(args: &AlignArgs, context: &Context) -> Result<(Vec<Capture>, Vec<Head>)> {
-    let Some(pairs) = batch::pairs(&args.batch)? else {
-        let (capture, config) = word_times::hear(args, context)?;
-        return Ok((vec![capture], config));
-    };
-    let runner = Runner::open(&args.input, args.weights, context)?;
-    let mut captures = Vec::new();
-    let mut pairs = pairs.filter(|pair| !matches!(pair, Ok(None)));
-    runner.run_each(pairs.by_ref().take(MAX_RECORDINGS), |capture| {
-        captures.extend(capture);
-        Ok(())
-    })?;
-    if pairs.next().transpose()?.is_some() {
-        output::note(&format!("the first {MAX_RECORDINGS} recordings are taken"));
-    }
-    Ok((captures, runner.info().alignment_heads.clone()))
-}
-
-/// Pairs each capture with the begins of its words: the gold ones, or those by the upper heads together.
-fn recordings(
-    captures: Vec<Capture>,
-    gold: Option<Vec<Vec<f64>>>,
-    file: Option<&Path>,
-) -> Result<Vec<TimedCapture>> {
-    let mut recordings = Vec::new();
-    for (at, capture) in captures.into_iter().enumerate() {
-        if !word_times::is_heard(&capture) {
-            return Err(Error::Usage("--find-heads needs recordings: give --audio FILE".into()));
-        }
-        let found = starts(&capture, &upper_heads(&capture), Convention::Predicts)?;
-        let starts = match &gold {
-            None => found,
-            Some(all) if all[at].len() == found.len() => all[at].clone(),
-            Some(all) => {
-                return Err(Error::BadFile {
-                    file: file.map_or_else(String::new, |file| file.display().to_string()),
-                    why: format!(
-                        "recording {at} has {} gold words for the {} of the text \"{}\"",
-                        all[at].len(),
-                        found.len(),
-                        capture.target.text.trim()
-                    ),
-                });
-            }
-        };
-        recordings.push(TimedCapture { capture, starts });
-    }
-    // The first word of a recording is not compared.
-    match recordings.iter().all(|recording| recording.starts.len() < 2) {
-        true => Err(Error::Usage("no recording has two words: there is nothing to time".into())),
-        false => Ok(recordings),
-    }
-}
-
-/// Begins of a capture's words by some heads together.
-fn starts(capture: &Capture, heads: &[Head], convention: Convention) -> Result<Vec<f64>> {
-    let maps: Vec<Matrix> = heads.iter().map(|&head| capture.map(head)).collect::<Result<_>>()?;
-    let words: Vec<TimedWord> = timed(capture, &maps, convention, false)?;
-    Ok(words.into_iter().map(|word| word.start).collect())
-}
-
-/// Errors of some heads together over all recordings. The first word of a recording is left out: every path begins
-/// with it.
-fn errors(recordings: &[TimedCapture], heads: &[Head], convention: Convention) -> Result<TimeErrors> {
-    let mut differences = Vec::new();
-    for recording in recordings {
-        let found = starts(&recording.capture, heads, convention)?;
-        differences.extend(found.iter().zip(&recording.starts).skip(1).map(|(found, gold)| found - gold));
-    }
-    Ok(TimeErrors::of(&differences))
-}
-
-/// Chooses a set of predicting heads: as long as the error shrinks, the head joins that shrinks it most. Sets
-/// differ from sums, since a path follows the mean of its heads.
-fn choose(recordings: &[TimedCapture], ranked: &[RankedHead]) -> Result<(Vec<Head>, f64)> {
-    let predicting = ranked.iter().filter(|ranked| ranked.convention == Convention::Predicts);
-    let mut left: Vec<Head> = predicting.take(CANDIDATES).map(|ranked| ranked.head).collect();
+/// Chooses a set of heads: as long as the error shrinks, the head joins that shrinks it most. Sets differ from sums,
+/// since all heads of a set align together.
+fn choose(mut left: Vec<Head>, error_of: &(dyn Fn(&[Head]) -> f64 + Sync)) -> (Vec<Head>, f64) {
     let (mut set, mut error) = (Vec::new(), f64::INFINITY);
     while set.len() < MAX_SET {
-        let mut best: Option<(usize, f64)> = None;
-        for (at, &head) in left.iter().enumerate() {
-            let with = [set.as_slice(), &[head]].concat();
-            let mean = errors(recordings, &with, Convention::Predicts)?.mean;
-            if best.is_none_or(|(_, least)| mean < least) {
-                best = Some((at, mean));
-            }
-        }
+        let with = |head: &Head| error_of(&[set.as_slice(), &[*head]].concat());
+        let errors: Vec<f64> = left.par_iter().map(with).collect();
+        let best = errors.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
         match best {
-            Some((at, mean)) if mean < error => {
+            Some((at, &mean)) if mean < error => {
                 set.push(left.remove(at));
                 error = mean;
             }
             _ => break,
         }
     }
-    Ok((set, error))
+    (set, error)
 }
 
-/// Says how the heads of the model's settings compare with the chosen set.
-fn configured(recordings: &[TimedCapture], set: &[Head], config: &[Head]) -> Result<String> {
-    if config.is_empty() {
-        return Ok("the model's settings name none".into());
-    }
-    let common = set.iter().filter(|head| config.contains(head)).count();
-    let error = errors(recordings, config, Convention::Predicts)?.mean;
-    Ok(format!(
-        "{:.0} ms with the {} heads of generation_config.json, {common} of which are in the set",
-        1e3 * error,
-        config.len()
-    ))
+/// The first cells of a reading's row.
+fn reading_cells((head, convention): Reading) -> [Cell; 3] {
+    let [layer, number] = [head.layer(), head.head].map(|number| Cell::Whole(number as i64));
+    [layer, number, Cell::Text(convention.name().into())]
 }
 
-fn table(ranked: &[RankedHead], config: &[Head]) -> Table {
-    let mut table = Table::new(["layer", "head", "reading", "error", "median", "bias", "near", "config"]);
-    for RankedHead { head, convention, errors } in ranked {
-        let second = |value: f64| Cell::number(Some(value as f32));
-        table.rows.push(vec![
-            Cell::Whole(head.layer() as i64),
-            Cell::Whole(head.head as i64),
-            Cell::Text(convention.name().into()),
-            second(errors.mean),
-            second(errors.median),
-            second(errors.bias),
-            second(errors.near),
-            Cell::Text(if config.contains(head) { "yes" } else { "no" }.into()),
-        ]);
-    }
-    table
+/// The cell that says if the model's settings name a head.
+fn config_cell(head: Head, config: &[Head]) -> Cell {
+    Cell::Text(if config.contains(&head) { "yes" } else { "no" }.into())
 }
 
-/// Reads the begins of gold words: a list of words, or an object with `words`, for one recording; a list of these for
-/// several.
-fn gold(path: &Path, count: usize) -> Result<Vec<Vec<f64>>> {
-    let bad = |why: &str| Error::BadFile { file: path.display().to_string(), why: why.into() };
-    let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-    let value: Value = serde_json::from_str(&text).map_err(|e| bad(&format!("not valid JSON: {e}")))?;
-    let words = |value: &Value| {
-        let list = value.get("words").unwrap_or(value).as_array()?;
-        list.iter().map(|word| word.get("start")?.as_f64()).collect::<Option<Vec<f64>>>()
-    };
-    let all = match (words(&value), value.as_array()) {
-        (Some(one), _) if count == 1 => Some(vec![one]),
-        (_, Some(list)) => list.iter().map(words).collect(),
-        _ => None,
-    };
-    match all {
-        Some(all) if all.len() == count => Ok(all),
-        Some(all) => Err(bad(&format!("it has the words of {} recordings, not of {count}", all.len()))),
-        None => Err(bad("it is no list of words, each with its `start` in seconds")),
+/// Every way of reading the cross-attention heads of a capture.
+fn readings(capture: &Capture) -> Vec<Reading> {
+    let heads = capture.heads_of(Kind::Cross).into_iter();
+    heads.flat_map(|head| Convention::ALL.map(|convention| (head, convention))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_grows_while_its_error_shrinks() {
+        let head = |number| Head::new(Kind::Cross, 1, number);
+        // Heads 0 and 2 complete one another; head 1 is the second best alone.
+        let error = |heads: &[Head]| match heads.iter().map(|head| head.head).collect::<Vec<_>>()[..] {
+            [0] => 0.3,
+            [1] => 0.4,
+            [0, 2] => 0.1,
+            [0, 1] => 0.25,
+            [0, 2, 1] => 0.2,
+            _ => 1.0,
+        };
+        assert_eq!(choose(vec![head(0), head(1), head(2)], &error), (vec![head(0), head(2)], 0.1));
+        assert_eq!(choose(Vec::new(), &error).0, []);
     }
 }

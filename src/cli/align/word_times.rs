@@ -1,24 +1,24 @@
 //! `attn-tui align` of a recording: words with their times.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
 use clap::builder::TypedValueParser;
 
 use super::AlignArgs;
-use crate::analysis::align::Convention;
-use crate::analysis::word_times::{TimedWord, row_starts, spoken_words};
-use crate::axis::{AxisItem, ItemKind};
+use crate::analysis::word_times::TimedWord;
 use crate::capture::Capture;
 use crate::cli::context::Context;
 use crate::cli::options::{RunExtras, named};
 use crate::cli::{input, output};
+use crate::engine::Session;
 use crate::error::{Error, Result};
+use crate::export::spoken::{recorded_seconds, timed_words, upper_heads};
 use crate::export::table::{Cell, Table};
 use crate::export::transcript::TranscriptFormat;
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind};
-use crate::text::spelt;
 
 /// Options for the times of words.
 #[derive(Args)]
@@ -28,12 +28,22 @@ pub struct WordTimesArgs {
     /// layers.
     #[arg(long, value_name = "HEADS", default_value = "auto", help_heading = "Sound")]
     heads: HeadChoice,
-    /// Rank every cross-attention head by how well it times the words of recordings, at the row that predicts a word
-    /// and at the row that is fed it, and choose a set of heads. --gold FILE has the words' own times, as --json
-    /// prints them (one list for each line of --source-file); without it the heads of the upper layers together
-    /// are the reference.
-    #[arg(long, conflicts_with_all = ["per_head", "format", "tokens"], help_heading = "Sound")]
+    /// Rank every cross-attention head by how well it aligns, at the row that predicts a token and at the row that is
+    /// fed it, and choose a set of predicting heads. --gold FILE is the reference; without it the heads of the upper
+    /// layers together are. For recordings it has the words' own times, as --json prints them (one list for each
+    /// line of --source-file).
+    #[arg(long, conflicts_with_all = ["per_head", "format"], help_heading = "Heads")]
     pub(super) find_heads: bool,
+    /// Write a copy of the model's generation_config.json with the chosen set of heads as its alignment_heads.
+    #[arg(long, value_name = "FILE", requires = "find_heads", help_heading = "Heads")]
+    pub(super) write_config: Option<PathBuf>,
+    /// Overwrite the file of --write-config.
+    #[arg(long, requires = "write_config", help_heading = "Heads")]
+    pub(super) force: bool,
+    /// Hear the whole recording, however long, window after window, as transformers does it with timestamps; --from
+    /// says where to begin. Each window begins where the last complete sentence of the one before ends.
+    #[arg(long, requires = "audio", conflicts_with_all = ["target", "find_heads"], help_heading = "Sound")]
+    whole: bool,
     /// Print the words of a recording as subtitles (srt, vtt) or for speech tools (ctm, textgrid).
     #[arg(long, conflicts_with_all = ["json", "csv", "tokens", "output"], value_parser = formats(), help_heading = "Sound")]
     format: Option<TranscriptFormat>,
@@ -72,8 +82,9 @@ impl FromStr for HeadChoice {
 }
 
 impl HeadChoice {
-    /// The heads of a capture; `config` are those that the model's settings name.
-    fn heads(&self, capture: &Capture, config: &[Head]) -> Result<Vec<Head>> {
+    /// The heads of a capture.
+    fn heads(&self, capture: &Capture) -> Result<Vec<Head>> {
+        let config = &capture.alignment_heads;
         let heads = match self {
             Self::Listed(heads) => heads.clone(),
             Self::All => capture.heads_of(Kind::Cross),
@@ -93,25 +104,28 @@ impl HeadChoice {
     }
 }
 
-/// Returns true if the source of a capture is a recording.
-pub fn is_heard(capture: &Capture) -> bool {
-    capture.source.items.first().is_some_and(|item| matches!(item.kind, ItemKind::Frame { .. }))
-}
-
 /// Runs the model on the recording and prints the times of its words.
 ///
 /// # Errors
 /// Those of the engine and of [`print`].
 pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
-    let (capture, config) = hear(args, context)?;
-    print(args, &capture, &config, context)
+    if args.times.whole {
+        return whole(args, context);
+    }
+    let (_, capture) = hear(args, context)?;
+    print(args, &capture, context)
 }
 
-/// Runs the model on the recording. Also returns the heads that the model's settings name.
+/// Returns true if the command line gives one recording and a model to hear it.
+pub(super) fn is_one_recording(args: &AlignArgs) -> bool {
+    args.input.text.audio.audio.is_some()
+}
+
+/// Runs the model on the recording.
 ///
 /// # Errors
 /// Those of the engine.
-pub(super) fn hear(args: &AlignArgs, context: &Context) -> Result<(Capture, Vec<Head>)> {
+pub(super) fn hear(args: &AlignArgs, context: &Context) -> Result<(Box<Session>, Capture)> {
     let watch = context.status_line();
     let session = input::session(&args.input, "timing words needs", &watch, context)?;
     let extras = RunExtras { predictions: true, ..RunExtras::default() };
@@ -122,20 +136,62 @@ pub(super) fn hear(args: &AlignArgs, context: &Context) -> Result<(Capture, Vec<
     if options.target.is_none() {
         input::note_generation(&session, &capture);
     }
-    Ok((capture, session.info().alignment_heads.clone()))
+    Ok((session, capture))
 }
 
-/// Prints the times of words of a capture. `config` are the heads that the model's settings name.
+/// Runs the model on every window of the recording and prints the times of its words.
+fn whole(args: &AlignArgs, context: &Context) -> Result<()> {
+    let watch = context.status_line();
+    let session = input::session(&args.input, "timing words needs", &watch, context)?;
+    let extras = RunExtras { predictions: true, ..RunExtras::default() };
+    let text = &args.input.text;
+    let options = text.options(input::source(text, &session)?, extras, &context.settings)?;
+    let (mut words, mut recording) = (Vec::new(), (String::new(), 0.0));
+    let mut heads = None;
+    session.transcribe(&options, &watch, |window| {
+        let capture = window.capture;
+        if heads.is_none() {
+            capture.notes.iter().for_each(|note| output::note(note));
+            heads = Some(args.times.heads.heads(&capture)?);
+        }
+        recording = (file(&capture), recorded_seconds(&capture));
+        // A window without words, such as one of music, adds none.
+        let Ok(found) = words_of(args, &capture, heads.as_deref().unwrap_or(&[])) else { return Ok(()) };
+        words.extend(found.into_iter().filter(|word| word.tokens.end <= window.kept));
+        Ok(())
+    })?;
+    let (file, seconds) = recording;
+    print_words(args, words, (&file, seconds), context)
+}
+
+/// Name of the recording of a capture.
+fn file(capture: &Capture) -> String {
+    capture.media.as_ref().map_or(capture.source.text.as_str(), |media| media.file.as_str()).into()
+}
+
+/// Computes the words of a capture with their times.
+fn words_of(args: &AlignArgs, capture: &Capture, heads: &[Head]) -> Result<Vec<TimedWord>> {
+    let maps: Vec<Matrix> = heads.iter().map(|&head| capture.map(head)).collect::<Result<_>>()?;
+    timed_words(capture, &maps, args.convention, args.tokens)
+}
+
+/// Prints the times of words of a capture.
 ///
 /// # Errors
 /// [`Error::NoSuchHead`] for heads that the capture lacks; [`Error::Text`] if the target has no words.
-pub fn print(args: &AlignArgs, capture: &Capture, config: &[Head], context: &Context) -> Result<()> {
-    let heads = args.times.heads.heads(capture, config)?;
-    let maps: Vec<Matrix> = heads.iter().map(|&head| capture.map(head)).collect::<Result<_>>()?;
-    let words = timed(capture, &maps, args.convention, args.tokens)?;
+pub fn print(args: &AlignArgs, capture: &Capture, context: &Context) -> Result<()> {
+    let words = words_of(args, capture, &args.times.heads.heads(capture)?)?;
+    print_words(args, words, (&file(capture), recorded_seconds(capture)), context)
+}
+
+/// Prints words of the recording `file`, which ends after `seconds`.
+fn print_words(
+    args: &AlignArgs,
+    words: Vec<TimedWord>,
+    (file, seconds): (&str, f64),
+    context: &Context,
+) -> Result<()> {
     if let Some(format) = args.times.format {
-        let file = capture.media.as_ref().map_or(capture.source.text.as_str(), |media| media.file.as_str());
-        let seconds = frames(capture).last().map_or(0.0, |(_, end)| *end);
         return output::print(&format.write(&words, file, seconds));
     }
     let mut table = Table::new(["word", "start", "end", "confidence"]);
@@ -148,75 +204,4 @@ pub fn print(args: &AlignArgs, capture: &Capture, config: &[Head], context: &Con
         ]);
     }
     args.output.print(&table, &context.terminal)
-}
-
-/// The heads of the upper half of the layers.
-pub(super) fn upper_heads(capture: &Capture) -> Vec<Head> {
-    let half = capture.layers(Kind::Cross) / 2;
-    capture.heads_of(Kind::Cross).into_iter().filter(|head| head.layer() >= half).collect()
-}
-
-/// Begins and ends of the frames of a capture's source that the recording covers as a whole.
-fn frames(capture: &Capture) -> Vec<(f64, f64)> {
-    let times = |item: &AxisItem| match item.kind {
-        ItemKind::Frame { start, end } => Some((start, end)),
-        _ => None,
-    };
-    let mut frames: Vec<_> = capture.source.items.iter().filter_map(times).collect();
-    let length = |(start, end): &(f64, f64)| end - start;
-    if let [first, .., last] = frames[..]
-        && length(&last) < 0.75 * length(&first)
-    {
-        frames.pop();
-    }
-    frames
-}
-
-/// Computes the words, or the tokens, of a capture's target with their times.
-pub(super) fn timed(
-    capture: &Capture,
-    maps: &[Matrix],
-    convention: Convention,
-    by_token: bool,
-) -> Result<Vec<TimedWord>> {
-    let times = frames(capture);
-    let target = &capture.target.items;
-    let is_word = |item: &AxisItem| !item.special && !is_timestamp(&item.piece);
-    let first = target.iter().position(is_word);
-    let last = target.iter().rposition(is_word);
-    let (Some(first), Some(last)) = (first, last) else {
-        return Err(Error::Text("the text has no words".into()));
-    };
-    // A row predicts the token of its own number and is fed the one before it. The row after the last word ends it.
-    let shift = usize::from(convention == Convention::Fed);
-    let until = (last + 2 + shift).min(target.len());
-    let starts = row_starts(maps, times.len(), first + shift..until);
-    let at = |token: usize| starts.get(token - first).and_then(|&frame| times.get(frame)).map(|time| time.0);
-    let end = times.last().map_or(0.0, |time| time.1);
-    let tokens: Vec<usize> = (first..=last).filter(|&token| is_word(&target[token])).collect();
-    let piece = |token: &usize| target[*token].piece.as_str();
-    let texts: Vec<String> = tokens.iter().map(|token| spelt([piece(token)])).collect();
-    let parts = match by_token {
-        true => (0..tokens.len()).map(|at| at..at + 1).collect(),
-        false => spoken_words(&texts),
-    };
-    let word = |part: std::ops::Range<usize>| {
-        let tokens = &tokens[part];
-        let next = tokens.last().map_or(last, |token| token + 1);
-        let probability = |token: &usize| capture.predictions.get(*token).map(|row| row.probability);
-        let known: Option<Vec<f32>> = tokens.iter().map(probability).collect();
-        TimedWord {
-            text: spelt(tokens.iter().map(piece)).trim().to_string(),
-            start: tokens.first().and_then(|&token| at(token)).unwrap_or(end),
-            end: at(next).unwrap_or(end),
-            confidence: known.map(|all| all.iter().sum::<f32>() / all.len().max(1) as f32),
-        }
-    };
-    Ok(parts.into_iter().map(word).collect())
-}
-
-/// Returns true for a timestamp in a text, such as `<|1.24|>`.
-fn is_timestamp(piece: &str) -> bool {
-    let inner = piece.strip_prefix("<|").and_then(|rest| rest.strip_suffix("|>"));
-    inner.is_some_and(|inner| !inner.is_empty() && inner.chars().all(|c| c.is_ascii_digit() || c == '.'))
 }

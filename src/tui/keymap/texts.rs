@@ -7,7 +7,33 @@ use crate::tui::command::Command as C;
 
 /// The commands in the order of the help.
 pub const COMMANDS: &[CommandEntry] = &[
-    shared(C::EditSource, "source", &["s"], "source", TEXT, Always, "Edit the source"),
+    shared(
+        C::EditSource,
+        "source",
+        &["s"],
+        "source",
+        TEXT,
+        Always,
+        "Edit the source; for a speech model the path of a recording",
+    ),
+    shared(
+        C::NextWindow,
+        "next-window",
+        &["ctrl-right"],
+        "",
+        TEXT,
+        Always,
+        "Hear the next window of the recording",
+    ),
+    shared(
+        C::PreviousWindow,
+        "previous-window",
+        &["ctrl-left"],
+        "",
+        TEXT,
+        Always,
+        "Hear the previous window of the recording",
+    ),
     shared(
         C::EditTarget,
         "target",

@@ -86,11 +86,17 @@ fn edit(buf: &mut Buffer, area: Rect, app: &App, prompt: &TextPrompt, layout: &m
     let cursor = prompt.editor.draw(buf, text, app.theme.text());
     layout.cursor = cursor.map(Into::into);
     let hint = match prompt.edited {
+        EditedText::Source if app.run.info.as_ref().is_some_and(|info| info.hears) => {
+            "Enter hear it · ↑ earlier recordings · Tab complete · Esc cancel"
+        }
         EditedText::Source if app.run.options.target.is_some() => {
             "Enter run with the forced target · ↑ earlier texts · Tab complete · Esc cancel"
         }
         EditedText::Source => "Enter run · Alt-Enter new line · ↑ earlier texts · Tab complete · Esc cancel",
         EditedText::Link => "it | cat: words, positions 3-9 · Tab complete · ↑ earlier · Esc cancel",
+        EditedText::Filter if app.keys().is_timed() => {
+            "words, seconds 1.2s-2s, positions 3-9, weights >0.2 · empty shows all"
+        }
         EditedText::Filter => "words, positions 3-9, weights >0.2 · empty shows all · Tab complete",
         EditedText::SessionName => {
             "Enter save · a name is listed by Ctrl-O, a path is a file to share · Esc cancel"

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::analysis::align::Convention;
+use crate::analysis::word_times::TimedWord;
 use crate::capture::{Capture, MapWeights};
 use crate::engine::{Event, ModelInfo};
+use crate::export::spoken::{is_heard, timed_words, timing_heads};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::axes::Axes;
@@ -100,6 +103,7 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
         Event::Failed(error) => {
             (app.run.arrival, app.run.opening) = (None, None);
             stop_comparing(app);
+            requests::stay_in_window(app);
             app.views.links.effects.stop();
             drop_ablation(app);
             drop_values(app, "");
@@ -137,6 +141,7 @@ pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
     }
     app.ablation = None;
     app.axes = Axes::new(&capture, &app.reading);
+    app.spoken = spoken(&capture);
     app.capture = Some(capture);
     app.survey = Survey::default();
     app.views.links.forget();
@@ -176,6 +181,15 @@ fn stop_comparing(app: &mut App) {
     if let Some(awaited) = app.runs.awaited.take() {
         app.run.options = awaited.options;
     }
+}
+
+/// Times the words of a recording by the heads that align; none for a text.
+fn spoken(capture: &Capture) -> Vec<TimedWord> {
+    if !is_heard(capture) {
+        return Vec::new();
+    }
+    let maps: Vec<_> = timing_heads(capture).into_iter().filter_map(|head| capture.map(head).ok()).collect();
+    timed_words(capture, &maps, Convention::Predicts, false).unwrap_or_default()
 }
 
 /// Drops an ablation whose run failed or was cancelled.

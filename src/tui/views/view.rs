@@ -14,7 +14,7 @@ use crate::tui::cache::Cache;
 use crate::tui::command::Motion;
 use crate::tui::layout::{Layout, ViewHit};
 use crate::tui::reading::Axis;
-use crate::tui::widgets::passage;
+use crate::tui::widgets::{passage, timeline};
 
 /// A view, implemented by the type of its state. What is saved of it from session to session is its serde
 /// value.
@@ -191,6 +191,9 @@ pub fn place(motion: Motion, axis: &Axis, area: Rect, now: usize) -> Option<usiz
     let to = match motion {
         Motion::Left => now.saturating_sub(1),
         Motion::Right => now + 1,
+        Motion::Up | Motion::Down if axis.is_timed() => {
+            timeline::line_away(axis, area, now, motion == Motion::Down)
+        }
         Motion::Up => passage::line_away(axis, area, now, false),
         Motion::Down => passage::line_away(axis, area, now, true),
         Motion::PageUp => now.saturating_sub(PAGE),

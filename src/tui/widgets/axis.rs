@@ -20,6 +20,8 @@ pub enum LabelLayout {
     Vertical,
     /// Only as many labels as there is room for.
     Sparse,
+    /// Round times above frames of a recording.
+    Ruler,
 }
 
 /// Maximum width of a label in columns.
@@ -29,6 +31,9 @@ const LONGEST: usize = 14;
 pub fn layout(axis: &Axis, window: &Window, rows: u16) -> (LabelLayout, u16) {
     if rows == 0 || window.cols.is_empty() {
         return (LabelLayout::Sparse, rows.min(1));
+    }
+    if axis.is_timed() {
+        return (LabelLayout::Ruler, 1);
     }
     if window.columns < 2 {
         return (LabelLayout::Sparse, 1);
@@ -106,6 +111,47 @@ pub fn draw(
             }
         }
         LabelLayout::Sparse => sparse(buf, area, axis, window, selected, theme),
+        LabelLayout::Ruler => ruler(buf, area, axis, window, selected, theme),
+    }
+}
+
+/// Distances of a ruler's marks in seconds.
+const STEPS: [f64; 11] = [0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0];
+
+/// Draws a mark at each round time, and the selected key's own label over them.
+fn ruler(buf: &mut Buffer, area: Rect, axis: &Axis, window: &Window, selected: usize, theme: &Theme) {
+    /// Columns of a label with a space after it.
+    const LABEL: f64 = 8.0;
+    let y = area.bottom().saturating_sub(1);
+    let row = Rect { y, height: area.height.min(1), ..area };
+    let begin = |pixel: usize| axis.units.get(window.cols_of(pixel).start).and_then(|unit| unit.seconds);
+    let columns = f64::from(window.columns) * window.pixels.1 as f64;
+    let timed = (0..window.pixels.1).filter_map(begin);
+    let (first, last) =
+        timed.fold((f64::INFINITY, 0f64), |(low, high), (start, end)| (low.min(start), high.max(end)));
+    let step = STEPS.into_iter().find(|step| step / (last - first).max(1e-9) * columns >= LABEL);
+    let step = step.unwrap_or(STEPS[STEPS.len() - 1]);
+    let mut mark = (first / step - 1e-6).ceil();
+    for pixel in 0..window.pixels.1 {
+        let x = window.area.x + pixel as u16 * window.columns;
+        match begin(pixel) {
+            Some((start, _)) if start + 1e-6 >= mark * step => {
+                let time = mark * step;
+                let end = put(buf, row, x, y, "╷", theme.line());
+                let decimals = if step < 0.1 { 2 } else { usize::from(step < 1.0) };
+                put(buf, row, end, y, &format!("{time:.decimals$}s"), theme.dim());
+                mark = (start / step + 1e-6).floor() + 1.0;
+            }
+            Some(_) => {}
+            None => {
+                put(buf, row, x, y, "▐", theme.dim());
+            }
+        }
+    }
+    if window.cols.contains(&selected) {
+        let label = format!("▾{} ", fit(axis.label(selected), LONGEST));
+        let x = window.x_of(selected).min(area.right().saturating_sub(width(&label) as u16));
+        put(buf, row, x, y, &label, theme.accent());
     }
 }
 

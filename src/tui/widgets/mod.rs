@@ -13,3 +13,4 @@ pub mod prose;
 pub mod rule;
 pub mod strokes;
 pub mod thumbnail;
+pub mod timeline;

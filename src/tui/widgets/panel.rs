@@ -8,6 +8,7 @@ use super::bar::bar;
 use super::cells::{fit_left, part, put};
 use super::passage;
 use super::rule::rule;
+use super::timeline::{self, Timeline};
 use crate::paint::Scale;
 use crate::tui::layout::{Hit, Layout, ViewHit};
 use crate::tui::reading::{Axis, max_of};
@@ -19,6 +20,8 @@ pub struct Panel<'a> {
     pub title: String,
     /// Axis of the text.
     pub axis: &'a Axis,
+    /// Words and loudness of the axis, if its units are frames of a recording.
+    pub timeline: Timeline<'a>,
     /// One weight per unit; empty if nothing shades the text. The largest, where several heads lie over each
     /// other.
     pub weights: &'a [f32],
@@ -65,7 +68,12 @@ impl PanelShape {
         let named = self.named && inner.height >= 3;
         let names = named.then_some(inner);
         let inner = part(inner, 0, u16::from(named), inner.width, inner.height);
-        let lines = passage::lines(axis, usize::from(inner.width), usize::from(inner.height)) as u16;
+        let size = (usize::from(inner.width), usize::from(inner.height));
+        let lines = match axis.is_timed() {
+            true => timeline::lines(axis, size.0, size.1),
+            false => passage::lines(axis, size.0, size.1),
+        };
+        let lines = lines as u16;
         let listed = if self.listed && inner.height >= 5 { (inner.height / 2).min(12) } else { 0 };
         let text = part(inner, 0, 0, inner.width, lines.min(inner.height - listed));
         let below =
@@ -84,7 +92,7 @@ impl Panel<'_> {
             self.names(buf, names);
         }
         let focus = self.query.or(self.key).unwrap_or(0);
-        let places = passage::draw(buf, parts.text, self.axis, focus, |place| {
+        let style = |place: usize| {
             if self.query == Some(place) {
                 return self.theme.selected();
             }
@@ -104,7 +112,11 @@ impl Panel<'_> {
             } else {
                 style
             }
-        });
+        };
+        let places = match self.axis.is_timed() {
+            true => self.timeline.draw(buf, parts.text, (self.axis, self.weights), focus, self.theme, style),
+            false => passage::draw(buf, parts.text, self.axis, focus, style),
+        };
         for (rect, place) in places {
             layout.hit(rect, Hit::View((self.hit)(place)));
         }

@@ -62,6 +62,7 @@ pub fn axis(app: &App, kind: Kind, queries: bool) -> Axis {
         space: false,
         special: place.special,
         repeated: false,
+        seconds: None,
     };
     Axis::of_units(
         place_labels(places, [pinned, present], kind, queries).into_iter().enumerate().map(unit).collect(),

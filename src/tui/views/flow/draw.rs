@@ -147,6 +147,7 @@ fn sides(
     Panel {
         title: left_title,
         axis: &app.axes.source,
+        timeline: app.timeline(),
         weights: source,
         overlaid: &[],
         top: app.reading.scale.top(max_of(source), 1.0, source.len()),
@@ -160,6 +161,7 @@ fn sides(
     Panel {
         title: right_title,
         axis: &app.axes.input,
+        timeline: app.timeline(),
         weights: prefix,
         overlaid: &[],
         top: app.reading.scale.top(max_of(prefix), 1.0, row + 1),

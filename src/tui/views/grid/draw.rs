@@ -57,6 +57,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         }
         false => format!("{}: {layers} layers down, {most} heads across", app.selection.head.kind()),
     };
+    let aligning = heads(app).into_iter().any(|head| app.aligns(head));
+    let title = if aligning { format!("{title} · ◇ aligns, by the model's settings") } else { title };
     rule(buf, part(area, 0, 0, area.width, 1), &[(1, &title)], &app.theme);
     if most == 0 || room.is_empty() {
         return;
@@ -89,7 +91,11 @@ fn tile_size(room: Rect, layers: usize, heads: usize) -> (u16, u16) {
 fn draw_tile(buf: &mut Buffer, tile: Rect, app: &App, head: Head) {
     let theme = &app.theme;
     let here = head == app.selection.head;
-    let mark = if app.marks.contains(&head) { "●" } else { " " };
+    let mark = match (app.marks.contains(&head), app.aligns(head)) {
+        (true, _) => "●",
+        (false, true) => "◇",
+        (false, false) => " ",
+    };
     let facts = app.survey.heads.get(&head);
     let name = format!("{}{}.{}", if here { "▸" } else { mark }, head.layer(), head.head);
     let style = if here { theme.selected() } else { theme.text() };

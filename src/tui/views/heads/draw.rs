@@ -78,6 +78,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
             "●"
         } else if here {
             "▸"
+        } else if app.aligns(head) {
+            "◇"
         } else {
             " "
         };

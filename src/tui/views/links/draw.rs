@@ -188,6 +188,9 @@ fn names(app: &App, link: &LinkRow) -> String {
     let (queries, keys) = (app.axes.queries(kind), app.axes.keys(kind));
     let of = |axis: &crate::tui::reading::Axis, place: &std::ops::Range<usize>| {
         let (first, last) = (axis.unit_of(place.start), axis.unit_of(place.end.saturating_sub(1)));
+        if axis.is_timed() && place.len() > 1 {
+            return axis.text(place);
+        }
         let first_name = axis.name(first);
         let rest: String = (first + 1..=last).map(|unit| axis.label(unit)).collect();
         first_name + &rest

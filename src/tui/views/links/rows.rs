@@ -60,7 +60,7 @@ impl From<&PairLink> for LinkRow {
 pub fn rows(app: &App) -> Vec<LinkRow> {
     let mut rows: Vec<LinkRow> = match &app.views.links.pairs {
         Some(list) => list.links.iter().map(LinkRow::from).collect(),
-        None => long_range(app).iter().map(LinkRow::from).collect(),
+        None => joined(app, long_range(app).iter().map(LinkRow::from).collect()),
     };
     let kind = app.selection.head.kind();
     if app.reading.one_kind {
@@ -71,6 +71,34 @@ pub fn rows(app: &App) -> Vec<LinkRow> {
     }
     rows.truncate(MOST_LISTED);
     rows
+}
+
+/// Joins links of one query to neighbouring frames of a recording: their weights are summed.
+fn joined(app: &App, mut rows: Vec<LinkRow>) -> Vec<LinkRow> {
+    if !app.axes.source.is_timed() {
+        return rows;
+    }
+    rows.sort_by_key(|row| (row.head, row.pair.queries.start, row.pair.keys.start));
+    let mut joined: Vec<LinkRow> = Vec::new();
+    for row in rows {
+        let frames = row.head.kind() != Kind::Decoder;
+        let same = |last: &&mut LinkRow| {
+            frames
+                && last.head == row.head
+                && last.pair.queries == row.pair.queries
+                && last.pair.keys.end == row.pair.keys.start
+        };
+        match joined.last_mut().filter(same) {
+            Some(last) => {
+                last.pair.keys.end = row.pair.keys.end;
+                last.weight += row.weight;
+                last.distance = last.distance.max(row.distance);
+            }
+            None => joined.push(row),
+        }
+    }
+    joined.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    joined
 }
 
 /// Removes the lines that the filter leaves out.

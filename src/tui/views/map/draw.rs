@@ -14,6 +14,7 @@ use ratatui::layout::Rect;
 
 use super::geometry::Geometry;
 use super::side;
+use super::strip;
 use crate::paint::{Curve, Pool, Range};
 use crate::site::Kind;
 use crate::tui::app::App;
@@ -76,6 +77,7 @@ fn map(
     if geometry.has_rule {
         let keys = match kind {
             Kind::Decoder => "keys: what the decoder has read",
+            _ if app.keys().is_timed() => "keys: frames of the recording",
             _ => "keys: source",
         };
         let shows = match pictured {
@@ -97,6 +99,7 @@ fn map(
         let taken = left + width(&keys) as u16 + 3;
         legend(buf, part(line, taken, 0, line.width, 1), app, sheet);
     }
+    strip::draw(buf, geometry.strip, app, window);
     axis::draw(buf, geometry.keys, app.keys(), window, &geometry.flags, app.key(), theme);
     for y in 0..window.area.height {
         if y % window.lines != (window.lines - 1) / 2 {
@@ -121,6 +124,9 @@ fn map(
     }
     if !pictured {
         heat(app, &cache.pixels(app, sheet, window), window).draw(buf);
+        if app.views.map.path {
+            strip::draw_path(buf, &cache.path(app), window, theme);
+        }
     }
     layout.hit(window.area, Hit::View(ViewHit::Map));
 }
@@ -180,6 +186,7 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut La
     let right = part(area, half + 1, 1, area.width.saturating_sub(half + 2), height);
     let kind = app.selection.head.kind();
     let row = sheet.row(app.query());
+    let seconds = app.axes.source.is_timed();
     let top = sheet.row_max.get(app.query()).copied().unwrap_or(1.0);
     let (scale, seen) = (app.reading.scale, app.keys_seen(app.query()));
     let style = |axis: &Axis, keys: bool, queries: bool, place: usize| {
@@ -213,8 +220,13 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut La
     ];
     for (at, (axis, area, keys, queries)) in axes.into_iter().enumerate() {
         let focus = if queries { app.selection.query() } else { app.selection.key() };
-        let places =
-            passage::draw(buf, area, axis, axis.unit_of(focus), |place| style(axis, keys, queries, place));
+        let style = |place: usize| style(axis, keys, queries, place);
+        // A filtered row has its own places.
+        let weights: &[f32] = if row.len() == axis.len() { &row } else { &[] };
+        let places = match at == 0 && seconds {
+            true => app.timeline().draw(buf, area, (axis, weights), axis.unit_of(focus), &app.theme, style),
+            false => passage::draw(buf, area, axis, axis.unit_of(focus), style),
+        };
         for (rect, place) in places {
             let hit = if at == 0 { ViewHit::Source(place) } else { ViewHit::Target(place) };
             layout.hit(rect, Hit::View(hit));

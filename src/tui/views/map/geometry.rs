@@ -8,7 +8,7 @@ use crate::tui::reading::Axis;
 use crate::tui::widgets::axis::{self, LabelLayout};
 use crate::tui::widgets::cells::{fit_left, fit_right, part, width};
 use crate::tui::widgets::heat::short;
-use crate::tui::widgets::passage;
+use crate::tui::widgets::{passage, timeline};
 use crate::tui::zoom::{self, Window};
 
 /// Positions of the parts of Map in its area. Drawing and movement read them alike.
@@ -25,6 +25,8 @@ pub struct Geometry {
     pub left: u16,
     /// True if there is a title line above the map.
     pub has_rule: bool,
+    /// Picture of the recording above the labels of the keys; empty without one, or on a low screen.
+    pub strip: Rect,
     /// Labels of the keys.
     pub keys: Rect,
     /// Layout of the labels of the keys.
@@ -43,6 +45,8 @@ impl Geometry {
         let left = gutter.width().min(map.width);
         let has_rule = map.height >= 6;
         let below = part(map, left, u16::from(has_rule), map.width - left, map.height);
+        let strip = Rect { height: strip_height(app, below.height), ..below };
+        let below = part(below, 0, strip.height, below.width, below.height - strip.height);
         let window = |room: Rect| {
             Window::new(&zoom::WindowRequest {
                 room,
@@ -66,10 +70,23 @@ impl Geometry {
             gutter,
             left,
             has_rule,
+            strip,
             keys: Rect { height: rows, ..below },
             flags,
             window: window(room),
         }
+    }
+}
+
+/// Returns the height of the picture of the recording above a map of `height` lines.
+fn strip_height(app: &App, height: u16) -> u16 {
+    let sound = app.capture.as_ref().and_then(|capture| capture.sound.as_ref());
+    match height {
+        _ if sound.is_none() || app.selection.head.kind() == Kind::Decoder => 0,
+        0..=9 => 0,
+        10..=17 => 3,
+        18..=29 => 5,
+        _ => 7,
     }
 }
 
@@ -90,7 +107,8 @@ fn text_height(area: Rect, app: &App) -> u16 {
     }
     let columns = usize::from(area.width / 2).saturating_sub(2);
     let most = usize::from(area.height);
-    let lines = |axis: &Axis| passage::lines(axis, columns, most);
+    let lines =
+        |axis: &Axis| if axis.is_timed() { timeline::BAND } else { passage::lines(axis, columns, most) };
     let lines = lines(&app.axes.source).max(lines(&app.axes.input));
     (lines as u16 + 1).clamp(2, (area.height / 4).max(3))
 }

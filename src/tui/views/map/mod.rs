@@ -5,4 +5,5 @@ mod drawing;
 mod geometry;
 mod side;
 pub mod state;
+mod strip;
 mod update;

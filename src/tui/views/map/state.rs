@@ -12,6 +12,8 @@ use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::LOOK};
 pub struct MapView {
     /// Zoom, a step of [`STEPS`](crate::tui::zoom::STEPS); `None` shows cells with labels.
     pub zoom: Option<usize>,
+    /// True to draw the path of time warping over the cross maps of a recording.
+    pub path: bool,
     /// Result of the filter on the selected map; `None` if nothing is filtered.
     #[serde(skip)]
     pub filtered: Option<FilteredAxes>,
@@ -32,6 +34,7 @@ pub enum MapCommand {
     ThresholdUp,
     ThresholdDown,
     Pixels,
+    Path,
 }
 
 /// Name, tab and shared commands of Map.
@@ -122,5 +125,14 @@ pub const COMMANDS: &[ViewEntry<MapCommand>] = &[
         group: LOOK,
         sentence: "Draw zoomed-out maps in pixels, or in character cells",
         after: "glyphs",
+    },
+    ViewEntry {
+        command: MapCommand::Path,
+        name: "path",
+        keys: &["d"],
+        hint: "",
+        group: LOOK,
+        sentence: "Draw the path of time warping over a cross map of a recording, or not",
+        after: "pixels",
     },
 ];

@@ -8,7 +8,9 @@ use super::state::{MapCommand, MapView};
 use super::{draw, drawing};
 use crate::capture::Score;
 use crate::export::drawing::Drawing;
+use crate::export::spoken::is_heard;
 use crate::paint::Pool;
+use crate::site::Kind;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::cache::Cache;
@@ -45,6 +47,7 @@ impl View for MapView {
                 app.reading.threshold = lower.unwrap_or(0.0);
             }
             MapCommand::Pixels => toggle_pixels(app),
+            MapCommand::Path => toggle_path(app),
         }
         Vec::new()
     }
@@ -145,6 +148,19 @@ fn next_score(app: &mut App) -> Vec<Effect> {
         requests::drop_scores(app);
     }
     Vec::new()
+}
+
+/// Shows the path of time warping, or hides it.
+fn toggle_path(app: &mut App) {
+    let heard = app.capture.as_ref().is_some_and(|capture| is_heard(capture));
+    if !heard || app.selection.head.kind() != Kind::Cross {
+        app.notice = Some("only the cross maps of a recording have a path of time warping".into());
+        return;
+    }
+    app.views.map.path ^= true;
+    let notice =
+        if app.views.map.path { "the path by which this head alone would time the words" } else { "no path" };
+    app.notice = Some(notice.into());
 }
 
 /// Switches between pictures and cells for zoomed-out maps.

@@ -47,6 +47,7 @@ fn panel<'a>(
     Panel {
         title,
         axis: if source { &app.axes.source } else { &app.axes.input },
+        timeline: app.timeline(),
         weights,
         overlaid: &[],
         top: app.reading.scale.top(max_of(weights), max_of(weights), seen),

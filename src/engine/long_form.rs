@@ -1,0 +1,195 @@
+//! Long recordings, window after window: the sequential long-form algorithm of transformers'
+//! `WhisperForConditionalGeneration.generate` (without temperature fallback and without text of earlier windows).
+
+use std::borrow::Cow;
+
+use attn_tui_kernels::threads;
+
+use super::protocol::RunOptions;
+use super::session::Session;
+use super::timings::Timings;
+use crate::audio::MAX_SECONDS;
+use crate::capture::Capture;
+use crate::error::{AudioError, Error, Result};
+use crate::progress::Watch;
+
+/// Stretch of a long recording with its text: what stands between two timestamps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpeechSegment {
+    /// Begin in seconds.
+    pub start: f64,
+    /// End in seconds.
+    pub end: f64,
+    /// Tokens of its text with the timestamps around it.
+    pub tokens: Vec<u32>,
+}
+
+/// A window of a long recording.
+#[derive(Clone, Debug)]
+pub struct TranscribedWindow {
+    /// The recorded pass.
+    pub capture: Capture,
+    /// What the window adds to the text.
+    pub segments: Vec<SpeechSegment>,
+    /// Number of tokens of the capture's target that are among the segments or before them. What comes after
+    /// them is heard again in the next window.
+    pub kept: usize,
+}
+
+impl Session {
+    /// Runs a recording of any length from its window on, with timestamps. Each window begins where the last complete
+    /// segment of the one before ends. Calls `each` with every window in order.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a model without timestamps, and with a target; those of [`Session::run`]; those of `each`.
+    pub fn transcribe(
+        &self,
+        run: &RunOptions,
+        watch: &dyn Watch,
+        mut each: impl FnMut(TranscribedWindow) -> Result<()> + Send,
+    ) -> Result<()> {
+        let (Some(hearing), Some(audio)) = (&self.hearing, &run.audio) else {
+            return Err(AudioError::NotHeard { model: self.info.name.clone() }.into());
+        };
+        if run.target.is_some() {
+            return Err(Error::Usage(
+                "a given text belongs to one window: leave --target or --whole out".into(),
+            ));
+        }
+        let first_stamp = hearing.first_timestamp();
+        let first_stamp = first_stamp.ok_or_else(|| {
+            Error::Usage(
+                "the model has no timestamps, by which windows follow one another: leave --whole out".into(),
+            )
+        })?;
+        let mut run = run.clone();
+        run.audio.iter_mut().for_each(|audio| audio.timestamps = true);
+        threads::run(self.threads, || {
+            let heard = hearing.hear(audio, MAX_SECONDS)?;
+            let long = hearing.long_features(&heard);
+            let frames = long.frames;
+            let (mut seek, mut prompt) = (0, None);
+            while seek < frames {
+                let source = hearing.long_window(&self.model, audio, (&heard, &long), seek)?;
+                let prepared =
+                    self.prepared(Cow::Owned(source), Cow::Borrowed(&run))?.with_prompt(prompt.take());
+                let finished = self.pass_one(prepared, 1, watch, &mut Timings::default())?;
+                let (before, left) =
+                    (finished.prompt.tokens.len(), (frames - seek).min(hearing.window_frames()));
+                let ids = finished.capture.target.ids();
+                let text = &ids[before.min(ids.len())..];
+                let text =
+                    text.strip_suffix(&[self.settings.end.first().copied().unwrap_or(0)]).unwrap_or(text);
+                let window = Window { stride: hearing.stride(), frames: left, first_stamp };
+                let found = window.split(text);
+                let seconds = |position: usize| {
+                    audio.from + hearing.seconds_of(seek) + hearing.seconds_of(position * window.stride)
+                };
+                let segment = |part: &Part| SpeechSegment {
+                    start: seconds(part.start),
+                    end: seconds(part.end),
+                    tokens: text[part.tokens.clone()].to_vec(),
+                };
+                let kept = before + found.parts.last().map_or(0, |part| part.tokens.end);
+                let segments = found.parts.iter().map(segment).collect();
+                // The language is detected once, in the first window.
+                let mut next = finished.prompt;
+                next.notes.clear();
+                prompt = Some(next);
+                each(TranscribedWindow { capture: finished.capture, segments, kept })?;
+                // A window that ends where it begins would be heard for ever.
+                seek += if found.advance == 0 { left } else { found.advance };
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A window whose text is split at its timestamps.
+struct Window {
+    /// Feature frames of a position.
+    stride: usize,
+    /// Feature frames of the recording in the window.
+    frames: usize,
+    first_stamp: u32,
+}
+
+/// A segment in positions of the window.
+#[derive(Clone, Debug, PartialEq)]
+struct Part {
+    start: usize,
+    end: usize,
+    tokens: std::ops::Range<usize>,
+}
+
+/// The segments of a window, and the number of feature frames to the next one.
+#[derive(Clone, Debug, PartialEq)]
+struct Split {
+    parts: Vec<Part>,
+    advance: usize,
+}
+
+impl Window {
+    /// Splits the text of a window. Two timestamps in a row end a segment. A text that ends with a single timestamp has
+    /// nothing after it; otherwise what follows the last pair is left for the next window.
+    fn split(&self, text: &[u32]) -> Split {
+        let position = |token: u32| token.checked_sub(self.first_stamp).map(|position| position as usize);
+        let is_stamp = |at: usize| text.get(at).is_some_and(|&token| position(token).is_some());
+        let pairs = (1..text.len()).filter(|&at| is_stamp(at - 1) && is_stamp(at));
+        let mut ends: Vec<usize> = pairs.collect();
+        let single = text.len() >= 2 && is_stamp(text.len() - 1) && !is_stamp(text.len() - 2);
+        let Some(last) = ends.last_mut() else {
+            let end = (0..text.len()).rev().find(|&at| is_stamp(at)).and_then(|at| position(text[at]));
+            let end = end.filter(|&end| end > 0).unwrap_or(self.frames / self.stride);
+            return Split {
+                parts: vec![Part { start: 0, end, tokens: 0..text.len() }],
+                advance: self.frames,
+            };
+        };
+        if single {
+            ends.push(text.len());
+        } else {
+            // The last segment also holds the timestamp that begins the next one.
+            *last += 1;
+        }
+        let mut first = 0;
+        let count = ends.len();
+        let parts = ends.into_iter().enumerate().map(|(at, end)| {
+            let tokens = first..end;
+            first = end;
+            let back = if at + 1 < count || single { 1 } else { 2 };
+            let at = |token: Option<&u32>| token.and_then(|&token| position(token)).unwrap_or(0);
+            Part { start: at(text.get(tokens.start)), end: at(text.get(end.saturating_sub(back))), tokens }
+        });
+        let parts: Vec<Part> = parts.collect();
+        let end = parts.last().map_or(0, |part| part.end);
+        Split { parts, advance: if single { self.frames } else { end * self.stride } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Splits a text in which 100 is the timestamp of the window's begin.
+    fn split(text: &[u32]) -> (Vec<(usize, usize, usize)>, usize) {
+        let found = Window { stride: 2, frames: 3000, first_stamp: 100 }.split(text);
+        (
+            found.parts.into_iter().map(|part| (part.start, part.end, part.tokens.len())).collect(),
+            found.advance,
+        )
+    }
+
+    #[test]
+    fn segments_end_at_pairs_of_timestamps() {
+        // A single timestamp at the end: nothing is left in the window.
+        assert_eq!(split(&[100, 1, 2, 150, 150, 3, 190]), (vec![(0, 50, 4), (50, 90, 3)], 3000));
+        // The text after the last pair is heard again.
+        assert_eq!(split(&[100, 1, 2, 150, 150, 3]), (vec![(0, 50, 5)], 100));
+        assert_eq!(split(&[100, 1, 150, 160, 3, 180, 185]), (vec![(0, 50, 3), (60, 80, 4)], 160));
+        // Without a pair all is one segment.
+        assert_eq!(split(&[100, 1, 2]), (vec![(0, 1500, 3)], 3000));
+        assert_eq!(split(&[100, 1, 2, 140]), (vec![(0, 40, 4)], 3000));
+        assert_eq!(split(&[]), (vec![(0, 1500, 0)], 3000));
+    }
+}
