@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::matrix::Matrix;
 
 /// Convention that assigns a row of a cross map to target token `y_t`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Convention {
     /// The row that predicts `y_t`: row `t`.
     #[default]

@@ -63,7 +63,7 @@ pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
         check_free(path, args.times.force)?;
     }
     let count = engine::threads(context.settings.threads);
-    let judge = |heard: bool| -> Result<Box<dyn HeadJudge + Send>> {
+    let judge = |heard: bool| -> Result<Box<dyn HeadJudge + Send + Sync>> {
         Ok(match heard {
             true => Box::new(speech::SpeechJudge::open(args.gold.as_deref())?),
             false => {
@@ -98,7 +98,7 @@ fn one(args: &AlignArgs, context: &Context) -> Result<(Option<Box<Session>>, Cap
 /// Prints the ranking, then the chosen set.
 fn report(
     args: &AlignArgs,
-    judge: &(dyn HeadJudge + Send),
+    judge: &(dyn HeadJudge + Send + Sync),
     config: &[Head],
     session: Option<&Session>,
     context: &Context,
