@@ -1,14 +1,10 @@
 //! Log-mel spectrograms as Whisper's feature extractor computes them.
 
 use rayon::prelude::*;
-use serde_json::Value;
 
+use super::features::{FeatureFile, Features, normalise};
 use super::fft::{Complex, Fft};
-use crate::checkpoint::ModelConfig;
-use crate::error::{Error, Result};
-
-/// Name of the file with the settings.
-const FILE: &str = "preprocessor_config.json";
+use crate::error::Result;
 
 /// Largest transform, in samples.
 const MAX_FFT: usize = 1 << 13;
@@ -24,19 +20,6 @@ const FLOOR: f64 = 1e-10;
 
 /// Highest frequency of the filters, in hertz.
 const HIGHEST: f64 = 8000.0;
-
-/// Features of one window, one row for each hop.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Features {
-    /// `[frames, bins]`
-    pub values: Vec<f32>,
-    /// Number of frames.
-    pub frames: usize,
-    /// Number of bins.
-    pub bins: usize,
-    /// Number of frames that the recording covers; the others are padding.
-    pub covered: usize,
-}
 
 /// Settings of a log-mel spectrogram, and the tables that follow from them.
 #[derive(Clone, Debug)]
@@ -69,35 +52,24 @@ impl LogMel {
     ///
     /// # Errors
     /// [`Error::BadFile`] for another kind of features, another number of bins, or sizes without sense.
-    pub fn read(file: Option<Value>, bins: usize) -> Result<Self> {
-        let bad = |why: String| Error::BadFile { file: FILE.into(), why };
-        let fields = ModelConfig::new(file.unwrap_or_else(|| serde_json::json!({})));
-        let kind = fields.text_or("feature_extractor_type", "WhisperFeatureExtractor").map_err(renamed)?;
-        if kind != "WhisperFeatureExtractor" {
-            return Err(bad(format!("features of a {kind} are not computed")));
-        }
-        let count = |key, default, most| match fields.count_or(key, default).map_err(renamed)? {
-            count if (1..=most).contains(&count) => Ok(count),
-            count => Err(bad(format!("{key} is {count}, not 1 to {most}"))),
-        };
-        let found = count("feature_size", bins, MAX_BINS)?;
-        if found != bins {
-            return Err(bad(format!("feature_size is {found}, and the model reads {bins} bins")));
-        }
-        let rate = count("sampling_rate", 16_000, 768_000)?;
-        let size = count("n_fft", 400, MAX_FFT)?;
-        let hop = count("hop_length", 160, MAX_FFT)?;
-        let samples = count("chunk_length", 30, MAX_SAMPLES)?.saturating_mul(rate);
+    pub fn read(file: &FeatureFile, bins: usize) -> Result<Self> {
+        file.check_kind("WhisperFeatureExtractor")?;
+        let found = file.count("feature_size", bins, MAX_BINS)?;
+        file.check_bins("feature_size", found, bins)?;
+        let rate = file.count("sampling_rate", 16_000, 768_000)?;
+        let size = file.count("n_fft", 400, MAX_FFT)?;
+        let hop = file.count("hop_length", 160, MAX_FFT)?;
+        let samples = file.count("chunk_length", 30, MAX_SAMPLES)?.saturating_mul(rate);
         if samples > MAX_SAMPLES || samples <= size || samples < hop {
-            return Err(bad(format!("a window of {samples} samples is not possible")));
+            return Err(file.bad(format!("a window of {samples} samples is not possible")));
         }
         let angle = |n: usize| std::f64::consts::TAU * n as f64 / size as f64;
         Ok(Self {
             rate: rate as u32,
             hop,
             samples,
-            padding: fields.number_or("padding_value", 0.0).map_err(renamed)? as f32,
-            normalise: fields.flag_or("do_normalize", false).map_err(renamed)?,
+            padding: file.number("padding_value", 0.0)? as f32,
+            normalise: file.flag("do_normalize", false)?,
             fft: Fft::new(size),
             window: (0..size).map(|n| 0.5 - 0.5 * angle(n).cos()).collect(),
             filters: filters(bins, size, rate),
@@ -117,11 +89,6 @@ impl LogMel {
     /// Samples from one frame to the next.
     pub fn hop(&self) -> usize {
         self.hop
-    }
-
-    /// Length of a frame in seconds.
-    pub fn frame(&self) -> f64 {
-        self.hop as f64 / f64::from(self.rate)
     }
 
     /// Computes the features of samples at [`LogMel::rate`]. They are cut or padded to one window; the logarithms
@@ -210,23 +177,6 @@ impl LogMel {
     }
 }
 
-/// Names the file in errors of [`ModelConfig`], which are about config.json.
-fn renamed(error: Error) -> Error {
-    match error {
-        Error::Config(why) => Error::BadFile { file: FILE.into(), why },
-        error => error,
-    }
-}
-
-/// Scales samples to mean 0 and variance 1.
-fn normalise(samples: &mut [f32]) {
-    let count = samples.len().max(1) as f64;
-    let mean = samples.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
-    let variance = samples.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / count;
-    let deviation = (variance + 1e-7).sqrt();
-    samples.iter_mut().for_each(|x| *x = ((f64::from(*x) - mean) / deviation) as f32);
-}
-
 /// Mel filters of Slaney's Auditory Toolbox (1998) over the frequencies of a transform, each scaled to the
 /// same area.
 fn filters(bins: usize, size: usize, rate: usize) -> Vec<MelFilter> {
@@ -278,10 +228,14 @@ mod tests {
 
     use super::*;
 
+    fn read(file: serde_json::Value) -> Result<LogMel> {
+        LogMel::read(&FeatureFile::new(Some(file)), 80)
+    }
+
     #[test]
     fn settings_without_sense_are_refused() {
-        assert_eq!(LogMel::read(None, 80).unwrap().seconds(), 30.0);
-        let why = |file: Value| LogMel::read(Some(file), 80).unwrap_err().to_string();
+        assert_eq!(read(json!({})).unwrap().seconds(), 30.0);
+        let why = |file: serde_json::Value| read(file).unwrap_err().to_string();
         assert!(why(json!({"feature_size": 128})).contains("the model reads 80 bins"));
         assert!(why(json!({"n_fft": 0})).starts_with("preprocessor_config.json: n_fft is 0"));
         assert!(why(json!({"chunk_length": 1 << 20})).contains("not possible"));
@@ -291,7 +245,7 @@ mod tests {
 
     #[test]
     fn silence_is_flat_and_covers_nothing_where_there_is_nothing() {
-        let mel = LogMel::read(Some(json!({"chunk_length": 1})), 80).unwrap();
+        let mel = read(json!({"chunk_length": 1})).unwrap();
         let features = mel.features(&[]);
         assert_eq!((features.frames, features.bins, features.covered), (100, 80, 0));
         assert!(features.values.iter().all(|&value| value == -1.5));

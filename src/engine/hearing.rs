@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use candle_core::Tensor;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::protocol::{AudioOptions, RunOptions};
 use super::source::Source;
-use crate::audio::{self, Features, LogMel, Recording, SoundWindow};
+use crate::audio::{
+    self, FeatureExtractor, FeatureFile, Features, FilterBanks, LogMel, Recording, SampleFeatures,
+    SoundWindow,
+};
 use crate::axis::{AxisItem, Media, Sequence, queries};
 use crate::capture::SoundStrip;
 use crate::checkpoint::ModelConfig;
@@ -15,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::files::{Bytes, ModelFile, ModelFiles};
 use crate::generate::{PromptRequest, SpeechSettings, Timestamps};
 use crate::hub;
-use crate::model::{Model, ModelSpec};
+use crate::model::{Model, ModelSpec, SignalKind};
 use crate::nn::{NoHook, read};
 use crate::site::{Head, Kind};
 
@@ -25,6 +28,12 @@ pub const MAX_INPUT: u64 = 1 << 30;
 /// Largest file whose checksum is computed, in bytes.
 const MAX_HASHED: usize = 1 << 28;
 
+/// Longest sound that a model without a window of its own hears, in seconds.
+const LONGEST: usize = 30;
+
+/// Bins of the spectrum that is shown of a model that reads samples.
+const PICTURED_BINS: usize = 80;
+
 /// Shortest recording, in seconds, that is told from an empty one.
 const SHORTEST: f64 = 0.1;
 
@@ -33,7 +42,7 @@ const LISTED: usize = 3;
 
 /// Front end of a speech model.
 pub(super) struct Hearing {
-    log_mel: LogMel,
+    features: FeatureExtractor,
     /// Number of feature frames from one encoder position to the next.
     stride: usize,
     speech: SpeechSettings,
@@ -46,6 +55,13 @@ pub(super) struct HeardSound {
     samples: Vec<f32>,
     /// Notes for the user on what is heard.
     notes: Vec<String>,
+}
+
+impl HeardSound {
+    /// Samples at the rate of the features.
+    pub fn samples(&self) -> &[f32] {
+        &self.samples
+    }
 }
 
 /// Tokens between the start token and the text of a target.
@@ -69,16 +85,23 @@ impl Hearing {
         spec: &ModelSpec,
     ) -> Result<Option<Self>> {
         let Some(front_end) = spec.front_end() else { return Ok(None) };
-        let log_mel = LogMel::read(files.json("preprocessor_config.json")?, front_end.bins)?;
-        let frames = (log_mel.seconds() / log_mel.frame()).round() as usize;
-        if frames != front_end.frames {
+        let file = FeatureFile::new(files.json("preprocessor_config.json")?);
+        let features = match front_end.signal {
+            SignalKind::LogMel => FeatureExtractor::LogMel(LogMel::read(&file, front_end.bins)?),
+            SignalKind::FilterBanks => {
+                FeatureExtractor::FilterBanks(FilterBanks::read(&file, front_end.bins, LONGEST)?)
+            }
+            SignalKind::Samples => FeatureExtractor::Samples(SampleFeatures::read(&file, LONGEST)?),
+        };
+        let frames = (features.seconds() / features.frame()).round() as usize;
+        if let Some(expected) = front_end.frames.filter(|expected| *expected != frames) {
             return Err(Error::BadFile {
                 file: "preprocessor_config.json".into(),
-                why: format!("its window has {frames} frames, and the model reads {}", front_end.frames),
+                why: format!("its window has {frames} frames, and the model reads {expected}"),
             });
         }
         let speech = SpeechSettings::read(generation, config)?;
-        Ok(Some(Self { log_mel, stride: front_end.stride(), speech }))
+        Ok(Some(Self { features, stride: front_end.stride(), speech }))
     }
 
     /// First timestamp of the vocabulary; `None` for a model without timestamps.
@@ -93,7 +116,7 @@ impl Hearing {
 
     /// Number of feature frames of a window.
     pub fn window_frames(&self) -> usize {
-        (self.log_mel.seconds() / self.log_mel.frame()).round() as usize
+        (self.features.seconds() / self.features.frame()).round() as usize
     }
 
     /// Codes of the languages that the model knows.
@@ -109,8 +132,8 @@ impl Hearing {
 
     /// Reads a window of a recording.
     pub fn source(&self, model: &Model, options: &AudioOptions) -> Result<Source> {
-        let heard = self.hear(options, self.log_mel.seconds())?;
-        let features = self.log_mel.features(&heard.samples);
+        let heard = self.hear(options, self.features.seconds())?;
+        let features = self.features.features(&heard.samples);
         self.window(model, options, &heard, &features, 0)
     }
 
@@ -125,13 +148,16 @@ impl Hearing {
         let mut recording = audio::read(bytes, &file, &window)?;
         let mut notes = self.notes(&file, &recording, options, seconds);
         notes.append(&mut recording.notes);
-        let samples = audio::resample(&recording.samples, recording.rate, self.log_mel.rate());
+        let samples = audio::resample(&recording.samples, recording.rate, self.features.rate());
         Ok(HeardSound { media: Media { file, sha256 }, samples, notes })
     }
 
-    /// Features of a whole recording.
-    pub fn long_features(&self, heard: &HeardSound) -> Features {
-        self.log_mel.long_features(&heard.samples)
+    /// Extractor of the features of long recordings; `None` for a model that hears one stretch of any length.
+    pub fn windows(&self) -> Option<&LogMel> {
+        match &self.features {
+            FeatureExtractor::LogMel(features) => Some(features),
+            FeatureExtractor::FilterBanks(_) | FeatureExtractor::Samples(_) => None,
+        }
     }
 
     /// Creates the source of the window from frame `first` of a whole recording's features on.
@@ -139,17 +165,16 @@ impl Hearing {
         &self,
         model: &Model,
         options: &AudioOptions,
-        (heard, long): (&HeardSound, &Features),
-        first: usize,
+        heard: &HeardSound,
+        (features, first): (&Features, usize),
     ) -> Result<Source> {
-        let features = self.log_mel.window(long, first);
         let options = AudioOptions { from: options.from + self.seconds_of(first), ..options.clone() };
-        self.window(model, &options, heard, &features, first)
+        self.window(model, &options, heard, features, first)
     }
 
     /// Length of `frames` frames of features in seconds.
     pub fn seconds_of(&self, frames: usize) -> f64 {
-        frames as f64 * self.log_mel.frame()
+        frames as f64 * self.features.frame()
     }
 
     /// Creates the source of a window: `features` that begin with frame `first` of what is heard.
@@ -169,22 +194,33 @@ impl Hearing {
         let file = &heard.media.file;
         let text =
             if options.from > 0.0 { format!("{file} from {:.2} s", options.from) } else { file.clone() };
-        let step = self.stride * self.log_mel.hop();
-        let samples = &heard.samples[heard.samples.len().min(first * self.log_mel.hop())..];
-        let strip = [self.stride, step];
-        let sound = SoundStrip::new(&features.values, features.bins, samples, queries(&items).len(), strip);
+        let step = self.stride * self.features.hop();
+        let samples = &heard.samples[heard.samples.len().min(first * self.features.hop())..];
+        let (frames, sizes) = (queries(&items).len(), [self.stride, step]);
+        let sound = match features.bins {
+            1 => self.spectrum(samples, frames, step)?,
+            bins => SoundStrip::new(&features.values, bins, samples, frames, sizes),
+        };
         let source = Source::states(Sequence { text, items }, states)?.with_sound(sound);
         Ok(source.with_media(heard.media.clone(), heard.notes.clone()))
+    }
+
+    /// Strip of a model that reads samples: `frames` frames of `step` samples.
+    fn spectrum(&self, samples: &[f32], frames: usize, step: usize) -> Result<SoundStrip> {
+        let settings = json!({"hop_length": step, "sampling_rate": self.features.rate()});
+        let log_mel = LogMel::read(&FeatureFile::new(Some(settings)), PICTURED_BINS)?;
+        let features = log_mel.long_features(samples);
+        Ok(SoundStrip::new(&features.values, features.bins, samples, frames, [1, step]))
     }
 
     /// The items of `positions` positions, of which the recording, `covered` seconds long, covers the first
     /// `shown`, the last one perhaps in part.
     fn items(&self, options: &AudioOptions, covered: f64, [shown, positions]: [usize; 2]) -> Vec<AxisItem> {
-        let step = self.log_mel.frame() * self.stride as f64;
+        let step = self.features.frame() * self.stride as f64;
         let time = |at: usize| at as f64 * step;
         let end = |at: usize| if at == shown { covered.clamp(time(at - 1), time(at)) } else { time(at) };
         let frame = |at: usize| AxisItem::frame(options.from + time(at), options.from + end(at + 1));
-        match options.padding || shown == positions {
+        match options.padding || shown == positions || !matches!(self.features, FeatureExtractor::LogMel(_)) {
             true => (0..positions).map(frame).collect(),
             false => (0..shown).map(frame).chain([AxisItem::rest(positions - shown)]).collect(),
         }
@@ -193,10 +229,10 @@ impl Hearing {
     /// Notes for the user on what is heard.
     fn notes(&self, file: &str, recording: &Recording, options: &AudioOptions, seconds: f64) -> Vec<String> {
         let mut notes = Vec::new();
-        let (heard, rate) = (recording.seconds(), self.log_mel.rate());
+        let (heard, rate) = (recording.seconds(), self.features.rate());
         let until = options.from + heard;
-        if recording.length.is_none_or(|length| length > until + self.log_mel.frame())
-            && heard >= seconds - self.log_mel.frame()
+        if recording.length.is_none_or(|length| length > until + self.features.frame())
+            && heard >= seconds - self.features.frame()
         {
             let length = recording.length.map_or_else(String::new, |length| format!(" of {length:.2} s"));
             notes.push(format!(

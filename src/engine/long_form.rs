@@ -62,15 +62,20 @@ impl Session {
                 "the model has no timestamps, by which windows follow one another: leave --whole out".into(),
             )
         })?;
+        let Some(windows) = hearing.windows() else {
+            let why = "the model hears no windows that follow one another: leave --whole out";
+            return Err(Error::Usage(why.into()));
+        };
         let mut run = run.clone();
         run.audio.iter_mut().for_each(|audio| audio.timestamps = true);
         threads::run(self.threads, || {
             let heard = hearing.hear(audio, MAX_SECONDS)?;
-            let long = hearing.long_features(&heard);
+            let long = windows.long_features(heard.samples());
             let frames = long.frames;
             let (mut seek, mut prompt) = (0, None);
             while seek < frames {
-                let source = hearing.long_window(&self.model, audio, (&heard, &long), seek)?;
+                let features = windows.window(&long, seek);
+                let source = hearing.long_window(&self.model, audio, &heard, (&features, seek))?;
                 let prepared =
                     self.prepared(Cow::Owned(source), Cow::Borrowed(&run))?.with_prompt(prompt.take());
                 let finished = self.pass_one(prepared, 1, watch, &mut Timings::default())?;

@@ -6,7 +6,7 @@ use super::extra_states::ExtraStates;
 use super::layer::{AttentionBlock, BlockNorms, ExtraBlock, Ffn, Layer, Prompt};
 use super::spec::{
     AttentionNames, ExpertSpec, ExtraStatesSpec, FfnNames, GlobalTokensSpec, NgramStreamsSpec, NormKind,
-    Positions, Projection, StackSpec,
+    Positions, Projection, Rope, StackSpec, TurningDims,
 };
 use super::weights::Weights;
 use crate::error::{Error, Result};
@@ -90,6 +90,7 @@ impl Builder<'_> {
     pub fn norm(&self, name: &str, kind: NormKind, width: usize) -> Result<Norm> {
         let weight = self.tensor(&[&format!("{name}.weight")], &[width])?;
         Ok(match kind {
+            NormKind::LayerPlain { eps } => Norm::Layer { bias: weight.zeros_like()?, weight, eps },
             NormKind::Rms { eps } => Norm::Rms { weight, eps },
             NormKind::RmsPlusOne { eps } => Norm::Rms { weight: (weight + 1.0)?, eps },
             NormKind::Layer { eps } => {
@@ -185,7 +186,7 @@ impl Builder<'_> {
             heads: spec.heads,
             key_heads: spec.key_heads,
             qk_norms,
-            rotary: rope.map(|rope| Rotary::new(spec.head_dim, rope.theta, rope.scaling_factor)),
+            rotary: rope.map(|rope| rotary(rope, spec.head_dim)),
             softcap: spec.score_cap,
             scale: spec.scale(index),
         })
@@ -221,12 +222,30 @@ impl Builder<'_> {
         let project = |map: Projection, input, output| {
             self.project(&path(map.name), map.bias, input, output, spec.transposed)
         };
+        if let Some(gate) = gate.filter(|gate| gate.name == up.name) {
+            return self.joined_feed_forward(
+                &path(gate.name),
+                project(down, spec.ffn_dim, spec.d_model)?,
+                spec,
+            );
+        }
         Ok(FeedForward {
             up: project(up, spec.d_model, spec.ffn_dim)?,
             gate: gate.map(|gate| project(gate, spec.d_model, spec.ffn_dim)).transpose()?,
             down: project(down, spec.ffn_dim, spec.d_model)?,
             activation: spec.activation,
         })
+    }
+
+    /// Builds a gated feed-forward block whose tensor `name` holds the rows of `up` and then those of the gate.
+    fn joined_feed_forward(&self, name: &str, down: Linear, spec: &StackSpec) -> Result<FeedForward> {
+        let weight = self.tensor(&[&format!("{name}.weight")], &[2 * spec.ffn_dim, spec.d_model])?;
+        let bias = self.tensor(&[&format!("{name}.bias")], &[2 * spec.ffn_dim])?;
+        let part = |at: usize| {
+            let rows = |tensor: &Tensor| tensor.narrow(0, at * spec.ffn_dim, spec.ffn_dim)?.contiguous();
+            Ok::<_, Error>(Linear::new(rows(&weight)?, Some(rows(&bias)?)))
+        };
+        Ok(FeedForward { up: part(0)?, gate: Some(part(1)?), down, activation: spec.activation })
     }
 
     /// Builds the summaries of a layer's blocks of tokens.
@@ -326,6 +345,14 @@ impl Builder<'_> {
         };
         let table = self.tensor(&[&format!("{layer}.{name}.weight")], &[bias.buckets, spec.heads])?;
         RelativeBias::new(&table, bias.max_distance, kind == Kind::Encoder).map(Some)
+    }
+}
+
+/// Creates the rotary position embedding of heads of `width` dimensions.
+fn rotary(Rope { theta, scaling_factor, turning }: Rope, width: usize) -> Rotary {
+    match turning {
+        TurningDims::Halves => Rotary::new(width, theta, scaling_factor),
+        TurningDims::Neighbours(count) => Rotary::of_neighbours(count, theta, scaling_factor),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Front end of a speech model as data.
 
-use crate::nn::Activation;
+use crate::nn::ConvOutput;
 
 /// Convolution over time.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvSpec {
     /// Name of its tensors, without `.weight` and `.bias`.
     pub name: &'static str,
-    /// Channels in and out.
+    /// Channels in and out; a gate has twice as many out before it.
     pub channels: [usize; 2],
     /// Positions under the kernel.
     pub kernel: usize,
@@ -15,8 +15,23 @@ pub struct ConvSpec {
     pub stride: usize,
     /// Zeros before and after.
     pub padding: usize,
-    /// Activation after it.
-    pub activation: Activation,
+    /// True if it has a bias.
+    pub bias: bool,
+    /// What follows it.
+    pub output: ConvOutput,
+    /// Name of the norm over all channels and positions together after that.
+    pub norm: Option<&'static str>,
+}
+
+/// What a speech model makes of samples before its convolutions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignalKind {
+    /// Log-mel spectrograms of a fixed window.
+    LogMel,
+    /// Filter banks of Kaldi.
+    FilterBanks,
+    /// Nothing: it reads samples.
+    Samples,
 }
 
 /// Front end that turns the features of a recording into the encoder's input. The encoder adds positions.
@@ -24,8 +39,12 @@ pub struct ConvSpec {
 pub struct FrontEndSpec {
     /// Values of one frame of features.
     pub bins: usize,
-    /// Number of frames; the encoder runs on all of them, however short the recording is.
-    pub frames: usize,
+    /// What the features are.
+    pub signal: SignalKind,
+    /// Number of frames if the encoder always runs on as many, however short the recording is.
+    pub frames: Option<usize>,
+    /// Factor on the results of the last convolution.
+    pub scale: f64,
     /// The convolutions, the first one first.
     pub convolutions: Vec<ConvSpec>,
 }

@@ -37,7 +37,7 @@ pub use spec::{
     AttentionNames, ConvSpec, EmbeddingNorm, ExpertSpec, ExtraStatesSpec, FfnNames, FrontEndSpec,
     GlobalTokensSpec, LmHeadBias, LmHeadSpec, LmHeadTransform, ModelSpec, NgramStreamsSpec, NormKind,
     OutputNormNames, Placement, Positions, Projection, PromptSpec, RecurrentAttention, RecurrentSpec,
-    RelativeBiasSpec, Rope, Span, Sparsity, StackNames, StackSize, StackSpec, TransformerSpec,
-    TransientGlobalSpec,
+    RelativeBiasSpec, Rope, SignalKind, Span, Sparsity, StackNames, StackSize, StackSpec, TransformerSpec,
+    TransientGlobalSpec, TurningDims,
 };
 pub use weights::Weights;

@@ -83,11 +83,9 @@ const ENCODER_ONLY: &[&str] = &[
 const SPEECH: &[(&str, &str)] = &[
     ("canary", "a FastConformer encoder"),
     ("cohere_asr", "a FastConformer encoder"),
-    ("moonshine", "convolutions over samples"),
-    ("moonshine_streaming", "convolutions over samples"),
+    ("moonshine_streaming", "an encoder that hears in a sliding window"),
     ("pop2piano", "a front end for music"),
     ("speech-encoder-decoder", "an encoder of wav2vec 2.0"),
-    ("speech_to_text", "Kaldi's filter banks and a subsampling encoder"),
     ("speech_to_text_2", "an encoder of wav2vec 2.0"),
     ("speecht5", "an encoder of wav2vec 2.0 with relative positions"),
 ];

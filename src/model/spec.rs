@@ -1,11 +1,11 @@
 //! Models as data: the blocks that they are made of, and the names of their tensors.
 
-pub use super::front_end_spec::{ConvSpec, FrontEndSpec};
+pub use super::front_end_spec::{ConvSpec, FrontEndSpec, SignalKind};
 pub use super::recurrent_spec::{RecurrentAttention, RecurrentSpec};
 pub use super::stack_spec::{
     EmbeddingNorm, ExpertSpec, ExtraStatesSpec, GlobalTokensSpec, NgramStreamsSpec, NormKind, Placement,
     Positions, PromptSpec, RelativeBiasSpec, Rope, Span, Sparsity, StackSize, StackSpec, TransientGlobalSpec,
-    head_dim,
+    TurningDims, head_dim,
 };
 pub use super::tensor_names::{AttentionNames, FfnNames, OutputNormNames, Projection, StackNames};
 

@@ -12,6 +12,11 @@ pub enum NormKind {
         /// Added to the variance.
         eps: f64,
     },
+    /// Layer norm without a bias.
+    LayerPlain {
+        /// Added to the variance.
+        eps: f64,
+    },
     /// Root mean square norm without a bias.
     Rms {
         /// Added to the mean square.
@@ -86,6 +91,18 @@ pub struct Rope {
     pub theta: f64,
     /// Positions are divided by it (linear scaling).
     pub scaling_factor: f64,
+    /// Dimensions of a head that turn.
+    pub turning: TurningDims,
+}
+
+/// Dimensions of a head that a rotary position embedding turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurningDims {
+    /// All; each of the first half is paired with one of the second.
+    Halves,
+    /// The first ones, neighbours in pairs. Frequencies are those of this many dimensions; an odd number is completed
+    /// by the next dimension.
+    Neighbours(usize),
 }
 
 /// Keys around a query that it sees.

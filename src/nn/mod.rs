@@ -44,7 +44,7 @@ pub use cache::{KvBuffer, KvCache, LayerCache};
 pub use combine::{product, sum};
 pub use compact_maps::CompactMaps;
 pub use content_bias::ContentBias;
-pub use conv::Conv1d;
+pub use conv::{Conv1d, ConvOutput, JointNorm};
 pub use cpu::read;
 pub use embedding::Embedding;
 pub use experts::{Experts, MoeRouting, Top2Routing};

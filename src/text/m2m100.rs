@@ -55,8 +55,13 @@ impl SlowModel for M2m100 {
     }
 }
 
-/// Builds the tokenizer; [`super::languages`] adds the language tags to a text.
-pub(crate) fn load(files: &ModelFiles, config: &TokenizerConfig) -> Result<SlowTokenizer> {
+/// The language tags of M2M100.
+pub(crate) fn tags(config: &TokenizerConfig) -> Vec<String> {
+    codes::m2m100(config).into_iter().map(|code| format!("__{code}__")).collect()
+}
+
+/// Builds the tokenizer, with language tags after the vocabulary; [`super::languages`] adds them to a text.
+pub(crate) fn load(files: &ModelFiles, config: &TokenizerConfig, tags: Vec<String>) -> Result<SlowTokenizer> {
     let name = "sentencepiece.bpe.model";
     let defaults = [
         ("bos_token", "<s>"),
@@ -69,7 +74,7 @@ pub(crate) fn load(files: &ModelFiles, config: &TokenizerConfig) -> Result<SlowT
     let model = M2m100 {
         sentencepiece: SentencePiece::load(name, &files.need(name)?)?,
         vocab: Vocabulary::load(files, "vocab.json")?,
-        tags: codes::m2m100(config).into_iter().map(|code| format!("__{code}__")).collect(),
+        tags,
         unknown: specials.role("unk_token").unwrap_or("<unk>").into(),
     };
     let added = AddedTokens::new(config.added.clone(), &specials, &model);

@@ -269,7 +269,9 @@ fn shared_backend(class: Class, files: &ModelFiles, config: &TokenizerConfig) ->
         Class::MBart => Arc::new(fairseq::mbart(files, config)?),
         Class::MBart50 => Arc::new(fairseq::mbart50(files, config)?),
         Class::Nllb => Arc::new(fairseq::nllb(files, config)?),
-        Class::M2m100 => Arc::new(m2m100::load(files, config)?),
+        Class::M2m100 => Arc::new(m2m100::load(files, config, m2m100::tags(config))?),
+        // Without a tokenizer.json, as the class itself: the same files without language tags.
+        Class::Speech2Text => Arc::new(m2m100::load(files, config, Vec::new())?),
         Class::Pegasus => Arc::new(fairseq::pegasus(files, config)?),
         Class::PlBart => Arc::new(plbart::load(files, config)?),
         Class::Seamless => Arc::new(fairseq::seamless(files, config)?),

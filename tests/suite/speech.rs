@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use attn_tui::audio::{LogMel, Recording, SoundWindow, read, resample};
+use attn_tui::audio::{
+    FeatureExtractor, FeatureFile, Features, FilterBanks, LogMel, Recording, SampleFeatures, SoundWindow,
+    read, resample,
+};
 use attn_tui::axis::ItemKind;
 use attn_tui::capture::comparison::Comparison;
 use attn_tui::capture::{Precision, Recorder, SiteLayout, write};
@@ -15,7 +18,7 @@ use attn_tui::engine::{AudioOptions, OpenOptions, Opened, RunOptions, Session, o
 use attn_tui::error::{AudioError, Error, Result};
 use attn_tui::files::{Bytes, ModelFile, ModelFiles};
 use attn_tui::generate::SpeechTask;
-use attn_tui::model::{EncoderInput, Model};
+use attn_tui::model::{EncoderInput, Model, SignalKind};
 use attn_tui::nn;
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Ablation, Head, Kind, Site};
@@ -23,7 +26,11 @@ use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-const MODELS: [&str; 3] = ["multilingual", "english-bin-f16", "large-sharded-f16"];
+/// Models of OpenAI's Whisper.
+const WHISPERS: [&str; 3] = ["multilingual", "english-bin-f16", "large-sharded-f16"];
+
+/// Models of other families, which `tests/fixtures/make_speech_families.py` describes.
+const OTHERS: [&str; 4] = ["moonshine", "moonshine-f16", "speech_to_text", "speech_to_text-f16"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/speech")
@@ -102,7 +109,7 @@ fn features_are_those_of_transformers() {
     let configs = json(root().join("features.json"));
     for (name, config) in configs.as_object().unwrap() {
         let (shape, values) = &expected[name];
-        let mel = LogMel::read(Some(config.clone()), shape[0]).unwrap();
+        let mel = LogMel::read(&FeatureFile::new(Some(config.clone())), shape[0]).unwrap();
         let found = mel.features(&samples());
         assert_eq!([found.bins, found.frames], shape[..], "{name}");
         let off = (0..found.frames)
@@ -115,6 +122,23 @@ fn features_are_those_of_transformers() {
             .fold(0f32, f32::max);
         assert!(off < 1e-4, "{name} is off by {off}");
     }
+}
+
+#[test]
+fn filter_banks_are_those_of_transformers() {
+    let (expected, _) = tensors(root().join("fbank.safetensors"));
+    for (name, config) in json(root().join("fbank.json")).as_object().unwrap() {
+        let (shape, values) = &expected[name];
+        let banks = FilterBanks::read(&FeatureFile::new(Some(config.clone())), shape[1], 30).unwrap();
+        let found = banks.features(&samples());
+        assert_eq!([found.frames, found.bins], shape[..], "{name}");
+        let off = found.values.iter().zip(values).map(|(got, want)| (got - want).abs()).fold(0f32, f32::max);
+        assert!(off < 5e-4, "{name} is off by {off}");
+        assert_eq!(banks.features(&samples()[..399]).frames, 0);
+    }
+    let other =
+        FeatureFile::new(Some(serde_json::json!({"feature_extractor_type": "WhisperFeatureExtractor"})));
+    assert!(FilterBanks::read(&other, 80, 30).unwrap_err().to_string().contains("WhisperFeatureExtractor"));
 }
 
 /// Returns the largest difference between some rows of `[blocks, all, columns]` and a reference that holds them.
@@ -139,8 +163,16 @@ fn outputs(name: &str, samples: &[f32], ids: &[u32]) -> Result<BTreeMap<String, 
     });
     let files = ModelFiles::new(name, None, files);
     let model = Model::load(&files, &Device::Cpu, &Unwatched)?;
-    let bins = model.spec().front_end().unwrap().bins;
-    let features = LogMel::read(files.json("preprocessor_config.json")?, bins)?.features(samples);
+    let front_end = model.spec().front_end().unwrap();
+    let file = FeatureFile::new(files.json("preprocessor_config.json")?);
+    let features: Features = match front_end.signal {
+        SignalKind::LogMel => FeatureExtractor::LogMel(LogMel::read(&file, front_end.bins)?),
+        SignalKind::FilterBanks => {
+            FeatureExtractor::FilterBanks(FilterBanks::read(&file, front_end.bins, 30)?)
+        }
+        SignalKind::Samples => FeatureExtractor::Samples(SampleFeatures::read(&file, 30)?),
+    }
+    .features(samples);
     let states = model.embed_features(&features.values, [features.frames, features.bins])?;
     let mut recorder = Recorder::default();
     let encoded = model.encode(EncoderInput::States(&states), &mut recorder, &mut |_| Ok(()))?;
@@ -158,8 +190,10 @@ fn outputs(name: &str, samples: &[f32], ids: &[u32]) -> Result<BTreeMap<String, 
 
 #[test]
 fn maps_and_logits_are_those_of_transformers() {
-    for name in MODELS {
-        for (case, times) in [("130x9", 1), ("200x40", 2)] {
+    let whispers = WHISPERS.map(|name| (name, [("130x9", 1), ("200x40", 2)]));
+    let others = OTHERS.map(|name| (name, [("13x9", 1), ("26x40", 2)]));
+    for (name, cases) in whispers.into_iter().chain(others) {
+        for (case, times) in cases {
             let (expected, fields) = tensors(root().join(name).join(format!("{case}.safetensors")));
             let ids: Vec<u32> = serde_json::from_value(fields["decoder_input_ids"].clone()).unwrap();
             let found = outputs(name, &samples().repeat(times), &ids).unwrap();
@@ -181,7 +215,7 @@ fn maps_and_logits_are_those_of_transformers() {
 #[test]
 fn generated_ids_and_languages_are_those_of_transformers() {
     let mut cases = 0;
-    for name in MODELS {
+    for name in WHISPERS.into_iter().chain(OTHERS) {
         let session = session(name);
         for case in json(root().join(name).join("generation.json")).as_array().unwrap() {
             let options = &case["options"];

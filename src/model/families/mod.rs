@@ -11,6 +11,7 @@ mod longt5;
 mod m2m_100;
 mod marian;
 mod mbart;
+mod moonshine;
 mod mt5;
 mod mvp;
 mod nllb_moe;
@@ -20,6 +21,7 @@ mod plbart;
 mod prophetnet;
 mod recurrent;
 mod seamless_m4t;
+mod speech_to_text;
 mod switch_transformers;
 mod t5;
 mod t5gemma;
@@ -56,6 +58,8 @@ pub(super) const FAMILIES: &[Family] = &[
     fsmt::FAMILY,
     encoder_decoder::FAMILY,
     whisper::FAMILY,
+    moonshine::FAMILY,
+    speech_to_text::FAMILY,
     recurrent::FAMILY,
     t5gemma::FAMILY,
     t5gemma2::FAMILY,

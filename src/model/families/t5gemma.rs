@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::model::family::{ConfigReader, Family, TokenizerClass};
 use crate::model::spec::{
     AttentionNames, FfnNames, LmHeadSpec, NormKind, OutputNormNames, Placement, Positions, Rope, Span,
-    Sparsity, StackNames, StackSize, StackSpec, TransformerSpec,
+    Sparsity, StackNames, StackSize, StackSpec, TransformerSpec, TurningDims,
 };
 use crate::nn::Activation;
 
@@ -182,11 +182,17 @@ fn rope(config: &ModelConfig, layers: Option<&str>, older: &[&str], default: f64
         (None, Some("sliding_attention")) => None,
         (newer, _) => newer.or_else(|| config.section("rope_scaling")),
     };
-    let Some(section) = section else { return Ok(Rope { theta, scaling_factor: 1.0 }) };
+    let Some(section) = section else {
+        return Ok(Rope { theta, scaling_factor: 1.0, turning: TurningDims::Halves });
+    };
     let theta = section.number_or("rope_theta", theta)?;
     match section.text_or("rope_type", section.text_or("type", "default")?)? {
-        "default" => Ok(Rope { theta, scaling_factor: 1.0 }),
-        "linear" => Ok(Rope { theta, scaling_factor: section.number_or("factor", 1.0)? }),
+        "default" => Ok(Rope { theta, scaling_factor: 1.0, turning: TurningDims::Halves }),
+        "linear" => Ok(Rope {
+            theta,
+            scaling_factor: section.number_or("factor", 1.0)?,
+            turning: TurningDims::Halves,
+        }),
         other => Err(Error::Config(format!("rope_type '{other}' is not supported"))),
     }
 }

@@ -6,9 +6,9 @@ use crate::checkpoint::ModelConfig;
 use crate::error::Result;
 use crate::model::family::{ConfigReader, Family, TokenizerClass};
 use crate::model::spec::{
-    ConvSpec, FrontEndSpec, LmHeadBias, LmHeadSpec, Positions, Projection, TransformerSpec,
+    ConvSpec, FrontEndSpec, LmHeadBias, LmHeadSpec, Positions, Projection, SignalKind, TransformerSpec,
 };
-use crate::nn::{Activation, PadPositions};
+use crate::nn::{Activation, ConvOutput, PadPositions};
 
 /// The family's description.
 pub(crate) const FAMILY: Family = Family {
@@ -48,11 +48,19 @@ fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
         kernel: 3,
         stride,
         padding: 1,
-        activation: Activation::Gelu,
+        bias: true,
+        output: ConvOutput::Activation(Activation::Gelu),
+        norm: None,
     };
     let convolutions = vec![conv("model.encoder.conv1", bins, 1), conv("model.encoder.conv2", width, 2)];
     Ok(TransformerSpec {
-        front_end: Some(FrontEndSpec { bins, frames: 2 * frames, convolutions }),
+        front_end: Some(FrontEndSpec {
+            bins,
+            signal: SignalKind::LogMel,
+            frames: Some(2 * frames),
+            scale: 1.0,
+            convolutions,
+        }),
         lm_head: LmHeadSpec {
             bias: LmHeadBias::None,
             ..LmHeadSpec::new(&["proj_out.weight", "model.decoder.embed_tokens.weight"])
