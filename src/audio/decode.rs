@@ -260,7 +260,7 @@ impl Reader<'_> {
         if !RATES.contains(&rate) || channels == 0 || channels > MAX_CHANNELS {
             return damaged(format!("{channels} channels at {rate} samples a second are not possible"));
         }
-        if self.passed > 0 && (rate, channels) != (found.rate, found.channels) {
+        if found.rate > 0 && (rate, channels) != (found.rate, found.channels) {
             return damaged("its rate or its channels change".into());
         }
         match self.window.channel {

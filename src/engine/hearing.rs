@@ -152,6 +152,11 @@ impl Hearing {
         Ok(HeardSound { media: Media { file, sha256 }, samples, notes })
     }
 
+    /// Returns true if texts begin with a prompt that does not count among their tokens, as Whisper's do.
+    pub fn has_prompts(&self) -> bool {
+        self.windows().is_some()
+    }
+
     /// Extractor of the features of long recordings; `None` for a model that hears one stretch of any length.
     pub fn windows(&self) -> Option<&LogMel> {
         match &self.features {

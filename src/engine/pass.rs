@@ -440,8 +440,10 @@ impl Session {
         settings.beams = run.beams.unwrap_or(settings.beams).max(1);
         let positions = self.model.spec().target_positions().unwrap_or(usize::MAX);
         settings = match &self.hearing {
-            Some(_) => settings.with_prompt(prompt.tokens.clone(), run.max_new_tokens, positions),
-            None => {
+            Some(hearing) if hearing.has_prompts() => {
+                settings.with_prompt(prompt.tokens.clone(), run.max_new_tokens, positions)
+            }
+            _ => {
                 let length = run.max_new_tokens.map_or(settings.max_length, |new| new.saturating_add(1));
                 // The last token is not fed to the decoder.
                 let max_length = length.max(2).min(positions.saturating_add(1));

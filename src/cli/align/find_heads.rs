@@ -60,7 +60,7 @@ trait HeadJudge {
 /// Those of the engine and of the files; [`Error::BadFile`] if the gold words are not those of the text.
 pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
     if let Some(path) = &args.times.write_config {
-        check_free(path, args.times.force)?;
+        check_free(path, args.output.force)?;
     }
     let count = engine::threads(context.settings.threads);
     let judge = |heard: bool| -> Result<Box<dyn HeadJudge + Send + Sync>> {
@@ -131,7 +131,7 @@ fn report(
         fields.insert("alignment_heads".into(), listed(&set));
     }
     let text = format!("{fields:#}\n");
-    output::save(path, args.times.force, |out| out.write_all(text.as_bytes()))?;
+    output::save(path, args.output.force, |out| out.write_all(text.as_bytes()))?;
     output::note(&format!("wrote {}", path.display()));
     Ok(())
 }

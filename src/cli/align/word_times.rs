@@ -37,9 +37,6 @@ pub struct WordTimesArgs {
     /// Write a copy of the model's generation_config.json with the chosen set of heads as its alignment_heads.
     #[arg(long, value_name = "FILE", requires = "find_heads", help_heading = "Heads")]
     pub(super) write_config: Option<PathBuf>,
-    /// Overwrite the file of --write-config.
-    #[arg(long, requires = "write_config", help_heading = "Heads")]
-    pub(super) force: bool,
     /// Hear the whole recording, however long, window after window, as transformers does it with timestamps; --from
     /// says where to begin. Each window begins where the last complete sentence of the one before ends.
     #[arg(long, requires = "audio", conflicts_with_all = ["target", "find_heads"], help_heading = "Sound")]
