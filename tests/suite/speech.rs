@@ -14,7 +14,7 @@ use attn_tui::audio::{
 use attn_tui::axis::ItemKind;
 use attn_tui::capture::comparison::Comparison;
 use attn_tui::capture::{Precision, Recorder, SiteLayout, write};
-use attn_tui::engine::{AudioOptions, OpenOptions, Opened, RunOptions, Session, open};
+use attn_tui::engine::{AudioOptions, OpenOptions, Opened, RunOptions, Session, TranscribedWindow, open};
 use attn_tui::error::{AudioError, Error, Result};
 use attn_tui::files::{Bytes, ModelFile, ModelFiles};
 use attn_tui::generate::SpeechTask;
@@ -131,7 +131,8 @@ fn filter_banks_are_those_of_transformers() {
         let (shape, values) = &expected[name];
         let banks = FilterBanks::read(&FeatureFile::new(Some(config.clone())), shape[1], 30).unwrap();
         let found = banks.features(&samples());
-        assert_eq!([found.frames, found.bins], shape[..], "{name}");
+        // 1.3 s are 20,800 samples, of which the fixture has the first frames.
+        assert_eq!((found.frames, found.bins), (128, shape[1]), "{name}");
         let off = found.values.iter().zip(values).map(|(got, want)| (got - want).abs()).fold(0f32, f32::max);
         assert!(off < 5e-4, "{name} is off by {off}");
         assert_eq!(banks.features(&samples()[..399]).frames, 0);
@@ -414,6 +415,39 @@ fn a_text_is_no_recording_and_a_recording_no_text() {
     let source = speech_model.source(&run(input)).unwrap();
     assert_eq!(source.sequence().text, "standard input");
     assert_eq!(source.media().unwrap().file, "standard input");
+}
+
+#[test]
+fn segments_of_long_recordings_are_those_of_transformers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("long.wav");
+    let data: Vec<u8> =
+        samples().repeat(7).iter().flat_map(|x| ((x * 32768.0) as i16).to_le_bytes()).collect();
+    std::fs::write(&path, wav(1, 16, 16_000, 1, &data)).unwrap();
+    for name in ["multilingual", "english-bin-f16"] {
+        let options = run(AudioOptions { path: path.clone(), ..AudioOptions::default() });
+        let (mut found, mut windows) = (Vec::new(), Vec::new());
+        let each = |window: TranscribedWindow| {
+            assert!(window.kept <= window.capture.target.len());
+            windows.push(window.capture.source.items[0].kind);
+            found.extend(window.segments);
+            Ok(())
+        };
+        session(name).transcribe(&options, &Unwatched, each).unwrap();
+        let expected = json(root().join(name).join("long.json"));
+        let expected = expected.as_array().unwrap();
+        assert_eq!(found.len(), expected.len(), "{name}: {found:?}");
+        for (found, expected) in found.iter().zip(expected) {
+            let tokens: Vec<u32> = serde_json::from_value(expected["tokens"].clone()).unwrap();
+            assert_eq!(found.tokens, tokens, "{name}");
+            for (got, key) in [(found.start, "start"), (found.end, "end")] {
+                assert!((got - expected[key].as_f64().unwrap()).abs() < 1e-6, "{name} {key}: {got}");
+            }
+        }
+        assert!(windows.len() > 3 && matches!(windows[0], ItemKind::Frame { start: 0.0, .. }), "{windows:?}");
+    }
+    let none = session("moonshine").transcribe(&run(speech()), &Unwatched, |_| Ok(()));
+    assert!(matches!(none, Err(Error::Usage(_))));
 }
 
 /// Correlation of two sounds, the second one `lag` samples later.
