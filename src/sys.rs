@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "system calls and memory maps; the rest of the program has none")]
 
+mod gpus;
 mod memory;
 mod screen_output;
 
@@ -10,6 +11,7 @@ use std::ops::{Deref, Range};
 use std::path::Path;
 use std::time::Duration;
 
+pub use gpus::nvidia_gpus;
 pub use memory::free_memory;
 pub use screen_output::ScreenOutput;
 

@@ -19,6 +19,9 @@ pub struct Cli {
     /// The command; the explorer opens if there is none.
     #[command(subcommand)]
     pub command: Option<CliCommand>,
+    /// Print the licences of the crates, fonts and models in the program.
+    #[arg(long, exclusive = true)]
+    pub licenses: bool,
     #[command(flatten)]
     pub explore: explore::ExploreArgs,
 }

@@ -4,12 +4,14 @@ use clap::Args;
 
 use super::output::{self, encoder_and_decoder, table};
 use crate::checkpoint::weights;
+use crate::engine::{self, open_device};
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 use crate::hub::{self, Hub, HubOptions, Inspection, ModelLocation, NeededFile};
 use crate::human::{bytes, shortened};
 use crate::model::{Model, ModelSpec, Weights, WeightsMemory, spec_of, tokenizer_class};
 use crate::progress::Unwatched;
+use crate::sys;
 use crate::text::Tokenizer;
 
 /// Options of `doctor`.
@@ -17,7 +19,11 @@ use crate::text::Tokenizer;
 pub struct DoctorArgs {
     /// Hub id (org/name, org/name@revision), folder, capture file or built-in model (`demo`, `demo-rnn`,
     /// `demo-rnn-plain`).
-    model: String,
+    #[arg(required_unless_present = "device")]
+    model: Option<String>,
+    /// Say what this machine has for models to run on, and whether they can run on this device.
+    #[arg(long, value_name = "DEVICE", value_parser = ["cpu", "cuda", "metal"])]
+    device: Option<String>,
     /// Branch, tag or commit of the hub repository.
     #[arg(long, value_name = "REVISION")]
     revision: Option<String>,
@@ -40,17 +46,45 @@ const LISTED: usize = 8;
 /// # Errors
 /// The first problem that keeps the model from opening.
 pub fn run(args: &DoctorArgs, hub: Option<&Hub>) -> Result<()> {
+    let machine = args.device.as_deref().map(|device| {
+        let device = device.parse().map_err(Error::Usage)?;
+        output::print(&table(&machine()))?;
+        open_device(device).map(drop)
+    });
+    let machine = machine.transpose();
+    let Some(model) = &args.model else { return machine.map(drop) };
     let options = HubOptions { revision: args.revision.clone(), offline: args.offline };
-    let Some(found) = hub::inspect(hub, &args.model, &options, &Unwatched)? else {
-        return capture_file(&args.model);
+    let Some(found) = hub::inspect(hub, model, &options, &Unwatched)? else {
+        return capture_file(model).and(machine.map(drop));
     };
     let mut report = Report::default();
+    report.problems.extend(machine.err());
     let tokenizer = |files: &ModelFiles| {
         hub::tokenizer_files(hub, files, args.tokenizer.as_deref(), &options, &Unwatched)
     };
     report.examine(found, args.tokenizer.as_deref(), tokenizer);
     output::print(&report.text())?;
     report.problems.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// Describes what the machine and this build have for models to run on.
+fn machine() -> Vec<Vec<String>> {
+    let row = |label: &str, text: String| vec![label.to_string(), text];
+    let features = [("cuda", cfg!(feature = "cuda")), ("metal", cfg!(feature = "metal"))];
+    let built: Vec<&str> = features.iter().filter(|(_, built)| *built).map(|(name, _)| *name).collect();
+    let mut rows = vec![
+        row("processor", format!("{} threads, {} kernels", engine::threads(None), engine::kernels())),
+        row("memory", sys::free_memory().map_or("unknown".into(), |free| format!("{} free", bytes(free)))),
+        row("built for", ["cpu"].into_iter().chain(built).collect::<Vec<_>>().join(", ")),
+    ];
+    let gpus = sys::nvidia_gpus();
+    if gpus.is_empty() {
+        rows.push(row("GPUs", "no NVIDIA driver answers".into()));
+    }
+    rows.extend(
+        gpus.iter().enumerate().map(|(at, name)| row(if at == 0 { "GPUs" } else { "" }, shortened(name))),
+    );
+    rows
 }
 
 fn capture_file(path: &str) -> Result<()> {

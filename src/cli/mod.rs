@@ -20,6 +20,7 @@ mod input;
 mod interrupt;
 mod knockout;
 mod lens;
+mod licenses;
 mod links;
 mod man;
 mod measure;
@@ -70,6 +71,7 @@ fn dispatch(cli: Cli) -> Result<()> {
     // Built-in models and local files open without a cache folder, so only a hub id fails without one.
     let hub = Hub::from_env().ok();
     match cli.command {
+        None if cli.licenses => licenses::run(),
         None => {
             if let Some(model) = cli.explore.model() {
                 typos::check(model, &Cli::command())?;

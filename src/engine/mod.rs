@@ -26,7 +26,7 @@ pub use backward::RunTokens;
 pub use hearing::MAX_INPUT;
 pub use long_form::{SpeechSegment, TranscribedWindow};
 pub use models::Models;
-pub use open::{Opened, open};
+pub use open::{Opened, open, open_device};
 pub use openable::{Openable, openable};
 pub use patch_estimate::PatchEstimate;
 pub use protocol::{AblatedRun, AudioOptions, Event, ModelInfo, OpenOptions, Request, RunOptions};

@@ -56,7 +56,7 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
         Located::Model(files) => files,
     };
     watch.check()?;
-    let device = device(options.device)?;
+    let device = open_device(options.device)?;
     let config = files.config()?;
     let (hub, other) = (options.hub.as_ref(), options.tokenizer.as_deref());
     let tokenizer_files = hub::tokenizer_files(hub, &files, other, &hub_options, watch)?;
@@ -79,7 +79,11 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
     Ok(Opened::Model(Box::new(session)))
 }
 
-fn device(device: Device) -> Result<candle_core::Device> {
+/// Opens a device.
+///
+/// # Errors
+/// [`Error::Usage`] if the program was built without it, or the machine has none.
+pub fn open_device(device: Device) -> Result<candle_core::Device> {
     let missing = |name: &str, error: candle_core::Error| {
         let features = [("cuda", cfg!(feature = "cuda")), ("metal", cfg!(feature = "metal"))];
         let built = features.contains(&(name, true));
