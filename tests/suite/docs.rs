@@ -269,6 +269,19 @@ fn every_page_stands_in_the_summary() {
 }
 
 #[test]
+fn the_book_links_to_its_own_pages() {
+    let book = root().join("docs").canonicalize().unwrap();
+    for page in pages().iter().filter(|page| page.starts_with("docs")) {
+        let text = std::fs::read_to_string(root().join(page)).unwrap();
+        for link in links(&text).iter().filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            let file = root().join(page.parent().unwrap()).join(link.split('#').next().unwrap());
+            let inside = file.canonicalize().is_ok_and(|file| file.starts_with(&book));
+            assert!(inside, "{} -> {link}: mdBook has the pages below docs alone", page.display());
+        }
+    }
+}
+
+#[test]
 fn the_readme_stays_short() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     assert!(readme.lines().count() <= 150, "{} lines", readme.lines().count());
