@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::Arc;
 
-use attn_tui::capture::Capture;
-use attn_tui::engine::ModelInfo;
 use ratatui::crossterm::event::KeyCode;
 
 use super::Explorer;
@@ -18,24 +15,28 @@ const SIZE: (u16, u16) = (110, 30);
 const SECONDS: f32 = 2.0;
 
 /// What is pressed, and what the viewer should see.
-const STEPS: [(&[KeyCode], &str); 12] = [
+const STEPS: [(&[KeyCode], &str); 13] = [
     (&[], "the built-in model has translated a sentence: one head's map beside the tokens"),
-    (&[KeyCode::Down], "the arrow keys walk over the map: the row of the next target token"),
-    (&[KeyCode::Down], "the weight under the cursor is always a number"),
-    (&[KeyCode::Char(']')], "] goes to the next head"),
-    (&[KeyCode::Char(']')], "this one looks elsewhere"),
-    (&[KeyCode::Char('g')], "g: all heads of this kind of attention"),
+    (&[KeyCode::Down], "the arrow keys walk over the map; the weight under the cursor is always a number"),
+    (&[KeyCode::Char(']')], "] shows the next head"),
+    (&[KeyCode::Char('}')], "} shows the next layer: this head aligns the words"),
+    (&[KeyCode::Char('g')], "g: all heads of this kind of attention, with what they do"),
     (&[KeyCode::Char('5')], "5: the strongest long-range links over all heads"),
-    (&[KeyCode::Down], "each with its tokens and its distance"),
+    (&[KeyCode::Home, KeyCode::Down, KeyCode::Down, KeyCode::Down], "each with its tokens in both texts"),
     (&[KeyCode::Enter], "Enter opens the map at that link"),
-    (&[KeyCode::Char('*')], "*: this link in every head, strongest first"),
+    (&[KeyCode::Char('*')], "*: the same link in every head, strongest first"),
+    (
+        &[KeyCode::Char('1'), KeyCode::Char('X')],
+        "X: the run without this head; the panel says what the output loses",
+    ),
+    (&[KeyCode::Char('2')], "2: the source shaded by what a target token reads"),
     (&[KeyCode::Char('8')], "8: the two sequences joined by lines"),
     (&[KeyCode::Char('6')], "6: attention rolled out through all layers"),
 ];
 
 /// Draws the session. A row that several frames share is in the picture once.
-pub fn draw(info: &ModelInfo, capture: &Arc<Capture>) -> String {
-    let mut explorer = Explorer::open(info, capture, SIZE);
+pub fn draw() -> String {
+    let mut explorer = Explorer::open("demo", SIZE);
     let mut rows: BTreeMap<String, usize> = BTreeMap::new();
     let mut frames = String::new();
     let mut style = format!(
