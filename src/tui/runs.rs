@@ -22,13 +22,17 @@ pub enum TargetOrigin {
         /// Decoder row of the token.
         row: usize,
     },
-    /// A beam search.
-    Beam {
-        /// Place among the finished beams, from 1.
-        rank: usize,
-        /// Number of finished beams.
-        of: usize,
-    },
+}
+
+/// Result of a beam search among those that it finished.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BeamRank {
+    /// Its place, from 1.
+    pub rank: usize,
+    /// Number of finished beams.
+    pub of: usize,
+    /// Its score.
+    pub score: f32,
 }
 
 /// A run of the list.
@@ -40,8 +44,8 @@ pub struct ListedRun {
     pub target: Sequence,
     /// Where the target comes from.
     pub origin: TargetOrigin,
-    /// Score of the beam search.
-    pub score: Option<f32>,
+    /// Its place in a beam search.
+    pub beam: Option<BeamRank>,
     /// Mean log-probability of a target token in nats, if the run was recorded.
     pub log_probability: Option<f32>,
     /// The capture, while it is kept.
@@ -88,14 +92,13 @@ impl RunList {
         let origin = match &run.options {
             RunOptions { target: Some(_), .. } => TargetOrigin::Forced,
             RunOptions { prefix, .. } if !prefix.is_empty() => TargetOrigin::Branch { row: prefix.len() - 1 },
-            _ if of > 0 => TargetOrigin::Beam { rank: 1, of },
             _ => TargetOrigin::Generated,
         };
         self.insert(ListedRun {
             run: Arc::clone(run),
             target: capture.target.clone(),
             origin,
-            score: capture.beams.first().map(|beam| beam.score),
+            beam: capture.beams.first().map(|beam| BeamRank { rank: 1, of, score: beam.score }),
             log_probability: mean_log_probability(&capture.predictions),
             capture: Some(Arc::clone(capture)),
         });
@@ -104,8 +107,8 @@ impl RunList {
             self.insert(ListedRun {
                 run: Arc::new(DisplayedRun { model: run.model.clone(), options }),
                 target: beam.target.clone(),
-                origin: TargetOrigin::Beam { rank: at + 1, of },
-                score: Some(beam.score),
+                origin,
+                beam: Some(BeamRank { rank: at + 1, of, score: beam.score }),
                 log_probability: None,
                 capture: None,
             });
@@ -131,9 +134,7 @@ impl RunList {
         if new.capture.is_some() {
             (known.run, known.capture) = (new.run, new.capture);
         }
-        if new.score.is_some() {
-            (known.origin, known.score) = (new.origin, new.score);
-        }
+        known.beam = known.beam.or(new.beam);
         known.log_probability = new.log_probability.or(known.log_probability);
     }
 
@@ -162,10 +163,14 @@ impl ListedRun {
             TargetOrigin::Generated => "generated".into(),
             TargetOrigin::Forced => "forced".into(),
             TargetOrigin::Branch { row } => format!("branch at {row}"),
-            TargetOrigin::Beam { rank, of } => format!("beam {rank} of {of}"),
         };
-        match (self.score, self.log_probability) {
-            (Some(score), _) => format!("{origin} · score {score:.3}"),
+        match (self.beam, self.log_probability) {
+            (Some(BeamRank { rank, of, score }), _) if self.origin == TargetOrigin::Generated => {
+                format!("beam {rank} of {of} · score {score:.3}")
+            }
+            (Some(BeamRank { rank, of, score }), _) => {
+                format!("{origin}, beam {rank} of {of} · score {score:.3}")
+            }
             (None, Some(mean)) => format!("{origin} · {mean:.3} nats a token"),
             (None, None) => origin,
         }

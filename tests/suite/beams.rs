@@ -117,7 +117,7 @@ fn the_next_best_beam_is_three_keys_away_and_can_be_compared() {
     second.target = driver.app.runs.runs()[1].target.clone();
     driver.act(Action::Engine(Event::Captured(Arc::new(second))));
     assert_eq!(driver.app.runs.runs().len(), 3);
-    assert_eq!(driver.app.runs.runs()[1].origin, TargetOrigin::Beam { rank: 2, of: 3 });
+    assert_eq!(driver.app.runs.runs()[1].describe(), "beam 2 of 3 · score -0.500");
     // its rival is kept, so that comparing the two runs no model
     let asked = driver.asked.len();
     driver.press("V<enter>");

@@ -7,8 +7,9 @@ use super::overlay::HelpPage;
 use super::{frame, inside};
 use crate::tui::app::App;
 use crate::tui::keymap::CommandEntry;
+use crate::tui::keymap::entry::group;
 use crate::tui::layout::Layout;
-use crate::tui::widgets::cells::{fit_left, part, put, wrap};
+use crate::tui::widgets::cells::{fit_left, part, put, width as width_of, wrap};
 use crate::tui::widgets::list::cue;
 
 /// Width of the column of keys, if there is room.
@@ -122,20 +123,33 @@ fn matches(typed: &str, entry: &CommandEntry, keys: &[String]) -> bool {
 fn lines(app: &App, typed: &str, columns: usize) -> Vec<HelpLine> {
     let names = KEYS.min(columns / 3);
     let mut lines: Vec<HelpLine> = Vec::new();
-    let mut group = "";
     let found = app.keymap.entries(app.view).filter(|(entry, keys)| matches(typed, entry, keys));
-    for (entry, keys) in found {
-        if entry.group != group {
-            if !lines.is_empty() {
-                lines.push(HelpLine { keys: String::new(), text: String::new() });
+    let found: Vec<_> = found.collect();
+    for (group, _) in group::ALL {
+        let mut heading = Some(group);
+        for (entry, keys) in found.iter().filter(|(entry, _)| entry.group == group) {
+            if let Some(heading) = heading.take() {
+                if !lines.is_empty() {
+                    lines.push(HelpLine { keys: String::new(), text: String::new() });
+                }
+                lines.push(HelpLine { keys: heading.to_string(), text: String::new() });
             }
-            lines.push(HelpLine { keys: entry.group.to_string(), text: String::new() });
-            group = entry.group;
-        }
-        for (at, text) in wrap(entry.sentence, columns.saturating_sub(names)).into_iter().enumerate() {
-            let keys = if at == 0 { format!("  {}", keys.join(" ")) } else { String::new() };
-            lines.push(HelpLine { keys, text });
+            for (at, text) in wrap(entry.sentence, columns.saturating_sub(names)).into_iter().enumerate() {
+                let keys = if at == 0 { fitting(keys, names) } else { String::new() };
+                lines.push(HelpLine { keys, text });
+            }
         }
     }
     lines
+}
+
+/// Formats as many keys as fit into a column.
+fn fitting(keys: &[String], columns: usize) -> String {
+    let mut text = String::from(" ");
+    for key in keys {
+        if width_of(&text) + 2 + width_of(key) <= columns || text.len() == 1 {
+            text = format!("{text} {key}");
+        }
+    }
+    text
 }

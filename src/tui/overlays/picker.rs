@@ -15,7 +15,7 @@ use crate::tui::exporting;
 use crate::tui::keymap::CommandEntry;
 use crate::tui::layout::{Hit, Layout};
 use crate::tui::reading::Axis;
-use crate::tui::runs::{BEAMS, ListedRun, TargetOrigin};
+use crate::tui::runs::{BEAMS, ListedRun};
 use crate::tui::selected;
 use crate::tui::views::ViewId;
 use crate::tui::widgets::cells::{fit_left, part, put, tail, width};
@@ -164,7 +164,7 @@ fn runs(app: &App, purpose: Purpose, typed: &str) -> Vec<PickerItem> {
     };
     let wanted = typed.trim().to_lowercase();
     let fits = |item: &PickerItem| format!("{} {}", item.label, item.detail).to_lowercase().contains(&wanted);
-    let beams = app.runs.runs().iter().any(|run| matches!(run.origin, TargetOrigin::Beam { .. }));
+    let beams = app.runs.runs().iter().any(|run| run.beam.is_some());
     let search = PickerItem {
         label: format!("  search with {BEAMS} beams"),
         detail: "generates the target again, and lists what the search finishes".into(),

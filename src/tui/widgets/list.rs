@@ -25,13 +25,17 @@ pub fn position(first: usize, room: usize, len: usize) -> Option<String> {
     Some(format!("{}–{end} of {len} {arrows}", (first + 1).min(end)))
 }
 
-/// Writes [`position`] at the right end of a list's title line.
+/// Writes [`position`] at the right end of a list's title line, over the end of a long title.
 pub fn cue(buf: &mut Buffer, line: Rect, theme: &Theme, (first, room, len): (usize, usize, usize)) {
     let Some(text) = position(first, room, len) else { return };
     let text = format!(" {text} ");
     let x = line.right().saturating_sub(width(&text) as u16 + 1);
     if x > line.left() {
         put(buf, line, x, line.y, &text, theme.dim());
+        let before = &mut buf[(x - 1, line.y)];
+        if !["─", " ", ""].contains(&before.symbol()) {
+            before.set_symbol("…");
+        }
     }
 }
 

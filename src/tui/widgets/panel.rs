@@ -6,6 +6,7 @@ use ratatui::style::{Modifier, Style};
 
 use super::bar::bar;
 use super::cells::{fit_left, part, put};
+use super::list::cue;
 use super::passage;
 use super::rule::rule;
 use super::timeline::{self, Timeline};
@@ -117,6 +118,12 @@ impl Panel<'_> {
             true => self.timeline.draw(buf, parts.text, (self.axis, self.weights), focus, self.theme, style),
             false => passage::draw(buf, parts.text, self.axis, focus, style),
         };
+        if let (Some((_, first)), Some((_, last))) = (places.first(), places.last())
+            && !self.axis.is_timed()
+        {
+            let title = part(area, 0, 0, area.width, 1);
+            cue(buf, title, self.theme, (*first, last + 1 - first, self.axis.len()));
+        }
         for (rect, place) in places {
             layout.hit(rect, Hit::View((self.hit)(place)));
         }

@@ -41,10 +41,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         (false, FlowMethod::Alti) => {
             [format!("{from_source:.2} comes from the source"), format!("{from_prefix:.2} from the prefix")]
         }
-        (false, _) => [
-            format!("source {from_source:.2} in all, parts of it"),
-            format!("prefix {from_prefix:.2} in all, parts of it"),
-        ],
+        (false, _) => {
+            [format!("source {from_source:.2}, parts of it"), format!("prefix {from_prefix:.2}, parts of it")]
+        }
         (true, FlowMethod::Alti) => [
             format!("{}: {from_source:.2} in all, the rest is kept", site(app, Kind::Cross)),
             format!("{}: {from_prefix:.2} in all", site(app, Kind::Decoder)),

@@ -113,7 +113,7 @@ fn row(app: &App, kind: Kind, query: usize) -> ShadingRow {
         (over, Some(head)) if marked => {
             format!("{} of {} marked {} heads", over.name(), heads.len(), head.kind())
         }
-        (over, Some(head)) => format!("{} of {} heads of {}", over.name(), heads.len(), head.site),
+        (over, Some(head)) => format!("{}, {} of {} heads", head.site, over.name(), heads.len()),
         (_, None) => String::new(),
     };
     let name = |head: Head| format!("{}.{}", head.layer(), head.head);
