@@ -54,7 +54,14 @@ pub fn main() -> ExitCode {
     // Wrong usage exits with 2, --help with 0.
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(message) => return ExitCode::from(output::clap_message(&message)),
+        Err(message) => {
+            // A mistyped command with arguments is taken for a model with a command.
+            let first = std::env::args_os().nth(1).filter(|_| message.use_stderr());
+            let typo = first.and_then(|name| typos::check(name.to_str()?, &Cli::command()).err());
+            let Some(typo) = typo else { return ExitCode::from(output::clap_message(&message)) };
+            output::error(&typo);
+            return ExitCode::from(typo.exit_code());
+        }
     };
     match dispatch(cli) {
         Ok(()) => ExitCode::SUCCESS,

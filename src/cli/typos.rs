@@ -18,7 +18,7 @@ pub fn check(model: &str, program: &Command) -> Result<()> {
     let names = program.get_subcommands().map(Command::get_name);
     let near = names.map(|name| (strsim::damerau_levenshtein(model, name), name)).min();
     match near {
-        Some((edits, name)) if edits <= 2 && 2 * edits < name.len() => Err(Error::Usage(format!(
+        Some((edits @ 1..=2, name)) if 2 * edits < name.len() => Err(Error::Usage(format!(
             "'{model}' is no command, and no model on this machine; did you mean '{name}'?"
         ))),
         _ => Ok(()),
@@ -34,7 +34,7 @@ mod tests {
         let program = Command::new("p").subcommand(Command::new("heads")).subcommand(Command::new("show"));
         assert!(check("hedas", &program).unwrap_err().to_string().ends_with("did you mean 'heads'?"));
         assert!(check("shwo", &program).is_err());
-        for model in ["demo", "t5-small", "org/heads", "./hedas", "shoes"] {
+        for model in ["demo", "t5-small", "org/heads", "./hedas", "shoes", "heads", "-s"] {
             assert!(check(model, &program).is_ok(), "{model}");
         }
     }

@@ -48,21 +48,6 @@ const { chromium } = playwright();
 const program = process.argv[2] || join(here, "../../target/debug/attn-tui");
 if (!existsSync(program)) throw new Error(`${program} is missing: cargo build`);
 
-const folder = mkdtempSync(join(tmpdir(), "page-"));
-const launched = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
-try {
-  const short = join(folder, "short.html"), long = join(folder, "long.html");
-  const sentence = "The <b>cat</b> is sleeping because it is very tired.";
-  execFileSync(program, ["export", "demo", "-s", sentence, "-o", short]);
-  execFileSync(program, ["export", "demo", "-s", "The cat is on the table. ".repeat(24), "--kind", "encoder", "-o", long]);
-  await checkShort(short);
-  await checkLong(long);
-  console.log("the page works in", launched.version());
-} finally {
-  await launched.close();
-  rmSync(folder, { recursive: true });
-}
-
 // Opens a page; errors of its script and requests for anything else fail the check.
 async function open(path) {
   const page = await launched.newPage({ viewport: { width: 1280, height: 900 } });
@@ -168,4 +153,19 @@ async function checkLong(path) {
   await page.keyboard.press("ArrowDown");
   assert.ok(await page.getByRole("row").count() > keys.length, "the table has every key");
   await page.close();
+}
+
+const folder = mkdtempSync(join(tmpdir(), "page-"));
+const launched = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+try {
+  const short = join(folder, "short.html"), long = join(folder, "long.html");
+  const sentence = "The <b>cat</b> is sleeping because it is very tired.";
+  execFileSync(program, ["export", "demo", "-s", sentence, "-o", short]);
+  execFileSync(program, ["export", "demo", "-s", "The cat is on the table. ".repeat(24), "--kind", "encoder", "-o", long]);
+  await checkShort(short);
+  await checkLong(long);
+  console.log("the page works in", launched.version());
+} finally {
+  await launched.close();
+  rmSync(folder, { recursive: true });
 }
