@@ -221,5 +221,6 @@ fn drawing(args: &RolloutArgs, capture: &Capture, kind: Kind, map: &Matrix) -> M
         keys,
         causal: kind == Kind::Decoder,
         signed: false,
+        part: None,
     }
 }

@@ -76,6 +76,7 @@ pub fn drawing(
             keys: labels(false),
             causal: false,
             signed,
+            part: None,
         }))
     };
     let list = TitledTable {

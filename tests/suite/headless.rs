@@ -452,3 +452,10 @@ fn knockout_ranks_heads_and_looks_at_one_link() {
     assert!(fails(&[&link[..], &["--link", "99:0"]].concat(), 1).contains("13 queries"));
     assert!(fails(&["knockout", DEMO], 2).contains("capture file"));
 }
+
+#[test]
+fn a_mistyped_command_is_told_with_and_without_arguments() {
+    for args in [&["lnks"][..], &["lnks", "demo"], &["lnks", "demo", "-s", "Hello."]] {
+        assert!(fails(args, 2).contains("did you mean 'links'?"), "{args:?}");
+    }
+}

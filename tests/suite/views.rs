@@ -84,7 +84,7 @@ fn text_pairs_the_heads_that_were_chosen() {
     driver.press(":cross 2.4<enter>2");
     let shown = screen(&mut driver);
     assert!(shown.contains("source, by cross.2.4"), "{shown}");
-    assert!(shown.contains("prefix, by mean of 6 heads of decoder.2"), "{shown}");
+    assert!(shown.contains("prefix, by decoder.2, mean of 6 heads"), "{shown}");
     driver.press("<backtab>]");
     assert!(screen(&mut driver).contains("prefix, by decoder.2.5"));
     driver.press("<tab>");
@@ -275,4 +275,36 @@ fn a_predicted_token_is_taken_and_the_rest_generated() {
     driver.press("T<enter>");
     let Some(Effect::Ask(Request::Run(run))) = driver.asked.last() else { panic!("{:?}", driver.asked) };
     assert!(run.prefix.is_empty());
+}
+
+#[test]
+fn a_picture_of_a_long_map_shows_the_visible_part_and_where_it_is() {
+    let mut driver = Driver::over(crate::questions::long(), (80, 24));
+    driver.press("1");
+    let window = |driver: &Driver| {
+        let window = driver.app.layout.window.as_ref().unwrap();
+        (window.rows.clone(), window.cols.clone())
+    };
+    if window(&driver).1.len() == 641 {
+        driver.press("z");
+    }
+    let (rows, cols) = window(&driver);
+    assert!(rows.len() < 100 && cols.len() < 100, "{rows:?} {cols:?}");
+    driver.press("esvg<enter>");
+    let Some(Effect::Export(job)) = driver.asked.pop() else { panic!("{:?}", driver.asked) };
+    let folder = tempfile::tempdir().unwrap();
+    let picture = std::fs::read_to_string(job.run_in(folder.path()).unwrap()).unwrap();
+    let part = format!(
+        "rows {}–{} of 641, columns {}–{} of 641",
+        rows.start,
+        rows.end - 1,
+        cols.start,
+        cols.end - 1
+    );
+    assert!(picture.contains(&part), "{part}");
+    let label = |at: usize| format!(">w{}</text>", at % 40);
+    assert!(picture.matches(&label(cols.start)).count() >= 1, "every column has its label");
+    // the whole map stands beside it, small, with a frame around the part
+    let frames = picture.matches("fill=\"none\"").count();
+    assert_eq!(frames, 4, "map, colour bar, overview and the part in it");
 }

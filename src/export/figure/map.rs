@@ -1,5 +1,7 @@
 //! Figure of one map.
 
+use std::ops::Range;
+
 use super::{FigureStyle, MARGIN, SMALL, TOKEN, anchored, bar, fitted, heading, heading_width};
 use crate::capture::Capture;
 use crate::error::Result;
@@ -45,6 +47,26 @@ pub struct MapDrawing {
     pub causal: bool,
     /// True for signed values, such as scores or differences.
     pub signed: bool,
+    /// The part that a picture shows, beside a small picture of the whole, if the whole is too large for a label
+    /// at every row and column.
+    pub part: Option<MapPart>,
+}
+
+/// Part of a map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapPart {
+    /// Rows.
+    pub rows: Range<usize>,
+    /// Columns.
+    pub cols: Range<usize>,
+}
+
+impl MapPart {
+    /// Returns the values of the part, of `[rows, cols]` values with `width` columns.
+    fn of<T: Copy>(&self, values: &[T], width: usize) -> Vec<T> {
+        let row = |row: usize| values.get(row * width + self.cols.start..row * width + self.cols.end);
+        self.rows.clone().filter_map(row).flatten().copied().collect()
+    }
 }
 
 impl MapDrawing {
@@ -65,6 +87,7 @@ impl MapDrawing {
             keys: labels.keys,
             causal: head.kind() == Kind::Decoder,
             signed: false,
+            part: None,
         })
     }
 }
@@ -72,15 +95,35 @@ impl MapDrawing {
 /// Lays out a map.
 pub fn scene(drawing: &MapDrawing, style: &FigureStyle, fonts: &Fonts) -> Scene {
     let map = &drawing.map;
-    let pooled = pool(map, &Region::whole(map), MOST_CELLS, MOST_CELLS, Pool::Max);
+    let large = side_of(map) < READABLE;
+    let part = drawing.part.as_ref().filter(|part| large && !part.rows.is_empty() && !part.cols.is_empty());
+    let (rows, cols) =
+        part.map_or((0..map.rows(), 0..map.cols()), |part| (part.rows.clone(), part.cols.clone()));
+    let pooled = match part {
+        Some(part) => Matrix::new(rows.len(), cols.len(), part.of(map.as_slice(), map.cols())),
+        None => pool(map, &Region::whole(map), MOST_CELLS, MOST_CELLS, Pool::Max),
+    };
+    let colors = match part {
+        // Rows keep the scale that they have in the whole map.
+        Some(part) => part.of(&colors(drawing, map, style), map.cols()),
+        None => colors(drawing, &pooled, style),
+    };
     let mut remark = drawing.remark.clone();
-    if (pooled.rows(), pooled.cols()) != (map.rows(), map.cols()) {
+    if part.is_some() {
+        let (last_row, last_col) = (rows.end - 1, cols.end - 1);
+        remark = format!(
+            "{remark} · rows {}–{last_row} of {}, columns {}–{last_col} of {}",
+            rows.start,
+            map.rows(),
+            cols.start,
+            map.cols()
+        );
+    } else if (pooled.rows(), pooled.cols()) != (map.rows(), map.cols()) {
         remark = format!("{remark} · {} × {}, a cell shows its largest weight", map.rows(), map.cols());
     }
     let (mut shapes, top) = heading(&drawing.title, &remark, style);
 
-    let longest = pooled.rows().max(pooled.cols()).max(1) as f32;
-    let side = (LONGEST / longest).min(CELL);
+    let side = side_of(&pooled);
     let readable = side >= READABLE;
     let size = if readable { TOKEN.min(side) } else { SMALL };
     let most = if readable { LABEL_WIDTH } else { SPARSE_WIDTH };
@@ -98,8 +141,9 @@ pub fn scene(drawing: &MapDrawing, style: &FigureStyle, fonts: &Fonts) -> Scene 
         };
         (0..marks).filter_map(place).collect()
     };
-    let columns = labels(&drawing.keys, side * pooled.cols() as f32);
-    let rows = labels(&drawing.queries, side * pooled.rows() as f32);
+    let named = |all: &'_ [String], shown: Range<usize>| all.get(shown).unwrap_or_default().to_vec();
+    let columns = labels(&named(&drawing.keys, cols), side * pooled.cols() as f32);
+    let rows = labels(&named(&drawing.queries, rows), side * pooled.rows() as f32);
     let widest = |labels: &[(f32, String)]| {
         labels.iter().map(|(_, label)| fonts.width(label, size)).fold(0.0f32, f32::max)
     };
@@ -108,7 +152,7 @@ pub fn scene(drawing: &MapDrawing, style: &FigureStyle, fonts: &Fonts) -> Scene 
     let y = top + widest(&columns) * sin + size;
     let area = Area { x: left, y, width: side * pooled.cols() as f32, height: side * pooled.rows() as f32 };
 
-    shapes.extend(cells(drawing, &pooled, area, style));
+    shapes.extend(cells(&pooled, colors, drawing.signed, area, style));
     shapes.push(Shape::Outline(area, style.theme.line()));
     // The last labels of the columns reach beyond the right edge.
     let mut right = area.x + area.width + 14.0 + bar::WIDTH;
@@ -135,7 +179,13 @@ pub fn scene(drawing: &MapDrawing, style: &FigureStyle, fonts: &Fonts) -> Scene 
         true => bar::signed(x, y, bar_height, largest(map), style),
         false => bar::upright(x, y, bar_height, map.max(), style),
     });
-    let height = (area.y + area.height).max(area.y + 16.0 + bar_height) + MARGIN;
+    let mut bottom = (area.y + area.height).max(area.y + 16.0 + bar_height);
+    if let Some(part) = part {
+        let (whole, frame) = overview(drawing, part, (x, y + bar_height + 20.0), style);
+        (right, bottom) = (right.max(whole.x + whole.width), bottom.max(whole.y + whole.height));
+        shapes.extend(frame);
+    }
+    let height = bottom + MARGIN;
     Scene {
         width: right.max(heading_width(&shapes[..2], fonts)) + MARGIN,
         height,
@@ -150,11 +200,46 @@ fn largest(map: &Matrix) -> f32 {
     map.as_slice().iter().map(|value| value.abs()).filter(|size| size.is_finite()).fold(0.0, f32::max)
 }
 
-fn cells(drawing: &MapDrawing, pooled: &Matrix, area: Area, style: &FigureStyle) -> Vec<Shape> {
+/// Returns the side of a cell of a map.
+fn side_of(map: &Matrix) -> f32 {
+    (LONGEST / map.rows().max(map.cols()).max(1) as f32).min(CELL)
+}
+
+/// Draws the whole map small, with a frame around a part, and returns its area.
+fn overview(
+    drawing: &MapDrawing,
+    part: &MapPart,
+    (x, y): (f32, f32),
+    style: &FigureStyle,
+) -> (Area, Vec<Shape>) {
+    /// Longest side of the small map, and most of its cells.
+    const SIDE: f32 = 110.0;
     let map = &drawing.map;
+    let unit = SIDE / map.rows().max(map.cols()).max(1) as f32;
+    let of = |cells: usize| (unit * cells as f32).max(1.0);
+    let area = Area { x, y, width: of(map.cols()), height: of(map.rows()) };
+    let (rows, cols) = (area.height.ceil() as usize, area.width.ceil() as usize);
+    let pooled = pool(map, &Region::whole(map), rows, cols, Pool::Max);
+    let colors = colors(drawing, &pooled, style);
+    let frame = Area {
+        x: x + unit * part.cols.start as f32,
+        y: y + unit * part.rows.start as f32,
+        width: of(part.cols.len()),
+        height: of(part.rows.len()),
+    };
+    let shapes = vec![
+        Shape::Cells(CellGrid { area, cols: pooled.cols(), colors }),
+        Shape::Outline(area, style.theme.line()),
+        Shape::Outline(frame, style.theme.ink()),
+    ];
+    (area, shapes)
+}
+
+/// Returns the colours of the cells of the drawing's map, whole or pooled.
+fn colors(drawing: &MapDrawing, pooled: &Matrix, style: &FigureStyle) -> Vec<Color> {
     let background = style.theme.background();
-    let colors: Vec<Color> = if drawing.signed {
-        let top = largest(map).max(1e-9);
+    if drawing.signed {
+        let top = largest(&drawing.map).max(1e-9);
         let color = |&value: &f32| match value.is_finite() {
             true => Colormap::Diverging.color(0.5 + value / top / 2.0),
             false => background,
@@ -164,15 +249,18 @@ fn cells(drawing: &MapDrawing, pooled: &Matrix, area: Area, style: &FigureStyle)
         let shades = style.scale.map(pooled, drawing.causal);
         let pairs = shades.as_slice().iter().zip(pooled.as_slice());
         pairs.map(|(&t, weight)| if weight.is_nan() { background } else { style.colormap.color(t) }).collect()
-    };
-    let side = area.width / pooled.cols().max(1) as f32;
+    }
+}
+
+fn cells(map: &Matrix, colors: Vec<Color>, signed: bool, area: Area, style: &FigureStyle) -> Vec<Shape> {
+    let side = area.width / map.cols().max(1) as f32;
     let mut shapes = Vec::new();
     if style.values && side >= CELL {
         for i in 0..map.rows() {
             for (j, &weight) in map.row(i).iter().enumerate() {
                 let (x, y) = (area.x + (j as f32 + 0.5) * side, area.y + (i as f32 + 0.5) * side);
                 let color = ink(colors[i * map.cols() + j]);
-                let content = if drawing.signed { format!("{weight:+.2}") } else { format!("{weight:.2}") };
+                let content = if signed { format!("{weight:+.2}") } else { format!("{weight:.2}") };
                 let content = content.replacen("0.", ".", usize::from(weight.abs() < 0.995));
                 if weight.abs() >= 0.005 && weight.is_finite() {
                     shapes.push(anchored(x, y + 3.2, 9.0, color, &content, Anchor::Middle));
@@ -180,6 +268,6 @@ fn cells(drawing: &MapDrawing, pooled: &Matrix, area: Area, style: &FigureStyle)
             }
         }
     }
-    shapes.insert(0, Shape::Cells(CellGrid { area, cols: pooled.cols(), colors }));
+    shapes.insert(0, Shape::Cells(CellGrid { area, cols: map.cols(), colors }));
     shapes
 }

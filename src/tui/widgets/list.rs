@@ -32,8 +32,9 @@ pub fn cue(buf: &mut Buffer, line: Rect, theme: &Theme, (first, room, len): (usi
     let x = line.right().saturating_sub(width(&text) as u16 + 1);
     if x > line.left() {
         put(buf, line, x, line.y, &text, theme.dim());
-        let before = &mut buf[(x - 1, line.y)];
-        if !["─", " ", ""].contains(&before.symbol()) {
+        if let Some(before) = buf.cell_mut((x - 1, line.y))
+            && !["─", " ", ""].contains(&before.symbol())
+        {
             before.set_symbol("…");
         }
     }

@@ -1,7 +1,7 @@
 //! Content of Map as a drawing.
 
 use crate::export::drawing::Drawing;
-use crate::export::figure::map::MapDrawing;
+use crate::export::figure::map::{MapDrawing, MapPart};
 use crate::export::labels::{keys_title, queries_title, site_title};
 use crate::site::Kind;
 use crate::tui::app::App;
@@ -30,5 +30,15 @@ pub fn drawing(app: &App) -> Option<Drawing> {
         keys: app.keys().units.iter().map(|unit| unit.label.clone()).collect(),
         causal: head.kind() == Kind::Decoder,
         signed: app.scored().is_some(),
+        part: part(app),
     }))
+}
+
+/// Returns the part of the map that is on the screen; `None` if all of it is.
+fn part(app: &App) -> Option<MapPart> {
+    let window = app.layout.window.as_ref()?;
+    let whole = (app.queries().len(), app.keys().len());
+    let part = MapPart { rows: window.rows.clone(), cols: window.cols.clone() };
+    ((part.rows.len(), part.cols.len()) != whole && part.rows.end <= whole.0 && part.cols.end <= whole.1)
+        .then_some(part)
 }
