@@ -243,6 +243,7 @@ fn capture(length: usize) -> Arc<Capture> {
         values: ValuesBySite::new(),
         weights: MapWeights::Attention,
         media: None,
+        picture: None,
         int8_target: false,
         beams: Vec::new(),
         session: None,

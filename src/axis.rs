@@ -15,7 +15,8 @@ pub struct Token {
 /// it is special; only code that feeds a model asks for its kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AxisItem {
-    /// Spelling: the vocabulary's piece of a token, the begin of a frame (`1.24s`), or `rest`.
+    /// Spelling: the vocabulary's piece of a token, the begin of a frame (`1.24s`), the top left corner of a patch
+    /// (`128,32`), the name of a class token (`[CLS]`), or `rest`.
     pub piece: String,
     /// True if the item stands for no part of the input, such as special tokens.
     pub special: bool,
@@ -38,12 +39,79 @@ pub enum ItemKind {
         /// End.
         end: f64,
     },
+    /// A rectangle of a picture.
+    Patch(PixelBox),
+    /// A learned token before the patches of a picture, such as `[CLS]`.
+    Class,
     /// The last item of an axis that shows only the first positions of a source one by one: all others, whose
     /// weight is summed. Such positions are keys; as queries they are left out.
     Rest {
         /// Number of positions.
         count: usize,
     },
+}
+
+/// A rectangle of a picture, in its pixels, counted from the top left corner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct PixelBox {
+    /// Left edge.
+    pub x: f64,
+    /// Top edge.
+    pub y: f64,
+    /// Width.
+    pub w: f64,
+    /// Height.
+    pub h: f64,
+}
+
+impl PixelBox {
+    /// Rounds to hundredths of a pixel.
+    #[must_use]
+    pub fn rounded(self) -> Self {
+        let round = |value: f64| (value * 100.0).round() / 100.0;
+        Self { x: round(self.x), y: round(self.y), w: round(self.w), h: round(self.h) }
+    }
+
+    /// The middle, as x and y.
+    pub fn centre(self) -> [f64; 2] {
+        [self.x + self.w / 2.0, self.y + self.h / 2.0]
+    }
+
+    /// Area in pixels.
+    pub fn area(self) -> f64 {
+        self.w.max(0.0) * self.h.max(0.0)
+    }
+
+    /// The smallest rectangle around both.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
+        let right = (self.x + self.w).max(other.x + other.w);
+        let bottom = (self.y + self.h).max(other.y + other.h);
+        Self { x, y, w: right - x, h: bottom - y }
+    }
+
+    /// Area of the intersection as a share of that of the union (IoU).
+    pub fn iou(self, other: Self) -> f64 {
+        let overlap = |from: f64, length: f64, other_from: f64, other_length: f64| {
+            ((from + length).min(other_from + other_length) - from.max(other_from)).max(0.0)
+        };
+        let both = overlap(self.x, self.w, other.x, other.w) * overlap(self.y, self.h, other.y, other.h);
+        let all = self.area() + other.area() - both;
+        if all > 0.0 { both / all } else { 0.0 }
+    }
+}
+
+/// What a model reads as its source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Medium {
+    /// A text.
+    #[default]
+    Text,
+    /// A recording.
+    Sound,
+    /// A picture.
+    Picture,
 }
 
 impl AxisItem {
@@ -56,7 +124,28 @@ impl AxisItem {
     pub fn token_id(&self) -> Option<u32> {
         match self.kind {
             ItemKind::Token { id } => Some(id),
-            ItemKind::Frame { .. } | ItemKind::Rest { .. } => None,
+            ItemKind::Frame { .. } | ItemKind::Patch(_) | ItemKind::Class | ItemKind::Rest { .. } => None,
+        }
+    }
+
+    /// A rectangle of a picture. One of no size stands for padding around it.
+    pub fn patch(place: PixelBox) -> Self {
+        let padding = place.w <= 0.0 || place.h <= 0.0;
+        let corner = || format!("{:.0},{:.0}", place.x, place.y);
+        let piece = if padding { "padding".into() } else { corner() };
+        Self { piece, special: padding, kind: ItemKind::Patch(place) }
+    }
+
+    /// A learned token before the patches of a picture.
+    pub fn class(name: impl Into<String>) -> Self {
+        Self { piece: name.into(), special: true, kind: ItemKind::Class }
+    }
+
+    /// The rectangle of a patch that is no padding.
+    pub fn place(&self) -> Option<PixelBox> {
+        match self.kind {
+            ItemKind::Patch(place) if !self.special => Some(place),
+            _ => None,
         }
     }
 
@@ -124,6 +213,9 @@ pub struct Media {
     /// SHA-256 of its contents in hexadecimal; `None` if it was not computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// Width and height of a picture in pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<[usize; 2]>,
 }
 
 /// The items that are queries of self-attention: all but an [`ItemKind::Rest`] at the end.
@@ -147,6 +239,27 @@ pub fn token_ids(items: &[AxisItem]) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn overlap_of_rectangles_is_a_share_of_both() {
+        let pixel_box = |x, y, w, h| PixelBox { x, y, w, h };
+        let square = pixel_box(0.0, 0.0, 2.0, 2.0);
+        assert_eq!(square.iou(square), 1.0);
+        assert_eq!(square.iou(pixel_box(1.0, 0.0, 2.0, 2.0)), 1.0 / 3.0);
+        assert_eq!(square.iou(pixel_box(2.0, 0.0, 2.0, 2.0)), 0.0);
+        assert_eq!(square.union(pixel_box(3.0, 1.0, 1.0, 4.0)), pixel_box(0.0, 0.0, 4.0, 5.0));
+        assert_eq!(square.iou(PixelBox::default()), 0.0);
+    }
+
+    #[test]
+    fn patches_of_no_size_are_padding() {
+        let patch = AxisItem::patch(PixelBox { x: 128.4, y: 32.0, w: 16.0, h: 8.0 });
+        assert_eq!((patch.piece.as_str(), patch.special, patch.token_id()), ("128,32", false, None));
+        assert!(patch.place().is_some());
+        let padding = AxisItem::patch(PixelBox::default());
+        assert_eq!((padding.piece.as_str(), padding.special, padding.place()), ("padding", true, None));
+        assert!(AxisItem::class("[CLS]").special);
+    }
 
     #[test]
     fn punctuation_is_seen_through_word_marks() {

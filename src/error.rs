@@ -2,12 +2,14 @@
 
 mod audio;
 mod hub;
+mod picture;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 pub use audio::AudioError;
 pub use hub::HubError;
+pub use picture::PictureError;
 
 use crate::human::bytes;
 
@@ -163,6 +165,9 @@ pub enum Error {
     /// Error of a recording.
     #[error(transparent)]
     Audio(#[from] AudioError),
+    /// Error of a picture.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
     /// The model type is not supported.
     #[error("model type '{model_type}' is not supported")]
     UnsupportedModel {
@@ -175,6 +180,14 @@ pub enum Error {
     #[error("'{model_type}' is a speech model that needs {lacks}, which attn-tui has not")]
     UnsupportedSpeech {
         /// `model_type` of its config.json.
+        model_type: String,
+        /// The missing part, with an article.
+        lacks: &'static str,
+    },
+    /// The model type is that of a vision model, or of its encoder, whose parts are missing.
+    #[error("'{model_type}' is a vision model that needs {lacks}, which attn-tui has not")]
+    UnsupportedVision {
+        /// `model_type` of config.json, or of its encoder.
         model_type: String,
         /// The missing part, with an article.
         lacks: &'static str,
@@ -284,6 +297,11 @@ impl Error {
             Self::UnsupportedSpeech { .. } => Some(
                 "speech models of type whisper open; for others, open a capture file with their maps".into(),
             ),
+            Self::UnsupportedVision { .. } => Some(
+                "models of type vision-encoder-decoder with ViT or DeiT encoders open, such as TrOCR; for others, \
+                 open a capture file with their maps"
+                    .into(),
+            ),
             Self::NotEncoderDecoder { .. } => Some(
                 "attn-tui runs encoder-decoder models only; for others, open a capture file with their maps"
                     .into(),
@@ -299,6 +317,7 @@ impl Error {
             ),
             Self::Hub(error) => error.hint(),
             Self::Audio(error) => Some(error.hint()),
+            Self::Picture(error) => Some(error.hint()),
             Self::NoSuchPath { .. } => Some(
                 "MODEL is demo, a folder, a capture file, or a hub id such as google/flan-t5-small".into(),
             ),

@@ -10,16 +10,17 @@
 //! | [`hub`] | finds the files of a MODEL argument: folder, hub cache, download | shared types |
 //! | [`text`] | tokenizers, special tokens, display labels | shared types |
 //! | [`audio`] | sound files to samples, samples to features | shared types |
+//! | [`image`] | picture files to pixels, pixels to the values that models read | shared types |
 //! | [`nn`] | building blocks without model names: attention with the recorder's hook, norms, positions, cache | shared types |
 //! | [`model`] | config.json to specification, weights, and the encoder-decoder | `nn` |
 //! | [`generate`] | greedy and beam search | `model`, `nn` |
-//! | [`capture`] | the record of one forward pass: maps, their store, the capture file | `nn`, `analysis` (profiles) |
+//! | [`capture`] | the record of one forward pass: maps, their store, the capture file | `nn`, `analysis` (profiles), `image` (the picture that was read) |
 //! | [`analysis`] | head metrics, links, aggregation: pure functions of matrices and of the rows of a pass | `nn` (row observers) |
 //! | [`paint`] | colour maps, scales, pooling, for the screen and for exports | shared types |
 //! | [`tour`] | the guided tour: its steps, their numbers and texts | `engine` (its options and events), `capture`, `analysis`, `text` (labels) |
-//! | [`engine`] | opens and runs models, in place or on a thread of its own | `hub`, `text`, `audio`, `nn` (reading tensors), `model`, `generate`, `capture`, `analysis` |
-//! | [`export`] | pictures, tables and files of a capture, and the page of a tour | `capture`, `analysis`, `paint`, `text` (labels), `tour` |
-//! | [`tui`] | the explorer's screen | `engine`, `capture`, `analysis`, `paint`, `export`, `config`, `text` (labels), `tour` |
+//! | [`engine`] | opens and runs models, in place or on a thread of its own | `hub`, `text`, `audio`, `image`, `nn` (reading tensors), `model`, `generate`, `capture`, `analysis` |
+//! | [`export`] | pictures, tables and files of a capture, and the page of a tour | `capture`, `analysis`, `paint`, `image` (scaling), `text` (labels), `tour` |
+//! | [`tui`] | the explorer's screen | `engine`, `capture`, `analysis`, `paint`, `export`, `config`, `image` (scaling), `text` (labels), `tour` |
 //! | [`cli`] | the command line | everything above |
 //!
 //! SIMD kernels, the thread team and the allocation of large buffers are in the crate `attn_tui_kernels`.
@@ -42,6 +43,7 @@ pub mod files;
 pub mod generate;
 pub mod hub;
 pub mod human;
+pub mod image;
 pub mod matrix;
 pub mod model;
 pub mod nn;

@@ -14,6 +14,7 @@
 //! | [`pairs`] | the strength of given pairs of places in a head |
 //! | [`places`] | places on an axis as users name them |
 //! | [`quadrature`] | points of numerical integration |
+//! | [`regions`] | parts of a picture that attention lies on |
 //! | [`relevance`] | relevance from attention times gradients, through all layers |
 //! | [`roles`] | what a head does, named with a score |
 //! | [`similarity`] | how alike heads are, and groups of like heads |
@@ -35,6 +36,7 @@ pub mod pairs;
 pub mod places;
 pub mod profile;
 pub mod quadrature;
+pub mod regions;
 pub mod relevance;
 pub mod roles;
 pub mod similarity;

@@ -66,6 +66,7 @@ pub fn assemble<'a>(
         media: items::media(fields)?,
         sound,
         alignment_heads: items::alignment_heads(fields)?,
+        picture: find(items::SOURCE_PICTURE).map(|view| items::picture(&view)).transpose()?,
         target: Sequence { text: text("target"), items: target },
         decoder_input,
         predictions,

@@ -199,6 +199,7 @@ mod tests {
             values: Default::default(),
             weights: Default::default(),
             media: None,
+            picture: None,
             int8_target: false,
             beams: Vec::new(),
             session: None,

@@ -1,16 +1,21 @@
 //! Items of a source that is no text, and the file that it comes from, in a capture file's metadata.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
 
 use super::Capture;
 use super::axes::list;
 use super::tensors::Parsed;
-use crate::axis::{AxisItem, ItemKind, Media, all_token_ids};
+use crate::axis::{AxisItem, ItemKind, Media, PixelBox, all_token_ids};
+use crate::image::{MAX_PIXELS, RgbPicture};
 use crate::site::{Head, Kind, MAX_LAYERS};
 
-/// Metadata field with a JSON list as long as the source: `{"start": s, "end": s}` for a frame, in seconds, and
+/// Metadata field with a JSON list as long as the source: `{"start": s, "end": s}` for a frame, in seconds,
+/// `{"x", "y", "w", "h"}` for a patch, in pixels of the picture, `{"class": name}` for a token before the patches, and
 /// `{"rest": n}`, only as the last one, for `n` positions whose weight is summed.
 pub const SOURCE_ITEMS: &str = "source_items";
 
@@ -19,6 +24,9 @@ pub const SOURCE_MEDIA: &str = "source_media";
 
 /// Metadata field with the cross-attention heads that align: a JSON list of layers and heads.
 pub const ALIGNMENT_HEADS: &str = "alignment_heads";
+
+/// Tensor with the picture, `[height, width, 3]` of 8 bits, in a file that was asked to keep it.
+pub const SOURCE_PICTURE: &str = "source.picture";
 
 /// Returns the fields that describe a source that is no text.
 pub(crate) fn source_metadata(capture: &Capture) -> Vec<(&'static str, String)> {
@@ -37,6 +45,8 @@ fn source_items(items: &[AxisItem]) -> Option<String> {
     }
     let item = |item: &AxisItem| match item.kind {
         ItemKind::Frame { start, end } => json!({"start": start, "end": end}),
+        ItemKind::Patch(place) => json!(place),
+        ItemKind::Class => json!({"class": item.piece}),
         ItemKind::Rest { count } => json!({"rest": count}),
         ItemKind::Token { id } => json!({"token": item.piece, "id": id}),
     };
@@ -55,6 +65,12 @@ pub fn read(fields: &HashMap<String, String>, length: Option<usize>) -> Parsed<O
         return Err(format!("{SOURCE_ITEMS} has {} entries, the maps {count}", found.len()));
     }
     let item = |(at, value): (usize, &Value)| match (value.get("start"), value.get("rest")) {
+        (None, None) if value.get("x").is_some() => patch(value).map(Some),
+        (None, None) if value.get("class").is_some() => {
+            let name =
+                value["class"].as_str().ok_or_else(|| format!("{SOURCE_ITEMS}: {value} has no name"))?;
+            Ok(Some(AxisItem::class(name)))
+        }
         (Some(start), None) => {
             let [start, end] = [Some(start), value.get("end")].map(|time| time.and_then(Value::as_f64));
             let times = start.zip(end).filter(|(start, end)| 0.0 <= *start && start <= end && *end < 1e9);
@@ -71,6 +87,34 @@ pub fn read(fields: &HashMap<String, String>, length: Option<usize>) -> Parsed<O
         _ => Err(format!("{SOURCE_ITEMS}: {value} cannot be item {at}")),
     };
     found.iter().enumerate().map(item).collect()
+}
+
+/// Reads the picture that the source's items are places of.
+pub fn picture(view: &TensorView) -> Parsed<Arc<RgbPicture>> {
+    let wrong = || {
+        format!(
+            "{SOURCE_PICTURE} has shape {:?} of {:?}, not [height, width, 3] of U8",
+            view.shape(),
+            view.dtype()
+        )
+    };
+    let &[height, width, 3] = view.shape() else { return Err(wrong()) };
+    if view.dtype() != Dtype::U8 || height.saturating_mul(width) as u64 > MAX_PIXELS {
+        return Err(wrong());
+    }
+    RgbPicture::new(width, height, view.data().to_vec()).map(Arc::new).ok_or_else(wrong)
+}
+
+/// Reads a patch.
+fn patch(value: &Value) -> Parsed<AxisItem> {
+    const MOST: f64 = 1e6;
+    let place: PixelBox = serde_json::from_value(value.clone())
+        .map_err(|e| format!("{SOURCE_ITEMS}: {value} is no patch: {e}"))?;
+    let sides = [place.x, place.y, place.w, place.h];
+    match sides.iter().all(|side| (0.0..=MOST).contains(side)) {
+        true => Ok(AxisItem::patch(place)),
+        false => Err(format!("{SOURCE_ITEMS}: {value} is no place in a picture")),
+    }
 }
 
 /// Reads the file that the source comes from.

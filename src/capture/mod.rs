@@ -35,7 +35,7 @@ pub use sound_strip::SoundStrip;
 pub use store::MapStore;
 pub use values::{MapWeights, SiteValues, ValuesBySite};
 pub(crate) use write::encode;
-pub use write::{Precision, SiteLayout, write};
+pub use write::{Precision, SiteLayout, write, write_with_picture};
 
 use std::sync::Arc;
 
@@ -44,6 +44,7 @@ use crate::analysis::profile::{HeadProfile, ProfileAxes};
 use crate::axis::{self, AxisItem, Media, Sequence};
 use crate::checkpoint::Architecture;
 use crate::error::{Error, Result};
+use crate::image::RgbPicture;
 use crate::matrix::Matrix;
 use crate::site::{Head, Kind, Site};
 
@@ -85,6 +86,8 @@ pub struct Capture {
     pub sound: Option<SoundStrip>,
     /// Cross-attention heads that the settings of a speech model name as aligning.
     pub alignment_heads: Vec<Head>,
+    /// The picture that the source's items are places of, perhaps scaled down.
+    pub picture: Option<Arc<RgbPicture>>,
     /// Target: what the decoder predicts, one token per decoder row.
     pub target: Sequence,
     /// Decoder input, one token per decoder row, the start token first.

@@ -5,14 +5,16 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{Result, Write};
 
+use safetensors::Dtype;
 use serde_json::{Map, Value, json};
 
 use super::assemble::{INT8_TARGET, SAMPLED, SESSION};
 use super::file::FORMAT;
-use super::items::source_metadata;
+use super::items::{SOURCE_PICTURE, source_metadata};
 use super::sound_strip::{BANDS, PEAKS};
 use super::{Capture, SiteMaps, SoundStrip, compact_layout};
 use crate::axis::{AxisItem, all_token_ids, token_ids};
+use crate::image::RgbPicture;
 use crate::sys;
 
 /// Number type of the maps in a file.
@@ -23,6 +25,15 @@ pub enum Precision {
     F32,
     /// 16 bits: half the size, three decimal digits.
     F16,
+}
+
+impl Precision {
+    fn dtype(self) -> Dtype {
+        match self {
+            Self::F32 => Dtype::F32,
+            Self::F16 => Dtype::F16,
+        }
+    }
 }
 
 /// Layout of sites whose maps are not stored.
@@ -36,11 +47,34 @@ pub enum SiteLayout {
     Compact,
 }
 
-/// Writes a capture file.
+/// Writes a capture file. The picture of a source is left out unless [`write_with_picture`] is asked to keep it.
 ///
 /// # Errors
 /// Those of `out`.
 pub fn write(capture: &Capture, precision: Precision, layout: SiteLayout, out: &mut dyn Write) -> Result<()> {
+    write_tensors(capture, precision, layout, None, out)
+}
+
+/// [`write()`], with the picture that the source's items are places of, if there is one.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write_with_picture(
+    capture: &Capture,
+    precision: Precision,
+    layout: SiteLayout,
+    out: &mut dyn Write,
+) -> Result<()> {
+    write_tensors(capture, precision, layout, capture.picture.as_deref(), out)
+}
+
+fn write_tensors(
+    capture: &Capture,
+    precision: Precision,
+    layout: SiteLayout,
+    picture: Option<&RgbPicture>,
+    out: &mut dyn Write,
+) -> Result<()> {
     let mut parts = Vec::new();
     let mut fields = metadata(capture);
     for (site, maps) in capture.maps.sites() {
@@ -54,10 +88,11 @@ pub fn write(capture: &Capture, precision: Precision, layout: SiteLayout, out: &
         match compact {
             None => {
                 let shape = maps.shape().to_vec();
+                let dtype = precision.dtype();
                 parts.push(OutputTensor {
                     name: site.to_string(),
                     shape,
-                    precision,
+                    dtype,
                     content: Content::Maps(maps),
                 });
             }
@@ -84,16 +119,26 @@ pub fn write(capture: &Capture, precision: Precision, layout: SiteLayout, out: &
         let shape = vec![logits.rows(), logits.cols()];
         parts.push(OutputTensor::new("logits".into(), shape, precision, logits.as_slice()));
     }
+    if let Some(picture) = picture {
+        parts.push(OutputTensor {
+            name: SOURCE_PICTURE.into(),
+            shape: vec![picture.height(), picture.width(), 3],
+            dtype: Dtype::U8,
+            content: Content::Bytes(picture.values()),
+        });
+    }
     // Wider types first, so that every tensor is aligned.
-    parts.sort_by_key(|part| part.precision == Precision::F16);
+    parts.sort_by_key(|part| std::cmp::Reverse(part.dtype.bitsize()));
     out.write_all(&header(&parts, &fields))?;
     for part in &parts {
         match part.content {
-            Content::Values(values) => out.write_all(&encode(values, part.precision))?,
+            Content::Values(values) => out.write_all(&encode(values, part.precision()))?,
+            Content::Bytes(bytes) => out.write_all(bytes)?,
             Content::Maps(maps) => {
                 for head in 0..maps.shape()[0] {
                     let map = maps.map(head);
-                    out.write_all(&encode(map.as_ref().map_or(&[], |map| map.as_slice()), part.precision))?;
+                    let values = map.as_ref().map_or(&[][..], |map| map.as_slice());
+                    out.write_all(&encode(values, part.precision()))?;
                 }
             }
         }
@@ -104,18 +149,24 @@ pub fn write(capture: &Capture, precision: Precision, layout: SiteLayout, out: &
 struct OutputTensor<'a> {
     name: String,
     shape: Vec<usize>,
-    precision: Precision,
+    dtype: Dtype,
     content: Content<'a>,
 }
 
 enum Content<'a> {
     Values(&'a [f32]),
+    Bytes(&'a [u8]),
     Maps(&'a SiteMaps),
 }
 
 impl<'a> OutputTensor<'a> {
     fn new(name: String, shape: Vec<usize>, precision: Precision, values: &'a [f32]) -> Self {
-        Self { name, shape, precision, content: Content::Values(values) }
+        Self { name, shape, dtype: precision.dtype(), content: Content::Values(values) }
+    }
+
+    /// Number type of the values of [`Content::Values`] and [`Content::Maps`].
+    fn precision(&self) -> Precision {
+        if self.dtype == Dtype::F16 { Precision::F16 } else { Precision::F32 }
     }
 }
 
@@ -125,9 +176,8 @@ fn header(parts: &[OutputTensor], fields: &HashMap<String, String>) -> Vec<u8> {
     entries.insert("__metadata__".into(), json!(fields.iter().collect::<BTreeMap<_, _>>()));
     let mut from = 0;
     for part in parts {
-        let (dtype, size) = if part.precision == Precision::F16 { ("F16", 2) } else { ("F32", 4) };
-        let until = from + size * part.shape.iter().product::<usize>();
-        let entry = json!({"dtype": dtype, "shape": part.shape, "data_offsets": [from, until]});
+        let until = from + part.dtype.bitsize() / 8 * part.shape.iter().product::<usize>();
+        let entry = json!({"dtype": part.dtype, "shape": part.shape, "data_offsets": [from, until]});
         entries.insert(part.name.clone(), entry);
         from = until;
     }

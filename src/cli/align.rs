@@ -1,5 +1,6 @@
 //! `attn-tui align`: aligns words by cross-attention.
 
+mod boxes;
 mod find_heads;
 mod word_times;
 
@@ -49,7 +50,8 @@ pub struct AlignArgs {
     /// Align tokens instead of words. Words end at spaces; special tokens are left out.
     #[arg(long)]
     tokens: bool,
-    /// File of gold alignments in Pharaoh format, one line per sentence: `3-4` is sure, `3?4` possible.
+    /// File of gold alignments in Pharaoh format, one line per sentence: `3-4` is sure, `3?4` possible. For a picture,
+    /// a JSON list of words with x, y, w and h, as --json prints them: boxes are scored by their overlap (IoU).
     #[arg(long, value_name = "FILE")]
     gold: Option<PathBuf>,
     /// Count words of the gold alignment from 1 instead of 0.
@@ -81,7 +83,10 @@ pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
     if args.input.text.audio.audio.is_some() {
         return word_times::run(args, context);
     }
-    let mut gold = args.gold.as_deref().map(NumberedLines::open).transpose()?;
+    if args.input.text.image.image.is_some() {
+        return boxes::run(args, context);
+    }
+    let gold = || args.gold.as_deref().map(NumberedLines::open).transpose();
     let mut found = Alignments::default();
     match batch::pairs(&args.batch)? {
         None => {
@@ -89,13 +94,21 @@ pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
             if is_heard(&capture) {
                 return word_times::print(args, &capture, context);
             }
+            if boxes::is_seen(&capture) {
+                return boxes::print(args, &capture, context);
+            }
+            let mut gold = gold()?;
             found.add(args, &capture, gold.as_mut())?;
         }
         Some(mut pairs) => {
+            let mut gold = gold()?;
             let runner = Runner::open(&args.input, args.weights, context)?;
             runner.run_each(pairs.by_ref(), |capture| match capture {
                 Some(capture) if is_heard(&capture) => Err(Error::Usage(
                     "the words of recordings are timed one recording at a time: give --audio FILE".into(),
+                )),
+                Some(capture) if boxes::is_seen(&capture) => Err(Error::Usage(
+                    "the words of pictures are placed one picture at a time: give --image FILE".into(),
                 )),
                 Some(capture) => found.add(args, &capture, gold.as_mut()),
                 None => found.add_blank(args, gold.as_mut()),

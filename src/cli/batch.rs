@@ -20,10 +20,12 @@ use crate::error::{Error, Result};
 /// A source and its target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SentencePair {
-    /// The encoder's text; empty for a recording.
+    /// The encoder's text; empty for a recording or a picture.
     pub source: String,
     /// The recording of a speech model.
     pub audio: Option<PathBuf>,
+    /// The picture of a vision model.
+    pub image: Option<PathBuf>,
     /// The decoder's text; `None` to generate it.
     pub target: Option<String>,
 }
@@ -36,6 +38,7 @@ impl SentencePair {
     pub fn options(self, text: &TextArgs, extras: RunExtras, settings: &Settings) -> Result<RunOptions> {
         let mut options = text.options(self.source, extras, settings)?;
         options.audio = self.audio.map(|path| text.audio.of(path)).or(options.audio);
+        options.image = self.image.map(|path| text.image.of(path)).or(options.image);
         options.target = self.target.or(options.target);
         Ok(options)
     }
@@ -69,7 +72,8 @@ impl SentencePairs {
     fn pair(&mut self, line: String) -> Result<Option<SentencePair>> {
         let pair = self.read_pair(line)?;
         let is_blank = |text: &str| text.trim().is_empty();
-        if (is_blank(&pair.source) && pair.audio.is_none()) || pair.target.as_deref().is_some_and(is_blank) {
+        let is_file = pair.audio.is_some() || pair.image.is_some();
+        if (is_blank(&pair.source) && !is_file) || pair.target.as_deref().is_some_and(is_blank) {
             self.blank.push(self.sources.at);
             return Ok(None);
         }
@@ -87,7 +91,7 @@ impl SentencePairs {
                 None => return Err(targets.error("there are fewer targets than sources")),
             },
         };
-        Ok(SentencePair { source: line, audio: None, target })
+        Ok(SentencePair { source: line, audio: None, image: None, target })
     }
 
     /// Tells the user which lines were blank, if any.
@@ -123,10 +127,11 @@ impl Iterator for SentencePairs {
 fn object(line: &str) -> std::result::Result<SentencePair, String> {
     let value: Value = serde_json::from_str(line).map_err(|e| format!("not a JSON object: {e}"))?;
     let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_string);
-    let (source, audio) = (text("source"), text("audio").map(PathBuf::from));
-    match source.is_some() == audio.is_some() {
-        true => Err("the object needs one string field, `source` or `audio`".into()),
-        false => Ok(SentencePair { source: source.unwrap_or_default(), audio, target: text("target") }),
+    let source = text("source");
+    let [audio, image] = ["audio", "image"].map(|name| text(name).map(PathBuf::from));
+    match [source.is_some(), audio.is_some(), image.is_some()].into_iter().filter(|&given| given).count() {
+        1 => Ok(SentencePair { source: source.unwrap_or_default(), audio, image, target: text("target") }),
+        _ => Err("the object needs one string field: `source`, `audio` or `image`".into()),
     }
 }
 

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::context::Context;
 use super::options::{InputArgs, RunExtras, kinds};
 use super::{input, output};
-use crate::capture::{Precision, SiteLayout, write};
+use crate::capture::{Precision, SiteLayout, write, write_with_picture};
 use crate::error::{Error, Result};
 use crate::files::check_free;
 use crate::site::Kind;
@@ -27,6 +27,10 @@ pub struct CaptureArgs {
     /// Store the data for value-weighted maps and ALTI, too.
     #[arg(long)]
     values: bool,
+    /// Store a copy of the picture, too, so that the file shows its maps over it. Whoever gets the file sees the
+    /// picture.
+    #[arg(long)]
+    keep_picture: bool,
     /// Number type of the stored maps.
     #[arg(long, value_enum, default_value = "f32")]
     dtype: DtypeChoice,
@@ -64,6 +68,10 @@ pub fn run(args: &CaptureArgs, context: &Context) -> Result<()> {
         DtypeChoice::F32 => Precision::F32,
         DtypeChoice::F16 => Precision::F16,
     };
+    if args.keep_picture && capture.picture.is_none() {
+        return Err(Error::Usage("--keep-picture: there is no picture to keep".into()));
+    }
+    let write = if args.keep_picture { write_with_picture } else { write };
     context.timings.writing(|| {
         output::save(&args.output, args.force, |out| write(&capture, precision, SiteLayout::Large, out))
     })?;

@@ -17,7 +17,7 @@ use crate::text::Tokenizer;
 /// Options of `doctor`.
 #[derive(Args)]
 pub struct DoctorArgs {
-    /// Hub id (org/name, org/name@revision), folder, capture file or built-in model (`demo`, `demo-rnn`,
+    /// Hub id (org/name, org/name@revision), folder, capture file or built-in model (`demo`, `demo-ocr`, `demo-rnn`,
     /// `demo-rnn-plain`).
     #[arg(required_unless_present = "device")]
     model: Option<String>,

@@ -4,7 +4,8 @@
 pub const EXPLORE: &str = "\
 Examples:
   attn-tui -s \"The children who live next door are playing.\"
-  attn-tui google-t5/t5-small -s \"translate English to German: The house is old.\"";
+  attn-tui google-t5/t5-small -s \"translate English to German: The house is old.\"
+  attn-tui demo-ocr --image demo-ocr/key.png";
 
 /// Examples of `capture`.
 pub const CAPTURE: &str = "\
@@ -40,7 +41,8 @@ Examples:
 pub const ALIGN: &str = "\
 Examples:
   attn-tui align demo -s \"The house is old.\" -t \"La maison est vieille.\"
-  attn-tui align demo --source-file en.txt --target-file fr.txt";
+  attn-tui align demo --source-file en.txt --target-file fr.txt
+  attn-tui align demo-ocr --image demo-ocr/bridge.png";
 
 /// Examples of `rollout`.
 pub const ROLLOUT: &str = "\

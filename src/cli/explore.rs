@@ -21,14 +21,14 @@ use crate::tui::{self, session_file};
 pub struct ExploreArgs {
     /// Resume the last session with its model, texts, place and settings, or with =NAME a saved one.
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    #[arg(conflicts_with_all = ["model", "source", "audio", "target"])]
+    #[arg(conflicts_with_all = ["model", "source", "audio", "image", "target"])]
     resume: Option<String>,
     /// Draw on the terminal itself, and print the selected rows to standard output when Q leaves, as json, csv or
     /// table [default: json].
     #[arg(long, value_name = "FORMAT", value_enum, num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "json")]
     pick: Option<PickFormat>,
-    /// Hub id (org/name, org/name@revision), folder, capture file or built-in model (`demo`, `demo-rnn`,
+    /// Hub id (org/name, org/name@revision), folder, capture file or built-in model (`demo`, `demo-ocr`, `demo-rnn`,
     /// `demo-rnn-plain`) [default: demo].
     model: Option<String>,
     /// Kind of attention of a capture file's maps, if the file does not say it.
@@ -91,7 +91,7 @@ pub fn run(args: &ExploreArgs, context: &Context) -> Result<()> {
     }
     let given = args.text.has_source();
     if args.text.target.is_some() && !given {
-        return Err(Error::Usage("--target requires --source or --audio".into()));
+        return Err(Error::Usage("--target requires --source, --audio or --image".into()));
     }
     let source = args.text.source.as_deref().map(read_text).transpose()?.unwrap_or_default();
     let run = args.text.options(source, RunExtras::default(), &context.settings)?;

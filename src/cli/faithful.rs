@@ -71,7 +71,7 @@ pub fn run(args: &FaithfulArgs, context: &Context) -> Result<()> {
     };
     let Some(mut pairs) = batch::pairs(&args.batch)? else {
         let source = input::source(&args.input.text, &session)?;
-        let measured = measure(SentencePair { source, audio: None, target: None })?;
+        let measured = measure(SentencePair { source, audio: None, image: None, target: None })?;
         if args.curves {
             return args.output.print(&curves(&methods, &measured), &context.terminal);
         }

@@ -6,9 +6,10 @@ use std::time::Instant;
 use super::context::Context;
 use super::options::{InputArgs, RunExtras, TextArgs, WeightsArgs};
 use super::{output, stdin, timings};
+use crate::axis::Medium;
 use crate::capture::{Capture, MapWeights};
 use crate::engine::{self, Opened, Session};
-use crate::error::{AudioError, Error, Result};
+use crate::error::{AudioError, Error, PictureError, Result};
 use crate::hub;
 use crate::progress::Watch;
 
@@ -24,7 +25,7 @@ pub fn capture(input: &InputArgs, extras: RunExtras, context: &Context) -> Resul
         Opened::Capture(capture) => {
             if input.text.has_source() || input.text.target.is_some() {
                 return Err(Error::Usage(format!(
-                    "{} is a capture file and has its own texts: leave out --source, --audio and --target",
+                    "{} is a capture file and has its own texts: leave out --source, --audio, --image and --target",
                     input.model
                 )));
             }
@@ -100,18 +101,21 @@ pub fn session(input: &InputArgs, needs: &str, watch: &dyn Watch, context: &Cont
     }
 }
 
-/// The source text: `--source`, or a built-in model's own example; empty for a recording.
+/// The source text: `--source`, or a built-in model's own example; empty for a recording or a picture.
 ///
 /// # Errors
-/// [`Error::Usage`] if there is none of these; [`AudioError::Needed`] for a speech model without a recording;
-/// those of [`read_text`].
+/// [`Error::Usage`] if there is none of these; [`AudioError::Needed`] or [`PictureError::Needed`] for a model that
+/// hears or sees and gets neither; those of [`read_text`].
 pub fn source(text: &TextArgs, session: &Session) -> Result<String> {
     let info = session.info();
-    if text.audio.audio.is_some() {
+    if text.audio.audio.is_some() || text.image.image.is_some() {
         return Ok(String::new());
     }
-    if info.hears {
-        return Err(AudioError::Needed { model: info.name.clone() }.into());
+    match info.medium {
+        Medium::Text => {}
+        Medium::Sound => return Err(AudioError::Needed { model: info.name.clone() }.into()),
+        Medium::Picture if !info.example.is_empty() => return Ok(String::new()),
+        Medium::Picture => return Err(PictureError::Needed { model: info.name.clone() }.into()),
     }
     match &text.source {
         Some(source) => read_text(source),

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 mod parsers;
+mod picture;
 mod recording;
 
 use parsers::{colormaps, count, curves, devices, maskings, ranges, weights};
 pub use parsers::{kinds, named, non_negative, span, steps};
+pub use picture::ImageArgs;
 pub use recording::AudioArgs;
 
 use super::context::Context;
@@ -36,7 +38,7 @@ use crate::terminal::Terminal;
 /// A model and a text, or a capture file.
 #[derive(Args)]
 pub struct InputArgs {
-    /// Hub id (org/name, org/name@revision), folder, capture file or built-in model (`demo`, `demo-rnn`,
+    /// Hub id (org/name, org/name@revision), folder, capture file or built-in model (`demo`, `demo-ocr`, `demo-rnn`,
     /// `demo-rnn-plain`).
     pub model: String,
     #[command(flatten)]
@@ -124,6 +126,9 @@ pub struct TextArgs {
     /// The recording that a speech model hears.
     #[command(flatten)]
     pub audio: AudioArgs,
+    /// The picture that a vision model sees.
+    #[command(flatten)]
+    pub image: ImageArgs,
     /// Target text; generated if absent.
     #[arg(short, long, value_name = "TEXT", help_heading = "Text", allow_hyphen_values = true)]
     pub target: Option<String>,
@@ -160,14 +165,15 @@ impl TextArgs {
         }
     }
 
-    /// The engine's options for a run on `source`, or on the recording if one is given.
+    /// The engine's options for a run on `source`, or on the recording or picture if one is given.
     ///
     /// # Errors
-    /// Those of [`AudioArgs::options`].
+    /// Those of [`AudioArgs::options`] and [`ImageArgs::options`].
     pub fn options(&self, source: String, extras: RunExtras, settings: &Settings) -> Result<RunOptions> {
         Ok(RunOptions {
             source,
             audio: self.audio.options()?,
+            image: self.image.options()?,
             target: self.target.clone(),
             src_lang: settings.src_lang.clone(),
             tgt_lang: settings.tgt_lang.clone(),
@@ -186,9 +192,9 @@ impl TextArgs {
         })
     }
 
-    /// Returns true if a text or a recording is given as the source.
+    /// Returns true if a text, a recording or a picture is given as the source.
     pub fn has_source(&self) -> bool {
-        self.source.is_some() || self.audio.audio.is_some()
+        self.source.is_some() || self.audio.audio.is_some() || self.image.image.is_some()
     }
 }
 
@@ -219,8 +225,9 @@ pub struct ProfileExtras {
 /// Files with one sentence a line.
 #[derive(Args)]
 pub struct BatchArgs {
-    /// Run every line of a file; of .jsonl, objects with `source` or `audio`, and `target`.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "target", "audio"], help_heading = "Text")]
+    /// Run every line of a file; of .jsonl, objects with `source`, `audio` or `image`, and `target`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "target", "audio", "image"],
+          help_heading = "Text")]
     pub source_file: Option<PathBuf>,
     /// Targets, a line for each of --source-file; generated if absent.
     #[arg(long, value_name = "FILE", requires = "source_file", help_heading = "Text")]

@@ -1,10 +1,9 @@
 //! Front end of speech models: recording to encoder states, and the prompt of the text.
 
-use std::path::Path;
-
 use candle_core::Tensor;
 use serde_json::{Value, json};
 
+use super::media::MediaFile;
 use super::protocol::{AudioOptions, RunOptions};
 use super::source::Source;
 use crate::audio::{
@@ -15,18 +14,11 @@ use crate::axis::{AxisItem, Media, Sequence, queries};
 use crate::capture::SoundStrip;
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
-use crate::files::{Bytes, ModelFile, ModelFiles};
+use crate::files::ModelFiles;
 use crate::generate::{PromptRequest, SpeechSettings, Timestamps};
-use crate::hub;
-use crate::model::{Model, ModelSpec, SignalKind};
+use crate::model::{FrontEndSpec, Model, ModelSpec, SignalKind};
 use crate::nn::{NoHook, read};
 use crate::site::{Head, Kind};
-
-/// Most bytes of a recording on standard input, which is kept in memory.
-pub const MAX_INPUT: u64 = 1 << 30;
-
-/// Largest file whose checksum is computed, in bytes.
-const MAX_HASHED: usize = 1 << 28;
 
 /// Longest sound that a model without a window of its own hears, in seconds.
 const LONGEST: usize = 30;
@@ -84,7 +76,7 @@ impl Hearing {
         config: &ModelConfig,
         spec: &ModelSpec,
     ) -> Result<Option<Self>> {
-        let Some(front_end) = spec.front_end() else { return Ok(None) };
+        let Some(FrontEndSpec::Convolutions(front_end)) = spec.front_end() else { return Ok(None) };
         let file = FeatureFile::new(files.json("preprocessor_config.json")?);
         let features = match front_end.signal {
             SignalKind::LogMel => FeatureExtractor::LogMel(LogMel::read(&file, front_end.bins)?),
@@ -142,14 +134,13 @@ impl Hearing {
     /// # Errors
     /// [`Error::Io`]; [`Error::Audio`] for a recording that cannot be heard.
     pub fn hear(&self, options: &AudioOptions, seconds: f64) -> Result<HeardSound> {
-        let (file, bytes) = open(options)?;
-        let sha256 = (bytes.len() <= MAX_HASHED).then(|| hub::sha256(&bytes)).flatten();
+        let MediaFile { name: file, bytes, sha256 } = MediaFile::open(&options.path, options.bytes.as_ref())?;
         let window = SoundWindow { from: options.from, seconds, channel: options.channel };
         let mut recording = audio::read(bytes, &file, &window)?;
         let mut notes = self.notes(&file, &recording, options, seconds);
         notes.append(&mut recording.notes);
         let samples = audio::resample(&recording.samples, recording.rate, self.features.rate());
-        Ok(HeardSound { media: Media { file, sha256 }, samples, notes })
+        Ok(HeardSound { media: Media { file, sha256, size: None }, samples, notes })
     }
 
     /// Returns true if texts begin with a prompt that does not count among their tokens, as Whisper's do.
@@ -288,19 +279,6 @@ impl Hearing {
         })?;
         Ok(SpeechPrompt { tokens, timestamps: self.speech.timestamps(&request)?, notes })
     }
-}
-
-/// Returns the name of a recording, without its folder, and its contents.
-fn open(options: &AudioOptions) -> Result<(String, Bytes)> {
-    if let Some(bytes) = &options.bytes {
-        return Ok(("standard input".into(), Bytes::Shared(bytes.clone())));
-    }
-    let path: &Path = &options.path;
-    if path.is_dir() {
-        return Err(Error::io(path, std::io::ErrorKind::IsADirectory.into()));
-    }
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    Ok((name, ModelFile::Path(path.into()).bytes()?))
 }
 
 /// Returns the languages by their probability after the start token, the likeliest first, as positions in

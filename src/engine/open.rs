@@ -4,14 +4,16 @@ use attn_tui_kernels::threads;
 
 use super::hearing::Hearing;
 use super::protocol::{ModelInfo, OpenOptions};
+use super::seeing::Seeing;
 use super::session::Session;
+use crate::axis::Medium;
 use crate::capture::{self, Capture, ReadOptions};
 use crate::checkpoint::ModelConfig;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::generate::GenerationConfig;
 use crate::hub::{self, HubOptions, Located};
-use crate::model::{Model, architecture, spec_of, tokenizer_class};
+use crate::model::{FrontEndSpec, Model, ModelSpec, architecture, spec_of, tokenizer_class};
 use crate::progress::Watch;
 use crate::text::Tokenizer;
 
@@ -69,13 +71,14 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
     let settings = GenerationConfig::read(generation.as_ref(), config, model.spec())?;
     let ignored = settings.ignored.clone();
     let hearing = Hearing::open(&files, generation.as_ref(), config, model.spec())?;
+    let seeing = Seeing::open(&files, model.spec())?;
     let mut info = ModelInfo { ignored, ..info(&files.name, &model, &tokenizer, config) };
     if options.device == Device::Cpu && !model.memory().fits() {
         info.notes.push(model.memory().sentence());
     }
     let session =
         Session::new(info, model, tokenizer, settings, files).with_resources(threads, options.memory);
-    let session = session.with_hearing(hearing);
+    let session = session.with_hearing(hearing).with_seeing(seeing);
     Ok(Opened::Model(Box::new(session)))
 }
 
@@ -107,6 +110,7 @@ fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &ModelConfig) 
     let prefixes = prefixes(config);
     let default = tokenizer.default_languages();
     let example = match prefixes.first() {
+        _ if medium(spec) != Medium::Text => hub::first_picture(name).unwrap_or_default(),
         _ if hub::BUILT_IN.contains(&name) => DEMO_EXAMPLE.to_string(),
         Some((_, prefix)) => format!("{prefix}{EXAMPLE}"),
         None => EXAMPLE.to_string(),
@@ -117,7 +121,7 @@ fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &ModelConfig) 
         layers: spec.layers(),
         heads: spec.heads(),
         parameters: model.parameters(),
-        hears: spec.front_end().is_some(),
+        medium: medium(spec),
         alignment_heads: Vec::new(),
         languages: tokenizer.languages(),
         default_languages: (default.src, default.tgt),
@@ -125,6 +129,15 @@ fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &ModelConfig) 
         example,
         ignored: Vec::new(),
         notes: tokenizer.notes().to_vec(),
+    }
+}
+
+/// Returns what a model reads as its source.
+fn medium(spec: &ModelSpec) -> Medium {
+    match spec.front_end() {
+        None => Medium::Text,
+        Some(FrontEndSpec::Convolutions(_)) => Medium::Sound,
+        Some(FrontEndSpec::Patches(_)) => Medium::Picture,
     }
 }
 

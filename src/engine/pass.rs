@@ -216,6 +216,7 @@ impl Session {
             media: run.source.media().cloned(),
             sound: run.source.sound().cloned(),
             alignment_heads: self.info.alignment_heads.clone(),
+            picture: run.source.picture().cloned(),
             predictions,
             decoder_input: fed,
             target,

@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::MapAxes;
 use crate::analysis::links::LinkFilter;
 use crate::analysis::profile::ProfileAxes;
-use crate::axis::Sequence;
+use crate::axis::{Medium, Sequence};
 use crate::capture::{Capture, Prediction};
 use crate::device::Device;
 use crate::error::Error;
 use crate::generate::SpeechTask;
 use crate::hub::Hub;
+use crate::image::Rotation;
 use crate::progress::Progress;
 use crate::site::{Ablation, Head, Kind};
 
@@ -66,6 +67,19 @@ pub struct AudioOptions {
     pub timestamps: bool,
 }
 
+/// A picture to run on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImageOptions {
+    /// The picture file.
+    pub path: PathBuf,
+    /// Contents of the file, if it is no file, such as standard input.
+    #[serde(skip)]
+    pub bytes: Option<Arc<[u8]>>,
+    /// Turn before the model sees it.
+    pub rotation: Rotation,
+}
+
 /// Options of one run of an open model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -74,6 +88,8 @@ pub struct RunOptions {
     pub source: String,
     /// The recording that a speech model hears in place of a text.
     pub audio: Option<AudioOptions>,
+    /// The picture that a vision model sees in place of a text.
+    pub image: Option<ImageOptions>,
     /// The decoder's text; `None` to generate it.
     pub target: Option<String>,
     /// Ids of the tokens that a generated target begins with; it branches off there.
@@ -162,8 +178,8 @@ pub struct ModelInfo {
     pub heads: (usize, usize),
     /// Number of parameters.
     pub parameters: usize,
-    /// True if the source is a recording.
-    pub hears: bool,
+    /// What it reads as its source.
+    pub medium: Medium,
     /// Cross-attention heads that the model's settings name as aligning.
     pub alignment_heads: Vec<Head>,
     /// Language codes of a multilingual model.
@@ -172,7 +188,7 @@ pub struct ModelInfo {
     pub default_languages: (Option<String>, Option<String>),
     /// Task prefixes of its config, such as `translate English to French: `, with the names of the tasks.
     pub prefixes: Vec<(String, String)>,
-    /// Example of a source text.
+    /// Example of a source text, or the path of an example picture; empty if there is none.
     pub example: String,
     /// Names of its generation settings that the program does not follow.
     pub ignored: Vec<&'static str>,

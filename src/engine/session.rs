@@ -8,12 +8,13 @@ use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
 use super::hearing::{Hearing, SpeechPrompt};
-use super::protocol::{ModelInfo, RunOptions};
+use super::protocol::{ImageOptions, ModelInfo, RunOptions};
+use super::seeing::Seeing;
 use super::source::Source;
 use super::timings::Timings;
-use crate::axis::{AxisItem, Sequence, Token};
+use crate::axis::{AxisItem, Medium, Sequence, Token};
 use crate::capture::{Capture, Rest};
-use crate::error::{AudioError, Error, Result};
+use crate::error::{AudioError, Error, PictureError, Result};
 use crate::files::ModelFiles;
 use crate::generate::GenerationConfig;
 use crate::model::{Model, Weights};
@@ -32,6 +33,8 @@ pub struct Session {
     pub(super) settings: GenerationConfig,
     /// Front end of a speech model; `None` if the model reads text.
     pub(super) hearing: Option<Hearing>,
+    /// Front end of a vision model; `None` if the model reads no pictures.
+    seeing: Option<Seeing>,
     pub(super) threads: usize,
     /// Most bytes of maps that a capture keeps.
     pub(super) memory: Option<usize>,
@@ -55,6 +58,7 @@ impl Session {
             tokenizer,
             settings,
             hearing: None,
+            seeing: None,
             threads: 1,
             memory: None,
             files,
@@ -73,6 +77,11 @@ impl Session {
             self.info.alignment_heads = hearing.alignment_heads();
         }
         Self { hearing, ..self }
+    }
+
+    /// Sets the front end of a vision model.
+    pub(super) fn with_seeing(self, seeing: Option<Seeing>) -> Self {
+        Self { seeing, ..self }
     }
 
     /// Returns the model's description.
@@ -96,13 +105,30 @@ impl Session {
     /// Reads the source that `run` names.
     ///
     /// # Errors
-    /// [`Error::Text`] for an empty text; [`Error::Language`] for an unknown language; [`Error::Audio`] for a
-    /// recording that cannot be heard, a text where a recording is needed, and the reverse.
+    /// [`Error::Text`] for an empty text; [`Error::Language`] for an unknown language; [`Error::Audio`] and
+    /// [`Error::Picture`] for a recording or a picture that cannot be read, and for a source that is none where one is
+    /// needed, and the reverse.
     pub fn source(&self, run: &RunOptions) -> Result<Source> {
+        let model = || self.info.name.clone();
+        match (&self.seeing, &run.image) {
+            (Some(seeing), Some(image)) => return seeing.source(&self.model, image),
+            (Some(_), None) if self.info.example.is_empty() => {
+                return Err(PictureError::Needed { model: model() }.into());
+            }
+            (Some(seeing), None) => {
+                let example = ImageOptions { path: (&self.info.example).into(), ..ImageOptions::default() };
+                return seeing.source(&self.model, &example);
+            }
+            (None, Some(_)) => {
+                let reads = if self.hearing.is_some() { "hears recordings" } else { "reads text" };
+                return Err(PictureError::NotSeen { model: model(), reads }.into());
+            }
+            (None, None) => {}
+        }
         match (&self.hearing, &run.audio) {
             (Some(hearing), Some(audio)) => return hearing.source(&self.model, audio),
-            (Some(_), None) => return Err(AudioError::Needed { model: self.info.name.clone() }.into()),
-            (None, Some(_)) => return Err(AudioError::NotHeard { model: self.info.name.clone() }.into()),
+            (Some(_), None) => return Err(AudioError::Needed { model: model() }.into()),
+            (None, Some(_)) => return Err(AudioError::NotHeard { model: model() }.into()),
             (None, None) => {}
         }
         if run.source.trim().is_empty() {
@@ -171,16 +197,17 @@ impl Session {
         }
     }
 
-    /// Tokenizes a given target, with the prompt of a speech model before it and the end token after it.
+    /// Tokenizes a given target. That of a model that hears or sees is what generation would write: the prompt of a
+    /// speech model, the text and the end token.
     pub(super) fn given_target(
         &self,
         text: &str,
         prompt: &SpeechPrompt,
         languages: &Languages,
     ) -> Result<Sequence> {
-        let tokens = match self.hearing {
-            None => self.tokenizer.encode_target(text, languages)?,
-            Some(_) => {
+        let tokens = match self.info.medium {
+            Medium::Text => self.tokenizer.encode_target(text, languages)?,
+            Medium::Sound | Medium::Picture => {
                 let text = self.tokenizer.encode_plain(text)?;
                 let end = self.settings.end.first();
                 let ids = prompt.tokens.iter().chain(&text).chain(end);

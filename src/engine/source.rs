@@ -1,10 +1,13 @@
 //! Sources of runs: what the encoder reads, with the items that label it.
 
+use std::sync::Arc;
+
 use candle_core::Tensor;
 
 use crate::axis::{AxisItem, Media, Sequence};
 use crate::capture::SoundStrip;
 use crate::error::{Error, Result};
+use crate::image::RgbPicture;
 use crate::model::EncoderInput;
 
 /// Source of a run, read and ready for the encoder.
@@ -17,6 +20,8 @@ pub struct Source {
     states: Option<Tensor>,
     media: Option<Media>,
     sound: Option<SoundStrip>,
+    /// The picture that the items are places of, perhaps scaled down.
+    picture: Option<Arc<RgbPicture>>,
     /// Notes for the user on how the source was read.
     notes: Vec<String>,
 }
@@ -24,7 +29,8 @@ pub struct Source {
 impl Source {
     /// Creates a source of tokens, which the model embeds.
     pub fn tokens(sequence: Sequence) -> Self {
-        Self { ids: sequence.ids(), sequence, states: None, media: None, sound: None, notes: Vec::new() }
+        let ids = sequence.ids();
+        Self { ids, sequence, states: None, media: None, sound: None, picture: None, notes: Vec::new() }
     }
 
     /// Creates a source that a front end has turned into `states`, `[1, positions, d_model]`, positions included.
@@ -59,6 +65,17 @@ impl Source {
     /// Loudness of the source's frames, if it is a recording.
     pub fn sound(&self) -> Option<&SoundStrip> {
         self.sound.as_ref()
+    }
+
+    /// The same source, with the picture that its items are places of.
+    #[must_use]
+    pub fn with_picture(self, picture: Arc<RgbPicture>) -> Self {
+        Self { picture: Some(picture), ..self }
+    }
+
+    /// The picture that the items are places of, perhaps scaled down.
+    pub fn picture(&self) -> Option<&Arc<RgbPicture>> {
+        self.picture.as_ref()
     }
 
     /// The file that the source comes from, if it is no text.

@@ -9,6 +9,7 @@ pub mod drawing;
 pub mod figure;
 pub mod font;
 pub mod format;
+pub mod hocr;
 pub mod html;
 mod installed_fonts;
 pub mod json;

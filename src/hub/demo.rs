@@ -1,8 +1,9 @@
-//! Built-in models (`assets/demo`, `assets/demo-rnn`), which open at once and offline. They share a
-//! tokenizer, and the recurrent models share the Transformer's embeddings.
+//! Built-in models, which open at once and offline. Those of `assets/demo` and `assets/demo-rnn` share a tokenizer, and
+//! the recurrent models share the Transformer's embeddings. The reader of text lines is a crate of its own.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use safetensors::tensor::TensorView;
@@ -13,8 +14,11 @@ use crate::files::{ModelFile, ModelFiles};
 /// Name of the built-in Transformer.
 pub const NAME: &str = "demo";
 
+/// Name of the built-in reader of text lines.
+const READER: &str = "demo-ocr";
+
 /// Names of all built-in models.
-pub const NAMES: [&str; 3] = [NAME, "demo-rnn", "demo-rnn-plain"];
+pub const NAMES: [&str; 4] = [NAME, "demo-rnn", "demo-rnn-plain", READER];
 
 type StaticFiles = &'static [(&'static str, &'static [u8])];
 
@@ -36,6 +40,11 @@ static TOKENIZER: StaticFiles = &[
 
 /// Returns the files of a built-in model; `None` for any other name.
 pub fn files(name: &str) -> Option<ModelFiles> {
+    if name == READER {
+        let files = attn_tui_demo_ocr::FILES.iter();
+        let files = files.map(|(file, bytes)| ((*file).to_string(), ModelFile::Static(bytes)));
+        return Some(ModelFiles::new(name, None, files));
+    }
     let generation = include_bytes!("../../assets/demo-rnn/generation_config.json");
     let own: [(&str, &'static [u8]); 3] = match name {
         NAME => [
@@ -64,6 +73,18 @@ pub fn files(name: &str) -> Option<ModelFiles> {
     let files = TOKENIZER.iter().copied().chain(own);
     let files = files.map(|(name, bytes)| (name.to_string(), ModelFile::Static(bytes)));
     Some(ModelFiles::new(name, None, files))
+}
+
+/// Returns the built-in picture of a path such as `demo-ocr/bridge.png`.
+pub fn picture(path: &Path) -> Option<&'static [u8]> {
+    let file = path.strip_prefix(READER).ok()?;
+    attn_tui_demo_ocr::PICTURES.iter().find(|(name, _)| file == Path::new(name)).map(|(_, bytes)| *bytes)
+}
+
+/// Returns the path of a built-in model's first picture; `None` if it reads none.
+pub fn first_picture(name: &str) -> Option<String> {
+    let (file, _) = attn_tui_demo_ocr::PICTURES.first().filter(|_| name == READER)?;
+    Some(format!("{READER}/{file}"))
 }
 
 /// Returns the Transformer's weights, joined on first use.

@@ -12,7 +12,7 @@ mod inspect;
 mod repository;
 mod select;
 
-pub use demo::{NAME as DEMO, NAMES as BUILT_IN};
+pub use demo::{NAME as DEMO, NAMES as BUILT_IN, first_picture, picture as built_in_picture};
 pub use env::{AccessToken, Hub, RetryPolicy};
 pub use git::git_blob_id;
 pub use inspect::{Inspection, ModelLocation, NeededFile};

@@ -1,4 +1,4 @@
-//! Front end of a speech model as data.
+//! Front ends as data: the layers between a signal and the encoder.
 
 use crate::nn::ConvOutput;
 
@@ -34,9 +34,18 @@ pub enum SignalKind {
     Samples,
 }
 
+/// Layers that turn a signal into the input of the encoder's first layer.
+#[derive(Clone, Debug)]
+pub enum FrontEndSpec {
+    /// Convolutions over the features of a recording.
+    Convolutions(ConvolutionsSpec),
+    /// Embedding of the patches of a picture.
+    Patches(PatchesSpec),
+}
+
 /// Front end that turns the features of a recording into the encoder's input. The encoder adds positions.
 #[derive(Clone, Debug)]
-pub struct FrontEndSpec {
+pub struct ConvolutionsSpec {
     /// Values of one frame of features.
     pub bins: usize,
     /// What the features are.
@@ -49,9 +58,47 @@ pub struct FrontEndSpec {
     pub convolutions: Vec<ConvSpec>,
 }
 
-impl FrontEndSpec {
+impl ConvolutionsSpec {
     /// Number of feature frames from one encoder position to the next.
     pub fn stride(&self) -> usize {
         self.convolutions.iter().map(|conv| conv.stride.max(1)).product()
+    }
+}
+
+/// Front end that turns a picture into the encoder's input, positions included: one state for each patch, row by
+/// row, after those of the class tokens.
+#[derive(Clone, Debug)]
+pub struct PatchesSpec {
+    /// Height and width of the picture in pixels.
+    pub picture: [usize; 2],
+    /// Height and width of a patch in pixels.
+    pub patch: [usize; 2],
+    /// Name of the map from the pixels of a patch, without `.weight` and `.bias`.
+    pub projection: &'static str,
+    /// Learned tokens before the patches.
+    pub class_tokens: &'static [ClassToken],
+    /// Name of the positions of class tokens and patches, `[1, positions, d_model]`.
+    pub positions: &'static str,
+}
+
+/// Learned token before the patches of a picture.
+#[derive(Clone, Copy, Debug)]
+pub struct ClassToken {
+    /// Name of its tensor, `[1, 1, d_model]`.
+    pub tensor: &'static str,
+    /// Its spelling on axes.
+    pub label: &'static str,
+}
+
+impl PatchesSpec {
+    /// Numbers of rows and columns of patches. Pixels that fill no patch are left out.
+    pub fn grid(&self) -> [usize; 2] {
+        [0, 1].map(|axis| self.picture[axis] / self.patch[axis].max(1))
+    }
+
+    /// Number of class tokens and patches.
+    pub fn positions(&self) -> usize {
+        let [rows, columns] = self.grid();
+        self.class_tokens.len() + rows * columns
     }
 }

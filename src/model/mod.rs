@@ -5,6 +5,7 @@
 //! stands one recurrent network, for comparison.
 
 mod builder;
+mod convolutions;
 mod extra_states;
 mod families;
 mod family;
@@ -14,6 +15,7 @@ mod layer;
 mod layer_by_layer;
 mod memory;
 mod network;
+mod patch_embedding;
 mod recognise;
 mod recurrent;
 mod recurrent_spec;
@@ -34,10 +36,10 @@ pub use network::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequence, 
 pub use registry::{architecture, registry, spec_of, supported, tokenizer_class};
 pub use seq2seq::Model;
 pub use spec::{
-    AttentionNames, ConvSpec, EmbeddingNorm, ExpertSpec, ExtraStatesSpec, FfnNames, FrontEndSpec,
-    GlobalTokensSpec, LmHeadBias, LmHeadSpec, LmHeadTransform, ModelSpec, NgramStreamsSpec, NormKind,
-    OutputNormNames, Placement, Positions, Projection, PromptSpec, RecurrentAttention, RecurrentSpec,
-    RelativeBiasSpec, Rope, SignalKind, Span, Sparsity, StackNames, StackSize, StackSpec, TransformerSpec,
-    TransientGlobalSpec, TurningDims,
+    AttentionNames, ClassToken, ConvSpec, ConvolutionsSpec, EmbeddingNorm, ExpertSpec, ExtraStatesSpec,
+    FfnNames, FrontEndSpec, GlobalTokensSpec, LmHeadBias, LmHeadSpec, LmHeadTransform, ModelSpec,
+    NgramStreamsSpec, NormKind, OutputNormNames, PatchesSpec, Placement, Positions, Projection, PromptSpec,
+    RecurrentAttention, RecurrentSpec, RelativeBiasSpec, Rope, SignalKind, Span, Sparsity, StackNames,
+    StackSize, StackSpec, TransformerSpec, TransientGlobalSpec, TurningDims,
 };
 pub use weights::Weights;

@@ -154,7 +154,7 @@ impl Network for Recurrent {
     }
 
     fn embed_features(&self, _: &Tensor) -> Result<Tensor> {
-        Err(Error::Text("this model hears nothing".into()))
+        Err(Error::Text("this model reads text".into()))
     }
 
     fn encode(&self, sequences: Vec<EncoderSequence>, on_layer: OnLayer) -> Result<Vec<Tensor>> {

@@ -90,6 +90,17 @@ const SPEECH: &[(&str, &str)] = &[
     ("speecht5", "an encoder of wav2vec 2.0 with relative positions"),
 ];
 
+/// Types of vision models that are known, with what they need and the program lacks.
+const VISION: &[(&str, &str)] = &[
+    ("blip", "cross-attention in an encoder"),
+    ("blip-2", "queries between its encoder and its decoder"),
+    ("florence2", "an encoder with channel attention (DaViT)"),
+    ("git", "a decoder that reads picture and text in one sequence"),
+    ("kosmos-2", "a decoder that reads picture and text in one sequence"),
+    ("pix2struct", "an encoder of patches in variable numbers"),
+    ("udop", "an encoder of text, layout and patches together"),
+];
+
 /// Returns every supported family.
 pub fn registry() -> &'static [Family] {
     FAMILIES
@@ -163,6 +174,9 @@ pub fn spec_of(config: &ModelConfig) -> Result<ModelSpec> {
     }
     if let Some((_, lacks)) = SPEECH.iter().find(|(known, _)| *known == model_type) {
         return Err(Error::UnsupportedSpeech { model_type: model_type.into(), lacks });
+    }
+    if let Some((_, lacks)) = VISION.iter().find(|(known, _)| *known == model_type) {
+        return Err(Error::UnsupportedVision { model_type: model_type.into(), lacks });
     }
     let what = match model_type {
         known if DECODER_ONLY.contains(&known) => Some("a decoder-only model"),

@@ -133,6 +133,16 @@ impl Model {
         self.network.embed_features(&Tensor::from_slice(features, (1, frames, bins), &self.device)?)
     }
 
+    /// Turns the pixels of a picture, `[3, height, width]`, into `[1, positions, d_model]`, ready for the encoder's
+    /// first layer.
+    ///
+    /// # Errors
+    /// [`Error::Text`] if the model sees nothing, or pictures of another size.
+    pub fn embed_pixels(&self, pixels: &[f32], size: [usize; 2]) -> Result<Tensor> {
+        let [height, width] = size;
+        self.network.embed_features(&Tensor::from_slice(pixels, (3, height, width), &self.device)?)
+    }
+
     /// Runs the encoder; returns its last states, `[1, positions, width]`.
     ///
     /// # Errors

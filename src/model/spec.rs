@@ -1,6 +1,8 @@
 //! Models as data: the blocks that they are made of, and the names of their tensors.
 
-pub use super::front_end_spec::{ConvSpec, FrontEndSpec, SignalKind};
+pub use super::front_end_spec::{
+    ClassToken, ConvSpec, ConvolutionsSpec, FrontEndSpec, PatchesSpec, SignalKind,
+};
 pub use super::recurrent_spec::{RecurrentAttention, RecurrentSpec};
 pub use super::stack_spec::{
     EmbeddingNorm, ExpertSpec, ExtraStatesSpec, GlobalTokensSpec, NgramStreamsSpec, NormKind, Placement,
@@ -76,7 +78,7 @@ pub struct TransformerSpec {
     /// True if the decoder input of a given target begins with the target's last token instead of the start
     /// token.
     pub wraps: bool,
-    /// Front end of a model that hears; `None` if the source is a text.
+    /// Front end of a model that hears or sees; `None` if the source is a text.
     pub front_end: Option<FrontEndSpec>,
     /// Tensors that a checkpoint may hold although the model does not use them; `*` stands for any
     /// characters.
@@ -169,7 +171,7 @@ impl ModelSpec {
         }
     }
 
-    /// Returns the front end of a model that hears.
+    /// Returns the front end of a model that hears or sees.
     pub fn front_end(&self) -> Option<&FrontEndSpec> {
         match self {
             Self::Transformer(spec) => spec.front_end.as_ref(),

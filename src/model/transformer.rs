@@ -56,7 +56,9 @@ impl Transformer {
             None => None,
         };
         let project = |name| build.linear(name, spec.encoder.d_model, width, true);
-        let front_end = spec.front_end.as_ref().map(|spec| FrontEnd::new(build, spec)).transpose()?;
+        let front_end = spec.front_end.as_ref();
+        let front_end = front_end.map(|front_end| FrontEnd::new(build, front_end, spec.encoder.d_model));
+        let front_end = front_end.transpose()?;
         Ok(Self {
             spec: spec.clone(),
             front_end: front_end.map(Arc::new),
@@ -161,11 +163,12 @@ impl Network for Transformer {
 
     fn embed_features(&self, features: &Tensor) -> Result<Tensor> {
         match &self.front_end {
+            Some(front_end) if front_end.has_positions() => front_end.forward(features),
             Some(front_end) => {
                 let embedded = Ragged::join(&[front_end.forward(features)?])?;
                 Ok(self.encoder.add_positions(embedded, &[0])?.rows().clone())
             }
-            None => Err(Error::Text("this model hears nothing".into())),
+            None => Err(Error::Text("this model reads text".into())),
         }
     }
 

@@ -23,6 +23,7 @@ use super::theme::Theme;
 use super::views::{ViewId, Views};
 use super::widgets::timeline::Timeline;
 use crate::analysis::word_times::TimedWord;
+use crate::axis::Medium;
 use crate::capture::{Capture, MapWeights, Score};
 use crate::engine::{ModelInfo, OpenOptions, Openable, RunOptions};
 use crate::export::table::Table;
@@ -87,6 +88,11 @@ impl RunState {
             activity.since = self.clock;
         }
         activity.progress = Some(progress);
+    }
+
+    /// Returns what the open model reads as its source.
+    pub fn medium(&self) -> Medium {
+        self.info.as_ref().map(|info| info.medium).unwrap_or_default()
     }
 
     /// Returns the source and target languages: those of the run, or else the model's defaults.

@@ -15,6 +15,7 @@ use super::views::compare::maps::ShownMaps;
 use super::zoom::Window;
 use crate::capture::{Capture, Score};
 use crate::export::spoken::warping_path;
+use crate::image::{Resampling, RgbPicture, resize};
 use crate::matrix::Matrix;
 use crate::paint::{self, Pool, Range, Scale};
 use crate::site::{Head, Kind};
@@ -55,6 +56,8 @@ pub struct Cache {
     path: Option<(SheetKey, Rc<WarpingPath>)>,
     /// Maps that Compare showed last, with the captures and the head that they are of.
     compared: Option<(ComparedKey, Rc<ShownMaps>)>,
+    /// The capture's picture in the size of the last frame, with the number of the capture.
+    picture: Option<(u64, Rc<RgbPicture>)>,
 }
 
 /// A path through a map: the keys that it passes at each of its queries, as places on the axes.
@@ -104,6 +107,22 @@ impl Cache {
         let path = Rc::new(capture.and_then(read).unwrap_or_default().into_iter().map(place).collect());
         self.path = Some((key, Rc::clone(&path)));
         path
+    }
+
+    /// Returns the capture's picture, scaled to `width` x `height` pixels; `None` if it holds none.
+    pub fn picture(&mut self, app: &App, [width, height]: [usize; 2]) -> Option<Rc<RgbPicture>> {
+        let fits =
+            |picture: &RgbPicture| (picture.width(), picture.height()) == (width.max(1), height.max(1));
+        if let Some((serial, known)) = &self.picture
+            && *serial == app.serial
+            && fits(known)
+        {
+            return Some(Rc::clone(known));
+        }
+        let original = app.capture.as_ref()?.picture.as_ref()?;
+        let scaled = Rc::new(resize(original, width, height, Resampling::Bilinear));
+        self.picture = Some((app.serial, Rc::clone(&scaled)));
+        Some(scaled)
     }
 
     /// Returns the selected head's maps in Compare; `None` without a comparison.

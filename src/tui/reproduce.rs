@@ -7,6 +7,7 @@ use super::views::links::state::KeptLinks;
 use crate::analysis::pairs::Pair;
 use crate::capture::MapWeights;
 use crate::engine::RunOptions;
+use crate::image::Rotation;
 
 /// Returns the command line that prints what the displayed view shows: the map or the row, the table of heads,
 /// the list of links, the rollout. Compare has none. `None` without a capture.
@@ -59,8 +60,14 @@ fn strings(words: &[&str]) -> Vec<String> {
 /// Returns the options for the texts of a run.
 fn texts(run: &RunOptions) -> Vec<String> {
     let number = |number: Option<usize>| number.map(|number| number.to_string());
+    let path = |path: &std::path::Path| path.display().to_string();
+    let is_text = run.audio.is_none() && run.image.is_none();
+    let turned = run.image.as_ref().map(|image| image.rotation).filter(|turned| *turned != Rotation::None);
     let options = [
-        ("--source", Some(run.source.clone())),
+        ("--source", is_text.then(|| run.source.clone())),
+        ("--audio", run.audio.as_ref().map(|audio| path(&audio.path))),
+        ("--image", run.image.as_ref().map(|image| path(&image.path))),
+        ("--rotate", turned.map(|turned| turned.name().to_string())),
         ("--target", run.target.clone()),
         ("--src-lang", run.src_lang.clone()),
         ("--tgt-lang", run.tgt_lang.clone()),

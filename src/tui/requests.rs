@@ -11,7 +11,7 @@ use super::overlays::overlay::{Decision, Overlay, Picker, Purpose};
 use super::selected;
 use super::survey::SurveyRequest;
 use super::views::ViewId;
-use crate::axis::{AxisItem, ItemKind};
+use crate::axis::{AxisItem, ItemKind, Medium};
 use crate::capture::{MapWeights, Score};
 use crate::engine::{OpenOptions, Request, RunOptions};
 use crate::error::Result;
@@ -268,7 +268,7 @@ pub fn choose_language(app: &mut App, purpose: Purpose) {
 /// Sets a language of the model's list and runs the model again.
 pub fn take_language(app: &mut App, purpose: Purpose, at: usize) -> Vec<Effect> {
     let name = app.run.info.as_ref().and_then(|info| info.languages.get(at)).cloned();
-    let hears = app.run.info.as_ref().is_some_and(|info| info.hears);
+    let hears = app.run.medium() == Medium::Sound;
     app.leave();
     match purpose {
         // A speech model has one language, that of the recording.

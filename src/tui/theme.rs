@@ -141,6 +141,17 @@ impl Theme {
         Shade { color: Some(self.color(color)), ink: self.color(ink(color)), glyph }
     }
 
+    /// Returns the colour of a weight that is scaled to `0..=1`.
+    pub fn weight_color(&self, level: f32) -> Rgb {
+        let step = (level.clamp(0.0, 1.0) * (LEVELS - 1) as f32).round() / (LEVELS - 1) as f32;
+        self.colormap.color(step)
+    }
+
+    /// Returns the terminal's colour for red, green and blue.
+    pub fn rgb(&self, rgb: Rgb) -> Color {
+        self.color(rgb)
+    }
+
     fn glyph(&self, level: f32) -> char {
         let ramp = if self.ascii { Ramp::Ascii } else { Ramp::Blocks };
         // Everything from 0.02 on shows at least the faintest glyph.

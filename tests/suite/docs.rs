@@ -26,7 +26,7 @@ fn output(arguments: &[&str]) -> String {
 /// Fixture folders by the `model_type` of their config.json.
 fn fixtures() -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let folders = ["models", "speech"].map(|kind| root().join("tests/fixtures").join(kind));
+    let folders = ["models", "speech", "vision"].map(|kind| root().join("tests/fixtures").join(kind));
     for entry in folders.into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()) {
         let path = entry.unwrap().path();
         if let Some(model_type) = model_type(&path) {

@@ -76,6 +76,7 @@ pub fn base(source: &[u32], fed: &[u32], target: &[u32]) -> Capture {
         sound: None,
         alignment_heads: Vec::new(),
         media: None,
+        picture: None,
         notes: Vec::new(),
     }
 }

@@ -108,6 +108,7 @@ pub fn capture(source: &[&str], target: &[&str], layers: usize, heads: usize) ->
         values: ValuesBySite::new(),
         weights: MapWeights::Attention,
         media: None,
+        picture: None,
         int8_target: false,
         beams: Vec::new(),
         session: None,

@@ -23,6 +23,7 @@ mod real_models;
 mod repositories;
 mod tokenizers;
 mod values;
+mod vision;
 mod walls;
 mod weights;
 mod writing;

@@ -182,6 +182,7 @@ fn long(budget: usize) -> Arc<Capture> {
         values: Default::default(),
         weights: Default::default(),
         media: None,
+        picture: None,
         int8_target: false,
         beams: Vec::new(),
         session: None,

@@ -47,6 +47,7 @@ fn run(name: &str, scores: bool, ablations: Vec<Ablation>) -> Capture {
         values,
         weights: MapWeights::Attention,
         media: None,
+        picture: None,
         int8_target: false,
         beams: Vec::new(),
         session: None,

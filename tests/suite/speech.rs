@@ -18,7 +18,7 @@ use attn_tui::engine::{AudioOptions, OpenOptions, Opened, RunOptions, Session, T
 use attn_tui::error::{AudioError, Error, Result};
 use attn_tui::files::{Bytes, ModelFile, ModelFiles};
 use attn_tui::generate::SpeechTask;
-use attn_tui::model::{EncoderInput, Model, SignalKind};
+use attn_tui::model::{EncoderInput, FrontEndSpec, Model, SignalKind};
 use attn_tui::nn;
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Ablation, Head, Kind, Site};
@@ -164,7 +164,9 @@ fn outputs(name: &str, samples: &[f32], ids: &[u32]) -> Result<BTreeMap<String, 
     });
     let files = ModelFiles::new(name, None, files);
     let model = Model::load(&files, &Device::Cpu, &Unwatched)?;
-    let front_end = model.spec().front_end().unwrap();
+    let Some(FrontEndSpec::Convolutions(front_end)) = model.spec().front_end() else {
+        panic!("no front end")
+    };
     let file = FeatureFile::new(files.json("preprocessor_config.json")?);
     let features: Features = match front_end.signal {
         SignalKind::LogMel => FeatureExtractor::LogMel(LogMel::read(&file, front_end.bins)?),

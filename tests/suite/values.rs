@@ -70,6 +70,7 @@ fn run(name: &str, reference: &Reference, ablations: Vec<Ablation>) -> Capture {
         values,
         weights: MapWeights::Attention,
         media: None,
+        picture: None,
         int8_target: false,
         beams: Vec::new(),
         session: None,

@@ -8,7 +8,7 @@ use super::imports::tokens::{is_name, tokens};
 use super::imports::{Edges, Graph, circles};
 
 /// Crates and the only places under `src` that may name them.
-const CRATES: [(&[&str], &[&str]); 10] = [
+const CRATES: [(&[&str], &[&str]); 11] = [
     (
         &["attn_tui_kernels"],
         &["matrix.rs", "analysis/", "nn/", "model/", "generate/", "capture/", "engine/", "cli/"],
@@ -22,6 +22,7 @@ const CRATES: [(&[&str], &[&str]); 10] = [
     (&["ureq", "rustls", "rustls_graviola", "graviola"], &["hub/"]),
     (&["tokenizers"], &["text/"]),
     (&["symphonia"], &["audio/"]),
+    (&["image"], &["image/"]),
     (&["clap", "clap_complete", "clap_mangen"], &["cli/"]),
     (&["libc", "memmap2"], &["sys.rs", "sys/"]),
     (&["signal_hook"], &["tui/", "cli/interrupt.rs"]),

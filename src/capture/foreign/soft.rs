@@ -129,6 +129,7 @@ pub fn capture(found: SoftAlignment) -> Parsed<Capture> {
         values: ValuesBySite::new(),
         weights: MapWeights::Attention,
         media: None,
+        picture: None,
         int8_target: false,
         beams: Vec::new(),
         session: None,

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::AlignArgs;
 use super::word_times::{self, is_one_recording};
 use crate::analysis::align::Convention;
+use crate::axis::Medium;
 use crate::capture::Capture;
 use crate::cli::batch::{self, NumberedLines, Runner};
 use crate::cli::context::Context;
@@ -79,7 +80,7 @@ pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
         return report(args, &*judge, &config, session.as_deref(), context);
     };
     let runner = Runner::open(&args.input, args.weights, context)?;
-    let mut judge = judge(runner.info().hears)?;
+    let mut judge = judge(runner.info().medium == Medium::Sound)?;
     let mut pairs = pairs;
     runner.run_each(pairs.by_ref(), |capture| threads::run(count, || judge.add(args, capture)))?;
     pairs.note_blank_lines();

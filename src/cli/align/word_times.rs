@@ -23,11 +23,11 @@ use crate::site::{Head, Kind};
 /// Options for the times of words.
 #[derive(Args)]
 pub struct WordTimesArgs {
-    /// Heads that give the times of words in a recording: `config` (those of generation_config.json), `all`,
-    /// layers and heads such as `2.2,3.0`, or `auto`: `config`, or without it the heads of the upper half of the
-    /// layers.
-    #[arg(long, value_name = "HEADS", default_value = "auto", help_heading = "Sound")]
-    heads: HeadChoice,
+    /// Heads that give the times of words in a recording, or their places in a picture: `config` (those of
+    /// generation_config.json), `all`, layers and heads such as `2.2,3.0`, or `auto`: for a recording `config`, or
+    /// without it the heads of the upper half of the layers; for a picture the heads that are most local.
+    #[arg(long, value_name = "HEADS", default_value = "auto", help_heading = "Heads")]
+    pub(super) heads: HeadChoice,
     /// Rank every cross-attention head by how well it aligns, at the row that predicts a token and at the row that is
     /// fed it, and choose a set of predicting heads. --gold FILE is the reference; without it the heads of the upper
     /// layers together are. For recordings it has the words' own times, as --json prints them (one list for each
@@ -41,18 +41,41 @@ pub struct WordTimesArgs {
     /// says where to begin. Each window begins where the last complete sentence of the one before ends.
     #[arg(long, requires = "audio", conflicts_with_all = ["target", "find_heads"], help_heading = "Sound")]
     whole: bool,
-    /// Print the words of a recording as subtitles (srt, vtt) or for speech tools (ctm, textgrid).
-    #[arg(long, conflicts_with_all = ["json", "csv", "tokens", "output"], value_parser = formats(), help_heading = "Sound")]
-    format: Option<TranscriptFormat>,
+    /// Print the words of a recording as subtitles (srt, vtt) or for speech tools (ctm, textgrid), or those of a
+    /// picture for OCR tools (hocr).
+    #[arg(long, conflicts_with_all = ["json", "csv", "tokens", "output"], value_parser = formats(), help_heading = "Output")]
+    pub(super) format: Option<WordFormat>,
 }
 
-fn formats() -> impl TypedValueParser<Value = TranscriptFormat> {
-    named(TranscriptFormat::ALL.map(TranscriptFormat::name))
+/// `--format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WordFormat {
+    /// Words of a recording.
+    Times(TranscriptFormat),
+    /// Words of a picture.
+    Hocr,
+}
+
+impl WordFormat {
+    const HOCR: &str = "hocr";
+}
+
+impl FromStr for WordFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        if text == Self::HOCR { Ok(Self::Hocr) } else { text.parse().map(Self::Times) }
+    }
+}
+
+fn formats() -> impl TypedValueParser<Value = WordFormat> {
+    let names = TranscriptFormat::ALL.into_iter().map(TranscriptFormat::name).chain([WordFormat::HOCR]);
+    named(names.collect::<Vec<_>>())
 }
 
 /// `--heads`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum HeadChoice {
+pub(super) enum HeadChoice {
     Auto,
     Config,
     All,
@@ -188,7 +211,15 @@ fn print_words(
     (file, seconds): (&str, f64),
     context: &Context,
 ) -> Result<()> {
-    if let Some(format) = args.times.format {
+    let format = match args.times.format {
+        Some(WordFormat::Times(format)) => Some(format),
+        Some(WordFormat::Hocr) => {
+            let why = "--format hocr holds places in a picture, and this is a recording";
+            return Err(Error::Usage(why.into()));
+        }
+        None => None,
+    };
+    if let Some(format) = format {
         return output::print(&format.write(&words, file, seconds));
     }
     let mut table = Table::new(["word", "start", "end", "confidence"]);

@@ -10,15 +10,15 @@ use crate::model::spec::{
 };
 use crate::nn::{Activation, PadPositions};
 
-const SELF_ATTN: AttentionNames = AttentionNames::biased(
+pub(super) const SELF_ATTN: AttentionNames = AttentionNames::biased(
     ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj"],
     "self_attn_layer_norm",
 );
-const CROSS_ATTN: AttentionNames = AttentionNames::biased(
+pub(super) const CROSS_ATTN: AttentionNames = AttentionNames::biased(
     ["encoder_attn.q_proj", "encoder_attn.k_proj", "encoder_attn.v_proj", "encoder_attn.out_proj"],
     "encoder_attn_layer_norm",
 );
-const FFN: FfnNames = FfnNames::biased("fc1", "fc2", "final_layer_norm");
+pub(super) const FFN: FfnNames = FfnNames::biased("fc1", "fc2", "final_layer_norm");
 const ENCODER: StackNames = StackNames {
     positions: Some("model.encoder.embed_positions.weight"),
     ..StackNames::new(
@@ -154,7 +154,8 @@ pub(super) fn build(config: &ModelConfig, options: &BartOptions) -> Result<Trans
     })
 }
 
-fn stack(
+/// Builds the specification of one side with BART's config fields.
+pub(super) fn stack(
     config: &ModelConfig,
     options: &BartOptions,
     side: &str,

@@ -11,7 +11,7 @@ use crate::model::spec::{
 use crate::nn::{Activation, PadPositions};
 
 /// A `model_type` of an encoder or decoder, and the function that reads its section of config.json.
-type PartReader<T> = (&'static str, fn(&ModelConfig) -> Result<T>);
+pub(super) type PartReader<T> = (&'static str, fn(&ModelConfig) -> Result<T>);
 
 const ENCODERS: &[PartReader<StackSpec>] = &[
     ("bert", |config| bert(config, 0, BERT_ENCODER)),
@@ -22,7 +22,7 @@ const ENCODERS: &[PartReader<StackSpec>] = &[
     ("bert-generation", |config| bert_generation(config, BERT_ENCODER)),
     ("distilbert", distilbert),
 ];
-const DECODERS: &[PartReader<(StackSpec, LmHeadSpec)>] = &[
+pub(super) const DECODERS: &[PartReader<(StackSpec, LmHeadSpec)>] = &[
     ("bert", |config| Ok((bert(config, 0, BERT_DECODER)?, bert_lm_head(config)?))),
     ("roberta", roberta_decoder),
     ("xlm-roberta", roberta_decoder),
@@ -53,15 +53,27 @@ pub(crate) const FAMILY: Family = Family {
 /// # Errors
 /// [`Error::UnsupportedModel`] for an encoder or decoder of another type; [`Error::Config`].
 fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
-    let encoder = part(config, "encoder", ENCODERS)?;
-    let (mut decoder, lm_head) = part(config, "decoder", DECODERS)?;
-    decoder.source_width = decoder.d_model;
+    composed(config, part(config, "encoder", &[ENCODERS])?, part(config, "decoder", &[DECODERS])?)
+}
+
+/// Puts the specification of a composed model together from those of its parts.
+pub(super) fn composed(
+    config: &ModelConfig,
+    encoder: StackSpec,
+    (mut decoder, lm_head): (StackSpec, LmHeadSpec),
+) -> Result<TransformerSpec> {
     let decoder_config = config.section("decoder");
+    // Such a decoder's keys and values come straight from the encoder's width.
+    let reads_encoder = match &decoder_config {
+        Some(decoder) => decoder.count_maybe("cross_attention_hidden_size")?.is_some(),
+        None => false,
+    };
+    decoder.source_width = if reads_encoder { encoder.d_model } else { decoder.d_model };
     let token =
         |key: &str| config.token(key).or_else(|| decoder_config.as_ref().and_then(|part| part.token(key)));
     Ok(TransformerSpec {
         model_type: config.model_type()?.into(),
-        encoder_projection: (encoder.d_model != decoder.d_model).then_some("enc_to_dec_proj"),
+        encoder_projection: (encoder.d_model != decoder.source_width).then_some("enc_to_dec_proj"),
         encoder,
         decoder,
         lm_head,
@@ -71,6 +83,7 @@ fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
         front_end: None,
         ignored: &[
             "encoder.pooler.*",
+            "encoder.embeddings.mask_token",
             "*.position_ids",
             "*.attn.bias",
             "*.attn.masked_bias",
@@ -78,18 +91,22 @@ fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
             "*.crossattention.masked_bias",
             "decoder.cls.predictions.*",
             "decoder.lm_head.*",
+            "decoder.output_projection.weight",
+            "*_float_tensor",
         ],
     })
 }
 
-fn part<T>(config: &ModelConfig, side: &str, known: &[PartReader<T>]) -> Result<T> {
+/// Reads the encoder or the decoder of a composed model, which must be one of `known`.
+pub(super) fn part<T>(config: &ModelConfig, side: &str, known: &[&[PartReader<T>]]) -> Result<T> {
     let section = config.require_section(side)?;
     let model_type = section.model_type()?;
-    match known.iter().find(|(name, _)| *name == model_type) {
+    let known = || known.iter().copied().flatten();
+    match known().find(|(name, _)| *name == model_type) {
         Some((_, read)) => read(&section),
         None => Err(Error::UnsupportedModel {
-            model_type: format!("encoder-decoder with a {model_type} {side}"),
-            supported: known.iter().map(|(name, _)| (*name).to_string()).collect(),
+            model_type: format!("{} with a {model_type} {side}", config.model_type()?),
+            supported: known().map(|(name, _)| (*name).to_string()).collect(),
         }),
     }
 }

@@ -27,6 +27,7 @@ mod t5;
 mod t5gemma;
 mod t5gemma2;
 mod umt5;
+mod vision_encoder_decoder;
 mod whisper;
 
 use super::family::Family;
@@ -60,6 +61,7 @@ pub(super) const FAMILIES: &[Family] = &[
     whisper::FAMILY,
     moonshine::FAMILY,
     speech_to_text::FAMILY,
+    vision_encoder_decoder::FAMILY,
     recurrent::FAMILY,
     t5gemma::FAMILY,
     t5gemma2::FAMILY,

@@ -5,8 +5,9 @@ use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
 use crate::model::family::{ConfigReader, Family, TokenizerClass};
 use crate::model::spec::{
-    AttentionNames, ConvSpec, FfnNames, FrontEndSpec, LmHeadBias, LmHeadSpec, NormKind, Placement, Positions,
-    Projection, Rope, SignalKind, StackNames, StackSize, StackSpec, TransformerSpec, TurningDims, head_dim,
+    AttentionNames, ConvSpec, ConvolutionsSpec, FfnNames, FrontEndSpec, LmHeadBias, LmHeadSpec, NormKind,
+    Placement, Positions, Projection, Rope, SignalKind, StackNames, StackSize, StackSpec, TransformerSpec,
+    TurningDims, head_dim,
 };
 use crate::nn::{Activation, ConvOutput};
 
@@ -83,13 +84,13 @@ fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
         start: config.token("decoder_start_token_id").or(Some(1)),
         end: config.token("eos_token_id").or(Some(2)),
         wraps: false,
-        front_end: Some(FrontEndSpec {
+        front_end: Some(FrontEndSpec::Convolutions(ConvolutionsSpec {
             bins: 1,
             signal: SignalKind::Samples,
             frames: None,
             scale: 1.0,
             convolutions,
-        }),
+        })),
         ignored: &["proj_out.weight", "*embed_tokens.weight", "*rotary_emb.inv_freq"],
     })
 }

@@ -6,7 +6,7 @@ use super::bart::{BartOptions, build};
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
 use crate::model::family::{ConfigReader, Family, TokenizerClass};
-use crate::model::spec::{ConvSpec, FrontEndSpec, Positions, SignalKind, TransformerSpec};
+use crate::model::spec::{ConvSpec, ConvolutionsSpec, FrontEndSpec, Positions, SignalKind, TransformerSpec};
 use crate::nn::{ConvOutput, PadPositions, Sinusoid};
 
 /// The family's description.
@@ -63,8 +63,9 @@ fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
     };
     let convolutions = kernels.iter().zip(CONVOLUTIONS).enumerate().map(conv).collect();
     let scale = spec.encoder.embedding_scale;
-    let front_end = FrontEndSpec { bins, signal: SignalKind::FilterBanks, frames: None, scale, convolutions };
-    Ok(TransformerSpec { front_end: Some(front_end), ..spec })
+    let front_end =
+        ConvolutionsSpec { bins, signal: SignalKind::FilterBanks, frames: None, scale, convolutions };
+    Ok(TransformerSpec { front_end: Some(FrontEndSpec::Convolutions(front_end)), ..spec })
 }
 
 /// Reads the widths of the convolutions' kernels.

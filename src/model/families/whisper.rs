@@ -6,7 +6,8 @@ use crate::checkpoint::ModelConfig;
 use crate::error::Result;
 use crate::model::family::{ConfigReader, Family, TokenizerClass};
 use crate::model::spec::{
-    ConvSpec, FrontEndSpec, LmHeadBias, LmHeadSpec, Positions, Projection, SignalKind, TransformerSpec,
+    ConvSpec, ConvolutionsSpec, FrontEndSpec, LmHeadBias, LmHeadSpec, Positions, Projection, SignalKind,
+    TransformerSpec,
 };
 use crate::nn::{Activation, ConvOutput, PadPositions};
 
@@ -54,13 +55,13 @@ fn spec(config: &ModelConfig) -> Result<TransformerSpec> {
     };
     let convolutions = vec![conv("model.encoder.conv1", bins, 1), conv("model.encoder.conv2", width, 2)];
     Ok(TransformerSpec {
-        front_end: Some(FrontEndSpec {
+        front_end: Some(FrontEndSpec::Convolutions(ConvolutionsSpec {
             bins,
             signal: SignalKind::LogMel,
             frames: Some(2 * frames),
             scale: 1.0,
             convolutions,
-        }),
+        })),
         lm_head: LmHeadSpec {
             bias: LmHeadBias::None,
             ..LmHeadSpec::new(&["proj_out.weight", "model.decoder.embed_tokens.weight"])

@@ -18,6 +18,7 @@ use super::layout::Layout;
 use super::prompts::EditedText;
 use super::theme::Theme;
 use super::widgets::cells::{fill, part, put, wrap};
+use crate::axis::Medium;
 
 /// Draws the overlays and adds their regions and the text cursor to the layout.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
@@ -72,10 +73,11 @@ fn edit(buf: &mut Buffer, area: Rect, app: &App, prompt: &TextPrompt, layout: &m
     let lines = (prompt.editor.lines(columns) + 1).min(10) as u16;
     let height = lines.max(2) + 4;
     let title = match prompt.edited {
-        EditedText::Source if app.run.info.as_ref().is_some_and(|info| info.hears) => {
-            "recording: path of a sound file"
-        }
-        EditedText::Source => "source: text for the encoder",
+        EditedText::Source => match app.run.medium() {
+            Medium::Text => "source: text for the encoder",
+            Medium::Sound => "recording: path of a sound file",
+            Medium::Picture => "picture: path of a picture file",
+        },
         EditedText::Target => "target: text that the decoder is forced to produce",
         EditedText::Filter => "filter: rows | columns",
         EditedText::Link => "a link in every head: queries | keys",
@@ -86,7 +88,10 @@ fn edit(buf: &mut Buffer, area: Rect, app: &App, prompt: &TextPrompt, layout: &m
     let cursor = prompt.editor.draw(buf, text, app.theme.text());
     layout.cursor = cursor.map(Into::into);
     let hint = match prompt.edited {
-        EditedText::Source if app.run.info.as_ref().is_some_and(|info| info.hears) => {
+        EditedText::Source if app.run.medium() == Medium::Picture => {
+            "Enter see it · ↑ earlier pictures · Tab complete · Esc cancel"
+        }
+        EditedText::Source if app.run.medium() == Medium::Sound => {
             "Enter hear it · ↑ earlier recordings · Tab complete · Esc cancel"
         }
         EditedText::Source if app.run.options.target.is_some() => {

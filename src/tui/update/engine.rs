@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::analysis::align::Convention;
 use crate::analysis::word_times::TimedWord;
+use crate::axis::Medium;
 use crate::capture::{Capture, MapWeights};
-use crate::engine::{Event, ModelInfo};
+use crate::engine::{Event, ImageOptions, ModelInfo};
 use crate::export::spoken::{is_heard, timed_words, timing_heads};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
@@ -38,17 +39,33 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
         Event::Opened(info) => {
             requests::opened(app);
             if !app.run.given && app.guide.is_none() {
-                app.run.options.source = info.example.clone();
+                match info.medium {
+                    Medium::Text => app.run.options.source = info.example.clone(),
+                    Medium::Picture if !info.example.is_empty() => {
+                        let path = info.example.clone().into();
+                        app.run.options.image = Some(ImageOptions { path, ..ImageOptions::default() });
+                    }
+                    Medium::Sound | Medium::Picture => {}
+                }
             }
-            let needs_language = !info.languages.is_empty() && !info.hears;
+            let needs_language = !info.languages.is_empty() && info.medium == Medium::Text;
             app.run.info = Some(*info);
             // The tour already has this run.
             if app.guide.as_mut().is_some_and(|guide| std::mem::take(&mut guide.opening)) {
                 return Vec::new();
             }
-            if app.run.info.as_ref().is_some_and(|info| info.hears) && app.run.options.audio.is_none() {
+            let wanted = match app.run.medium() {
+                Medium::Sound if app.run.options.audio.is_none() => {
+                    Some("this model hears: type the path of a recording")
+                }
+                Medium::Picture if app.run.options.image.is_none() => {
+                    Some("this model sees: type the path of a picture")
+                }
+                _ => None,
+            };
+            if let Some(wanted) = wanted {
                 app.overlays.push(Overlay::Edit(TextPrompt::new(EditedText::Source, "")));
-                app.notice = Some("this model hears: type the path of a recording".into());
+                app.notice = Some(wanted.into());
                 return Vec::new();
             }
             match app.run.languages() {

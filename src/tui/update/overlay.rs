@@ -1,7 +1,8 @@
 //! Keys of the topmost overlay.
 
 use super::{run, runs};
-use crate::engine::AudioOptions;
+use crate::axis::Medium;
+use crate::engine::{AudioOptions, ImageOptions};
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::copying::{self, CopyFormat};
@@ -113,6 +114,7 @@ pub fn accept(app: &mut App) -> Vec<Effect> {
 }
 
 fn run_edited(app: &mut App, edited: EditedText, text: String) -> Vec<Effect> {
+    let medium = app.run.medium();
     match edited {
         EditedText::Source if text.trim().is_empty() => {
             app.notice = Some("the source stays: there is nothing to run".into());
@@ -131,15 +133,20 @@ fn run_edited(app: &mut App, edited: EditedText, text: String) -> Vec<Effect> {
         }
         EditedText::Source => match super::tour::own(app, &text) {
             Some(effects) => return effects,
-            None if app.run.info.as_ref().is_some_and(|info| info.hears) => {
-                app.leave();
-                let last = app.run.options.audio.take().unwrap_or_default();
-                let path = text.trim().into();
-                app.run.options.audio = Some(AudioOptions { path, bytes: None, from: 0.0, ..last });
-            }
             None => {
                 app.leave();
-                app.run.options.source = text;
+                let options = &mut app.run.options;
+                let path = || text.trim().into();
+                match medium {
+                    Medium::Text => options.source = text,
+                    Medium::Sound => {
+                        let last = options.audio.take().unwrap_or_default();
+                        options.audio = Some(AudioOptions { path: path(), bytes: None, from: 0.0, ..last });
+                    }
+                    Medium::Picture => {
+                        options.image = Some(ImageOptions { path: path(), ..ImageOptions::default() });
+                    }
+                }
             }
         },
         EditedText::Target => {

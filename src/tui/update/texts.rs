@@ -1,5 +1,6 @@
 //! Commands that edit the texts of the model.
 
+use crate::axis::Medium;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::overlays::overlay::{Decision, Overlay};
@@ -24,14 +25,17 @@ pub fn edit_source(app: &mut App) {
     if is_fixed(app) {
         return;
     }
-    let hears = app.run.info.as_ref().is_some_and(|info| info.hears);
-    let text = match &app.capture {
-        _ if hears => {
-            let audio = app.run.options.audio.as_ref();
-            audio.map_or_else(String::new, |audio| audio.path.display().to_string())
-        }
-        Some(capture) => capture.source.text.clone(),
-        None => app.run.options.source.clone(),
+    let options = &app.run.options;
+    let path = match app.run.medium() {
+        Medium::Text => None,
+        Medium::Sound => options.audio.as_ref().map(|audio| &audio.path),
+        Medium::Picture => options.image.as_ref().map(|image| &image.path),
+    };
+    let text = match (&app.capture, path) {
+        (_, Some(path)) => path.display().to_string(),
+        (_, None) if app.run.medium() != Medium::Text => String::new(),
+        (Some(capture), None) => capture.source.text.clone(),
+        (None, None) => options.source.clone(),
     };
     app.overlays.push(Overlay::Edit(TextPrompt::new(EditedText::Source, text)));
 }

@@ -9,6 +9,7 @@ pub mod heat;
 pub mod list;
 pub mod panel;
 pub mod passage;
+pub mod picture;
 pub mod prose;
 pub mod rule;
 pub mod strokes;

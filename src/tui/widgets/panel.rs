@@ -8,6 +8,7 @@ use super::bar::bar;
 use super::cells::{fit_left, part, put};
 use super::list::cue;
 use super::passage;
+use super::picture::SourcePicture;
 use super::rule::rule;
 use super::timeline::{self, Timeline};
 use crate::paint::Scale;
@@ -40,6 +41,8 @@ pub struct Panel<'a> {
     pub scale: Scale,
     /// Colours.
     pub theme: &'a Theme,
+    /// The picture that the units are patches of, which is drawn in place of the text.
+    pub picture: Option<SourcePicture<'a>>,
 }
 
 /// Parts of a panel besides its text.
@@ -75,6 +78,17 @@ impl PanelShape {
             false => passage::lines(axis, size.0, size.1),
         };
         let lines = lines as u16;
+        Self { named, listed: self.listed }.below(names, inner, lines)
+    }
+
+    /// Computes the layout of the parts of a panel with a picture, which goes before the list.
+    fn picture_parts(self, area: Rect, lines: u16) -> PanelParts {
+        let inner = part(area, 1, 1, area.width.saturating_sub(2), area.height.saturating_sub(1));
+        self.below(None, inner, lines)
+    }
+
+    /// Returns the parts where a text of `lines` lines begins `inner`.
+    fn below(self, names: Option<Rect>, inner: Rect, lines: u16) -> PanelParts {
         let listed = if self.listed && inner.height >= 5 { (inner.height / 2).min(12) } else { 0 };
         let text = part(inner, 0, 0, inner.width, lines.min(inner.height - listed));
         let below =
@@ -88,6 +102,9 @@ impl Panel<'_> {
     pub fn draw(&self, buf: &mut Buffer, area: Rect, layout: &mut Layout) {
         rule(buf, part(area, 0, 0, area.width, 1), &[(1, &self.title)], self.theme);
         let shape = PanelShape { named: !self.overlaid.is_empty(), listed: !self.weights.is_empty() };
+        if let Some(picture) = &self.picture {
+            return self.over_picture(buf, area, picture, layout);
+        }
         let parts = shape.parts(area, self.axis);
         if let Some(names) = parts.names {
             self.names(buf, names);
@@ -130,6 +147,34 @@ impl Panel<'_> {
         if let Some(list) = parts.list {
             self.list(buf, list);
         }
+    }
+
+    /// Draws the picture with the weights over it, and the list below.
+    fn over_picture(&self, buf: &mut Buffer, area: Rect, picture: &SourcePicture, layout: &mut Layout) {
+        let shape = PanelShape { named: false, listed: !self.weights.is_empty() };
+        let parts = shape.picture_parts(area, picture.height());
+        let text = part(parts.text, 0, 0, parts.text.width, picture.height());
+        let level = |place: usize| Some(self.scale.unit(*self.weights.get(place)?, self.top));
+        let hits = picture.draw(buf, text, self.axis, (self.query, self.key), &level, self.theme);
+        for (rect, place) in hits {
+            layout.hit(rect, Hit::View((self.hit)(place)));
+        }
+        if let Some(list) = parts.list {
+            self.list(buf, list);
+        }
+    }
+
+    /// Returns the area of a picture in a panel's area.
+    pub fn picture_area(area: Rect) -> Rect {
+        let inner = part(area, 1, 1, area.width.saturating_sub(2), area.height.saturating_sub(1));
+        // Room for the list of the largest weights.
+        part(
+            inner,
+            0,
+            0,
+            inner.width,
+            if inner.height >= 9 { inner.height - inner.height / 4 } else { inner.height },
+        )
     }
 
     /// Draws the names of the heads that shade the text, each in its hue.

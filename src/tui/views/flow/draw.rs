@@ -9,17 +9,19 @@ use super::state::FlowMethod;
 use crate::matrix::Matrix;
 use crate::site::Kind;
 use crate::tui::app::App;
+use crate::tui::cache::Cache;
 use crate::tui::command::Command;
 use crate::tui::layout::{Layout, ViewHit};
 use crate::tui::reading::{Axis, max_of};
 use crate::tui::widgets::cells::{fit, part, put, wrap};
 use crate::tui::widgets::heat::fine;
 use crate::tui::widgets::panel::{Panel, PanelShape, halves};
+use crate::tui::widgets::picture::SourcePicture;
 use crate::tui::widgets::rule::rule;
 use crate::tui::widgets::thumbnail::thumbnail;
 
 /// Draws the view.
-pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: &mut Layout) {
     let shares = match shares(app) {
         Ok(shares) => shares,
         Err(why) => {
@@ -66,7 +68,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let scaled = !one_layer && method != FlowMethod::Alti;
     let part_of = |row: &[f32]| if scaled { normalised(row.to_vec()) } else { row.to_vec() };
     let (source, prefix) = (part_of(&shares.source), part_of(&shares.prefix));
-    sides(buf, area, app, titles, [&source, &prefix], (&below, shares.maps.as_ref()), layout);
+    sides(buf, area, app, titles, [&source, &prefix], (&below, shares.maps.as_ref()), (cache, layout));
 }
 
 /// Describes what the flow goes into, and by which method.
@@ -138,7 +140,7 @@ fn sides(
     [left_title, right_title]: [String; 2],
     [source, prefix]: [&[f32]; 2],
     (below, maps): (&str, Option<&FlowMaps>),
-    layout: &mut Layout,
+    (cache, layout): (&mut Cache, &mut Layout),
 ) {
     let row = row(app);
     let picture = if area.height >= 20 && maps.is_some() { area.height / 3 } else { 0 };
@@ -155,6 +157,7 @@ fn sides(
         hit: ViewHit::Source,
         scale: app.reading.scale,
         theme: &app.theme,
+        picture: SourcePicture::new(app, cache, Panel::picture_area(left)),
     }
     .draw(buf, left, layout);
     Panel {
@@ -169,6 +172,7 @@ fn sides(
         hit: ViewHit::Target,
         scale: app.reading.scale,
         theme: &app.theme,
+        picture: None,
     }
     .draw(buf, right, layout);
     if let Some((source, prefix)) = maps.filter(|_| picture > 0) {

@@ -62,7 +62,7 @@ impl View for FlowView {
         drawing::drawing(app)
     }
 
-    fn draw(app: &App, area: Rect, buf: &mut Buffer, _: &mut Cache, layout: &mut Layout) {
-        draw::draw(buf, area, app, layout);
+    fn draw(app: &App, area: Rect, buf: &mut Buffer, cache: &mut Cache, layout: &mut Layout) {
+        draw::draw(buf, area, app, cache, layout);
     }
 }

@@ -28,6 +28,7 @@ use crate::tui::widgets::bar::{color_bar, signed_bar};
 use crate::tui::widgets::cells::{part, put, width, wrap};
 use crate::tui::widgets::heat::{Heat, fine, short, short_score};
 use crate::tui::widgets::passage;
+use crate::tui::widgets::picture::SourcePicture;
 use crate::tui::widgets::rule::rule;
 use crate::tui::zoom::{self, Window, ZoomStep};
 
@@ -46,7 +47,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
         side::draw(buf, geometry.side, app, (&sheet, &geometry.window), layout);
     }
     if !geometry.texts.is_empty() {
-        texts(buf, geometry.texts, app, &sheet, layout);
+        texts(buf, geometry.texts, app, &sheet, (cache, layout));
     }
     layout.window = Some(geometry.window);
 }
@@ -173,7 +174,7 @@ fn shows(app: &App, window: &Window) -> String {
 }
 
 /// Draws source and target as running text, shaded by the weights of the selected row.
-fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut Layout) {
+fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, (cache, layout): (&mut Cache, &mut Layout)) {
     let half = area.width / 2;
     rule(
         buf,
@@ -219,6 +220,20 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, layout: &mut La
         (&app.axes.input, right, kind == Kind::Decoder, kind != Kind::Encoder),
     ];
     for (at, (axis, area, keys, queries)) in axes.into_iter().enumerate() {
+        if at == 0
+            && let Some(picture) = SourcePicture::new(app, cache, area)
+        {
+            let level = |place: usize| {
+                let key = app.keys().place_of(axis.units.get(place)?).filter(|_| keys)?;
+                Some(scale.unit(*row.get(key)?, scale.top(top, sheet.max, seen)))
+            };
+            let selected = |chosen: usize, shown: bool| shown.then(|| axis.unit_of(chosen));
+            let selected =
+                (selected(app.selection.source_query, queries), selected(app.selection.source_key, keys));
+            let places = picture.draw(buf, area, axis, selected, &level, &app.theme);
+            places.into_iter().for_each(|(rect, place)| layout.hit(rect, Hit::View(ViewHit::Source(place))));
+            continue;
+        }
         let focus = if queries { app.selection.query() } else { app.selection.key() };
         let style = |place: usize| style(axis, keys, queries, place);
         // A filtered row has its own places.

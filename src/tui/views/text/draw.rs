@@ -12,6 +12,7 @@ use crate::tui::cache::Cache;
 use crate::tui::layout::{Layout, ViewHit};
 use crate::tui::reading::{max_of, read_rows};
 use crate::tui::widgets::panel::Panel;
+use crate::tui::widgets::picture::SourcePicture;
 
 /// Draws the view.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: &mut Layout) {
@@ -22,14 +23,16 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
     }
     if kind == Kind::Encoder {
         let row = row(app, Kind::Encoder, app.selection.source_query);
-        shaded(app, &row, true, Some(app.query()), Some(app.key())).draw(buf, left, layout);
+        with_picture(shaded(app, &row, true, Some(app.query()), Some(app.key())), app, cache, left)
+            .draw(buf, left, layout);
         panel(app, "target".into(), &[], false, None, None).draw(buf, right, layout);
         return;
     }
     let query = app.query();
     let key = app.key();
     let cross = row(app, Kind::Cross, app.selection.target_query);
-    shaded(app, &cross, true, None, (kind == Kind::Cross).then_some(key)).draw(buf, left, layout);
+    with_picture(shaded(app, &cross, true, None, (kind == Kind::Cross).then_some(key)), app, cache, left)
+        .draw(buf, left, layout);
     let decoder_row = row(app, Kind::Decoder, app.selection.target_query);
     let key = (kind == Kind::Decoder).then_some(key);
     shaded(app, &decoder_row, false, Some(query), key).draw(buf, right, layout);
@@ -56,7 +59,13 @@ fn panel<'a>(
         hit: if source { ViewHit::Source } else { ViewHit::Target },
         scale: app.reading.scale,
         theme: &app.theme,
+        picture: None,
     }
+}
+
+/// Returns the panel of a source, with its picture if it is one.
+fn with_picture<'a>(panel: Panel<'a>, app: &'a App, cache: &mut Cache, area: Rect) -> Panel<'a> {
+    Panel { picture: SourcePicture::new(app, cache, Panel::picture_area(area)), ..panel }
 }
 
 /// Weights of one query, with a title.
@@ -139,15 +148,18 @@ fn received(
     let selected = Some(key);
     match kind {
         Kind::Encoder => {
-            panel(app, title, &column, true, selected, Some(app.query())).draw(buf, left, layout);
+            with_picture(panel(app, title, &column, true, selected, Some(app.query())), app, cache, left)
+                .draw(buf, left, layout);
             panel(app, "target".into(), &[], false, None, None).draw(buf, right, layout);
         }
         Kind::Decoder => {
-            panel(app, "source".into(), &[], true, None, None).draw(buf, left, layout);
+            with_picture(panel(app, "source".into(), &[], true, None, None), app, cache, left)
+                .draw(buf, left, layout);
             panel(app, title, &column, false, selected, Some(app.query())).draw(buf, right, layout);
         }
         Kind::Cross => {
-            panel(app, "source".into(), &[], true, selected, None).draw(buf, left, layout);
+            with_picture(panel(app, "source".into(), &[], true, selected, None), app, cache, left)
+                .draw(buf, left, layout);
             panel(app, title, &column, false, None, Some(app.query())).draw(buf, right, layout);
         }
     }

@@ -13,6 +13,7 @@ use crate::tui::command::Motion;
 use crate::tui::layout::{Layout, ViewHit};
 use crate::tui::selected;
 use crate::tui::views::view::{View, place, select_hit};
+use crate::tui::widgets::picture::{is_picture, moved};
 
 impl View for TextView {
     type OwnCommand = TextCommand;
@@ -42,8 +43,12 @@ impl View for TextView {
             (false, true) => axis.unit_of(app.selection.source_query),
             (false, false) => axis.unit_of(app.selection.target_query),
         };
-        let area = panels::text_area(app, app.layout.view, in_source);
-        let Some(to) = place(motion, axis, area, now) else { return };
+        let patches = app.capture.as_ref().filter(|capture| in_source && is_picture(capture));
+        let to = match patches {
+            Some(capture) => moved(&capture.source.items, axis, now, motion),
+            None => place(motion, axis, panels::text_area(app, app.layout.view, in_source), now),
+        };
+        let Some(to) = to else { return };
         let token = axis.token_of(to);
         match (receives, in_source) {
             (true, _) => app.select(app.query(), to),

@@ -1,0 +1,45 @@
+//! Options for a picture.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::TypedValueParser;
+
+use super::parsers::named;
+use crate::cli::stdin;
+use crate::engine::ImageOptions;
+use crate::error::Result;
+use crate::image::Rotation;
+
+/// Options for a picture.
+#[derive(Args, Clone)]
+pub struct ImageArgs {
+    /// Picture for a vision model: PNG, JPEG, WebP, TIFF, BMP or GIF; `-` reads standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "audio"], help_heading = "Picture")]
+    pub image: Option<PathBuf>,
+    /// Turn the picture clockwise before the model sees it, in degrees. The orientation that a photograph states is
+    /// not applied.
+    #[arg(long, default_value = "0", value_parser = rotations(), help_heading = "Picture")]
+    rotate: Rotation,
+}
+
+impl ImageArgs {
+    /// The engine's options for the picture; `None` if none is given. Reads standard input for `-`.
+    ///
+    /// # Errors
+    /// Those of [`stdin::bytes`].
+    pub fn options(&self) -> Result<Option<ImageOptions>> {
+        let Some(path) = &self.image else { return Ok(None) };
+        let bytes = if path.as_os_str() == "-" { Some(stdin::bytes()?) } else { None };
+        Ok(Some(ImageOptions { bytes, ..self.of(path.clone()) }))
+    }
+
+    /// The engine's options for the picture in a file.
+    pub fn of(&self, path: PathBuf) -> ImageOptions {
+        ImageOptions { path, bytes: None, rotation: self.rotate }
+    }
+}
+
+fn rotations() -> impl TypedValueParser<Value = Rotation> {
+    named(Rotation::ALL.map(Rotation::name))
+}

@@ -1,0 +1,192 @@
+//! Scaling of pictures as Pillow does it: 8 bits between the passes, weights in fixed point.
+
+use std::f64::consts::PI;
+
+use super::RgbPicture;
+
+/// Bits after the point of the weights.
+const PRECISION: u32 = 22;
+
+/// Filter of a scaling, with Pillow's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resampling {
+    /// The pixel under the centre.
+    Nearest,
+    /// Sinc windowed by a sinc, three lobes.
+    Lanczos,
+    /// Triangle.
+    Bilinear,
+    /// Cubic convolution with a = -0.5.
+    Bicubic,
+    /// Mean of the pixels underneath.
+    Box,
+    /// Hamming window of one lobe.
+    Hamming,
+}
+
+impl Resampling {
+    /// Returns the filter of Pillow's number, as in preprocessor_config.json.
+    pub fn of_number(number: u64) -> Option<Self> {
+        [Self::Nearest, Self::Lanczos, Self::Bilinear, Self::Bicubic, Self::Box, Self::Hamming]
+            .get(usize::try_from(number).ok()?)
+            .copied()
+    }
+
+    /// Reach of the filter in pixels of the larger of the two pictures.
+    fn support(self) -> f64 {
+        match self {
+            Self::Nearest | Self::Box => 0.5,
+            Self::Bilinear | Self::Hamming => 1.0,
+            Self::Bicubic => 2.0,
+            Self::Lanczos => 3.0,
+        }
+    }
+
+    /// Weight at a distance from the centre.
+    fn weight(self, x: f64) -> f64 {
+        let distance = x.abs();
+        match self {
+            Self::Nearest | Self::Box => f64::from(u8::from(x > -0.5 && x <= 0.5)),
+            Self::Bilinear => (1.0 - distance).max(0.0),
+            Self::Hamming if distance >= 1.0 => 0.0,
+            Self::Hamming => sinc(distance) * (0.54 + 0.46 * (PI * distance).cos()),
+            Self::Bicubic => {
+                const A: f64 = -0.5;
+                if distance < 1.0 {
+                    ((A + 2.0) * distance - (A + 3.0)) * distance * distance + 1.0
+                } else if distance < 2.0 {
+                    (((distance - 5.0) * distance + 8.0) * distance - 4.0) * A
+                } else {
+                    0.0
+                }
+            }
+            Self::Lanczos if distance >= 3.0 => 0.0,
+            Self::Lanczos => sinc(distance) * sinc(distance / 3.0),
+        }
+    }
+}
+
+/// `sin(pi x) / (pi x)`
+fn sinc(x: f64) -> f64 {
+    if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) }
+}
+
+/// Scales a picture to `width` x `height` pixels, first along rows, then along columns. Filters reach further
+/// where the picture shrinks, which keeps lines that are thinner than a pixel of the result.
+pub fn resize(picture: &RgbPicture, width: usize, height: usize, filter: Resampling) -> RgbPicture {
+    let (width, height) = (width.max(1), height.max(1));
+    if filter == Resampling::Nearest {
+        return nearest(picture, width, height);
+    }
+    let across = if width == picture.width() { None } else { Some(along_rows(picture, width, filter)) };
+    let picture = across.as_ref().unwrap_or(picture);
+    if height == picture.height() { picture.clone() } else { along_columns(picture, height, filter) }
+}
+
+fn nearest(picture: &RgbPicture, width: usize, height: usize) -> RgbPicture {
+    let place = |at: usize, from: usize, to: usize| ((at as f64 + 0.5) * (from as f64 / to as f64)) as usize;
+    let columns: Vec<usize> = (0..width).map(|x| place(x, picture.width(), width)).collect();
+    let mut rgb = Vec::with_capacity(width * height * 3);
+    for y in 0..height {
+        let y = place(y, picture.height(), height);
+        columns.iter().for_each(|&x| rgb.extend(picture.pixel(x, y)));
+    }
+    RgbPicture::new(width, height, rgb).unwrap_or_else(|| RgbPicture::black(width, height))
+}
+
+/// Pixels that one pixel of the result is made of.
+struct Taps {
+    first: usize,
+    /// Weights in fixed point.
+    weights: Vec<i32>,
+}
+
+/// Computes the pixels of a line of `from` pixels that each pixel of a line of `to` pixels is made of.
+fn taps(from: usize, to: usize, filter: Resampling) -> Vec<Taps> {
+    let scale = from as f64 / to as f64;
+    let stretch = scale.max(1.0);
+    let reach = filter.support() * stretch;
+    let one = f64::from(1u32 << PRECISION);
+    let taps = |at: usize| {
+        let centre = (at as f64 + 0.5) * scale;
+        let first = (centre - reach + 0.5).max(0.0) as usize;
+        let last = ((centre + reach + 0.5) as usize).min(from);
+        let weights = (first..last).map(|x| filter.weight((x as f64 - centre + 0.5) / stretch));
+        let weights: Vec<f64> = weights.collect();
+        let sum: f64 = weights.iter().sum();
+        let sum = if sum == 0.0 { 1.0 } else { sum };
+        // `round` is half away from zero, as in Pillow.
+        Taps { first, weights: weights.iter().map(|weight| (weight / sum * one).round() as i32).collect() }
+    };
+    (0..to).map(taps).collect()
+}
+
+/// Rounds a sum in fixed point to 8 bits.
+fn clip(sum: i32) -> u8 {
+    (sum >> PRECISION).clamp(0, 255) as u8
+}
+
+/// Start of a sum: one half.
+const HALF: i32 = 1 << (PRECISION - 1);
+
+fn along_rows(picture: &RgbPicture, width: usize, filter: Resampling) -> RgbPicture {
+    let taps = taps(picture.width(), width, filter);
+    let mut rgb = Vec::with_capacity(width * picture.height() * 3);
+    for y in 0..picture.height() {
+        let row = picture.row(y);
+        for Taps { first, weights } in &taps {
+            let mut sums = [HALF; 3];
+            for (pixel, &weight) in row[first * 3..].chunks_exact(3).zip(weights) {
+                sums[0] += i32::from(pixel[0]) * weight;
+                sums[1] += i32::from(pixel[1]) * weight;
+                sums[2] += i32::from(pixel[2]) * weight;
+            }
+            rgb.extend(sums.map(clip));
+        }
+    }
+    RgbPicture::new(width, picture.height(), rgb)
+        .unwrap_or_else(|| RgbPicture::black(width, picture.height()))
+}
+
+fn along_columns(picture: &RgbPicture, height: usize, filter: Resampling) -> RgbPicture {
+    let width = picture.width();
+    let mut rgb = Vec::with_capacity(width * height * 3);
+    let mut sums = vec![HALF; width * 3];
+    for Taps { first, weights } in taps(picture.height(), height, filter) {
+        sums.fill(HALF);
+        for (at, weight) in weights.into_iter().enumerate() {
+            for (sum, &value) in sums.iter_mut().zip(picture.row(first + at)) {
+                *sum += i32::from(value) * weight;
+            }
+        }
+        rgb.extend(sums.iter().map(|&sum| clip(sum)));
+    }
+    RgbPicture::new(width, height, rgb).unwrap_or_else(|| RgbPicture::black(width, height))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_picture_stays_plain() {
+        let grey = RgbPicture::new(7, 5, vec![77; 105]).unwrap();
+        for number in 0..6 {
+            let filter = Resampling::of_number(number).unwrap();
+            for (width, height) in [(1, 1), (3, 9), (20, 5), (7, 5)] {
+                let scaled = resize(&grey, width, height, filter);
+                assert_eq!((scaled.width(), scaled.height()), (width, height));
+                assert!(scaled.values().iter().all(|&value| value == 77), "{filter:?} {width} x {height}");
+            }
+        }
+        assert_eq!(Resampling::of_number(6), None);
+    }
+
+    #[test]
+    fn shrinking_takes_the_mean_and_nearest_one_pixel() {
+        let values = [0, 0, 0, 100, 100, 100, 50, 50, 50, 250, 250, 250];
+        let line = RgbPicture::new(4, 1, values.to_vec()).unwrap();
+        assert_eq!(resize(&line, 2, 1, Resampling::Box).values(), [50, 50, 50, 150, 150, 150]);
+        assert_eq!(resize(&line, 2, 1, Resampling::Nearest).values(), [100, 100, 100, 250, 250, 250]);
+    }
+}
