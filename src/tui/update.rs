@@ -28,7 +28,6 @@ use super::selected;
 use super::selection::HistoryStep;
 use super::session_file::suggested_name;
 use super::views::{self, ViewId, view};
-use crate::axis::Medium;
 use crate::engine::Request;
 use crate::site::{Kind, Site};
 
