@@ -322,7 +322,7 @@ impl Error {
                 "MODEL is demo, a folder, a capture file, or a hub id such as google/flan-t5-small".into(),
             ),
             Self::NotForModel { .. } => {
-                Some("`attn-tui knockout` and `attn-tui attribute` work with every model".into())
+                Some("`attn-tui knockout`, and `attn-tui attribute` by occlusion, work with every model".into())
             }
             Self::Memory { needed, .. } => {
                 Some(format!("give `--memory {}M`, or a shorter text", needed.div_ceil(1 << 20)))

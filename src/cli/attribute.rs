@@ -10,7 +10,7 @@ use super::{input, output};
 use crate::analysis::attribution::{Attribution, AttributionMethod};
 use crate::axis::{AxisItem, Token};
 use crate::capture::Capture;
-use crate::engine::{AttributionOptions, Baseline};
+use crate::engine::{AttributionOptions, EmbeddingBaseline};
 use crate::error::{Error, Result};
 use crate::export::labels::{item_cell, item_label};
 use crate::export::table::{Cell, Table};
@@ -36,9 +36,9 @@ pub struct AttributeArgs {
     #[command(flatten)]
     masking: MaskingArgs,
     /// Embeddings from which integrated gradients start: zeros, or those of the padding or the unknown token.
-    #[arg(long, value_name = "BASELINE", default_value = "zero", value_parser = named::<Baseline>(Baseline::ALL.map(Baseline::name)),
+    #[arg(long, value_name = "BASELINE", default_value = "zero", value_parser = named::<EmbeddingBaseline>(EmbeddingBaseline::ALL.map(EmbeddingBaseline::name)),
           help_heading = "Method")]
-    baseline: Baseline,
+    baseline: EmbeddingBaseline,
     /// Number of points of the integration, for integrated gradients.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = steps, help_heading = "Method")]
     steps: usize,

@@ -31,7 +31,7 @@ pub struct AttributionOptions {
     /// Decoder rows to explain together: the attribution then has one row, for the sum of their scores.
     pub span: Option<Range<usize>>,
     /// Start of the integration, for integrated gradients.
-    pub baseline: Baseline,
+    pub baseline: EmbeddingBaseline,
     /// Number of points of the integration, for integrated gradients.
     pub steps: usize,
 }
@@ -42,7 +42,7 @@ impl Default for AttributionOptions {
             masking: Masking::default(),
             contrast: None,
             span: None,
-            baseline: Baseline::default(),
+            baseline: EmbeddingBaseline::default(),
             steps: 50,
         }
     }
@@ -50,7 +50,7 @@ impl Default for AttributionOptions {
 
 /// Embeddings from which integrated gradients start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Baseline {
+pub enum EmbeddingBaseline {
     /// Zeros.
     #[default]
     Zero,
@@ -60,7 +60,7 @@ pub enum Baseline {
     Unknown,
 }
 
-impl Baseline {
+impl EmbeddingBaseline {
     /// All baselines.
     pub const ALL: [Self; 3] = [Self::Zero, Self::Padding, Self::Unknown];
 
@@ -74,7 +74,7 @@ impl Baseline {
     }
 }
 
-impl FromStr for Baseline {
+impl FromStr for EmbeddingBaseline {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
@@ -149,6 +149,9 @@ impl Session {
         match method {
             AttributionMethod::ValueZeroing => {
                 matches!(self.model.spec(), ModelSpec::Transformer(spec) if spec.decoder.extra_states.is_none())
+            }
+            AttributionMethod::ValueWeighted | AttributionMethod::Rollout | AttributionMethod::Alti => {
+                matches!(self.model.spec(), ModelSpec::Transformer(_))
             }
             method => !method.needs_gradients() || self.model.layer_by_layer().is_ok(),
         }

@@ -81,7 +81,7 @@ pub(super) struct Pass {
     embeddings: Sides,
     /// States that enter each layer of a stack, and those after the last, `[1, positions, d_model]`.
     states: [Vec<Tensor>; 2],
-    /// What the encoder gave.
+    /// Output of the encoder.
     encoded: Tensor,
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use attn_tui_kernels::threads;
 use candle_core::{D, Tensor};
 
-use super::attribution::{AttributionOptions, Baseline};
+use super::attribution::{AttributionOptions, EmbeddingBaseline};
 use super::backward::{DifferentiableRun, RunTokens, Sides, SiteGradient};
 use super::session::Session;
 use crate::analysis::attribution::{Attribution, AttributionMethod};
@@ -22,6 +22,20 @@ use crate::site::{Head, Kind};
 type TokenScores = [Vec<f32>; 2];
 
 impl Session {
+    /// Attributes every target token of a run by a method that needs gradients, with default options.
+    ///
+    /// # Errors
+    /// As [`Session::attribution`].
+    pub fn attribution_by_gradients(
+        &self,
+        tokens: RunTokens,
+        method: AttributionMethod,
+        watch: &dyn Watch,
+    ) -> Result<Attribution> {
+        let options = AttributionOptions::default();
+        threads::run(self.threads, || self.gradient_attribution(tokens, method, &options, watch))
+    }
+
     /// Attributes every target token of a run, or a span of them, by a method that needs gradients.
     ///
     /// # Errors
@@ -139,12 +153,17 @@ impl Session {
     }
 
     /// Returns the embeddings from which integration starts.
-    fn baseline(&self, run: &DifferentiableRun, embeddings: &Sides, baseline: Baseline) -> Result<Sides> {
+    fn baseline(
+        &self,
+        run: &DifferentiableRun,
+        embeddings: &Sides,
+        baseline: EmbeddingBaseline,
+    ) -> Result<Sides> {
         let blanks = self.tokenizer.blank_tokens();
         let tokens = match baseline {
-            Baseline::Zero => return Ok([embeddings[0].zeros_like()?, embeddings[1].zeros_like()?]),
-            Baseline::Padding => blanks.map(|blanks| blanks.padding),
-            Baseline::Unknown => blanks.map(|blanks| blanks.unknown),
+            EmbeddingBaseline::Zero => return Ok([embeddings[0].zeros_like()?, embeddings[1].zeros_like()?]),
+            EmbeddingBaseline::Padding => blanks.map(|blanks| blanks.padding),
+            EmbeddingBaseline::Unknown => blanks.map(|blanks| blanks.unknown),
         };
         match tokens {
             [Some(source), Some(target)] => run.repeated_embeddings([source, target]),

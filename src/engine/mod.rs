@@ -23,7 +23,7 @@ mod variants;
 mod worker;
 
 pub use ablated::IntactRun;
-pub use attribution::{AttributionOptions, Baseline};
+pub use attribution::{AttributionOptions, EmbeddingBaseline};
 pub use backward::RunTokens;
 pub use long_form::{SpeechSegment, TranscribedWindow};
 pub use media::MAX_INPUT;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::backward::RunTokens;
 use crate::analysis::MapAxes;
+use crate::analysis::attribution::{Attribution, AttributionMethod};
 use crate::analysis::links::LinkFilter;
 use crate::analysis::profile::ProfileAxes;
 use crate::axis::{Medium, Sequence};
@@ -229,6 +231,15 @@ pub enum Request {
     Run(RunOptions),
     /// Repeat a run with ablations: the last one, or another one, which is run first without them.
     Ablate(RunOptions),
+    /// Attribute the target of a run by a method that needs gradients.
+    Attribute {
+        /// Number that the answer has, too.
+        serial: u64,
+        /// Tokens of the run.
+        tokens: RunTokens,
+        /// The method.
+        method: AttributionMethod,
+    },
     /// Cancel the current request.
     Cancel,
 }
@@ -244,6 +255,13 @@ pub enum Event {
     Captured(Arc<Capture>),
     /// A run with ablations completed.
     Ablated(AblatedRun),
+    /// A target was attributed.
+    Attributed {
+        /// Number of the request.
+        serial: u64,
+        /// Scores of source and prefix tokens.
+        attribution: Attribution,
+    },
     /// A request failed. The open model and its last run remain.
     Failed(Error),
     /// A request was cancelled.

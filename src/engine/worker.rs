@@ -44,7 +44,9 @@ impl Worker {
     pub fn send(&self, request: Request) {
         let number = self.newest.any.fetch_add(1, Ordering::SeqCst) + 1;
         match request {
-            Request::Run(_) | Request::Ablate(_) => self.newest.cancels_runs.store(number, Ordering::SeqCst),
+            Request::Run(_) | Request::Ablate(_) | Request::Attribute { .. } => {
+                self.newest.cancels_runs.store(number, Ordering::SeqCst)
+            }
             Request::Open(_) | Request::Cancel => self.newest.cancels_all.store(number, Ordering::SeqCst),
         }
         // The receiver lives as long as this sender.
@@ -68,7 +70,7 @@ impl Server {
             if request == Request::Cancel {
                 continue;
             }
-            let run = matches!(request, Request::Run(_) | Request::Ablate(_));
+            let run = matches!(request, Request::Run(_) | Request::Ablate(_) | Request::Attribute { .. });
             let (newest, emit) = (Arc::clone(&self.newest), Arc::clone(&self.emit));
             let job = ServedRequest { number, run, newest: &newest, emit: &emit };
             let outcome = if job.cancelled() { Err(Error::Cancelled) } else { self.serve_one(request, &job) };
@@ -105,6 +107,11 @@ impl Server {
                 let (_, last) =
                     self.last.as_ref().ok_or_else(|| Error::Usage("nothing has run yet".into()))?;
                 (job.emit)(Event::Ablated(session.run_ablated(last, &options, job)?));
+            }
+            Request::Attribute { serial, tokens, method } => {
+                let session = self.open_session()?;
+                let attribution = session.attribution_by_gradients(tokens, method, job)?;
+                (job.emit)(Event::Attributed { serial, attribution });
             }
         }
         Ok(())

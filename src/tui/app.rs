@@ -22,6 +22,7 @@ use super::survey::Survey;
 use super::theme::Theme;
 use super::views::{ViewId, Views};
 use super::widgets::timeline::Timeline;
+use crate::analysis::attribution::Attribution;
 use crate::analysis::word_times::TimedWord;
 use crate::axis::Medium;
 use crate::capture::{Capture, MapWeights, Score};
@@ -116,6 +117,8 @@ pub struct App {
     pub axes: Axes,
     /// Measurements of every head of the capture.
     pub survey: Survey,
+    /// Relevance of source and prefix tokens for each target token, once it is measured.
+    pub relevance: Option<Attribution>,
     /// Active ablation.
     pub ablation: Option<ActiveAblation>,
     /// Progress of the guided tour, if one is running.
@@ -191,6 +194,7 @@ impl App {
             serial: 0,
             axes: Axes::default(),
             survey: Survey::default(),
+            relevance: None,
             ablation: None,
             guide: None,
             spoken: Vec::new(),

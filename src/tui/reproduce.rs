@@ -29,6 +29,10 @@ pub fn command_line(app: &App) -> Option<String> {
         }
         ViewId::Heads => ("heads", heads(app)),
         ViewId::Links => ("links", links(app)),
+        ViewId::Flow if app.views.flow.method == FlowMethod::Relevance => {
+            let row = app.selection.target_query.to_string();
+            ("attribute", strings(&["--method", "relevance", "--row", &row]))
+        }
         ViewId::Flow if app.views.flow.one_layer => {
             let how = if app.views.flow.method == FlowMethod::Max { "max" } else { "mean" };
             let layer = head.layer().to_string();

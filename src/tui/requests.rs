@@ -11,9 +11,10 @@ use super::overlays::overlay::{Decision, Overlay, Picker, Purpose};
 use super::selected;
 use super::survey::SurveyRequest;
 use super::views::ViewId;
+use crate::analysis::attribution::AttributionMethod;
 use crate::axis::{AxisItem, ItemKind, Medium};
 use crate::capture::{MapWeights, Score};
-use crate::engine::{OpenOptions, Request, RunOptions};
+use crate::engine::{OpenOptions, Request, RunOptions, RunTokens};
 use crate::error::Result;
 use crate::export::format::Format;
 use crate::site::Ablation;
@@ -156,6 +157,27 @@ pub fn measure_contributions(app: &mut App) -> Vec<Effect> {
     let effects = run(app);
     app.run.begin("measuring contributions (ALTI)");
     effects
+}
+
+/// Asks for the relevance of source and prefix tokens, which needs a backward pass, unless it is known.
+pub fn measure_relevance(app: &mut App) -> Vec<Effect> {
+    let Some(capture) = app.capture.as_ref().filter(|_| app.relevance.is_none()) else { return Vec::new() };
+    if app.run.info.is_none() {
+        app.notice = Some("this capture has no model to compute gradients".into());
+        return Vec::new();
+    }
+    match RunTokens::of(capture) {
+        Ok(tokens) => {
+            app.run.begin("measuring relevance");
+            app.run.pending += 1;
+            let method = AttributionMethod::Relevance;
+            vec![Effect::Ask(Request::Attribute { serial: app.serial, tokens, method })]
+        }
+        Err(why) => {
+            app.notice = Some(why.to_string());
+            Vec::new()
+        }
+    }
 }
 
 /// Runs the model again, and keeps the norms of its values.

@@ -4,7 +4,7 @@
 use attn_tui::analysis::attribution::{Attribution, AttributionMethod};
 use attn_tui::axis::AxisItem;
 use attn_tui::capture::Capture;
-use attn_tui::engine::{AttributionOptions, Baseline, Session, Source};
+use attn_tui::engine::{AttributionOptions, EmbeddingBaseline, Session, Source};
 use attn_tui::error::Error;
 use attn_tui::model::{DecoderInput, DecoderSequence, EncoderInput, LayerByLayer, Model};
 use attn_tui::nn::{LayerInput, NoHook};
@@ -107,6 +107,33 @@ fn the_importance_of_heads_agrees_with_pytorch() {
 }
 
 #[test]
+fn estimates_of_patching_agree_with_pytorch() {
+    for name in MODELS {
+        let (reference, session) = (reference(name), session(name));
+        let (clean, _) = base_of(&reference);
+        let corrupt: Vec<u32> = numbers(&reference["corrupt"]).iter().map(|&id| id as u32).collect();
+        let all = 0..clean.target.len();
+        let estimate = |corrupt: &[u32]| {
+            session.estimate_patching(&clean, corrupt, all.clone(), None, &Unwatched).unwrap()
+        };
+        let found = estimate(&corrupt);
+        let changes: Vec<f32> = found.heads.iter().map(|(_, change)| *change).collect();
+        assert_scores(&changes, &numbers(&reference["patching"]), name);
+        let shares: f32 = found.effects().unwrap().iter().map(|(_, share)| share).sum();
+        let sum = changes.iter().sum::<f32>() / (found.clean - found.corrupt);
+        assert!((shares - sum).abs() < 1e-4 * sum.abs().max(1.0), "{name}: {shares}, {sum}");
+        // Encoder heads of a source of another length have no counterpart.
+        let shorter = estimate(&corrupt[1..]);
+        assert!(shorter.heads.iter().all(|(head, _)| head.kind() != Kind::Encoder), "{name}");
+        let same = estimate(&clean.source.ids());
+        assert!(
+            same.effects().is_none() && same.heads.iter().all(|(_, change)| change.abs() < 1e-3),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn the_sum_of_rows_has_the_sum_of_gradients() {
     let (reference, session) = (reference("t5"), session("t5"));
     let scores = |options| attribute(&session, &reference, AttributionMethod::InputGradient, options);
@@ -169,7 +196,7 @@ fn integrated_gradients_add_up_in_every_family() {
             let found = session.attribution(&base, &source, method, options, &Unwatched);
             found.unwrap().completeness_error.unwrap()
         };
-        let (coarse, fine) = (error(Baseline::Unknown, 2), error(Baseline::Unknown, 64));
+        let (coarse, fine) = (error(EmbeddingBaseline::Unknown, 2), error(EmbeddingBaseline::Unknown, 64));
         assert!(fine < 0.01 || fine < coarse / 50.0, "{name}: {coarse}, {fine}");
     }
 }

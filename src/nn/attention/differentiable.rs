@@ -11,7 +11,7 @@ use crate::nn::graph::node3;
 use crate::nn::heads::split_heads;
 
 /// Intermediate values of one attention call, all that its gradient needs. They are split by head.
-struct Kept {
+struct KeptAttention {
     /// `[heads, queries, keys]`
     weights: Tensor,
     /// `[heads, queries, head_dim]`
@@ -36,7 +36,7 @@ pub(super) fn run(kernel: &AttentionKernel, queries: &Tensor, kv: &KeysValues) -
     let context = fused::run(kernel, &queries.detach(), &plain, sinks)?;
     let weights = Tensor::from_slice(&maps.finish(), shape, queries.device())?;
     let by_head = |x: &Tensor, heads| Ok::<_, Error>(split_heads(x, heads)?.squeeze(0)?);
-    let kept = Kept {
+    let kept = KeptAttention {
         weights: weights.clone(),
         queries: by_head(&queries.detach(), kernel.heads)?,
         keys: by_head(&plain.keys, kernel.kv_heads)?,
@@ -48,7 +48,7 @@ pub(super) fn run(kernel: &AttentionKernel, queries: &Tensor, kv: &KeysValues) -
     Ok((node3(arguments, &context, move |gradient| kept.gradients(gradient))?, weights))
 }
 
-impl Kept {
+impl KeptAttention {
     /// Turns a gradient of the context, `[1, queries, heads * head_dim]`, into those of queries, keys and
     /// values. With weights `A`, `dA = dz Vᵀ`, and the gradient of the scores is `A (dA - sum(A dA))`, the sum
     /// being that of `z dz`.

@@ -20,6 +20,7 @@ use crate::tui::selection::DisplayedRun;
 use crate::tui::session::Saved;
 use crate::tui::survey::Survey;
 use crate::tui::views::ViewId;
+use crate::tui::views::flow::state::FlowMethod;
 use crate::tui::views::links::effects;
 
 /// Applies an event of the engine to the state.
@@ -117,6 +118,12 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::Attributed { serial, attribution } => {
+            if serial == app.serial {
+                app.relevance = Some(attribution);
+            }
+            Vec::new()
+        }
         Event::Failed(error) => {
             (app.run.arrival, app.run.opening) = (None, None);
             stop_comparing(app);
@@ -156,7 +163,7 @@ pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
     if let Some(run) = app.run.displayed.clone() {
         app.runs.add(&run, &capture);
     }
-    app.ablation = None;
+    (app.ablation, app.relevance) = (None, None);
     app.axes = Axes::new(&capture, &app.reading);
     app.spoken = spoken(&capture);
     app.capture = Some(capture);
@@ -171,6 +178,9 @@ pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
     }
     app.settle();
     let mut effects = requests::survey(app);
+    if app.view == ViewId::Flow && app.views.flow.method == FlowMethod::Relevance {
+        effects.extend(requests::measure_relevance(app));
+    }
     effects.extend(app.views.compare.request(app.serial, app.capture.as_ref()).map(Effect::Compare));
     effects
 }

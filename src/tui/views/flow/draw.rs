@@ -28,6 +28,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
             let why = match why {
                 NoShares::Absent(why) => why,
                 NoShares::NoValues => no_values(app),
+                NoShares::NoRelevance => no_relevance(app),
             };
             let columns = usize::from(area.width.saturating_sub(4));
             for (y, line) in (area.y + 1..area.bottom()).zip(wrap(&why, columns)) {
@@ -36,7 +37,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
             return;
         }
     };
-    let (method, one_layer) = (app.views.flow.method, app.views.flow.one_layer);
+    let (method, one_layer) = (app.views.flow.method, app.views.flow.shows_one_layer());
     let (from_source, from_prefix) = shares.totals();
     let heads = |kind: Kind| app.capture.as_ref().map_or(0, |capture| capture.heads(site(app, kind)));
     let titles = match (one_layer, method) {
@@ -59,6 +60,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
         (false, FlowMethod::Alti) => {
             "all rows, through all layers: ALTI+, contributions measured with the values".into()
         }
+        (false, FlowMethod::Relevance) => {
+            "all rows, through all layers: relevance, weights times gradients (Chefer et al. 2021)".into()
+        }
         // With attention weights alone, the totals of the sides follow from the residual's share.
         (false, _) => format!(
             "all rows, through all layers: rollout of the heads' {}, residual ½, which fixes the totals",
@@ -76,13 +80,15 @@ pub fn header(app: &App) -> String {
     let row = row(app);
     let (input, predicted) = (app.axes.input.label(row), app.axes.predicts.get(row));
     let predicted = predicted.map_or("", |(label, _)| label.as_str());
-    let method = match (app.views.flow.method, app.views.flow.one_layer) {
+    let one_layer = app.views.flow.shows_one_layer();
+    let method = match (app.views.flow.method, one_layer) {
+        (FlowMethod::Relevance, _) => "relevance (weights × gradients)".into(),
         (FlowMethod::Alti, true) => "contributions (ALTI)".into(),
         (FlowMethod::Alti, false) => "contributions (ALTI+)".into(),
         (method, true) => format!("{} of the heads", method.name()),
         (method, false) => format!("rollout of the heads' {}", method.name()),
     };
-    let layers = match app.views.flow.one_layer {
+    let layers = match one_layer {
         true => format!("layer {} alone", app.selection.head.layer()),
         false => "through all layers".into(),
     };
@@ -117,6 +123,16 @@ fn no_values(app: &App) -> String {
             format!("ALTI needs what the values add. It is being measured, or {key} runs the model for it.")
         }
         None => "ALTI needs what the values add, which this capture does not hold.".into(),
+    }
+}
+
+fn no_relevance(app: &App) -> String {
+    match app.run.info {
+        Some(_) => {
+            "Relevance needs gradients: a backward pass of the model. It shows here as soon as it is known."
+                .into()
+        }
+        None => "Relevance needs gradients, and this capture has no model to compute them.".into(),
     }
 }
 

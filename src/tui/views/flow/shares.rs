@@ -30,6 +30,8 @@ pub enum NoShares {
     Absent(String),
     /// The contributions of the values are not known.
     NoValues,
+    /// The relevance is not known.
+    NoRelevance,
 }
 
 impl FlowShares<'_> {
@@ -45,7 +47,12 @@ impl FlowShares<'_> {
 /// The reason why there are none.
 pub fn shares(app: &App) -> Result<FlowShares<'_>, NoShares> {
     let capture = app.capture.as_ref().ok_or_else(|| NoShares::Absent(String::new()))?;
-    match (app.views.flow.one_layer, app.views.flow.method) {
+    match (app.views.flow.shows_one_layer(), app.views.flow.method) {
+        (_, FlowMethod::Relevance) => {
+            let found = app.relevance.as_ref().ok_or(NoShares::NoRelevance)?;
+            let prefix = found.prefix.as_ref().ok_or(NoShares::NoRelevance)?;
+            Ok(of_maps(app, &found.source, prefix, true))
+        }
         (true, FlowMethod::Alti) => contributions(app, capture),
         (true, method) => Ok(merged_heads(app, capture, method)),
         (false, method) => through_all_layers(app, method),
@@ -71,7 +78,7 @@ fn through_all_layers(app: &App, method: FlowMethod) -> Result<FlowShares<'_>, N
     let flow = match method {
         FlowMethod::Mean => Some(&flows.mean),
         FlowMethod::Max => Some(&flows.max),
-        FlowMethod::Alti => flows.alti.as_ref(),
+        FlowMethod::Alti | FlowMethod::Relevance => flows.alti.as_ref(),
     };
     let flow = flow.ok_or(NoShares::NoValues)?;
     Ok(of_maps(app, &flow.source, &flow.prefix, true))

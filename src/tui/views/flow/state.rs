@@ -26,6 +26,15 @@ pub enum FlowMethod {
     Max,
     /// Contributions measured with the values (ALTI).
     Alti,
+    /// Relevance by gradients, always through all layers (Chefer et al. 2021).
+    Relevance,
+}
+
+impl FlowView {
+    /// Returns true if the view shows the selected layer alone.
+    pub fn shows_one_layer(&self) -> bool {
+        self.one_layer && self.method != FlowMethod::Relevance
+    }
 }
 
 impl FlowMethod {
@@ -35,6 +44,7 @@ impl FlowMethod {
             FlowMethod::Mean => "mean",
             FlowMethod::Max => "largest",
             FlowMethod::Alti => "ALTI",
+            FlowMethod::Relevance => "relevance",
         }
     }
 
@@ -43,7 +53,8 @@ impl FlowMethod {
         match self {
             FlowMethod::Mean => FlowMethod::Max,
             FlowMethod::Max => FlowMethod::Alti,
-            FlowMethod::Alti => FlowMethod::Mean,
+            FlowMethod::Alti => FlowMethod::Relevance,
+            FlowMethod::Relevance => FlowMethod::Mean,
         }
     }
 }
@@ -79,7 +90,7 @@ pub const COMMANDS: &[ViewEntry<FlowCommand>] = &[
         keys: &["o"],
         hint: "heads",
         group: HEAD,
-        sentence: "Combine heads by their mean, their maximum, or their measured contributions (ALTI)",
+        sentence: "Combine heads by mean, maximum, contributions (ALTI) or relevance (gradients)",
         after: "over",
     },
     ViewEntry {

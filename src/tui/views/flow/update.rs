@@ -23,8 +23,10 @@ impl View for FlowView {
         match command {
             FlowCommand::Heads => {
                 view.method = view.method.next();
-                if view.method == FlowMethod::Alti {
-                    return requests::measure_contributions(app);
+                match view.method {
+                    FlowMethod::Alti => return requests::measure_contributions(app),
+                    FlowMethod::Relevance => return requests::measure_relevance(app),
+                    FlowMethod::Mean | FlowMethod::Max => {}
                 }
             }
             FlowCommand::Layers => view.one_layer = !view.one_layer,
