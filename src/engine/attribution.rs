@@ -6,7 +6,7 @@ use std::str::FromStr;
 use attn_tui_kernels::threads;
 use candle_core::{Device, Tensor};
 
-use super::backward::RunTokens;
+use super::run_tokens::RunTokens;
 use super::session::Session;
 use super::source::Source;
 use super::variants::{MaskedTokens, Masking};

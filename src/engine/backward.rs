@@ -7,9 +7,9 @@ use std::ops::Range;
 use candle_core::backprop::GradStore;
 use candle_core::{D, Tensor, Var};
 
+use super::run_tokens::RunTokens;
 use super::session::Session;
-use crate::axis::token_ids;
-use crate::capture::{Capture, MapStore};
+use crate::capture::MapStore;
 use crate::error::{Error, Result};
 use crate::model::{LayerByLayer, ModelSpec, StackSpec};
 use crate::nn::{Hook, LayerInput, NoHook, Probe, ProbedSite};
@@ -51,29 +51,6 @@ pub(super) struct DifferentiableRun<'a> {
     tokens: RunTokens,
     contrast: Option<u32>,
     watch: &'a dyn Watch,
-}
-
-/// Tokens of a run on a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunTokens {
-    /// Of the source, and those that the decoder is fed.
-    pub inputs: [Vec<u32>; 2],
-    /// Of the target.
-    pub target: Vec<u32>,
-}
-
-impl RunTokens {
-    /// Returns the tokens of the run that gave `capture`.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] if the source is no text.
-    pub fn of(capture: &Capture) -> Result<Self> {
-        let inputs = [capture.source.ids(), token_ids(&capture.decoder_input)];
-        if inputs[0].len() != capture.source.len() {
-            return Err(Error::Usage("gradients are those of the tokens of a text".into()));
-        }
-        Ok(Self { inputs, target: capture.target.ids() })
-    }
 }
 
 /// States of one pass.

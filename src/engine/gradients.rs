@@ -6,7 +6,8 @@ use attn_tui_kernels::threads;
 use candle_core::{D, Tensor};
 
 use super::attribution::{AttributionOptions, EmbeddingBaseline};
-use super::backward::{DifferentiableRun, RunTokens, Sides, SiteGradient};
+use super::backward::{DifferentiableRun, Sides, SiteGradient};
+use super::run_tokens::RunTokens;
 use super::session::Session;
 use crate::analysis::attribution::{Attribution, AttributionMethod};
 use crate::analysis::quadrature::gauss_legendre;

@@ -15,6 +15,7 @@ mod openable;
 mod pass;
 mod patch_estimate;
 mod protocol;
+mod run_tokens;
 mod seeing;
 mod session;
 mod source;
@@ -25,6 +26,7 @@ mod worker;
 pub use ablated::IntactRun;
 pub use attribution::{AttributionOptions, EmbeddingBaseline};
 pub use backward::RunTokens;
+pub use hearing::MAX_INPUT;
 pub use long_form::{SpeechSegment, TranscribedWindow};
 pub use media::MAX_INPUT;
 pub use models::Models;
@@ -34,6 +36,8 @@ pub use patch_estimate::PatchEstimate;
 pub use protocol::{
     AblatedRun, AudioOptions, Event, ImageOptions, ModelInfo, OpenOptions, Request, RunOptions,
 };
+pub use protocol::{AblatedRun, AudioOptions, Event, ModelInfo, OpenOptions, Request, RunOptions};
+pub use run_tokens::RunTokens;
 pub use session::Session;
 pub use source::Source;
 pub use timings::Timings;

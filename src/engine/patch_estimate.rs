@@ -7,7 +7,8 @@ use std::ops::Range;
 use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
-use super::backward::{DifferentiableRun, RunTokens, SiteGradient};
+use super::backward::{DifferentiableRun, SiteGradient};
+use super::run_tokens::RunTokens;
 use super::session::Session;
 use crate::capture::Capture;
 use crate::error::{Error, Result};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::backward::RunTokens;
+use super::run_tokens::RunTokens;
 use crate::analysis::MapAxes;
 use crate::analysis::attribution::{Attribution, AttributionMethod};
 use crate::analysis::links::LinkFilter;

@@ -45,7 +45,7 @@ impl Worker {
         let number = self.newest.any.fetch_add(1, Ordering::SeqCst) + 1;
         match request {
             Request::Run(_) | Request::Ablate(_) | Request::Attribute { .. } => {
-                self.newest.cancels_runs.store(number, Ordering::SeqCst)
+                self.newest.cancels_runs.store(number, Ordering::SeqCst);
             }
             Request::Open(_) | Request::Cancel => self.newest.cancels_all.store(number, Ordering::SeqCst),
         }

@@ -311,10 +311,8 @@ impl Attention {
             parts.push(kv.values.narrow(1, tokens, extra)?);
         }
         for (site, part) in args.sites() {
-            if hook.wants_values(site) {
-                if let Some(part) = parts.get_mut(part as usize) {
-                    *part = hook.values(site, part.clone())?;
-                }
+            if let Some(part) = parts.get_mut(part as usize).filter(|_| hook.wants_values(site)) {
+                *part = hook.values(site, part.clone())?;
             }
         }
         Ok(Some(KeysValues { keys: kv.keys.clone(), values: Tensor::cat(&parts, 1)? }))
