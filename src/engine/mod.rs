@@ -25,8 +25,6 @@ mod worker;
 
 pub use ablated::IntactRun;
 pub use attribution::{AttributionOptions, EmbeddingBaseline};
-pub use backward::RunTokens;
-pub use hearing::MAX_INPUT;
 pub use long_form::{SpeechSegment, TranscribedWindow};
 pub use media::MAX_INPUT;
 pub use models::Models;
@@ -36,7 +34,6 @@ pub use patch_estimate::PatchEstimate;
 pub use protocol::{
     AblatedRun, AudioOptions, Event, ImageOptions, ModelInfo, OpenOptions, Request, RunOptions,
 };
-pub use protocol::{AblatedRun, AudioOptions, Event, ModelInfo, OpenOptions, Request, RunOptions};
 pub use run_tokens::RunTokens;
 pub use session::Session;
 pub use source::Source;
