@@ -23,6 +23,8 @@ files) are unchanged; their source is published at crates.io under the name and 
 It also contains:
 - demo, demo-rnn and demo-rnn-plain, models trained for it on sentence pairs of tatoeba.org, by way of
   www.manythings.org/anki, CC BY 2.0 FR; filtered and normalised.
+- demo-ocr, a model trained for it on rendered lines of the same sentences, of the word list wamerican (public domain)
+  and of prose.
 - DejaVu Sans, the font of PNG exports, reduced to the characters that they need; its licence stands last.
 """
 
