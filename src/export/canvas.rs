@@ -4,8 +4,9 @@ use ab_glyph::{OutlineCurve, Point};
 use ab_glyph_rasterizer::Rasterizer;
 
 use super::font::{Fonts, Glyph, MISSING_ADVANCE};
-use super::scene::{Anchor, Area, Color, Scene, Segment, Shape, TextLine};
+use super::scene::{Anchor, Area, Bitmap, Color, Scene, Segment, Shape, TextLine};
 use super::shaping::visual;
+use crate::image::{Resampling, resize};
 
 /// An RGB image, three bytes per pixel, row by row.
 pub struct Canvas {
@@ -26,6 +27,7 @@ pub fn draw(scene: &Scene, fonts: &Fonts, scale: f32) -> Canvas {
             Shape::Fill(area, color) => canvas.fill(area, scale, *color),
             Shape::Outline(area, color) => canvas.outline(area, scale, *color),
             Shape::Cells(cells) => cells.runs().for_each(|(area, color)| canvas.fill(&area, scale, color)),
+            Shape::Bitmap(bitmap) => canvas.bitmap(bitmap, scale),
             Shape::Segment(segment) => canvas.segment(segment, scale),
             Shape::Text(text) => canvas.text(text, fonts, scale),
         }
@@ -47,6 +49,24 @@ impl Canvas {
             let at = row * self.width;
             if let Some(pixels) = self.pixels.get_mut((at + cols.start) * 3..(at + cols.end) * 3) {
                 pixels.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&color));
+            }
+        }
+    }
+
+    fn bitmap(&mut self, bitmap: &Bitmap, scale: f32) {
+        let Area { x, y, width, height } = bitmap.area;
+        let [left, top, width, height] =
+            [x, y, width, height].map(|length| (length * scale).round().max(0.0) as usize);
+        let (width, height) =
+            (width.min(self.width.saturating_sub(left)), height.min(self.height.saturating_sub(top)));
+        if width == 0 || height == 0 {
+            return;
+        }
+        let picture = resize(&bitmap.picture, width, height, Resampling::Bilinear);
+        for row in 0..height {
+            let at = ((top + row) * self.width + left) * 3;
+            if let Some(pixels) = self.pixels.get_mut(at..at + 3 * width) {
+                pixels.copy_from_slice(picture.row(row));
             }
         }
     }

@@ -9,6 +9,7 @@ use super::prepared::PreparedExport;
 use super::scene::{Scene, Shape};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
+use crate::image::RgbPicture;
 
 /// Extension of its files.
 pub const EXTENSION: &str = "png";
@@ -82,6 +83,21 @@ fn encode(
     encoder.add_itxt_chunk("Description".into(), description.into())?;
     let mut writer = encoder.write_header()?;
     writer.write_image_data(&canvas.pixels)?;
+    writer.finish()?;
+    Ok(file)
+}
+
+/// Encodes a picture as a PNG file.
+///
+/// # Errors
+/// Those of the encoder.
+pub fn encode_picture(picture: &RgbPicture) -> std::result::Result<Vec<u8>, png::EncodingError> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, picture.width() as u32, picture.height() as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(picture.values())?;
     writer.finish()?;
     Ok(file)
 }

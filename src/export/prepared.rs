@@ -18,7 +18,7 @@ impl<'a> PreparedExport<'a> {
     }
 
     /// Creates an export of bytes that are in memory.
-    pub(super) fn whole(bytes: impl Into<Vec<u8>>) -> Self {
+    pub fn whole(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self::new(move |out| out.write_all(&bytes))
     }

@@ -2,6 +2,10 @@
 //!
 //! Lengths are in pixels at scale 1, and `y` grows downwards.
 
+use std::sync::Arc;
+
+use crate::image::RgbPicture;
+
 /// Red, green and blue components.
 pub type Color = [u8; 3];
 
@@ -29,6 +33,8 @@ pub enum Shape {
     Outline(Area, Color),
     /// A grid of coloured cells.
     Cells(CellGrid),
+    /// A picture.
+    Bitmap(Bitmap),
     /// A straight line.
     Segment(Segment),
     /// A line of text.
@@ -70,6 +76,7 @@ impl Shape {
             Shape::Fill(at, color) => Shape::Fill(area(at), color),
             Shape::Outline(at, color) => Shape::Outline(area(at), color),
             Shape::Cells(cells) => Shape::Cells(CellGrid { area: area(cells.area), ..cells }),
+            Shape::Bitmap(bitmap) => Shape::Bitmap(Bitmap { area: area(bitmap.area), ..bitmap }),
             Shape::Segment(line) => {
                 let ((x, y), (to_x, to_y)) = (line.from, line.to);
                 Shape::Segment(Segment { from: (x + by, y), to: (to_x + by, to_y), ..line })
@@ -90,6 +97,15 @@ pub struct Area {
     pub width: f32,
     /// Height.
     pub height: f32,
+}
+
+/// A picture that fills a rectangle.
+#[derive(Clone, Debug)]
+pub struct Bitmap {
+    /// Rectangle that the picture fills.
+    pub area: Area,
+    /// The picture.
+    pub picture: Arc<RgbPicture>,
 }
 
 /// A grid of coloured cells that fills a rectangle.

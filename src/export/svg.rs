@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
 use super::font::Fonts;
 use super::options::Options;
+use super::png::encode_picture;
 use super::prepared::PreparedExport;
-use super::scene::{Anchor, Area, CellGrid, Color, Scene, Segment, Shape, TextLine};
+use super::scene::{Anchor, Area, Bitmap, CellGrid, Color, Scene, Segment, Shape, TextLine};
 use super::shaping::in_order;
 use crate::capture::Capture;
 use crate::error::Result;
@@ -29,7 +32,8 @@ const FAMILIES: &str = "'DejaVu Sans', Verdana, 'Bitstream Vera Sans', 'Noto San
 /// Overlap of adjacent cells, which hides seams caused by rounding.
 const SEAM: f32 = 0.7;
 
-/// Renders a scene as an SVG 1.1 file without scripts, links or embedded fonts; text stays text.
+/// Renders a scene as an SVG 1.1 file without scripts, links or embedded fonts; text stays text, and pictures are
+/// embedded as PNG.
 pub fn render(scene: &Scene) -> String {
     let (width, height) = (scene.width.ceil(), scene.height.ceil());
     let mut svg = format!(
@@ -44,6 +48,7 @@ pub fn render(scene: &Scene) -> String {
             Shape::Fill(area, color) => rect(&mut svg, area, *color),
             Shape::Outline(area, color) => outline(&mut svg, area, *color),
             Shape::Cells(cells) => grid(&mut svg, cells),
+            Shape::Bitmap(bitmap) => image(&mut svg, bitmap),
             Shape::Segment(segment) => straight(&mut svg, segment),
             Shape::Text(text) => line(&mut svg, text),
         }
@@ -59,6 +64,24 @@ fn rect(svg: &mut String, area: &Area, color: Color) {
         format_args!(
             "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" fill=\"{}\"/>\n",
             hex(color)
+        ),
+    );
+}
+
+fn image(svg: &mut String, bitmap: &Bitmap) {
+    // A picture in memory has no reason to fail; without it the figure still has its frames and texts.
+    let Ok(file) = encode_picture(&bitmap.picture) else { return };
+    let Area { x, y, width, height } = bitmap.area;
+    append(
+        svg,
+        format_args!(
+            "<image xmlns:xlink=\"http://www.w3.org/1999/xlink\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" \
+             preserveAspectRatio=\"none\" xlink:href=\"data:image/png;base64,{}\"/>\n",
+            num(x),
+            num(y),
+            num(width),
+            num(height),
+            BASE64_STANDARD.encode(file)
         ),
     );
 }

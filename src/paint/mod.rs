@@ -7,11 +7,13 @@
 mod bands;
 mod colormap;
 mod glyph;
+mod overlay;
 mod pool;
 mod scale;
 
 pub use bands::Bands;
 pub use colormap::{Colormap, ink};
 pub use glyph::Ramp;
+pub use overlay::overlay;
 pub use pool::{Pool, Region, pool};
 pub use scale::{Curve, GAMMAS, Range, Scale, keys_seen, row_floor};

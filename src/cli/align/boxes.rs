@@ -13,11 +13,18 @@ use crate::cli::context::Context;
 use crate::cli::options::RunExtras;
 use crate::cli::{input, output};
 use crate::error::{Error, Result};
-use crate::export::hocr;
+use crate::export::figure::boxes::{self, BoxesDrawing};
+use crate::export::figure::{FigureStyle, FigureTheme};
+use crate::export::font::Fonts;
+use crate::export::format::Format;
+use crate::export::prepared::PreparedExport;
 use crate::export::table::{Cell, Table};
+use crate::export::{hocr, png, svg};
 use crate::files::ModelFile;
 use crate::matrix::Matrix;
+use crate::paint::{Colormap, Scale};
 use crate::site::{Head, Kind};
+use crate::terminal::printable;
 use crate::text::spelt;
 
 /// Number of heads that `--heads auto` takes.
@@ -79,7 +86,67 @@ pub fn print(args: &AlignArgs, capture: &Capture, context: &Context) -> Result<(
             names.join(", ")
         ));
     }
-    args.output.print(&table(&words, gold.as_deref()), &context.terminal)
+    let table = table(&words, gold.as_deref());
+    let Some((path, format)) = args.output.output.as_ref().and_then(|path| drawn(path)) else {
+        return args.output.print(&table, &context.terminal);
+    };
+    let drawing = BoxesDrawing {
+        title: format!("where {} read each word", printable(&capture.model)),
+        capture,
+        words: &words,
+        levels: levels(capture, &heads, args.convention)?,
+        table,
+    };
+    let exported = export(&drawing, format)?;
+    output::save(path, args.output.force, |out| exported.write(out))
+}
+
+/// Returns the format of a file that holds a picture; `None` for tables.
+fn drawn(path: &Path) -> Option<(&Path, Format)> {
+    let format = Format::of(path).ok()?;
+    matches!(format, Format::Svg | Format::Png | Format::Html).then_some((path, format))
+}
+
+/// Draws the words over the picture.
+fn export(drawing: &BoxesDrawing, format: Format) -> Result<PreparedExport<'static>> {
+    let style = FigureStyle {
+        theme: FigureTheme::Light,
+        colormap: Colormap::default(),
+        scale: Scale::default(),
+        values: false,
+    };
+    let none = || Error::Text("the source is no picture".into());
+    Ok(match format {
+        Format::Html => PreparedExport::whole(boxes::page(drawing, &style).ok_or_else(none)?),
+        Format::Svg => {
+            let scene = boxes::scene(drawing, &style, &Fonts::built_in()?).ok_or_else(none)?;
+            PreparedExport::whole(svg::render(&scene))
+        }
+        _ => png::prepare_scene(None, 2.0, |fonts| boxes::scene(drawing, &style, fonts).ok_or_else(none))?,
+    })
+}
+
+/// Returns how strongly some token lies on each patch, as a share of the token's largest weight.
+fn levels(capture: &Capture, heads: &[Head], convention: Convention) -> Result<Vec<(PixelBox, f32)>> {
+    let places = places(capture);
+    let maps: Vec<Matrix> = heads.iter().map(|&head| capture.map(head)).collect::<Result<_>>()?;
+    let mut levels = vec![0f32; places.len()];
+    for row in written(capture).filter_map(|token| row(capture, token, convention)) {
+        let mean = mean_row(&maps, row, places.len());
+        let on_patches = mean.iter().zip(&places).filter(|(_, place)| place.is_some());
+        let largest = on_patches.map(|(&weight, _)| weight).fold(f32::MIN_POSITIVE, f32::max);
+        levels.iter_mut().zip(mean).for_each(|(level, weight)| *level = level.max(weight / largest));
+    }
+    Ok(places.into_iter().zip(levels).filter_map(|(place, level)| Some((place?, level.min(1.0)))).collect())
+}
+
+/// Mean over maps of a row of `keys` weights.
+fn mean_row(maps: &[Matrix], row: usize, keys: usize) -> Vec<f32> {
+    let mut mean = vec![0.0; keys];
+    for map in maps {
+        mean.iter_mut().zip(map.row(row)).for_each(|(sum, weight)| *sum += weight / maps.len() as f32);
+    }
+    mean
 }
 
 /// Tabulates words with their places, and with the overlap with gold boxes.
@@ -172,11 +239,7 @@ fn boxed(
     }
     let place_of = |token: usize| {
         let row = row(capture, token, convention)?;
-        let mut mean = vec![0.0; places.len()];
-        for map in &maps {
-            mean.iter_mut().zip(map.row(row)).for_each(|(sum, weight)| *sum += weight / maps.len() as f32);
-        }
-        region(&mean, &places)
+        region(&mean_row(&maps, row, places.len()), &places)
     };
     let regions: Vec<Option<PictureRegion>> = tokens.iter().map(|&token| place_of(token)).collect();
     let piece = |token: &usize| capture.target.items[*token].piece.as_str();

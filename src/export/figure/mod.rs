@@ -1,10 +1,12 @@
 //! Figures of a capture as a [`Scene`], for SVG and PNG: a map, the grid of a kind, or text shaded by weight.
 
 mod bar;
+pub mod boxes;
 mod grid;
 pub mod lines;
 pub mod map;
 mod passage;
+mod picture;
 pub mod table;
 
 use super::font::Fonts;

@@ -1,5 +1,6 @@
 //! Figure of a text whose tokens are shaded by the attention weight that they receive.
 
+use super::picture::PicturePlate;
 use super::{FigureStyle, MARGIN, SMALL, TITLE, TOKEN, bar, heading, heading_width, text};
 use crate::axis::AxisItem;
 use crate::capture::Capture;
@@ -35,12 +36,17 @@ pub fn scene(
     let largest = weights.iter().copied().fold(0.0, f32::max);
     let seen = query.filter(|_| kind == Kind::Decoder).map_or(weights.len(), |query| query + 1);
     let shades = weights.iter().map(|&w| style.scale.unit(w, style.scale.top(largest, largest, seen)));
-    let colors: Vec<_> = shades.map(|t| Some(style.colormap.color(t))).collect();
+    let levels: Vec<f32> = shades.collect();
 
     let mut page = Page { style, fonts, y: top + 14.0, right: 0.0, shapes: Vec::new() };
     let self_attention = kind != Kind::Cross;
     page.caption(if kind == Kind::Decoder { "fed to the decoder" } else { "source" });
-    page.tokens(capture.keys(kind), &colors, query.filter(|_| self_attention));
+    let keys = capture.keys(kind);
+    let marked = query.filter(|_| self_attention);
+    match PicturePlate::of(capture).filter(|_| kind != Kind::Decoder) {
+        Some(plate) => page.picture(&plate, keys, &levels, marked),
+        None => page.shaded(keys, &levels, marked),
+    }
     if !self_attention {
         page.caption("fed to the decoder");
         page.tokens(capture.queries(kind), &vec![None; labels.len()], query);
@@ -96,6 +102,30 @@ impl Page<'_> {
         self.y += 4.0;
         self.shapes.push(text(MARGIN, self.y, SMALL, self.style.theme.dim(), caption));
         self.y += LINE - 4.0;
+    }
+
+    /// Draws a picture with levels over its patches, and class tokens below.
+    fn picture(&mut self, plate: &PicturePlate, items: &[AxisItem], levels: &[f32], marked: Option<usize>) {
+        let corner = [MARGIN, self.y - TITLE];
+        let placed = items.iter().zip(levels).filter_map(|(item, &level)| Some((item.place()?, level)));
+        let placed: Vec<_> = placed.collect();
+        self.shapes.push(Shape::Bitmap(plate.bitmap(&placed, self.style, corner)));
+        if let Some(place) = marked.and_then(|at| items.get(at)?.place()) {
+            self.shapes.push(Shape::Outline(plate.area(place, corner), self.style.theme.accent()));
+        }
+        self.right = self.right.max(MARGIN + plate.size[0]);
+        self.y += plate.size[1] + LINE - TITLE;
+        let class = items.iter().zip(levels).filter(|(item, _)| item.place().is_none());
+        let (class, levels): (Vec<_>, Vec<_>) = class.map(|(item, &level)| (item.clone(), level)).unzip();
+        if !class.is_empty() {
+            self.shaded(&class, &levels, None);
+        }
+    }
+
+    /// Lays out tokens, each in the colour of its level.
+    fn shaded(&mut self, tokens: &[AxisItem], levels: &[f32], marked: Option<usize>) {
+        let colors: Vec<_> = levels.iter().map(|&level| Some(self.style.colormap.color(level))).collect();
+        self.tokens(tokens, &colors, marked);
     }
 
     fn tokens(&mut self, tokens: &[AxisItem], colors: &[Option<Color>], marked: Option<usize>) {

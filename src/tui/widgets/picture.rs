@@ -9,6 +9,7 @@ use super::cells::{fit, part, put};
 use crate::axis::{AxisItem, PixelBox};
 use crate::capture::Capture;
 use crate::image::RgbPicture;
+use crate::paint::overlay;
 use crate::tui::app::App;
 use crate::tui::cache::Cache;
 use crate::tui::command::Motion;
@@ -18,12 +19,6 @@ use crate::tui::theme::Theme;
 
 /// Lines below the picture: class tokens, and the place of the selected patch.
 const BELOW: u16 = 2;
-
-/// Share of a pixel's own brightness where no weight lies on it.
-const DARKENED: f32 = 0.45;
-
-/// Largest share of a weight's colour in a pixel, so that strokes stay visible under it.
-const OVERLAID: f32 = 0.75;
 
 /// The picture that the patches of a source are parts of.
 pub struct SourcePicture<'a> {
@@ -135,7 +130,7 @@ impl<'a> SourcePicture<'a> {
         let color = |x: usize, y: usize| {
             let own = self.scaled.as_ref().map_or(paper, |scaled| scaled.pixel(x, y));
             let place = raster.get(y * width + x).copied().flatten();
-            over(own, level(place).map(|level| (theme.weight_color(level), level)))
+            level(place).map_or(own, |level| overlay(own, theme.weight_color(level), level))
         };
         let mut pixels: Vec<Rgb> = (0..2 * usize::from(cells.height))
             .flat_map(|y| (0..width).map(move |x| (x, y)))
@@ -252,14 +247,6 @@ pub fn in_words(patch: PixelBox, size: [f64; 2], items: &[AxisItem]) -> String {
     )
 }
 
-/// Lays a weight's colour over a pixel; without a weight the pixel keeps its colour.
-fn over(own: Rgb, weight: Option<(Rgb, f32)>) -> Rgb {
-    let Some((color, level)) = weight else { return own };
-    let share = OVERLAID * level.clamp(0.0, 1.0);
-    let dark = DARKENED + (1.0 - DARKENED) * level.clamp(0.0, 1.0);
-    [0, 1, 2].map(|at| (f32::from(own[at]) * dark * (1.0 - share) + f32::from(color[at]) * share) as u8)
-}
-
 /// Draws a frame around the pixels of a unit.
 fn outline(pixels: &mut [Rgb], raster: &[Option<usize>], width: usize, place: usize, color: Rgb) {
     let height = raster.len() / width.max(1);
@@ -374,13 +361,5 @@ mod tests {
         assert_eq!(cells([320.0, 32.0], Rect::new(0, 0, 80, 20)), [80, 4]);
         assert_eq!(cells([100.0, 200.0], Rect::new(0, 0, 80, 22)), [20, 20]);
         assert_eq!(cells([1.0, 1.0], Rect::new(0, 0, 0, 0)), [1, 1]);
-    }
-
-    #[test]
-    fn a_weight_lights_a_pixel() {
-        assert_eq!(over([200; 3], None), [200; 3]);
-        assert_eq!(over([200; 3], Some(([9; 3], 0.0))), [90; 3]);
-        let lit = over([200, 0, 0], Some(([255, 255, 0], 1.0)));
-        assert!(lit[0] > 200 && lit[1] > 150, "{lit:?}");
     }
 }
