@@ -77,6 +77,18 @@ pub enum Error {
         /// Reason.
         why: String,
     },
+    /// A folder holds a scan of another model or corpus, or with other options.
+    #[error("{} holds a scan with another {what}: {found} there, {wanted} now", path.display())]
+    OtherScan {
+        /// Folder of the scan.
+        path: PathBuf,
+        /// The first thing that differs, such as `options.far`.
+        what: String,
+        /// Its value in the folder.
+        found: String,
+        /// Its value now.
+        wanted: String,
+    },
     /// The MODEL argument is a file of a known format that is not opened.
     #[error("{file} is {found}")]
     OtherFormat {
@@ -329,6 +341,9 @@ impl Error {
             }
             Self::NoValues { .. } => {
                 Some("give the model and the text, or write the file with `attn-tui capture --values`".into())
+            }
+            Self::OtherScan { .. } => {
+                Some("give the options that it began with to continue it, or another folder".into())
             }
             Self::OtherFormat { hint, .. } => Some((*hint).into()),
             Self::NotAModel { .. } => Some(

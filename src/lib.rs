@@ -19,8 +19,11 @@
 //! | [`paint`] | colour maps, scales, pooling, for the screen and for exports | shared types |
 //! | [`tour`] | the guided tour: its steps, their numbers and texts | `engine` (its options and events), `capture`, `analysis`, `text` (labels) |
 //! | [`engine`] | opens and runs models, in place or on a thread of its own | `hub`, `text`, `audio`, `image`, `nn` (reading tensors), `model`, `generate`, `capture`, `analysis` |
+//! | [`columns`] | tables of typed columns, and their Parquet files | shared types |
+//! | [`corpus`] | files of many sentences, read row by row | `columns` |
 //! | [`export`] | pictures, tables and files of a capture, and the page of a tour | `capture`, `analysis`, `paint`, `image` (scaling), `text` (labels), `tour` |
-//! | [`tui`] | the explorer's screen | `engine`, `capture`, `analysis`, `paint`, `export`, `config`, `image` (scaling), `text` (labels), `tour` |
+//! | [`scan`] | measures of the sentences of a corpus, in a folder of Parquet files | `engine`, `capture`, `analysis`, `columns`, `corpus`, `export` (labels) |
+//! | [`tui`] | the explorer's screen | `engine`, `capture`, `analysis`, `paint`, `export`, `config`, `image` (scaling), `text` (labels), `tour`, `scan` |
 //! | [`cli`] | the command line | everything above |
 //!
 //! SIMD kernels, the thread team and the allocation of large buffers are in the crate `attn_tui_kernels`.
@@ -34,7 +37,9 @@ pub mod axis;
 pub mod capture;
 pub mod checkpoint;
 pub mod cli;
+pub mod columns;
 pub mod config;
+pub mod corpus;
 pub mod device;
 pub mod engine;
 pub mod error;
@@ -50,6 +55,7 @@ pub mod nn;
 pub mod paint;
 pub mod panics;
 pub mod progress;
+pub mod scan;
 pub mod site;
 pub mod sys;
 pub mod terminal;

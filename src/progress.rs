@@ -46,6 +46,17 @@ pub enum Progress {
         /// Number of runs, if it is known.
         total: Option<usize>,
     },
+    /// Measuring the sentences of a corpus.
+    Scan {
+        /// Sentences measured, those of earlier runs included.
+        done: u64,
+        /// Sentences per second of this run.
+        rate: f64,
+        /// Share of the corpus that was read, if its size is known.
+        fraction: Option<f64>,
+        /// Seconds left, if they can be told.
+        left: Option<f64>,
+    },
 }
 
 impl std::fmt::Display for Progress {
@@ -72,6 +83,16 @@ impl std::fmt::Display for Progress {
             Progress::Capture { done, total } => write!(f, "capturing: layer {done} of {total}"),
             Progress::Runs { done, total: Some(total) } => write!(f, "running: {done} of {total}"),
             Progress::Runs { done, total: None } => write!(f, "running: {done} done"),
+            Progress::Scan { done, rate, fraction, left } => {
+                write!(f, "scanning: {done} sentences, {rate:.0}/s")?;
+                if let Some(fraction) = fraction {
+                    write!(f, ", {:.0} %", 100.0 * fraction)?;
+                }
+                if let Some(left) = left {
+                    write!(f, ", {} left", duration(*left))?;
+                }
+                Ok(())
+            }
         }
     }
 }

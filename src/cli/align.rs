@@ -11,15 +11,17 @@ use clap::Args;
 use clap::builder::TypedValueParser;
 
 use self::word_times::WordTimesArgs;
-use super::batch::{self, NumberedLines, Runner};
+use super::batch::{self, Runner};
 use super::context::Context;
 use super::options::{BatchArgs, InputArgs, MergeChoice, OutputArgs, WeightsArgs, named};
 use super::{input, output};
-use crate::analysis::align::{Agreement, Alignment, Convention, Gold, hard_alignment, words};
+use crate::analysis::align::{Agreement, Alignment, Convention, Gold, hard_alignment};
 use crate::analysis::merge::merge;
 use crate::axis::AxisItem;
 use crate::capture::Capture;
+use crate::corpus::NumberedLines;
 use crate::error::{Error, Result};
+use crate::export::labels::word_numbers;
 use crate::export::select::HeadSelection;
 use crate::export::spoken::is_heard;
 use crate::export::table::{Cell, Table};
@@ -133,8 +135,7 @@ struct Alignments {
 
 impl Alignments {
     fn add(&mut self, args: &AlignArgs, capture: &Capture, gold: Option<&mut NumberedLines>) -> Result<()> {
-        let (source, target) =
-            (word_numbers(&capture.source.items, args), word_numbers(&capture.target.items, args));
+        let (source, target) = (units(&capture.source.items, args), units(&capture.target.items, args));
         let gold = gold.map(|lines| read_gold(lines, args.one_based)).transpose()?;
         for (who, map) in maps(args, capture)? {
             let alignment = hard_alignment(&map, &source, &target, args.convention);
@@ -210,7 +211,9 @@ fn named_cells(who: Aligner) -> [Cell; 2] {
 }
 
 fn read_gold(lines: &mut NumberedLines, one_based: bool) -> Result<Gold> {
-    match lines.next() {
+    let line = lines.next();
+    lines.take_notes().iter().for_each(|note| output::note(note));
+    match line {
         Some(line) => Gold::parse(&line?, one_based).map_err(|why| lines.error(&why)),
         None => Err(lines.error("there are fewer gold alignments than sentences")),
     }
@@ -218,17 +221,11 @@ fn read_gold(lines: &mut NumberedLines, one_based: bool) -> Result<Gold> {
 
 /// Returns the number of the word that each token belongs to, or with --tokens the number of the token;
 /// `None` for special tokens.
-fn word_numbers(tokens: &[AxisItem], args: &AlignArgs) -> Vec<Option<usize>> {
-    if args.tokens {
-        return tokens.iter().enumerate().map(|(at, token)| (!token.special).then_some(at)).collect();
+fn units(tokens: &[AxisItem], args: &AlignArgs) -> Vec<Option<usize>> {
+    match args.tokens {
+        true => tokens.iter().enumerate().map(|(at, token)| (!token.special).then_some(at)).collect(),
+        false => word_numbers(tokens),
     }
-    // In a vocabulary without word marks (letters, ideographs) every token is a word.
-    let marked = tokens.iter().any(|token| !token.special && crate::text::starts_word(&token.piece));
-    words(
-        tokens
-            .iter()
-            .map(|token| (!token.special).then(|| !marked || crate::text::starts_word(&token.piece))),
-    )
 }
 
 /// Returns the maps to align with: one, or with --per-head that of every cross-attention head.

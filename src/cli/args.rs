@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use super::context::Context;
 use super::{
     align, attribute, beams, capture, compare, completions, config, doctor, examples, explore, export,
-    faithful, heads, knockout, lens, links, man, rollout, show, tour,
+    faithful, find, heads, knockout, lens, links, man, rollout, scan, show, tour,
 };
 use crate::config::Overrides;
 use crate::error::Result;
@@ -32,6 +32,9 @@ pub struct Cli {
 pub enum CliCommand {
     #[command(flatten)]
     Model(ModelCommand),
+    /// List the sentences of a scan in which heads do something most.
+    #[command(after_help = examples::FIND)]
+    Find(find::FindArgs),
     /// List the supported model types and the models in the local cache.
     #[command(after_help = examples::MODELS)]
     Models,
@@ -87,6 +90,9 @@ pub enum ModelCommand {
     /// Show what each decoder layer would predict, and what heads and blocks add to a logit.
     #[command(after_help = examples::LENS)]
     Lens(lens::LensArgs),
+    /// Measure every sentence of a corpus, and write the measures to a folder of Parquet files.
+    #[command(after_help = examples::SCAN)]
+    Scan(scan::ScanArgs),
     /// Write maps to a picture, table or data file.
     #[command(after_help = examples::EXPORT)]
     Export(export::ExportArgs),
@@ -111,6 +117,7 @@ impl ModelCommand {
             Self::Attribute(args) => args.input.overrides(),
             Self::Faithful(args) => args.input.overrides(),
             Self::Lens(args) => args.input.overrides(),
+            Self::Scan(args) => args.input.overrides(),
             Self::Export(args) => Overrides { kind: args.heads.kind, ..args.input.overrides() },
             Self::Tour(args) => args.open.overrides(),
         }
@@ -134,6 +141,7 @@ impl ModelCommand {
             Self::Attribute(args) => attribute::run(args, context),
             Self::Faithful(args) => faithful::run(args, context),
             Self::Lens(args) => lens::run(args, context),
+            Self::Scan(args) => scan::run(args, context),
             Self::Export(args) => export::run(args, context),
             Self::Tour(args) => tour::run(args, context),
         }

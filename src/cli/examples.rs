@@ -25,6 +25,18 @@ Examples:
   attn-tui heads demo -s \"The house is old.\" --sort far_mass --top 5
   attn-tui heads demo -s \"The house is old.\" --sort entropy -o heads.png";
 
+/// Examples of `scan`.
+pub const SCAN: &str = "\
+Examples:
+  attn-tui scan demo --source-file en.txt --target-file fr.txt -o scan
+  attn-tui scan google-t5/t5-small --source-file corpus.jsonl.gz --shard 1/4 -o scan";
+
+/// Examples of `find`.
+pub const FIND: &str = "\
+Examples:
+  attn-tui find scan --head cross.2.4 --min-distance 10
+  attn-tui find scan --head decoder.1.0 --by induction --top 5 --json";
+
 /// Examples of `links`.
 pub const LINKS: &str = "\
 Examples:

@@ -1,6 +1,7 @@
 //! `attn-tui [MODEL]`: opens the explorer.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
@@ -12,6 +13,7 @@ use crate::config::{self, Overrides};
 use crate::engine::OpenOptions;
 use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
+use crate::scan::Scan;
 use crate::site::Kind;
 use crate::sys::ScreenOutput;
 use crate::tui::{self, session_file};
@@ -28,8 +30,8 @@ pub struct ExploreArgs {
     #[arg(long, value_name = "FORMAT", value_enum, num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "json")]
     pick: Option<PickFormat>,
-    /// Hub id (org/name, org/name@revision), folder, capture file or built-in model (`demo`, `demo-ocr`, `demo-rnn`,
-    /// `demo-rnn-plain`) [default: demo].
+    /// Hub id (org/name, org/name@revision), folder, capture file, folder of a scan or built-in model (`demo`,
+    /// `demo-ocr`, `demo-rnn`, `demo-rnn-plain`) [default: demo].
     model: Option<String>,
     /// Kind of attention of a capture file's maps, if the file does not say it.
     #[arg(long, value_parser = kinds(), help_heading = "Model")]
@@ -100,14 +102,14 @@ pub fn run(args: &ExploreArgs, context: &Context) -> Result<()> {
     let start = match (&session, &args.resume) {
         (Some(last), Some(name)) if !name.is_empty() => {
             let model = args.open.options(&saved_session(last, name)?, context);
-            tui::Start { model, run, given, resume: None, session, tour: None, pick }
+            tui::Start { model, run, given, resume: None, session, tour: None, scan: None, pick }
         }
         (Some(path), Some(_)) => {
             let saved = tui::session::Saved::read(path)?;
             let model = OpenOptions { hub: context.hub.clone(), ..saved.open_options() };
             let last = saved.run_options();
             let (given, run) = (last.is_some(), last.unwrap_or(run));
-            tui::Start { model, run, given, resume: Some(saved), session, tour: None, pick }
+            tui::Start { model, run, given, resume: Some(saved), session, tour: None, scan: None, pick }
         }
         (None, Some(_)) => {
             return Err(Error::Usage(
@@ -116,8 +118,17 @@ pub fn run(args: &ExploreArgs, context: &Context) -> Result<()> {
         }
         (_, None) => {
             let model = args.model.as_ref().unwrap_or(&context.settings.model);
-            let model = args.open.options(model, context);
-            tui::Start { model, run, given, resume: None, session, tour: None, pick }
+            if Scan::is_at(Path::new(model)) {
+                let scan = Scan::open(Path::new(model))?;
+                let model = args.open.options(&scan.manifest.opened, context);
+                let run = if given { run } else { scan.first_run()?.unwrap_or(run) };
+                let given = given || !run.source.is_empty();
+                let scan = Some(Arc::new(scan));
+                tui::Start { model, run, given, resume: None, session, tour: None, scan, pick }
+            } else {
+                let model = args.open.options(model, context);
+                tui::Start { model, run, given, resume: None, session, tour: None, scan: None, pick }
+            }
         }
     };
     let Some(format) = args.pick else { return screen::explore(start, context).map(drop) };

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use clap::Args;
 
-use super::batch::SentencePair;
 use super::context::Context;
 use super::options::{BatchArgs, InputArgs, MaskingArgs, OutputArgs, RunExtras};
 use super::status::StatusLine;
@@ -13,6 +12,7 @@ use crate::analysis::attribution::{Attribution, AttributionMethod};
 use crate::analysis::faithful::{Erasures, Faithfulness, faithfulness, random_scores};
 use crate::analysis::spread::Spread;
 use crate::capture::Capture;
+use crate::corpus::SentencePair;
 use crate::engine::{AttributionOptions, MaskedTokens, Masking, RunOptions, Session};
 use crate::error::{Error, Result};
 use crate::export::table::{Cell, Table};
@@ -66,12 +66,12 @@ pub fn run(args: &FaithfulArgs, context: &Context) -> Result<()> {
     let measure = |pair: SentencePair| {
         let extras =
             RunExtras { values: methods.iter().any(|method| method.needs_values()), ..RunExtras::default() };
-        let options = pair.options(&args.input.text, extras, &context.settings)?;
+        let options = batch::run_options(pair, &args.input.text, extras, &context.settings)?;
         args.measure(&session, &options, &methods, &watch)
     };
     let Some(mut pairs) = batch::pairs(&args.batch)? else {
         let source = input::source(&args.input.text, &session)?;
-        let measured = measure(SentencePair { source, audio: None, image: None, target: None })?;
+        let measured = measure(SentencePair { source, ..SentencePair::default() })?;
         if args.curves {
             return args.output.print(&curves(&methods, &measured), &context.terminal);
         }

@@ -7,9 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::context::Context;
-use super::measure::{
-    HeadRow, MetricOptions, ROLE_COLUMNS, add_roles, all_metrics, measure, measure_groups, table,
-};
+use super::measure::{ROLE_COLUMNS, add_roles, all_metrics, measure, measure_groups, table};
 use super::options::{
     BatchArgs, HeadArgs, InputArgs, OutputArgs, ProfileExtras, RunExtras, WeightsArgs, non_negative,
 };
@@ -17,7 +15,7 @@ use super::survey::{self, SentenceTable};
 use super::{batch, examples, input};
 use crate::analysis::metrics::{FAR, HeadMetrics};
 use crate::analysis::roles::ROLES;
-use crate::capture::Capture;
+use crate::capture::{Capture, HeadRow, MetricOptions};
 use crate::error::{Error, Result};
 use crate::export::table::Cell;
 use crate::site::Head;

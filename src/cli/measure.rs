@@ -1,78 +1,25 @@
 //! Metrics of the heads of a capture, and their table.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use attn_tui_kernels::threads;
 
-use crate::analysis::metrics::{HeadMetrics, Measure, is_uneven, metrics};
-use crate::analysis::profile::ProfileAxes;
+use crate::analysis::metrics::{HeadMetrics, Measure};
 use crate::analysis::roles::role;
 use crate::analysis::similarity::{DivergenceSums, cluster};
-use crate::capture::Capture;
+use crate::capture::{Capture, HeadRow, MetricOptions};
 use crate::error::Result;
 use crate::export::select::HeadSelection;
 use crate::export::table::{Cell, Table};
-use crate::site::{Head, Kind};
+use crate::site::Head;
 
-/// A head and its metrics, in the order of [`HeadMetrics::COLUMNS`].
-pub type HeadRow = (Head, Vec<Option<f32>>);
-
-/// Options of the computation of metrics.
-#[derive(Clone, Copy, Debug)]
-pub struct MetricOptions {
-    /// Distance in tokens beyond which keys count as far.
-    pub far: f32,
-    /// True to compute Gini coefficients, which takes longer than all other metrics together.
-    pub gini: bool,
-}
-
-/// Computes the metrics of the selected heads, one head per thread at a time. Profiles that the pass has
-/// computed are not computed again.
+/// Computes the metrics of the selected heads.
 ///
 /// # Errors
 /// [`crate::error::Error::NoSuchHead`].
 pub fn measure(capture: &Capture, selection: &HeadSelection, options: MetricOptions) -> Result<Vec<HeadRow>> {
-    let heads = selection.heads(capture)?;
-    let axes = missing_axes(capture, &heads, options);
-    let one = |at: usize| {
-        let head = heads[at];
-        if let Some(values) = known(capture, head, options) {
-            return Ok((head, values));
-        }
-        let (context, axes) = (capture.axes(head.kind()), &axes[&head.kind()]);
-        if is_uneven(head.kind(), options.far) {
-            let mut measure = Measure::new(axes, &context, options.far);
-            capture.maps.pieces(head).for_each(|(first, rows)| measure.add(first, &rows));
-            return Ok((head, measure.finish().values()));
-        }
-        Ok((head, metrics(&capture.compute_profile(head, axes)?, &context, options.far).values()))
-    };
-    threads::map(heads.len(), usize::MAX, one).into_iter().collect()
-}
-
-/// Computes the metrics of a head from the profile that the pass has made, if that is enough.
-fn known(capture: &Capture, head: Head, options: MetricOptions) -> Option<Vec<Option<f32>>> {
-    let profile = capture.maps.site(head.site)?.profile(head.head)?;
-    let enough = (profile.sums.gini.is_some() || !options.gini) && !is_uneven(head.kind(), options.far);
-    enough.then(|| metrics(profile, &capture.axes(head.kind()), options.far).values())
-}
-
-/// Prepares the axes of the profiles that have to be computed.
-fn missing_axes(
-    capture: &Capture,
-    heads: &[Head],
-    options: MetricOptions,
-) -> BTreeMap<Kind, Arc<ProfileAxes>> {
-    let mut all = BTreeMap::new();
-    for head in heads.iter().filter(|&&head| known(capture, head, options).is_none()) {
-        all.entry(head.kind()).or_insert_with(|| {
-            let (queries, keys) = capture.shape(head.kind());
-            let axes = capture.axes(head.kind()).profile_axes([queries, keys]);
-            Arc::new(if options.gini { axes.with_gini() } else { axes })
-        });
-    }
-    all
+    capture.head_metrics(&selection.heads(capture)?, options)
 }
 
 /// Bytes of rows of all heads of a kind that are in memory at once.
@@ -90,12 +37,12 @@ pub fn measure_groups(
     count: usize,
 ) -> Result<(Vec<HeadRow>, BTreeMap<Head, usize>)> {
     let heads = selection.heads(capture)?;
-    let axes = missing_axes(capture, &heads, options);
+    let axes = capture.missing_axes(&heads, options);
     let (mut rows, mut groups) = (Vec::new(), BTreeMap::new());
     for heads in heads.chunk_by(|a, b| a.kind() == b.kind()) {
         let kind = heads[0].kind();
         let context = capture.axes(kind);
-        let start = |head: &Head| match known(capture, *head, options) {
+        let start = |head: &Head| match capture.known_metrics(*head, options) {
             Some(values) => Measured::Known(values),
             None => Measured::Rows(Box::new(Measure::new(&axes[&kind], &context, options.far))),
         };

@@ -15,6 +15,7 @@ mod examples;
 mod explore;
 mod export;
 mod faithful;
+mod find;
 mod heads;
 mod input;
 mod interrupt;
@@ -28,6 +29,7 @@ mod models;
 mod options;
 mod output;
 mod rollout;
+mod scan;
 mod screen;
 mod show;
 mod status;
@@ -41,6 +43,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
+use crate::config::Overrides;
 use crate::error::{Error, Result};
 use crate::hub::Hub;
 use args::{Cli, CliCommand};
@@ -91,6 +94,7 @@ fn dispatch(cli: Cli) -> Result<()> {
             context.timings.print();
             Ok(())
         }
+        Some(CliCommand::Find(args)) => find::run(&args, &Context::load(Overrides::default(), hub)?),
         Some(CliCommand::Models) => models::run(hub),
         Some(CliCommand::Doctor(args)) => doctor::run(&args, hub.as_ref()),
         Some(CliCommand::Config(args)) => config::run(&args),

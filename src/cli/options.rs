@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+mod batch;
 mod parsers;
 mod picture;
 mod recording;
 
+pub use batch::BatchArgs;
 use parsers::{colormaps, count, curves, devices, maskings, ranges, weights};
 pub use parsers::{kinds, named, non_negative, span, steps};
 pub use picture::ImageArgs;
@@ -220,18 +222,6 @@ pub struct ProfileExtras {
     pub gini: bool,
     /// Links, however weak.
     pub links: Option<LinkFilter>,
-}
-
-/// Files with one sentence a line.
-#[derive(Args)]
-pub struct BatchArgs {
-    /// Run every line of a file; of .jsonl, objects with `source`, `audio` or `image`, and `target`.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "target", "audio", "image"],
-          help_heading = "Text")]
-    pub source_file: Option<PathBuf>,
-    /// Targets, a line for each of --source-file; generated if absent.
-    #[arg(long, value_name = "FILE", requires = "source_file", help_heading = "Text")]
-    pub target_file: Option<PathBuf>,
 }
 
 /// The choice between attention and value-weighted attention.

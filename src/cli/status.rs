@@ -1,7 +1,8 @@
 //! The status line of long steps.
 
 use std::fmt::Display;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::progress::{Progress, Watch};
@@ -11,12 +12,21 @@ use crate::terminal;
 pub struct StatusLine {
     shown: Mutex<Option<Instant>>,
     terminal: bool,
+    /// Raised to cancel.
+    cancelled: Arc<AtomicBool>,
 }
 
 impl StatusLine {
     /// Creates a line that is drawn only if `terminal` is true.
     pub fn new(terminal: bool) -> Self {
-        Self { shown: Mutex::new(None), terminal }
+        Self { shown: Mutex::new(None), terminal, cancelled: Arc::default() }
+    }
+
+    /// The same line, which cancels the step once `flag` is raised.
+    pub fn cancelled_by(self, flag: &Arc<AtomicBool>) -> Self {
+        let mut line = self;
+        line.cancelled = Arc::clone(flag);
+        line
     }
 
     /// Shows a text, unless another was shown less than a tenth of a second ago.
@@ -36,6 +46,10 @@ impl StatusLine {
 impl Watch for StatusLine {
     fn progress(&self, progress: Progress) {
         self.say(&progress);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
     }
 }
 

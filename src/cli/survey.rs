@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::batch::{Runner, SentencePairs};
-use super::measure::{HeadRow, MetricOptions, all_metrics, head_cells, measure, table};
+use super::measure::{all_metrics, head_cells, measure, table};
 use super::output;
 use crate::analysis::spread::Spread;
+use crate::capture::{HeadRow, MetricOptions};
 use crate::error::{Error, Result};
 use crate::export::select::HeadSelection;
 use crate::export::table::{Cell, Table};

@@ -5,6 +5,7 @@ mod attribution;
 mod backward;
 mod gradients;
 mod hearing;
+mod identity;
 mod lens;
 mod long_form;
 mod many;
@@ -25,6 +26,7 @@ mod worker;
 
 pub use ablated::IntactRun;
 pub use attribution::{AttributionOptions, EmbeddingBaseline};
+pub use identity::ModelIdentity;
 pub use long_form::{SpeechSegment, TranscribedWindow};
 pub use media::MAX_INPUT;
 pub use models::Models;

@@ -97,6 +97,19 @@ impl Session {
         self.files.json("generation_config.json")
     }
 
+    /// Runs `work` on the session's threads.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn on_threads<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+        threads::run(self.threads, work)
+    }
+
+    /// Returns the model's files.
+    pub(super) fn files(&self) -> &ModelFiles {
+        &self.files
+    }
+
     /// Returns the target token of an id.
     pub fn token(&self, id: u32) -> Token {
         self.tokenizer.target_token(id)

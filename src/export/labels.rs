@@ -1,5 +1,6 @@
 //! Axis labels, titles and captions.
 
+use crate::analysis::align::words;
 use crate::analysis::places::AxisNames;
 use crate::axis::{AxisItem, ItemKind};
 use crate::capture::{Capture, MapWeights};
@@ -73,6 +74,14 @@ pub fn axis_names(items: &[AxisItem]) -> AxisNames {
         }
     }
     names
+}
+
+/// Returns the number of the word that each token belongs to; `None` for special tokens. Words end at spaces.
+/// In a vocabulary without word marks (letters, ideographs) every token is a word.
+pub fn word_numbers(tokens: &[AxisItem]) -> Vec<Option<usize>> {
+    let opens = |token: &AxisItem| crate::text::starts_word(&token.piece);
+    let marked = tokens.iter().any(|token| !token.special && opens(token));
+    words(tokens.iter().map(|token| (!token.special).then(|| !marked || opens(token))))
 }
 
 /// Returns the names of the queries of a kind: of the source, or of decoder rows, which go by the token that

@@ -15,6 +15,7 @@ use crate::tui::guide::{ReadyStep, StepRequest};
 use crate::tui::pair_search::{PairRequest, PairResults};
 use crate::tui::pixels::Protocol;
 use crate::tui::prompts::AcceptedText;
+use crate::tui::scan_reader::{ScanPart, ScanRequest};
 use crate::tui::session_file::SessionFile;
 use crate::tui::survey::{SurveyRequest, Surveyed};
 use crate::tui::views::compare::state::{Compared, ComparisonRequest};
@@ -85,6 +86,8 @@ pub enum Action {
     Exported(Result<PathBuf>),
     /// Results of the search for given links.
     PairsFound(Box<PairResults>),
+    /// A part of the open scan.
+    ScanRead(Box<ScanPart>),
     /// A program has carried copied text to the clipboard, or not; or the terminal was sent it.
     Copied(Carried),
     /// A step of the tour is ready.
@@ -110,6 +113,8 @@ pub enum Effect {
     Compare(ComparisonRequest),
     /// Weigh given links in every head, on a thread of its own.
     WeighPairs(PairRequest),
+    /// Read parts of the open scan, on a thread of its own.
+    ReadScan(ScanRequest),
     /// Run the models of a step of the tour on a thread of its own.
     PlayStep(StepRequest),
     /// Add a text to the file of those that were accepted in prompts.
@@ -133,6 +138,7 @@ impl PartialEq for Effect {
             (Effect::Survey(a), Effect::Survey(b)) => a == b,
             (Effect::Compare(a), Effect::Compare(b)) => a == b,
             (Effect::WeighPairs(a), Effect::WeighPairs(b)) => (a.number, &a.pairs) == (b.number, &b.pairs),
+            (Effect::ReadScan(a), Effect::ReadScan(b)) => a == b,
             (Effect::PlayStep(a), Effect::PlayStep(b)) => a == b,
             (Effect::Remember(a), Effect::Remember(b)) => a == b,
             (Effect::ListOpenable(a), Effect::ListOpenable(b)) => a == b,

@@ -9,6 +9,7 @@ use super::guide::ReadyStep;
 use super::pair_search::PairResults;
 use super::pixels::Protocol;
 use super::render::RenderResult;
+use super::scan_reader::ScanPart;
 use super::survey::Surveyed;
 use super::views::compare::state::Compared;
 use crate::engine::{Event, Openable};
@@ -39,6 +40,8 @@ pub enum Message {
     Surveyed(Box<Surveyed>),
     /// Results of the search for given links.
     PairsFound(Box<PairResults>),
+    /// A part of the open scan.
+    ScanRead(Box<ScanPart>),
     /// The outcome of a copy, with the text.
     Copied((Carried, String)),
     /// Results of a render job.

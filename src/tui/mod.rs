@@ -38,6 +38,7 @@ pub mod render;
 pub mod reproduce;
 pub mod requests;
 pub mod runs;
+pub mod scan_reader;
 pub mod selected;
 pub mod selection;
 pub mod session;
@@ -77,6 +78,7 @@ use crate::config::{self, Background, PixelProtocol as Choice};
 use crate::engine::{Event, OpenOptions, Request, RunOptions};
 use crate::error::{Error, Result};
 use crate::export::table::Table;
+use crate::scan::Scan;
 use crate::tour::Tour;
 
 /// Options that the explorer starts with.
@@ -94,6 +96,8 @@ pub struct Start {
     pub session: Option<PathBuf>,
     /// Tour to start with, instead of the model.
     pub tour: Option<Arc<Tour>>,
+    /// Scan to show first, of which the first run is a sentence.
+    pub scan: Option<Arc<Scan>>,
     /// True if a key leaves with the selected rows.
     pub pick: bool,
 }
@@ -188,6 +192,10 @@ pub fn run_with(
     app.picks = start.pick;
     if let Some(saved) = &start.resume {
         saved.restore(&mut app);
+    }
+    if let Some(scan) = &start.scan {
+        app.view = views::ViewId::Corpus;
+        app.views.corpus.scan = Some(Arc::clone(scan));
     }
     (app.pixels, app.prompts) = (settings.pixels, history);
     app.run.open =
@@ -309,6 +317,7 @@ fn handle(
             Action::Copied(outcome.0)
         }
         Message::PairsFound(part) => Action::PairsFound(part),
+        Message::ScanRead(part) => Action::ScanRead(part),
         // Handled by the main loop: it belongs to drawing and changes no state.
         Message::Rendered(_) => return Ok(Handled::Continue),
         Message::Compared(compared) => Action::Compared(compared),

@@ -20,7 +20,7 @@ pub fn command_line(app: &App) -> Option<String> {
         [&place[..], rest].concat().into_iter().map(String::from).collect::<Vec<_>>()
     };
     let (command, arguments) = match app.view {
-        ViewId::Map | ViewId::Grid | ViewId::Lines | ViewId::Tour => {
+        ViewId::Map | ViewId::Grid | ViewId::Lines | ViewId::Tour | ViewId::Corpus => {
             ("show", [one_head(&[]), filter(app)].concat())
         }
         ViewId::Text => {

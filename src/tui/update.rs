@@ -43,6 +43,7 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
             | Action::Openable(_)
             | Action::Exported(_)
             | Action::PairsFound(_)
+            | Action::ScanRead(_)
             | Action::Copied(_)
             | Action::StepReady(_)
             | Action::Resize
@@ -58,6 +59,7 @@ pub fn update(app: &mut App, action: Action) -> Vec<Effect> {
     if app.capture.is_some() {
         view::settle(app);
     }
+    effects.extend(views::corpus::request(app));
     effects
 }
 
@@ -132,6 +134,10 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
             views::links::pairs::found(app, *part);
             Vec::new()
         }
+        Action::ScanRead(part) => {
+            views::corpus::take(app, *part);
+            Vec::new()
+        }
         Action::Copied(carried) => {
             let how = match carried {
                 Carried::Sent(route) => route.name().to_string(),
@@ -193,6 +199,7 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Show(view) => app.show(view),
         Command::Overview if app.view == ViewId::Grid => app.view = app.before,
         Command::Overview => app.show(ViewId::Grid),
+        Command::Open if app.view == ViewId::Corpus => return views::corpus::open(app),
         Command::Open => view::open(app),
         Command::NextHead => turn_head(app, 1),
         Command::PreviousHead => turn_head(app, -1),
@@ -331,6 +338,7 @@ fn cancel(app: &mut App) -> Vec<Effect> {
     match app.view {
         ViewId::Grid => app.view = app.before,
         ViewId::Links => app.views.links.pairs = None,
+        ViewId::Corpus => app.views.corpus.in_exemplars = false,
         _ => {}
     }
     Vec::new()

@@ -19,6 +19,7 @@ use super::prompts::{AcceptedText, PromptHistory};
 use super::reader;
 use super::recent::RecentFiles;
 use super::render::{self, RenderJob};
+use super::scan_reader::{self, ScanRequest};
 use super::session_file::{self, SessionFile};
 use super::survey::{self, SurveyRequest};
 use super::terminal::{self, Screen};
@@ -69,6 +70,8 @@ pub struct World {
     newest_render: Arc<AtomicU64>,
     /// Number of the newest search for given links; older ones stop.
     newest_search: Arc<AtomicU64>,
+    /// Number of the newest request to read the scan; older ones stop.
+    newest_scan: Arc<AtomicU64>,
     tour: OnceLock<TourWorker>,
     started: Instant,
 }
@@ -92,6 +95,7 @@ impl World {
             newest_survey: Arc::default(),
             newest_render: Arc::default(),
             newest_search: Arc::default(),
+            newest_scan: Arc::default(),
             tour: OnceLock::new(),
             started: Instant::now(),
         })
@@ -117,6 +121,7 @@ impl World {
                 Effect::ListOpenable(options) => self.list_openable(options),
                 Effect::Export(job) => self.export(*job),
                 Effect::WeighPairs(request) => self.weigh(request),
+                Effect::ReadScan(request) => self.read_scan(request),
                 Effect::PlayStep(play) => self.play(play),
                 Effect::Remember(accepted) => self.remember(&accepted),
                 Effect::RememberFile(path) => self.remember_file(&path),
@@ -224,6 +229,19 @@ impl World {
             pair_search::run(&request, go_on, |part| {
                 // The receiver is gone once the program ends.
                 let _ = sender.send(Message::PairsFound(Box::new(part)));
+            });
+        });
+    }
+
+    /// Starts to read the scan and cancels the previous request.
+    fn read_scan(&self, request: ScanRequest) {
+        let (newest, sender) = (Arc::clone(&self.newest_scan), self.sender.clone());
+        newest.store(request.number, Ordering::SeqCst);
+        thread::spawn(move || {
+            let go_on = || newest.load(Ordering::SeqCst) == request.number;
+            scan_reader::run(&request, go_on, |part| {
+                // The receiver is gone once the program ends.
+                let _ = sender.send(Message::ScanRead(Box::new(part)));
             });
         });
     }

@@ -36,6 +36,7 @@ mod keeping;
 mod made;
 mod messy;
 mod questions;
+mod scans;
 mod scores;
 mod screens;
 mod sources;

@@ -69,6 +69,12 @@ pub fn work(app: &App) -> Option<WorkStatus> {
         Some(Progress::Runs { done, total: Some(total) }) => {
             counted("running", "runs", (*done, *total), seconds)
         }
+        Some(Progress::Scan { done, fraction, .. }) => WorkStatus {
+            what: "scanning".into(),
+            share: fraction.map(|fraction| fraction as f32),
+            numbers: vec![format!("{done} sentences")],
+            ..WorkStatus::default()
+        },
         Some(Progress::Runs { done, total: None }) => {
             let numbers = vec![format!("{done} runs")];
             WorkStatus { what: "running".into(), numbers, ..WorkStatus::default() }

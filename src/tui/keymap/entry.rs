@@ -54,7 +54,7 @@ pub struct ViewInfo {
 pub struct ViewTab {
     /// Name of the command in the palette and in a user's keymap.
     pub command: &'static str,
-    /// Its keys.
+    /// Its keys; without any the view has no tab in the title line.
     pub keys: &'static [&'static str],
     /// Description in one sentence.
     pub sentence: &'static str,

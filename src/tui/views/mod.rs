@@ -3,6 +3,7 @@
 //! and its lines here.
 
 pub mod compare;
+pub mod corpus;
 pub mod flow;
 pub mod grid;
 pub mod heads;
@@ -30,6 +31,7 @@ macro_rules! each_view {
             Flow flow FlowView FlowCommand,
             Compare compare CompareView CompareCommand,
             Lines lines LinesView LinesCommand,
+            Corpus corpus CorpusView CorpusCommand,
             Tour tour TourView TourCommand,
         }
     };
@@ -108,9 +110,9 @@ macro_rules! declare {
 each_view!(declare);
 
 impl ViewId {
-    /// Returns the views that have a tab.
+    /// Returns the views that have a tab: those with a key of their own.
     pub fn tabs() -> impl DoubleEndedIterator<Item = ViewId> {
-        Self::ALL.iter().copied().filter(|view| view.info().tab.is_some())
+        Self::ALL.iter().copied().filter(|view| view.info().tab.is_some_and(|tab| !tab.keys.is_empty()))
     }
 
     /// Returns the name on the view's tab.

@@ -9,8 +9,8 @@ use crate::analysis::align::{Agreement, Convention, Gold, hard_alignment};
 use crate::analysis::merge::{Merge, merge};
 use crate::analysis::word_times::sharpness;
 use crate::capture::Capture;
-use crate::cli::align::{AlignArgs, read_gold, word_numbers};
-use crate::cli::batch::NumberedLines;
+use crate::cli::align::{AlignArgs, read_gold, units};
+use crate::corpus::NumberedLines;
 use crate::error::{Error, Result};
 use crate::export::spoken::upper_heads;
 use crate::export::table::{Cell, Table};
@@ -68,8 +68,8 @@ impl HeadJudge for TextJudge {
     fn add(&mut self, args: &AlignArgs, capture: Option<Capture>) -> Result<()> {
         let gold = self.gold.as_mut().map(|lines| read_gold(lines, args.one_based)).transpose()?;
         let Some(capture) = capture else { return Ok(()) };
-        let source = word_numbers(&capture.source.items, args);
-        let target = word_numbers(&capture.target.items, args);
+        let source = units(&capture.source.items, args);
+        let target = units(&capture.target.items, args);
         let readings = readings(&capture);
         let mut heads: Vec<Head> = readings.iter().map(|(head, _)| *head).collect();
         heads.dedup();

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::capture::Score;
 use crate::tui::filter::FilteredAxes;
-use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::LOOK};
+use crate::tui::keymap::entry::{
+    ViewEntry, ViewInfo, ViewTab,
+    group::{HEAD, LOOK},
+};
 
 /// State of Map.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -35,6 +38,7 @@ pub enum MapCommand {
     ThresholdDown,
     Pixels,
     Path,
+    Elsewhere,
 }
 
 /// Name, tab and shared commands of Map.
@@ -134,5 +138,14 @@ pub const COMMANDS: &[ViewEntry<MapCommand>] = &[
         group: LOOK,
         sentence: "Draw the path of time warping over a cross map of a recording, or not",
         after: "pixels",
+    },
+    ViewEntry {
+        command: MapCommand::Elsewhere,
+        name: "elsewhere",
+        keys: &["&"],
+        hint: "",
+        group: HEAD,
+        sentence: "List the sentences of the open scan in which this head has such a link",
+        after: "find-link",
     },
 ];

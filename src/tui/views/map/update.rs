@@ -17,6 +17,7 @@ use crate::tui::cache::Cache;
 use crate::tui::command::Motion;
 use crate::tui::layout::Layout;
 use crate::tui::overlays::overlay::{Decision, Overlay};
+use crate::tui::views::corpus;
 use crate::tui::views::view::View;
 use crate::tui::zoom::{self, STEPS, Window, ZoomStep};
 use crate::tui::{requests, selected};
@@ -48,6 +49,7 @@ impl View for MapView {
             }
             MapCommand::Pixels => toggle_pixels(app),
             MapCommand::Path => toggle_path(app),
+            MapCommand::Elsewhere => corpus::elsewhere(app),
         }
         Vec::new()
     }

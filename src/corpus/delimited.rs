@@ -1,0 +1,140 @@
+//! Rows of CSV (RFC 4180) and of tab-separated values.
+
+use std::path::PathBuf;
+
+use super::files::ColumnNames;
+use super::lines::NumberedLines;
+use super::sentence_pair::{BadRow, SentencePair};
+use crate::error::Result;
+
+/// Longest record, in bytes.
+const MAX_RECORD: usize = 16 << 20;
+
+/// Reader of records with named columns.
+pub struct DelimitedRows {
+    pub lines: NumberedLines,
+    /// True for CSV, whose fields may be quoted; false for tab-separated values.
+    quoted: bool,
+    /// Columns of the source, the recording, the picture and the target.
+    places: [Option<usize>; 4],
+}
+
+/// A record, or the reason why it is none.
+type Record = std::result::Result<Vec<String>, BadRow>;
+
+impl DelimitedRows {
+    /// Starts to read records, after the header line. Names that are all numbers count columns from 1, and
+    /// the file has no header then.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::BadFile`] if the header lacks a column; the message lists those it has.
+    pub fn new(lines: NumberedLines, quoted: bool, names: &ColumnNames) -> Result<Self> {
+        let mut rows = Self { lines, quoted, places: [None; 4] };
+        if let Some(places) = names.numbers() {
+            rows.places = places;
+            return Ok(rows);
+        }
+        let header = match rows.record()? {
+            Some(Ok(header)) => header,
+            Some(Err(bad)) => return Err(rows.lines.error(&bad.to_string())),
+            None => Vec::new(),
+        };
+        let place = |name: &str| header.iter().position(|found| found.trim() == name);
+        let given = [&names.source, &names.audio, &names.image, &names.target];
+        for (name, given) in names.all().into_iter().zip(given) {
+            if given.is_some() && place(name).is_none() {
+                return Err(rows.lacks(name, &header));
+            }
+        }
+        rows.places = names.all().map(place);
+        if rows.places[..3].iter().all(Option::is_none) {
+            return Err(rows.lacks(names.all()[0], &header));
+        }
+        Ok(rows)
+    }
+
+    fn lacks(&self, name: &str, header: &[String]) -> crate::error::Error {
+        self.lines.error(&format!("no column '{name}'; the header names {}", header.join(", ")))
+    }
+
+    /// Reads a row; `None` at the end of the file.
+    pub fn read(&mut self) -> Result<Option<std::result::Result<SentencePair, BadRow>>> {
+        let Some(record) = self.record()? else { return Ok(None) };
+        let pair = record.and_then(|mut fields| {
+            let mut field = |place: Option<usize>| match place {
+                None => Ok(None),
+                Some(at) => match fields.get_mut(at) {
+                    Some(field) => Ok(Some(std::mem::take(field))),
+                    None => Err(self.invalid(&format!("there is no column {}", at + 1))),
+                },
+            };
+            let [source, audio, image, target] = self.places;
+            let (source, target) = (field(source)?, field(target)?);
+            let (audio, image) = (field(audio)?.map(PathBuf::from), field(image)?.map(PathBuf::from));
+            Ok(SentencePair { source: source.unwrap_or_default(), audio, image, target })
+        });
+        Ok(Some(pair))
+    }
+
+    fn invalid(&self, why: &str) -> BadRow {
+        BadRow::Invalid { place: self.lines.place(), why: why.into() }
+    }
+
+    fn record(&mut self) -> Result<Option<Record>> {
+        let mut text = match self.lines.read()? {
+            None => return Ok(None),
+            Some(Err(why)) => return Ok(Some(Err(self.invalid(&why)))),
+            Some(Ok(text)) => text,
+        };
+        if !self.quoted {
+            return Ok(Some(Ok(text.split('\t').map(String::from).collect())));
+        }
+        loop {
+            if let Some(fields) = fields(&text) {
+                return Ok(Some(Ok(fields)));
+            }
+            // A quoted field goes on in the next line.
+            match self.lines.read()? {
+                Some(Ok(more)) if text.len() + more.len() < MAX_RECORD => {
+                    text.push('\n');
+                    text += &more;
+                }
+                Some(Err(why)) => return Ok(Some(Err(self.invalid(&why)))),
+                Some(Ok(_)) | None => return Ok(Some(Err(self.invalid("a quote is not closed")))),
+            }
+        }
+    }
+}
+
+/// Splits a record of CSV; `None` if a quoted field is not closed.
+fn fields(text: &str) -> Option<Vec<String>> {
+    let (mut fields, mut field, mut quoted) = (Vec::new(), String::new(), false);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                field.push('"');
+            }
+            '"' if quoted => quoted = false,
+            '"' if field.is_empty() => quoted = true,
+            ',' if !quoted => fields.push(std::mem::take(&mut field)),
+            c => field.push(c),
+        }
+    }
+    fields.push(field);
+    (!quoted).then_some(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_hold_commas_lines_and_quotes() {
+        assert_eq!(fields("a,\"b, \"\"c\"\"\",").unwrap(), ["a", "b, \"c\"", ""]);
+        assert_eq!(fields("\"a\nb\",c").unwrap(), ["a\nb", "c"]);
+        assert_eq!(fields("a,\"b"), None);
+        assert_eq!(fields("5\" disk").unwrap(), ["5\" disk"]);
+    }
+}
