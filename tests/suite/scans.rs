@@ -374,13 +374,13 @@ fn pairs(files: &CorpusFiles) -> Vec<Result<SentencePair, BadRow>> {
 }
 
 fn named(source: &str, target: &str) -> ColumnNames {
-    ColumnNames { source: Some(source.into()), target: Some(target.into()), audio: None }
+    ColumnNames { source: Some(source.into()), target: Some(target.into()), ..ColumnNames::default() }
 }
 
 #[test]
 fn every_format_gives_the_same_pairs() {
     let pair = |source: &str, target: &str| {
-        Ok(SentencePair { source: source.into(), target: Some(target.into()), audio: None })
+        Ok(SentencePair { source: source.into(), target: Some(target.into()), ..SentencePair::default() })
     };
     let expected = [pair("The house, \"old\".", "La maison"), Err(BadRow::Blank), pair("日本 é", "Été")];
     let file = |name: &str| CorpusFiles { source: Path::new(CORPORA).join(name), ..CorpusFiles::default() };

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::engine::AudioOptions;
+use crate::axis::{AxisItem, Medium};
+use crate::engine::{AudioOptions, ImageOptions, RunOptions};
+use crate::export::labels::item_label;
 use crate::scan::ExemplarFilter;
 use crate::site::Kind;
 use crate::tui::action::Effect;
@@ -73,9 +75,7 @@ pub fn elsewhere(app: &mut App) {
         return;
     }
     let kind = app.selection.head.kind();
-    let label = |items: &[crate::axis::AxisItem], at: usize| {
-        items.get(at).map(crate::export::labels::item_label).unwrap_or_default()
-    };
+    let label = |items: &[AxisItem], at: usize| items.get(at).map(item_label).unwrap_or_default();
     let Some(capture) = &app.capture else { return };
     let (query, key) = (app.selection.query(), app.selection.key());
     let queries = match kind {
@@ -109,13 +109,16 @@ pub fn open(app: &mut App) -> Vec<Effect> {
     if let Some(found) = &exemplar.link {
         selection.set(found.link.query, found.link.key);
     }
+    let medium = info.medium;
     app.leave();
     app.run.arrival = Some((ViewId::Map, selection));
     let target = (!exemplar.generated).then_some(exemplar.target);
     let run = scan.manifest.run(exemplar.source, target);
-    let audio =
-        exemplar.media.map(|file| AudioOptions { path: PathBuf::from(file), ..AudioOptions::default() });
-    app.run.options = crate::engine::RunOptions { audio, values: app.run.options.values, ..run };
+    let path = exemplar.media.map(PathBuf::from);
+    let of = |wanted: Medium| path.clone().filter(|_| medium == wanted);
+    let audio = of(Medium::Sound).map(|path| AudioOptions { path, ..AudioOptions::default() });
+    let image = of(Medium::Picture).map(|path| ImageOptions { path, ..ImageOptions::default() });
+    app.run.options = RunOptions { audio, image, values: app.run.options.values, ..run };
     app.run.given = true;
     requests::run(app)
 }
