@@ -42,7 +42,7 @@ pub struct ListedRun {
     pub run: Arc<DisplayedRun>,
     /// The target.
     pub target: Sequence,
-    /// Where the target comes from.
+    /// Origin of the target.
     pub origin: TargetOrigin,
     /// Its place in a beam search.
     pub beam: Option<BeamRank>,
