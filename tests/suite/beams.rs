@@ -5,11 +5,12 @@ use std::process::Command;
 use std::sync::Arc;
 
 use attn_tui::capture::{BeamTarget, Capture};
-use attn_tui::engine::{Event, OpenOptions, Opened, Request, RunOptions, open};
+use attn_tui::engine::{Event, OpenOptions, Opened, Request, RunOptions, Worker, open};
 use attn_tui::generate::{GenerationRun, generate_many};
 use attn_tui::model::EncoderInput;
 use attn_tui::nn::NoHook;
 use attn_tui::progress::Unwatched;
+use attn_tui::site::{Ablation, Head, Kind};
 use attn_tui::tui::action::{Action, Effect};
 use attn_tui::tui::runs::TargetOrigin;
 use serde_json::Value;
@@ -181,4 +182,25 @@ fn a_predicted_token_beside_the_map_is_taken_by_a_click_and_enter() {
     let row = driver.app.selection.target_query;
     let taken = driver.app.capture.as_ref().unwrap().predictions[row].candidates[1].0.id;
     assert_eq!(run.prefix.last(), Some(&taken));
+}
+
+#[test]
+fn ablations_are_those_of_the_shown_run_even_if_another_ran_since() {
+    let (sender, events) = std::sync::mpsc::channel();
+    let worker = Worker::spawn(move |event| sender.send(event).unwrap());
+    let answer = |request: Request| {
+        worker.send(request);
+        events.iter().find(|event| !matches!(event, Event::Progress(_))).unwrap()
+    };
+    answer(Request::Open(OpenOptions { model: "demo".into(), offline: true, ..OpenOptions::default() }));
+    let run = |source: &str| RunOptions { source: source.into(), ..RunOptions::default() };
+    let shown = run("The old house is very big.");
+    let off = vec![Ablation::Head(Head::new(Kind::Cross, 2, 4))];
+    let without = Request::Ablate(RunOptions { ablations: off, forced_only: true, ..shown.clone() });
+    let Event::Captured(capture) = answer(Request::Run(shown)) else { panic!("no capture") };
+    let Event::Ablated(expected) = answer(without.clone()) else { panic!("no outcome") };
+    assert_eq!((expected.forced.len(), &expected.generated), (capture.target.len(), &None));
+    assert!(matches!(answer(Request::Run(run("I have a red car."))), Event::Captured(_)));
+    let Event::Ablated(again) = answer(without) else { panic!("no outcome") };
+    assert_eq!(again, expected);
 }

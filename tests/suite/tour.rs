@@ -80,10 +80,12 @@ fn the_numbers_of_the_text_are_those_of_the_maps() {
     let causal = play(&tour, 3, None).unwrap();
     assert!(causal.text.contains("over all heads, is 0)"), "{}", causal.text);
     let plot = play(&tour, 6, None).unwrap().plot.unwrap();
-    assert_eq!(plot.distances, [5, 15, 30]);
+    assert_eq!(plot.distances, [5, 8, 15, 30]);
     assert_eq!(plot.series.len(), 3);
     let drops = |at: usize| &plot.series[at].drops;
-    assert!(drops(0)[0] > drops(1)[0], "the Transformer is moved more than the recurrent network");
+    for at in 0..4 {
+        assert!(drops(0)[at] > drops(1)[at], "the Transformer is moved more than the recurrent network");
+    }
 }
 
 /// The explorer on the tour, with all its requests answered at once.
@@ -273,7 +275,7 @@ fn plain_text_describes_the_pictures() {
     }
     let plot = play(&tour, 6, None).unwrap().plot.unwrap();
     let numbers: Vec<String> =
-        plot.series.iter().map(|series| format!("{} {:.2}", series.model, series.drops[2])).collect();
+        plot.series.iter().map(|series| format!("{} {:.2}", series.model, series.drops[3])).collect();
     assert!(out.contains(&format!("30 tokens apart, loss in nats: {}.", numbers.join(", "))), "{out}");
     let tea = run("demo-rnn", "I like tea.", None);
     assert!(out.contains(&format!("demo-rnn: \"I like tea.\" becomes \"{}\"", tea.target.text.trim())));
