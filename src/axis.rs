@@ -15,8 +15,8 @@ pub struct Token {
 /// it is special; only code that feeds a model asks for its kind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AxisItem {
-    /// Spelling: the vocabulary's piece of a token, the begin of a frame (`1.24s`), the top left corner of a patch
-    /// (`128,32`), the name of a class token (`[CLS]`), or `rest`.
+    /// Spelling: the vocabulary's piece of a token, the begin of a frame (`1.24s`), the top left corner of a
+    /// patch (`128,32`), the name of a class token (`[CLS]`), or `rest`.
     pub piece: String,
     /// True if the item stands for no part of the input, such as special tokens.
     pub special: bool,

@@ -35,15 +35,15 @@ impl PictureRegion {
 pub struct BoxedWord {
     /// The word.
     pub text: String,
-    /// Where it was read; `None` if no weight lies on the picture.
+    /// Region that it was read from; `None` if no weight lies on the picture.
     pub region: Option<PictureRegion>,
     /// Probability that the model gives the word, the mean over its tokens.
     pub probability: Option<f32>,
 }
 
-/// Finds the region around the largest weight of a row: the patches that touch one another and weigh at least three
-/// tenths of it. `places` are those of the row's keys; keys without a place, such as class tokens, belong to no region but
-/// count in the row's weight. `None` if no patch has any weight.
+/// Finds the region around the largest weight of a row: the patches that touch one another and weigh at least
+/// three tenths of it. `places` are those of the row's keys; keys without a place, such as class tokens,
+/// belong to no region but count in the row's weight. `None` if no patch has any weight.
 pub fn region(row: &[f32], places: &[Option<PixelBox>]) -> Option<PictureRegion> {
     let placed =
         || row.iter().zip(places).enumerate().filter_map(|(at, (&w, place))| Some((at, w, (*place)?)));
@@ -78,8 +78,9 @@ fn touch(a: PixelBox, b: PixelBox) -> bool {
     along(a.x, a.w, b.x, b.w) && along(a.y, a.h, b.y, b.h)
 }
 
-/// Measures how local some rows of a head are, from 0 to 1: one minus the mean distance of the weight from its
-/// centre, as a share of the same distance of even weights. Weight that lies on no patch counts as far away.
+/// Measures how local some rows of a head are, from 0 to 1: one minus the mean distance of the weight from
+/// its centre, as a share of the same distance of even weights. Weight that lies on no patch counts as far
+/// away.
 pub fn locality<'a>(rows: impl Iterator<Item = &'a [f32]>, places: &[Option<PixelBox>]) -> f32 {
     let even = vec![1.0; places.len()];
     let farthest = spread(&even, places).max(f64::MIN_POSITIVE);

@@ -15,8 +15,8 @@ use crate::image::{MAX_PIXELS, RgbPicture};
 use crate::site::{Head, Kind, MAX_LAYERS};
 
 /// Metadata field with a JSON list as long as the source: `{"start": s, "end": s}` for a frame, in seconds,
-/// `{"x", "y", "w", "h"}` for a patch, in pixels of the picture, `{"class": name}` for a token before the patches, and
-/// `{"rest": n}`, only as the last one, for `n` positions whose weight is summed.
+/// `{"x", "y", "w", "h"}` for a patch, in pixels of the picture, `{"class": name}` for a token before the
+/// patches, and `{"rest": n}`, only as the last one, for `n` positions whose weight is summed.
 pub const SOURCE_ITEMS: &str = "source_items";
 
 /// Metadata field with a JSON object: the name of the source's file and its SHA-256.

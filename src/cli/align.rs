@@ -52,8 +52,9 @@ pub struct AlignArgs {
     /// Align tokens instead of words. Words end at spaces; special tokens are left out.
     #[arg(long)]
     tokens: bool,
-    /// File of gold alignments in Pharaoh format, one line per sentence: `3-4` is sure, `3?4` possible. For a picture,
-    /// a JSON list of words with x, y, w and h, as --json prints them: boxes are scored by their overlap (IoU).
+    /// File of gold alignments in Pharaoh format, one line per sentence: `3-4` is sure, `3?4` possible. For a
+    /// picture, a JSON list of words with x, y, w and h, as --json prints them: boxes are scored by their
+    /// overlap (IoU).
     #[arg(long, value_name = "FILE")]
     gold: Option<PathBuf>,
     /// Count words of the gold alignment from 1 instead of 0.

@@ -119,8 +119,8 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Text`] for an empty text; [`Error::Language`] for an unknown language; [`Error::Audio`] and
-    /// [`Error::Picture`] for a recording or a picture that cannot be read, and for a source that is none where one is
-    /// needed, and the reverse.
+    /// [`Error::Picture`] for a recording or a picture that cannot be read, and for a source that is none
+    /// where one is needed, and the reverse.
     pub fn source(&self, run: &RunOptions) -> Result<Source> {
         let model = || self.info.name.clone();
         match (&self.seeing, &run.image) {
@@ -210,8 +210,8 @@ impl Session {
         }
     }
 
-    /// Tokenizes a given target. That of a model that hears or sees is what generation would write: the prompt of a
-    /// speech model, the text and the end token.
+    /// Tokenizes a given target. That of a model that hears or sees is what generation would write: the
+    /// prompt of a speech model, the text and the end token.
     pub(super) fn given_target(
         &self,
         text: &str,

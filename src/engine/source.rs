@@ -33,9 +33,9 @@ impl Source {
         Self { ids, sequence, states: None, media: None, sound: None, picture: None, notes: Vec::new() }
     }
 
-    /// Creates a source that a front end has turned into `states`, `[1, positions, d_model]`, positions included.
-    /// The text of `sequence` is what the screen and exports show as the source. Its last item may stand for
-    /// several positions ([`ItemKind::Rest`](crate::axis::ItemKind::Rest)).
+    /// Creates a source that a front end has turned into `states`, `[1, positions, d_model]`, positions
+    /// included. The text of `sequence` is what the screen and exports show as the source. Its last item may
+    /// stand for several positions ([`ItemKind::Rest`](crate::axis::ItemKind::Rest)).
     ///
     /// # Errors
     /// [`Error::Text`] if there are no items, or the items stand for more or fewer positions.

@@ -4,8 +4,8 @@
 use super::svg::escaped;
 use crate::analysis::regions::BoxedWord;
 
-/// Formats the words that were read from the picture `file` of `width` x `height` pixels. Words without a place are
-/// left out.
+/// Formats the words that were read from the picture `file` of `width` x `height` pixels. Words without a
+/// place are left out.
 pub fn write(words: &[BoxedWord], file: &str, [width, height]: [usize; 2]) -> String {
     let mut spans = String::new();
     for (at, word) in words.iter().enumerate() {

@@ -32,8 +32,8 @@ const FAMILIES: &str = "'DejaVu Sans', Verdana, 'Bitstream Vera Sans', 'Noto San
 /// Overlap of adjacent cells, which hides seams caused by rounding.
 const SEAM: f32 = 0.7;
 
-/// Renders a scene as an SVG 1.1 file without scripts, links or embedded fonts; text stays text, and pictures are
-/// embedded as PNG.
+/// Renders a scene as an SVG 1.1 file without scripts, links or embedded fonts; text stays text, and pictures
+/// are embedded as PNG.
 pub fn render(scene: &Scene) -> String {
     let (width, height) = (scene.width.ceil(), scene.height.ceil());
     let mut svg = format!(

@@ -1,5 +1,6 @@
-//! Built-in models, which open at once and offline. Those of `assets/demo` and `assets/demo-rnn` share a tokenizer, and
-//! the recurrent models share the Transformer's embeddings. The reader of text lines is a crate of its own.
+//! Built-in models, which open at once and offline. Those of `assets/demo` and `assets/demo-rnn` share a
+//! tokenizer, and the recurrent models share the Transformer's embeddings. The reader of text lines is a
+//! crate of its own.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -113,8 +114,8 @@ fn joined(planes: &[u8], transformer: Option<&[u8]>) -> Result<Vec<u8>, SafeTens
 enum StoredTensor<'a> {
     /// Its numbers.
     Plain(TensorView<'a>),
-    /// Low bytes of the numbers, then their high bytes, `[2, ...]`. The high bytes of weights are much alike, so
-    /// that the package's archive packs the planes smaller than the numbers.
+    /// Low bytes of the numbers, then their high bytes, `[2, ...]`. The high bytes of weights are much alike,
+    /// so that the package's archive packs the planes smaller than the numbers.
     Planes(TensorView<'a>),
 }
 

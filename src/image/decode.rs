@@ -26,11 +26,11 @@ pub struct DecodedPicture {
     pub notes: Vec<String>,
 }
 
-/// Decodes the picture file `bytes`: PNG, JPEG, WebP, TIFF, BMP or GIF, of which the first frame. Its format is
-/// told by its contents; `file` names it in errors. The size is checked before any pixel is decoded.
+/// Decodes the picture file `bytes`: PNG, JPEG, WebP, TIFF, BMP or GIF, of which the first frame. Its format
+/// is told by its contents; `file` names it in errors. The size is checked before any pixel is decoded.
 ///
-/// As transformers does, alpha is dropped, 16 bits become their upper 8, CMYK becomes RGB, and an orientation that
-/// the file asks for is not applied.
+/// As transformers does, alpha is dropped, 16 bits become their upper 8, CMYK becomes RGB, and an orientation
+/// that the file asks for is not applied.
 ///
 /// # Errors
 /// Those of [`PictureError`] that are about files.
@@ -65,7 +65,8 @@ fn decode(bytes: &Bytes, file: &str) -> Result<DecodedPicture> {
             "{file} asks to be {turn} before it is shown; models see it as it is stored; --rotate turns it"
         ));
     }
-    if matches!(decoder.original_color_type(), ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16) {
+    let cmyk = matches!(decoder.original_color_type(), ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16);
+    if cmyk || jpeg_colours(bytes) == Some(4) {
         notes.push(format!("{file}: its CMYK colours became RGB without a colour profile"));
     }
     if decoder.color_type() == ColorType::Rgb32F || decoder.color_type() == ColorType::Rgba32F {
@@ -113,6 +114,20 @@ fn rgb(decoded: DynamicImage) -> (Vec<u8>, Option<&'static str>) {
         }
         other => (other.into_rgb8().into_raw(), None),
     }
+}
+
+/// Returns the number of colours of a JPEG file, which its decoder does not tell; `None` for other files.
+fn jpeg_colours(bytes: &[u8]) -> Option<u8> {
+    let mut rest = bytes.strip_prefix(&[0xff, 0xd8])?;
+    while let [0xff, marker, high, low, segment @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        // Frame headers: precision, height, width, number of colours.
+        if matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc) {
+            return segment.get(5).copied();
+        }
+        rest = segment.get(length.saturating_sub(2)..)?;
+    }
+    None
 }
 
 /// Returns the turn that a file asks for, in words.

@@ -23,7 +23,7 @@ pub struct PixelValues {
 pub struct PreparedPicture {
     /// The picture that places refer to: the original one, turned if the settings ask for it.
     pub picture: RgbPicture,
-    /// What the model reads.
+    /// The values that the model reads.
     pub pixels: PixelValues,
     /// Place of the first pixel of the model's input in the picture.
     origin: [f64; 2],
@@ -34,8 +34,8 @@ pub struct PreparedPicture {
 }
 
 impl PreparedPicture {
-    /// Returns the part of the picture under the `width` x `height` pixels of the model's input from `x`, `y` on;
-    /// `None` if all of them are padding.
+    /// Returns the part of the picture under the `width` x `height` pixels of the model's input from `x`, `y`
+    /// on; `None` if all of them are padding.
     pub fn place(&self, [x, y]: [usize; 2], [width, height]: [usize; 2]) -> Option<PixelBox> {
         let along = |axis: usize, from: usize, length: usize, side: usize| {
             let at = |pixel: usize| self.origin[axis] + pixel as f64 * self.scale[axis];

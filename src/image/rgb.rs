@@ -50,8 +50,8 @@ impl RgbPicture {
         [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]]
     }
 
-    /// Copies the part of `width` x `height` pixels whose top left corner is `x`, `y`. Pixels outside the picture
-    /// are black.
+    /// Copies the part of `width` x `height` pixels whose top left corner is `x`, `y`. Pixels outside the
+    /// picture are black.
     #[must_use]
     pub fn part(&self, [x, y]: [isize; 2], [width, height]: [usize; 2]) -> Self {
         let mut part = Self::black(width, height);

@@ -195,8 +195,8 @@ fn defaults(file: &Value) -> std::result::Result<Defaults, String> {
     })
 }
 
-/// Reads a size: a number for a square, `{"height", "width"}`, `{"shortest_edge"}`, or a list, with width first if
-/// `width_first`.
+/// Reads a size: a number for a square, `{"height", "width"}`, `{"shortest_edge"}`, or a list, with width
+/// first if `width_first`.
 fn target(key: &str, value: &Value, width_first: bool) -> std::result::Result<TargetSize, String> {
     let wrong = || format!("{key} is {value}, not a size of 1 to {MAX_SIDE} pixels");
     let side = |value: &Value| {

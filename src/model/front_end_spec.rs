@@ -65,8 +65,8 @@ impl ConvolutionsSpec {
     }
 }
 
-/// Front end that turns a picture into the encoder's input, positions included: one state for each patch, row by
-/// row, after those of the class tokens.
+/// Front end that turns a picture into the encoder's input, positions included: one state for each patch, row
+/// by row, after those of the class tokens.
 #[derive(Clone, Debug)]
 pub struct PatchesSpec {
     /// Height and width of the picture in pixels.

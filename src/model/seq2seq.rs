@@ -123,8 +123,8 @@ impl Model {
         self.network.embed_source(ids)
     }
 
-    /// Turns features of a recording, `[frames, bins]`, into `[1, positions, d_model]`, ready for the encoder's
-    /// first layer.
+    /// Turns features of a recording, `[frames, bins]`, into `[1, positions, d_model]`, ready for the
+    /// encoder's first layer.
     ///
     /// # Errors
     /// [`Error::Text`] if the model hears nothing, or reads features of another shape.
@@ -133,8 +133,8 @@ impl Model {
         self.network.embed_features(&Tensor::from_slice(features, (1, frames, bins), &self.device)?)
     }
 
-    /// Turns the pixels of a picture, `[3, height, width]`, into `[1, positions, d_model]`, ready for the encoder's
-    /// first layer.
+    /// Turns the pixels of a picture, `[3, height, width]`, into `[1, positions, d_model]`, ready for the
+    /// encoder's first layer.
     ///
     /// # Errors
     /// [`Error::Text`] if the model sees nothing, or pictures of another size.
@@ -196,8 +196,8 @@ impl Model {
         self.network.logits(states)
     }
 
-    /// Maps the decoder's residual stream after a layer, `[..., width]`, to the logits `[..., vocabulary]` that
-    /// it would give as the last one.
+    /// Maps the decoder's residual stream after a layer, `[..., width]`, to the logits `[..., vocabulary]`
+    /// that it would give as the last one.
     ///
     /// # Errors
     /// [`Error::NotForModel`] if the model has no such stream.
@@ -205,9 +205,9 @@ impl Model {
         self.network.unembed(residual)
     }
 
-    /// Returns the directions of the residual stream after the last layer, `[1, rows, width]`, along which its
-    /// states add up to the logits of `tokens`, one for each row. The scale of the final norm is held fixed at
-    /// that of `residual`.
+    /// Returns the directions of the residual stream after the last layer, `[1, rows, width]`, along which
+    /// its states add up to the logits of `tokens`, one for each row. The scale of the final norm is held
+    /// fixed at that of `residual`.
     ///
     /// # Errors
     /// [`Error::NotForModel`] if the logits are no linear map of such a stream.

@@ -1,5 +1,5 @@
-//! Vision models: picture files, scaling, pixel values, maps and ids are those of Pillow and transformers; pictures as
-//! sources.
+//! Vision models: picture files, scaling, pixel values, maps and ids are those of Pillow and transformers;
+//! pictures as sources.
 //!
 //! `tests/fixtures/make_vision.py` describes the fixtures.
 
@@ -441,4 +441,27 @@ fn words_of_a_picture_have_boxes_from_left_to_right() {
     assert!(good && out.starts_with("layer,head,locality,iou") && out.lines().count() == 19, "{out}");
     let (good, _, err) = program(&["align", "demo-ocr", "--format", "srt"]);
     assert!(!good && err.contains("this is a picture"), "{err}");
+}
+
+#[test]
+fn boxes_and_rows_are_drawn_over_the_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    for name in ["words.svg", "words.png", "words.html"] {
+        let (good, _, err) = program(&["align", "demo-ocr", "-o", &path(name)]);
+        assert!(good, "{name}: {err}");
+    }
+    let svg = std::fs::read_to_string(path("words.svg")).unwrap();
+    assert!(svg.contains("data:image/png;base64,") && svg.contains(">bridge</text>"));
+    // The frame, the picture and a box for each of three words.
+    assert_eq!(svg.matches("fill=\"none\" stroke").count(), 3);
+    let page = std::fs::read_to_string(path("words.html")).unwrap();
+    assert!(page.contains("<span id=\"w2\"") && page.contains("id=\"b2\"") && !page.contains("<script"));
+    let png = decoded(Path::new(&path("words.png"))).unwrap().picture;
+    assert!(png.width() > 1280 && png.height() > 128, "{png:?}");
+    let row = ["--kind", "cross", "--layer", "1", "--head", "5", "--query", "2", "-o"];
+    let (good, _, err) = program(&[&["export", "demo-ocr"], &row[..], &[&path("row.svg")]].concat());
+    assert!(good, "{err}");
+    let svg = std::fs::read_to_string(path("row.svg")).unwrap();
+    assert!(svg.contains("data:image/png;base64,") && svg.contains("[CLS]"));
 }

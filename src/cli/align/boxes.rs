@@ -47,8 +47,8 @@ pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
 /// Prints the places of words of a capture, or with --per-head how well each head finds them.
 ///
 /// # Errors
-/// [`Error::NoSuchHead`] for heads that the capture lacks; [`Error::Text`] if the target has no words; those of the
-/// file of gold boxes.
+/// [`Error::NoSuchHead`] for heads that the capture lacks; [`Error::Text`] if the target has no words; those
+/// of the file of gold boxes.
 pub fn print(args: &AlignArgs, capture: &Capture, context: &Context) -> Result<()> {
     let gold = args.gold.as_deref().map(gold).transpose()?;
     let ranked = ranked(capture, args.convention)?;

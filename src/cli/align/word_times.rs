@@ -24,25 +24,28 @@ use crate::site::{Head, Kind};
 #[derive(Args)]
 pub struct WordTimesArgs {
     /// Heads that give the times of words in a recording, or their places in a picture: `config` (those of
-    /// generation_config.json), `all`, layers and heads such as `2.2,3.0`, or `auto`: for a recording `config`, or
-    /// without it the heads of the upper half of the layers; for a picture the heads that are most local.
+    /// generation_config.json), `all`, layers and heads such as `2.2,3.0`, or `auto`: for a recording
+    /// `config`, or without it the heads of the upper half of the layers; for a picture the heads that are
+    /// most local.
     #[arg(long, value_name = "HEADS", default_value = "auto", help_heading = "Heads")]
     pub(super) heads: HeadChoice,
-    /// Rank every cross-attention head by how well it aligns, at the row that predicts a token and at the row that is
-    /// fed it, and choose a set of predicting heads. --gold FILE is the reference; without it the heads of the upper
-    /// layers together are. For recordings it has the words' own times, as --json prints them (one list for each
-    /// line of --source-file).
+    /// Rank every cross-attention head by how well it aligns, at the row that predicts a token and at the row
+    /// that is fed it, and choose a set of predicting heads. --gold FILE is the reference; without it the
+    /// heads of the upper layers together are. For recordings it has the words' own times, as --json prints
+    /// them (one list for each line of --source-file).
     #[arg(long, conflicts_with_all = ["per_head", "format"], help_heading = "Heads")]
     pub(super) find_heads: bool,
-    /// Write a copy of the model's generation_config.json with the chosen set of heads as its alignment_heads.
+    /// Write a copy of the model's generation_config.json with the chosen set of heads as its
+    /// alignment_heads.
     #[arg(long, value_name = "FILE", requires = "find_heads", help_heading = "Heads")]
     pub(super) write_config: Option<PathBuf>,
-    /// Hear the whole recording, however long, window after window, as transformers does it with timestamps; --from
-    /// says where to begin. Each window begins where the last complete sentence of the one before ends.
+    /// Hear the whole recording, however long, window after window, as transformers does it with timestamps;
+    /// --from says where to begin. Each window begins where the last complete sentence of the one before
+    /// ends.
     #[arg(long, requires = "audio", conflicts_with_all = ["target", "find_heads"], help_heading = "Sound")]
     whole: bool,
-    /// Print the words of a recording as subtitles (srt, vtt) or for speech tools (ctm, textgrid), or those of a
-    /// picture for OCR tools (hocr).
+    /// Print the words of a recording as subtitles (srt, vtt) or for speech tools (ctm, textgrid), or those
+    /// of a picture for OCR tools (hocr).
     #[arg(long, conflicts_with_all = ["json", "csv", "tokens", "output"], value_parser = formats(), help_heading = "Output")]
     pub(super) format: Option<WordFormat>,
 }

@@ -17,8 +17,8 @@ pub struct ImageArgs {
     /// Picture for a vision model: PNG, JPEG, WebP, TIFF, BMP or GIF; `-` reads standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "audio"], help_heading = "Picture")]
     pub image: Option<PathBuf>,
-    /// Turn the picture clockwise before the model sees it, in degrees. The orientation that a photograph states is
-    /// not applied.
+    /// Turn the picture clockwise before the model sees it, in degrees. The orientation that a photograph
+    /// states is not applied.
     #[arg(long, default_value = "0", value_parser = rotations(), help_heading = "Picture")]
     rotate: Rotation,
 }

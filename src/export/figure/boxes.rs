@@ -31,7 +31,8 @@ pub struct BoxesDrawing<'a> {
     pub table: Table,
 }
 
-/// Lays out the picture with a frame around each word; the words stand below. `None` if the source is no picture.
+/// Lays out the picture with a frame around each word; the words stand below. `None` if the source is no
+/// picture.
 pub fn scene(drawing: &BoxesDrawing, style: &FigureStyle, fonts: &Fonts) -> Option<Scene> {
     let plate = PicturePlate::of(drawing.capture)?;
     let words: Vec<_> = drawing.words.iter().map(|word| word.text.as_str()).collect();
@@ -54,8 +55,8 @@ pub fn scene(drawing: &BoxesDrawing, style: &FigureStyle, fonts: &Fonts) -> Opti
     })
 }
 
-/// Returns a page on which a word lights its region while the mouse is over it, and the numbers as a table. It needs
-/// no script. `None` if the source is no picture.
+/// Returns a page on which a word lights its region while the mouse is over it, and the numbers as a table.
+/// It needs no script. `None` if the source is no picture.
 pub fn page(drawing: &BoxesDrawing, style: &FigureStyle) -> Option<String> {
     let plate = PicturePlate::of(drawing.capture)?;
     let bitmap = plate.bitmap(&[], style, [0.0, 0.0]);

@@ -1,5 +1,5 @@
-//! Encoders of pictures and decoders that were models of their own: TrOCR (Li et al. 2023), captioning models and
-//! others read a picture with ViT (Dosovitskiy et al. 2021) or DeiT (Touvron et al. 2021).
+//! Encoders of pictures and decoders that were models of their own: TrOCR (Li et al. 2023), captioning models
+//! and others read a picture with ViT (Dosovitskiy et al. 2021) or DeiT (Touvron et al. 2021).
 
 use super::bart::{self, BartOptions, CROSS_ATTN, FFN, SELF_ATTN, learned};
 use super::encoder_decoder::{self, PartReader, composed, part};

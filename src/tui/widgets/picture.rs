@@ -56,8 +56,8 @@ impl<'a> SourcePicture<'a> {
         self.cells[1] + BELOW
     }
 
-    /// Draws the picture. `level` returns the weight of a unit of `axis`, scaled to `0..=1`, or `None` where weights
-    /// shade nothing. Returns the cells of each unit.
+    /// Draws the picture. `level` returns the weight of a unit of `axis`, scaled to `0..=1`, or `None` where
+    /// weights shade nothing. Returns the cells of each unit.
     pub fn draw(
         &self,
         buf: &mut Buffer,
@@ -104,8 +104,8 @@ impl<'a> SourcePicture<'a> {
         self.items.get(axis.token_of(place)).filter(|_| place < axis.len())?.place()
     }
 
-    /// Returns the columns and rows of a raster whose middles are in a rectangle of the picture; at least one of
-    /// each.
+    /// Returns the columns and rows of a raster whose middles are in a rectangle of the picture; at least one
+    /// of each.
     fn span(&self, patch: PixelBox, raster: [usize; 2]) -> [std::ops::Range<usize>; 2] {
         let along = |axis: usize, from: f64, length: f64| {
             let scale = raster[axis] as f64 / self.size[axis].max(1.0);
@@ -152,8 +152,8 @@ impl<'a> SourcePicture<'a> {
         }
     }
 
-    /// Draws class tokens and padding with their weights, and the place of the selected patch. Returns the cells of
-    /// the tokens.
+    /// Draws class tokens and padding with their weights, and the place of the selected patch. Returns the
+    /// cells of the tokens.
     fn below(
         &self,
         buf: &mut Buffer,
@@ -205,8 +205,8 @@ fn size(capture: &Capture) -> [f64; 2] {
     })
 }
 
-/// Returns the columns and lines of the largest picture of these proportions in an area, with room below. A cell is
-/// twice as high as it is wide.
+/// Returns the columns and lines of the largest picture of these proportions in an area, with room below. A
+/// cell is twice as high as it is wide.
 fn cells(size: [f64; 2], area: Rect) -> [u16; 2] {
     let (width, height) = (f64::from(area.width), f64::from(area.height.saturating_sub(BELOW)));
     let scale = (width / size[0]).min(2.0 * height / size[1]);
@@ -290,8 +290,8 @@ fn glyphs(
     }
 }
 
-/// Returns the unit that a movement leads to from unit `now` in two dimensions; `None` if the movement has no meaning
-/// there. Class tokens lie above the patches.
+/// Returns the unit that a movement leads to from unit `now` in two dimensions; `None` if the movement has no
+/// meaning there. Class tokens lie above the patches.
 pub fn moved(items: &[AxisItem], axis: &Axis, now: usize, motion: Motion) -> Option<usize> {
     let place = |unit: usize| items.get(axis.token_of(unit)).and_then(AxisItem::place);
     let patches = || (0..axis.len()).filter_map(|unit| Some((unit, place(unit)?.centre())));
