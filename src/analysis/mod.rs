@@ -32,6 +32,7 @@ pub mod links;
 mod map_axes;
 pub mod merge;
 pub mod metrics;
+pub mod needles;
 pub mod pairs;
 pub mod places;
 pub mod profile;

@@ -102,8 +102,7 @@ impl Places {
                 Condition::Seconds { from, to, .. } => {
                     let times = names.iter().flat_map(|names| names.seconds.iter().enumerate());
                     // A moment is in the frame that begins with it.
-                    let inside =
-                        |(start, end): &(f64, f64)| start < to && end > from || (start <= from && from < end);
+                    let inside = |(start, end): &(f64, f64)| end > from && (start < to || start <= from);
                     places.extend(times.filter(|(_, time)| inside(time)).map(|(at, _)| at..at + 1));
                 }
                 Condition::Weight(_) => {}

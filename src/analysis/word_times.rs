@@ -251,7 +251,10 @@ mod tests {
         });
         assert_eq!(row_starts(&[map.clone(), map.clone()], 20, 0..4), [0, 5, 10, 15]);
         assert_eq!(row_starts(std::slice::from_ref(&map), 20, 1..3).len(), 2);
-        assert!(row_starts(&[], 20, 0..4).is_empty() && row_starts(&[map.clone()], 0, 0..4).is_empty());
+        assert!(
+            row_starts(&[], 20, 0..4).is_empty()
+                && row_starts(std::slice::from_ref(&map), 0, 0..4).is_empty()
+        );
         let flat = Matrix::from_fn(4, 21, |_, _| 1.0 / 21.0);
         // 20 columns of norm 2/20 and 4 rows of norm 1/sqrt(20).
         assert!((sharpness(&flat, 20, 0..4) - (2.0 / 20f32.sqrt() + 2.0 / 20f32.sqrt())).abs() < 1e-6);

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use super::context::Context;
 use super::{
     align, attribute, beams, capture, compare, completions, config, doctor, examples, explore, export,
-    faithful, find, heads, knockout, lens, links, man, rollout, scan, show, tour,
+    faithful, find, heads, knockout, lens, links, man, needles, rollout, scan, show, tour,
 };
 use crate::config::Overrides;
 use crate::error::Result;
@@ -93,6 +93,9 @@ pub enum ModelCommand {
     /// Measure every sentence of a corpus, and write the measures to a folder of Parquet files.
     #[command(after_help = examples::SCAN)]
     Scan(scan::ScanArgs),
+    /// Find the heads that read a sentence planted in a long source.
+    #[command(after_help = examples::NEEDLES)]
+    Needles(needles::NeedlesArgs),
     /// Write maps to a picture, table or data file.
     #[command(after_help = examples::EXPORT)]
     Export(export::ExportArgs),
@@ -118,6 +121,7 @@ impl ModelCommand {
             Self::Faithful(args) => args.input.overrides(),
             Self::Lens(args) => args.input.overrides(),
             Self::Scan(args) => args.input.overrides(),
+            Self::Needles(args) => args.input.overrides(),
             Self::Export(args) => Overrides { kind: args.heads.kind, ..args.input.overrides() },
             Self::Tour(args) => args.open.overrides(),
         }
@@ -142,6 +146,7 @@ impl ModelCommand {
             Self::Faithful(args) => faithful::run(args, context),
             Self::Lens(args) => lens::run(args, context),
             Self::Scan(args) => scan::run(args, context),
+            Self::Needles(args) => needles::run(args, context),
             Self::Export(args) => export::run(args, context),
             Self::Tour(args) => tour::run(args, context),
         }

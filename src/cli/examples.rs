@@ -134,3 +134,9 @@ pub const MAN: &str = "\
 Examples:
   attn-tui man | man -l -
   attn-tui man -o ~/.local/share/man/man1";
+
+/// Examples of `needles`.
+pub const NEEDLES: &str = "\
+Examples:
+  attn-tui needles demo --lengths 64,128 --depths 0,0.5,1
+  attn-tui needles google/long-t5-tglobal-base --lengths 1k,4k,16k --json";

@@ -26,6 +26,7 @@ mod links;
 mod man;
 mod measure;
 mod models;
+mod needles;
 mod options;
 mod output;
 mod rollout;

@@ -4,6 +4,7 @@ mod ablated;
 mod attribution;
 mod backward;
 mod gradients;
+mod haystack;
 mod hearing;
 mod identity;
 mod lens;
@@ -26,6 +27,7 @@ mod worker;
 
 pub use ablated::IntactRun;
 pub use attribution::{AttributionOptions, EmbeddingBaseline};
+pub use haystack::{CONTEXT, Haystack, Needle};
 pub use identity::ModelIdentity;
 pub use long_form::{SpeechSegment, TranscribedWindow};
 pub use media::MAX_INPUT;

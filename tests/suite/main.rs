@@ -15,6 +15,7 @@ mod hub;
 mod imports;
 mod large;
 mod memory;
+mod needles;
 mod outputs;
 mod parity;
 mod pixels;

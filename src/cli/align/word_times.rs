@@ -111,7 +111,7 @@ impl HeadChoice {
         let heads = match self {
             Self::Listed(heads) => heads.clone(),
             Self::All => capture.heads_of(Kind::Cross),
-            Self::Auto | Self::Config if !config.is_empty() => config.to_vec(),
+            Self::Auto | Self::Config if !config.is_empty() => config.clone(),
             Self::Config => {
                 return Err(Error::NoSuchHead(
                     "there is no generation_config.json with alignment_heads".into(),
