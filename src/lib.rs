@@ -28,6 +28,9 @@
 //!
 //! SIMD kernels, the thread team and the allocation of large buffers are in the crate `attn_tui_kernels`.
 //!
+//! [`tui`] and [`cli`] are features, `screen` and `cli`, on by default: without them the library has neither
+//! ratatui nor clap.
+//!
 //! Every module may import the shared types of the first row. A test (`tests/suite/walls.rs`) enforces the
 //! last column and the modules that may use a crate, and allows no import circles between files.
 
@@ -36,6 +39,7 @@ pub mod audio;
 pub mod axis;
 pub mod capture;
 pub mod checkpoint;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod columns;
 pub mod config;
@@ -62,4 +66,5 @@ pub mod terminal;
 pub mod text;
 
 pub mod tour;
+#[cfg(feature = "screen")]
 pub mod tui;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    attn_tui::cli::main()
+    ExitCode::from(attn_tui::cli::main(&std::env::args_os().collect::<Vec<_>>()))
 }

@@ -36,7 +36,11 @@ impl Terminal {
     }
 }
 
+/// Returns the width of the terminal; `None` without the crate that asks for it.
 fn width() -> Option<usize> {
+    #[cfg(not(feature = "screen"))]
+    return None;
+    #[cfg(feature = "screen")]
     ratatui::crossterm::terminal::size().ok().map(|(columns, _)| usize::from(columns)).filter(|&n| n > 0)
 }
 

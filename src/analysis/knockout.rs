@@ -39,6 +39,13 @@ impl AblationEffect {
         self.drops().into_iter().enumerate().reduce(|worst, next| if next.1 > worst.1 { next } else { worst })
     }
 
+    /// Sorts effects by their mean loss, largest first; equal ones by what was switched off.
+    pub fn sort<T: Ord>(effects: &mut [(T, Self)]) {
+        effects.sort_by(|(a_part, a), (b_part, b)| {
+            b.mean_drop().total_cmp(&a.mean_drop()).then_with(|| a_part.cmp(b_part))
+        });
+    }
+
     /// Number of rows whose most probable token changes.
     pub fn changed(&self) -> usize {
         self.best_before.iter().zip(&self.best_after).filter(|(before, after)| before != after).count()

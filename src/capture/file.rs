@@ -39,6 +39,15 @@ pub fn read(path: &Path) -> Result<Capture> {
 pub fn read_with(path: &Path, options: &ReadOptions) -> Result<Capture> {
     let (path, sentence) = sentence_of(path);
     let bytes = ModelFile::Path(path.clone()).bytes()?;
+    parse(&path, bytes, sentence, options)
+}
+
+/// Reads sentence `sentence` of the contents of a file, as [`read_with`] does. `path` names the file in
+/// messages.
+///
+/// # Errors
+/// Those of [`read`], other than [`Error::Io`].
+pub fn parse(path: &Path, bytes: Bytes, sentence: usize, options: &ReadOptions) -> Result<Capture> {
     let file = path.display().to_string();
     let bad = |why| Error::BadFile { file: file.clone(), why };
     let other = |found, hint| Error::OtherFormat { file: file.clone(), found, hint };
@@ -46,15 +55,15 @@ pub fn read_with(path: &Path, options: &ReadOptions) -> Result<Capture> {
         true => Err(other("a file of a model's weights, not of attention maps", WEIGHTS_HINT)),
         false => arrays::capture(found, sentence, options).map_err(bad),
     };
-    match foreign::recognise(&path, &bytes) {
-        Form::Capture => match parse(&bytes, sentence, options).map_err(bad)? {
+    match foreign::recognise(path, &bytes) {
+        Form::Capture => match contents(&bytes, sentence, options).map_err(bad)? {
             Contents::Capture(capture) => Ok(*capture),
             Contents::Arrays(found) => of_arrays(found),
         },
         Form::Arrays(read) => of_arrays(read(&bytes).map_err(bad)?),
         Form::Sentences(read) => read(&bytes, sentence, options).map_err(bad),
         Form::Other { found, hint } => Err(other(found, hint)),
-        Form::Unknown => Err(Error::NotAModel { path }),
+        Form::Unknown => Err(Error::NotAModel { path: path.into() }),
     }
 }
 
@@ -70,7 +79,7 @@ enum Contents<'a> {
 }
 
 /// Parses a safetensors file. Large maps stay in it.
-fn parse<'a>(file: &'a Bytes, sentence: usize, options: &ReadOptions) -> Parsed<Contents<'a>> {
+fn contents<'a>(file: &'a Bytes, sentence: usize, options: &ReadOptions) -> Parsed<Contents<'a>> {
     let (_, header) = SafeTensors::read_metadata(file).map_err(|e| format!("not a safetensors file: {e}"))?;
     let tensors = SafeTensors::deserialize(file).map_err(|e| format!("not a safetensors file: {e}"))?;
     let empty = HashMap::new();

@@ -20,12 +20,13 @@ mod scores;
 mod site_maps;
 mod sound_strip;
 mod store;
+mod strongest_links;
 mod tensors;
 mod values;
 mod write;
 
 pub use attribution::RESIDUAL;
-pub use file::{FORMAT, read, read_with};
+pub use file::{FORMAT, parse, read, read_with};
 pub use head_metrics::{HeadRow, MetricOptions};
 pub(crate) use items::source_metadata;
 pub use predictions::{CANDIDATES, Prediction, predictions};

@@ -6,11 +6,12 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use super::context::Context;
-use super::measure::{all_metrics, head_cells};
+use super::measure::all_metrics;
 use super::options::{OutputArgs, PlaceArgs, non_negative};
 use crate::analysis::roles::ROLES;
 use crate::error::Result;
 use crate::export::table::{Cell, Table};
+use crate::export::tables::head_cells;
 use crate::scan::{Exemplar, ExemplarFilter, Scan, find};
 use crate::site::Head;
 

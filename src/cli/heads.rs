@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::context::Context;
-use super::measure::{ROLE_COLUMNS, add_roles, all_metrics, measure, measure_groups, table};
+use super::measure::{all_metrics, measure, measure_groups};
 use super::options::{
     BatchArgs, HeadArgs, InputArgs, OutputArgs, ProfileExtras, RunExtras, WeightsArgs, non_negative,
 };
@@ -18,6 +18,7 @@ use crate::analysis::roles::ROLES;
 use crate::capture::{Capture, HeadRow, MetricOptions};
 use crate::error::{Error, Result};
 use crate::export::table::Cell;
+use crate::export::tables::{ROLE_COLUMNS, add_roles, head_table};
 use crate::site::Head;
 
 /// Options of `heads`.
@@ -114,7 +115,7 @@ pub fn run(args: &HeadsArgs, context: &Context) -> Result<()> {
         None => Ok((measure(&capture, &selection, options)?, BTreeMap::new())),
     })?;
     let rows = arranged(args, rows, &importance);
-    let mut table = table(&rows, &columns);
+    let mut table = head_table(&rows, &columns);
     if args.importance {
         table.columns.push(IMPORTANCE.into());
         for (row, (head, _)) in table.rows.iter_mut().zip(&rows) {

@@ -12,7 +12,8 @@ use crate::engine::{IntactRun, Session};
 use crate::error::{Error, Result};
 use crate::export::labels::item_cell;
 use crate::export::table::{Cell, Table};
-use crate::site::{Ablation, Head, Site};
+use crate::export::tables::effect_table;
+use crate::site::Ablation;
 
 /// Options of `knockout`.
 #[derive(Args)]
@@ -69,11 +70,9 @@ pub fn run(args: &KnockoutArgs, context: &Context) -> Result<()> {
     }
     let each: Vec<_> = parts.iter().map(|&part| vec![part]).collect();
     let mut effects: Vec<_> = parts.into_iter().zip(target.effects(&each)?).collect();
-    effects.sort_by(|(a_part, a), (b_part, b)| {
-        b.mean_drop().total_cmp(&a.mean_drop()).then_with(|| a_part.cmp(b_part))
-    });
+    AblationEffect::sort(&mut effects);
     effects.truncate(args.top.unwrap_or(usize::MAX));
-    args.output.print(&by_part(&target.base, &effects), &context.terminal)
+    args.output.print(&effect_table(&target.base, &effects), &context.terminal)
 }
 
 impl KnockoutArgs {
@@ -133,41 +132,6 @@ impl AblationTarget {
         let logits = logits.ok_or_else(|| Error::Engine("the run kept no logits".into()))?;
         self.session.ablation_effects(&self.intact, logits, sets, &self.watch)
     }
-}
-
-/// Tabulates the effect of each part: `drop` is the mean loss of log-probability, `worst_drop` the largest
-/// loss of a token.
-fn by_part(base: &Capture, effects: &[(Ablation, AblationEffect)]) -> Table {
-    let mut table = Table::new([
-        "kind",
-        "layer",
-        "head",
-        "drop",
-        "divergence",
-        "changed",
-        "worst",
-        "worst_token",
-        "worst_drop",
-    ]);
-    for (part, effect) in effects {
-        let Site { kind, layer } = part.site();
-        let worst = effect.worst();
-        table.rows.push(vec![
-            Cell::Text(kind.name().into()),
-            Cell::Whole(layer as i64),
-            match part {
-                Ablation::Head(Head { head, .. }) => Cell::Whole(*head as i64),
-                _ => Cell::Missing,
-            },
-            Cell::Number(effect.mean_drop()),
-            Cell::Number(effect.mean_divergence()),
-            Cell::Whole(effect.changed() as i64),
-            worst.map_or(Cell::Missing, |(row, _)| Cell::Whole(row as i64)),
-            worst.map_or(Cell::Missing, |(row, _)| item_cell(base.target.items.get(row))),
-            Cell::number(worst.map(|(_, drop)| drop)),
-        ]);
-    }
-    table
 }
 
 /// Tabulates for each target token its log-probability before and after, and the likeliest tokens.

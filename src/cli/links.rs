@@ -1,10 +1,6 @@
 //! `attn-tui links`: lists the strongest long-range links of all heads, or the weight of given links in every
 //! head.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
-use std::sync::Arc;
-
 use attn_tui_kernels::threads;
 use clap::Args;
 
@@ -13,16 +9,13 @@ use super::input;
 use super::options::{
     HeadArgs, InputArgs, OutputArgs, PlaceArgs, ProfileExtras, RunExtras, WeightsArgs, non_negative,
 };
-use crate::analysis::links::{Link, LinkFilter, best, strong_links};
+use crate::analysis::links::LinkFilter;
 use crate::analysis::metrics::FAR;
-use crate::analysis::pairs::{Pair, PairLink};
-use crate::analysis::profile::HeadProfile;
-use crate::axis::AxisItem;
+use crate::analysis::pairs::PairLink;
 use crate::capture::Capture;
 use crate::error::Result;
-use crate::export::labels::item_label;
 use crate::export::select::PlaceSelection;
-use crate::export::table::{Cell, Table};
+use crate::export::tables::link_table;
 use crate::site::{Head, Kind};
 
 /// Options of `links`.
@@ -59,25 +52,6 @@ pub struct LinksArgs {
     pub input: InputArgs,
 }
 
-/// The columns of the table.
-const COLUMNS: [&str; 15] = [
-    "kind",
-    "layer",
-    "head",
-    "weight",
-    "distance",
-    "query",
-    "query_token",
-    "predicted",
-    "key",
-    "key_token",
-    "rank",
-    "ranked",
-    "value_weighted",
-    "query_len",
-    "key_len",
-];
-
 /// Runs the command.
 ///
 /// # Errors
@@ -102,9 +76,7 @@ pub fn run(args: &LinksArgs, context: &Context) -> Result<()> {
         true => of_pairs(&capture, &heads, &places, args),
         false => strongest(&capture, &heads, &places, args),
     })?;
-    let mut table = Table::new(COLUMNS);
-    table.rows = links.iter().map(|link| row(&capture, link)).collect();
-    args.output.print(&table, &context.terminal)
+    args.output.print(&link_table(&capture, &links), &context.terminal)
 }
 
 impl LinksArgs {
@@ -157,70 +129,6 @@ fn strongest(
     places: &PlaceSelection,
     args: &LinksArgs,
 ) -> Result<Vec<PairLink>> {
-    let filters: BTreeMap<Kind, LinkFilter> = kinds(heads)
-        .into_iter()
-        .map(|kind| {
-            let (queries, keys) = (places.queries(capture, kind), places.keys(capture, kind));
-            (kind, LinkFilter { queries, keys, ..args.filter() })
-        })
-        .collect();
-    let names = |places: fn(&LinkFilter) -> &Option<Vec<Range<usize>>>| {
-        filters.values().any(|filter| places(filter).as_ref().is_none_or(|places| !places.is_empty()))
-    };
-    let has_queries = names(|filter| &filter.queries);
-    if !has_queries || !names(|filter| &filter.keys) {
-        return Err(places.no_match(has_queries, &kinds(heads)));
-    }
-    let links = find(capture, heads, &filters)?;
-    let weigh = |link: &Link| capture.pair_link(link.head, &Pair::link(link.query, link.key)).transpose();
-    links.iter().filter_map(weigh).collect()
-}
-
-/// Finds the links in the profiles that the pass has made for these filters, or else in new ones.
-fn find(capture: &Capture, heads: &[Head], filters: &BTreeMap<Kind, LinkFilter>) -> Result<Vec<Link>> {
-    let prepared: BTreeMap<Kind, _> = filters
-        .iter()
-        .map(|(&kind, filter)| {
-            let (queries, keys) = capture.shape(kind);
-            (kind, (filter, Arc::new(filter.profile_axes(&capture.axes(kind), [queries, keys]))))
-        })
-        .collect();
-    let found = threads::map(heads.len(), usize::MAX, |at| -> Result<Vec<Link>> {
-        let (head, kind) = (heads[at], heads[at].kind());
-        let Some((filter, axes)) = prepared.get(&kind) else { return Ok(Vec::new()) };
-        let links = |profile: &HeadProfile| strong_links(head, profile, &capture.axes(kind), filter);
-        match capture.maps.site(head.site).and_then(|maps| maps.profile(head.head)) {
-            Some(profile) => Ok(links(profile)),
-            None => Ok(links(&capture.compute_profile(head, axes)?)),
-        }
-    });
-    let top = filters.values().next().map_or(0, |filter| filter.top);
-    Ok(best(found.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten(), top))
-}
-
-fn row(capture: &Capture, link: &PairLink) -> Vec<Cell> {
-    let kind = link.head.kind();
-    let label = |items: &[AxisItem], place: &Range<usize>| match items.get(place.clone()) {
-        Some(items) => Cell::Text(items.iter().map(item_label).collect()),
-        None => Cell::Missing,
-    };
-    let Pair { queries, keys } = &link.pair;
-    let predicted = if kind == Kind::Encoder { Cell::Missing } else { label(&capture.target.items, queries) };
-    vec![
-        Cell::Text(kind.name().into()),
-        Cell::Whole(link.head.layer() as i64),
-        Cell::Whole(link.head.head as i64),
-        Cell::Number(link.weight.weight),
-        Cell::Number(link.distance),
-        Cell::Whole(queries.start as i64),
-        label(capture.queries(kind), queries),
-        predicted,
-        Cell::Whole(keys.start as i64),
-        label(capture.keys(kind), keys),
-        Cell::Whole(link.weight.rank as i64),
-        Cell::Whole(link.weight.ranked as i64),
-        Cell::number(link.value_weighted),
-        Cell::Whole(queries.len() as i64),
-        Cell::Whole(keys.len() as i64),
-    ]
+    let filters = places.filters(capture, &kinds(heads), &args.filter())?;
+    capture.strongest_links(heads, &filters)
 }

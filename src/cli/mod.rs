@@ -40,7 +40,7 @@ mod timings;
 mod tour;
 mod typos;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 use clap::{CommandFactory, Parser};
 
@@ -50,30 +50,31 @@ use crate::hub::Hub;
 use args::{Cli, CliCommand};
 use context::Context;
 
-/// Parses the command line, runs the command, and reports an error with its hint.
-pub fn main() -> ExitCode {
+/// Parses a command line, whose first word is the program's name, runs the command, and reports an error with
+/// its hint. Returns the exit status.
+pub fn main(words: &[OsString]) -> u8 {
     crate::sys::keep_freed_memory();
     crate::sys::report_fatal_signals();
     crate::panics::install_hook();
     // Wrong usage exits with 2, --help with 0.
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(message) => {
             // A mistyped command with arguments is taken for a model with a command.
-            let first = std::env::args_os().nth(1).filter(|_| message.use_stderr());
+            let first = words.get(1).filter(|_| message.use_stderr());
             let typo = first.and_then(|name| typos::check(name.to_str()?, &Cli::command()).err());
-            let Some(typo) = typo else { return ExitCode::from(output::clap_message(&message)) };
+            let Some(typo) = typo else { return output::clap_message(&message) };
             output::error(&typo);
-            return ExitCode::from(typo.exit_code());
+            return typo.exit_code();
         }
     };
     match dispatch(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         // The reader of our output has seen enough.
-        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::BrokenPipe => 0,
         Err(error) => {
             output::error(&error);
-            ExitCode::from(error.exit_code())
+            error.exit_code()
         }
     }
 }

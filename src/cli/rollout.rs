@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::export::ansi::Colors;
 use crate::export::drawing::Drawing;
 use crate::export::figure::map::MapDrawing;
-use crate::export::labels::{Labels, item_cell, keys_title, kind_title, model_title, queries_title};
-use crate::export::table::{Cell, Table};
+use crate::export::labels::{Labels, keys_title, kind_title, model_title, queries_title};
+use crate::export::tables::{share_table, stack_table};
 use crate::export::text::{self, CellStyle, TextStyle};
 use crate::matrix::Matrix;
 use crate::paint::{Colormap, Scale};
@@ -82,7 +82,7 @@ pub fn run(args: &RolloutArgs, context: &Context) -> Result<()> {
             if args.map {
                 print_map(args, context, &capture, Kind::Cross, &both.source)
             } else {
-                args.output.print(&shares(&capture, &both), &context.terminal)
+                args.output.print(&share_table(&capture, &both), &context.terminal)
             }
         }
         kind => {
@@ -90,7 +90,7 @@ pub fn run(args: &RolloutArgs, context: &Context) -> Result<()> {
             if args.map {
                 print_map(args, context, &capture, kind, &map)
             } else {
-                args.output.print(&tops(&capture, kind, &map), &context.terminal)
+                args.output.print(&stack_table(&capture, kind, &map), &context.terminal)
             }
         }
     }
@@ -116,58 +116,6 @@ impl RolloutArgs {
             RolloutMethod::Alti => capture.alti_plus(),
         }
     }
-}
-
-/// Tabulates for each decoder position its shares from source and prefix, and its strongest source token.
-fn shares(capture: &Capture, both: &CrossRollout) -> Table {
-    let mut table = Table::new([
-        "row",
-        "fed",
-        "predicted",
-        "source_share",
-        "prefix_share",
-        "top_key",
-        "top_token",
-        "top_share",
-    ]);
-    for (row, from_source) in both.source_shares().into_iter().enumerate() {
-        let (key, weight) = largest(both.source.row(row));
-        table.rows.push(vec![
-            Cell::Whole(row as i64),
-            item_cell(capture.decoder_input.get(row)),
-            item_cell(capture.target.items.get(row)),
-            Cell::Number(from_source),
-            Cell::Number(both.prefix.row(row).iter().sum()),
-            Cell::Whole(key as i64),
-            item_cell(capture.source.items.get(key)),
-            Cell::Number(weight),
-        ]);
-    }
-    table
-}
-
-/// Tabulates for each position its share from itself and the position that it draws most from.
-fn tops(capture: &Capture, kind: Kind, map: &Matrix) -> Table {
-    let mut table = Table::new(["row", "token", "own_share", "top_key", "top_token", "top_share"]);
-    for row in 0..map.rows() {
-        let weights = map.row(row);
-        let (key, weight) = largest(weights);
-        table.rows.push(vec![
-            Cell::Whole(row as i64),
-            item_cell(capture.queries(kind).get(row)),
-            Cell::number(map.get(row, row)),
-            Cell::Whole(key as i64),
-            item_cell(capture.keys(kind).get(key)),
-            Cell::Number(weight),
-        ]);
-    }
-    table
-}
-
-/// Returns the index and value of the largest weight, the first of equal ones.
-fn largest(row: &[f32]) -> (usize, f32) {
-    let cells = row.iter().copied().enumerate();
-    cells.reduce(|best, next| if next.1 > best.1 { next } else { best }).unwrap_or((0, 0.0))
 }
 
 fn print_map(

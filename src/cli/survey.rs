@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::batch::{Runner, SentencePairs};
-use super::measure::{all_metrics, head_cells, measure, table};
+use super::measure::{all_metrics, measure};
 use super::output;
 use crate::analysis::spread::Spread;
 use crate::capture::{HeadRow, MetricOptions};
 use crate::error::{Error, Result};
 use crate::export::select::HeadSelection;
 use crate::export::table::{Cell, Table};
+use crate::export::tables::{head_cells, head_table};
 use crate::files::{check_free, is_at, linked, move_into_place};
 use crate::site::{Head, Kind};
 
@@ -110,7 +111,7 @@ impl MetricSurvey {
 /// Formats one sentence: a JSON object per head, with `sentence` and then the columns of `heads`; for a blank
 /// line one object without values.
 fn text(sentence: usize, measured: &[HeadRow]) -> String {
-    let mut table = table(measured, &all_metrics());
+    let mut table = head_table(measured, &all_metrics());
     if table.rows.is_empty() {
         table.rows.push(vec![Cell::Missing; table.columns.len()]);
     }

@@ -24,6 +24,7 @@ pub mod select;
 pub mod spoken;
 pub mod svg;
 pub mod table;
+pub mod tables;
 pub mod text;
 pub mod tour;
 pub mod transcript;

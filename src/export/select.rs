@@ -1,8 +1,10 @@
 //! Selection of heads, and of places on the axes of their maps.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::labels::{key_names, query_names};
+use crate::analysis::links::LinkFilter;
 use crate::analysis::pairs::Pair;
 use crate::analysis::places::{AxisNames, Places, equal_to};
 use crate::capture::Capture;
@@ -137,6 +139,31 @@ impl PlaceSelection {
             true => Err(self.no_match(has_queries, kinds)),
             false => Ok(pairs),
         }
+    }
+
+    /// Returns the filter of each kind that keeps the links of `filter` between these places.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchPlace`] if no kind has the places.
+    pub fn filters(
+        &self,
+        capture: &Capture,
+        kinds: &[Kind],
+        filter: &LinkFilter,
+    ) -> Result<BTreeMap<Kind, LinkFilter>> {
+        let of = |kind: Kind| {
+            let (queries, keys) = (self.queries(capture, kind), self.keys(capture, kind));
+            (kind, LinkFilter { queries, keys, ..filter.clone() })
+        };
+        let filters: BTreeMap<Kind, LinkFilter> = kinds.iter().map(|&kind| of(kind)).collect();
+        let names = |places: fn(&LinkFilter) -> &Option<Vec<Range<usize>>>| {
+            filters.values().any(|filter| places(filter).as_ref().is_none_or(|places| !places.is_empty()))
+        };
+        let has_queries = names(|filter| &filter.queries);
+        if !has_queries || !names(|filter| &filter.keys) {
+            return Err(self.no_match(has_queries, kinds));
+        }
+        Ok(filters)
     }
 
     /// Returns the error for a selection of which the keys, or else the queries, name nothing.
