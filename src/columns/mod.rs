@@ -24,12 +24,12 @@ pub struct ColumnTable {
     /// Name of the table.
     pub name: String,
     /// Its columns, equally long.
-    pub columns: Vec<Column>,
+    pub columns: Vec<TypedColumn>,
 }
 
 /// A named column.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Column {
+pub struct TypedColumn {
     /// Stable name.
     pub name: String,
     /// One value per row.
@@ -111,7 +111,7 @@ impl ColumnValues {
 impl ColumnTable {
     /// Creates a table without rows from the names and the empty values of its columns.
     pub fn new(name: &str, columns: impl IntoIterator<Item = (&'static str, ColumnValues)>) -> Self {
-        let column = |(name, values): (&str, ColumnValues)| Column { name: name.into(), values };
+        let column = |(name, values): (&str, ColumnValues)| TypedColumn { name: name.into(), values };
         Self { name: name.into(), columns: columns.into_iter().map(column).collect() }
     }
 

@@ -10,7 +10,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
-use super::{Column, ColumnTable, ColumnValues};
+use super::{ColumnTable, ColumnValues, TypedColumn};
 use crate::error::{Error, Result};
 
 /// An opened Parquet file.
@@ -64,7 +64,7 @@ impl ParquetFile {
     /// [`Error::BadFile`] if the file is damaged, or a column is of a type or compression that is not read.
     pub fn read(&self, names: &[&str]) -> Result<ColumnTable> {
         let found = names.iter().filter_map(|name| Some((*name, self.column(name)?)));
-        let columns = found.map(|(name, at)| Ok(Column { name: name.into(), values: self.values(at)? }));
+        let columns = found.map(|(name, at)| Ok(TypedColumn { name: name.into(), values: self.values(at)? }));
         Ok(ColumnTable { name: String::new(), columns: columns.collect::<Result<_>>()? })
     }
 

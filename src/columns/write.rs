@@ -11,7 +11,7 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
 
-use super::{Column, ColumnTable, ColumnValues};
+use super::{ColumnTable, ColumnValues, TypedColumn};
 use crate::error::{Error, Result};
 
 type Encoded<T> = std::result::Result<T, ParquetError>;
@@ -56,7 +56,7 @@ fn schema(table: &ColumnTable) -> String {
     format!("message {} {{ {columns} }}", table.name)
 }
 
-fn field(Column { name, values }: &Column) -> String {
+fn field(TypedColumn { name, values }: &TypedColumn) -> String {
     let list = |element: &str| {
         format!("required group {name} (LIST) {{ repeated group list {{ required {element}; }} }} ")
     };

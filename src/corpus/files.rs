@@ -123,13 +123,13 @@ pub struct CorpusFiles {
 
 /// Reader of a corpus, row by row.
 pub struct Corpus {
-    rows: Rows,
+    rows: RowReader,
     /// Number of the next row.
     next: u64,
     path: PathBuf,
 }
 
-enum Rows {
+enum RowReader {
     Lines {
         sources: NumberedLines,
         targets: Option<NumberedLines>,
@@ -153,7 +153,7 @@ enum SourceColumn {
 }
 
 /// A row, or the reason why it is none.
-type Pair = std::result::Result<SentencePair, BadRow>;
+type ReadPair = std::result::Result<SentencePair, BadRow>;
 
 impl CorpusFiles {
     /// Opens the files.
@@ -169,19 +169,19 @@ impl CorpusFiles {
         }
         let lines = || NumberedLines::open(&self.source);
         let rows = match format {
-            CorpusFormat::Text => Rows::Lines {
+            CorpusFormat::Text => RowReader::Lines {
                 sources: lines()?,
                 targets: self.target.as_deref().map(NumberedLines::open).transpose()?,
             },
-            CorpusFormat::JsonLines => Rows::Objects(lines()?, self.columns.clone()),
-            CorpusFormat::Tsv => Rows::Delimited(DelimitedRows::new(lines()?, false, &self.columns)?),
-            CorpusFormat::Csv => Rows::Delimited(DelimitedRows::new(lines()?, true, &self.columns)?),
+            CorpusFormat::JsonLines => RowReader::Objects(lines()?, self.columns.clone()),
+            CorpusFormat::Tsv => RowReader::Delimited(DelimitedRows::new(lines()?, false, &self.columns)?),
+            CorpusFormat::Csv => RowReader::Delimited(DelimitedRows::new(lines()?, true, &self.columns)?),
             CorpusFormat::Parquet => self.columns_of(ParquetFile::open(&self.source)?)?,
         };
         Ok(Corpus { rows, next: 0, path: self.source.clone() })
     }
 
-    fn columns_of(&self, file: ParquetFile) -> Result<Rows> {
+    fn columns_of(&self, file: ParquetFile) -> Result<RowReader> {
         let there = file.names();
         let [source, audio, image, target] = self.columns.all();
         let has = |name: &str| there.iter().any(|found| found == name);
@@ -196,7 +196,7 @@ impl CorpusFiles {
             names.push(target);
         }
         let share = ReadShare::of_rows(file.rows());
-        Ok(Rows::Columns { rows: TextRows::new(file, &names)?, sources, share })
+        Ok(RowReader::Columns { rows: TextRows::new(file, &names)?, sources, share })
     }
 }
 
@@ -209,31 +209,31 @@ impl Corpus {
     /// The share of the corpus that was read, as it grows.
     pub fn share(&self) -> ReadShare {
         match &self.rows {
-            Rows::Lines { sources, .. } => sources.share(),
-            Rows::Objects(lines, _) => lines.share(),
-            Rows::Delimited(rows) => rows.lines.share(),
-            Rows::Columns { share, .. } => share.clone(),
+            RowReader::Lines { sources, .. } => sources.share(),
+            RowReader::Objects(lines, _) => lines.share(),
+            RowReader::Delimited(rows) => rows.lines.share(),
+            RowReader::Columns { share, .. } => share.clone(),
         }
     }
 
     /// Returns the notes for the user since the last call, such as on a byte order mark.
     pub fn take_notes(&mut self) -> Vec<String> {
         match &mut self.rows {
-            Rows::Lines { sources, targets } => {
+            RowReader::Lines { sources, targets } => {
                 let mut notes = sources.take_notes();
                 notes.extend(targets.iter_mut().flat_map(NumberedLines::take_notes));
                 notes
             }
-            Rows::Objects(lines, _) => lines.take_notes(),
-            Rows::Delimited(rows) => rows.lines.take_notes(),
-            Rows::Columns { .. } => Vec::new(),
+            RowReader::Objects(lines, _) => lines.take_notes(),
+            RowReader::Delimited(rows) => rows.lines.take_notes(),
+            RowReader::Columns { .. } => Vec::new(),
         }
     }
 
-    fn pair(&mut self) -> Result<Option<Pair>> {
+    fn pair(&mut self) -> Result<Option<ReadPair>> {
         match &mut self.rows {
-            Rows::Lines { sources, targets } => line(sources, targets.as_mut()),
-            Rows::Objects(lines, names) => {
+            RowReader::Lines { sources, targets } => line(sources, targets.as_mut()),
+            RowReader::Objects(lines, names) => {
                 let Some(line) = lines.read()? else { return Ok(None) };
                 Ok(Some(match line {
                     Ok(line) if line.trim().is_empty() => Err(BadRow::Blank),
@@ -242,8 +242,8 @@ impl Corpus {
                         .map_err(|why| BadRow::Invalid { place: lines.place(), why }),
                 }))
             }
-            Rows::Delimited(rows) => rows.read(),
-            Rows::Columns { rows, sources, share } => {
+            RowReader::Delimited(rows) => rows.read(),
+            RowReader::Columns { rows, sources, share } => {
                 let Some(texts) = rows.next().transpose()? else { return Ok(None) };
                 share.add_row();
                 let mut texts = texts.into_iter();
@@ -262,7 +262,7 @@ impl Corpus {
 }
 
 /// Reads a line of each file.
-fn line(sources: &mut NumberedLines, targets: Option<&mut NumberedLines>) -> Result<Option<Pair>> {
+fn line(sources: &mut NumberedLines, targets: Option<&mut NumberedLines>) -> Result<Option<ReadPair>> {
     let source = sources.read()?;
     let invalid = |lines: &NumberedLines, why: String| BadRow::Invalid { place: lines.place(), why };
     let target = match targets {

@@ -43,7 +43,7 @@ impl Shard {
     }
 }
 
-/// Where a scan goes.
+/// Destination of a scan, and the part of the corpus that it covers.
 pub struct ScanTarget<'a> {
     /// The folder, which is created if necessary.
     pub folder: &'a Path,

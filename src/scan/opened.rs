@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scan {
     folder: PathBuf,
-    /// What was measured, and how.
+    /// The model, the options and the columns.
     pub manifest: Manifest,
     /// Names of the files of each table, in order.
     parts: Vec<String>,

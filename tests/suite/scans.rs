@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use attn_tui::analysis::places::Places;
-use attn_tui::columns::{Column, ColumnTable, ColumnValues, ParquetFile, encode};
+use attn_tui::columns::{ColumnTable, ColumnValues, ParquetFile, TypedColumn, encode};
 use attn_tui::corpus::{BadRow, ColumnNames, Corpus, CorpusFiles, CorpusFormat, SentencePair};
 use attn_tui::engine::{OpenOptions, Opened, RunOptions, Session, open};
 use attn_tui::error::Error;
@@ -350,7 +350,7 @@ fn columns_are_read_back() {
                 ColumnValues::TextLists(vec![vec!["a".into(), "b".into()], Vec::new(), Vec::new()]),
             ),
         ]
-        .map(|(name, values)| Column { name: name.into(), values })
+        .map(|(name, values)| TypedColumn { name: name.into(), values })
         .into(),
     };
     let folder = tempfile::tempdir().unwrap();
