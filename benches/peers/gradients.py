@@ -12,7 +12,6 @@ alone, with the model loaded. All attribute every token of the target to every t
 
 import argparse
 import json
-import os
 import pathlib
 import resource
 import statistics
@@ -61,6 +60,18 @@ def captum_run(folder, source, target):
     return attribute
 
 
+# Runs a command and prints its time and peak to standard error. It is a small process of its own: a child inherits the peak of
+# the process that starts it.
+MEASURED = """
+import os, sys, time
+begin = time.perf_counter()
+pid = os.spawnvp(os.P_NOWAIT, sys.argv[1], sys.argv[1:])
+_, status, usage = os.wait4(pid, 0)
+seconds = time.perf_counter() - begin
+print(f'{{"seconds": {seconds}, "peak": {usage.ru_maxrss * 1024}}}', file=sys.stderr)
+sys.exit(bool(status))
+"""
+
 PEERS = {"Inseq": inseq_run, "Captum": captum_run}
 
 
@@ -80,15 +91,12 @@ def run_peer(name, folder, source, target, threads):
 def ours(args, folder, source, target):
     command = [args.binary, "attribute", folder, "--source", source, "--target", target, "--threads", str(args.threads)]
     command += ["--method", "input-x-gradient", "--memory", args.memory, "--json", "--offline"]
-    begin = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    out, err = process.stdout.read(), process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - begin
-    if status:
-        sys.exit(f"attn-tui: {err.decode()}")
-    rows = {row["row"] for row in json.loads(out)["rows"]}
-    return {"seconds": seconds, "peak": usage.ru_maxrss * 1024, "rows": len(rows)}
+    done = subprocess.run([sys.executable, "-S", "-c", MEASURED, *command], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"attn-tui: {done.stderr}")
+    usage = json.loads(done.stderr.strip().splitlines()[-1])
+    rows = {row["row"] for row in json.loads(done.stdout)["rows"]}
+    return usage | {"rows": len(rows)}
 
 
 def peer(args, name, folder, source, target):
