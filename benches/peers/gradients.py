@@ -131,9 +131,11 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch) / args.size
         run.make(args.size, folder)
-        # Version 4 of transformers does not know the name that version 5 writes.
-        config = folder / "tokenizer_config.json"
-        config.write_text(config.read_text().replace("TokenizersBackend", "PreTrainedTokenizerFast"))
+        # Version 4 of transformers does not know the name that version 5 writes, and Inseq reads the start token there.
+        tokenizer, config = folder / "tokenizer_config.json", folder / "config.json"
+        tokenizer.write_text(tokenizer.read_text().replace("TokenizersBackend", "PreTrainedTokenizerFast"))
+        start = json.loads((folder / "generation_config.json").read_text())["decoder_start_token_id"]
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"decoder_start_token_id": start}))
         for pair in args.pairs:
             sizes = [int(part) for part in pair.split("x")]
             # The tokenizer adds the end token.
