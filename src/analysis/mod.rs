@@ -11,7 +11,9 @@
 //! | [`lens`] | what each layer predicts, and what each part adds to a logit |
 //! | [`links`] | the strongest (query, key) pairs over heads, far apart |
 //! | [`merge`] | heads and layers into one map: mean, maximum, attention rollout |
+//! | [`needles`] | which heads find a sentence in a long text |
 //! | [`pairs`] | the strength of given pairs of places in a head |
+//! | [`patching`] | what activations of one run restore in another |
 //! | [`places`] | places on an axis as users name them |
 //! | [`quadrature`] | points of numerical integration |
 //! | [`regions`] | parts of a picture that attention lies on |
@@ -34,6 +36,7 @@ pub mod merge;
 pub mod metrics;
 pub mod needles;
 pub mod pairs;
+pub mod patching;
 pub mod places;
 pub mod profile;
 pub mod quadrature;

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use super::context::Context;
 use super::{
     align, attribute, beams, capture, compare, completions, config, doctor, examples, explore, export,
-    faithful, find, heads, knockout, lens, links, man, needles, rollout, scan, show, tour,
+    faithful, find, heads, knockout, lens, links, man, needles, patch, rollout, scan, show, tour,
 };
 use crate::config::Overrides;
 use crate::error::Result;
@@ -78,6 +78,9 @@ pub enum ModelCommand {
     /// Switch off heads, layers or a link and measure the effect on the output.
     #[command(after_help = examples::KNOCKOUT)]
     Knockout(knockout::KnockoutArgs),
+    /// Take activations of a clean run into a corrupt one and measure what they restore.
+    #[command(after_help = examples::PATCH)]
+    Patch(patch::PatchArgs),
     /// List the targets that the beam search finishes, with their scores.
     #[command(after_help = examples::BEAMS)]
     Beams(beams::BeamsArgs),
@@ -116,6 +119,7 @@ impl ModelCommand {
             Self::Compare(args) => Overrides { kind: args.heads.kind, ..args.input.overrides() },
             Self::Rollout(args) => Overrides { kind: args.kind, ..args.input.overrides() },
             Self::Knockout(args) => args.input.overrides(),
+            Self::Patch(args) => args.input.overrides(),
             Self::Beams(args) => args.input.overrides(),
             Self::Attribute(args) => args.input.overrides(),
             Self::Faithful(args) => args.input.overrides(),
@@ -141,6 +145,7 @@ impl ModelCommand {
             Self::Compare(args) => compare::run(args, context),
             Self::Rollout(args) => rollout::run(args, context),
             Self::Knockout(args) => knockout::run(args, context),
+            Self::Patch(args) => patch::run(args, context),
             Self::Beams(args) => beams::run(args, context),
             Self::Attribute(args) => attribute::run(args, context),
             Self::Faithful(args) => faithful::run(args, context),

@@ -74,6 +74,12 @@ Examples:
   attn-tui beams demo -s \"The house is old.\"
   attn-tui beams demo -s \"The house is old.\" --beams 8 --json";
 
+/// Examples of `patch`.
+pub const PATCH: &str = "\
+Examples:
+  attn-tui patch demo --clean \"The house is old.\" --corrupt \"The house is new.\"
+  attn-tui patch demo --clean \"The house is old.\" --corrupt \"The house is new.\" --what resid -o resid.svg";
+
 /// Examples of `attribute`.
 pub const ATTRIBUTE: &str = "\
 Examples:

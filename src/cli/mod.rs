@@ -29,6 +29,7 @@ mod models;
 mod needles;
 mod options;
 mod output;
+mod patch;
 mod rollout;
 mod scan;
 mod screen;

@@ -16,6 +16,7 @@ mod open;
 mod openable;
 mod pass;
 mod patch_estimate;
+mod patching;
 mod protocol;
 mod run_tokens;
 mod seeing;
@@ -36,7 +37,8 @@ pub use open::{Opened, open, open_device};
 pub use openable::{Openable, openable};
 pub use patch_estimate::PatchEstimate;
 pub use protocol::{
-    AblatedRun, AudioOptions, Event, ImageOptions, ModelInfo, OpenOptions, Request, RunOptions,
+    AblatedRun, AudioOptions, Event, ImageOptions, ModelInfo, OpenOptions, PatchRequest, PatchedRun, Request,
+    RunOptions,
 };
 pub use run_tokens::RunTokens;
 pub use session::Session;

@@ -9,6 +9,7 @@ use super::run_tokens::RunTokens;
 use crate::analysis::MapAxes;
 use crate::analysis::attribution::{Attribution, AttributionMethod};
 use crate::analysis::links::LinkFilter;
+use crate::analysis::patching::{ActivationKind, PatchScores};
 use crate::analysis::profile::ProfileAxes;
 use crate::axis::{Medium, Sequence};
 use crate::capture::{Capture, Prediction};
@@ -222,6 +223,35 @@ pub struct AblatedRun {
     pub generated: Option<Sequence>,
 }
 
+/// Two runs to patch: activations of the clean one go into the corrupt one, one at a time.
+#[derive(Clone, Debug)]
+pub struct PatchRequest {
+    /// The clean run, to whose target all runs are forced.
+    pub clean: Arc<Capture>,
+    /// Options of the clean run with the source of the corrupt one.
+    pub corrupt: RunOptions,
+    /// Kind of the activations.
+    pub kind: ActivationKind,
+}
+
+impl PartialEq for PatchRequest {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { clean, corrupt, kind } = self;
+        Arc::ptr_eq(clean, &other.clean) && *corrupt == other.corrupt && *kind == other.kind
+    }
+}
+
+/// Result of a [`PatchRequest`].
+#[derive(Clone, Debug)]
+pub struct PatchedRun {
+    /// The request.
+    pub request: PatchRequest,
+    /// Ids of the corrupt run's source.
+    pub corrupt: Vec<u32>,
+    /// The scores.
+    pub scores: PatchScores,
+}
+
 /// Request to the engine. A newer request cancels and replaces the current one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
@@ -240,6 +270,8 @@ pub enum Request {
         /// The method.
         method: AttributionMethod,
     },
+    /// Patch activations of a run into another one.
+    Patch(PatchRequest),
     /// Cancel the current request.
     Cancel,
 }
@@ -262,6 +294,8 @@ pub enum Event {
         /// Scores of source and prefix tokens.
         attribution: Attribution,
     },
+    /// Activations were patched.
+    Patched(Box<PatchedRun>),
     /// A request failed. The open model and its last run remain.
     Failed(Error),
     /// A request was cancelled.

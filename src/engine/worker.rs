@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 
 use super::ablated::IntactRun;
 use super::open::{Opened, open};
-use super::protocol::{Event, Request, RunOptions};
+use super::protocol::{Event, PatchedRun, Request, RunOptions};
 use super::session::Session;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
@@ -44,7 +44,7 @@ impl Worker {
     pub fn send(&self, request: Request) {
         let number = self.newest.any.fetch_add(1, Ordering::SeqCst) + 1;
         match request {
-            Request::Run(_) | Request::Ablate(_) | Request::Attribute { .. } => {
+            Request::Run(_) | Request::Ablate(_) | Request::Attribute { .. } | Request::Patch(_) => {
                 self.newest.cancels_runs.store(number, Ordering::SeqCst);
             }
             Request::Open(_) | Request::Cancel => self.newest.cancels_all.store(number, Ordering::SeqCst),
@@ -70,7 +70,7 @@ impl Server {
             if request == Request::Cancel {
                 continue;
             }
-            let run = matches!(request, Request::Run(_) | Request::Ablate(_) | Request::Attribute { .. });
+            let run = !matches!(request, Request::Open(_));
             let (newest, emit) = (Arc::clone(&self.newest), Arc::clone(&self.emit));
             let job = ServedRequest { number, run, newest: &newest, emit: &emit };
             let outcome = if job.cancelled() { Err(Error::Cancelled) } else { self.serve_one(request, &job) };
@@ -97,6 +97,12 @@ impl Server {
                 let capture = self.run(options, job)?;
                 (job.emit)(Event::Captured(Arc::new(capture)));
                 self.open_session()?.settle(|| !job.cancelled());
+            }
+            Request::Patch(request) => {
+                let session = self.open_session()?;
+                let corrupt = session.source(&request.corrupt)?.sequence().ids();
+                let scores = session.patch(&request.clean, &corrupt, request.kind, None, job)?;
+                (job.emit)(Event::Patched(Box::new(PatchedRun { request, corrupt, scores })));
             }
             Request::Ablate(options) => {
                 // The explorer may show an earlier run again.

@@ -16,6 +16,7 @@ pub mod json;
 pub mod labels;
 pub mod npz;
 pub mod options;
+pub mod patching;
 pub mod png;
 pub mod prepared;
 pub mod safetensors;

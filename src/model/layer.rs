@@ -231,7 +231,16 @@ impl Layer {
     /// layer's self-attention.
     fn feed_forward(&self, x: &Ragged, site: Site, sequences: &mut [LayerSequence]) -> Result<Ragged> {
         let Site { kind, layer } = site;
-        let output = self.ffn.forward(&self.ffn_norms.input(x)?)?;
+        let mut output = self.ffn.forward(&self.ffn_norms.input(x)?)?;
+        if sequences.iter().any(|sequence| sequence.hook.wants_ffn_output(kind, layer)) {
+            let mut parts = x.split(&output)?;
+            for (sequence, part) in sequences.iter_mut().zip(&mut parts) {
+                if sequence.hook.wants_ffn_output(kind, layer) {
+                    *part = sequence.hook.ffn_output(kind, layer, part.clone())?;
+                }
+            }
+            output = Ragged::join(&parts)?.rows().clone();
+        }
         let result = self.ffn_norms.add(x, &output)?;
         if !sequences.iter().any(|sequence| sequence.hook.wants_ffn_trace(kind, layer)) {
             return Ok(result);

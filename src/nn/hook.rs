@@ -73,6 +73,12 @@ pub trait Hook: Send {
         Ok(())
     }
 
+    /// Takes the weights after the softmax, `[heads, queries, keys]`, and returns those that multiply the values.
+    /// Called before [`Hook::weights`], where [`Hook::scores`] is.
+    fn change_weights(&mut self, _site: Site, weights: Tensor) -> Result<Tensor> {
+        Ok(weights)
+    }
+
     /// Takes the weights as a buffer of `shape` `[heads, queries, keys]`, row-major. Calls
     /// [`Hook::weights`] by default.
     fn maps(&mut self, site: Site, shape: [usize; 3], maps: Arc<[f32]>) -> Result<()> {
@@ -134,6 +140,17 @@ pub trait Hook: Send {
         Ok(())
     }
 
+    /// Returns true if [`Hook::ffn_output`] has to be called for this layer of a stack.
+    fn wants_ffn_output(&self, _stack: Kind, _layer: usize) -> bool {
+        false
+    }
+
+    /// Takes the output of the feed-forward block of a layer of the encoder or the decoder, `[batch, positions,
+    /// d_model]`, and returns what is added to the residual stream.
+    fn ffn_output(&mut self, _stack: Kind, _layer: usize, output: Tensor) -> Result<Tensor> {
+        Ok(output)
+    }
+
     /// Returns true if [`Hook::ffn_trace`] has to be called for this layer of a stack.
     fn wants_ffn_trace(&self, _stack: Kind, _layer: usize) -> bool {
         false
@@ -172,6 +189,10 @@ impl Hook for InterventionsOnly<'_> {
 
     fn scores(&mut self, site: Site, past: usize, scores: Tensor) -> Result<Tensor> {
         if self.same_positions { self.hook.scores(site, past, scores) } else { Ok(scores) }
+    }
+
+    fn change_weights(&mut self, site: Site, weights: Tensor) -> Result<Tensor> {
+        if self.same_positions { self.hook.change_weights(site, weights) } else { Ok(weights) }
     }
 
     fn maps(&mut self, _: Site, _: [usize; 3], _: Arc<[f32]>) -> Result<()> {

@@ -15,6 +15,8 @@ pub enum EditedText {
     Source,
     /// Target text of the decoder.
     Target,
+    /// Source text of a corrupt run, to patch.
+    Corrupt,
     /// Filter of rows and columns.
     Filter,
     /// Link to look for in every head.
@@ -27,7 +29,7 @@ impl EditedText {
     /// Returns true if the text may have several lines.
     pub fn is_multiline(self) -> bool {
         match self {
-            EditedText::Source | EditedText::Target => true,
+            EditedText::Source | EditedText::Target | EditedText::Corrupt => true,
             EditedText::Filter | EditedText::Link | EditedText::SessionName => false,
         }
     }
@@ -39,6 +41,7 @@ impl EditedText {
 struct AcceptedTexts {
     source: Vec<String>,
     target: Vec<String>,
+    corrupt: Vec<String>,
     filter: Vec<String>,
     link: Vec<String>,
     session: Vec<String>,
@@ -49,6 +52,7 @@ impl AcceptedTexts {
         match edited {
             EditedText::Source => &self.source,
             EditedText::Target => &self.target,
+            EditedText::Corrupt => &self.corrupt,
             EditedText::Filter => &self.filter,
             EditedText::Link => &self.link,
             EditedText::SessionName => &self.session,
@@ -59,6 +63,7 @@ impl AcceptedTexts {
         match edited {
             EditedText::Source => &mut self.source,
             EditedText::Target => &mut self.target,
+            EditedText::Corrupt => &mut self.corrupt,
             EditedText::Filter => &mut self.filter,
             EditedText::Link => &mut self.link,
             EditedText::SessionName => &mut self.session,

@@ -4,6 +4,7 @@ use super::app::App;
 use super::views::ViewId;
 use super::views::flow::state::FlowMethod;
 use super::views::links::state::KeptLinks;
+use super::views::patching::state::corrupt_source;
 use crate::analysis::pairs::Pair;
 use crate::capture::MapWeights;
 use crate::engine::RunOptions;
@@ -42,6 +43,15 @@ pub fn command_line(app: &App) -> Option<String> {
             ("rollout", strings(&["--method", "alti"]))
         }
         ViewId::Flow => ("rollout", Vec::new()),
+        ViewId::Patching => {
+            let view = &app.views.patching;
+            let row = app.selection.target_query.to_string();
+            let mut arguments = strings(&["--corrupt", corrupt_source(app)?, "--what", view.kind.name()]);
+            if view.one_row {
+                arguments.extend(strings(&["--row", &row]));
+            }
+            ("patch", arguments)
+        }
         ViewId::Compare => return None,
     };
     let model = if app.run.info.is_some() { &app.run.model } else { &capture.model };

@@ -18,6 +18,7 @@ mod memory;
 mod needles;
 mod outputs;
 mod parity;
+mod patching;
 mod pixels;
 mod printing;
 mod real_models;

@@ -10,7 +10,8 @@ use crate::nn::Hook;
 use crate::nn::heads::{repeat_kv, split_heads};
 
 impl Attention {
-    /// Computes the context `[batch, queries, heads * head_dim]`. The hook may change scores and context.
+    /// Computes the context `[batch, queries, heads * head_dim]`. The hook may change scores, weights and
+    /// context.
     pub(super) fn attend_in_steps(
         &self,
         queries: &Tensor,
@@ -47,14 +48,23 @@ impl Attention {
         let context = match (hook, args.extra.and_then(|extra| extra.site)) {
             (None, _) => weights.matmul(&values)?,
             (Some(hook), None) => {
-                hook.weights(args.site, &weights.narrow(3, 0, keys)?.squeeze(0)?)?;
+                let tokens = weights.narrow(3, 0, keys)?.squeeze(0)?;
+                let tokens = hook.change_weights(args.site, tokens)?;
+                hook.weights(args.site, &tokens)?;
+                let tokens = tokens.unsqueeze(0)?;
+                let weights = match extra_keys {
+                    0 => tokens.contiguous()?,
+                    _ => Tensor::cat(&[tokens, weights.narrow(3, keys, extra_keys)?], 3)?,
+                };
                 hook.z(args.site, weights.matmul(&values)?.squeeze(0)?)?.unsqueeze(0)?
             }
             // Two sites share the softmax: each has the context of its own part.
             (Some(hook), Some(site)) => {
                 let mut read = |site, from, count| {
-                    let part = weights.narrow(3, from, count)?.contiguous()?;
-                    hook.weights(site, &part.squeeze(0)?)?;
+                    let part = weights.narrow(3, from, count)?.squeeze(0)?;
+                    let part = hook.change_weights(site, part)?;
+                    hook.weights(site, &part)?;
+                    let part = part.unsqueeze(0)?.contiguous()?;
                     let context = part.matmul(&values.narrow(2, from, count)?.contiguous()?)?;
                     Ok::<_, Error>(hook.z(site, context.squeeze(0)?)?.unsqueeze(0)?)
                 };

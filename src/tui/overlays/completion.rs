@@ -8,7 +8,7 @@ use crate::tui::prompts::EditedText;
 /// source or a target, names on the axes for queries and keys.
 pub fn candidates(app: &App, edited: EditedText, before: &str, typed: &str) -> Vec<String> {
     let mut found: Vec<String> = match edited {
-        EditedText::Source | EditedText::Target | EditedText::SessionName => {
+        EditedText::Source | EditedText::Target | EditedText::Corrupt | EditedText::SessionName => {
             let texts = app.prompts.texts(&app.run.model, edited).iter().rev();
             return texts.filter(|text| text.starts_with(typed) && *text != typed).cloned().collect();
         }

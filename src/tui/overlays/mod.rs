@@ -79,6 +79,7 @@ fn edit(buf: &mut Buffer, area: Rect, app: &App, prompt: &TextPrompt, layout: &m
             Medium::Picture => "picture: path of a picture file",
         },
         EditedText::Target => "target: text that the decoder is forced to produce",
+        EditedText::Corrupt => "source of the corrupt run",
         EditedText::Filter => "filter: rows | columns",
         EditedText::Link => "a link in every head: queries | keys",
         EditedText::SessionName => "save the session: a name, or the path of a file",
@@ -98,6 +99,9 @@ fn edit(buf: &mut Buffer, area: Rect, app: &App, prompt: &TextPrompt, layout: &m
             "Enter run with the forced target · ↑ earlier texts · Tab complete · Esc cancel"
         }
         EditedText::Source => "Enter run · Alt-Enter new line · ↑ earlier texts · Tab complete · Esc cancel",
+        EditedText::Corrupt => {
+            "Enter patch · the clean run stays · ↑ earlier texts · Tab complete · Esc cancel"
+        }
         EditedText::Link => "it | cat: words, positions 3-9 · Tab complete · ↑ earlier · Esc cancel",
         EditedText::Filter if app.keys().is_timed() => {
             "words, seconds 1.2s-2s, positions 3-9, weights >0.2 · empty shows all"

@@ -124,6 +124,10 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             }
             Vec::new()
         }
+        Event::Patched(run) => {
+            app.views.patching.keep(*run);
+            Vec::new()
+        }
         Event::Failed(error) => {
             (app.run.arrival, app.run.opening) = (None, None);
             stop_comparing(app);

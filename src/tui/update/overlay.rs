@@ -17,6 +17,7 @@ use crate::tui::requests;
 use crate::tui::session_file::SessionFile;
 use crate::tui::views::ViewId;
 use crate::tui::views::links::pairs;
+use crate::tui::views::patching::update::corrupted;
 use crate::tui::widgets::editor::Edit;
 
 /// Edits the text of the topmost overlay.
@@ -125,6 +126,7 @@ fn run_edited(app: &mut App, edited: EditedText, text: String) -> Vec<Effect> {
             app.notice = None;
             return Vec::new();
         }
+        EditedText::Corrupt => return corrupted(app, text),
         EditedText::Link => return pairs::of_text(app, &text),
         EditedText::SessionName => {
             app.notice = Some("saving …".into());

@@ -10,6 +10,7 @@ pub mod heads;
 pub mod lines;
 pub mod links;
 pub mod map;
+pub mod patching;
 pub mod text;
 pub mod tour;
 pub mod view;
@@ -31,6 +32,7 @@ macro_rules! each_view {
             Flow flow FlowView FlowCommand,
             Compare compare CompareView CompareCommand,
             Lines lines LinesView LinesCommand,
+            Patching patching PatchingView PatchingCommand,
             Corpus corpus CorpusView CorpusCommand,
             Tour tour TourView TourCommand,
         }
