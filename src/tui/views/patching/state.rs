@@ -92,7 +92,7 @@ pub const COMMANDS: &[ViewEntry<PatchingCommand>] = &[
     ViewEntry {
         command: PatchingCommand::Kind,
         name: "patched",
-        keys: &["%"],
+        keys: &["~"],
         hint: "what",
         group: HEAD,
         sentence: "Patch heads, residual stream, feed-forward blocks, weights or the encoder's output",
