@@ -56,7 +56,8 @@ def peer(model, tokenizer, sources, targets):
             if labels:
                 ids = labels["input_ids"]
             else:
-                ids = model.generate(**encoded, num_beams=1, do_sample=False, max_new_tokens=NEW_TOKENS)[:, 1:]
+                ids = model.generate(**encoded, num_beams=1, do_sample=False, max_new_tokens=NEW_TOKENS)
+                ids = ids[:, 1:].contiguous()
             out = model(**encoded, labels=ids, output_attentions=True, use_cache=False)
             for kind in (out.encoder_attentions, out.decoder_attentions, out.cross_attentions):
                 entropies(kind)

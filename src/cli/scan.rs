@@ -115,7 +115,7 @@ fn report(summary: &ScanSummary, corpus: &Corpus, args: &ScanArgs) {
         rows => format!(", after {rows} of earlier runs"),
     };
     output::note(&format!(
-        "{}: {} sentences; {new} lines in {}, {rate:.0}/s{earlier}",
+        "{}: sentences with measures: {}; lines read: {new} in {}, {rate:.0}/s{earlier}",
         args.output.display(),
         summary.sentences,
         duration(summary.seconds),
@@ -124,7 +124,7 @@ fn report(summary: &ScanSummary, corpus: &Corpus, args: &ScanArgs) {
         return;
     }
     output::note(&format!(
-        "{} lines of {} have no measures, see the column `error` of the table of sentences",
+        "lines of {1} without measures: {0}, see the column `error` of the table of sentences",
         summary.bad,
         corpus.path().display()
     ));

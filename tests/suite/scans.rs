@@ -219,7 +219,10 @@ fn a_killed_scan_loses_no_row_and_has_none_twice() {
         let (out, args) = interrupted(folder.path(), signal);
         let (output, errors) = run(&args.iter().map(String::as_str).collect::<Vec<_>>());
         assert!(output.status.success(), "{errors}");
-        assert!(errors.contains("400 sentences") && errors.contains("of earlier runs"), "{signal} {errors}");
+        assert!(
+            errors.contains("sentences with measures: 400") && errors.contains("of earlier runs"),
+            "{signal} {errors}"
+        );
         let read = Scan::open(&out).unwrap();
         let rows: Vec<_> = (0..400).map(|row| Some(row as f32)).collect();
         assert_eq!(numbers(&read, "sentences", "sentence"), rows);
