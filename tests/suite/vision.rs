@@ -113,9 +113,10 @@ fn scalings_are_those_of_pillow() {
         let filter = filters.iter().find(|(known, _)| *known == filter).unwrap().1;
         let scaled = resize(&line, shape[1], shape[0], filter);
         let found: Vec<f32> = scaled.values().iter().map(|&value| f32::from(value)).collect();
-        // Pillow may take the two passes in the other order, which rounds differently.
+        // Sines may differ in their last digit.
+        let most = if name.starts_with("lanczos") || name.starts_with("hamming") { 1.0 } else { 0.0 };
         let off = difference(&found, values);
-        assert!(off <= 2.0, "{name} is off by {off}");
+        assert!(off <= most, "{name} is off by {off}");
     }
 }
 
@@ -377,8 +378,8 @@ fn commands_take_pictures() {
         assert!(good, "{arguments:?}: {err}");
         out
     };
-    let map = run(&["show"], &["--kind", "cross", "--layer", "1", "--head", "0", "--json"]);
-    assert!(map.contains("\"26,0\""), "{map}");
+    let map = run(&["show"], &["--kind", "cross", "--layer", "1", "--head", "0"]);
+    assert!(map.contains("[CLS]") && map.contains("</s>"), "{map}");
     assert!(run(&["heads"], &["--csv"]).lines().count() > 10);
     run(&["links"], &["--json"]);
     run(&["rollout"], &["--json"]);
