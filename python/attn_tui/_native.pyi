@@ -60,6 +60,33 @@ class Model:
         or vision reads in place of a source. logits: keep the logits. values: keep what ALTI needs.
         """
 
+    def scan(
+        self,
+        rows: Any,
+        *,
+        source: str = "source",
+        target: str = "target",
+        src_lang: str | None = None,
+        tgt_lang: str | None = None,
+        beams: int | None = None,
+        max_new_tokens: int | None = None,
+        seed: int = 0,
+        far: float = ...,
+        links: int = 3,
+        min_distance: float | None = None,
+        min_weight: float | None = None,
+        source_share: bool = False,
+        maps: bool = False,
+    ) -> dict[str, Table]:
+        """Measures many sentences, several at a time: the tables "sentences", "heads", "links" and "maps" of
+        `attn-tui scan`, all in memory.
+
+        rows: texts, pairs of texts, or mappings with the columns source and target; also an Arrow table, a pandas data
+        frame, a Ray or Hugging Face dataset. Targets that are not given are generated. Rows that cannot be run have a
+        reason in the column "error" of "sentences". links, min_distance, min_weight: the far links that are kept of each
+        head and sentence. source_share: measure the share of the source by ALTI. maps: keep the maps.
+        """
+
     @property
     def name(self) -> str:
         """Hub id, name of the folder, or name of the built-in model."""

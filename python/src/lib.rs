@@ -10,6 +10,7 @@ mod errors;
 mod interrupt;
 mod model;
 mod options;
+mod scan;
 mod tables;
 
 use std::ffi::OsString;

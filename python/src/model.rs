@@ -3,15 +3,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use attn_tui::analysis::metrics::FAR;
 use attn_tui::device::Device;
 use attn_tui::engine::{self, AudioOptions, ImageOptions, OpenOptions, Opened, RunOptions, Session};
 use attn_tui::error::{Error, Result};
 use attn_tui::hub::Hub;
+use attn_tui::scan::ScanOptions;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::capture::{Origin, PyCapture};
-use crate::options::{checked, model_text, named, threads};
-use crate::{errors, interrupt};
+use crate::options::{checked, model_text, named, non_negative, threads};
+use crate::scan::PyPair;
+use crate::{errors, interrupt, scan};
 
 /// An open encoder-decoder model. It may be used by several threads at once.
 #[pyclass(frozen, name = "Model", module = "attn_tui")]
@@ -107,6 +111,51 @@ impl PyModel {
         let capture = interrupt::run(py, |watch| self.session.run(&run, watch))?;
         let origin = Origin { session: Arc::clone(&self.session), run };
         Ok(PyCapture::new(capture, Some(origin), self.threads))
+    }
+
+    /// Measures many sentences, several at a time, and returns the tables "sentences", "heads", "links" and, with
+    /// maps=True, "maps".
+    #[pyo3(signature = (
+        rows, *, source="source", target="target", src_lang=None, tgt_lang=None, beams=None, max_new_tokens=None, seed=0,
+        far=FAR, links=3, min_distance=None, min_weight=None, source_share=false, maps=false
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    fn scan<'py>(
+        &self,
+        py: Python<'py>,
+        rows: &Bound<'py, PyAny>,
+        source: &str,
+        target: &str,
+        src_lang: Option<String>,
+        tgt_lang: Option<String>,
+        beams: Option<usize>,
+        max_new_tokens: Option<usize>,
+        seed: u64,
+        far: f32,
+        links: usize,
+        min_distance: Option<f32>,
+        min_weight: Option<f32>,
+        source_share: bool,
+        maps: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let pairs = py.import("attn_tui._rows")?.call_method1("pairs", (rows, source, target))?;
+        let pairs: Vec<PyPair> = pairs.extract()?;
+        let usual = ScanOptions::default();
+        let options = ScanOptions {
+            far: checked(py, non_negative("far", far))?,
+            links,
+            min_distance: checked(
+                py,
+                non_negative("min_distance", min_distance.unwrap_or(usual.min_distance)),
+            )?,
+            min_weight: checked(py, non_negative("min_weight", min_weight.unwrap_or(usual.min_weight)))?,
+            source_share,
+            maps,
+        };
+        let run = RunOptions { src_lang, tgt_lang, beams, max_new_tokens, seed, ..RunOptions::default() };
+        let run = checked(py, positive(run))?;
+        let tables = interrupt::run(py, |watch| scan::scan(&self.session, pairs, &run, &options, watch))?;
+        scan::to_python(py, tables)
     }
 
     /// Hub id, name of the folder, or name of the built-in model.

@@ -1,0 +1,59 @@
+"""Scans of the batches of a distributed data set: one model for each process, one table for each batch."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pyarrow
+
+from ._native import Model
+
+TABLES = ("sentences", "heads", "links", "maps")
+
+
+def check_table(table: str) -> None:
+    """Checks the name of a table."""
+    if table not in TABLES:
+        raise ValueError(f"table: {table!r} is not one of {', '.join(TABLES)}")
+
+
+@functools.lru_cache(maxsize=1)
+def model_of_process(model: str, settings: tuple[tuple[str, Any], ...]) -> Model:
+    """Returns the model, which the process opens once."""
+    return Model.open(model, **dict(settings))
+
+
+def scan_batch(
+    model: Model, batch: pyarrow.Table, columns: dict[str, str], table: str, options: dict[str, Any]
+) -> pyarrow.Table:
+    """Measures the rows of a batch and returns one of the tables.
+
+    `columns` names the columns of the source, the target and the id. The ids take the place of the numbers of the
+    sentences, which count within the batch alone; without ids the texts of the sources do.
+    """
+    source, target = columns["source"], columns.get("target", "target")
+    wanted = [name for name in (source, target) if name in batch.column_names]
+    if source not in wanted:
+        raise KeyError(f"there is no column {source!r}; there are {', '.join(map(repr, batch.column_names))}")
+    tables = model.scan(batch.select(wanted), source=source, target=target, maps=table == "maps", **options)
+    found = tables.get(table)
+    if found is None:
+        # No sentence of the batch could be run.
+        found = model.scan([], maps=True)[table] if table != "maps" else empty_maps()
+    at = found.column_names.index("sentence")
+    numbers = found.column("sentence")
+    if "id" in columns:
+        return found.set_column(at, "sentence", batch.column(columns["id"]).take(numbers))
+    if "source" in found.column_names:
+        return found.remove_column(at)
+    return found.set_column(at, "source", batch.column(source).take(numbers))
+
+
+def empty_maps() -> pyarrow.Table:
+    """Returns the table of no maps."""
+    whole = pyarrow.int64()
+    names = [("sentence", whole), ("kind", pyarrow.string()), ("layer", whole), ("head", whole)]
+    return pyarrow.schema(
+        [*names, ("queries", whole), ("keys", whole), ("weights", pyarrow.binary())]
+    ).empty_table()

@@ -1,0 +1,64 @@
+"""Scans of many sentences."""
+
+import numpy
+import pyarrow
+import pytest
+from conftest import columns
+
+import attn_tui
+
+PAIRS = [
+    ("It is late.", "Il est tard."),
+    ("The woman who lives near my parents is very tired.", None),
+    ("", "Rien."),
+    ("Where is the book that you bought?", "Où est le livre que tu as acheté ?"),
+]
+
+
+def test_a_scan_measures_what_captures_do(model):
+    tables = model.scan(PAIRS)
+    assert set(tables) == {"sentences", "heads", "links"}
+    sentences, heads = tables["sentences"], tables["heads"]
+    assert sentences["sentence"].to_pylist() == [0, 1, 2, 3]
+    assert [error is None for error in sentences["error"].to_pylist()] == [True, True, False, True]
+    assert sentences["generated"].to_pylist()[:2] == [False, True]
+    for at in (0, 1, 3):
+        capture = model.capture(*PAIRS[at])
+        own = heads.filter(pyarrow.compute.equal(heads["sentence"], at))
+        alone = columns(capture.heads())
+        assert sentences["target"][at].as_py() == capture.target
+        for name in ("entropy", "mean_distance", "gini"):
+            ours, theirs = own[name].to_pylist(), alone[name]
+            numpy.testing.assert_allclose(numpy.array(ours, float), numpy.array(theirs, float), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [source for source, _ in PAIRS[:1]],
+        ({"source": source, "target": target} for source, target in PAIRS[:1]),
+        pyarrow.table({"source": [PAIRS[0][0]], "target": [PAIRS[0][1]], "other": [1]}),
+    ],
+)
+def test_rows_of_several_forms(model, rows):
+    sentences = model.scan(rows)["sentences"]
+    assert sentences["source"].to_pylist() == ["It is late."]
+
+
+def test_maps_and_links(model):
+    tables = model.scan(PAIRS[:1], maps=True, links=1, min_distance=0)
+    maps, capture = tables["maps"], model.capture(*PAIRS[0])
+    first = maps.slice(0, 1).to_pylist()[0]
+    weights = numpy.frombuffer(first["weights"], "<f2").reshape(first["queries"], first["keys"])
+    name = f"{first['kind']}.{first['layer']}.{first['head']}"
+    numpy.testing.assert_allclose(weights, capture[name], atol=1e-3)
+    assert set(tables["links"]["rank"].to_pylist()) == {0}
+
+
+def test_rows_that_are_none(model):
+    with pytest.raises(KeyError, match="there is no column 'source'"):
+        model.scan([{"text": "It is late."}])
+    with pytest.raises(TypeError, match="not one text"):
+        model.scan("It is late.")
+    with pytest.raises(attn_tui.UsageError, match="far"):
+        model.scan(PAIRS, far=-1)
