@@ -78,6 +78,7 @@ Examples:
 pub const PATCH: &str = "\
 Examples:
   attn-tui patch demo --clean \"The house is old.\" --corrupt \"The house is new.\"
+  attn-tui patch demo --clean \"The house is old.\" --corrupt \"The house is new.\" --estimate --top 5
   attn-tui patch demo --clean \"The house is old.\" --corrupt \"The house is new.\" --what resid -o resid.svg";
 
 /// Examples of `attribute`.

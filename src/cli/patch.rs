@@ -30,6 +30,10 @@ pub struct PatchArgs {
     #[arg(long, value_name = "WHAT", default_value = "heads", help_heading = "Method",
           value_parser = named::<ActivationKind>(ActivationKind::ALL.map(ActivationKind::name)))]
     what: ActivationKind,
+    /// Estimate the effects of all heads to first order, in one backward pass, instead of one run for each
+    /// (attribution patching). For heads and pattern.
+    #[arg(long, help_heading = "Method")]
+    estimate: bool,
     /// Score the target token against TOKEN: by the difference of their log-probabilities.
     #[arg(long, value_name = "TOKEN", help_heading = "Method")]
     contrast: Option<String>,
@@ -69,11 +73,15 @@ pub fn run(args: &PatchArgs, context: &Context) -> Result<()> {
     }
     let rows = input::chosen_rows(args.row, clean.target.len())?;
     let ids = corrupt.sequence().ids();
-    let scores = session.patch(&clean, &ids, args.what, contrast.as_ref().map(|token| token.id), &watch)?;
+    let against = contrast.as_ref().map(|token| token.id);
+    let effects = match args.estimate {
+        true => session.estimate_patching(&clean, &ids, args.what, rows.clone(), against, &watch)?,
+        false => session.patch(&clean, &ids, args.what, against, &watch)?.effects(rows.clone()),
+    };
     args.note_positions(&PositionMap::of(&clean.source.ids(), &ids), ids.len());
     let labelled = LabelledEffects {
         kind: args.what,
-        effects: scores.effects(rows.clone()),
+        effects,
         source: corrupt.items().iter().map(item_label).collect(),
         rows: Labels::of(&clean, Kind::Decoder).queries,
     };
@@ -122,6 +130,7 @@ impl PatchArgs {
         };
         let of = if rows == 1 { String::new() } else { format!(", summed over {rows} rows") };
         let effects = &labelled.effects;
-        format!("{score}{of}: clean {:.3}, corrupt {:.3}", effects.clean, effects.corrupt)
+        let how = if self.estimate { "; effects are estimated to first order" } else { "" };
+        format!("{score}{of}: clean {:.3}, corrupt {:.3}{how}", effects.clean, effects.corrupt)
     }
 }

@@ -35,7 +35,6 @@ pub use media::MAX_INPUT;
 pub use models::Models;
 pub use open::{Opened, open, open_device};
 pub use openable::{Openable, openable};
-pub use patch_estimate::PatchEstimate;
 pub use protocol::{
     AblatedRun, AudioOptions, Event, ImageOptions, ModelInfo, OpenOptions, PatchRequest, PatchedRun, Request,
     RunOptions,

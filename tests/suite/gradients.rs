@@ -2,6 +2,7 @@
 //! passes that they come from with the fast ones.
 
 use attn_tui::analysis::attribution::{Attribution, AttributionMethod};
+use attn_tui::analysis::patching::{ActivationKind, PatchEffects};
 use attn_tui::axis::AxisItem;
 use attn_tui::capture::Capture;
 use attn_tui::engine::{AttributionOptions, EmbeddingBaseline, Session, Source};
@@ -113,23 +114,25 @@ fn estimates_of_patching_agree_with_pytorch() {
         let (clean, _) = base_of(&reference);
         let corrupt: Vec<u32> = numbers(&reference["corrupt"]).iter().map(|&id| id as u32).collect();
         let all = 0..clean.target.len();
-        let estimate = |corrupt: &[u32]| {
-            session.estimate_patching(&clean, corrupt, all.clone(), None, &Unwatched).unwrap()
+        let estimate = |corrupt: &[u32], kind| {
+            session.estimate_patching(&clean, corrupt, kind, all.clone(), None, &Unwatched)
         };
-        let found = estimate(&corrupt);
-        let changes: Vec<f32> = found.heads.iter().map(|(_, change)| *change).collect();
+        let heads = |corrupt: &[u32]| estimate(corrupt, ActivationKind::Heads).unwrap();
+        let found = heads(&corrupt);
+        let changes: Vec<f32> = found.changes.iter().map(|(_, change)| *change).collect();
         assert_scores(&changes, &numbers(&reference["patching"]), name);
-        let shares: f32 = found.effects().unwrap().iter().map(|(_, share)| share).sum();
-        let sum = changes.iter().sum::<f32>() / (found.clean - found.corrupt);
-        assert!((shares - sum).abs() < 1e-4 * sum.abs().max(1.0), "{name}: {shares}, {sum}");
-        // Encoder heads of a source of another length have no counterpart.
-        let shorter = estimate(&corrupt[1..]);
-        assert!(shorter.heads.iter().all(|(head, _)| head.kind() != Kind::Encoder), "{name}");
-        let same = estimate(&clean.source.ids());
-        assert!(
-            same.effects().is_none() && same.heads.iter().all(|(_, change)| change.abs() < 1e-3),
-            "{name}"
-        );
+        let measured = session.patch(&clean, &corrupt, ActivationKind::Heads, None, &Unwatched).unwrap();
+        let measured = measured.effects(all.clone());
+        assert_near(&[found.clean, found.corrupt], &[measured.clean, measured.corrupt], name);
+        let names =
+            |effects: &PatchEffects| effects.changes.iter().map(|(what, _)| *what).collect::<Vec<_>>();
+        assert_eq!(names(&found), names(&measured), "{name}");
+        // In a source of another length, encoder heads are patched where it has the same tokens.
+        let ids = clean.source.ids();
+        assert_eq!(heads(&ids[1..]).changes.len(), changes.len(), "{name}");
+        assert!(heads(&ids).changes.iter().all(|(_, change)| change.abs() < 1e-3), "{name}");
+        let blocks = estimate(&corrupt, ActivationKind::Mlp);
+        assert!(matches!(blocks, Err(Error::Usage(_))), "{name}: {blocks:?}");
     }
 }
 
