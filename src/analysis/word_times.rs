@@ -144,6 +144,8 @@ fn path_starts(cost: &[f32], frames: usize) -> Vec<usize> {
 pub struct TimedWord {
     /// The word, with its punctuation.
     pub text: String,
+    /// True if a space precedes it.
+    pub spaced: bool,
     /// Its tokens, by their numbers in the target.
     pub tokens: Range<usize>,
     /// Begin in seconds.

@@ -4,6 +4,7 @@
 //! changes its rate, and a [`FeatureExtractor`] turns it into features.
 
 mod decode;
+mod extractor;
 mod fbank;
 mod features;
 mod fft;
@@ -12,8 +13,9 @@ mod resample;
 mod samples;
 
 pub use decode::{MAX_SECONDS, Recording, SoundWindow, read};
+pub use extractor::FeatureExtractor;
 pub use fbank::FilterBanks;
-pub use features::{FeatureExtractor, FeatureFile, Features};
+pub use features::{FeatureFile, Features};
 pub use log_mel::LogMel;
 pub use resample::resample;
 pub use samples::SampleFeatures;

@@ -10,14 +10,14 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::TypedValueParser;
 
-use self::word_times::WordTimesArgs;
+use self::word_times::{WordTimesArgs, WordsOfRecordings};
 use super::batch::{self, Runner};
 use super::context::Context;
 use super::options::{BatchArgs, InputArgs, MergeChoice, OutputArgs, WeightsArgs, named};
 use super::{input, output};
 use crate::analysis::align::{Agreement, Alignment, Convention, Gold, hard_alignment};
 use crate::analysis::merge::merge;
-use crate::axis::AxisItem;
+use crate::axis::{AxisItem, Medium};
 use crate::capture::Capture;
 use crate::corpus::NumberedLines;
 use crate::error::{Error, Result};
@@ -91,6 +91,7 @@ pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
     }
     let gold = || args.gold.as_deref().map(NumberedLines::open).transpose();
     let mut found = Alignments::default();
+    let mut recordings = WordsOfRecordings::default();
     match batch::pairs(&args.batch)? {
         None => {
             let capture = input::weighted_capture(&args.input, args.weights, context)?;
@@ -107,17 +108,22 @@ pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
             let mut gold = gold()?;
             let runner = Runner::open(&args.input, args.weights, context)?;
             runner.run_each(pairs.by_ref(), |capture| match capture {
-                Some(capture) if is_heard(&capture) => Err(Error::Usage(
-                    "the words of recordings are timed one recording at a time: give --audio FILE".into(),
-                )),
+                Some(capture) if is_heard(&capture) => recordings.add(args, &capture),
                 Some(capture) if boxes::is_seen(&capture) => Err(Error::Usage(
                     "the words of pictures are placed one picture at a time: give --image FILE".into(),
                 )),
                 Some(capture) => found.add(args, &capture, gold.as_mut()),
+                None if runner.info().medium == Medium::Sound => {
+                    recordings.add_blank();
+                    Ok(())
+                }
                 None => found.add_blank(args, gold.as_mut()),
             })?;
             pairs.note_blank_lines();
         }
+    }
+    if !recordings.is_empty() {
+        return recordings.print(args, context);
     }
     found.print(args, &context.terminal)
 }

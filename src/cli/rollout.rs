@@ -167,6 +167,7 @@ fn drawing(args: &RolloutArgs, capture: &Capture, kind: Kind, map: &Matrix) -> M
         map: map.clone(),
         queries,
         keys,
+        sound: None,
         causal: kind == Kind::Decoder,
         signed: false,
         part: None,

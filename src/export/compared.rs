@@ -74,6 +74,7 @@ pub fn drawing(
             map: map?,
             queries: labels(true),
             keys: labels(false),
+            sound: None,
             causal: false,
             signed,
             part: None,

@@ -113,8 +113,10 @@ pub fn timed_words(
         let probability = |token: &usize| capture.predictions.get(*token).map(|row| row.probability);
         let known: Option<Vec<f32>> = tokens.iter().map(probability).collect();
         let pieces = tokens.iter().map(|token| capture.target.items[*token].piece.as_str());
+        let text = spelt(pieces);
         TimedWord {
-            text: spelt(pieces).trim().to_string(),
+            spaced: text.starts_with(' '),
+            text: text.trim().to_string(),
             tokens: tokens.first().map_or(0, |first| *first)..tokens.last().map_or(0, |last| last + 1),
             start,
             end,

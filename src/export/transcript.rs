@@ -66,7 +66,7 @@ fn lines(words: &[TimedWord]) -> Vec<&[TimedWord]> {
         let count = word.text.chars().count();
         let too_long = length + 1 + count > LINE || word.end - words[first].start > LONGEST;
         let ended = at > first && words[at - 1].text.ends_with(['.', '?', '!', '。', '？', '！']);
-        if at > first && (too_long || ended) {
+        if at > first && word.spaced && (too_long || ended) {
             lines.push(&words[first..at]);
             (first, length) = (at, 0);
         }
@@ -90,11 +90,22 @@ fn span(line: &[TimedWord], point: char) -> String {
     format!("{} --> {}", clock(start.unwrap_or(0.0), point), clock(end.unwrap_or(0.0), point))
 }
 
+/// The text of a line.
+fn joined(line: &[TimedWord]) -> String {
+    let mut text = String::new();
+    for word in line {
+        if word.spaced && !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(&word.text);
+    }
+    text
+}
+
 fn srt(words: &[TimedWord]) -> String {
     let mut out = String::new();
     for (number, line) in (1..).zip(lines(words)) {
-        let text: Vec<&str> = line.iter().map(|word| word.text.as_str()).collect();
-        let _ = write!(out, "{number}\n{}\n{}\n\n", span(line, ','), text.join(" "));
+        let _ = write!(out, "{number}\n{}\n{}\n\n", span(line, ','), joined(line));
     }
     out
 }
@@ -108,7 +119,8 @@ fn vtt(words: &[TimedWord]) -> String {
             match at {
                 0 => out.push_str(&escaped(&word.text)),
                 _ => {
-                    let _ = write!(out, " <{}>{}", clock(word.start, '.'), escaped(&word.text));
+                    let space = if word.spaced { " " } else { "" };
+                    let _ = write!(out, "{space}<{}>{}", clock(word.start, '.'), escaped(&word.text));
                 }
             }
         }
@@ -170,6 +182,7 @@ mod tests {
     fn words() -> Vec<TimedWord> {
         let word = |text: &str, start, end| TimedWord {
             text: text.into(),
+            spaced: true,
             tokens: 0..1,
             start,
             end,
@@ -191,6 +204,16 @@ mod tests {
         );
         let long: Vec<TimedWord> = (0..30).flat_map(|_| words()[..1].to_vec()).collect();
         assert!(lines(&long).iter().all(|line| line.len() <= 8) && lines(&long).len() > 3);
+    }
+
+    #[test]
+    fn parts_of_words_stay_together() {
+        let mut words = words();
+        (words[1].text, words[1].spaced) = ("-no.".into(), false);
+        let srt = TranscriptFormat::Srt.write(&words, "talk.wav", 62.0);
+        assert!(srt.contains("\nYes,-no.\n"), "{srt}");
+        let vtt = TranscriptFormat::Vtt.write(&words, "talk.wav", 62.0);
+        assert!(vtt.contains("\nYes,<00:00:00.500>-no.\n"), "{vtt}");
     }
 
     #[test]

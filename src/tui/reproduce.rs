@@ -77,9 +77,13 @@ fn texts(run: &RunOptions) -> Vec<String> {
     let path = |path: &std::path::Path| path.display().to_string();
     let is_text = run.audio.is_none() && run.image.is_none();
     let turned = run.image.as_ref().map(|image| image.rotation).filter(|turned| *turned != Rotation::None);
+    let audio = run.audio.as_ref();
     let options = [
         ("--source", is_text.then(|| run.source.clone())),
-        ("--audio", run.audio.as_ref().map(|audio| path(&audio.path))),
+        ("--audio", audio.map(|audio| path(&audio.path))),
+        ("--from", audio.filter(|audio| audio.from > 0.0).map(|audio| audio.from.to_string())),
+        ("--channel", number(audio.and_then(|audio| audio.channel))),
+        ("--task", audio.and_then(|audio| audio.task).map(|task| task.name().to_string())),
         ("--image", run.image.as_ref().map(|image| path(&image.path))),
         ("--rotate", turned.map(|turned| turned.name().to_string())),
         ("--target", run.target.clone()),
@@ -90,7 +94,13 @@ fn texts(run: &RunOptions) -> Vec<String> {
         ("--seed", Some(run.seed).filter(|seed| *seed != 0).map(|seed| seed.to_string())),
     ];
     let given = options.into_iter().filter_map(|(name, value)| Some([name.to_string(), value?]));
-    given.flatten().chain(run.fast_generate.then(|| "--fast-generate".into())).collect()
+    let flags = [
+        ("--padding", audio.is_some_and(|audio| audio.padding)),
+        ("--timestamps", audio.is_some_and(|audio| audio.timestamps)),
+        ("--fast-generate", run.fast_generate),
+    ];
+    let flags = flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| name.to_string());
+    given.flatten().chain(flags).collect()
 }
 
 /// Returns the words and positions of the filter. The command line has no filter by weight.

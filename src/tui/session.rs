@@ -137,6 +137,13 @@ fn part<T: DeserializeOwned>(table: &Table, name: &str) -> Option<T> {
     table.get(name)?.clone().try_into().ok()
 }
 
+/// Completes the path of a run's recording, which then also opens from another folder.
+fn with_whole_path(mut run: RunOptions) -> RunOptions {
+    let audio = run.audio.iter_mut().filter(|audio| audio.bytes.is_none());
+    audio.for_each(|audio| audio.path = audio.path.canonicalize().unwrap_or_else(|_| audio.path.clone()));
+    run
+}
+
 impl Saved {
     /// Collects the state to save; `open` are the options that the model was opened with. `None` without a
     /// capture.
@@ -150,7 +157,7 @@ impl Saved {
         };
         Some(Self {
             open: OpenOptions { model, ..open.clone() },
-            run: app.run.info.as_ref().map(|_| app.run.options.clone()),
+            run: app.run.info.as_ref().map(|_| with_whole_path(app.run.options.clone())),
             selection: Some(app.selection),
             marks: app.marks.clone(),
             reading: app.reading,

@@ -109,7 +109,13 @@ impl Window {
     pub fn new(request: &WindowRequest) -> Self {
         let step = request.step.unwrap_or_else(|| fitting(request.room, request.size)).min(WHOLE);
         let size = STEPS.get(step).copied().unwrap_or(ZoomStep::Half);
-        let stacked = if request.half_blocks && !matches!(size, ZoomStep::Cell(_)) { 2 } else { 1 };
+        // A map of a text beside a recording has few rows, each of which gets a line of its own.
+        let (rows, keys) = request.size;
+        let flat = size == ZoomStep::Whole
+            && rows <= usize::from(request.room.height)
+            && keys > usize::from(request.room.width);
+        let small = !matches!(size, ZoomStep::Cell(_)) && !flat;
+        let stacked = if request.half_blocks && small { 2 } else { 1 };
         let columns = size.columns();
         let fits = (usize::from(request.room.height) * stacked, usize::from(request.room.width / columns));
         let last = request.last.filter(|last| last.step == step);
@@ -256,6 +262,12 @@ mod tests {
         let window = Window::new(&request((1000, 500), (999, 0), Some(WHOLE)));
         assert_eq!((window.pixels, window.covers()), ((40, 60), (25, 9)));
         assert_eq!(window.places_at(Position::new(10, 5)), Some((0, 0)));
+    }
+
+    #[test]
+    fn a_wide_map_of_few_rows_has_a_line_for_each() {
+        let window = Window::new(&request((12, 1500), (0, 0), Some(WHOLE)));
+        assert_eq!((window.stacked, window.pixels, window.area.height), (1, (12, 60), 12));
     }
 
     #[test]

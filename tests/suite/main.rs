@@ -35,6 +35,7 @@ mod frames;
 mod fuzz;
 mod gradients;
 mod keeping;
+mod listening;
 mod made;
 mod messy;
 mod questions;

@@ -452,6 +452,47 @@ fn segments_of_long_recordings_are_those_of_transformers() {
     assert!(matches!(none, Err(Error::Usage(_))));
 }
 
+#[test]
+fn heads_are_ranked_by_the_times_of_words() {
+    const CAPTURE: &str = "tests/fixtures/captures/speech.safetensors";
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/captures");
+    std::fs::copy(captures.join("speech-words.json"), path("gold.json")).unwrap();
+    let rank = ["align", CAPTURE, "--find-heads", "--json", "--gold", &path("gold.json")];
+    let ranked: Value = serde_json::from_str(&program(&rank)).unwrap();
+    let ranked = ranked.as_array().unwrap();
+    let errors: Vec<f64> = ranked.iter().map(|row| row["error"].as_f64().unwrap()).collect();
+    // 24 heads in two readings, 8 of them in the list of the model's authors.
+    assert_eq!((ranked.len(), ranked.iter().filter(|row| row["config"] == "yes").count()), (48, 16));
+    assert!(errors.is_sorted() && errors[0] < 0.1 && errors[47] > 0.3, "{errors:?}");
+    assert_eq!(ranked[0]["reading"], "predicts");
+    assert!(ranked.iter().all(|row| row["sharpness"].as_f64().is_some_and(|sharpness| sharpness > 0.5)));
+
+    let model = root().join("english-bin-f16/model").display().to_string();
+    let sound = root().join("speech.wav").display().to_string();
+    let line = |target: &str| serde_json::json!({"audio": sound, "target": target}).to_string();
+    std::fs::write(path("talks.jsonl"), [line(" ab cd ef"), line(" g hi")].join("\n")).unwrap();
+    let batch = ["align", &model, "--source-file", &path("talks.jsonl")];
+    let words: Value = serde_json::from_str(&program(&[&batch[..], &["--json"]].concat())).unwrap();
+    let words = words.as_array().unwrap();
+    let listed: Vec<_> =
+        words.iter().map(|row| (row["recording"].as_u64().unwrap(), row["word"].as_str().unwrap())).collect();
+    assert_eq!(listed, [(0, "ab"), (0, "cd"), (0, "ef"), (1, "g"), (1, "hi")]);
+    assert_eq!(words[0]["file"], "speech.wav");
+    program(&[&batch[..], &["--find-heads", "--write-config", &path("generation_config.json")]].concat());
+    let config = json(path("generation_config.json").into());
+    assert_eq!(config["no_timestamps_token_id"], 108);
+    assert!(
+        config["alignment_heads"].as_array().is_some_and(|heads| !heads.is_empty() && heads[0].is_array())
+    );
+
+    let text = program(&["align", "tests/fixtures/captures/demo.safetensors", "--find-heads", "--json"]);
+    let text: Value = serde_json::from_str(&text).unwrap();
+    let rates: Vec<f64> = text.as_array().unwrap().iter().map(|row| row["aer"].as_f64().unwrap()).collect();
+    assert!(rates.len() > 10 && rates.is_sorted() && rates[0] < 0.6, "{rates:?}");
+}
+
 /// Correlation of two sounds, the second one `lag` samples later.
 fn correlation(a: &[f32], b: &[f32], lag: usize) -> f32 {
     let pairs = || a.iter().zip(b.iter().skip(lag));
@@ -485,14 +526,18 @@ fn other_formats_give_the_sound() {
 
 #[test]
 fn a_window_has_the_samples_that_decoding_from_the_begin_gives() {
-    for name in ["speech.flac", "speech.mp3", "speech.ogg", "speech.m4a"] {
+    for name in ["glide.flac", "glide.mp3", "glide.ogg", "glide.m4a"] {
         let file = || ModelFile::Path(root().join("formats").join(name)).bytes().unwrap();
         let whole = read(file(), name, &WHOLE).unwrap();
-        let window = SoundWindow { from: whole.seconds() - 0.1, ..WHOLE };
-        let part = read(file(), name, &window).unwrap();
-        let first = (window.from * 16_000.0).round() as usize;
-        assert_eq!(part.samples, whole.samples[first..], "{name}");
-        assert_eq!(part.length, whole.length, "{name}");
+        for from in [1.5, 2.73, whole.seconds() - 0.2] {
+            let part = read(file(), name, &SoundWindow { from, ..WHOLE }).unwrap();
+            let first = (from * f64::from(whole.rate)).round() as usize;
+            assert_eq!(part.samples.len(), whole.samples.len() - first, "{name} from {from}");
+            assert_eq!(part.samples, whole.samples[first..], "{name} from {from}");
+            assert_eq!(part.length, whole.length, "{name}");
+        }
+        let beyond = read(file(), name, &SoundWindow { from: 9.0, ..WHOLE });
+        assert!(matches!(beyond, Err(Error::Audio(AudioError::BeyondEnd { .. }))), "{name}");
     }
     let data: Vec<u8> = (0..80_000i32).flat_map(|n| ((n * 7919 % 30_011) as i16).to_le_bytes()).collect();
     let long = wav(1, 16, 8000, 1, &data);

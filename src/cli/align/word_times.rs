@@ -207,6 +207,72 @@ pub fn print(args: &AlignArgs, capture: &Capture, context: &Context) -> Result<(
     print_words(args, words, (&file(capture), recorded_seconds(capture)), context)
 }
 
+/// Words of several recordings with their times.
+#[derive(Default)]
+pub(super) struct WordsOfRecordings {
+    /// Number of recordings so far, blank lines included.
+    count: usize,
+    /// Words with the number and the file of their recording.
+    words: Vec<(usize, String, TimedWord)>,
+}
+
+impl WordsOfRecordings {
+    /// Returns true if there were no recordings.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Adds the words of a recording.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchHead`] for heads that the capture lacks; [`Error::Text`] if the target has no words.
+    pub fn add(&mut self, args: &AlignArgs, capture: &Capture) -> Result<()> {
+        let heads = args.times.heads.heads(capture)?;
+        let found = words_of(args, capture, &heads)?;
+        let file = file(capture);
+        self.words.extend(found.into_iter().map(|word| (self.count, file.clone(), word)));
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Adds a blank line.
+    pub fn add_blank(&mut self) {
+        self.count += 1;
+    }
+
+    /// Prints the words of all recordings.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with a format of one recording.
+    pub fn print(self, args: &AlignArgs, context: &Context) -> Result<()> {
+        match args.times.format {
+            // Lines of CTM name their recording.
+            Some(WordFormat::Times(format @ TranscriptFormat::Ctm)) => {
+                let lines = self.words.into_iter().map(|(_, file, word)| format.write(&[word], &file, 0.0));
+                return output::print(&lines.collect::<String>());
+            }
+            Some(_) => {
+                let why = "that --format is for one recording: give --audio FILE, or take ctm or --json";
+                return Err(Error::Usage(why.into()));
+            }
+            None => {}
+        }
+        let mut table = Table::new(["recording", "file", "word", "start", "end", "confidence"]);
+        for (number, file, word) in self.words {
+            let mut row = vec![Cell::Whole(number as i64), Cell::Text(file)];
+            row.extend(cells(word));
+            table.rows.push(row);
+        }
+        args.output.print(&table, &context.terminal)
+    }
+}
+
+/// The cells of a word: the word, its begin, its end and its confidence.
+fn cells(word: TimedWord) -> [Cell; 4] {
+    let [start, end] = [word.start, word.end].map(|time| Cell::number(Some(time as f32)));
+    [Cell::Text(word.text), start, end, Cell::number(word.confidence)]
+}
+
 /// Prints words of the recording `file`, which ends after `seconds`.
 fn print_words(
     args: &AlignArgs,
@@ -226,13 +292,6 @@ fn print_words(
         return output::print(&format.write(&words, file, seconds));
     }
     let mut table = Table::new(["word", "start", "end", "confidence"]);
-    for word in words {
-        table.rows.push(vec![
-            Cell::Text(word.text),
-            Cell::number(Some(word.start as f32)),
-            Cell::number(Some(word.end as f32)),
-            Cell::number(word.confidence),
-        ]);
-    }
+    table.rows.extend(words.into_iter().map(|word| cells(word).to_vec()));
     args.output.print(&table, &context.terminal)
 }

@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use super::{FigureStyle, MARGIN, SMALL, TOKEN, anchored, bar, fitted, heading, heading_width};
-use crate::capture::Capture;
+use crate::capture::{Capture, SoundStrip};
 use crate::error::Result;
 use crate::export::font::Fonts;
 use crate::export::labels::{Labels, keys_title, model_title, queries_title, site_title};
 use crate::export::scene::{Anchor, Area, CellGrid, Color, Scene, Shape, TextLine};
+use crate::export::spoken::is_heard;
 use crate::matrix::{Matrix, span_of};
 use crate::paint::{Colormap, Pool, Region, ink, pool};
 use crate::site::{Head, Kind};
@@ -23,6 +24,10 @@ const READABLE: f32 = 11.0;
 const LABEL_WIDTH: f32 = 190.0;
 /// Width of a label where labels stand at intervals.
 const SPARSE_WIDTH: f32 = 110.0;
+/// Height of the spectrum of a recording below a map.
+const STRIP: f32 = 48.0;
+/// Distance of the spectrum from the map.
+const STRIP_GAP: f32 = 6.0;
 /// Distance between labels that stand at intervals.
 const INTERVAL: f32 = 24.0;
 /// Angle of the column labels in degrees; negative values rise to the right.
@@ -43,6 +48,8 @@ pub struct MapDrawing {
     pub queries: Vec<String>,
     /// Labels of the columns.
     pub keys: Vec<String>,
+    /// Loudness of the columns that are frames of a recording.
+    pub sound: Option<SoundStrip>,
     /// True if keys after their query are hidden.
     pub causal: bool,
     /// True for signed values, such as scores or differences.
@@ -77,7 +84,11 @@ impl MapDrawing {
     pub fn of(capture: &Capture, head: Head) -> Result<Self> {
         let labels = Labels::of(capture, head.kind());
         let title = format!("{}, head {}", site_title(head.kind(), head.layer()), head.head);
-        let titles = format!("{} · {}", queries_title(head.kind()), keys_title(head.kind()));
+        let keys = match head.kind() {
+            Kind::Encoder | Kind::Cross if is_heard(capture) => "keys: frames of the recording",
+            kind => keys_title(kind),
+        };
+        let titles = format!("{} · {keys}", queries_title(head.kind()));
         Ok(Self {
             description: format!("{title} of {}: {}", capture.model, capture.source.text),
             title,
@@ -85,6 +96,7 @@ impl MapDrawing {
             map: capture.map(head)?,
             queries: labels.queries,
             keys: labels.keys,
+            sound: capture.sound.clone().filter(|_| head.kind() != Kind::Decoder),
             causal: head.kind() == Kind::Decoder,
             signed: false,
             part: None,
@@ -135,13 +147,16 @@ pub fn scene(drawing: &MapDrawing, style: &FigureStyle, fonts: &Fonts) -> Scene 
         let place = |mark: usize| {
             let at = span_of(mark, all.len(), marks).start;
             let label = all.get(at)?;
-            let label = if readable { label.clone() } else { format!("{at} {label}") };
+            // The label of a frame says where it is.
+            let timed = drawing.sound.is_some() && label.ends_with('s');
+            let label = if readable || timed { label.clone() } else { format!("{at} {label}") };
             let middle = length * (at as f32 + 0.5) / all.len().max(1) as f32;
             Some((middle, fitted(&label, size, most, fonts)))
         };
         (0..marks).filter_map(place).collect()
     };
     let named = |all: &'_ [String], shown: Range<usize>| all.get(shown).unwrap_or_default().to_vec();
+    let shown = cols.clone();
     let columns = labels(&named(&drawing.keys, cols), side * pooled.cols() as f32);
     let rows = labels(&named(&drawing.queries, rows), side * pooled.rows() as f32);
     let widest = |labels: &[(f32, String)]| {
@@ -154,6 +169,9 @@ pub fn scene(drawing: &MapDrawing, style: &FigureStyle, fonts: &Fonts) -> Scene 
 
     shapes.extend(cells(&pooled, colors, drawing.signed, area, style));
     shapes.push(Shape::Outline(area, style.theme.line()));
+    let strip = drawing.sound.as_ref().map(|sound| strip(sound, &shown, area, style));
+    let below = strip.as_ref().map_or(0.0, |_| STRIP + STRIP_GAP);
+    shapes.extend(strip);
     // The last labels of the columns reach beyond the right edge.
     let mut right = area.x + area.width + 14.0 + bar::WIDTH;
     for (middle, label) in &columns {
@@ -179,7 +197,7 @@ pub fn scene(drawing: &MapDrawing, style: &FigureStyle, fonts: &Fonts) -> Scene 
         true => bar::signed(x, y, bar_height, largest(map), style),
         false => bar::upright(x, y, bar_height, map.max(), style),
     });
-    let mut bottom = (area.y + area.height).max(area.y + 16.0 + bar_height);
+    let mut bottom = (area.y + area.height + below).max(area.y + 16.0 + bar_height);
     if let Some(part) = part {
         let (whole, frame) = overview(drawing, part, (x, y + bar_height + 20.0), style);
         (right, bottom) = (right.max(whole.x + whole.width), bottom.max(whole.y + whole.height));
@@ -193,6 +211,22 @@ pub fn scene(drawing: &MapDrawing, style: &FigureStyle, fonts: &Fonts) -> Scene 
         description: drawing.description.clone(),
         shapes,
     }
+}
+
+/// Draws the spectrum of a recording below the `columns` of a map, high frequencies at the top.
+fn strip(sound: &SoundStrip, columns: &Range<usize>, area: Area, style: &FigureStyle) -> Shape {
+    let (heard, bands) = (columns.start..columns.end.min(sound.bands.rows()), sound.bands.cols());
+    let cols = heard.len().min(MOST_CELLS);
+    let level = |band: usize, column: usize| {
+        let frames = span_of(column, heard.len(), cols);
+        let count = frames.len().max(1) as f32;
+        frames.filter_map(|frame| sound.bands.get(heard.start + frame, band)).sum::<f32>() / count
+    };
+    let places = (0..bands).rev().flat_map(|band| (0..cols).map(move |column| (band, column)));
+    let colors = places.map(|(band, column)| style.colormap.color(level(band, column))).collect();
+    let width = area.width * heard.len() as f32 / columns.len().max(1) as f32;
+    let area = Area { y: area.y + area.height + STRIP_GAP, width, height: STRIP, ..area };
+    Shape::Cells(CellGrid { area, cols, colors })
 }
 
 /// Returns the largest absolute value; infinities stand for masked scores and do not count.

@@ -45,7 +45,12 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
         .capture
         .as_ref()
         .map_or(0.0, |capture| capture.axes(kind).distance(app.selection.query(), app.selection.key()));
-    let distance = if distance.fract() > 0.0 { format!("{distance:.1}") } else { format!("{distance}") };
+    let frame = app.keys().units.first().and_then(|unit| unit.seconds).map(|(start, end)| end - start);
+    let distance = match frame {
+        Some(frame) => format!("{:.2} s", f64::from(distance) * frame),
+        None if distance.fract() > 0.0 => format!("{distance:.1}"),
+        None => format!("{distance}"),
+    };
     let ahead = kind == Kind::Decoder && app.selection.key() > app.selection.query();
     let masked = ahead || !weight.is_finite();
     let numbers = if masked {

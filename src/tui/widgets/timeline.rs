@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use super::cells::{cut, put};
+use super::cells::{cut, put, width};
 use crate::analysis::word_times::TimedWord;
 use crate::tui::reading::Axis;
 use crate::tui::theme::Theme;
@@ -103,8 +103,11 @@ impl Timeline<'_> {
                 if room == 0 || y > area.bottom() {
                     continue;
                 }
+                // A single letter with an ellipsis says less than a dot.
+                let fits = room > 2 || width(&word.text) <= room;
+                let text = if fits { cut(&word.text, room) } else { "·".into() };
                 let style = if word.tokens.contains(&self.token) { theme.accent() } else { theme.text() };
-                put(buf, area, x, y - above, &cut(&word.text, room), style);
+                put(buf, area, x, y - above, &text, style);
             }
         }
         places
@@ -124,6 +127,7 @@ mod tests {
         let axis = Axis::new(&items, &Reading::default());
         let word = |text: &str, token: usize, start: f64| TimedWord {
             text: text.into(),
+            spaced: true,
             tokens: token..token + 1,
             start,
             end: start + 1.0,

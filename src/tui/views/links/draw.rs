@@ -75,7 +75,8 @@ fn title(app: &App, count: usize) -> String {
         KeptLinks::NoSinks => "special tokens, punctuation and sinks left out",
     };
     let still = if app.survey.complete { "" } else { " · measuring …" };
-    format!("links of {kinds} beyond {} tokens{filter}, {keep}{still}", app.reading.distance)
+    let unit = if app.axes.source.is_timed() { "places" } else { "tokens" };
+    format!("links of {kinds} beyond {} {unit}{filter}, {keep}{still}", app.reading.distance)
 }
 
 /// Explains an empty list.

@@ -5,9 +5,11 @@ use crate::analysis::links::Link;
 use crate::analysis::metrics::SINK;
 use crate::analysis::pairs::{Pair, PairLink};
 use crate::axis::AxisItem;
+use crate::export::spoken::timing_heads;
 use crate::site::{Head, Kind};
 use crate::tui::app::App;
 use crate::tui::filter::chosen;
+use crate::tui::{selected, zoom};
 
 /// A line of the list.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,9 +146,26 @@ fn long_range(app: &App) -> Vec<Link> {
 /// Largest number of lines in the list.
 const MOST_LISTED: usize = 1000;
 
+/// Selects the surest of the heads that time the words of a recording, at the first word, and shows all of its map.
+fn select_timing(app: &mut App) {
+    let heads = app.capture.as_ref().map_or_else(Vec::new, |capture| timing_heads(capture));
+    let confidence = |head: &Head| app.survey.heads.get(head).map_or(0.0, |facts| facts.metrics.confidence);
+    let Some(&head) = heads.iter().max_by(|a, b| confidence(a).total_cmp(&confidence(b))) else { return };
+    app.selection.head = head;
+    app.selection.set_query(app.spoken.first().map_or(0, |word| word.tokens.start));
+    app.views.map.zoom = Some(zoom::WHOLE);
+    if let Some(key) = selected::strongest(app) {
+        let key = app.keys().token_of(key);
+        app.selection.set_key(key);
+    }
+}
+
 /// Selects the strongest long-range link above the first layer, whose maps depend mostly on positions: a good
 /// place to start.
 pub fn select_strongest(app: &mut App) {
+    if app.axes.source.is_timed() {
+        return select_timing(app);
+    }
     let links = long_range(app);
     let special = |link: &Link| {
         let kind = link.head.kind();

@@ -27,6 +27,10 @@ pub fn drawing(app: &App) -> Option<Drawing> {
         remark: format!("{}{scores} · {rows} · {columns}", remark(app)),
         map: selected::pictured(app).ok()?,
         queries: queries.collect(),
+        // The strip belongs to all frames.
+        sound: app.capture.as_ref().and_then(|capture| capture.sound.clone()).filter(|_| {
+            head.kind() != Kind::Decoder && app.views.map.filtered.is_none() && app.keys().is_timed()
+        }),
         keys: app.keys().units.iter().map(|unit| unit.label.clone()).collect(),
         causal: head.kind() == Kind::Decoder,
         signed: app.scored().is_some(),

@@ -133,7 +133,7 @@ pub const COMMANDS: &[ViewEntry<MapCommand>] = &[
     ViewEntry {
         command: MapCommand::Path,
         name: "path",
-        keys: &["d"],
+        keys: &["%"],
         hint: "",
         group: LOOK,
         sentence: "Draw the path of time warping over a cross map of a recording, or not",
