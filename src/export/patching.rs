@@ -126,6 +126,7 @@ impl LabelledEffects {
                 queries: (0..map.rows()).map(|layer| format!("layer {layer}")).collect(),
                 keys,
                 map,
+                sound: None,
                 causal: false,
                 signed: true,
                 part: None,
