@@ -144,11 +144,16 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
+    /// Returns true if it names a text, a recording or a picture to run on.
+    pub fn has_source(&self) -> bool {
+        self.audio.is_some() || self.image.is_some() || !self.source.trim().is_empty()
+    }
+
     /// Returns true if another run has the same source, target and languages.
     pub fn has_texts_of(&self, other: &Self) -> bool {
         let texts = |run: &Self| {
-            let Self { source, audio, target, prefix, src_lang, tgt_lang, .. } = run;
-            let texts = (source.clone(), audio.clone(), target.clone(), prefix.clone());
+            let Self { source, audio, image, target, prefix, src_lang, tgt_lang, .. } = run;
+            let texts = (source.clone(), audio.clone(), image.clone(), target.clone(), prefix.clone());
             (texts, src_lang.clone(), tgt_lang.clone())
         };
         texts(self) == texts(other)

@@ -22,7 +22,7 @@ use crate::terminal::printable;
 
 /// Runs the model on the texts of the state.
 pub fn run(app: &mut App) -> Vec<Effect> {
-    if app.run.options.audio.is_none() && app.run.options.source.trim().is_empty() {
+    if !app.run.options.has_source() {
         app.notice = Some("type a source to begin".into());
         return Vec::new();
     }
@@ -229,7 +229,7 @@ pub fn opened(app: &mut App) {
     let options = &mut app.run.options;
     (options.target, options.src_lang, options.tgt_lang) = (None, None, None);
     options.prefix.clear();
-    app.run.given = options.audio.is_some() || !options.source.trim().is_empty();
+    app.run.given = options.has_source();
 }
 
 /// Opens the list of the tokens that the selected decoder row predicts.

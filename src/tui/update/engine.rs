@@ -49,6 +49,10 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
                     Medium::Sound | Medium::Picture => {}
                 }
             }
+            // Another model may have read another medium.
+            let options = &mut app.run.options;
+            options.audio = options.audio.take().filter(|_| info.medium == Medium::Sound);
+            options.image = options.image.take().filter(|_| info.medium == Medium::Picture);
             let needs_language = !info.languages.is_empty() && info.medium == Medium::Text;
             app.run.info = Some(*info);
             // The tour already has this run.
