@@ -37,6 +37,11 @@ pub fn is_picture(capture: &Capture) -> bool {
     capture.source.items.iter().any(|item| item.place().is_some())
 }
 
+/// Returns the lines that the picture of a capture and what is below it take in an area.
+pub fn lines(capture: &Capture, area: Rect) -> u16 {
+    cells(size(capture), area)[1] + BELOW
+}
+
 impl<'a> SourcePicture<'a> {
     /// Prepares the picture of the capture for an area; `None` if its source is no picture.
     pub fn new(app: &'a App, cache: &mut Cache, area: Rect) -> Option<Self> {

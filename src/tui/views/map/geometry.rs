@@ -8,8 +8,7 @@ use crate::tui::reading::Axis;
 use crate::tui::widgets::axis::{self, LabelLayout};
 use crate::tui::widgets::cells::{fit_left, fit_right, part, width};
 use crate::tui::widgets::heat::short;
-use crate::tui::widgets::picture::is_picture;
-use crate::tui::widgets::{passage, timeline};
+use crate::tui::widgets::{passage, picture, timeline};
 use crate::tui::zoom::{self, Window};
 
 /// Positions of the parts of Map in its area. Drawing and movement read them alike.
@@ -106,9 +105,9 @@ fn text_height(area: Rect, app: &App) -> u16 {
     if area.height < 14 || area.width < 30 {
         return 0;
     }
-    // A picture may take half of the view.
-    if app.capture.as_ref().is_some_and(|capture| is_picture(capture)) {
-        return area.height / 2;
+    if let Some(capture) = app.capture.as_ref().filter(|capture| picture::is_picture(capture)) {
+        let room = part(area, 0, 0, (area.width / 2).saturating_sub(2), area.height / 2);
+        return picture::lines(capture, room) + 1;
     }
     let columns = usize::from(area.width / 2).saturating_sub(2);
     let most = usize::from(area.height);
