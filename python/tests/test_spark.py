@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 
 import numpy
 import pyarrow
@@ -22,6 +23,8 @@ ROWS = [(at, f"Where is the book that you bought {at} years ago?", f"Où est le 
 def spark():
     from pyspark.sql import SparkSession
 
+    # Executors would take the system's Python.
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     session = (
         SparkSession.builder.master("local-cluster[2,1,512]")
         .config("spark.ui.enabled", "false")
