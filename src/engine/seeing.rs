@@ -8,7 +8,9 @@ use super::source::Source;
 use crate::axis::{AxisItem, Media, PixelBox, Sequence};
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
-use crate::image::{self, ImageProcessor, PreparedPicture, Resampling, RgbPicture, Rotation};
+use crate::image::{
+    ImageProcessor, PreparedPicture, Resampling, RgbPicture, Rotation, read as read_picture, resize,
+};
 use crate::model::{FrontEndSpec, Model, ModelSpec, PatchesSpec};
 
 /// Most pixels of the copy of a picture that a capture holds.
@@ -43,7 +45,7 @@ impl Seeing {
     /// Reads a picture.
     pub fn source(&self, model: &Model, options: &ImageOptions) -> Result<Source> {
         let MediaFile { name: file, bytes, sha256 } = MediaFile::open(&options.path, options.bytes.as_ref())?;
-        let mut read = image::read(&bytes, &file)?;
+        let mut read = read_picture(&bytes, &file)?;
         if options.rotation != Rotation::None {
             read.picture = read.picture.rotated(options.rotation);
             read.notes.push(format!(
@@ -85,5 +87,5 @@ fn small(picture: RgbPicture) -> RgbPicture {
     }
     let scale = (MAX_KEPT as f64 / (width * height) as f64).sqrt();
     let side = |side: usize| ((side as f64 * scale) as usize).clamp(1, MAX_KEPT);
-    image::resize(&picture, side(width), side(height), Resampling::Bilinear)
+    resize(&picture, side(width), side(height), Resampling::Bilinear)
 }

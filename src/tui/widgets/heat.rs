@@ -215,8 +215,12 @@ fn brackets(inner: &str, columns: usize) -> String {
         1 => "◆".into(),
         2 => "[]".into(),
         _ => {
-            let inner = if inner.chars().count() > columns - 2 { "" } else { inner };
-            format!("[{inner:^width$}]", width = columns - 2)
+            match inner.chars().count() {
+                // The second bracket would touch the number of the next cell, or hide a digit of this one.
+                width if width + 1 == columns => format!("[{inner}"),
+                width if width < columns => format!("[{inner:^width$}]", width = columns - 2),
+                _ => format!("[{:^width$}]", "", width = columns - 2),
+            }
         }
     }
 }
@@ -256,6 +260,8 @@ mod tests {
             assert_eq!(crosshair(true, false, columns, ' ').chars().count(), columns);
         }
         assert_eq!(brackets(".61", 5), "[.61]");
+        assert_eq!(brackets(".61", 4), "[.61");
+        assert_eq!(brackets(".610", 3), "[ ]");
         assert_eq!([3, 4, 6].map(|columns| crosshair(true, false, columns, ' ')), ["───", " ── ", " ──── "]);
     }
 }
