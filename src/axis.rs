@@ -102,7 +102,7 @@ impl PixelBox {
     }
 }
 
-/// What a model reads as its source.
+/// The medium of a source: text, sound or picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Medium {
     /// A text.

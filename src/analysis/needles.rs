@@ -9,7 +9,7 @@ use crate::matrix::Matrix;
 /// Score from which on a head is a retrieval head (Wu et al. 2024, section 2).
 pub const RETRIEVAL: f32 = 0.1;
 
-/// How far a cross-attention head reads a needle while its text is written.
+/// Scores of a cross-attention head on a needle whose text is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct NeedleScores {
     /// Retrieval score, 0 to 1 (Wu et al. 2024, "Retrieval Head Mechanistically Explains Long-Context

@@ -92,9 +92,11 @@ mod tests {
             cross: vec![map(2, &[0.0, 0.0, 1.0, 2.0]), map(2, &[0.0, 0.0, 0.0, 4.0])],
         };
         let found = layers.relevance().unwrap();
-        // norm(Rii) = [[1, 1], [0.5, 1.5]]; each cross layer adds its second row times that.
-        // First layer: [1, 2] gives [2, 4]. Second: [2, 4] + 1 * [2, 4] + [0, 4] gives [6, 14].
-        assert_eq!(found.source.row(1), [6.0, 14.0]);
+        // norm(Rii) = [[1, 1], [0.5, 1.5]]. First layer: norm(Rqq) = [[1, 0], [1, 1]], and [1, 2] of cross-attention
+        // gives [2, 4] to both rows. Second: self-attention makes [6, 12] of the second row; norm(Rqq) has 4/3 at
+        // its end, and [0, 4] of cross-attention gives 4/3 * [2, 6].
+        let expected = [6.0 + 8.0 / 3.0, 12.0 + 8.0];
+        assert!(found.source.row(1).iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5), "{found:?}");
         // [0.5, 1] + 1 * [1, 0] + 1 * [0.5, 1]
         assert_eq!(found.prefix.row(1), [2.0, 2.0]);
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::files::ColumnNames;
+use super::column_names::ColumnNames;
 use super::lines::NumberedLines;
 use super::sentence_pair::{BadRow, SentencePair};
 use crate::error::Result;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::files::ColumnNames;
+use super::column_names::ColumnNames;
 use super::sentence_pair::SentencePair;
 
 /// Reads a row from a JSON object. Names may have dots, which lead into objects.

@@ -29,7 +29,7 @@ pub struct SpeechSegment {
 pub struct TranscribedWindow {
     /// The recorded pass.
     pub capture: Capture,
-    /// What the window adds to the text.
+    /// The segments that the window adds to the text.
     pub segments: Vec<SpeechSegment>,
     /// Number of tokens of the capture's target that are among the segments or before them. What comes after
     /// them is heard again in the next window.

@@ -186,7 +186,7 @@ pub struct ModelInfo {
     pub heads: (usize, usize),
     /// Number of parameters.
     pub parameters: usize,
-    /// What it reads as its source.
+    /// The medium of its source.
     pub medium: Medium,
     /// Cross-attention heads that the model's settings name as aligning.
     pub alignment_heads: Vec<Head>,

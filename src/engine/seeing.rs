@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::media::MediaFile;
 use super::protocol::ImageOptions;
 use super::source::Source;
-use crate::axis::{AxisItem, Media, PixelBox, Sequence};
+use crate::axis::{AxisItem, Media, Sequence};
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 use crate::image::{
@@ -72,9 +72,8 @@ impl Seeing {
         let [height, width] = self.patches.patch;
         let class = self.patches.class_tokens.iter().map(|token| AxisItem::class(token.label));
         let places = (0..rows).flat_map(|row| (0..columns).map(move |column| [column * width, row * height]));
-        let patches = places.map(|corner| {
-            AxisItem::patch(prepared.place(corner, [width, height]).unwrap_or(PixelBox::default()))
-        });
+        let patches =
+            places.map(|corner| AxisItem::patch(prepared.place(corner, [width, height]).unwrap_or_default()));
         class.chain(patches).collect()
     }
 }

@@ -53,7 +53,7 @@ pub enum PictureError {
     NotSeen {
         /// Name of the model.
         model: String,
-        /// What it reads instead, a verb and its object.
+        /// Its own medium as a verb and an object, such as "reads texts".
         reads: &'static str,
     },
 }

@@ -17,13 +17,13 @@ pub struct ConvSpec {
     pub padding: usize,
     /// True if it has a bias.
     pub bias: bool,
-    /// What follows it.
+    /// The operation after it.
     pub output: ConvOutput,
     /// Name of the norm over all channels and positions together after that.
     pub norm: Option<&'static str>,
 }
 
-/// What a speech model makes of samples before its convolutions.
+/// Features that a speech model computes from samples before its convolutions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignalKind {
     /// Log-mel spectrograms of a fixed window.
@@ -48,7 +48,7 @@ pub enum FrontEndSpec {
 pub struct ConvolutionsSpec {
     /// Values of one frame of features.
     pub bins: usize,
-    /// What the features are.
+    /// The kind of the features.
     pub signal: SignalKind,
     /// Number of frames if the encoder always runs on as many, however short the recording is.
     pub frames: Option<usize>,

@@ -5,7 +5,7 @@ use candle_core::{D, Tensor};
 use super::{Activation, Linear};
 use crate::error::Result;
 
-/// What follows a convolution.
+/// Operation after a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConvOutput {
     /// An activation.

@@ -111,7 +111,11 @@ impl HeadChoice {
         let heads = match self {
             Self::Listed(heads) => heads.clone(),
             Self::All => capture.heads_of(Kind::Cross),
-            Self::Auto | Self::Config if !config.is_empty() => config.clone(),
+            Self::Config if !config.is_empty() => config.clone(),
+            // A list that was copied from a larger model names heads that this one lacks.
+            Self::Auto if config.iter().any(|head| capture.check(*head).is_ok()) => {
+                config.iter().copied().filter(|head| capture.check(*head).is_ok()).collect()
+            }
             Self::Config => {
                 return Err(Error::NoSuchHead(
                     "there is no generation_config.json with alignment_heads".into(),

@@ -72,9 +72,9 @@ pub fn page(drawing: &BoxesDrawing, style: &FigureStyle) -> Option<String> {
             Some(region) => {
                 let area = plate.area(region.place, [0.0, 0.0]);
                 let [width, height] = plate.size;
-                let _ = write!(
+                let _ = writeln!(
                     boxes,
-                    "<a id=\"b{at}\" title=\"{label}\" style=\"left:{:.3}%;top:{:.3}%;width:{:.3}%;height:{:.3}%\"></a>\n",
+                    "<a id=\"b{at}\" title=\"{label}\" style=\"left:{:.3}%;top:{:.3}%;width:{:.3}%;height:{:.3}%\"></a>",
                     percent(area.x, width),
                     percent(area.y, height),
                     percent(area.width, width),

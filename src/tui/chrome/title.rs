@@ -12,10 +12,16 @@ use crate::tui::widgets::cells::{part, put, width};
 /// Draws the line.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let theme = &app.theme;
-    let wide = area.width >= 100;
+    let wide = area.width >= 120;
+    // The model, its languages and the badge of a forced target need room, too.
     let name = |view: ViewId| {
         let key = app.first_key(Command::Show(view));
-        if wide { format!(" {key} {} ", view.name()) } else { format!(" {} ", view.name()) }
+        match view == app.view {
+            _ if wide => format!(" {key} {} ", view.name()),
+            _ if area.width >= 100 => format!(" {} ", view.name()),
+            true => format!(" {key} {} ", view.name()),
+            false => format!(" {key} "),
+        }
     };
     let tabs: usize = ViewId::tabs().map(|view| width(&name(view))).sum();
     let left = part(area, 0, 0, area.width.saturating_sub(tabs as u16 + 1), 1);

@@ -409,7 +409,7 @@ mod tests {
             commands(&app, typed).into_iter().map(|item| item.label).collect()
         };
         assert_eq!(labels("export")[0], "export");
-        assert_eq!(labels("head")[..2], ["heads", "head off"]);
+        assert_eq!(labels("head")[..2], ["head off", "heads"]);
         let words = labels("words");
         let position = |name: &str| words.iter().position(|label| label == name).unwrap();
         assert!(position("words") < position("filter"), "{words:?}");

@@ -142,7 +142,7 @@ mod tests {
         let theme = Theme::default();
         let places = timeline.draw(&mut buf, area, (&axis, &[]), 4, &theme, |_| Style::new());
         let line = |buf: &Buffer, y: u16| (0..6).map(|x| buf[(x, y)].symbol()).collect::<String>();
-        assert_eq!([0, 1, 2, 3].map(|y| line(&buf, y)), ["He mig", "   █  ", "  even", "     ▁"]);
+        assert_eq!([0, 1, 2, 3].map(|y| line(&buf, y)), ["He mi…", "   █  ", "  even", "     ▁"]);
         assert_eq!((places.len(), places[7]), (12, (Rect::new(1, 3, 1, 1), 7)));
         assert_eq!(
             (lines(&axis, 6, 9), line_away(&axis, area, 4, true), line_away(&axis, area, 4, false)),
