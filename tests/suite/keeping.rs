@@ -201,7 +201,11 @@ fn a_first_key_shows_the_rest() {
 fn a_key_means_the_same_in_every_view() {
     use attn_tui::tui::keymap::TABLE;
     // which heads show, and how they are combined; by which metric heads are sorted
-    let alike = [&["over", "flow-heads", "lines-of"][..], &["sort", "next-metric"]];
+    let alike = [
+        &["over", "flow-heads", "lines-of"][..],
+        &["sort", "next-metric"],
+        &["sort-back", "previous-metric"],
+    ];
     for (at, entry) in TABLE.iter().enumerate() {
         for other in &TABLE[..at] {
             let clash = entry.keys.iter().find(|key| other.keys.contains(key));
