@@ -51,7 +51,8 @@ impl LogMel {
     /// computed anew, as transformers does.
     ///
     /// # Errors
-    /// [`Error::BadFile`] for another kind of features, another number of bins, or sizes without sense.
+    /// [`crate::error::Error::BadFile`] for another kind of features, another number of bins, or sizes without
+    /// sense.
     pub fn read(file: &FeatureFile, bins: usize) -> Result<Self> {
         file.check_kind("WhisperFeatureExtractor")?;
         let found = file.count("feature_size", bins, MAX_BINS)?;

@@ -99,7 +99,8 @@ impl Drawing {
     /// Prepares the export: a picture for SVG and PNG, the numbers for tables and text, both for HTML.
     ///
     /// # Errors
-    /// [`Error::Usage`] for formats that hold maps of a capture alone, and if the picture would be too large.
+    /// [`crate::error::Error::Usage`] for formats that hold maps of a capture alone, and if the picture would be
+    /// too large.
     pub fn export(&self, format: Format, style: &FigureStyle) -> Result<PreparedExport<'static>> {
         Ok(match format {
             Format::Svg => PreparedExport::whole(svg::render(&self.scene(style, &Fonts::built_in()?))),
