@@ -70,7 +70,7 @@ fn decode(bytes: &Bytes, file: &str) -> Result<DecodedPicture> {
         notes.push(format!("{file}: its CMYK colours became RGB without a colour profile"));
     }
     if decoder.color_type() == ColorType::Rgb32F || decoder.color_type() == ColorType::Rgba32F {
-        return Err(PictureError::Damaged { file: name(), why: "its pixels are fractions".into() }.into());
+        return Err(PictureError::Format { file: name(), what: "its pixels are fractions".into() }.into());
     }
     let decoded = DynamicImage::from_decoder(decoder).map_err(|error| told(error, file))?;
     let (picture, dropped) = rgb(decoded);

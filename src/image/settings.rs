@@ -8,11 +8,8 @@ use crate::error::{Error, Result};
 /// Largest side that a picture is scaled to, in pixels.
 const MAX_SIDE: u64 = 8192;
 
-/// ImageNet's mean and standard deviation of each colour.
-const IMAGENET: [[f32; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
-
-/// Mean and standard deviation that bring colours to -1 to 1.
-const HALF: [[f32; 3]; 2] = [[0.5; 3], [0.5; 3]];
+/// Default of the mean and of the standard deviation of each colour: they bring colours to -1 to 1.
+const HALF: [f32; 3] = [0.5; 3];
 
 /// Name of the settings' file.
 const FILE: &str = "preprocessor_config.json";
@@ -36,14 +33,12 @@ pub(super) enum TargetSize {
 /// The steps from a picture to the values that a model reads, in the order of the fields.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageProcessor {
-    /// True to cut off the margins around all that is darker than paper.
-    pub(super) crop_margin: bool,
     /// True to turn the picture where its longer side is not that of the result.
     pub(super) align_long_axis: bool,
     pub(super) resize: Option<TargetSize>,
     pub(super) filter: Resampling,
-    /// Filter of a further scaling, proportions kept, so that the picture fits into `frame`.
-    pub(super) thumbnail: Option<Resampling>,
+    /// True to scale once more, proportions kept, so that the picture fits into `frame`.
+    pub(super) thumbnail: bool,
     /// True to fill up to `frame` with black, the picture in the middle.
     pub(super) pad: bool,
     /// Size for thumbnails and padding.
@@ -60,10 +55,8 @@ struct Defaults {
     size: PixelSize,
     filter: Resampling,
     crop: Option<PixelSize>,
-    normal: [[f32; 3]; 2],
-    /// True for Donut's and Nougat's steps: proportions stay, and the rest is filled.
+    /// True for Donut's steps: proportions stay, and the rest is filled.
     document: bool,
-    crop_margin: bool,
 }
 
 impl ImageProcessor {
@@ -128,10 +121,7 @@ impl ImageProcessor {
             (true, crop) => crop,
             (false, _) => None,
         };
-        let [mean, std] = [
-            colours(file, "image_mean", defaults.normal[0])?,
-            colours(file, "image_std", defaults.normal[1])?,
-        ];
+        let [mean, std] = [colours(file, "image_mean")?, colours(file, "image_std")?];
         if std.contains(&0.0) {
             return Err("image_std holds 0".into());
         }
@@ -141,15 +131,11 @@ impl ImageProcessor {
                 value.as_f64().ok_or_else(|| format!("rescale_factor is {value}, not a number"))? as f32
             }
         };
-        let thumbnail = defaults.document && flag("do_thumbnail", true)?;
-        // Nougat's thumbnails are always bicubic.
-        let thumbnail_filter = if defaults.crop_margin { Resampling::Bicubic } else { filter };
         Ok(Self {
-            crop_margin: defaults.crop_margin && flag("do_crop_margin", true)?,
             align_long_axis: defaults.document && flag("do_align_long_axis", false)?,
             resize: flag("do_resize", true)?.then_some(resize),
             filter,
-            thumbnail: thumbnail.then_some(thumbnail_filter),
+            thumbnail: defaults.document && flag("do_thumbnail", true)?,
             pad: defaults.document && flag("do_pad", true)?,
             frame,
             center_crop,
@@ -168,29 +154,13 @@ fn defaults(file: &Value) -> std::result::Result<Defaults, String> {
     let kind = name.trim_end_matches("Pil").trim_end_matches("Fast");
     let kind = kind.trim_end_matches("ImageProcessor").trim_end_matches("FeatureExtractor");
     let square = |side| PixelSize { height: side, width: side };
-    let vit = Defaults {
-        size: square(224),
-        filter: Resampling::Bilinear,
-        crop: None,
-        normal: HALF,
-        document: false,
-        crop_margin: false,
-    };
+    let vit = Defaults { size: square(224), filter: Resampling::Bilinear, crop: None, document: false };
     Ok(match kind {
         "ViT" => vit,
         "DeiT" => Defaults { size: square(256), filter: Resampling::Bicubic, crop: Some(square(224)), ..vit },
         "Donut" => Defaults { size: PixelSize { height: 2560, width: 1920 }, document: true, ..vit },
-        "Nougat" => Defaults {
-            size: PixelSize { height: 896, width: 672 },
-            normal: IMAGENET,
-            document: true,
-            crop_margin: true,
-            ..vit
-        },
         _ => {
-            return Err(format!(
-                "{name} is not known; those of ViT, DeiT (TrOCR has either), Donut and Nougat are"
-            ));
+            return Err(format!("{name} is not known; those of ViT, DeiT (TrOCR has either) and Donut are"));
         }
     })
 }
@@ -225,8 +195,8 @@ fn target(key: &str, value: &Value, width_first: bool) -> std::result::Result<Ta
 }
 
 /// Reads a number for each colour, or one for all.
-fn colours(file: &Value, key: &str, default: [f32; 3]) -> std::result::Result<[f32; 3], String> {
-    let Some(value) = file.get(key).filter(|value| !value.is_null()) else { return Ok(default) };
+fn colours(file: &Value, key: &str) -> std::result::Result<[f32; 3], String> {
+    let Some(value) = file.get(key).filter(|value| !value.is_null()) else { return Ok(HALF) };
     let wrong = || format!("{key} is {value}, not three numbers");
     let number = |value: &Value| value.as_f64().map(|number| number as f32);
     match value {
