@@ -168,8 +168,13 @@ impl AxisItem {
     /// Returns true if the item is punctuation: its piece, word-boundary marks aside, has no letter and no
     /// digit.
     pub fn is_punctuation(&self) -> bool {
-        let text = self.piece.trim_start_matches(['▁', 'Ġ', 'Ċ', ' ']).trim_end_matches("</w>");
+        let text = self.unmarked();
         !self.special && !text.is_empty() && !text.chars().any(char::is_alphanumeric)
+    }
+
+    /// The piece without the marks of word boundaries `▁`, `Ġ` and `</w>`, and without line breaks before it.
+    pub fn unmarked(&self) -> &str {
+        self.piece.trim_start_matches(['▁', 'Ġ', 'Ċ', ' ']).trim_end_matches("</w>")
     }
 }
 

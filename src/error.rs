@@ -189,7 +189,7 @@ pub enum Error {
         supported: Vec<String>,
     },
     /// The model type is that of a speech model whose front end or encoder is missing.
-    #[error("'{model_type}' is a speech model that needs {lacks}, which attn-tui has not")]
+    #[error("'{model_type}' is a speech model that needs {lacks}, which attn-tui lacks")]
     UnsupportedSpeech {
         /// `model_type` of its config.json.
         model_type: String,
@@ -197,7 +197,7 @@ pub enum Error {
         lacks: &'static str,
     },
     /// The model type is that of a vision model, or of its encoder, whose parts are missing.
-    #[error("'{model_type}' is a vision model that needs {lacks}, which attn-tui has not")]
+    #[error("'{model_type}' is a vision model that needs {lacks}, which attn-tui lacks")]
     UnsupportedVision {
         /// `model_type` of config.json, or of its encoder.
         model_type: String,
@@ -307,7 +307,9 @@ impl Error {
             Self::Busy { .. } => Some("wait until that run ends, or give another --table".into()),
             Self::UnsupportedModel { supported, .. } => Some(format!("supported: {}", supported.join(", "))),
             Self::UnsupportedSpeech { .. } => Some(
-                "speech models of type whisper open; for others, open a capture file with their maps".into(),
+                "speech models of types whisper, speech_to_text and moonshine open; for others, open a capture file \
+                 with their maps"
+                    .into(),
             ),
             Self::UnsupportedVision { .. } => Some(
                 "models of type vision-encoder-decoder with ViT or DeiT encoders open, such as TrOCR; for others, \

@@ -43,7 +43,7 @@ pub fn cross_scores(
         let later = |best: usize, key: usize| if weights[key] > weights[best] { key } else { best };
         let Some(top) = (0..weights.len()).reduce(later).filter(|top| needle.contains(top)) else { continue };
         tops += 1;
-        if spelling(&source[top]) == spelling(&target[row]) {
+        if source[top].unmarked() == target[row].unmarked() {
             copied.insert(top);
         }
     }
@@ -77,11 +77,6 @@ pub fn carried_mass(
 
 fn sum(weights: &[f32]) -> f64 {
     weights.iter().map(|&weight| f64::from(weight)).sum()
-}
-
-/// The spelling of a token without the marks of word boundaries.
-fn spelling(item: &AxisItem) -> &str {
-    item.piece.trim_start_matches(['▁', 'Ġ', ' ']).trim_end_matches("</w>")
 }
 
 #[cfg(test)]

@@ -29,9 +29,10 @@ enum Condition {
 /// Conditions on the positions of an axis, as in `child 3-9 >0.2`.
 ///
 /// A condition is a text, a position or a range of positions (both counted from 0), a time or a stretch of time
-/// (`1.5s`, `1.5s-2s`), or a minimum weight. A
-/// text stands for the words equal to it, or else for the items equal to it, or else for the words that
-/// contain it; case is ignored. Quotes make a text of a number: `"7"`. Texts and positions are alternatives.
+/// (`1.5s`, `1.5s-2s`), or a minimum weight. A text stands for the words equal to it, or else for the items equal
+/// to it, or else for the words that contain it; case is ignored. A time stands for the frames of a recording that
+/// it touches, and is a text on other axes. Quotes make a text of a number: `"7"`. Texts, positions and times are
+/// alternatives.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Places {
     text: String,
@@ -61,7 +62,7 @@ impl Places {
         self.conditions.is_empty()
     }
 
-    /// Returns true if there is a text or a position among the conditions.
+    /// Returns true if there is a text, a position or a time among the conditions.
     pub fn names_any(&self) -> bool {
         self.conditions.iter().any(|condition| !matches!(condition, Condition::Weight(_)))
     }
@@ -75,12 +76,15 @@ impl Places {
         self.conditions.iter().map(minimum).fold(0.0, f32::max)
     }
 
-    /// Returns true if a text is one of an item's `names`, whatever its case, or a position is the item's.
+    /// Returns true if a text is one of an item's `names`, whatever its case, or a position is the item's. Times are
+    /// texts here.
     pub fn hold(&self, position: usize, names: &[&str]) -> bool {
         self.conditions.iter().any(|condition| match condition {
-            Condition::Text(text) => names.iter().any(|name| name.to_lowercase() == *text),
+            Condition::Text(text) | Condition::Seconds { text, .. } => {
+                names.iter().any(|name| name.to_lowercase() == *text)
+            }
             Condition::Positions(from, to) => (*from..=*to).contains(&position),
-            Condition::Weight(_) | Condition::Seconds { .. } => false,
+            Condition::Weight(_) => false,
         })
     }
 

@@ -56,9 +56,9 @@ pub fn smoothed(map: &Matrix, frames: usize) -> Matrix {
     Matrix::new(rows, frames, weights.into_iter().map(|weight| weight as f32).collect())
 }
 
-/// Sharpness of a head without any reference (arXiv 2509.09987): the norms of the columns of a map, `[target, keys]`,
-/// and those of its rows, both relative to their number. Of its keys the first `frames` count, scaled to sum to 1 in
-/// each of `rows`.
+/// Sharpness of a head without any reference (arXiv 2509.09987): the sum of the norms of the columns of a map,
+/// `[target, keys]`, over the root of their number, plus the same of its rows. Of its keys the first `frames` count,
+/// scaled to sum to 1 in each of `rows`.
 pub fn sharpness(map: &Matrix, frames: usize, rows: Range<usize>) -> f32 {
     let keys = map.cols().min(frames);
     let rows = rows.start..rows.end.min(map.rows());

@@ -21,7 +21,7 @@ const SCALE: f64 = 32768.0;
 /// Factor of the sample before in the difference that raises high frequencies.
 const PRE_EMPHASIS: f64 = 0.97;
 
-/// Smallest energy of a filter: the epsilon of 32-bit floats.
+/// Smallest energy of a filter as transformers writes it: about the epsilon of 32-bit floats.
 const FLOOR: f64 = 1.192_092_955_078_125e-7;
 
 /// Lowest frequency of the filters, in hertz.
@@ -129,9 +129,7 @@ impl FilterBanks {
     /// Normalises the mean and the variance of a bin over all frames.
     fn normalise(&self, values: &mut [f32], bin: usize) {
         let bins = self.filters.len();
-        let column =
-            |values: &[f32]| values.iter().skip(bin).step_by(bins).map(|&x| f64::from(x)).collect::<Vec<_>>();
-        let all = column(values);
+        let all: Vec<f64> = values.iter().skip(bin).step_by(bins).map(|&x| f64::from(x)).collect();
         let count = all.len().max(1) as f64;
         let mean = all.iter().sum::<f64>() / count;
         let deviation = (all.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / count).sqrt();

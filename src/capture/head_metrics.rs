@@ -7,7 +7,7 @@ use attn_tui_kernels::threads;
 
 use super::Capture;
 use crate::analysis::metrics::{Measure, is_uneven, metrics};
-use crate::analysis::profile::ProfileAxes;
+use crate::analysis::profile::{HeadProfile, ProfileAxes};
 use crate::error::Result;
 use crate::site::{Head, Kind};
 
@@ -50,15 +50,21 @@ impl Capture {
 
     /// Computes the metrics of a head from the profile that the pass has made, if that is enough.
     pub fn known_metrics(&self, head: Head, options: MetricOptions) -> Option<Vec<Option<f32>>> {
+        let profile = self.sufficient_profile(head, options)?;
+        Some(metrics(profile, &self.axes(head.kind()), options.far).values())
+    }
+
+    /// Returns the profile of a head that the pass has made, if its metrics can be computed from it.
+    fn sufficient_profile(&self, head: Head, options: MetricOptions) -> Option<&HeadProfile> {
         let profile = self.maps.site(head.site)?.profile(head.head)?;
         let enough = (profile.sums.gini.is_some() || !options.gini) && !is_uneven(head.kind(), options.far);
-        enough.then(|| metrics(profile, &self.axes(head.kind()), options.far).values())
+        enough.then_some(profile)
     }
 
     /// Prepares the axes of the profiles that have to be computed.
     pub fn missing_axes(&self, heads: &[Head], options: MetricOptions) -> BTreeMap<Kind, Arc<ProfileAxes>> {
         let mut all = BTreeMap::new();
-        for head in heads.iter().filter(|&&head| self.known_metrics(head, options).is_none()) {
+        for head in heads.iter().filter(|&&head| self.sufficient_profile(head, options).is_none()) {
             all.entry(head.kind()).or_insert_with(|| {
                 let (queries, keys) = self.shape(head.kind());
                 let axes = self.axes(head.kind()).profile_axes([queries, keys]);

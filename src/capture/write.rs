@@ -47,7 +47,7 @@ pub enum SiteLayout {
     Compact,
 }
 
-/// Writes a capture file. The picture of a source is left out unless [`write_with_picture`] is asked to keep it.
+/// Writes a capture file without the picture of a source, which [`write_with_picture`] keeps.
 ///
 /// # Errors
 /// Those of `out`.

@@ -270,7 +270,7 @@ fn shared_backend(class: Class, files: &ModelFiles, config: &TokenizerConfig) ->
         Class::MBart50 => Arc::new(fairseq::mbart50(files, config)?),
         Class::Nllb => Arc::new(fairseq::nllb(files, config)?),
         Class::M2m100 => Arc::new(m2m100::load(files, config, m2m100::tags(config))?),
-        // Without a tokenizer.json, as the class itself: the same files without language tags.
+        // The files of M2M100, whose language tags are not added.
         Class::Speech2Text => Arc::new(m2m100::load(files, config, Vec::new())?),
         Class::Pegasus => Arc::new(fairseq::pegasus(files, config)?),
         Class::PlBart => Arc::new(plbart::load(files, config)?),
