@@ -135,6 +135,18 @@ impl Head {
         Site::new(kind, layer).head(head)
     }
 
+    /// Says why a model lacks the head: it has `layers` of its kind, and `heads` in its layer.
+    pub fn absence(self, layers: usize, heads: usize) -> String {
+        let (kind, layer) = (self.kind(), self.layer());
+        match (layers.checked_sub(1), heads.checked_sub(1)) {
+            (None, _) => format!("there is no {kind} attention"),
+            (Some(last), Some(last_head)) if layer <= last => {
+                format!("{} has heads 0 to {last_head}, not {}", self.site, self.head)
+            }
+            (Some(last), _) => format!("{kind} has layers 0 to {last}, not {layer}"),
+        }
+    }
+
     /// Returns the kind of its site.
     pub fn kind(self) -> Kind {
         self.site.kind

@@ -4,7 +4,7 @@
 >>> model = attn_tui.Model.open("demo")
 >>> capture = model.capture("Where is the book that you bought?")
 >>> capture["cross.2"].shape
-(4, 9, 9)
+(6, 11, 9)
 
 A `Model` runs texts. A `Capture` holds what one run recorded, every map of every head, or what a file holds. Errors
 are `Error` or one of its subclasses, with a hint. Everything that computes leaves the interpreter to other threads,

@@ -37,23 +37,10 @@ def scan_batch(
     if source not in wanted:
         raise KeyError(f"there is no column {source!r}; there are {', '.join(map(repr, batch.column_names))}")
     tables = model.scan(batch.select(wanted), source=source, target=target, maps=table == "maps", **options)
-    found = tables.get(table)
-    if found is None:
-        # No sentence of the batch could be run.
-        found = model.scan([], maps=True)[table] if table != "maps" else empty_maps()
-    at = found.column_names.index("sentence")
-    numbers = found.column("sentence")
+    found = tables[table]
+    at, numbers = found.column_names.index("sentence"), found.column("sentence")
     if "id" in columns:
         return found.set_column(at, "sentence", batch.column(columns["id"]).take(numbers))
-    if "source" in found.column_names:
-        return found.remove_column(at)
-    return found.set_column(at, "source", batch.column(source).take(numbers))
-
-
-def empty_maps() -> pyarrow.Table:
-    """Returns the table of no maps."""
-    whole = pyarrow.int64()
-    names = [("sentence", whole), ("kind", pyarrow.string()), ("layer", whole), ("head", whole)]
-    return pyarrow.schema(
-        [*names, ("queries", whole), ("keys", whole), ("weights", pyarrow.binary())]
-    ).empty_table()
+    # Rows that could not be run have a source, too.
+    others = found.drop_columns([name for name in ("sentence", "source") if name in found.column_names])
+    return others.add_column(0, "source", batch.column(source).take(numbers))

@@ -12,6 +12,7 @@ use attn_tui::engine::{self, RunOptions, Session};
 use attn_tui::error::{Error, Result};
 use attn_tui::export::figure::{FigureStyle, FigureTheme};
 use attn_tui::export::select::{HeadSelection, PlaceSelection};
+use attn_tui::export::table::Table;
 use attn_tui::export::{html, svg};
 use attn_tui::files::{self, Bytes};
 use attn_tui::matrix::Matrix;
@@ -83,6 +84,19 @@ impl PyCapture {
     ) -> PyResult<T> {
         let on_threads = |watch: &dyn Watch| threads::run(self.threads, || work(&self.capture, watch));
         interrupt::run(py, on_threads)
+    }
+
+    /// Traces attention through all layers: the table of shares, and the map.
+    fn traced(
+        &self,
+        py: Python<'_>,
+        kind: Option<&str>,
+        method: &str,
+        residual: Option<f32>,
+    ) -> PyResult<(Table, Matrix)> {
+        self.compute(py, |capture, _| {
+            analyses::rollout(capture, kind, &TracingMethod::new(method, residual)?)
+        })
     }
 
     fn has(&self, name: &str) -> bool {
@@ -377,9 +391,7 @@ impl PyCapture {
         method: &str,
         residual: Option<f32>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (table, _) = self.compute(py, |capture, _| {
-            analyses::rollout(capture, kind, &TracingMethod::new(method, residual)?)
-        })?;
+        let (table, _) = self.traced(py, kind, method, residual)?;
         tables::to_python(py, &table)
     }
 
@@ -392,9 +404,7 @@ impl PyCapture {
         method: &str,
         residual: Option<f32>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (_, map) = self.compute(py, |capture, _| {
-            analyses::rollout(capture, kind, &TracingMethod::new(method, residual)?)
-        })?;
+        let (_, map) = self.traced(py, kind, method, residual)?;
         arrays::matrix(py, map)
     }
 

@@ -27,7 +27,7 @@ pub fn scan(
         let pair = pair.filter(|pair| !pair.is_blank()).ok_or(BadRow::Blank);
         Ok(CorpusRow { row: row as u64, pair })
     });
-    let mut tables = ScanTables::default();
+    let mut tables = ScanTables::new(options.maps);
     measure_each(session, rows, run, options, watch, |row| {
         tables.add(&row);
         Ok(())

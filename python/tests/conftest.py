@@ -1,6 +1,7 @@
 """Fixtures of the tests: files of the repository, and models that open once."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy
@@ -54,3 +55,29 @@ def capture(model, golden):
 def columns(table):
     """A table as a dict of lists, whatever it is made of."""
     return table if isinstance(table, dict) else table.to_pydict()
+
+
+def assert_same_rows(found, expected):
+    """Compares Arrow tables whose rows may stand in any order; numbers to 1e-5."""
+    import pyarrow
+
+    assert found.column_names == expected.column_names
+    assert found.num_rows == expected.num_rows
+    keys = ("sentence", "kind", "layer", "head", "rank")
+    order = [(name, "ascending") for name in keys if name in expected.column_names]
+    found, expected = found.sort_by(order), expected.sort_by(order)
+    for name in expected.column_names:
+        ours, theirs = found[name].to_pylist(), expected[name].to_pylist()
+        if pyarrow.types.is_floating(expected[name].type):
+            numpy.testing.assert_allclose(numpy.array(ours, float), numpy.array(theirs, float), 1e-5, 1e-5, err_msg=name)
+        elif name == "weights":
+            # Maps in half precision, whose last bit may differ.
+            ours, theirs = (numpy.frombuffer(b"".join(maps), "<f2") for maps in (ours, theirs))
+            numpy.testing.assert_allclose(ours, theirs, atol=1e-3)
+        else:
+            assert ours == theirs, name
+
+
+def snippets(page):
+    """The Python of a page of the documentation, block by block."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.S)

@@ -1,14 +1,11 @@
 """Scans on a local Ray cluster of two nodes."""
 
 import os
-import signal
-import threading
-import time
-from pathlib import Path
 
-import numpy
 import pyarrow
+import pyarrow.parquet
 import pytest
+from conftest import assert_same_rows, snippets
 
 import attn_tui
 
@@ -29,29 +26,65 @@ ROWS = pyarrow.table(
 COLUMNS = {"source": "en", "target": "fr", "id": "row"}
 
 
+def dies_in_its_second_batch(armed):
+    """Returns what every worker process does first. The process that finds the file `armed` in its second batch removes it,
+    and kills itself."""
+
+    def prepare():
+        import os
+        import signal
+
+        from attn_tui import _batches
+
+        scan_batch, batches = _batches.scan_batch, []
+
+        def scan_or_die(*arguments):
+            batches.append(len(batches))
+            if len(batches) > 1:
+                try:
+                    os.unlink(armed)
+                except FileNotFoundError:
+                    pass
+                else:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return scan_batch(*arguments)
+
+        _batches.scan_batch = scan_or_die
+
+    return prepare
+
+
 @pytest.fixture(scope="module")
-def cluster():
+def armed(tmp_path_factory):
+    """A file that does not exist; once it does, a worker dies."""
+    return tmp_path_factory.mktemp("ray") / "armed"
+
+
+def two_nodes(tries=4):
+    """Starts a cluster. Ray gives each node half a minute to start, which may be too little on a busy machine."""
     cluster = ray.cluster_utils.Cluster()
-    nodes = [cluster.add_node(num_cpus=2, object_store_memory=100 << 20, include_dashboard=False) for _ in range(2)]
-    ray.init(address=cluster.address, log_to_driver=False)
+    try:
+        for _ in range(2):
+            cluster.add_node(num_cpus=2, object_store_memory=100 << 20, include_dashboard=False)
+    except Exception:
+        cluster.shutdown()
+        if tries == 1:
+            raise
+        return two_nodes(tries - 1)
+    return cluster
+
+
+@pytest.fixture(scope="module")
+def cluster(armed):
+    # Ray ends workers where others leave little memory.
+    os.environ |= {"RAY_memory_monitor_refresh_ms": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+    cluster = two_nodes()
+    prepare = dies_in_its_second_batch(str(armed))
+    ray.init(address=cluster.address, log_to_driver=False, runtime_env={"worker_process_setup_hook": prepare})
     ray.data.DataContext.get_current().enable_progress_bars = False
-    yield nodes
+    yield cluster
     ray.shutdown()
     cluster.shutdown()
-
-
-def workers(nodes):
-    """Processes of the cluster that hold a model."""
-    raylets = {str(process.process.pid) for node in nodes for group in node.all_processes.values() for process in group}
-    found = []
-    for folder in Path("/proc").iterdir():
-        try:
-            title, status = (folder / "cmdline").read_bytes(), (folder / "stat").read_text()
-        except OSError:
-            continue
-        if b"MapWorker" in title and status.rsplit(")", 1)[1].split()[1] in raylets:
-            found.append(int(folder.name))
-    return found
 
 
 def expected(table):
@@ -60,48 +93,20 @@ def expected(table):
     return found.set_column(0, "sentence", ROWS["row"].take(found["sentence"]))
 
 
-def assert_same(found, wanted):
-    """Compares tables whose rows may stand in any order."""
-    order = [(name, "ascending") for name in ("sentence", "kind", "layer", "head", "rank") if name in wanted.column_names]
-    found, wanted = found.sort_by(order), wanted.sort_by(order)
-    assert found.column_names == wanted.column_names
-    assert found.num_rows == wanted.num_rows
-    for name in wanted.column_names:
-        if pyarrow.types.is_floating(wanted[name].type):
-            numpy.testing.assert_allclose(
-                found[name].to_numpy(), wanted[name].to_numpy(), atol=1e-5, rtol=1e-5, err_msg=name
-            )
-        else:
-            assert found[name].to_pylist() == wanted[name].to_pylist(), name
-
-
 def collected(dataset):
     return pyarrow.concat_tables(ray.get(dataset.to_arrow_refs()), promote_options="default")
 
 
-def test_rows_equal_those_of_one_machine_though_a_worker_is_killed(cluster):
+def test_rows_equal_those_of_one_machine_though_a_worker_is_killed(cluster, armed):
+    assert len([node for node in ray.nodes() if node["Alive"]]) == 2
+    blocks = [ROWS.slice(start, 5) for start in range(0, 60, 5)]
     heads = attn_tui.ray.scan(
-        ray.data.from_arrow(ROWS).repartition(12), model="demo", columns=COLUMNS, batch_size=5, concurrency=2, num_cpus=1
+        ray.data.from_arrow(blocks), model="demo", columns=COLUMNS, batch_size=5, concurrency=2, num_cpus=1
     )
-    killed = []
-
-    def kill_one():
-        end = time.monotonic() + 60
-        while not killed and time.monotonic() < end:
-            time.sleep(0.05)
-            both = workers(cluster)
-            if len(both) == 2:
-                # Both have begun.
-                time.sleep(0.5)
-                os.kill(both[0], signal.SIGKILL)
-                killed.append(both[0])
-
-    killer = threading.Thread(target=kill_one)
-    killer.start()
+    armed.touch()
     found = collected(heads)
-    killer.join()
-    assert killed, "no worker was there to be killed"
-    assert_same(found, expected("heads"))
+    assert not armed.exists(), "no worker was killed"
+    assert_same_rows(found, expected("heads"))
 
 
 def test_links_to_parquet_without_ids(cluster, tmp_path):
@@ -109,11 +114,18 @@ def test_links_to_parquet_without_ids(cluster, tmp_path):
         ray.data.from_arrow(ROWS.slice(0, 8)), model="demo", columns={"source": "en", "target": "fr"}, table="links"
     )
     links.write_parquet(str(tmp_path / "links"))
-    import pyarrow.parquet
-
     found = pyarrow.parquet.read_table(tmp_path / "links")
     assert found.column_names[0] == "source" and set(found["source"].to_pylist()) <= set(ROWS["en"].to_pylist())
     assert found.num_rows > 0
+
+
+def test_the_snippets_of_the_documentation(cluster, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pyarrow.parquet.write_table(ROWS, "sentences.parquet")
+    [snippet] = [code for code in snippets("docs/how-to/python.md") if "attn_tui.ray" in code]
+    # Workers have folders of their own.
+    exec(snippet.replace('parquet("', f'parquet("{tmp_path}/'), {})
+    assert_same_rows(pyarrow.parquet.read_table(tmp_path / "heads"), expected("heads"))
 
 
 def test_wrong_names_are_told(cluster):

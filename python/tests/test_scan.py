@@ -1,9 +1,15 @@
 """Scans of many sentences."""
 
+import json
+import subprocess
+import sys
+
 import numpy
 import pyarrow
+import pyarrow.compute
 import pytest
-from conftest import columns
+import read_scan
+from conftest import assert_same_rows, columns
 
 import attn_tui
 
@@ -32,6 +38,23 @@ def test_a_scan_measures_what_captures_do(model):
             numpy.testing.assert_allclose(numpy.array(ours, float), numpy.array(theirs, float), atol=1e-5)
 
 
+@pytest.mark.parametrize("given", [True, False])
+def test_a_scan_has_the_rows_of_the_command(model, tmp_path, given):
+    sources = ["It is late.", "", "Where is the book that you bought?", "The dogs in the garden are very tired."]
+    targets = ["Il est tard.", "Rien.", "Où est le livre ?", "Les chiens du jardin sont fatigués."]
+    rows = [{"source": source, "target": target} if given else {"source": source} for source, target in zip(sources, targets)]
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ["scan", "demo", "--source-file", "corpus.jsonl", "-o", "scan", "--batch", "3", "--maps", "--source-share", "--links", "2"]
+    subprocess.run([sys.executable, "-m", "attn_tui", *words], check=True, cwd=tmp_path, capture_output=True)
+    expected = read_scan.read(tmp_path / "scan")
+    found = model.scan(rows, maps=True, source_share=True, links=2)
+    assert set(found) == {"sentences", "heads", "links", "maps"}
+    assert found["sentences"]["generated"].to_pylist() == [not given, False, not given, not given]
+    for name, table in found.items():
+        assert table.num_rows > 3
+        assert_same_rows(table, expected[name])
+
+
 @pytest.mark.parametrize(
     "rows",
     [
@@ -53,6 +76,13 @@ def test_maps_and_links(model):
     name = f"{first['kind']}.{first['layer']}.{first['head']}"
     numpy.testing.assert_allclose(weights, capture[name], atol=1e-3)
     assert set(tables["links"]["rank"].to_pylist()) == {0}
+
+
+def test_no_rows_make_tables_without_rows(model):
+    tables = model.scan([], maps=True)
+    assert [table.num_rows for table in tables.values()] == [0, 0, 0, 0]
+    full = model.scan(PAIRS[:1], maps=True)
+    assert all(tables[name].schema == full[name].schema for name in full)
 
 
 def test_rows_that_are_none(model):

@@ -76,18 +76,6 @@ impl Places {
         self.conditions.iter().map(minimum).fold(0.0, f32::max)
     }
 
-    /// Returns true if a text is one of an item's `names`, whatever its case, or a position is the item's. Times are
-    /// texts here.
-    pub fn hold(&self, position: usize, names: &[&str]) -> bool {
-        self.conditions.iter().any(|condition| match condition {
-            Condition::Text(text) | Condition::Seconds { text, .. } => {
-                names.iter().any(|name| name.to_lowercase() == *text)
-            }
-            Condition::Positions(from, to) => (*from..=*to).contains(&position),
-            Condition::Weight(_) => false,
-        })
-    }
-
     /// Returns the places that texts and positions name, in order: the range of a word's items, or of one
     /// item. An axis with several `names` is that of decoder rows, which go by the token that they are fed and
     /// by the one that they predict.

@@ -251,10 +251,6 @@ impl Capture {
         if layers == 0 {
             return self.why_absent(kind);
         }
-        if head.layer() >= layers {
-            return format!("{kind} has layers 0 to {}, not {}", layers - 1, head.layer());
-        }
-        let heads = self.heads(head.site);
-        format!("{} has heads 0 to {}, not {}", head.site, heads.saturating_sub(1), head.head)
+        head.absence(layers, self.heads(head.site))
     }
 }

@@ -11,7 +11,7 @@ use super::options::{OutputArgs, PlaceArgs, non_negative};
 use crate::analysis::roles::ROLES;
 use crate::error::Result;
 use crate::export::table::{Cell, Table};
-use crate::export::tables::head_cells;
+use crate::export::tables::{HEAD_COLUMNS, LINK_COLUMNS, head_cells};
 use crate::scan::{Exemplar, ExemplarFilter, Scan, find};
 use crate::site::Head;
 
@@ -68,9 +68,9 @@ pub fn run(args: &FindArgs, context: &Context) -> Result<()> {
         top: args.top,
     };
     let found = find(&scan, &filter, &context.status_line())?;
-    let mut columns = vec!["sentence", "kind", "layer", "head"];
+    let mut columns: Vec<&str> = ["sentence"].into_iter().chain(HEAD_COLUMNS).collect();
     columns.extend(args.by.as_deref());
-    columns.extend(["weight", "distance", "query", "query_token", "predicted", "key", "key_token"]);
+    columns.extend(LINK_COLUMNS);
     columns.extend(["source", "target"]);
     let mut table = Table::new(columns).with_schema("attn-tui find 1");
     table.rows = found.iter().map(|exemplar| row(exemplar, args.by.is_some())).collect();
@@ -82,7 +82,7 @@ fn row(exemplar: &Exemplar, with_score: bool) -> Vec<Cell> {
     row.extend(head_cells(exemplar.head));
     row.extend(with_score.then_some(Cell::Number(exemplar.score)));
     match &exemplar.link {
-        None => row.extend(std::iter::repeat_n(Cell::Missing, 7)),
+        None => row.extend(std::iter::repeat_n(Cell::Missing, LINK_COLUMNS.len())),
         Some(found) => row.extend([
             Cell::Number(found.link.weight),
             Cell::Number(found.link.distance),

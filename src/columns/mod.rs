@@ -163,6 +163,14 @@ impl ColumnTable {
         }
     }
 
+    /// Returns a list of integers; empty if the column is of another type.
+    pub fn wholes(&self, name: &str, row: usize) -> &[i64] {
+        match self.column(name) {
+            Some(ColumnValues::WholeLists(values)) => values.get(row).map_or(&[], Vec::as_slice),
+            _ => &[],
+        }
+    }
+
     /// Returns a list of texts; empty if the column is of another type.
     pub fn texts(&self, name: &str, row: usize) -> &[String] {
         match self.column(name) {

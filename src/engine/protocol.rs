@@ -88,14 +88,17 @@ pub struct ImageOptions {
 #[serde(default)]
 pub struct RunOptions {
     /// The encoder's text.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub source: String,
     /// The recording that a speech model hears in place of a text.
     pub audio: Option<AudioOptions>,
     /// The picture that a vision model sees in place of a text.
     pub image: Option<ImageOptions>,
     /// The decoder's text; `None` to generate it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// Ids of the tokens that a generated target begins with; it branches off there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prefix: Vec<u32>,
     /// Source language, for multilingual models.
     pub src_lang: Option<String>,
@@ -121,6 +124,7 @@ pub struct RunOptions {
     /// ([`Capture::contributions`]): one number per head and key, and one map per site. It takes little
     /// memory, but for long texts several times the time of the pass, since it computes a vector of `d_model`
     /// values for every query, key and head.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub values: bool,
     /// Keep queries and keys in place of maps, so that scores before the softmax are available
     /// ([`Capture::scores`]). Maps are recomputed when they are viewed.

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::opened::Scan;
+use super::rows::sentence_head;
 use crate::analysis::spread::Spread;
 use crate::error::Result;
+use crate::export::tables::HEAD_COLUMNS;
 use crate::progress::Watch;
-use crate::site::{Head, Kind};
+use crate::site::Head;
 
 /// Number of bins of a distribution.
 pub const BINS: usize = 16;
@@ -47,22 +49,18 @@ pub fn distributions(scan: &Scan, metric: &str, watch: &dyn Watch) -> Result<Dis
     let mut part = 0;
     while part < scan.parts() {
         watch.check()?;
-        let heads = scan.read("heads", part, &["sentence", "kind", "layer", "head", metric])?;
+        let columns: Vec<&str> = ["sentence"].into_iter().chain(HEAD_COLUMNS).chain([metric]).collect();
+        let heads = scan.read("heads", part, &columns)?;
         if part == 0 {
             step = (scan.parts() * heads.rows()).div_ceil(MOST_ROWS).max(1);
         }
         let mut last = None;
         for row in 0..heads.rows() {
-            let number = |name: &str| usize::try_from(heads.whole(name, row)?).ok();
-            let kind = heads.text("kind", row).and_then(|kind| kind.parse::<Kind>().ok());
-            let (Some(kind), Some(layer), Some(head)) = (kind, number("layer"), number("head")) else {
-                continue;
-            };
-            let sentence = heads.whole("sentence", row);
-            found.sentences += usize::from(sentence != last);
-            last = sentence;
+            let Some((sentence, head)) = sentence_head(&heads, row) else { continue };
+            found.sentences += usize::from(last != Some(sentence));
+            last = Some(sentence);
             if let Some(value) = heads.number(metric, row).filter(|value| value.is_finite()) {
-                values.entry(Head::new(kind, layer, head)).or_default().push(value);
+                values.entry(head).or_default().push(value);
             }
         }
         found.parts.0 += 1;

@@ -4,22 +4,24 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use super::measures::FarLink;
+use super::named::NamedPlaces;
 use super::opened::Scan;
+use super::rows::{link, sentence_head};
 use crate::analysis::links::Link;
 use crate::analysis::metrics::HeadMetrics;
 use crate::analysis::places::Places;
-use crate::columns::ColumnTable;
 use crate::error::{Error, Result};
+use crate::export::tables::{HEAD_COLUMNS, LINK_COLUMNS};
 use crate::progress::Watch;
-use crate::site::{Head, Kind};
+use crate::site::Head;
 
 /// Filter and order of exemplars.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ExemplarFilter {
     /// The head; `None` for all heads.
     pub head: Option<Head>,
-    /// Queries of the link, by their tokens or positions; empty for any. A decoder row goes by the token that
-    /// it is fed and by the one that it predicts.
+    /// Queries of the link, by their words, tokens or positions; empty for any. A decoder row goes by the token
+    /// that it is fed and by the one that it predicts.
     pub query: Places,
     /// Keys of the link, given in the same way.
     pub key: Places,
@@ -79,14 +81,8 @@ impl ExemplarFilter {
             || self.min_weight > 0.0
     }
 
-    fn keeps_link(&self, found: &FarLink) -> bool {
-        let FarLink { link, query_token, predicted, key_token } = found;
-        let predicted = predicted.as_deref();
-        let queries: Vec<&str> = std::iter::once(query_token.as_str()).chain(predicted).collect();
-        link.distance >= self.min_distance
-            && link.weight >= self.min_weight
-            && (self.query.is_empty() || self.query.hold(link.query, &queries))
-            && (self.key.is_empty() || self.key.hold(link.key, &[key_token]))
+    fn keeps_link(&self, link: &Link) -> bool {
+        link.distance >= self.min_distance && link.weight >= self.min_weight
     }
 
     /// Counts the tokens that a link shares with the one whose like is wanted.
@@ -105,13 +101,16 @@ impl ExemplarFilter {
 /// sentence. Memory: one file of the scan.
 ///
 /// # Errors
-/// [`Error::Usage`] for an unknown metric; [`Error::Cancelled`]; those of the files.
+/// [`Error::Usage`] for an unknown metric; [`Error::NoSuchHead`]; [`Error::Cancelled`]; those of the files.
 pub fn find(scan: &Scan, filter: &ExemplarFilter, watch: &dyn Watch) -> Result<Vec<Exemplar>> {
     if let Some(by) = &filter.by
         && !HeadMetrics::COLUMNS.iter().any(|column| column.name == by)
     {
         let names: Vec<_> = HeadMetrics::COLUMNS.iter().map(|column| column.name).collect();
         return Err(Error::Usage(format!("no such metric: {by}; the metrics are {}", names.join(", "))));
+    }
+    if let Some(head) = filter.head {
+        scan.check(head)?;
     }
     let mut best: Vec<Exemplar> = Vec::new();
     for part in 0..scan.parts() {
@@ -154,10 +153,17 @@ fn of_part(scan: &Scan, part: usize, filter: &ExemplarFilter) -> Result<Vec<Exem
     };
     let mut all: Vec<Exemplar> = Vec::new();
     let mut seen: HashMap<(i64, Head), usize> = HashMap::new();
-    let links = scan.read("links", part, LINK_COLUMNS)?;
+    let mut named = NamedPlaces::read(scan, part, [&filter.query, &filter.key])?;
+    let columns: Vec<&str> = ["sentence"].into_iter().chain(HEAD_COLUMNS).chain(LINK_COLUMNS).collect();
+    let links = scan.read("links", part, &columns)?;
     for row in 0..links.rows() {
-        let Some(place) = place(&links, row).filter(|(_, head)| filter.keeps_head(*head)) else { continue };
-        let Some(link) = link(&links, row, place.1).filter(|link| filter.keeps_link(link)) else { continue };
+        let Some(place) = sentence_head(&links, row).filter(|(_, head)| filter.keeps_head(*head)) else {
+            continue;
+        };
+        let Some(link) = link(&links, row, place.1) else { continue };
+        if !filter.keeps_link(&link.link) || !named.keep(place.0, &link.link) {
+            continue;
+        }
         let score = match &scores {
             None => Some(link.link.weight),
             Some(scores) => scores.get(&place).map(|score| score.unwrap_or(link.link.weight)),
@@ -181,32 +187,20 @@ fn of_part(scan: &Scan, part: usize, filter: &ExemplarFilter) -> Result<Vec<Exem
     Ok(all)
 }
 
-const LINK_COLUMNS: &[&str] = &[
-    "sentence",
-    "kind",
-    "layer",
-    "head",
-    "weight",
-    "distance",
-    "query",
-    "query_token",
-    "predicted",
-    "key",
-    "key_token",
-];
-
 /// Returns the heads that pass the filter, with the value to order them by; `None` to order by the link.
 fn head_scores(
     scan: &Scan,
     part: usize,
     filter: &ExemplarFilter,
 ) -> Result<HashMap<(i64, Head), Option<f32>>> {
-    let mut columns = vec!["sentence", "kind", "layer", "head", "role"];
+    let mut columns: Vec<&str> = ["sentence"].into_iter().chain(HEAD_COLUMNS).chain(["role"]).collect();
     columns.extend(filter.by.as_deref());
     let heads = scan.read("heads", part, &columns)?;
     let mut scores = HashMap::new();
     for row in 0..heads.rows() {
-        let Some(place) = place(&heads, row).filter(|(_, head)| filter.keeps_head(*head)) else { continue };
+        let Some(place) = sentence_head(&heads, row).filter(|(_, head)| filter.keeps_head(*head)) else {
+            continue;
+        };
         if filter.role.is_some() && heads.text("role", row) != filter.role.as_deref() {
             continue;
         }
@@ -220,30 +214,6 @@ fn head_scores(
         }
     }
     Ok(scores)
-}
-
-/// Returns the sentence and the head of a row.
-fn place(table: &ColumnTable, row: usize) -> Option<(i64, Head)> {
-    let number = |name: &str| usize::try_from(table.whole(name, row)?).ok();
-    let kind: Kind = table.text("kind", row)?.parse().ok()?;
-    Some((table.whole("sentence", row)?, Head::new(kind, number("layer")?, number("head")?)))
-}
-
-fn link(table: &ColumnTable, row: usize, head: Head) -> Option<FarLink> {
-    let number = |name: &str| usize::try_from(table.whole(name, row)?).ok();
-    let text = |name: &str| table.text(name, row).map(String::from);
-    Some(FarLink {
-        link: Link {
-            head,
-            query: number("query")?,
-            key: number("key")?,
-            weight: table.number("weight", row)?,
-            distance: table.number("distance", row)?,
-        },
-        query_token: text("query_token")?,
-        predicted: text("predicted"),
-        key_token: text("key_token")?,
-    })
 }
 
 /// Reads the texts of exemplars.

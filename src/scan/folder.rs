@@ -89,7 +89,8 @@ pub fn scan(
     target: &ScanTarget,
     watch: &dyn Watch,
 ) -> Result<ScanSummary> {
-    let manifest = Manifest::new(target.opened, session.identity()?, run, options, target.shard.count);
+    let (model, medium) = (session.identity()?, session.info().medium);
+    let manifest = Manifest::new(target.opened, model, medium, run, options, target.shard.count);
     let mut folder = ScanFolder::open(target, &manifest)?;
     let mut rows = rows.filter(|row| row.as_ref().map_or(true, |row| target.shard.contains(row.row)));
     folder.skip(&mut rows)?;
@@ -97,7 +98,7 @@ pub fn scan(
     let before = (target.fraction)().unwrap_or(0.0);
     let resumed = folder.sentences + folder.bad;
     let mut summary = ScanSummary { resumed, ..ScanSummary::default() };
-    let mut tables = ScanTables::default();
+    let mut tables = ScanTables::new(options.maps);
     let mut count = 0u64;
     let ended = measure_each(session, rows, run, options, watch, |row| {
         if let Err(why) = &row.outcome
@@ -109,7 +110,7 @@ pub fn scan(
         tables.add(&row);
         count += 1;
         if tables.sentences() >= target.batch.max(1) {
-            folder.write(std::mem::take(&mut tables))?;
+            folder.write(std::mem::replace(&mut tables, ScanTables::new(options.maps)))?;
         }
         let seconds = start.elapsed().as_secs_f64();
         let fraction = (target.fraction)();

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::options::ScanOptions;
 use super::tables::ScanTables;
+use crate::axis::Medium;
 use crate::engine::{ModelIdentity, RunOptions};
 use crate::error::{Error, Result};
 use crate::files;
@@ -41,30 +42,21 @@ pub struct Manifest {
 
 /// Options of the runs and of the measures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct ManifestOptions {
-    /// Source language.
-    pub src_lang: Option<String>,
-    /// Target language.
-    pub tgt_lang: Option<String>,
-    /// Beams; `None` for those of the model's generation config.
-    pub beams: Option<usize>,
-    /// Maximum length of generated text in tokens.
-    pub max_new_tokens: Option<usize>,
-    /// Seed of the sampling.
-    pub seed: u64,
-    /// True for generation with 8-bit weights.
-    pub fast_generate: bool,
+    /// What all runs share: no text, and no file.
+    #[serde(flatten)]
+    pub run: RunOptions,
     /// The measures.
     #[serde(flatten)]
     pub measures: ScanOptions,
 }
 
 impl Manifest {
-    /// Creates the manifest of a scan of a model that was opened as `opened`.
+    /// Creates the manifest of a scan of a model that was opened as `opened` and reads `medium`.
     pub fn new(
         opened: &str,
         model: ModelIdentity,
+        medium: Medium,
         run: &RunOptions,
         measures: &ScanOptions,
         shards: usize,
@@ -82,34 +74,23 @@ impl Manifest {
             opened: opened.unwrap_or_else(|| path.to_string_lossy().into_owned()),
             model,
             options: ManifestOptions {
-                src_lang: run.src_lang.clone(),
-                tgt_lang: run.tgt_lang.clone(),
-                beams: run.beams,
-                max_new_tokens: run.max_new_tokens,
-                seed: run.seed,
-                fast_generate: run.fast_generate,
+                run: RunOptions {
+                    source: String::new(),
+                    target: None,
+                    audio: run.audio.clone().filter(|_| medium == Medium::Sound),
+                    image: run.image.clone().filter(|_| medium == Medium::Picture),
+                    ..run.clone()
+                },
                 measures: measures.clone(),
             },
             shards,
-            tables: ScanTables::default().finish().into_iter().map(names).collect(),
+            tables: ScanTables::new(measures.maps).finish().into_iter().map(names).collect(),
         }
     }
 
     /// The options of the scan's run on a text.
     pub fn run(&self, source: String, target: Option<String>) -> RunOptions {
-        let ManifestOptions { src_lang, tgt_lang, beams, max_new_tokens, seed, fast_generate, .. } =
-            self.options.clone();
-        RunOptions {
-            source,
-            target,
-            src_lang,
-            tgt_lang,
-            beams,
-            max_new_tokens,
-            seed,
-            fast_generate,
-            ..RunOptions::default()
-        }
+        RunOptions { source, target, ..self.options.run.clone() }
     }
 
     /// Reads the manifest of a folder; `None` if there is none.

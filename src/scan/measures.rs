@@ -29,6 +29,12 @@ pub struct SentenceMeasures {
     pub target_tokens: Vec<String>,
     /// The tokens that the decoder was fed, the start token first.
     pub decoder_tokens: Vec<String>,
+    /// Positions of special tokens in the source.
+    pub source_special: Vec<u32>,
+    /// Positions of special tokens in the target.
+    pub target_special: Vec<u32>,
+    /// Positions of special tokens in what the decoder was fed.
+    pub decoder_special: Vec<u32>,
     /// Natural logarithm of the target's probability.
     pub log_probability: f32,
     /// Mean share of the source in the target's tokens by ALTI, if asked for.
@@ -64,6 +70,9 @@ impl SentenceMeasures {
     pub fn of(capture: &Capture, options: &ScanOptions) -> Result<Self> {
         let heads = capture.all_heads();
         let pieces = |items: &[AxisItem]| items.iter().map(|item| item.piece.clone()).collect();
+        let special = |items: &[AxisItem]| {
+            items.iter().zip(0..).filter(|(item, _)| item.special).map(|(_, at)| at).collect()
+        };
         let maps = |head: &Head| Ok((*head, capture.map(*head)?));
         Ok(Self {
             source: capture.source.text.clone(),
@@ -73,6 +82,9 @@ impl SentenceMeasures {
             source_tokens: pieces(&capture.source.items),
             target_tokens: pieces(&capture.target.items),
             decoder_tokens: pieces(&capture.decoder_input),
+            source_special: special(&capture.source.items),
+            target_special: special(&capture.target.items),
+            decoder_special: special(&capture.decoder_input),
             log_probability: log_probability(capture),
             source_share: source_share(capture, options)?,
             alignment: alignment(capture)?,

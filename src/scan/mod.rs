@@ -5,8 +5,10 @@ mod find;
 mod folder;
 mod manifest;
 mod measures;
+mod named;
 mod opened;
 mod options;
+mod rows;
 mod run;
 mod tables;
 

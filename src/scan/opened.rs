@@ -1,11 +1,15 @@
 //! The folder of a scan, to read.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{FILE, Manifest};
+use super::rows::head;
 use crate::columns::{ColumnTable, ParquetFile};
 use crate::engine::RunOptions;
 use crate::error::{Error, Result};
+use crate::export::tables::HEAD_COLUMNS;
+use crate::site::Head;
 
 /// A scan that was written to a folder, finished or not.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +69,33 @@ impl Scan {
             Some(self.manifest.run(source.into(), target.map(String::from)))
         };
         Ok((0..rows.rows()).find_map(run))
+    }
+
+    /// Checks that a head is one of the scan's model. A scan without any measures may have every head.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchHead`] if it is not; [`Error::Io`]; [`Error::BadFile`] if a file is damaged.
+    pub fn check(&self, head: Head) -> Result<()> {
+        let heads = self.heads()?;
+        if heads.is_empty() || heads.contains(&head) {
+            return Ok(());
+        }
+        let of_kind = heads.iter().filter(|other| other.kind() == head.kind());
+        let layers = of_kind.map(|other| other.layer() + 1).max().unwrap_or(0);
+        let of_layer = heads.iter().filter(|other| other.site == head.site).count();
+        Err(Error::NoSuchHead(head.absence(layers, of_layer)))
+    }
+
+    /// Reads the heads that were measured, from the first file that has any.
+    fn heads(&self) -> Result<BTreeSet<Head>> {
+        for part in 0..self.parts() {
+            let rows = self.read("heads", part, &HEAD_COLUMNS)?;
+            let heads: BTreeSet<Head> = (0..rows.rows()).filter_map(|row| head(&rows, row)).collect();
+            if !heads.is_empty() {
+                return Ok(heads);
+            }
+        }
+        Ok(BTreeSet::new())
     }
 
     /// Reads columns of one file of a table.

@@ -18,7 +18,8 @@ pub struct ScanTables {
     sentences: ColumnTable,
     heads: ColumnTable,
     links: ColumnTable,
-    maps: ColumnTable,
+    /// `None` if the maps are not kept.
+    maps: Option<ColumnTable>,
 }
 
 fn wholes() -> ColumnValues {
@@ -50,10 +51,10 @@ fn head_values(sentence: i64, head: Head) -> [ColumnValue; 4] {
     [ColumnValue::Whole(Some(sentence)), text(head.kind().name()), whole(head.layer()), whole(head.head)]
 }
 
-impl Default for ScanTables {
-    /// Tables without rows.
-    fn default() -> Self {
-        let ids = || ColumnValues::WholeLists(Vec::new());
+impl ScanTables {
+    /// Creates tables without rows, that of the maps only if they are kept.
+    pub fn new(with_maps: bool) -> Self {
+        let wholes_of_tokens = || ColumnValues::WholeLists(Vec::new());
         let tokens = || ColumnValues::TextLists(Vec::new());
         let sentences = [
             ("sentence", wholes()),
@@ -62,11 +63,14 @@ impl Default for ScanTables {
             ("media", texts()),
             ("target", texts()),
             ("generated", ColumnValues::Flags(Vec::new())),
-            ("source_ids", ids()),
-            ("target_ids", ids()),
+            ("source_ids", wholes_of_tokens()),
+            ("target_ids", wholes_of_tokens()),
             ("source_tokens", tokens()),
             ("target_tokens", tokens()),
             ("decoder_tokens", tokens()),
+            ("source_special", wholes_of_tokens()),
+            ("target_special", wholes_of_tokens()),
+            ("decoder_special", wholes_of_tokens()),
             ("log_probability", numbers()),
             ("source_share", numbers()),
             ("alignment", texts()),
@@ -90,12 +94,10 @@ impl Default for ScanTables {
             sentences: ColumnTable::new("sentences", sentences),
             heads: ColumnTable::new("heads", head_columns().into_iter().chain(metrics).chain(roles)),
             links: ColumnTable::new("links", head_columns().into_iter().chain(links)),
-            maps: ColumnTable::new("maps", head_columns().into_iter().chain(maps)),
+            maps: with_maps.then(|| ColumnTable::new("maps", head_columns().into_iter().chain(maps))),
         }
     }
-}
 
-impl ScanTables {
     /// Number of rows of the corpus.
     pub fn sentences(&self) -> usize {
         self.sentences.rows()
@@ -112,19 +114,18 @@ impl ScanTables {
         }
     }
 
-    /// Returns the tables in the order of [`TABLES`]. That of the maps is left out if there are none.
+    /// Returns the tables in the order of [`TABLES`].
     pub fn finish(self) -> Vec<ColumnTable> {
         let Self { sentences, heads, links, maps } = self;
-        let maps = (maps.rows() > 0).then_some(maps);
         maps.into_iter().chain([links, heads, sentences]).collect()
     }
 
     fn add_sentence(&mut self, row: &ScannedRow) {
         let found = row.outcome.as_deref().ok();
         let text = |of: fn(&SentenceMeasures) -> String| ColumnValue::Text(found.map(of));
-        let ids = |of: fn(&SentenceMeasures) -> &[u32]| {
-            let ids = found.map_or(&[][..], of);
-            ColumnValue::WholeList(ids.iter().map(|&id| id.into()).collect())
+        let wholes = |of: fn(&SentenceMeasures) -> &[u32]| {
+            let found = found.map_or(&[][..], of);
+            ColumnValue::WholeList(found.iter().map(|&whole| whole.into()).collect())
         };
         let tokens = |of: fn(&SentenceMeasures) -> &[String]| {
             ColumnValue::TextList(found.map_or(&[][..], of).to_vec())
@@ -136,11 +137,14 @@ impl ScanTables {
             ColumnValue::Text(row.media.as_ref().map(|path| path.to_string_lossy().into_owned())),
             text(|found| found.target.clone()),
             ColumnValue::Flag(row.generated),
-            ids(|found| &found.source_ids),
-            ids(|found| &found.target_ids),
+            wholes(|found| &found.source_ids),
+            wholes(|found| &found.target_ids),
             tokens(|found| &found.source_tokens),
             tokens(|found| &found.target_tokens),
             tokens(|found| &found.decoder_tokens),
+            wholes(|found| &found.source_special),
+            wholes(|found| &found.target_special),
+            wholes(|found| &found.decoder_special),
             ColumnValue::Number(found.map(|found| found.log_probability)),
             ColumnValue::Number(found.and_then(|found| found.source_share)),
             text(|found| found.alignment.to_string()),
@@ -190,9 +194,10 @@ impl ScanTables {
 
     /// Adds maps as half-precision numbers, row by row.
     fn add_maps(&mut self, sentence: i64, measures: &SentenceMeasures) {
+        let Some(maps) = &mut self.maps else { return };
         for (head, map) in &measures.maps {
             let weights = map.as_slice().iter().flat_map(|&weight| f16::from_f32(weight).to_le_bytes());
-            self.maps.push(head_values(sentence, *head).into_iter().chain([
+            maps.push(head_values(sentence, *head).into_iter().chain([
                 whole(map.rows()),
                 whole(map.cols()),
                 ColumnValue::Blob(weights.collect()),

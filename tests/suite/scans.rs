@@ -279,7 +279,8 @@ fn shards_are_the_whole_and_bad_lines_are_named() {
         serde_json::from_str(&std::fs::read_to_string(out.join("manifest.json")).unwrap()).unwrap();
     assert_eq!((&manifest["schema"], &manifest["shards"]), (&"attn-tui scan 1".into(), &2.into()));
     assert_eq!(manifest["model"]["name"], "demo");
-    assert_eq!(manifest["options"]["links"], 3);
+    let options = &manifest["options"];
+    assert_eq!((&options["links"], &options["seed"], options.get("source")), (&3.into(), &0.into(), None));
     assert!(manifest["model"]["config_sha256"].as_str().is_none_or(|sum| sum.len() == 64));
 
     let (output, errors) = scan_of("1/3");
@@ -327,13 +328,63 @@ fn exemplars_are_the_strongest_sentences_of_a_head() {
     let broads = roles.iter().flatten().filter(|role| *role == "broad").count();
     assert_eq!(find(&read, &broad, &Unwatched).unwrap().len(), broads.min(99));
 
-    let (output, _) = run(&["find", out.to_str().unwrap(), "--head", "encoder.1.4", "--json", "--top", "1"]);
-    let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let out = out.to_str().unwrap();
+    let found = |args: &[&str]| -> Value {
+        let (output, errors) = run(&[&["find", out, "--json"], args].concat());
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{errors}"))
+    };
+    let json = found(&["--head", "encoder.1.4", "--top", "1"]);
     assert_eq!(json["schema"], "attn-tui find 1");
     assert_eq!(json["rows"][0]["kind"], "encoder");
+
+    // "dogs" are two tokens, and the head's link begins at the second one.
+    let dogs = &found(&["--head", "encoder.1.2", "--query", "dogs", "--key", "ARE"])["rows"];
+    assert_eq!((dogs.as_array().unwrap().len(), &dogs[0]["sentence"]), (1, &3.into()));
+    assert_eq!((&dogs[0]["query_token"], &dogs[0]["key_token"]), (&"s".into(), &"are".into()));
+    let token = found(&["--head", "encoder.1.2", "--query", "s", "--key", "12"]);
+    assert_eq!(token["rows"], *dogs);
+    // A special token ends no word: the full stop before it is one of its own.
+    let ends = found(&["--query", ".", "--top", "1000"]);
+    assert!(
+        ends["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|row| row["query_token"] == "." || row["predicted"] == ".")
+    );
+
+    for (head, why) in
+        [("cross.7.0", "cross has layers 0 to 2, not 7"), ("cross.0.9", "cross.0 has heads 0 to 5, not 9")]
+    {
+        let (output, errors) = run(&["find", out, "--head", head]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(errors.contains(why) && errors.contains("hint: "), "{errors}");
+    }
     let (output, errors) = run(&["find", folder.path().to_str().unwrap(), "--head", "cross.0.0"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(errors.contains("it holds no scan"), "{errors}");
+}
+
+#[test]
+fn pyarrow_reads_the_tables() {
+    let python = |args: &[&str]| Command::new("python3").args(args).output();
+    if !python(&["-c", "import pyarrow"]).is_ok_and(|output| output.status.success()) {
+        eprintln!(
+            "skipped: there is no python3 with pyarrow; the tests of the Python package read the tables"
+        );
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (corpus, out) = (folder.path().join("corpus.txt"), folder.path().join("scan"));
+    std::fs::write(&corpus, SENTENCES.join("\n")).unwrap();
+    let [corpus, out] = [&corpus, &out].map(|path| path.to_str().unwrap());
+    let (output, errors) =
+        run(&["scan", "demo", "--source-file", corpus, "-o", out, "--batch", "4", "--maps"]);
+    assert!(output.status.success(), "{errors}");
+    let read = python(&["tests/read_scan.py", out]).unwrap();
+    let counts = String::from_utf8_lossy(&read.stdout);
+    assert!(counts.contains("'sentences': 7") && counts.contains("'heads': 324"), "{read:?}");
+    assert!(counts.contains("'maps': 324"), "{counts}");
 }
 
 #[test]

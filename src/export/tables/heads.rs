@@ -6,9 +6,12 @@ use crate::capture::HeadRow;
 use crate::export::table::{Cell, Table};
 use crate::site::Head;
 
-/// Lays heads out as a table with the columns `kind`, `layer`, `head` and the named metrics.
+/// The columns that name a head.
+pub const HEAD_COLUMNS: [&str; 3] = ["kind", "layer", "head"];
+
+/// Lays heads out as a table with the [`HEAD_COLUMNS`] and the named metrics.
 pub fn head_table(rows: &[HeadRow], metrics: &[&str]) -> Table {
-    let mut table = Table::new(["kind", "layer", "head"].into_iter().chain(metrics.iter().copied()));
+    let mut table = Table::new(HEAD_COLUMNS.into_iter().chain(metrics.iter().copied()));
     for (head, values) in rows {
         let mut row = head_cells(*head).to_vec();
         let wanted =
@@ -45,7 +48,7 @@ pub fn add_roles(table: &mut Table, rows: &[HeadRow], wanted: impl Fn(&str) -> b
     }
 }
 
-/// The cells `kind`, `layer` and `head`.
+/// The cells of the [`HEAD_COLUMNS`].
 pub fn head_cells(head: Head) -> [Cell; 3] {
     [Cell::Text(head.kind().name().into()), Cell::Whole(head.layer() as i64), Cell::Whole(head.head as i64)]
 }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::heads::{HEAD_COLUMNS, head_cells};
 use crate::analysis::pairs::{Pair, PairLink};
 use crate::axis::AxisItem;
 use crate::capture::Capture;
@@ -9,28 +10,16 @@ use crate::export::labels::item_label;
 use crate::export::table::{Cell, Table};
 use crate::site::Kind;
 
-/// Its columns.
-const COLUMNS: [&str; 15] = [
-    "kind",
-    "layer",
-    "head",
-    "weight",
-    "distance",
-    "query",
-    "query_token",
-    "predicted",
-    "key",
-    "key_token",
-    "rank",
-    "ranked",
-    "value_weighted",
-    "query_len",
-    "key_len",
-];
+/// The columns of a link in every table of links, those of its head aside.
+pub const LINK_COLUMNS: [&str; 7] =
+    ["weight", "distance", "query", "query_token", "predicted", "key", "key_token"];
+
+/// The columns of links between words of one text.
+const PAIR_COLUMNS: [&str; 5] = ["rank", "ranked", "value_weighted", "query_len", "key_len"];
 
 /// Tabulates links, one a row.
 pub fn link_table(capture: &Capture, links: &[PairLink]) -> Table {
-    let mut table = Table::new(COLUMNS);
+    let mut table = Table::new(HEAD_COLUMNS.into_iter().chain(LINK_COLUMNS).chain(PAIR_COLUMNS));
     table.rows = links.iter().map(|link| row(capture, link)).collect();
     table
 }
@@ -43,10 +32,8 @@ fn row(capture: &Capture, link: &PairLink) -> Vec<Cell> {
     };
     let Pair { queries, keys } = &link.pair;
     let predicted = if kind == Kind::Encoder { Cell::Missing } else { label(&capture.target.items, queries) };
-    vec![
-        Cell::Text(kind.name().into()),
-        Cell::Whole(link.head.layer() as i64),
-        Cell::Whole(link.head.head as i64),
+    let mut row = head_cells(link.head).to_vec();
+    row.extend([
         Cell::Number(link.weight.weight),
         Cell::Number(link.distance),
         Cell::Whole(queries.start as i64),
@@ -59,5 +46,6 @@ fn row(capture: &Capture, link: &PairLink) -> Vec<Cell> {
         Cell::number(link.value_weighted),
         Cell::Whole(queries.len() as i64),
         Cell::Whole(keys.len() as i64),
-    ]
+    ]);
+    row
 }

@@ -5,7 +5,7 @@ mod knockout;
 mod links;
 mod rollout;
 
-pub use heads::{ROLE_COLUMNS, add_roles, head_cells, head_table};
+pub use heads::{HEAD_COLUMNS, ROLE_COLUMNS, add_roles, head_cells, head_table};
 pub use knockout::effect_table;
-pub use links::link_table;
+pub use links::{LINK_COLUMNS, link_table};
 pub use rollout::{share_table, stack_table};

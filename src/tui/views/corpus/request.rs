@@ -116,8 +116,9 @@ pub fn open(app: &mut App) -> Vec<Effect> {
     let run = scan.manifest.run(exemplar.source, target);
     let path = exemplar.media.map(PathBuf::from);
     let of = |wanted: Medium| path.clone().filter(|_| medium == wanted);
-    let audio = of(Medium::Sound).map(|path| AudioOptions { path, ..AudioOptions::default() });
-    let image = of(Medium::Picture).map(|path| ImageOptions { path, ..ImageOptions::default() });
+    let audio = of(Medium::Sound).map(|path| AudioOptions { path, ..run.audio.clone().unwrap_or_default() });
+    let image =
+        of(Medium::Picture).map(|path| ImageOptions { path, ..run.image.clone().unwrap_or_default() });
     app.run.options = RunOptions { audio, image, values: app.run.options.values, ..run };
     app.run.given = true;
     requests::run(app)
