@@ -1,9 +1,11 @@
-"""The Python in the documentation runs as it is printed there."""
+"""The Python in the documentation runs as it is printed there, and the stubs are those of the module."""
 
+import ast
 import doctest
+import inspect
 
 import pytest
-from conftest import snippets
+from conftest import ROOT, snippets
 from test_transformers import StandInTokenizer, forward
 
 import attn_tui
@@ -36,3 +38,17 @@ def test_snippets_run(page, count, capture, golden, tmp_path, monkeypatch):
 
 def test_the_example_of_the_module():
     assert doctest.testmod(attn_tui) == (0, 4)
+
+
+def test_stubs_name_the_arguments_of_the_module():
+    stubs = ast.parse((ROOT / "python/attn_tui/_native.pyi").read_text())
+    compared = 0
+    for stub in (node for node in stubs.body if isinstance(node, ast.ClassDef) and hasattr(attn_tui, node.name)):
+        for method in (node for node in stub.body if isinstance(node, ast.FunctionDef)):
+            found = getattr(getattr(attn_tui, stub.name), method.name)
+            if method.name.startswith("__") or not callable(found):
+                continue
+            names = [argument.arg for argument in [*method.args.args, *method.args.kwonlyargs]]
+            assert list(inspect.signature(found).parameters) == names, f"{stub.name}.{method.name}"
+            compared += 1
+    assert compared > 10
