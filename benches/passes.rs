@@ -85,7 +85,7 @@ fn knock_outs(model: &str, session: &Session) {
     let Some(logits) = &base.logits else { return };
     let heads: Vec<_> = base.all_heads().into_iter().map(|head| vec![Ablation::Head(head)]).collect();
     let ms = median(|| {
-        session.ablation_effects(&intact, logits, &heads, &Unwatched).expect("runs with ablations");
+        session.ablation_effects(&intact, logits, &heads, None, &Unwatched).expect("runs with ablations");
     });
     println!("{model}: {} heads switched off, one at a time: {ms:.1} ms", heads.len());
 }

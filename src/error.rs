@@ -59,6 +59,12 @@ pub enum Error {
         /// Reason, a sentence about the model.
         why: &'static str,
     },
+    /// No position of one source is known to belong to one of the other.
+    #[error(
+        "the sources have different lengths and neither their first nor their last token in common, so that no position \
+         of one is known to belong to one of the other"
+    )]
+    NoCommonPositions,
     /// An analysis needs more memory than the limit.
     #[error("{what} needs about {}, more than the memory limit of {}", bytes(*needed), bytes(*limit))]
     Memory {
@@ -338,6 +344,11 @@ impl Error {
             Self::NotForModel { .. } => {
                 Some("`attn-tui knockout`, and `attn-tui attribute` by occlusion, work with every model".into())
             }
+            Self::NoCommonPositions => Some(
+                "give the positions that belong together, those of the clean source first: `attn-tui patch --map \
+                 0-3:0-3,5:7`"
+                    .into(),
+            ),
             Self::Memory { needed, .. } => {
                 Some(format!("give `--memory {}M`, or a shorter text", needed.div_ceil(1 << 20)))
             }
@@ -414,7 +425,14 @@ impl Error {
 
     /// Returns the exit status: 2 for wrong usage, 1 for other errors.
     pub fn exit_code(&self) -> u8 {
-        if matches!(self, Self::Usage(_) | Self::Language { .. } | Self::NoLanguage { .. }) { 2 } else { 1 }
+        if matches!(
+            self,
+            Self::Usage(_) | Self::NoCommonPositions | Self::Language { .. } | Self::NoLanguage { .. }
+        ) {
+            2
+        } else {
+            1
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Analyses of a capture, as tables and maps.
 
 use attn_tui::analysis::align::{Convention, hard_alignment};
-use attn_tui::analysis::knockout::AblationEffect;
+use attn_tui::analysis::knockout::{AblationEffect, Replacement};
 use attn_tui::analysis::links::LinkFilter;
 use attn_tui::analysis::merge::{CrossRollout, Merge, merge};
 use attn_tui::analysis::metrics::HeadMetrics;
@@ -176,8 +176,8 @@ pub fn knockout(
     let (base, intact) = session.run_intact(&source, &run, watch)?;
     let logits = base.logits.as_ref().ok_or_else(|| Error::Engine("the run kept no logits".into()))?;
     let each: Vec<_> = parts.iter().map(|&part| vec![part]).collect();
-    let effects = session.ablation_effects(&intact, logits, &each, watch)?;
+    let effects = session.ablation_effects(&intact, logits, &each, None, watch)?;
     let mut effects: Vec<_> = parts.into_iter().zip(effects).collect();
     AblationEffect::sort(&mut effects);
-    Ok(effect_table(&base, &effects))
+    Ok(effect_table(&base, &effects, Replacement::Zero))
 }

@@ -3,6 +3,27 @@
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 
+/// What an ablated head reads in place of its `z`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replacement {
+    /// Zeros (Michel et al. 2019).
+    #[default]
+    Zero,
+    /// The mean of its `z` over the tokens of some texts: what differs between tokens is gone, and what is the same
+    /// for all stays (Wang et al. 2022, "Interpretability in the Wild").
+    Mean,
+}
+
+impl Replacement {
+    /// The name in columns.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zero => "zero",
+            Self::Mean => "mean",
+        }
+    }
+}
+
 /// Effect of an ablation on each target token, all fields `[target]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AblationEffect {

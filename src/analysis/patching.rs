@@ -3,11 +3,11 @@
 //! and Editing Factual Associations in GPT").
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 
 use crate::matrix::Matrix;
-use crate::site::{Kind, Site};
+use crate::site::{Head, Kind, Site};
 
 /// Kinds of activations that can be taken from one run into another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,16 +72,92 @@ pub struct PatchedActivation {
     pub at: usize,
 }
 
+/// A single weight that is taken from one run into another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PatchedLink {
+    /// The head.
+    pub head: Head,
+    /// Row of the corrupt run's map.
+    pub query: usize,
+    /// Column of the corrupt run's map.
+    pub key: usize,
+}
+
 /// Places that two source texts have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PositionMap {
-    /// Positions in the clean and in the corrupt text, in order.
+    /// Positions in the clean and in the corrupt text, in the order of the latter.
     pub pairs: Vec<[usize; 2]>,
-    /// True if the texts have the same length, so that every position has its like.
+    /// True if the texts have the same length and every position belongs to the same one of the other.
     pub whole: bool,
 }
 
+/// Positions of a clean and a corrupt text that belong together, in order: `3-5:4-6`, or `3:4`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpanPair {
+    clean: RangeInclusive<usize>,
+    corrupt: RangeInclusive<usize>,
+}
+
+impl FromStr for SpanPair {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let span = |text: &str| {
+            let (first, last) = text.split_once('-').unwrap_or((text, text));
+            let (first, last) = (first.parse::<usize>().ok()?, last.parse::<usize>().ok()?);
+            (first <= last && last < usize::MAX).then_some(first..=last)
+        };
+        let spans = text.split_once(':').and_then(|(clean, corrupt)| Some((span(clean)?, span(corrupt)?)));
+        let (clean, corrupt) =
+            spans.ok_or("must be positions of the clean and the corrupt text, such as 3-5:4-6")?;
+        match clean.end() - clean.start() == corrupt.end() - corrupt.start() {
+            true => Ok(Self { clean, corrupt }),
+            false => Err(format!("'{text}' has more positions on one side than on the other")),
+        }
+    }
+}
+
+impl fmt::Display for SpanPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { clean, corrupt } = self;
+        write!(f, "{}-{}:{}-{}", clean.start(), clean.end(), corrupt.start(), corrupt.end())
+    }
+}
+
 impl PositionMap {
+    /// Maps the positions of given spans, for texts of these lengths.
+    ///
+    /// # Errors
+    /// A position that a text has not, or that has two likes.
+    pub fn given(spans: &[SpanPair], [clean, corrupt]: [usize; 2]) -> Result<Self, String> {
+        let mut pairs = Vec::new();
+        for span in spans {
+            for (name, positions, length) in
+                [("clean", &span.clean, clean), ("corrupt", &span.corrupt, corrupt)]
+            {
+                if *positions.end() >= length {
+                    return Err(format!("{span}: the {name} source has {length} positions, counted from 0"));
+                }
+            }
+            pairs.extend(span.clean.clone().zip(span.corrupt.clone()).map(|(of, to)| [of, to]));
+        }
+        pairs.sort_unstable_by_key(|[clean, corrupt]| [*corrupt, *clean]);
+        if let Some(twice) = pairs.windows(2).find(|pair| pair[0][1] == pair[1][1]) {
+            return Err(format!("position {} of the corrupt source is given twice", twice[0][1]));
+        }
+        let whole = clean == corrupt && pairs.len() == corrupt && pairs.iter().all(|[of, to]| of == to);
+        Ok(Self { pairs, whole })
+    }
+
+    /// Returns the positions of a clean and a corrupt text of these lengths that have no like.
+    pub fn alone(&self, lengths: [usize; 2]) -> [Vec<usize>; 2] {
+        [0, 1].map(|side| {
+            let has_like = |at: &usize| self.pairs.iter().any(|pair| pair[side] == *at);
+            (0..lengths[side]).filter(|at| !has_like(at)).collect()
+        })
+    }
+
     /// Maps the positions of two texts of the same length one to one. If their lengths differ, those of the
     /// longest common prefix and, after it, of the longest common suffix belong together.
     pub fn of(clean: &[u32], corrupt: &[u32]) -> Self {
@@ -104,19 +180,19 @@ impl PositionMap {
 }
 
 /// Scores of each target token: log-probabilities, or differences to those of a contrasting token, in nats.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PatchScores {
+#[derive(Clone, Debug, PartialEq)]
+pub struct PatchScores<T = PatchedActivation> {
     /// Of the clean run, `[target]`.
     pub clean: Vec<f32>,
     /// Of the corrupt run, forced to the clean target, `[target]`.
     pub corrupt: Vec<f32>,
-    /// Of the corrupt run with one activation of the clean run, `[target]`.
-    pub patched: Vec<(PatchedActivation, Vec<f32>)>,
+    /// Of the corrupt run with one activation, or one weight, of the clean run, `[target]`.
+    pub patched: Vec<(T, Vec<f32>)>,
 }
 
-impl PatchScores {
+impl<T: Copy> PatchScores<T> {
     /// Sums the scores over `rows` of the target.
-    pub fn effects(&self, rows: Range<usize>) -> PatchEffects {
+    pub fn effects(&self, rows: Range<usize>) -> PatchEffects<T> {
         let sum = |scores: &[f32]| {
             let scores = scores.get(rows.clone()).unwrap_or_default();
             scores.iter().map(|&score| f64::from(score)).sum::<f64>()
@@ -132,24 +208,41 @@ impl PatchScores {
 }
 
 /// Effects of patches on the score of some rows of the target, measured or estimated.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct PatchEffects {
+#[derive(Clone, Debug, PartialEq)]
+pub struct PatchEffects<T = PatchedActivation> {
     /// Score of the clean run, in nats.
     pub clean: f32,
     /// Score of the corrupt run, in nats.
     pub corrupt: f32,
     /// Change of the corrupt run's score by each patch, in nats.
-    pub changes: Vec<(PatchedActivation, f32)>,
+    pub changes: Vec<(T, f32)>,
 }
 
-impl PatchEffects {
+impl<T> Default for PatchEffects<T> {
+    fn default() -> Self {
+        Self { clean: 0.0, corrupt: 0.0, changes: Vec::new() }
+    }
+}
+
+impl<T: Copy + Ord> PatchEffects<T> {
+    /// Returns the `most` largest changes, by absolute value, the largest first.
+    pub fn strongest(&self, most: usize) -> Vec<(T, f32)> {
+        let mut strongest = StrongestChanges::new(most);
+        self.changes.iter().for_each(|(what, change)| strongest.add(*what, *change));
+        strongest.finish()
+    }
+}
+
+impl<T> PatchEffects<T> {
     /// Returns a change as the share of the difference between the runs that it restores: `(patched - corrupt) /
     /// (clean - corrupt)`. `None` if the runs do not differ.
     pub fn effect(&self, change: f32) -> Option<f32> {
         let whole = self.clean - self.corrupt;
         (whole != 0.0).then(|| change / whole)
     }
+}
 
+impl PatchEffects {
     /// Returns the effects as a map for each kind of site: `[layers, heads]`, or `[layers, positions]` with as
     /// many columns as the last position needs. NaN where nothing was patched.
     pub fn maps(&self) -> Vec<(Kind, Matrix)> {
@@ -167,6 +260,40 @@ impl PatchEffects {
     }
 }
 
+/// Collects the largest changes, by absolute value, of many.
+pub struct StrongestChanges<T> {
+    most: usize,
+    found: Vec<(T, f32)>,
+}
+
+impl<T: Copy + Ord> StrongestChanges<T> {
+    /// Creates a collection of the `most` largest.
+    pub fn new(most: usize) -> Self {
+        Self { most, found: Vec::new() }
+    }
+
+    /// Adds a change.
+    pub fn add(&mut self, what: T, change: f32) {
+        self.found.push((what, change));
+        if self.found.len() / 2 > self.most {
+            self.keep_most();
+        }
+    }
+
+    /// Returns the changes, the largest first.
+    pub fn finish(mut self) -> Vec<(T, f32)> {
+        self.keep_most();
+        self.found
+    }
+
+    fn keep_most(&mut self) {
+        self.found.sort_unstable_by(|(a_at, a), (b_at, b)| {
+            b.abs().total_cmp(&a.abs()).then_with(|| a_at.cmp(b_at))
+        });
+        self.found.truncate(self.most);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +308,29 @@ mod tests {
         assert!(pairs(&[1, 2], &[3, 4, 5]).is_empty());
         let map = PositionMap::of(&[1, 2, 3, 4], &[1, 9, 9, 3, 4]);
         assert_eq!((map.whole, map.clean_of(3), map.clean_of(1)), (false, Some(2), None));
+        assert_eq!(map.alone([4, 5]), [vec![1], vec![1, 2]]);
+    }
+
+    #[test]
+    fn given_spans_map_their_positions() {
+        let map = |text: &str, lengths| {
+            let spans: Result<Vec<SpanPair>, _> = text.split(',').map(str::parse).collect();
+            PositionMap::given(&spans?, lengths)
+        };
+        let found = map("3-4:0-1,0:2", [5, 3]).unwrap();
+        assert_eq!((found.pairs, found.whole), (vec![[3, 0], [4, 1], [0, 2]], false));
+        assert!(map("0-2:0-2", [3, 3]).unwrap().whole && !map("0-1:0-1", [3, 3]).unwrap().whole);
+        for (text, says) in [
+            ("0-2:0-1", "more positions"),
+            ("2-1:2-1", "must be positions"),
+            ("4", "must be positions"),
+            ("0-3:0-3", "clean source has 3"),
+            ("0:3", "corrupt source has 3"),
+            ("0-1:0-1,2:1", "position 1 of the corrupt source is given twice"),
+        ] {
+            let error = map(text, [3, 3]).unwrap_err();
+            assert!(error.contains(says), "{text}: {error}");
+        }
     }
 
     #[test]

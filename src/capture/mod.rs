@@ -8,6 +8,7 @@ pub mod comparison;
 mod file;
 mod file_maps;
 mod foreign;
+mod head_means;
 mod head_metrics;
 mod items;
 mod padding;
@@ -27,6 +28,7 @@ mod write;
 
 pub use attribution::RESIDUAL;
 pub use file::{FORMAT, parse, read, read_with};
+pub use head_means::HeadMeans;
 pub use head_metrics::{HeadRow, MetricOptions};
 pub(crate) use items::source_metadata;
 pub use predictions::{CANDIDATES, Prediction, predictions};

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
+use super::head_means::HeadMeans;
 use super::rest::Rest;
 use super::values::{SiteValues, ValuesBySite};
 use super::{MapStore, SiteMaps};
@@ -17,12 +18,19 @@ use crate::site::{Ablation, Kind, Site};
 #[derive(Clone, Debug, Default)]
 pub struct Ablator {
     ablations: Vec<Ablation>,
+    /// What ablated heads read; zeros if there is nothing.
+    means: Option<Arc<HeadMeans>>,
 }
 
 impl Ablator {
     /// Creates a hook with the given ablations.
     pub fn new(ablations: Vec<Ablation>) -> Self {
-        Self { ablations }
+        Self { ablations, means: None }
+    }
+
+    /// Lets ablated heads read their means in place of zeros.
+    pub fn with_means(self, means: Option<Arc<HeadMeans>>) -> Self {
+        Self { means, ..self }
     }
 
     fn at(&self, site: Site) -> impl Iterator<Item = Ablation> {
@@ -43,6 +51,16 @@ impl Ablator {
         }
         factors
     }
+
+    /// Means that ablated heads read, `[heads, head_dim]`, with zeros for the others.
+    fn head_means(&self, site: Site, factors: &[f32]) -> Option<Vec<f32>> {
+        let mut means = self.means.as_ref().filter(|_| factors.contains(&0.0))?.at(site)?;
+        let head_dim = means.len() / factors.len().max(1);
+        for (means, factor) in means.chunks_mut(head_dim.max(1)).zip(factors) {
+            means.iter_mut().for_each(|mean| *mean *= 1.0 - factor);
+        }
+        Some(means)
+    }
 }
 
 impl Hook for Ablator {
@@ -55,7 +73,9 @@ impl Hook for Ablator {
             Ablation::Link { head, query, key } => Some(MaskedPair { head: head.head, query, key }),
             Ablation::Head(_) | Ablation::Site(_) => None,
         });
-        Some(SiteAblation { head_factors: self.head_factors(site, heads), links: links.collect() })
+        let head_factors = self.head_factors(site, heads);
+        let head_means = self.head_means(site, &head_factors);
+        Some(SiteAblation { head_factors, head_means, links: links.collect() })
     }
 
     /// Compact maps need not be computed, and this hook does not look at maps.
@@ -81,13 +101,18 @@ impl Hook for Ablator {
     }
 
     fn z(&mut self, site: Site, z: Tensor) -> Result<Tensor> {
-        let heads = z.dim(0)?;
+        let (heads, _, head_dim) = z.dims3()?;
         let factors = self.head_factors(site, heads);
         if factors.iter().all(|&factor| factor == 1.0) {
             return Ok(z);
         }
-        let factors = Tensor::from_vec(factors, (heads, 1, 1), &Device::Cpu)?.to_device(z.device())?;
-        Ok(z.broadcast_mul(&factors)?)
+        let means = self.head_means(site, &factors);
+        let of_heads = |values, width| Tensor::from_vec(values, (heads, 1, width), z.device());
+        let rest = z.broadcast_mul(&of_heads(factors, 1)?)?;
+        match means {
+            Some(means) => Ok(rest.broadcast_add(&of_heads(means, head_dim)?)?),
+            None => Ok(rest),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::status::StatusLine;
 use super::{input, output};
 use crate::capture::Capture;
 use crate::config::Settings;
-use crate::corpus::{BadRow, Corpus, SentencePair};
+use crate::corpus::{BadRow, Corpus, CorpusFiles, SentencePair};
 use crate::engine::{ModelInfo, RunOptions, Session};
 use crate::error::{Error, Result};
 
@@ -40,13 +40,20 @@ pub struct SentencePairs {
 /// Opens the files of sentences; `None` if none is given.
 ///
 /// # Errors
-/// Those of [`CorpusFiles::open`](crate::corpus::CorpusFiles::open).
+/// Those of [`CorpusFiles::open`].
 pub fn pairs(args: &BatchArgs) -> Result<Option<SentencePairs>> {
-    let Some(files) = args.files() else { return Ok(None) };
-    Ok(Some(SentencePairs { corpus: files.open()?, blank: Vec::new() }))
+    args.files().map(|files| SentencePairs::open(&files)).transpose()
 }
 
 impl SentencePairs {
+    /// Opens the files of sentences.
+    ///
+    /// # Errors
+    /// Those of [`CorpusFiles::open`].
+    pub fn open(files: &CorpusFiles) -> Result<Self> {
+        Ok(Self { corpus: files.open()?, blank: Vec::new() })
+    }
+
     /// Tells the user which lines were blank, if any.
     pub fn note_blank_lines(&self) {
         const LISTED: usize = 10;

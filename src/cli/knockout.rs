@@ -1,19 +1,23 @@
 //! `attn-tui knockout`: measures the effect of switching off heads, layers or a link.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use clap::{Args, ValueEnum};
 
 use super::context::Context;
-use super::input;
-use super::options::{HeadArgs, InputArgs, OutputArgs, RunExtras};
+use super::options::{HeadArgs, InputArgs, OutputArgs, RunExtras, TextArgs};
 use super::status::StatusLine;
-use crate::analysis::knockout::AblationEffect;
-use crate::capture::Capture;
+use super::{batch, input, output};
+use crate::analysis::knockout::{AblationEffect, Replacement};
+use crate::capture::{Capture, HeadMeans};
+use crate::corpus::CorpusFiles;
 use crate::engine::{IntactRun, Session};
 use crate::error::{Error, Result};
 use crate::export::labels::item_cell;
 use crate::export::table::{Cell, Table};
 use crate::export::tables::effect_table;
-use crate::site::Ablation;
+use crate::site::{Ablation, Kind};
 
 /// Options of `knockout`.
 #[derive(Args)]
@@ -27,6 +31,11 @@ pub struct KnockoutArgs {
     /// --head.
     #[arg(long, value_name = "QUERY:KEY", value_parser = link, requires_all = ["kind", "layer", "head"])]
     link: Option<(usize, usize)>,
+    /// Let heads that are switched off read their mean over the tokens of the sentences of a file, in place of
+    /// zeros. The file is one of those of --source-file of other commands; targets that it does not have are
+    /// generated.
+    #[arg(long, value_name = "FILE", conflicts_with = "link", help_heading = "Method")]
+    mean_over: Option<PathBuf>,
     /// Switch off everything selected at once, and print one row per target token.
     #[arg(long)]
     tokens: bool,
@@ -64,7 +73,7 @@ pub fn run(args: &KnockoutArgs, context: &Context) -> Result<()> {
     if args.tokens || args.link.is_some() {
         let effects = target.effects(&[parts])?;
         return match effects.first() {
-            Some(effect) => args.output.print(&by_token(&target, effect), &context.terminal),
+            Some(effect) => args.output.print(&args.by_token(&target, effect), &context.terminal),
             None => Ok(()),
         };
     }
@@ -72,7 +81,7 @@ pub fn run(args: &KnockoutArgs, context: &Context) -> Result<()> {
     let mut effects: Vec<_> = parts.into_iter().zip(target.effects(&each)?).collect();
     AblationEffect::sort(&mut effects);
     effects.truncate(args.top.unwrap_or(usize::MAX));
-    args.output.print(&effect_table(&target.base, &effects), &context.terminal)
+    args.output.print(&effect_table(&target.base, &effects, target.replacement()), &context.terminal)
 }
 
 impl KnockoutArgs {
@@ -97,6 +106,62 @@ impl KnockoutArgs {
         parts.dedup();
         Ok(parts)
     }
+
+    /// Computes the means of `--mean-over`.
+    fn means(&self, session: &Session, watch: &StatusLine, context: &Context) -> Result<Option<HeadMeans>> {
+        let Some(path) = &self.mean_over else { return Ok(None) };
+        let files = CorpusFiles { source: path.clone(), ..CorpusFiles::default() };
+        let mut sentences = 0;
+        let pairs = batch::SentencePairs::open(&files)?;
+        let mut text = TextArgs { source: None, target: None, ..self.input.text.clone() };
+        (text.audio.audio, text.image.image) = (None, None);
+        let runs = pairs.filter_map(Result::transpose).map(|pair| {
+            sentences += 1;
+            batch::run_options(pair?, &text, RunExtras::default(), &context.settings)
+        });
+        let means = session.head_means(runs, watch)?;
+        let positions = |wanted: Kind| means.positions().find(|(site, _)| site.kind == wanted);
+        let counts = [(Kind::Encoder, "source"), (Kind::Cross, "target")];
+        let counts = counts.map(|(kind, side)| Some(format!("{} {side}", positions(kind)?.1)));
+        let counts = counts.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+        output::note(&format!("heads read their mean over {counts} positions of {sentences} sentences"));
+        Ok(Some(means))
+    }
+
+    /// Tabulates for each target token its log-probability before and after, and the likeliest tokens.
+    fn by_token(&self, target: &AblationTarget, effect: &AblationEffect) -> Table {
+        let mut table = Table::new([
+            "row",
+            "token",
+            "logp",
+            "logp_without",
+            "drop",
+            "divergence",
+            "best",
+            "best_without",
+            "ablation",
+        ]);
+        let ablation = match self.link {
+            None => Cell::Text(target.replacement().name().into()),
+            Some(_) => Cell::Missing,
+        };
+        let rows = effect.before.iter().zip(&effect.after).zip(effect.drops()).zip(&effect.divergence);
+        for (row, (((&before, &after), drop), &divergence)) in rows.enumerate() {
+            let best = |ids: &[u32]| ids.get(row).map_or(Cell::Missing, |&id| target.token_cell(id));
+            table.rows.push(vec![
+                Cell::Whole(row as i64),
+                item_cell(target.base.target.items.get(row)),
+                Cell::Number(before),
+                Cell::Number(after),
+                Cell::Number(drop),
+                Cell::Number(divergence),
+                best(&effect.best_before),
+                best(&effect.best_after),
+                ablation.clone(),
+            ]);
+        }
+        table
+    }
 }
 
 /// The unchanged model and its run, whose logits are kept.
@@ -104,6 +169,7 @@ struct AblationTarget {
     session: Box<Session>,
     base: Capture,
     intact: IntactRun,
+    means: Option<Arc<HeadMeans>>,
     watch: StatusLine,
 }
 
@@ -118,44 +184,27 @@ impl AblationTarget {
             // Runs with ablations are teacher-forced with the text of this target, so the intact one is, too.
             let generated = session.run(&options, &watch)?;
             input::note_generation(&session, &generated);
-            generated.notes.iter().for_each(|note| super::output::note(note));
+            generated.notes.iter().for_each(|note| output::note(note));
             options.target = Some(generated.target.text);
         }
         let source = session.source(&options)?;
         let (base, intact) = session.run_intact(&source, &options, &watch)?;
-        Ok(Self { session, base, intact, watch })
+        let means = args.means(&session, &watch, context)?.map(Arc::new);
+        Ok(Self { session, base, intact, means, watch })
+    }
+
+    /// What ablated heads read.
+    fn replacement(&self) -> Replacement {
+        if self.means.is_some() { Replacement::Mean } else { Replacement::Zero }
     }
 
     /// Measures the effect of switching off each of several sets of parts.
     fn effects(&self, sets: &[Vec<Ablation>]) -> Result<Vec<AblationEffect>> {
         let logits = self.base.logits.as_ref();
         let logits = logits.ok_or_else(|| Error::Engine("the run kept no logits".into()))?;
-        self.session.ablation_effects(&self.intact, logits, sets, &self.watch)
+        self.session.ablation_effects(&self.intact, logits, sets, self.means.as_ref(), &self.watch)
     }
-}
 
-/// Tabulates for each target token its log-probability before and after, and the likeliest tokens.
-fn by_token(target: &AblationTarget, effect: &AblationEffect) -> Table {
-    let mut table =
-        Table::new(["row", "token", "logp", "logp_without", "drop", "divergence", "best", "best_without"]);
-    let rows = effect.before.iter().zip(&effect.after).zip(effect.drops()).zip(&effect.divergence);
-    for (row, (((&before, &after), drop), &divergence)) in rows.enumerate() {
-        let best = |ids: &[u32]| ids.get(row).map_or(Cell::Missing, |&id| target.token_cell(id));
-        table.rows.push(vec![
-            Cell::Whole(row as i64),
-            item_cell(target.base.target.items.get(row)),
-            Cell::Number(before),
-            Cell::Number(after),
-            Cell::Number(drop),
-            Cell::Number(divergence),
-            best(&effect.best_before),
-            best(&effect.best_after),
-        ]);
-    }
-    table
-}
-
-impl AblationTarget {
     /// Returns the cell of a token id.
     fn token_cell(&self, id: u32) -> Cell {
         item_cell(Some(&self.session.token(id).into()))

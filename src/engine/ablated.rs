@@ -2,6 +2,7 @@
 //! from the states that a run without ablations had there, and go through the model together.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use attn_tui_kernels::threads;
 use candle_core::Tensor;
@@ -14,7 +15,7 @@ use super::source::Source;
 use super::timings::Timings;
 use crate::analysis::knockout::{AblationEffect, RowEffect, Unablated};
 use crate::axis::{Sequence, token_ids};
-use crate::capture::{Ablator, Capture, MapStore};
+use crate::capture::{Ablator, Capture, HeadMeans, MapStore};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::model::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequence};
@@ -43,6 +44,20 @@ impl IntactRun {
     fn start(&self, stack: Kind, layer: usize) -> Option<&LayerInput> {
         let inputs = &self.inputs[usize::from(stack != Kind::Encoder)];
         inputs.iter().rev().find(|input| input.layer <= layer)
+    }
+}
+
+/// Several sets of ablations of one run.
+struct AblatedVariants<'a> {
+    sets: &'a [Vec<Ablation>],
+    /// What ablated heads read in place of zeros.
+    means: Option<&'a Arc<HeadMeans>>,
+}
+
+impl AblatedVariants<'_> {
+    /// The first layers of encoder and decoder that set `place` changes.
+    fn first_layers(&self, place: usize) -> [Option<usize>; 2] {
+        first_layers(&self.sets[place])
     }
 }
 
@@ -100,7 +115,8 @@ impl Session {
         (allowed > 0).then(|| bytes.div_ceil(allowed).max(1))
     }
 
-    /// Repeats an intact run with `run.ablations`; all other options must be those of the intact run.
+    /// Repeats an intact run with `run.ablations` and `run.head_means`; all other options must be those of the
+    /// intact run.
     /// Returns the predictions for the same target and, if the target was generated, a newly generated one.
     ///
     /// # Errors
@@ -108,7 +124,8 @@ impl Session {
     pub fn run_ablated(&self, intact: &IntactRun, run: &RunOptions, watch: &dyn Watch) -> Result<AblatedRun> {
         threads::run(self.threads, || {
             watch.progress(Progress::Encode);
-            let variants = [run.ablations.clone()];
+            let sets = [run.ablations.clone()];
+            let variants = AblatedVariants { sets: &sets, means: run.head_means.as_ref() };
             let mut ablated = None;
             self.ablated_states(intact, &variants, watch, &mut |_, encoded, states| {
                 let states = states.first().ok_or(Error::Cancelled)?;
@@ -126,7 +143,8 @@ impl Session {
     }
 
     /// Measures the effect of each of several sets of ablations on the predictions of an intact run's
-    /// target, whose logits are `logits`, `[target, vocabulary]`. Many sets go through the model together.
+    /// target, whose logits are `logits`, `[target, vocabulary]`. Ablated heads read their `means` in place of
+    /// zeros, if there are any. Many sets go through the model together.
     ///
     /// # Errors
     /// [`Error::Cancelled`].
@@ -134,14 +152,16 @@ impl Session {
         &self,
         intact: &IntactRun,
         logits: &Matrix,
-        variants: &[Vec<Ablation>],
+        sets: &[Vec<Ablation>],
+        means: Option<&Arc<HeadMeans>>,
         watch: &dyn Watch,
     ) -> Result<Vec<AblationEffect>> {
         threads::run(self.threads, || {
+            let variants = AblatedVariants { sets, means };
             let unablated = Unablated::new(logits, &intact.target)?;
-            let mut effects = vec![AblationEffect::default(); variants.len()];
-            let (mut done, total) = (0, variants.len());
-            self.ablated_states(intact, variants, watch, &mut |places, _, states| {
+            let mut effects = vec![AblationEffect::default(); sets.len()];
+            let (mut done, total) = (0, sets.len());
+            self.ablated_states(intact, &variants, watch, &mut |places, _, states| {
                 for (&place, effect) in places.iter().zip(self.effects(&unablated, states, watch)?) {
                     effects[place] = effect;
                 }
@@ -184,21 +204,24 @@ impl Session {
     fn ablated_states(
         &self,
         intact: &IntactRun,
-        variants: &[Vec<Ablation>],
+        variants: &AblatedVariants,
         watch: &dyn Watch,
         each: &mut EachGroup,
     ) -> Result<()> {
-        let mut order: Vec<usize> = (0..variants.len()).collect();
+        let mut order: Vec<usize> = (0..variants.sets.len()).collect();
         // Those that start at the same layer go together; a stack that stays the same comes last.
-        let key = |&place: &usize| first_layers(&variants[place]).map(|layer| layer.unwrap_or(usize::MAX));
+        let key = |&place: &usize| variants.first_layers(place).map(|layer| layer.unwrap_or(usize::MAX));
         order.sort_by_key(key);
-        let changes_encoder = |place: &usize| first_layers(&variants[*place])[0].is_some();
+        let changes_encoder = |place: &usize| variants.first_layers(*place)[0].is_some();
         for part in order.chunk_by(|a, b| changes_encoder(a) == changes_encoder(b)) {
             let encoder = part.first().is_some_and(changes_encoder);
             let source = if encoder { intact.source.positions() } else { 0 };
             let together = ROWS_TOGETHER / intact.input.len().max(source).max(1);
             for places in part.chunks(together.max(1)) {
-                let ablator = |&place: &usize| Ablator::new(spread(&variants[place], intact.source.items()));
+                let ablator = |&place: &usize| {
+                    let ablations = spread(&variants.sets[place], intact.source.items());
+                    Ablator::new(ablations).with_means(variants.means.cloned())
+                };
                 let mut ablators: Vec<_> = places.iter().map(ablator).collect();
                 let encoded = match encoder {
                     true => self.encode_ablated(intact, variants, places, &mut ablators, watch)?,
@@ -206,7 +229,7 @@ impl Session {
                 };
                 let sequences = places.iter().zip(&encoded).zip(&mut ablators);
                 let sequences = sequences.map(|((&place, source), hook)| {
-                    let first = first_layers(&variants[place])[1].unwrap_or(usize::MAX);
+                    let first = variants.first_layers(place)[1].unwrap_or(usize::MAX);
                     let input = match intact.start(Kind::Decoder, first) {
                         Some(input) => DecoderInput::Layer(input),
                         None => DecoderInput::Ids { ids: &intact.input, batch: 1 },
@@ -237,13 +260,13 @@ impl Session {
     fn encode_ablated(
         &self,
         intact: &IntactRun,
-        variants: &[Vec<Ablation>],
+        variants: &AblatedVariants,
         places: &[usize],
         ablators: &mut [Ablator],
         watch: &dyn Watch,
     ) -> Result<Vec<Tensor>> {
         let sequences = places.iter().zip(ablators).map(|(&place, hook)| {
-            let first = first_layers(&variants[place])[0].unwrap_or(usize::MAX);
+            let first = variants.first_layers(place)[0].unwrap_or(usize::MAX);
             let input = match intact.start(Kind::Encoder, first) {
                 Some(input) => EncoderInput::Layer(input),
                 None => intact.source.input(),

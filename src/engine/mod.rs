@@ -5,6 +5,7 @@ mod attribution;
 mod backward;
 mod gradients;
 mod haystack;
+mod head_means;
 mod hearing;
 mod identity;
 mod lens;
@@ -16,6 +17,7 @@ mod open;
 mod openable;
 mod pass;
 mod patch_estimate;
+mod patch_links;
 mod patching;
 mod protocol;
 mod run_tokens;
@@ -35,6 +37,8 @@ pub use media::MAX_INPUT;
 pub use models::Models;
 pub use open::{Opened, open, open_device};
 pub use openable::{Openable, openable};
+pub use patch_estimate::EstimatedPatches;
+pub use patching::PatchOptions;
 pub use protocol::{
     AblatedRun, AudioOptions, Event, ImageOptions, ModelInfo, OpenOptions, PatchRequest, PatchedRun, Request,
     RunOptions,

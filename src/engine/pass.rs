@@ -237,7 +237,7 @@ impl Session {
     fn recorder(&self, run: &PreparedRun) -> Recorder {
         let options = &run.options;
         let source = run.source.items();
-        let ablator = Ablator::new(spread(&options.ablations, source));
+        let ablator = Ablator::new(spread(&options.ablations, source)).with_means(options.head_means.clone());
         let mut recorder = Recorder::new(ablator).within(run.memory).with_inputs(run.inputs_every);
         recorder = recorder.with_rest(Rest::of(source));
         recorder = recorder.with_values(options.values).with_scores(options.scores);
@@ -393,7 +393,10 @@ impl Session {
         watch: &dyn Watch,
     ) -> Result<Vec<GeneratedTarget>> {
         let configs = wanted.iter().map(|one| self.generation_config(one)).collect::<Result<Vec<_>>>()?;
-        let ablator = |one: &WantedTarget| Ablator::new(spread(&one.options.ablations, one.source.items()));
+        let ablator = |one: &WantedTarget| {
+            let ablations = spread(&one.options.ablations, one.source.items());
+            Ablator::new(ablations).with_means(one.options.head_means.clone())
+        };
         let mut ablators: Vec<_> = wanted.iter().map(ablator).collect();
         let mut texts = vec![GeneratedText::default(); wanted.len()];
         for fast in [false, true] {

@@ -67,6 +67,22 @@ impl Hook for ActivationRecorder {
     }
 }
 
+/// Options of patching.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PatchOptions {
+    /// Token against which the target's tokens are scored.
+    pub contrast: Option<u32>,
+    /// Positions of the two sources that belong together; `None` for those of [`PositionMap::of`].
+    pub map: Option<PositionMap>,
+}
+
+impl PatchOptions {
+    /// Returns the positions of two sources that belong together.
+    pub fn map_of(&self, clean: &[u32], corrupt: &[u32]) -> PositionMap {
+        self.map.clone().unwrap_or_else(|| PositionMap::of(clean, corrupt))
+    }
+}
+
 /// Activations of one run.
 struct RecordedRun {
     recorder: ActivationRecorder,
@@ -74,6 +90,15 @@ struct RecordedRun {
     encoded: Tensor,
     /// The decoder's last states.
     states: Tensor,
+}
+
+impl RecordedRun {
+    /// Returns the input of a layer of a stack.
+    fn input(&self, stack: Kind, layer: usize) -> Result<LayerInput> {
+        let inputs = &self.recorder.inputs[usize::from(stack != Kind::Encoder)];
+        let input = inputs.iter().find(|input| input.layer == layer).cloned();
+        input.ok_or_else(|| Error::Engine(format!("the {stack} has no layer {layer}")))
+    }
 }
 
 /// Replaces one activation.
@@ -139,17 +164,63 @@ fn replaced(into: &Tensor, from: &Tensor, dim: usize, pairs: &[[usize; 2]]) -> R
 }
 
 /// The corrupt run with each of several patches.
-struct PatchedRuns<'a> {
+pub(super) struct PatchedRuns<'a> {
     session: &'a Session,
-    clean: &'a RecordedRun,
-    corrupt: &'a RecordedRun,
-    map: PositionMap,
+    clean: RecordedRun,
+    corrupt: RecordedRun,
+    pub map: PositionMap,
     /// Rows of the decoder in both runs.
     rows: Vec<[usize; 2]>,
+    target: Vec<u32>,
+    contrast: Option<u32>,
     watch: &'a dyn Watch,
 }
 
-impl PatchedRuns<'_> {
+/// Start of the encoder in several patched runs.
+pub(super) enum EncoderStart {
+    /// Inputs of its layers.
+    Layers(Vec<LayerInput>),
+    /// Its output.
+    Output(Vec<Tensor>),
+}
+
+impl<'a> PatchedRuns<'a> {
+    /// Runs the model on the source of `clean` and on `corrupt`, both with the decoder input of `clean`, and keeps
+    /// the activations of `kind` of the first.
+    pub fn new(
+        session: &'a Session,
+        clean: &Capture,
+        corrupt: &[u32],
+        kind: ActivationKind,
+        options: &PatchOptions,
+        watch: &'a dyn Watch,
+    ) -> Result<Self> {
+        let source = all_token_ids(&clean.source.items);
+        let source = source.ok_or_else(|| Error::Usage("only runs on texts can be patched".into()))?;
+        let fed = token_ids(&clean.decoder_input);
+        watch.progress(Progress::Encode);
+        Ok(Self {
+            session,
+            clean: session.recorded(&source, &fed, Some(kind), watch)?,
+            corrupt: session.recorded(corrupt, &fed, None, watch)?,
+            map: options.map_of(&source, corrupt),
+            rows: (0..fed.len()).map(|row| [row, row]).collect(),
+            target: clean.target.ids(),
+            contrast: options.contrast,
+            watch,
+        })
+    }
+
+    /// Returns the kept activations of the clean run at a site.
+    pub fn clean_at(&self, site: Site) -> Option<&Tensor> {
+        self.clean.recorder.kept.get(&site)
+    }
+
+    /// Returns the output of the corrupt run's encoder.
+    pub fn corrupt_encoded(&self) -> &Tensor {
+        &self.corrupt.encoded
+    }
+
     /// Lists the activations of a kind that both runs have.
     fn activations(&self, kind: ActivationKind) -> Result<Vec<PatchedActivation>> {
         let mut found = Vec::new();
@@ -206,53 +277,71 @@ impl PatchedRuns<'_> {
         }
     }
 
-    /// Returns the input of a stack from the layer on that the patch changes, or from its first layer for the
-    /// decoder after an encoder that a patch changes.
+    /// Returns the corrupt run's input of a stack from the layer on that a patch at `site` changes, or from its
+    /// first layer for the decoder after an encoder that a patch changes.
+    pub fn start(&self, stack: Kind, site: Site) -> Result<LayerInput> {
+        self.corrupt.input(stack, self.first_layer(stack, site).unwrap_or(0))
+    }
+
+    /// Returns the layer of a stack that a patch at `site` changes first; `None` if the patch is in the other stack.
+    fn first_layer(&self, stack: Kind, site: Site) -> Option<usize> {
+        ((site.kind == Kind::Encoder) == (stack == Kind::Encoder)).then_some(site.layer)
+    }
+
+    /// Returns the input of a stack, patched if it is the residual stream that is.
     fn input(&self, stack: Kind, what: &PatchedActivation, pairs: &[[usize; 2]]) -> Result<LayerInput> {
-        let changed = (what.site.kind == Kind::Encoder) == (stack == Kind::Encoder);
-        let layer = if changed { what.site.layer } else { 0 };
-        let of = |run: &RecordedRun| {
-            let inputs = &run.recorder.inputs[usize::from(stack != Kind::Encoder)];
-            let input = inputs.iter().find(|input| input.layer == layer).cloned();
-            input.ok_or_else(|| Error::Engine(format!("the {stack} has no layer {layer}")))
-        };
-        let mut input = of(self.corrupt)?;
-        if changed && what.kind == ActivationKind::Resid {
-            input.states = replaced(&input.states, &of(self.clean)?.states, 1, pairs)?;
+        let mut input = self.start(stack, what.site)?;
+        let patched = self.first_layer(stack, what.site).filter(|_| what.kind == ActivationKind::Resid);
+        if let Some(layer) = patched {
+            input.states = replaced(&input.states, &self.clean.input(stack, layer)?.states, 1, pairs)?;
         }
         Ok(input)
     }
 
-    /// Returns the decoder's last states with each of several patches, which start in the same stack and are in
-    /// the order of their layers.
+    /// Returns the decoder's last states with each of several patches of activations, which start in the same
+    /// stack and are in the order of their layers.
     fn states(&self, together: &[PatchedActivation]) -> Result<Vec<Tensor>> {
         let pairs: Vec<_> = together.iter().map(|what| self.pairs(what)).collect();
         let patchers = together.iter().zip(&pairs);
-        let mut patchers: Vec<_> = patchers
-            .map(|(&what, pairs)| Patcher { what, clean: self.clean.recorder.kept.get(&what.site), pairs })
-            .collect();
+        let mut patchers: Vec<_> =
+            patchers.map(|(&what, pairs)| Patcher { what, clean: self.clean_at(what.site), pairs }).collect();
         let inputs = |stack| {
             let inputs = together.iter().zip(&pairs);
             inputs.map(|(what, pairs)| self.input(stack, what, pairs)).collect::<Result<Vec<_>>>()
         };
-        let model = &self.session.model;
         let first = together.first();
-        let encoded = if first.is_some_and(|what| what.kind == ActivationKind::Encoder) {
+        let encoder = if first.is_some_and(|what| what.kind == ActivationKind::Encoder) {
             let patched =
                 |pairs: &Vec<[usize; 2]>| replaced(&self.corrupt.encoded, &self.clean.encoded, 1, pairs);
-            pairs.iter().map(patched).collect::<Result<Vec<_>>>()?
+            EncoderStart::Output(pairs.iter().map(patched).collect::<Result<_>>()?)
         } else if first.is_some_and(|what| what.site.kind == Kind::Encoder) {
-            let inputs = inputs(Kind::Encoder)?;
-            let sequences = inputs.iter().zip(&mut patchers);
-            let sequences = sequences
-                .map(|(input, hook)| EncoderSequence { input: EncoderInput::Layer(input), hook })
-                .collect();
-            model.encode_many(sequences, &mut |_| self.watch.check())?
+            EncoderStart::Layers(inputs(Kind::Encoder)?)
         } else {
-            vec![self.corrupt.encoded.clone(); together.len()]
+            EncoderStart::Output(vec![self.corrupt.encoded.clone(); together.len()])
         };
-        let inputs = inputs(Kind::Decoder)?;
-        let sequences = inputs.iter().zip(&encoded).zip(&mut patchers);
+        self.last_states(encoder, &inputs(Kind::Decoder)?, &mut patchers)
+    }
+
+    /// Runs the model from given starts of encoder and decoder with a hook for each run. Returns the decoder's
+    /// last states.
+    pub fn last_states(
+        &self,
+        encoder: EncoderStart,
+        decoder: &[LayerInput],
+        hooks: &mut [impl Hook],
+    ) -> Result<Vec<Tensor>> {
+        let model = &self.session.model;
+        let encoded = match encoder {
+            EncoderStart::Output(encoded) => encoded,
+            EncoderStart::Layers(inputs) => {
+                let sequences = inputs.iter().zip(&mut *hooks);
+                let sequences = sequences
+                    .map(|(input, hook)| EncoderSequence { input: EncoderInput::Layer(input), hook })
+                    .collect();
+                model.encode_many(sequences, &mut |_| self.watch.check())?
+            }
+        };
+        let sequences = decoder.iter().zip(&encoded).zip(hooks);
         let sequences = sequences.map(|((input, source), hook)| DecoderSequence {
             input: DecoderInput::Layer(input),
             source,
@@ -261,15 +350,48 @@ impl PatchedRuns<'_> {
         });
         model.decode_many(sequences.collect(), &mut |_| self.watch.check())
     }
+
+    /// Scores the corrupt run with each of several patches, of which as many go through the model together as
+    /// keep the kernels busy. `states` returns the decoder's last states of patches in the same stack, in the order
+    /// of their layers.
+    pub fn scores<T: Copy + Ord>(
+        &self,
+        mut patches: Vec<T>,
+        site: impl Fn(&T) -> Site,
+        states: impl Fn(&[T]) -> Result<Vec<Tensor>>,
+    ) -> Result<PatchScores<T>> {
+        let score = |states: &Tensor| self.session.relative_logits(states, &self.target, self.contrast);
+        let mut scores = PatchScores {
+            clean: score(&self.clean.states)?,
+            corrupt: score(&self.corrupt.states)?,
+            patched: Vec::with_capacity(patches.len()),
+        };
+        let of_encoder = |patch: &T| site(patch).kind == Kind::Encoder;
+        patches.sort_by_key(|patch| (!of_encoder(patch), site(patch).layer));
+        let total = patches.len();
+        for part in patches.chunk_by(|a, b| of_encoder(a) == of_encoder(b)) {
+            let encoder = part.first().is_some_and(of_encoder);
+            let source = if encoder { self.corrupt.encoded.dim(1)? } else { 0 };
+            let together = (ROWS_TOGETHER / self.rows.len().max(source).max(1)).max(1);
+            for together in part.chunks(together) {
+                for (patch, states) in together.iter().zip(states(together)?) {
+                    scores.patched.push((*patch, score(&states)?));
+                }
+                self.watch.progress(Progress::Runs { done: scores.patched.len(), total: Some(total) });
+            }
+        }
+        scores.patched.sort_by_key(|(patch, _)| *patch);
+        Ok(scores)
+    }
 }
 
 impl Session {
     /// Patches every activation of a kind from the run that gave `clean` into the run on the source tokens
     /// `corrupt`, one at a time. Both runs, and the patched ones, are forced to the clean target. Scores are
-    /// log-probabilities of the target tokens, or their differences to that of the `contrast` token.
+    /// log-probabilities of the target tokens, or their differences to that of a contrasting token.
     ///
-    /// If the sources have different lengths, encoder activations are patched at the positions of
-    /// [`PositionMap::of`] alone, and weights of encoder and cross-attention heads not at all.
+    /// If not every position of one source has its like in the other, encoder activations are patched at those
+    /// that have one, and weights of encoder and cross-attention heads not at all.
     ///
     /// # Errors
     /// [`Error::Usage`] if the source is no text, or if no activation of the kind can be patched;
@@ -279,45 +401,16 @@ impl Session {
         clean: &Capture,
         corrupt: &[u32],
         kind: ActivationKind,
-        contrast: Option<u32>,
+        options: &PatchOptions,
         watch: &dyn Watch,
     ) -> Result<PatchScores> {
-        let source = all_token_ids(&clean.source.items);
-        let source = source.ok_or_else(|| Error::Usage("only runs on texts can be patched".into()))?;
-        let [fed, target] = [token_ids(&clean.decoder_input), clean.target.ids()];
         threads::run(self.threads, || {
-            watch.progress(Progress::Encode);
-            let clean = self.recorded(&source, &fed, Some(kind), watch)?;
-            let other = self.recorded(corrupt, &fed, None, watch)?;
-            let rows = (0..fed.len()).map(|row| [row, row]).collect();
-            let map = PositionMap::of(&source, corrupt);
-            let runs = PatchedRuns { session: self, clean: &clean, corrupt: &other, map, rows, watch };
+            let runs = PatchedRuns::new(self, clean, corrupt, kind, options, watch)?;
             let activations = runs.activations(kind)?;
             if activations.is_empty() {
-                let why = "the sources have different lengths and neither their first nor their last token in \
-                           common, so that no position of one is known to belong to one of the other";
-                return Err(Error::Usage(why.into()));
+                return Err(Error::NoCommonPositions);
             }
-            let of_encoder = |what: &PatchedActivation| what.site.kind == Kind::Encoder;
-            let mut scores = PatchScores {
-                clean: self.relative_logits(&clean.states, &target, contrast)?,
-                corrupt: self.relative_logits(&other.states, &target, contrast)?,
-                patched: Vec::with_capacity(activations.len()),
-            };
-            let mut order = activations;
-            order.sort_by_key(|what| (!of_encoder(what), what.site.layer));
-            for part in order.chunk_by(|a, b| of_encoder(a) == of_encoder(b)) {
-                let source = if part.first().is_some_and(of_encoder) { corrupt.len() } else { 0 };
-                let together = (ROWS_TOGETHER / fed.len().max(source).max(1)).max(1);
-                for together in part.chunks(together) {
-                    for (what, states) in together.iter().zip(runs.states(together)?) {
-                        scores.patched.push((*what, self.relative_logits(&states, &target, contrast)?));
-                    }
-                    watch.progress(Progress::Runs { done: scores.patched.len(), total: Some(order.len()) });
-                }
-            }
-            scores.patched.sort_by_key(|(what, _)| *what);
-            Ok(scores)
+            runs.scores(activations, |what| what.site, |together| runs.states(together))
         })
     }
 

@@ -12,7 +12,7 @@ use crate::analysis::links::LinkFilter;
 use crate::analysis::patching::{ActivationKind, PatchScores};
 use crate::analysis::profile::ProfileAxes;
 use crate::axis::{Medium, Sequence};
-use crate::capture::{Capture, Prediction};
+use crate::capture::{Capture, HeadMeans, Prediction};
 use crate::device::Device;
 use crate::error::Error;
 use crate::generate::SpeechTask;
@@ -142,6 +142,9 @@ pub struct RunOptions {
     /// Parts of the attention to switch off.
     #[serde(skip)]
     pub ablations: Vec<Ablation>,
+    /// What ablated heads and sites read in place of zeros ([`Session::head_means`](super::Session::head_means)).
+    #[serde(skip)]
+    pub head_means: Option<Arc<HeadMeans>>,
     /// With ablations, only predict the target of the run without them, and generate none anew.
     #[serde(skip)]
     pub forced_only: bool,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use attn_tui_kernels::softmax::normaliser;
+use attn_tui_kernels::softmax::log_sum_exp;
 use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
@@ -174,11 +174,7 @@ impl Session {
 /// The log-probability of a token, or the difference to that of the `contrast` token.
 fn relative_logit(logits: &[f32], token: u32, contrast: Option<u32>) -> f32 {
     let logit = |id: u32| logits.get(id as usize).copied().unwrap_or(f32::NEG_INFINITY);
-    let normalised = || {
-        let (max, sum) = normaliser(logits);
-        max + sum.ln()
-    };
-    let against = contrast.map_or_else(normalised, logit);
+    let against = contrast.map_or_else(|| log_sum_exp(logits), logit);
     logit(token) - against
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, mpsc};
 
 use super::ablated::IntactRun;
 use super::open::{Opened, open};
+use super::patching::PatchOptions;
 use super::protocol::{Event, PatchedRun, Request, RunOptions};
 use super::session::Session;
 use crate::capture::Capture;
@@ -101,7 +102,8 @@ impl Server {
             Request::Patch(request) => {
                 let session = self.open_session()?;
                 let corrupt = session.source(&request.corrupt)?.sequence().ids();
-                let scores = session.patch(&request.clean, &corrupt, request.kind, None, job)?;
+                let scores =
+                    session.patch(&request.clean, &corrupt, request.kind, &PatchOptions::default(), job)?;
                 (job.emit)(Event::Patched(Box::new(PatchedRun { request, corrupt, scores })));
             }
             Request::Ablate(options) => {

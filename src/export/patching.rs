@@ -1,10 +1,12 @@
 //! Tables and drawings of patching effects.
 
+use std::collections::BTreeMap;
+
 use super::drawing::Drawing;
 use super::figure::map::MapDrawing;
 use super::figure::table::TitledTable;
 use super::table::{Cell, Table};
-use crate::analysis::patching::{ActivationKind, PatchEffects, PatchedActivation};
+use crate::analysis::patching::{ActivationKind, PatchEffects, PatchedActivation, PatchedLink};
 use crate::site::Kind;
 
 /// Effects of patching with the labels of the positions.
@@ -27,20 +29,13 @@ impl LabelledEffects {
         labels.get(position).cloned().map_or(Cell::Missing, Cell::Text)
     }
 
-    /// The changes from the largest effect, by absolute value, to the smallest.
-    pub fn ranked(&self) -> Vec<(PatchedActivation, f32)> {
-        let mut changes = self.effects.changes.clone();
-        changes.sort_by(|(a_at, a), (b_at, b)| b.abs().total_cmp(&a.abs()).then_with(|| a_at.cmp(b_at)));
-        changes
-    }
-
     /// Tabulates every effect, or the `top` largest ones, the largest first.
     pub fn list(&self, top: Option<usize>) -> Table {
         let columns =
             ["what", "kind", "layer", "head", "position", "token", "clean", "corrupt", "patched", "effect"];
         let mut table = Table::new(columns).with_schema("attn-tui patch 1");
         let changes = match top {
-            Some(top) => self.ranked().into_iter().take(top).collect(),
+            Some(top) => self.effects.strongest(top),
             None => self.effects.changes.clone(),
         };
         for (what, change) in changes {
@@ -136,10 +131,85 @@ impl LabelledEffects {
     }
 }
 
+/// Effects of patching single weights with the labels of the positions.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LabelledLinks {
+    /// Estimated effects, the largest first.
+    pub estimated: PatchEffects<PatchedLink>,
+    /// Measured effects of the same links, in any order.
+    pub measured: Option<PatchEffects<PatchedLink>>,
+    /// Labels of the corrupt run's source tokens.
+    pub source: Vec<String>,
+    /// Labels of the decoder's rows.
+    pub rows: Vec<String>,
+    /// Labels of the tokens that the decoder is fed.
+    pub fed: Vec<String>,
+}
+
+impl LabelledLinks {
+    /// Tabulates all links with the scores of the runs, the largest effect first.
+    pub fn list(&self) -> Table {
+        self.table(true).with_schema("attn-tui patch 1")
+    }
+
+    /// Tabulates all links for people.
+    pub fn short_list(&self) -> Table {
+        self.table(false)
+    }
+
+    fn table(&self, scores: bool) -> Table {
+        let place = ["kind", "layer", "head", "query", "key", "query_token", "key_token"];
+        let mut columns: Vec<_> = place.to_vec();
+        if scores {
+            columns.insert(0, "what");
+            columns.extend(["clean", "corrupt", "patched"]);
+        }
+        columns.push("effect");
+        columns.extend(self.measured.as_ref().map(|_| "estimate"));
+        let mut table = Table::new(columns);
+        let shown = self.measured.as_ref().unwrap_or(&self.estimated);
+        let estimates: BTreeMap<_, _> = self.estimated.changes.iter().copied().collect();
+        for (link, change) in shown.strongest(usize::MAX) {
+            let PatchedLink { head, query, key } = link;
+            let label =
+                |labels: &[String], at: usize| labels.get(at).cloned().map_or(Cell::Missing, Cell::Text);
+            let queries = if head.kind() == Kind::Encoder { &self.source } else { &self.rows };
+            let keys = if head.kind() == Kind::Decoder { &self.fed } else { &self.source };
+            let whole = |number: usize| Cell::Whole(number as i64);
+            let mut row = vec![
+                Cell::Text(head.kind().name().into()),
+                whole(head.layer()),
+                whole(head.head),
+                whole(query),
+                whole(key),
+                label(queries, query),
+                label(keys, key),
+            ];
+            if scores {
+                row.insert(0, Cell::Text("links".into()));
+                row.extend([shown.clean, shown.corrupt, shown.corrupt + change].map(Cell::Number));
+            }
+            row.push(Cell::number(shown.effect(change)));
+            if self.measured.is_some() {
+                let estimate = estimates.get(&link).and_then(|change| self.estimated.effect(*change));
+                row.push(Cell::number(estimate));
+            }
+            table.rows.push(row);
+        }
+        table
+    }
+
+    /// Draws the links as a table.
+    pub fn drawing(&self, remark: &str) -> Drawing {
+        let title = "patching of single weights".into();
+        Drawing::Table(TitledTable { title, remark: remark.into(), table: self.short_list() })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::site::Site;
+    use crate::site::{Head, Site};
 
     fn effects(kind: ActivationKind) -> LabelledEffects {
         let change = |stack, layer, at, change| {
@@ -152,6 +222,27 @@ mod tests {
             source: vec!["a".into(), "b".into()],
             rows: Vec::new(),
         }
+    }
+
+    #[test]
+    fn links_rank_by_what_was_measured() {
+        let link = |kind, key| PatchedLink { head: Head::new(kind, 0, 2), query: 0, key };
+        let [a, b] = [link(Kind::Cross, 1), link(Kind::Decoder, 0)];
+        let effects = |changes| PatchEffects { clean: -1.0, corrupt: -5.0, changes };
+        let mut links = LabelledLinks {
+            estimated: effects(vec![(a, 2.0), (b, -1.0)]),
+            measured: None,
+            source: vec!["x".into(), "y".into()],
+            rows: vec!["> a".into()],
+            fed: vec![">".into()],
+        };
+        let head = "kind,layer,head,query,key,query_token,key_token,effect";
+        let lines = format!("{head}\ncross,0,2,0,1,> a,y,0.5\ndecoder,0,2,0,0,> a,>,-0.25\n");
+        assert_eq!(links.short_list().to_csv(), lines);
+        links.measured = Some(effects(vec![(a, 0.4), (b, -2.0)]));
+        let table = links.list().to_csv();
+        let first = table.lines().nth(1);
+        assert_eq!(first, Some("links,decoder,0,2,0,0,> a,>,-1,-5,-7,-0.5,-0.25"));
     }
 
     #[test]

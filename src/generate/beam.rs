@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use attn_tui_kernels::softmax::normaliser;
+use attn_tui_kernels::softmax::log_sum_exp;
 
 use super::generated::FinishedBeam;
 use super::processors::process;
@@ -195,8 +195,7 @@ fn can_improve(running: &[Beam], finished: &[Beam], length: usize, config: &Gene
 }
 
 fn log_softmax(scores: &mut [f32]) {
-    let (max, sum) = normaliser(scores);
-    let shift = max + sum.ln();
+    let shift = log_sum_exp(scores);
     for score in scores {
         *score -= shift;
     }

@@ -1,6 +1,7 @@
 //! Prompts of speech models: language, task and timestamps, as `generate()` of transformers' Whisper forms
 //! them.
 
+use attn_tui_kernels::softmax::log_sum_exp;
 use serde_json::Value;
 
 use crate::checkpoint::ModelConfig;
@@ -222,18 +223,9 @@ impl Timestamps {
         }
         let (words, stamps) = scores.split_at_mut(first);
         let likeliest = words.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        if log_sum(stamps) > likeliest {
+        if log_sum_exp(stamps) > likeliest {
             ban(words);
         }
-    }
-}
-
-/// Logarithm of the summed exponentials.
-fn log_sum(scores: &[f32]) -> f32 {
-    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    match max.is_finite() {
-        true => max + scores.iter().map(|score| (score - max).exp()).sum::<f32>().ln(),
-        false => max,
     }
 }
 

@@ -284,13 +284,10 @@ impl Attention {
         }
         let rewritten = watched && args.sites().any(|(site, _)| hook.intervenes(site));
         let ablation = if rewritten { self.ablation(kv, args, hook)? } else { Some(SiteAblation::default()) };
-        if let (None, Some(SiteAblation { head_factors, links })) = (args.table, ablation) {
-            let context = self.attend_in_blocks(queries, kv, args, &links, watched.then_some(hook))?;
-            return if head_factors.contains(&0.0) {
-                scale_heads(&context, &head_factors)
-            } else {
-                Ok(context)
-            };
+        if let (None, Some(ablation)) = (args.table, ablation) {
+            let context =
+                self.attend_in_blocks(queries, kv, args, &ablation.links, watched.then_some(hook))?;
+            return without_heads(context, &ablation);
         }
         self.attend_in_steps(queries, kv, args, watched.then_some(hook))
     }
@@ -353,13 +350,15 @@ impl Attention {
     ) -> Result<Option<SiteAblation>> {
         let mut all = SiteAblation::default();
         for (at, (site, part)) in args.sites().enumerate() {
-            let Some(SiteAblation { head_factors, links }) = hook.ablation(site, self.heads) else {
+            let Some(SiteAblation { head_factors, head_means, links }) = hook.ablation(site, self.heads)
+            else {
                 return Ok(None);
             };
-            if at > 0 && head_factors != all.head_factors {
+            // Of two sites that share a softmax, each has means of its own part.
+            if at > 0 && (head_factors != all.head_factors || head_means.is_some()) {
                 return Ok(None);
             }
-            all.head_factors = head_factors;
+            (all.head_factors, all.head_means) = (head_factors, head_means);
             let before = if part == KeyPart::Extra { self.columns(kv, args)?[0] } else { 0 };
             let shifted = |link: MaskedPair| {
                 Some(MaskedPair { query: link.query.checked_sub(args.past)?, key: link.key + before, ..link })
@@ -454,13 +453,23 @@ impl Attention {
     }
 }
 
-/// Multiplies the context `[batch, queries, heads * head_dim]` of each head by its factor.
-fn scale_heads(context: &Tensor, factors: &[f32]) -> Result<Tensor> {
+/// Replaces the context `[batch, queries, heads * head_dim]` of ablated heads by zeros or their means.
+fn without_heads(
+    context: Tensor,
+    SiteAblation { head_factors, head_means, .. }: &SiteAblation,
+) -> Result<Tensor> {
+    if !head_factors.contains(&0.0) {
+        return Ok(context);
+    }
     let (batch, queries, width) = context.dims3()?;
-    let heads = factors.len();
-    let factors = Tensor::from_slice(factors, (heads, 1), context.device())?;
+    let heads = head_factors.len();
+    let factors = Tensor::from_slice(head_factors, (heads, 1), context.device())?;
     let by_head = context.reshape((batch, queries, heads, width / heads.max(1)))?;
-    Ok(by_head.broadcast_mul(&factors)?.reshape(context.shape())?)
+    let rest = by_head.broadcast_mul(&factors)?.reshape(context.shape())?;
+    match head_means {
+        Some(means) => Ok(rest.broadcast_add(&Tensor::from_slice(means, width, context.device())?)?),
+        None => Ok(rest),
+    }
 }
 
 /// The part of an addend of the scores that applies to batch row `row`.

@@ -49,6 +49,11 @@ pub fn read<T>(x: &Tensor, see: impl FnOnce(&[f32]) -> T) -> Result<T> {
     Ok(see(&x.flatten_all()?.to_vec1::<f32>()?))
 }
 
+/// Copies the values of a tensor on any device, row-major.
+pub fn host(x: &Tensor) -> Result<Vec<f32>> {
+    read(x, <[f32]>::to_vec)
+}
+
 /// The rows of a batch: each is contiguous, at any distance from the next.
 pub(super) struct BatchRows<Guard> {
     storage: Guard,

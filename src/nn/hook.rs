@@ -14,6 +14,9 @@ use crate::site::{Kind, Site};
 pub struct SiteAblation {
     /// Factor on `z` of each head: 0 if the head is ablated, otherwise 1.
     pub head_factors: Vec<f32>,
+    /// Mean of `z` that ablated heads read instead of zeros, `[heads, head_dim]`, 0 for the other heads; `None` if
+    /// they read zeros. It is added to `z` after the factors.
+    pub head_means: Option<Vec<f32>>,
     /// Query-key pairs whose score becomes minus infinity, by positions in the sequences.
     pub links: Vec<MaskedPair>,
 }

@@ -3,7 +3,7 @@
 
 use candle_core::{Device, Tensor};
 
-use super::{AttentionTrace, FfnTrace, Linear, Norm, ResidualAdd, read};
+use super::{AttentionTrace, FfnTrace, Linear, Norm, ResidualAdd, host};
 use crate::error::Result;
 use crate::site::Site;
 
@@ -144,11 +144,6 @@ impl BlockNorm {
             ResidualAdd::NormedOutput(norm) => Some(Self { norm: norm.clone(), after_sum: false, rates }),
         })
     }
-}
-
-/// Copies the values of a tensor, row-major.
-fn host(tensor: &Tensor) -> Result<Vec<f32>> {
-    read(tensor, <[f32]>::to_vec)
 }
 
 fn dots(a: &[f32], b: &[f32], rows: usize) -> Vec<f32> {

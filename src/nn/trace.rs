@@ -1,11 +1,11 @@
 //! Decomposition of an attention block's output into the contributions of keys (ALTI: Ferrando et al. 2022,
 //! "Measuring the Mixing of Contextual Information in the Transformer").
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use rayon::prelude::*;
 
 use super::heads::repeat_kv;
-use super::{Linear, Norm};
+use super::{Linear, Norm, host};
 use crate::error::Result;
 
 /// Number of keys whose transformed vectors are in memory at once.
@@ -152,11 +152,6 @@ impl AttentionTrace<'_> {
         let split = weight.reshape((width, heads, inner / heads.max(1)))?;
         Ok(split.permute((1, 2, 0))?.contiguous()?)
     }
-}
-
-/// Copies the values of a tensor on any device, row-major.
-fn host(tensor: &Tensor) -> Result<Vec<f32>> {
-    Ok(tensor.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?)
 }
 
 fn scale_rows(rows: &mut [f32], factors: &[f32], width: usize) {

@@ -5,7 +5,9 @@ use attn_tui::analysis::attribution::{Attribution, AttributionMethod};
 use attn_tui::analysis::patching::{ActivationKind, PatchEffects};
 use attn_tui::axis::AxisItem;
 use attn_tui::capture::Capture;
-use attn_tui::engine::{AttributionOptions, EmbeddingBaseline, Session, Source};
+use attn_tui::engine::{
+    AttributionOptions, EmbeddingBaseline, EstimatedPatches, PatchOptions, Session, Source,
+};
 use attn_tui::error::Error;
 use attn_tui::model::{DecoderInput, DecoderSequence, EncoderInput, LayerByLayer, Model};
 use attn_tui::nn::{LayerInput, NoHook};
@@ -113,15 +115,16 @@ fn estimates_of_patching_agree_with_pytorch() {
         let (reference, session) = (reference(name), session(name));
         let (clean, _) = base_of(&reference);
         let corrupt: Vec<u32> = numbers(&reference["corrupt"]).iter().map(|&id| id as u32).collect();
-        let all = 0..clean.target.len();
+        let (all, options) = (0..clean.target.len(), PatchOptions::default());
         let estimate = |corrupt: &[u32], kind| {
-            session.estimate_patching(&clean, corrupt, kind, all.clone(), None, &Unwatched)
+            let runs = EstimatedPatches { clean: &clean, corrupt, rows: all.clone(), options: &options };
+            session.estimate_patching(&runs, kind, &Unwatched)
         };
         let heads = |corrupt: &[u32]| estimate(corrupt, ActivationKind::Heads).unwrap();
         let found = heads(&corrupt);
         let changes: Vec<f32> = found.changes.iter().map(|(_, change)| *change).collect();
         assert_scores(&changes, &numbers(&reference["patching"]), name);
-        let measured = session.patch(&clean, &corrupt, ActivationKind::Heads, None, &Unwatched).unwrap();
+        let measured = session.patch(&clean, &corrupt, ActivationKind::Heads, &options, &Unwatched).unwrap();
         let measured = measured.effects(all.clone());
         assert_near(&[found.clean, found.corrupt], &[measured.clean, measured.corrupt], name);
         let names =
@@ -201,7 +204,7 @@ fn integrated_gradients_add_up_in_every_family() {
 }
 
 /// Loads a fixture model.
-fn model(name: &str) -> Model {
+pub fn model(name: &str) -> Model {
     let folder = fixtures().join("models").join(name).join("model");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| {
         let entry = entry.unwrap();

@@ -13,6 +13,7 @@ mod headless;
 mod hostile;
 mod hub;
 mod imports;
+mod interventions;
 mod large;
 mod memory;
 mod needles;

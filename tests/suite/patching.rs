@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use attn_tui::analysis::patching::{ActivationKind, PatchScores, PatchedActivation};
+use attn_tui::analysis::patching::{ActivationKind, PatchScores, PatchedActivation, PositionMap, SpanPair};
 use attn_tui::capture::Capture;
-use attn_tui::engine::{Event, PatchRequest, PatchedRun, Request};
+use attn_tui::engine::{Event, PatchOptions, PatchRequest, PatchedRun, Request};
 use attn_tui::error::Error;
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Head, Kind, Site};
@@ -32,7 +32,7 @@ fn patched(name: &str, key: &str, kind: ActivationKind) -> (Value, Capture, Patc
     let reference = reference(name);
     let (clean, _) = base_of(&reference);
     let corrupt = ids(&reference, key);
-    let scores = session(name).patch(&clean, &corrupt, kind, None, &Unwatched).unwrap();
+    let scores = session(name).patch(&clean, &corrupt, kind, &PatchOptions::default(), &Unwatched).unwrap();
     (reference, clean, scores)
 }
 
@@ -78,12 +78,14 @@ fn a_patch_of_a_run_into_itself_changes_nothing_and_a_contrast_is_a_difference()
     let (clean, _) = base_of(&reference("marian"));
     let session = session("marian");
     let source = clean.source.ids();
-    let same = session.patch(&clean, &source, ActivationKind::Resid, None, &Unwatched).unwrap();
+    let same =
+        session.patch(&clean, &source, ActivationKind::Resid, &PatchOptions::default(), &Unwatched).unwrap();
     for (what, scores) in &same.patched {
         assert_near(scores, &same.clean, &format!("{what:?}"));
     }
     assert_eq!(same.effects(0..7).effect(1.0), None);
-    let other = session.patch(&clean, &source, ActivationKind::Encoder, Some(5), &Unwatched).unwrap();
+    let against = PatchOptions { contrast: Some(5), ..PatchOptions::default() };
+    let other = session.patch(&clean, &source, ActivationKind::Encoder, &against, &Unwatched).unwrap();
     let target = clean.target.ids();
     for (row, score) in other.clean.iter().enumerate() {
         assert_eq!(*score == 0.0, target[row] == 5, "row {row}");
@@ -96,11 +98,21 @@ fn sources_without_a_common_end_have_no_common_positions() {
     let source = clean.source.ids();
     let corrupt: Vec<u32> = source.iter().map(|id| if *id == 7 { 8 } else { 7 }).chain([9]).collect();
     let session = session("t5");
-    let error = session.patch(&clean, &corrupt, ActivationKind::Encoder, None, &Unwatched).unwrap_err();
-    assert!(matches!(&error, Error::Usage(why) if why.contains("different lengths")), "{error}");
+    let patch = |kind, map| {
+        let options = PatchOptions { map, ..PatchOptions::default() };
+        session.patch(&clean, &corrupt, kind, &options, &Unwatched)
+    };
+    let error = patch(ActivationKind::Encoder, None).unwrap_err();
+    assert!(matches!(error, Error::NoCommonPositions) && error.hint().unwrap().contains("--map"), "{error}");
     // What the decoder does can still be patched.
-    let heads = session.patch(&clean, &corrupt, ActivationKind::Heads, None, &Unwatched).unwrap();
+    let heads = patch(ActivationKind::Heads, None).unwrap();
     assert!(heads.patched.iter().all(|(what, _)| what.site.kind != Kind::Encoder));
+    // Positions that are given belong together.
+    let spans: Vec<SpanPair> = ["2-3:4-5", "7:0"].map(|span| span.parse().unwrap()).into();
+    let map = PositionMap::given(&spans, [source.len(), corrupt.len()]).unwrap();
+    let encoder = patch(ActivationKind::Encoder, Some(map)).unwrap();
+    let places: Vec<_> = encoder.patched.iter().map(|(what, _)| what.at).collect();
+    assert_eq!(places, [0, 4, 5]);
 }
 
 /// The request of the effects that the view asks for.

@@ -366,7 +366,7 @@ fn effects_of_ablations_together_are_those_of_whole_runs() {
                 Ablation::Head(Head::new(Kind::Encoder, 1, 0)),
                 Ablation::Link { head: Head::new(Kind::Cross, 0, 1), query: 1, key: 2 },
             ]);
-            let effects = session.ablation_effects(&intact, &logits, &variants, &Unwatched).unwrap();
+            let effects = session.ablation_effects(&intact, &logits, &variants, None, &Unwatched).unwrap();
             assert_eq!(effects.len(), variants.len());
             for (variant, found) in variants.iter().zip(effects) {
                 let run = RunOptions { ablations: variant.clone(), ..run.clone() };

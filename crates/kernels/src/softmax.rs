@@ -147,6 +147,13 @@ pub fn normaliser(scores: &[f32]) -> (f32, f32) {
     unsafe { dispatch(Normaliser(scores)) }
 }
 
+/// Returns the logarithm of the sum of `e^score`, which turns a score into a log-probability; minus infinity if
+/// every score is.
+pub fn log_sum_exp(scores: &[f32]) -> f32 {
+    let (largest, sum) = normaliser(scores);
+    largest + sum.ln()
+}
+
 /// Task of [`normaliser`].
 struct Normaliser<'a>(&'a [f32]);
 
@@ -264,6 +271,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_sum_of_exponentials_is_taken_in_logarithms() {
+        for len in [1, 7, 100] {
+            let scores: Vec<f32> = (0..len).map(|at| 80.0 + at as f32 / 10.0).collect();
+            let sum: f64 = scores.iter().map(|&score| f64::from(score).exp()).sum();
+            assert!((f64::from(log_sum_exp(&scores)) - sum.ln()).abs() < 1e-4, "{len}");
+        }
+        assert_eq!(log_sum_exp(&[f32::NEG_INFINITY; 3]), f32::NEG_INFINITY);
     }
 
     #[test]

@@ -1,0 +1,70 @@
+//! Means of what heads read, for mean ablation.
+
+use attn_tui_kernels::threads;
+
+use super::protocol::RunOptions;
+use super::session::Session;
+use super::source::Source;
+use crate::axis::token_ids;
+use crate::capture::{Capture, HeadMeans};
+use crate::error::{Error, Result};
+use crate::progress::{Progress, Watch};
+use crate::site::Kind;
+
+impl Session {
+    /// Computes the mean of what each head reads over all positions of several runs, special tokens included.
+    /// Targets that are not given are generated.
+    ///
+    /// # Errors
+    /// [`Error::Text`] if there are no runs; the errors of the iterator, of [`Session::run`] and of
+    /// [`Session::add_to_means`].
+    pub fn head_means(
+        &self,
+        runs: impl IntoIterator<Item = Result<RunOptions>>,
+        watch: &dyn Watch,
+    ) -> Result<HeadMeans> {
+        let mut means = HeadMeans::default();
+        for (done, run) in runs.into_iter().enumerate() {
+            let run = run?;
+            let source = self.source(&run)?;
+            let base = self.run_source(&source, &run, watch)?;
+            self.add_to_means(&mut means, &base, &source, watch)?;
+            watch.progress(Progress::Runs { done: done + 1, total: None });
+        }
+        match means.is_empty() {
+            true => Err(Error::Text("there are no sentences to take means over".into())),
+            false => Ok(means),
+        }
+    }
+
+    /// Adds the positions of the run of `source` that gave `base`.
+    ///
+    /// # Errors
+    /// [`Error::NotForModel`] if heads read other states than those of the tokens, too; [`Error::Cancelled`].
+    pub fn add_to_means(
+        &self,
+        means: &mut HeadMeans,
+        base: &Capture,
+        source: &Source,
+        watch: &dyn Watch,
+    ) -> Result<()> {
+        threads::run(self.threads, || {
+            let fed = token_ids(&base.decoder_input);
+            let before: Vec<_> = means.positions().collect();
+            let encoded = self.model.encode(source.input(), means, &mut |_| watch.check())?;
+            self.model.decode(&fed, 1, &encoded, None, means, &mut |_| watch.check())?;
+            let expected = |kind| if kind == Kind::Encoder { source.positions() } else { fed.len() };
+            let tokens_alone = means.positions().all(|(site, positions)| {
+                let known = before.iter().find(|(known, _)| *known == site).map_or(0, |(_, known)| *known);
+                positions - known == expected(site.kind)
+            });
+            match tokens_alone {
+                true => Ok(()),
+                false => {
+                    let why = "states beside those of the tokens go through its heads";
+                    Err(Error::NotForModel { analysis: "mean ablation", why })
+                }
+            }
+        })
+    }
+}
