@@ -75,6 +75,21 @@ pub fn carried_mass(
     if rows == 0 { 0.0 } else { (mass / rows as f64) as f32 }
 }
 
+/// Returns the share of the words of `expected` that a text has, each as often (ROUGE-1 recall, Lin 2004). Case and
+/// punctuation do not count.
+pub fn word_recall(expected: &str, text: &str) -> f32 {
+    let words = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
+    };
+    let (expected, mut written) = (words(expected), words(text));
+    let found = expected.iter().filter(|word| {
+        let at = written.iter().position(|other| other == *word);
+        at.map(|at| written.swap_remove(at)).is_some()
+    });
+    found.count() as f32 / expected.len().max(1) as f32
+}
+
 fn sum(weights: &[f32]) -> f64 {
     weights.iter().map(|&weight| f64::from(weight)).sum()
 }
@@ -108,6 +123,12 @@ mod tests {
         assert_eq!(scores.top_in_needle, 0.75);
         assert!((scores.mass - (0.9 + 0.8 + 0.5 + 1.0) / 4.0).abs() < 1e-6);
         assert_eq!(cross_scores(&map, &(2..2), &source, &target), NeedleScores::default());
+    }
+
+    #[test]
+    fn words_are_found_once_each() {
+        assert_eq!(word_recall("The code is the RED one.", "red, the code?"), 0.5);
+        assert_eq!((word_recall("a b", ""), word_recall("", "a")), (0.0, 0.0));
     }
 
     #[test]

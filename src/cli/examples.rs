@@ -66,6 +66,7 @@ Examples:
 pub const KNOCKOUT: &str = "\
 Examples:
   attn-tui knockout demo -s \"The house is old.\" --kind cross --top 5
+  attn-tui knockout demo -s \"The house is old.\" --mean-over en.txt
   attn-tui knockout demo -s \"The house is old.\" --by layer -o layers.svg";
 
 /// Examples of `beams`.
@@ -79,7 +80,8 @@ pub const PATCH: &str = "\
 Examples:
   attn-tui patch demo --clean \"The house is old.\" --corrupt \"The house is new.\"
   attn-tui patch demo --clean \"The house is old.\" --corrupt \"The house is new.\" --estimate --top 5
-  attn-tui patch demo --clean \"The house is old.\" --corrupt \"The house is new.\" --what resid -o resid.svg";
+  attn-tui patch demo --clean \"The house is old.\" --corrupt \"The house is new.\" --what resid -o resid.svg
+  attn-tui patch demo --clean \"The cat sleeps.\" --corrupt \"The old cat sleeps.\" --map 0:0,1-4:2-5";
 
 /// Examples of `attribute`.
 pub const ATTRIBUTE: &str = "\
@@ -146,4 +148,5 @@ Examples:
 pub const NEEDLES: &str = "\
 Examples:
   attn-tui needles demo --lengths 64,128 --depths 0,0.5,1
-  attn-tui needles google/long-t5-tglobal-base --lengths 1k,4k,16k --json";
+  attn-tui needles google/long-t5-tglobal-base --lengths 1k,4k,16k --json
+  attn-tui needles google/long-t5-tglobal-base --lengths 4k --templates questions.jsonl --generate";

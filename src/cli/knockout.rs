@@ -179,16 +179,13 @@ impl AblationTarget {
         let session = input::session(&args.input, "knock-outs need", &watch, context)?;
         let source = input::source(&args.input.text, &session)?;
         let extras = RunExtras { logits: true, ..RunExtras::default() };
-        let mut options = args.input.text.options(source, extras, &context.settings)?;
-        if options.target.is_none() {
-            // Runs with ablations are teacher-forced with the text of this target, so the intact one is, too.
-            let generated = session.run(&options, &watch)?;
-            input::note_generation(&session, &generated);
-            generated.notes.iter().for_each(|note| output::note(note));
-            options.target = Some(generated.target.text);
-        }
+        let options = args.input.text.options(source, extras, &context.settings)?;
         let source = session.source(&options)?;
         let (base, intact) = session.run_intact(&source, &options, &watch)?;
+        base.notes.iter().for_each(|note| output::note(note));
+        if options.target.is_none() {
+            input::note_generation(&session, &base);
+        }
         let means = args.means(&session, &watch, context)?.map(Arc::new);
         Ok(Self { session, base, intact, means, watch })
     }

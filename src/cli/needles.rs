@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::context::Context;
 use super::options::{InputArgs, OutputArgs, RunExtras};
 use super::{input, output};
-use crate::analysis::needles::{NeedleScores, RETRIEVAL, carried_mass, cross_scores};
+use crate::analysis::needles::{NeedleScores, RETRIEVAL, carried_mass, cross_scores, word_recall};
 use crate::analysis::spread::Spread;
 use crate::capture::Capture;
 use crate::corpus::NumberedLines;
@@ -44,10 +44,14 @@ pub struct NeedlesArgs {
     /// File with the sentences of the filler, one a line [default: built in, English].
     #[arg(long, value_name = "FILE", help_heading = "Method")]
     filler: Option<PathBuf>,
-    /// File of JSON objects, one a line: `needle`, and perhaps `target` (by default the needle) and `source`,
-    /// such as "summarize: {context}".
+    /// File of needles, one a line: a sentence, or a JSON object with `needle`, and perhaps `target` (by default the
+    /// needle) and `source`, such as "summarize: {context}".
     #[arg(long, value_name = "FILE", help_heading = "Method")]
     templates: Option<PathBuf>,
+    /// Let the model write what it makes of the source, instead of forcing the target. `recall` is the share of the
+    /// target's words that it writes.
+    #[arg(long, help_heading = "Method")]
+    generate: bool,
     /// Print the lengths and depths of this cross-attention head, such as 2.4 [default: the best one].
     #[arg(long, value_name = "LAYER.HEAD", value_parser = layer_and_head, help_heading = "Output")]
     head: Option<(usize, usize)>,
@@ -112,6 +116,8 @@ struct CellScores {
     mass: Spread,
     /// The mass over that of uniform weights.
     mass_ratio: Spread,
+    /// Share of the expected words in what the model wrote.
+    recall: Spread,
 }
 
 /// Scores of every head by length (its place among the lengths) and depth (likewise).
@@ -163,11 +169,18 @@ fn measure(
 ) -> Result<Scores> {
     let mut scores = Scores::new();
     let mut refused: BTreeMap<usize, Error> = BTreeMap::new();
-    let runs = haystacks.iter().map(|(_, haystack)| RunOptions { profiles: false, ..haystack.run.clone() });
+    let runs = haystacks.iter().map(|(_, haystack)| {
+        let target = haystack.run.target.clone().filter(|_| !args.generate);
+        RunOptions { target, ..haystack.run.clone() }
+    });
     session.run_many(runs, watch, |at, capture| {
         let (cell, haystack) = &haystacks[at];
         match capture {
-            Ok(capture) => add(&mut scores, *cell, haystack, &capture),
+            Ok(capture) => {
+                let expected = haystack.run.target.as_deref().unwrap_or_default();
+                let recall = args.generate.then(|| word_recall(expected, &capture.target.text));
+                add(&mut scores, *cell, haystack, &capture, recall);
+            }
             Err(Error::Cancelled) => return Err(Error::Cancelled),
             Err(error) => drop(refused.entry(cell.0).or_insert(error)),
         }
@@ -185,8 +198,14 @@ fn measure(
     Ok(scores)
 }
 
-/// Adds the scores of one capture.
-fn add(scores: &mut Scores, cell: (usize, usize), haystack: &Haystack, capture: &Capture) {
+/// Adds the scores of one capture, with the recall of what the model wrote.
+fn add(
+    scores: &mut Scores,
+    cell: (usize, usize),
+    haystack: &Haystack,
+    capture: &Capture,
+    recall: Option<f32>,
+) {
     let (source, needle) = (&capture.source.items, &haystack.needle);
     let uniform = needle.len() as f32 / source.len().max(1) as f32;
     for head in capture.all_heads() {
@@ -208,6 +227,7 @@ fn add(scores: &mut Scores, cell: (usize, usize), haystack: &Haystack, capture: 
         }
         entry.mass.add(found.mass);
         entry.mass_ratio.add(found.mass / uniform.max(f32::MIN_POSITIVE));
+        recall.into_iter().for_each(|recall| entry.recall.add(recall));
     }
 }
 
@@ -252,6 +272,9 @@ impl NeedlesArgs {
             output::note(&format!(
                 "{retrieval} of {cross} cross-attention heads have a retrieval score over {RETRIEVAL}"
             ));
+            if let Some(recall) = ranked.first().and_then(|(_, cells)| cells.recall.mean()) {
+                output::note(&format!("the model writes {recall:.2} of the targets' words"));
+            }
         }
         let top = self.top.unwrap_or(retrieval.max(LISTED));
         let mut table =
@@ -278,6 +301,7 @@ impl NeedlesArgs {
             "mass",
             "mass_ratio",
         ]);
+        table.columns.extend(self.generate.then(|| "recall".into()));
         for (&head, cells) in scores {
             for (&(length, depth), cell) in cells {
                 let place = vec![
@@ -285,7 +309,9 @@ impl NeedlesArgs {
                     Cell::Number(self.depths[depth]),
                     Cell::Whole(cell.mass.count() as i64),
                 ];
-                table.rows.push([head_cells(head), place, score_cells(cell)].concat());
+                let recall = self.generate.then(|| Cell::number(cell.recall.mean()));
+                let recall = recall.into_iter().collect();
+                table.rows.push([head_cells(head), place, score_cells(cell), recall].concat());
             }
         }
         table.with_schema("attn-tui needles 1")
@@ -313,6 +339,7 @@ fn mean(cells: &BTreeMap<(usize, usize), CellScores>) -> CellScores {
             (&mut all.top_in_needle, &cell.top_in_needle),
             (&mut all.mass, &cell.mass),
             (&mut all.mass_ratio, &cell.mass_ratio),
+            (&mut all.recall, &cell.recall),
         ];
         for (all, one) in pairs {
             one.mean().into_iter().for_each(|value| all.add(value));
@@ -345,7 +372,7 @@ fn filler(path: &Path) -> Result<Vec<String>> {
     Ok(sentences)
 }
 
-/// Reads needles from a file of JSON objects.
+/// Reads needles from a file of sentences or JSON objects.
 fn templates(path: &Path) -> Result<Vec<Needle>> {
     let mut lines = NumberedLines::open(path)?;
     let mut needles = Vec::new();
@@ -362,6 +389,9 @@ fn templates(path: &Path) -> Result<Vec<Needle>> {
 }
 
 fn template(line: &str) -> std::result::Result<Needle, String> {
+    if !line.trim_start().starts_with('{') {
+        return Ok(Needle::plain(line.trim()));
+    }
     let value: Value = serde_json::from_str(line).map_err(|e| format!("not a JSON object: {e}"))?;
     let text = |name: &str| match value.get(name) {
         None | Some(Value::Null) => Ok(None),

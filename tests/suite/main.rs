@@ -3,6 +3,7 @@
 mod about;
 mod analysis;
 mod beams;
+mod chapters;
 mod docs;
 mod evidence;
 mod export;

@@ -116,6 +116,27 @@ fn the_command_scores_every_head_at_every_length_and_depth() {
 }
 
 #[test]
+fn the_model_may_write_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let templates = folder.path().join("needles.txt");
+    std::fs::write(&templates, "The cat is sleeping.\n{\"needle\": \"We have two books.\"}\n").unwrap();
+    let path = templates.to_str().unwrap();
+    let common = ["--lengths", "32", "--depths", "0", "--templates", path, "--json"];
+    let rows = |more: &[&str]| {
+        let output = needles(&[&common[..], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        json["rows"].as_array().unwrap().clone()
+    };
+    let (forced, written) = (rows(&[]), rows(&["--generate", "--beams", "1"]));
+    assert_eq!((forced.len(), written.len()), (36, 36));
+    assert!(forced.iter().all(|row| row["needles"] == 2 && row.get("recall").is_none()));
+    // A translation has none of the English words.
+    assert!(written.iter().all(|row| row["recall"].as_f64().unwrap() < 0.5));
+    assert_ne!(forced[20]["mass"], written[20]["mass"]);
+}
+
+#[test]
 fn the_table_names_the_best_head_and_wrong_input_is_told() {
     let output = needles(&["--lengths", "48", "--depths", "0.5", "--top", "2"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

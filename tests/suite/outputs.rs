@@ -52,6 +52,26 @@ fn tables_are_written_as_pictures_pages_and_data() {
 }
 
 #[test]
+fn a_file_holds_what_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (command, more) in [
+        ("attribute", &["-s", "The cat sleeps.", "--row", "1"][..]),
+        ("faithful", &["-s", "The cat sleeps.", "--methods", "mean"]),
+        ("lens", &["-s", "The cat sleeps."]),
+        ("lens", &["-s", "The cat sleeps.", "--direct"]),
+        ("patch", &["-s", "The cat sleeps.", "--corrupt", "The dog sleeps.", "--estimate"]),
+    ] {
+        let arguments = [&[command, "demo", "-t", "Le chat dort."], more].concat();
+        let path = folder.path().join(format!("{}.json", more.len())).display().to_string();
+        ok(&[&arguments[..], &["-o", &path, "--force"]].concat());
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, ok(&[&arguments[..], &["--json"]].concat()), "{command}");
+        let json: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["schema"], format!("attn-tui {command} 1"));
+    }
+}
+
+#[test]
 fn an_export_ignores_no_view() {
     let folder = tempfile::tempdir().unwrap();
     let csv = folder.path().join("x.csv").display().to_string();
