@@ -6,7 +6,7 @@ use super::drawing::Drawing;
 use super::figure::map::MapDrawing;
 use super::figure::table::TitledTable;
 use super::table::{Cell, Table};
-use crate::analysis::patching::{ActivationKind, PatchEffects, PatchedActivation, PatchedLink};
+use crate::analysis::patching::{ActivationKind, PatchEffects, PatchedLink};
 use crate::site::Kind;
 
 /// Effects of patching with the labels of the positions.
@@ -209,6 +209,7 @@ impl LabelledLinks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::patching::PatchedActivation;
     use crate::site::{Head, Site};
 
     fn effects(kind: ActivationKind) -> LabelledEffects {
