@@ -124,7 +124,7 @@ impl KnockoutArgs {
         let counts = [(Kind::Encoder, "source"), (Kind::Cross, "target")];
         let counts = counts.map(|(kind, side)| Some(format!("{} {side}", positions(kind)?.1)));
         let counts = counts.into_iter().flatten().collect::<Vec<_>>().join(" and ");
-        output::note(&format!("heads read their mean over {counts} positions of {sentences} sentences"));
+        output::note(&format!("heads read their mean over {counts} positions; sentences: {sentences}"));
         Ok(Some(means))
     }
 

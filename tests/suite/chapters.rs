@@ -69,7 +69,7 @@ fn output(line: &str) -> String {
 
 /// The number that a word is, perhaps followed by punctuation.
 fn number(word: &str) -> Option<f64> {
-    let word = word.trim_matches(['(', ')', ',', ':', ';']).trim_end_matches('.');
+    let word = word.trim_matches(['(', ')', ',', ':', ';', '#']).trim_end_matches('.');
     word.parse::<f64>().ok().filter(|number| number.is_finite())
 }
 
@@ -87,7 +87,7 @@ fn agree(ours: &str, theirs: &str) -> bool {
 fn decimals(text: &str) -> Vec<(f64, i32)> {
     let words = text
         .split_whitespace()
-        .map(|word| word.trim_matches(['(', ')', ',', ':', ';']).trim_end_matches('.'));
+        .map(|word| word.trim_matches(['(', ')', ',', ':', ';', '#']).trim_end_matches('.'));
     words
         .filter_map(|word| {
             let (_, decimals) = word.split_once('.')?;
