@@ -24,7 +24,7 @@ pub const SAMPLED: &str = "target_sampled_with_seed";
 pub const SESSION: &str = "session";
 
 /// Maximum number of heads of all sites together. No model has a tenth of it.
-const MAX_HEADS: usize = 1 << 14;
+pub const MAX_HEADS: usize = 1 << 14;
 
 /// Makes the capture of `maps`. `find` returns tensors besides the maps by name, `fields` is the metadata.
 pub fn assemble<'a>(

@@ -14,7 +14,7 @@ use super::assemble::assemble;
 use super::file_maps::FileMaps;
 use super::foreign::{self, Form, arrays, arrays::ArrayFile};
 use super::tensors::{Parsed, check_weights, decode};
-use super::{Capture, MapStore, ReadOptions, SiteMaps, compact_layout, padding};
+use super::{Capture, MapStore, ReadOptions, SiteMaps, compact_layout, padding, sparse_layout};
 use crate::error::{Error, Result};
 use crate::files::{Bytes, ModelFile, sentence_of};
 use crate::site::{Kind, Site};
@@ -101,15 +101,19 @@ fn contents<'a>(file: &'a Bytes, sentence: usize, options: &ReadOptions) -> Pars
             maps.insert(site, found);
         } else if let Some(site) = name.strip_suffix(".query").and_then(site_of) {
             maps.insert(site, SiteMaps::of(compact_layout::read(site, &tensors, fields)?));
+        } else if let Some(site) = name.strip_suffix(".entries").and_then(site_of) {
+            maps.insert(site, SiteMaps::sparse(sparse_layout::read(site, &tensors, fields)?));
         }
     }
     let capture = assemble(maps, &|name| tensors.tensor(name).ok(), fields, Vec::new())?;
     Ok(Contents::Capture(Box::new(padding::settle(capture, options.trim_padding, false))))
 }
 
-/// Returns true for the name of a site's maps, or of the queries of its compact layout.
+/// Returns true for the name of a site's maps, of the queries of its compact layout, or of the entries of its
+/// sparse layout.
 fn is_canonical(name: &str) -> bool {
-    site_of(name.strip_suffix(".query").unwrap_or(name)).is_some()
+    let site = [".query", ".entries"].into_iter().find_map(|suffix| name.strip_suffix(suffix));
+    site_of(site.unwrap_or(name)).is_some()
 }
 
 fn site_of(name: &str) -> Option<Site> {

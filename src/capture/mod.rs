@@ -20,6 +20,7 @@ mod rest;
 mod scores;
 mod site_maps;
 mod sound_strip;
+mod sparse_layout;
 mod store;
 mod strongest_links;
 mod tensors;

@@ -11,7 +11,9 @@ use super::values::{SiteValues, ValuesBySite};
 use super::{MapStore, SiteMaps};
 use crate::analysis::profile::{HeadProfile, ProfileAxes, SiteProfiles};
 use crate::error::Result;
-use crate::nn::{AttentionTrace, CompactMaps, Hook, LayerInput, MaskedPair, RowObserver, SiteAblation};
+use crate::nn::{
+    AttentionTrace, CompactMaps, Hook, LayerInput, MaskedPair, RowObserver, SiteAblation, SparseMaps,
+};
 use crate::site::{Ablation, Kind, Site};
 
 /// Hook that ablates heads, sites or links.
@@ -288,6 +290,14 @@ impl Hook for Recorder {
             false => SiteMaps::new(heads, queries, keys, folded.data()),
         };
         self.keep_folded(site, kept);
+        Ok(())
+    }
+
+    fn sparse(&mut self, site: Site, maps: SparseMaps) -> Result<()> {
+        let sparse = self.maps.prefers_compact(maps.shape(), maps.bytes());
+        let ([heads, queries, keys], maps) = (maps.shape(), SiteMaps::sparse(maps));
+        let kept = if sparse { maps } else { SiteMaps::new(heads, queries, keys, maps.data()) };
+        self.keep(site, kept);
         Ok(())
     }
 

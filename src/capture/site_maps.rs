@@ -1,5 +1,5 @@
 //! Storage of the maps of a site: one `[heads, queries, keys]` buffer shared by the heads' matrices,
-//! compact maps, or a file.
+//! compact maps, sparse maps, or a file.
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -11,7 +11,7 @@ use super::rest::Rest;
 use super::values::weigh;
 use crate::analysis::profile::HeadProfile;
 use crate::matrix::Matrix;
-use crate::nn::CompactMaps;
+use crate::nn::{CompactMaps, SparseMaps};
 use crate::site::Kind;
 
 /// Maps of a site up to this many bytes are always stored: recomputing would not pay.
@@ -39,6 +39,7 @@ pub struct SiteMaps {
 enum Kept {
     Maps(Arc<[f32]>),
     Compact(Arc<CompactMaps>),
+    Sparse(Arc<SparseMaps>),
     File(FileMaps),
 }
 
@@ -56,6 +57,11 @@ impl SiteMaps {
     /// Maps in compact form. Requires [`CompactMaps::check`] to have returned `Ok`.
     pub fn of(compact: CompactMaps) -> Self {
         Self::keeping(compact.shape(), Kept::Compact(Arc::new(compact)))
+    }
+
+    /// Maps without their zeros. Requires [`SparseMaps::check`] to have returned `Ok`.
+    pub fn sparse(maps: SparseMaps) -> Self {
+        Self::keeping(maps.shape(), Kept::Sparse(Arc::new(maps)))
     }
 
     /// Maps of a kind in compact form, whose rows are folded when they are computed. Requires
@@ -128,7 +134,7 @@ impl SiteMaps {
     pub(super) fn held(&self) -> usize {
         match &self.kept {
             Kept::Maps(data) => 4 * data.len(),
-            Kept::Compact(_) | Kept::File(_) => 0,
+            Kept::Compact(_) | Kept::Sparse(_) | Kept::File(_) => 0,
         }
     }
 
@@ -141,6 +147,14 @@ impl SiteMaps {
     pub fn compact(&self) -> Option<&CompactMaps> {
         match &self.kept {
             Kept::Compact(compact) if self.norms.is_none() && self.rest.is_none() => Some(compact),
+            _ => None,
+        }
+    }
+
+    /// The maps without their zeros, if they are kept so.
+    pub fn without_zeros(&self) -> Option<&SparseMaps> {
+        match &self.kept {
+            Kept::Sparse(maps) if self.norms.is_none() => Some(maps),
             _ => None,
         }
     }
@@ -198,6 +212,7 @@ impl SiteMaps {
                     None => rows,
                 }
             }
+            Kept::Sparse(maps) => maps.rows(head, rows),
             Kept::File(stored) => stored.values((at + rows.start) * self.keys..(at + rows.end) * self.keys),
         };
         self.weigh(head, &mut made);

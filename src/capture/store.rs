@@ -10,8 +10,8 @@ use crate::matrix::Matrix;
 use crate::site::{Head, Kind, Site};
 
 /// The maps of all sites. The budget limits the bytes of maps that can be recomputed or read again. Maps
-/// that cannot (after interventions) are always stored; compact maps do not count, since they grow only
-/// linearly with the text.
+/// that cannot (after interventions) are always stored; compact and sparse maps do not count, since they grow
+/// only linearly with the source.
 #[derive(Clone, Debug)]
 pub struct MapStore {
     sites: BTreeMap<Site, SiteMaps>,

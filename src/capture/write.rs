@@ -12,7 +12,7 @@ use super::assemble::{INT8_TARGET, SAMPLED, SESSION};
 use super::file::FORMAT;
 use super::items::{SOURCE_PICTURE, source_metadata};
 use super::sound_strip::{BANDS, PEAKS};
-use super::{Capture, SiteMaps, SoundStrip, compact_layout};
+use super::{Capture, SiteMaps, SoundStrip, compact_layout, sparse_layout};
 use crate::axis::{AxisItem, all_token_ids, token_ids};
 use crate::image::RgbPicture;
 use crate::sys;
@@ -78,13 +78,27 @@ fn write_tensors(
     let mut parts = Vec::new();
     let mut fields = metadata(capture);
     for (site, maps) in capture.maps.sites() {
+        let takes = |bytes: usize| match layout {
+            SiteLayout::Plain => false,
+            SiteLayout::Large => SiteMaps::better_compact(maps.shape(), bytes),
+            SiteLayout::Compact => true,
+        };
+        if let Some(sparse) = maps.without_zeros().filter(|sparse| takes(sparse.bytes())) {
+            fields.insert(site.to_string(), sparse_layout::settings(sparse));
+            for (name, values) in sparse_layout::indices(sparse) {
+                parts.push(OutputTensor {
+                    name: format!("{site}.{name}"),
+                    shape: vec![values.len()],
+                    dtype: Dtype::U32,
+                    content: Content::Indices(values),
+                });
+            }
+            let shape = vec![sparse.heads, sparse.columns.len()];
+            parts.push(OutputTensor::new(format!("{site}.entries"), shape, precision, &sparse.weights));
+            continue;
+        }
         // The compact layout cannot express masked pairs.
-        let compact =
-            maps.compact().filter(|compact| compact.masked.is_empty()).filter(|compact| match layout {
-                SiteLayout::Plain => false,
-                SiteLayout::Large => SiteMaps::better_compact(maps.shape(), compact.bytes()),
-                SiteLayout::Compact => true,
-            });
+        let compact = maps.compact().filter(|compact| compact.masked.is_empty() && takes(compact.bytes()));
         match compact {
             None => {
                 let shape = maps.shape().to_vec();
@@ -134,6 +148,9 @@ fn write_tensors(
         match part.content {
             Content::Values(values) => out.write_all(&encode(values, part.precision()))?,
             Content::Bytes(bytes) => out.write_all(bytes)?,
+            Content::Indices(values) => {
+                out.write_all(&values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>())?;
+            }
             Content::Maps(maps) => {
                 for head in 0..maps.shape()[0] {
                     let map = maps.map(head);
@@ -156,6 +173,7 @@ struct OutputTensor<'a> {
 enum Content<'a> {
     Values(&'a [f32]),
     Bytes(&'a [u8]),
+    Indices(&'a [u32]),
     Maps(&'a SiteMaps),
 }
 

@@ -128,16 +128,26 @@ fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &ModelConfig) 
         prefixes,
         example,
         ignored: Vec::new(),
-        notes: tokenizer.notes().to_vec(),
+        notes: tokenizer
+            .notes()
+            .iter()
+            .cloned()
+            .chain(spec.merges_positions().then(|| MERGED.into()))
+            .collect(),
     }
 }
+
+/// Note on the encoder's maps of a model whose patches merge.
+const MERGED: &str = "its encoder attends within windows of patches that merge from layer to layer; its maps show the \
+                      patches of the last layer: weights are summed over the keys and averaged over the queries \
+                      that merge into one";
 
 /// Returns what a model reads as its source.
 fn medium(spec: &ModelSpec) -> Medium {
     match spec.front_end() {
         None => Medium::Text,
         Some(FrontEndSpec::Convolutions(_)) => Medium::Sound,
-        Some(FrontEndSpec::Patches(_)) => Medium::Picture,
+        Some(FrontEndSpec::Patches(_) | FrontEndSpec::VariablePatches(_)) => Medium::Picture,
     }
 }
 

@@ -130,6 +130,10 @@ impl Session {
             let why = "values are kept of every position: run a recording with --padding";
             return Err(Error::Usage(why.into()));
         }
+        if options.values && self.model.spec().merges_positions() {
+            let why = "its encoder attends within windows of patches that merge from layer to layer";
+            return Err(Error::NotForModel { analysis: "recording of values", why });
+        }
         let read = |text: &String| self.given_target(text, &SpeechPrompt::default(), &languages(&options));
         // The prompt of a speech model may depend on the encoder's states.
         let text = options.target.as_ref().filter(|_| self.hearing.is_none());

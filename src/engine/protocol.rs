@@ -189,7 +189,7 @@ pub struct ModelInfo {
     pub model_type: String,
     /// Number of encoder and decoder layers.
     pub layers: (usize, usize),
-    /// Number of heads per layer in encoder and decoder.
+    /// Largest number of heads in a layer of encoder and decoder.
     pub heads: (usize, usize),
     /// Number of parameters.
     pub parameters: usize,

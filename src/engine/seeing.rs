@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use candle_core::Tensor;
+
 use super::media::MediaFile;
 use super::protocol::ImageOptions;
 use super::source::Source;
@@ -9,17 +11,30 @@ use crate::axis::{AxisItem, Media, Sequence};
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 use crate::image::{
-    ImageProcessor, PreparedPicture, Resampling, RgbPicture, Rotation, read as read_picture, resize,
+    ImageProcessor, PatchProcessor, PreparedPicture, Resampling, RgbPicture, Rotation, read as read_picture,
+    resize,
 };
-use crate::model::{FrontEndSpec, Model, ModelSpec, PatchesSpec};
+use crate::model::{FrontEndSpec, Model, ModelSpec, PatchesSpec, VariablePatchesSpec};
 
 /// Most pixels of the copy of a picture that a capture holds.
 const MAX_KEPT: usize = 1 << 20;
 
 /// Front end of a vision model.
-pub(super) struct Seeing {
-    processor: ImageProcessor,
-    patches: PatchesSpec,
+pub(super) enum Seeing {
+    /// That of a model that reads pictures of one size.
+    Pixels(ImageProcessor, PatchesSpec),
+    /// That of a model that reads patches in variable numbers.
+    Patches(PatchProcessor),
+}
+
+/// A picture as the encoder reads it.
+struct SeenPicture {
+    /// The picture that the items are places of.
+    picture: RgbPicture,
+    items: Vec<AxisItem>,
+    /// Input of the encoder's first layer, `[1, positions, d_model]`.
+    states: Tensor,
+    notes: Vec<String>,
 }
 
 impl Seeing {
@@ -28,8 +43,20 @@ impl Seeing {
     /// # Errors
     /// [`Error::BadFile`] for settings that do not fit the model.
     pub fn open(files: &ModelFiles, spec: &ModelSpec) -> Result<Option<Self>> {
-        let Some(FrontEndSpec::Patches(patches)) = spec.front_end() else { return Ok(None) };
-        let processor = ImageProcessor::read(files.json("preprocessor_config.json")?)?;
+        const FILE: &str = "preprocessor_config.json";
+        match spec.front_end() {
+            Some(FrontEndSpec::Patches(patches)) => {
+                Self::of_pixels(ImageProcessor::read(files.json(FILE)?)?, patches).map(Some)
+            }
+            Some(FrontEndSpec::VariablePatches(patches)) => {
+                let processor = PatchProcessor::read(files.json(FILE)?.as_ref())?;
+                Self::of_patches(processor, patches).map(Some)
+            }
+            Some(FrontEndSpec::Convolutions(_)) | None => Ok(None),
+        }
+    }
+
+    fn of_pixels(processor: ImageProcessor, patches: &PatchesSpec) -> Result<Self> {
         let [height, width] = patches.picture;
         if let Some([made_height, made_width]) = processor.size().filter(|size| *size != patches.picture) {
             return Err(Error::BadFile {
@@ -39,7 +66,21 @@ impl Seeing {
                 ),
             });
         }
-        Ok(Some(Self { processor, patches: patches.clone() }))
+        Ok(Self::Pixels(processor, patches.clone()))
+    }
+
+    fn of_patches(processor: PatchProcessor, patches: &VariablePatchesSpec) -> Result<Self> {
+        if processor.values() != patches.values {
+            return Err(Error::BadFile {
+                file: "preprocessor_config.json".into(),
+                why: format!(
+                    "its patches have {} values, and the model reads {}",
+                    processor.values(),
+                    patches.values
+                ),
+            });
+        }
+        Ok(Self::Patches(processor))
     }
 
     /// Reads a picture.
@@ -53,29 +94,55 @@ impl Seeing {
                 options.rotation.name()
             ));
         }
-        let mut prepared = self.processor.prepare(read.picture);
+        let mut seen = self.seen(model, read.picture)?;
         let mut notes = read.notes;
-        notes.append(&mut prepared.notes);
-        let pixels = &prepared.pixels;
-        let states = model.embed_pixels(&pixels.values, [pixels.height, pixels.width])?;
-        let items = self.items(&prepared);
-        let size = Some([prepared.picture.width(), prepared.picture.height()]);
-        let picture = Arc::new(small(prepared.picture));
-        let sequence = Sequence { text: file.clone(), items };
-        let source = Source::states(sequence, states)?.with_media(Media { file, sha256, size }, notes);
+        notes.append(&mut seen.notes);
+        let size = Some([seen.picture.width(), seen.picture.height()]);
+        let picture = Arc::new(small(seen.picture));
+        let sequence = Sequence { text: file.clone(), items: seen.items };
+        let source = match model.spec().merges_positions() {
+            true => Source::merging_states(sequence, seen.states),
+            false => Source::states(sequence, seen.states)?,
+        };
+        let source = source.with_media(Media { file, sha256, size }, notes);
         Ok(source.with_picture(picture))
     }
 
-    /// The items of class tokens and patches.
-    fn items(&self, prepared: &PreparedPicture) -> Vec<AxisItem> {
-        let [rows, columns] = self.patches.grid();
-        let [height, width] = self.patches.patch;
-        let class = self.patches.class_tokens.iter().map(|token| AxisItem::class(token.label));
-        let places = (0..rows).flat_map(|row| (0..columns).map(move |column| [column * width, row * height]));
-        let patches =
-            places.map(|corner| AxisItem::patch(prepared.place(corner, [width, height]).unwrap_or_default()));
-        class.chain(patches).collect()
+    /// Prepares a picture and embeds it.
+    fn seen(&self, model: &Model, picture: RgbPicture) -> Result<SeenPicture> {
+        Ok(match self {
+            Self::Pixels(processor, patches) => {
+                let prepared = processor.prepare(picture);
+                let pixels = &prepared.pixels;
+                SeenPicture {
+                    states: model.embed_pixels(&pixels.values, [pixels.height, pixels.width])?,
+                    items: items(patches, &prepared),
+                    picture: prepared.picture,
+                    notes: prepared.notes,
+                }
+            }
+            Self::Patches(processor) => {
+                let patches = processor.prepare(&picture);
+                SeenPicture {
+                    states: model.embed_patches(&patches.values, patches.grid)?,
+                    items: patches.places.into_iter().map(AxisItem::patch).collect(),
+                    picture,
+                    notes: processor.note().map(String::from).into_iter().collect(),
+                }
+            }
+        })
     }
+}
+
+/// The items of class tokens and of the patches that leave the encoder.
+fn items(patches: &PatchesSpec, prepared: &PreparedPicture) -> Vec<AxisItem> {
+    let [rows, columns] = patches.merged_grid();
+    let [height, width] = patches.merged_patch();
+    let class = patches.class_tokens.iter().map(|token| AxisItem::class(token.label));
+    let corners = (0..rows).flat_map(|row| (0..columns).map(move |column| [column * width, row * height]));
+    let places =
+        corners.map(|corner| AxisItem::patch(prepared.place(corner, [width, height]).unwrap_or_default()));
+    class.chain(places).collect()
 }
 
 /// Scales a picture down to what a capture holds.

@@ -50,6 +50,12 @@ impl Source {
         }
     }
 
+    /// [`Source::states`] for an encoder whose positions merge from layer to layer: the items are those of its last
+    /// states.
+    pub(super) fn merging_states(sequence: Sequence, states: Tensor) -> Self {
+        Self { states: Some(states), ..Self::tokens(sequence) }
+    }
+
     /// The same source, with the file that it comes from and notes for the user.
     #[must_use]
     pub fn with_media(self, media: Media, notes: Vec<String>) -> Self {
@@ -98,7 +104,7 @@ impl Source {
         &self.sequence.items
     }
 
-    /// Number of positions of the encoder.
+    /// Number of positions of the encoder's last states.
     pub(super) fn positions(&self) -> usize {
         self.sequence.items.iter().map(AxisItem::positions).sum()
     }

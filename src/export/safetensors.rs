@@ -2,7 +2,7 @@
 
 use super::options::Options;
 use super::prepared::PreparedExport;
-use crate::capture::{self, Capture, Precision, SiteLayout};
+use crate::capture::{self, Capture, Precision, SiteLayout, SiteMaps};
 use crate::error::{Error, Result};
 
 /// Extension of its files.
@@ -15,7 +15,8 @@ pub const EXTENSION: &str = "safetensors";
 /// hold, and if the capture lacks what the layout needs.
 pub fn prepare<'a>(capture: &'a Capture, options: &Options) -> Result<PreparedExport<'a>> {
     let (selected, layout) = (options.selection.narrow(capture)?, options.layout);
-    if layout == SiteLayout::Compact && !selected.maps.sites().any(|(_, maps)| maps.compact().is_some()) {
+    let compact = |maps: &SiteMaps| maps.compact().is_some() || maps.without_zeros().is_some();
+    if layout == SiteLayout::Compact && !selected.maps.sites().any(|(_, maps)| compact(maps)) {
         return Err(Error::Usage(format!(
             "--layout compact: this capture of {} holds only maps; give the model and the text to record queries and keys",
             capture.model

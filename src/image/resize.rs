@@ -112,11 +112,21 @@ struct Taps {
 
 /// Computes the pixels of a line of `from` pixels that each pixel of a line of `to` pixels is made of.
 fn taps(from: usize, to: usize, filter: Resampling) -> Vec<Taps> {
+    let one = f64::from(1u32 << PRECISION);
+    let fixed = |(first, weights): (usize, Vec<f64>)| {
+        // `round` is half away from zero, as in Pillow.
+        Taps { first, weights: weights.iter().map(|weight| (weight * one).round() as i32).collect() }
+    };
+    weights(from, to, filter).map(fixed).collect()
+}
+
+/// For each pixel of a line of `to` pixels, the first pixel of a line of `from` pixels that it is made of, and the
+/// weights of this one and of those that follow. They sum to 1.
+fn weights(from: usize, to: usize, filter: Resampling) -> impl Iterator<Item = (usize, Vec<f64>)> {
     let scale = from as f64 / to as f64;
     let stretch = scale.max(1.0);
     let reach = filter.support() * stretch;
-    let one = f64::from(1u32 << PRECISION);
-    let taps = |at: usize| {
+    let of_pixel = move |at: usize| {
         let centre = (at as f64 + 0.5) * scale;
         let first = (centre - reach + 0.5).max(0.0) as usize;
         let last = ((centre + reach + 0.5) as usize).min(from);
@@ -124,10 +134,40 @@ fn taps(from: usize, to: usize, filter: Resampling) -> Vec<Taps> {
         let weights: Vec<f64> = weights.collect();
         let sum: f64 = weights.iter().sum();
         let sum = if sum == 0.0 { 1.0 } else { sum };
-        // `round` is half away from zero, as in Pillow.
-        Taps { first, weights: weights.iter().map(|weight| (weight / sum * one).round() as i32).collect() }
+        (first, weights.iter().map(|weight| weight / sum).collect())
     };
-    (0..to).map(taps).collect()
+    (0..to).map(of_pixel)
+}
+
+/// Scales a picture to `width` x `height` pixels without rounding, as PyTorch's `interpolate` does it with
+/// `antialias`. Returns values of 0 to 255, `[height, width, 3]`.
+pub(super) fn scaled_values(
+    picture: &RgbPicture,
+    width: usize,
+    height: usize,
+    filter: Resampling,
+) -> Vec<f32> {
+    let across: Vec<(usize, Vec<f64>)> = weights(picture.width(), width, filter).collect();
+    let mut narrow = Vec::with_capacity(width * picture.height() * 3);
+    for y in 0..picture.height() {
+        let row = picture.row(y);
+        for (first, weights) in &across {
+            let mut sums = [0f64; 3];
+            for (pixel, weight) in row[first * 3..].chunks_exact(3).zip(weights) {
+                sums.iter_mut().zip(pixel).for_each(|(sum, &value)| *sum += f64::from(value) * weight);
+            }
+            narrow.extend(sums.map(|sum| sum as f32));
+        }
+    }
+    let stride = width * 3;
+    let mut scaled = vec![0f32; stride * height];
+    let down = weights(picture.height(), height, filter);
+    for (to, (first, weights)) in scaled.chunks_exact_mut(stride.max(1)).zip(down) {
+        for (from, weight) in narrow[first * stride..].chunks_exact(stride.max(1)).zip(weights) {
+            to.iter_mut().zip(from).for_each(|(sum, value)| *sum += value * weight as f32);
+        }
+    }
+    scaled
 }
 
 /// Rounds a sum in fixed point to 8 bits.

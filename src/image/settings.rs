@@ -6,13 +6,13 @@ use super::Resampling;
 use crate::error::{Error, Result};
 
 /// Largest side that a picture is scaled to, in pixels.
-const MAX_SIDE: u64 = 8192;
+pub(super) const MAX_SIDE: u64 = 8192;
 
 /// Default of the mean and of the standard deviation of each colour: they bring colours to -1 to 1.
 const HALF: [f32; 3] = [0.5; 3];
 
 /// Name of the settings' file.
-const FILE: &str = "preprocessor_config.json";
+pub(super) const FILE: &str = "preprocessor_config.json";
 
 /// Height and width in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -103,7 +103,7 @@ impl Builder<'_> {
     /// Builds the layers of a stack.
     pub fn layers(&self, spec: &StackSpec, kind: Kind) -> Result<Vec<Layer>> {
         let mut layers: Vec<Layer> =
-            (0..spec.layers).map(|index| self.layer(spec, kind, index)).collect::<Result<_>>()?;
+            (0..spec.layers).map(|index| self.layer_of_stack(spec, kind, index)).collect::<Result<_>>()?;
         for (layer, prompt) in layers.iter_mut().zip(self.prompts(spec, false)?) {
             layer.self_prompt = Some(prompt);
         }
@@ -113,7 +113,16 @@ impl Builder<'_> {
         Ok(layers)
     }
 
-    fn layer(&self, spec: &StackSpec, kind: Kind, index: usize) -> Result<Layer> {
+    /// Builds layer `index` of a stack.
+    fn layer_of_stack(&self, spec: &StackSpec, kind: Kind, index: usize) -> Result<Layer> {
+        match &spec.stages {
+            Some(stages) => self.staged_layer(spec, stages, index),
+            None => self.layer(spec, kind, index),
+        }
+    }
+
+    /// Builds layer `index` of a stack without stages.
+    pub fn layer(&self, spec: &StackSpec, kind: Kind, index: usize) -> Result<Layer> {
         let names = &spec.names;
         let layer = names.layer.replace("{}", &index.to_string());
         let norm = |name: &str| self.norm(&format!("{layer}.{name}"), spec.norm, spec.d_model);
@@ -144,6 +153,8 @@ impl Builder<'_> {
             self_prompt: None,
             cross_prompt: None,
             merged_attention: spec.merged_attention,
+            windows: None,
+            merging: None,
         })
     }
 

@@ -41,6 +41,8 @@ pub enum FrontEndSpec {
     Convolutions(ConvolutionsSpec),
     /// Embedding of the patches of a picture.
     Patches(PatchesSpec),
+    /// Embedding of patches in variable numbers.
+    VariablePatches(VariablePatchesSpec),
 }
 
 /// Front end that turns the features of a recording into the encoder's input. The encoder adds positions.
@@ -73,12 +75,43 @@ pub struct PatchesSpec {
     pub picture: [usize; 2],
     /// Height and width of a patch in pixels.
     pub patch: [usize; 2],
+    /// What becomes of pixels at the far edges that fill no patch.
+    pub edge: PatchEdge,
+    /// Number of times that the encoder merges 2 x 2 patches into one.
+    pub merges: u32,
     /// Name of the map from the pixels of a patch, without `.weight` and `.bias`.
     pub projection: &'static str,
     /// Learned tokens before the patches.
     pub class_tokens: &'static [ClassToken],
+    /// Name of the norm of the patches' states.
+    pub norm: Option<&'static str>,
     /// Name of the positions of class tokens and patches, `[1, positions, d_model]`.
-    pub positions: &'static str,
+    pub positions: Option<&'static str>,
+}
+
+/// Treatment of pixels at the far edges of a picture that fill no patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchEdge {
+    /// They are left out.
+    LeftOut,
+    /// Values of 0 fill their patches up.
+    FilledUp,
+}
+
+/// Front end that turns patches in variable numbers into the encoder's input, positions by row and by column
+/// included.
+#[derive(Clone, Copy, Debug)]
+pub struct VariablePatchesSpec {
+    /// Number of values of a patch.
+    pub values: usize,
+    /// Number of positions along each side, that of padding, 0, included.
+    pub positions: usize,
+    /// Name of the map from the values of a patch, without `.weight` and `.bias`.
+    pub projection: &'static str,
+    /// Name of the positions of rows, `[positions, d_model]`.
+    pub rows: &'static str,
+    /// Name of the positions of columns, `[positions, d_model]`.
+    pub columns: &'static str,
 }
 
 /// Learned token before the patches of a picture.
@@ -91,14 +124,27 @@ pub struct ClassToken {
 }
 
 impl PatchesSpec {
-    /// Numbers of rows and columns of patches. Pixels that fill no patch are left out.
+    /// Numbers of rows and columns of patches.
     pub fn grid(&self) -> [usize; 2] {
-        [0, 1].map(|axis| self.picture[axis] / self.patch[axis].max(1))
+        [0, 1].map(|axis| match self.edge {
+            PatchEdge::LeftOut => self.picture[axis] / self.patch[axis].max(1),
+            PatchEdge::FilledUp => self.picture[axis].div_ceil(self.patch[axis].max(1)),
+        })
     }
 
-    /// Number of class tokens and patches.
+    /// Number of class tokens and patches that enter the encoder.
     pub fn positions(&self) -> usize {
         let [rows, columns] = self.grid();
         self.class_tokens.len() + rows * columns
+    }
+
+    /// Height and width, in pixels, of the patches that leave the encoder.
+    pub fn merged_patch(&self) -> [usize; 2] {
+        self.patch.map(|side| side << self.merges)
+    }
+
+    /// Numbers of rows and columns of patches that leave the encoder.
+    pub fn merged_grid(&self) -> [usize; 2] {
+        self.grid().map(|side| side.div_ceil(1 << self.merges))
     }
 }

@@ -3,11 +3,12 @@
 use candle_core::Tensor;
 
 use super::spec::Placement;
+use super::stages::PatchMerging;
 use crate::error::{Error, Result};
 use crate::nn::{
     Attention, AttentionArgs, AttentionCall, AttentionTrace, ContentBias, Experts, ExtraArgs, ExtraKeys,
     FeedForward, FfnTrace, Hook, InterventionsOnly, KeysValues, LayerCache, Linear, Norm, Ragged,
-    RelativeBias, ResidualAdd, TransientGlobal, Visible, sum,
+    RelativeBias, ResidualAdd, TransientGlobal, Visible, Windows, sum,
 };
 use crate::site::{Kind, Site};
 
@@ -155,6 +156,10 @@ pub(super) struct Layer {
     pub cross_prompt: Option<Prompt>,
     /// True if self- and cross-attention share one softmax.
     pub merged_attention: bool,
+    /// Windows of patches that self-attention is confined to.
+    pub windows: Option<Windows>,
+    /// Merging of patches at the end of the layer.
+    pub merging: Option<PatchMerging>,
 }
 
 /// Context of one call of a layer, the same for all sequences.
@@ -224,7 +229,12 @@ impl Layer {
         }
         let ffn = |x: &Ragged| self.ffn_norms.apply(x, |x| self.ffn.forward(x));
         let extra = extra.as_ref().map(ffn).transpose()?;
-        Ok((self.feed_forward(&x, args.site, sequences)?, extra))
+        let x = self.feed_forward(&x, args.site, sequences)?;
+        let x = match &self.merging {
+            Some(merging) => merging.forward(&x)?,
+            None => x,
+        };
+        Ok((x, extra))
     }
 
     /// Applies the feed-forward block to the residual stream and shows it to the hooks. `site` is that of the
@@ -326,6 +336,14 @@ impl Layer {
     fn attend(&self, x: &Ragged, args: LayerArgs, sequences: &mut [LayerSequence]) -> Result<Ragged> {
         let AttentionBlock { attention, norms } = &self.self_attn;
         let input = norms.input(x)?;
+        if let Some(windows) = &self.windows {
+            let parts = input.parts()?;
+            let parts = parts.iter().zip(sequences.iter_mut());
+            let outputs =
+                parts.map(|(part, sequence)| windows.attend(attention, part, args.site, &mut *sequence.hook));
+            let output = Ragged::join(&outputs.collect::<Result<Vec<_>>>()?)?;
+            return self.self_attn.add(x, output.rows(), &[], args.site, sequences);
+        }
         let (queries, new) = attention.project(&input, &pasts(sequences))?;
         let mut kvs = remember(new, sequences)?;
         let source_kvs = match self.merged_attention {

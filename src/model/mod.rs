@@ -24,9 +24,12 @@ mod seq2seq;
 mod spec;
 mod stack;
 mod stack_spec;
+mod stages;
+mod stages_spec;
 mod tensor_names;
 mod tensor_values;
 mod transformer;
+mod variable_patches;
 mod weights;
 
 pub use family::{ConfigReader, Family, TokenizerClass};
@@ -37,9 +40,10 @@ pub use registry::{architecture, registry, spec_of, supported, tokenizer_class};
 pub use seq2seq::Model;
 pub use spec::{
     AttentionNames, ClassToken, ConvSpec, ConvolutionsSpec, EmbeddingNorm, ExpertSpec, ExtraStatesSpec,
-    FfnNames, FrontEndSpec, GlobalTokensSpec, LmHeadBias, LmHeadSpec, LmHeadTransform, ModelSpec,
-    NgramStreamsSpec, NormKind, OutputNormNames, PatchesSpec, Placement, Positions, Projection, PromptSpec,
-    RecurrentAttention, RecurrentSpec, RelativeBiasSpec, Rope, SignalKind, Span, Sparsity, StackNames,
-    StackSize, StackSpec, TransformerSpec, TransientGlobalSpec, TurningDims,
+    FfnNames, FrontEndSpec, GlobalTokensSpec, LmHeadBias, LmHeadSpec, LmHeadTransform, MergingNames,
+    ModelSpec, NgramStreamsSpec, NormKind, OutputNormNames, PatchEdge, PatchesSpec, Placement, Positions,
+    Projection, PromptSpec, RecurrentAttention, RecurrentSpec, RelativeBiasSpec, Rope, SignalKind, Span,
+    Sparsity, StackNames, StackSize, StackSpec, StageSpec, StagesSpec, TransformerSpec, TransientGlobalSpec,
+    TurningDims, VariablePatchesSpec,
 };
 pub use weights::Weights;

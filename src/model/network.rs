@@ -69,8 +69,8 @@ pub(super) trait Network: Send + Sync {
     /// Embeds source ids: `[1, positions, d_model]`, ready for the encoder's first layer.
     fn embed_source(&self, ids: &[u32]) -> Result<Tensor>;
 
-    /// Turns features `[1, frames, bins]`, or pixels `[3, height, width]`, into `[1, positions, d_model]`,
-    /// ready for the encoder's first layer.
+    /// Turns features `[1, frames, bins]`, pixels `[3, height, width]` or patches `[rows, columns, values]` into
+    /// `[1, positions, d_model]`, ready for the encoder's first layer.
     fn embed_features(&self, features: &Tensor) -> Result<Tensor>;
 
     /// Runs the encoder on several sequences; returns the last states of each, `[1, positions, width]`.

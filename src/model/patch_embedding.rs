@@ -3,12 +3,15 @@
 use candle_core::Tensor;
 
 use super::builder::Builder;
-use super::spec::PatchesSpec;
+use super::spec::{NormKind, PatchEdge, PatchesSpec};
 use crate::error::{Error, Result};
-use crate::nn::Linear;
+use crate::nn::{Linear, Norm};
 
 /// Colours of a pixel.
 const COLOURS: usize = 3;
+
+/// Added to the variance in the norm of the patches.
+const EPS: f64 = 1e-5;
 
 /// Embedding of the patches of a picture (Dosovitskiy et al. 2021).
 pub(super) struct PatchEmbedding {
@@ -17,8 +20,9 @@ pub(super) struct PatchEmbedding {
     map: Linear,
     /// States of the class tokens, `[1, tokens, d_model]`, if there are any.
     class_tokens: Option<Tensor>,
+    norm: Option<Norm>,
     /// `[1, positions, d_model]`
-    positions: Tensor,
+    positions: Option<Tensor>,
 }
 
 impl PatchEmbedding {
@@ -34,7 +38,11 @@ impl PatchEmbedding {
         Ok(Self {
             map: Linear::new(weight, Some(bias)),
             class_tokens: if tokens.is_empty() { None } else { Some(Tensor::cat(&tokens, 1)?) },
-            positions: build.tensor(&[spec.positions], &[1, spec.positions(), width])?,
+            norm: spec.norm.map(|name| build.norm(name, NormKind::Layer { eps: EPS }, width)).transpose()?,
+            positions: spec
+                .positions
+                .map(|name| build.tensor(&[name], &[1, spec.positions(), width]))
+                .transpose()?,
             spec: spec.clone(),
         })
     }
@@ -53,9 +61,15 @@ impl PatchEmbedding {
         }
         let [rows, columns] = self.spec.grid();
         let [high, wide] = self.spec.patch;
-        let patches = pixels
-            .narrow(1, 0, rows * high)?
-            .narrow(2, 0, columns * wide)?
+        let covered = match self.spec.edge {
+            PatchEdge::LeftOut => pixels.narrow(1, 0, rows * high)?.narrow(2, 0, columns * wide)?,
+            PatchEdge::FilledUp => pixels.pad_with_zeros(1, 0, rows * high - height)?.pad_with_zeros(
+                2,
+                0,
+                columns * wide - width,
+            )?,
+        };
+        let patches = covered
             .reshape(&[COLOURS, rows, high, columns, wide])?
             .permute(vec![1, 3, 0, 2, 4])?
             .reshape((1, rows * columns, COLOURS * high * wide))?;
@@ -64,6 +78,13 @@ impl PatchEmbedding {
             Some(tokens) => Tensor::cat(&[tokens, &states], 1)?,
             None => states,
         };
-        Ok((states + &self.positions)?)
+        let states = match &self.norm {
+            Some(norm) => norm.forward(&states)?,
+            None => states,
+        };
+        match &self.positions {
+            Some(positions) => Ok((states + positions)?),
+            None => Ok(states),
+        }
     }
 }

@@ -97,7 +97,6 @@ const VISION: &[(&str, &str)] = &[
     ("florence2", "an encoder with channel attention (DaViT)"),
     ("git", "a decoder that reads picture and text in one sequence"),
     ("kosmos-2", "a decoder that reads picture and text in one sequence"),
-    ("pix2struct", "an encoder of patches in variable numbers"),
     ("udop", "an encoder of text, layout and patches together"),
 ];
 

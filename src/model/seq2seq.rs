@@ -143,6 +143,16 @@ impl Model {
         self.network.embed_features(&Tensor::from_slice(pixels, (3, height, width), &self.device)?)
     }
 
+    /// Turns patches of a picture, `[rows, columns, values]`, into `[1, positions, d_model]`, ready for the
+    /// encoder's first layer.
+    ///
+    /// # Errors
+    /// [`Error::Text`] if the model sees nothing, or fewer rows or columns.
+    pub fn embed_patches(&self, patches: &[f32], [rows, columns]: [usize; 2]) -> Result<Tensor> {
+        let values = patches.len() / (rows * columns).max(1);
+        self.network.embed_features(&Tensor::from_slice(patches, (rows, columns, values), &self.device)?)
+    }
+
     /// Runs the encoder; returns its last states, `[1, positions, width]`.
     ///
     /// # Errors

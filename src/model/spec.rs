@@ -1,7 +1,8 @@
 //! Models as data: the blocks that they are made of, and the names of their tensors.
 
 pub use super::front_end_spec::{
-    ClassToken, ConvSpec, ConvolutionsSpec, FrontEndSpec, PatchesSpec, SignalKind,
+    ClassToken, ConvSpec, ConvolutionsSpec, FrontEndSpec, PatchEdge, PatchesSpec, SignalKind,
+    VariablePatchesSpec,
 };
 pub use super::recurrent_spec::{RecurrentAttention, RecurrentSpec};
 pub use super::stack_spec::{
@@ -9,6 +10,7 @@ pub use super::stack_spec::{
     Positions, PromptSpec, RelativeBiasSpec, Rope, Span, Sparsity, StackSize, StackSpec, TransientGlobalSpec,
     TurningDims, head_dim,
 };
+pub use super::stages_spec::{MergingNames, StageSpec, StagesSpec};
 pub use super::tensor_names::{AttentionNames, FfnNames, OutputNormNames, Projection, StackNames};
 
 use crate::checkpoint::Architecture;
@@ -119,10 +121,10 @@ impl ModelSpec {
         }
     }
 
-    /// Returns the numbers of heads in an encoder and a decoder layer.
+    /// Returns the largest numbers of heads in an encoder and a decoder layer.
     pub fn heads(&self) -> (usize, usize) {
         match self {
-            Self::Transformer(spec) => (spec.encoder.heads, spec.decoder.heads),
+            Self::Transformer(spec) => (spec.encoder.most_heads(), spec.decoder.heads),
             Self::Recurrent(spec) => (0, usize::from(spec.attention != RecurrentAttention::None)),
         }
     }
@@ -177,6 +179,11 @@ impl ModelSpec {
             Self::Transformer(spec) => spec.front_end.as_ref(),
             Self::Recurrent(_) => None,
         }
+    }
+
+    /// Returns true if positions of the source merge from layer to layer of the encoder.
+    pub fn merges_positions(&self) -> bool {
+        matches!(self, Self::Transformer(spec) if spec.encoder.stages.is_some())
     }
 
     /// Returns the token that ends a text.

@@ -1,5 +1,6 @@
 //! Specification of an encoder or a decoder.
 
+use super::stages_spec::StagesSpec;
 use super::tensor_names::{Projection, StackNames};
 use crate::error::{Error, Result};
 use crate::nn::{Activation, MoeRouting, PadPositions, Sinusoid};
@@ -291,6 +292,9 @@ pub struct StackSpec {
     pub relative_bias: Option<RelativeBiasSpec>,
     /// Keys that self-attention sees.
     pub sparsity: Sparsity,
+    /// Stages of a stack that attends within windows of patches and merges them; widths and heads are those of
+    /// the last stage.
+    pub stages: Option<StagesSpec>,
     /// Summaries of blocks that self-attention sees besides.
     pub transient_global: Option<TransientGlobalSpec>,
     /// True if self- and cross-attention are one block with one softmax over the keys of both sequences.
@@ -339,6 +343,7 @@ impl StackSpec {
             positions: Positions::None,
             relative_bias: None,
             sparsity: Sparsity::Dense,
+            stages: None,
             transient_global: None,
             merged_attention: false,
             extra_states: None,
@@ -362,6 +367,12 @@ impl StackSpec {
             _ => false,
         };
         Some(if windowed { local } else { global })
+    }
+
+    /// Returns the largest number of heads in a layer.
+    pub fn most_heads(&self) -> usize {
+        let stages = self.stages.iter().flat_map(|stages| &stages.stages).map(|stage| stage.heads);
+        stages.fold(self.heads, usize::max)
     }
 
     /// Returns the factor on the attention scores of a layer.

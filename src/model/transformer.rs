@@ -57,7 +57,8 @@ impl Transformer {
         };
         let project = |name| build.linear(name, spec.encoder.d_model, width, true);
         let front_end = spec.front_end.as_ref();
-        let front_end = front_end.map(|front_end| FrontEnd::new(build, front_end, spec.encoder.d_model));
+        let front_end =
+            front_end.map(|front_end| FrontEnd::new(build, front_end, spec.encoder.embedding_width));
         let front_end = front_end.transpose()?;
         Ok(Self {
             spec: spec.clone(),
@@ -147,6 +148,8 @@ impl Network for Transformer {
             "which expert a token goes to has no gradient"
         } else if encoder.extra_states.is_some() || decoder.extra_states.is_some() {
             "states beside those of the tokens go through its layers"
+        } else if encoder.stages.is_some() {
+            "its encoder attends within windows of patches that merge from layer to layer"
         } else {
             return Ok(self);
         };

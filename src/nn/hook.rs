@@ -5,7 +5,7 @@ use std::sync::Arc;
 use attn_tui_kernels::attention::{MaskedPair, RowObserver};
 use candle_core::{Device, Tensor};
 
-use super::{AttentionTrace, CompactMaps, FfnTrace};
+use super::{AttentionTrace, CompactMaps, FfnTrace, SparseMaps};
 use crate::error::Result;
 use crate::site::{Kind, Site};
 
@@ -104,6 +104,12 @@ pub trait Hook: Send {
 
     /// Takes the compact form of the maps of the site.
     fn compact(&mut self, _site: Site, _maps: CompactMaps) -> Result<()> {
+        Ok(())
+    }
+
+    /// Takes the maps of a site whose queries attend within windows. Neither [`Hook::maps`] nor
+    /// [`Hook::weights`] is called there.
+    fn sparse(&mut self, _site: Site, _maps: SparseMaps) -> Result<()> {
         Ok(())
     }
 

@@ -31,9 +31,11 @@ mod ragged;
 mod relative_bias;
 mod residual_parts;
 mod rotary;
+mod sparse_maps;
 mod trace;
 mod transient_global;
 mod weight;
+mod windows;
 
 pub use activation::Activation;
 pub use additive::AdditiveAttention;
@@ -61,9 +63,11 @@ pub use ragged::Ragged;
 pub use relative_bias::RelativeBias;
 pub use residual_parts::{Directions, PartSums, ResidualPart};
 pub use rotary::Rotary;
+pub use sparse_maps::SparseMaps;
 pub use trace::{AttentionTrace, FfnTrace, ResidualAdd, ValueContributions};
 pub use transient_global::TransientGlobal;
 pub use weight::{FileWeight, Weight, elements};
+pub use windows::{WindowGrid, Windows};
 
 impl From<candle_core::Error> for crate::error::Error {
     fn from(error: candle_core::Error) -> Self {

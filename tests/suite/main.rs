@@ -20,6 +20,7 @@ mod memory;
 mod needles;
 mod outputs;
 mod parity;
+mod patches;
 mod patching;
 mod pixels;
 mod printing;

@@ -24,22 +24,32 @@ use candle_core::{Device, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
 
-const MODELS: [&str; 5] = ["vit-trocr", "deit-trocr-f16", "vit-gpt2", "deit-bert", "vit-mbart"];
-const PICTURES: [&str; 2] = ["line", "tall"];
+const MODELS: [&str; 9] = [
+    "vit-trocr",
+    "deit-trocr-f16",
+    "vit-gpt2",
+    "deit-bert",
+    "vit-mbart",
+    "donut",
+    "donut-flags-f16",
+    "pix2struct",
+    "pix2struct-flags-f16",
+];
+pub const PICTURES: [&str; 2] = ["line", "tall"];
 
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/vision")
 }
 
-fn parsed(path: PathBuf) -> Value {
+pub fn parsed(path: PathBuf) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
 /// Tensors by name, with their shapes.
-type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 /// Returns the tensors of a file, and its metadata.
-fn tensors(path: PathBuf) -> (Tensors, BTreeMap<String, Value>) {
+pub fn tensors(path: PathBuf) -> (Tensors, BTreeMap<String, Value>) {
     let bytes = std::fs::read(path).unwrap();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     let fields = header.metadata().clone().unwrap_or_default();
@@ -65,7 +75,7 @@ fn decoded(path: &Path) -> Result<DecodedPicture> {
     read(&ModelFile::Path(path.into()).bytes().unwrap(), &name)
 }
 
-fn picture(name: &str) -> RgbPicture {
+pub fn picture(name: &str) -> RgbPicture {
     decoded(&root().join(format!("{name}.png"))).unwrap().picture
 }
 
@@ -77,20 +87,20 @@ fn session(model: &Path) -> Result<Box<Session>> {
     }
 }
 
-fn fixture(model: &str) -> Box<Session> {
+pub fn fixture(model: &str) -> Box<Session> {
     session(&root().join(model).join("model")).unwrap()
 }
 
-fn image(name: &str) -> ImageOptions {
+pub fn image(name: &str) -> ImageOptions {
     ImageOptions { path: root().join(format!("{name}.png")), ..ImageOptions::default() }
 }
 
-fn run(image: ImageOptions) -> RunOptions {
+pub fn run(image: ImageOptions) -> RunOptions {
     RunOptions { image: Some(image), ..RunOptions::default() }
 }
 
 /// Returns the largest difference of two lists.
-fn difference(found: &[f32], expected: &[f32]) -> f32 {
+pub fn difference(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len());
     let off = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
     off.fold(0.0, |worst, off| if off.is_nan() { f32::INFINITY } else { worst.max(off) })
@@ -203,6 +213,14 @@ fn pixel_values_are_those_of_the_image_processors() {
     }
 }
 
+/// Splits flattened patches, each `width` numbers, into the numbers of rows and columns, which come first in each
+/// patch and count from 1, and the values.
+pub fn flattened(values: &[f32], width: usize) -> ([usize; 2], Vec<f32>) {
+    let last = &values[values.len() - width..];
+    let patches = values.chunks_exact(width).flat_map(|patch| patch[2..].iter().copied());
+    ([last[0] as usize, last[1] as usize], patches.collect())
+}
+
 /// Runs pixels and decoder ids. Returns every map, the logits and the encoder's input.
 fn outputs(name: &str, pixels: &(Vec<usize>, Vec<f32>), ids: &[u32]) -> Result<BTreeMap<String, Vec<f32>>> {
     let files = std::fs::read_dir(root().join(name).join("model")).unwrap().map(|entry| {
@@ -212,7 +230,13 @@ fn outputs(name: &str, pixels: &(Vec<usize>, Vec<f32>), ids: &[u32]) -> Result<B
     let files = ModelFiles::new(name, None, files);
     let model = Model::load(&files, &Device::Cpu, &Unwatched)?;
     let (shape, values) = pixels;
-    let states = model.embed_pixels(values, [shape[1], shape[2]])?;
+    let states = match shape[..] {
+        [_, width] => {
+            let (grid, patches) = flattened(values, width);
+            model.embed_patches(&patches, grid)?
+        }
+        _ => model.embed_pixels(values, [shape[1], shape[2]])?,
+    };
     let mut recorder = Recorder::default();
     let encoded = model.encode(EncoderInput::States(&states), &mut recorder, &mut |_| Ok(()))?;
     let decoded = model.decode(ids, 1, &encoded, None, &mut recorder, &mut |_| Ok(()))?;
@@ -263,7 +287,7 @@ fn ids_generated_from_picture_files_are_those_of_transformers() {
             cases += 1;
         }
     }
-    assert_eq!(cases, 20);
+    assert_eq!(cases, 36);
 }
 
 fn line_capture() -> Capture {
@@ -351,13 +375,14 @@ fn vision_models_that_are_not_covered_say_what_they_need() {
         )
     };
     assert!(composed(json!({"model_type": "beit"}), "trocr").contains("relative positions"));
+    assert!(composed(json!({"model_type": "swinv2"}), "mbart").contains("cosines"));
     assert!(composed(json!({"model_type": "vit", "patch_size": 300}), "trocr").contains("no patch"));
     assert!(composed(json!({"model_type": "vit", "num_channels": 1}), "trocr").contains("num_channels"));
     assert!(composed(json!({"model_type": "vit"}), "llama").contains("llama decoder"));
 }
 
 /// Runs the program and returns standard output and standard error.
-fn program(arguments: &[&str]) -> (bool, String, String) {
+pub fn program(arguments: &[&str]) -> (bool, String, String) {
     let out = Command::new(env!("CARGO_BIN_EXE_attn-tui"))
         .args(arguments)
         .env_remove("HF_HOME")

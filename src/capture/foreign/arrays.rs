@@ -170,7 +170,7 @@ pub fn names_other_maps(name: &str) -> bool {
 pub fn is_map_name(name: &str) -> bool {
     let lower = name.to_lowercase();
     let other = ["logits", "mask", "hidden", "embed", "token", "values.", "contributions.", "_ids"];
-    let part = [".weight", ".bias", ".query", ".key", ".beside"];
+    let part = [".weight", ".bias", ".query", ".key", ".beside", ".entries", ".columns", ".offsets"];
     if other.iter().any(|word| lower.contains(word)) || part.iter().any(|end| lower.ends_with(end)) {
         return false;
     }

@@ -84,6 +84,7 @@ pub(super) fn composed(
         ignored: &[
             "encoder.pooler.*",
             "encoder.embeddings.mask_token",
+            "*.relative_position_index",
             "*.position_ids",
             "*.attn.bias",
             "*.attn.masked_bias",

@@ -17,11 +17,14 @@ mod mvp;
 mod nllb_moe;
 mod pegasus;
 mod pegasus_x;
+mod picture_config;
+mod pix2struct;
 mod plbart;
 mod prophetnet;
 mod recurrent;
 mod seamless_m4t;
 mod speech_to_text;
+mod swin;
 mod switch_transformers;
 mod t5;
 mod t5gemma;
@@ -62,6 +65,7 @@ pub(super) const FAMILIES: &[Family] = &[
     moonshine::FAMILY,
     speech_to_text::FAMILY,
     vision_encoder_decoder::FAMILY,
+    pix2struct::FAMILY,
     recurrent::FAMILY,
     t5gemma::FAMILY,
     t5gemma2::FAMILY,

@@ -1,22 +1,28 @@
 //! Encoders of pictures and decoders that were models of their own: TrOCR (Li et al. 2023), captioning models
-//! and others read a picture with ViT (Dosovitskiy et al. 2021) or DeiT (Touvron et al. 2021).
+//! and others read a picture with ViT (Dosovitskiy et al. 2021) or DeiT (Touvron et al. 2021), Donut (Kim et al.
+//! 2022) and Nougat (Blecher et al. 2023) with Swin.
 
 use super::bart::{self, BartOptions, CROSS_ATTN, FFN, SELF_ATTN, learned};
 use super::encoder_decoder::{self, PartReader, composed, part};
+use super::picture_config::{self, sides};
+use super::swin::swin;
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
 use crate::model::family::{ConfigReader, Family, TokenizerClass};
 use crate::model::spec::{
-    AttentionNames, ClassToken, FfnNames, FrontEndSpec, LmHeadSpec, NormKind, PatchesSpec, Placement,
-    Positions, StackNames, StackSize, StackSpec, TransformerSpec, head_dim,
+    AttentionNames, ClassToken, FfnNames, FrontEndSpec, LmHeadSpec, NormKind, PatchEdge, PatchesSpec,
+    Placement, Positions, StackNames, StackSize, StackSpec, TransformerSpec, head_dim,
 };
 use crate::nn::{Activation, PadPositions, Sinusoid};
 
 /// An encoder with its front end.
-type VisionEncoder = (StackSpec, PatchesSpec);
+pub(super) type VisionEncoder = (StackSpec, PatchesSpec);
 
-const ENCODERS: &[PartReader<VisionEncoder>] =
-    &[("vit", |config| vit(config, &[CLASS])), ("deit", |config| vit(config, &[CLASS, DISTILLATION]))];
+const ENCODERS: &[PartReader<VisionEncoder>] = &[
+    ("vit", |config| vit(config, &[CLASS])),
+    ("deit", |config| vit(config, &[CLASS, DISTILLATION])),
+    ("donut-swin", swin),
+];
 
 /// Decoders that the models of `encoder-decoder` do not have.
 const DECODERS: &[PartReader<(StackSpec, LmHeadSpec)>] = &[("trocr", trocr), ("mbart", mbart)];
@@ -25,9 +31,8 @@ const DECODERS: &[PartReader<(StackSpec, LmHeadSpec)>] = &[("trocr", trocr), ("m
 const OTHER_ENCODERS: &[(&str, &str)] = &[
     ("beit", "an encoder with relative positions in its scores (BEiT)"),
     ("data2vec-vision", "an encoder with relative positions in its scores (BEiT's)"),
-    ("donut-swin", "an encoder of windows that merges patches (Swin)"),
-    ("swin", "an encoder of windows that merges patches (Swin)"),
-    ("swinv2", "an encoder of windows that merges patches (Swin)"),
+    ("swin", "an encoder of windows with a norm after its last layer (Swin)"),
+    ("swinv2", "an encoder of windows with scores of cosines (Swin v2)"),
     ("dinov2", "an encoder with scaled layers and interpolated positions (DINOv2)"),
     ("clip_vision_model", "an encoder with a norm on its patches (CLIP)"),
 ];
@@ -35,7 +40,8 @@ const OTHER_ENCODERS: &[(&str, &str)] = &[
 /// The family's description.
 pub(crate) const FAMILY: Family = Family {
     model_type: "vision-encoder-decoder",
-    examples: "microsoft/trocr-base-printed, microsoft/trocr-small-handwritten, nlpconnect/vit-gpt2-image-captioning",
+    examples: "microsoft/trocr-base-printed, nlpconnect/vit-gpt2-image-captioning, naver-clova-ix/donut-base, \
+               facebook/nougat-small",
     tokenizer: TokenizerClass::Unregistered,
     reader: ConfigReader::Transformer(spec),
 };
@@ -80,10 +86,7 @@ const VIT: StackNames = StackNames {
 
 /// Reads ViT, or DeiT with its second class token.
 fn vit(config: &ModelConfig, class_tokens: &'static [ClassToken]) -> Result<VisionEncoder> {
-    let channels = config.count_or("num_channels", 3)?;
-    if channels != 3 {
-        return Err(Error::Config(format!("num_channels is {channels}: pictures have 3")));
-    }
+    picture_config::check_channels(config)?;
     let d_model = config.count_or("hidden_size", 768)?;
     let heads = config.count_or("num_attention_heads", 12)?;
     let size = StackSize {
@@ -104,13 +107,12 @@ fn vit(config: &ModelConfig, class_tokens: &'static [ClassToken]) -> Result<Visi
         patch: sides(config, "patch_size", 16)?,
         projection: "encoder.embeddings.patch_embeddings.projection",
         class_tokens,
-        positions: "encoder.embeddings.position_embeddings",
+        edge: PatchEdge::LeftOut,
+        merges: 0,
+        norm: None,
+        positions: Some("encoder.embeddings.position_embeddings"),
     };
-    if patches.grid().contains(&0) {
-        let [[height, width], [high, wide]] = [patches.picture, patches.patch];
-        let why = format!("a picture of {width} x {height} pixels has no patch of {wide} x {high}");
-        return Err(Error::Config(why));
-    }
+    picture_config::check_grid(&patches)?;
     let encoder = StackSpec {
         norm: NormKind::Layer { eps: config.number_or("layer_norm_eps", 1e-12)? },
         placement: Placement::Pre,
@@ -118,24 +120,6 @@ fn vit(config: &ModelConfig, class_tokens: &'static [ClassToken]) -> Result<Visi
         ..StackSpec::new(size, names)
     };
     Ok((encoder, patches))
-}
-
-/// Largest side of a picture or a patch in pixels.
-const MAX_SIDE: u64 = 8192;
-
-/// Reads height and width: two numbers, or one for both.
-fn sides(config: &ModelConfig, key: &str, default: u64) -> Result<[usize; 2]> {
-    let side =
-        |side: Option<u64>| side.filter(|side| (1..=MAX_SIDE).contains(side)).map(|side| side as usize);
-    let both = match config.get(key) {
-        None => side(Some(default)).map(|side| [side; 2]),
-        Some(value) => match value.as_array().map(Vec::as_slice) {
-            Some([height, width]) => side(height.as_u64()).zip(side(width.as_u64())).map(|(h, w)| [h, w]),
-            Some(_) => None,
-            None => side(value.as_u64()).map(|side| [side; 2]),
-        },
-    };
-    both.ok_or_else(|| Error::Config(format!("{key} is no size of 1 to {MAX_SIDE} pixels")))
 }
 
 const TROCR_HEAD: LmHeadSpec =
