@@ -1,8 +1,12 @@
 //! From a picture to the values that a model reads.
 
-use super::settings::{PixelSize, TargetSize};
-use super::{ImageProcessor, RgbPicture, Rotation, resize};
+use super::resize::resize_in_steps;
+use super::settings::{PixelSize, TargetSize, Thumbnail};
+use super::{ImageProcessor, Resampling, RgbPicture, Rotation, resize};
 use crate::axis::PixelBox;
+
+/// Grey from which on a pixel is paper, on a scale where the darkest one is 0 and the lightest one 255.
+const PAPER: f64 = 200.0;
 
 /// Values of a picture, as a model reads them.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,18 +56,24 @@ impl ImageProcessor {
         let mut picture = picture;
         let tall = |height: usize, width: usize| height.cmp(&width);
         let wanted = tall(self.frame.height, self.frame.width);
-        if self.align_long_axis
-            && wanted.is_ne()
-            && tall(picture.height(), picture.width()) == wanted.reverse()
-        {
+        let mut kept = self.kept(&picture);
+        if self.align_long_axis && wanted.is_ne() && tall(kept[3], kept[2]) == wanted.reverse() {
             picture = picture.rotated(Rotation::Quarter);
+            kept = self.kept(&picture);
             notes.push(
                 "the model's settings turn this picture by 90 degrees; places are those after it".into(),
             );
         }
-        let mut seen = self.scaled(&picture);
-        let scale =
-            [picture.width() as f64 / seen.width() as f64, picture.height() as f64 / seen.height() as f64];
+        let [left, top, width, height] = kept;
+        let cropped = [width, height] != [picture.width(), picture.height()];
+        if cropped {
+            notes.push(format!(
+                "margins are cut off: the model sees {width} x {height} pixels from {left},{top} on"
+            ));
+        }
+        let part = cropped.then(|| picture.part([left as isize, top as isize], [width, height]));
+        let mut seen = self.scaled(part.as_ref().unwrap_or(&picture));
+        let scale = [width as f64 / seen.width() as f64, height as f64 / seen.height() as f64];
         let mut shift = [0isize; 2];
         if self.pad {
             let frame = self.frame;
@@ -78,8 +88,16 @@ impl ImageProcessor {
             seen = seen.part(cropped, [crop.width, crop.height]);
             shift = [shift[0] + cropped[0], shift[1] + cropped[1]];
         }
-        let origin = [shift[0] as f64 * scale[0], shift[1] as f64 * scale[1]];
+        let origin = [left as f64 + shift[0] as f64 * scale[0], top as f64 + shift[1] as f64 * scale[1]];
         PreparedPicture { pixels: self.values(&seen), picture, origin, scale, notes }
+    }
+
+    /// Left, top, width and height of the part of a picture that is kept.
+    fn kept(&self, picture: &RgbPicture) -> [usize; 4] {
+        match self.crop_margin {
+            true => text_box(picture),
+            false => [0, 0, picture.width(), picture.height()],
+        }
     }
 
     /// Scales a picture as the settings ask.
@@ -93,10 +111,13 @@ impl ImageProcessor {
             scaled = Some(resize(picture, size.width, size.height, self.filter));
         }
         let current = scaled.as_ref().unwrap_or(picture);
-        if let Some(size) = thumbnail_size(current, self.frame).filter(|_| self.thumbnail) {
-            return resize(current, size.width, size.height, self.filter);
+        match self.thumbnail.zip(thumbnail_size(current, self.frame)) {
+            Some((Thumbnail::Plain, size)) => resize(current, size.width, size.height, self.filter),
+            Some((Thumbnail::InSteps, size)) => {
+                resize_in_steps(current, size.width, size.height, Resampling::Bicubic)
+            }
+            None => scaled.unwrap_or_else(|| picture.clone()),
         }
-        scaled.unwrap_or_else(|| picture.clone())
     }
 
     /// Applies factor, mean and standard deviation to each colour.
@@ -159,6 +180,33 @@ fn thumbnail_size(picture: &RgbPicture, frame: PixelSize) -> Option<PixelSize> {
     Some(PixelSize { height: height.max(1), width: width.max(1) })
 }
 
+/// Returns left, top, width and height of all that is darker than paper; the whole picture if it is plain.
+fn text_box(picture: &RgbPicture) -> [usize; 4] {
+    // Pillow's weights of red, green and blue, in 65,536ths.
+    let grey = |pixel: &[u8]| {
+        let [r, g, b] = [pixel[0], pixel[1], pixel[2]].map(u32::from);
+        ((r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16) as u8
+    };
+    let (mut darkest, mut lightest) = (u8::MAX, u8::MIN);
+    for value in picture.values().chunks_exact(3).map(grey) {
+        (darkest, lightest) = (darkest.min(value), lightest.max(value));
+    }
+    let range = f64::from(lightest - darkest);
+    let dark = |pixel: &[u8]| f64::from(grey(pixel) - darkest) / range * 255.0 < PAPER;
+    let [mut left, mut right, mut top, mut bottom] = [usize::MAX, 0, usize::MAX, 0];
+    for y in 0..picture.height() {
+        let mut row = picture.row(y).chunks_exact(3);
+        let Some(first) = row.position(dark) else { continue };
+        let last = picture.row(y).chunks_exact(3).rposition(dark).unwrap_or(first);
+        (left, right) = (left.min(first), right.max(last));
+        (top, bottom) = (top.min(y), bottom.max(y));
+    }
+    match darkest == lightest {
+        true => [0, 0, picture.width(), picture.height()],
+        false => [left, top, right - left + 1, bottom - top + 1],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -200,6 +248,20 @@ mod tests {
         let deit = processor("DeiT", json!({"size": 64, "crop_size": 32}));
         let picture = deit.prepare(white(128, 64));
         assert_eq!(picture.place([0, 0], [16, 16]), Some(PixelBox { x: 32.0, y: 16.0, w: 32.0, h: 16.0 }));
+    }
+
+    #[test]
+    fn margins_are_cut_off_and_places_lie_within() {
+        let mut rgb = vec![255; 10 * 8 * 3];
+        for (x, y) in [(3, 2), (6, 5)] {
+            rgb[(y * 10 + x) * 3..][..3].fill(0);
+        }
+        let page = RgbPicture::new(10, 8, rgb).unwrap();
+        assert_eq!(text_box(&page), [3, 2, 4, 4]);
+        assert_eq!(text_box(&white(4, 3)), [0, 0, 4, 3]);
+        let nougat = processor("Nougat", json!({"size": {"height": 8, "width": 8}})).prepare(page);
+        assert_eq!(nougat.place([4, 0], [4, 8]), Some(PixelBox { x: 5.0, y: 2.0, w: 2.0, h: 4.0 }));
+        assert!(nougat.notes[0].contains("4 x 4 pixels from 3,2"), "{:?}", nougat.notes);
     }
 
     #[test]

@@ -79,17 +79,68 @@ pub fn resize(picture: &RgbPicture, width: usize, height: usize, filter: Resampl
     if filter == Resampling::Nearest {
         return nearest(picture, width, height);
     }
-    let across =
-        |picture: &RgbPicture| (width != picture.width()).then(|| along_rows(picture, width, filter));
-    let down =
-        |picture: &RgbPicture| (height != picture.height()).then(|| along_columns(picture, height, filter));
+    scaled(picture, [picture.width() as f64, picture.height() as f64], [width, height], filter)
+}
+
+/// Scales a picture as [`resize`] does, after shrinking it by whole factors where it is still at least twice as
+/// large as the result then (Pillow's `reducing_gap` of 2).
+pub(super) fn resize_in_steps(
+    picture: &RgbPicture,
+    width: usize,
+    height: usize,
+    filter: Resampling,
+) -> RgbPicture {
+    const GAP: f64 = 2.0;
+    let factor = |from: usize, to: usize| ((from as f64 / to.max(1) as f64 / GAP) as usize).max(1);
+    let factors = [factor(picture.width(), width), factor(picture.height(), height)];
+    if factors == [1, 1] || filter == Resampling::Nearest {
+        return resize(picture, width, height, filter);
+    }
+    let sides = [picture.width() as f64 / factors[0] as f64, picture.height() as f64 / factors[1] as f64];
+    scaled(&shrunk(picture, factors), sides, [width.max(1), height.max(1)], filter)
+}
+
+/// Shrinks a picture by whole factors. Each pixel is the mean of a rectangle, which the edge may cut off.
+fn shrunk(picture: &RgbPicture, [across, down]: [usize; 2]) -> RgbPicture {
+    let (width, height) = (picture.width().div_ceil(across), picture.height().div_ceil(down));
+    let mut rgb = Vec::with_capacity(width * height * 3);
+    for y in 0..height {
+        let rows = y * down..((y + 1) * down).min(picture.height());
+        for x in 0..width {
+            let columns = x * across..((x + 1) * across).min(picture.width());
+            let mut sums = [0usize; 3];
+            for row in rows.clone() {
+                let pixels = picture.row(row)[columns.start * 3..columns.end * 3].chunks_exact(3);
+                pixels.for_each(|pixel| {
+                    sums.iter_mut().zip(pixel).for_each(|(sum, &value)| *sum += usize::from(value));
+                });
+            }
+            let count = rows.len() * columns.len();
+            rgb.extend(sums.map(|sum| ((sum + count / 2) / count) as u8));
+        }
+    }
+    RgbPicture::new(width, height, rgb).unwrap_or_else(|| RgbPicture::black(width, height))
+}
+
+/// Scales the part of a picture from its top left corner to `sides` pixels, which may end within a pixel.
+fn scaled(
+    picture: &RgbPicture,
+    sides: [f64; 2],
+    [width, height]: [usize; 2],
+    filter: Resampling,
+) -> RgbPicture {
+    let across = |picture: &RgbPicture| along_rows(picture, sides[0], width, filter);
+    let down = |picture: &RgbPicture| along_columns(picture, sides[1], height, filter);
+    let changes = |side: f64, from: usize, to: usize| from != to || side != from as f64;
     let [shorter, narrower] =
         [picture.height() as isize - height as isize, picture.width() as isize - width as isize];
-    let first = if shorter > 0 && shorter > 2 * narrower { down(picture) } else { across(picture) };
-    let half_way = first.as_ref().unwrap_or(picture);
-    // The pass that was made changes nothing any more.
-    let second = across(half_way).or_else(|| down(half_way));
-    second.or(first).unwrap_or_else(|| picture.clone())
+    match [changes(sides[0], picture.width(), width), changes(sides[1], picture.height(), height)] {
+        [true, true] if shorter > 0 && shorter > 2 * narrower => across(&down(picture)),
+        [true, true] => down(&across(picture)),
+        [true, false] => across(picture),
+        [false, true] => down(picture),
+        [false, false] => picture.clone(),
+    }
 }
 
 fn nearest(picture: &RgbPicture, width: usize, height: usize) -> RgbPicture {
@@ -110,20 +161,20 @@ struct Taps {
     weights: Vec<i32>,
 }
 
-/// Computes the pixels of a line of `from` pixels that each pixel of a line of `to` pixels is made of.
-fn taps(from: usize, to: usize, filter: Resampling) -> Vec<Taps> {
+/// Computes the pixels of a line that each pixel of a line of `to` pixels is made of, as [`weights`] does.
+fn taps(from: usize, side: f64, to: usize, filter: Resampling) -> Vec<Taps> {
     let one = f64::from(1u32 << PRECISION);
     let fixed = |(first, weights): (usize, Vec<f64>)| {
         // `round` is half away from zero, as in Pillow.
         Taps { first, weights: weights.iter().map(|weight| (weight * one).round() as i32).collect() }
     };
-    weights(from, to, filter).map(fixed).collect()
+    weights(from, side, to, filter).map(fixed).collect()
 }
 
-/// For each pixel of a line of `to` pixels, the first pixel of a line of `from` pixels that it is made of, and the
-/// weights of this one and of those that follow. They sum to 1.
-fn weights(from: usize, to: usize, filter: Resampling) -> impl Iterator<Item = (usize, Vec<f64>)> {
-    let scale = from as f64 / to as f64;
+/// For each pixel of a line of `to` pixels, which show the first `side` of `from` pixels, returns the first one that
+/// it is made of, and the weights of this one and of those that follow. They sum to 1.
+fn weights(from: usize, side: f64, to: usize, filter: Resampling) -> impl Iterator<Item = (usize, Vec<f64>)> {
+    let scale = side / to as f64;
     let stretch = scale.max(1.0);
     let reach = filter.support() * stretch;
     let of_pixel = move |at: usize| {
@@ -147,7 +198,8 @@ pub(super) fn scaled_values(
     height: usize,
     filter: Resampling,
 ) -> Vec<f32> {
-    let across: Vec<(usize, Vec<f64>)> = weights(picture.width(), width, filter).collect();
+    let [whole_width, whole_height] = [picture.width(), picture.height()].map(|side| side as f64);
+    let across: Vec<(usize, Vec<f64>)> = weights(picture.width(), whole_width, width, filter).collect();
     let mut narrow = Vec::with_capacity(width * picture.height() * 3);
     for y in 0..picture.height() {
         let row = picture.row(y);
@@ -161,7 +213,7 @@ pub(super) fn scaled_values(
     }
     let stride = width * 3;
     let mut scaled = vec![0f32; stride * height];
-    let down = weights(picture.height(), height, filter);
+    let down = weights(picture.height(), whole_height, height, filter);
     for (to, (first, weights)) in scaled.chunks_exact_mut(stride.max(1)).zip(down) {
         for (from, weight) in narrow[first * stride..].chunks_exact(stride.max(1)).zip(weights) {
             to.iter_mut().zip(from).for_each(|(sum, value)| *sum += value * weight as f32);
@@ -178,8 +230,8 @@ fn clip(sum: i32) -> u8 {
 /// Start of a sum: one half.
 const HALF: i32 = 1 << (PRECISION - 1);
 
-fn along_rows(picture: &RgbPicture, width: usize, filter: Resampling) -> RgbPicture {
-    let taps = taps(picture.width(), width, filter);
+fn along_rows(picture: &RgbPicture, side: f64, width: usize, filter: Resampling) -> RgbPicture {
+    let taps = taps(picture.width(), side, width, filter);
     let mut rgb = Vec::with_capacity(width * picture.height() * 3);
     for y in 0..picture.height() {
         let row = picture.row(y);
@@ -197,11 +249,11 @@ fn along_rows(picture: &RgbPicture, width: usize, filter: Resampling) -> RgbPict
         .unwrap_or_else(|| RgbPicture::black(width, picture.height()))
 }
 
-fn along_columns(picture: &RgbPicture, height: usize, filter: Resampling) -> RgbPicture {
+fn along_columns(picture: &RgbPicture, side: f64, height: usize, filter: Resampling) -> RgbPicture {
     let width = picture.width();
     let mut rgb = Vec::with_capacity(width * height * 3);
     let mut sums = vec![HALF; width * 3];
-    for Taps { first, weights } in taps(picture.height(), height, filter) {
+    for Taps { first, weights } in taps(picture.height(), side, height, filter) {
         sums.fill(HALF);
         for (at, weight) in weights.into_iter().enumerate() {
             for (sum, &value) in sums.iter_mut().zip(picture.row(first + at)) {

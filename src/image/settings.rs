@@ -8,8 +8,11 @@ use crate::error::{Error, Result};
 /// Largest side that a picture is scaled to, in pixels.
 pub(super) const MAX_SIDE: u64 = 8192;
 
-/// Default of the mean and of the standard deviation of each colour: they bring colours to -1 to 1.
-const HALF: [f32; 3] = [0.5; 3];
+/// Mean and standard deviation of each colour that bring colours to -1 to 1.
+const HALF: [[f32; 3]; 2] = [[0.5; 3]; 2];
+
+/// Mean and standard deviation of the colours of ImageNet.
+const IMAGENET: [[f32; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
 
 /// Name of the settings' file.
 pub(super) const FILE: &str = "preprocessor_config.json";
@@ -33,12 +36,14 @@ pub(super) enum TargetSize {
 /// The steps from a picture to the values that a model reads, in the order of the fields.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageProcessor {
+    /// True to cut off the margins around all that is darker than paper.
+    pub(super) crop_margin: bool,
     /// True to turn the picture where its longer side is not that of the result.
     pub(super) align_long_axis: bool,
     pub(super) resize: Option<TargetSize>,
     pub(super) filter: Resampling,
-    /// True to scale once more, proportions kept, so that the picture fits into `frame`.
-    pub(super) thumbnail: bool,
+    /// Further scaling, proportions kept, so that the picture fits into `frame`.
+    pub(super) thumbnail: Option<Thumbnail>,
     /// True to fill up to `frame` with black, the picture in the middle.
     pub(super) pad: bool,
     /// Size for thumbnails and padding.
@@ -50,13 +55,23 @@ pub struct ImageProcessor {
     pub(super) normalize: Option<[[f32; 3]; 2]>,
 }
 
+/// Way of scaling a picture to a thumbnail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Thumbnail {
+    /// With the processor's own filter.
+    Plain,
+    /// Bicubic, in steps.
+    InSteps,
+}
+
 /// Defaults of a kind of processor.
 struct Defaults {
     size: PixelSize,
     filter: Resampling,
     crop: Option<PixelSize>,
-    /// True for Donut's steps: proportions stay, and the rest is filled.
-    document: bool,
+    normal: [[f32; 3]; 2],
+    /// Thumbnails of Donut and Nougat, whose proportions stay; the rest is filled.
+    document: Option<Thumbnail>,
 }
 
 impl ImageProcessor {
@@ -89,16 +104,18 @@ impl ImageProcessor {
         let defaults = defaults(file)?;
         let size = file.get("size").filter(|size| !size.is_null());
         // Donut's older files have width before height.
-        let resize = size.map(|size| target("size", size, defaults.document)).transpose()?;
+        let donut = defaults.document == Some(Thumbnail::Plain);
+        let document = defaults.document.is_some();
+        let resize = size.map(|size| target("size", size, donut)).transpose()?;
         let resize = resize.unwrap_or(TargetSize::Exact(defaults.size));
         let frame = match resize {
             TargetSize::Exact(size) => size,
-            TargetSize::ShortestEdge(_) if defaults.document => {
+            TargetSize::ShortestEdge(_) if document => {
                 return Err("size needs a height and a width".into());
             }
             TargetSize::ShortestEdge(edge) => PixelSize { height: edge, width: edge },
         };
-        let resize = match defaults.document {
+        let resize = match document {
             true => TargetSize::ShortestEdge(frame.height.min(frame.width)),
             false => resize,
         };
@@ -121,7 +138,8 @@ impl ImageProcessor {
             (true, crop) => crop,
             (false, _) => None,
         };
-        let [mean, std] = [colours(file, "image_mean")?, colours(file, "image_std")?];
+        let [mean, std] = defaults.normal;
+        let (mean, std) = (colours(file, "image_mean", mean)?, colours(file, "image_std", std)?);
         if std.contains(&0.0) {
             return Err("image_std holds 0".into());
         }
@@ -131,12 +149,14 @@ impl ImageProcessor {
                 value.as_f64().ok_or_else(|| format!("rescale_factor is {value}, not a number"))? as f32
             }
         };
+        let thumbnail = flag("do_thumbnail", true)?;
         Ok(Self {
-            align_long_axis: defaults.document && flag("do_align_long_axis", false)?,
+            crop_margin: defaults.document == Some(Thumbnail::InSteps) && flag("do_crop_margin", true)?,
+            align_long_axis: document && flag("do_align_long_axis", false)?,
             resize: flag("do_resize", true)?.then_some(resize),
             filter,
-            thumbnail: defaults.document && flag("do_thumbnail", true)?,
-            pad: defaults.document && flag("do_pad", true)?,
+            thumbnail: defaults.document.filter(|_| thumbnail),
+            pad: document && flag("do_pad", true)?,
             frame,
             center_crop,
             // Older files have no step of its own for the factor and always apply it.
@@ -154,13 +174,31 @@ fn defaults(file: &Value) -> std::result::Result<Defaults, String> {
     let kind = name.trim_end_matches("Pil").trim_end_matches("Fast");
     let kind = kind.trim_end_matches("ImageProcessor").trim_end_matches("FeatureExtractor");
     let square = |side| PixelSize { height: side, width: side };
-    let vit = Defaults { size: square(224), filter: Resampling::Bilinear, crop: None, document: false };
+    let vit = Defaults {
+        size: square(224),
+        filter: Resampling::Bilinear,
+        crop: None,
+        normal: HALF,
+        document: None,
+    };
     Ok(match kind {
         "ViT" => vit,
         "DeiT" => Defaults { size: square(256), filter: Resampling::Bicubic, crop: Some(square(224)), ..vit },
-        "Donut" => Defaults { size: PixelSize { height: 2560, width: 1920 }, document: true, ..vit },
+        "Donut" => Defaults {
+            size: PixelSize { height: 2560, width: 1920 },
+            document: Some(Thumbnail::Plain),
+            ..vit
+        },
+        "Nougat" => Defaults {
+            size: PixelSize { height: 896, width: 672 },
+            normal: IMAGENET,
+            document: Some(Thumbnail::InSteps),
+            ..vit
+        },
         _ => {
-            return Err(format!("{name} is not known; those of ViT, DeiT (TrOCR has either) and Donut are"));
+            return Err(format!(
+                "{name} is not known; those of ViT, DeiT (TrOCR has either), Donut and Nougat are"
+            ));
         }
     })
 }
@@ -195,8 +233,8 @@ fn target(key: &str, value: &Value, width_first: bool) -> std::result::Result<Ta
 }
 
 /// Reads a number for each colour, or one for all.
-fn colours(file: &Value, key: &str) -> std::result::Result<[f32; 3], String> {
-    let Some(value) = file.get(key).filter(|value| !value.is_null()) else { return Ok(HALF) };
+fn colours(file: &Value, key: &str, default: [f32; 3]) -> std::result::Result<[f32; 3], String> {
+    let Some(value) = file.get(key).filter(|value| !value.is_null()) else { return Ok(default) };
     let wrong = || format!("{key} is {value}, not three numbers");
     let number = |value: &Value| value.as_f64().map(|number| number as f32);
     match value {
