@@ -56,9 +56,12 @@ impl HeardSound {
     }
 }
 
-/// Tokens between the start token and the text of a target.
+/// Tokens before the text of a target.
 #[derive(Clone, Default)]
-pub(super) struct SpeechPrompt {
+pub(super) struct TargetPrompt {
+    /// First token of the decoder, if it is not the model's own.
+    pub start: Option<u32>,
+    /// Tokens between the start token and the text.
     pub tokens: Vec<u32>,
     pub timestamps: Option<Timestamps>,
     /// Notes for the user on the language that was detected.
@@ -260,7 +263,7 @@ impl Hearing {
         run: &RunOptions,
         audio: &AudioOptions,
         (start, encoded): (u32, &Tensor),
-    ) -> Result<SpeechPrompt> {
+    ) -> Result<TargetPrompt> {
         if run.tgt_lang.is_some() {
             let why = "a speech model writes what it hears: leave --tgt-lang out, or give --task translate";
             return Err(Error::Usage(why.into()));
@@ -277,7 +280,7 @@ impl Hearing {
             let best = likely.first().map(|(at, _)| languages[*at].1);
             best.ok_or_else(|| Error::Engine("no language has a probability".into()))
         })?;
-        Ok(SpeechPrompt { tokens, timestamps: self.speech.timestamps(&request)?, notes })
+        Ok(TargetPrompt { start: None, tokens, timestamps: self.speech.timestamps(&request)?, notes })
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use candle_core::Tensor;
 
-use super::hearing::SpeechPrompt;
+use super::hearing::TargetPrompt;
 use super::protocol::RunOptions;
 use super::session::{Session, items, languages, ms, spread};
 use super::source::Source;
@@ -35,7 +35,7 @@ pub(super) struct PreparedRun<'a> {
     /// The target, if it is given and does not depend on the source.
     target: Option<Sequence>,
     /// Prompt of the target; `None` to form it.
-    prompt: Option<SpeechPrompt>,
+    prompt: Option<TargetPrompt>,
     /// Most bytes of maps that the capture keeps.
     memory: Option<usize>,
     /// Distance of the layers whose inputs are kept, see [`Recorder::with_inputs`].
@@ -59,7 +59,7 @@ impl PreparedRun<'_> {
     }
 
     /// Gives the target a prompt that is formed already.
-    pub fn with_prompt(self, prompt: Option<SpeechPrompt>) -> Self {
+    pub fn with_prompt(self, prompt: Option<TargetPrompt>) -> Self {
         Self { prompt, ..self }
     }
 
@@ -73,7 +73,7 @@ impl PreparedRun<'_> {
 pub(super) struct FinishedRun {
     pub capture: Capture,
     /// Prompt that the target begins with.
-    pub prompt: SpeechPrompt,
+    pub prompt: TargetPrompt,
     /// The encoder's last states.
     pub encoded: Tensor,
     /// Kept inputs of layers, of encoder and decoder.
@@ -86,7 +86,7 @@ pub(super) struct WantedTarget<'a> {
     pub options: &'a RunOptions,
     /// The encoder's last states.
     pub encoded: &'a Tensor,
-    pub prompt: &'a SpeechPrompt,
+    pub prompt: &'a TargetPrompt,
 }
 
 /// Predictions and logits `[target, vocabulary]`, as far as they are wanted.
@@ -109,7 +109,7 @@ struct FedTarget {
     input: Vec<u32>,
     fed: Vec<AxisItem>,
     /// Prompt before the text.
-    prompt: SpeechPrompt,
+    prompt: TargetPrompt,
 }
 
 impl Session {
@@ -134,9 +134,9 @@ impl Session {
             let why = "its encoder attends within windows of patches that merge from layer to layer";
             return Err(Error::NotForModel { analysis: "recording of values", why });
         }
-        let read = |text: &String| self.given_target(text, &SpeechPrompt::default(), &languages(&options));
-        // The prompt of a speech model may depend on the encoder's states.
-        let text = options.target.as_ref().filter(|_| self.hearing.is_none());
+        let read = |text: &String| self.given_target(text, &TargetPrompt::default(), &languages(&options));
+        // A prompt comes before the text, and that of a speech model may depend on the encoder's states.
+        let text = options.target.as_ref().filter(|_| self.hearing.is_none() && self.seeing.is_none());
         let target = text.map(read).transpose()?;
         Ok(PreparedRun { source, options, target, prompt: None, memory: self.memory, inputs_every: None })
     }
@@ -383,7 +383,8 @@ impl Session {
             }
             let wraps = self.model.spec().wraps() && run.options.target.is_some();
             let ids = target.ids();
-            let input = self.decoder_input(&ids, &languages, wraps)?;
+            let start = prompt.start.map_or_else(|| self.start(&languages), Ok)?;
+            let input = decoder_input(&ids, start, wraps);
             let fed = items(input.iter().map(|&id| self.tokenizer.target_token(id)));
             Ok(FedTarget { target, beams, ids, input, fed, prompt })
         });
@@ -452,17 +453,20 @@ impl Session {
                 settings.with_prompt(prompt.tokens.clone(), run.max_new_tokens, positions)
             }
             _ => {
-                let length = run.max_new_tokens.map_or(settings.max_length, |new| new.saturating_add(1));
+                // Speech models of this branch force their tokens themselves.
+                let prompt = self.seeing.as_ref().map_or_else(Vec::new, |_| prompt.tokens.clone());
+                let given = prompt.len() + 1;
+                let length = run.max_new_tokens.map_or(settings.max_length, |new| new.saturating_add(given));
                 // The last token is not fed to the decoder.
-                let max_length = length.max(2).min(positions.saturating_add(1));
-                GenerationConfig { max_length, ..settings }
+                let max_length = length.max(given + 1).min(positions.saturating_add(1));
+                GenerationConfig { max_length, prompt, ..settings }
             }
         };
         settings.timestamps = prompt.timestamps;
         if let Some(sampling) = &mut settings.sampling {
             sampling.seed = run.seed;
         }
-        settings.start = self.start(&languages)?;
+        settings.start = prompt.start.map_or_else(|| self.start(&languages), Ok)?;
         settings.prefix.clone_from(&run.prefix);
         // A text that is given up to its end leaves nothing to search.
         if run.prefix.last().is_some_and(|last| settings.end.contains(last)) {
@@ -475,15 +479,15 @@ impl Session {
     pub(super) fn start(&self, languages: &Languages) -> Result<u32> {
         Ok(self.tokenizer.decoder_start(languages)?.unwrap_or(self.settings.start))
     }
+}
 
-    /// Returns the ids that the decoder is fed: the start token, then the target without its last token. If
-    /// the target `wraps`, its last token takes the place of the start token.
-    fn decoder_input(&self, target: &[u32], languages: &Languages, wraps: bool) -> Result<Vec<u32>> {
-        let last = target.last().filter(|_| wraps);
-        let mut input = vec![last.map_or_else(|| self.start(languages), |&id| Ok(id))?];
-        input.extend(&target[..target.len().saturating_sub(1)]);
-        Ok(input)
-    }
+/// Returns the ids that the decoder is fed: the start token, then the target without its last token. If the
+/// target `wraps`, its last token takes the place of the start token.
+fn decoder_input(target: &[u32], start: u32, wraps: bool) -> Vec<u32> {
+    let last = target.last().copied().filter(|_| wraps);
+    let mut input = vec![last.unwrap_or(start)];
+    input.extend(&target[..target.len().saturating_sub(1)]);
+    input
 }
 
 /// Makes `recorder` compute the profiles that `run` asks for, of maps with these axes.

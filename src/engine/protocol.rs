@@ -81,6 +81,9 @@ pub struct ImageOptions {
     pub bytes: Option<Arc<[u8]>>,
     /// Turn before the model sees it.
     pub rotation: Rotation,
+    /// Text that the decoder's text begins with. A special token at its begin takes the place of the start token,
+    /// as those of Donut's tasks do.
+    pub prompt: Option<String>,
 }
 
 /// Options of one run of an open model.

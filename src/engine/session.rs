@@ -7,7 +7,7 @@ use std::time::Instant;
 use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
-use super::hearing::{Hearing, SpeechPrompt};
+use super::hearing::{Hearing, TargetPrompt};
 use super::protocol::{ImageOptions, ModelInfo, RunOptions};
 use super::seeing::Seeing;
 use super::source::Source;
@@ -34,7 +34,7 @@ pub struct Session {
     /// Front end of a speech model; `None` if the model reads text.
     pub(super) hearing: Option<Hearing>,
     /// Front end of a vision model; `None` if the model reads no pictures.
-    seeing: Option<Seeing>,
+    pub(super) seeing: Option<Seeing>,
     pub(super) threads: usize,
     /// Most bytes of maps that a capture keeps.
     pub(super) memory: Option<usize>,
@@ -199,15 +199,28 @@ impl Session {
         threads::run(self.threads, || self.model.settle(go_on));
     }
 
-    /// Forms the tokens between the start token and the text; none for a model that reads text.
-    pub(super) fn prompt(&self, run: &RunOptions, encoded: &Tensor) -> Result<SpeechPrompt> {
+    /// Forms the tokens before the text; none for a model that reads text.
+    pub(super) fn prompt(&self, run: &RunOptions, encoded: &Tensor) -> Result<TargetPrompt> {
         match (&self.hearing, &run.audio) {
             (Some(hearing), Some(audio)) => {
                 let start = self.start(&languages(run))?;
                 hearing.prompt(&self.model, run, audio, (start, encoded))
             }
-            _ => Ok(SpeechPrompt::default()),
+            _ => match run.image.as_ref().and_then(|image| image.prompt.as_deref()) {
+                Some(prompt) => self.picture_prompt(prompt),
+                None => Ok(TargetPrompt::default()),
+            },
         }
+    }
+
+    /// Forms the tokens of a prompt for a picture.
+    fn picture_prompt(&self, prompt: &str) -> Result<TargetPrompt> {
+        let mut tokens = self.tokenizer.encode_plain(prompt)?;
+        let first = tokens.first().copied().filter(|&id| self.tokenizer.target_token(id).special);
+        if first.is_some() {
+            tokens.remove(0);
+        }
+        Ok(TargetPrompt { start: first, tokens, ..TargetPrompt::default() })
     }
 
     /// Tokenizes a given target. That of a model that hears or sees is what generation would write: the
@@ -215,7 +228,7 @@ impl Session {
     pub(super) fn given_target(
         &self,
         text: &str,
-        prompt: &SpeechPrompt,
+        prompt: &TargetPrompt,
         languages: &Languages,
     ) -> Result<Sequence> {
         let tokens = match self.info.medium {

@@ -3,12 +3,11 @@
 use candle_core::Tensor;
 
 use super::spec::Placement;
-use super::stages::PatchMerging;
 use crate::error::{Error, Result};
 use crate::nn::{
     Attention, AttentionArgs, AttentionCall, AttentionTrace, ContentBias, Experts, ExtraArgs, ExtraKeys,
-    FeedForward, FfnTrace, Hook, InterventionsOnly, KeysValues, LayerCache, Linear, Norm, Ragged,
-    RelativeBias, ResidualAdd, TransientGlobal, Visible, Windows, sum,
+    FeedForward, FfnTrace, Hook, InterventionsOnly, KeysValues, LayerCache, Linear, Norm, PatchMerging,
+    Ragged, RelativeBias, ResidualAdd, TransientGlobal, Visible, Windows, sum,
 };
 use crate::site::{Kind, Site};
 

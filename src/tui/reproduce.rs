@@ -86,6 +86,7 @@ fn texts(run: &RunOptions) -> Vec<String> {
         ("--task", audio.and_then(|audio| audio.task).map(|task| task.name().to_string())),
         ("--image", run.image.as_ref().map(|image| path(&image.path))),
         ("--rotate", turned.map(|turned| turned.name().to_string())),
+        ("--prompt", run.image.as_ref().and_then(|image| image.prompt.clone())),
         ("--target", run.target.clone()),
         ("--src-lang", run.src_lang.clone()),
         ("--tgt-lang", run.tgt_lang.clone()),

@@ -21,6 +21,10 @@ pub struct ImageArgs {
     /// states is not applied.
     #[arg(long, default_value = "0", value_parser = rotations(), help_heading = "Picture")]
     rotate: Rotation,
+    /// Text that the model's text begins with: the token of a task, such as `<s_cord-v2>` of a Donut model, or
+    /// the first words of a caption. A special token at its begin takes the place of the start token.
+    #[arg(long, value_name = "TEXT", requires = "image", help_heading = "Picture")]
+    prompt: Option<String>,
 }
 
 impl ImageArgs {
@@ -36,7 +40,7 @@ impl ImageArgs {
 
     /// The engine's options for the picture in a file.
     pub fn of(&self, path: PathBuf) -> ImageOptions {
-        ImageOptions { path, bytes: None, rotation: self.rotate }
+        ImageOptions { path, bytes: None, rotation: self.rotate, prompt: self.prompt.clone() }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
-use crate::model::spec::PatchesSpec;
+use crate::model::spec::{PatchesSpec, StackSpec};
+
+/// An encoder with its front end.
+pub(super) type VisionEncoder = (StackSpec, PatchesSpec);
 
 /// Largest side of a picture or a patch in pixels.
 const MAX_SIDE: u64 = 8192;

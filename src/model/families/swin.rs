@@ -1,7 +1,6 @@
 //! Swin (Liu et al. 2021) as the encoder of Donut and Nougat: attention within windows, patches that merge.
 
-use super::picture_config::{check_channels, check_grid, sides};
-use super::vision_encoder_decoder::VisionEncoder;
+use super::picture_config::{VisionEncoder, check_channels, check_grid, sides};
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
 use crate::model::spec::{

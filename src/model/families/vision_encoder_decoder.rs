@@ -4,7 +4,7 @@
 
 use super::bart::{self, BartOptions, CROSS_ATTN, FFN, SELF_ATTN, learned};
 use super::encoder_decoder::{self, PartReader, composed, part};
-use super::picture_config::{self, sides};
+use super::picture_config::{self, VisionEncoder, sides};
 use super::swin::swin;
 use crate::checkpoint::ModelConfig;
 use crate::error::{Error, Result};
@@ -14,9 +14,6 @@ use crate::model::spec::{
     Placement, Positions, StackNames, StackSize, StackSpec, TransformerSpec, head_dim,
 };
 use crate::nn::{Activation, PadPositions, Sinusoid};
-
-/// An encoder with its front end.
-pub(super) type VisionEncoder = (StackSpec, PatchesSpec);
 
 const ENCODERS: &[PartReader<VisionEncoder>] = &[
     ("vit", |config| vit(config, &[CLASS])),

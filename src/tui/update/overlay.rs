@@ -146,7 +146,9 @@ fn run_edited(app: &mut App, edited: EditedText, text: String) -> Vec<Effect> {
                         options.audio = Some(AudioOptions { path: path(), bytes: None, from: 0.0, ..last });
                     }
                     Medium::Picture => {
-                        options.image = Some(ImageOptions { path: path(), ..ImageOptions::default() });
+                        let prompt = options.image.take().and_then(|last| last.prompt);
+                        options.image =
+                            Some(ImageOptions { path: path(), prompt, ..ImageOptions::default() });
                     }
                 }
             }
