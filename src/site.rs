@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -105,6 +106,17 @@ pub enum Ablation {
         /// Column of the link.
         key: usize,
     },
+}
+
+/// Weights of one query of a head that are replaced in a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowEdit {
+    /// The head.
+    pub head: Head,
+    /// Row of the query.
+    pub query: usize,
+    /// New weights of the keys, as many as the head's map has columns.
+    pub weights: Arc<[f32]>,
 }
 
 impl Ablation {

@@ -6,6 +6,91 @@
 
 use std::cmp::Ordering;
 
+use crate::axis::AxisItem;
+use crate::matrix::Matrix;
+
+/// Source tokens that are ranked and masked, and decoder rows whose tokens are measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErasureScope {
+    /// Positions of the source tokens.
+    pub tokens: Vec<usize>,
+    /// Decoder rows.
+    pub rows: Vec<usize>,
+}
+
+impl ErasureScope {
+    /// Takes all tokens of a source, and all rows that predict one of a target, but the special ones.
+    pub fn new(source: &[AxisItem], target: &[AxisItem]) -> Self {
+        let plain = |items: &[AxisItem]| {
+            let plain = items.iter().enumerate().filter(|(_, item)| !item.special);
+            plain.map(|(at, _)| at).collect()
+        };
+        Self { tokens: plain(source), rows: plain(target) }
+    }
+
+    /// Returns true if there is nothing to mask, or nothing to measure.
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty() || self.rows.is_empty()
+    }
+
+    /// Scores the tokens by a map `[target, source]`: means over the rows.
+    pub fn scores(&self, map: &Matrix) -> Vec<f32> {
+        let score = |&token: &usize| self.mean(|row| map.get(row, token).unwrap_or(0.0));
+        self.tokens.iter().map(score).collect()
+    }
+
+    /// Mean of a value of each row.
+    pub fn mean(&self, value: impl Fn(usize) -> f32) -> f32 {
+        self.rows.iter().map(|&row| value(row)).sum::<f32>() / self.rows.len().max(1) as f32
+    }
+}
+
+/// Probabilities of a target's tokens with nothing masked and with each source token masked alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeaveOneOut {
+    /// The masked tokens, and the rows that are measured together.
+    pub scope: ErasureScope,
+    /// With nothing masked, `[target]`.
+    pub intact: Vec<f32>,
+    /// With each token masked, `[tokens, target]`.
+    pub left_out: Matrix,
+}
+
+impl LeaveOneOut {
+    /// Number of random rankings that a tau is compared with, as many as `attn-tui faithful` takes.
+    pub const RANDOM: u16 = 5;
+
+    /// Agreement of a map `[target, source]` with the losses: Kendall's tau-b of both in the mean over the rows
+    /// of the scope.
+    pub fn tau(&self, map: &Matrix) -> Option<f32> {
+        kendall_tau(&self.scope.scores(map), &self.losses(&self.scope))
+    }
+
+    /// Agreement of the weights of one row with the losses of its token. `None` for a row that is not measured,
+    /// too.
+    pub fn row_tau(&self, row: usize, weights: &[f32]) -> Option<f32> {
+        let scope = ErasureScope { rows: vec![row], ..self.scope.clone() };
+        let scores = self.scope.tokens.iter().map(|&token| weights.get(token).copied().unwrap_or(0.0));
+        let measured = self.scope.rows.contains(&row);
+        measured.then(|| kendall_tau(&scores.collect::<Vec<_>>(), &self.losses(&scope))).flatten()
+    }
+
+    /// Mean agreement of random rankings with the losses.
+    pub fn random_tau(&self) -> Option<f32> {
+        let losses = self.losses(&self.scope);
+        let tau = |seed| kendall_tau(&random_scores(losses.len(), u64::from(seed)), &losses);
+        let taus: Vec<f32> = (0..Self::RANDOM).filter_map(tau).collect();
+        (!taus.is_empty()).then(|| mean(&taus))
+    }
+
+    /// Losses of the mean probability over the rows of `scope`, by token.
+    fn losses(&self, scope: &ErasureScope) -> Vec<f32> {
+        let intact = scope.mean(|row| self.intact[row]);
+        let loss = |token| intact - scope.mean(|row| self.left_out.row(token)[row]);
+        (0..self.scope.tokens.len()).map(loss).collect()
+    }
+}
+
 /// Measurements of one ranking.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Faithfulness {
@@ -147,6 +232,24 @@ mod tests {
         assert!((right.comprehensiveness() - 0.8).abs() < 1e-6 && right.sufficiency().abs() < 1e-6);
         assert!((wrong.comprehensiveness() - 0.2).abs() < 1e-6 && (wrong.sufficiency() - 0.6).abs() < 1e-6);
         assert_eq!((right.tau, wrong.tau), (Some(1.0), Some(-1.0)));
+    }
+
+    #[test]
+    fn a_map_agrees_with_the_losses_of_its_rows() {
+        let items = ["<s>", "a", "b", "c"].map(|piece| AxisItem::token(0, piece, piece == "<s>"));
+        let scope = ErasureScope::new(&items, &items[1..3]);
+        assert_eq!((&scope.tokens[..], &scope.rows[..]), (&[1, 2, 3][..], &[0, 1][..]));
+        // Row 0 depends on the first token, row 1 on the last one, and less so.
+        let left_out = Matrix::new(3, 2, vec![0.1, 0.9, 0.8, 0.8, 0.9, 0.6]);
+        let found = LeaveOneOut { scope, intact: vec![0.9, 0.9], left_out };
+        let map = Matrix::new(2, 4, vec![0.0, 0.7, 0.2, 0.1, 0.0, 0.6, 0.1, 0.3]);
+        assert_eq!(found.row_tau(0, map.row(0)), Some(1.0));
+        let third = |tau: Option<f32>| (tau.unwrap() * 3.0).round();
+        assert_eq!(third(found.row_tau(1, map.row(1))), -1.0);
+        // Mean losses 0.4, 0.1, 0.15; mean weights 0.65, 0.15, 0.2.
+        assert_eq!(found.tau(&map), Some(1.0));
+        assert_eq!(found.row_tau(2, map.row(1)), None, "a row that is not measured");
+        assert!(found.random_tau().is_some_and(|tau| tau.abs() < 1.0));
     }
 
     #[test]

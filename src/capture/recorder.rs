@@ -12,14 +12,15 @@ use super::{MapStore, SiteMaps};
 use crate::analysis::profile::{HeadProfile, ProfileAxes, SiteProfiles};
 use crate::error::Result;
 use crate::nn::{
-    AttentionTrace, CompactMaps, Hook, LayerInput, MaskedPair, RowObserver, SiteAblation, SparseMaps,
+    AttentionTrace, CompactMaps, Hook, LayerInput, MaskedPair, RowObserver, SiteAblation, SparseMaps, host,
 };
-use crate::site::{Ablation, Kind, Site};
+use crate::site::{Ablation, Kind, RowEdit, Site};
 
-/// Hook that ablates heads, sites or links.
+/// Hook that ablates heads, sites or links, and replaces rows of weights.
 #[derive(Clone, Debug, Default)]
 pub struct Ablator {
     ablations: Vec<Ablation>,
+    edits: Vec<RowEdit>,
     /// What ablated heads read; zeros if there is nothing.
     means: Option<Arc<HeadMeans>>,
 }
@@ -27,12 +28,28 @@ pub struct Ablator {
 impl Ablator {
     /// Creates a hook with the given ablations.
     pub fn new(ablations: Vec<Ablation>) -> Self {
-        Self { ablations, means: None }
+        Self { ablations, ..Self::default() }
     }
 
     /// Lets ablated heads read their means in place of zeros.
     pub fn with_means(self, means: Option<Arc<HeadMeans>>) -> Self {
         Self { means, ..self }
+    }
+
+    /// Also replaces these rows of weights.
+    pub fn with_edits(self, edits: Vec<RowEdit>) -> Self {
+        Self { edits, ..self }
+    }
+
+    /// Returns the sites that it changes.
+    pub fn sites(&self) -> impl Iterator<Item = Site> {
+        let edited = self.edits.iter().map(|edit| edit.head.site);
+        self.ablations.iter().map(|part| part.site()).chain(edited)
+    }
+
+    /// The rows that are replaced at a site.
+    fn rows(&self, site: Site) -> Vec<RowEdit> {
+        self.edits.iter().filter(|edit| edit.head.site == site).cloned().collect()
     }
 
     fn at(&self, site: Site) -> impl Iterator<Item = Ablation> {
@@ -67,7 +84,7 @@ impl Ablator {
 
 impl Hook for Ablator {
     fn wants(&self, site: Site) -> bool {
-        self.at(site).next().is_some()
+        self.sites().any(|changed| changed == site)
     }
 
     fn ablation(&self, site: Site, heads: usize) -> Option<SiteAblation> {
@@ -77,7 +94,7 @@ impl Hook for Ablator {
         });
         let head_factors = self.head_factors(site, heads);
         let head_means = self.head_means(site, &head_factors);
-        Some(SiteAblation { head_factors, head_means, links: links.collect() })
+        Some(SiteAblation { head_factors, head_means, links: links.collect(), rows: self.rows(site) })
     }
 
     /// Compact maps need not be computed, and this hook does not look at maps.
@@ -100,6 +117,24 @@ impl Hook for Ablator {
             Some(mask) => Ok((scores.clone() + Tensor::from_vec(mask, scores.shape(), scores.device())?)?),
             None => Ok(scores),
         }
+    }
+
+    fn change_weights(&mut self, site: Site, past: usize, weights: Tensor) -> Result<Tensor> {
+        let rows = self.rows(site);
+        if rows.is_empty() {
+            return Ok(weights);
+        }
+        let (heads, queries, keys) = weights.dims3()?;
+        let mut data = host(&weights)?;
+        for edit in rows {
+            let row = edit.query.wrapping_sub(past);
+            if edit.head.head < heads && row < queries {
+                let row = &mut data[(edit.head.head * queries + row) * keys..][..keys];
+                let new = edit.weights.iter().copied().chain(std::iter::repeat(0.0));
+                row.iter_mut().zip(new).for_each(|(weight, new)| *weight = new);
+            }
+        }
+        Ok(Tensor::from_vec(data, weights.shape(), weights.device())?)
     }
 
     fn z(&mut self, site: Site, z: Tensor) -> Result<Tensor> {
@@ -241,6 +276,10 @@ impl Hook for Recorder {
 
     fn scores(&mut self, site: Site, past: usize, scores: Tensor) -> Result<Tensor> {
         self.ablator.scores(site, past, scores)
+    }
+
+    fn change_weights(&mut self, site: Site, past: usize, weights: Tensor) -> Result<Tensor> {
+        self.ablator.change_weights(site, past, weights)
     }
 
     fn weights(&mut self, site: Site, weights: &Tensor) -> Result<()> {

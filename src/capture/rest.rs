@@ -1,7 +1,7 @@
 //! Maps of a source whose last positions are shown as one item.
 
 use crate::axis::{AxisItem, ItemKind, queries};
-use crate::site::{Ablation, Kind};
+use crate::site::{Ablation, Kind, RowEdit};
 
 /// The positions after the first `shown` ones: their weight is summed as one last key, and their rows are left
 /// out.
@@ -67,6 +67,18 @@ impl Rest {
             part => vec![part],
         };
         ablations.iter().flat_map(all).collect()
+    }
+
+    /// Divides the weight that replaced rows give to the rest among its positions.
+    pub fn spread_rows(self, edits: &[RowEdit]) -> Vec<RowEdit> {
+        let spread = |edit: &RowEdit| match edit.weights.split_last() {
+            Some((rest, shown)) if edit.head.kind() != Kind::Decoder && edit.weights.len() == self.keys() => {
+                let each = std::iter::repeat_n(rest / self.count.max(1) as f32, self.count);
+                RowEdit { weights: shown.iter().copied().chain(each).collect(), ..edit.clone() }
+            }
+            _ => edit.clone(),
+        };
+        edits.iter().map(spread).collect()
     }
 }
 

@@ -1,19 +1,16 @@
 //! `attn-tui faithful`: measures how far the output follows what maps and attributions show.
 
-use std::collections::HashMap;
-
 use clap::Args;
 
 use super::context::Context;
 use super::options::{BatchArgs, InputArgs, MaskingArgs, OutputArgs, RunExtras};
 use super::status::StatusLine;
 use super::{batch, input, output};
-use crate::analysis::attribution::{Attribution, AttributionMethod};
-use crate::analysis::faithful::{Erasures, Faithfulness, faithfulness, random_scores};
+use crate::analysis::attribution::AttributionMethod;
+use crate::analysis::faithful::{ErasureScope, Erasures, Faithfulness, faithfulness, random_scores};
 use crate::analysis::spread::Spread;
-use crate::capture::Capture;
 use crate::corpus::SentencePair;
-use crate::engine::{AttributionOptions, MaskedTokens, Masking, RunOptions, Session};
+use crate::engine::{AttributionOptions, Eraser, RunOptions, Session};
 use crate::error::{Error, Result};
 use crate::export::table::{Cell, Table};
 
@@ -121,11 +118,13 @@ impl FaithfulArgs {
     ) -> Result<Vec<Vec<Faithfulness>>> {
         let source = session.source(options)?;
         let capture = session.run_source(&source, options, watch)?;
-        let scope = Scope::new(&capture, self.row)?;
+        let mut scope = ErasureScope::new(&capture.source.items, &capture.target.items);
+        if self.row.is_some() {
+            scope.rows = input::chosen_rows(self.row, capture.target.len())?.collect();
+        }
         let count = scope.tokens.len();
         let masking = self.masking.masking;
-        let mut eraser =
-            Eraser { session, capture: &capture, scope: &scope, masking, watch, known: HashMap::new() };
+        let mut eraser = Eraser::new(session, &capture, scope.clone(), masking, watch)?;
         let intact = eraser.probabilities(&[Vec::new()])?[0];
         let alone: Vec<_> = (0..count).map(|at| vec![at]).collect();
         let left_out = eraser.probabilities(&alone)?;
@@ -140,7 +139,7 @@ impl FaithfulArgs {
                 AttributionMethod::Occlusion => left_out.iter().map(|p| intact - p).collect(),
                 method => {
                     let options = AttributionOptions { masking, ..AttributionOptions::default() };
-                    scope.scores(&session.attribution(&capture, &source, method, options, watch)?)
+                    scope.scores(&session.attribution(&capture, &source, method, options, watch)?.source)
                 }
             };
             measured.push(vec![measure(scores)?]);
@@ -237,73 +236,4 @@ fn curves(methods: &[AttributionMethod], measured: &[Vec<Faithfulness>]) -> Tabl
         }
     }
     table
-}
-
-/// The source tokens that are ranked and the target tokens that are measured.
-struct Scope {
-    /// Positions of the source tokens that are not special.
-    tokens: Vec<usize>,
-    /// Decoder rows: the given one, or all that predict a token that is not special.
-    rows: Vec<usize>,
-}
-
-impl Scope {
-    fn new(capture: &Capture, row: Option<usize>) -> Result<Self> {
-        let plain = |items: &[crate::axis::AxisItem]| {
-            let plain = items.iter().enumerate().filter(|(_, item)| !item.special);
-            plain.map(|(at, _)| at).collect::<Vec<_>>()
-        };
-        let tokens = plain(&capture.source.items);
-        let rows = match row {
-            None => plain(&capture.target.items),
-            chosen => input::chosen_rows(chosen, capture.target.len())?.collect(),
-        };
-        match tokens.is_empty() || rows.is_empty() {
-            true => {
-                Err(Error::Text("there are only special tokens: nothing can be erased or measured".into()))
-            }
-            false => Ok(Self { tokens, rows }),
-        }
-    }
-
-    /// Scores of the tokens, means over the rows.
-    fn scores(&self, attribution: &Attribution) -> Vec<f32> {
-        let score = |&key: &usize| {
-            let scores = self.rows.iter().filter_map(|&row| attribution.source.get(row, key));
-            scores.sum::<f32>() / self.rows.len() as f32
-        };
-        self.tokens.iter().map(score).collect()
-    }
-}
-
-/// Runs of one sentence with source tokens erased; each set of tokens is run once.
-struct Eraser<'a> {
-    session: &'a Session,
-    capture: &'a Capture,
-    scope: &'a Scope,
-    masking: Masking,
-    watch: &'a StatusLine,
-    /// Probabilities by the set of erased tokens.
-    known: HashMap<Vec<usize>, f32>,
-}
-
-impl Eraser<'_> {
-    /// Returns the mean probability of the measured target tokens with each set of tokens erased.
-    fn probabilities(&mut self, sets: &[Vec<usize>]) -> Result<Vec<f32>> {
-        let mut new: Vec<&Vec<usize>> = sets.iter().filter(|set| !self.known.contains_key(*set)).collect();
-        new.sort_unstable();
-        new.dedup();
-        let masked = |set: &&Vec<usize>| MaskedTokens {
-            source: set.iter().map(|&at| self.scope.tokens[at]).collect(),
-            prefix: Vec::new(),
-        };
-        let variants: Vec<_> = new.iter().map(masked).collect();
-        let scores = self.session.force_variants(self.capture, &variants, self.masking, None, self.watch)?;
-        let rows = &self.scope.rows;
-        for (set, scores) in new.into_iter().zip(scores) {
-            let probability = rows.iter().map(|&row| scores[row].exp()).sum::<f32>();
-            self.known.insert(set.clone(), probability / rows.len() as f32);
-        }
-        Ok(sets.iter().filter_map(|set| self.known.get(set).copied()).collect())
-    }
 }

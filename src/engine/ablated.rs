@@ -1,5 +1,5 @@
-//! Runs with parts of the attention switched off. They begin with the first layer that an ablation changes,
-//! from the states that a run without ablations had there, and go through the model together.
+//! Runs with parts of the attention switched off or replaced. They begin with the first layer that this
+//! changes, from the states that a run without ablations had there, and go through the model together.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use super::source::Source;
 use super::timings::Timings;
 use crate::analysis::knockout::{AblationEffect, RowEffect, Unablated};
 use crate::axis::{Sequence, token_ids};
-use crate::capture::{Ablator, Capture, HeadMeans, MapStore};
+use crate::capture::{Ablator, Capture, HeadMeans, MapStore, Rest};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::model::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequence};
+use crate::model::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequence, ModelSpec};
 use crate::nn::{LayerInput, Ragged, read};
 use crate::progress::{Progress, Watch};
 use crate::site::{Ablation, Kind};
@@ -40,6 +40,11 @@ pub struct IntactRun {
 }
 
 impl IntactRun {
+    /// Returns the source, and the ids that the decoder was fed.
+    pub(super) fn inputs(&self) -> (&Source, &[u32]) {
+        (&self.source, &self.input)
+    }
+
     /// Returns the last kept input of a stack from which its layers up to `layer` follow.
     fn start(&self, stack: Kind, layer: usize) -> Option<&LayerInput> {
         let inputs = &self.inputs[usize::from(stack != Kind::Encoder)];
@@ -47,25 +52,11 @@ impl IntactRun {
     }
 }
 
-/// Several sets of ablations of one run.
-struct AblatedVariants<'a> {
-    sets: &'a [Vec<Ablation>],
-    /// What ablated heads read in place of zeros.
-    means: Option<&'a Arc<HeadMeans>>,
-}
-
-impl AblatedVariants<'_> {
-    /// The first layers of encoder and decoder that set `place` changes.
-    fn first_layers(&self, place: usize) -> [Option<usize>; 2] {
-        first_layers(&self.sets[place])
-    }
-}
-
-/// The first layers of encoder and decoder that ablations change; `None` for a stack that stays the same.
-fn first_layers(ablations: &[Ablation]) -> [Option<usize>; 2] {
+/// The first layers of encoder and decoder that a hook changes; `None` for a stack that stays the same.
+fn first_layers(ablator: &Ablator) -> [Option<usize>; 2] {
     let first = |encoder: bool| {
-        let sites = ablations.iter().map(|part| part.site());
-        sites.filter(|site| (site.kind == Kind::Encoder) == encoder).map(|site| site.layer).min()
+        let sites = ablator.sites().filter(|site| (site.kind == Kind::Encoder) == encoder);
+        sites.map(|site| site.layer).min()
     };
     let [encoder, decoder] = [first(true), first(false)];
     // The decoder reads the encoder's states in its first layer.
@@ -115,8 +106,8 @@ impl Session {
         (allowed > 0).then(|| bytes.div_ceil(allowed).max(1))
     }
 
-    /// Repeats an intact run with `run.ablations` and `run.head_means`; all other options must be those of the
-    /// intact run.
+    /// Repeats an intact run with `run.ablations`, whose heads read `run.head_means` or zeros, and `run.edits`; all
+    /// other options must be those of the intact run.
     /// Returns the predictions for the same target and, if the target was generated, a newly generated one.
     ///
     /// # Errors
@@ -124,8 +115,24 @@ impl Session {
     pub fn run_ablated(&self, intact: &IntactRun, run: &RunOptions, watch: &dyn Watch) -> Result<AblatedRun> {
         threads::run(self.threads, || {
             watch.progress(Progress::Encode);
-            let sets = [run.ablations.clone()];
-            let variants = AblatedVariants { sets: &sets, means: run.head_means.as_ref() };
+            let has_streams = matches!(
+                self.model.spec(),
+                ModelSpec::Transformer(spec) if spec.decoder.extra_states.is_some()
+            );
+            if has_streams && !run.edits.is_empty() {
+                let why =
+                    "other states than those of the tokens go through its heads, with weights of their own";
+                return Err(Error::NotForModel { analysis: "an edited row", why });
+            }
+            let means = match run.own_means {
+                true => Some(Arc::new(self.own_means(intact, watch)?)),
+                false => run.head_means.clone(),
+            };
+            let items = intact.source.items();
+            let edits =
+                Rest::of(items).map_or_else(|| run.edits.clone(), |rest| rest.spread_rows(&run.edits));
+            let ablator = Ablator::new(spread(&run.ablations, items)).with_means(means).with_edits(edits);
+            let variants = [ablator];
             let mut ablated = None;
             self.ablated_states(intact, &variants, watch, &mut |_, encoded, states| {
                 let states = states.first().ok_or(Error::Cancelled)?;
@@ -133,9 +140,10 @@ impl Session {
                 let generated = match run.target {
                     Some(_) => None,
                     None if run.forced_only => None,
-                    None => self.generate_ablated(intact, run, &encoded[0], watch)?,
+                    None => self.generate_ablated(intact, run, &encoded[0], variants[0].clone(), watch)?,
                 };
-                ablated = Some(AblatedRun { ablations: run.ablations.clone(), forced, generated });
+                let RunOptions { ablations, own_means, edits, .. } = run.clone();
+                ablated = Some(AblatedRun { ablations, own_means, edits, forced, generated });
                 Ok(())
             })?;
             ablated.ok_or(Error::Cancelled)
@@ -157,7 +165,10 @@ impl Session {
         watch: &dyn Watch,
     ) -> Result<Vec<AblationEffect>> {
         threads::run(self.threads, || {
-            let variants = AblatedVariants { sets, means };
+            let ablator = |ablations: &Vec<Ablation>| {
+                Ablator::new(spread(ablations, intact.source.items())).with_means(means.cloned())
+            };
+            let variants: Vec<Ablator> = sets.iter().map(ablator).collect();
             let unablated = Unablated::new(logits, &intact.target)?;
             let mut effects = vec![AblationEffect::default(); sets.len()];
             let (mut done, total) = (0, sets.len());
@@ -199,37 +210,33 @@ impl Session {
         Ok(rows.chunks(target).map(|rows| unablated.effect(rows)).collect())
     }
 
-    /// Runs an intact run's target with each of several sets of ablations. Calls `each` with the numbers of
-    /// the sets that went together, the encoder's last states and the decoder's.
+    /// Runs an intact run's target with each of several hooks. Calls `each` with the numbers of the hooks that
+    /// went together, the encoder's last states and the decoder's.
     fn ablated_states(
         &self,
         intact: &IntactRun,
-        variants: &AblatedVariants,
+        variants: &[Ablator],
         watch: &dyn Watch,
         each: &mut EachGroup,
     ) -> Result<()> {
-        let mut order: Vec<usize> = (0..variants.sets.len()).collect();
+        let mut order: Vec<usize> = (0..variants.len()).collect();
         // Those that start at the same layer go together; a stack that stays the same comes last.
-        let key = |&place: &usize| variants.first_layers(place).map(|layer| layer.unwrap_or(usize::MAX));
+        let key = |&place: &usize| first_layers(&variants[place]).map(|layer| layer.unwrap_or(usize::MAX));
         order.sort_by_key(key);
-        let changes_encoder = |place: &usize| variants.first_layers(*place)[0].is_some();
+        let changes_encoder = |place: &usize| first_layers(&variants[*place])[0].is_some();
         for part in order.chunk_by(|a, b| changes_encoder(a) == changes_encoder(b)) {
             let encoder = part.first().is_some_and(changes_encoder);
             let source = if encoder { intact.source.positions() } else { 0 };
             let together = ROWS_TOGETHER / intact.input.len().max(source).max(1);
             for places in part.chunks(together.max(1)) {
-                let ablator = |&place: &usize| {
-                    let ablations = spread(&variants.sets[place], intact.source.items());
-                    Ablator::new(ablations).with_means(variants.means.cloned())
-                };
-                let mut ablators: Vec<_> = places.iter().map(ablator).collect();
+                let mut ablators: Vec<_> = places.iter().map(|&place| variants[place].clone()).collect();
                 let encoded = match encoder {
                     true => self.encode_ablated(intact, variants, places, &mut ablators, watch)?,
                     false => vec![intact.encoded.clone(); places.len()],
                 };
                 let sequences = places.iter().zip(&encoded).zip(&mut ablators);
                 let sequences = sequences.map(|((&place, source), hook)| {
-                    let first = variants.first_layers(place)[1].unwrap_or(usize::MAX);
+                    let first = first_layers(&variants[place])[1].unwrap_or(usize::MAX);
                     let input = match intact.start(Kind::Decoder, first) {
                         Some(input) => DecoderInput::Layer(input),
                         None => DecoderInput::Ids { ids: &intact.input, batch: 1 },
@@ -243,30 +250,31 @@ impl Session {
         Ok(())
     }
 
-    /// Generates a new target for the encoder's states under the ablations of `run`.
+    /// Generates a new target for the encoder's states under the changes of `ablator`.
     fn generate_ablated(
         &self,
         intact: &IntactRun,
         run: &RunOptions,
         encoded: &Tensor,
+        ablator: Ablator,
         watch: &dyn Watch,
     ) -> Result<Option<Sequence>> {
         let prompt = self.prompt(run, encoded)?;
-        let wanted = WantedTarget { source: &intact.source, options: run, encoded, prompt: &prompt };
+        let wanted = WantedTarget { source: &intact.source, options: run, encoded, prompt: &prompt, ablator };
         Ok(self.generate_each(&[wanted], watch)?.pop().map(|generated| generated.target))
     }
 
-    /// Encodes the source of an intact run with several sets of ablations.
+    /// Encodes the source of an intact run with several hooks.
     fn encode_ablated(
         &self,
         intact: &IntactRun,
-        variants: &AblatedVariants,
+        variants: &[Ablator],
         places: &[usize],
         ablators: &mut [Ablator],
         watch: &dyn Watch,
     ) -> Result<Vec<Tensor>> {
         let sequences = places.iter().zip(ablators).map(|(&place, hook)| {
-            let first = variants.first_layers(place)[0].unwrap_or(usize::MAX);
+            let first = first_layers(&variants[place])[0].unwrap_or(usize::MAX);
             let input = match intact.start(Kind::Encoder, first) {
                 Some(input) => EncoderInput::Layer(input),
                 None => intact.source.input(),

@@ -23,20 +23,6 @@ use crate::site::{Head, Kind};
 type TokenScores = [Vec<f32>; 2];
 
 impl Session {
-    /// Attributes every target token of a run by a method that needs gradients, with default options.
-    ///
-    /// # Errors
-    /// As [`Session::attribution`].
-    pub fn attribution_by_gradients(
-        &self,
-        tokens: RunTokens,
-        method: AttributionMethod,
-        watch: &dyn Watch,
-    ) -> Result<Attribution> {
-        let options = AttributionOptions::default();
-        threads::run(self.threads, || self.gradient_attribution(tokens, method, &options, watch))
-    }
-
     /// Attributes every target token of a run, or a span of them, by a method that needs gradients.
     ///
     /// # Errors

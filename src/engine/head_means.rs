@@ -2,6 +2,7 @@
 
 use attn_tui_kernels::threads;
 
+use super::ablated::IntactRun;
 use super::protocol::RunOptions;
 use super::session::Session;
 use super::source::Source;
@@ -48,11 +49,29 @@ impl Session {
         source: &Source,
         watch: &dyn Watch,
     ) -> Result<()> {
+        self.add_positions(means, source, &token_ids(&base.decoder_input), watch)
+    }
+
+    /// Computes the mean of what each head reads over all positions of an intact run.
+    pub(super) fn own_means(&self, intact: &IntactRun, watch: &dyn Watch) -> Result<HeadMeans> {
+        let mut means = HeadMeans::default();
+        let (source, fed) = intact.inputs();
+        self.add_positions(&mut means, source, fed, watch)?;
+        Ok(means)
+    }
+
+    /// Adds the positions of a run on a source and on what the decoder is fed.
+    fn add_positions(
+        &self,
+        means: &mut HeadMeans,
+        source: &Source,
+        fed: &[u32],
+        watch: &dyn Watch,
+    ) -> Result<()> {
         threads::run(self.threads, || {
-            let fed = token_ids(&base.decoder_input);
             let before: Vec<_> = means.positions().collect();
             let encoded = self.model.encode(source.input(), means, &mut |_| watch.check())?;
-            self.model.decode(&fed, 1, &encoded, None, means, &mut |_| watch.check())?;
+            self.model.decode(fed, 1, &encoded, None, means, &mut |_| watch.check())?;
             let expected = |kind| if kind == Kind::Encoder { source.positions() } else { fed.len() };
             let tokens_alone = means.positions().all(|(site, positions)| {
                 let known = before.iter().find(|(known, _)| *known == site).map_or(0, |(_, known)| *known);

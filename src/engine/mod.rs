@@ -3,6 +3,8 @@
 mod ablated;
 mod attribution;
 mod backward;
+mod evidence;
+mod faithful;
 mod gradients;
 mod haystack;
 mod head_means;
@@ -30,6 +32,7 @@ mod worker;
 
 pub use ablated::IntactRun;
 pub use attribution::{AttributionOptions, EmbeddingBaseline};
+pub use faithful::Eraser;
 pub use haystack::{CONTEXT, Haystack, Needle};
 pub use identity::ModelIdentity;
 pub use long_form::{SpeechSegment, TranscribedWindow};
@@ -40,10 +43,9 @@ pub use openable::{Openable, openable};
 pub use patch_estimate::EstimatedPatches;
 pub use patching::PatchOptions;
 pub use protocol::{
-    AblatedRun, AudioOptions, Event, ImageOptions, ModelInfo, OpenOptions, PatchRequest, PatchedRun, Request,
-    RunOptions,
+    AblatedRun, AudioOptions, Event, Evidence, EvidenceKind, EvidenceRequest, HeadEvidence, ImageOptions,
+    ModelInfo, OpenOptions, PatchRequest, PatchedRun, Request, RunOptions,
 };
-pub use run_tokens::RunTokens;
 pub use session::Session;
 pub use source::Source;
 pub use timings::Timings;

@@ -87,6 +87,8 @@ pub(super) struct WantedTarget<'a> {
     /// The encoder's last states.
     pub encoded: &'a Tensor,
     pub prompt: &'a TargetPrompt,
+    /// Changes of the attention.
+    pub ablator: Ablator,
 }
 
 /// Predictions and logits `[target, vocabulary]`, as far as they are wanted.
@@ -128,6 +130,11 @@ impl Session {
         }
         if options.values && Rest::of(source.items()).is_some() {
             let why = "values are kept of every position: run a recording with --padding";
+            return Err(Error::Usage(why.into()));
+        }
+        if options.own_means || !options.edits.is_empty() {
+            let why =
+                "replaced rows, and heads' own means, are those of a run without ablations, to be repeated";
             return Err(Error::Usage(why.into()));
         }
         if options.values && self.model.spec().merges_positions() {
@@ -241,8 +248,7 @@ impl Session {
     fn recorder(&self, run: &PreparedRun) -> Recorder {
         let options = &run.options;
         let source = run.source.items();
-        let ablator = Ablator::new(spread(&options.ablations, source)).with_means(options.head_means.clone());
-        let mut recorder = Recorder::new(ablator).within(run.memory).with_inputs(run.inputs_every);
+        let mut recorder = Recorder::new(ablator(run)).within(run.memory).with_inputs(run.inputs_every);
         recorder = recorder.with_rest(Rest::of(source));
         recorder = recorder.with_values(options.values).with_scores(options.scores);
         profile(&mut recorder, options, &MapAxes::new(Kind::Encoder, queries(source), source));
@@ -368,6 +374,7 @@ impl Session {
             options: &run.options,
             encoded,
             prompt,
+            ablator: ablator(run),
         });
         let mut generated = self.generate_each(&wanted.collect::<Vec<_>>(), watch)?.into_iter();
         let targets = runs.iter().zip(prompts).map(|(run, prompt)| {
@@ -398,11 +405,7 @@ impl Session {
         watch: &dyn Watch,
     ) -> Result<Vec<GeneratedTarget>> {
         let configs = wanted.iter().map(|one| self.generation_config(one)).collect::<Result<Vec<_>>>()?;
-        let ablator = |one: &WantedTarget| {
-            let ablations = spread(&one.options.ablations, one.source.items());
-            Ablator::new(ablations).with_means(one.options.head_means.clone())
-        };
-        let mut ablators: Vec<_> = wanted.iter().map(ablator).collect();
+        let mut ablators: Vec<_> = wanted.iter().map(|one| one.ablator.clone()).collect();
         let mut texts = vec![GeneratedText::default(); wanted.len()];
         for fast in [false, true] {
             let parts = wanted.iter().zip(&configs).zip(&mut ablators).zip(&mut texts);
@@ -488,6 +491,12 @@ fn decoder_input(target: &[u32], start: u32, wraps: bool) -> Vec<u32> {
     let mut input = vec![last.unwrap_or(start)];
     input.extend(&target[..target.len().saturating_sub(1)]);
     input
+}
+
+/// Creates the hook that ablates what the options of a run name.
+fn ablator(run: &PreparedRun) -> Ablator {
+    let ablations = spread(&run.options.ablations, run.source.items());
+    Ablator::new(ablations).with_means(run.options.head_means.clone())
 }
 
 /// Makes `recorder` compute the profiles that `run` asks for, of maps with these axes.

@@ -24,7 +24,7 @@ impl Hook for LinkPatcher {
         self.link.head.site == site
     }
 
-    fn change_weights(&mut self, site: Site, weights: Tensor) -> Result<Tensor> {
+    fn change_weights(&mut self, site: Site, _: usize, weights: Tensor) -> Result<Tensor> {
         let PatchedLink { head, query, key } = self.link;
         if head.site != site {
             return Ok(weights);

@@ -129,7 +129,7 @@ impl Hook for Patcher<'_> {
         self.what.kind.is_of_heads() && self.what.site == site
     }
 
-    fn change_weights(&mut self, site: Site, weights: Tensor) -> Result<Tensor> {
+    fn change_weights(&mut self, site: Site, _: usize, weights: Tensor) -> Result<Tensor> {
         if self.is(ActivationKind::Pattern, site) { self.patched(&weights) } else { Ok(weights) }
     }
 

@@ -1,13 +1,15 @@
 //! Options, requests and events of the engine.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::run_tokens::RunTokens;
 use crate::analysis::MapAxes;
-use crate::analysis::attribution::{Attribution, AttributionMethod};
+use crate::analysis::attribution::Attribution;
+use crate::analysis::faithful::LeaveOneOut;
+use crate::analysis::lens::DirectLogits;
 use crate::analysis::links::LinkFilter;
 use crate::analysis::patching::{ActivationKind, PatchScores};
 use crate::analysis::profile::ProfileAxes;
@@ -19,7 +21,7 @@ use crate::generate::SpeechTask;
 use crate::hub::Hub;
 use crate::image::Rotation;
 use crate::progress::Progress;
-use crate::site::{Ablation, Head, Kind};
+use crate::site::{Ablation, Head, Kind, RowEdit};
 
 /// Options for opening a model.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -148,6 +150,12 @@ pub struct RunOptions {
     /// What ablated heads and sites read in place of zeros ([`Session::head_means`](super::Session::head_means)).
     #[serde(skip)]
     pub head_means: Option<Arc<HeadMeans>>,
+    /// True if ablated heads and sites read their means over the run without ablations in place of zeros.
+    #[serde(skip)]
+    pub own_means: bool,
+    /// Rows of weights to replace, in a run that repeats one without ablations.
+    #[serde(skip)]
+    pub edits: Vec<RowEdit>,
     /// With ablations, only predict the target of the run without them, and generate none anew.
     #[serde(skip)]
     pub forced_only: bool,
@@ -157,6 +165,12 @@ impl RunOptions {
     /// Returns true if it names a text, a recording or a picture to run on.
     pub fn has_source(&self) -> bool {
         self.audio.is_some() || self.image.is_some() || !self.source.trim().is_empty()
+    }
+
+    /// Returns the same run without ablations and replaced rows.
+    pub fn intact(&self) -> Self {
+        let (ablations, edits) = (Vec::new(), Vec::new());
+        Self { ablations, edits, head_means: None, own_means: false, ..self.clone() }
     }
 
     /// Returns true if another run has the same source, target and languages.
@@ -227,11 +241,15 @@ impl ModelInfo {
     }
 }
 
-/// Output of a run with some attention ablated, to compare with the captured run.
+/// Output of a run with some attention ablated or replaced, to compare with the captured run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AblatedRun {
     /// The ablations.
     pub ablations: Vec<Ablation>,
+    /// True if ablated heads read their means over the run without ablations.
+    pub own_means: bool,
+    /// The replaced rows of weights.
+    pub edits: Vec<RowEdit>,
     /// Predictions for the captured run's target, one for each decoder row.
     pub forced: Vec<Prediction>,
     /// Newly generated target; `None` if the captured run's target was given.
@@ -267,6 +285,78 @@ pub struct PatchedRun {
     pub scores: PatchScores,
 }
 
+/// Kinds of evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvidenceKind {
+    /// Relevance of source and prefix tokens for each target token, which needs gradients.
+    Relevance {
+        /// Token against which the target tokens are explained.
+        contrast: Option<u32>,
+    },
+    /// What the target loses when one source token at a time is masked.
+    LeaveOneOut,
+    /// What each head adds to the target's logits, and how much the target depends on it.
+    Heads,
+}
+
+/// Request for evidence about a run.
+#[derive(Clone, Debug)]
+pub struct EvidenceRequest {
+    /// Number that the answer has, too.
+    pub serial: u64,
+    /// The run.
+    pub base: Arc<Capture>,
+    /// Options of the run.
+    pub run: RunOptions,
+    /// What is to be measured.
+    pub kind: EvidenceKind,
+}
+
+impl PartialEq for EvidenceRequest {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { serial, base, run, kind } = self;
+        *serial == other.serial && Arc::ptr_eq(base, &other.base) && *run == other.run && *kind == other.kind
+    }
+}
+
+/// Evidence about a run.
+#[derive(Clone, Debug)]
+pub enum Evidence {
+    /// The answer to [`EvidenceKind::Relevance`].
+    Relevance {
+        /// Token against which the target tokens are explained.
+        contrast: Option<u32>,
+        /// Scores of source and prefix tokens.
+        attribution: Attribution,
+    },
+    /// The answer to [`EvidenceKind::LeaveOneOut`].
+    LeaveOneOut(LeaveOneOut),
+    /// The answer to [`EvidenceKind::Heads`].
+    Heads(HeadEvidence),
+}
+
+/// Evidence about heads. What does not apply to a model is the reason why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeadEvidence {
+    /// Importance of each head ([`Session::head_importance`](super::Session::head_importance)).
+    pub importance: std::result::Result<BTreeMap<Head, f32>, String>,
+    /// Parts of the target's logits ([`Session::direct_logits`](super::Session::direct_logits)).
+    pub direct: std::result::Result<DirectLogits, String>,
+}
+
+impl HeadEvidence {
+    /// Returns what a head adds directly to the logit of the target token of a row.
+    pub fn direct_logit(&self, head: Head, row: usize) -> Option<f32> {
+        let heads = &self.direct.as_ref().ok()?.heads;
+        heads.iter().find(|(known, _)| *known == head)?.1.get(row).copied()
+    }
+
+    /// Returns the importance of a head.
+    pub fn importance(&self, head: Head) -> Option<f32> {
+        self.importance.as_ref().ok()?.get(&head).copied()
+    }
+}
+
 /// Request to the engine. A newer request cancels and replaces the current one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
@@ -274,17 +364,11 @@ pub enum Request {
     Open(OpenOptions),
     /// Run the open model.
     Run(RunOptions),
-    /// Repeat a run with ablations: the last one, or another one, which is run first without them.
+    /// Repeat a run with ablations and replaced rows: the last one, or another one, which is run first without
+    /// them.
     Ablate(RunOptions),
-    /// Attribute the target of a run by a method that needs gradients.
-    Attribute {
-        /// Number that the answer has, too.
-        serial: u64,
-        /// Tokens of the run.
-        tokens: RunTokens,
-        /// The method.
-        method: AttributionMethod,
-    },
+    /// Measure evidence about a run.
+    Measure(EvidenceRequest),
     /// Patch activations of a run into another one.
     Patch(PatchRequest),
     /// Cancel the current request.
@@ -302,12 +386,12 @@ pub enum Event {
     Captured(Arc<Capture>),
     /// A run with ablations completed.
     Ablated(AblatedRun),
-    /// A target was attributed.
-    Attributed {
+    /// Evidence was measured.
+    Measured {
         /// Number of the request.
         serial: u64,
-        /// Scores of source and prefix tokens.
-        attribution: Attribution,
+        /// What was found.
+        evidence: Box<Evidence>,
     },
     /// Activations were patched.
     Patched(Box<PatchedRun>),

@@ -14,7 +14,7 @@ use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::model::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequence};
 use crate::nn::NoHook;
-use crate::progress::Watch;
+use crate::progress::{Progress, Watch};
 use crate::text::BlankTokens;
 
 /// Replacement of a masked token.
@@ -123,6 +123,7 @@ impl Session {
                 for states in self.forced_states(texts, watch)? {
                     scores.push(self.relative_logits(&states, &target, contrast)?);
                 }
+                watch.progress(Progress::Runs { done: scores.len(), total: Some(masked.len()) });
             }
             Ok(scores)
         })

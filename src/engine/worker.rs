@@ -45,7 +45,7 @@ impl Worker {
     pub fn send(&self, request: Request) {
         let number = self.newest.any.fetch_add(1, Ordering::SeqCst) + 1;
         match request {
-            Request::Run(_) | Request::Ablate(_) | Request::Attribute { .. } | Request::Patch(_) => {
+            Request::Run(_) | Request::Ablate(_) | Request::Measure(_) | Request::Patch(_) => {
                 self.newest.cancels_runs.store(number, Ordering::SeqCst);
             }
             Request::Open(_) | Request::Cancel => self.newest.cancels_all.store(number, Ordering::SeqCst),
@@ -109,17 +109,16 @@ impl Server {
             Request::Ablate(options) => {
                 // The explorer may show an earlier run again.
                 if self.last.as_ref().is_none_or(|(last, _)| !last.has_texts_of(&options)) {
-                    self.run(RunOptions { ablations: Vec::new(), ..options.clone() }, job)?;
+                    self.run(options.intact(), job)?;
                 }
                 let session = self.open_session()?;
                 let (_, last) =
                     self.last.as_ref().ok_or_else(|| Error::Usage("nothing has run yet".into()))?;
                 (job.emit)(Event::Ablated(session.run_ablated(last, &options, job)?));
             }
-            Request::Attribute { serial, tokens, method } => {
-                let session = self.open_session()?;
-                let attribution = session.attribution_by_gradients(tokens, method, job)?;
-                (job.emit)(Event::Attributed { serial, attribution });
+            Request::Measure(request) => {
+                let evidence = Box::new(self.open_session()?.evidence(&request, job)?);
+                (job.emit)(Event::Measured { serial: request.serial, evidence });
             }
         }
         Ok(())

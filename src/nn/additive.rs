@@ -42,7 +42,10 @@ impl AdditiveAttention {
         if intervenes {
             scores = each_row(&scores, &mut |scores| hook.scores(site, row, scores))?;
         }
-        let weights = softmax(&scores)?;
+        let mut weights = softmax(&scores)?;
+        if intervenes {
+            weights = each_row(&weights, &mut |weights| hook.change_weights(site, row, weights))?;
+        }
         let mut context = weights.matmul(&kv.values.squeeze(0)?)?;
         if intervenes {
             context = each_row(&context, &mut |context| hook.z(site, context))?;

@@ -5,6 +5,7 @@ mod blocks;
 mod differentiable;
 mod fused;
 mod outputs;
+mod replaced;
 mod score_bias;
 mod steps;
 
@@ -23,7 +24,7 @@ use super::{
     ExtraKeys, Hook, KeyPart, Linear, MaskedPair, Norm, Ragged, RelativeBias, Rotary, SiteAblation, Visible,
 };
 use crate::error::Result;
-use crate::site::Site;
+use crate::site::{RowEdit, Site};
 
 /// Number of multiplications from which on all threads work on one sequence.
 const SHORT: usize = 1 << 22;
@@ -287,7 +288,7 @@ impl Attention {
         if let (None, Some(ablation)) = (args.table, ablation) {
             let context =
                 self.attend_in_blocks(queries, kv, args, &ablation.links, watched.then_some(hook))?;
-            return without_heads(context, &ablation);
+            return self.ablated(context, &kv.values, &ablation);
         }
         self.attend_in_steps(queries, kv, args, watched.then_some(hook))
     }
@@ -339,8 +340,8 @@ impl Attention {
         Ok(Tensor::cat(&rows, 0)?)
     }
 
-    /// Combines the hook's ablations at all sites of this call. Queries of pairs are relative to the first
-    /// query of the call; extra keys are numbered after those of the sequence. Returns `None` if ablations
+    /// Combines the hook's ablations at all sites of this call. Queries of pairs and rows are relative to the
+    /// first query of the call; extra keys are numbered after those of the sequence. Returns `None` if ablations
     /// cannot be applied block by block.
     fn ablation(
         &self,
@@ -350,12 +351,15 @@ impl Attention {
     ) -> Result<Option<SiteAblation>> {
         let mut all = SiteAblation::default();
         for (at, (site, part)) in args.sites().enumerate() {
-            let Some(SiteAblation { head_factors, head_means, links }) = hook.ablation(site, self.heads)
+            let Some(SiteAblation { head_factors, head_means, links, rows }) =
+                hook.ablation(site, self.heads)
             else {
                 return Ok(None);
             };
-            // Of two sites that share a softmax, each has means of its own part.
-            if at > 0 && (head_factors != all.head_factors || head_means.is_some()) {
+            // Of two sites that share a softmax, each has means of its own part. Beside a replaced row, extra keys
+            // keep their weights.
+            let differs = at > 0 && (head_factors != all.head_factors || head_means.is_some());
+            if differs || (args.extra.is_some() && !rows.is_empty()) {
                 return Ok(None);
             }
             (all.head_factors, all.head_means) = (head_factors, head_means);
@@ -364,6 +368,8 @@ impl Attention {
                 Some(MaskedPair { query: link.query.checked_sub(args.past)?, key: link.key + before, ..link })
             };
             all.links.extend(links.into_iter().filter_map(shifted));
+            let shifted = |row: RowEdit| Some(RowEdit { query: row.query.checked_sub(args.past)?, ..row });
+            all.rows.extend(rows.into_iter().filter_map(shifted));
         }
         Ok(Some(all))
     }
@@ -450,25 +456,6 @@ impl Attention {
         let context = run(outputs.sinks())?;
         outputs.pass_to_hook(&kernel, args, [queries, &kv.keys], hook)?;
         Ok(context)
-    }
-}
-
-/// Replaces the context `[batch, queries, heads * head_dim]` of ablated heads by zeros or their means.
-fn without_heads(
-    context: Tensor,
-    SiteAblation { head_factors, head_means, .. }: &SiteAblation,
-) -> Result<Tensor> {
-    if !head_factors.contains(&0.0) {
-        return Ok(context);
-    }
-    let (batch, queries, width) = context.dims3()?;
-    let heads = head_factors.len();
-    let factors = Tensor::from_slice(head_factors, (heads, 1), context.device())?;
-    let by_head = context.reshape((batch, queries, heads, width / heads.max(1)))?;
-    let rest = by_head.broadcast_mul(&factors)?.reshape(context.shape())?;
-    match head_means {
-        Some(means) => Ok(rest.broadcast_add(&Tensor::from_slice(means, width, context.device())?)?),
-        None => Ok(rest),
     }
 }
 

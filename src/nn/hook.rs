@@ -7,9 +7,9 @@ use candle_core::{Device, Tensor};
 
 use super::{AttentionTrace, CompactMaps, FfnTrace, SparseMaps};
 use crate::error::Result;
-use crate::site::{Kind, Site};
+use crate::site::{Kind, RowEdit, Site};
 
-/// Ablations at one site.
+/// Ablations and replaced rows at one site.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SiteAblation {
     /// Factor on `z` of each head: 0 if the head is ablated, otherwise 1.
@@ -19,6 +19,8 @@ pub struct SiteAblation {
     pub head_means: Option<Vec<f32>>,
     /// Query-key pairs whose score becomes minus infinity, by positions in the sequences.
     pub links: Vec<MaskedPair>,
+    /// Rows of weights that are replaced, by positions in the sequences.
+    pub rows: Vec<RowEdit>,
 }
 
 /// States that enter a layer. Cloning is free.
@@ -52,9 +54,10 @@ pub trait Hook: Send {
         false
     }
 
-    /// Returns the ablations at a site with `heads` heads if these are all that the hook changes there.
+    /// Returns the ablations and replaced rows at a site with `heads` heads if these are all that the hook
+    /// changes there.
     /// Attention then applies them itself if it can, and calls neither [`Hook::scores`] nor
-    /// [`Hook::z`].
+    /// [`Hook::change_weights`] nor [`Hook::z`].
     fn ablation(&self, _site: Site, _heads: usize) -> Option<SiteAblation> {
         None
     }
@@ -77,8 +80,8 @@ pub trait Hook: Send {
     }
 
     /// Takes the weights after the softmax, `[heads, queries, keys]`, and returns those that multiply the values.
-    /// Called before [`Hook::weights`], where [`Hook::scores`] is.
-    fn change_weights(&mut self, _site: Site, weights: Tensor) -> Result<Tensor> {
+    /// Called before [`Hook::weights`], where [`Hook::scores`] is. The first query is at position `past`.
+    fn change_weights(&mut self, _site: Site, _past: usize, weights: Tensor) -> Result<Tensor> {
         Ok(weights)
     }
 
@@ -177,8 +180,8 @@ pub trait Hook: Send {
 pub struct InterventionsOnly<'a> {
     /// The hook.
     pub hook: &'a mut dyn Hook,
-    /// True if queries and keys are at the same positions as in the recorded pass. If not, link ablations
-    /// do not apply.
+    /// True if queries and keys are at the same positions as in the recorded pass. If not, ablations of links
+    /// and replaced rows do not apply.
     pub same_positions: bool,
 }
 
@@ -189,7 +192,10 @@ impl Hook for InterventionsOnly<'_> {
 
     fn ablation(&self, site: Site, heads: usize) -> Option<SiteAblation> {
         let ablation = self.hook.ablation(site, heads)?;
-        Some(if self.same_positions { ablation } else { SiteAblation { links: Vec::new(), ..ablation } })
+        Some(match self.same_positions {
+            true => ablation,
+            false => SiteAblation { links: Vec::new(), rows: Vec::new(), ..ablation },
+        })
     }
 
     fn prefers_compact(&self, _: Site, _: [usize; 3], _: usize) -> bool {
@@ -200,8 +206,8 @@ impl Hook for InterventionsOnly<'_> {
         if self.same_positions { self.hook.scores(site, past, scores) } else { Ok(scores) }
     }
 
-    fn change_weights(&mut self, site: Site, weights: Tensor) -> Result<Tensor> {
-        if self.same_positions { self.hook.change_weights(site, weights) } else { Ok(weights) }
+    fn change_weights(&mut self, site: Site, past: usize, weights: Tensor) -> Result<Tensor> {
+        if self.same_positions { self.hook.change_weights(site, past, weights) } else { Ok(weights) }
     }
 
     fn maps(&mut self, _: Site, _: [usize; 3], _: Arc<[f32]>) -> Result<()> {

@@ -1,34 +1,48 @@
-//! Ablations in the explorer: heads and links that are switched off, and their effect on the output.
+//! What-if runs in the explorer: heads and links that are switched off, rows of weights that are replaced, and
+//! the effect on the output.
 
 use std::collections::BTreeSet;
 
 use super::selection::Selection;
 use crate::capture::Capture;
 use crate::engine::AblatedRun;
-use crate::site::{Ablation, Head, Kind};
+use crate::site::{Ablation, Head, Kind, RowEdit};
 
-/// The active ablations, with the output under them.
-#[derive(Clone, Debug, PartialEq)]
+/// The active ablations, or replaced rows of weights, with the output under them.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ActiveAblation {
     /// Heads and links that are switched off.
     pub ablations: Vec<Ablation>,
-    /// Output under the ablations; `None` while the model runs.
+    /// True if the heads read their means over the run in place of zeros.
+    pub own_means: bool,
+    /// Rows of weights that are replaced; of several for one query the last one holds.
+    pub edits: Vec<RowEdit>,
+    /// Output under these changes; `None` while the model runs.
     pub outcome: Option<AblatedRun>,
 }
 
 impl ActiveAblation {
-    /// Returns the names of the ablated heads and links, for a title.
-    pub fn name(&self) -> String {
-        let first = match self.ablations.first() {
-            Some(Ablation::Head(head)) => head.to_string(),
-            Some(Ablation::Site(site)) => site.to_string(),
-            Some(Ablation::Link { head, query, key }) => format!("{head}'s link {query} ← {key}"),
-            None => return "nothing".into(),
+    /// Describes the changes for a title: `without cross.2.4`.
+    pub fn describe(&self) -> String {
+        let first = match (self.ablations.first(), self.edits.last()) {
+            (Some(Ablation::Head(head)), _) if self.own_means => format!("with {head} at its mean"),
+            (Some(Ablation::Head(head)), _) => format!("without {head}"),
+            (Some(Ablation::Site(site)), _) => format!("without {site}"),
+            (Some(Ablation::Link { head, query, key }), _) => {
+                format!("without {head}'s link {query} ← {key}")
+            }
+            (None, Some(edit)) => format!("with row {} of {} edited", edit.query, edit.head),
+            (None, None) => "unchanged".into(),
         };
-        match self.ablations.len() {
-            1 => first,
+        match self.ablations.len().max(self.edits.len()) {
+            0 | 1 => first,
             more => format!("{first} and {} more", more - 1),
         }
+    }
+
+    /// Returns true if a run was made with these changes.
+    pub fn is_of(&self, run: &AblatedRun) -> bool {
+        (&self.ablations, self.own_means, &self.edits) == (&run.ablations, run.own_means, &run.edits)
     }
 
     /// Returns the change of every decoder row relative to the unablated capture; empty while the model runs.

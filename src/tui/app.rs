@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::ablation::{ActiveAblation, TokenChange};
 use super::axes::Axes;
 use super::command::Command;
+use super::evidence::{EvidenceOfRuns, KnownEvidence};
 use super::filter::Filter;
 use super::guide::Guide;
 use super::keymap::Keymap;
@@ -22,7 +23,6 @@ use super::survey::Survey;
 use super::theme::Theme;
 use super::views::{ViewId, Views};
 use super::widgets::timeline::Timeline;
-use crate::analysis::attribution::Attribution;
 use crate::analysis::word_times::TimedWord;
 use crate::axis::Medium;
 use crate::capture::{Capture, MapWeights, Score};
@@ -31,7 +31,7 @@ use crate::export::table::Table;
 use crate::human::shortened;
 use crate::matrix::Matrix;
 use crate::progress::Progress;
-use crate::site::{Head, Kind, Site};
+use crate::site::{Head, Kind, RowEdit, Site};
 
 /// Work in progress outside the drawing thread.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,8 +117,10 @@ pub struct App {
     pub axes: Axes,
     /// Measurements of every head of the capture.
     pub survey: Survey,
-    /// Relevance of source and prefix tokens for each target token, once it is measured.
-    pub relevance: Option<Attribution>,
+    /// Evidence about the displayed run.
+    pub evidence: KnownEvidence,
+    /// Evidence about runs that were displayed before.
+    pub evidence_of_runs: EvidenceOfRuns,
     /// Active ablation.
     pub ablation: Option<ActiveAblation>,
     /// Progress of the guided tour, if one is running.
@@ -194,7 +196,8 @@ impl App {
             serial: 0,
             axes: Axes::default(),
             survey: Survey::default(),
-            relevance: None,
+            evidence: KnownEvidence::default(),
+            evidence_of_runs: EvidenceOfRuns::default(),
             ablation: None,
             guide: None,
             spoken: Vec::new(),
@@ -276,7 +279,10 @@ impl App {
     /// Returns a head's map, value-weighted if [`App::is_weighed`]; `None` if the capture lacks it.
     pub fn map(&self, head: Head) -> Option<Matrix> {
         let capture = self.capture.as_ref()?;
-        if self.is_weighed() { capture.value_weighted_map(head).ok() } else { capture.map(head).ok() }
+        match self.is_weighed() {
+            true => capture.value_weighted_map(head).ok(),
+            false => Some(self.edited(head, 0, capture.map(head).ok()?)),
+        }
     }
 
     /// Returns some rows of [`App::map`]; `rows` receives their number. Where the map is not in memory, they
@@ -285,7 +291,45 @@ impl App {
         let maps = &self.capture.as_ref()?.maps;
         let [_, count, _] = maps.site(head.site)?.shape();
         let rows = rows(count);
-        if self.is_weighed() { self.map(head).map(|map| map.part(rows)) } else { maps.rows(head, rows) }
+        if self.is_weighed() {
+            return self.map(head).map(|map| map.part(rows));
+        }
+        let first = rows.start;
+        Some(self.edited(head, first, maps.rows(head, rows)?))
+    }
+
+    /// Returns the replaced rows of a head.
+    pub fn edits(&self, head: Head) -> impl Iterator<Item = &RowEdit> {
+        let edits = self.ablation.as_ref().map_or(&[][..], |ablation| &ablation.edits);
+        edits.iter().filter(move |edit| edit.head == head)
+    }
+
+    /// Returns true if the row of a query of the selected head is replaced.
+    pub fn is_edited(&self, query: usize) -> bool {
+        self.edits(self.selection.head).any(|edit| edit.query == query)
+    }
+
+    /// Says how many rows are replaced, if any are.
+    pub fn edit_badge(&self) -> Option<String> {
+        match self.ablation.as_ref().map_or(0, |ablation| ablation.edits.len()) {
+            0 => None,
+            1 => Some("edited row".into()),
+            edits => Some(format!("{edits} edited rows")),
+        }
+    }
+
+    /// Replaces rows of a part of a head's map that begins with row `first`.
+    fn edited(&self, head: Head, first: usize, map: Matrix) -> Matrix {
+        let fits = |edit: &&RowEdit| edit.weights.len() == map.cols();
+        let edits: Vec<&RowEdit> = self.edits(head).filter(fits).collect();
+        if edits.is_empty() {
+            return map;
+        }
+        let row = |row: usize| edits.iter().rfind(|edit| edit.query == first + row);
+        Matrix::from_fn(map.rows(), map.cols(), |query, key| match row(query) {
+            Some(edit) => edit.weights[key],
+            None => map.row(query)[key],
+        })
     }
 
     /// Returns true if maps are value-weighted: the reading asks for it and the capture has value norms.

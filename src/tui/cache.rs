@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
 use super::app::App;
+use super::evidence_lines::RankAgreement;
 use super::reading::{Special, max_of};
 use super::render::{RenderJob, RenderRequest, RenderResult};
 use super::selected;
@@ -18,7 +19,7 @@ use crate::export::spoken::warping_path;
 use crate::image::{Resampling, RgbPicture, resize};
 use crate::matrix::Matrix;
 use crate::paint::{self, Pool, Range, Scale};
-use crate::site::{Head, Kind};
+use crate::site::{Head, Kind, RowEdit};
 
 /// Pooled weights of a window.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub struct SheetKey {
     filter: Option<String>,
     weighed: bool,
     score: Option<Score>,
+    edits: Vec<RowEdit>,
 }
 
 /// The map and the pixels of the last frame, and the state of render requests.
@@ -54,6 +56,8 @@ pub struct Cache {
     result: Option<RenderResult>,
     /// Path of time warping through the selected head's map, in places on its axes.
     path: Option<(SheetKey, Rc<WarpingPath>)>,
+    /// RankAgreement of the selected map with what the target loses without each source token, in one of its rows.
+    agreement: Option<(SheetKey, usize, Option<RankAgreement>)>,
     /// Maps that Compare showed last, with the captures and the head that they are of.
     compared: Option<(ComparedKey, Rc<ShownMaps>)>,
     /// The capture's picture in the size of the last frame, with the number of the capture.
@@ -107,6 +111,20 @@ impl Cache {
         let path = Rc::new(capture.and_then(read).unwrap_or_default().into_iter().map(place).collect());
         self.path = Some((key, Rc::clone(&path)));
         path
+    }
+
+    /// Returns the agreement of the selected head's map with what the target loses without each source token;
+    /// `None` if that is not known.
+    pub fn agreement(&mut self, app: &App) -> Option<RankAgreement> {
+        app.evidence.losses.as_ref()?;
+        let (key, row) = (sheet_key(app), app.selection.target_query);
+        let known = self.agreement.as_ref().filter(|(known, of, _)| *known == key && *of == row);
+        if let Some((.., agreement)) = known {
+            return *agreement;
+        }
+        let agreement = RankAgreement::of_head(app);
+        self.agreement = Some((key, row, agreement));
+        agreement
     }
 
     /// Returns the capture's picture, scaled to `width` x `height` pixels; `None` if it holds none.
@@ -228,6 +246,7 @@ pub fn sheet_key(app: &App) -> SheetKey {
         special: app.reading.special,
         weighed: app.is_weighed(),
         score: app.scored(),
+        edits: app.edits(app.selection.head).cloned().collect(),
         filter: app.views.map.filtered.as_ref().map(|_| app.filter.text().to_string()),
     }
 }

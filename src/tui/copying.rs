@@ -42,7 +42,8 @@ impl CopyFormat {
 pub fn value_text(app: &App) -> Option<String> {
     let weight = *shown_row(app)?.get(app.key())?;
     let (query, key) = (app.query_name(app.query()), app.keys().name(app.key()));
-    Some(format!("{} {} {query} ← {key} {weight:.6}", model(app), app.selection.head))
+    let edited = if app.is_edited(app.selection.query()) { " (edited)" } else { "" };
+    Some(format!("{} {} {query} ← {key} {weight:.6}{edited}", model(app), app.selection.head))
 }
 
 /// Formats the rows that the view lists: the links of Links, elsewhere the weights of the selected query.

@@ -64,7 +64,7 @@ fn with_ablation(app: &App, drawing: Drawing) -> Drawing {
         ]);
     }
     let titled = TitledTable {
-        title: format!("without {}", ablation.name()),
+        title: ablation.describe(),
         remark: "change of each token's log-probability in nats".into(),
         table,
     };
@@ -95,5 +95,6 @@ pub fn remark(app: &App) -> String {
     let model = app.capture.as_ref().map_or_else(String::new, |capture| model_title(capture));
     let weighted = if app.is_weighed() { " · value-weighted" } else { "" };
     let words = if app.reading.words { " · words" } else { "" };
-    format!("{model}{weighted}{words}")
+    let edited = app.edit_badge().map_or_else(String::new, |badge| format!(" · {badge}"));
+    format!("{model}{weighted}{words}{edited}")
 }

@@ -17,6 +17,8 @@ pub mod clipboard;
 pub mod command;
 pub mod copying;
 pub mod decoder;
+pub mod evidence;
+pub mod evidence_lines;
 pub mod export_job;
 pub mod exporting;
 pub mod filter;

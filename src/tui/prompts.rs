@@ -21,6 +21,8 @@ pub enum EditedText {
     Filter,
     /// Link to look for in every head.
     Link,
+    /// New weights of a row.
+    Row,
     /// Name of a session to save.
     SessionName,
 }
@@ -30,7 +32,7 @@ impl EditedText {
     pub fn is_multiline(self) -> bool {
         match self {
             EditedText::Source | EditedText::Target | EditedText::Corrupt => true,
-            EditedText::Filter | EditedText::Link | EditedText::SessionName => false,
+            EditedText::Filter | EditedText::Link | EditedText::Row | EditedText::SessionName => false,
         }
     }
 }
@@ -44,6 +46,7 @@ struct AcceptedTexts {
     corrupt: Vec<String>,
     filter: Vec<String>,
     link: Vec<String>,
+    row: Vec<String>,
     session: Vec<String>,
 }
 
@@ -55,6 +58,7 @@ impl AcceptedTexts {
             EditedText::Corrupt => &self.corrupt,
             EditedText::Filter => &self.filter,
             EditedText::Link => &self.link,
+            EditedText::Row => &self.row,
             EditedText::SessionName => &self.session,
         }
     }
@@ -66,6 +70,7 @@ impl AcceptedTexts {
             EditedText::Corrupt => &mut self.corrupt,
             EditedText::Filter => &mut self.filter,
             EditedText::Link => &mut self.link,
+            EditedText::Row => &mut self.row,
             EditedText::SessionName => &mut self.session,
         }
     }

@@ -3,6 +3,7 @@
 use super::app::App;
 use super::views::ViewId;
 use super::views::flow::state::FlowMethod;
+use super::views::heads::columns::{DIRECT, IMPORTANCE};
 use super::views::links::state::KeptLinks;
 use super::views::patching::state::corrupt_source;
 use crate::analysis::pairs::Pair;
@@ -28,11 +29,18 @@ pub fn command_line(app: &App) -> Option<String> {
             let row = app.selection.query().to_string();
             ("show", one_head(&["--query", &row]))
         }
+        ViewId::Heads if app.views.heads.metric() == DIRECT => {
+            ("lens", strings(&["--direct", "--row", &app.selection.target_query.to_string()]))
+        }
         ViewId::Heads => ("heads", heads(app)),
         ViewId::Links => ("links", links(app)),
         ViewId::Flow if app.views.flow.method == FlowMethod::Relevance => {
             let row = app.selection.target_query.to_string();
-            ("attribute", strings(&["--method", "relevance", "--row", &row]))
+            let mut arguments = strings(&["--method", "relevance", "--row", &row]);
+            if let Some(other) = &app.views.flow.contrast {
+                arguments.extend(strings(&["--contrast", &other.label]));
+            }
+            ("attribute", arguments)
         }
         ViewId::Flow if app.views.flow.one_layer => {
             let how = if app.views.flow.method == FlowMethod::Max { "max" } else { "mean" };
@@ -113,7 +121,11 @@ fn filter(app: &App) -> Vec<String> {
 }
 
 fn heads(app: &App) -> Vec<String> {
-    let mut words = strings(&["--sort", app.views.heads.metric()]);
+    let sorted = app.views.heads.metric();
+    let mut words = match sorted {
+        IMPORTANCE => strings(&["--importance", "--sort", sorted]),
+        metric => strings(&["--sort", metric]),
+    };
     if app.views.heads.reverse {
         words.push("--reverse".into());
     }

@@ -11,13 +11,12 @@ use super::overlays::overlay::{Decision, Overlay, Picker, Purpose};
 use super::selected;
 use super::survey::SurveyRequest;
 use super::views::ViewId;
-use crate::analysis::attribution::AttributionMethod;
 use crate::axis::{AxisItem, ItemKind, Medium};
 use crate::capture::{MapWeights, Score};
-use crate::engine::{OpenOptions, Request, RunOptions, RunTokens};
+use crate::engine::{EvidenceKind, EvidenceRequest, OpenOptions, Request, RunOptions};
 use crate::error::Result;
 use crate::export::format::Format;
-use crate::site::Ablation;
+use crate::site::{Ablation, RowEdit};
 use crate::terminal::printable;
 
 /// Runs the model on the texts of the state.
@@ -81,7 +80,7 @@ pub fn stay_in_window(app: &mut App) {
 /// Requests a survey of the current capture.
 pub fn survey(app: &mut App) -> Vec<Effect> {
     (app.survey.complete, app.survey.gini) = (false, false);
-    measure(app)
+    remeasure(app)
 }
 
 /// Requests Gini coefficients if Heads is shown, the only view that has them.
@@ -90,10 +89,10 @@ pub fn gini(app: &mut App) -> Vec<Effect> {
         return Vec::new();
     }
     app.survey.gini = true;
-    measure(app)
+    remeasure(app)
 }
 
-fn measure(app: &App) -> Vec<Effect> {
+fn remeasure(app: &App) -> Vec<Effect> {
     let request = app.capture.as_ref().map(|capture| SurveyRequest {
         serial: app.serial,
         capture: Arc::clone(capture),
@@ -103,8 +102,9 @@ fn measure(app: &App) -> Vec<Effect> {
     request.map(Effect::Survey).into_iter().collect()
 }
 
-/// Ablates heads or links, or restores them if exactly these are ablated.
-pub fn ablate(app: &mut App, ablations: Vec<Ablation>) -> Vec<Effect> {
+/// Ablates heads or links, or restores them if exactly these are ablated. Heads read zeros or, with `own_means`,
+/// their means over the run.
+pub fn ablate(app: &mut App, ablations: Vec<Ablation>, own_means: bool) -> Vec<Effect> {
     if app.run.info.is_none() {
         app.notice = Some("a capture file has no model to run without a part".into());
         return Vec::new();
@@ -113,15 +113,32 @@ pub fn ablate(app: &mut App, ablations: Vec<Ablation>) -> Vec<Effect> {
         app.notice = Some("this link lies ahead of its query: it is off in any case".into());
         return Vec::new();
     }
-    if let Some(ablation) = app.ablation.take().filter(|ablation| ablation.ablations == ablations) {
+    let same = |last: &ActiveAblation| (&last.ablations, last.own_means) == (&ablations, own_means);
+    if let Some(ablation) = app.ablation.take().filter(same) {
         let running = ablation.outcome.is_none() && app.run.activity.is_some();
         return if running { vec![Effect::Ask(Request::Cancel)] } else { Vec::new() };
     }
-    let ablation = ActiveAblation { ablations: ablations.clone(), outcome: None };
-    app.run.begin(format!("running without {}", ablation.name()));
-    app.ablation = Some(ablation);
+    run_changed(app, ActiveAblation { ablations, own_means, ..ActiveAblation::default() })
+}
+
+/// Runs the model with rows of weights replaced, or restores them if there are none.
+pub fn edit_rows(app: &mut App, edits: Vec<RowEdit>) -> Vec<Effect> {
+    if edits.is_empty() {
+        let last = app.ablation.take();
+        let running = last.is_some_and(|last| last.outcome.is_none()) && app.run.activity.is_some();
+        return if running { vec![Effect::Ask(Request::Cancel)] } else { Vec::new() };
+    }
+    run_changed(app, ActiveAblation { edits, ..ActiveAblation::default() })
+}
+
+/// Repeats the run with changes of its attention.
+fn run_changed(app: &mut App, changed: ActiveAblation) -> Vec<Effect> {
+    app.run.begin(format!("running {}", changed.describe()));
     app.run.pending += 1;
-    vec![Effect::Ask(Request::Ablate(RunOptions { ablations, ..app.run.options.clone() }))]
+    let ActiveAblation { ablations, own_means, edits, .. } = changed.clone();
+    app.ablation = Some(changed);
+    let run = RunOptions { ablations, own_means, edits, ..app.run.options.clone() };
+    vec![Effect::Ask(Request::Ablate(run))]
 }
 
 /// Switches between value-weighted maps and weights. The model runs again if the norms of the values are not
@@ -159,25 +176,29 @@ pub fn measure_contributions(app: &mut App) -> Vec<Effect> {
     effects
 }
 
-/// Asks for the relevance of source and prefix tokens, which needs a backward pass, unless it is known.
-pub fn measure_relevance(app: &mut App) -> Vec<Effect> {
-    let Some(capture) = app.capture.as_ref().filter(|_| app.relevance.is_none()) else { return Vec::new() };
-    if app.run.info.is_none() {
-        app.notice = Some("this capture has no model to compute gradients".into());
+/// Asks for evidence about the displayed run, unless it is known or being measured.
+pub fn measure(app: &mut App, kind: EvidenceKind) -> Vec<Effect> {
+    let Some(base) = app.capture.clone().filter(|_| !app.evidence.has(kind)) else { return Vec::new() };
+    let (what, of_text) = match kind {
+        EvidenceKind::Relevance { .. } => ("measuring relevance", true),
+        EvidenceKind::LeaveOneOut => ("masking one token at a time", true),
+        EvidenceKind::Heads => ("measuring heads", false),
+    };
+    if app.run.activity.as_ref().is_some_and(|activity| activity.what == what) {
         return Vec::new();
     }
-    match RunTokens::of(capture) {
-        Ok(tokens) => {
-            app.run.begin("measuring relevance");
-            app.run.pending += 1;
-            let method = AttributionMethod::Relevance;
-            vec![Effect::Ask(Request::Attribute { serial: app.serial, tokens, method })]
-        }
-        Err(why) => {
-            app.notice = Some(why.to_string());
-            Vec::new()
-        }
+    if app.run.info.is_none() {
+        app.notice = Some("a capture file has no model to measure this with".into());
+        return Vec::new();
     }
+    if of_text && base.source.ids().len() != base.source.len() {
+        app.notice = Some("this is about the tokens of a text, which the source is not".into());
+        return Vec::new();
+    }
+    let run = app.run.displayed.as_ref().map_or(&app.run.options, |run| &run.options).clone();
+    app.run.begin(what);
+    app.run.pending += 1;
+    vec![Effect::Ask(Request::Measure(EvidenceRequest { serial: app.serial, base, run, kind }))]
 }
 
 /// Runs the model again, and keeps the norms of its values.
@@ -240,6 +261,19 @@ pub fn choose_alternative(app: &mut App) {
         app.notice = Some("this row has no predictions".into());
     } else {
         app.overlays.push(Overlay::Picker(Picker::new(Purpose::Alternatives)));
+    }
+}
+
+/// Opens the list of the tokens against which the selected row's token can be explained.
+pub fn choose_contrast(app: &mut App) {
+    if app.run.info.is_none() {
+        app.notice = Some("a capture file has no model to compute gradients".into());
+    } else if selected::alternatives(app).is_empty() {
+        app.notice = Some("this row has no predictions".into());
+    } else {
+        let mut picker = Picker::new(Purpose::Contrast);
+        picker.selected = selected::alternatives(app).iter().position(|other| !other.chosen).unwrap_or(0);
+        app.overlays.push(Overlay::Picker(picker));
     }
 }
 

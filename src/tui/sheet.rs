@@ -65,6 +65,7 @@ impl Sheet {
             || app.views.map.filtered.is_some()
             || app.is_weighed()
             || app.scored().is_some()
+            || app.edits(head).next().is_some()
             || capture.check(head).is_err()
             || capture.maps.is_there(head)
         {

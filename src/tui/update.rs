@@ -28,7 +28,7 @@ use super::selected;
 use super::selection::HistoryStep;
 use super::session_file::suggested_name;
 use super::views::{self, ViewId, view};
-use crate::engine::Request;
+use crate::engine::{EvidenceKind, Request};
 use crate::site::{Kind, Site};
 
 /// Applies one action to the state and returns the effects to carry out. Pure: nothing else is read or
@@ -236,13 +236,18 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::HeadOff => {
             let off = ablation::heads(&app.selection, &app.marks);
-            return requests::ablate(app, off);
+            return requests::ablate(app, off, false);
+        }
+        Command::MeanOff => {
+            let off = ablation::heads(&app.selection, &app.marks);
+            return requests::ablate(app, off, true);
         }
         Command::LinkOff => {
             let listed = (app.view == ViewId::Links).then(|| views::links::selected_link(app)).flatten();
             let off = listed.unwrap_or_else(|| ablation::link(&app.selection));
-            return requests::ablate(app, off);
+            return requests::ablate(app, off, false);
         }
+        Command::Faithful => return measure_faithfulness(app),
         Command::Back => return history::step(app, HistoryStep::Back),
         Command::Forward => return history::step(app, HistoryStep::Forward),
         Command::EditSource => texts::edit_source(app),
@@ -263,6 +268,7 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
         }
         Command::OpenModel => return requests::choose_model(app),
         Command::Alternatives => requests::choose_alternative(app),
+        Command::Contrast => requests::choose_contrast(app),
         Command::Runs => runs::choose(app, Purpose::Runs),
         Command::CompareRun => runs::choose(app, Purpose::CompareRun),
         Command::SaveSession if app.capture.is_none() => {
@@ -441,6 +447,18 @@ fn set_distance(app: &mut App, distance: usize) -> Vec<Effect> {
     app.reading.distance = distance;
     app.notice = Some(format!("far: beyond {distance} tokens"));
     requests::survey(app)
+}
+
+/// Measures what the target loses without each source token. Maps of self-attention do not rank the source.
+fn measure_faithfulness(app: &mut App) -> Vec<Effect> {
+    let kind = app.selection.head.kind();
+    if app.view == ViewId::Map && kind != Kind::Cross {
+        let key = app.first_key(Command::NextKind);
+        app.notice =
+            Some(format!("{kind} maps do not rank the source for the target: {key} shows cross maps"));
+        return Vec::new();
+    }
+    requests::measure(app, EvidenceKind::LeaveOneOut)
 }
 
 /// Copies a text, if there is one.

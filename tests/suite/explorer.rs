@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use attn_tui::engine::{Event, Request};
+use attn_tui::engine::{AblatedRun, Event, Request, RunOptions};
 use attn_tui::error::Error;
 use attn_tui::tui::action::{Action, Effect};
 use ratatui::crossterm::event::{
@@ -194,7 +194,7 @@ fn the_mouse_picks_what_it_hits() {
 
 /// Builds the result of ablating a part of the made sentence: the first token loses, another becomes
 /// likeliest.
-pub fn without(driver: &Driver) -> attn_tui::engine::AblatedRun {
+pub fn without(driver: &Driver) -> AblatedRun {
     let Some(Effect::Ask(Request::Ablate(run))) = driver.asked.last() else {
         panic!("{:?}", driver.asked.last())
     };
@@ -204,7 +204,8 @@ pub fn without(driver: &Driver) -> attn_tui::engine::AblatedRun {
     forced[0].candidates.swap(0, 1);
     let mut generated = capture.target.clone();
     generated.items.remove(1);
-    attn_tui::engine::AblatedRun { ablations: run.ablations.clone(), forced, generated: Some(generated) }
+    let RunOptions { ablations, own_means, edits, .. } = run.clone();
+    AblatedRun { ablations, own_means, edits, forced, generated: Some(generated) }
 }
 
 #[test]

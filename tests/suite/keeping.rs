@@ -205,6 +205,8 @@ fn a_key_means_the_same_in_every_view() {
         &["over", "flow-heads", "lines-of"][..],
         &["sort", "next-metric"],
         &["sort-back", "previous-metric"],
+        // what the output loses without what is listed or shown
+        &["effects", "faithful", "importance"],
     ];
     for (at, entry) in TABLE.iter().enumerate() {
         for other in &TABLE[..at] {
@@ -305,7 +307,7 @@ fn a_key_is_found_in_the_help_by_its_words() {
     driver.press("<esc>");
     assert!(driver.app.overlays.is_empty());
     // two columns hold all keys at once
-    let mut wide = Driver::over(made::sentence(), (200, 60));
+    let mut wide = Driver::over(made::sentence(), (200, 64));
     wide.press("?");
     let screen = screen_text(&wide.draw());
     assert!(screen.contains("Edit the source") && screen.contains("Redraw the screen"), "{screen}");

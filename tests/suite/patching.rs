@@ -169,3 +169,15 @@ fn the_view_shows_what_each_head_restores() {
     driver.press("#<enter>");
     assert_eq!((driver.app.view, driver.app.selection.head), (ViewId::Map, Head::new(Kind::Cross, 1, 1)));
 }
+
+#[test]
+fn the_pinned_run_is_the_corrupt_one() {
+    let mut driver = Driver::over(made::awkward(), (100, 24));
+    driver.press("P");
+    driver.act(Action::Engine(Event::Captured(made::sentence())));
+    driver.press("9");
+    let pinned = made::awkward().source.text.clone();
+    driver.press("!");
+    let request = asked(&driver);
+    assert_eq!((request.corrupt.source, &request.clean.source.text), (pinned, &made::sentence().source.text));
+}

@@ -49,7 +49,7 @@ impl Attention {
             (None, _) => weights.matmul(&values)?,
             (Some(hook), None) => {
                 let tokens = weights.narrow(3, 0, keys)?.squeeze(0)?;
-                let tokens = hook.change_weights(args.site, tokens)?;
+                let tokens = hook.change_weights(args.site, args.past, tokens)?;
                 hook.weights(args.site, &tokens)?;
                 let tokens = tokens.unsqueeze(0)?;
                 let weights = match extra_keys {
@@ -62,7 +62,7 @@ impl Attention {
             (Some(hook), Some(site)) => {
                 let mut read = |site, from, count| {
                     let part = weights.narrow(3, from, count)?.squeeze(0)?;
-                    let part = hook.change_weights(site, part)?;
+                    let part = hook.change_weights(site, args.past, part)?;
                     hook.weights(site, &part)?;
                     let part = part.unsqueeze(0)?.contiguous()?;
                     let context = part.matmul(&values.narrow(2, from, count)?.contiguous()?)?;

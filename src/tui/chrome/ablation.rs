@@ -33,7 +33,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let (Some(ablation), Some(capture)) = (&app.ablation, &app.capture) else { return };
     let changes = ablation.changes(capture);
     let line = part(area, 0, 0, area.width, 1);
-    let title = fit(&title(&ablation.name(), &changes), usize::from(area.width).saturating_sub(4));
+    let title = fit(&title(&ablation.describe(), &changes), usize::from(area.width).saturating_sub(4));
     rule(buf, line, &[(1, &title)], &app.theme);
     let inner = part(area, 1, 1, area.width.saturating_sub(2), area.height.saturating_sub(1));
     let Some(outcome) = &ablation.outcome else {
@@ -81,17 +81,13 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     tokens(buf, room, app, &capture.target.items, &changes, layout);
 }
 
-fn title(name: &str, changes: &[TokenChange]) -> String {
+fn title(what: &str, changes: &[TokenChange]) -> String {
     if changes.is_empty() {
-        return format!("without {name}");
+        return what.into();
     }
     let mean = changes.iter().map(|change| change.change).sum::<f32>() / changes.len() as f32;
     let others = changes.iter().filter(|change| change.best.is_some()).count();
-    format!(
-        "without {name} · {} nats a token · {others} of {} likeliest tokens change",
-        signed(mean),
-        changes.len()
-    )
+    format!("{what} · {} nats a token · {others} of {} likeliest tokens change", signed(mean), changes.len())
 }
 
 /// Formats a change with its sign; without a sign if it rounds to zero.

@@ -66,9 +66,7 @@ pub fn work(app: &App) -> Option<WorkStatus> {
         Some(Progress::Capture { done, total }) => {
             counted("recording attention", "layers", (*done, *total), seconds)
         }
-        Some(Progress::Runs { done, total: Some(total) }) => {
-            counted("running", "runs", (*done, *total), seconds)
-        }
+        Some(Progress::Runs { done, total: Some(total) }) => counted(&what, "runs", (*done, *total), seconds),
         Some(Progress::Scan { done, fraction, .. }) => WorkStatus {
             what: "scanning".into(),
             share: fraction.map(|fraction| fraction as f32),
@@ -77,7 +75,7 @@ pub fn work(app: &App) -> Option<WorkStatus> {
         },
         Some(Progress::Runs { done, total: None }) => {
             let numbers = vec![format!("{done} runs")];
-            WorkStatus { what: "running".into(), numbers, ..WorkStatus::default() }
+            WorkStatus { what, numbers, ..WorkStatus::default() }
         }
     })
 }

@@ -50,6 +50,9 @@ fn model(app: &App) -> String {
         if displayed.is_some_and(|run| run.options.target.is_some()) {
             text += " · forced target";
         }
+        if let Some(badge) = app.edit_badge() {
+            text += &format!(" · {badge}");
+        }
         text += if capture.int8_target { " · 8-bit text" } else { "" };
         if let Some(seed) = capture.sampled {
             text += &format!(" · sampled, seed {seed}");

@@ -12,6 +12,7 @@ pub fn candidates(app: &App, edited: EditedText, before: &str, typed: &str) -> V
             let texts = app.prompts.texts(&app.run.model, edited).iter().rev();
             return texts.filter(|text| text.starts_with(typed) && *text != typed).cloned().collect();
         }
+        EditedText::Row => names(app, app.selection.head.kind(), true),
         EditedText::Filter => names(app, app.selection.head.kind(), before.contains('|')),
         EditedText::Link => {
             Kind::ALL.into_iter().flat_map(|kind| names(app, kind, before.contains('|'))).collect()

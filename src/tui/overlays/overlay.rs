@@ -69,6 +69,8 @@ pub enum Purpose {
     Open,
     /// A token that the selected decoder row predicts.
     Alternatives,
+    /// A token against which the predicted one is explained.
+    Contrast,
     /// The format to write the screen in.
     Export,
     /// A run to show.

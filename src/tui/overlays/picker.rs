@@ -37,6 +37,8 @@ pub enum Outcome {
     Open(String),
     /// Take a predicted token, by its index, and generate from there.
     Branch(usize),
+    /// Explain the selected row's token against its predicted token with this number.
+    Contrast(usize),
     /// Write what the screen shows.
     Export(Format),
     /// Copy rows in a format.
@@ -72,7 +74,8 @@ pub fn items(app: &App, picker: &Picker) -> Vec<PickerItem> {
         Purpose::Search if app.view == ViewId::Heads => heads(app, picker.input.text()),
         Purpose::Search => tokens(app, picker.input.text()),
         Purpose::Export => formats(app, picker.input.text()),
-        Purpose::Alternatives => alternatives(app, picker.input.text()),
+        Purpose::Alternatives => alternatives(app, picker.input.text(), Outcome::Branch),
+        Purpose::Contrast => alternatives(app, picker.input.text(), Outcome::Contrast),
         Purpose::Copy => copy_formats(picker.input.text()),
         Purpose::Open => models(app, picker.input.text()),
         Purpose::Runs | Purpose::CompareRun => runs(app, picker.purpose, picker.input.text()),
@@ -175,14 +178,14 @@ fn runs(app: &App, purpose: Purpose, typed: &str) -> Vec<PickerItem> {
 }
 
 /// Lists the tokens that the selected decoder row predicts, the most likely first.
-fn alternatives(app: &App, typed: &str) -> Vec<PickerItem> {
+fn alternatives(app: &App, typed: &str, outcome: fn(usize) -> Outcome) -> Vec<PickerItem> {
     let items = selected::alternatives(app).into_iter().enumerate().map(|(at, alternative)| PickerItem {
         label: alternative.label,
         detail: match alternative.chosen {
             true => format!("{:.4}  the target's token", alternative.probability),
             false => format!("{:.4}", alternative.probability),
         },
-        outcome: Outcome::Branch(at),
+        outcome: outcome(at),
     });
     items.filter(|item| fuzzy(typed, &item.label).is_some()).collect()
 }
@@ -353,6 +356,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, picker: &Picker, layout: &m
         Purpose::TargetLanguage => "target language",
         Purpose::Export => "write what the screen shows",
         Purpose::Alternatives => "take another token here, and generate the rest",
+        Purpose::Contrast => "explain this row's token against",
         Purpose::Open => "open a model (org/name is fetched from the hub), a session or a file",
         Purpose::Runs => "runs: Enter shows one",
         Purpose::CompareRun => "compare the shown run with",

@@ -115,16 +115,14 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             if let Some(effects) = effects::measured(app, &outcome) {
                 return effects;
             }
-            if let Some(ablation) =
-                app.ablation.as_mut().filter(|ablation| ablation.ablations == outcome.ablations)
-            {
+            if let Some(ablation) = app.ablation.as_mut().filter(|ablation| ablation.is_of(&outcome)) {
                 ablation.outcome = Some(outcome);
             }
             Vec::new()
         }
-        Event::Attributed { serial, attribution } => {
+        Event::Measured { serial, evidence } => {
             if serial == app.serial {
-                app.relevance = Some(attribution);
+                app.evidence.add(*evidence);
             }
             Vec::new()
         }
@@ -171,7 +169,9 @@ pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
     if let Some(run) = app.run.displayed.clone() {
         app.runs.add(&run, &capture);
     }
-    (app.ablation, app.relevance) = (None, None);
+    (app.ablation, app.views.flow.contrast) = (None, None);
+    let known = std::mem::take(&mut app.evidence);
+    app.evidence = app.evidence_of_runs.exchange(app.capture.as_ref(), known, &capture);
     app.axes = Axes::new(&capture, &app.reading);
     app.spoken = spoken(&capture);
     app.capture = Some(capture);
@@ -187,7 +187,8 @@ pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
     app.settle();
     let mut effects = requests::survey(app);
     if app.view == ViewId::Flow && app.views.flow.method == FlowMethod::Relevance {
-        effects.extend(requests::measure_relevance(app));
+        let evidence = app.views.flow.evidence();
+        effects.extend(requests::measure(app, evidence));
     }
     effects.extend(app.views.compare.request(app.serial, app.capture.as_ref()).map(Effect::Compare));
     effects

@@ -15,9 +15,10 @@ use crate::tui::overlays::text_prompt::TextPrompt;
 use crate::tui::prompts::{AcceptedText, EditedText};
 use crate::tui::requests;
 use crate::tui::session_file::SessionFile;
-use crate::tui::views::ViewId;
 use crate::tui::views::links::pairs;
+use crate::tui::views::map::edit::edit_row;
 use crate::tui::views::patching::update::corrupted;
+use crate::tui::views::{ViewId, flow};
 use crate::tui::widgets::editor::Edit;
 
 /// Edits the text of the topmost overlay.
@@ -128,6 +129,7 @@ fn run_edited(app: &mut App, edited: EditedText, text: String) -> Vec<Effect> {
         }
         EditedText::Corrupt => return corrupted(app, text),
         EditedText::Link => return pairs::of_text(app, &text),
+        EditedText::Row => return edit_row(app, &text),
         EditedText::SessionName => {
             app.notice = Some("saving …".into());
             let file = SessionFile::new(app, &text);
@@ -175,6 +177,7 @@ fn pick(app: &mut App, outcome: Outcome) -> Vec<Effect> {
         }
         Outcome::Language(purpose, at) => return requests::take_language(app, purpose, at),
         Outcome::Export(format) => return requests::export(app, format),
+        Outcome::Contrast(at) => return flow::update::explain(app, at),
         Outcome::Branch(at) => return requests::branch(app, at),
         Outcome::Open(model) => return requests::open(app, model),
         Outcome::Run(at) => return runs::show(app, at),

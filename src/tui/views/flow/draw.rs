@@ -11,6 +11,7 @@ use crate::site::Kind;
 use crate::tui::app::App;
 use crate::tui::cache::Cache;
 use crate::tui::command::Command;
+use crate::tui::evidence_lines::RankAgreement;
 use crate::tui::layout::{Layout, ViewHit};
 use crate::tui::reading::{Axis, max_of};
 use crate::tui::widgets::cells::{fit, part, put, wrap};
@@ -37,6 +38,16 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
             return;
         }
     };
+    let (area, line) = split(app, area);
+    if let Some((source, _)) = shares.maps.as_ref().filter(|_| !line.is_empty()) {
+        let ranks = match app.views.flow.method {
+            FlowMethod::Mean | FlowMethod::Max => "rollout",
+            FlowMethod::Alti => "ALTI+",
+            FlowMethod::Relevance => "relevance",
+        };
+        let agreement = RankAgreement::of_scores(app, source).unwrap_or_default();
+        put(buf, line, line.x, line.y, &agreement.line(ranks, usize::from(line.width)), app.theme.text());
+    }
     let (method, one_layer) = (app.views.flow.method, app.views.flow.shows_one_layer());
     let (from_source, from_prefix) = shares.totals();
     let heads = |kind: Kind| app.capture.as_ref().map_or(0, |capture| capture.heads(site(app, kind)));
@@ -75,6 +86,16 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
     sides(buf, area, app, titles, [&source, &prefix], (&below, shares.maps.as_ref()), (cache, layout));
 }
 
+/// Splits the area into that of texts and maps, and the line below it that says how the flow agrees with
+/// leave-one-out: empty while that is not known, for single layers, and on a low screen.
+fn split(app: &App, area: Rect) -> (Rect, Rect) {
+    let known = app.evidence.losses.is_some() && !app.views.flow.shows_one_layer();
+    let lines = u16::from(known && area.height >= 8);
+    let height = area.height - lines;
+    let line = part(area, 1, height, area.width.saturating_sub(2), lines);
+    (part(area, 0, 0, area.width, height), line)
+}
+
 /// Describes what the flow goes into, and by which method.
 pub fn header(app: &App) -> String {
     let row = row(app);
@@ -82,7 +103,10 @@ pub fn header(app: &App) -> String {
     let predicted = predicted.map_or("", |(label, _)| label.as_str());
     let one_layer = app.views.flow.shows_one_layer();
     let method = match (app.views.flow.method, one_layer) {
-        (FlowMethod::Relevance, _) => "relevance (weights × gradients)".into(),
+        (FlowMethod::Relevance, _) => match &app.views.flow.contrast {
+            Some(other) => format!("relevance, not {}", other.label),
+            None => "relevance (weights × gradients)".into(),
+        },
         (FlowMethod::Alti, true) => "contributions (ALTI)".into(),
         (FlowMethod::Alti, false) => "contributions (ALTI+)".into(),
         (method, true) => format!("{} of the heads", method.name()),
@@ -143,6 +167,7 @@ fn picture_height(area: Rect, shares: &FlowShares) -> u16 {
 
 /// Returns the area of the target's running text.
 pub fn prefix_text(app: &App, area: Rect) -> Rect {
+    let (area, _) = split(app, area);
     let picture = shares(app).map_or(0, |shares| picture_height(area, &shares));
     let (_, right) = halves(part(area, 0, 0, area.width, area.height - picture));
     PanelShape { named: false, listed: true }.parts(right, &app.axes.input).text

@@ -4,4 +4,4 @@ mod draw;
 mod drawing;
 mod shares;
 pub mod state;
-mod update;
+pub mod update;

@@ -49,7 +49,9 @@ pub fn shares(app: &App) -> Result<FlowShares<'_>, NoShares> {
     let capture = app.capture.as_ref().ok_or_else(|| NoShares::Absent(String::new()))?;
     match (app.views.flow.shows_one_layer(), app.views.flow.method) {
         (_, FlowMethod::Relevance) => {
-            let found = app.relevance.as_ref().ok_or(NoShares::NoRelevance)?;
+            let known = app.evidence.has(app.views.flow.evidence());
+            let found = app.evidence.relevance.as_ref().filter(|_| known).ok_or(NoShares::NoRelevance)?;
+            let found = &found.attribution;
             let prefix = found.prefix.as_ref().ok_or(NoShares::NoRelevance)?;
             Ok(of_maps(app, &found.source, prefix, true))
         }

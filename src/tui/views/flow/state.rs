@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::EvidenceKind;
 use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::HEAD};
 
 /// State of Flow.
@@ -12,6 +13,18 @@ pub struct FlowView {
     pub method: FlowMethod,
     /// True for the selected layer alone, instead of the flow through all layers.
     pub one_layer: bool,
+    /// Token against which relevance explains the target's tokens.
+    #[serde(skip)]
+    pub contrast: Option<Contrast>,
+}
+
+/// Token against which relevance explains the target's tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contrast {
+    /// Its id.
+    pub id: u32,
+    /// Its label.
+    pub label: String,
 }
 
 /// Method of merging the heads of a layer into one map.
@@ -31,6 +44,11 @@ pub enum FlowMethod {
 }
 
 impl FlowView {
+    /// Returns the kind of evidence that relevance shows.
+    pub fn evidence(&self) -> EvidenceKind {
+        EvidenceKind::Relevance { contrast: self.contrast.as_ref().map(|contrast| contrast.id) }
+    }
+
     /// Returns true if the view shows the selected layer alone.
     pub fn shows_one_layer(&self) -> bool {
         self.one_layer && self.method != FlowMethod::Relevance
@@ -76,7 +94,7 @@ pub const INFO: ViewInfo = ViewInfo {
         sentence: "Flow: where an output token draws from, through all layers",
         after: "links",
     }),
-    shared: &["search"],
+    shared: &["search", "faithful"],
     footer: &[],
     arrows: "move",
     needs_maps: true,

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::state::{FlowCommand, FlowMethod, FlowView};
+use super::state::{Contrast, FlowCommand, FlowMethod, FlowView};
 use super::{draw, drawing};
 use crate::export::drawing::Drawing;
 use crate::site::{Head, Kind};
@@ -12,8 +12,9 @@ use crate::tui::app::App;
 use crate::tui::cache::Cache;
 use crate::tui::command::Motion;
 use crate::tui::layout::Layout;
-use crate::tui::requests;
+use crate::tui::views::ViewId;
 use crate::tui::views::view::{View, place};
+use crate::tui::{requests, selected};
 
 impl View for FlowView {
     type OwnCommand = FlowCommand;
@@ -22,10 +23,13 @@ impl View for FlowView {
         let view = &mut app.views.flow;
         match command {
             FlowCommand::Heads => {
-                view.method = view.method.next();
+                (view.method, view.contrast) = (view.method.next(), None);
                 match view.method {
                     FlowMethod::Alti => return requests::measure_contributions(app),
-                    FlowMethod::Relevance => return requests::measure_relevance(app),
+                    FlowMethod::Relevance => {
+                        let evidence = view.evidence();
+                        return requests::measure(app, evidence);
+                    }
                     FlowMethod::Mean | FlowMethod::Max => {}
                 }
             }
@@ -67,4 +71,19 @@ impl View for FlowView {
     fn draw(app: &App, area: Rect, buf: &mut Buffer, cache: &mut Cache, layout: &mut Layout) {
         draw::draw(buf, area, app, cache, layout);
     }
+}
+
+/// Shows relevance for the difference between the target's tokens and a predicted token of the selected row.
+pub fn explain(app: &mut App, at: usize) -> Vec<Effect> {
+    let Some(other) = selected::alternatives(app).into_iter().nth(at) else { return Vec::new() };
+    if other.chosen {
+        app.notice = Some("this is the token of the row: take another one to explain it against".into());
+        return Vec::new();
+    }
+    app.show(ViewId::Flow);
+    let flow = &mut app.views.flow;
+    flow.method = FlowMethod::Relevance;
+    flow.contrast = Some(Contrast { id: other.id, label: other.label });
+    let evidence = flow.evidence();
+    requests::measure(app, evidence)
 }

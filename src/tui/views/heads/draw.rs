@@ -3,9 +3,8 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::columns::{self, DIRECT, about, is_whole, shown};
 use super::rows::rows;
-use super::state::order;
-use crate::analysis::metrics::HeadMetrics;
 use crate::tui::app::App;
 use crate::tui::layout::{Hit, Layout, ViewHit};
 use crate::tui::views::view::head_columns;
@@ -30,17 +29,16 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let theme = &app.theme;
     let heads = rows(app);
     let sorted = app.views.heads.metric();
-    let column = HeadMetrics::COLUMNS.iter().find(|column| column.name == sorted);
     let kinds = if app.reading.one_kind { app.selection.head.kind().name() } else { "all kinds" };
-    let title = format!("{} heads of {kinds}, by {sorted}: {}", heads.len(), column.map_or("", |c| c.about));
+    let title = format!("{} heads of {kinds}, by {sorted}: {}", heads.len(), about(app, sorted));
     let line = part(area, 0, 0, area.width, 1);
     rule(buf, line, &[(1, &fit(&title, usize::from(area.width).saturating_sub(4)))], &app.theme);
     let name_width = head_columns(app);
-    let columns = columns(app, usize::from(area.width));
+    let columns = visible(app, usize::from(area.width));
     let head_line = part(area, 0, 1, area.width, 1);
     let mut x = put(buf, head_line, area.x, head_line.y, &fit_left("  head", name_width), theme.dim());
     x = put(buf, head_line, x, head_line.y, &fit_left("role", ROLE), theme.dim());
-    let hidden = order().len() - columns.len();
+    let hidden = shown(app).len() - columns.len();
     for name in &columns {
         let style = if *name == sorted { theme.accent() } else { theme.dim() };
         x = put(buf, head_line, x, head_line.y, &fit_right(&short_name(name), COLUMN), style);
@@ -69,7 +67,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     cue(buf, line, theme, (first, room, heads.len()));
     let full = heads
         .iter()
-        .filter_map(|head| app.survey.heads.get(head)?.metrics.get(sorted))
+        .filter_map(|head| columns::value(app, *head, sorted))
         .fold(0.0f32, |max, value| max.max(value.abs()));
     for (y, (at, &head)) in (list.y..list.bottom()).zip(heads.iter().enumerate().skip(first)) {
         let row = Rect { y, height: 1, ..list };
@@ -94,11 +92,11 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         let role = role.map_or_else(|| "–".into(), |(found, label)| format!("{label} {:.2}", found.score));
         x = put(buf, row, x, y, &fit_left(&role, ROLE), if here { theme.accent() } else { theme.text() });
         for name in &columns {
-            let value = facts.metrics.get(name);
-            let whole = HeadMetrics::COLUMNS.iter().any(|column| column.name == *name && column.whole);
+            let value = columns::value(app, head, name);
             let text = match value {
-                Some(value) if whole && value == 0.0 => "0".into(),
-                Some(value) if whole => format!("{value:+.0}"),
+                Some(value) if is_whole(name) && value == 0.0 => "0".into(),
+                Some(value) if is_whole(name) => format!("{value:+.0}"),
+                Some(value) if *name == DIRECT => format!("{value:+.3}"),
                 Some(value) => format!("{value:.3}"),
                 None => "–".into(),
             };
@@ -129,16 +127,17 @@ fn room_for_others(app: &App, width: usize) -> usize {
 
 /// Returns the largest number of columns to scroll by in an area.
 pub fn last_scroll(app: &App, area: Rect) -> usize {
-    (order().len() - 1).saturating_sub(room_for_others(app, usize::from(area.width)))
+    (shown(app).len() - 1).saturating_sub(room_for_others(app, usize::from(area.width)))
 }
 
 /// Returns the columns that show: that of the sorted metric, then the others from the scroll position on.
-fn columns(app: &App, width: usize) -> Vec<&'static str> {
-    let sorted = app.views.heads.metric();
+fn visible(app: &App, width: usize) -> Vec<&'static str> {
+    let mut all = shown(app);
+    let others = all.split_off(1);
     let room = room_for_others(app, width);
-    let scroll = app.views.heads.scroll.min((order().len() - 1).saturating_sub(room));
-    let others = order().into_iter().filter(|name| *name != sorted).skip(scroll).take(room);
-    std::iter::once(sorted).chain(others).collect()
+    let scroll = app.views.heads.scroll.min(others.len().saturating_sub(room));
+    all.extend(others.into_iter().skip(scroll).take(room));
+    all
 }
 
 fn short_name(name: &str) -> String {
@@ -154,5 +153,7 @@ fn short_name(name: &str) -> String {
         .replace("duplicate", "duplic.")
         .replace("induction", "induct.")
         .replace("top5_mass", "top5")
+        .replace("direct_logit", "direct")
+        .replace("importance", "import.")
         .replace('_', " ")
 }

@@ -1,8 +1,7 @@
 //! Content of Heads as a drawing.
 
+use super::columns::{is_whole, shown, value};
 use super::rows::rows;
-use super::state::order;
-use crate::analysis::metrics::HeadMetrics;
 use crate::export::drawing::Drawing;
 use crate::export::figure::table::TitledTable;
 use crate::export::table::{Cell, Table};
@@ -12,18 +11,12 @@ use crate::tui::exporting::remark;
 /// Returns the table with the columns of all metrics, that of the sorted metric first.
 pub fn drawing(app: &App) -> Option<Drawing> {
     let sorted = app.views.heads.metric();
-    let metrics: Vec<&str> =
-        std::iter::once(sorted).chain(order().into_iter().filter(|name| *name != sorted)).collect();
+    let metrics = shown(app);
     let mut table = Table::new(std::iter::once("head").chain(metrics.iter().copied()));
     for head in rows(app) {
-        let facts = app.survey.heads.get(&head);
-        let cells = metrics.iter().map(|name| {
-            let value = facts.and_then(|facts| facts.metrics.get(name));
-            let whole = HeadMetrics::COLUMNS.iter().any(|column| column.name == *name && column.whole);
-            match value {
-                Some(value) if whole => Cell::Whole(value as i64),
-                value => Cell::number(value),
-            }
+        let cells = metrics.iter().map(|name| match value(app, head, name) {
+            Some(value) if is_whole(name) => Cell::Whole(value as i64),
+            value => Cell::number(value),
         });
         table.rows.push(std::iter::once(Cell::Text(head.to_string())).chain(cells).collect());
     }

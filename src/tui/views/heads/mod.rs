@@ -1,5 +1,6 @@
 //! A table of all heads with their metrics.
 
+pub mod columns;
 mod draw;
 mod drawing;
 pub mod rows;

@@ -1,5 +1,6 @@
 //! The list of heads that Heads shows.
 
+use super::columns;
 use crate::site::Head;
 use crate::tui::app::App;
 
@@ -9,10 +10,7 @@ pub fn rows(app: &App) -> Vec<Head> {
     let mut heads =
         if app.reading.one_kind { capture.heads_of(app.selection.head.kind()) } else { capture.all_heads() };
     let column = app.views.heads.metric();
-    let value = |head: &Head| {
-        let metrics = app.survey.heads.get(head).map(|facts| &facts.metrics);
-        metrics.and_then(|metrics| metrics.get(column)).unwrap_or(f32::NEG_INFINITY)
-    };
+    let value = |head: &Head| columns::value(app, *head, column).unwrap_or(f32::NEG_INFINITY);
     heads.sort_by(|a, b| {
         let order = value(b).total_cmp(&value(a));
         if app.views.heads.reverse { order.reverse() } else { order }.then(a.cmp(b))

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::metrics::HeadMetrics;
+use super::columns::order;
 use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::HEAD};
 
 /// State of Heads: its cursor is the selected head.
@@ -17,34 +17,11 @@ pub struct HeadsView {
     pub scroll: usize,
 }
 
-/// The metrics whose columns come first, the most telling ones.
-const FIRST: [&str; 14] = [
-    "far_mass",
-    "far_ratio",
-    "entropy",
-    "mean_distance",
-    "confidence",
-    "offset",
-    "offset_share",
-    "sink",
-    "special_mass",
-    "previous",
-    "effective_keys",
-    "monotonicity",
-    "coverage",
-    "gini",
-];
-
-/// All metrics in the order of their columns: `FIRST`, then the others.
-pub fn order() -> Vec<&'static str> {
-    let others = HeadMetrics::COLUMNS.iter().map(|column| column.name).filter(|name| !FIRST.contains(name));
-    FIRST.into_iter().chain(others).collect()
-}
-
 impl HeadsView {
-    /// The metric that the table is sorted by.
+    /// The column that the table is sorted by.
     pub fn metric(&self) -> &'static str {
-        order().get(self.sort).copied().unwrap_or(FIRST[0])
+        let all = order();
+        all.get(self.sort).unwrap_or(&all[0])
     }
 }
 
@@ -55,6 +32,7 @@ pub enum HeadsCommand {
     Sort,
     SortBack,
     Reverse,
+    Importance,
 }
 
 /// Name, tab and shared commands of Heads.
@@ -100,5 +78,14 @@ pub const COMMANDS: &[ViewEntry<HeadsCommand>] = &[
         group: HEAD,
         sentence: "Reverse the sort order",
         after: "sort-back",
+    },
+    ViewEntry {
+        command: HeadsCommand::Importance,
+        name: "importance",
+        keys: &["M"],
+        hint: "importance",
+        group: HEAD,
+        sentence: "Measure how much the target depends on each head, and direct logits",
+        after: "reverse",
     },
 ];

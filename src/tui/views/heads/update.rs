@@ -3,14 +3,17 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::state::{HeadsCommand, HeadsView, order};
+use super::columns::{IMPORTANCE, order};
+use super::state::{HeadsCommand, HeadsView};
 use super::{draw, drawing, rows::rows};
+use crate::engine::EvidenceKind;
 use crate::export::drawing::Drawing;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::cache::Cache;
 use crate::tui::command::Motion;
 use crate::tui::layout::{Layout, ViewHit};
+use crate::tui::requests;
 use crate::tui::views::view::{View, click_head, line, select_hit};
 
 impl View for HeadsView {
@@ -23,6 +26,7 @@ impl View for HeadsView {
             HeadsCommand::Sort => view.sort = (view.sort + 1) % columns,
             HeadsCommand::SortBack => view.sort = (view.sort + columns - 1) % columns,
             HeadsCommand::Reverse => view.reverse = !view.reverse,
+            HeadsCommand::Importance => return measure(app),
         }
         Vec::new()
     }
@@ -58,4 +62,17 @@ impl View for HeadsView {
     fn draw(app: &App, area: Rect, buf: &mut Buffer, _: &mut Cache, layout: &mut Layout) {
         draw::draw(buf, area, app, layout);
     }
+}
+
+/// Measures evidence about heads and sorts by their importance; says why there is none if it is known.
+fn measure(app: &mut App) -> Vec<Effect> {
+    let view = &mut app.views.heads;
+    view.sort = order().iter().position(|name| *name == IMPORTANCE).unwrap_or(view.sort);
+    view.scroll = 0;
+    if let Some(known) = &app.evidence.heads {
+        let reasons = [known.importance.as_ref().err(), known.direct.as_ref().err()];
+        let reasons: Vec<String> = reasons.into_iter().flatten().cloned().collect();
+        app.notice = (!reasons.is_empty()).then(|| reasons.join("; "));
+    }
+    requests::measure(app, EvidenceKind::Heads)
 }

@@ -47,7 +47,11 @@ pub fn measured(app: &mut App, outcome: &AblatedRun) -> Option<Vec<Effect>> {
     }
     effects.queue.pop_front();
     let capture = app.capture.as_ref()?;
-    let run = ActiveAblation { ablations: outcome.ablations.clone(), outcome: Some(outcome.clone()) };
+    let run = ActiveAblation {
+        ablations: outcome.ablations.clone(),
+        outcome: Some(outcome.clone()),
+        ..ActiveAblation::default()
+    };
     let changes = run.changes(capture).into_iter().map(|change| change.change).enumerate();
     let worst = changes.reduce(|worst, next| if next.1 < worst.1 { next } else { worst });
     if let Some((row, change)) = worst {

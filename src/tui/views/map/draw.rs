@@ -19,6 +19,7 @@ use crate::paint::{Curve, Pool, Range};
 use crate::site::Kind;
 use crate::tui::app::App;
 use crate::tui::cache::{Cache, WindowPixels, score_top};
+use crate::tui::evidence_lines;
 use crate::tui::layout::{Hit, Layout, Picture, ViewHit};
 use crate::tui::reading::Axis;
 use crate::tui::selected;
@@ -45,6 +46,12 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
     map(buf, &geometry, app, cache, &sheet, layout);
     if !geometry.side.is_empty() {
         side::draw(buf, geometry.side, app, (&sheet, &geometry.window), layout);
+    }
+    if !geometry.evidence.is_empty() {
+        let lines = evidence_lines::lines(app, cache.agreement(app), usize::from(geometry.evidence.width));
+        for (y, line) in (geometry.evidence.y..geometry.evidence.bottom()).zip(&lines) {
+            put(buf, geometry.evidence, geometry.evidence.x, y, line, app.theme.text());
+        }
     }
     if !geometry.texts.is_empty() {
         texts(buf, geometry.texts, app, &sheet, (cache, layout));
@@ -119,7 +126,17 @@ fn map(
         };
         let label = gutter.label(app, query);
         let line = part(area, 0, window.area.y - area.y + y, left, 1);
-        put(buf, line, line.x, line.y, if here { "▸" } else { " " }, theme.accent());
+        let edited = app
+            .queries()
+            .units
+            .get(query)
+            .is_some_and(|unit| unit.tokens.clone().any(|row| app.is_edited(row)));
+        let mark = match (edited, here) {
+            (true, _) => "≠",
+            (false, true) => "▸",
+            (false, false) => " ",
+        };
+        put(buf, line, line.x, line.y, mark, theme.accent());
         put(buf, line, line.x + 1, line.y, &label, style);
         layout.hit(line, Hit::View(ViewHit::Query(query)));
     }

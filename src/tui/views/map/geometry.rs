@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 
 use crate::site::Kind;
 use crate::tui::app::App;
+use crate::tui::evidence_lines;
 use crate::tui::reading::Axis;
 use crate::tui::widgets::axis::{self, LabelLayout};
 use crate::tui::widgets::cells::{fit_left, fit_right, part, width};
@@ -17,6 +18,8 @@ pub struct Geometry {
     pub map: Rect,
     /// The panel at the right; empty on a narrow screen.
     pub side: Rect,
+    /// Lines of evidence below the map; empty if there is none, or on a low screen.
+    pub evidence: Rect,
     /// The running texts below; empty on a low screen.
     pub texts: Rect,
     /// Labels of the rows.
@@ -40,7 +43,10 @@ impl Geometry {
     pub fn new(app: &App, area: Rect) -> Self {
         let text = text_height(area, app);
         let side = side_width(area);
-        let map = part(area, 0, 0, area.width - side, area.height - text);
+        let above = area.height - text;
+        let lines = if above >= EVIDENCE_ABOVE { evidence_lines::line_count(app) } else { 0 };
+        let height = above - lines;
+        let map = part(area, 0, 0, area.width - side, height);
         let gutter = Gutter::new(app, map.width);
         let left = gutter.width().min(map.width);
         let has_rule = map.height >= 6;
@@ -65,7 +71,8 @@ impl Geometry {
         let room = part(below, 0, rows, below.width.saturating_sub(1), below.height - rows);
         Self {
             map,
-            side: part(area, area.width - side, 0, side, area.height - text),
+            side: part(area, area.width - side, 0, side, height),
+            evidence: part(area, 1, height, area.width.saturating_sub(2), lines),
             texts: part(area, 0, area.height - text, area.width, text),
             gutter,
             left,
@@ -77,6 +84,9 @@ impl Geometry {
         }
     }
 }
+
+/// Least height of the map from which on there is room for lines of evidence.
+const EVIDENCE_ABOVE: u16 = 10;
 
 /// Returns the height of the picture of the recording above a map of `height` lines.
 fn strip_height(app: &App, height: u16) -> u16 {

@@ -2,6 +2,7 @@
 
 pub mod draw;
 mod drawing;
+pub mod edit;
 mod geometry;
 mod side;
 pub mod state;

@@ -39,6 +39,7 @@ pub enum MapCommand {
     Pixels,
     Path,
     Elsewhere,
+    EditRow,
 }
 
 /// Name, tab and shared commands of Map.
@@ -50,7 +51,16 @@ pub const INFO: ViewInfo = ViewInfo {
         sentence: "Map: one head as a heatmap",
         after: "pixels",
     }),
-    shared: &["page-left", "page-right", "first-query", "last-query", "strongest", "filter", "search"],
+    shared: &[
+        "page-left",
+        "page-right",
+        "first-query",
+        "last-query",
+        "strongest",
+        "filter",
+        "search",
+        "faithful",
+    ],
     footer: &["next-link", "next-kind"],
     arrows: "cell",
     needs_maps: true,
@@ -147,5 +157,14 @@ pub const COMMANDS: &[ViewEntry<MapCommand>] = &[
         group: HEAD,
         sentence: "List the sentences of the open scan in which this head has such a link",
         after: "find-link",
+    },
+    ViewEntry {
+        command: MapCommand::EditRow,
+        name: "edit-row",
+        keys: &["ctrl-e"],
+        hint: "edit row",
+        group: HEAD,
+        sentence: "Edit the weights of this row, and see what the output loses",
+        after: "mean-off",
     },
 ];

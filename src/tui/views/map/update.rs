@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::geometry::Geometry;
 use super::state::{MapCommand, MapView};
-use super::{draw, drawing};
+use super::{draw, drawing, edit};
 use crate::capture::Score;
 use crate::export::drawing::Drawing;
 use crate::export::spoken::is_heard;
@@ -50,6 +50,7 @@ impl View for MapView {
             MapCommand::Pixels => toggle_pixels(app),
             MapCommand::Path => toggle_path(app),
             MapCommand::Elsewhere => corpus::elsewhere(app),
+            MapCommand::EditRow => edit::ask(app),
         }
         Vec::new()
     }
