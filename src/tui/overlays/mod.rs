@@ -104,9 +104,7 @@ fn edit(buf: &mut Buffer, area: Rect, app: &App, prompt: &TextPrompt, layout: &m
             "Enter patch · the clean run stays · ↑ earlier texts · Tab complete · Esc cancel"
         }
         EditedText::Link => "it | cat: words, positions 3-9 · Tab complete · ↑ earlier · Esc cancel",
-        EditedText::Row => {
-            "uniform · cat or 5: all on it · 0.3: this key · head 2.4 · run: pinned · undo · empty restores"
-        }
+        EditedText::Row => "uniform · cat or 5 · 0.3 · head 2.4 · run · undo · empty restores",
         EditedText::Filter if app.keys().is_timed() => {
             "words, seconds 1.2s-2s, positions 3-9, weights >0.2 · empty shows all"
         }
