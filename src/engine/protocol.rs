@@ -183,6 +183,14 @@ impl RunOptions {
         texts(self) == texts(other)
     }
 
+    /// Takes the source, the target and the languages of another run.
+    pub fn take_texts_of(&mut self, other: Self) {
+        let Self { source, audio, image, target, prefix, src_lang, tgt_lang, .. } = other;
+        (self.source, self.audio, self.image) = (source, audio, image);
+        (self.target, self.prefix) = (target, prefix);
+        (self.src_lang, self.tgt_lang) = (src_lang, tgt_lang);
+    }
+
     /// Prepares the axes of the profiles that the run computes; `None` if it computes none.
     pub fn profile_axes(&self, axes: &MapAxes) -> Option<ProfileAxes> {
         if !self.profiles {

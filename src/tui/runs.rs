@@ -85,6 +85,12 @@ impl RunList {
         self.runs.iter().position(|run| run.capture.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, capture)))
     }
 
+    /// Returns a run with the texts of `run`, if its capture is kept and `suits`.
+    pub fn kept(&self, run: &DisplayedRun, suits: impl Fn(&Capture) -> bool) -> Option<&ListedRun> {
+        let shows = |listed: &&ListedRun| listed.capture.as_deref().is_some_and(&suits);
+        self.runs.iter().filter(|listed| listed.run.has_texts_of(run)).find(shows)
+    }
+
     /// Adds a recorded run, and the other beams of its search.
     pub fn add(&mut self, run: &Arc<DisplayedRun>, capture: &Arc<Capture>) {
         self.runs.retain(|known| known.run.model == run.model);

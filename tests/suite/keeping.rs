@@ -102,9 +102,16 @@ fn undo_covers_runs_and_their_places() {
     assert_eq!(last_run(&driver).source, "Two.");
     captured(&mut driver);
     driver.press("1jjj");
-    // back over the change of view, then over the run
-    driver.press("u");
-    assert!(driver.app.overlays.is_empty());
+    // back over the change of view, then over the run, whose capture is kept
+    let asked = driver.asked.len();
+    driver.press("uu");
+    assert!(driver.app.overlays.is_empty() && driver.asked.len() == asked, "{:?}", driver.asked);
+    assert_eq!(driver.app.run.options.source, "One.");
+    assert_eq!((driver.app.view, driver.app.selection), place);
+    driver.press("U");
+    assert_eq!(driver.app.run.options.source, "Two.");
+    // without its capture the run is made again
+    driver.app.runs = Default::default();
     driver.press("u");
     assert!(screen_text(&driver.draw()).contains("Run the earlier source “One.” again?"));
     driver.press("<enter>");

@@ -1,12 +1,13 @@
 //! Showing a run of the list again, and comparing the shown one with another.
 
 use super::engine::shown_again;
+use crate::engine::Request;
 use crate::tui::action::Effect;
 use crate::tui::app::App;
 use crate::tui::overlays::overlay::{Overlay, Picker, Purpose};
 use crate::tui::overlays::picker::{Outcome, items};
 use crate::tui::requests;
-use crate::tui::runs::{AwaitedComparison, BEAMS};
+use crate::tui::runs::{AwaitedComparison, BEAMS, ListedRun};
 use crate::tui::views::ViewId;
 
 /// Opens the list of runs.
@@ -28,11 +29,17 @@ pub fn choose(app: &mut App, purpose: Purpose) {
 pub fn show(app: &mut App, at: usize) -> Vec<Effect> {
     let Some(listed) = app.runs.runs().get(at).cloned() else { return Vec::new() };
     app.leave();
+    show_again(app, listed)
+}
+
+/// Shows a run in place of the displayed one, and of one in progress.
+pub fn show_again(app: &mut App, listed: ListedRun) -> Vec<Effect> {
     app.run.options = listed.run.options.clone();
-    match listed.capture {
-        Some(capture) => shown_again(app, capture),
-        None => requests::run(app),
-    }
+    let Some(capture) = listed.capture else { return requests::run(app) };
+    let running = app.run.pending > 0;
+    let mut effects: Vec<Effect> = running.then_some(Effect::Ask(Request::Cancel)).into_iter().collect();
+    effects.extend(shown_again(app, capture));
+    effects
 }
 
 /// Pins a run and compares the shown one with it.
