@@ -5,10 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use attn_tui::analysis::pairs::Pair;
 use attn_tui::capture::{Capture, SiteMaps};
-use attn_tui::engine::{OpenOptions, Opened, Request, RunOptions, open};
+use attn_tui::engine::{Event, OpenOptions, Opened, Request, RunOptions, open};
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Ablation, Head, Kind, Site};
-use attn_tui::tui::action::Effect;
+use attn_tui::tui::action::{Action, Effect};
 use attn_tui::tui::selected;
 use attn_tui::tui::views::links::rows::rows;
 use serde_json::Value;
@@ -314,4 +314,20 @@ fn the_command_line_gives_the_same_list() {
     assert!(text.contains(&numbers), "{text}");
     let (_, error) = shown(&["--query", "it", "--key", "zebra"]);
     assert!(error.contains("'zebra' names none of the keys of encoder maps"), "{error}");
+}
+
+#[test]
+fn a_repeated_run_keeps_the_listed_links_and_the_selection() {
+    let again = || Action::Engine(Event::Captured(Arc::new(Capture::clone(&demo()))));
+    let mut driver = Driver::over(demo(), (120, 40));
+    for keys in ["*jj", "5<home>jjj"] {
+        driver.press(keys);
+        let (listed, place) = (rows(&driver.app), driver.app.selection);
+        driver.act(again());
+        assert_eq!((rows(&driver.app), driver.app.selection), (listed, place), "after {keys}");
+        driver.press("<esc>");
+    }
+    driver.press("*");
+    driver.act(Action::Engine(Event::Captured(made::sentence())));
+    assert!(driver.app.views.links.pairs.is_none());
 }

@@ -21,7 +21,7 @@ use crate::tui::session::Saved;
 use crate::tui::survey::Survey;
 use crate::tui::views::ViewId;
 use crate::tui::views::flow::state::FlowMethod;
-use crate::tui::views::links::effects;
+use crate::tui::views::links::{effects, pairs};
 
 /// Applies an event of the engine to the state.
 pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
@@ -174,9 +174,12 @@ pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
     app.evidence = app.evidence_of_runs.exchange(app.capture.as_ref(), known, &capture);
     app.axes = Axes::new(&capture, &app.reading);
     app.spoken = spoken(&capture);
+    let same_texts = app.capture.as_ref().is_some_and(|shown| has_texts_of(shown, &capture));
     app.capture = Some(capture);
     app.survey = Survey::default();
-    app.views.links.forget();
+    if !same_texts {
+        app.views.links.forget();
+    }
     drop_values(app, "this model has no values to weigh by");
     let notes = app.capture.as_ref().map(|capture| capture.notes.join("; "));
     app.notice = notes.filter(|notes| !notes.is_empty()).or(app.notice.take());
@@ -186,12 +189,18 @@ pub fn captured(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
     }
     app.settle();
     let mut effects = requests::survey(app);
+    effects.extend(pairs::weigh_again(app));
     if app.view == ViewId::Flow && app.views.flow.method == FlowMethod::Relevance {
         let evidence = app.views.flow.evidence();
         effects.extend(requests::measure(app, evidence));
     }
     effects.extend(app.views.compare.request(app.serial, app.capture.as_ref()).map(Effect::Compare));
     effects
+}
+
+/// Returns true if two captures are of the same tokens, as when a run is repeated to keep its values.
+fn has_texts_of(a: &Capture, b: &Capture) -> bool {
+    a.model == b.model && a.source.items == b.source.items && a.target.items == b.target.items
 }
 
 /// Displays a capture that was recorded before.

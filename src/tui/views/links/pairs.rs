@@ -16,6 +16,8 @@ use crate::tui::views::ViewId;
 pub struct PairList {
     /// The links, as a title names them: `it ← cat`.
     pub title: String,
+    /// The links, each in the maps of one kind.
+    pub pairs: Vec<(Kind, Pair)>,
     /// Number of the request.
     pub number: u64,
     /// The links found so far, strongest first.
@@ -76,8 +78,21 @@ fn search(app: &mut App, title: String, pairs: Vec<(Kind, Pair)>) -> Vec<Effect>
     view.searches += 1;
     (view.selected, view.effects) = (0, Default::default());
     let number = view.searches;
-    view.pairs = Some(PairList { title, number, links: Vec::new(), complete: false, untouched: true });
-    vec![Effect::WeighPairs(PairRequest { number, capture: Arc::clone(&capture), pairs })]
+    let list =
+        PairList { title, pairs: pairs.clone(), number, links: Vec::new(), complete: false, untouched: true };
+    view.pairs = Some(list);
+    vec![Effect::WeighPairs(PairRequest { number, capture, pairs })]
+}
+
+/// Weighs the listed links in a new capture of the same texts.
+pub fn weigh_again(app: &mut App) -> Vec<Effect> {
+    let view = &mut app.views.links;
+    let (Some(capture), Some(list)) = (&app.capture, &mut view.pairs) else { return Vec::new() };
+    view.searches += 1;
+    (list.number, list.complete) = (view.searches, false);
+    list.links.clear();
+    let (capture, pairs) = (Arc::clone(capture), list.pairs.clone());
+    vec![Effect::WeighPairs(PairRequest { number: list.number, capture, pairs })]
 }
 
 /// Adds results of the search.

@@ -50,7 +50,7 @@ impl View for LinksView {
     }
 
     /// Keeps the selection on a line of the list: on its own link or, if that is not listed, on the first link
-    /// of its head, or else on the line that was selected last.
+    /// of its head, or else on the line that was selected last. It stays where it is until all links are found.
     fn settle(app: &mut App) {
         let rows = rows(app);
         if app.views.links.pairs.as_ref().is_some_and(|list| list.untouched) {
@@ -62,6 +62,10 @@ impl View for LinksView {
             return;
         }
         let own = rows.iter().position(|row| row.is_selected(app));
+        let complete = app.views.links.pairs.as_ref().map_or(app.survey.complete, |list| list.complete);
+        if own.is_none() && !complete {
+            return;
+        }
         let of_head = || rows.iter().position(|row| row.head == app.selection.head);
         let at = own.or_else(of_head).unwrap_or(last);
         select_line(app, &rows, at);
