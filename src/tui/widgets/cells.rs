@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Returns the width of a text in columns.
 pub fn width(text: &str) -> usize {
@@ -23,7 +23,21 @@ fn is_plain(text: &str) -> bool {
 
 /// Returns the width of a grapheme in columns, as [`put`] draws it.
 pub fn grapheme_width(grapheme: &str) -> usize {
-    if grapheme.contains(char::is_control) { 0 } else { simple(grapheme).width() }
+    if grapheme.contains(char::is_control) { 0 } else { glyphs(&simple(grapheme)).map(str::width).sum() }
+}
+
+/// Splits a grapheme before each character that takes columns of its own. Terminals that place characters one by
+/// one need several cells for a conjunct such as क्ष; in one cell, its later characters would stay on the screen.
+fn glyphs(grapheme: &str) -> impl Iterator<Item = &str> {
+    let mut rest = grapheme;
+    std::iter::from_fn(move || {
+        let mut letters = rest.char_indices();
+        letters.next()?;
+        let end = letters.find(|(_, letter)| letter.width().is_some_and(|width| width > 0));
+        let (glyph, after) = rest.split_at(end.map_or(rest.len(), |(at, _)| at));
+        rest = after;
+        Some(glyph)
+    })
 }
 
 /// Joins emoji into one.
@@ -118,8 +132,7 @@ pub fn put(buf: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Styl
     let room = usize::from(area.right() - x);
     let text = cut(text, room);
     if !is_plain(&text) {
-        let text: String = text.graphemes(true).map(simple).collect();
-        return buf.set_stringn(x, y, text, room, style).0;
+        return put_graphemes(buf, area, x, y, &text, style);
     }
     // Most text is ASCII: this is faster than splitting it into graphemes.
     for (x, byte) in (x..).zip(text.bytes()) {
@@ -128,6 +141,28 @@ pub fn put(buf: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Styl
         }
     }
     x + text.len() as u16
+}
+
+/// Writes text of any script that fits into `area`; returns the column after it.
+fn put_graphemes(buf: &mut Buffer, area: Rect, mut x: u16, y: u16, text: &str, style: Style) -> u16 {
+    for grapheme in text.graphemes(true).filter(|grapheme| !grapheme.contains(char::is_control)) {
+        for glyph in glyphs(&simple(grapheme)) {
+            let end = x + glyph.width() as u16;
+            if end > area.right() {
+                return x;
+            }
+            if end == x {
+                continue;
+            }
+            if let Some(cell) = buf.cell_mut((x, y)) {
+                cell.set_symbol(glyph).set_style(style);
+            }
+            // The cell after a wide glyph shows its right half.
+            (x + 1..end).filter_map(|x| buf.cell_mut((x, y))).for_each(|cell| cell.reset());
+            x = end;
+        }
+    }
+    x
 }
 
 /// Fills a rectangle with one glyph.
@@ -208,6 +243,7 @@ mod tests {
             ("é", "é"),
             ("e\u{301}", "e\u{301}"),
             ("क्ष", "क्ष"),
+            ("नमस्ते", "नमस्ते"),
             ("한", "한"),
         ] {
             let graphemes: String = sequence.graphemes(true).map(simple).collect();
@@ -216,6 +252,16 @@ mod tests {
             let mut buf = Buffer::empty(area);
             assert_eq!(usize::from(put(&mut buf, area, 0, 0, sequence, Style::new())), width(sequence));
         }
+    }
+
+    #[test]
+    fn every_character_with_a_width_has_a_cell_of_its_own() {
+        let area = Rect::new(0, 0, 8, 1);
+        let mut buf = Buffer::empty(area);
+        put(&mut buf, area, 0, 0, "नमस्ते注e\u{301}", Style::new());
+        let cells: Vec<&str> = (0..8).map(|x| buf[(x, 0)].symbol()).collect();
+        assert_eq!(cells, ["न", "म", "स्", "ते", "注", " ", "e\u{301}", " "]);
+        assert_eq!(["स्ते", "क्ष", "가", "\u{1100}\u{1161}"].map(grapheme_width), [2, 2, 2, 2]);
     }
 
     #[test]
