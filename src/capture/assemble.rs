@@ -109,7 +109,7 @@ fn site_values<'a>(find: &dyn Fn(&str) -> Option<TensorView<'a>>, maps: &MapStor
         let norms = read(format!("values.{site}"), [heads, keys])?;
         let contributions = read(format!("contributions.{site}"), [queries, columns])?;
         if let (Some(norms), Some(contributions)) = (norms, contributions) {
-            all.insert(site, SiteValues { norms, contributions });
+            all.insert(site, SiteValues { norms, contributions, beginnings: None });
         }
     }
     Ok(all)

@@ -116,7 +116,8 @@ fn cropped(mut capture: Capture, source: usize, target: usize) -> Capture {
     capture.maps = maps;
     for (site, values) in &mut capture.values {
         let (queries, keys) = kept(site.kind, source, target);
-        let SiteValues { norms, contributions } = values;
+        let SiteValues { norms, contributions, beginnings } = values;
+        *beginnings = None;
         *norms = Matrix::from_fn(norms.rows(), keys, |row, key| norms.row(row)[key]);
         // The last column of cross-attention is the residual.
         let last = contributions.cols() - 1;

@@ -22,16 +22,27 @@ pub struct SiteValues {
     /// ALTI's contributions (Ferrando et al. 2022), `[queries, keys]`, of all heads together; at a cross
     /// site `[queries, keys + 1]`, whose last column is the share of the residual stream. Rows sum to 1.
     pub contributions: Matrix,
+    /// The first numbers of the value vectors `v_j^h`, `[heads * keys, numbers]`; files do not hold them.
+    pub beginnings: Option<Matrix>,
 }
 
 impl SiteValues {
     /// Wraps the measurements at a site with maps `[heads, queries, keys]`.
     pub(super) fn new(measured: ValueContributions, [heads, queries, keys]: [usize; 3]) -> Self {
         let columns = measured.contributions.len() / queries.max(1);
+        let numbers = measured.beginnings.len() / (heads * keys).max(1);
         Self {
             norms: Matrix::new(heads, keys, measured.norms),
             contributions: Matrix::new(queries, columns, measured.contributions),
+            beginnings: Some(Matrix::new(heads * keys, numbers, measured.beginnings)),
         }
+    }
+
+    /// Returns the first numbers of a head's value vector of a key, before the output projection.
+    pub fn beginning(&self, head: usize, key: usize) -> Option<&[f32]> {
+        let keys = self.norms.cols();
+        let beginnings = self.beginnings.as_ref()?;
+        (head < self.norms.rows() && key < keys).then(|| beginnings.row(head * keys + key))
     }
 }
 

@@ -8,6 +8,9 @@ use super::heads::repeat_kv;
 use super::{Linear, Norm, host};
 use crate::error::Result;
 
+/// Number of a value vector's first numbers that [`ValueContributions`] keeps.
+const KEPT_NUMBERS: usize = 3;
+
 /// Number of keys whose transformed vectors are in memory at once.
 const KEYS_AT_ONCE: usize = 32;
 
@@ -79,6 +82,8 @@ pub struct ValueContributions {
     /// ALTI's contributions, `[queries, keys]`, with a last column for the residual stream if keys are not
     /// the queries' own: `max(0, ||y_i||_1 - ||y_i - T_i(x_j)||_1)` over the row's sum. Rows sum to 1.
     pub contributions: Vec<f32>,
+    /// The first numbers of `v_j^h`, `[heads, keys, numbers]`, three of each vector or fewer.
+    pub beginnings: Vec<f32>,
 }
 
 impl AttentionTrace<'_> {
@@ -102,11 +107,18 @@ impl AttentionTrace<'_> {
         let mut measured = ValueContributions {
             norms: vec![0.0; heads * keys],
             contributions: vec![0.0; queries * columns],
+            beginnings: Vec::new(),
         };
         for start in (0..keys).step_by(KEYS_AT_ONCE) {
             let count = KEYS_AT_ONCE.min(keys - start);
             let values = repeat_kv(&self.values.narrow(1, start, count)?, heads, self.key_heads)?;
             let values = values.squeeze(0)?.contiguous()?;
+            let numbers = KEPT_NUMBERS.min(values.dim(2)?);
+            measured.beginnings.resize(heads * keys * numbers, 0.0);
+            for (at, vector) in host(&values.narrow(2, 0, numbers)?)?.chunks(numbers.max(1)).enumerate() {
+                let to = ((at / count) * keys + start + at % count) * numbers;
+                measured.beginnings[to..to + numbers].copy_from_slice(vector);
+            }
             let mut parts = host(&values.matmul(&output)?)?;
             for (at, part) in parts.chunks(width).enumerate() {
                 measured.norms[(at / count) * keys + start + at % count] = norm(part);

@@ -195,6 +195,39 @@ impl StepValues {
         let norm = f64::from(capture.site_values(head.site).ok()?.norms.get(head.head, key)?);
         self.number(format!("{name}.value"), norm);
         self.number(format!("{name}.read"), score.exp() / sum * norm);
+        self.add_weighted_sum(name, capture, head, (query, key))
+    }
+
+    /// Adds what the head writes for a row, its weighted sum of value vectors, with the terms that make it up: the
+    /// value of the key, the largest terms and the sum of the others. Each vector is shown by its first numbers.
+    fn add_weighted_sum(
+        &mut self,
+        name: &str,
+        capture: &Capture,
+        head: Head,
+        (query, key): (usize, usize),
+    ) -> Option<()> {
+        let (map, values) = (capture.map(head).ok()?, capture.site_values(head.site).ok()?);
+        let keys = capture.keys(head.kind());
+        let mut terms: Vec<(usize, f32)> = map.row(query).iter().copied().enumerate().collect();
+        terms.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let value = |key: usize| values.beginning(head.head, key);
+        let sum = |terms: &[(usize, f32)]| {
+            let mut sum = vec![0.0; value(key).map_or(0, <[f32]>::len)];
+            for &(key, weight) in terms {
+                sum.iter_mut().zip(value(key)?).for_each(|(sum, value)| *sum += weight * value);
+            }
+            Some(sum)
+        };
+        let (listed, others) = terms.split_at(terms.len().min(LARGEST_TERMS));
+        let term = |&(key, weight): &(usize, f32)| {
+            Some(format!("{weight:.2} × {} of \"{}\"", beginning(value(key)?), label_at(keys, key)))
+        };
+        self.text(format!("{name}.value_vector"), beginning(value(key)?));
+        self.text(format!("{name}.terms"), listed.iter().map(term).collect::<Option<Vec<_>>>()?.join(" + "));
+        self.number(format!("{name}.others"), others.len() as f64);
+        self.text(format!("{name}.others_vector"), beginning(&sum(others)?));
+        self.text(format!("{name}.z_vector"), beginning(&sum(&terms)?));
         Some(())
     }
 
@@ -203,12 +236,15 @@ impl StepValues {
     }
 }
 
+/// Number of terms of a weighted sum that are shown one by one.
+const LARGEST_TERMS: usize = 2;
+
 /// Formats the first numbers of a vector, `(0.12, −0.50, 1.33, …)`.
 fn beginning(vector: &[f32]) -> String {
+    /// As many as a capture keeps of a value vector.
     const FIRST: usize = 3;
     let numbers = vector.iter().take(FIRST).map(|value| format!("{value:.2}").replace('-', "−"));
-    let more = if vector.len() > FIRST { ", …" } else { "" };
-    format!("({}{more})", numbers.collect::<Vec<_>>().join(", "))
+    format!("({}, …)", numbers.collect::<Vec<_>>().join(", "))
 }
 
 fn metrics(capture: &Capture, head: Head) -> Option<HeadMetrics> {

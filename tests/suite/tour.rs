@@ -77,6 +77,10 @@ fn the_numbers_of_the_text_are_those_of_the_maps() {
     let weight = capture.map(location.head).unwrap().get(query, key).unwrap();
     let key = capture.source.items[key].piece.trim_start_matches('▁');
     assert!(red.text.contains(&format!("\"rouge\" at \"{key}\" ({:.0} %)", weight * 100.0)), "{}", red.text);
+    let (values, sum) = weighted_sum(&play(&tour, 2, None).unwrap());
+    for (value, sum) in values.iter().zip(sum) {
+        assert!((value - sum).abs() < 0.05, "{values:?} {sum:?}");
+    }
     let causal = play(&tour, 3, None).unwrap();
     assert!(causal.text.contains("over all heads, is 0)"), "{}", causal.text);
     let plot = play(&tour, 6, None).unwrap().plot.unwrap();
@@ -86,6 +90,25 @@ fn the_numbers_of_the_text_are_those_of_the_maps() {
     for at in 0..4 {
         assert!(drops(0)[at] > drops(1)[at], "the Transformer is moved more than the recurrent network");
     }
+}
+
+/// Adds up the terms of the weighted sum of values that a step's text shows. Returns the sum, and that of the text.
+fn weighted_sum(played: &PlayedStep) -> ([f32; 3], [f32; 3]) {
+    let (_, shown) = played.text.split_once("Their first numbers: ").expect("the sum");
+    let (terms, sum) = shown.split_once(" = ").unwrap();
+    let vector = |text: &str| -> [f32; 3] {
+        let (_, inside) = text.split_once('(').unwrap();
+        let numbers = inside.split(", ").take(3).map(|number| number.replace('−', "-").parse().unwrap());
+        numbers.collect::<Vec<f32>>().try_into().unwrap()
+    };
+    let (listed, others) = terms.split_once(" + the other").unwrap();
+    let mut total = vector(others);
+    for term in listed.split(" + ") {
+        let (weight, value) = term.split_once(" × ").unwrap();
+        let weight: f32 = weight.parse().unwrap();
+        total.iter_mut().zip(vector(value)).for_each(|(total, value)| *total += weight * value);
+    }
+    (total, vector(sum))
 }
 
 /// The explorer on the tour, with all its requests answered at once.

@@ -10,9 +10,10 @@ use attn_tui::capture::{Ablator, Capture, MapWeights, Recorder, SiteValues};
 use attn_tui::files::{ModelFile, ModelFiles};
 use attn_tui::matrix::Matrix;
 use attn_tui::model::{EncoderInput, Model};
+use attn_tui::nn::Hook;
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Ablation, Head, Kind, Site};
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
 
 /// Fixtures with layer norm after the sum, layer norm before, RMS norm before, and norms on both sides.
@@ -46,16 +47,21 @@ fn tokens(ids: &[u32]) -> Vec<AxisItem> {
     ids.iter().map(|&id| AxisItem::token(id, id.to_string(), false)).collect()
 }
 
-fn run(name: &str, reference: &Reference, ablations: Vec<Ablation>) -> Capture {
+/// Runs a model on the texts of its reference.
+fn pass(name: &str, reference: &Reference, hook: &mut dyn Hook) {
     let files = std::fs::read_dir(fixtures().join("models").join(name).join("model")).unwrap().map(|entry| {
         let entry = entry.unwrap();
         (entry.file_name().into_string().unwrap(), ModelFile::Path(entry.path()))
     });
     let files = ModelFiles::new(name, None, files);
     let model = Model::load(&files, &Device::Cpu, &Unwatched).unwrap();
+    let encoded = model.encode(EncoderInput::Ids(&reference.source), hook, &mut |_| Ok(())).unwrap();
+    model.decode(&reference.fed, 1, &encoded, None, hook, &mut |_| Ok(())).unwrap();
+}
+
+fn run(name: &str, reference: &Reference, ablations: Vec<Ablation>) -> Capture {
     let mut recorder = Recorder::new(Ablator::new(ablations)).with_values(true);
-    let encoded = model.encode(EncoderInput::Ids(&reference.source), &mut recorder, &mut |_| Ok(())).unwrap();
-    model.decode(&reference.fed, 1, &encoded, None, &mut recorder, &mut |_| Ok(())).unwrap();
+    pass(name, reference, &mut recorder);
     let (maps, values) = recorder.finish();
     Capture {
         model: name.into(),
@@ -95,7 +101,7 @@ fn norms_and_contributions_agree_with_transformers() {
         let reference = reference(name);
         let capture = run(name, &reference, Vec::new());
         let value_weighted = capture.value_weighted().unwrap();
-        for (&site, SiteValues { norms, contributions }) in &capture.values {
+        for (&site, SiteValues { norms, contributions, .. }) in &capture.values {
             let theirs = &reference.tensors[&format!("contributions.{site}")];
             assert_near(contributions.as_slice(), theirs, &format!("{name} contributions.{site}"));
             let (queries, keys) = capture.shape(site.kind);
@@ -161,4 +167,41 @@ fn values_are_recorded_only_on_request() {
     let error = capture.value_weighted().unwrap_err();
     assert!(error.hint().unwrap().contains("--values"), "{error}");
     assert!(capture.contributions(Kind::Cross).is_err());
+}
+
+/// What every head reads, as the network computes it.
+#[derive(Default)]
+struct ReadVectors(HashMap<Site, Tensor>);
+
+impl Hook for ReadVectors {
+    fn wants(&self, _: Site) -> bool {
+        true
+    }
+
+    fn z(&mut self, site: Site, z: Tensor) -> attn_tui::error::Result<Tensor> {
+        self.0.insert(site, z.clone());
+        Ok(z)
+    }
+}
+
+#[test]
+fn heads_read_the_weighted_sum_of_the_kept_values() {
+    for name in MODELS {
+        let reference = reference(name);
+        let capture = run(name, &reference, Vec::new());
+        let mut read = ReadVectors::default();
+        pass(name, &reference, &mut read);
+        for head in capture.all_heads() {
+            let (map, values) = (capture.map(head).unwrap(), capture.site_values(head.site).unwrap());
+            let z = read.0[&head.site].get(head.head).unwrap().to_vec2::<f32>().unwrap();
+            for (row, z) in z.iter().enumerate() {
+                let mut sum = [0.0f32; 3];
+                for (key, weight) in map.row(row).iter().enumerate() {
+                    let value = values.beginning(head.head, key).unwrap();
+                    sum.iter_mut().zip(value).for_each(|(sum, value)| *sum += weight * value);
+                }
+                assert_near(&sum, &z[..3], &format!("{name} {head}, row {row}"));
+            }
+        }
+    }
 }
