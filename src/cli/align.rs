@@ -13,7 +13,7 @@ use clap::builder::TypedValueParser;
 use self::word_times::{WordTimesArgs, WordsOfRecordings};
 use super::batch::{self, Runner};
 use super::context::Context;
-use super::options::{BatchArgs, InputArgs, MergeChoice, OutputArgs, WeightsArgs, named};
+use super::options::{BatchArgs, InputArgs, MergeChoice, OutputArgs, WeightsArgs, named, whole};
 use super::{input, output};
 use crate::analysis::align::{Agreement, Alignment, Convention, Gold, hard_alignment};
 use crate::analysis::merge::merge;
@@ -35,10 +35,10 @@ pub struct AlignArgs {
     #[command(flatten)]
     weights: WeightsArgs,
     /// Layer, counted from 0 [default: the last].
-    #[arg(long, value_name = "N", help_heading = "Heads")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Heads")]
     layer: Option<usize>,
     /// Head, counted from 0 [default: all heads of the layer, merged].
-    #[arg(long, value_name = "N", help_heading = "Heads")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Heads")]
     head: Option<usize>,
     /// Method of merging heads.
     #[arg(long, value_enum, default_value = "mean", help_heading = "Heads")]

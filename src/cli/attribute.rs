@@ -5,7 +5,7 @@ use std::ops::Range;
 use clap::Args;
 
 use super::context::Context;
-use super::options::{InputArgs, MaskingArgs, OutputArgs, RunExtras, named, span, steps};
+use super::options::{InputArgs, MaskingArgs, OutputArgs, RunExtras, named, span, steps, whole};
 use super::{input, output};
 use crate::analysis::attribution::{Attribution, AttributionMethod};
 use crate::axis::{AxisItem, Token};
@@ -24,7 +24,7 @@ pub struct AttributeArgs {
     #[arg(long, value_name = "METHOD", default_value = "occlusion", help_heading = "Method")]
     method: AttributionMethod,
     /// Explain only the token that this decoder row predicts, counted from 0.
-    #[arg(long, value_name = "N", help_heading = "Method")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Method")]
     row: Option<usize>,
     /// Explain the tokens that rows A to B predict together: scores are those of the sum of their
     /// log-probabilities. For methods that run the model.
@@ -43,7 +43,7 @@ pub struct AttributeArgs {
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = steps, help_heading = "Method")]
     steps: usize,
     /// Print the N highest scores of each row [default: 5; all with --json or --csv].
-    #[arg(long, value_name = "N", help_heading = "Output")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Output")]
     top: Option<usize>,
     #[command(flatten)]
     output: OutputArgs,

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::input;
-use super::options::{HeadArgs, InputArgs, OutputArgs, RunExtras};
+use super::options::{HeadArgs, InputArgs, OutputArgs, RunExtras, whole};
 use crate::capture::comparison::Comparison;
 use crate::error::{Error, Result};
 use crate::export::compared;
@@ -26,7 +26,7 @@ pub struct CompareArgs {
     #[command(flatten)]
     pub heads: HeadArgs,
     /// Print only the N largest changes.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     top: Option<usize>,
     #[command(flatten)]
     output: OutputArgs,

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::context::Context;
-use super::options::{BatchArgs, InputArgs, MaskingArgs, OutputArgs, RunExtras};
+use super::options::{BatchArgs, InputArgs, MaskingArgs, OutputArgs, RunExtras, whole, within};
 use super::status::StatusLine;
 use super::{batch, input, output};
 use crate::analysis::attribution::AttributionMethod;
@@ -28,10 +28,10 @@ pub struct FaithfulArgs {
     )]
     methods: Vec<String>,
     /// Measure only the token that this decoder row predicts, counted from 0, not the whole target.
-    #[arg(long, value_name = "N", conflicts_with = "source_file", help_heading = "Method")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, conflicts_with = "source_file", help_heading = "Method")]
     row: Option<usize>,
     /// Number of random rankings to compare with.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000), help_heading = "Method")]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = |text: &str| within::<u16>(text, 1..=1000), help_heading = "Method")]
     random: u16,
     #[command(flatten)]
     masking: MaskingArgs,

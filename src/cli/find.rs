@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 
 use super::context::Context;
 use super::measure::all_metrics;
-use super::options::{OutputArgs, PlaceArgs, non_negative};
+use super::options::{OutputArgs, PlaceArgs, non_negative, whole};
 use crate::analysis::roles::ROLES;
 use crate::error::Result;
 use crate::export::table::{Cell, Table};
@@ -38,7 +38,7 @@ pub struct FindArgs {
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = non_negative)]
     min_weight: f32,
     /// Print the N best sentences.
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, default_value_t = 20)]
     top: usize,
     #[command(flatten)]
     output: OutputArgs,

@@ -9,7 +9,7 @@ use clap::Args;
 use super::context::Context;
 use super::measure::{all_metrics, measure, measure_groups};
 use super::options::{
-    BatchArgs, HeadArgs, InputArgs, OutputArgs, ProfileExtras, RunExtras, WeightsArgs, non_negative,
+    BatchArgs, HeadArgs, InputArgs, OutputArgs, ProfileExtras, RunExtras, WeightsArgs, non_negative, whole,
 };
 use super::survey::{self, SentenceTable};
 use super::{batch, examples, input};
@@ -40,7 +40,7 @@ pub struct HeadsArgs {
     #[arg(long, requires = "sort")]
     reverse: bool,
     /// Print only the first N heads.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     top: Option<usize>,
     /// Distance in tokens beyond which a key counts as far.
     #[arg(long, value_name = "TOKENS", default_value_t = FAR, value_parser = non_negative)]
@@ -50,7 +50,7 @@ pub struct HeadsArgs {
     columns: Vec<String>,
     /// Cluster the heads of each kind into N groups (average linkage over the mean Jensen-Shannon
     /// divergence).
-    #[arg(long, value_name = "N", conflicts_with = "source_file")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, conflicts_with = "source_file")]
     groups: Option<usize>,
     /// Write the metrics of every sentence of --source-file to a .jsonl file, one line per head. The printed
     /// table has each head's mean and standard deviation. An interrupted run continues when started again.

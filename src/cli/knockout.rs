@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::context::Context;
-use super::options::{HeadArgs, InputArgs, OutputArgs, RunExtras, TextArgs};
+use super::options::{HeadArgs, InputArgs, OutputArgs, RunExtras, TextArgs, whole};
 use super::status::StatusLine;
 use super::{batch, input, output};
 use crate::analysis::knockout::{AblationEffect, Replacement};
@@ -40,7 +40,7 @@ pub struct KnockoutArgs {
     #[arg(long)]
     tokens: bool,
     /// Print only the N strongest effects.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     top: Option<usize>,
     #[command(flatten)]
     output: OutputArgs,

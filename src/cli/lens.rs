@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::context::Context;
-use super::options::{InputArgs, OutputArgs, RunExtras};
+use super::options::{InputArgs, OutputArgs, RunExtras, whole};
 use super::{input, output};
 use crate::analysis::lens::{DirectLogits, LensPrediction};
 use crate::capture::Capture;
@@ -20,10 +20,10 @@ pub struct LensArgs {
     #[arg(long, help_heading = "Method")]
     direct: bool,
     /// Show only the token that this decoder row predicts, counted from 0.
-    #[arg(long, value_name = "N", help_heading = "Method")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Method")]
     row: Option<usize>,
     /// With --direct, print only the N parts that add or take most [default: 20; all with --json or --csv].
-    #[arg(long, value_name = "N", requires = "direct", help_heading = "Output")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, requires = "direct", help_heading = "Output")]
     top: Option<usize>,
     #[command(flatten)]
     output: OutputArgs,

@@ -7,7 +7,7 @@ use clap::Args;
 use super::context::Context;
 use super::input;
 use super::options::{
-    HeadArgs, InputArgs, OutputArgs, PlaceArgs, ProfileExtras, RunExtras, WeightsArgs, non_negative,
+    HeadArgs, InputArgs, OutputArgs, PlaceArgs, ProfileExtras, RunExtras, WeightsArgs, non_negative, whole,
 };
 use crate::analysis::links::LinkFilter;
 use crate::analysis::metrics::FAR;
@@ -35,7 +35,7 @@ pub struct LinksArgs {
     #[arg(long, value_name = "WEIGHT", default_value_t = 0.0, value_parser = non_negative)]
     min_weight: f32,
     /// Print the N strongest links [default: 20; all with --query and --key].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>)]
     top: Option<usize>,
     /// Keep links to special tokens.
     #[arg(long)]

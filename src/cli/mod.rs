@@ -43,7 +43,7 @@ mod typos;
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory, Parser};
+use clap::{Arg, Command, CommandFactory, FromArgMatches};
 
 use crate::config::Overrides;
 use crate::error::{Error, Result};
@@ -58,7 +58,7 @@ pub fn main(words: &[OsString]) -> u8 {
     crate::sys::report_fatal_signals();
     crate::panics::install_hook();
     // Wrong usage exits with 2, --help with 0.
-    let cli = match Cli::try_parse_from(words) {
+    let cli = match parse(words) {
         Ok(cli) => cli,
         Err(message) => {
             // A mistyped command with arguments is taken for a model with a command.
@@ -78,6 +78,19 @@ pub fn main(words: &[OsString]) -> u8 {
             error.exit_code()
         }
     }
+}
+
+/// Parses a command line. A negative number is the value of the option before it, which then says what it takes,
+/// and no unknown option.
+fn parse(words: &[OsString]) -> std::result::Result<Cli, clap::Error> {
+    let takes_numbers = |arg: Arg| match arg.get_action().takes_values() && !arg.is_positional() {
+        true => arg.allow_negative_numbers(true),
+        false => arg,
+    };
+    let options = |command: Command| command.mut_args(takes_numbers);
+    let mut command = options(Cli::command()).mut_subcommands(options);
+    let matches = command.try_get_matches_from_mut(words)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 fn dispatch(cli: Cli) -> Result<()> {

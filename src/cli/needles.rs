@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::context::Context;
-use super::options::{InputArgs, OutputArgs, RunExtras};
+use super::options::{InputArgs, OutputArgs, RunExtras, whole};
 use super::{input, output};
 use crate::analysis::needles::{NeedleScores, RETRIEVAL, carried_mass, cross_scores, word_recall};
 use crate::analysis::spread::Spread;
@@ -56,7 +56,7 @@ pub struct NeedlesArgs {
     #[arg(long, value_name = "LAYER.HEAD", value_parser = layer_and_head, help_heading = "Output")]
     head: Option<(usize, usize)>,
     /// Number of heads to list [default: those with a score over 0.1, at least 5; all with --json or --csv].
-    #[arg(long, value_name = "N", help_heading = "Output")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Output")]
     top: Option<usize>,
     #[command(flatten)]
     output: OutputArgs,

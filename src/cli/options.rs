@@ -11,7 +11,7 @@ mod recording;
 
 pub use batch::BatchArgs;
 use parsers::{colormaps, count, curves, devices, maskings, ranges, weights};
-pub use parsers::{kinds, named, non_negative, span, steps};
+pub use parsers::{kinds, named, non_negative, span, steps, whole, within};
 pub use picture::ImageArgs;
 pub use recording::AudioArgs;
 
@@ -147,7 +147,7 @@ pub struct TextArgs {
     #[arg(long, value_name = "N", help_heading = "Text", value_parser = count)]
     pub max_new_tokens: Option<usize>,
     /// Seed of the sampling, where the model samples.
-    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Text")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>, default_value_t = 0, help_heading = "Text")]
     pub seed: u64,
     /// Generate with 8-bit weights: faster, exact maps of a text that may differ.
     #[arg(long, help_heading = "Text")]
@@ -263,10 +263,10 @@ pub struct HeadArgs {
     #[arg(long, value_parser = kinds(), help_heading = "Heads")]
     pub kind: Option<Kind>,
     /// Layer, counted from 0.
-    #[arg(long, value_name = "N", help_heading = "Heads")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Heads")]
     pub layer: Option<usize>,
     /// Head, counted from 0.
-    #[arg(long, value_name = "N", help_heading = "Heads")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Heads")]
     pub head: Option<usize>,
 }
 

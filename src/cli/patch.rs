@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::context::Context;
-use super::options::{InputArgs, OutputArgs, RunExtras, named};
+use super::options::{InputArgs, OutputArgs, RunExtras, named, whole};
 use super::{input, output};
 use crate::analysis::patching::{ActivationKind, PatchEffects, PositionMap, SpanPair};
 use crate::axis::{AxisItem, Token};
@@ -49,11 +49,11 @@ pub struct PatchArgs {
     #[arg(long, value_name = "TOKEN", help_heading = "Method")]
     contrast: Option<String>,
     /// Score only the token that this decoder row predicts, counted from 0 [default: the sum over all rows].
-    #[arg(long, value_name = "N", help_heading = "Method")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Method")]
     row: Option<usize>,
     /// Print only the N largest effects, the largest first [default: all; 20 links, but all with --estimate and
     /// --json or --csv].
-    #[arg(long, value_name = "N", help_heading = "Output")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Output")]
     top: Option<usize>,
     #[command(flatten)]
     output: OutputArgs,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::context::Context;
-use super::options::{BatchArgs, InputArgs, RunExtras, non_negative};
+use super::options::{BatchArgs, InputArgs, RunExtras, non_negative, whole, within};
 use super::{input, interrupt, output};
 use crate::analysis::metrics::FAR;
 use crate::analysis::profile::STRONG_WEIGHT;
@@ -25,13 +25,13 @@ pub struct ScanArgs {
     shard: Shard,
     /// Sentences in each file. An interrupted scan loses no more than that many.
     #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Output",
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+          value_parser = |text: &str| within::<u32>(text, 1..=1_000_000))]
     batch: u32,
     /// Distance in tokens beyond which a key counts as far.
     #[arg(long, value_name = "TOKENS", default_value_t = FAR, value_parser = non_negative)]
     far: f32,
     /// Number of far links to keep of each head and sentence.
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>, default_value_t = 3)]
     links: u32,
     /// Smallest distance of these links, in tokens.
     #[arg(long, value_name = "N", default_value_t = FAR + 1.0, value_parser = non_negative)]

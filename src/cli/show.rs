@@ -5,7 +5,9 @@ use std::ops::Range;
 use clap::{Args, ValueEnum};
 
 use super::context::Context;
-use super::options::{ColorChoice, HeadArgs, InputArgs, MergeChoice, PlaceArgs, ShadingArgs, WeightsArgs};
+use super::options::{
+    ColorChoice, HeadArgs, InputArgs, MergeChoice, PlaceArgs, ShadingArgs, WeightsArgs, whole,
+};
 use super::{input, output};
 use crate::analysis::merge;
 use crate::capture::Capture;
@@ -39,7 +41,7 @@ pub struct ShowArgs {
     #[arg(long, value_enum, default_value = "auto", help_heading = "Appearance")]
     color: ColorChoice,
     /// Width of the output in columns [default: the terminal's width].
-    #[arg(long, value_name = "N", help_heading = "Appearance")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Appearance")]
     width: Option<usize>,
     #[command(flatten)]
     pub input: InputArgs,

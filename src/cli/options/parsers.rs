@@ -1,5 +1,7 @@
 //! Parsers of option values.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -47,20 +49,31 @@ pub(super) fn ranges() -> impl TypedValueParser<Value = Range> {
     named(Range::ALL.iter().map(|range| range.name()))
 }
 
+/// Parses a whole number that is not negative: an index, or a number of lines.
+pub fn whole<T: FromStr>(text: &str) -> std::result::Result<T, String> {
+    text.parse().map_err(|_| match text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
+        true => "is too large".into(),
+        false => "must be a whole number, 0 or more".into(),
+    })
+}
+
 /// Parses a whole number from 1 to 65536.
 pub(super) fn count(text: &str) -> std::result::Result<usize, String> {
-    match text.parse::<usize>() {
-        Ok(n) if (1..=65_536).contains(&n) => Ok(n),
-        _ => Err("must be a whole number from 1 to 65536".into()),
-    }
+    within(text, 1..=65_536)
+}
+
+/// Parses a whole number of a range.
+pub fn within<T>(text: &str, range: RangeInclusive<T>) -> std::result::Result<T, String>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
 }
 
 /// Parses a number of points of an integration.
 pub fn steps(text: &str) -> std::result::Result<usize, String> {
-    match text.parse::<usize>() {
-        Ok(n) if (1..=1000).contains(&n) => Ok(n),
-        _ => Err("must be a whole number from 1 to 1000".into()),
-    }
+    within(text, 1..=1000)
 }
 
 /// Parses two decoder rows, the first and the last of a span.

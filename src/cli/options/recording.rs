@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::TypedValueParser;
 
-use super::parsers::named;
+use super::parsers::{named, whole};
 use crate::cli::stdin;
 use crate::engine::AudioOptions;
 use crate::error::Result;
@@ -18,7 +18,7 @@ pub struct AudioArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "source", help_heading = "Sound")]
     pub audio: Option<PathBuf>,
     /// Channel to hear, from 0 [default: the mean of all].
-    #[arg(long, value_name = "N", help_heading = "Sound")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Sound")]
     channel: Option<usize>,
     /// Second from which on the recording is heard.
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0, help_heading = "Sound",
