@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::context::Context;
-use super::options::{ColorChoice, HeadArgs, InputArgs, RunExtras, ShadingArgs, WeightsArgs};
+use super::options::{ColorChoice, HeadArgs, InputArgs, RunExtras, ShadingArgs, WeightsArgs, whole};
 use super::{input, output};
 use crate::capture::{MapWeights, SiteLayout};
 use crate::error::{Error, Result};
@@ -35,7 +35,7 @@ pub struct ExportArgs {
     #[arg(long, value_enum, help_heading = "Appearance")]
     view: Option<ViewChoice>,
     /// Shade the text by the weights of this query, counted from 0.
-    #[arg(long, value_name = "N", help_heading = "Appearance")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Appearance")]
     query: Option<usize>,
     /// Colours of text and background.
     #[arg(long, value_enum, default_value = "light", help_heading = "Appearance")]
@@ -78,6 +78,8 @@ enum ViewChoice {
     Grid,
     /// Running text, each token shaded by its weight.
     Text,
+    /// One head's queries and keys, joined by lines as strong as their weights.
+    Lines,
 }
 
 /// `--theme`.
@@ -108,9 +110,11 @@ pub fn run(args: &ExportArgs, context: &Context) -> Result<()> {
             format.extension()
         )));
     }
-    if args.query.is_some() && matches!(args.view, Some(ViewChoice::Map | ViewChoice::Grid)) {
+    if args.query.is_some()
+        && matches!(args.view, Some(ViewChoice::Map | ViewChoice::Grid | ViewChoice::Lines))
+    {
         return Err(Error::Usage(
-            "--query chooses a row of --view text; a map or a grid shows all rows".into(),
+            "--query chooses a row of --view text; the other views show all rows".into(),
         ));
     }
     let extras = RunExtras { scores: compact, ..args.weights.extras() };
@@ -139,6 +143,7 @@ impl ExportArgs {
                 Some(ViewChoice::Map) => FigureKind::Map,
                 Some(ViewChoice::Grid) => FigureKind::Grid,
                 Some(ViewChoice::Text) => FigureKind::Passage,
+                Some(ViewChoice::Lines) => FigureKind::Lines,
             },
             query: self.query,
             style: FigureStyle {

@@ -23,6 +23,8 @@ pub enum FigureKind {
     Grid,
     /// Running text, shaded by weight.
     Passage,
+    /// Tokens of one head joined by lines.
+    Lines,
 }
 
 /// Options of an export.
@@ -59,6 +61,7 @@ impl Options {
             FigureKind::Auto | FigureKind::Grid => Figure::Grid(self.selection.one_kind(capture)?),
             FigureKind::Map => Figure::Map(self.selection.one_head(capture)?),
             FigureKind::Passage => self.passage(capture)?,
+            FigureKind::Lines => Figure::Lines(self.selection.one_head(capture)?),
         };
         figure::scene(capture, view, &self.style, fonts)
     }

@@ -77,6 +77,32 @@ fn an_export_ignores_no_view() {
     let csv = folder.path().join("x.csv").display().to_string();
     let error = refused(&["export", DEMO, "--view", "grid", "-o", &csv]);
     assert!(error.contains("--view chooses the content of a picture"), "{error}");
+    let svg = folder.path().join("lines.svg").display().to_string();
+    ok(&["export", DEMO, "--view", "lines", "--kind", "cross", "--layer", "2", "--head", "4", "-o", &svg]);
+    let text = std::fs::read_to_string(&svg).unwrap();
+    assert!(text.contains("cross-attention, layer 2, head 4") && text.contains("femme"), "{text}");
+    // Each row of this head has one strong key.
+    assert!(text.matches("<line").count() >= 12, "{text}");
+    assert!(refused(&["export", DEMO, "--view", "lines", "--query", "1", "-o", &svg]).contains("all rows"));
+}
+
+#[test]
+fn wrong_numbers_are_told_what_is_wanted() {
+    const WHOLE: &str = "must be a whole number, 0 or more";
+    for (arguments, said) in [
+        (&["show", DEMO, "--layer", "x"][..], WHOLE),
+        (&["show", DEMO, "--head", "-1"], WHOLE),
+        (&["links", DEMO, "--top", "1.5"], WHOLE),
+        (&["lens", DEMO, "--row", "99999999999999999999"], "is too large"),
+        (&["scan", DEMO, "--batch", "0"], "must be a whole number from 1 to 1000000"),
+        (&["faithful", DEMO, "--random", "x"], "must be a whole number from 1 to 1000"),
+        (&["links", DEMO, "--min-distance", "-2"], "must be a number, 0 or more"),
+        (&["DEMO", "--beams", "-2"], "must be a whole number from 1 to 65536"),
+    ] {
+        let error = refused(arguments);
+        assert!(error.contains(said) && error.contains(arguments[2]), "{arguments:?}: {error}");
+        assert!(!error.contains("invalid digit"), "{error}");
+    }
 }
 
 #[test]

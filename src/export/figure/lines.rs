@@ -1,8 +1,13 @@
 //! Figure of two columns of tokens, joined by lines as strong as their weights.
 
+use super::map::MapDrawing;
 use super::{FigureStyle, MARGIN, SMALL, TOKEN, anchored, fitted, heading, heading_width, text};
+use crate::capture::Capture;
+use crate::error::Result;
 use crate::export::font::Fonts;
 use crate::export::scene::{Anchor, Color, Scene, Segment, Shape};
+use crate::paint::Scale;
+use crate::site::Head;
 
 /// Tokens and links to draw.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +46,40 @@ const ROW: f32 = 20.0;
 /// Width of the lines' area.
 const WIDTH: f32 = 320.0;
 const LABEL_WIDTH: f32 = 190.0;
+
+/// Largest number of tokens of a column.
+pub const MOST_TOKENS: usize = 400;
+/// Largest number of lines.
+pub const MOST_LINES: usize = 800;
+/// Strength below which no line is drawn.
+pub const FAINTEST: f32 = 0.06;
+
+impl LinesDrawing {
+    /// Returns the lines of a head.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::NoSuchHead`] if the capture lacks the head.
+    pub fn of(capture: &Capture, head: Head, scale: Scale) -> Result<Self> {
+        let MapDrawing { title, remark, map, mut queries, mut keys, causal, .. } =
+            MapDrawing::of(capture, head)?;
+        queries.truncate(MOST_TOKENS);
+        keys.truncate(MOST_TOKENS);
+        let largest = |row: &[f32]| row.iter().copied().fold(0.0, f32::max);
+        let map_max = largest(map.as_slice());
+        let mut links = Vec::new();
+        for query in 0..queries.len() {
+            let seen = if causal { query + 1 } else { map.cols() };
+            let top = scale.top(largest(map.row(query)), map_max, seen);
+            for (key, &weight) in map.row(query).iter().take(keys.len()).enumerate() {
+                links.push(DrawnLink { query, key, weight, level: scale.unit(weight, top), head: None });
+            }
+        }
+        links.retain(|link| link.level >= FAINTEST);
+        links.sort_by(|a, b| a.level.total_cmp(&b.level));
+        links.drain(..links.len().saturating_sub(MOST_LINES));
+        Ok(Self { title, remark, queries, keys, links, heads: Vec::new() })
+    }
+}
 
 /// Lays out the columns and the lines.
 pub fn scene(drawing: &LinesDrawing, style: &FigureStyle, fonts: &Fonts) -> Scene {

@@ -1,4 +1,5 @@
-//! Figures of a capture as a [`Scene`], for SVG and PNG: a map, the grid of a kind, or text shaded by weight.
+//! Figures of a capture as a [`Scene`], for SVG and PNG: a map, the grid of a kind, text
+//! shaded by weight, or tokens joined by lines.
 
 mod bar;
 pub mod boxes;
@@ -73,6 +74,8 @@ pub enum Figure {
     /// Tokens as running text, shaded by the weight that a head gives them: in the row of one query or, for
     /// `None`, on average over the rows that can attend to them.
     Passage(Head, Option<usize>),
+    /// Queries and keys of a head, joined by lines as strong as their weights.
+    Lines(Head),
 }
 
 /// Appearance of a figure.
@@ -97,6 +100,9 @@ pub fn scene(capture: &Capture, figure: Figure, style: &FigureStyle, fonts: &Fon
         Figure::Map(head) => Ok(map::scene(&map::MapDrawing::of(capture, head)?, style, fonts)),
         Figure::Grid(kind) => grid::scene(capture, kind, style, fonts),
         Figure::Passage(head, query) => passage::scene(capture, head, query, style, fonts),
+        Figure::Lines(head) => {
+            Ok(lines::scene(&lines::LinesDrawing::of(capture, head, style.scale)?, style, fonts))
+        }
     }
 }
 

@@ -71,7 +71,7 @@ fn title(buf: &mut Buffer, line: Rect, app: &App, geometry: &LinesLayout, of_lin
         (ShownLines::Head, _) => " marked heads: ".to_string(),
     };
     let names = part(line, x - line.x, 0, right_at.saturating_sub(x + 1), 1);
-    x = put(buf, names, x, line.y, &what, theme.text());
+    x = put(buf, names, x, line.y, &what, theme.dim());
     for (at, of_head) in of_lines.iter().enumerate().filter(|(_, of_head)| of_head.hue.is_some()) {
         let name = match app.views.lines.shows {
             ShownLines::Token => format!("■{} ", of_head.head.head),

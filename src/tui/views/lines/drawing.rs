@@ -3,20 +3,17 @@
 use super::links::{heads, links, rows};
 use super::state::ShownLines;
 use crate::export::drawing::Drawing;
-use crate::export::figure::lines::{DrawnLink, LinesDrawing};
+use crate::export::figure::lines::{DrawnLink, LinesDrawing, MOST_TOKENS};
 use crate::tui::app::App;
 use crate::tui::exporting::remark;
 use crate::tui::theme::Theme;
 
-/// Largest number of tokens of a column.
-const MOST: usize = 400;
-
 /// Returns the two columns of tokens and their links.
 pub fn drawing(app: &App) -> Option<Drawing> {
-    let queries = 0..app.queries().len().min(MOST);
+    let queries = 0..app.queries().len().min(MOST_TOKENS);
     let of_heads = rows(app, &heads(app), queries.clone());
     let links = links(app, &of_heads, queries.clone());
-    let keys = app.keys().len().min(MOST);
+    let keys = app.keys().len().min(MOST_TOKENS);
     let weight = |head: Option<usize>, query: usize, key: usize| {
         of_heads.get(head.unwrap_or(0)).map_or(0.0, |rows| rows.weight(query, key))
     };

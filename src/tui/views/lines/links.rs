@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::geometry::LinesLayout;
 use super::state::ShownLines;
+use crate::export::figure::lines::{FAINTEST, MOST_LINES};
 use crate::paint::Range as ScaleRange;
 use crate::site::Head;
 use crate::tui::app::App;
@@ -86,11 +87,8 @@ pub struct ShownLink {
     pub hue: Option<usize>,
 }
 
-/// Shade below which no line is drawn: in shades of colour, and without them.
-const FAINTEST: [f32; 2] = [0.06, 0.2];
-
-/// Largest number of lines that are drawn.
-const MOST: usize = 800;
+/// Shade below which no line is drawn without colours.
+const FAINTEST_GLYPH: f32 = 0.2;
 
 /// Returns the links that show, the weakest first so that strong ones are drawn over them.
 pub fn links(app: &App, rows: &[HeadRows], queries: Range<usize>) -> Vec<ShownLink> {
@@ -101,7 +99,7 @@ pub fn links(app: &App, rows: &[HeadRows], queries: Range<usize>) -> Vec<ShownLi
     let queries = if token && !view.on_keys { app.query()..app.query() + 1 } else { queries };
     // Of a row alone the map's maximum is not known; that of the survey is.
     let map_max = |head: &Head| app.survey.heads.get(head).map_or(1.0, |facts| facts.thumbnail.max());
-    let faintest = FAINTEST[usize::from(app.theme.draws_glyphs())];
+    let faintest = if app.theme.draws_glyphs() { FAINTEST_GLYPH } else { FAINTEST };
     let mut found = Vec::new();
     for of_head in rows {
         let map_max = if scale.range == ScaleRange::Map { map_max(&of_head.head) } else { 1.0 };
@@ -120,9 +118,9 @@ pub fn links(app: &App, rows: &[HeadRows], queries: Range<usize>) -> Vec<ShownLi
         }
     }
     let by_level = |a: &ShownLink, b: &ShownLink| b.level.total_cmp(&a.level);
-    if found.len() > MOST {
-        found.select_nth_unstable_by(MOST, by_level);
-        found.truncate(MOST);
+    if found.len() > MOST_LINES {
+        found.select_nth_unstable_by(MOST_LINES, by_level);
+        found.truncate(MOST_LINES);
     }
     found.sort_by(|a, b| by_level(b, a));
     found
