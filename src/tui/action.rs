@@ -1,6 +1,5 @@
 //! Actions, which change the state, and effects, which its changes have outside of it.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ratatui::crossterm::event::KeyEvent;
@@ -10,7 +9,7 @@ use crate::engine::{Event, OpenOptions, Openable, Request};
 use crate::error::Result;
 use crate::tui::clipboard::Carried;
 use crate::tui::command::Command;
-use crate::tui::export_job::ExportJob;
+use crate::tui::export_job::{ExportJob, ExportedFile};
 use crate::tui::guide::{ReadyStep, StepRequest};
 use crate::tui::pair_search::{PairRequest, PairResults};
 use crate::tui::pixels::Protocol;
@@ -83,7 +82,7 @@ pub enum Action {
     /// The models and files that can be opened.
     Openable(Vec<Openable>),
     /// The export of the screen ended.
-    Exported(Result<PathBuf>),
+    Exported(Result<ExportedFile>),
     /// Results of the search for given links.
     PairsFound(Box<PairResults>),
     /// A part of the open scan.

@@ -28,6 +28,21 @@ pub struct ExportJob {
     pub(super) stem: String,
 }
 
+/// A file that was written.
+#[derive(Debug)]
+pub struct ExportedFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Characters that no font has, which are boxes in a PNG.
+    pub missing: Vec<char>,
+}
+
+impl From<PathBuf> for ExportedFile {
+    fn from(path: PathBuf) -> Self {
+        Self { path, missing: Vec::new() }
+    }
+}
+
 /// Content of the screen.
 #[derive(Clone, Debug)]
 pub(super) enum ShownContent {
@@ -41,20 +56,20 @@ pub(super) enum ShownContent {
 const PIXELS: f32 = 2.0;
 
 impl ExportJob {
-    /// Writes the file to the working folder and returns its path.
+    /// Writes the file to the working folder.
     ///
     /// # Errors
     /// Those of the format; [`Error::Io`].
-    pub fn run(self) -> Result<PathBuf> {
+    pub fn run(self) -> Result<ExportedFile> {
         let folder = std::env::current_dir().map_err(|error| Error::io(".", error))?;
         self.run_in(&folder)
     }
 
-    /// Writes the file to a folder and returns its path. A file that exists stays; the name gets a number then.
+    /// Writes the file to a folder. A file that exists stays; the name gets a number then.
     ///
     /// # Errors
     /// Those of the format; [`Error::Io`].
-    pub fn run_in(self, folder: &Path) -> Result<PathBuf> {
+    pub fn run_in(self, folder: &Path) -> Result<ExportedFile> {
         let exported = match &self.shown {
             ShownContent::Drawing(drawing) => drawing.export(self.format, &self.style)?,
             ShownContent::Maps(figure, selection, query) => {
@@ -79,7 +94,7 @@ impl ExportJob {
             match files::save_with(&path, false, |out| exported.write(out)) {
                 Err(Error::Exists { .. }) if number < MOST => number += 1,
                 Err(error) => return Err(error),
-                Ok(()) => return Ok(path),
+                Ok(()) => return Ok(ExportedFile { path, missing: exported.missing }),
             }
         }
     }

@@ -1,10 +1,9 @@
 //! Messages to the main loop.
 
-use std::path::PathBuf;
-
 use ratatui::crossterm::event::Event as TerminalEvent;
 
 use super::clipboard::Carried;
+use super::export_job::ExportedFile;
 use super::guide::ReadyStep;
 use super::pair_search::PairResults;
 use super::pixels::Protocol;
@@ -51,7 +50,7 @@ pub enum Message {
     /// Models and files that can be opened.
     Openable(Vec<Openable>),
     /// Result of an export.
-    Exported(Result<PathBuf>),
+    Exported(Result<ExportedFile>),
     /// A step of the tour that is ready.
     StepReady(Box<ReadyStep>),
     /// A thread panicked.

@@ -1,11 +1,11 @@
 //! Requests to the engine and to the survey, with their changes of the state.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::ablation::ActiveAblation;
 use super::action::Effect;
 use super::app::App;
+use super::export_job::ExportedFile;
 use super::exporting;
 use super::overlays::overlay::{Decision, Overlay, Picker, Purpose};
 use super::selected;
@@ -296,11 +296,17 @@ pub fn export(app: &mut App, format: Format) -> Vec<Effect> {
 }
 
 /// Takes the result of an export.
-pub fn exported(app: &mut App, result: Result<PathBuf>) -> Vec<Effect> {
+pub fn exported(app: &mut App, result: Result<ExportedFile>) -> Vec<Effect> {
     match result {
-        Ok(path) => {
+        Ok(ExportedFile { path, missing }) => {
             let shown = path.display().to_string();
-            app.notice = Some(format!("wrote {}", printable(&shown)));
+            let boxes = match missing.is_empty() {
+                true => String::new(),
+                false => {
+                    format!("; boxes for {}, which no font has", missing.iter().take(8).collect::<String>())
+                }
+            };
+            app.notice = Some(format!("wrote {}{boxes}", printable(&shown)));
             let opens = path.extension().is_some_and(|end| end == "safetensors" || end == "npz");
             return opens.then_some(Effect::RememberFile(shown)).into_iter().collect();
         }

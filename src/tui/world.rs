@@ -11,7 +11,7 @@ use super::Ask;
 use super::action::Effect;
 use super::answers::Question;
 use super::clipboard::{self, Carried, ClipboardRoute};
-use super::export_job::ExportJob;
+use super::export_job::{ExportJob, ExportedFile};
 use super::guide::StepRequest;
 use super::message::Message;
 use super::pair_search::{self, PairRequest};
@@ -171,7 +171,7 @@ impl World {
         let (sender, sessions) = (self.sender.clone(), self.state.as_ref().map(StateFolder::sessions));
         thread::spawn(move || {
             // The receiver is gone once the program ends.
-            let _ = sender.send(Message::Exported(file.write(sessions.as_deref())));
+            let _ = sender.send(Message::Exported(file.write(sessions.as_deref()).map(ExportedFile::from)));
         });
     }
 

@@ -71,7 +71,7 @@ fn the_picture_is_saved() {
     assert!(press(&mut driver, &["e", "<down>", "<enter>"]) <= 3);
     let Some(Effect::Export(job)) = driver.asked.pop() else { panic!("{:?}", driver.asked) };
     let folder = tempfile::tempdir().unwrap();
-    let path = job.run_in(folder.path()).unwrap();
+    let path = job.run_in(folder.path()).unwrap().path;
     assert_eq!(path.extension().unwrap(), Format::Png.extension());
     assert!(std::fs::read(path).unwrap().starts_with(b"\x89PNG"));
 }
