@@ -1,7 +1,7 @@
 //! Terminal colours as ANSI escape sequences.
 
 use super::scene::Color;
-use crate::paint::ink;
+use crate::paint::{ink, xterm};
 
 /// Number of colours that the output supports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Colors {
             Colors::None => text.to_string(),
             Colors::Ansi256 => {
                 let ink = if ink(ground) == [0, 0, 0] { 16 } else { 231 };
-                format!("\x1b[48;5;{};38;5;{ink}m{text}\x1b[0m", nearest(ground))
+                format!("\x1b[48;5;{};38;5;{ink}m{text}\x1b[0m", xterm::nearest(ground))
             }
             Colors::True => {
                 let ([r, g, b], [x, y, z]) = (ground, ink(ground));
@@ -38,36 +38,9 @@ impl Colors {
     }
 }
 
-/// Returns the nearest colour of xterm's 6 x 6 x 6 cube and its 24 greys.
-fn nearest(color: Color) -> u8 {
-    const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
-    let level = |channel: u8| {
-        let distance = |&at: &usize| LEVELS[at].abs_diff(channel);
-        (0..LEVELS.len()).min_by_key(distance).unwrap_or(0)
-    };
-    let [r, g, b] = color.map(level);
-    let cube = (16 + 36 * r + 6 * g + b, [LEVELS[r], LEVELS[g], LEVELS[b]]);
-    let mean = color.iter().map(|&c| usize::from(c)).sum::<usize>() / 3;
-    let step = (mean.saturating_sub(3) / 10).min(23);
-    let gray = (232 + step, [(8 + 10 * step) as u8; 3]);
-    let distance = |(_, shade): &(usize, Color)| -> u32 {
-        shade.iter().zip(color).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
-    };
-    let best = if distance(&gray) < distance(&cube) { gray } else { cube };
-    best.0 as u8
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nearest_of_the_256() {
-        assert_eq!(nearest([0, 0, 0]), 16);
-        assert_eq!(nearest([255, 255, 255]), 231);
-        assert_eq!(nearest([255, 0, 0]), 196);
-        assert_eq!(nearest([128, 128, 128]), 244);
-    }
 
     #[test]
     fn without_colours_there_is_no_escape() {

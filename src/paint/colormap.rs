@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 use colorous::Gradient;
 use serde::{Deserialize, Serialize};
 
+use super::xterm;
+
 /// A colour map. In all but [`Colormap::Diverging`] lightness changes monotonically, so that the order of the
 /// weights survives greyscale printing and colour-vision deficiency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -36,6 +38,10 @@ static TABLE: LazyLock<[[[u8; 3]; COLORS]; Colormap::ALL.len()]> = LazyLock::new
     Colormap::ALL.map(|map| std::array::from_fn(|step| map.at(step as f64 / (COLORS - 1) as f64)))
 });
 
+/// Numbers of the colours of every map in the 256-colour palette.
+static INDEXED: LazyLock<[Vec<u8>; Colormap::ALL.len()]> =
+    LazyLock::new(|| Colormap::ALL.map(|map| xterm::ramp(&TABLE[map as usize], map != Colormap::Diverging)));
+
 impl Colormap {
     /// All colour maps, in the order in which the screen cycles through them.
     pub const ALL: [Colormap; 6] =
@@ -58,6 +64,12 @@ impl Colormap {
     pub fn color(self, t: f32) -> [u8; 3] {
         let t = if t.is_nan() { 0.0 } else { t.clamp(0.0, 1.0) };
         TABLE[self as usize][(t * (COLORS - 1) as f32).round() as usize]
+    }
+
+    /// Returns the number in the 256-colour palette for `t`, as [`Colormap::color`].
+    pub fn indexed(self, t: f32) -> u8 {
+        let t = if t.is_nan() { 0.0 } else { t.clamp(0.0, 1.0) };
+        INDEXED[self as usize][(t * (COLORS - 1) as f32).round() as usize]
     }
 
     /// Returns the colour for `t` in `0..=1`, not quantised.

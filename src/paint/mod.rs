@@ -10,6 +10,7 @@ mod glyph;
 mod overlay;
 mod pool;
 mod scale;
+pub mod xterm;
 
 pub use bands::Bands;
 pub use colormap::{Colormap, ink};

@@ -4,7 +4,7 @@ use ratatui::style::{Color, Modifier, Style};
 
 use super::palette::{Chosen, Palette, Rgb};
 use crate::config::Background;
-use crate::paint::{Colormap, Ramp, ink};
+use crate::paint::{Colormap, Ramp, ink, xterm};
 
 /// Colour depth of the terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,7 +138,11 @@ impl Theme {
         }
         let step = (level * (LEVELS - 1) as f32).round() / (LEVELS - 1) as f32;
         let color = self.colormap.color(step);
-        Shade { color: Some(self.color(color)), ink: self.color(ink(color)), glyph }
+        let ground = match self.depth {
+            Depth::True => self.color(color),
+            _ => Color::Indexed(self.colormap.indexed(step)),
+        };
+        Shade { color: Some(ground), ink: self.color(ink(color)), glyph }
     }
 
     /// Returns the colour of a weight that is scaled to `0..=1`.
@@ -161,15 +165,24 @@ impl Theme {
     fn color(&self, [r, g, b]: Rgb) -> Color {
         match self.depth {
             Depth::True => Color::Rgb(r, g, b),
-            _ => Color::Indexed(nearest_256([r, g, b])),
+            _ => Color::Indexed(xterm::nearest([r, g, b])),
         }
     }
 
     fn ink(&self, color: Rgb, named: Color) -> Style {
         match self.depth {
             Depth::Mono => Style::new(),
-            Depth::Ansi16 => Style::new().fg(named),
+            Depth::Ansi16 => Style::new().fg(self.named(named)),
             _ => Style::new().fg(self.color(color)),
+        }
+    }
+
+    /// Returns a named colour or, in place of one that is pale on a light background, a dark one.
+    fn named(&self, color: Color) -> Color {
+        match color {
+            Color::Cyan if self.light => Color::Blue,
+            Color::Yellow if self.light => Color::Magenta,
+            other => other,
         }
     }
 
@@ -263,7 +276,8 @@ impl Theme {
     /// Returns the style for the name of the marked head number `at`.
     pub fn hue(&self, at: usize) -> Style {
         let Some(&(color, named)) = HUES.get(at % HUES.len()) else { return Style::new() };
-        self.ink(color, named).add_modifier(Modifier::BOLD)
+        let style = if self.depth == Depth::Ansi16 { Style::new().fg(named) } else { self.ink(color, named) };
+        style.add_modifier(Modifier::BOLD)
     }
 
     /// Number of hues that tell heads apart.
@@ -331,7 +345,10 @@ impl Theme {
             l if l >= 0.1 => Style::new().add_modifier(Modifier::UNDERLINED),
             _ => Style::new().add_modifier(Modifier::DIM),
         };
-        if self.depth == Depth::Ansi16 && level >= 0.1 { style.fg(Color::Yellow) } else { style }
+        match self.depth == Depth::Ansi16 && level >= 0.1 {
+            true => style.fg(self.named(Color::Yellow)),
+            false => style,
+        }
     }
 }
 
@@ -358,27 +375,6 @@ const HUES: [(Rgb, Color); 6] = [
     ([0, 114, 178], Color::Blue),
 ];
 
-/// Returns the nearest colour of the 256-colour palette, among its colour cube and its greys.
-fn nearest_256([r, g, b]: [u8; 3]) -> u8 {
-    const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
-    let nearest = |v: u8| {
-        (0..6u8).min_by_key(|&i| STEPS.get(usize::from(i)).map_or(255, |s| s.abs_diff(v))).unwrap_or(0)
-    };
-    let step = |i: u8| STEPS.get(usize::from(i)).copied().unwrap_or(0);
-    let distance = |x: (u8, u8, u8)| {
-        [(x.0, r), (x.1, g), (x.2, b)].iter().map(|(p, q)| u32::from(p.abs_diff(*q)).pow(2)).sum::<u32>()
-    };
-    let cube = (nearest(r), nearest(g), nearest(b));
-    let mean = (u32::from(r) + u32::from(g) + u32::from(b)) / 3;
-    let grey = (mean.saturating_sub(3) / 10).min(23) as u8;
-    let grey_value = 8 + grey * 10;
-    if distance((grey_value, grey_value, grey_value)) < distance((step(cube.0), step(cube.1), step(cube.2))) {
-        232 + grey
-    } else {
-        16 + 36 * cube.0 + 6 * cube.1 + cube.2
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -398,11 +394,15 @@ mod tests {
     }
 
     #[test]
-    fn the_palette_holds_its_own_colours() {
-        assert_eq!(nearest_256([0, 0, 0]), 16);
-        assert_eq!(nearest_256([255, 255, 255]), 231);
-        assert_eq!(nearest_256([95, 135, 175]), 67);
-        assert_eq!(nearest_256([128, 128, 128]), 244);
+    fn named_colours_are_dark_on_a_light_background() {
+        let theme = |light| Theme { depth: Depth::Ansi16, ..Theme::default() }.on(light);
+        assert_eq!(
+            (theme(false).accent().fg, theme(true).accent().fg),
+            (Some(Color::Cyan), Some(Color::Blue))
+        );
+        let shaded = |light| theme(light).shaded_text(0.9).fg;
+        assert_eq!((shaded(false), shaded(true)), (Some(Color::Yellow), Some(Color::Magenta)));
+        assert_ne!(theme(true).hue(0), theme(true).hue(3));
     }
 
     #[test]
