@@ -10,6 +10,7 @@ use attn_tui::error::Error;
 use attn_tui::export::table::Cell;
 use attn_tui::progress::Progress;
 use attn_tui::tui::action::{Action, Effect};
+use attn_tui::tui::keymap::entry::group;
 use attn_tui::tui::views::compare::state::cursor;
 use ratatui::crossterm::event::{
     Event as TerminalEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
@@ -187,7 +188,7 @@ fn the_screen_is_written_to_a_file() {
         driver.press("<enter>");
         let Some(Effect::Export(job)) = driver.asked.pop() else { panic!("{keys}: {:?}", driver.asked) };
         for copy in ["", "-2"] {
-            let path = job.clone().run_in(folder.path()).unwrap();
+            let path = job.clone().run_in(folder.path()).unwrap().path;
             let expected = name.replace(".svg", &format!("{copy}.svg"));
             assert_eq!(path.file_name().unwrap().to_str(), Some(expected.as_str()), "no file is overwritten");
             assert!(std::fs::read_to_string(&path).unwrap().contains(holds), "{name}");
@@ -201,7 +202,7 @@ fn the_file_holds_what_the_screen_shows() {
     let mut driver = Driver::over(made::sentence(), (120, 40));
     driver.press(":cross 0.0<enter>w").press("ecsv<enter>");
     let Some(Effect::Export(job)) = driver.asked.pop() else { panic!("{:?}", driver.asked) };
-    let text = std::fs::read_to_string(job.run_in(folder.path()).unwrap()).unwrap();
+    let text = std::fs::read_to_string(job.run_in(folder.path()).unwrap().path).unwrap();
     let (rows, keys) = (driver.app.queries().len(), driver.app.keys().len());
     assert!(rows < 10 && keys < 12, "words are merged");
     assert_eq!(text.lines().count(), 1 + rows * keys, "{text}");
@@ -293,7 +294,7 @@ fn a_picture_of_a_long_map_shows_the_visible_part_and_where_it_is() {
     driver.press("esvg<enter>");
     let Some(Effect::Export(job)) = driver.asked.pop() else { panic!("{:?}", driver.asked) };
     let folder = tempfile::tempdir().unwrap();
-    let picture = std::fs::read_to_string(job.run_in(folder.path()).unwrap()).unwrap();
+    let picture = std::fs::read_to_string(job.run_in(folder.path()).unwrap().path).unwrap();
     let part = format!(
         "rows {}–{} of 641, columns {}–{} of 641",
         rows.start,
@@ -307,4 +308,49 @@ fn a_picture_of_a_long_map_shows_the_visible_part_and_where_it_is() {
     // the whole map stands beside it, small, with a frame around the part
     let frames = picture.matches("fill=\"none\"").count();
     assert_eq!(frames, 4, "map, colour bar, overview and the part in it");
+}
+
+#[test]
+fn texts_and_lists_of_the_map_say_that_there_is_more() {
+    let mut driver = Driver::over(made::long(300), (80, 24));
+    driver.press(":enc 0.0<enter><home>");
+    let shown = screen(&mut driver);
+    let titles = shown.lines().find(|line| line.contains("─ source ─")).unwrap().to_string();
+    let positions: Vec<&str> = titles.split(" of 300 ↓").collect();
+    assert_eq!(positions.len(), 3, "one for each text: {titles}");
+    let end: usize = positions[0].rsplit('–').next().unwrap().parse().unwrap();
+    assert!(shown.contains(&format!("t{}", end - 1)), "{shown}");
+    driver.press("J");
+    let shown = screen(&mut driver);
+    assert!(shown.contains(" of 300 ↑ ") && shown.contains("t299"), "{shown}");
+    let listed = shown.lines().find(|line| line.contains("┬ strongest")).unwrap();
+    assert!(listed.contains(" of 300"), "{listed}");
+    let mut driver = Driver::over(made::sentence(), (80, 24));
+    driver.press(":enc 0.0<enter>");
+    let shown = screen(&mut driver);
+    assert!(!shown.contains(" of 12 ↓") && shown.contains("┬ strongest keys"), "{shown}");
+}
+
+#[test]
+fn help_breaks_no_sentence_between_its_columns() {
+    for size in [(120, 40), (200, 60), (112, 20)] {
+        let mut driver = Driver::over(made::sentence(), size);
+        driver.press("?");
+        let mut checked = 0;
+        for _ in 0..6 {
+            let shown = screen(&mut driver);
+            let heading = |line: &str| {
+                let found = group::ALL.iter().filter_map(|(name, _)| line.rfind(name));
+                found.map(|at| line[..at].chars().count()).find(|&at| at > usize::from(size.0) / 2)
+            };
+            if let Some(column) = shown.lines().find_map(heading) {
+                let first: String = shown.lines().nth(2).unwrap().chars().skip(column).take(14).collect();
+                let below: String = shown.lines().nth(3).unwrap().chars().skip(column).take(14).collect();
+                assert!(!first.trim().is_empty() || below.trim().is_empty(), "{shown}");
+                checked += 1;
+            }
+            driver.press("<pagedown>");
+        }
+        assert!(checked > 0, "{size:?}");
+    }
 }

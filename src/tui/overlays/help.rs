@@ -1,5 +1,7 @@
 //! Help: the keys of the view, from the command table, in one column or two, narrowed down by a typed text.
 
+use std::ops::Range;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -29,6 +31,11 @@ impl HelpLine {
     fn is_heading(&self) -> bool {
         !self.keys.is_empty() && self.text.is_empty()
     }
+
+    /// Returns true for a line that has to stay below the line before it.
+    fn continues(&self) -> bool {
+        self.keys.is_empty() && !self.text.is_empty()
+    }
 }
 
 /// Lines of the help and their arrangement on a screen.
@@ -46,20 +53,43 @@ impl HelpColumns {
         let lines = lines(app, page.input.text(), column_width(screen, columns));
         // The frame and the line of the typed text take three lines.
         let room = usize::from(screen.height.saturating_sub(3)).max(1);
-        let mut rows = lines.len().div_ceil(usize::from(columns)).clamp(1, room);
-        // A heading at the end of the first column would stand apart from its commands.
-        while rows < room && lines.get(rows - 1).is_some_and(HelpLine::is_heading) {
-            rows += 1;
+        let rows = lines.len().div_ceil(usize::from(columns)).clamp(1, room);
+        let mut help = Self { lines, columns, rows };
+        while help.rows < room && help.end(0) < help.lines.len() {
+            help.rows += 1;
         }
-        Self { lines, columns, rows }
+        help
     }
 
-    fn shown(&self) -> usize {
-        self.rows * usize::from(self.columns)
+    /// Returns the lines of each column where `first` is the first line of the first. A column ends neither inside
+    /// of a command's sentence nor with a heading.
+    fn spans(&self, first: usize) -> Vec<Range<usize>> {
+        let mut start = first;
+        let mut spans = Vec::new();
+        for _ in 0..self.columns {
+            let full = (start + self.rows).min(self.lines.len());
+            let breaks = |end: &usize| {
+                let splits = self.lines.get(*end).is_some_and(HelpLine::continues);
+                let parts =
+                    *end < self.lines.len() && self.lines.get(end - 1).is_some_and(HelpLine::is_heading);
+                !splits && !parts
+            };
+            let end = (start + 1..=full).rev().find(breaks).unwrap_or(full);
+            spans.push(start..end);
+            start = end;
+        }
+        spans
     }
 
+    /// Returns the end of the shown lines where `first` is the first one.
+    fn end(&self, first: usize) -> usize {
+        self.spans(first).last().map_or(first, |span| span.end)
+    }
+
+    /// Returns the first line from which on all others show.
     fn last(&self) -> usize {
-        self.lines.len().saturating_sub(self.shown())
+        let least = self.lines.len().saturating_sub(self.rows * usize::from(self.columns));
+        (least..self.lines.len()).find(|&first| self.end(first) == self.lines.len()).unwrap_or(0)
     }
 }
 
@@ -79,24 +109,28 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, page: &HelpPage, layout: &m
     let first = page.first.min(help.last());
     let column = column_width(area, help.columns);
     let names = KEYS.min(column / 3);
-    for (at, line) in help.lines.iter().skip(first).take(help.shown()).enumerate() {
-        let x = (at / help.rows) as u16 * (column as u16 + GAP);
-        let cell = part(list, x, (at % help.rows) as u16, column as u16, 1);
-        match line.is_heading() {
-            true => put(buf, cell, cell.x, cell.y, &line.keys, theme.text()),
-            false => {
-                let x = put(buf, cell, cell.x, cell.y, &fit_left(&line.keys, names), theme.accent());
-                put(buf, cell, x, cell.y, &line.text, theme.text())
-            }
-        };
+    for (at, span) in help.spans(first).into_iter().enumerate() {
+        let x = at as u16 * (column as u16 + GAP);
+        for (y, line) in help.lines.get(span).unwrap_or(&[]).iter().enumerate() {
+            let cell = part(list, x, y as u16, column as u16, 1);
+            match line.is_heading() {
+                true => put(buf, cell, cell.x, cell.y, &line.keys, theme.text()),
+                false => {
+                    let x = put(buf, cell, cell.x, cell.y, &fit_left(&line.keys, names), theme.accent());
+                    put(buf, cell, x, cell.y, &line.text, theme.text())
+                }
+            };
+        }
     }
     let below = Rect { y: inner.bottom(), height: 1, ..inner };
-    cue(buf, below, theme, (first, help.shown(), help.lines.len()));
+    cue(buf, below, theme, (first, help.end(first) - first, help.lines.len()));
 }
 
 /// Returns the number of lines that the help shows at once.
 pub fn room(app: &App, page: &HelpPage, screen: Rect) -> usize {
-    HelpColumns::new(app, page, screen).shown()
+    let help = HelpColumns::new(app, page, screen);
+    let first = page.first.min(help.last());
+    help.end(first) - first
 }
 
 /// Returns the largest number of lines that the help scrolls by on a screen.

@@ -6,7 +6,6 @@ use ratatui::style::{Modifier, Style};
 
 use super::bar::bar;
 use super::cells::{fit_left, part, put};
-use super::list::cue;
 use super::passage;
 use super::picture::SourcePicture;
 use super::rule::rule;
@@ -135,11 +134,8 @@ impl Panel<'_> {
             true => self.timeline.draw(buf, parts.text, (self.axis, self.weights), focus, self.theme, style),
             false => passage::draw(buf, parts.text, self.axis, focus, style),
         };
-        if let (Some((_, first)), Some((_, last))) = (places.first(), places.last())
-            && !self.axis.is_timed()
-        {
-            let title = part(area, 0, 0, area.width, 1);
-            cue(buf, title, self.theme, (*first, last + 1 - first, self.axis.len()));
+        if !self.axis.is_timed() {
+            passage::cue(buf, part(area, 0, 0, area.width, 1), self.theme, self.axis, &places);
         }
         for (rect, place) in places {
             layout.hit(rect, Hit::View((self.hit)(place)));

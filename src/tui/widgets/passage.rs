@@ -8,7 +8,9 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::cells::{cut, put, width};
+use super::list;
 use crate::tui::reading::Axis;
+use crate::tui::theme::Theme;
 
 /// Position of an axis item in the text: column, line, and the text itself.
 struct Fragment<'a> {
@@ -97,6 +99,14 @@ pub fn draw(
         places.push((Rect { x, y, width: end.saturating_sub(x), height: 1 }, fragment.place));
     }
     places
+}
+
+/// Writes at the right end of a title line which items of the text are visible, where `places` of [`draw`] are not
+/// all of them.
+pub fn cue(buf: &mut Buffer, line: Rect, theme: &Theme, axis: &Axis, places: &[(Rect, usize)]) {
+    if let (Some((_, first)), Some((_, last))) = (places.first(), places.last()) {
+        list::cue(buf, line, theme, (*first, last + 1 - first, axis.len()));
+    }
 }
 
 /// Returns the unit nearest to unit `now` on the next line of the text that [`draw`] shows in `area`, or on

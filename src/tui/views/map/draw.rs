@@ -236,6 +236,7 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, (cache, layout)
         (&app.axes.source, left, kind != Kind::Decoder, kind == Kind::Encoder),
         (&app.axes.input, right, kind == Kind::Decoder, kind != Kind::Encoder),
     ];
+    let titles = [part(area, 0, 0, half, 1), part(area, half, 0, area.width - half, 1)];
     for (at, (axis, area, keys, queries)) in axes.into_iter().enumerate() {
         if at == 0
             && let Some(picture) = SourcePicture::new(app, cache, area)
@@ -259,6 +260,9 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, (cache, layout)
             true => app.timeline().draw(buf, area, (axis, weights), axis.unit_of(focus), &app.theme, style),
             false => passage::draw(buf, area, axis, axis.unit_of(focus), style),
         };
+        if !axis.is_timed() {
+            passage::cue(buf, titles[at], &app.theme, axis, &places);
+        }
         for (rect, place) in places {
             let hit = if at == 0 { ViewHit::Source(place) } else { ViewHit::Target(place) };
             layout.hit(rect, Hit::View(hit));

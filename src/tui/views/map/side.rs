@@ -31,8 +31,8 @@ pub fn draw(
 ) {
     let theme = &app.theme;
     let scored = app.scored().is_some();
-    let title = if scored { "highest scores" } else { "strongest keys" };
-    rule(buf, part(area, 0, 0, area.width, 1), &[(1, title)], &app.theme);
+    let line = part(area, 0, 0, area.width, 1);
+    rule(buf, line, &[], theme);
     put(buf, area, area.x, area.y, "┬", theme.line());
     for y in area.y + 1..area.bottom() {
         put(buf, area, area.x, y, "│", theme.line());
@@ -49,6 +49,7 @@ pub fn draw(
     }
     let (query, selected_key) = (app.query(), app.key());
     if query >= sheet.rows() || inner.is_empty() {
+        title(buf, line, app, (0, 0));
         return;
     }
     let row = sheet.row(query);
@@ -59,6 +60,7 @@ pub fn draw(
         row.get(*b).unwrap_or(&0.0).total_cmp(row.get(*a).unwrap_or(&0.0)).then(a.cmp(b))
     };
     const MAX_KEYS: usize = 64;
+    let of = order.len();
     if order.len() > MAX_KEYS {
         order.select_nth_unstable_by(MAX_KEYS, by_weight);
         order.truncate(MAX_KEYS);
@@ -77,6 +79,7 @@ pub fn draw(
     let columns = usize::from(inner.width);
     let repeated = |key: &usize| app.keys().units.get(*key).is_some_and(|unit| unit.repeated);
     let keys = usize::from(keys);
+    title(buf, line, app, (order.len().min(keys), of));
     // Tokens that occur several times get their position, and their neighbours where there is room.
     let most = if order.iter().take(keys).any(repeated) { 24 } else { 14 };
     let labels = columns.saturating_sub(11).min(most);
@@ -132,6 +135,20 @@ pub fn draw(
             put(buf, inner, inner.right().saturating_sub(width(&numbers) as u16), y, &numbers, style);
             y += 1;
         }
+    }
+}
+
+/// Writes the title of the list of keys, with the number of those that are listed where these are not all.
+fn title(buf: &mut Buffer, line: Rect, app: &App, (listed, of): (usize, usize)) {
+    let [first, what] = if app.scored().is_some() { ["highest", "scores"] } else { ["strongest", "keys"] };
+    let all = format!("{first} {what}");
+    let wordings = match listed < of {
+        true => vec![format!("{first} {listed} of {of} {what}"), format!("{first} {listed} of {of}"), all],
+        false => vec![all],
+    };
+    let fitting = wordings.iter().find(|text| width(text) + 3 <= usize::from(line.width)).or(wordings.last());
+    if let Some(text) = fitting {
+        put(buf, line, line.x + 1, line.y, &format!(" {text} "), app.theme.dim());
     }
 }
 
