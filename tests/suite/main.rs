@@ -44,6 +44,7 @@ mod listening;
 mod made;
 mod messy;
 mod questions;
+mod random_input;
 mod scans;
 mod scores;
 mod screens;
