@@ -49,7 +49,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "N", default_value_t = 2.0, value_parser = scale, help_heading = "Appearance")]
     scale: f32,
     /// TrueType or OpenType font for characters that the built-in font lacks (such as Chinese, Japanese and
-    /// Korean), for PNG.
+    /// Korean), for PNG [default: fonts of the machine that have them].
     #[arg(long, value_name = "FILE", help_heading = "Appearance")]
     font: Option<PathBuf>,
     /// Use of colours in a txt file.

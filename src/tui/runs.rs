@@ -185,7 +185,7 @@ impl ListedRun {
     /// Returns the target from a few words before the place where it begins to differ from the shown one.
     pub fn text_beside(&self, shown: &str) -> String {
         /// Characters of the common beginning that stay.
-        const BEFORE: usize = 24;
+        const BEFORE: usize = 10;
         let own: Vec<char> = self.target.text.trim().chars().collect();
         let common = own.iter().zip(shown.trim().chars()).take_while(|(a, b)| **a == *b).count();
         if common <= 2 * BEFORE || common == own.len() {
