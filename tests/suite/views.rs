@@ -354,3 +354,15 @@ fn help_breaks_no_sentence_between_its_columns() {
         assert!(checked > 0, "{size:?}");
     }
 }
+
+#[test]
+fn a_long_path_keeps_its_end_in_the_title() {
+    let path = "/home/someone/models/an-organisation/opus-mt-tc-bible-big-deu_eng_fra_por_spa-mul";
+    for width in [60, 80, 120] {
+        let mut driver = Driver::new((width, 15));
+        driver.app.run.model = path.into();
+        let shown = screen(&mut driver);
+        let title = shown.lines().next().unwrap();
+        assert!(title.contains('…') && title.contains("por_spa-mul "), "{title}");
+    }
+}

@@ -7,7 +7,7 @@ use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::layout::{Hit, Layout};
 use crate::tui::views::ViewId;
-use crate::tui::widgets::cells::{part, put, width};
+use crate::tui::widgets::cells::{part, put, tail, width};
 
 /// Draws the line.
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
@@ -27,7 +27,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let left = part(area, 0, 0, area.width.saturating_sub(tabs as u16 + 1), 1);
     let brand = if wide { " attn-tui  " } else { " " };
     let x = put(buf, left, left.x, left.y, brand, theme.accent());
-    put(buf, left, x, left.y, &model(app), theme.text());
+    let room = usize::from(left.right().saturating_sub(x));
+    put(buf, left, x, left.y, &model(app, room), theme.text());
     let mut x = area.right().saturating_sub(tabs as u16);
     for view in ViewId::tabs() {
         let text = name(view);
@@ -42,8 +43,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
 }
 
 /// Describes the model in a few words, `demo · marian 3+3 × 6 heads`, and says if the target was forced, or
-/// generated in 8 bits or by sampling.
-fn model(app: &App) -> String {
+/// generated in 8 bits or by sampling. Of a name that is longer than the room, the end stays.
+fn model(app: &App, room: usize) -> String {
     let mut text = String::new();
     if let Some(capture) = &app.capture {
         let displayed = app.run.displayed.as_ref();
@@ -71,9 +72,12 @@ fn model(app: &App) -> String {
                 }
                 _ => String::new(),
             };
-            format!("{}{text}{languages} · {} {encoder}+{decoder} × {heads}", info.name, info.model_type)
+            let name = tail(&info.name, room);
+            format!("{name}{text}{languages} · {} {encoder}+{decoder} × {heads}", info.model_type)
         }
-        (None, Some(capture)) => format!("{}{text} · {} · capture", capture.model, capture.model_type),
-        (None, None) => app.run.model.clone(),
+        (None, Some(capture)) => {
+            format!("{}{text} · {} · capture", tail(&capture.model, room), capture.model_type)
+        }
+        (None, None) => tail(&app.run.model, room),
     }
 }
