@@ -36,6 +36,7 @@ pub fn show(app: &mut App, at: usize) -> Vec<Effect> {
 pub fn show_again(app: &mut App, listed: ListedRun) -> Vec<Effect> {
     app.run.options = listed.run.options.clone();
     let Some(capture) = listed.capture else { return requests::run(app) };
+    (app.runs.awaited, app.run.arrival) = (None, None);
     let running = app.run.pending > 0;
     let mut effects: Vec<Effect> = running.then_some(Effect::Ask(Request::Cancel)).into_iter().collect();
     effects.extend(shown_again(app, capture));
