@@ -158,7 +158,11 @@ fn put_graphemes(buf: &mut Buffer, area: Rect, mut x: u16, y: u16, text: &str, s
                 cell.set_symbol(glyph).set_style(style);
             }
             // The cell after a wide glyph shows its right half.
-            (x + 1..end).filter_map(|x| buf.cell_mut((x, y))).for_each(|cell| cell.reset());
+            for hidden in x + 1..end {
+                if let Some(cell) = buf.cell_mut((hidden, y)) {
+                    cell.reset();
+                }
+            }
             x = end;
         }
     }
