@@ -313,8 +313,8 @@ fn a_key_is_found_in_the_help_by_its_words() {
     assert!(screen_text(&driver.draw()).contains("no key and no command"));
     driver.press("<esc>");
     assert!(driver.app.overlays.is_empty());
-    // two columns hold all keys at once
-    let mut wide = Driver::over(made::sentence(), (200, 64));
+    // three columns hold all keys at once
+    let mut wide = Driver::over(made::sentence(), (200, 60));
     wide.press("?");
     let screen = screen_text(&wide.draw());
     assert!(screen.contains("Edit the source") && screen.contains("Redraw the screen"), "{screen}");

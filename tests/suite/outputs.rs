@@ -83,7 +83,8 @@ fn an_export_ignores_no_view() {
     assert!(text.contains("cross-attention, layer 2, head 4") && text.contains("femme"), "{text}");
     // Each row of this head has one strong key.
     assert!(text.matches("<line").count() >= 12, "{text}");
-    assert!(refused(&["export", DEMO, "--view", "lines", "--query", "1", "-o", &svg]).contains("all rows"));
+    let other = folder.path().join("other.svg").display().to_string();
+    assert!(refused(&["export", DEMO, "--view", "lines", "--query", "1", "-o", &other]).contains("all rows"));
 }
 
 #[test]

@@ -325,7 +325,7 @@ fn texts_and_lists_of_the_map_say_that_there_is_more() {
     assert!(shown.contains(" of 300 ↑ ") && shown.contains("t299"), "{shown}");
     let listed = shown.lines().find(|line| line.contains("┬ strongest")).unwrap();
     assert!(listed.contains(" of 300"), "{listed}");
-    let mut driver = Driver::over(made::sentence(), (80, 24));
+    let mut driver = Driver::over(made::sentence(), (120, 40));
     driver.press(":enc 0.0<enter>");
     let shown = screen(&mut driver);
     assert!(!shown.contains(" of 12 ↓") && shown.contains("┬ strongest keys"), "{shown}");

@@ -1,4 +1,4 @@
-//! Help: the keys of the view, from the command table, in one column or two, narrowed down by a typed text.
+//! Help: the keys of the view, from the command table, in up to three columns, narrowed down by a typed text.
 
 use std::ops::Range;
 
@@ -16,8 +16,9 @@ use crate::tui::widgets::list::cue;
 
 /// Width of the column of keys, if there is room.
 const KEYS: usize = 16;
-/// Least width of a screen with two columns.
+/// Least widths of a screen with two and with three columns.
 const TWO_COLUMNS: u16 = 110;
+const THREE_COLUMNS: u16 = 180;
 /// Columns between two columns of text.
 const GAP: u16 = 2;
 
@@ -49,7 +50,11 @@ struct HelpColumns {
 
 impl HelpColumns {
     fn new(app: &App, page: &HelpPage, screen: Rect) -> Self {
-        let columns = if screen.width >= TWO_COLUMNS { 2 } else { 1 };
+        let columns = match screen.width {
+            0..TWO_COLUMNS => 1,
+            TWO_COLUMNS..THREE_COLUMNS => 2,
+            _ => 3,
+        };
         let lines = lines(app, page.input.text(), column_width(screen, columns));
         // The frame and the line of the typed text take three lines.
         let room = usize::from(screen.height.saturating_sub(3)).max(1);
@@ -139,7 +144,7 @@ pub fn last(app: &App, page: &HelpPage, screen: Rect) -> usize {
 }
 
 fn width(screen: Rect) -> u16 {
-    screen.width.saturating_sub(4).min(if screen.width >= TWO_COLUMNS { 180 } else { 96 })
+    screen.width.saturating_sub(4).min(if screen.width >= TWO_COLUMNS { 220 } else { 96 })
 }
 
 fn column_width(screen: Rect, columns: u16) -> usize {

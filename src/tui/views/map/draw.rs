@@ -193,15 +193,14 @@ fn shows(app: &App, window: &Window) -> String {
 /// Draws source and target as running text, shaded by the weights of the selected row.
 fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, (cache, layout): (&mut Cache, &mut Layout)) {
     let half = area.width / 2;
-    rule(
-        buf,
-        part(area, 0, 0, area.width, 1),
-        &[(1, "source"), (half, "target, as the decoder reads it")],
-        &app.theme,
-    );
     let height = area.height.saturating_sub(1);
     let left = part(area, 1, 1, half.saturating_sub(2), height);
     let right = part(area, half + 1, 1, area.width.saturating_sub(half + 2), height);
+    let room = usize::from(height);
+    let overflows = passage::lines(&app.axes.input, usize::from(right.width), room + 1) > room;
+    // The position in a long text comes before the longer title.
+    let target = if overflows && half < 60 { "target" } else { "target, as the decoder reads it" };
+    rule(buf, part(area, 0, 0, area.width, 1), &[(1, "source"), (half, target)], &app.theme);
     let kind = app.selection.head.kind();
     let row = sheet.row(app.query());
     let seconds = app.axes.source.is_timed();
