@@ -79,6 +79,11 @@ impl ProfileAxes {
         [self.queries.min(THUMBNAIL), self.keys.min(THUMBNAIL)]
     }
 
+    /// Returns true if every row of the map is a row of the thumbnail.
+    fn shows_every_row(&self) -> bool {
+        self.queries <= THUMBNAIL
+    }
+
     /// Earlier copies of the token at `query`, the nearest first.
     fn earlier(&self, query: usize) -> impl Iterator<Item = usize> {
         let before = |at: usize| self.before.get(at).copied().flatten().map(|at| at as usize);
@@ -245,7 +250,7 @@ impl HeadProfile {
             };
             while let Some(rows) = left.next_block(axes) {
                 let least = self.least;
-                measured(axes, &rows, least, |block| self.add(block, axes));
+                measured(axes, &rows, least, |block| self.add(&rows, block, axes));
             }
         }
     }
@@ -271,7 +276,8 @@ impl HeadProfile {
             + size_of::<StrongPair>() * self.strong.len()
     }
 
-    fn add(&mut self, block: &RowBlock, axes: &ProfileAxes) {
+    /// Adds `weights`, whose sums are `block`.
+    fn add(&mut self, weights: &WeightRows, block: &RowBlock, axes: &ProfileAxes) {
         let rows = block.first..block.first + block.row_max.len();
         self.sums.add(&block.sums);
         self.add_diagonals(&block.diagonals, block.lowest);
@@ -284,7 +290,15 @@ impl HeadProfile {
             self.centres[rows].copy_from_slice(&block.centres);
         }
         self.add_pairs(&block.strong, axes);
-        self.add_thumbnail(block);
+        if axes.shows_every_row() {
+            for (at, row) in weights.rows().enumerate() {
+                let row = &row[..block.visible(at)];
+                self.add_thumbnail(block.first + at, &block.columns, row, row);
+            }
+        } else {
+            let row = cell_of(block.first, self.rows, self.cells[0]);
+            self.add_thumbnail(row, &block.columns, &block.largest, &block.received);
+        }
     }
 
     /// Adds the weights of diagonals `lowest` and following.
@@ -313,21 +327,30 @@ impl HeadProfile {
         }
     }
 
-    /// Adds the columns of rows that share a row of the thumbnail.
-    fn add_thumbnail(&mut self, block: &RowBlock) {
-        let [down, across] = self.cells;
-        let row = cell_of(block.first, self.rows, down) * across;
-        let columns = &block.columns;
-        for col in 0..across {
+    /// Adds the largest weight and the sum of each of `columns` to a row of the thumbnail. Columns behind these are
+    /// 0.
+    fn add_thumbnail(&mut self, row: usize, columns: &Range<usize>, most: &[f32], sums: &[f32]) {
+        let across = self.cells[1];
+        let cells = row * across..(row + 1) * across;
+        let (largest, added) = (&mut self.largest[cells.clone()], &mut self.added[cells]);
+        if across == self.keys {
+            let cells = largest[columns.start..].iter_mut().zip(&mut added[columns.start..]);
+            for ((largest, added), (&most, &sum)) in cells.zip(most.iter().zip(sums)) {
+                *largest = largest.max(most);
+                *added += sum;
+            }
+            return;
+        }
+        let end = columns.start + most.len();
+        for (col, (largest, added)) in largest.iter_mut().zip(added).enumerate() {
             let span = span_of(col, self.keys, across);
-            let (from, until) = (span.start.max(columns.start), span.end.min(columns.end));
+            let (from, until) = (span.start.max(columns.start), span.end.min(end));
             if from >= until {
                 continue;
             }
             let span = from - columns.start..until - columns.start;
-            let (largest, added) = (&mut self.largest[row + col], &mut self.added[row + col]);
-            *largest = largest.max(row_stats::max(&block.largest[span.clone()]));
-            *added += row_stats::sum(&block.received[span]);
+            *largest = largest.max(row_stats::max(&most[span.clone()]));
+            *added += row_stats::sum(&sums[span]);
         }
     }
 }
@@ -336,7 +359,7 @@ thread_local! {
     static BLOCK: RefCell<RowBlock> = RefCell::default();
 }
 
-/// Calls `add` with the sums of rows that share a row of the thumbnail.
+/// Calls `add` with the sums of rows.
 fn measured(axes: &ProfileAxes, rows: &WeightRows, least: f32, add: impl FnOnce(&RowBlock)) {
     let mut block = BLOCK.take();
     block.measure(axes, rows, least);
@@ -392,7 +415,7 @@ impl RowObserver for SiteProfiles {
         let mut left = WeightRows { first, count, columns, weights, stride };
         while let Some(rows) = left.next_block(&self.axes) {
             let least = profile().least;
-            measured(&self.axes, &rows, least, |block| profile().add(block, &self.axes));
+            measured(&self.axes, &rows, least, |block| profile().add(&rows, block, &self.axes));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Many runs, as many together as memory allows.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use attn_tui_kernels::threads;
 
@@ -39,10 +40,16 @@ impl RunSize {
         }
     }
 
-    /// Returns true if runs of this size may go together within `budget` bytes of maps.
-    fn fits(self, budget: usize) -> bool {
+    /// Returns true if runs of this size may go together on `threads` threads, within `budget` bytes of maps.
+    fn fits(self, threads: usize, budget: usize) -> bool {
+        let rows = ROWS_TOGETHER.saturating_mul(threads.max(1));
         // A store reserves a quarter of its budget for maps that are computed again.
-        self.source.max(self.target) <= ROWS_TOGETHER && self.maps <= budget - budget / 4
+        self.source.max(self.target) <= rows && self.maps <= budget - budget / 4
+    }
+
+    /// Number of rows that go through encoder and decoder.
+    fn rows(self) -> usize {
+        self.source.saturating_add(self.target)
     }
 }
 
@@ -51,8 +58,8 @@ impl Session {
     /// the runs. The captures are those of [`Session::run`].
     ///
     /// Runs go through the model together, so that their products share the reading of the weights: as many
-    /// at a time as keep the kernels busy and have all their maps within the session's memory limit for maps.
-    /// Nothing is padded. `watch` receives the number of finished runs.
+    /// at a time as keep the kernels of every thread busy and have all their maps within the session's memory
+    /// limit for maps. Nothing is padded. `watch` receives the number of finished runs.
     ///
     /// # Errors
     /// [`Error::Cancelled`] and the errors of `each`. Other errors of a run go to `each`.
@@ -60,15 +67,31 @@ impl Session {
         &self,
         runs: impl IntoIterator<Item = RunOptions>,
         watch: &dyn Watch,
-        mut each: impl FnMut(usize, Result<Capture>) -> Result<()>,
+        each: impl FnMut(usize, Result<Capture>) -> Result<()>,
+    ) -> Result<()> {
+        self.measure_many(runs, watch, Ok, each)
+    }
+
+    /// Runs the model many times like [`Session::run_many`], and calls `measure` with every capture on the
+    /// thread that has made it. `each` receives the results, in order.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`] and the errors of `each`. Other errors of a run, and those of `measure`, go to
+    /// `each`.
+    pub fn measure_many<T: Send + Sync>(
+        &self,
+        runs: impl IntoIterator<Item = RunOptions>,
+        watch: &dyn Watch,
+        measure: impl Fn(Capture) -> Result<T> + Send + Sync,
+        mut each: impl FnMut(usize, Result<T>) -> Result<()>,
     ) -> Result<()> {
         let runs = runs.into_iter();
         let total = runs.size_hint().1.filter(|&most| most == runs.size_hint().0);
         let budget = MapStore::within(self.memory).budget();
         let mut done = 0;
         let mut finish = |waiting: &mut Vec<WaitingRun>| {
-            for capture in self.run_together(std::mem::take(waiting), budget, watch)? {
-                each(done, capture)?;
+            for measured in self.run_together(std::mem::take(waiting), budget, watch, &measure)? {
+                each(done, measured)?;
                 done += 1;
                 watch.progress(Progress::Runs { done, total });
             }
@@ -77,7 +100,7 @@ impl Session {
         let (mut waiting, mut size) = (Vec::new(), RunSize::default());
         for options in runs {
             let run = self.waiting(options);
-            if !waiting.is_empty() && !size.plus(run.size).fits(budget) {
+            if !waiting.is_empty() && !size.plus(run.size).fits(self.threads, budget) {
                 finish(&mut waiting)?;
                 size = RunSize::default();
             }
@@ -113,25 +136,39 @@ impl Session {
         RunSize { source, target, maps }
     }
 
-    /// Runs the model on all that wait. Returns a result for each.
-    fn run_together(
+    /// Runs the model on all that wait, and measures the captures. Returns a result for each.
+    fn run_together<T: Send + Sync>(
         &self,
         waiting: Vec<WaitingRun>,
         budget: usize,
         watch: &dyn Watch,
-    ) -> Result<Vec<Result<Capture>>> {
+        measure: &(impl Fn(Capture) -> Result<T> + Sync),
+    ) -> Result<Vec<Result<T>>> {
         let total = waiting.iter().fold(RunSize::default(), |sum, run| sum.plus(run.size)).maps.max(1);
         // Together the captures keep no more than the budget.
         let share = |maps: usize| Some((budget as u128 * maps as u128 / total as u128) as usize);
-        let mut ready = Vec::new();
+        let (mut ready, mut rows) = (Vec::new(), Vec::new());
         let mut results = Vec::new();
         for WaitingRun { run, size } in waiting {
-            results.push(run.map(|run| ready.push(run.within(share(size.maps)))));
+            results.push(run.map(|run| {
+                ready.push(run.within(share(size.maps)));
+                rows.push(size.rows());
+            }));
         }
-        let captures = threads::run(self.threads, || self.captures(&ready, &Quiet(watch)))?;
-        let mut captures = captures.into_iter();
+        // A thread for each part spends less time waiting than all threads in every product of a small model.
+        let parts = match self.model.is_on_cpu() {
+            true => even_parts(&rows, self.threads.max(1)),
+            false => vec![0..ready.len()],
+        };
+        let part = |part: usize| {
+            let captures = self.captures(&ready[parts[part].clone()], &Quiet(watch))?;
+            Ok(captures.into_iter().map(|capture| capture.and_then(measure)).collect::<Vec<_>>())
+        };
+        let measured = threads::run(self.threads, || threads::map(parts.len(), usize::MAX, part));
+        let measured: Vec<Vec<Result<T>>> = measured.into_iter().collect::<Result<_>>()?;
+        let mut measured = measured.into_iter().flatten();
         let result =
-            |result: Result<()>| result.and_then(|()| captures.next().unwrap_or(Err(Error::Cancelled)));
+            |result: Result<()>| result.and_then(|()| measured.next().unwrap_or(Err(Error::Cancelled)));
         Ok(results.into_iter().map(result).collect())
     }
 
@@ -161,5 +198,35 @@ impl Watch for Quiet<'_> {
 
     fn cancelled(&self) -> bool {
         self.0.cancelled()
+    }
+}
+
+/// Splits runs of these `rows` into `parts` of about as many rows each, in order; into one if the largest would
+/// have more than a quarter above the mean.
+fn even_parts(rows: &[usize], parts: usize) -> Vec<Range<usize>> {
+    let total: usize = rows.iter().sum();
+    let (mut ranges, mut first, mut sum) = (Vec::new(), 0, 0);
+    for (at, rows) in rows.iter().enumerate() {
+        sum += rows;
+        if sum * parts >= total * (ranges.len() + 1) {
+            ranges.push(first..at + 1);
+            first = at + 1;
+        }
+    }
+    let largest = ranges.iter().map(|range| rows[range.clone()].iter().sum::<usize>()).max().unwrap_or(0);
+    if 4 * largest * parts > 5 * total { vec![0..rows.len()] } else { ranges }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_even_or_there_is_one() {
+        assert_eq!(even_parts(&[10; 8], 2), [0..4, 4..8]);
+        assert_eq!(even_parts(&[10, 30, 10, 10, 10, 10], 2), [0..2, 2..6]);
+        assert_eq!(even_parts(&[100, 10, 10], 2), [0..3]);
+        assert_eq!(even_parts(&[10], 2), [0..1]);
+        assert!(even_parts(&[], 2).is_empty());
     }
 }

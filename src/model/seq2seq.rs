@@ -92,6 +92,11 @@ impl Model {
         Ok((network, weights.unused(ignored)))
     }
 
+    /// Returns true if the model's tensors are in the memory of the CPU.
+    pub fn is_on_cpu(&self) -> bool {
+        self.device.is_cpu()
+    }
+
     /// Returns the specification.
     pub fn spec(&self) -> &ModelSpec {
         &self.spec

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::measures::SentenceMeasures;
 use super::options::ScanOptions;
+use crate::capture::Capture;
 use crate::corpus::{CorpusRow, SentencePair};
 use crate::engine::{AudioOptions, ImageOptions, RunOptions, Session};
 use crate::error::{Error, Result};
@@ -69,16 +70,14 @@ pub fn measure_each(
         generated,
         outcome: Err(bad.unwrap_or_default()),
     };
-    session.run_many(runs, &Silent(watch), |_, capture| {
+    let measure = |capture: Capture| SentenceMeasures::of(&capture, options).map(Box::new);
+    session.measure_many(runs, &Silent(watch), measure, |_, measured| {
         loop {
             let Some(next) = waiting.borrow_mut().pop_front() else { return Ok(()) };
             if next.bad.is_some() {
                 each(bad_row(next))?;
                 continue;
             }
-            let measured = capture.and_then(|capture| {
-                session.on_threads(|| SentenceMeasures::of(&capture, options)).map(Box::new)
-            });
             let outcome = match measured {
                 Ok(measures) => Ok(measures),
                 Err(error) if is_of_the_row(&error) => Err(error.to_string()),

@@ -25,10 +25,14 @@ pub(super) struct WeightRows<'a> {
 }
 
 impl<'a> WeightRows<'a> {
-    /// Splits off the rows that share a row of the thumbnail; `None` if there are none left.
+    /// Splits off all rows of a map that the thumbnail shows row by row, and otherwise those that share a row of
+    /// the thumbnail; `None` if there are none left.
     pub fn next_block(&mut self, axes: &ProfileAxes) -> Option<Self> {
         let [down, _] = axes.thumbnail();
-        let end = span_of(cell_of(self.first, axes.queries, down), axes.queries, down).end;
+        let end = match axes.shows_every_row() {
+            true => axes.queries,
+            false => span_of(cell_of(self.first, axes.queries, down), axes.queries, down).end,
+        };
         let count = self.count.min(end.saturating_sub(self.first).max(1));
         if self.count == 0 {
             return None;
@@ -39,9 +43,15 @@ impl<'a> WeightRows<'a> {
         self.weights = self.weights.get(count * self.stride..).unwrap_or_default();
         Some(block)
     }
+
+    /// The rows of weights.
+    pub fn rows(&self) -> impl Iterator<Item = &'a [f32]> {
+        let (weights, stride, width) = (self.weights, self.stride, self.columns.len());
+        (0..self.count).map(move |at| &weights[at * stride..][..width])
+    }
 }
 
-/// Sums over rows that share a row of the thumbnail. Its buffers are reused from block to block.
+/// Sums over a block of rows. Its buffers are reused from block to block.
 #[derive(Default)]
 pub(super) struct RowBlock {
     pub first: usize,
@@ -119,6 +129,11 @@ impl RowBlock {
             let row = &weights[at * stride..at * stride + self.places[at].len];
             self.add_row(axes, first + at, row, self.stats[at]);
         }
+    }
+
+    /// Number of columns of a row, from the first on, that its query may look at.
+    pub fn visible(&self, row: usize) -> usize {
+        self.places[row].len
     }
 
     fn add_row(&mut self, axes: &ProfileAxes, query: usize, row: &[f32], stats: RowStats) {
