@@ -25,6 +25,7 @@ It also contains:
   www.manythings.org/anki, CC BY 2.0 FR; filtered and normalised.
 - demo-ocr, a model trained for it on rendered lines of the same sentences, of the word list wamerican (public domain)
   and of prose.
+- demo-speech, maps of OpenAI's Whisper tiny.en (MIT) on a recording of LibriVox, which is in the public domain.
 - DejaVu Sans, the font of PNG exports, reduced to the characters that they need; its licence stands last.
 """
 

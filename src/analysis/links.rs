@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
+use super::distances::Distances;
 use super::map_axes::MapAxes;
 use super::metrics::{FAR, SINK, rows_that_see};
 use super::profile::{HeadProfile, PairFilter, ProfileAxes, StrongPair};
@@ -21,14 +22,14 @@ pub struct Link {
     pub key: usize,
     /// The head's weight there.
     pub weight: f32,
-    /// Distance in positions ([`MapAxes::distance`]).
-    pub distance: f32,
+    /// Distance of query and key, where there is one ([`MapAxes::distances`]).
+    pub distance: Option<f32>,
 }
 
 /// Filter of links.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinkFilter {
-    /// Minimum distance in positions.
+    /// Minimum distance of pairs that have one, in positions.
     pub min_distance: f32,
     /// Minimum weight.
     pub min_weight: f32,
@@ -74,8 +75,7 @@ impl LinkFilter {
     pub fn profile_axes(&self, axes: &MapAxes, shape: [usize; 2]) -> ProfileAxes {
         let [queries, keys] = shape;
         axes.profile_axes(shape).with_pairs(PairFilter {
-            kind: axes.kind,
-            lengths: [axes.queries.len(), axes.keys.len()],
+            distances: axes.distances(),
             min_distance: self.min_distance,
             min_weight: self.min_weight,
             top: self.top,
@@ -119,7 +119,7 @@ impl Ord for Ranked {
         let (a, b) = (&self.0, &other.0);
         b.weight
             .total_cmp(&a.weight)
-            .then_with(|| b.distance.total_cmp(&a.distance))
+            .then_with(|| b.distance.unwrap_or(0.0).total_cmp(&a.distance.unwrap_or(0.0)))
             .then_with(|| (a.head, a.query, a.key).cmp(&(b.head, b.query, b.key)))
     }
 }
@@ -143,11 +143,12 @@ impl Eq for Ranked {}
 /// [`STRONG_WEIGHT`](super::profile::STRONG_WEIGHT).
 pub fn strong_links(head: Head, profile: &HeadProfile, context: &MapAxes, filter: &LinkFilter) -> Vec<Link> {
     let mut strongest = BinaryHeap::new();
+    let distances = context.distances();
     let keys = wanted_keys(profile.keys, context, filter, |key| is_profiles_sink(profile, context.kind, key));
     for &StrongPair { query, key, weight } in &profile.strong {
         let (query, key) = (query as usize, key as usize);
         if keys.get(key) == Some(&true) && wanted_query(query, context, filter) {
-            offer(&mut strongest, (head, query, key, weight), context, filter);
+            offer(&mut strongest, (head, query, key, weight), &distances, filter);
         }
     }
     sorted(strongest)
@@ -162,13 +163,14 @@ fn add(
     context: &MapAxes,
     filter: &LinkFilter,
 ) {
+    let distances = context.distances();
     for (query, row) in (0..map.rows()).map(|query| (query, map.row(query))) {
         if !wanted_query(query, context, filter) {
             continue;
         }
         for key in context.visible(query) {
             let (Some(&weight), Some(true)) = (row.get(key), keys.get(key)) else { continue };
-            offer(strongest, (head, query, key, weight), context, filter);
+            offer(strongest, (head, query, key, weight), &distances, filter);
         }
     }
 }
@@ -176,7 +178,7 @@ fn add(
 fn offer(
     strongest: &mut BinaryHeap<Ranked>,
     (head, query, key, weight): (Head, usize, usize, f32),
-    context: &MapAxes,
+    distances: &Distances,
     filter: &LinkFilter,
 ) {
     let full = strongest.len() >= filter.top;
@@ -186,8 +188,8 @@ fn offer(
     {
         return;
     }
-    let distance = context.distance(query, key);
-    if distance >= filter.min_distance {
+    if distances.reach(query, key, filter.min_distance) {
+        let distance = distances.between(query, key);
         strongest.push(Ranked(Link { head, query, key, weight, distance }));
         if full {
             strongest.pop();

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::distances::Distances;
 use super::profile::ProfileAxes;
 use crate::axis::{AxisItem, ItemKind};
 use crate::site::Kind;
@@ -39,10 +40,20 @@ impl<'a> MapAxes<'a> {
         self.kind.diagonal(query, self.queries.len(), self.keys.len())
     }
 
-    /// Distance between a query and a key in positions: `abs(query - key)` in self-attention, `abs(query *
-    /// K / Q - key)` in a cross map.
-    pub fn distance(&self, query: usize, key: usize) -> f32 {
-        (self.diagonal(query) - key as f32).abs()
+    /// Distances between queries and keys: `abs(query - key)` positions in self-attention, `abs(query * K / Q -
+    /// key)` in a cross map. Patches of a picture are apart in the plane, and have no distance from a text.
+    pub fn distances(&self) -> Distances {
+        Distances::new(self.kind, self.queries.len(), self.keys)
+    }
+
+    /// Distance between a query and a key ([`MapAxes::distances`]).
+    pub fn distance(&self, query: usize, key: usize) -> Option<f32> {
+        self.distances().between(query, key)
+    }
+
+    /// Returns true if the keys are patches of a picture.
+    pub fn keys_are_patches(&self) -> bool {
+        self.keys.iter().any(|item| item.place().is_some())
     }
 
     /// Returns true if every key is a token of a text.
@@ -79,10 +90,10 @@ mod tests {
     fn distance_is_from_the_diagonal() {
         let (long, short) = (tokens(6), tokens(3));
         let own = MapAxes::new(Kind::Encoder, &long, &long);
-        assert_eq!(own.distance(1, 5), 4.0);
+        assert_eq!(own.distance(1, 5), Some(4.0));
         let cross = MapAxes::new(Kind::Cross, &short, &long);
-        assert_eq!(cross.distance(1, 2), 0.0);
-        assert_eq!(cross.distance(2, 1), 3.0);
+        assert_eq!(cross.distance(1, 2), Some(0.0));
+        assert_eq!(cross.distance(2, 1), Some(3.0));
         assert_eq!(cross.visible(0), 0..6);
     }
 

@@ -1,12 +1,13 @@
 //! Metrics of single heads.
 //!
 //! `A` is the head's map, `[queries, keys]` with `Q` rows and `K` columns, rows summing to 1; `i` is a
-//! query, `j` a key, `d_ij` their distance ([`MapAxes::distance`]), `n_i` the number of keys that row `i`
+//! query, `j` a key, `d_ij` their distance ([`MapAxes::distances`]), `n_i` the number of keys that row `i`
 //! may attend to (`i + 1` in decoder self-attention, otherwise `K`). Means over rows weigh all rows
 //! equally.
 
 use std::sync::Arc;
 
+use super::distances::{Distances, far_weight};
 use super::map_axes::MapAxes;
 use super::profile::{HeadProfile, ProfileAxes};
 use crate::matrix::Matrix;
@@ -62,10 +63,17 @@ impl MetricValue for usize {
     }
 }
 
-impl MetricValue for isize {
+impl MetricValue for Option<usize> {
     const WHOLE: bool = true;
     fn value(self) -> Option<f32> {
-        Some(self as f32)
+        self.map(|value| value as f32)
+    }
+}
+
+impl MetricValue for Option<isize> {
+    const WHOLE: bool = true;
+    fn value(self) -> Option<f32> {
+        self.map(|value| value as f32)
     }
 }
 
@@ -117,22 +125,27 @@ head_metrics! {
     confidence: f32 = "mean of the rows' largest weight, special tokens left out",
     /// Mean distance in tokens, `sum_ij A_ij d_ij / sum_ij A_ij` (Vig and Belinkov 2019, "Analyzing the
     /// Structure of Attention in a Transformer Language Model"; in cross maps from the alignment diagonal).
-    mean_distance: f32 = "mean distance of query and key, tokens",
+    /// Between the patches of a picture it is that in the plane, in widths and heights of a patch, over pairs of
+    /// patches. Cross maps of a picture have no distances.
+    mean_distance: Option<f32> = "mean distance of query and key, tokens",
     /// Far mass `L_d = mean_i sum_{d_ij > d} A_ij` for the distance `d` that `--far` sets. 0 to 1.
-    far_mass: f32 = "weight on keys farther than d tokens",
+    /// Not in cross maps of a picture.
+    far_mass: Option<f32> = "weight on keys farther than d tokens",
     /// Far mass over the far mass of a map whose rows are uniform over their `n_i` keys: above 1 the head
     /// seeks distance. 0 where no key is far.
-    far_ratio: f32 = "far mass over that of uniform rows",
-    /// Smallest whole distance within which `share` of the weight lies.
-    span90: usize = "distance within which 90 % of the weight lies, tokens",
+    far_ratio: Option<f32> = "far mass over that of uniform rows",
+    /// Smallest whole distance within which 90 % of the weight lies. Not in cross maps of a picture.
+    span90: Option<usize> = "distance within which 90 % of the weight lies, tokens",
     /// The most frequent offset `p` of the row's favourite key from the diagonal, `argmax_j A_ij = i + p` (in
-    /// cross maps from the rounded diagonal); of equally frequent ones the nearest to 0, then the negative.
-    offset: isize = "most frequent offset of a row's largest weight",
+    /// cross maps from the rounded diagonal); of equally frequent ones the nearest to 0, then the negative. Patches
+    /// of a picture are counted row by row; cross maps of a picture have no diagonal.
+    offset: Option<isize> = "most frequent offset of a row's largest weight",
     /// Share of the rows whose favourite key lies at `offset`; from 0.9 on Voita et al. 2019
     /// call a head positional. 0 to 1.
-    offset_share: f32 = "share of the rows at that offset; from 0.9 a positional head",
-    /// Share of the rows whose favourite key lies on the diagonal (in cross maps the rounded one). 0 to 1.
-    diagonal: f32 = "share of the rows whose largest weight is on the diagonal",
+    offset_share: Option<f32> = "share of the rows at that offset; from 0.9 a positional head",
+    /// Share of the rows whose favourite key lies on the diagonal (in cross maps the rounded one). 0 to 1. Not in
+    /// cross maps of a picture.
+    diagonal: Option<f32> = "share of the rows whose largest weight is on the diagonal",
     /// Previous-token score `sum_{ij} A_ij [j = i - 1] / sum A` (after TransformerLens's head detector).
     /// Self-attention only. 0 to 1.
     previous: Option<f32> = "weight on the previous token",
@@ -153,13 +166,14 @@ head_metrics! {
     /// `mean_i sum_{j special or punctuation} A_ij`, punctuation being pieces without a letter or digit (Clark
     /// et al. 2019, section 3.2). Keys that are tokens only. 0 to 1.
     separator_mass: Option<f32> = "weight on special tokens and punctuation",
-    /// `mean_i sum_{d_ij <= 2} A_ij`: weight on the row's own position and two on either side. 0 to 1.
-    local_mass: f32 = "weight on keys at most 2 tokens away",
+    /// `mean_i sum_{d_ij <= 2} A_ij`: weight on the row's own position and two on either side. 0 to 1. Not in
+    /// cross maps of a picture.
+    local_mass: Option<f32> = "weight on keys at most 2 tokens away",
     /// Local mass over the local mass of a map whose rows are uniform over their `n_i` keys: above 1 the head
     /// seeks neighbours. 0 where no key is local.
-    local_ratio: f32 = "local mass over that of uniform rows",
+    local_ratio: Option<f32> = "local mass over that of uniform rows",
     /// Share of neighbouring rows whose centre of mass `c_i = sum_j j A_ij` does not go back,
-    /// `c_{i+1} >= c_i`. Cross-attention with at least two rows only. 0 to 1.
+    /// `c_{i+1} >= c_i`. Cross-attention over texts and recordings with at least two rows only. 0 to 1.
     monotonicity: Option<f32> = "share of steps on which the cross-attention does not go back",
     /// Mean over the keys that are no special token of `min(1, sum_i A_ij)` (the term of Wu et al. 2016's
     /// coverage penalty). Cross-attention only. 0 to 1.
@@ -167,6 +181,13 @@ head_metrics! {
     /// `mean_i A_i,rest`: weight on the positions after a recording, which are one key. Recordings shorter than
     /// the model's window only. 0 to 1.
     rest_mass: Option<f32> = "weight on the positions after a recording",
+    /// Mean spread of the rows over a picture: `mean_i sum_j A_ij |p_j - c_i| / sum_j A_ij` over patches `j`, `p_j`
+    /// being the centre of a patch and `c_i` the centre of the row's weight. Maps whose keys are patches only.
+    spread: Option<f32> = "mean distance of a row's weight from its centre on the picture, pixels",
+    /// How close together the rows' weight lies on a picture: the mean of the weight on patches times `1 - min(1,
+    /// s_i / s)`, `s_i` being the spread of row `i` and `s` that of even weights. Maps whose keys are patches
+    /// only. 0 even, 1 one patch.
+    locality: Option<f32> = "how close together a row's weight lies on the picture, 0 to 1",
     /// Mean Gini coefficient of the rows over their `n_i` keys: 0 uniform, towards 1 one key.
     /// Absent unless it is asked for, since ranking the weights of every row takes long.
     gini: Option<f32> = "inequality of a row's weights: 0 uniform, 1 one key",
@@ -188,20 +209,28 @@ pub struct Measure<'a> {
     far: f32,
     axes: Arc<ProfileAxes>,
     profile: HeadProfile,
+    distances: Distances,
     far_mass: f64,
 }
 
 impl<'a> Measure<'a> {
     /// Starts the metrics of a map whose profile has `axes`. Keys farther than `far` tokens are far.
     pub fn new(axes: &Arc<ProfileAxes>, context: &'a MapAxes<'a>, far: f32) -> Self {
-        Self { context, far, profile: HeadProfile::new(axes), axes: Arc::clone(axes), far_mass: 0.0 }
+        Self {
+            context,
+            far,
+            profile: HeadProfile::new(axes),
+            axes: Arc::clone(axes),
+            distances: context.distances(),
+            far_mass: 0.0,
+        }
     }
 
     /// Adds a block of rows, the first of which is row `first`.
     pub fn add(&mut self, first: usize, rows: &Matrix) {
         self.profile.add_rows(first, rows, &self.axes);
-        if is_uneven(self.context.kind, self.far) {
-            self.far_mass += self.far_mass_of(first, rows);
+        if is_uneven(self.context, self.far) {
+            self.far_mass += far_weight(rows, first, &self.distances, self.far);
         }
     }
 
@@ -209,31 +238,23 @@ impl<'a> Measure<'a> {
     pub fn finish(self) -> HeadMetrics {
         let rows = self.profile.rows.max(1) as f64;
         let mut metrics = metrics(&self.profile, self.context, self.far);
-        if is_uneven(self.context.kind, self.far) {
-            let uniform = far_uniform(&self.profile, self.context, self.far);
-            metrics.far_mass = (self.far_mass / rows) as f32;
-            metrics.far_ratio = if uniform > 0.0 { (self.far_mass / uniform) as f32 } else { 0.0 };
+        if is_uneven(self.context, self.far) {
+            let [uniform, _] = uniform_weight(&self.profile, self.context, self.far);
+            metrics.far_mass = Some((self.far_mass / rows) as f32);
+            metrics.far_ratio = Some(ratio(self.far_mass, uniform));
         }
         metrics
-    }
-
-    fn far_mass_of(&self, first: usize, rows: &Matrix) -> f64 {
-        let mut mass = 0.0;
-        for row in 0..rows.rows() {
-            let diagonal = self.context.kind.diagonal(first + row, self.profile.rows, self.profile.keys);
-            for (key, &weight) in rows.row(row).iter().enumerate() {
-                if (diagonal - key as f32).abs() > self.far {
-                    mass += f64::from(weight);
-                }
-            }
-        }
-        mass
     }
 }
 
 /// Returns true if the far mass cannot be computed from weights by whole distances, as profiles store them.
-pub fn is_uneven(kind: Kind, far: f32) -> bool {
-    kind == Kind::Cross && far.fract() != 0.0
+pub fn is_uneven(context: &MapAxes, far: f32) -> bool {
+    far.fract() != 0.0
+        && match context.kind {
+            Kind::Decoder => false,
+            Kind::Encoder => context.keys_are_patches(),
+            Kind::Cross => !context.keys_are_patches(),
+        }
 }
 
 /// Computes the metrics from a head's profile, without [`HeadMetrics::gini`] if the profile has none. For
@@ -247,30 +268,21 @@ pub fn metrics(profile: &HeadProfile, context: &MapAxes, far: f32) -> HeadMetric
     let mean = |sum: f64| (sum / *rows as f64) as f32;
     let share = |sum: f64| if sums.total > 0.0 { (sum / sums.total) as f32 } else { 0.0 };
     let own = |sum: f64| (context.kind != Kind::Cross).then(|| share(sum));
-    let (offset, at_offset) = most_frequent(&profile.offsets);
-    let on_diagonal = profile.offsets.iter().filter(|&&offset| offset == 0).count();
     let (sink_key, sink) = strongest_sink(profile, context.kind);
-    let beyond = profile.by_distance.iter().enumerate().filter(|(distance, _)| *distance as f32 > far);
-    let far_mass = beyond.fold(0.0, |sum, (_, weight)| sum + weight);
-    let far_uniform = far_uniform(profile, context, far);
-    let local = profile.by_distance.iter().take(LOCAL + 1).sum::<f64>();
-    let local_uniform = *rows as f64 - self::far_uniform(profile, context, LOCAL as f32);
+    let patches = context.keys_are_patches();
     let received = |counts: &dyn Fn(usize) -> bool| {
         let keys = profile.received.iter().enumerate().filter(|(key, _)| counts(*key));
         mean(keys.fold(0.0, |sum, (_, weight)| sum + weight))
+    };
+    let by_distance = match patches && context.kind == Kind::Cross {
+        true => HeadMetrics::default(),
+        false => distance_metrics(profile, context, far),
     };
     HeadMetrics {
         entropy: mean(sums.entropy),
         entropy_norm: (sums.entropy_norm / sums.choices.max(1) as f64) as f32,
         effective_keys: mean(sums.effective_keys),
         confidence: mean(sums.confidence),
-        mean_distance: share(sums.distance),
-        far_mass: mean(far_mass),
-        far_ratio: if far_uniform > 0.0 { (far_mass / far_uniform) as f32 } else { 0.0 },
-        span90: span(profile, 0.9),
-        offset,
-        offset_share: mean(at_offset as f64),
-        diagonal: mean(on_diagonal as f64),
         previous: own(sums.previous),
         duplicate: own(sums.duplicate).filter(|_| tokens),
         induction: own(sums.induction).filter(|_| tokens),
@@ -278,18 +290,58 @@ pub fn metrics(profile: &HeadProfile, context: &MapAxes, far: f32) -> HeadMetric
         sink_key,
         special_mass: tokens.then(|| received(&|key| context.special(key))),
         separator_mass: tokens.then(|| received(&|key| context.separator(key))),
-        local_mass: mean(local),
-        local_ratio: if local_uniform > 0.0 { (local / local_uniform) as f32 } else { 0.0 },
-        monotonicity: monotonicity(profile, context.kind),
+        monotonicity: monotonicity(profile, context.kind).filter(|_| !patches),
         coverage: coverage(profile, context),
         rest_mass: context.rest().and_then(|key| profile.received.get(key)).map(|&weight| mean(weight)),
+        spread: patches.then(|| mean(sums.spread)),
+        locality: patches.then(|| mean(sums.locality)),
         gini: sums.gini.map(mean),
         top5_mass: mean(sums.top),
+        ..by_distance
     }
 }
 
-/// Far mass of the map whose rows are uniform over their keys, summed over the rows.
-fn far_uniform(profile: &HeadProfile, context: &MapAxes, far: f32) -> f64 {
+/// Computes the metrics of distances and offsets alone.
+fn distance_metrics(profile: &HeadProfile, context: &MapAxes, far: f32) -> HeadMetrics {
+    let rows = profile.rows as f64;
+    let mean = |sum: f64| Some((sum / rows) as f32);
+    let (offset, at_offset) = most_frequent(&profile.offsets);
+    let on_diagonal = profile.offsets.iter().filter(|&&offset| offset == 0).count();
+    let beyond = profile.by_distance.iter().enumerate().filter(|(distance, _)| *distance as f32 > far);
+    let far_mass = beyond.fold(0.0, |sum, (_, weight)| sum + weight);
+    let [far_uniform, _] = uniform_weight(profile, context, far);
+    let local = profile.by_distance.iter().take(LOCAL + 1).sum::<f64>();
+    let [_, local_uniform] = uniform_weight(profile, context, LOCAL as f32);
+    // Class tokens before the patches of a picture have no distance.
+    let total = match context.keys_are_patches() {
+        true => profile.by_distance.iter().sum(),
+        false => profile.sums.total,
+    };
+    HeadMetrics {
+        mean_distance: Some(ratio(profile.sums.distance, total)),
+        far_mass: mean(far_mass),
+        far_ratio: Some(ratio(far_mass, far_uniform)),
+        span90: Some(span(profile, 0.9 * if context.keys_are_patches() { total } else { rows })),
+        offset: Some(offset),
+        offset_share: mean(at_offset as f64),
+        diagonal: mean(on_diagonal as f64),
+        local_mass: mean(local),
+        local_ratio: Some(ratio(local, local_uniform)),
+        ..HeadMetrics::default()
+    }
+}
+
+/// Returns `part / whole`, or 0 if there is no whole.
+fn ratio(part: f64, whole: f64) -> f32 {
+    if whole > 0.0 { (part / whole) as f32 } else { 0.0 }
+}
+
+/// Weight of a map with rows uniform over their keys on keys farther than `far`, and on all others, summed over
+/// the rows.
+fn uniform_weight(profile: &HeadProfile, context: &MapAxes, far: f32) -> [f64; 2] {
+    if let Distances::Patches(patches) = context.distances() {
+        return patches.pairs_beyond(far).map(|pairs| pairs as f64 / profile.keys.max(1) as f64);
+    }
     let share = |query: usize| {
         let keys = context.kind.visible(query, profile.keys).len();
         let diagonal = f64::from(context.kind.diagonal(query, profile.rows, profile.keys));
@@ -297,17 +349,18 @@ fn far_uniform(profile: &HeadProfile, context: &MapAxes, far: f32) -> f64 {
         let last = (diagonal + f64::from(far)).floor().min(keys as f64 - 1.0);
         (keys as f64 - (last - first + 1.0).max(0.0)) / keys.max(1) as f64
     };
-    (0..profile.rows).map(share).sum()
+    let beyond = (0..profile.rows).map(share).sum();
+    [beyond, profile.rows as f64 - beyond]
 }
 
-/// The smallest whole distance within which `share` of the weight lies.
-fn span(profile: &HeadProfile, share: f64) -> usize {
+/// The smallest whole distance within which a weight lies, summed over the rows.
+fn span(profile: &HeadProfile, wanted: f64) -> usize {
     let rows = profile.rows as f64;
     let mut within = 0.0;
     for (distance, weight) in profile.by_distance.iter().enumerate() {
         within += weight;
         // The rows of an f32 map sum to 1 only to about 1e-7.
-        if within >= share * rows - 1e-6 * rows {
+        if within >= wanted - 1e-6 * rows {
             return distance;
         }
     }

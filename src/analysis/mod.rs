@@ -5,6 +5,7 @@
 //! | [`alti`] | contributions measured with the values, rolled out (ALTI, ALTI+) |
 //! | [`align`] | word alignment from cross-attention, alignment error rate |
 //! | [`attribution`] | methods that score source and prefix tokens |
+//! | [`distances`] | distances between items of axes: in positions, or between patches |
 //! | [`faithful`] | how far the output follows a ranking of source tokens |
 //! | [`metrics`] | numbers that describe one head |
 //! | [`knockout`] | what the output loses when a part of the attention is switched off |
@@ -26,6 +27,7 @@
 pub mod align;
 pub mod alti;
 pub mod attribution;
+pub mod distances;
 pub mod faithful;
 mod gini;
 pub mod knockout;

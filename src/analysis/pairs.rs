@@ -57,7 +57,7 @@ pub struct PairLink {
     /// Its weight in the value-weighted map, if value norms are known.
     pub value_weighted: Option<f32>,
     /// Distance of its first key from its first query.
-    pub distance: f32,
+    pub distance: Option<f32>,
 }
 
 impl PairLink {

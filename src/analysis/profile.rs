@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use attn_tui_kernels::attention::RowObserver;
 use attn_tui_kernels::row_stats;
 
+use super::distances::PatchPlaces;
 use crate::axis::AxisItem;
 use crate::matrix::{Matrix, cell_of, span_of};
 use crate::nn::CompactMaps;
@@ -38,6 +39,8 @@ pub struct ProfileAxes {
     before: Vec<Option<u32>>,
     /// True if Gini coefficients are computed.
     gini: bool,
+    /// Places of keys on a picture; `None` if they have none.
+    patches: Option<PatchPlaces>,
     /// Pairs to list in place of all those of [`STRONG_WEIGHT`].
     pairs: Option<PairFilter>,
 }
@@ -61,7 +64,8 @@ impl ProfileAxes {
             Kind::Cross => Vec::new(),
             Kind::Encoder | Kind::Decoder => tokens.iter().enumerate().map(same).collect(),
         };
-        Self { kind, queries, keys, special, plain, before, gini: false, pairs: None }
+        let patches = if kind == Kind::Decoder { None } else { PatchPlaces::of_items(tokens) };
+        Self { kind, queries, keys, special, plain, before, gini: false, patches, pairs: None }
     }
 
     /// The same axes for profiles with [`ProfileSums::gini`], which take several times as long.
@@ -118,8 +122,12 @@ pub struct ProfileSums {
     pub effective_keys: f64,
     /// `Σ_i max_j A_ij` over keys that are no special token
     pub confidence: f64,
-    /// `Σ A d`
+    /// `Σ A d` over the pairs that have a distance
     pub distance: f64,
+    /// `Σ_i` of the spread of row `i` over a picture, in pixels
+    pub spread: f64,
+    /// `Σ_i` of the locality of row `i` on a picture
+    pub locality: f64,
     /// `Σ_i A_i,i-1`
     pub previous: f64,
     /// Weight on earlier copies of the query's token.
@@ -143,6 +151,8 @@ impl ProfileSums {
             effective_keys,
             confidence,
             distance,
+            spread,
+            locality,
             previous,
             duplicate,
             induction,
@@ -156,6 +166,8 @@ impl ProfileSums {
         self.effective_keys += effective_keys;
         self.confidence += confidence;
         self.distance += distance;
+        self.spread += spread;
+        self.locality += locality;
         self.previous += previous;
         self.duplicate += duplicate;
         self.induction += induction;
@@ -175,7 +187,7 @@ pub struct HeadProfile {
     pub keys: usize,
     /// Sums over all rows.
     pub sums: ProfileSums,
-    /// Weight by distance, rounded up to whole tokens.
+    /// Weight by distance, rounded up to whole tokens or patches. Cross maps of a picture have none.
     pub by_distance: Vec<f64>,
     /// Weight that each key receives.
     pub received: Vec<f64>,
@@ -280,7 +292,12 @@ impl HeadProfile {
     fn add(&mut self, weights: &WeightRows, block: &RowBlock, axes: &ProfileAxes) {
         let rows = block.first..block.first + block.row_max.len();
         self.sums.add(&block.sums);
-        self.add_diagonals(&block.diagonals, block.lowest);
+        match &axes.patches {
+            None => self.add_diagonals(&block.diagonals, block.lowest),
+            Some(_) => {
+                self.by_distance.iter_mut().zip(&block.by_distance).for_each(|(sum, weight)| *sum += weight);
+            }
+        }
         for (sum, weight) in self.received[block.columns.clone()].iter_mut().zip(&block.received) {
             *sum += f64::from(*weight);
         }

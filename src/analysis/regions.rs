@@ -1,5 +1,6 @@
 //! Regions of a picture that rows of cross-attention lie on.
 
+use super::distances::PatchPlaces;
 use crate::axis::PixelBox;
 
 /// Share of a row's largest weight from which on a patch belongs to a region.
@@ -82,32 +83,13 @@ fn touch(a: PixelBox, b: PixelBox) -> bool {
 /// its centre, as a share of the same distance of even weights. Weight that lies on no patch counts as far
 /// away.
 pub fn locality<'a>(rows: impl Iterator<Item = &'a [f32]>, places: &[Option<PixelBox>]) -> f32 {
-    let even = vec![1.0; places.len()];
-    let farthest = spread(&even, places).max(f64::MIN_POSITIVE);
-    let (mut sum, mut count) = (0.0, 0);
+    let places = PatchPlaces::new(places);
+    let (mut sum, mut count) = (0.0, 0u16);
     for row in rows {
-        let all: f64 = row.iter().map(|&w| f64::from(w)).sum();
-        let placed: f64 =
-            row.iter().zip(places).filter(|(_, place)| place.is_some()).map(|(&w, _)| f64::from(w)).sum();
-        if all > 0.0 {
-            let share = placed / all;
-            sum += share * (1.0 - (spread(row, places) / farthest).min(1.0));
-            count += 1;
-        }
+        sum += places.row_spread(0, row).locality;
+        count = count.saturating_add(1);
     }
-    if count == 0 { 0.0 } else { (sum / f64::from(count)) as f32 }
-}
-
-/// Mean distance of the weight on patches from its centre, in pixels.
-fn spread(row: &[f32], places: &[Option<PixelBox>]) -> f64 {
-    let placed =
-        || row.iter().zip(places).filter_map(|(&w, place)| Some((f64::from(w), place.as_ref()?.centre())));
-    let weight: f64 = placed().map(|(w, _)| w).sum();
-    if weight <= 0.0 {
-        return 0.0;
-    }
-    let centre = [0, 1].map(|axis| placed().map(|(w, at)| w * at[axis]).sum::<f64>() / weight);
-    placed().map(|(w, [x, y])| w * (x - centre[0]).hypot(y - centre[1])).sum::<f64>() / weight
+    if count == 0 { 0.0 } else { sum / f32::from(count) }
 }
 
 #[cfg(test)]

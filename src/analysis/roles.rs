@@ -199,7 +199,8 @@ mod tests {
 
     #[test]
     fn a_score_below_its_threshold_names_nothing() {
-        let metrics = HeadMetrics { sink: 0.49, far_mass: 0.6, far_ratio: 0.9, ..HeadMetrics::default() };
+        let metrics =
+            HeadMetrics { sink: 0.49, far_mass: Some(0.6), far_ratio: Some(0.9), ..HeadMetrics::default() };
         assert_eq!(metrics.role(), None);
         let metrics = HeadMetrics { sink: 0.5, ..metrics };
         assert_eq!(metrics.role().map(|found| (found.role.name, found.score)), Some(("sink", 0.5)));

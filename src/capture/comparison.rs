@@ -53,7 +53,7 @@ impl Comparison {
             if a.len().max(b.len()) > LONGEST {
                 return Err(Error::Text(format!("texts of more than {LONGEST} tokens are not compared")));
             }
-            Ok(merged(&shared(a, b), (a.len(), b.len())))
+            Ok(merged(&common_items(a, b), (a.len(), b.len())))
         };
         let source = align(&a.source.items, &b.source.items)?;
         let target = align(&a.decoder_input, &b.decoder_input)?;
@@ -119,6 +119,17 @@ impl Comparison {
     }
 }
 
+/// Returns the items that two axes have in common: tokens and frames of the same name, patches at the same place of the
+/// model's grid, whatever the sizes of the pictures.
+fn common_items(a: &[AxisItem], b: &[AxisItem]) -> Pairs {
+    let seen = |axis: &[AxisItem]| axis.iter().any(|item| item.place().is_some());
+    match (seen(a) || seen(b), a.len() == b.len()) {
+        (false, _) => shared(a, b),
+        (true, true) => (0..a.len()).zip(0..b.len()).collect(),
+        (true, false) => Vec::new(),
+    }
+}
+
 /// Returns the places that both sequences have.
 pub fn common(places: &[Place]) -> Pairs {
     places.iter().filter_map(|&(first, second)| first.zip(second)).collect()
@@ -176,6 +187,7 @@ pub fn shared(a: &[AxisItem], b: &[AxisItem]) -> Pairs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::axis::PixelBox;
 
     fn tokens(text: &str) -> Vec<AxisItem> {
         text.split(' ').map(|piece| AxisItem::token(0, piece, false)).collect()
@@ -188,6 +200,17 @@ mod tests {
         assert_eq!(shared(&a, &b), [(0, 0), (2, 2), (3, 3), (4, 5), (6, 7)]);
         assert_eq!(shared(&a, &a).len(), a.len());
         assert!(shared(&a, &[]).is_empty());
+    }
+
+    #[test]
+    fn patches_are_compared_by_their_place_in_the_grid() {
+        let patches = |side: f64, count: usize| -> Vec<AxisItem> {
+            let patch = |at: usize| PixelBox { x: at as f64 * side, y: 0.0, w: side, h: side };
+            (0..count).map(|at| AxisItem::patch(patch(at))).collect()
+        };
+        assert_eq!(common_items(&patches(8.0, 3), &patches(16.0, 3)), [(0, 0), (1, 1), (2, 2)]);
+        assert!(common_items(&patches(8.0, 3), &patches(8.0, 4)).is_empty());
+        assert_eq!(common_items(&tokens("a b"), &tokens("b")), [(1, 0)]);
     }
 
     #[test]

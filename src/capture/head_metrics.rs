@@ -37,13 +37,13 @@ impl Capture {
             if let Some(values) = self.known_metrics(head, options) {
                 return Ok((head, values));
             }
-            let (context, axes) = (self.axes(head.kind()), &axes[&head.kind()]);
-            if is_uneven(head.kind(), options.far) {
-                let mut measure = Measure::new(axes, &context, options.far);
+            let (context, axes) = (&self.axes(head.kind()), &axes[&head.kind()]);
+            if is_uneven(context, options.far) {
+                let mut measure = Measure::new(axes, context, options.far);
                 self.maps.pieces(head).for_each(|(first, rows)| measure.add(first, &rows));
                 return Ok((head, measure.finish().values()));
             }
-            Ok((head, metrics(&self.compute_profile(head, axes)?, &context, options.far).values()))
+            Ok((head, metrics(&self.compute_profile(head, axes)?, context, options.far).values()))
         };
         threads::map(heads.len(), usize::MAX, one).into_iter().collect()
     }
@@ -57,7 +57,8 @@ impl Capture {
     /// Returns the profile of a head that the pass has made, if its metrics can be computed from it.
     fn sufficient_profile(&self, head: Head, options: MetricOptions) -> Option<&HeadProfile> {
         let profile = self.maps.site(head.site)?.profile(head.head)?;
-        let enough = (profile.sums.gini.is_some() || !options.gini) && !is_uneven(head.kind(), options.far);
+        let enough = (profile.sums.gini.is_some() || !options.gini)
+            && !is_uneven(&self.axes(head.kind()), options.far);
         enough.then_some(profile)
     }
 

@@ -75,7 +75,7 @@ pub enum ModelCommand {
     /// Trace through all layers how much each position draws from every input token.
     #[command(after_help = examples::ROLLOUT)]
     Rollout(rollout::RolloutArgs),
-    /// Switch off heads, layers or a link and measure the effect on the output.
+    /// Switch off heads, layers or a link, or cover a part of the picture, and measure the effect on the output.
     #[command(after_help = examples::KNOCKOUT)]
     Knockout(knockout::KnockoutArgs),
     /// Take activations of a clean run into a corrupt one and measure what they restore.

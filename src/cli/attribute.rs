@@ -5,7 +5,7 @@ use std::ops::Range;
 use clap::Args;
 
 use super::context::Context;
-use super::options::{InputArgs, MaskingArgs, OutputArgs, RunExtras, named, span, steps, whole};
+use super::options::{InputArgs, MaskingArgs, OutputArgs, RunExtras, count, named, span, steps, whole};
 use super::{input, output};
 use crate::analysis::attribution::{Attribution, AttributionMethod};
 use crate::axis::{AxisItem, Token};
@@ -42,6 +42,10 @@ pub struct AttributeArgs {
     /// Number of points of the integration, for integrated gradients.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = steps, help_heading = "Method")]
     steps: usize,
+    /// Side of the squares of patches that are covered with the picture's mean colour at once, for the occlusion of a
+    /// picture. All patches of a square get its score.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = count, help_heading = "Method")]
+    patches: usize,
     /// Print the N highest scores of each row [default: 5; all with --json or --csv].
     #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Output")]
     top: Option<usize>,
@@ -100,6 +104,7 @@ impl AttributeArgs {
             span: self.span(&capture)?,
             baseline: self.baseline,
             steps: self.steps,
+            patches: self.patches,
         };
         let attribution = session.attribution(&capture, &source, self.method, options, &watch)?;
         if let Some(error) = attribution.completeness_error {

@@ -18,7 +18,7 @@ use crate::text::Tokenizer;
 #[derive(Args)]
 pub struct DoctorArgs {
     /// Hub id (org/name, org/name@revision), folder, capture file or built-in model (`demo`, `demo-ocr`, `demo-rnn`,
-    /// `demo-rnn-plain`).
+    /// `demo-rnn-plain`, `demo-speech`).
     #[arg(required_unless_present = "device")]
     model: Option<String>,
     /// Say what this machine has for models to run on, and whether they can run on this device.

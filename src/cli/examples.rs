@@ -47,7 +47,8 @@ Examples:
 pub const COMPARE: &str = "\
 Examples:
   attn-tui compare demo -s \"The dog is old.\" --with-source \"The dogs are old.\" --top 5
-  attn-tui compare demo -s \"The dog is old.\" --with-source \"The cat is old.\" -o change.svg";
+  attn-tui compare demo -s \"The dog is old.\" --with-source \"The cat is old.\" -o change.svg
+  attn-tui compare demo-ocr --image demo-ocr/bridge.png --with-image demo-ocr/key.png";
 
 /// Examples of `align`.
 pub const ALIGN: &str = "\
@@ -67,7 +68,8 @@ pub const KNOCKOUT: &str = "\
 Examples:
   attn-tui knockout demo -s \"The house is old.\" --kind cross --top 5
   attn-tui knockout demo -s \"The house is old.\" --mean-over en.txt
-  attn-tui knockout demo -s \"The house is old.\" --by layer -o layers.svg";
+  attn-tui knockout demo -s \"The house is old.\" --by layer -o layers.svg
+  attn-tui knockout demo-ocr --image demo-ocr/bridge.png --cover 88,0,72,32";
 
 /// Examples of `beams`.
 pub const BEAMS: &str = "\
@@ -88,7 +90,8 @@ pub const ATTRIBUTE: &str = "\
 Examples:
   attn-tui attribute demo -s \"The house is old.\" --row 1
   attn-tui attribute demo -s \"The house is old.\" --method integrated-gradients --rows 0-2
-  attn-tui attribute demo -s \"The house is old.\" --method alti --json";
+  attn-tui attribute demo -s \"The house is old.\" --method alti --json
+  attn-tui attribute demo-ocr --image demo-ocr/bridge.png --patches 2 --row 9";
 
 /// Examples of `faithful`.
 pub const FAITHFUL: &str = "\

@@ -31,7 +31,7 @@ pub struct ExploreArgs {
     #[arg(default_missing_value = "json")]
     pick: Option<PickFormat>,
     /// Hub id (org/name, org/name@revision), folder, capture file, folder of a scan or built-in model (`demo`,
-    /// `demo-ocr`, `demo-rnn`, `demo-rnn-plain`) [default: demo].
+    /// `demo-ocr`, `demo-rnn`, `demo-rnn-plain`, `demo-speech`) [default: demo].
     model: Option<String>,
     /// Kind of attention of a capture file's maps, if the file does not say it.
     #[arg(long, value_parser = kinds(), help_heading = "Model")]

@@ -85,7 +85,7 @@ fn row(exemplar: &Exemplar, with_score: bool) -> Vec<Cell> {
         None => row.extend(std::iter::repeat_n(Cell::Missing, LINK_COLUMNS.len())),
         Some(found) => row.extend([
             Cell::Number(found.link.weight),
-            Cell::Number(found.link.distance),
+            Cell::number(found.link.distance),
             Cell::Whole(found.link.query as i64),
             Cell::Text(found.query_token.clone()),
             found.predicted.clone().map_or(Cell::Missing, Cell::Text),

@@ -19,7 +19,7 @@ use crate::capture::{Capture, HeadRow, MetricOptions};
 use crate::error::{Error, Result};
 use crate::export::table::Cell;
 use crate::export::tables::{ROLE_COLUMNS, add_roles, head_table};
-use crate::site::Head;
+use crate::site::{Head, Kind};
 
 /// Options of `heads`.
 #[derive(Args)]
@@ -83,6 +83,10 @@ const DEFAULT_COLUMNS: [&str; 9] = [
     "special_mass",
 ];
 
+/// Those for a picture, in whose cross maps queries and keys have no distance.
+const PICTURE_COLUMNS: [&str; 8] =
+    ["entropy", "confidence", "mean_distance", "far_mass", "far_ratio", "spread", "locality", "sink"];
+
 /// Runs the command.
 ///
 /// # Errors
@@ -93,8 +97,8 @@ pub fn run(args: &HeadsArgs, context: &Context) -> Result<()> {
         return Err(Error::Usage("--sort importance needs --importance".into()));
     }
     let selection = args.heads.selection();
-    let columns = columns(args);
-    let gini = columns.contains(&"gini") || args.sort.as_deref() == Some("gini");
+    let texts = columns(args, &DEFAULT_COLUMNS);
+    let gini = texts.contains(&"gini") || args.sort.as_deref() == Some("gini");
     if let Some(pairs) = batch::pairs(&args.batch)? {
         let sentences = args.sentences.as_deref();
         let sentences = sentences.map(|path| SentenceTable::open(path, args.output.force)).transpose()?;
@@ -103,7 +107,7 @@ pub fn run(args: &HeadsArgs, context: &Context) -> Result<()> {
         let runner = runner.keeping(args.extras(options));
         let survey = survey::run(&runner, pairs, &selection, options, sentences)?;
         let rows = arranged(args, survey.means(), &Importance::new());
-        let mut table = survey.table(&rows, &columns);
+        let mut table = survey.table(&rows, &texts);
         add_roles(&mut table, &rows, |name| args.prints(name));
         return args.output.print(&table, &context.terminal);
     }
@@ -115,6 +119,10 @@ pub fn run(args: &HeadsArgs, context: &Context) -> Result<()> {
         None => Ok((measure(&capture, &selection, options)?, BTreeMap::new())),
     })?;
     let rows = arranged(args, rows, &importance);
+    let columns = match capture.axes(Kind::Cross).keys_are_patches() {
+        true => columns(args, &PICTURE_COLUMNS),
+        false => texts,
+    };
     let mut table = head_table(&rows, &columns);
     if args.importance {
         table.columns.push(IMPORTANCE.into());
@@ -189,7 +197,8 @@ fn sort(rows: &mut [HeadRow], metric: &str, importance: &Importance, reverse: bo
     });
 }
 
-fn columns(args: &HeadsArgs) -> Vec<&'static str> {
+/// Returns the columns that are asked for, or else `default`.
+fn columns(args: &HeadsArgs, default: &[&str]) -> Vec<&'static str> {
     let all = all_metrics();
     if args.columns.iter().any(|name| name == "all")
         || (args.columns.is_empty() && args.output.machine_readable())
@@ -198,7 +207,7 @@ fn columns(args: &HeadsArgs) -> Vec<&'static str> {
     }
     let wanted = |name: &&str| {
         if args.columns.is_empty() {
-            DEFAULT_COLUMNS.contains(name) || args.sort.as_deref() == Some(*name)
+            default.contains(name) || args.sort.as_deref() == Some(*name)
         } else {
             args.columns.iter().any(|column| column == *name)
         }

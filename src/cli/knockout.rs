@@ -1,4 +1,5 @@
-//! `attn-tui knockout`: measures the effect of switching off heads, layers or a link.
+//! `attn-tui knockout`: measures the effect of switching off heads, layers or a link, or of covering a part of the
+//! picture.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,17 +10,20 @@ use super::context::Context;
 use super::options::{HeadArgs, InputArgs, OutputArgs, RunExtras, TextArgs, whole};
 use super::status::StatusLine;
 use super::{batch, input, output};
-use crate::analysis::knockout::{AblationEffect, Replacement};
+use crate::analysis::knockout::{AblationEffect, Replacement, effect};
+use crate::axis::PixelBox;
 use crate::capture::{Capture, HeadMeans};
 use crate::corpus::CorpusFiles;
-use crate::engine::{IntactRun, Session};
+use crate::engine::{IntactRun, RunOptions, Session};
 use crate::error::{Error, Result};
 use crate::export::labels::item_cell;
+use crate::export::select::HeadSelection;
 use crate::export::table::{Cell, Table};
 use crate::export::tables::effect_table;
 use crate::site::{Ablation, Kind};
 
-/// Options of `knockout`.
+/// Options of `knockout`. With --cover, the rectangles are covered in place of anything switched off, and there is one
+/// row per target token.
 #[derive(Args)]
 pub struct KnockoutArgs {
     #[command(flatten)]
@@ -69,6 +73,15 @@ fn link(text: &str) -> std::result::Result<(usize, usize), String> {
 pub fn run(args: &KnockoutArgs, context: &Context) -> Result<()> {
     args.output.check()?;
     let target = AblationTarget::open(args, context)?;
+    let covered = &args.input.text.image.cover;
+    if !covered.is_empty() {
+        if args.link.is_some() || args.heads.selection() != HeadSelection::default() {
+            return Err(Error::Usage(
+                "--cover does not go with heads or a link: measure them one by one".into(),
+            ));
+        }
+        return args.output.print(&by_token(&target, &target.covered(covered)?), &context.terminal);
+    }
     let parts = args.parts(&target.base)?;
     if args.tokens || args.link.is_some() {
         let effects = target.effects(&[parts])?;
@@ -167,6 +180,8 @@ impl KnockoutArgs {
 /// The unchanged model and its run, whose logits are kept.
 struct AblationTarget {
     session: Box<Session>,
+    /// Options of the run, with the target that it gave.
+    options: RunOptions,
     base: Capture,
     intact: IntactRun,
     means: Option<Arc<HeadMeans>>,
@@ -179,7 +194,8 @@ impl AblationTarget {
         let session = input::session(&args.input, "knock-outs need", &watch, context)?;
         let source = input::source(&args.input.text, &session)?;
         let extras = RunExtras { logits: true, ..RunExtras::default() };
-        let options = args.input.text.options(source, extras, &context.settings)?;
+        let mut options = args.input.text.options(source, extras, &context.settings)?;
+        options.image.iter_mut().for_each(|image| image.covered.clear());
         let source = session.source(&options)?;
         let (base, intact) = session.run_intact(&source, &options, &watch)?;
         base.notes.iter().for_each(|note| output::note(note));
@@ -187,7 +203,18 @@ impl AblationTarget {
             input::note_generation(&session, &base);
         }
         let means = args.means(&session, &watch, context)?.map(Arc::new);
-        Ok(Self { session, base, intact, means, watch })
+        Ok(Self { session, options, base, intact, means, watch })
+    }
+
+    /// Measures the effect of covering rectangles of the picture on the same target.
+    fn covered(&self, places: &[PixelBox]) -> Result<AblationEffect> {
+        let mut options = RunOptions { prefix: self.base.target.ids(), ..self.options.clone() };
+        options.image.get_or_insert_default().covered = places.to_vec();
+        let covered = self.session.run_source(&self.session.source(&options)?, &options, &self.watch)?;
+        match (&self.base.logits, &covered.logits) {
+            (Some(before), Some(after)) => effect(before, after, &self.base.target.ids()),
+            _ => Err(Error::Engine("the run kept no logits".into())),
+        }
     }
 
     /// What ablated heads read.

@@ -116,7 +116,9 @@ fn of_pairs(
     let mut links: Vec<PairLink> =
         weighed.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
     let distance = args.min_distance.unwrap_or(0.0);
-    links.retain(|link| link.weight.weight >= args.min_weight && link.distance >= distance);
+    links.retain(|link| {
+        link.weight.weight >= args.min_weight && link.distance.is_none_or(|found| found >= distance)
+    });
     links.sort_by(PairLink::by_strength);
     links.truncate(args.top.unwrap_or(usize::MAX));
     Ok(links)

@@ -10,8 +10,8 @@ mod picture;
 mod recording;
 
 pub use batch::BatchArgs;
-use parsers::{colormaps, count, curves, devices, maskings, ranges, weights};
-pub use parsers::{kinds, named, non_negative, span, steps, whole, within};
+use parsers::{colormaps, curves, devices, maskings, ranges, weights};
+pub use parsers::{count, kinds, named, non_negative, rectangle, span, steps, whole, within};
 pub use picture::ImageArgs;
 pub use recording::AudioArgs;
 
@@ -41,7 +41,7 @@ use crate::terminal::Terminal;
 #[derive(Args)]
 pub struct InputArgs {
     /// Hub id (org/name, org/name@revision), folder, capture file or built-in model (`demo`, `demo-ocr`, `demo-rnn`,
-    /// `demo-rnn-plain`).
+    /// `demo-rnn-plain`, `demo-speech`).
     pub model: String,
     #[command(flatten)]
     pub open: ModelArgs,
@@ -196,7 +196,8 @@ impl TextArgs {
 
     /// Returns true if a text, a recording or a picture is given as the source.
     pub fn has_source(&self) -> bool {
-        self.source.is_some() || self.audio.audio.is_some() || self.image.image.is_some()
+        let picture = self.image.image.is_some() || !self.image.cover.is_empty();
+        self.source.is_some() || self.audio.audio.is_some() || picture
     }
 }
 

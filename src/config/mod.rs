@@ -36,7 +36,7 @@ pub const KEYS: [(&str, &str); 16] = [
     ("theme", "theme: the name of a file in themes/ beside the settings file, or a path"),
     ("colormap", "colour map for weights: viridis, cividis, magma, grays or ink"),
     ("glyphs", "draw weights as glyphs instead of colours"),
-    ("pixels", "protocol that sends zoomed-out maps as pictures: auto, off, kitty, iterm2 or sixel"),
+    ("pixels", "protocol that sends maps, pictures and spectra as pixels: auto, off, kitty, iterm2 or sixel"),
     ("keys", "a table of commands and their keys"),
 ];
 
@@ -52,7 +52,7 @@ pub enum Background {
     Light,
 }
 
-/// Graphics protocol that sends zoomed-out maps to the terminal as pictures.
+/// Graphics protocol that sends maps, pictures and spectra to the terminal as pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PixelProtocol {
     /// The protocol that the terminal supports.
@@ -124,7 +124,7 @@ pub struct Settings {
     pub colormap: Option<Colormap>,
     /// True to draw weights as glyphs.
     pub glyphs: bool,
-    /// Graphics protocol for zoomed-out maps.
+    /// Graphics protocol for maps, pictures and spectra.
     pub pixels: PixelProtocol,
     /// Keys by command of the explorer. The keymap checks them.
     pub keys: BTreeMap<String, Vec<String>>,

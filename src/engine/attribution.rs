@@ -34,6 +34,8 @@ pub struct AttributionOptions {
     pub baseline: EmbeddingBaseline,
     /// Number of points of the integration, for integrated gradients.
     pub steps: usize,
+    /// Side of the squares of patches that are covered at once, for the occlusion of pictures.
+    pub patches: usize,
 }
 
 impl Default for AttributionOptions {
@@ -44,6 +46,7 @@ impl Default for AttributionOptions {
             span: None,
             baseline: EmbeddingBaseline::default(),
             steps: 50,
+            patches: 1,
         }
     }
 }
@@ -128,6 +131,10 @@ impl Session {
         let span = options.span.clone();
         let summed = |all: Attribution| span.map_or(all.clone(), |span| all.summed(span));
         match method {
+            AttributionMethod::Occlusion if source.image().is_some() => {
+                let covered = || self.cover_patches(base, source, &options, watch);
+                threads::run(self.threads, covered).map(summed)
+            }
             AttributionMethod::Occlusion => self.occlusion(base, &options, watch).map(summed),
             AttributionMethod::ValueZeroing => {
                 let zeroed = || self.value_zeroing(base, source, options.contrast, watch);
@@ -210,11 +217,11 @@ impl Session {
 }
 
 /// Differences between the scores of a run and those of its variants, `[rows, variants]`.
-fn losses(intact: &[f32], variants: &[Vec<f32>]) -> Matrix {
+pub(super) fn losses(intact: &[f32], variants: &[Vec<f32>]) -> Matrix {
     Matrix::from_fn(intact.len(), variants.len(), |row, variant| intact[row] - variants[variant][row])
 }
 
 /// Removes rounding errors where a row cannot depend on a token, `[rows, rows]`: on what is fed after it.
-fn causal(prefix: &Matrix) -> Matrix {
+pub(super) fn causal(prefix: &Matrix) -> Matrix {
     Matrix::from_fn(prefix.rows(), prefix.cols(), |row, at| if at > row { 0.0 } else { prefix.row(row)[at] })
 }

@@ -3,6 +3,7 @@
 mod ablated;
 mod attribution;
 mod backward;
+mod covering;
 mod evidence;
 mod faithful;
 mod gradients;

@@ -11,6 +11,7 @@ use crate::capture::{self, Capture, ReadOptions};
 use crate::checkpoint::ModelConfig;
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::files::Bytes;
 use crate::generate::GenerationConfig;
 use crate::hub::{self, HubOptions, Located};
 use crate::model::{FrontEndSpec, Model, ModelSpec, architecture, spec_of, tokenizer_class};
@@ -51,7 +52,10 @@ fn open_with(options: &OpenOptions, threads: usize, watch: &dyn Watch) -> Result
                 kind: options.kind,
                 trim_padding: options.trim_padding,
             };
-            let mut capture = capture::read_with(&path, &read)?;
+            let mut capture = match hub::built_in_capture(&path) {
+                Some(bytes) => capture::parse(&path, Bytes::Static(bytes), 0, &read)?,
+                None => capture::read_with(&path, &read)?,
+            };
             capture.architecture = architecture(&capture.model_type);
             return Ok(Opened::Capture(Box::new(capture)));
         }

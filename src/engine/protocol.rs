@@ -13,7 +13,7 @@ use crate::analysis::lens::DirectLogits;
 use crate::analysis::links::LinkFilter;
 use crate::analysis::patching::{ActivationKind, PatchScores};
 use crate::analysis::profile::ProfileAxes;
-use crate::axis::{Medium, Sequence};
+use crate::axis::{Medium, PixelBox, Sequence};
 use crate::capture::{Capture, HeadMeans, Prediction};
 use crate::device::Device;
 use crate::error::Error;
@@ -76,7 +76,7 @@ pub struct AudioOptions {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImageOptions {
-    /// The picture file.
+    /// The picture file; empty for the model's example.
     pub path: PathBuf,
     /// Contents of the file, if it is no file, such as standard input.
     #[serde(skip)]
@@ -86,6 +86,8 @@ pub struct ImageOptions {
     /// Text that the decoder's text begins with. A special token at its begin takes the place of the start token,
     /// as those of Donut's tasks do.
     pub prompt: Option<String>,
+    /// Rectangles that are painted with the picture's mean colour before the model sees it.
+    pub covered: Vec<PixelBox>,
 }
 
 /// Options of one run of an open model.

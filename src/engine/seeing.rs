@@ -7,14 +7,15 @@ use candle_core::Tensor;
 use super::media::MediaFile;
 use super::protocol::ImageOptions;
 use super::source::Source;
-use crate::axis::{AxisItem, Media, Sequence};
+use crate::axis::{AxisItem, Media, PixelBox, Sequence};
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 use crate::image::{
-    ImageProcessor, PatchProcessor, PreparedPicture, Resampling, RgbPicture, Rotation, read as read_picture,
-    resize,
+    DecodedPicture, ImageProcessor, PatchProcessor, PreparedPicture, Resampling, RgbPicture, Rotation,
+    read as read_picture, resize,
 };
 use crate::model::{FrontEndSpec, Model, ModelSpec, PatchesSpec, VariablePatchesSpec};
+use crate::progress::Watch;
 
 /// Most pixels of the copy of a picture that a capture holds.
 const MAX_KEPT: usize = 1 << 20;
@@ -84,28 +85,41 @@ impl Seeing {
     }
 
     /// Reads a picture.
+    ///
+    /// # Errors
+    /// Those of the file; [`Error::Usage`] for a covered rectangle outside of the picture.
     pub fn source(&self, model: &Model, options: &ImageOptions) -> Result<Source> {
-        let MediaFile { name: file, bytes, sha256 } = MediaFile::open(&options.path, options.bytes.as_ref())?;
-        let mut read = read_picture(&bytes, &file)?;
-        if options.rotation != Rotation::None {
-            read.picture = read.picture.rotated(options.rotation);
-            read.notes.push(format!(
-                "{file}: turned by {} degrees; places are those after it",
-                options.rotation.name()
-            ));
-        }
-        let mut seen = self.seen(model, read.picture)?;
+        let (media, read) = decoded(options)?;
+        let mut seen = self.seen(model, read.picture.covered(&options.covered))?;
         let mut notes = read.notes;
         notes.append(&mut seen.notes);
-        let size = Some([seen.picture.width(), seen.picture.height()]);
         let picture = Arc::new(small(seen.picture));
-        let sequence = Sequence { text: file.clone(), items: seen.items };
+        let sequence = Sequence { text: media.file.clone(), items: seen.items };
         let source = match model.spec().merges_positions() {
             true => Source::merging_states(sequence, seen.states),
             false => Source::states(sequence, seen.states)?,
         };
-        let source = source.with_media(Media { file, sha256, size }, notes);
-        Ok(source.with_picture(picture))
+        Ok(source.with_media(media, notes).with_picture(picture, options.clone()))
+    }
+
+    /// Reads a picture once and returns the encoder's input with each of several rectangles covered.
+    ///
+    /// # Errors
+    /// As [`Seeing::source`].
+    pub fn covered(
+        &self,
+        model: &Model,
+        options: &ImageOptions,
+        places: &[PixelBox],
+        watch: &dyn Watch,
+    ) -> Result<Vec<Tensor>> {
+        let (_, read) = decoded(options)?;
+        let states = |place: &PixelBox| {
+            watch.check()?;
+            let covered: Vec<PixelBox> = options.covered.iter().chain([place]).copied().collect();
+            Ok(self.seen(model, read.picture.clone().covered(&covered))?.states)
+        };
+        places.iter().map(states).collect()
     }
 
     /// Prepares a picture and embeds it.
@@ -143,6 +157,25 @@ fn items(patches: &PatchesSpec, prepared: &PreparedPicture) -> Vec<AxisItem> {
     let places =
         corners.map(|corner| AxisItem::patch(prepared.place(corner, [width, height]).unwrap_or_default()));
     class.chain(places).collect()
+}
+
+/// Reads and turns a picture.
+fn decoded(options: &ImageOptions) -> Result<(Media, DecodedPicture)> {
+    let MediaFile { name: file, bytes, sha256 } = MediaFile::open(&options.path, options.bytes.as_ref())?;
+    let mut read = read_picture(&bytes, &file)?;
+    if options.rotation != Rotation::None {
+        read.picture = read.picture.rotated(options.rotation);
+        let degrees = options.rotation.name();
+        read.notes.push(format!("{file}: turned by {degrees} degrees; places are those after it"));
+    }
+    let (width, height) = (read.picture.width(), read.picture.height());
+    let outside = |place: &&PixelBox| place.x >= width as f64 || place.y >= height as f64;
+    if let Some(PixelBox { x, y, w, h }) = options.covered.iter().find(outside) {
+        return Err(Error::Usage(format!(
+            "the rectangle {x},{y},{w},{h} lies outside of {file}, which has {width} x {height} pixels"
+        )));
+    }
+    Ok((Media { file, sha256, size: Some([width, height]) }, read))
 }
 
 /// Scales a picture down to what a capture holds.

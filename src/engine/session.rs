@@ -12,7 +12,7 @@ use super::protocol::{ImageOptions, ModelInfo, RunOptions};
 use super::seeing::Seeing;
 use super::source::Source;
 use super::timings::Timings;
-use crate::axis::{AxisItem, Medium, Sequence, Token};
+use crate::axis::{AxisItem, Medium, PixelBox, Sequence, Token};
 use crate::capture::{Capture, Rest};
 use crate::error::{AudioError, Error, PictureError, Result};
 use crate::files::ModelFiles;
@@ -124,14 +124,7 @@ impl Session {
     pub fn source(&self, run: &RunOptions) -> Result<Source> {
         let model = || self.info.name.clone();
         match (&self.seeing, &run.image) {
-            (Some(seeing), Some(image)) => return seeing.source(&self.model, image),
-            (Some(_), None) if self.info.example.is_empty() => {
-                return Err(PictureError::Needed { model: model() }.into());
-            }
-            (Some(seeing), None) => {
-                let example = ImageOptions { path: (&self.info.example).into(), ..ImageOptions::default() };
-                return seeing.source(&self.model, &example);
-            }
+            (Some(seeing), _) => return seeing.source(&self.model, &self.image_options(run)?),
             (None, Some(_)) => {
                 let reads = if self.hearing.is_some() { "hears recordings" } else { "reads text" };
                 return Err(PictureError::NotSeen { model: model(), reads }.into());
@@ -152,6 +145,34 @@ impl Session {
             return Err(Error::Text("the source has no tokens".into()));
         }
         Ok(Source::tokens(Sequence { text: run.source.clone(), items }))
+    }
+
+    /// Returns the options of the picture that a run is about: its own, or else the model's example.
+    fn image_options(&self, run: &RunOptions) -> Result<ImageOptions> {
+        let mut image = run.image.clone().unwrap_or_default();
+        if image.path.as_os_str().is_empty() && image.bytes.is_none() {
+            image.path = (&self.info.example).into();
+        }
+        match image.path.as_os_str().is_empty() && image.bytes.is_none() {
+            true => Err(PictureError::Needed { model: self.info.name.clone() }.into()),
+            false => Ok(image),
+        }
+    }
+
+    /// Returns the encoder's input with each of several rectangles of a source's picture covered by its mean colour.
+    ///
+    /// # Errors
+    /// Those of [`Session::source`]; [`Error::Usage`] if the source is no picture.
+    pub(super) fn covered(
+        &self,
+        source: &Source,
+        places: &[PixelBox],
+        watch: &dyn Watch,
+    ) -> Result<Vec<Tensor>> {
+        match (&self.seeing, source.image()) {
+            (Some(seeing), Some(image)) => seeing.covered(&self.model, image, places, watch),
+            _ => Err(Error::Usage("only pictures can be covered".into())),
+        }
     }
 
     /// Encodes the source, generates the target unless one is given, and records every map in one

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
+use super::protocol::ImageOptions;
 use crate::axis::{AxisItem, Media, Sequence};
 use crate::capture::SoundStrip;
 use crate::error::{Error, Result};
@@ -22,6 +23,8 @@ pub struct Source {
     sound: Option<SoundStrip>,
     /// The picture that the items are places of, perhaps scaled down.
     picture: Option<Arc<RgbPicture>>,
+    /// Options that the picture was read with.
+    image: Option<ImageOptions>,
     /// Notes for the user on how the source was read.
     notes: Vec<String>,
 }
@@ -30,7 +33,16 @@ impl Source {
     /// Creates a source of tokens, which the model embeds.
     pub fn tokens(sequence: Sequence) -> Self {
         let ids = sequence.ids();
-        Self { ids, sequence, states: None, media: None, sound: None, picture: None, notes: Vec::new() }
+        Self {
+            ids,
+            sequence,
+            states: None,
+            media: None,
+            sound: None,
+            picture: None,
+            image: None,
+            notes: Vec::new(),
+        }
     }
 
     /// Creates a source that a front end has turned into `states`, `[1, positions, d_model]`, positions
@@ -73,10 +85,20 @@ impl Source {
         self.sound.as_ref()
     }
 
-    /// The same source, with the picture that its items are places of.
+    /// The same source, with the picture that its items are places of and the options that it was read with.
     #[must_use]
-    pub fn with_picture(self, picture: Arc<RgbPicture>) -> Self {
-        Self { picture: Some(picture), ..self }
+    pub fn with_picture(self, picture: Arc<RgbPicture>, image: ImageOptions) -> Self {
+        Self { picture: Some(picture), image: Some(image), ..self }
+    }
+
+    /// Options that the picture was read with, if the source is one.
+    pub fn image(&self) -> Option<&ImageOptions> {
+        self.image.as_ref()
+    }
+
+    /// States ready for the encoder's first layer; `None` for a text.
+    pub fn embedded(&self) -> Option<&Tensor> {
+        self.states.as_ref()
     }
 
     /// The picture that the items are places of, perhaps scaled down.

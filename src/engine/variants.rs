@@ -43,7 +43,7 @@ impl Masking {
     }
 
     /// Masks the tokens at `positions`, sorted.
-    fn apply(self, ids: &[u32], positions: &[usize], blanks: BlankTokens) -> Result<Vec<u32>> {
+    pub(super) fn apply(self, ids: &[u32], positions: &[usize], blanks: BlankTokens) -> Result<Vec<u32>> {
         let blank = match self {
             Self::Removed => {
                 let kept = ids.iter().enumerate().filter(|(at, _)| positions.binary_search(at).is_err());
@@ -116,28 +116,46 @@ impl Session {
             Ok([source, input])
         };
         let masked = variants.iter().map(masked).collect::<Result<Vec<_>>>()?;
-        let together = ROWS_TOGETHER / source.len().max(target.len()).max(1);
-        threads::run(self.threads, || {
-            let mut scores = Vec::with_capacity(masked.len());
-            for texts in masked.chunks(together.max(1)) {
-                for states in self.forced_states(texts, watch)? {
-                    scores.push(self.relative_logits(&states, &target, contrast)?);
-                }
-                watch.progress(Progress::Runs { done: scores.len(), total: Some(masked.len()) });
+        let inputs = masked.iter().map(|[source, ids]| (EncoderInput::Ids(source), ids.as_slice()));
+        let inputs: Vec<_> = inputs.collect();
+        let done = |done| watch.progress(Progress::Runs { done, total: Some(inputs.len()) });
+        threads::run(self.threads, || self.force(&inputs, (&target, contrast), watch, &done))
+    }
+
+    /// Scores each target token for several sources, each with what is fed to the decoder, which go through the
+    /// model together; see [`Session::force_variants`]. Calls `done` with the number of those that are done.
+    pub(super) fn force(
+        &self,
+        inputs: &[(EncoderInput, &[u32])],
+        (target, contrast): (&[u32], Option<u32>),
+        watch: &dyn Watch,
+        done: &dyn Fn(usize),
+    ) -> Result<Vec<Vec<f32>>> {
+        let positions = |input: &EncoderInput| match input {
+            EncoderInput::Ids(ids) => ids.len(),
+            EncoderInput::States(states) => states.dim(1).unwrap_or(1),
+            EncoderInput::Layer(_) => 1,
+        };
+        let longest = inputs.iter().map(|(source, ids)| positions(source).max(ids.len())).max();
+        let together = ROWS_TOGETHER / longest.unwrap_or(1).max(1);
+        let mut scores = Vec::with_capacity(inputs.len());
+        for part in inputs.chunks(together.max(1)) {
+            for states in self.forced_states(part, watch)? {
+                scores.push(self.relative_logits(&states, target, contrast)?);
             }
-            Ok(scores)
-        })
+            done(scores.len());
+        }
+        Ok(scores)
     }
 
     /// Runs several sources with what is fed to the decoder, together. Returns the decoder's last states.
-    fn forced_states(&self, texts: &[[Vec<u32>; 2]], watch: &dyn Watch) -> Result<Vec<Tensor>> {
-        let mut hooks = vec![NoHook; texts.len()];
-        let sequences = texts.iter().zip(&mut hooks);
-        let sequences =
-            sequences.map(|([source, _], hook)| EncoderSequence { input: EncoderInput::Ids(source), hook });
+    fn forced_states(&self, inputs: &[(EncoderInput, &[u32])], watch: &dyn Watch) -> Result<Vec<Tensor>> {
+        let mut hooks = vec![NoHook; inputs.len()];
+        let sequences = inputs.iter().zip(&mut hooks);
+        let sequences = sequences.map(|((input, _), hook)| EncoderSequence { input: *input, hook });
         let encoded = self.model.encode_many(sequences.collect(), &mut |_| watch.check())?;
-        let sequences = texts.iter().zip(&encoded).zip(&mut hooks);
-        let sequences = sequences.map(|(([_, ids], source), hook)| DecoderSequence {
+        let sequences = inputs.iter().zip(&encoded).zip(&mut hooks);
+        let sequences = sequences.map(|(((_, ids), source), hook)| DecoderSequence {
             input: DecoderInput::Ids { ids, batch: 1 },
             source,
             cache: None,

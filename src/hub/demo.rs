@@ -1,6 +1,6 @@
 //! Built-in models, which open at once and offline. Those of `assets/demo` and `assets/demo-rnn` share a
-//! tokenizer, and the recurrent models share the Transformer's embeddings. The reader of text lines is a
-//! crate of its own.
+//! tokenizer, and the recurrent models share the Transformer's embeddings. The reader of text lines and
+//! the recorded run of a speech model are crates of their own.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,8 +18,11 @@ pub const NAME: &str = "demo";
 /// Name of the built-in reader of text lines.
 const READER: &str = "demo-ocr";
 
-/// Names of all built-in models.
-pub const NAMES: [&str; 4] = [NAME, "demo-rnn", "demo-rnn-plain", READER];
+/// Name of the built-in recorded run of a speech model.
+const SPEECH: &str = "demo-speech";
+
+/// Names of all built-in models and captures.
+pub const NAMES: [&str; 5] = [NAME, READER, "demo-rnn", "demo-rnn-plain", SPEECH];
 
 type StaticFiles = &'static [(&'static str, &'static [u8])];
 
@@ -74,6 +77,11 @@ pub fn files(name: &str) -> Option<ModelFiles> {
     let files = TOKENIZER.iter().copied().chain(own);
     let files = files.map(|(name, bytes)| (name.to_string(), ModelFile::Static(bytes)));
     Some(ModelFiles::new(name, None, files))
+}
+
+/// Returns the built-in capture of a name; `None` for any other name.
+pub fn capture(name: &Path) -> Option<&'static [u8]> {
+    (name == Path::new(SPEECH)).then_some(attn_tui_demo_speech::CAPTURE)
 }
 
 /// Returns the built-in picture of a path such as `demo-ocr/bridge.png`.

@@ -12,7 +12,9 @@ mod inspect;
 mod repository;
 mod select;
 
-pub use demo::{NAME as DEMO, NAMES as BUILT_IN, first_picture, picture as built_in_picture};
+pub use demo::{
+    NAME as DEMO, NAMES as BUILT_IN, capture as built_in_capture, first_picture, picture as built_in_picture,
+};
 pub use env::{AccessToken, Hub, RetryPolicy};
 pub use git::git_blob_id;
 pub use inspect::{Inspection, ModelLocation, NeededFile};
@@ -38,7 +40,7 @@ pub struct HubOptions {
 pub enum Located {
     /// The files of a model.
     Model(ModelFiles),
-    /// A capture file.
+    /// A capture file, or the name of a built-in capture.
     Capture(PathBuf),
 }
 
@@ -189,6 +191,8 @@ impl ModelArg {
         let path = PathBuf::from(model);
         if let Some(files) = demo::files(model) {
             Ok(Self::BuiltIn(files))
+        } else if demo::capture(&path).is_some() {
+            Ok(Self::Capture(path))
         } else if path.is_dir() {
             Ok(Self::Folder(path))
         } else if path.is_file() || sentence_of(&path).0.is_file() {

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::axis::PixelBox;
+
 /// Pixels of a picture: red, green and blue, 8 bits each, row by row.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RgbPicture {
@@ -67,6 +69,30 @@ impl RgbPicture {
             part.rgb[to..to + bytes].copy_from_slice(&self.rgb[from..from + bytes]);
         }
         part
+    }
+
+    /// Paints rectangles with the mean colour of the picture.
+    #[must_use]
+    pub fn covered(mut self, places: &[PixelBox]) -> Self {
+        let mut sums = [0u64; 3];
+        for pixel in self.rgb.as_chunks::<3>().0 {
+            sums.iter_mut().zip(pixel).for_each(|(sum, &part)| *sum += u64::from(part));
+        }
+        let pixels = (self.width * self.height) as u64;
+        let mean = sums.map(|sum| ((sum + pixels / 2) / pixels) as u8);
+        for place in places {
+            let along = |from: f64, length: f64, side: usize| {
+                let at = |place: f64| (place.round().max(0.0) as usize).min(side);
+                at(from)..at(from + length)
+            };
+            let columns = along(place.x, place.w, self.width);
+            for y in along(place.y, place.h, self.height) {
+                let row =
+                    &mut self.rgb[3 * (y * self.width + columns.start)..3 * (y * self.width + columns.end)];
+                row.as_chunks_mut::<3>().0.fill(mean);
+            }
+        }
+        self
     }
 
     /// Turns the picture.
@@ -139,6 +165,17 @@ impl FromStr for Rotation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rectangles_get_the_mean_colour() {
+        let picture =
+            RgbPicture::new(3, 2, vec![0, 0, 0, 30, 60, 90, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0]).unwrap();
+        let place = PixelBox { x: 1.2, y: -5.0, w: 9.0, h: 6.0 };
+        let covered = picture.clone().covered(&[place]);
+        assert_eq!(covered.values()[..9], [0, 0, 0, 5, 10, 16, 5, 10, 16]);
+        assert_eq!(covered.row(1), picture.row(1));
+        assert_eq!(picture.clone().covered(&[]), picture);
+    }
 
     /// A picture whose red values are given.
     fn red(width: usize, height: usize, values: &[u8]) -> RgbPicture {

@@ -82,7 +82,7 @@ impl ExemplarFilter {
     }
 
     fn keeps_link(&self, link: &Link) -> bool {
-        link.distance >= self.min_distance && link.weight >= self.min_weight
+        link.distance.is_none_or(|distance| distance >= self.min_distance) && link.weight >= self.min_weight
     }
 
     /// Counts the tokens that a link shares with the one whose like is wanted.

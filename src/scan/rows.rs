@@ -26,7 +26,7 @@ pub fn link(table: &ColumnTable, row: usize, head: Head) -> Option<FarLink> {
             query: position(table, "query", row)?,
             key: position(table, "key", row)?,
             weight: table.number("weight", row)?,
-            distance: table.number("distance", row)?,
+            distance: table.number("distance", row),
         },
         query_token: text("query_token")?,
         predicted: text("predicted"),

@@ -182,7 +182,7 @@ impl ScanTables {
             self.links.push(head_values(sentence, link.head).into_iter().chain([
                 whole(rank),
                 ColumnValue::Number(Some(link.weight)),
-                ColumnValue::Number(Some(link.distance)),
+                ColumnValue::Number(link.distance),
                 whole(link.query),
                 text(query_token),
                 ColumnValue::Text(predicted.clone()),

@@ -1,6 +1,7 @@
 //! The TOML front matter of a step and its conversion to a [`TourStep`].
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -42,7 +43,9 @@ pub(super) struct FrontMatter {
 struct FrontRun {
     name: String,
     model: String,
+    #[serde(default)]
     source: String,
+    image: Option<PathBuf>,
     target: Option<String>,
     beams: Option<usize>,
     #[serde(default)]
@@ -164,6 +167,7 @@ impl FrontMatter {
                     name: run.name,
                     model: run.model,
                     source: run.source,
+                    image: run.image,
                     target: run.target,
                     beams: run.beams,
                     vectors: run.vectors,

@@ -6,7 +6,7 @@ use super::step::Tour;
 use crate::error::{Error, Result};
 
 /// Files of the built-in tour, one per step.
-const STEPS: [&str; 8] = [
+static STEPS: [&str; 10] = [
     include_str!("../../assets/tour/1-one-vector.md"),
     include_str!("../../assets/tour/2-attention.md"),
     include_str!("../../assets/tour/3-self-attention.md"),
@@ -14,10 +14,12 @@ const STEPS: [&str; 8] = [
     include_str!("../../assets/tour/5-cross-attention.md"),
     include_str!("../../assets/tour/6-many-heads.md"),
     include_str!("../../assets/tour/7-distance.md"),
+    attn_tui_demo_speech::TOUR_STEP,
+    attn_tui_demo_ocr::TOUR_STEP,
     include_str!("../../assets/tour/8-try-it.md"),
 ];
 
-/// Parses the built-in tour (`assets/tour`).
+/// Parses the built-in tour: `assets/tour`, and before its last step those of the crates of built-in data.
 ///
 /// # Errors
 /// [`Error::BadFile`] if the files are malformed, which a test rules out.
@@ -115,9 +117,9 @@ mod tests {
     }
 
     #[test]
-    fn the_built_in_tour_has_eight_steps_that_cite_their_sources() {
+    fn every_step_of_the_built_in_tour_cites_its_sources() {
         let tour = built_in().unwrap();
-        assert_eq!(tour.steps.len(), 8);
+        assert_eq!(tour.steps.len(), STEPS.len());
         for step in &tour.steps {
             assert!(!step.sources.is_empty() || step.own, "{} cites nothing", step.title);
         }

@@ -1,9 +1,10 @@
 //! The model runs of a tour.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::capture::Capture;
-use crate::engine::RunOptions;
+use crate::engine::{ImageOptions, RunOptions};
 use crate::error::Result;
 
 /// A function that runs the named model and returns its capture. The command line and the screen each pass
@@ -17,8 +18,10 @@ pub struct Run {
     pub name: String,
     /// Model, as on the command line.
     pub model: String,
-    /// Text for the encoder.
+    /// Text for the encoder; empty for a picture or a capture.
     pub source: String,
+    /// Picture for a vision model.
+    pub image: Option<PathBuf>,
     /// Text that the decoder is forced to produce; `None` generates one.
     pub target: Option<String>,
     /// Number of beams; `None` uses the model's own default.
@@ -33,6 +36,7 @@ impl Run {
     pub fn options(&self, own_sentence: Option<&str>) -> RunOptions {
         RunOptions {
             source: own_sentence.unwrap_or(&self.source).to_string(),
+            image: self.image.clone().map(|path| ImageOptions { path, ..ImageOptions::default() }),
             target: self.target.clone().filter(|_| own_sentence.is_none()),
             beams: self.beams,
             scores: self.vectors,

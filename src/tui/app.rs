@@ -343,6 +343,11 @@ impl App {
         self.views.map.score.filter(|_| self.view == ViewId::Map)
     }
 
+    /// Returns true if pictures are drawn in pixels. An overlay would lie below them.
+    pub fn shows_pixels(&self) -> bool {
+        self.pixels.protocol().is_some() && !self.theme.draws_glyphs() && self.overlays.is_empty()
+    }
+
     /// Returns the source as a timeline, if it is a recording.
     pub fn timeline(&self) -> Timeline<'_> {
         let sound = self.capture.as_ref().and_then(|capture| capture.sound.as_ref());

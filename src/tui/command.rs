@@ -31,6 +31,8 @@ pub enum Command {
     LinkOff,
     MeanOff,
     Faithful,
+    Cover,
+    Pixels,
     Back,
     Forward,
     EditSource,

@@ -139,7 +139,7 @@ fn link_cells(app: &App, row: &LinkRow) -> Vec<Cell> {
         Cell::Whole(row.pair.keys.start as i64),
         Cell::Text(keys.text(&row.pair.keys)),
         Cell::Number(row.weight),
-        Cell::Number(row.distance),
+        Cell::number(row.distance),
         rank(row.rank.map(|(rank, _)| rank)),
         rank(row.rank.map(|(_, ranked)| ranked)),
         Cell::number(row.value_weighted),

@@ -1,10 +1,13 @@
 //! Layout of the last frame: regions that react to the mouse, and scroll positions for the next frame.
 
+use std::ops::Range;
+
 use ratatui::layout::{Position, Rect};
 
 use super::command::Command;
 use super::widgets::strokes::Stroke;
 use super::zoom::Window;
+use crate::axis::PixelBox;
 use crate::site::Kind;
 
 /// Target of a mouse click.
@@ -50,6 +53,10 @@ pub enum Picture {
     Map(Window),
     /// Lines between two columns of tokens.
     Lines(LinePicture),
+    /// The source's picture with weights over it.
+    Source(LitPicture),
+    /// The spectrum of a recording.
+    Spectrum(SpectrumPicture),
 }
 
 impl Picture {
@@ -58,6 +65,8 @@ impl Picture {
         match self {
             Picture::Map(window) => window.area,
             Picture::Lines(lines) => lines.area,
+            Picture::Source(picture) => picture.area,
+            Picture::Spectrum(picture) => picture.area,
         }
     }
 }
@@ -71,6 +80,30 @@ pub struct LinePicture {
     pub strokes: Vec<Stroke>,
 }
 
+/// The source's picture with weights over its patches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LitPicture {
+    /// Cells of the picture.
+    pub area: Rect,
+    /// Width and height of the original.
+    pub size: [f64; 2],
+    /// Patches with their weights, scaled to `0..=1`; `None` where weights shade nothing.
+    pub patches: Vec<(PixelBox, Option<f32>)>,
+    /// The selected key's patch.
+    pub key: Option<PixelBox>,
+    /// The selected query's patch.
+    pub query: Option<PixelBox>,
+}
+
+/// The spectrum of a recording above the columns of a map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpectrumPicture {
+    /// Cells of the picture.
+    pub area: Rect,
+    /// Frames of each column of cells; empty for keys that are no frames.
+    pub columns: Vec<Range<usize>>,
+}
+
 /// Layout of the last frame.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layout {
@@ -82,8 +115,8 @@ pub struct Layout {
     pub hits: Vec<(Rect, Hit)>,
     /// Visible part of the map.
     pub window: Option<Window>,
-    /// Picture in cells that are left empty for it.
-    pub picture: Option<Picture>,
+    /// Pictures in cells that are left empty for them.
+    pub pictures: Vec<Picture>,
     /// First visible line of the view's list.
     pub first: usize,
     /// Position of the text cursor while text is edited.

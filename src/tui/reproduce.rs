@@ -3,10 +3,11 @@
 use super::app::App;
 use super::views::ViewId;
 use super::views::flow::state::FlowMethod;
-use super::views::heads::columns::{DIRECT, IMPORTANCE};
+use super::views::heads::columns::{DIRECT, IMPORTANCE, sorted};
 use super::views::links::state::KeptLinks;
 use super::views::patching::state::corrupt_source;
 use crate::analysis::pairs::Pair;
+use crate::axis::PixelBox;
 use crate::capture::MapWeights;
 use crate::engine::RunOptions;
 use crate::image::Rotation;
@@ -29,7 +30,7 @@ pub fn command_line(app: &App) -> Option<String> {
             let row = app.selection.query().to_string();
             ("show", one_head(&["--query", &row]))
         }
-        ViewId::Heads if app.views.heads.metric() == DIRECT => {
+        ViewId::Heads if sorted(app) == DIRECT => {
             ("lens", strings(&["--direct", "--row", &app.selection.target_query.to_string()]))
         }
         ViewId::Heads => ("heads", heads(app)),
@@ -86,13 +87,15 @@ fn texts(run: &RunOptions) -> Vec<String> {
     let is_text = run.audio.is_none() && run.image.is_none();
     let turned = run.image.as_ref().map(|image| image.rotation).filter(|turned| *turned != Rotation::None);
     let audio = run.audio.as_ref();
+    // Without a path the picture is the model's example.
+    let image = run.image.as_ref().filter(|image| !image.path.as_os_str().is_empty());
     let options = [
         ("--source", is_text.then(|| run.source.clone())),
         ("--audio", audio.map(|audio| path(&audio.path))),
         ("--from", audio.filter(|audio| audio.from > 0.0).map(|audio| audio.from.to_string())),
         ("--channel", number(audio.and_then(|audio| audio.channel))),
         ("--task", audio.and_then(|audio| audio.task).map(|task| task.name().to_string())),
-        ("--image", run.image.as_ref().map(|image| path(&image.path))),
+        ("--image", image.map(|image| path(&image.path))),
         ("--rotate", turned.map(|turned| turned.name().to_string())),
         ("--prompt", run.image.as_ref().and_then(|image| image.prompt.clone())),
         ("--target", run.target.clone()),
@@ -109,7 +112,10 @@ fn texts(run: &RunOptions) -> Vec<String> {
         ("--fast-generate", run.fast_generate),
     ];
     let flags = flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| name.to_string());
-    given.flatten().chain(flags).collect()
+    let covered = run.image.iter().flat_map(|image| &image.covered);
+    let covered = covered
+        .flat_map(|PixelBox { x, y, w, h }| ["--cover".to_string(), format!("{x:.2},{y:.2},{w:.2},{h:.2}")]);
+    given.flatten().chain(covered).chain(flags).collect()
 }
 
 /// Returns the words and positions of the filter. The command line has no filter by weight.
@@ -121,7 +127,7 @@ fn filter(app: &App) -> Vec<String> {
 }
 
 fn heads(app: &App) -> Vec<String> {
-    let sorted = app.views.heads.metric();
+    let sorted = sorted(app);
     let mut words = match sorted {
         IMPORTANCE => strings(&["--importance", "--sort", sorted]),
         metric => strings(&["--sort", metric]),

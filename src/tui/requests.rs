@@ -13,10 +13,10 @@ use super::survey::SurveyRequest;
 use super::views::ViewId;
 use crate::axis::{AxisItem, ItemKind, Medium};
 use crate::capture::{MapWeights, Score};
-use crate::engine::{EvidenceKind, EvidenceRequest, OpenOptions, Request, RunOptions};
+use crate::engine::{EvidenceKind, EvidenceRequest, ImageOptions, OpenOptions, Request, RunOptions};
 use crate::error::Result;
 use crate::export::format::Format;
-use crate::site::{Ablation, RowEdit};
+use crate::site::{Ablation, Kind, RowEdit};
 use crate::terminal::printable;
 
 /// Runs the model on the texts of the state.
@@ -64,6 +64,45 @@ pub fn turn_window(app: &mut App, later: bool) -> Vec<Effect> {
     (options.target, options.prefix) = (None, Vec::new());
     let effects = run(app);
     app.run.begin(format!("hearing {from:.0} s to {:.0} s", from + window));
+    effects
+}
+
+/// Covers the selected patch of the picture, or uncovers it, and runs the model again. The capture of the whole picture
+/// is pinned, so that Compare shows what changes.
+pub fn cover(app: &mut App) -> Vec<Effect> {
+    let encoder = app.selection.head.kind() == Kind::Encoder;
+    let at = if encoder { app.selection.source_query } else { app.selection.source_key };
+    let item = app.capture.as_ref().and_then(|capture| capture.source.items.get(at));
+    let Some(patch) = item.and_then(AxisItem::place) else {
+        app.notice = Some("only a patch of a picture can be covered".into());
+        return Vec::new();
+    };
+    let Some(info) = &app.run.info else {
+        app.notice = Some("a capture file has no model to run with a part of the picture covered".into());
+        return Vec::new();
+    };
+    let image = app.run.options.image.clone();
+    let mut image =
+        image.unwrap_or_else(|| ImageOptions { path: (&info.example).into(), ..Default::default() });
+    app.leave();
+    if image.covered.is_empty() {
+        app.views.compare.pinned = app.capture.clone();
+    }
+    let known = image.covered.iter().position(|place| *place == patch);
+    match known {
+        Some(known) => {
+            image.covered.remove(known);
+        }
+        None => image.covered.push(patch),
+    }
+    let covered = image.covered.len();
+    app.run.options.image = Some(image);
+    let effects = run(app);
+    app.run.begin(match covered {
+        0 => "running on the whole picture".to_string(),
+        1 => format!("running with the patch at {:.0},{:.0} covered", patch.x, patch.y),
+        count => format!("running with {count} patches covered"),
+    });
     effects
 }
 

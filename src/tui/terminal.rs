@@ -33,8 +33,8 @@ pub struct Screen {
     /// Not dropped with the screen: it would show the cursor, which [`restore`] does, and print an error where
     /// the terminal is closed.
     inner: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
-    /// Key of the picture on the screen.
-    shown: Option<paint::Key>,
+    /// Keys of the pictures on the screen.
+    shown: Vec<paint::Key>,
 }
 
 fn new_terminal() -> Result<Terminal<CrosstermBackend<Stdout>>> {
@@ -57,7 +57,7 @@ impl Screen {
     /// Takes control of the terminal: raw mode, alternate screen, mouse reports, bracketed paste.
     pub fn enter() -> Result<Self> {
         set_modes().map_err(failed)?;
-        Ok(Self { inner: ManuallyDrop::new(new_terminal()?), shown: None })
+        Ok(Self { inner: ManuallyDrop::new(new_terminal()?), shown: Vec::new() })
     }
 
     /// Sends a question about the terminal's features. The decoder of its input recognises the reply.
@@ -73,36 +73,36 @@ impl Screen {
         Ok(())
     }
 
-    /// Draws the state and stores the layout in it. Only changed cells are sent, and the picture only if it
-    /// changed.
+    /// Draws the state and stores the layout in it. Only changed cells are sent, and of the pictures only those
+    /// that changed.
     pub fn draw(&mut self, app: &mut App, cache: &mut Cache) -> Result<()> {
         if app.pixels.choice != config::PixelProtocol::Off {
             app.pixels.cell = cell().or(app.pixels.cell);
         }
         queue!(self.inner.backend_mut(), BeginSynchronizedUpdate).map_err(failed)?;
         let mut layout = self.cells(app, cache)?;
-        let wanted = layout.picture.as_ref().zip(app.pixels.protocol());
-        let key = wanted.map(|(picture, protocol)| {
-            let screen = self.inner.get_frame().area();
-            paint::Key::new(app, protocol, picture, screen)
-        });
+        let screen = self.inner.get_frame().area();
+        let key = |picture| Some(paint::Key::new(app, app.pixels.protocol()?, picture, screen));
+        let keys: Vec<paint::Key> = layout.pictures.iter().filter_map(key).collect();
         let place = |key: &paint::Key| (key.protocol, key.area);
-        if let Some(shown) = self.shown.take_if(|shown| key.as_ref().map(place) != Some(place(shown))) {
-            match shown.protocol {
-                Protocol::Kitty => delete_picture().map_err(failed)?,
+        let moved = !self.shown.iter().map(place).eq(keys.iter().map(place));
+        if let Some(protocol) = self.shown.first().map(|shown| shown.protocol).filter(|_| moved) {
+            match protocol {
+                Protocol::Kitty => delete_pictures().map_err(failed)?,
                 // These pictures are part of the text: only a full redraw removes them.
                 Protocol::Iterm2 | Protocol::Sixel => {
                     self.redraw()?;
                     layout = self.cells(app, cache)?;
                 }
             }
+            self.shown.clear();
         }
-        if key != self.shown {
-            if let (Some(key), Some(picture)) = (&key, &layout.picture) {
-                send_picture(app, cache, key, picture)?;
+        for (number, (key, picture)) in keys.iter().zip(&layout.pictures).enumerate() {
+            if self.shown.get(number) != Some(key) {
+                send_picture(app, cache, key, (number, picture))?;
             }
-            self.shown = key;
         }
+        self.shown = keys;
         execute!(self.inner.backend_mut(), EndSynchronizedUpdate).map_err(failed)?;
         app.layout = layout;
         Ok(())
@@ -123,8 +123,8 @@ impl Screen {
 
     /// Clears the screen, so that the next frame draws everything.
     pub fn redraw(&mut self) -> Result<()> {
-        delete_picture().map_err(failed)?;
-        self.shown = None;
+        delete_pictures().map_err(failed)?;
+        self.shown.clear();
         execute!(stdout(), Clear(ClearType::All)).map_err(failed)?;
         // A new `Terminal` starts from an empty frame. Clearing the old one would query the cursor position.
         drop(ManuallyDrop::into_inner(std::mem::replace(
@@ -162,21 +162,27 @@ impl Drop for Screen {
     }
 }
 
-/// True while a picture of kitty's protocol is on the screen.
-static PICTURE: AtomicBool = AtomicBool::new(false);
+/// True while pictures of kitty's protocol are on the screen.
+static PICTURES: AtomicBool = AtomicBool::new(false);
 
-fn delete_picture() -> io::Result<()> {
-    if PICTURE.swap(false, Ordering::SeqCst) {
-        stdout().write_all(pixels::DELETE.as_bytes())?;
+fn delete_pictures() -> io::Result<()> {
+    if PICTURES.swap(false, Ordering::SeqCst) {
+        let all: String = (0..pixels::MOST).map(pixels::delete).collect();
+        stdout().write_all(all.as_bytes())?;
     }
     Ok(())
 }
 
-fn send_picture(app: &App, cache: &mut Cache, key: &paint::Key, picture: &Picture) -> Result<()> {
+fn send_picture(
+    app: &App,
+    cache: &mut Cache,
+    key: &paint::Key,
+    (number, picture): (usize, &Picture),
+) -> Result<()> {
     let Some(picture) = paint::paint(app, cache, picture) else { return Ok(()) };
-    let bytes = pixels::show(key.protocol, &picture, key.area)
+    let bytes = pixels::show(key.protocol, &picture, number, key.area)
         .map_err(|error| Error::BadFile { file: "png".into(), why: error.to_string() })?;
-    PICTURE.fetch_or(key.protocol == Protocol::Kitty, Ordering::SeqCst);
+    PICTURES.fetch_or(key.protocol == Protocol::Kitty, Ordering::SeqCst);
     let mut out = stdout();
     out.write_all(bytes.as_bytes()).and_then(|()| out.flush()).map_err(failed)
 }
@@ -219,7 +225,7 @@ pub fn restore() {
     }
     let mut out = stdout();
     // Each step is tried even if an earlier one fails; errors cannot be reported any more.
-    let _ = delete_picture();
+    let _ = delete_pictures();
     #[cfg(unix)]
     let _ = out.write_all(MOUSE_OFF.as_bytes());
     #[cfg(not(unix))]

@@ -151,6 +151,11 @@ impl Theme {
         self.colormap.color(step)
     }
 
+    /// Returns the colour of a picture that is not known.
+    pub fn paper(&self) -> Rgb {
+        if self.light { [235; 3] } else { [40; 3] }
+    }
+
     /// Returns the terminal's colour for red, green and blue.
     pub fn rgb(&self, rgb: Rgb) -> Color {
         self.color(rgb)

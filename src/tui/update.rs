@@ -248,6 +248,7 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
             return requests::ablate(app, off, false);
         }
         Command::Faithful => return measure_faithfulness(app),
+        Command::Cover => return requests::cover(app),
         Command::Back => return history::step(app, HistoryStep::Back),
         Command::Forward => return history::step(app, HistoryStep::Forward),
         Command::EditSource => texts::edit_source(app),
@@ -289,6 +290,7 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
         Command::Darker => look::darker(app),
         Command::Colormap => look::colormap(app),
         Command::Glyphs => app.theme.glyphs = !app.theme.glyphs,
+        Command::Pixels => look::pixels(app),
         Command::Search => app.overlays.push(Overlay::Picker(Picker::new(Purpose::Search))),
         Command::Filter => {
             let prompt = TextPrompt::new(EditedText::Filter, app.filter.text());

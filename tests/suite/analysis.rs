@@ -5,7 +5,7 @@ use attn_tui::analysis::alti::{alti, alti_plus};
 use attn_tui::analysis::merge::{self, Merge};
 use attn_tui::analysis::metrics::{HeadMetrics, head_metrics};
 use attn_tui::analysis::{MapAxes, knockout, similarity};
-use attn_tui::axis::AxisItem;
+use attn_tui::axis::{AxisItem, PixelBox};
 use attn_tui::matrix::Matrix;
 use attn_tui::site::Kind;
 use proptest::prelude::*;
@@ -65,6 +65,36 @@ fn head_metrics_agree_with_numpy() {
                     assert!(gap <= 1e-5, "case {at}, {}: {ours}, numpy says {theirs}", column.name);
                 }
                 _ => assert_eq!(ours.is_some(), theirs.is_some(), "case {at}, {}", column.name),
+            }
+        }
+    }
+}
+
+#[test]
+fn metrics_of_pictures_agree_with_numpy() {
+    for (at, case) in fixture()["pictures"].as_array().unwrap().iter().enumerate() {
+        let [columns, rows, queries] = ["columns", "rows", "queries"].map(|name| size(&case[name]));
+        let patch = |at: usize| {
+            let [x, y] = [at % columns * 10, at / columns * 20].map(|at| at as f64);
+            AxisItem::patch(PixelBox { x, y, w: 10.0, h: 20.0 })
+        };
+        let keys: Vec<AxisItem> =
+            [AxisItem::class("[CLS]")].into_iter().chain((0..columns * rows).map(patch)).collect();
+        let kind: Kind = case["kind"].as_str().unwrap().parse().unwrap();
+        let tokens: Vec<AxisItem> = (0..queries).map(|id| AxisItem::token(id as u32, "x", false)).collect();
+        let context = MapAxes::new(kind, if kind == Kind::Encoder { &keys } else { &tokens }, &keys);
+        let map = Matrix::new(queries, keys.len(), floats(&case["map"]));
+        let ours = head_metrics(&map, &context, case["far"].as_f64().unwrap() as f32);
+        for (name, theirs) in case["expected"].as_object().unwrap() {
+            match (ours.get(name), theirs.as_f64()) {
+                (Some(ours), Some(theirs)) => {
+                    let gap = (f64::from(ours) - theirs).abs();
+                    assert!(
+                        gap <= 1e-4 * theirs.abs().max(1.0),
+                        "case {at}, {name}: {ours}, numpy says {theirs}"
+                    );
+                }
+                (ours, theirs) => assert_eq!(ours.is_some(), theirs.is_some(), "case {at}, {name}"),
             }
         }
     }

@@ -70,7 +70,7 @@ fn far_links_are_walked_in_order_and_back_returns() {
     let first = place(&driver);
     let links = attn_tui::tui::selected::far(&driver.app);
     assert!(links.len() > 2 && links.windows(2).all(|pair| pair[0].weight >= pair[1].weight));
-    assert!(links.iter().all(|link| link.distance > 4.0));
+    assert!(links.iter().all(|link| link.distance.is_some_and(|distance| distance > 4.0)));
     assert_eq!(first, format!("Map encoder.0.3 q{} k{}", links[0].query, links[0].key));
     driver.press("n");
     assert_ne!(place(&driver), first);

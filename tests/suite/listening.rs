@@ -14,7 +14,7 @@ use attn_tui::tui::keymap::Keymap;
 use crate::screens::{Driver, screen_text};
 
 fn recorded() -> Arc<Capture> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/captures/speech.safetensors");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/demo-speech/speech.safetensors");
     Arc::new(capture::read(&path).unwrap())
 }
 

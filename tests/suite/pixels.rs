@@ -4,7 +4,7 @@ use attn_tui::config::PixelProtocol as Choice;
 use attn_tui::site::Kind;
 use attn_tui::tui::cache::Cache;
 use attn_tui::tui::layout::Picture;
-use attn_tui::tui::pixels::{PixelGraphics, paint};
+use attn_tui::tui::pixels::{PaintedPicture, PixelGraphics, paint};
 use attn_tui::tui::theme::LEVELS;
 
 use crate::made;
@@ -22,20 +22,20 @@ fn zoomed_out() -> Driver {
 fn the_cells_under_a_picture_are_empty() {
     let mut driver = zoomed_out();
     let buffer = driver.draw();
-    assert!(driver.app.layout.picture.is_some());
+    assert!(driver.app.layout.pictures.len() == 1);
     let area = driver.app.layout.window.clone().unwrap().area;
     assert!(area.positions().all(|at| buffer[at].symbol() == " " && buffer[at].bg == Default::default()));
     driver.press("?");
     driver.draw();
-    assert!(driver.app.layout.picture.is_none(), "cells while the help is open");
+    assert!(driver.app.layout.pictures.is_empty(), "cells while the help is open");
     driver.press("<esc>G");
     driver.draw();
-    assert!(driver.app.layout.picture.is_none(), "glyphs were asked for");
+    assert!(driver.app.layout.pictures.is_empty(), "glyphs were asked for");
     driver.press("G<ctrl-g>");
-    assert!(driver.app.layout.picture.is_none(), "cells were asked for");
+    assert!(driver.app.layout.pictures.is_empty(), "cells were asked for");
     driver.press("<ctrl-g>");
     driver.draw();
-    assert!(driver.app.layout.picture.is_some());
+    assert!(driver.app.layout.pictures.len() == 1);
 }
 
 #[test]
@@ -44,7 +44,8 @@ fn pixels_have_the_colours_of_their_weights() {
     driver.draw();
     let app = &driver.app;
     let window = app.layout.window.clone().unwrap();
-    let picture = paint::paint(app, &mut Cache::default(), &Picture::Map(window.clone())).unwrap();
+    let painted = paint::paint(app, &mut Cache::default(), &Picture::Map(window.clone())).unwrap();
+    let PaintedPicture::Indexed(picture) = painted else { panic!("a palette") };
     assert_eq!(picture.width, usize::from(window.area.width) * 10);
     assert_eq!(picture.height, usize::from(window.area.height) * 20);
     let map = app.map(app.selection.head).unwrap();

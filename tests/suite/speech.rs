@@ -454,7 +454,7 @@ fn segments_of_long_recordings_are_those_of_transformers() {
 
 #[test]
 fn heads_are_ranked_by_the_times_of_words() {
-    const CAPTURE: &str = "tests/fixtures/captures/speech.safetensors";
+    const CAPTURE: &str = "crates/demo-speech/speech.safetensors";
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/captures");
@@ -560,7 +560,7 @@ fn program(arguments: &[&str]) -> String {
 
 #[test]
 fn times_of_words_are_those_of_the_reference_within_one_frame() {
-    const CAPTURE: &str = "tests/fixtures/captures/speech.safetensors";
+    const CAPTURE: &str = "crates/demo-speech/speech.safetensors";
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/captures");
     let reference = json(folder.join("speech-words.json"));
     let heads = reference["heads"].as_str().unwrap();

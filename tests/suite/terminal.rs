@@ -451,6 +451,31 @@ fn pixels_are_shown_moved_and_removed() {
 }
 
 #[test]
+fn pictures_and_spectra_are_shown_in_pixels_and_removed() {
+    const PICTURE: &str = "\x1b_Ga=T,f=100,i=31,";
+    const DELETE: &str = "\x1b_Ga=d,d=I,i=31,q=2\x1b\\";
+    for model in ["demo-ocr", "demo-speech"] {
+        let mut terminal = Terminal::start(120, 40, &[("ATTN_TUI_PIXELS", "kitty")], &[model]);
+        terminal.wait_for("looks at");
+        terminal.wait_for_sent(PICTURE, 1);
+        terminal.press("4");
+        terminal.wait_for("heads of all kinds");
+        terminal.wait_for_sent(DELETE, 1);
+        let shown = terminal.count(PICTURE);
+        terminal.press("1");
+        terminal.wait_for_sent(PICTURE, shown + 1);
+        // A zoomed-out map is the first picture, and the other one the second.
+        terminal.press("z");
+        terminal.wait_for_sent("\x1b_Ga=T,f=100,i=32,", 1);
+        terminal.press("\x07");
+        terminal.wait_for_sent("\x1b_Ga=d,d=I,i=32,q=2\x1b\\", 2);
+        terminal.press("q");
+        assert!(terminal.end().success());
+        terminal.is_restored();
+    }
+}
+
+#[test]
 fn a_terminal_with_sixel_gets_sixel() {
     let plain = [("TMUX", ""), ("STY", ""), ("ZELLIJ", ""), ("TERM_PROGRAM", ""), ("LC_TERMINAL", "")];
     let mut terminal = Terminal::start(80, 24, &plain, &[]);
@@ -459,7 +484,7 @@ fn a_terminal_with_sixel_gets_sixel() {
     terminal.press("z");
     terminal.wait_for_sent("\x1bP0;1;0q\"1;1;", 1);
     terminal.press("\x07");
-    terminal.wait_for("zoomed-out maps: cells");
+    terminal.wait_for("drawn in cells");
     terminal.press("q");
     assert!(terminal.end().success());
     assert_eq!(terminal.count("\x1b_Ga=T"), 0);

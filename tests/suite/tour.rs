@@ -140,8 +140,17 @@ impl Walk {
                     self.0.act(Action::StepReady(Box::new(ready)));
                 }
                 Effect::Ask(Request::Open(open)) => {
-                    let info = models().lock().unwrap().info(&open.model).unwrap().clone();
-                    self.0.act(Action::Engine(Event::Opened(Box::new(info))));
+                    let mut models = models().lock().unwrap();
+                    let event = match models.info(&open.model).cloned() {
+                        Some(info) => Event::Opened(Box::new(info)),
+                        // A built-in capture.
+                        None => {
+                            let run = models.run(&open.model, &RunOptions::default(), &Unwatched);
+                            Event::Captured(run.unwrap())
+                        }
+                    };
+                    drop(models);
+                    self.0.act(Action::Engine(event));
                 }
                 Effect::Ask(Request::Run(options)) => {
                     let model = self.0.app.run.model.clone();
@@ -185,7 +194,8 @@ fn every_step_works_forwards_and_backwards() {
             assert_eq!(app.run.pending, 0, "step {at}");
             assert_eq!(app.view == ViewId::Tour, matches!(step.view, StepView::Outputs | StepView::Plot));
             assert_eq!(app.run.model, step.runs[step.show].model);
-            assert_eq!(app.run.info.as_ref().unwrap().name, app.run.model);
+            let name = app.run.info.as_ref().map(|info| info.name.as_str());
+            assert_eq!(name, Some(app.run.model.as_str()).filter(|model| *model != "demo-speech"));
             seen.push((app.view, app.selection, app.capture.as_ref().unwrap().source.text.clone()));
             // turn the pages of the text until the next step
             let last = at + 1 == tour.steps.len();
@@ -212,6 +222,31 @@ fn every_step_works_forwards_and_backwards() {
         walk.press("E");
         assert!(walk.0.app.guide.is_none() && walk.0.app.view == ViewId::Map);
     }
+}
+
+#[test]
+fn steps_listen_and_read() {
+    let tour = tour::built_in().unwrap();
+    let listens = play(&tour, 7, None).unwrap();
+    let (capture, location) = (&listens.captures[0], listens.location.unwrap());
+    let (query, key) = (location.query.unwrap(), location.key.unwrap());
+    assert_eq!(capture.target.items[query].piece, "Ġamiable");
+    assert!(
+        listens.text.contains(&format!("begins at {} (", capture.source.items[key].piece)),
+        "{}",
+        listens.text
+    );
+    let reads = play(&tour, 8, None).unwrap();
+    let (capture, location) = (&reads.captures[0], reads.location.unwrap());
+    let (query, key) = (location.query.unwrap(), location.key.unwrap());
+    assert_eq!((capture.target.text.as_str(), query), ("The old bridge", 8));
+    let weight = capture.map(location.head).unwrap().get(query, key).unwrap();
+    assert!(reads.text.contains(&format!("gives {:.0} % of its weight", weight * 100.0)), "{}", reads.text);
+    assert!(
+        reads.text.contains(&format!("corner is at {}.", capture.source.items[key].piece)),
+        "{}",
+        reads.text
+    );
 }
 
 #[test]

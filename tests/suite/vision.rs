@@ -6,23 +6,35 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
+use attn_tui::analysis::attribution::AttributionMethod;
 use attn_tui::axis::{ItemKind, PixelBox};
 use attn_tui::capture::{
     Capture, Precision, Recorder, SiteLayout, read as read_capture, write, write_with_picture,
 };
 use attn_tui::checkpoint::ModelConfig;
-use attn_tui::engine::{ImageOptions, OpenOptions, Opened, RunOptions, Session, open};
+use attn_tui::config::PixelProtocol;
+use attn_tui::engine::{
+    AttributionOptions, Event, ImageOptions, Masking, OpenOptions, Opened, Request, RunOptions, Session, open,
+};
 use attn_tui::error::{Error, PictureError, Result};
 use attn_tui::files::{Bytes, ModelFile, ModelFiles};
 use attn_tui::image::{DecodedPicture, ImageProcessor, Resampling, RgbPicture, Rotation, read, resize};
 use attn_tui::model::{EncoderInput, Model, spec_of};
 use attn_tui::nn;
+use attn_tui::paint::overlay;
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Head, Kind, Site};
+use attn_tui::tui::action::{Action, Effect};
+use attn_tui::tui::cache::Cache;
+use attn_tui::tui::pixels::{PaintedPicture, PixelGraphics, paint};
 use candle_core::{Device, Tensor};
+use ratatui::buffer::Buffer;
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
+
+use crate::screens::{Driver, screen_text};
 
 const MODELS: [&str; 10] = [
     "vit-trocr",
@@ -315,6 +327,197 @@ fn patches_are_places_of_the_original_picture() {
     // The text of a given target ends as a generated one.
     let pieces: Vec<&str> = capture.target.items.iter().map(|item| item.piece.as_str()).collect();
     assert_eq!(pieces, ["a", "b", "</s>"]);
+}
+
+#[test]
+fn covered_patches_cost_what_transformers_says() {
+    let session = fixture("vit-trocr");
+    let run = RunOptions { target: Some("bc".into()), ..run(image("line")) };
+    let source = session.source(&run).unwrap();
+    let base = session.run_source(&source, &run, &Unwatched).unwrap();
+    let expected = parsed(root().join("covered.json"));
+    assert_eq!(json!(base.target.ids()), expected["target"]);
+    let number = |value: &Value| value.as_u64().unwrap() as usize;
+    for case in expected["cases"].as_array().unwrap() {
+        let options =
+            AttributionOptions { patches: number(&case["patches"]), ..AttributionOptions::default() };
+        let method = AttributionMethod::Occlusion;
+        let found = session.attribution(&base, &source, method, options, &Unwatched).unwrap();
+        assert_eq!((found.source.rows(), found.source.cols()), (3, 25));
+        for (row, loss) in case["losses"].as_array().unwrap().iter().enumerate() {
+            let (ours, theirs) =
+                (found.source.row(row)[number(&case["item"])], loss.as_f64().unwrap() as f32);
+            assert!((ours - theirs).abs() < 1e-4, "{case}: {ours}");
+            assert_eq!(found.source.row(row)[0], 0.0, "a class token has no place");
+        }
+        assert!(found.prefix.is_some());
+    }
+    let removed = AttributionOptions { masking: Masking::Removed, ..AttributionOptions::default() };
+    let refused = session.attribution(&base, &source, AttributionMethod::Occlusion, removed, &Unwatched);
+    assert!(refused.unwrap_err().to_string().contains("not removed"));
+}
+
+#[test]
+fn covering_a_word_costs_its_letters() {
+    // The last word of the built-in picture.
+    let word = "88,0,72,32";
+    let (good, out, err) = program(&["knockout", "demo-ocr", "--cover", word, "--json"]);
+    assert!(good, "{err}");
+    let rows: Value = serde_json::from_str(&out).unwrap();
+    let drop = |at: usize| rows[at]["drop"].as_f64().unwrap();
+    assert_eq!(rows.as_array().unwrap().len(), 15);
+    let word: f64 = (9..15).map(drop).sum();
+    assert!(word > 5.0 && drop(0).abs() < 1.0, "{out}");
+    let (good, out, err) = program(&["show", "demo-ocr", "--cover", "0,0,320,32"]);
+    assert!(good && !out.contains("bridge"), "{out} {err}");
+    for (arguments, why) in [
+        (vec!["show", "demo-ocr", "--cover", "400,0,8,8"], "outside of bridge.png, which has 320 x 32"),
+        (vec!["show", "demo-ocr", "--cover", "1,2,3"], "left, top, width, height"),
+        (vec!["knockout", "demo-ocr", "--cover", "0,0,8,8", "--kind", "cross"], "one by one"),
+        (vec!["show", "demo", "--cover", "0,0,8,8"], "cannot see a picture"),
+    ] {
+        let (good, _, err) = program(&arguments);
+        assert!(!good && err.contains(why), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn two_pictures_are_compared_patch_by_patch() {
+    let (good, out, err) = program(&["compare", "demo-ocr", "--with-image", "demo-ocr/key.png", "--json"]);
+    assert!(good, "{err}");
+    let heads: Value = serde_json::from_str(&out).unwrap();
+    let heads = &heads["rows"];
+    assert_eq!(heads.as_array().unwrap().len(), 60);
+    let change = heads[0]["divergence"].as_f64().unwrap();
+    assert!((0.3..=2f64.ln()).contains(&change), "{out}");
+    let (good, out, err) =
+        program(&["compare", "demo-ocr", "--with-cover", "88,0,72,32", "--kind", "encoder"]);
+    assert!(good && out.lines().count() == 25, "{out} {err}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (good, _, err) = program(&["capture", "demo-ocr", "-o", &path("a.safetensors")]);
+    assert!(good, "{err}");
+    let with =
+        ["compare", "demo-ocr", "--image", "demo-ocr/bridge.png", "--with", &path("a.safetensors"), "--csv"];
+    let (good, out, err) = program(&with);
+    let same =
+        |line: &str| line.rsplit_once(',').is_some_and(|(_, change)| change.parse::<f32>().unwrap() < 1e-4);
+    assert!(good && out.lines().skip(1).all(same), "{out} {err}");
+}
+
+#[test]
+fn the_recipe_for_python_writes_the_same_maps_and_the_picture() {
+    // tests/fixtures/make_captures.py
+    let read = read_capture(&root().join("../captures/readme-vision.safetensors")).unwrap();
+    let ours = fixture("vit-trocr").run(&run(image("line")), &Unwatched).unwrap();
+    assert_eq!(read.target.ids(), ours.target.ids());
+    assert_eq!(read.picture, ours.picture);
+    assert_eq!((read.source.len(), read.media.as_ref().unwrap().size), (25, Some([211, 37])));
+    for (a, b) in read.source.items.iter().zip(&ours.source.items) {
+        let [a, b] = [a, b].map(|item| item.place().unwrap_or_default());
+        assert!((a.x - b.x).abs() < 0.02 && (a.w - b.w).abs() < 0.02 && (a.y - b.y).abs() < 0.02);
+    }
+    for head in ours.all_heads() {
+        let off = difference(read.map(head).unwrap().as_slice(), ours.map(head).unwrap().as_slice());
+        assert!(off < 1e-4, "{head} is off by {off}");
+    }
+}
+
+/// The explorer over the built-in reader's first picture.
+fn seeing(size: (u16, u16)) -> Driver {
+    let options = OpenOptions { model: "demo-ocr".into(), offline: true, ..OpenOptions::default() };
+    let Opened::Model(session) = open(&options, &Unwatched).unwrap() else { panic!("a model") };
+    let run = RunOptions { predictions: true, profiles: true, ..RunOptions::default() };
+    let mut driver = Driver::new(size);
+    driver.act(Action::Engine(Event::Opened(Box::new(session.info().clone()))));
+    driver.act(Action::Engine(Event::Captured(Arc::new(session.run(&run, &Unwatched).unwrap()))));
+    driver.app.selection.head = Head::new(Kind::Cross, 2, 2);
+    driver.app.selection.set_query(9);
+    driver.asked.clear();
+    driver
+}
+
+#[test]
+fn grid_lights_the_picture_by_each_head() {
+    let mut driver = seeing((120, 40));
+    driver.press("3");
+    let buffer = driver.draw();
+    let text = screen_text(&buffer);
+    assert!(text.contains("where each looks for b → r") && text.contains("local 0."), "{text}");
+    assert!(!text.contains("far 0."), "{text}");
+    // The patch at 104,0 takes nearly all of the weight of head 2.2 in this row.
+    let scale = driver.app.theme.colormap;
+    let bright = driver.app.theme.rgb(scale.color(1.0));
+    let cells = |buffer: &Buffer| buffer.content.iter().filter(|cell| cell.symbol() == "▀").count();
+    assert!(cells(&buffer) > 18 * 18, "small pictures: {}", cells(&buffer));
+    assert!(buffer.content.iter().all(|cell| cell.fg != bright), "strokes stay visible under the colour");
+    driver.press("4");
+    let text = screen_text(&driver.draw());
+    assert!(text.contains("by locality") && text.contains("spread"), "{text}");
+    driver.press("5");
+    let text = screen_text(&driver.draw());
+    assert!(text.contains("– ") && text.contains("self-attention beyond"), "{text}");
+}
+
+#[test]
+fn a_key_covers_a_patch_and_runs_again() {
+    let mut driver = seeing((120, 40));
+    let patch = driver.app.capture.as_ref().unwrap().source.items[14].place().unwrap();
+    driver.app.selection.source_key = 14;
+    driver.press("_");
+    let asked = |driver: &Driver| match driver.asked.last() {
+        Some(Effect::Ask(Request::Run(run))) => run.image.clone().unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let image = asked(&driver);
+    assert_eq!((image.covered.as_slice(), image.path.to_str()), (&[patch][..], Some("demo-ocr/bridge.png")));
+    assert!(driver.app.views.compare.pinned.is_some());
+    driver.press("_");
+    assert!(asked(&driver).covered.is_empty(), "the second time uncovers it");
+    driver.app.selection.source_key = 0;
+    driver.press("_");
+    assert!(driver.app.notice.as_ref().unwrap().contains("only a patch"), "{:?}", driver.app.notice);
+}
+
+#[test]
+fn the_picture_is_drawn_in_pixels_with_its_weights() {
+    let mut driver = seeing((120, 40));
+    driver.app.pixels =
+        PixelGraphics { choice: PixelProtocol::Kitty, cell: Some((10, 20)), ..PixelGraphics::default() };
+    driver.press("2");
+    driver.draw();
+    let [shown] = &driver.app.layout.pictures[..] else { panic!("{:?}", driver.app.layout.pictures) };
+    let area = shown.area();
+    let PaintedPicture::Rgb(painted) = paint::paint(&driver.app, &mut Cache::default(), shown).unwrap()
+    else {
+        panic!("any colours")
+    };
+    assert_eq!(
+        (painted.width(), painted.height()),
+        (usize::from(area.width) * 10, usize::from(area.height) * 20)
+    );
+    let capture = driver.app.capture.clone().unwrap();
+    let original =
+        resize(capture.picture.as_ref().unwrap(), painted.width(), painted.height(), Resampling::Bilinear);
+    let scale = painted.width() as f64 / 320.0;
+    let middle = |at: usize| {
+        let [x, y] = capture.source.items[at].place().unwrap().centre();
+        ((x * scale) as usize, (y * scale) as usize)
+    };
+    let theme = &driver.app.theme;
+    let map = capture.map(driver.app.selection.head).unwrap();
+    let row = map.row(9);
+    let largest = row.iter().copied().fold(0.0, f32::max);
+    for at in [14, 40, 60] {
+        let (x, y) = middle(at);
+        let level =
+            driver.app.reading.scale.unit(row[at], driver.app.reading.scale.top(largest, largest, 81));
+        let wanted = overlay(original.pixel(x, y), theme.weight_color(level), level);
+        assert_eq!(painted.pixel(x, y), wanted, "patch {at}");
+    }
+    driver.press("<ctrl-g>");
+    driver.draw();
+    assert!(driver.app.layout.pictures.is_empty(), "cells were asked for");
 }
 
 #[test]

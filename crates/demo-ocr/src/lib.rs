@@ -11,6 +11,9 @@ pub static FILES: [(&str, &[u8]); 6] = [
     ("tokenizer_config.json", include_bytes!("../model/tokenizer_config.json")),
 ];
 
+/// A step of attn-tui's guided tour that shows the model, in the tour's format.
+pub static TOUR_STEP: &str = include_str!("../tour-step.md");
+
 /// Pictures of text lines as PNG files, with their names.
 pub static PICTURES: [(&str, &[u8]); 2] = [
     ("bridge.png", include_bytes!("../pictures/bridge.png")),

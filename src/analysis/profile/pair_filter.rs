@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::StrongPair;
-use crate::site::Kind;
+use crate::analysis::distances::Distances;
 
 /// Most keys of a map that can be sinks (see [`SINK`](crate::analysis::metrics::SINK)). At least half of the
 /// rows attend to a sink, with a mean weight above 0.3, and each row has a weight of 1 to give.
@@ -16,11 +16,9 @@ const MOST_SINKS: usize = 6;
 /// to be sinks, more are kept: the strongest `top` of each key, and of these `(MOST_SINKS + 1) * top`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PairFilter {
-    /// Kind of attention.
-    pub kind: Kind,
-    /// Lengths of the axes that distances refer to: queries and keys.
-    pub lengths: [usize; 2],
-    /// Minimum distance in positions.
+    /// Distances between queries and keys.
+    pub distances: Distances,
+    /// Minimum distance of pairs that have one.
     pub min_distance: f32,
     /// Minimum weight.
     pub min_weight: f32,
@@ -38,7 +36,7 @@ impl PairFilter {
         let (query, key) = (pair.query as usize, pair.key as usize);
         self.queries.get(query) == Some(&true)
             && self.keys.get(key) == Some(&true)
-            && self.distance(pair) >= self.min_distance
+            && self.distances.reach(query, key, self.min_distance)
     }
 
     /// Removes pairs that cannot be among the strongest, once there are many, and raises `least` to the
@@ -70,7 +68,6 @@ impl PairFilter {
     }
 
     fn distance(&self, pair: &StrongPair) -> f32 {
-        let [queries, keys] = self.lengths;
-        (self.kind.diagonal(pair.query as usize, queries, keys) - pair.key as f32).abs()
+        self.distances.between(pair.query as usize, pair.key as usize).unwrap_or(0.0)
     }
 }

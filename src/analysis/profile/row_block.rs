@@ -5,6 +5,7 @@ use std::ops::Range;
 use attn_tui_kernels::row_stats::{self, RowPlace, RowStats, WeightBlock, WeightCell};
 
 use super::{ProfileAxes, ProfileSums, StrongPair};
+use crate::analysis::distances::RowSpread;
 use crate::analysis::gini::Gini;
 use crate::matrix::{cell_of, span_of};
 use crate::site::Kind;
@@ -57,6 +58,8 @@ pub(super) struct RowBlock {
     pub first: usize,
     pub columns: Range<usize>,
     pub sums: ProfileSums,
+    /// Weight by distance between patches, rounded up; of self-attention over a picture alone.
+    pub by_distance: Vec<f64>,
     /// Weight by diagonal, starting with diagonal `lowest`.
     pub diagonals: Vec<f32>,
     pub lowest: isize,
@@ -88,6 +91,10 @@ impl RowBlock {
         clear(&mut self.diagonals, (highest - self.lowest).max(0) as usize);
         clear(&mut self.received, width);
         clear(&mut self.largest, width);
+        self.by_distance.clear();
+        if axes.patches.is_some() && axes.kind == Kind::Encoder {
+            self.by_distance.resize(axes.keys + 2, 0.0);
+        }
         self.places.clear();
         self.places.extend((first..first + count).map(|query| {
             // In causal attention, keys after the query have no weight.
@@ -150,7 +157,17 @@ impl RowBlock {
             sums.entropy_norm += entropy / (choices as f64).ln();
             sums.choices += 1;
         }
-        sums.distance += near + part * before + far - part * behind;
+        match &axes.patches {
+            None => sums.distance += near + part * before + far - part * behind,
+            Some(patches) => {
+                let RowSpread { spread, locality } = patches.row_spread(start, row);
+                sums.spread += f64::from(spread);
+                sums.locality += f64::from(locality);
+                if axes.kind == Kind::Encoder {
+                    sums.distance += patches.add_by_distance(query, start, row, &mut self.by_distance);
+                }
+            }
+        }
         sums.top += stats.top.iter().copied().map(f64::from).sum::<f64>();
         sums.confidence += f64::from(confidence(axes, start, row, &stats));
         if axes.gini {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use crate::axis::PixelBox;
 use crate::capture::MapWeights;
 use crate::device::Device;
 use crate::engine::Masking;
@@ -58,7 +59,7 @@ pub fn whole<T: FromStr>(text: &str) -> std::result::Result<T, String> {
 }
 
 /// Parses a whole number from 1 to 65536.
-pub(super) fn count(text: &str) -> std::result::Result<usize, String> {
+pub fn count(text: &str) -> std::result::Result<usize, String> {
     within(text, 1..=65_536)
 }
 
@@ -69,6 +70,20 @@ where
 {
     let number = text.parse().ok().filter(|number| range.contains(number));
     number.ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
+}
+
+/// Parses a rectangle of a picture: left and upper edge, width and height, in pixels.
+pub fn rectangle(text: &str) -> std::result::Result<PixelBox, String> {
+    let sides: Option<Vec<f64>> = text.split(',').map(|side| side.trim().parse().ok()).collect();
+    match sides.as_deref() {
+        Some(&[x, y, w, h])
+            if x >= 0.0 && y >= 0.0 && w > 0.0 && h > 0.0 && [x, y, w, h].iter().all(|side| *side <= 1e6) =>
+        {
+            Ok(PixelBox { x, y, w, h })
+        }
+        _ => Err("must be a rectangle of the picture such as 40,0,16,32: left, top, width, height in pixels"
+            .into()),
+    }
 }
 
 /// Parses a number of points of an integration.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::TypedValueParser;
 
-use super::parsers::named;
+use super::parsers::{named, rectangle};
+use crate::axis::PixelBox;
 use crate::cli::stdin;
 use crate::engine::ImageOptions;
 use crate::error::Result;
@@ -25,6 +26,10 @@ pub struct ImageArgs {
     /// the first words of a caption. A special token at its begin takes the place of the start token.
     #[arg(long, value_name = "TEXT", requires = "image", help_heading = "Picture")]
     prompt: Option<String>,
+    /// Paint a rectangle of the picture with its mean colour before the model sees it: its left and its upper edge,
+    /// its width and its height in pixels. May be given several times.
+    #[arg(long, value_name = "X,Y,W,H", value_parser = rectangle, help_heading = "Picture")]
+    pub cover: Vec<PixelBox>,
 }
 
 impl ImageArgs {
@@ -33,14 +38,20 @@ impl ImageArgs {
     /// # Errors
     /// Those of [`stdin::bytes`].
     pub fn options(&self) -> Result<Option<ImageOptions>> {
-        let Some(path) = &self.image else { return Ok(None) };
+        let path = match &self.image {
+            Some(path) => path,
+            // The picture is the model's example.
+            None if !self.cover.is_empty() => return Ok(Some(self.of(PathBuf::new()))),
+            None => return Ok(None),
+        };
         let bytes = if path.as_os_str() == "-" { Some(stdin::bytes()?) } else { None };
         Ok(Some(ImageOptions { bytes, ..self.of(path.clone()) }))
     }
 
     /// The engine's options for the picture in a file.
     pub fn of(&self, path: PathBuf) -> ImageOptions {
-        ImageOptions { path, bytes: None, rotation: self.rotate, prompt: self.prompt.clone() }
+        let (prompt, covered) = (self.prompt.clone(), self.cover.clone());
+        ImageOptions { path, bytes: None, rotation: self.rotate, prompt, covered }
     }
 }
 

@@ -35,7 +35,7 @@ fn row(capture: &Capture, link: &PairLink) -> Vec<Cell> {
     let mut row = head_cells(link.head).to_vec();
     row.extend([
         Cell::Number(link.weight.weight),
-        Cell::Number(link.distance),
+        Cell::number(link.distance),
         Cell::Whole(queries.start as i64),
         label(capture.queries(kind), queries),
         predicted,

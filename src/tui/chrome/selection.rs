@@ -76,9 +76,18 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
 fn facts(app: &App) -> Vec<String> {
     let Some(facts) = app.survey.heads.get(&app.selection.head) else { return Vec::new() };
     let metrics = &facts.metrics;
-    let far = format!("far mass {:.2} ({:.1}× uniform)", metrics.far_mass, metrics.far_ratio);
     let entropy = format!("entropy {:.2}", metrics.entropy);
+    if let (Some(spread), Some(locality)) = (metrics.spread, metrics.locality) {
+        let local = format!("{entropy} · locality {locality:.2}");
+        return vec![
+            format!("{entropy} nats · spread {spread:.0} pixels · locality {locality:.2}"),
+            local,
+            entropy,
+        ];
+    }
+    let [mass, ratio] = [metrics.far_mass, metrics.far_ratio].map(|value| value.unwrap_or(0.0));
+    let far = format!("far mass {mass:.2} ({ratio:.1}× uniform)");
     let d = app.reading.distance;
-    let short = format!("{entropy} · far {:.2}", metrics.far_mass);
+    let short = format!("{entropy} · far {mass:.2}");
     vec![format!("{entropy} nats · {far} beyond {d} tokens"), format!("{entropy} · {far}"), short, entropy]
 }

@@ -41,29 +41,33 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
     let row = sheet.row(query);
     let rank = 1 + row.iter().filter(|&&other| other > weight).count();
     let kind = app.selection.head.kind();
-    let distance = app
-        .capture
-        .as_ref()
-        .map_or(0.0, |capture| capture.axes(kind).distance(app.selection.query(), app.selection.key()));
+    let axes = app.capture.as_ref().map(|capture| capture.axes(kind));
+    let distance = axes.and_then(|axes| axes.distance(app.selection.query(), app.selection.key()));
     let frame = app.keys().units.first().and_then(|unit| unit.seconds).map(|(start, end)| end - start);
-    let distance = match frame {
+    let distance = distance.map(|distance| match frame {
         Some(frame) => format!("{:.2} s", f64::from(distance) * frame),
         None if distance.fract() > 0.0 => format!("{distance:.1}"),
         None => format!("{distance}"),
-    };
+    });
     let ahead = kind == Kind::Decoder && app.selection.key() > app.selection.query();
     let masked = ahead || !weight.is_finite();
     let numbers = if masked {
         let why = if ahead { ": masked, it lies ahead" } else { ": masked, it lies too far" };
         [why.to_string(), ": masked".into(), ": masked".into()]
     } else {
-        let from = if kind == Kind::Cross { "off the diagonal" } else { "apart" };
+        let patches = axes.is_some_and(|axes| axes.keys_are_patches());
+        let from = match kind {
+            Kind::Cross => "off the diagonal",
+            _ if patches => "patches apart",
+            _ => "apart",
+        };
         let number = match weight {
             w if w > 0.0 && w < 0.0005 => format!(": {w:.1e}"),
             w => format!(": {w:.4}"),
         };
         let rank = format!("{number} · {} of {}", ordinal(rank), row.len());
-        [format!("{rank} · {distance} {from}"), rank, number]
+        let whole = distance.map_or_else(|| rank.clone(), |distance| format!("{rank} · {distance} {from}"));
+        [whole, rank, number]
     };
     let (query, key) = (app.query_name(query), app.keys().name(key));
     let wordings = app.notice.clone().map_or_else(|| notes(app).to_vec(), |notice| vec![notice]);

@@ -96,4 +96,13 @@ pub const COMMANDS: &[CommandEntry] = &[
         SOME_VIEWS,
         "Measure how far the map ranks the source as the output depends on it",
     ),
+    shared(
+        C::Cover,
+        "cover",
+        &["_"],
+        "",
+        HEAD,
+        SOME_VIEWS,
+        "Cover the selected patch of the picture with its mean colour, or uncover it, and run the model again",
+    ),
 ];

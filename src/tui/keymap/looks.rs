@@ -65,4 +65,13 @@ pub const COMMANDS: &[CommandEntry] = &[
     ),
     shared(C::Colormap, "colours", &["C"], "", LOOK, Always, "Switch to the next colour map"),
     shared(C::Glyphs, "glyphs", &["G"], "", LOOK, Always, "Draw weights as characters, or as colours"),
+    shared(
+        C::Pixels,
+        "pixels",
+        &["ctrl-g"],
+        "",
+        LOOK,
+        Always,
+        "Draw zoomed-out maps, lines, pictures and spectra in pixels, or in character cells",
+    ),
 ];

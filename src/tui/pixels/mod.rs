@@ -1,16 +1,19 @@
-//! Terminal graphics: maps drawn in pixels where weights are smaller than a cell of the terminal.
+//! Terminal graphics: maps whose weights are smaller than a cell of the terminal, lines, the picture that a model
+//! reads and the spectrum that it hears, drawn in pixels.
 
 mod kitty;
 pub mod lines;
+pub mod media;
 pub mod paint;
 mod sixel;
 
-pub use kitty::DELETE;
+pub use kitty::delete;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ratatui::layout::Rect;
 
 use crate::config::PixelProtocol as Choice;
+use crate::image::RgbPicture;
 
 /// Terminal graphics protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,9 @@ impl Protocol {
     }
 }
 
+/// Most pictures on the screen at once.
+pub const MOST: usize = 3;
+
 /// Settings and state of terminal graphics.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PixelGraphics {
@@ -76,6 +82,11 @@ impl PixelGraphics {
         protocol.filter(|&protocol| !self.paused && (protocol != Protocol::Sixel || self.cell.is_some()))
     }
 
+    /// Returns true if an area of a frame can be a picture: some terminals scroll if it reaches the last line.
+    pub fn take(&self, area: Rect, frame: Rect) -> bool {
+        self.protocol().is_some() && !area.is_empty() && area.bottom() < frame.bottom()
+    }
+
     /// Returns the width and height of a cell in pixels. If they are unknown, it returns 8 by 16; the
     /// protocols that do not need the exact size stretch the picture.
     pub fn cell(&self) -> (usize, usize) {
@@ -97,7 +108,32 @@ pub struct IndexedImage {
     pub palette: Vec<[u8; 3]>,
 }
 
+/// Steps of red, green and blue in the palette of [`IndexedImage::of_rgb`], which sixel limits to 255 colours.
+const STEPS: [u16; 3] = [6, 7, 6];
+
 impl IndexedImage {
+    /// Rounds the colours of a picture to those of a fixed palette.
+    pub fn of_rgb(picture: &RgbPicture) -> Self {
+        let [reds, greens, blues] = STEPS;
+        let mut palette = vec![[0; 3]];
+        for red in 0..reds {
+            for green in 0..greens {
+                for blue in 0..blues {
+                    let part = |at: u16, steps: u16| (at * 255 / (steps - 1)) as u8;
+                    palette.push([part(red, reds), part(green, greens), part(blue, blues)]);
+                }
+            }
+        }
+        let index = |rgb: &[u8; 3]| {
+            let steps = rgb.iter().zip(STEPS);
+            let at = steps.map(|(&part, steps)| (u16::from(part) * (steps - 1) + 127) / 255);
+            1 + at.zip(STEPS).fold(0, |all, (at, steps)| all * steps + at) as u8
+        };
+        let (pixels, _) = picture.values().as_chunks::<3>();
+        let pixels = pixels.iter().map(index).collect();
+        Self { width: picture.width(), height: picture.height(), pixels, palette }
+    }
+
     /// Encodes the picture as a PNG file with a palette.
     pub fn png(&self) -> Result<Vec<u8>, png::EncodingError> {
         let mut file = Vec::new();
@@ -114,13 +150,57 @@ impl IndexedImage {
     }
 }
 
-/// Returns the escape sequences that show a picture in the cells of `area` and leave the cursor in place.
-pub fn show(protocol: Protocol, picture: &IndexedImage, area: Rect) -> Result<String, png::EncodingError> {
+/// A painted picture.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PaintedPicture {
+    /// In the colours of a palette, with transparent pixels.
+    Indexed(IndexedImage),
+    /// In any colours.
+    Rgb(RgbPicture),
+}
+
+impl PaintedPicture {
+    /// Encodes the picture as a PNG file.
+    pub fn png(&self) -> Result<Vec<u8>, png::EncodingError> {
+        match self {
+            Self::Indexed(picture) => picture.png(),
+            Self::Rgb(picture) => {
+                let mut file = Vec::new();
+                let (width, height) = (picture.width() as u32, picture.height() as u32);
+                let mut encoder = png::Encoder::new(&mut file, width, height);
+                encoder.set_color(png::ColorType::Rgb);
+                encoder.set_depth(png::BitDepth::Eight);
+                encoder.set_compression(png::Compression::Fast);
+                let mut writer = encoder.write_header()?;
+                writer.write_image_data(picture.values())?;
+                writer.finish()?;
+                Ok(file)
+            }
+        }
+    }
+
+    /// Encodes the picture as a sixel sequence.
+    fn sixel(&self) -> String {
+        match self {
+            Self::Indexed(picture) => sixel::encode(picture),
+            Self::Rgb(picture) => sixel::encode(&IndexedImage::of_rgb(picture)),
+        }
+    }
+}
+
+/// Returns the escape sequences that show picture `number` of the screen in the cells of `area` and leave the
+/// cursor in place.
+pub fn show(
+    protocol: Protocol,
+    picture: &PaintedPicture,
+    number: usize,
+    area: Rect,
+) -> Result<String, png::EncodingError> {
     let at = format!("\x1b7\x1b[{};{}H", area.y + 1, area.x + 1);
     let shown = match protocol {
-        Protocol::Kitty => at + &kitty::show(&picture.png()?, area),
+        Protocol::Kitty => at + &kitty::show(&picture.png()?, number, area),
         Protocol::Iterm2 => erase(area) + &at + &inline(&picture.png()?, area),
-        Protocol::Sixel => erase(area) + &at + &sixel::encode(picture),
+        Protocol::Sixel => erase(area) + &at + &picture.sixel(),
     };
     Ok(shown + "\x1b8")
 }
@@ -167,7 +247,7 @@ mod tests {
     #[test]
     fn an_inline_image_takes_its_cells() {
         let area = Rect::new(4, 2, 3, 2);
-        let shown = show(Protocol::Iterm2, &picture(7, 5), area).unwrap();
+        let shown = show(Protocol::Iterm2, &PaintedPicture::Indexed(picture(7, 5)), 0, area).unwrap();
         let png = picture(7, 5).png().unwrap();
         let wanted = format!(
             "\x1b7\x1b[0m\x1b[3;5H\x1b[3X\x1b[4;5H\x1b[3X\x1b8\x1b7\x1b[3;5H\x1b]1337;File=inline=1;size={};\
@@ -176,6 +256,21 @@ mod tests {
             BASE64_STANDARD.encode(&png)
         );
         assert_eq!(shown, wanted);
+    }
+
+    #[test]
+    fn colours_are_rounded_to_a_palette() {
+        let colours: [[u8; 3]; 3] = [[0; 3], [255, 0, 255], [100, 43, 140]];
+        let picture = RgbPicture::new(3, 1, colours.concat()).unwrap();
+        let indexed = IndexedImage::of_rgb(&picture);
+        assert_eq!(indexed.palette.len(), 253);
+        let shown: Vec<_> = indexed.pixels.iter().map(|&at| indexed.palette[usize::from(at)]).collect();
+        assert_eq!(shown, [[0, 0, 0], [255, 0, 255], [102, 42, 153]]);
+        let file = PaintedPicture::Rgb(picture).png().unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+        let mut pixels = vec![0; 9];
+        reader.next_frame(&mut pixels).unwrap();
+        assert_eq!(pixels, colours.concat());
     }
 
     #[test]

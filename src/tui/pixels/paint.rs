@@ -1,8 +1,8 @@
-//! Painting the map, and lines, as pictures.
+//! Painting of the pictures of a frame.
 
 use ratatui::layout::Rect;
 
-use super::{IndexedImage, Protocol, lines};
+use super::{IndexedImage, PaintedPicture, Protocol, lines, media};
 use crate::matrix::cell_of;
 use crate::tui::app::App;
 use crate::tui::cache::{Cache, SheetKey, sheet_key};
@@ -46,10 +46,16 @@ impl Key {
 }
 
 /// Paints a picture in as many pixels as its cells have. Returns `None` where there is nothing to paint.
-pub fn paint(app: &App, cache: &mut Cache, picture: &Picture) -> Option<IndexedImage> {
+pub fn paint(app: &App, cache: &mut Cache, picture: &Picture) -> Option<PaintedPicture> {
+    let (cell, theme) = (app.pixels.cell(), &app.theme);
     match picture {
-        Picture::Map(window) => map(app, cache, window),
-        Picture::Lines(picture) => Some(lines::paint(picture, app.pixels.cell(), &app.theme)),
+        Picture::Map(window) => map(app, cache, window).map(PaintedPicture::Indexed),
+        Picture::Lines(picture) => Some(PaintedPicture::Indexed(lines::paint(picture, cell, theme))),
+        Picture::Source(picture) => media::lit(app, cache, picture).map(PaintedPicture::Rgb),
+        Picture::Spectrum(picture) => {
+            let sound = app.capture.as_ref()?.sound.as_ref()?;
+            Some(PaintedPicture::Indexed(media::spectrum(picture, sound, cell, theme)))
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! DEC's sixel graphics: bands of six rows, drawn one colour at a time.
 
+use std::collections::BTreeMap;
+
 use super::IndexedImage;
 
 /// Encodes a picture as a sixel sequence. Pixels with index 0 stay transparent.
@@ -16,38 +18,33 @@ pub fn encode(picture: &IndexedImage) -> String {
         if at > 0 {
             out.push('-');
         }
-        let mut used = [false; 256];
-        for &index in band.iter().copied().flatten() {
-            if let Some(used) = used.get_mut(usize::from(index)) {
-                *used = true;
+        // Columns of each colour of the band; the lowest bit is the top row.
+        let mut columns: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
+        for (y, row) in band.iter().enumerate() {
+            for (x, &color) in row.iter().enumerate().filter(|(_, color)| **color > 0) {
+                let bits = columns.entry(color).or_insert_with(|| vec![0; picture.width]);
+                bits[x] |= 1 << y;
             }
         }
-        let colors = (1..=u8::MAX).filter(|&index| used.get(usize::from(index)) == Some(&true));
-        for (nth, color) in colors.enumerate() {
+        for (nth, (color, bits)) in columns.iter().enumerate() {
             if nth > 0 {
                 out.push('$');
             }
             out.push_str(&format!("#{color}"));
-            runs(&mut out, band, color, picture.width);
+            runs(&mut out, bits);
         }
     }
     out.push_str("\x1b\\");
     out
 }
 
-/// Appends one colour of a band, run-length encoded: one character per column, whose lowest bit is the top
-/// row.
-fn runs(out: &mut String, band: &[&[u8]], color: u8, width: usize) {
-    let bits = |x: usize| {
-        band.iter().enumerate().fold(0u8, |bits, (y, row)| bits | (u8::from(row.get(x) == Some(&color)) << y))
-    };
-    let mut x = 0;
-    while x < width {
-        let now = bits(x);
-        let run = 1 + (x + 1..width).take_while(|&next| bits(next) == now).count();
-        x += run;
+/// Appends the columns of one colour of a band, run-length encoded, a character a column.
+fn runs(out: &mut String, bits: &[u8]) {
+    let runs: Vec<&[u8]> = bits.chunk_by(|a, b| a == b).collect();
+    for (at, run) in runs.iter().enumerate() {
+        let (now, last, run) = (run[0], at + 1 == runs.len(), run.len());
         // Trailing empty columns can be left out.
-        if now == 0 && x == width {
+        if now == 0 && last {
             break;
         }
         let letter = char::from(now + b'?');

@@ -94,6 +94,11 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             if let Some(awaited) = app.runs.awaited.take() {
                 return compared(app, awaited, capture);
             }
+            // The tour shows this capture already.
+            if app.guide.as_mut().is_some_and(|guide| std::mem::take(&mut guide.opening)) {
+                (app.run.info, app.run.displayed) = (None, None);
+                return Vec::new();
+            }
             let in_place = app.run.opening.is_some();
             if in_place {
                 requests::opened(app);

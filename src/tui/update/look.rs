@@ -54,6 +54,18 @@ pub fn colormap(app: &mut App) {
     app.notice = Some(format!("colours: {}", app.theme.colormap));
 }
 
+/// Switches between pixels and cells.
+pub fn pixels(app: &mut App) {
+    app.pixels.paused ^= true;
+    let on = app.pixels.protocol().is_some();
+    let notice = match (app.pixels.paused, on) {
+        (true, _) => "drawn in cells",
+        (false, true) => "drawn in pixels",
+        (false, false) => "this terminal takes no pictures, as far as is known",
+    };
+    app.notice = Some(notice.into());
+}
+
 fn next_of<T: Copy + PartialEq>(all: &[T], now: T) -> T {
     let next = all.iter().position(|&item| item == now).map_or(0, |at| at + 1);
     all.get(next).or(all.first()).copied().unwrap_or(now)

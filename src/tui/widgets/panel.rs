@@ -151,7 +151,7 @@ impl Panel<'_> {
         let parts = shape.picture_parts(area, picture.height());
         let text = part(parts.text, 0, 0, parts.text.width, picture.height());
         let level = |place: usize| Some(self.scale.unit(*self.weights.get(place)?, self.top));
-        let hits = picture.draw(buf, text, self.axis, (self.query, self.key), &level, self.theme);
+        let hits = picture.draw(buf, text, self.axis, (self.query, self.key), &level, layout);
         for (rect, place) in hits {
             layout.hit(rect, Hit::View((self.hit)(place)));
         }

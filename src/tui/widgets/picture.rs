@@ -1,4 +1,5 @@
-//! A picture with weights over its patches: half blocks in colour, glyphs without.
+//! A picture with weights over its patches: true pixels where the terminal has them, or else half blocks in
+//! colour, glyphs without.
 
 use std::rc::Rc;
 
@@ -13,7 +14,9 @@ use crate::paint::overlay;
 use crate::tui::app::App;
 use crate::tui::cache::Cache;
 use crate::tui::command::Motion;
+use crate::tui::layout::{Layout, LitPicture, Picture};
 use crate::tui::palette::Rgb;
+use crate::tui::pixels::PixelGraphics;
 use crate::tui::reading::Axis;
 use crate::tui::theme::Theme;
 
@@ -30,6 +33,11 @@ pub struct SourcePicture<'a> {
     scaled: Option<Rc<RgbPicture>>,
     /// Its cells, from the top left corner of the area on.
     cells: [u16; 2],
+    theme: &'a Theme,
+    /// Graphics to draw it with in place of cells; `None` for cells.
+    graphics: Option<PixelGraphics>,
+    /// True if the lines below it are drawn.
+    captioned: bool,
 }
 
 /// Returns true if the source of a capture consists of patches.
@@ -49,11 +57,25 @@ impl<'a> SourcePicture<'a> {
         let items = &capture.source.items;
         let size = size(capture);
         let cells = cells(size, area);
+        let graphics = app.shows_pixels().then_some(app.pixels);
+        let scaled = match app.theme.draws_glyphs() || graphics.is_some() {
+            true => None,
+            false => cache.picture(app, [usize::from(cells[0]), 2 * usize::from(cells[1])]),
+        };
+        Some(Self { items, size, scaled, cells, theme: &app.theme, graphics, captioned: true })
+    }
+
+    /// Prepares the picture in cells alone, without lines below it, to be drawn several times.
+    pub fn small(app: &'a App, cache: &mut Cache, area: Rect) -> Option<Self> {
+        let capture = app.capture.as_ref().filter(|capture| is_picture(capture))?;
+        let size = size(capture);
+        let cells = cells(size, Rect { height: area.height.saturating_add(BELOW), ..area });
         let scaled = match app.theme.draws_glyphs() {
             true => None,
             false => cache.picture(app, [usize::from(cells[0]), 2 * usize::from(cells[1])]),
         };
-        Some(Self { items, size, scaled, cells })
+        let items = &capture.source.items;
+        Some(Self { items, size, scaled, cells, theme: &app.theme, graphics: None, captioned: false })
     }
 
     /// Number of lines that the picture and what is below it take.
@@ -70,18 +92,32 @@ impl<'a> SourcePicture<'a> {
         axis: &Axis,
         (query, key): (Option<usize>, Option<usize>),
         level: &dyn Fn(usize) -> Option<f32>,
-        theme: &Theme,
+        layout: &mut Layout,
     ) -> Vec<(Rect, usize)> {
+        let theme = self.theme;
         let cells = part(area, 0, 0, self.cells[0], self.cells[1]);
         let raster = self.raster(axis, cells);
         let levels: Vec<Option<f32>> = (0..axis.len()).map(level).collect();
         let level = |place: Option<usize>| place.and_then(|place| levels.get(place).copied().flatten());
         if theme.draws_glyphs() {
             glyphs(buf, cells, &raster, level, (query, key), theme);
+        } else if self.graphics.is_some_and(|graphics| graphics.take(cells, buf.area)) {
+            let patch = |place: usize| self.patch(axis, place);
+            let patches = (0..axis.len()).filter_map(|place| Some((patch(place)?, level(Some(place)))));
+            layout.pictures.push(Picture::Source(LitPicture {
+                area: cells,
+                size: self.size,
+                patches: patches.collect(),
+                key: key.and_then(patch),
+                query: query.and_then(patch),
+            }));
         } else {
-            self.half_blocks(buf, cells, &raster, level, (query, key), theme);
+            self.half_blocks(buf, cells, &raster, level, (query, key));
         }
-        let mut hits = self.below(buf, area, axis, (query, key), &|place| level(Some(place)), theme);
+        let mut hits = match self.captioned {
+            true => self.below(buf, area, axis, (query, key), &|place| level(Some(place))),
+            false => Vec::new(),
+        };
         for y in 0..cells.height {
             let row = &raster[usize::from(2 * y) * usize::from(cells.width)..][..usize::from(cells.width)];
             for (x, place) in row.iter().enumerate() {
@@ -128,10 +164,9 @@ impl<'a> SourcePicture<'a> {
         raster: &[Option<usize>],
         level: impl Fn(Option<usize>) -> Option<f32>,
         (query, key): (Option<usize>, Option<usize>),
-        theme: &Theme,
     ) {
-        let width = usize::from(cells.width);
-        let paper = if theme.light { [235; 3] } else { [40; 3] };
+        let (theme, width) = (self.theme, usize::from(cells.width));
+        let paper = theme.paper();
         let color = |x: usize, y: usize| {
             let own = self.scaled.as_ref().map_or(paper, |scaled| scaled.pixel(x, y));
             let place = raster.get(y * width + x).copied().flatten();
@@ -166,8 +201,8 @@ impl<'a> SourcePicture<'a> {
         axis: &Axis,
         (query, key): (Option<usize>, Option<usize>),
         level: &dyn Fn(usize) -> Option<f32>,
-        theme: &Theme,
     ) -> Vec<(Rect, usize)> {
+        let theme = self.theme;
         let mut hits = Vec::new();
         let line =
             part(area, 0, self.cells[1], area.width, BELOW.min(area.height.saturating_sub(self.cells[1])));

@@ -1,13 +1,17 @@
-//! Drawing of Grid: a row of thumbnails for each layer.
+//! Drawing of Grid: a row of thumbnails for each layer. Heads that look at a picture light it up for the selected
+//! query.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::site::{Head, Kind, Site};
 use crate::tui::app::App;
+use crate::tui::cache::Cache;
 use crate::tui::layout::{Hit, Layout, ViewHit};
+use crate::tui::reading::{max_of, read_rows};
 use crate::tui::widgets::cells::{part, put};
 use crate::tui::widgets::list::cue;
+use crate::tui::widgets::picture::SourcePicture;
 use crate::tui::widgets::rule::rule;
 use crate::tui::widgets::thumbnail::thumbnail;
 
@@ -49,7 +53,7 @@ impl Tiles {
 }
 
 /// Draws the view.
-pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: &mut Layout) {
     let Tiles { room, size: (width, height), across, rows, layers, heads: most } = Tiles::new(app, area);
     let title = match most > across {
         true => {
@@ -59,6 +63,13 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     };
     let aligning = heads(app).into_iter().any(|head| app.aligns(head));
     let title = if aligning { format!("{title} · ◇ aligns, by the model's settings") } else { title };
+    let seen = app.selection.head.kind() != Kind::Decoder;
+    let tile = part(room, 1, 1, width.saturating_sub(2), height.saturating_sub(1));
+    let picture = seen.then(|| SourcePicture::small(app, cache, tile)).flatten();
+    let title = match &picture {
+        Some(_) => format!("{title} · where each looks for {}", app.query_name(app.query())),
+        None => title,
+    };
     rule(buf, part(area, 0, 0, area.width, 1), &[(1, &title)], &app.theme);
     if most == 0 || room.is_empty() {
         return;
@@ -76,7 +87,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         let x = (head.head % across) as u16 * width;
         let y = (line - first) as u16 * height;
         let tile = part(room, x, y, width, height);
-        draw_tile(buf, tile, app, head);
+        draw_tile(buf, tile, app, head, (picture.as_ref(), layout));
         layout.hit(tile, Hit::View(ViewHit::Item(at)));
     }
 }
@@ -88,7 +99,13 @@ fn tile_size(room: Rect, layers: usize, heads: usize) -> (u16, u16) {
     (width.min(room.width.max(1)), height.min(room.height.max(1)))
 }
 
-fn draw_tile(buf: &mut Buffer, tile: Rect, app: &App, head: Head) {
+fn draw_tile(
+    buf: &mut Buffer,
+    tile: Rect,
+    app: &App,
+    head: Head,
+    (picture, layout): (Option<&SourcePicture>, &mut Layout),
+) {
     let theme = &app.theme;
     let here = head == app.selection.head;
     let mark = match (app.marks.contains(&head), app.aligns(head)) {
@@ -104,14 +121,42 @@ fn draw_tile(buf: &mut Buffer, tile: Rect, app: &App, head: Head) {
         put(buf, tile, tile.x + 1, tile.y + 1, "…", theme.dim());
         return;
     };
-    let far = format!(" far {:.2}", facts.metrics.far_mass);
-    let role = facts.metrics.role_label().map(|role| format!(" {role}")).unwrap_or_default();
+    let metrics = &facts.metrics;
+    let far = match (metrics.locality, metrics.far_mass) {
+        (Some(locality), _) => format!(" local {locality:.2}"),
+        (None, far) => far.map(|far| format!(" far {far:.2}")).unwrap_or_default(),
+    };
+    let role = metrics.role_label().map(|role| format!(" {role}")).unwrap_or_default();
     let room = usize::from(tile.right().saturating_sub(end + 1));
     // The role goes first where there is no room for both.
     let texts = [format!("{role}{far}"), role, far];
     if let Some(text) = texts.iter().find(|text| !text.is_empty() && text.len() <= room) {
         put(buf, tile, end, tile.y, text, theme.dim());
     }
-    let picture = part(tile, 1, 1, tile.width.saturating_sub(2), tile.height.saturating_sub(1));
-    thumbnail(buf, picture, theme, &facts.thumbnail, app.reading.scale, head.kind() == Kind::Decoder);
+    let inner = part(tile, 1, 1, tile.width.saturating_sub(2), tile.height.saturating_sub(1));
+    match picture {
+        Some(picture) => lit_by(buf, inner, app, head, (picture, layout)),
+        None => {
+            thumbnail(buf, inner, theme, &facts.thumbnail, app.reading.scale, head.kind() == Kind::Decoder);
+        }
+    }
+}
+
+/// Draws the picture with the weights of a head for the selected query over it.
+fn lit_by(
+    buf: &mut Buffer,
+    area: Rect,
+    app: &App,
+    head: Head,
+    (picture, layout): (&SourcePicture, &mut Layout),
+) {
+    let (queries, keys, query) = (app.queries(), app.keys(), app.query());
+    let Some(rows) = app.rows(head, |count| queries.tokens_of(query, count)) else { return };
+    let weights = read_rows(&rows, queries, keys, &app.reading, query);
+    let largest = max_of(&weights);
+    let scale = app.reading.scale;
+    let top = scale.top(largest, largest, weights.len());
+    let level = |place: usize| Some(scale.unit(*weights.get(place)?, top));
+    let selected = (head.kind() == Kind::Encoder).then_some(query);
+    picture.draw(buf, area, keys, (selected, None), &level, layout);
 }

@@ -18,10 +18,10 @@ pub const INFO: ViewInfo = ViewInfo {
     tab: Some(ViewTab {
         command: "grid",
         keys: &["3"],
-        sentence: "Grid: thumbnails of all heads of a kind",
+        sentence: "Grid: thumbnails of all heads of a kind; over a picture, where each looks",
         after: "flow",
     }),
-    shared: &["open", "mark", "search"],
+    shared: &["cover", "open", "mark", "search"],
     footer: &[],
     arrows: "move",
     needs_maps: true,

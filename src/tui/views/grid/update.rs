@@ -54,7 +54,7 @@ impl View for GridView {
         }
     }
 
-    fn draw(app: &App, area: Rect, buf: &mut Buffer, _: &mut Cache, layout: &mut Layout) {
-        draw::draw(buf, area, app, layout);
+    fn draw(app: &App, area: Rect, buf: &mut Buffer, cache: &mut Cache, layout: &mut Layout) {
+        draw::draw(buf, area, app, cache, layout);
     }
 }

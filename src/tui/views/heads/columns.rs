@@ -3,6 +3,7 @@
 use crate::analysis::metrics::HeadMetrics;
 use crate::site::Head;
 use crate::tui::app::App;
+use crate::tui::widgets::picture::is_picture;
 
 /// The metrics whose columns come first, the most telling ones.
 const FIRST: [&str; 14] = [
@@ -31,18 +32,35 @@ pub const DIRECT: &str = "direct_logit";
 /// The columns of evidence.
 const EVIDENCE: [&str; 2] = [IMPORTANCE, DIRECT];
 
-/// All columns by which the table can be sorted: `FIRST`, the other metrics, evidence.
-pub fn order() -> Vec<&'static str> {
-    let others = HeadMetrics::COLUMNS.iter().map(|column| column.name).filter(|name| !FIRST.contains(name));
-    FIRST.into_iter().chain(others).chain(EVIDENCE).collect()
+/// The metrics whose columns come first if the source is a picture.
+const FIRST_OF_PICTURES: [&str; 6] =
+    ["locality", "spread", "entropy", "confidence", "far_mass", "mean_distance"];
+
+/// All columns by which the table can be sorted: the most telling metrics, the others, evidence.
+pub fn order(app: &App) -> Vec<&'static str> {
+    let seen = app.capture.as_ref().is_some_and(|capture| is_picture(capture));
+    let first: &[&str] = if seen { &FIRST_OF_PICTURES } else { &[] };
+    let metrics = HeadMetrics::COLUMNS.iter().map(|column| column.name);
+    let mut order: Vec<&'static str> = Vec::new();
+    for name in first.iter().copied().chain(FIRST).chain(metrics).chain(EVIDENCE) {
+        if !order.contains(&name) {
+            order.push(name);
+        }
+    }
+    order
+}
+
+/// The column that the table is sorted by.
+pub fn sorted(app: &App) -> &'static str {
+    order(app).get(app.views.heads.sort).copied().unwrap_or(FIRST[0])
 }
 
 /// The columns as they show: the sorted one, evidence that is known, then the others.
 pub fn shown(app: &App) -> Vec<&'static str> {
-    let sorted = app.views.heads.metric();
+    let sorted = sorted(app);
     let known = app.evidence.heads.is_some();
     let evidence = EVIDENCE.into_iter().filter(|_| known);
-    let others = order().into_iter().filter(|name| !EVIDENCE.contains(name));
+    let others = order(app).into_iter().filter(|name| !EVIDENCE.contains(name));
     std::iter::once(sorted).chain(evidence.chain(others).filter(|name| *name != sorted)).collect()
 }
 

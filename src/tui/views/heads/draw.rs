@@ -28,7 +28,7 @@ pub fn list(area: Rect) -> Rect {
 pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let theme = &app.theme;
     let heads = rows(app);
-    let sorted = app.views.heads.metric();
+    let sorted = columns::sorted(app);
     let kinds = if app.reading.one_kind { app.selection.head.kind().name() } else { "all kinds" };
     let title = format!("{} heads of {kinds}, by {sorted}: {}", heads.len(), about(app, sorted));
     let line = part(area, 0, 0, area.width, 1);

@@ -1,6 +1,6 @@
 //! Content of Heads as a drawing.
 
-use super::columns::{is_whole, shown, value};
+use super::columns::{is_whole, shown, sorted, value};
 use super::rows::rows;
 use crate::export::drawing::Drawing;
 use crate::export::figure::table::TitledTable;
@@ -10,7 +10,7 @@ use crate::tui::exporting::remark;
 
 /// Returns the table with the columns of all metrics, that of the sorted metric first.
 pub fn drawing(app: &App) -> Option<Drawing> {
-    let sorted = app.views.heads.metric();
+    let sorted = sorted(app);
     let metrics = shown(app);
     let mut table = Table::new(std::iter::once("head").chain(metrics.iter().copied()));
     for head in rows(app) {

@@ -2,27 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::columns::order;
 use crate::tui::keymap::entry::{ViewEntry, ViewInfo, ViewTab, group::HEAD};
 
 /// State of Heads: its cursor is the selected head.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HeadsView {
-    /// Column that the table is sorted by: an index into [`order`].
+    /// Column that the table is sorted by: an index into [`order`](super::columns::order).
     pub sort: usize,
     /// True if the smallest value comes first.
     pub reverse: bool,
     /// Number of columns scrolled to the left, out of sight.
     pub scroll: usize,
-}
-
-impl HeadsView {
-    /// The column that the table is sorted by.
-    pub fn metric(&self) -> &'static str {
-        let all = order();
-        all.get(self.sort).unwrap_or(&all[0])
-    }
 }
 
 /// Commands of Heads alone.

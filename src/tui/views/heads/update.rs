@@ -20,8 +20,8 @@ impl View for HeadsView {
     type OwnCommand = HeadsCommand;
 
     fn command(app: &mut App, command: HeadsCommand) -> Vec<Effect> {
+        let columns = order(app).len();
         let view = &mut app.views.heads;
-        let columns = order().len();
         match command {
             HeadsCommand::Sort => view.sort = (view.sort + 1) % columns,
             HeadsCommand::SortBack => view.sort = (view.sort + columns - 1) % columns,
@@ -66,8 +66,9 @@ impl View for HeadsView {
 
 /// Measures evidence about heads and sorts by their importance; says why there is none if it is known.
 fn measure(app: &mut App) -> Vec<Effect> {
+    let importance = order(app).iter().position(|name| *name == IMPORTANCE);
     let view = &mut app.views.heads;
-    view.sort = order().iter().position(|name| *name == IMPORTANCE).unwrap_or(view.sort);
+    view.sort = importance.unwrap_or(view.sort);
     view.scroll = 0;
     if let Some(known) = &app.evidence.heads {
         let reasons = [known.importance.as_ref().err(), known.direct.as_ref().err()];

@@ -29,13 +29,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
         cells(buf, app, &geometry, &of_layer);
     }
     layout.hit(geometry.canvas, Hit::View(ViewHit::Map));
-    let pictured = app.pixels.protocol().is_some()
-        && !app.theme.draws_glyphs()
-        && app.overlays.is_empty()
-        // Some terminals scroll if a picture reaches the last line.
-        && geometry.canvas.bottom() < buf.area.bottom();
-    if pictured && !geometry.canvas.is_empty() {
-        layout.picture = Some(Picture::Lines(LinePicture { area: geometry.canvas, strokes }));
+    if app.shows_pixels() && app.pixels.take(geometry.canvas, buf.area) {
+        layout.pictures.push(Picture::Lines(LinePicture { area: geometry.canvas, strokes }));
     } else {
         braille(buf, geometry.canvas, &strokes, &app.theme);
     }

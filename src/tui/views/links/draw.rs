@@ -8,6 +8,7 @@ use super::state::KeptLinks;
 use crate::site::Kind;
 use crate::text::label;
 use crate::tui::app::App;
+use crate::tui::cache::Cache;
 use crate::tui::command::Command;
 use crate::tui::layout::{Hit, Layout, ViewHit};
 use crate::tui::views::view::head_columns;
@@ -15,6 +16,7 @@ use crate::tui::widgets::bar::bar;
 use crate::tui::widgets::cells::{fit, fit_left, fit_right, part, put, width};
 use crate::tui::widgets::context::TextContext;
 use crate::tui::widgets::list::{cue, first_line, position};
+use crate::tui::widgets::picture::{SourcePicture, is_picture};
 use crate::tui::widgets::rule::rule;
 use crate::tui::widgets::thumbnail::thumbnail;
 
@@ -28,7 +30,7 @@ pub fn list(area: Rect) -> Rect {
 }
 
 /// Draws the view.
-pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: &mut Layout) {
     let links = rows(app);
     let line = part(area, 0, 0, area.width, 1);
     let title = title(app, links.len());
@@ -36,7 +38,8 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let selected = app.views.links.selected.min(links.len().saturating_sub(1));
     let list = list(area);
     if let Some(link) = links.get(selected) {
-        preview(buf, part(area, area.width - side, 1, side, list.height + 1), app, link);
+        let beside = part(area, area.width - side, 1, side, list.height + 1);
+        preview(buf, beside, app, link, (cache, layout));
         context(buf, part(area, 0, list.height + 2, area.width, CONTEXT), app, link);
     }
     let list = part(list, 0, 0, area.width - side, list.height);
@@ -76,6 +79,10 @@ fn title(app: &App, count: usize) -> String {
     };
     let still = if app.survey.complete { "" } else { " · measuring …" };
     let unit = if app.axes.source.is_timed() { "places" } else { "tokens" };
+    if app.capture.as_ref().is_some_and(|capture| is_picture(capture)) {
+        let beyond = app.reading.distance;
+        return format!("links of {kinds}, self-attention beyond {beyond} places{filter}, {keep}{still}");
+    }
     format!("links of {kinds} beyond {} {unit}{filter}, {keep}{still}", app.reading.distance)
 }
 
@@ -155,7 +162,9 @@ impl Columns {
         }
         let number = match link.rank {
             Some((rank, of)) => format!("{rank}/{of} "),
-            None => format!("{:.1} ", link.distance).replace(".0 ", " "),
+            None => link
+                .distance
+                .map_or_else(|| "– ".into(), |distance| format!("{distance:.1} ").replace(".0 ", " ")),
         };
         x = put(buf, row, x, y, &fit_right(&number, NUMBER), style);
         if self.value_weighted {
@@ -243,10 +252,28 @@ fn context(buf: &mut Buffer, area: Rect, app: &App, link: &LinkRow) {
     }
 }
 
-/// Draws a thumbnail of a link's head, with the link marked.
-fn preview(buf: &mut Buffer, area: Rect, app: &App, link: &LinkRow) {
+/// Draws a thumbnail of a link's head, with the link marked, or the picture that it leads to, with a frame around
+/// its patches.
+fn preview(
+    buf: &mut Buffer,
+    area: Rect,
+    app: &App,
+    link: &LinkRow,
+    (cache, layout): (&mut Cache, &mut Layout),
+) {
     let (Some(facts), Some(capture)) = (app.survey.heads.get(&link.head), &app.capture) else { return };
     put(buf, area, area.x + 1, area.y, &link.head.to_string(), app.theme.dim());
+    let inner = part(area, 1, 1, area.width.saturating_sub(2), area.height.saturating_sub(1));
+    let seen = link.head.kind() != Kind::Decoder;
+    if let Some(picture) = seen.then(|| SourcePicture::new(app, cache, inner)).flatten() {
+        let keys = app.axes.keys(link.head.kind());
+        let key = keys.unit_of(link.pair.keys.start);
+        let query = app.axes.queries(link.head.kind()).unit_of(link.pair.queries.start);
+        let query = (link.head.kind() == Kind::Encoder).then_some(query);
+        let level = |place: usize| (place == key).then_some(link.weight);
+        picture.draw(buf, inner, keys, (query, Some(key)), &level, layout);
+        return;
+    }
     let picture =
         part(area, 1, 1, area.width.saturating_sub(2), area.height.saturating_sub(2).min(area.width / 2));
     let kind = link.head.kind();

@@ -20,8 +20,8 @@ pub struct LinkRow {
     pub pair: Pair,
     /// The head's weight.
     pub weight: f32,
-    /// Distance in positions.
-    pub distance: f32,
+    /// Distance of query and key, where there is one.
+    pub distance: Option<f32>,
     /// Rank in the row, and the number of weights that are ranked; `None` for a long-range link.
     pub rank: Option<(usize, usize)>,
     /// Weight in the value-weighted map, if it is known.
@@ -94,7 +94,7 @@ fn joined(app: &App, mut rows: Vec<LinkRow>) -> Vec<LinkRow> {
             Some(last) => {
                 last.pair.keys.end = row.pair.keys.end;
                 last.weight += row.weight;
-                last.distance = last.distance.max(row.distance);
+                last.distance = last.distance.into_iter().chain(row.distance).reduce(f32::max);
             }
             None => joined.push(row),
         }

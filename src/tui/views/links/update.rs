@@ -71,8 +71,8 @@ impl View for LinksView {
         select_line(app, &rows, at);
     }
 
-    fn draw(app: &App, area: Rect, buf: &mut Buffer, _: &mut Cache, layout: &mut Layout) {
-        draw::draw(buf, area, app, layout);
+    fn draw(app: &App, area: Rect, buf: &mut Buffer, cache: &mut Cache, layout: &mut Layout) {
+        draw::draw(buf, area, app, cache, layout);
     }
 }
 

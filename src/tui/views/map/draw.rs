@@ -71,17 +71,13 @@ fn map(
     let kind = app.selection.head.kind();
     let Geometry { map: area, gutter, left, window, .. } = geometry;
     let (area, left) = (*area, *left);
-    // Some terminals scroll if a picture reaches the last line.
     let small = !matches!(zoom::STEPS.get(window.step), Some(ZoomStep::Cell(_)));
-    let pictured = app.pixels.protocol().is_some()
-        && small
-        // The picture's palette has no colours for signed values.
-        && app.scored().is_none()
-        && !theme.draws_glyphs()
-        && app.overlays.is_empty()
-        && !window.area.is_empty()
-        && window.area.bottom() < buf.area.bottom();
-    layout.picture = pictured.then(|| Picture::Map(window.clone()));
+    // The picture's palette has no colours for signed values.
+    let pictured =
+        app.shows_pixels() && small && app.scored().is_none() && app.pixels.take(window.area, buf.area);
+    if pictured {
+        layout.pictures.push(Picture::Map(window.clone()));
+    }
     if geometry.has_rule {
         let keys = match kind {
             Kind::Decoder => "keys: what the decoder has read",
@@ -107,7 +103,7 @@ fn map(
         let taken = left + width(&keys) as u16 + 3;
         legend(buf, part(line, taken, 0, line.width, 1), app, sheet);
     }
-    strip::draw(buf, geometry.strip, app, window);
+    strip::draw(buf, geometry.strip, app, window, layout);
     axis::draw(buf, geometry.keys, app.keys(), window, &geometry.flags, app.key(), theme);
     for y in 0..window.area.height {
         if y % window.lines != (window.lines - 1) / 2 {
@@ -247,7 +243,7 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, (cache, layout)
             let selected = |chosen: usize, shown: bool| shown.then(|| axis.unit_of(chosen));
             let selected =
                 (selected(app.selection.source_query, queries), selected(app.selection.source_key, keys));
-            let places = picture.draw(buf, area, axis, selected, &level, &app.theme);
+            let places = picture.draw(buf, area, axis, selected, &level, layout);
             places.into_iter().for_each(|(rect, place)| layout.hit(rect, Hit::View(ViewHit::Source(place))));
             continue;
         }

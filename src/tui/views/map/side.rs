@@ -116,7 +116,10 @@ pub fn draw(
     }
     if y + 3 < inner.bottom() && !links.is_empty() {
         let distance = app.reading.distance;
-        let (full, short) = (format!("long-range links > {distance}"), format!("long-range, > {distance}"));
+        let (full, short) = match links.iter().any(|link| link.distance.is_some()) {
+            true => (format!("long-range links > {distance}"), format!("long-range, > {distance}")),
+            false => ("strongest links".into(), "links".into()),
+        };
         let title = if width(&full) <= columns { full } else { short };
         put(buf, inner, inner.x, y + 1, &fit(&title, columns), theme.dim());
         y += 2;
@@ -130,7 +133,10 @@ pub fn draw(
             let (query, key) = (queries.unit_of(link.query), keys.unit_of(link.key));
             let names = format!("{} ← {}", queries.name(query), keys.name(key));
             let style = if is_selected { theme.accent() } else { theme.text() };
-            let numbers = format!(" {:>3.0} {:.2}", link.distance, link.weight);
+            let numbers = match link.distance {
+                Some(distance) => format!(" {distance:>3.0} {:.2}", link.weight),
+                None => format!(" {:.2}", link.weight),
+            };
             put(buf, inner, inner.x, y, &fit(&names, columns.saturating_sub(width(&numbers))), style);
             put(buf, inner, inner.right().saturating_sub(width(&numbers) as u16), y, &numbers, style);
             y += 1;

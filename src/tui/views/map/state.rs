@@ -36,7 +36,6 @@ pub enum MapCommand {
     Pooling,
     ThresholdUp,
     ThresholdDown,
-    Pixels,
     Path,
     Elsewhere,
     EditRow,
@@ -52,6 +51,7 @@ pub const INFO: ViewInfo = ViewInfo {
         after: "pixels",
     }),
     shared: &[
+        "cover",
         "page-left",
         "page-right",
         "first-query",
@@ -130,15 +130,6 @@ pub const COMMANDS: &[ViewEntry<MapCommand>] = &[
         group: LOOK,
         sentence: "Lower the weight below which nothing is drawn",
         after: "threshold-up",
-    },
-    ViewEntry {
-        command: MapCommand::Pixels,
-        name: "pixels",
-        keys: &["ctrl-g"],
-        hint: "",
-        group: LOOK,
-        sentence: "Draw zoomed-out maps in pixels, or in character cells",
-        after: "glyphs",
     },
     ViewEntry {
         command: MapCommand::Path,

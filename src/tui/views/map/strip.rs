@@ -8,13 +8,14 @@ use ratatui::layout::Rect;
 use crate::matrix::span_of;
 use crate::tui::app::App;
 use crate::tui::cache::WarpingPath;
+use crate::tui::layout::{Layout, Picture, SpectrumPicture};
 use crate::tui::theme::Theme;
 use crate::tui::widgets::cells::put;
 use crate::tui::widgets::timeline::loudness;
 use crate::tui::zoom::Window;
 
 /// Draws the spectrum of the visible frames, high frequencies at the top, and their loudness below it.
-pub fn draw(buf: &mut Buffer, area: Rect, app: &App, window: &Window) {
+pub fn draw(buf: &mut Buffer, area: Rect, app: &App, window: &Window, layout: &mut Layout) {
     let Some(sound) = app.capture.as_ref().and_then(|capture| capture.sound.as_ref()) else { return };
     if area.height < 2 || sound.bands.cols() == 0 {
         return;
@@ -29,6 +30,10 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, window: &Window) {
         let (sum, count) = values.fold((0f32, 0f32), |(sum, count), value| (sum + value, count + 1.0));
         sum / count.max(1.0)
     };
+    let spectrum = Rect { x: window.area.x, width: window.pixels.1 as u16 * window.columns, height, ..area }
+        .intersection(area);
+    let pictured = app.shows_pixels() && app.pixels.take(spectrum, buf.area);
+    let mut columns = vec![0..0; usize::from(spectrum.width)];
     for pixel in 0..window.pixels.1 {
         let units = app.keys().units.get(window.cols_of(pixel)).unwrap_or(&[]);
         let frames = units.iter().filter(|unit| unit.seconds.is_some());
@@ -41,7 +46,10 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, window: &Window) {
         }
         let peak = sound.peaks.get(frames.clone()).unwrap_or(&[]).iter().copied().fold(0.0, f32::max);
         for x in (0..window.columns).map(|column| window.area.x + pixel as u16 * window.columns + column) {
-            for line in 0..height {
+            if let Some(column) = columns.get_mut(usize::from(x.saturating_sub(spectrum.x))) {
+                *column = frames.clone();
+            }
+            for line in (0..height).filter(|_| !pictured) {
                 let y = area.y + line;
                 let shade = |row: usize| theme.shade(level(&frames, row));
                 let Some(cell) = buf.cell_mut((x, y)).filter(|_| x < area.right()) else { continue };
@@ -58,6 +66,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, window: &Window) {
             }
             put(buf, area, x, area.y + height, loudness(peak), theme.dim());
         }
+    }
+    if pictured {
+        layout.pictures.push(Picture::Spectrum(SpectrumPicture { area: spectrum, columns }));
     }
 }
 

@@ -47,7 +47,6 @@ impl View for MapView {
                 let lower = THRESHOLDS.into_iter().rev().find(|&other| other < threshold - 1e-6);
                 app.reading.threshold = lower.unwrap_or(0.0);
             }
-            MapCommand::Pixels => toggle_pixels(app),
             MapCommand::Path => toggle_path(app),
             MapCommand::Elsewhere => corpus::elsewhere(app),
             MapCommand::EditRow => edit::ask(app),
@@ -163,17 +162,5 @@ fn toggle_path(app: &mut App) {
     app.views.map.path ^= true;
     let notice =
         if app.views.map.path { "the path by which this head alone would time the words" } else { "no path" };
-    app.notice = Some(notice.into());
-}
-
-/// Switches between pictures and cells for zoomed-out maps.
-fn toggle_pixels(app: &mut App) {
-    app.pixels.paused ^= true;
-    let on = app.pixels.protocol().is_some();
-    let notice = match (app.pixels.paused, on) {
-        (true, _) => "zoomed-out maps: cells",
-        (false, true) => "zoomed-out maps: pixels",
-        (false, false) => "this terminal takes no pictures, as far as is known",
-    };
     app.notice = Some(notice.into());
 }

@@ -84,7 +84,7 @@ pub const INFO: ViewInfo = ViewInfo {
         sentence: "Text: source and target as running text, shaded by weight",
         after: "map",
     }),
-    shared: &["page-left", "page-right", "first-query", "last-query", "strongest", "search"],
+    shared: &["cover", "page-left", "page-right", "first-query", "last-query", "strongest", "search"],
     footer: &[],
     arrows: "move",
     needs_maps: true,

@@ -1,0 +1,217 @@
+//! Distances between the items along the axes of a map: in positions for sequences, in the plane for patches of
+//! a picture.
+
+use crate::axis::{AxisItem, PixelBox};
+use crate::matrix::Matrix;
+use crate::site::Kind;
+
+/// Distances between the queries and the keys of a map.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Distances {
+    /// From the diagonal ([`Kind::diagonal`]), in positions.
+    Positions {
+        /// Kind of attention.
+        kind: Kind,
+        /// Numbers of queries and keys.
+        lengths: [usize; 2],
+    },
+    /// Between the patches of a picture that are both queries and keys.
+    Patches(PatchPlaces),
+    /// None: queries and keys have no common order, such as the tokens of a text and the patches of a picture.
+    Absent,
+}
+
+impl Distances {
+    /// Measures the axes of maps of a kind with `queries` rows.
+    pub fn new(kind: Kind, queries: usize, keys: &[AxisItem]) -> Self {
+        let patches = if kind == Kind::Decoder { None } else { PatchPlaces::of_items(keys) };
+        match patches {
+            None => Self::Positions { kind, lengths: [queries, keys.len()] },
+            Some(patches) if kind == Kind::Encoder => Self::Patches(patches),
+            Some(_) => Self::Absent,
+        }
+    }
+
+    /// Returns the distance between a query and a key; `None` where there is none, such as that of a class token
+    /// from a patch.
+    pub fn between(&self, query: usize, key: usize) -> Option<f32> {
+        match self {
+            Self::Positions { kind, lengths: [queries, keys] } => {
+                Some((kind.diagonal(query, *queries, *keys) - key as f32).abs())
+            }
+            Self::Patches(patches) => patches.distance(query, key),
+            Self::Absent => None,
+        }
+    }
+
+    /// Returns true if the distance between a query and a key is at least `least`, or there is none.
+    pub fn reach(&self, query: usize, key: usize, least: f32) -> bool {
+        self.between(query, key).is_none_or(|distance| distance >= least)
+    }
+}
+
+/// Places of keys on a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PatchPlaces {
+    /// Centres in pixels, x and y; 0 for keys without a place, such as class tokens.
+    centres: [Vec<f32>; 2],
+    /// 1 for keys with a place, 0 for others.
+    placed: Vec<f32>,
+    /// Width and height of a patch in pixels.
+    patch: [f32; 2],
+    /// Spread of even weights ([`RowSpread::spread`]).
+    even: f32,
+}
+
+/// How far the weight of one row spreads over a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RowSpread {
+    /// Mean distance of the weight on patches from its centre, in pixels.
+    pub spread: f32,
+    /// Weight on patches times one minus the spread as a share of that of even weights, from 0 to 1.
+    pub locality: f32,
+}
+
+impl PatchPlaces {
+    /// Returns the places of items; `None` if none of them is a patch.
+    pub fn of_items(items: &[AxisItem]) -> Option<Self> {
+        let places: Vec<Option<PixelBox>> = items.iter().map(AxisItem::place).collect();
+        places.iter().any(Option::is_some).then(|| Self::new(&places))
+    }
+
+    /// Creates the places of keys.
+    pub fn new(places: &[Option<PixelBox>]) -> Self {
+        let centre =
+            |axis: usize| places.iter().map(move |place| place.map_or(0.0, |p| p.centre()[axis] as f32));
+        // Patches at the edges of a padded picture are cut.
+        let side = |of: fn(PixelBox) -> f64| {
+            places.iter().flatten().map(|place| of(*place) as f32).fold(f32::MIN_POSITIVE, f32::max)
+        };
+        let mut made = Self {
+            centres: [centre(0).collect(), centre(1).collect()],
+            placed: places.iter().map(|place| f32::from(u8::from(place.is_some()))).collect(),
+            patch: [side(|place| place.w), side(|place| place.h)],
+            even: f32::INFINITY,
+        };
+        made.even = made.spread_of(0, &vec![1.0; places.len()]).0.max(f32::MIN_POSITIVE);
+        made
+    }
+
+    /// Measures a row whose first key is key `first`.
+    pub fn row_spread(&self, first: usize, row: &[f32]) -> RowSpread {
+        let (spread, weight) = self.spread_of(first, row);
+        RowSpread { spread, locality: weight * (1.0 - (spread / self.even).min(1.0)) }
+    }
+
+    /// Mean distance of the weight on patches from its centre, in pixels, and that weight.
+    fn spread_of(&self, first: usize, row: &[f32]) -> (f32, f32) {
+        let range = first..(first + row.len()).min(self.placed.len());
+        let (Some(x), Some(y), Some(placed)) =
+            (self.centres[0].get(range.clone()), self.centres[1].get(range.clone()), self.placed.get(range))
+        else {
+            return (0.0, 0.0);
+        };
+        let weights = || row.iter().zip(placed).map(|(weight, placed)| weight * placed);
+        let weight: f32 = weights().sum();
+        if weight <= 0.0 {
+            return (0.0, 0.0);
+        }
+        let mean = |along: &[f32]| weights().zip(along).map(|(weight, at)| weight * at).sum::<f32>() / weight;
+        let (centre_x, centre_y) = (mean(x), mean(y));
+        let away = weights().zip(x.iter().zip(y)).map(|(weight, (x, y))| {
+            let (x, y) = (x - centre_x, y - centre_y);
+            weight * (x * x + y * y).sqrt()
+        });
+        (away.sum::<f32>() / weight, weight)
+    }
+
+    /// Distance between the centres of two patches, in widths and heights of a patch.
+    pub fn distance(&self, query: usize, key: usize) -> Option<f32> {
+        let placed = |at: usize| self.placed.get(at) == Some(&1.0);
+        (placed(query) && placed(key)).then(|| self.squared(query, key).sqrt())
+    }
+
+    fn squared(&self, query: usize, key: usize) -> f32 {
+        let along = |axis: usize| (self.centres[axis][query] - self.centres[axis][key]) / self.patch[axis];
+        let [x, y] = [along(0), along(1)];
+        x * x + y * y
+    }
+
+    /// Adds the weights of a row of self-attention, whose first key is key `first`, by distance rounded up to
+    /// whole patches. Returns the sum of weights times distances.
+    pub fn add_by_distance(&self, query: usize, first: usize, row: &[f32], sums: &mut [f64]) -> f64 {
+        let mut moment = 0.0;
+        for (key, &weight) in (first..).zip(row) {
+            if let Some(distance) = self.distance(query, key) {
+                moment += f64::from(weight) * f64::from(distance);
+                if let Some(sum) = sums.get_mut(distance.ceil() as usize) {
+                    *sum += f64::from(weight);
+                }
+            }
+        }
+        moment
+    }
+
+    /// Numbers of pairs of patches that are farther apart than `distance` patches, and not.
+    pub fn pairs_beyond(&self, distance: f32) -> [usize; 2] {
+        let limit = distance * distance;
+        let patches: Vec<usize> = (0..self.placed.len()).filter(|&at| self.placed[at] == 1.0).collect();
+        let near = |&query: &usize| patches.iter().filter(|&&key| self.squared(query, key) <= limit).count();
+        let near: usize = patches.iter().map(near).sum();
+        [patches.len() * patches.len() - near, near]
+    }
+}
+
+/// Weight of a map on keys that are farther than `far` from their queries, summed over rows of which the first is
+/// row `first`. Pairs without a distance are not far.
+pub fn far_weight(rows: &Matrix, first: usize, distances: &Distances, far: f32) -> f64 {
+    let is_far = |query: usize, key: usize| distances.between(query, key).is_some_and(|found| found > far);
+    let of_row = |row: usize| {
+        let weights = rows.row(row).iter().enumerate();
+        weights.filter(|(key, _)| is_far(first + row, *key)).map(|(_, &w)| f64::from(w)).sum::<f64>()
+    };
+    (0..rows.rows()).map(of_row).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A class token and two rows of three patches of 10 x 20 pixels.
+    fn items() -> Vec<AxisItem> {
+        let patch = |at: usize| {
+            AxisItem::patch(PixelBox { x: (at % 3 * 10) as f64, y: (at / 3 * 20) as f64, w: 10.0, h: 20.0 })
+        };
+        [AxisItem::class("[CLS]")].into_iter().chain((0..6).map(patch)).collect()
+    }
+
+    #[test]
+    fn patches_are_apart_in_the_plane() {
+        let items = items();
+        let own = Distances::new(Kind::Encoder, 7, &items);
+        assert_eq!(
+            [own.between(1, 3), own.between(1, 4), own.between(1, 5)],
+            [Some(2.0), Some(1.0), Some(2f32.sqrt())]
+        );
+        assert_eq!([own.between(0, 3), own.between(3, 0)], [None, None]);
+        assert_eq!(Distances::new(Kind::Cross, 2, &items), Distances::Absent);
+        let Distances::Patches(patches) = own else { panic!("patches") };
+        // Of 36 pairs, 6 are of a patch with itself and 14 of neighbours.
+        assert_eq!(patches.pairs_beyond(1.0), [16, 20]);
+        let mut sums = vec![0.0; 4];
+        let moment = patches.add_by_distance(1, 0, &[0.2, 0.3, 0.1, 0.0, 0.0, 0.4, 0.0], &mut sums);
+        assert!((moment - 0.1 - 0.4 * 2f64.sqrt()).abs() < 1e-6, "{moment}");
+        assert!(sums.iter().zip([0.3, 0.1, 0.4, 0.0]).all(|(a, b)| (a - b).abs() < 1e-6), "{sums:?}");
+    }
+
+    #[test]
+    fn sharp_rows_are_local() {
+        let patches = PatchPlaces::of_items(&items()).unwrap();
+        let sharp = patches.row_spread(0, &[0.25, 0.75, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(sharp, RowSpread { spread: 0.0, locality: 0.75 });
+        let two = patches.row_spread(1, &[0.5, 0.0, 0.5]);
+        assert_eq!(two.spread, 10.0);
+        assert_eq!(patches.row_spread(0, &[0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]).locality, 0.0);
+        assert_eq!(patches.row_spread(0, &[1.0]), RowSpread::default());
+    }
+}
