@@ -1,6 +1,7 @@
 //! `attn-tui align`: aligns words by cross-attention.
 
 mod boxes;
+mod fallback;
 mod find_heads;
 mod word_times;
 

@@ -1,16 +1,23 @@
 //! Long recordings, window after window: the sequential long-form algorithm of transformers'
-//! `WhisperForConditionalGeneration.generate` (without temperature fallback and without text of earlier windows).
+//! `WhisperForConditionalGeneration.generate` (without text of earlier windows).
 
 use std::borrow::Cow;
 
+use attn_tui_kernels::softmax::normaliser;
 use attn_tui_kernels::threads;
+use candle_core::Tensor;
 
+use super::hearing::{Hearing, SpeechPrompt};
+use super::pass::FinishedRun;
 use super::protocol::RunOptions;
-use super::session::Session;
+use super::session::{Session, languages};
+use super::source::Source;
 use super::timings::Timings;
 use crate::audio::MAX_SECONDS;
 use crate::capture::Capture;
 use crate::error::{AudioError, Error, Result};
+use crate::generate::{Fallback, TextMeasures, Verdict, compression_ratio};
+use crate::nn::{NoHook, read};
 use crate::progress::Watch;
 
 /// Stretch of a long recording with its text: what stands between two timestamps.
@@ -32,19 +39,27 @@ pub struct TranscribedWindow {
     /// The segments that the window adds to the text.
     pub segments: Vec<SpeechSegment>,
     /// Number of tokens of the capture's target that are among the segments or before them. What comes after
-    /// them is heard again in the next window.
+    /// them is heard again in the next window. Only the prompt if the window is left out.
     pub kept: usize,
+    /// Temperature that the text was generated at; `None` for the model's own settings.
+    pub temperature: Option<f32>,
+    /// Measurements of the text; `None` without thresholds.
+    pub measures: Option<TextMeasures>,
+    /// What became of the text.
+    pub verdict: Verdict,
 }
 
 impl Session {
     /// Runs a recording of any length from its window on, with timestamps. Each window begins where the last complete
-    /// segment of the one before ends. Calls `each` with every window in order.
+    /// segment of the one before ends. Calls `each` with every window in order. `fallback` says when a window is
+    /// generated again at another temperature or left out; the last temperature counts in any case.
     ///
     /// # Errors
     /// [`Error::Usage`] for a model without timestamps, and with a target; those of [`Session::run`]; those of `each`.
     pub fn transcribe(
         &self,
         run: &RunOptions,
+        fallback: &Fallback,
         watch: &dyn Watch,
         mut each: impl FnMut(TranscribedWindow) -> Result<()> + Send,
     ) -> Result<()> {
@@ -68,6 +83,7 @@ impl Session {
         };
         let mut run = run.clone();
         run.audio.iter_mut().for_each(|audio| audio.timestamps = true);
+        run.scored = fallback.has_thresholds();
         threads::run(self.threads, || {
             let heard = hearing.hear(audio, MAX_SECONDS)?;
             let long = windows.long_features(heard.samples());
@@ -76,9 +92,8 @@ impl Session {
             while seek < frames {
                 let features = windows.window(&long, seek);
                 let source = hearing.long_window(&self.model, audio, &heard, (&features, seek))?;
-                let prepared =
-                    self.prepared(Cow::Owned(source), Cow::Borrowed(&run))?.with_prompt(prompt.take());
-                let finished = self.pass_one(prepared, 1, watch, &mut Timings::default())?;
+                let Tried { finished, temperature, measures, verdict } =
+                    self.try_temperatures((&source, &run), prompt.take(), fallback, watch)?;
                 let (before, left) =
                     (finished.prompt.tokens.len(), (frames - seek).min(hearing.window_frames()));
                 let ids = finished.capture.target.ids();
@@ -86,7 +101,10 @@ impl Session {
                 let text =
                     text.strip_suffix(&[self.settings.end.first().copied().unwrap_or(0)]).unwrap_or(text);
                 let window = Window { stride: hearing.stride(), frames: left, first_stamp };
-                let found = window.split(text);
+                let mut found = window.split(text);
+                if verdict == Verdict::LeftOut {
+                    found = Split { parts: Vec::new(), advance: left };
+                }
                 let seconds = |position: usize| {
                     audio.from + hearing.seconds_of(seek) + hearing.seconds_of(position * window.stride)
                 };
@@ -101,12 +119,74 @@ impl Session {
                 let mut next = finished.prompt;
                 next.notes.clear();
                 prompt = Some(next);
-                each(TranscribedWindow { capture: finished.capture, segments, kept })?;
+                let capture = finished.capture;
+                each(TranscribedWindow { capture, segments, kept, temperature, measures, verdict })?;
                 // A window that ends where it begins would be heard for ever.
                 seek += if found.advance == 0 { left } else { found.advance };
             }
             Ok(())
         })
+    }
+}
+
+/// A window that was run at one temperature after the other.
+struct Tried {
+    finished: FinishedRun,
+    temperature: Option<f32>,
+    measures: Option<TextMeasures>,
+    verdict: Verdict,
+}
+
+impl Session {
+    /// Runs a window at the temperatures of `fallback`, until its text is kept or left out.
+    fn try_temperatures(
+        &self,
+        (source, run): (&Source, &RunOptions),
+        mut prompt: Option<SpeechPrompt>,
+        fallback: &Fallback,
+        watch: &dyn Watch,
+    ) -> Result<Tried> {
+        let given = fallback.temperatures.iter().map(|&temperature| Some(temperature));
+        let temperatures: Vec<Option<f32>> =
+            if fallback.temperatures.is_empty() { vec![None] } else { given.collect() };
+        let mut no_speech = None;
+        let mut tried = None;
+        for temperature in temperatures {
+            let run = RunOptions { temperature, ..run.clone() };
+            let prepared = self.prepared(Cow::Borrowed(source), Cow::Borrowed(&run))?.with_prompt(prompt);
+            let finished = self.pass_one(prepared, 1, watch, &mut Timings::default())?;
+            prompt = Some(finished.prompt.clone());
+            if no_speech.is_none() && fallback.no_speech.is_some() {
+                no_speech = Some(self.no_speech(&run, &finished.encoded)?);
+            }
+            let measures = fallback.has_thresholds().then(|| {
+                let ids = finished.capture.target.ids();
+                let text = &ids[finished.prompt.tokens.len().min(ids.len())..];
+                TextMeasures {
+                    compression_ratio: compression_ratio(text, self.model.spec().vocabulary()),
+                    log_probability: finished.log_probability.unwrap_or(0.0),
+                    no_speech: no_speech.unwrap_or(0.0),
+                }
+            });
+            let verdict = measures.map_or(Verdict::Kept, |measures| fallback.verdict(measures));
+            let last = tried.insert(Tried { finished, temperature, measures, verdict });
+            if last.verdict != Verdict::Again {
+                break;
+            }
+        }
+        tried.ok_or(Error::Cancelled)
+    }
+
+    /// Returns the probability of no speech: that of its token right after the start token.
+    fn no_speech(&self, run: &RunOptions, encoded: &Tensor) -> Result<f64> {
+        let stamps = self.hearing.as_ref().and_then(Hearing::first_timestamp);
+        // The tokens for no speech, for no timestamps and the timestamps follow one another.
+        let Some(token) = stamps.and_then(|first| first.checked_sub(2)) else { return Ok(0.0) };
+        let start = self.start(&languages(run))?;
+        let states = self.model.decode(&[start], 1, encoded, None, &mut NoHook, &mut |_| Ok(()))?;
+        let logits = read(&self.model.logits(&states)?, <[f32]>::to_vec)?;
+        let (max, sum) = normaliser(&logits);
+        Ok(logits.get(token as usize).map_or(0.0, |score| f64::from((score - max).exp() / sum)))
     }
 }
 

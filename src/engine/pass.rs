@@ -78,6 +78,8 @@ pub(super) struct FinishedRun {
     pub encoded: Tensor,
     /// Kept inputs of layers, of encoder and decoder.
     pub inputs: [Vec<LayerInput>; 2],
+    /// Mean log-probability of the tokens of a generated target, if it was asked for.
+    pub log_probability: Option<f64>,
 }
 
 /// A target that is to be generated.
@@ -100,6 +102,8 @@ pub(super) struct GeneratedTarget {
     pub target: Sequence,
     /// All targets that a beam search finished.
     beams: Vec<BeamTarget>,
+    /// Mean log-probability of its tokens, if it was asked for.
+    log_probability: Option<f64>,
 }
 
 /// A target and what the decoder is fed for it.
@@ -107,6 +111,7 @@ struct FedTarget {
     target: Sequence,
     /// All targets that a beam search finished.
     beams: Vec<BeamTarget>,
+    log_probability: Option<f64>,
     ids: Vec<u32>,
     input: Vec<u32>,
     fed: Vec<AxisItem>,
@@ -211,7 +216,7 @@ impl Session {
     fn finished(
         &self,
         run: &PreparedRun,
-        FedTarget { target, beams, fed, prompt, .. }: FedTarget,
+        FedTarget { target, beams, fed, prompt, log_probability, .. }: FedTarget,
         mut recorder: Recorder,
         encoded: Tensor,
         (predictions, logits): Scores,
@@ -236,12 +241,12 @@ impl Session {
             values,
             weights: MapWeights::Attention,
             int8_target: generated && self.int8_model(&run.options).is_some(),
-            sampled: self.settings.sampling.filter(|_| generated).map(|_| run.options.seed),
+            sampled: run.options.samples(self.settings.sampling.is_some()).filter(|_| generated),
             beams,
             session: None,
             notes: [run.source.notes(), prompt.notes.as_slice()].concat(),
         };
-        FinishedRun { capture, prompt, encoded, inputs }
+        FinishedRun { capture, prompt, encoded, inputs, log_probability }
     }
 
     /// Creates the recorder of one pass, with the profiles of the encoder's maps.
@@ -379,8 +384,9 @@ impl Session {
         let mut generated = self.generate_each(&wanted.collect::<Vec<_>>(), watch)?.into_iter();
         let targets = runs.iter().zip(prompts).map(|(run, prompt)| {
             let languages = languages(&run.options);
-            let given = |target| GeneratedTarget { target, beams: Vec::new() };
-            let GeneratedTarget { target, beams } = match (&run.target, &run.options.target) {
+            let given = |target| GeneratedTarget { target, ..GeneratedTarget::default() };
+            let GeneratedTarget { target, beams, log_probability } = match (&run.target, &run.options.target)
+            {
                 (Some(target), _) => given(target.clone()),
                 (None, Some(text)) => given(self.given_target(text, &prompt, &languages)?),
                 (None, None) => generated.next().unwrap_or_default(),
@@ -393,7 +399,7 @@ impl Session {
             let start = prompt.start.map_or_else(|| self.start(&languages), Ok)?;
             let input = decoder_input(&ids, start, wraps);
             let fed = items(input.iter().map(|&id| self.tokenizer.target_token(id)));
-            Ok(FedTarget { target, beams, ids, input, fed, prompt })
+            Ok(FedTarget { target, beams, log_probability, ids, input, fed, prompt })
         });
         targets.collect()
     }
@@ -440,6 +446,7 @@ impl Session {
                 .into_iter()
                 .map(|beam| BeamTarget { target: sequence(beam.ids), score: beam.score })
                 .collect(),
+            log_probability: text.log_probability,
         };
         Ok(texts.into_iter().map(target).collect())
     }
@@ -469,6 +476,10 @@ impl Session {
         if let Some(sampling) = &mut settings.sampling {
             sampling.seed = run.seed;
         }
+        if let Some(temperature) = run.temperature {
+            settings.at_temperature(temperature, run.seed);
+        }
+        settings.scored = run.scored;
         settings.start = prompt.start.map_or_else(|| self.start(&languages), Ok)?;
         settings.prefix.clone_from(&run.prefix);
         // A text that is given up to its end leaves nothing to search.

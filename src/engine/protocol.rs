@@ -115,8 +115,14 @@ pub struct RunOptions {
     pub beams: Option<usize>,
     /// Maximum length of generated text in tokens; `None` for that of the model's generation config.
     pub max_new_tokens: Option<usize>,
-    /// Seed of the sampling, if the model's generation config asks for sampling.
+    /// Seed of the sampling, if the model's generation config or `temperature` asks for sampling.
     pub seed: u64,
+    /// Temperature to generate at, 0 for the likeliest tokens; `None` for the model's generation config.
+    #[serde(skip)]
+    pub temperature: Option<f32>,
+    /// Compute the mean log-probability of a generated target.
+    #[serde(skip)]
+    pub scored: bool,
     /// True to generate with a decoder of 8-bit weights, which is faster and may give another text. The
     /// capture always uses the original weights.
     pub fast_generate: bool,
@@ -173,6 +179,11 @@ impl RunOptions {
     pub fn intact(&self) -> Self {
         let (ablations, edits) = (Vec::new(), Vec::new());
         Self { ablations, edits, head_means: None, own_means: false, ..self.clone() }
+    }
+
+    /// Returns the seed if a target is sampled. `by_default` is true if the model's settings ask for it.
+    pub fn samples(&self, by_default: bool) -> Option<u64> {
+        self.temperature.map_or(by_default, |temperature| temperature > 0.0).then_some(self.seed)
     }
 
     /// Returns true if another run has the same source, target and languages.

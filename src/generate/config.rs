@@ -81,8 +81,22 @@ pub struct GenerationConfig {
     pub timestamps: Option<Timestamps>,
     /// Settings of sampling; `None` to take the likeliest token.
     pub sampling: Option<Sampling>,
+    /// True to compute the mean log-probability of a text, without beams.
+    pub scored: bool,
     /// Names of the model's settings that change texts and that the program does not follow.
     pub ignored: Vec<&'static str>,
+}
+
+impl GenerationConfig {
+    /// Generates without beams at a temperature, 0 for the likeliest tokens. As in transformers, the 50 likeliest
+    /// tokens are sampled from, unless the model's settings say otherwise.
+    pub fn at_temperature(&mut self, temperature: f32, seed: u64) {
+        let own = self.sampling.unwrap_or(Sampling { temperature, top_k: 50, top_p: 1.0, seed });
+        self.sampling = (temperature > 0.0).then_some(Sampling { temperature, seed, ..own });
+        if temperature > 0.0 {
+            self.beams = 1;
+        }
+    }
 }
 
 /// Reward for ending the text that grows with its length (`exponential_decay_length_penalty`).
@@ -183,6 +197,7 @@ impl GenerationConfig {
             end_decay: end_decay(fields)?,
             renormalise: fields.flag_or("renormalize_logits", false)?,
             sampling: sampling(fields)?,
+            scored: false,
             ignored,
         })
     }

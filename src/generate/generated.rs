@@ -7,6 +7,9 @@ pub struct GeneratedText {
     pub ids: Vec<u32>,
     /// All texts that a beam search finished, the best first; empty for other searches.
     pub beams: Vec<FinishedBeam>,
+    /// Mean log-probability of the tokens after the prompt, in nats, if it was asked for
+    /// ([`GenerationConfig::scored`](super::GenerationConfig::scored)); of the best beam its score.
+    pub log_probability: Option<f64>,
 }
 
 /// A text that a beam search finished.

@@ -1,5 +1,7 @@
 //! Search with one text: the likeliest token at every step, or a sampled one.
 
+use attn_tui_kernels::softmax::normaliser;
+
 use super::processors::process;
 use super::sample::{Random, restrict};
 use super::{GenerationConfig, check_scores};
@@ -10,11 +12,17 @@ pub(super) struct GreedySearch {
     /// The ids so far, the start token included.
     row: Vec<u32>,
     random: Option<Random>,
+    /// Sum of the log-probabilities of the tokens that were searched, and their number; if it is asked for.
+    log_probabilities: (f64, usize),
 }
 
 impl GreedySearch {
     pub fn new(config: &GenerationConfig) -> Self {
-        Self { row: config.begin(), random: config.sampling.map(|sampling| Random::new(sampling.seed)) }
+        Self {
+            row: config.begin(),
+            random: config.sampling.map(|sampling| Random::new(sampling.seed)),
+            log_probabilities: (0.0, 0),
+        }
     }
 
     /// The ids so far, the start token included.
@@ -25,7 +33,7 @@ impl GreedySearch {
     /// Returns true if only the largest score counts, and the processors keep the order of any two scores of
     /// the same token.
     pub fn takes_candidates(&self, config: &GenerationConfig) -> bool {
-        self.random.is_none() && config.end_decay.is_none() && config.timestamps.is_none()
+        self.random.is_none() && config.end_decay.is_none() && config.timestamps.is_none() && !config.scored
     }
 
     /// Returns true once the text has ended.
@@ -42,12 +50,31 @@ impl GreedySearch {
     /// Appends the next token, given its scores after [`GreedySearch::process`].
     pub fn extend(&mut self, mut scores: Vec<f32>, config: &GenerationConfig) -> Result<()> {
         check_scores(&scores)?;
-        if let (Some(sampling), Some(random)) = (&config.sampling, &mut self.random) {
+        if let Some(sampling) = &config.sampling {
             restrict(&mut scores, sampling, 1);
+        }
+        let allowed = config.scored.then(|| scores.clone());
+        if let Some(random) = &mut self.random {
             scores.iter_mut().for_each(|score| *score += random.gumbel());
         }
-        self.row.push(best(&scores));
+        let token = best(&scores);
+        if let Some(mut scores) = allowed {
+            // The probabilities are those at temperature 1.
+            let temperature = config.sampling.map_or(1.0, |sampling| sampling.temperature);
+            scores.iter_mut().for_each(|score| *score *= temperature);
+            let (max, sum) = normaliser(&scores);
+            let (total, count) = &mut self.log_probabilities;
+            *total += f64::from(scores[token as usize] - max - sum.ln());
+            *count += 1;
+        }
+        self.row.push(token);
         Ok(())
+    }
+
+    /// Returns the mean log-probability of the tokens that were searched; `None` if it was not asked for.
+    pub fn log_probability(&self, config: &GenerationConfig) -> Option<f64> {
+        let (total, count) = self.log_probabilities;
+        (config.scored && count > 0).then(|| total / count as f64)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod beam;
 mod config;
+mod fallback;
 mod generated;
 mod greedy;
 mod processors;
@@ -10,6 +11,7 @@ mod speech;
 mod together;
 
 pub use config::{EarlyStopping, EndDecay, GenerationConfig, Sampling};
+pub use fallback::{Fallback, TextMeasures, Verdict, compression_ratio};
 pub use generated::{FinishedBeam, GeneratedText};
 pub use speech::{PromptRequest, SpeechSettings, SpeechTask, Timestamps};
 pub use together::{GenerationRun, generate_many};

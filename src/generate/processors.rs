@@ -150,6 +150,7 @@ mod tests {
             end_decay: None,
             renormalise: false,
             sampling: None,
+            scored: false,
             ignored: vec![],
         }
     }

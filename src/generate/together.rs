@@ -42,7 +42,11 @@ pub fn generate_many(
     let mut running: Vec<_> = numbered.map(|(index, run)| GrowingText::new(index, run, model)).collect();
     loop {
         for text in running.iter().filter(|text| text.ended()) {
-            texts[text.index] = GeneratedText { ids: text.best().to_vec(), beams: text.beams() };
+            texts[text.index] = GeneratedText {
+                ids: text.best().to_vec(),
+                beams: text.beams(),
+                log_probability: text.log_probability(),
+            };
         }
         running.retain(|text| !text.ended());
         if running.is_empty() {
@@ -115,6 +119,13 @@ impl<'a> GrowingText<'a> {
         match &self.search {
             Search::Greedy(_) => Vec::new(),
             Search::Beam(search) => search.finished(),
+        }
+    }
+
+    fn log_probability(&self) -> Option<f64> {
+        match &self.search {
+            Search::Greedy(search) => search.log_probability(self.run.config),
+            Search::Beam(search) => search.finished().first().map(|beam| f64::from(beam.score)),
         }
     }
 

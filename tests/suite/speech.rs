@@ -17,7 +17,7 @@ use attn_tui::capture::{Precision, Recorder, SiteLayout, write};
 use attn_tui::engine::{AudioOptions, OpenOptions, Opened, RunOptions, Session, TranscribedWindow, open};
 use attn_tui::error::{AudioError, Error, Result};
 use attn_tui::files::{Bytes, ModelFile, ModelFiles};
-use attn_tui::generate::SpeechTask;
+use attn_tui::generate::{Fallback, SpeechTask, Verdict, compression_ratio};
 use attn_tui::model::{EncoderInput, FrontEndSpec, Model, SignalKind};
 use attn_tui::nn;
 use attn_tui::progress::Unwatched;
@@ -419,15 +419,113 @@ fn a_text_is_no_recording_and_a_recording_no_text() {
     assert_eq!(source.media().unwrap().file, "standard input");
 }
 
-#[test]
-fn segments_of_long_recordings_are_those_of_transformers() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("long.wav");
+/// Writes a recording of several windows.
+fn long_recording(folder: &Path) -> AudioOptions {
+    let path = folder.join("long.wav");
     let data: Vec<u8> =
         samples().repeat(7).iter().flat_map(|x| ((x * 32768.0) as i16).to_le_bytes()).collect();
     std::fs::write(&path, wav(1, 16, 16_000, 1, &data)).unwrap();
+    AudioOptions { path, ..AudioOptions::default() }
+}
+
+#[test]
+fn windows_are_judged_as_transformers_judges_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = long_recording(folder.path());
+    let expected = json(root().join("multilingual/fallback.json"));
+    let list = |value: &Value| -> Vec<u32> { serde_json::from_value(value.clone()).unwrap() };
+    for case in expected["ratios"].as_array().unwrap() {
+        let vocabulary = case["vocabulary"].as_u64().unwrap() as usize;
+        let (ours, theirs) =
+            (compression_ratio(&list(&case["ids"]), vocabulary), case["ratio"].as_f64().unwrap());
+        // Programs that write zlib's format do not compress alike to the byte.
+        assert!((ours / theirs - 1.0).abs() < 0.05, "{ours}, zlib says {theirs}");
+    }
+    for case in expected["cases"].as_array().unwrap() {
+        let threshold = |name: &str| case["thresholds"][format!("{name}_threshold")].as_f64();
+        let fallback = Fallback {
+            temperatures: vec![0.0],
+            compression_ratio: threshold("compression_ratio"),
+            log_probability: threshold("logprob"),
+            no_speech: threshold("no_speech"),
+        };
+        let (mut windows, mut found) = (Vec::new(), Vec::new());
+        let each = |window: TranscribedWindow| {
+            windows.push((window.measures.unwrap(), window.verdict));
+            found.extend(window.segments);
+            Ok(())
+        };
+        session("multilingual").transcribe(&run(long.clone()), &fallback, &Unwatched, each).unwrap();
+        let expected = case["windows"].as_array().unwrap();
+        assert_eq!(windows.len(), expected.len());
+        for ((ours, verdict), theirs) in windows.iter().zip(expected) {
+            let off = |ours: f64, name: &str| (ours - theirs[name].as_f64().unwrap()).abs();
+            assert!(off(ours.compression_ratio, "compression_ratio") < 0.05, "{ours:?}, {theirs}");
+            assert!(off(ours.log_probability, "log_probability") < 1e-4, "{ours:?}, {theirs}");
+            assert!(off(ours.no_speech, "no_speech") < 1e-6, "{ours:?}, {theirs}");
+            let wanted = match (theirs["again"].as_bool(), theirs["left_out"].as_bool()) {
+                (_, Some(true)) => Verdict::LeftOut,
+                (Some(true), _) => Verdict::Again,
+                _ => Verdict::Kept,
+            };
+            assert_eq!(*verdict, wanted, "{ours:?}, {theirs}");
+        }
+        let texts: Vec<Vec<u32>> = found.iter().map(|segment| segment.tokens.clone()).collect();
+        let theirs = case["segments"].as_array().unwrap().iter().map(|segment| list(&segment["tokens"]));
+        assert_eq!(texts, theirs.collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn two_recordings_are_compared_second_by_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = long_recording(folder.path()).path.display().to_string();
+    let (model, short) = ("tests/fixtures/speech/multilingual/model", "tests/fixtures/speech/speech.wav");
+    let compared = |with: &[&str]| -> Value {
+        let out =
+            program(&[&["compare", model, "--audio", short, "--src-lang", "de", "--json"], with].concat());
+        serde_json::from_str::<Value>(&out).unwrap()["rows"].clone()
+    };
+    let changes = |rows: &Value| -> Vec<f64> {
+        rows.as_array().unwrap().iter().map(|row| row["divergence"].as_f64().unwrap()).collect()
+    };
+    let same = changes(&compared(&["--with-audio", short]));
+    assert!(!same.is_empty() && same.iter().all(|change| *change < 1e-6), "{same:?}");
+    let other = changes(&compared(&["--with-audio", &long]));
+    assert_eq!(other.len(), same.len());
+    assert!(other[0] > 1e-3 && other[0] <= 2f64.ln(), "{other:?}");
+}
+
+#[test]
+fn a_window_beyond_a_threshold_is_sampled_at_the_next_temperature() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = long_recording(folder.path());
+    let tried = |fallback: Fallback, seed: u64| {
+        let mut windows = Vec::new();
+        let each = |window: TranscribedWindow| {
+            windows.push((window.temperature, window.capture.sampled, window.capture.target.ids()));
+            Ok(())
+        };
+        let options = RunOptions { seed, ..run(long.clone()) };
+        session("multilingual").transcribe(&options, &fallback, &Unwatched, each).unwrap();
+        windows
+    };
+    let never =
+        Fallback { temperatures: vec![0.0, 0.4, 0.8], log_probability: Some(0.0), ..Fallback::default() };
+    let sampled = tried(never.clone(), 3);
+    assert!(sampled.iter().all(|(temperature, seed, _)| (*temperature, *seed) == (Some(0.8), Some(3))));
+    assert_eq!(sampled, tried(never.clone(), 3), "the seed alone decides");
+    assert_ne!(sampled, tried(never.clone(), 4));
+    let always = tried(Fallback { log_probability: Some(-1e9), ..never }, 3);
+    assert!(always.iter().all(|(temperature, seed, _)| (*temperature, *seed) == (Some(0.0), None)));
+}
+
+#[test]
+fn segments_of_long_recordings_are_those_of_transformers() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = long_recording(folder.path());
     for name in ["multilingual", "english-bin-f16"] {
-        let options = run(AudioOptions { path: path.clone(), ..AudioOptions::default() });
+        let options = run(long.clone());
         let (mut found, mut windows) = (Vec::new(), Vec::new());
         let each = |window: TranscribedWindow| {
             assert!(window.kept <= window.capture.target.len());
@@ -435,7 +533,7 @@ fn segments_of_long_recordings_are_those_of_transformers() {
             found.extend(window.segments);
             Ok(())
         };
-        session(name).transcribe(&options, &Unwatched, each).unwrap();
+        session(name).transcribe(&options, &Fallback::default(), &Unwatched, each).unwrap();
         let expected = json(root().join(name).join("long.json"));
         let expected = expected.as_array().unwrap();
         assert_eq!(found.len(), expected.len(), "{name}: {found:?}");
@@ -448,7 +546,7 @@ fn segments_of_long_recordings_are_those_of_transformers() {
         }
         assert!(windows.len() > 3 && matches!(windows[0], ItemKind::Frame { start: 0.0, .. }), "{windows:?}");
     }
-    let none = session("moonshine").transcribe(&run(speech()), &Unwatched, |_| Ok(()));
+    let none = session("moonshine").transcribe(&run(speech()), &Fallback::default(), &Unwatched, |_| Ok(()));
     assert!(matches!(none, Err(Error::Usage(_))));
 }
 

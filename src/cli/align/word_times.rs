@@ -7,6 +7,7 @@ use clap::Args;
 use clap::builder::TypedValueParser;
 
 use super::AlignArgs;
+use super::fallback::{FallbackArgs, note_fallback};
 use crate::analysis::word_times::TimedWord;
 use crate::capture::Capture;
 use crate::cli::context::Context;
@@ -44,6 +45,8 @@ pub struct WordTimesArgs {
     /// ends.
     #[arg(long, requires = "audio", conflicts_with_all = ["target", "find_heads"], help_heading = "Sound")]
     whole: bool,
+    #[command(flatten)]
+    fallback: FallbackArgs,
     /// Print the words of a recording as subtitles (srt, vtt) or for speech tools (ctm, textgrid), or those
     /// of a picture for OCR tools (hocr).
     #[arg(long, conflicts_with_all = ["json", "csv", "tokens", "output"], value_parser = formats(), help_heading = "Output")]
@@ -175,7 +178,8 @@ fn whole(args: &AlignArgs, context: &Context) -> Result<()> {
     let options = text.options(input::source(text, &session)?, extras, &context.settings)?;
     let (mut words, mut recording) = (Vec::new(), (String::new(), 0.0));
     let mut heads = None;
-    session.transcribe(&options, &watch, |window| {
+    session.transcribe(&options, &args.times.fallback.fallback(), &watch, |window| {
+        note_fallback(&window);
         let capture = window.capture;
         if heads.is_none() {
             capture.notes.iter().for_each(|note| output::note(note));
