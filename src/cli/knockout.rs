@@ -80,7 +80,7 @@ pub fn run(args: &KnockoutArgs, context: &Context) -> Result<()> {
                 "--cover does not go with heads or a link: measure them one by one".into(),
             ));
         }
-        return args.output.print(&by_token(&target, &target.covered(covered)?), &context.terminal);
+        return args.output.print(&args.by_token(&target, &target.covered(covered)?), &context.terminal);
     }
     let parts = args.parts(&target.base)?;
     if args.tokens || args.link.is_some() {
@@ -128,6 +128,7 @@ impl KnockoutArgs {
         let pairs = batch::SentencePairs::open(&files)?;
         let mut text = TextArgs { source: None, target: None, ..self.input.text.clone() };
         (text.audio.audio, text.image.image) = (None, None);
+        text.image.cover.clear();
         let runs = pairs.filter_map(Result::transpose).map(|pair| {
             sentences += 1;
             batch::run_options(pair?, &text, RunExtras::default(), &context.settings)
@@ -154,9 +155,9 @@ impl KnockoutArgs {
             "best_without",
             "ablation",
         ]);
-        let ablation = match self.link {
-            None => Cell::Text(target.replacement().name().into()),
-            Some(_) => Cell::Missing,
+        let ablation = match self.link.is_some() || !self.input.text.image.cover.is_empty() {
+            false => Cell::Text(target.replacement().name().into()),
+            true => Cell::Missing,
         };
         let rows = effect.before.iter().zip(&effect.after).zip(effect.drops()).zip(&effect.divergence);
         for (row, (((&before, &after), drop), &divergence)) in rows.enumerate() {
