@@ -7,7 +7,7 @@ use attn_tui_kernels::softmax::normaliser;
 use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
-use super::hearing::{Hearing, SpeechPrompt};
+use super::hearing::{Hearing, TargetPrompt};
 use super::pass::FinishedRun;
 use super::protocol::RunOptions;
 use super::session::{Session, languages};
@@ -142,7 +142,7 @@ impl Session {
     fn try_temperatures(
         &self,
         (source, run): (&Source, &RunOptions),
-        mut prompt: Option<SpeechPrompt>,
+        mut prompt: Option<TargetPrompt>,
         fallback: &Fallback,
         watch: &dyn Watch,
     ) -> Result<Tried> {
