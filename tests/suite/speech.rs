@@ -439,7 +439,9 @@ fn windows_are_judged_as_transformers_judges_them() {
         let (ours, theirs) =
             (compression_ratio(&list(&case["ids"]), vocabulary), case["ratio"].as_f64().unwrap());
         // Programs that write zlib's format do not compress alike to the byte.
-        assert!((ours / theirs - 1.0).abs() < 0.05, "{ours}, zlib says {theirs}");
+        let bytes = (list(&case["ids"]).len() * if vocabulary < 65_536 { 2 } else { 3 }) as f64;
+        let (ours, theirs) = (bytes / ours, bytes / theirs);
+        assert!((ours - theirs).abs() <= 2.0 + 0.03 * theirs, "{ours} bytes, zlib makes {theirs}");
     }
     for case in expected["cases"].as_array().unwrap() {
         let threshold = |name: &str| case["thresholds"][format!("{name}_threshold")].as_f64();

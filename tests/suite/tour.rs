@@ -230,7 +230,7 @@ fn steps_listen_and_read() {
     let listens = play(&tour, 7, None).unwrap();
     let (capture, location) = (&listens.captures[0], listens.location.unwrap());
     let (query, key) = (location.query.unwrap(), location.key.unwrap());
-    assert_eq!(capture.target.items[query].piece, "Ġamiable");
+    assert_eq!(capture.target.items[query].piece, "Ġam");
     assert!(
         listens.text.contains(&format!("begins at {} (", capture.source.items[key].piece)),
         "{}",
@@ -256,7 +256,7 @@ fn a_step_stays_while_its_view_is_used() {
     let before = walk.0.app.selection;
     walk.press("jl]");
     assert_ne!(walk.0.app.selection, before);
-    assert!(walk.text().contains("2/9"));
+    assert!(walk.text().contains("2/11"));
     walk.press("sHi.");
     walk.0.press("<enter>");
     walk.answer();
@@ -267,7 +267,7 @@ fn a_step_stays_while_its_view_is_used() {
 #[test]
 fn the_readers_sentence_goes_through_all_models() {
     let mut walk = Walk::new((120, 40));
-    while walk.at() < 7 {
+    while walk.at() < 9 {
         walk.press("a");
     }
     walk.0.press("s<ctrl-u>I like tea.<enter>");
@@ -348,8 +348,8 @@ fn the_page_is_one_file_with_its_pictures() {
     let (ok, _, err) = binary(&["tour", "--export", name]);
     assert!(ok, "{err}");
     let page = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(page.matches("<h2 id=\"step-").count(), 8);
-    assert_eq!(page.matches("<figure>").count(), 8);
+    assert_eq!(page.matches("<h2 id=\"step-").count(), 10);
+    assert_eq!(page.matches("<figure>").count(), 10);
     assert!(!page.contains("<script") && !page.contains("src=") && !page.contains("{{"));
     let (ok, _, err) = binary(&["tour", "--export", name]);
     assert!(!ok && err.contains("--force"), "{err}");
