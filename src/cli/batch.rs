@@ -185,7 +185,7 @@ impl<'a> Runner<'a> {
 }
 
 /// Adds the beginning of its source to the error of a sentence.
-fn in_sentence(error: Error, pair: &SentencePair) -> Error {
+pub fn in_sentence(error: Error, pair: &SentencePair) -> Error {
     match error {
         Error::Text(why) => Error::Text(format!("{why} (in \"{}\")", beginning(&pair.source))),
         error => error,

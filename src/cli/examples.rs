@@ -83,7 +83,7 @@ Examples:
   attn-tui patch demo --clean \"The house is old.\" --corrupt \"The house is new.\"
   attn-tui patch demo --clean \"The house is old.\" --corrupt \"The house is new.\" --estimate --top 5
   attn-tui patch demo --clean \"The house is old.\" --corrupt \"The house is new.\" --what resid -o resid.svg
-  attn-tui patch demo --clean \"The cat sleeps.\" --corrupt \"The old cat sleeps.\" --map 0:0,1-4:2-5";
+  attn-tui patch demo --clean \"The cat sleeps.\" --corrupt \"A big cat sleeps.\" --map 0:0,1-5:2-6";
 
 /// Examples of `attribute`.
 pub const ATTRIBUTE: &str = "\

@@ -124,16 +124,21 @@ impl KnockoutArgs {
     fn means(&self, session: &Session, watch: &StatusLine, context: &Context) -> Result<Option<HeadMeans>> {
         let Some(path) = &self.mean_over else { return Ok(None) };
         let files = CorpusFiles { source: path.clone(), ..CorpusFiles::default() };
-        let mut sentences = 0;
-        let pairs = batch::SentencePairs::open(&files)?;
+        let (mut means, mut sentences) = (HeadMeans::default(), 0);
         let mut text = TextArgs { source: None, target: None, ..self.input.text.clone() };
         (text.audio.audio, text.image.image) = (None, None);
         text.image.cover.clear();
-        let runs = pairs.filter_map(Result::transpose).map(|pair| {
+        for pair in batch::SentencePairs::open(&files)? {
+            let Some(pair) = pair? else { continue };
+            let run = batch::run_options(pair.clone(), &text, RunExtras::default(), &context.settings)?;
+            let added = session.add_run_to_means(&mut means, &run, watch);
+            added.map_err(|error| batch::in_sentence(error, &pair))?;
             sentences += 1;
-            batch::run_options(pair?, &text, RunExtras::default(), &context.settings)
-        });
-        let means = session.head_means(runs, watch)?;
+            watch.say(&format_args!("{sentences} sentences"));
+        }
+        if sentences == 0 {
+            return Err(Error::Usage(format!("--mean-over: there are no sentences in {}", path.display())));
+        }
         let positions = |wanted: Kind| means.positions().find(|(site, _)| site.kind == wanted);
         let counts = [(Kind::Encoder, "source"), (Kind::Cross, "target")];
         let counts = counts.map(|(kind, side)| Some(format!("{} {side}", positions(kind)?.1)));

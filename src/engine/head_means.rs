@@ -6,9 +6,9 @@ use super::ablated::IntactRun;
 use super::protocol::RunOptions;
 use super::session::Session;
 use super::source::Source;
-use crate::axis::token_ids;
+use crate::axis::{Medium, token_ids};
 use crate::capture::{Capture, HeadMeans};
-use crate::error::{Error, Result};
+use crate::error::{Error, PictureError, Result};
 use crate::progress::{Progress, Watch};
 use crate::site::Kind;
 
@@ -17,8 +17,7 @@ impl Session {
     /// Targets that are not given are generated.
     ///
     /// # Errors
-    /// [`Error::Text`] if there are no runs; the errors of the iterator, of [`Session::run`] and of
-    /// [`Session::add_to_means`].
+    /// [`Error::Text`] if there are no runs; the errors of the iterator and of [`Session::add_run_to_means`].
     pub fn head_means(
         &self,
         runs: impl IntoIterator<Item = Result<RunOptions>>,
@@ -26,16 +25,27 @@ impl Session {
     ) -> Result<HeadMeans> {
         let mut means = HeadMeans::default();
         for (done, run) in runs.into_iter().enumerate() {
-            let run = run?;
-            let source = self.source(&run)?;
-            let base = self.run_source(&source, &run, watch)?;
-            self.add_to_means(&mut means, &base, &source, watch)?;
+            self.add_run_to_means(&mut means, &run?, watch)?;
             watch.progress(Progress::Runs { done: done + 1, total: None });
         }
         match means.is_empty() {
             true => Err(Error::Text("there are no sentences to take means over".into())),
             false => Ok(means),
         }
+    }
+
+    /// Runs the model, and adds the positions of the run.
+    ///
+    /// # Errors
+    /// [`PictureError::Needed`] if a vision model gets no picture; the errors of [`Session::run`] and of
+    /// [`Session::add_to_means`].
+    pub fn add_run_to_means(&self, means: &mut HeadMeans, run: &RunOptions, watch: &dyn Watch) -> Result<()> {
+        if self.info.medium == Medium::Picture && run.image.is_none() {
+            return Err(PictureError::Needed { model: self.info.name.clone() }.into());
+        }
+        let source = self.source(run)?;
+        let base = self.run_source(&source, run, watch)?;
+        self.add_to_means(means, &base, &source, watch)
     }
 
     /// Adds the positions of the run of `source` that gave `base`.

@@ -277,6 +277,10 @@ fn the_command_ablates_to_the_mean_over_a_file() {
     assert!(tokens.iter().all(|row| row["ablation"] == "mean"));
     let link = knockout(&["--mean-over", path, "--layer", "0", "--head", "0", "--link", "0:0"]);
     assert_eq!(link.status.code(), Some(2));
+    let empty = folder.path().join("empty.txt");
+    std::fs::write(&empty, "\n").unwrap();
+    let empty = knockout(&["--mean-over", empty.to_str().unwrap()]);
+    assert!(String::from_utf8_lossy(&empty.stderr).contains("no sentences in"), "{empty:?}");
     let absent = knockout(&["--mean-over", "/nowhere.txt"]);
     assert!(!absent.status.success() && String::from_utf8_lossy(&absent.stderr).contains("nowhere.txt"));
 }
