@@ -3,14 +3,14 @@
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 
-/// What an ablated head reads in place of its `z`.
+/// Replacement of what an ablated head reads (`z`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Replacement {
     /// Zeros (Michel et al. 2019).
     #[default]
     Zero,
-    /// The mean of its `z` over the tokens of some texts: what differs between tokens is gone, and what is the same
-    /// for all stays (Wang et al. 2022, "Interpretability in the Wild").
+    /// The mean of its `z` over the tokens of some texts: what differs between tokens is gone, and what is
+    /// the same for all stays (Wang et al. 2022, "Interpretability in the Wild").
     Mean,
 }
 
@@ -73,8 +73,8 @@ impl AblationEffect {
     }
 }
 
-/// Predictions of a target without ablations, with which those of ablated runs are compared. Sums are taken in
-/// f64.
+/// Predictions of a target without ablations, with which those of ablated runs are compared. Sums are taken
+/// in f64.
 pub struct Unablated<'a> {
     /// `[target, vocabulary]`
     logits: &'a Matrix,

@@ -13,8 +13,8 @@ pub const RETRIEVAL: f32 = 0.1;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct NeedleScores {
     /// Retrieval score, 0 to 1 (Wu et al. 2024, "Retrieval Head Mechanistically Explains Long-Context
-    /// Factuality", section 2): the share of the needle's tokens that the head copies. A row copies a token if
-    /// its largest weight lies on it and it is the token that the row predicts.
+    /// Factuality", section 2): the share of the needle's tokens that the head copies. A row copies a token
+    /// if its largest weight lies on it and it is the token that the row predicts.
     pub retrieval: f32,
     /// Share of the rows whose largest weight lies in the needle, whatever the token there.
     pub top_in_needle: f32,
@@ -23,8 +23,9 @@ pub struct NeedleScores {
 }
 
 /// Scores a head by its cross-attention map, `[target, source]`. `needle` are the needle's positions in the
-/// source. Row `t` predicts `target[t]`; rows that predict special tokens are left out. Tokens are compared by
-/// their spelling without marks of word boundaries, since the two sides may have vocabularies of their own.
+/// source. Row `t` predicts `target[t]`; rows that predict special tokens are left out. Tokens are compared
+/// by their spelling without marks of word boundaries, since the two sides may have vocabularies of their
+/// own.
 pub fn cross_scores(
     map: &Matrix,
     needle: &Range<usize>,
@@ -55,8 +56,8 @@ pub fn cross_scores(
     }
 }
 
-/// Returns the mean weight that the queries outside the needle put on it in an encoder map, whose rows come in
-/// blocks with the number of their first one. Special queries are left out.
+/// Returns the mean weight that the queries outside the needle put on it in an encoder map, whose rows come
+/// in blocks with the number of their first one. Special queries are left out.
 pub fn carried_mass(
     blocks: impl Iterator<Item = (usize, Matrix)>,
     needle: &Range<usize>,
@@ -75,8 +76,8 @@ pub fn carried_mass(
     if rows == 0 { 0.0 } else { (mass / rows as f64) as f32 }
 }
 
-/// Returns the share of the words of `expected` that a text has, each as often (ROUGE-1 recall, Lin 2004). Case and
-/// punctuation do not count.
+/// Returns the share of the words of `expected` that a text has, each as often (ROUGE-1 recall, Lin 2004).
+/// Case and punctuation do not count.
 pub fn word_recall(expected: &str, text: &str) -> f32 {
     let words = |text: &str| -> Vec<String> {
         let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());

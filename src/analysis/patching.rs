@@ -1,6 +1,6 @@
 //! Activation patching: what activations of a clean run restore in a corrupt one (Vig et al. 2020,
-//! "Investigating Gender Bias in Language Models Using Causal Mediation Analysis"; Meng et al. 2022, "Locating
-//! and Editing Factual Associations in GPT").
+//! "Investigating Gender Bias in Language Models Using Causal Mediation Analysis"; Meng et al. 2022,
+//! "Locating and Editing Factual Associations in GPT").
 
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
@@ -234,8 +234,8 @@ impl<T: Copy + Ord> PatchEffects<T> {
 }
 
 impl<T> PatchEffects<T> {
-    /// Returns a change as the share of the difference between the runs that it restores: `(patched - corrupt) /
-    /// (clean - corrupt)`. `None` if the runs do not differ.
+    /// Returns a change as the share of the difference between the runs that it restores, `(patched - corrupt)
+    /// / (clean - corrupt)`; `None` if the runs do not differ.
     pub fn effect(&self, change: f32) -> Option<f32> {
         let whole = self.clean - self.corrupt;
         (whole != 0.0).then(|| change / whole)
@@ -243,8 +243,8 @@ impl<T> PatchEffects<T> {
 }
 
 impl PatchEffects {
-    /// Returns the effects as a map for each kind of site: `[layers, heads]`, or `[layers, positions]` with as
-    /// many columns as the last position needs. NaN where nothing was patched.
+    /// Returns the effects as a map for each kind of site: `[layers, heads]`, or `[layers, positions]` with
+    /// as many columns as the last position needs. NaN where nothing was patched.
     pub fn maps(&self) -> Vec<(Kind, Matrix)> {
         let of_kind = |kind| {
             let changes = || self.changes.iter().filter(move |(what, _)| what.site.kind == kind);

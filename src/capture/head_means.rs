@@ -1,4 +1,4 @@
-//! What heads read on average, which ablated heads may read in place of zeros (mean ablation).
+//! Means of what heads read, which ablated heads may read in place of zeros (mean ablation).
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,8 @@ use crate::error::Result;
 use crate::nn::{Hook, host};
 use crate::site::Site;
 
-/// Mean of `z`, what each head reads, over all positions of some runs. As a hook it adds the positions of a pass.
+/// Mean of `z`, what each head reads, over all positions of some runs. As a hook it adds the positions of a
+/// pass.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HeadMeans {
     sites: BTreeMap<Site, SiteSums>,

@@ -21,7 +21,7 @@ use crate::site::{Ablation, Kind, RowEdit, Site};
 pub struct Ablator {
     ablations: Vec<Ablation>,
     edits: Vec<RowEdit>,
-    /// What ablated heads read; zeros if there is nothing.
+    /// Means that ablated heads read in place of zeros.
     means: Option<Arc<HeadMeans>>,
 }
 

@@ -35,9 +35,9 @@ pub struct KnockoutArgs {
     /// --head.
     #[arg(long, value_name = "QUERY:KEY", value_parser = link, requires_all = ["kind", "layer", "head"])]
     link: Option<(usize, usize)>,
-    /// Let heads that are switched off read their mean over the tokens of the sentences of a file, in place of
-    /// zeros. The file is one of those of --source-file of other commands; targets that it does not have are
-    /// generated.
+    /// Let heads that are switched off read their mean over the tokens of the sentences of a file, in place
+    /// of zeros. The file is one of those of --source-file of other commands; targets that it does not have
+    /// are generated.
     #[arg(long, value_name = "FILE", conflicts_with = "link", help_heading = "Method")]
     mean_over: Option<PathBuf>,
     /// Switch off everything selected at once, and print one row per target token.
@@ -223,7 +223,7 @@ impl AblationTarget {
         }
     }
 
-    /// What ablated heads read.
+    /// Returns the replacement of what ablated heads read.
     fn replacement(&self) -> Replacement {
         if self.means.is_some() { Replacement::Mean } else { Replacement::Zero }
     }

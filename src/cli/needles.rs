@@ -44,12 +44,12 @@ pub struct NeedlesArgs {
     /// File with the sentences of the filler, one a line [default: built in, English].
     #[arg(long, value_name = "FILE", help_heading = "Method")]
     filler: Option<PathBuf>,
-    /// File of needles, one a line: a sentence, or a JSON object with `needle`, and perhaps `target` (by default the
-    /// needle) and `source`, such as "summarize: {context}".
+    /// File of needles, one a line: a sentence, or a JSON object with `needle`, and perhaps `target` (by
+    /// default the needle) and `source`, such as "summarize: {context}".
     #[arg(long, value_name = "FILE", help_heading = "Method")]
     templates: Option<PathBuf>,
-    /// Let the model write what it makes of the source, instead of forcing the target. `recall` is the share of the
-    /// target's words that it writes.
+    /// Let the model write what it makes of the source, instead of forcing the target. `recall` is the share
+    /// of the target's words that it writes.
     #[arg(long, help_heading = "Method")]
     generate: bool,
     /// Print the lengths and depths of this cross-attention head, such as 2.4 [default: the best one].

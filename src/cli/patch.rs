@@ -32,13 +32,13 @@ pub struct PatchArgs {
     #[arg(long, value_name = "TEXT", help_heading = "Runs", allow_hyphen_values = true)]
     corrupt: String,
     /// Activations to take from the clean run, one at a time: what a head reads (z), the residual stream that
-    /// enters a layer or the output of a feed-forward block at a position, the weights of a head, the encoder's
-    /// output at a position, or single weights: those of the largest estimated effects.
+    /// enters a layer or the output of a feed-forward block at a position, the weights of a head, the
+    /// encoder's output at a position, or single weights: those of the largest estimated effects.
     #[arg(long, value_name = "WHAT", default_value = "heads", help_heading = "Method",
           value_parser = named::<PatchedPart>(PatchedPart::names()))]
     what: PatchedPart,
-    /// Estimate the effects of all heads or links to first order, in one backward pass, instead of one run for each
-    /// (attribution patching). For heads, pattern and links.
+    /// Estimate the effects of all heads or links to first order, in one backward pass, instead of one run
+    /// for each (attribution patching). For heads, pattern and links.
     #[arg(long, help_heading = "Method")]
     estimate: bool,
     /// Positions of the sources that belong together, those of the clean source first, such as 0-3:0-3,5:7
@@ -51,8 +51,8 @@ pub struct PatchArgs {
     /// Score only the token that this decoder row predicts, counted from 0 [default: the sum over all rows].
     #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Method")]
     row: Option<usize>,
-    /// Print only the N largest effects, the largest first [default: all; 20 links, but all with --estimate and
-    /// --json or --csv].
+    /// Print only the N largest effects, the largest first [default: all, but 20 links; all links,
+    /// too, with --estimate and --json or --csv].
     #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Output")]
     top: Option<usize>,
     #[command(flatten)]
@@ -103,8 +103,8 @@ struct PatchedSources<'a> {
 /// Runs the command.
 ///
 /// # Errors
-/// Those of the engine; [`Error::NotForModel`]; [`Error::Usage`] for a capture file or positions of `--map` that a
-/// source has not.
+/// Those of the engine; [`Error::NotForModel`]; [`Error::Usage`] for a capture file or positions of `--map`
+/// that a source has not.
 pub fn run(args: &PatchArgs, context: &Context) -> Result<()> {
     args.output.check()?;
     let watch = context.status_line();

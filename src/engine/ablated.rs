@@ -106,9 +106,9 @@ impl Session {
         (allowed > 0).then(|| bytes.div_ceil(allowed).max(1))
     }
 
-    /// Repeats an intact run with `run.ablations`, whose heads read `run.head_means` or zeros, and `run.edits`; all
-    /// other options must be those of the intact run.
-    /// Returns the predictions for the same target and, if the target was generated, a newly generated one.
+    /// Repeats an intact run with `run.ablations`, whose heads read `run.head_means` or zeros, and
+    /// `run.edits`; all other options must be those of the intact run. Returns the predictions for the same
+    /// target and, if the target was generated, a newly generated one.
     ///
     /// # Errors
     /// [`Error::Cancelled`].
@@ -150,9 +150,9 @@ impl Session {
         })
     }
 
-    /// Measures the effect of each of several sets of ablations on the predictions of an intact run's
-    /// target, whose logits are `logits`, `[target, vocabulary]`. Ablated heads read their `means` in place of
-    /// zeros, if there are any. Many sets go through the model together.
+    /// Measures the effect of each of several sets of ablations on the predictions of an intact run's target,
+    /// whose logits are `logits`, `[target, vocabulary]`. Ablated heads read their `means` in place of zeros,
+    /// if there are any. Many sets go through the model together.
     ///
     /// # Errors
     /// [`Error::Cancelled`].
@@ -210,8 +210,8 @@ impl Session {
         Ok(rows.chunks(target).map(|rows| unablated.effect(rows)).collect())
     }
 
-    /// Runs an intact run's target with each of several hooks. Calls `each` with the numbers of the hooks that
-    /// went together, the encoder's last states and the decoder's.
+    /// Runs an intact run's target with each of several hooks. Calls `each` with the numbers of the hooks
+    /// that went together, the encoder's last states and the decoder's.
     fn ablated_states(
         &self,
         intact: &IntactRun,

@@ -1,6 +1,6 @@
-//! Attribution patching: a first-order estimate of what it changes to take activations of heads, or single weights,
-//! from a clean run into a corrupt one, for all of them in one backward pass (Nanda 2023, "Attribution Patching";
-//! Syed et al. 2023, "Attribution Patching Outperforms Automated Circuit Discovery").
+//! Attribution patching: a first-order estimate of what it changes to take activations of heads, or single
+//! weights, from a clean run into a corrupt one, for all of them in one backward pass (Nanda 2023,
+//! "Attribution Patching"; Syed et al. 2023, "Attribution Patching Outperforms Automated Circuit Discovery").
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -43,8 +43,8 @@ struct SiteChanges {
 }
 
 impl EstimatedPatches<'_> {
-    /// Multiplies the differences of `z`, or of weights, between the two runs by the gradient of the corrupt run's
-    /// score, and calls `each` with the products of every site. Returns the scores of the two runs.
+    /// Multiplies the differences of `z`, or of weights, between the two runs by the gradient of the corrupt
+    /// run's score, and calls `each` with the products of every site. Returns the scores of the two runs.
     fn estimate(
         &self,
         session: &Session,
@@ -109,8 +109,8 @@ impl Session {
     /// weights, between the clean and the corrupt run, times the gradient of the corrupt run's score.
     ///
     /// # Errors
-    /// [`Error::NotForModel`] if parts of the model have no gradients; [`Error::Usage`] for activations that are
-    /// not those of heads, and for rows that the target has not; [`Error::Memory`]; [`Error::Cancelled`].
+    /// [`Error::NotForModel`] if parts of the model have no gradients; [`Error::Usage`] for activations that
+    /// are not those of heads, and for rows that the target has not; [`Error::Memory`]; [`Error::Cancelled`].
     pub fn estimate_patching(
         &self,
         runs: &EstimatedPatches,
@@ -137,8 +137,8 @@ impl Session {
         })
     }
 
-    /// Estimates what [`Session::patch_links`] measures, for every weight that differs between the two runs. Keeps
-    /// the `most` largest changes, the largest first.
+    /// Estimates what [`Session::patch_links`] measures, for every weight that differs between the two runs.
+    /// Keeps the `most` largest changes, the largest first.
     ///
     /// # Errors
     /// As [`Session::estimate_patching`].

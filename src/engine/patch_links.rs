@@ -39,13 +39,14 @@ impl Hook for LinkPatcher {
 }
 
 impl Session {
-    /// Patches single weights of the run that gave `clean` into the run on the source tokens `corrupt`, one at a
-    /// time. Queries and keys are positions of the corrupt run. Both runs, and the patched ones, are forced to the
-    /// clean target.
+    /// Patches single weights of the run that gave `clean` into the run on the source tokens `corrupt`, one
+    /// at a time. Queries and keys are positions of the corrupt run. Both runs, and the patched ones, are
+    /// forced to the clean target.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the source is no text; [`Error::NoSuchHead`] for a link that the two runs do not share;
-    /// [`Error::NotForModel`] for models with other states than those of the tokens; [`Error::Cancelled`].
+    /// [`Error::Usage`] if the source is no text; [`Error::NoSuchHead`] for a link that the two runs do not
+    /// share; [`Error::NotForModel`] for models with other states than those of the tokens;
+    /// [`Error::Cancelled`].
     pub fn patch_links(
         &self,
         clean: &Capture,
@@ -74,7 +75,8 @@ impl Session {
     }
 }
 
-/// Returns the hook that takes a weight from the clean run. `source` is the number of the corrupt source's tokens.
+/// Returns the hook that takes a weight from the clean run. `source` is the number of the corrupt source's
+/// tokens.
 fn patcher(runs: &PatchedRuns, source: usize, link: PatchedLink) -> Result<LinkPatcher> {
     let PatchedLink { head, query, key } = link;
     let clean = |at: usize| runs.map.clean_of(at);

@@ -1,5 +1,5 @@
-//! Activation patching. Patched runs begin with the first layer that the patch changes, from the states that the
-//! corrupt run had there, and go through the model together.
+//! Activation patching. Patched runs begin with the first layer that the patch changes, from the states that
+//! the corrupt run had there, and go through the model together.
 
 use std::collections::BTreeMap;
 
@@ -185,8 +185,8 @@ pub(super) enum EncoderStart {
 }
 
 impl<'a> PatchedRuns<'a> {
-    /// Runs the model on the source of `clean` and on `corrupt`, both with the decoder input of `clean`, and keeps
-    /// the activations of `kind` of the first.
+    /// Runs the model on the source of `clean` and on `corrupt`, both with the decoder input of `clean`, and
+    /// keeps the activations of `kind` of the first.
     pub fn new(
         session: &'a Session,
         clean: &Capture,
@@ -277,13 +277,14 @@ impl<'a> PatchedRuns<'a> {
         }
     }
 
-    /// Returns the corrupt run's input of a stack from the layer on that a patch at `site` changes, or from its
-    /// first layer for the decoder after an encoder that a patch changes.
+    /// Returns the corrupt run's input of a stack from the layer on that a patch at `site` changes, or from
+    /// its first layer for the decoder after an encoder that a patch changes.
     pub fn start(&self, stack: Kind, site: Site) -> Result<LayerInput> {
         self.corrupt.input(stack, self.first_layer(stack, site).unwrap_or(0))
     }
 
-    /// Returns the layer of a stack that a patch at `site` changes first; `None` if the patch is in the other stack.
+    /// Returns the layer of a stack that a patch at `site` changes first; `None` if the patch is in the other
+    /// stack.
     fn first_layer(&self, stack: Kind, site: Site) -> Option<usize> {
         ((site.kind == Kind::Encoder) == (stack == Kind::Encoder)).then_some(site.layer)
     }
@@ -322,8 +323,8 @@ impl<'a> PatchedRuns<'a> {
         self.last_states(encoder, &inputs(Kind::Decoder)?, &mut patchers)
     }
 
-    /// Runs the model from given starts of encoder and decoder with a hook for each run. Returns the decoder's
-    /// last states.
+    /// Runs the model from given starts of encoder and decoder with a hook for each run. Returns the
+    /// decoder's last states.
     pub fn last_states(
         &self,
         encoder: EncoderStart,
@@ -352,8 +353,8 @@ impl<'a> PatchedRuns<'a> {
     }
 
     /// Scores the corrupt run with each of several patches, of which as many go through the model together as
-    /// keep the kernels busy. `states` returns the decoder's last states of patches in the same stack, in the order
-    /// of their layers.
+    /// keep the kernels busy. `states` returns the decoder's last states of patches in the same stack, in the
+    /// order of their layers.
     pub fn scores<T: Copy + Ord>(
         &self,
         mut patches: Vec<T>,
@@ -390,8 +391,8 @@ impl Session {
     /// `corrupt`, one at a time. Both runs, and the patched ones, are forced to the clean target. Scores are
     /// log-probabilities of the target tokens, or their differences to that of a contrasting token.
     ///
-    /// If not every position of one source has its like in the other, encoder activations are patched at those
-    /// that have one, and weights of encoder and cross-attention heads not at all.
+    /// If not every position of one source has its like in the other, encoder activations are patched at
+    /// those that have one, and weights of encoder and cross-attention heads not at all.
     ///
     /// # Errors
     /// [`Error::Usage`] if the source is no text, or if no activation of the kind can be patched;

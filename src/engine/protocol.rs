@@ -155,7 +155,8 @@ pub struct RunOptions {
     /// Parts of the attention to switch off.
     #[serde(skip)]
     pub ablations: Vec<Ablation>,
-    /// What ablated heads and sites read in place of zeros ([`Session::head_means`](super::Session::head_means)).
+    /// Means that ablated heads and sites read in place of zeros
+    /// ([`Session::head_means`](super::Session::head_means)).
     #[serde(skip)]
     pub head_means: Option<Arc<HeadMeans>>,
     /// True if ablated heads and sites read their means over the run without ablations in place of zeros.

@@ -14,8 +14,8 @@ use crate::site::{Kind, RowEdit, Site};
 pub struct SiteAblation {
     /// Factor on `z` of each head: 0 if the head is ablated, otherwise 1.
     pub head_factors: Vec<f32>,
-    /// Mean of `z` that ablated heads read instead of zeros, `[heads, head_dim]`, 0 for the other heads; `None` if
-    /// they read zeros. It is added to `z` after the factors.
+    /// Mean of `z` that ablated heads read instead of zeros, `[heads, head_dim]`, 0 for the other heads;
+    /// `None` if they read zeros. It is added to `z` after the factors.
     pub head_means: Option<Vec<f32>>,
     /// Query-key pairs whose score becomes minus infinity, by positions in the sequences.
     pub links: Vec<MaskedPair>,
@@ -79,8 +79,9 @@ pub trait Hook: Send {
         Ok(())
     }
 
-    /// Takes the weights after the softmax, `[heads, queries, keys]`, and returns those that multiply the values.
-    /// Called before [`Hook::weights`], where [`Hook::scores`] is. The first query is at position `past`.
+    /// Takes the weights after the softmax, `[heads, queries, keys]`, and returns those that multiply the
+    /// values. Called before [`Hook::weights`], where [`Hook::scores`] is. The first query is at position
+    /// `past`.
     fn change_weights(&mut self, _site: Site, _past: usize, weights: Tensor) -> Result<Tensor> {
         Ok(weights)
     }
@@ -157,8 +158,8 @@ pub trait Hook: Send {
         false
     }
 
-    /// Takes the output of the feed-forward block of a layer of the encoder or the decoder, `[batch, positions,
-    /// d_model]`, and returns what is added to the residual stream.
+    /// Takes the output of the feed-forward block of a layer of the encoder or the decoder, `[batch,
+    /// positions, d_model]`, and returns what is added to the residual stream.
     fn ffn_output(&mut self, _stack: Kind, _layer: usize, output: Tensor) -> Result<Tensor> {
         Ok(output)
     }

@@ -1,5 +1,5 @@
-//! Chapters of the book whose outputs and numbers the program computes: `UPDATE_DOCS=1 cargo test chapters::` writes
-//! the outputs anew.
+//! Chapters of the book whose outputs and numbers the program computes: `UPDATE_DOCS=1 cargo test chapters::`
+//! writes the outputs anew.
 
 use std::path::PathBuf;
 use std::process::Command;
