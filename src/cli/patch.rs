@@ -220,8 +220,8 @@ impl PatchArgs {
         };
         let [clean_alone, corrupt_alone] = map.alone([clean.source.len(), corrupt.len()]);
         output::note(&format!(
-            "{} of {} positions of the corrupt source have their like in the clean one, {how}: {left_out}; without \
-             like are {} (clean) and {} (corrupt)",
+            "{} of {} positions of the corrupt source have their like in the clean one, {how}: {left_out}; \
+             without like are {} (clean) and {} (corrupt)",
             map.pairs.len(),
             corrupt.len(),
             listed(&clean.source.items, &clean_alone),

@@ -90,7 +90,8 @@ impl Session {
             match tokens_alone {
                 true => Ok(()),
                 false => {
-                    let why = "states beside those of the tokens go through its heads, so that only zeros can take their place";
+                    let why = "states beside those of the tokens go through its heads, so that only zeros can take their \
+                               place";
                     Err(Error::NotForModel { analysis: "mean ablation", why })
                 }
             }
