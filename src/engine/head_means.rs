@@ -90,8 +90,7 @@ impl Session {
             match tokens_alone {
                 true => Ok(()),
                 false => {
-                    let why = "states beside those of the tokens go through its heads, so that only zeros can take their \
-                               place";
+                    let why = "its heads read other states than those of the tokens, too";
                     Err(Error::NotForModel { analysis: "mean ablation", why })
                 }
             }
