@@ -138,8 +138,13 @@ impl FaithfulArgs {
             let scores = match method {
                 AttributionMethod::Occlusion => left_out.iter().map(|p| intact - p).collect(),
                 method => {
-                    let options = AttributionOptions { masking, ..AttributionOptions::default() };
-                    scope.scores(&session.attribution(&capture, &source, method, options, watch)?.source)
+                    // Methods that run the model explain the row alone, as the only row of the attribution.
+                    let row = self.row.filter(|_| method.needs_runs());
+                    let span = row.map(|row| row..row + 1);
+                    let options = AttributionOptions { masking, span, ..AttributionOptions::default() };
+                    let found = session.attribution(&capture, &source, method, options, watch)?.source;
+                    let rows = row.map_or_else(|| scope.rows.clone(), |_| vec![0]);
+                    ErasureScope { rows, ..scope.clone() }.scores(&found)
                 }
             };
             measured.push(vec![measure(scores)?]);
