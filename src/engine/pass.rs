@@ -7,7 +7,7 @@ use candle_core::Tensor;
 
 use super::hearing::TargetPrompt;
 use super::protocol::RunOptions;
-use super::session::{Session, items, languages, ms, spread};
+use super::session::{Session, ablator, items, languages, ms};
 use super::source::Source;
 use super::timings::{Timings, median};
 use crate::analysis::MapAxes;
@@ -89,7 +89,6 @@ pub(super) struct WantedTarget<'a> {
     /// The encoder's last states.
     pub encoded: &'a Tensor,
     pub prompt: &'a TargetPrompt,
-    /// Changes of the attention.
     pub ablator: Ablator,
 }
 
@@ -251,10 +250,9 @@ impl Session {
 
     /// Creates the recorder of one pass, with the profiles of the encoder's maps.
     fn recorder(&self, run: &PreparedRun) -> Recorder {
-        let options = &run.options;
-        let source = run.source.items();
-        let mut recorder = Recorder::new(ablator(run)).within(run.memory).with_inputs(run.inputs_every);
-        recorder = recorder.with_rest(Rest::of(source));
+        let (options, source) = (&run.options, run.source.items());
+        let mut recorder = Recorder::new(ablator(options, source)).within(run.memory);
+        recorder = recorder.with_inputs(run.inputs_every).with_rest(Rest::of(source));
         recorder = recorder.with_values(options.values).with_scores(options.scores);
         profile(&mut recorder, options, &MapAxes::new(Kind::Encoder, queries(source), source));
         if !options.predictions && !options.logits {
@@ -379,7 +377,7 @@ impl Session {
             options: &run.options,
             encoded,
             prompt,
-            ablator: ablator(run),
+            ablator: ablator(&run.options, run.source.items()),
         });
         let mut generated = self.generate_each(&wanted.collect::<Vec<_>>(), watch)?.into_iter();
         let targets = runs.iter().zip(prompts).map(|(run, prompt)| {
@@ -502,12 +500,6 @@ fn decoder_input(target: &[u32], start: u32, wraps: bool) -> Vec<u32> {
     let mut input = vec![last.unwrap_or(start)];
     input.extend(&target[..target.len().saturating_sub(1)]);
     input
-}
-
-/// Creates the hook that ablates what the options of a run name.
-fn ablator(run: &PreparedRun) -> Ablator {
-    let ablations = spread(&run.options.ablations, run.source.items());
-    Ablator::new(ablations).with_means(run.options.head_means.clone())
 }
 
 /// Makes `recorder` compute the profiles that `run` asks for, of maps with these axes.

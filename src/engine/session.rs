@@ -13,7 +13,7 @@ use super::seeing::Seeing;
 use super::source::Source;
 use super::timings::Timings;
 use crate::axis::{AxisItem, Medium, PixelBox, Sequence, Token};
-use crate::capture::{Capture, Rest};
+use crate::capture::{Ablator, Capture, Rest};
 use crate::error::{AudioError, Error, PictureError, Result};
 use crate::files::ModelFiles;
 use crate::generate::GenerationConfig;
@@ -303,6 +303,11 @@ impl Session {
 /// positions.
 pub(super) fn spread(ablations: &[Ablation], source: &[AxisItem]) -> Vec<Ablation> {
     Rest::of(source).map_or_else(|| ablations.to_vec(), |rest| rest.spread(ablations))
+}
+
+/// Creates the hook that ablates what the options of a run on a source name.
+pub(super) fn ablator(options: &RunOptions, source: &[AxisItem]) -> Ablator {
+    Ablator::new(spread(&options.ablations, source)).with_means(options.head_means.clone())
 }
 
 /// The axis items of a tokenised text.
