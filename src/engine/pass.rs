@@ -7,7 +7,7 @@ use candle_core::Tensor;
 
 use super::hearing::TargetPrompt;
 use super::protocol::RunOptions;
-use super::session::{Session, ablator, items, languages, ms};
+use super::session::{Session, ablator, decoder_input, items, languages, ms};
 use super::source::Source;
 use super::timings::{Timings, median};
 use crate::analysis::MapAxes;
@@ -491,15 +491,6 @@ impl Session {
     pub(super) fn start(&self, languages: &Languages) -> Result<u32> {
         Ok(self.tokenizer.decoder_start(languages)?.unwrap_or(self.settings.start))
     }
-}
-
-/// Returns the ids that the decoder is fed: the start token, then the target without its last token. If the
-/// target `wraps`, its last token takes the place of the start token.
-fn decoder_input(target: &[u32], start: u32, wraps: bool) -> Vec<u32> {
-    let last = target.last().copied().filter(|_| wraps);
-    let mut input = vec![last.unwrap_or(start)];
-    input.extend(&target[..target.len().saturating_sub(1)]);
-    input
 }
 
 /// Makes `recorder` compute the profiles that `run` asks for, of maps with these axes.

@@ -310,6 +310,15 @@ pub(super) fn ablator(options: &RunOptions, source: &[AxisItem]) -> Ablator {
     Ablator::new(spread(&options.ablations, source)).with_means(options.head_means.clone())
 }
 
+/// Returns the ids that the decoder is fed: the start token, then the target without its last token. If the
+/// target `wraps`, its last token takes the place of the start token.
+pub(super) fn decoder_input(target: &[u32], start: u32, wraps: bool) -> Vec<u32> {
+    let last = target.last().copied().filter(|_| wraps);
+    let mut input = vec![last.unwrap_or(start)];
+    input.extend(&target[..target.len().saturating_sub(1)]);
+    input
+}
+
 /// The axis items of a tokenised text.
 pub(super) fn items(tokens: impl IntoIterator<Item = Token>) -> Vec<AxisItem> {
     tokens.into_iter().map(AxisItem::from).collect()
