@@ -340,13 +340,14 @@ fn help_breaks_no_sentence_between_its_columns() {
         for _ in 0..6 {
             let shown = screen(&mut driver);
             let heading = |line: &str| {
-                let found = group::ALL.iter().filter_map(|(name, _)| line.rfind(name));
+                // "Go" also begins sentences.
+                let names = group::ALL.iter().filter(|(name, _)| name.len() > 4);
+                let found = names.filter_map(|(name, _)| line.rfind(name));
                 found.map(|at| line[..at].chars().count()).find(|&at| at > usize::from(size.0) / 2)
             };
             if let Some(column) = shown.lines().find_map(heading) {
                 let first: String = shown.lines().nth(2).unwrap().chars().skip(column).take(14).collect();
-                let below: String = shown.lines().nth(3).unwrap().chars().skip(column).take(14).collect();
-                assert!(!first.trim().is_empty() || below.trim().is_empty(), "{shown}");
+                assert!(!first.trim().is_empty(), "{shown}");
                 checked += 1;
             }
             driver.press("<pagedown>");

@@ -33,6 +33,10 @@ impl HelpLine {
         !self.keys.is_empty() && self.text.is_empty()
     }
 
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.text.is_empty()
+    }
+
     /// Returns true for a line that has to stay below the line before it.
     fn continues(&self) -> bool {
         self.keys.is_empty() && !self.text.is_empty()
@@ -67,7 +71,7 @@ impl HelpColumns {
     }
 
     /// Returns the lines of each column where `first` is the first line of the first. A column ends neither inside
-    /// of a command's sentence nor with a heading.
+    /// of a command's sentence nor with a heading, and only the first begins with an empty line.
     fn spans(&self, first: usize) -> Vec<Range<usize>> {
         let mut start = first;
         let mut spans = Vec::new();
@@ -81,7 +85,7 @@ impl HelpColumns {
             };
             let end = (start + 1..=full).rev().find(breaks).unwrap_or(full);
             spans.push(start..end);
-            start = end;
+            start = end + usize::from(self.lines.get(end).is_some_and(HelpLine::is_empty));
         }
         spans
     }
