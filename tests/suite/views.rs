@@ -346,8 +346,10 @@ fn help_breaks_no_sentence_between_its_columns() {
                 found.map(|at| line[..at].chars().count()).find(|&at| at > usize::from(size.0) / 2)
             };
             if let Some(column) = shown.lines().find_map(heading) {
-                let first: String = shown.lines().nth(2).unwrap().chars().skip(column).take(14).collect();
-                assert!(!first.trim().is_empty(), "{shown}");
+                let top: String = shown.lines().nth(2).unwrap().chars().skip(column).collect();
+                let keys: String = top.chars().take(14).collect();
+                // Corpus has no key.
+                assert!(!keys.trim().is_empty() || top.trim_start().starts_with("Corpus:"), "{shown}");
                 checked += 1;
             }
             driver.press("<pagedown>");

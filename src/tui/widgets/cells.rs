@@ -182,15 +182,21 @@ pub fn fill(buf: &mut Buffer, area: Rect, glyph: char, style: Style) {
     }
 }
 
-/// Breaks text into lines of at most `columns`, at spaces where possible.
+/// Breaks text into lines of at most `columns`, at spaces; where a stretch without a space is longer, as of Chinese,
+/// between its words.
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {
         let mut line = String::new();
         let mut used = 0;
-        for word in paragraph.split_word_bounds() {
-            let w = width(word);
+        let words = paragraph.split_inclusive(' ').flat_map(|word| {
+            let fits = width(word.trim_end()) <= columns;
+            let parts = (!fits).then(|| word.split_word_bounds()).into_iter().flatten();
+            fits.then_some(word).into_iter().chain(parts)
+        });
+        for word in words {
+            let w = width(word.trim_end());
             if used + w > columns && used > 0 && !word.trim().is_empty() {
                 lines.push(std::mem::take(&mut line).trim_end().to_string());
                 used = 0;
@@ -274,5 +280,6 @@ mod tests {
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("", 3), [""]);
         assert_eq!(wrap("注意力", 4), ["注意", "力"]);
+        assert_eq!(wrap("one two, three (3-9)", 7), ["one", "two,", "three", "(3-9)"]);
     }
 }
