@@ -158,7 +158,7 @@ impl Session {
         // A thread for each part spends less time waiting than all threads in every product of a small model.
         let parts = match self.model.is_on_cpu() {
             true => even_parts(&rows, self.threads.max(1)),
-            false => vec![0..ready.len()],
+            false => std::iter::once(0..ready.len()).collect(),
         };
         let part = |part: usize| {
             let captures = self.captures(&ready[parts[part].clone()], &Quiet(watch))?;
@@ -214,7 +214,7 @@ fn even_parts(rows: &[usize], parts: usize) -> Vec<Range<usize>> {
         }
     }
     let largest = ranges.iter().map(|range| rows[range.clone()].iter().sum::<usize>()).max().unwrap_or(0);
-    if 4 * largest * parts > 5 * total { vec![0..rows.len()] } else { ranges }
+    if 4 * largest * parts > 5 * total { std::iter::once(0..rows.len()).collect() } else { ranges }
 }
 
 #[cfg(test)]

@@ -20,8 +20,16 @@ pub struct NamedPlaces<'a> {
     sentences: ColumnTable,
     /// Rows of the sentences by their numbers.
     rows: HashMap<i64, usize>,
-    /// The named queries and keys of the last sentence and kind that were looked at.
-    last: Option<((i64, Kind), [Vec<Range<usize>>; 2])>,
+    /// The places in the maps that were looked at last.
+    last: Option<MapPlaces>,
+}
+
+/// The named places in a sentence's maps of a kind.
+struct MapPlaces {
+    sentence: i64,
+    kind: Kind,
+    queries: Vec<Range<usize>>,
+    keys: Vec<Range<usize>>,
 }
 
 /// A text of a sentence.
@@ -65,32 +73,34 @@ impl<'a> NamedPlaces<'a> {
         if self.places.iter().all(|places| places.is_empty()) {
             return true;
         }
-        let place = (sentence, link.head.kind());
-        let named = match self.last.take() {
-            Some((last, named)) if last == place => named,
-            _ => self.named(sentence, link.head.kind()),
+        let kind = link.head.kind();
+        let known = self.last.take().filter(|last| (last.sentence, last.kind) == (sentence, kind));
+        let found = known.unwrap_or_else(|| self.found(sentence, kind));
+        let [queries, keys] = self.places;
+        let on = |named: &Places, places: &[Range<usize>], at: usize| {
+            named.is_empty() || places.iter().any(|place| place.contains(&at))
         };
-        let on = |axis: usize, at: usize| {
-            self.places[axis].is_empty() || named[axis].iter().any(|place| place.contains(&at))
-        };
-        let kept = on(0, link.query) && on(1, link.key);
-        self.last = Some((place, named));
+        let kept = on(queries, &found.queries, link.query) && on(keys, &found.keys, link.key);
+        self.last = Some(found);
         kept
     }
 
-    /// Finds the named queries and keys of a sentence's maps of a kind.
-    fn named(&self, sentence: i64, kind: Kind) -> [Vec<Range<usize>>; 2] {
+    /// Finds the named places in a sentence's maps of a kind.
+    fn found(&self, sentence: i64, kind: Kind) -> MapPlaces {
         use SentenceText::{DecoderInput, Source, Target};
-        let Some(&row) = self.rows.get(&sentence) else { return [Vec::new(), Vec::new()] };
         let (queries, keys): (&[SentenceText], SentenceText) = match kind {
             Kind::Encoder => (&[Source], Source),
             Kind::Decoder => (&[DecoderInput, Target], DecoderInput),
             Kind::Cross => (&[DecoderInput, Target], Source),
         };
-        let names =
-            |texts: &[SentenceText]| texts.iter().map(|&text| self.names(text, row)).collect::<Vec<_>>();
+        let named = |places: &Places, texts: &[SentenceText]| {
+            let row = self.rows.get(&sentence);
+            let names: Vec<_> =
+                row.map_or_else(Vec::new, |&row| texts.iter().map(|&text| self.names(text, row)).collect());
+            places.named(&names)
+        };
         let [of_queries, of_keys] = self.places;
-        [of_queries.named(&names(queries)), of_keys.named(&names(&[keys]))]
+        MapPlaces { sentence, kind, queries: named(of_queries, queries), keys: named(of_keys, &[keys]) }
     }
 
     /// Returns the names of the tokens and words of a text.
