@@ -207,6 +207,9 @@ impl<T: Copy> PatchScores<T> {
     }
 }
 
+/// Largest difference between the scores of two equal runs, relative to scores over 1.
+const ROUNDING: f32 = 1e-5;
+
 /// Effects of patches on the score of some rows of the target, measured or estimated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PatchEffects<T = PatchedActivation> {
@@ -235,10 +238,10 @@ impl<T: Copy + Ord> PatchEffects<T> {
 
 impl<T> PatchEffects<T> {
     /// Returns a change as the share of the difference between the runs that it restores, `(patched - corrupt)
-    /// / (clean - corrupt)`; `None` if the runs do not differ.
+    /// / (clean - corrupt)`; `None` if the runs differ by rounding errors alone.
     pub fn effect(&self, change: f32) -> Option<f32> {
         let whole = self.clean - self.corrupt;
-        (whole != 0.0).then(|| change / whole)
+        (whole.abs() > ROUNDING * self.clean.abs().max(1.0)).then(|| change / whole)
     }
 }
 

@@ -84,6 +84,8 @@ fn a_patch_of_a_run_into_itself_changes_nothing_and_a_contrast_is_a_difference()
         assert_near(scores, &same.clean, &format!("{what:?}"));
     }
     assert_eq!(same.effects(0..7).effect(1.0), None);
+    let heads = session.patch(&clean, &source, ActivationKind::Heads, &PatchOptions::default(), &Unwatched);
+    assert_eq!(heads.unwrap().effects(0..7).effect(1.0), None);
     let against = PatchOptions { contrast: Some(5), ..PatchOptions::default() };
     let other = session.patch(&clean, &source, ActivationKind::Encoder, &against, &Unwatched).unwrap();
     let target = clean.target.ids();
