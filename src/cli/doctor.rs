@@ -277,7 +277,8 @@ fn location(found: &Inspection) -> String {
 
 fn shape(spec: &ModelSpec) -> String {
     let [layers, heads, width] = [spec.layers(), spec.heads(), spec.widths()].map(encoder_and_decoder);
-    format!("{layers} layers, {heads} heads, width {width}")
+    let most = if spec.merges_positions() { "at most " } else { "" };
+    format!("{layers} layers, {most}{heads} heads, width {width}")
 }
 
 fn tokenizer_files(found: &Inspection) -> String {

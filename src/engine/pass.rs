@@ -122,29 +122,13 @@ impl Session {
     /// Reads the target of a run, if it is given.
     ///
     /// # Errors
-    /// [`Error::Text`] for an empty text; [`Error::Language`] for an unknown language.
+    /// Those of [`Session::check_run`]; [`Error::Language`] for an unknown language.
     pub(super) fn prepared<'a>(
         &self,
         source: Cow<'a, Source>,
         options: Cow<'a, RunOptions>,
     ) -> Result<PreparedRun<'a>> {
-        if options.target.as_ref().is_some_and(|target| target.trim().is_empty()) {
-            let why = "the target is empty: give a text, or leave it out to generate one";
-            return Err(Error::Text(why.into()));
-        }
-        if options.values && Rest::of(source.items()).is_some() {
-            let why = "values are kept of every position: run a recording with --padding";
-            return Err(Error::Usage(why.into()));
-        }
-        if options.own_means || !options.edits.is_empty() {
-            let why =
-                "replaced rows, and heads' own means, are those of a run without ablations, to be repeated";
-            return Err(Error::Usage(why.into()));
-        }
-        if options.values && self.model.spec().merges_positions() {
-            let why = "its encoder attends within windows of patches that merge from layer to layer";
-            return Err(Error::NotForModel { analysis: "recording of values", why });
-        }
+        self.check_run(&source, &options)?;
         let read = |text: &String| self.given_target(text, &TargetPrompt::default(), &languages(&options));
         // A prompt comes before the text, and that of a speech model may depend on the encoder's states.
         let text = options.target.as_ref().filter(|_| self.hearing.is_none() && self.seeing.is_none());

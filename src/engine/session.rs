@@ -220,6 +220,32 @@ impl Session {
         threads::run(self.threads, || self.model.settle(go_on));
     }
 
+    /// Checks the options of a run on a source.
+    ///
+    /// # Errors
+    /// [`Error::Text`] for an empty target; [`Error::Usage`] for options that do not fit each other or the source;
+    /// [`Error::NotForModel`].
+    pub(super) fn check_run(&self, source: &Source, options: &RunOptions) -> Result<()> {
+        if options.target.as_ref().is_some_and(|target| target.trim().is_empty()) {
+            let why = "the target is empty: give a text, or leave it out to generate one";
+            return Err(Error::Text(why.into()));
+        }
+        if options.values && Rest::of(source.items()).is_some() {
+            let why = "values are kept of every position: run a recording with --padding";
+            return Err(Error::Usage(why.into()));
+        }
+        if options.own_means || !options.edits.is_empty() {
+            let why =
+                "replaced rows, and heads' own means, are those of a run without ablations, to be repeated";
+            return Err(Error::Usage(why.into()));
+        }
+        if options.values && self.model.spec().merges_positions() {
+            let why = "its encoder attends within windows of patches that merge from layer to layer";
+            return Err(Error::NotForModel { analysis: "recording of values", why });
+        }
+        Ok(())
+    }
+
     /// Forms the tokens before the text; none for a model that reads text.
     pub(super) fn prompt(&self, run: &RunOptions, encoded: &Tensor) -> Result<TargetPrompt> {
         match (&self.hearing, &run.audio) {

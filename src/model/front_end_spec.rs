@@ -75,7 +75,7 @@ pub struct PatchesSpec {
     pub picture: [usize; 2],
     /// Height and width of a patch in pixels.
     pub patch: [usize; 2],
-    /// What becomes of pixels at the far edges that fill no patch.
+    /// Treatment of pixels at the far edges that fill no patch.
     pub edge: PatchEdge,
     /// Number of times that the encoder merges 2 x 2 patches into one.
     pub merges: u32,

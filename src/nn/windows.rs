@@ -120,7 +120,7 @@ impl Windows {
     /// patches that fill the grid is left out of them.
     ///
     /// # Errors
-    /// [`Error::NotForModel`] for a hook that changes values, or scores other than by
+    /// [`Error::NotForModel`] for a hook that changes values or weights, or scores other than by
     /// [`Hook::ablation`].
     pub fn attend(
         &self,
@@ -297,7 +297,7 @@ fn pair_bias(table: &Tensor, side: usize) -> Result<Tensor> {
         (along(query / side, key / side) * (2 * side - 1) + along(query % side, key % side)) as u32
     });
     let rows = Tensor::from_vec(rows.collect::<Vec<_>>(), area * area, table.device())?;
-    let bias = table.index_select(&rows, 0)?.t()?.contiguous()?;
+    let bias = table.contiguous()?.index_select(&rows, 0)?.t()?.contiguous()?;
     let heads = bias.dim(0)?;
     Ok(bias.reshape((1, heads, area, area))?)
 }
@@ -305,14 +305,14 @@ fn pair_bias(table: &Tensor, side: usize) -> Result<Tensor> {
 /// Pairs of the maps that the hook leaves out, each with its head.
 fn links(attention: &Attention, site: Site, hook: &dyn Hook) -> Result<HashSet<(usize, usize, usize)>> {
     match hook.ablation(site, attention.heads) {
-        Some(ablation) => {
+        Some(ablation) if ablation.rows.is_empty() => {
             let links = ablation.links.into_iter();
             Ok(links.map(|MaskedPair { head, query, key }| (head, query, key)).collect())
         }
         None if hook.keeps_scores(site) => Ok(HashSet::new()),
-        None => {
+        _ => {
             let why = "the patches that its encoder attends to merge from layer to layer";
-            Err(Error::NotForModel { analysis: "a change of scores", why })
+            Err(Error::NotForModel { analysis: "a change of scores or weights", why })
         }
     }
 }

@@ -211,7 +211,11 @@ fn open_capture(folder: &Path, name: &str, bytes: &[u8]) {
 }
 
 fn safetensors(random: &mut Random, folder: &Path) {
-    let file = random.pick(&["captures/readme-t5.safetensors", "captures/readme-demo.safetensors"]);
+    let file = random.pick(&[
+        "captures/readme-t5.safetensors",
+        "captures/readme-demo.safetensors",
+        "vision/donut/windows.safetensors",
+    ]);
     let bytes = mutate_safetensors(random, bytes_of(file));
     open_capture(folder, "x.safetensors", &bytes);
 }

@@ -1,14 +1,14 @@
 //! Vision models whose patches merge (Donut) or vary in number (Pix2Struct): items, maps of windows, commands.
 
-use attn_tui::axis::PixelBox;
+use attn_tui::axis::{AxisItem, PixelBox};
 use attn_tui::capture::{Capture, Precision, SiteLayout, read as read_capture, write};
 use attn_tui::checkpoint::ModelConfig;
-use attn_tui::engine::{OpenOptions, Opened, RunOptions, open};
+use attn_tui::engine::{ImageOptions, OpenOptions, Opened, RunOptions, open};
 use attn_tui::error::Error;
 use attn_tui::image::PatchProcessor;
 use attn_tui::model::spec_of;
 use attn_tui::progress::Unwatched;
-use attn_tui::site::{Ablation, Head, Kind, Site};
+use attn_tui::site::{Ablation, Head, Kind, RowEdit, Site};
 use serde_json::{Value, json};
 
 use super::vision::{
@@ -85,6 +85,38 @@ fn maps_within_windows_are_kept_without_their_zeros() {
 }
 
 #[test]
+fn sparse_maps_of_another_program_are_read() {
+    let folder = root().join("donut");
+    let back = read_capture(&folder.join("windows.safetensors")).unwrap();
+    let (maps, _) = tensors(folder.join("line.safetensors"));
+    for layer in 0..6 {
+        let site = Site::new(Kind::Encoder, layer);
+        assert_eq!(back.maps.site(site).unwrap().data().to_vec(), maps[&site.to_string()].1, "{site}");
+    }
+}
+
+#[test]
+fn a_prompt_comes_before_a_given_text() {
+    let picture = ImageOptions { prompt: Some("<s>ab".into()), ..image("line") };
+    let options = RunOptions { target: Some("c".into()), ..run(picture) };
+    let pieces = |items: &[AxisItem]| items.iter().map(|item| item.piece.clone()).collect::<Vec<_>>();
+    let capture = fixture("donut").run(&options, &Unwatched).unwrap();
+    assert_eq!(pieces(&capture.decoder_input), ["<s>", "a", "b", "c"]);
+    assert_eq!(pieces(&capture.target.items), ["a", "b", "c", "</s>"]);
+    let (good, _, err) = program(&["show", "demo", "-s", "a", "--prompt", "x", "--kind", "cross"]);
+    assert!(!good && err.contains("cannot see a picture"), "{err}");
+}
+
+#[test]
+fn the_doctor_opens_models_of_pictures() {
+    for name in ["donut", "nougat", "pix2struct"] {
+        let (good, out, err) = program(&["doctor", &root().join(name).join("model").display().to_string()]);
+        assert!(good && out.contains("opens      yes"), "{name}: {out} {err}");
+        assert_eq!(out.contains("at most"), name != "pix2struct", "{out}");
+    }
+}
+
+#[test]
 fn parts_of_windows_are_ablated_and_what_has_no_meaning_there_is_refused() {
     let session = fixture("donut");
     let intact = session.run(&donut_run(), &Unwatched).unwrap();
@@ -104,6 +136,12 @@ fn parts_of_windows_are_ablated_and_what_has_no_meaning_there_is_refused() {
         assert_eq!(capture.map(head).unwrap().as_slice(), before.as_slice());
         assert!(difference(&cross(&capture), &cross(&intact)) > 1e-4, "{part:?}");
     }
+    let edit = RowEdit { head, query: 4, weights: vec![0.0; 12].into() };
+    let edited = RunOptions { edits: vec![edit], ..donut_run() };
+    let source = session.source(&donut_run()).unwrap();
+    let (_, run) = session.run_intact(&source, &donut_run(), &Unwatched).unwrap();
+    let Err(error) = session.run_ablated(&run, &edited, &Unwatched) else { panic!("no error") };
+    assert!(matches!(error, Error::NotForModel { .. }) && error.to_string().contains("merge"), "{error}");
     let values = RunOptions { values: true, ..donut_run() };
     let Err(error) = session.run(&values, &Unwatched) else { panic!("no error") };
     assert!(matches!(error, Error::NotForModel { .. }) && error.to_string().contains("windows"), "{error}");

@@ -24,7 +24,7 @@ pub struct ImageArgs {
     rotate: Rotation,
     /// Text that the model's text begins with: the token of a task, such as `<s_cord-v2>` of a Donut model, or
     /// the first words of a caption. A special token at its begin takes the place of the start token.
-    #[arg(long, value_name = "TEXT", requires = "image", help_heading = "Picture")]
+    #[arg(long, value_name = "TEXT", help_heading = "Picture")]
     prompt: Option<String>,
     /// Paint a rectangle of the picture with its mean colour before the model sees it: its left and its upper edge,
     /// its width and its height in pixels. May be given several times.
@@ -41,7 +41,9 @@ impl ImageArgs {
         let path = match &self.image {
             Some(path) => path,
             // The picture is the model's example.
-            None if !self.cover.is_empty() => return Ok(Some(self.of(PathBuf::new()))),
+            None if !self.cover.is_empty() || self.prompt.is_some() => {
+                return Ok(Some(self.of(PathBuf::new())));
+            }
             None => return Ok(None),
         };
         let bytes = if path.as_os_str() == "-" { Some(stdin::bytes()?) } else { None };
