@@ -160,7 +160,9 @@ impl AttributeArgs {
                     Cell::Number(score),
                     Cell::Text(self.method.to_string()),
                 ];
-                cells.extend(occludes.then(|| Cell::Text(self.masking.masking.to_string())));
+                let covered = side == "source" && token.token_id().is_none();
+                let masking = if covered { "covered".into() } else { self.masking.masking.to_string() };
+                cells.extend(occludes.then_some(Cell::Text(masking)));
                 table.rows.push(cells);
             }
         }

@@ -441,7 +441,7 @@ fn windows_are_judged_as_transformers_judges_them() {
         // Programs that write zlib's format do not compress alike to the byte.
         let bytes = (list(&case["ids"]).len() * if vocabulary < 65_536 { 2 } else { 3 }) as f64;
         let (ours, theirs) = (bytes / ours, bytes / theirs);
-        assert!((ours - theirs).abs() <= 2.0 + 0.03 * theirs, "{ours} bytes, zlib makes {theirs}");
+        assert!((ours - theirs).abs() <= 3.0 + 0.03 * theirs, "{ours} bytes, zlib makes {theirs}");
     }
     for case in expected["cases"].as_array().unwrap() {
         let threshold = |name: &str| case["thresholds"][format!("{name}_threshold")].as_f64();
@@ -462,7 +462,9 @@ fn windows_are_judged_as_transformers_judges_them() {
         assert_eq!(windows.len(), expected.len());
         for ((ours, verdict), theirs) in windows.iter().zip(expected) {
             let off = |ours: f64, name: &str| (ours - theirs[name].as_f64().unwrap()).abs();
-            assert!(off(ours.compression_ratio, "compression_ratio") < 0.05, "{ours:?}, {theirs}");
+            let bytes = list(&theirs["tokens"]).len() as f64;
+            let compressed = bytes / theirs["compression_ratio"].as_f64().unwrap();
+            assert!((bytes / ours.compression_ratio - compressed).abs() <= 3.0, "{ours:?}, {theirs}");
             assert!(off(ours.log_probability, "log_probability") < 1e-4, "{ours:?}, {theirs}");
             assert!(off(ours.no_speech, "no_speech") < 1e-6, "{ours:?}, {theirs}");
             let wanted = match (theirs["again"].as_bool(), theirs["left_out"].as_bool()) {

@@ -131,7 +131,8 @@ fn ruler(buf: &mut Buffer, area: Rect, axis: &Axis, window: &Window, selected: u
         timed.fold((f64::INFINITY, 0f64), |(low, high), (start, end)| (low.min(start), high.max(end)));
     let step = STEPS.into_iter().find(|step| step / (last - first).max(1e-9) * columns >= LABEL);
     let step = step.unwrap_or(STEPS[STEPS.len() - 1]);
-    let mut mark = (first / step - 1e-6).ceil();
+    // Zero is added, since the mark at the begin would be -0.
+    let mut mark = (first / step - 1e-6).ceil() + 0.0;
     for pixel in 0..window.pixels.1 {
         let x = window.area.x + pixel as u16 * window.columns;
         match begin(pixel) {

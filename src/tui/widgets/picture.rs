@@ -235,7 +235,7 @@ impl<'a> SourcePicture<'a> {
 }
 
 /// Returns the width and height of a capture's picture, or those that its patches reach to.
-fn size(capture: &Capture) -> [f64; 2] {
+pub fn size(capture: &Capture) -> [f64; 2] {
     if let Some(size) = capture.media.as_ref().and_then(|media| media.size) {
         return size.map(|side| side.max(1) as f64);
     }

@@ -11,7 +11,7 @@ use crate::tui::layout::{Hit, Layout, ViewHit};
 use crate::tui::reading::{max_of, read_rows};
 use crate::tui::widgets::cells::{part, put};
 use crate::tui::widgets::list::cue;
-use crate::tui::widgets::picture::SourcePicture;
+use crate::tui::widgets::picture::{SourcePicture, is_picture, size};
 use crate::tui::widgets::rule::rule;
 use crate::tui::widgets::thumbnail::thumbnail;
 
@@ -45,7 +45,9 @@ impl Tiles {
         let count = |layer| app.capture.as_ref().map_or(0, |capture| capture.heads(Site::new(kind, layer)));
         let heads = (0..layers).map(count).max().unwrap_or(0);
         let room = part(area, 0, 1, area.width, area.height.saturating_sub(1));
-        let size = tile_size(room, layers, heads);
+        let seen = app.capture.as_ref().filter(|capture| kind != Kind::Decoder && is_picture(capture));
+        let size = seen.and_then(|capture| picture_tile(room, layers, heads, size(capture)));
+        let size = size.unwrap_or_else(|| tile_size(room, layers, heads));
         let across = usize::from(room.width / size.0).clamp(1, heads.max(1));
         let rows = usize::from(room.height / size.1).max(1);
         Self { room, size, across, rows, layers, heads }
@@ -64,7 +66,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
     let aligning = heads(app).into_iter().any(|head| app.aligns(head));
     let title = if aligning { format!("{title} · ◇ aligns, by the model's settings") } else { title };
     let seen = app.selection.head.kind() != Kind::Decoder;
-    let tile = part(room, 1, 1, width.saturating_sub(2), height.saturating_sub(1));
+    let tile = part(room, 1, 1, width.saturating_sub(2), height.saturating_sub(2));
     let picture = seen.then(|| SourcePicture::small(app, cache, tile)).flatten();
     let title = match &picture {
         Some(_) => format!("{title} · where each looks for {}", app.query_name(app.query())),
@@ -90,6 +92,18 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
         draw_tile(buf, tile, app, head, (picture.as_ref(), layout));
         layout.hit(tile, Hit::View(ViewHit::Item(at)));
     }
+}
+
+/// Returns the size of the largest tiles with a picture of `width` x `height` pixels at which all heads fit; `None` if
+/// there is none.
+fn picture_tile(room: Rect, layers: usize, heads: usize, [width, height]: [f64; 2]) -> Option<(u16, u16)> {
+    // A cell is twice as high as it is wide. A tile has a title and a free line, and a free column at each side.
+    let lines = |columns: u16| (f64::from(columns.saturating_sub(2)) * height / width / 2.0).round().max(1.0);
+    let mut sizes = (1..=heads).map(|across| (across, room.width / across as u16));
+    sizes.find_map(|(across, columns)| {
+        let all = (layers * heads.div_ceil(across)) as f64 * (lines(columns) + 2.0);
+        (all <= f64::from(room.height)).then(|| (columns, lines(columns) as u16 + 2))
+    })
 }
 
 /// Returns the largest tile size at which all heads fit, but at least the smallest readable one.
