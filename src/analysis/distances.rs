@@ -1,5 +1,5 @@
-//! Distances between the items along the axes of a map: in positions for sequences, in the plane for patches of
-//! a picture.
+//! Distances between the items along the axes of a map: in positions for sequences, in the plane for patches
+//! of a picture.
 
 use crate::axis::{AxisItem, PixelBox};
 use crate::matrix::Matrix;
@@ -17,7 +17,8 @@ pub enum Distances {
     },
     /// Between the patches of a picture that are both queries and keys.
     Patches(PatchPlaces),
-    /// None: queries and keys have no common order, such as the tokens of a text and the patches of a picture.
+    /// None: queries and keys have no common order, such as the tokens of a text and the patches of a
+    /// picture.
     Absent,
 }
 
@@ -32,8 +33,8 @@ impl Distances {
         }
     }
 
-    /// Returns the distance between a query and a key; `None` where there is none, such as that of a class token
-    /// from a patch.
+    /// Returns the distance between a query and a key; `None` where there is none, such as that of a class
+    /// token from a patch.
     pub fn between(&self, query: usize, key: usize) -> Option<f32> {
         match self {
             Self::Positions { kind, lengths: [queries, keys] } => {
@@ -63,7 +64,7 @@ pub struct PatchPlaces {
     even: f32,
 }
 
-/// How far the weight of one row spreads over a picture.
+/// Spread of the weight of one row over a picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RowSpread {
     /// Mean distance of the weight on patches from its centre, in pixels.
@@ -162,8 +163,8 @@ impl PatchPlaces {
     }
 }
 
-/// Weight of a map on keys that are farther than `far` from their queries, summed over rows of which the first is
-/// row `first`. Pairs without a distance are not far.
+/// Weight of a map on keys that are farther than `far` from their queries, summed over rows of which the
+/// first is row `first`. Pairs without a distance are not far.
 pub fn far_weight(rows: &Matrix, first: usize, distances: &Distances, far: f32) -> f64 {
     let is_far = |query: usize, key: usize| distances.between(query, key).is_some_and(|found| found > far);
     let of_row = |row: usize| {

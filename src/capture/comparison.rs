@@ -23,13 +23,13 @@ pub struct Comparison {
     pub source: Vec<Place>,
     /// Decoder rows of both captures in one order, paired by their input token.
     pub target: Vec<Place>,
-    /// Change of each head, largest first: the mean Jensen-Shannon divergence of the common rows in nats, 0 to
-    /// ln 2. The weight of all keys that only one capture has counts as that of one key more.
+    /// Change of each head, largest first: the mean Jensen-Shannon divergence of the common rows in nats, 0
+    /// to ln 2. The weight of all keys that only one capture has counts as that of one key more.
     pub changes: Vec<(Head, f32)>,
 }
 
-/// Maps of one head in two captures, `[places of queries, places of keys]`. NaN stands where a capture lacks the
-/// query or the key, and where the key lies ahead of its query.
+/// Maps of one head in two captures, `[places of queries, places of keys]`. NaN stands where a capture lacks
+/// the query or the key, and where the key lies ahead of its query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ComparedMaps {
     /// The first capture's map; `None` if it lacks the head.
@@ -119,8 +119,8 @@ impl Comparison {
     }
 }
 
-/// Returns the items that two axes have in common: tokens and frames of the same name, patches at the same place of the
-/// model's grid, whatever the sizes of the pictures.
+/// Returns the items that two axes have in common: tokens and frames of the same name, patches at the same
+/// place of the model's grid, whatever the sizes of the pictures.
 fn common_items(a: &[AxisItem], b: &[AxisItem]) -> Pairs {
     let seen = |axis: &[AxisItem]| axis.iter().any(|item| item.place().is_some());
     match (seen(a) || seen(b), a.len() == b.len()) {

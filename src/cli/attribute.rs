@@ -42,8 +42,8 @@ pub struct AttributeArgs {
     /// Number of points of the integration, for integrated gradients.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = steps, help_heading = "Method")]
     steps: usize,
-    /// Side of the squares of patches that are covered with the picture's mean colour at once, for the occlusion of a
-    /// picture. All patches of a square get its score.
+    /// Side of the squares of patches that are covered with the picture's mean colour at once, for the
+    /// occlusion of a picture. All patches of a square get its score.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count, help_heading = "Method")]
     patches: usize,
     /// Print the N highest scores of each row [default: 5; all with --json or --csv].
@@ -170,8 +170,8 @@ impl AttributeArgs {
     }
 }
 
-/// Side, position, token and score of every source token and of the first `seen` tokens of the decoder input, in
-/// row `row` of the attribution.
+/// Side, position, token and score of every source token and of the first `seen` tokens of the decoder input,
+/// in row `row` of the attribution.
 fn scores_of<'a>(
     capture: &'a Capture,
     attribution: &'a Attribution,

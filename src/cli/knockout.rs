@@ -1,5 +1,5 @@
-//! `attn-tui knockout`: measures the effect of switching off heads, layers or a link, or of covering a part of the
-//! picture.
+//! `attn-tui knockout`: measures the effect of switching off heads, layers or a link, or of covering a part
+//! of the picture.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use crate::export::table::{Cell, Table};
 use crate::export::tables::effect_table;
 use crate::site::{Ablation, Kind};
 
-/// Options of `knockout`. With --cover, the rectangles are covered in place of anything switched off, and there is one
-/// row per target token.
+/// Options of `knockout`. With --cover, the rectangles are covered in place of anything switched off, and
+/// there is one row per target token.
 #[derive(Args)]
 pub struct KnockoutArgs {
     #[command(flatten)]

@@ -25,8 +25,8 @@ struct PatchSquare {
     patches: Vec<usize>,
 }
 
-/// Splits the patches among items into squares of `side` x `side` patches; those at the right and the lower edge may
-/// be smaller.
+/// Splits the patches among items into squares of `side` x `side` patches; those at the right and the lower
+/// edge may be smaller.
 fn squares(items: &[AxisItem], side: usize) -> Vec<PatchSquare> {
     let places: Vec<(usize, PixelBox)> =
         items.iter().enumerate().filter_map(|(at, item)| Some((at, item.place()?))).collect();
@@ -49,8 +49,8 @@ fn squares(items: &[AxisItem], side: usize) -> Vec<PatchSquare> {
 }
 
 impl Session {
-    /// Attributes every target token of the run of a picture to patches, a square of them covered at a time, and to
-    /// prefix tokens, which are masked. The patches of a square have the same score.
+    /// Attributes every target token of the run of a picture to patches, a square of them covered at a time,
+    /// and to prefix tokens, which are masked. The patches of a square have the same score.
     pub(super) fn cover_patches(
         &self,
         base: &Capture,

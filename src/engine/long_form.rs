@@ -50,9 +50,10 @@ pub struct TranscribedWindow {
 }
 
 impl Session {
-    /// Runs a recording of any length from its window on, with timestamps. Each window begins where the last complete
-    /// segment of the one before ends. Calls `each` with every window in order. `fallback` says when a window is
-    /// generated again at another temperature or left out; the last temperature counts in any case.
+    /// Runs a recording of any length from its window on, with timestamps. Each window begins where the last
+    /// complete segment of the one before ends. Calls `each` with every window in order. `fallback` says when
+    /// a window is generated again at another temperature or left out; the last temperature counts in any
+    /// case.
     ///
     /// # Errors
     /// [`Error::Usage`] for a model without timestamps, and with a target; those of [`Session::run`]; those of `each`.
@@ -215,8 +216,8 @@ struct Split {
 }
 
 impl Window {
-    /// Splits the text of a window. Two timestamps in a row end a segment. A text that ends with a single timestamp has
-    /// nothing after it; otherwise what follows the last pair is left for the next window.
+    /// Splits the text of a window. Two timestamps in a row end a segment. A text that ends with a single
+    /// timestamp has nothing after it; otherwise what follows the last pair is left for the next window.
     fn split(&self, text: &[u32]) -> Split {
         let position = |token: u32| token.checked_sub(self.first_stamp).map(|position| position as usize);
         let is_stamp = |at: usize| text.get(at).is_some_and(|&token| position(token).is_some());

@@ -83,8 +83,8 @@ pub struct ImageOptions {
     pub bytes: Option<Arc<[u8]>>,
     /// Turn before the model sees it.
     pub rotation: Rotation,
-    /// Text that the decoder's text begins with. A special token at its begin takes the place of the start token,
-    /// as those of Donut's tasks do.
+    /// Text that the decoder's text begins with. A special token at its begin takes the place of the start
+    /// token, as those of Donut's tasks do.
     pub prompt: Option<String>,
     /// Rectangles that are painted with the picture's mean colour before the model sees it.
     pub covered: Vec<PixelBox>,
@@ -386,8 +386,8 @@ pub enum Request {
     Open(OpenOptions),
     /// Run the open model.
     Run(RunOptions),
-    /// Repeat a run with ablations and replaced rows: the last one, or another one, which is run first without
-    /// them.
+    /// Repeat a run with ablations and replaced rows: the last one, or another one, which is run first
+    /// without them.
     Ablate(RunOptions),
     /// Measure evidence about a run.
     Measure(EvidenceRequest),

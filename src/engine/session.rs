@@ -159,7 +159,8 @@ impl Session {
         }
     }
 
-    /// Returns the encoder's input with each of several rectangles of a source's picture covered by its mean colour.
+    /// Returns the encoder's input with each of several rectangles of a source's picture covered by its mean
+    /// colour.
     ///
     /// # Errors
     /// Those of [`Session::source`]; [`Error::Usage`] if the source is no picture.

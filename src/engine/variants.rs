@@ -20,7 +20,8 @@ use crate::text::BlankTokens;
 /// Replacement of a masked token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Masking {
-    /// The unknown token. Every other token keeps its position, so that the effect is that of the token alone.
+    /// The unknown token. Every other token keeps its position, so that the effect is that of the token
+    /// alone.
     #[default]
     Unknown,
     /// The padding token.
@@ -122,8 +123,9 @@ impl Session {
         threads::run(self.threads, || self.force(&inputs, (&target, contrast), watch, &done))
     }
 
-    /// Scores each target token for several sources, each with what is fed to the decoder, which go through the
-    /// model together; see [`Session::force_variants`]. Calls `done` with the number of those that are done.
+    /// Scores each target token for several sources, each with what is fed to the decoder, which go through
+    /// the model together; see [`Session::force_variants`]. Calls `done` with the number of those that are
+    /// done.
     pub(super) fn force(
         &self,
         inputs: &[(EncoderInput, &[u32])],

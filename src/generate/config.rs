@@ -88,8 +88,8 @@ pub struct GenerationConfig {
 }
 
 impl GenerationConfig {
-    /// Generates without beams at a temperature, 0 for the likeliest tokens. As in transformers, the 50 likeliest
-    /// tokens are sampled from, unless the model's settings say otherwise.
+    /// Generates without beams at a temperature, 0 for the likeliest tokens. As in transformers, the 50
+    /// likeliest tokens are sampled from, unless the model's settings say otherwise.
     pub fn at_temperature(&mut self, temperature: f32, seed: u64) {
         let own = self.sampling.unwrap_or(Sampling { temperature, top_k: 50, top_p: 1.0, seed });
         self.sampling = (temperature > 0.0).then_some(Sampling { temperature, seed, ..own });
@@ -204,9 +204,9 @@ impl GenerationConfig {
 }
 
 impl GenerationConfig {
-    /// Returns the same settings for texts that have `prompt` before them. `new_tokens` is the
-    /// user's limit, `positions` that of the decoder. As in transformers' Whisper, the length that the model's
-    /// settings give is that of the text after the prompt.
+    /// Returns the same settings for texts that have `prompt` before them. `new_tokens` is the user's limit,
+    /// `positions` that of the decoder. As in transformers' Whisper, the length that the model's settings
+    /// give is that of the text after the prompt.
     #[must_use]
     pub fn with_prompt(mut self, prompt: Vec<u32>, new_tokens: Option<usize>, positions: usize) -> Self {
         let given = prompt.len() + 1;

@@ -1,26 +1,28 @@
-//! Choice of a temperature for a window of a long recording, as `generate()` of transformers' Whisper makes it.
+//! Choice of a temperature for a window of a long recording, as `generate()` of transformers' Whisper makes
+//! it.
 
 use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
-/// Thresholds by which a window of a long recording is generated again at the next temperature, or left out. Without
-/// thresholds the first temperature counts.
+/// Thresholds by which a window of a long recording is generated again at the next temperature, or left out.
+/// Without thresholds the first temperature counts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fallback {
-    /// Temperatures in the order in which they are tried; 0 takes the likeliest tokens. None for the model's own
-    /// settings.
+    /// Temperatures in the order in which they are tried; 0 takes the likeliest tokens. None for the model's
+    /// own settings.
     pub temperatures: Vec<f32>,
     /// Largest compression ratio of a text that is kept: one that repeats itself compresses well.
     pub compression_ratio: Option<f64>,
     /// Smallest mean log-probability of the tokens of a text that is kept, in nats.
     pub log_probability: Option<f64>,
-    /// Probability of no speech above which a window is left out, if the mean log-probability is too small, too.
+    /// Probability of no speech above which a window is left out, if the mean log-probability is too small,
+    /// too.
     pub no_speech: Option<f64>,
 }
 
-/// What becomes of the text of a window.
+/// Fate of the text of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is kept.
@@ -61,8 +63,8 @@ impl Fallback {
     }
 }
 
-/// Returns the length of token ids in bytes over their length when compressed by zlib; 0 for none. An id has as many
-/// bytes as the largest id of the vocabulary needs.
+/// Returns the length of token ids in bytes over their length when compressed by zlib; 0 for none. An id has
+/// as many bytes as the largest id of the vocabulary needs.
 pub fn compression_ratio(ids: &[u32], vocabulary: usize) -> f64 {
     if ids.is_empty() {
         return 0.0;

@@ -67,8 +67,8 @@ pub fn turn_window(app: &mut App, later: bool) -> Vec<Effect> {
     effects
 }
 
-/// Covers the selected patch of the picture, or uncovers it, and runs the model again. The capture of the whole picture
-/// is pinned, so that Compare shows what changes.
+/// Covers the selected patch of the picture, or uncovers it, and runs the model again. The capture of the
+/// whole picture is pinned, so that Compare shows what changes.
 pub fn cover(app: &mut App) -> Vec<Effect> {
     let encoder = app.selection.head.kind() == Kind::Encoder;
     let at = if encoder { app.selection.source_query } else { app.selection.source_key };
@@ -141,8 +141,8 @@ fn remeasure(app: &App) -> Vec<Effect> {
     request.map(Effect::Survey).into_iter().collect()
 }
 
-/// Ablates heads or links, or restores them if exactly these are ablated. Heads read zeros or, with `own_means`,
-/// their means over the run.
+/// Ablates heads or links, or restores them if exactly these are ablated. Heads read zeros or, with
+/// `own_means`, their means over the run.
 pub fn ablate(app: &mut App, ablations: Vec<Ablation>, own_means: bool) -> Vec<Effect> {
     if app.run.info.is_none() {
         app.notice = Some("a capture file has no model to run without a part".into());
@@ -316,8 +316,8 @@ pub fn choose_contrast(app: &mut App) {
     }
 }
 
-/// Keeps the target up to the selected decoder row, takes the predicted token number `at` there, and generates the
-/// rest.
+/// Keeps the target up to the selected decoder row, takes the predicted token number `at` there, and
+/// generates the rest.
 pub fn branch(app: &mut App, at: usize) -> Vec<Effect> {
     let Some(alternative) = selected::alternatives(app).into_iter().nth(at) else { return Vec::new() };
     let Some(capture) = &app.capture else { return Vec::new() };

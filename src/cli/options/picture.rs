@@ -22,12 +22,12 @@ pub struct ImageArgs {
     /// states is not applied.
     #[arg(long, default_value = "0", value_parser = rotations(), help_heading = "Picture")]
     rotate: Rotation,
-    /// Text that the model's text begins with: the token of a task, such as `<s_cord-v2>` of a Donut model, or
-    /// the first words of a caption. A special token at its begin takes the place of the start token.
+    /// Text that the model's text begins with: the token of a task, such as `<s_cord-v2>` of a Donut model,
+    /// or the first words of a caption. A special token at its begin takes the place of the start token.
     #[arg(long, value_name = "TEXT", help_heading = "Picture")]
     prompt: Option<String>,
-    /// Paint a rectangle of the picture with its mean colour before the model sees it: its left and its upper edge,
-    /// its width and its height in pixels. May be given several times.
+    /// Paint a rectangle of the picture with its mean colour before the model sees it: its left and its upper
+    /// edge, its width and its height in pixels. May be given several times.
     #[arg(long, value_name = "X,Y,W,H", value_parser = rectangle, help_heading = "Picture")]
     pub cover: Vec<PixelBox>,
 }

@@ -14,8 +14,8 @@ pub fn delete(number: usize) -> String {
     format!("\x1b_Ga=d,d=I,i={},q=2\x1b\\", FIRST + number)
 }
 
-/// Returns the escape sequences that show a PNG file as picture `number` in the cells of an area, starting at the
-/// cursor, and replace the previous picture of this number.
+/// Returns the escape sequences that show a PNG file as picture `number` in the cells of an area, starting at
+/// the cursor, and replace the previous picture of this number.
 pub fn show(png: &[u8], number: usize, area: Rect) -> String {
     let data = BASE64_STANDARD.encode(png);
     let mut out = String::with_capacity(data.len() + data.len() / CHUNK * 16 + 128);

@@ -1,5 +1,5 @@
-//! Terminal graphics: maps whose weights are smaller than a cell of the terminal, lines, the picture that a model
-//! reads and the spectrum that it hears, drawn in pixels.
+//! Terminal graphics: maps whose weights are smaller than a cell of the terminal, lines, the picture that a
+//! model reads and the spectrum that it hears, drawn in pixels.
 
 mod kitty;
 pub mod lines;
@@ -82,7 +82,8 @@ impl PixelGraphics {
         protocol.filter(|&protocol| !self.paused && (protocol != Protocol::Sixel || self.cell.is_some()))
     }
 
-    /// Returns true if an area of a frame can be a picture: some terminals scroll if it reaches the last line.
+    /// Returns true if an area of a frame can be a picture: some terminals scroll if it reaches the last
+    /// line.
     pub fn take(&self, area: Rect, frame: Rect) -> bool {
         self.protocol().is_some() && !area.is_empty() && area.bottom() < frame.bottom()
     }
@@ -108,7 +109,8 @@ pub struct IndexedImage {
     pub palette: Vec<[u8; 3]>,
 }
 
-/// Steps of red, green and blue in the palette of [`IndexedImage::of_rgb`], which sixel limits to 255 colours.
+/// Steps of red, green and blue in the palette of [`IndexedImage::of_rgb`], which sixel limits to 255
+/// colours.
 const STEPS: [u16; 3] = [6, 7, 6];
 
 impl IndexedImage {

@@ -1,5 +1,5 @@
-//! Drawing of Grid: a row of thumbnails for each layer. Heads that look at a picture light it up for the selected
-//! query.
+//! Drawing of Grid: a row of thumbnails for each layer. Heads that look at a picture light it up for the
+//! selected query.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -94,10 +94,11 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
     }
 }
 
-/// Returns the size of the largest tiles with a picture of `width` x `height` pixels at which all heads fit; `None` if
-/// there is none.
+/// Returns the size of the largest tiles with a picture of `width` x `height` pixels at which all heads fit;
+/// `None` if there is none.
 fn picture_tile(room: Rect, layers: usize, heads: usize, [width, height]: [f64; 2]) -> Option<(u16, u16)> {
-    // A cell is twice as high as it is wide. A tile has a title and a free line, and a free column at each side.
+    // A cell is twice as high as it is wide. A tile has a title and a free line, and a free column at each
+    // side.
     let lines = |columns: u16| (f64::from(columns.saturating_sub(2)) * height / width / 2.0).round().max(1.0);
     let mut sizes = (1..=heads).map(|across| (across, room.width / across as u16));
     sizes.find_map(|(across, columns)| {

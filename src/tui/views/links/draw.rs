@@ -252,8 +252,8 @@ fn context(buf: &mut Buffer, area: Rect, app: &App, link: &LinkRow) {
     }
 }
 
-/// Draws a thumbnail of a link's head, with the link marked, or the picture that it leads to, with a frame around
-/// its patches.
+/// Draws a thumbnail of a link's head, with the link marked, or the picture that it leads to, with a frame
+/// around its patches.
 fn preview(
     buf: &mut Buffer,
     area: Rect,
