@@ -206,7 +206,7 @@ fn walk_type_and_quit() {
         ("5", "special tokens"),
         ("6", "through all layers"),
         ("7", "Nothing is pinned"),
-        ("1", "strongest keys"),
+        ("1", "strongest 6 of"),
         ("?", "Move one key"),
     ] {
         terminal.press(key);
@@ -222,7 +222,7 @@ fn walk_type_and_quit() {
     terminal.resize(30, 8);
     terminal.wait_until_gone("looks at");
     terminal.resize(80, 24);
-    terminal.wait_for("strongest keys");
+    terminal.wait_for("strongest 6 of");
     terminal.press("q");
     assert!(terminal.end().success());
     terminal.is_restored();
@@ -494,10 +494,10 @@ fn a_terminal_with_sixel_gets_sixel() {
 #[test]
 fn the_tour_starts_and_steps() {
     let mut terminal = Terminal::start(100, 30, &[], &["tour"]);
-    terminal.wait_for("1/9 One vector");
+    terminal.wait_for("1/11 One vector");
     terminal.wait_for("how probable");
     terminal.press("a");
-    terminal.wait_for("2/9 Attention");
+    terminal.wait_for("2/11 Attention");
     terminal.wait_for("rouge");
     terminal.press("q");
     assert!(terminal.end().success());
