@@ -206,7 +206,7 @@ fn walk_type_and_quit() {
         ("5", "special tokens"),
         ("6", "through all layers"),
         ("7", "Nothing is pinned"),
-        ("1", "strongest 6 of"),
+        ("1", "strongest keys"),
         ("?", "Move one key"),
     ] {
         terminal.press(key);
@@ -222,7 +222,7 @@ fn walk_type_and_quit() {
     terminal.resize(30, 8);
     terminal.wait_until_gone("looks at");
     terminal.resize(80, 24);
-    terminal.wait_for("strongest 6 of");
+    terminal.wait_for("strongest 6 of 7");
     terminal.press("q");
     assert!(terminal.end().success());
     terminal.is_restored();
