@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use attn_tui_kernels::activation::Function;
-use attn_tui_kernels::gemm::{Rhs, products};
+use attn_tui_kernels::gemm::{Rhs, multiply, products};
 use attn_tui_kernels::int8::{self, Quantised};
 use attn_tui_kernels::packed::Packed;
 use attn_tui_kernels::simd::element::{Bf16, Elements, F16};
@@ -197,8 +197,8 @@ impl Weight {
         match self {
             Self::Packed(_) | Self::File(_) | Self::Quantised(_) if x.track_op() => {
                 let y = self.multiply(&x.detach(), bias, None)?;
-                let (weight, matrix) = (self.clone(), OnceLock::new());
-                let y = node(x, &y, move |gradient| weight.transposed_product(gradient, &matrix))?;
+                let (weight, transpose) = (self.clone(), OnceLock::new());
+                let y = node(x, &y, move |gradient| weight.transposed_product(gradient, &transpose))?;
                 activation.map_or(Ok(y.clone()), |activation| activation.forward(&y))
             }
             Self::Packed(_) | Self::File(_) => {
@@ -259,26 +259,33 @@ impl Weight {
             .collect()
     }
 
-    /// Multiplies with the weight itself: `[..., out]` to `[..., in]`. The rows of a small weight are kept in
-    /// `matrix` for further products; those of a large one are copied some at a time.
-    fn transposed_product(&self, x: &Tensor, matrix: &OnceLock<Tensor>) -> Result<Tensor> {
+    /// Multiplies with the weight itself: `[..., out]` to `[..., in]`. The transpose of a small weight is kept in
+    /// `transpose` for further products; that of a large one is made some rows at a time.
+    fn transposed_product(&self, x: &Tensor, transpose: &OnceLock<Packed>) -> Result<Tensor> {
         let (outputs, inputs) = self.dims()?;
         let rows = x.reshape(((), outputs))?.contiguous()?;
-        let copy =
-            |range: Range<usize>| self.rows(&(range.start as u32..range.end as u32).collect::<Vec<_>>());
-        if outputs * inputs <= LARGE && matrix.get().is_none() {
+        let pack = |range: Range<usize>| {
+            let rows = self.rows(&(range.start as u32..range.end as u32).collect::<Vec<_>>())?;
+            let columns = rows.t()?.contiguous()?;
+            Ok::<_, Error>(Packed::new(&*values(&columns)?, inputs, range.len()))
+        };
+        let product = |rows: &Tensor, transpose: &Packed| {
+            let product = multiply(&values(rows)?, transpose, None, None);
+            Ok::<_, Error>(Tensor::from_vec(product, (rows.dim(0)?, inputs), &Device::Cpu)?)
+        };
+        if outputs * inputs <= LARGE && transpose.get().is_none() {
             // Another thread may have been faster.
-            _ = matrix.set(copy(0..outputs)?);
+            _ = transpose.set(pack(0..outputs)?);
         }
-        let product = match matrix.get() {
-            Some(matrix) => rows.matmul(matrix)?,
+        let product = match transpose.get() {
+            Some(transpose) => product(&rows, transpose)?,
             None => {
                 let step = (LARGE / inputs.max(1)).max(1);
                 let mut sum = Tensor::zeros((rows.dim(0)?, inputs), rows.dtype(), rows.device())?;
                 for first in (0..outputs).step_by(step) {
                     let count = step.min(outputs - first);
                     let part = rows.narrow(1, first, count)?.contiguous()?;
-                    sum = (sum + part.matmul(&copy(first..first + count)?)?)?;
+                    sum = (sum + product(&part, &pack(first..first + count)?)?)?;
                 }
                 sum
             }
