@@ -174,7 +174,8 @@ impl AxisItem {
 
     /// The piece without the marks of word boundaries `▁`, `Ġ` and `</w>`, and without line breaks before it.
     pub fn unmarked(&self) -> &str {
-        self.piece.trim_start_matches(['▁', 'Ġ', 'Ċ', ' ']).trim_end_matches("</w>")
+        let text = self.piece.trim_start_matches(['▁', 'Ġ', 'Ċ', ' ']);
+        text.strip_suffix("</w>").unwrap_or(text)
     }
 }
 

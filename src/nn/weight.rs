@@ -266,8 +266,8 @@ impl Weight {
         let rows = x.reshape(((), outputs))?.contiguous()?;
         let pack = |range: Range<usize>| {
             let rows = self.rows(&(range.start as u32..range.end as u32).collect::<Vec<_>>())?;
-            let columns = rows.t()?.contiguous()?;
-            Ok::<_, Error>(Packed::new(&*values(&columns)?, inputs, range.len()))
+            let columns = transposed(&values(&rows)?, inputs);
+            Ok::<_, Error>(Packed::new(columns.as_slice(), inputs, range.len()))
         };
         let product = |rows: &Tensor, transpose: &Packed| {
             let product = multiply(&values(rows)?, transpose, None, None);
@@ -323,4 +323,21 @@ impl Weight {
             Self::Quantised(_) | Self::Tensor(_) => None,
         }
     }
+}
+
+/// Transposes a row-major matrix of `columns` columns, in blocks whose cache lines are used whole.
+fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
+    const BLOCK: usize = 16;
+    let rows = values.len() / columns.max(1);
+    let mut result = vec![0.0; values.len()];
+    for first in (0..rows).step_by(BLOCK) {
+        for start in (0..columns).step_by(BLOCK) {
+            for column in start..columns.min(start + BLOCK) {
+                for row in first..rows.min(first + BLOCK) {
+                    result[column * rows + row] = values[row * columns + column];
+                }
+            }
+        }
+    }
+    result
 }
