@@ -63,6 +63,8 @@ pub(super) struct TargetPrompt {
     pub start: Option<u32>,
     /// Tokens between the start token and the text.
     pub tokens: Vec<u32>,
+    /// Number of windows of the same recording before this one.
+    pub earlier: usize,
     pub timestamps: Option<Timestamps>,
     /// Notes for the user on the language that was detected.
     pub notes: Vec<String>,
@@ -280,7 +282,8 @@ impl Hearing {
             let best = likely.first().map(|(at, _)| languages[*at].1);
             best.ok_or_else(|| Error::Engine("no language has a probability".into()))
         })?;
-        Ok(TargetPrompt { start: None, tokens, timestamps: self.speech.timestamps(&request)?, notes })
+        let timestamps = self.speech.timestamps(&request)?;
+        Ok(TargetPrompt { tokens, timestamps, notes, ..TargetPrompt::default() })
     }
 }
 

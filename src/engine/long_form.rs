@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use attn_tui_kernels::softmax::normaliser;
+use attn_tui_kernels::softmax::log_sum_exp;
 use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
@@ -45,7 +45,7 @@ pub struct TranscribedWindow {
     pub temperature: Option<f32>,
     /// Measurements of the text; `None` without thresholds.
     pub measures: Option<TextMeasures>,
-    /// What became of the text.
+    /// Fate of the text.
     pub verdict: Verdict,
 }
 
@@ -119,6 +119,7 @@ impl Session {
                 // The language is detected once, in the first window.
                 let mut next = finished.prompt;
                 next.notes.clear();
+                next.earlier += 1;
                 prompt = Some(next);
                 let capture = finished.capture;
                 each(TranscribedWindow { capture, segments, kept, temperature, measures, verdict })?;
@@ -186,8 +187,8 @@ impl Session {
         let start = self.start(&languages(run))?;
         let states = self.model.decode(&[start], 1, encoded, None, &mut NoHook, &mut |_| Ok(()))?;
         let logits = read(&self.model.logits(&states)?, <[f32]>::to_vec)?;
-        let (max, sum) = normaliser(&logits);
-        Ok(logits.get(token as usize).map_or(0.0, |score| f64::from((score - max).exp() / sum)))
+        let score = logits.get(token as usize);
+        Ok(score.map_or(0.0, |score| f64::from((score - log_sum_exp(&logits)).exp())))
     }
 }
 

@@ -442,7 +442,8 @@ impl Session {
         let positions = self.model.spec().target_positions().unwrap_or(usize::MAX);
         settings = match &self.hearing {
             Some(hearing) if hearing.has_prompts() => {
-                settings.with_prompt(prompt.tokens.clone(), run.max_new_tokens, positions)
+                let tokens = prompt.tokens.clone();
+                settings.with_prompt(tokens, prompt.earlier, run.max_new_tokens, positions)
             }
             _ => {
                 // Speech models of this branch force their tokens themselves.

@@ -205,15 +205,22 @@ impl GenerationConfig {
 
 impl GenerationConfig {
     /// Returns the same settings for texts that have `prompt` before them. `new_tokens` is the user's limit,
-    /// `positions` that of the decoder. As in transformers' Whisper, the length that the model's settings
-    /// give is that of the text after the prompt.
+    /// `positions` that of the decoder. As in transformers' Whisper, the maximum length that the model's
+    /// settings give grows by the length of the prompt, and by the same again for each of the `earlier`
+    /// windows of the recording.
     #[must_use]
-    pub fn with_prompt(mut self, prompt: Vec<u32>, new_tokens: Option<usize>, positions: usize) -> Self {
+    pub fn with_prompt(
+        mut self,
+        prompt: Vec<u32>,
+        earlier: usize,
+        new_tokens: Option<usize>,
+        positions: usize,
+    ) -> Self {
         let given = prompt.len() + 1;
         let length = match new_tokens {
             Some(new) => new.saturating_add(given),
             None if self.limits_new => self.max_length - 1 + given,
-            None => self.max_length + given.min((positions / 2).saturating_sub(1)),
+            None => self.max_length + (1 + earlier) * given.min((positions / 2).saturating_sub(1)),
         };
         self.max_length = length.min(positions).max(given);
         self.prompt = prompt;
@@ -371,6 +378,15 @@ mod tests {
         assert_eq!((found.beams, found.max_length, found.start), (3, 7, 4));
         let found = read(Some(json!({"decoder_start_token_id": 2})), config).unwrap();
         assert_eq!((found.beams, found.start), (1, 2));
+    }
+
+    #[test]
+    fn the_maximum_length_grows_with_every_window() {
+        let config = read(Some(json!({"decoder_start_token_id": 5, "max_length": 24})), json!({})).unwrap();
+        let length = |earlier, new| config.clone().with_prompt(vec![7], earlier, new, 64).max_length;
+        // Those of transformers in the windows of a recording.
+        assert_eq!([length(0, None), length(5, None), length(90, None)], [26, 36, 64]);
+        assert_eq!([length(0, Some(8)), length(5, Some(8))], [10, 10]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use flate2::write::ZlibEncoder;
 /// Without thresholds the first temperature counts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fallback {
-    /// Temperatures in the order in which they are tried; 0 takes the likeliest tokens. None for the model's
+    /// Temperatures in the order in which they are tried; 0 takes the likeliest tokens. Empty for the model's
     /// own settings.
     pub temperatures: Vec<f32>,
     /// Largest compression ratio of a text that is kept: one that repeats itself compresses well.

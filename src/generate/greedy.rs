@@ -1,6 +1,6 @@
 //! Search with one text: the likeliest token at every step, or a sampled one.
 
-use attn_tui_kernels::softmax::normaliser;
+use attn_tui_kernels::softmax::log_sum_exp;
 
 use super::processors::process;
 use super::sample::{Random, restrict};
@@ -62,9 +62,8 @@ impl GreedySearch {
             // The probabilities are those at temperature 1.
             let temperature = config.sampling.map_or(1.0, |sampling| sampling.temperature);
             scores.iter_mut().for_each(|score| *score *= temperature);
-            let (max, sum) = normaliser(&scores);
             let (total, count) = &mut self.log_probabilities;
-            *total += f64::from(scores[token as usize] - max - sum.ln());
+            *total += f64::from(scores[token as usize] - log_sum_exp(&scores));
             *count += 1;
         }
         self.row.push(token);

@@ -48,6 +48,7 @@ mod random_input;
 mod scans;
 mod scores;
 mod screens;
+mod seeing;
 mod sources;
 mod speech;
 #[cfg(unix)]
@@ -55,4 +56,5 @@ mod tasks;
 mod terminal;
 mod together;
 mod tour;
+mod transcripts;
 mod views;
