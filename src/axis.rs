@@ -242,6 +242,19 @@ pub fn token_ids(items: &[AxisItem]) -> Vec<u32> {
     items.iter().filter_map(AxisItem::token_id).collect()
 }
 
+/// Items for tests.
+#[cfg(test)]
+impl AxisItem {
+    /// A class token and rows of patches of 10 x 20 pixels.
+    pub(crate) fn picture(rows: usize, columns: usize) -> Vec<Self> {
+        let patch = |at: usize| {
+            let [x, y] = [at % columns * 10, at / columns * 20].map(|side| side as f64);
+            Self::patch(PixelBox { x, y, w: 10.0, h: 20.0 })
+        };
+        [Self::class("[CLS]")].into_iter().chain((0..rows * columns).map(patch)).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

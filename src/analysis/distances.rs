@@ -133,7 +133,13 @@ impl PatchPlaces {
     }
 
     fn squared(&self, query: usize, key: usize) -> f32 {
-        let along = |axis: usize| (self.centres[axis][query] - self.centres[axis][key]) / self.patch[axis];
+        // Places are rounded to hundredths of a pixel, so that steps of whole patches are nearly whole numbers.
+        const ROUNDED: f32 = 0.05;
+        let along = |axis: usize| {
+            let apart = (self.centres[axis][query] - self.centres[axis][key]).abs() / self.patch[axis];
+            let whole = (apart + 0.5) as usize as f32;
+            if (apart - whole).abs() < ROUNDED { whole } else { apart }
+        };
         let [x, y] = [along(0), along(1)];
         x * x + y * y
     }
@@ -178,17 +184,9 @@ pub fn far_weight(rows: &Matrix, first: usize, distances: &Distances, far: f32) 
 mod tests {
     use super::*;
 
-    /// A class token and two rows of three patches of 10 x 20 pixels.
-    fn items() -> Vec<AxisItem> {
-        let patch = |at: usize| {
-            AxisItem::patch(PixelBox { x: (at % 3 * 10) as f64, y: (at / 3 * 20) as f64, w: 10.0, h: 20.0 })
-        };
-        [AxisItem::class("[CLS]")].into_iter().chain((0..6).map(patch)).collect()
-    }
-
     #[test]
     fn patches_are_apart_in_the_plane() {
-        let items = items();
+        let items = AxisItem::picture(2, 3);
         let own = Distances::new(Kind::Encoder, 7, &items);
         assert_eq!(
             [own.between(1, 3), own.between(1, 4), own.between(1, 5)],
@@ -206,8 +204,18 @@ mod tests {
     }
 
     #[test]
+    fn rounded_places_are_whole_patches_apart() {
+        // 97 pixels, divided into 24 patches.
+        let place = |at: usize| PixelBox { x: at as f64 * 97.0 / 24.0, y: 0.0, w: 97.0 / 24.0, h: 8.0 };
+        let places: Vec<_> = (0..24).map(|at| Some(place(at).rounded())).collect();
+        let patches = PatchPlaces::new(&places);
+        assert!((0..24).all(|key| patches.distance(0, key) == Some(key as f32)));
+        assert_eq!(patches.pairs_beyond(2.0), [462, 114]);
+    }
+
+    #[test]
     fn sharp_rows_are_local() {
-        let patches = PatchPlaces::of_items(&items()).unwrap();
+        let patches = PatchPlaces::of_items(&AxisItem::picture(2, 3)).unwrap();
         let sharp = patches.row_spread(0, &[0.25, 0.75, 0.0, 0.0, 0.0, 0.0, 0.0]);
         assert_eq!(sharp, RowSpread { spread: 0.0, locality: 0.75 });
         let two = patches.row_spread(1, &[0.5, 0.0, 0.5]);

@@ -184,9 +184,9 @@ head_metrics! {
     /// Mean spread of the rows over a picture: `mean_i sum_j A_ij |p_j - c_i| / sum_j A_ij` over patches `j`, `p_j`
     /// being the centre of a patch and `c_i` the centre of the row's weight. Maps whose keys are patches only.
     spread: Option<f32> = "mean distance of a row's weight from its centre on the picture, pixels",
-    /// How close together the rows' weight lies on a picture: the mean of the weight on patches times `1 - min(1,
-    /// s_i / s)`, `s_i` being the spread of row `i` and `s` that of even weights. Maps whose keys are patches
-    /// only. 0 even, 1 one patch.
+    /// Concentration of the rows' weight on a picture: the mean of the weight on patches times `1 - min(1, s_i /
+    /// s)`, `s_i` being the spread of row `i` and `s` that of even weights. Maps whose keys are patches only. 0
+    /// even, 1 one patch.
     locality: Option<f32> = "how close together a row's weight lies on the picture, 0 to 1",
     /// Mean Gini coefficient of the rows over their `n_i` keys: 0 uniform, towards 1 one key.
     /// Absent unless it is asked for, since ranking the weights of every row takes long.

@@ -129,7 +129,7 @@ impl PositionMap {
     /// Maps the positions of given spans, for texts of these lengths.
     ///
     /// # Errors
-    /// A position that a text has not, or that has two likes.
+    /// A position that a text lacks, or a position of the corrupt text that is given twice.
     pub fn given(spans: &[SpanPair], [clean, corrupt]: [usize; 2]) -> Result<Self, String> {
         let mut pairs = Vec::new();
         for span in spans {
@@ -150,11 +150,11 @@ impl PositionMap {
         Ok(Self { pairs, whole })
     }
 
-    /// Returns the positions of a clean and a corrupt text of these lengths that have no like.
+    /// Returns the positions of a clean and a corrupt text of these lengths that belong to none of the other.
     pub fn alone(&self, lengths: [usize; 2]) -> [Vec<usize>; 2] {
         [0, 1].map(|side| {
-            let has_like = |at: &usize| self.pairs.iter().any(|pair| pair[side] == *at);
-            (0..lengths[side]).filter(|at| !has_like(at)).collect()
+            let paired = |at: &usize| self.pairs.iter().any(|pair| pair[side] == *at);
+            (0..lengths[side]).filter(|at| !paired(at)).collect()
         })
     }
 

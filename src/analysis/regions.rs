@@ -95,12 +95,11 @@ pub fn locality<'a>(rows: impl Iterator<Item = &'a [f32]>, places: &[Option<Pixe
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::axis::AxisItem;
 
     /// A class token and two rows of four patches of 10 x 20 pixels.
     fn places() -> Vec<Option<PixelBox>> {
-        let patch =
-            |at: usize| PixelBox { x: (at % 4 * 10) as f64, y: (at / 4 * 20) as f64, w: 10.0, h: 20.0 };
-        [None].into_iter().chain((0..8).map(|at| Some(patch(at)))).collect()
+        AxisItem::picture(2, 4).iter().map(AxisItem::place).collect()
     }
 
     #[test]

@@ -123,10 +123,10 @@ impl Comparison {
 /// place of the model's grid, whatever the sizes of the pictures.
 fn common_items(a: &[AxisItem], b: &[AxisItem]) -> Pairs {
     let seen = |axis: &[AxisItem]| axis.iter().any(|item| item.place().is_some());
-    match (seen(a) || seen(b), a.len() == b.len()) {
-        (false, _) => shared(a, b),
-        (true, true) => (0..a.len()).zip(0..b.len()).collect(),
-        (true, false) => Vec::new(),
+    match (seen(a), seen(b)) {
+        (false, false) => shared(a, b),
+        (true, true) if a.len() == b.len() => (0..a.len()).zip(0..b.len()).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -99,8 +99,11 @@ pub fn picture(view: &TensorView) -> Parsed<Arc<RgbPicture>> {
         )
     };
     let &[height, width, 3] = view.shape() else { return Err(wrong()) };
-    if view.dtype() != Dtype::U8 || height.saturating_mul(width) as u64 > MAX_PIXELS {
+    if view.dtype() != Dtype::U8 {
         return Err(wrong());
+    }
+    if height.saturating_mul(width) as u64 > MAX_PIXELS {
+        return Err(format!("{SOURCE_PICTURE} has {width} x {height} pixels, more than {MAX_PIXELS}"));
     }
     RgbPicture::new(width, height, view.data().to_vec()).map(Arc::new).ok_or_else(wrong)
 }

@@ -44,7 +44,7 @@ pub(super) fn read(site: Site, file: &SafeTensors, fields: &HashMap<String, Stri
             (Dtype::U32, [_]) => {
                 Ok(view.data().as_chunks::<4>().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect())
             }
-            (dtype, shape) => Err(format!("{name} has shape {shape:?} of {dtype:?}, not one side of U32")),
+            (dtype, shape) => Err(format!("{name} has shape {shape:?} of {dtype:?}, not a list of U32")),
         }
     };
     let (name, view) = tensor("entries")?;

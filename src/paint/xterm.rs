@@ -18,7 +18,7 @@ pub fn nearest(color: [u8; 3]) -> u8 {
 }
 
 /// Returns the numbers of the palette's colours that look most like those of a colour map, from its lower end on.
-/// Where the lightness of the map rises or falls throughout (`monotone`), that of the colours never turns: the
+/// If the lightness of the map only rises or only falls (`monotone`), so does that of the returned colours: the
 /// nearest colours alone would make a stronger weight look weaker, as the palette has few dark colours.
 pub fn ramp(colors: &[[u8; 3]], monotone: bool) -> Vec<u8> {
     let palette: Vec<(u8, Oklab)> = (16..=255).map(|number| (number, Oklab::of(color(number)))).collect();

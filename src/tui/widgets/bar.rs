@@ -3,7 +3,8 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::cells::put;
+use super::cells::{part, put, width};
+use super::heat::fine;
 use crate::tui::theme::{Shade, Theme};
 
 const EIGHTHS: [&str; 9] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"];
@@ -32,6 +33,21 @@ pub fn signed_bar(
     [low, high]: [&str; 2],
 ) -> u16 {
     shades(buf, area, (x, y), theme, [low, high], |t| theme.signed(2.0 * t - 1.0))
+}
+
+/// Draws the colour bar of signed values up to `largest` at the right end of a title line; returns false if it has no
+/// room.
+pub fn signed_legend(buf: &mut Buffer, line: Rect, theme: &Theme, largest: f32) -> bool {
+    let (low, high) = (format!("-{}", fine(largest)), format!("+{}", fine(largest)));
+    let needed = (14 + width(&low) + width(&high)) as u16;
+    if needed + 15 >= line.width {
+        return false;
+    }
+    let at = part(line, line.width - needed, 0, needed, 1);
+    put(buf, at, at.x, at.y, " ", theme.text());
+    let end = signed_bar(buf, at, at.x + 1, at.y, theme, [&low, &high]);
+    put(buf, at, end, at.y, " ", theme.text());
+    true
 }
 
 fn shades(

@@ -96,6 +96,9 @@ impl<'a> SourcePicture<'a> {
     ) -> Vec<(Rect, usize)> {
         let theme = self.theme;
         let cells = part(area, 0, 0, self.cells[0], self.cells[1]);
+        if cells.is_empty() {
+            return Vec::new();
+        }
         let raster = self.raster(axis, cells);
         let levels: Vec<Option<f32>> = (0..axis.len()).map(level).collect();
         let level = |place: Option<usize>| place.and_then(|place| levels.get(place).copied().flatten());
@@ -369,17 +372,9 @@ mod tests {
     use super::*;
     use crate::tui::reading::Reading;
 
-    /// A class token and two rows of three patches of 10 x 20 pixels.
-    fn items() -> Vec<AxisItem> {
-        let patch = |at: usize| {
-            AxisItem::patch(PixelBox { x: (at % 3 * 10) as f64, y: (at / 3 * 20) as f64, w: 10.0, h: 20.0 })
-        };
-        [AxisItem::class("[CLS]")].into_iter().chain((0..6).map(patch)).collect()
-    }
-
     #[test]
     fn movements_follow_the_grid() {
-        let items = items();
+        let items = AxisItem::picture(2, 3);
         let axis = Axis::new(&items, &Reading::default());
         let to = |now, motion| moved(&items, &axis, now, motion).unwrap();
         assert_eq!([to(1, Motion::Right), to(1, Motion::Down), to(5, Motion::Up)], [2, 4, 2]);
@@ -391,7 +386,7 @@ mod tests {
 
     #[test]
     fn a_place_is_said_in_words() {
-        let items = items();
+        let items = AxisItem::picture(2, 3);
         let words = in_words(items[6].place().unwrap(), [30.0, 40.0], &items);
         assert_eq!(words, "row 2 of 2, column 3 of 3, lower right: pixels 20–30 × 20–40");
     }
