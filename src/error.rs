@@ -310,7 +310,7 @@ impl Error {
             Self::Io { source, .. } => Some(io_hint(source.kind()).into()),
             Self::Exists { .. } => Some("give --force to overwrite it, or choose another name".into()),
             Self::NotAFile { .. } => Some("write to a new file or over a regular one".into()),
-            Self::Busy { .. } => Some("wait until that run ends, or give another --table".into()),
+            Self::Busy { .. } => Some("wait until that run ends, or give another file or folder".into()),
             Self::UnsupportedModel { supported, .. } => Some(format!("supported: {}", supported.join(", "))),
             Self::UnsupportedSpeech { .. } => Some(
                 "speech models of types whisper, speech_to_text and moonshine open; for others, open a capture file \
@@ -318,8 +318,8 @@ impl Error {
                     .into(),
             ),
             Self::UnsupportedVision { .. } => Some(
-                "models of type vision-encoder-decoder with ViT or DeiT encoders open, such as TrOCR; for others, \
-                 open a capture file with their maps"
+                "models of type vision-encoder-decoder with ViT, DeiT or Donut encoders open, such as TrOCR, and those \
+                 of type pix2struct; for others, open a capture file with their maps"
                     .into(),
             ),
             Self::NotEncoderDecoder { .. } => Some(

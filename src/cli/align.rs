@@ -143,6 +143,10 @@ struct Alignments {
 
 impl Alignments {
     fn add(&mut self, args: &AlignArgs, capture: &Capture, gold: Option<&mut NumberedLines>) -> Result<()> {
+        if args.times.format.is_some() {
+            let why = "--format is for the words of a recording or a picture, and this is a text";
+            return Err(Error::Usage(why.into()));
+        }
         let (source, target) = (units(&capture.source.items, args), units(&capture.target.items, args));
         let gold = gold.map(|lines| read_gold(lines, args.one_based)).transpose()?;
         for (who, map) in maps(args, capture)? {

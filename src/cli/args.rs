@@ -32,7 +32,7 @@ pub struct Cli {
 pub enum CliCommand {
     #[command(flatten)]
     Model(ModelCommand),
-    /// List the sentences of a scan in which heads do something most.
+    /// List the sentences of a scan in which a head has its strongest link or its largest metric.
     #[command(after_help = examples::FIND)]
     Find(find::FindArgs),
     /// List the supported model types and the models in the local cache.

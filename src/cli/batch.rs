@@ -7,22 +7,35 @@ use super::context::Context;
 use super::options::{BatchArgs, InputArgs, RunExtras, TextArgs, WeightsArgs};
 use super::status::StatusLine;
 use super::{input, output};
+use crate::axis::Medium;
 use crate::capture::Capture;
 use crate::config::Settings;
 use crate::corpus::{BadRow, Corpus, CorpusFiles, SentencePair};
 use crate::engine::{ModelInfo, RunOptions, Session};
 use crate::error::{Error, Result};
 
-/// The engine's options for a run on a pair.
+/// The engine's options for a run of `session` on a pair.
 ///
 /// # Errors
-/// Those of [`TextArgs::options`].
+/// [`Error::Usage`] for a model that sees and a pair with another source; those of [`TextArgs::options`].
 pub fn run_options(
+    session: &Session,
     pair: SentencePair,
     text: &TextArgs,
     extras: RunExtras,
     settings: &Settings,
 ) -> Result<RunOptions> {
+    let info = session.info();
+    let other = match &pair.audio {
+        Some(path) => path.display().to_string(),
+        None => beginning(&pair.source),
+    };
+    if info.medium == Medium::Picture && pair.image.is_none() && !other.trim().is_empty() {
+        return Err(Error::Usage(format!(
+            "{} sees: every line needs a picture (field or column `image`), and \"{other}\" has none",
+            info.name
+        )));
+    }
     let mut options = text.options(pair.source, extras, settings)?;
     options.audio = pair.audio.map(|path| text.audio.of(path)).or(options.audio);
     options.image = pair.image.map(|path| text.image.of(path)).or(options.image);
@@ -40,16 +53,16 @@ pub struct SentencePairs {
 /// Opens the files of sentences; `None` if none is given.
 ///
 /// # Errors
-/// Those of [`CorpusFiles::open`].
+/// Those of [`CorpusFiles::open`]; [`Error::Usage`] for options without a file.
 pub fn pairs(args: &BatchArgs) -> Result<Option<SentencePairs>> {
-    args.files().map(|files| SentencePairs::open(&files)).transpose()
+    args.files()?.map(|files| SentencePairs::open(&files)).transpose()
 }
 
 impl SentencePairs {
     /// Opens the files of sentences.
     ///
     /// # Errors
-    /// Those of [`CorpusFiles::open`].
+    /// Those of [`CorpusFiles::open`]; [`Error::Usage`] for options without a file.
     pub fn open(files: &CorpusFiles) -> Result<Self> {
         Ok(Self { corpus: files.open()?, blank: Vec::new() })
     }
@@ -180,7 +193,8 @@ impl<'a> Runner<'a> {
     }
 
     fn options(&self, pair: SentencePair) -> Result<RunOptions> {
-        run_options(pair, &self.input.text, self.extras.clone(), &self.context.settings)
+        let (text, settings) = (&self.input.text, &self.context.settings);
+        run_options(&self.session, pair, text, self.extras.clone(), settings)
     }
 }
 

@@ -63,7 +63,7 @@ pub fn run(args: &FaithfulArgs, context: &Context) -> Result<()> {
     let measure = |pair: SentencePair| {
         let extras =
             RunExtras { values: methods.iter().any(|method| method.needs_values()), ..RunExtras::default() };
-        let options = batch::run_options(pair, &args.input.text, extras, &context.settings)?;
+        let options = batch::run_options(&session, pair, &args.input.text, extras, &context.settings)?;
         args.measure(&session, &options, &methods, &watch)
     };
     let Some(mut pairs) = batch::pairs(&args.batch)? else {

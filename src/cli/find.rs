@@ -1,4 +1,4 @@
-//! `attn-tui find`: lists the sentences of a scan in which heads do something most.
+//! `attn-tui find`: lists the sentences of a scan in which a head has its strongest link or its largest metric.
 
 use std::path::PathBuf;
 

@@ -9,7 +9,8 @@ use clap::Args;
 use super::context::Context;
 use super::measure::{all_metrics, measure, measure_groups};
 use super::options::{
-    BatchArgs, HeadArgs, InputArgs, OutputArgs, ProfileExtras, RunExtras, WeightsArgs, non_negative, whole,
+    BatchArgs, HeadArgs, InputArgs, OutputArgs, ProfileExtras, RunExtras, WeightsArgs, needs_source_file,
+    non_negative, whole,
 };
 use super::survey::{self, SentenceTable};
 use super::{batch, examples, input};
@@ -29,7 +30,7 @@ pub struct HeadsArgs {
     pub heads: HeadArgs,
     #[command(flatten)]
     weights: WeightsArgs,
-    /// Add the column `importance`: how much the target's mean log-probability depends on a factor on the head's
+    /// Add the column `importance`: how much the target's mean log-probability changes with the size of the head's
     /// output (the absolute gradient; Michel et al. 2019). Needs a model that gradients can go through.
     #[arg(long, conflicts_with = "source_file")]
     importance: bool,
@@ -99,6 +100,9 @@ pub fn run(args: &HeadsArgs, context: &Context) -> Result<()> {
     let selection = args.heads.selection();
     let texts = columns(args, &DEFAULT_COLUMNS);
     let gini = texts.contains(&"gini") || args.sort.as_deref() == Some("gini");
+    if args.sentences.is_some() && args.batch.source_file.is_none() {
+        return Err(needs_source_file("--table"));
+    }
     if let Some(pairs) = batch::pairs(&args.batch)? {
         let sentences = args.sentences.as_deref();
         let sentences = sentences.map(|path| SentenceTable::open(path, args.output.force)).transpose()?;

@@ -104,18 +104,20 @@ pub fn session(input: &InputArgs, needs: &str, watch: &dyn Watch, context: &Cont
 /// The source text: `--source`, or a built-in model's own example; empty for a recording or a picture.
 ///
 /// # Errors
-/// [`Error::Usage`] if there is none of these; [`AudioError::Needed`] or [`PictureError::Needed`] for a model that
-/// hears or sees and gets neither; those of [`read_text`].
+/// [`Error::Usage`] if there is none of these; [`AudioError::Needed`] for a model that hears and gets a text;
+/// [`PictureError::Needed`] for one that sees and gets no picture; those of [`read_text`].
 pub fn source(text: &TextArgs, session: &Session) -> Result<String> {
     let info = session.info();
-    if text.audio.audio.is_some() || text.image.image.is_some() {
-        return Ok(String::new());
-    }
+    let (heard, seen) = (text.audio.audio.is_some(), text.image.image.is_some());
     match info.medium {
-        Medium::Text => {}
+        // The example stands in for a picture only where nothing else is given.
+        Medium::Picture if !seen && (heard || text.source.is_some() || info.example.is_empty()) => {
+            return Err(PictureError::Needed { model: info.name.clone() }.into());
+        }
+        Medium::Picture => return Ok(String::new()),
+        _ if heard || seen => return Ok(String::new()),
         Medium::Sound => return Err(AudioError::Needed { model: info.name.clone() }.into()),
-        Medium::Picture if !info.example.is_empty() => return Ok(String::new()),
-        Medium::Picture => return Err(PictureError::Needed { model: info.name.clone() }.into()),
+        Medium::Text => {}
     }
     match &text.source {
         Some(source) => read_text(source),

@@ -38,7 +38,8 @@ pub struct KnockoutArgs {
     /// Let heads that are switched off read their mean over the tokens of the sentences of a file, in place
     /// of zeros. The file is one of those of --source-file of other commands; targets that it does not have
     /// are generated.
-    #[arg(long, value_name = "FILE", conflicts_with = "link", help_heading = "Method")]
+    #[arg(long, value_name = "FILE", help_heading = "Method")]
+    #[arg(conflicts_with_all = ["link", "cover"])]
     mean_over: Option<PathBuf>,
     /// Switch off everything selected at once, and print one row per target token.
     #[arg(long)]
@@ -130,7 +131,8 @@ impl KnockoutArgs {
         text.image.cover.clear();
         for pair in batch::SentencePairs::open(&files)? {
             let Some(pair) = pair? else { continue };
-            let run = batch::run_options(pair.clone(), &text, RunExtras::default(), &context.settings)?;
+            let extras = RunExtras::default();
+            let run = batch::run_options(session, pair.clone(), &text, extras, &context.settings)?;
             let added = session.add_run_to_means(&mut means, &run, watch);
             added.map_err(|error| batch::in_sentence(error, &pair))?;
             sentences += 1;

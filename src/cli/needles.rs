@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::context::Context;
-use super::options::{InputArgs, OutputArgs, RunExtras, whole};
+use super::options::{InputArgs, OutputArgs, RunExtras, cross_head, whole};
 use super::{input, output};
 use crate::analysis::needles::{NeedleScores, RETRIEVAL, carried_mass, cross_scores, word_recall};
 use crate::analysis::spread::Spread;
@@ -16,30 +16,19 @@ use crate::corpus::NumberedLines;
 use crate::engine::{CONTEXT, Haystack, Needle, RunOptions, Session};
 use crate::error::{Error, Result};
 use crate::export::table::{Cell, Table};
+use crate::export::tables::head_cells;
 use crate::site::{Head, Kind};
 
 /// Options of `needles`.
 #[derive(Args)]
 pub struct NeedlesArgs {
     /// Lengths of the source in tokens, separated by commas; 4k is 4,096.
-    #[arg(
-        long,
-        value_name = "LENGTHS",
-        default_value = "128,256,512",
-        value_delimiter = ',',
-        value_parser = length,
-        help_heading = "Method"
-    )]
+    #[arg(long, value_name = "LENGTHS", default_value = "128,256,512")]
+    #[arg(value_delimiter = ',', value_parser = length, help_heading = "Method")]
     lengths: Vec<usize>,
     /// Shares of the filler that stand before the needle, separated by commas, from 0 to 1.
-    #[arg(
-        long,
-        value_name = "DEPTHS",
-        default_value = "0,0.25,0.5,0.75,1",
-        value_delimiter = ',',
-        value_parser = depth,
-        help_heading = "Method"
-    )]
+    #[arg(long, value_name = "DEPTHS", default_value = "0,0.25,0.5,0.75,1")]
+    #[arg(value_delimiter = ',', value_parser = depth, help_heading = "Method")]
     depths: Vec<f32>,
     /// File with the sentences of the filler, one a line [default: built in, English].
     #[arg(long, value_name = "FILE", help_heading = "Method")]
@@ -53,8 +42,8 @@ pub struct NeedlesArgs {
     #[arg(long, help_heading = "Method")]
     generate: bool,
     /// Print the lengths and depths of this cross-attention head, such as 2.4 [default: the best one].
-    #[arg(long, value_name = "LAYER.HEAD", value_parser = layer_and_head, help_heading = "Output")]
-    head: Option<(usize, usize)>,
+    #[arg(long, value_name = "LAYER.HEAD", value_parser = cross_head, help_heading = "Output")]
+    head: Option<Head>,
     /// Number of heads to list [default: those with a score over 0.1, at least 5; all with --json or --csv].
     #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Output")]
     top: Option<usize>,
@@ -251,14 +240,11 @@ impl NeedlesArgs {
         let cross = ranked.iter().filter(|(head, _)| head.site.kind == Kind::Cross).count();
         let best = match self.head {
             None => ranked.first().map(|(head, _)| *head),
-            Some((layer, number)) => {
-                let wanted = |head: &Head| {
-                    head.site.kind == Kind::Cross && (head.site.layer, head.head) == (layer, number)
-                };
-                let found = ranked.iter().map(|(head, _)| *head).find(wanted);
-                Some(found.ok_or_else(|| {
-                    Error::Usage(format!("--head {layer}.{number}: there is no such head of cross-attention"))
-                })?)
+            Some(head) if scores.contains_key(&head) => Some(head),
+            Some(head) => {
+                let name = format!("{}.{}", head.layer(), head.head);
+                let why = format!("--head {name}: there is no such head of cross-attention");
+                return Err(Error::Usage(why));
             }
         };
         if self.output.output.is_none() {
@@ -282,7 +268,7 @@ impl NeedlesArgs {
         table.rows = ranked
             .iter()
             .take(top)
-            .map(|(head, cells)| [head_cells(*head), score_cells(cells)].concat())
+            .map(|(head, cells)| [&head_cells(*head)[..], &score_cells(cells)].concat())
             .collect();
         self.output.print(&table.with_schema("attn-tui needles 1"), &context.terminal)
     }
@@ -304,14 +290,14 @@ impl NeedlesArgs {
         table.columns.extend(self.generate.then(|| "recall".into()));
         for (&head, cells) in scores {
             for (&(length, depth), cell) in cells {
-                let place = vec![
+                let place = [
                     Cell::Whole(self.lengths[length] as i64),
                     Cell::Number(self.depths[depth]),
                     Cell::Whole(cell.mass.count() as i64),
                 ];
                 let recall = self.generate.then(|| Cell::number(cell.recall.mean()));
-                let recall = recall.into_iter().collect();
-                table.rows.push([head_cells(head), place, score_cells(cell), recall].concat());
+                let recall: Vec<Cell> = recall.into_iter().collect();
+                table.rows.push([&head_cells(head)[..], &place, &score_cells(cell), &recall[..]].concat());
             }
         }
         table.with_schema("attn-tui needles 1")
@@ -348,15 +334,9 @@ fn mean(cells: &BTreeMap<(usize, usize), CellScores>) -> CellScores {
     all
 }
 
-fn head_cells(head: Head) -> Vec<Cell> {
-    let number = |n: usize| Cell::Whole(n as i64);
-    vec![Cell::Text(head.site.kind.name().into()), number(head.site.layer), number(head.head)]
-}
-
-fn score_cells(cells: &CellScores) -> Vec<Cell> {
+fn score_cells(cells: &CellScores) -> [Cell; 4] {
     [&cells.retrieval, &cells.top_in_needle, &cells.mass, &cells.mass_ratio]
         .map(|spread| Cell::number(spread.mean()))
-        .to_vec()
 }
 
 /// Reads the sentences of the filler.
@@ -422,11 +402,4 @@ fn length(text: &str) -> std::result::Result<usize, String> {
 fn depth(text: &str) -> std::result::Result<f32, String> {
     let share = text.parse::<f32>().ok().filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| "must be a number from 0 to 1".into())
-}
-
-/// Parses a layer and a head.
-fn layer_and_head(text: &str) -> std::result::Result<(usize, usize), String> {
-    let parts =
-        text.split_once('.').and_then(|(layer, head)| Some((layer.parse().ok()?, head.parse().ok()?)));
-    parts.ok_or_else(|| "must be a layer and a head, such as 2.4".into())
 }

@@ -9,9 +9,9 @@ mod parsers;
 mod picture;
 mod recording;
 
-pub use batch::BatchArgs;
+pub use batch::{BatchArgs, needs_source_file};
 use parsers::{colormaps, curves, devices, maskings, ranges, weights};
-pub use parsers::{count, kinds, named, non_negative, rectangle, span, steps, whole, within};
+pub use parsers::{count, cross_head, kinds, named, non_negative, rectangle, span, steps, whole, within};
 pub use picture::ImageArgs;
 pub use recording::AudioArgs;
 
@@ -74,7 +74,7 @@ pub struct ModelArgs {
     /// Number of threads [default: physical cores].
     #[arg(long, value_name = "N", help_heading = "Model", value_parser = count)]
     pub threads: Option<usize>,
-    /// Memory for maps, such as 512M; others are recomputed [default: 1/4 of the free memory, up to 1G].
+    /// Memory for maps, such as 512M; maps beyond it are recomputed [default: 1/4 of the free memory, up to 1G].
     #[arg(long, value_name = "SIZE", help_heading = "Model", value_parser = crate::config::bytes)]
     pub memory: Option<usize>,
     /// Leave out padding at the ends of a capture file's texts.
@@ -149,7 +149,7 @@ pub struct TextArgs {
     /// Seed of the sampling, where the model samples.
     #[arg(long, value_name = "N", value_parser = whole::<u64>, default_value_t = 0, help_heading = "Text")]
     pub seed: u64,
-    /// Generate with 8-bit weights: faster, exact maps of a text that may differ.
+    /// Generate with 8-bit weights: faster, but the text may differ. Maps are computed with the model's own weights.
     #[arg(long, help_heading = "Text")]
     pub fast_generate: bool,
 }
@@ -311,7 +311,7 @@ impl PlaceArgs {
 /// Format of a printed table.
 #[derive(Args)]
 pub struct OutputArgs {
-    /// Print a JSON array with one object per row.
+    /// Print JSON: an array with one object per row, or an object with `schema` and `rows`.
     #[arg(long, conflicts_with = "csv", help_heading = "Output")]
     pub json: bool,
     /// Print CSV with a header line.

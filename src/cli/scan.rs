@@ -67,7 +67,7 @@ fn shard(text: &str) -> std::result::Result<Shard, String> {
 /// Those of [`scan`]; [`Error::Usage`] without a corpus or with a capture file.
 pub fn run(args: &ScanArgs, context: &Context) -> Result<()> {
     let required = || Error::Usage("--source-file FILE is required (`-` reads standard input)".into());
-    let mut corpus = args.batches.files().ok_or_else(required)?.open()?;
+    let mut corpus = args.batches.files()?.ok_or_else(required)?.open()?;
     let stop = interrupt::flag_on_signals();
     let watch = context.status_line().cancelled_by(&stop);
     let session = input::session(&args.input, "scanning needs", &watch, context)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::column_names::ColumnNames;
 use super::lines::NumberedLines;
 use super::sentence_pair::{BadRow, SentencePair};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Longest record, in bytes.
 const MAX_RECORD: usize = 16 << 20;
@@ -27,10 +27,18 @@ impl DelimitedRows {
     /// the file has no header then.
     ///
     /// # Errors
-    /// [`crate::error::Error::BadFile`] if the header lacks a column; the message lists those it has.
+    /// [`Error::BadFile`] if the header lacks a column; the message lists those it has. [`Error::Usage`] if
+    /// columns are numbered, but none of the sources.
     pub fn new(lines: NumberedLines, quoted: bool, names: &ColumnNames) -> Result<Self> {
         let mut rows = Self { lines, quoted, places: [None; 4] };
         if let Some(places) = names.numbers() {
+            if places[..3].iter().all(Option::is_none) {
+                return Err(Error::Usage(
+                    "with a number as --target-column there is no header line: give the number of the sources' column, \
+                     too"
+                        .into(),
+                ));
+            }
             rows.places = places;
             return Ok(rows);
         }
@@ -53,7 +61,7 @@ impl DelimitedRows {
         Ok(rows)
     }
 
-    fn lacks(&self, name: &str, header: &[String]) -> crate::error::Error {
+    fn lacks(&self, name: &str, header: &[String]) -> Error {
         self.lines.error(&format!("no column '{name}'; the header names {}", header.join(", ")))
     }
 
@@ -81,7 +89,7 @@ impl DelimitedRows {
     }
 
     fn record(&mut self) -> Result<Option<Record>> {
-        let mut text = match self.lines.read()? {
+        let text = match self.lines.read()? {
             None => return Ok(None),
             Some(Err(why)) => return Ok(Some(Err(self.invalid(&why)))),
             Some(Ok(text)) => text,
@@ -89,46 +97,74 @@ impl DelimitedRows {
         if !self.quoted {
             return Ok(Some(Ok(text.split('\t').map(String::from).collect())));
         }
-        loop {
-            if let Some(fields) = fields(&text) {
-                return Ok(Some(Ok(fields)));
-            }
-            // A quoted field goes on in the next line.
-            match self.lines.read()? {
-                Some(Ok(more)) if text.len() + more.len() < MAX_RECORD => {
-                    text.push('\n');
-                    text += &more;
+        let mut record = QuotedRecord::default();
+        let mut length = text.len();
+        record.add(&text);
+        if record.quoted {
+            let unclosed = self.invalid("a quote is not closed");
+            while record.quoted {
+                match self.lines.read()? {
+                    Some(Ok(more)) if length + more.len() < MAX_RECORD => {
+                        length += more.len() + 1;
+                        record.add(&more);
+                    }
+                    Some(Err(why)) => return Ok(Some(Err(self.invalid(&why)))),
+                    Some(Ok(_)) | None => return Ok(Some(Err(unclosed))),
                 }
-                Some(Err(why)) => return Ok(Some(Err(self.invalid(&why)))),
-                Some(Ok(_)) | None => return Ok(Some(Err(self.invalid("a quote is not closed")))),
             }
         }
+        Ok(Some(Ok(record.finish())))
     }
 }
 
-/// Splits a record of CSV; `None` if a quoted field is not closed.
-fn fields(text: &str) -> Option<Vec<String>> {
-    let (mut fields, mut field, mut quoted) = (Vec::new(), String::new(), false);
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                field.push('"');
+/// A record of CSV, read line by line.
+#[derive(Default)]
+struct QuotedRecord {
+    fields: Vec<String>,
+    /// The field that is read.
+    field: String,
+    /// True within quotes. A field whose quote is still open at the end of a line goes on in the next one.
+    quoted: bool,
+}
+
+impl QuotedRecord {
+    /// Adds a line.
+    fn add(&mut self, line: &str) {
+        if self.quoted {
+            self.field.push('\n');
+        }
+        let mut chars = line.chars().peekable();
+        while let Some(c) = chars.next() {
+            match c {
+                '"' if self.quoted && chars.peek() == Some(&'"') => {
+                    chars.next();
+                    self.field.push('"');
+                }
+                '"' if self.quoted => self.quoted = false,
+                '"' if self.field.is_empty() => self.quoted = true,
+                ',' if !self.quoted => self.fields.push(std::mem::take(&mut self.field)),
+                c => self.field.push(c),
             }
-            '"' if quoted => quoted = false,
-            '"' if field.is_empty() => quoted = true,
-            ',' if !quoted => fields.push(std::mem::take(&mut field)),
-            c => field.push(c),
         }
     }
-    fields.push(field);
-    (!quoted).then_some(fields)
+
+    /// Returns the fields.
+    fn finish(mut self) -> Vec<String> {
+        self.fields.push(self.field);
+        self.fields
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The fields of a record; `None` if a quote is not closed.
+    fn fields(text: &str) -> Option<Vec<String>> {
+        let mut record = QuotedRecord::default();
+        text.split('\n').for_each(|line| record.add(line));
+        (!record.quoted).then(|| record.finish())
+    }
 
     #[test]
     fn quotes_hold_commas_lines_and_quotes() {

@@ -120,7 +120,7 @@ impl CorpusFiles {
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::BadFile`] if a column is missing; [`Error::Usage`] if there are targets apart
-    /// from a file with columns.
+    /// from a file with columns, or columns are numbered, but none of the sources.
     pub fn open(&self) -> Result<Corpus> {
         let format = self.format.unwrap_or_else(|| CorpusFormat::of(&self.source));
         if format != CorpusFormat::Text && self.target.is_some() {

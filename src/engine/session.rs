@@ -147,10 +147,12 @@ impl Session {
         Ok(Source::tokens(Sequence { text: run.source.clone(), items }))
     }
 
-    /// Returns the options of the picture that a run is about: its own, or else the model's example.
+    /// Returns the options of the picture that a run is about: its own, or the model's example where the run names
+    /// no source at all.
     fn image_options(&self, run: &RunOptions) -> Result<ImageOptions> {
         let mut image = run.image.clone().unwrap_or_default();
-        if image.path.as_os_str().is_empty() && image.bytes.is_none() {
+        let sourceless = run.source.trim().is_empty() && run.audio.is_none();
+        if sourceless && image.path.as_os_str().is_empty() && image.bytes.is_none() {
             image.path = (&self.info.example).into();
         }
         match image.path.as_os_str().is_empty() && image.bytes.is_none() {
@@ -159,19 +161,22 @@ impl Session {
         }
     }
 
-    /// Returns the encoder's input with each of several rectangles of a source's picture covered by its mean
-    /// colour.
+    /// Calls `each` with the encoder's inputs with one of several rectangles of a source's picture covered by
+    /// its mean colour, `together` of them at a time.
     ///
     /// # Errors
-    /// Those of [`Session::source`]; [`Error::Usage`] if the source is no picture.
+    /// Those of [`Session::source`] and of `each`; [`Error::Usage`] if the source is no picture.
     pub(super) fn covered(
         &self,
         source: &Source,
-        places: &[PixelBox],
+        (places, together): (&[PixelBox], usize),
         watch: &dyn Watch,
-    ) -> Result<Vec<Tensor>> {
+        each: &mut dyn FnMut(&[Tensor]) -> Result<()>,
+    ) -> Result<()> {
         match (&self.seeing, source.image()) {
-            (Some(seeing), Some(image)) => seeing.covered(&self.model, image, places, watch),
+            (Some(seeing), Some(image)) => {
+                seeing.covered(&self.model, image, (places, together), watch, each)
+            }
             _ => Err(Error::Usage("only pictures can be covered".into())),
         }
     }

@@ -73,7 +73,7 @@ pub enum AudioError {
         limit: u64,
     },
     /// A speech model got no recording.
-    #[error("{model} hears: it needs a recording, not a text")]
+    #[error("{model} hears recordings: it needs a recording, not a text")]
     Needed {
         /// Name of the model.
         model: String,

@@ -43,7 +43,7 @@ pub enum PictureError {
         height: u32,
     },
     /// A vision model got no picture.
-    #[error("{model} sees: it needs a picture, not a text or a recording")]
+    #[error("{model} reads pictures: it needs a picture, not a text or a recording")]
     Needed {
         /// Name of the model.
         model: String,

@@ -33,8 +33,8 @@ pub struct ExemplarFilter {
     pub role: Option<String>,
     /// Metric by which exemplars are ordered, largest first; `None` for the weight of the link.
     pub by: Option<String>,
-    /// Query and key, by their tokens, of a link whose like comes first: links with both of the tokens, then
-    /// with one of them, then all others.
+    /// Tokens of a query and of a key. Links with both of them come first, then those with one of them, then all
+    /// others.
     pub like: Option<[String; 2]>,
     /// Number of exemplars.
     pub top: usize,

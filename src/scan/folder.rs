@@ -273,8 +273,9 @@ impl ScanFolder {
 
 impl Drop for ScanFolder {
     fn drop(&mut self) {
-        let _ = self.lock.unlock();
+        // Removed while it is locked: a run that opened the file before then finds that it is gone.
         let _ = std::fs::remove_file(self.path.join(format!(".{}lock", self.prefix)));
+        let _ = self.lock.unlock();
     }
 }
 
@@ -285,7 +286,7 @@ fn locked(path: &Path, folder: &Path) -> Result<File> {
         let file = OpenOptions::new().append(true).create(true).open(path).map_err(io)?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Err(Error::Busy { path: folder.into() }),
-            // A file system without locks takes the user's word.
+            // On a file system without locks nothing keeps a second run from the same shard.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
         // Another run may have removed the file between opening and locking it.

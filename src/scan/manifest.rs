@@ -43,7 +43,7 @@ pub struct Manifest {
 /// Options of the runs and of the measures.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ManifestOptions {
-    /// What all runs share: no text, and no file.
+    /// Options that all runs share, without their texts and files.
     #[serde(flatten)]
     pub run: RunOptions,
     /// The measures.
@@ -63,7 +63,7 @@ impl Manifest {
     ) -> Self {
         let path = Path::new(opened);
         let absolute = || path.canonicalize().ok()?.into_os_string().into_string().ok();
-        let opened = Some(()).filter(|()| path.is_dir()).and_then(|()| absolute());
+        let folder = if path.is_dir() { absolute() } else { None };
         let names = |table: crate::columns::ColumnTable| {
             let columns = table.columns.into_iter().map(|column| Value::from(column.name));
             (table.name, Value::Array(columns.collect()))
@@ -71,7 +71,7 @@ impl Manifest {
         Self {
             schema: SCHEMA.into(),
             program: format!("attn-tui {}", env!("CARGO_PKG_VERSION")),
-            opened: opened.unwrap_or_else(|| path.to_string_lossy().into_owned()),
+            opened: folder.unwrap_or_else(|| opened.into()),
             model,
             options: ManifestOptions {
                 run: RunOptions {

@@ -98,6 +98,7 @@ fn is_of_the_row(error: &Error) -> bool {
         error,
         Error::Text(_)
             | Error::Audio(_)
+            | Error::Picture(_)
             | Error::OutsideVocabulary { .. }
             | Error::Io { .. }
             | Error::BadFile { .. }

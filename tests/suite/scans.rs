@@ -468,3 +468,32 @@ fn every_format_gives_the_same_pairs() {
     let missing = CorpusFiles { columns: named("english", "fr"), ..file("pairs.csv") };
     assert!(why(&missing).contains("no column 'english'"), "{}", why(&missing));
 }
+
+#[test]
+fn a_bad_picture_or_a_text_is_an_error_of_its_row_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = folder.path().join("bad.png");
+    std::fs::write(&bad, "no picture").unwrap();
+    let good = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/vision/line.png");
+    let rows = [
+        serde_json::json!({"image": good}),
+        serde_json::json!({"image": bad}),
+        serde_json::json!({"source": "a text"}),
+        serde_json::json!({"image": good}),
+    ];
+    let file = folder.path().join("rows.jsonl");
+    std::fs::write(&file, rows.map(|row| row.to_string()).join("\n")).unwrap();
+    let out = folder.path().join("scan");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_attn-tui"));
+    command
+        .args(["scan", "demo-ocr", "--max-new-tokens", "4", "--source-file"])
+        .arg(&file)
+        .arg("-o")
+        .arg(&out);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let errors = texts(&Scan::open(&out).unwrap(), "sentences", "error");
+    let [None, Some(picture), Some(text), None] = errors.as_slice() else { panic!("{errors:?}") };
+    assert!(picture.contains("bad.png"), "{picture}");
+    assert!(text.contains("needs a picture"), "{text}");
+}

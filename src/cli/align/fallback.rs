@@ -11,18 +11,21 @@ use crate::generate::{Fallback, Verdict};
 pub struct FallbackArgs {
     /// Temperatures to generate a window at, in order, such as 0,0.2,0.4,0.6,0.8,1: the next one is taken if
     /// a threshold below is missed. 0 takes the likeliest tokens; above it tokens are sampled, with --seed.
-    #[arg(long, value_name = "LIST", requires = "whole", value_delimiter = ',', value_parser = temperature, help_heading = "Sound")]
+    #[arg(long, value_name = "LIST", requires = "whole")]
+    #[arg(value_delimiter = ',', value_parser = temperature, help_heading = "Sound")]
     temperatures: Vec<f32>,
     /// Generate a window again if its tokens compress by more than N: the text repeats itself. transformers'
     /// documentation takes 1.35.
     #[arg(long, value_name = "N", requires = "whole", value_parser = number, help_heading = "Sound")]
     compression_ratio: Option<f64>,
     /// Generate a window again if the mean log-probability of its tokens is below N, such as -1.
-    #[arg(long, value_name = "N", requires = "whole", allow_negative_numbers = true, value_parser = number, help_heading = "Sound")]
+    #[arg(long, value_name = "N", requires = "whole", allow_negative_numbers = true)]
+    #[arg(value_parser = number, help_heading = "Sound")]
     log_probability: Option<f64>,
     /// Leave a window out if the probability of no speech is above N, such as 0.6, and the mean
     /// log-probability is below --log-probability.
-    #[arg(long, value_name = "N", requires = "log_probability", value_parser = number, help_heading = "Sound")]
+    #[arg(long, value_name = "N", requires = "log_probability")]
+    #[arg(value_parser = number, help_heading = "Sound")]
     no_speech: Option<f64>,
 }
 

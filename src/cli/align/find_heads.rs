@@ -3,6 +3,8 @@
 mod speech;
 mod text;
 
+use std::collections::BTreeMap;
+
 use attn_tui_kernels::threads;
 use rayon::prelude::*;
 use serde_json::{Value, json};
@@ -157,15 +159,26 @@ fn choose(mut left: Vec<Head>, error_of: &(dyn Fn(&[Head]) -> f64 + Sync)) -> (V
     (set, error)
 }
 
-/// The first cells of a reading's row.
-fn reading_cells((head, convention): Reading) -> [Cell; 3] {
-    let [layer, number] = [head.layer(), head.head].map(|number| Cell::Whole(number as i64));
-    [layer, number, Cell::Text(convention.name().into())]
-}
-
-/// The cell that says if the model's settings name a head.
-fn config_cell(head: Head, config: &[Head]) -> Cell {
-    Cell::Text(if config.contains(&head) { "yes" } else { "no" }.into())
+/// Tabulates readings. `measures` names the columns of their measures, `config` are the heads of the model's
+/// settings, and `sharpness` has the sum of each head over `count` texts or recordings.
+fn reading_table<const N: usize>(
+    measures: [&str; N],
+    rows: impl Iterator<Item = (Reading, [Cell; N])>,
+    config: &[Head],
+    (sharpness, count): (&BTreeMap<Head, f64>, usize),
+) -> Table {
+    let columns = ["layer", "head", "reading"].into_iter().chain(measures);
+    let mut table = Table::new(columns.chain(["config", "sharpness"]));
+    for ((head, convention), measures) in rows {
+        let sharpness = sharpness.get(&head).copied().unwrap_or(0.0) / count.max(1) as f64;
+        let mut row = [head.layer(), head.head].map(|number| Cell::Whole(number as i64)).to_vec();
+        row.push(Cell::Text(convention.name().into()));
+        row.extend(measures);
+        row.push(Cell::Text(if config.contains(&head) { "yes" } else { "no" }.into()));
+        row.push(Cell::number(Some(sharpness as f32)));
+        table.rows.push(row);
+    }
+    table
 }
 
 /// Every way of reading the cross-attention heads of a capture.

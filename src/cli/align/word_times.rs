@@ -11,7 +11,7 @@ use super::fallback::{FallbackArgs, note_fallback};
 use crate::analysis::word_times::TimedWord;
 use crate::capture::Capture;
 use crate::cli::context::Context;
-use crate::cli::options::{RunExtras, named};
+use crate::cli::options::{RunExtras, cross_head, named};
 use crate::cli::{input, output};
 use crate::engine::Session;
 use crate::error::{Error, Result};
@@ -92,17 +92,15 @@ impl FromStr for HeadChoice {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let head = |text: &str| {
-            let (layer, head) = text.trim().split_once('.')?;
-            Some(Head::new(Kind::Cross, layer.parse().ok()?, head.parse().ok()?))
-        };
         match text {
             "auto" => Ok(Self::Auto),
             "config" => Ok(Self::Config),
             "all" => Ok(Self::All),
-            listed => listed.split(',').map(head).collect::<Option<_>>().map(Self::Listed).ok_or_else(|| {
-                "must be auto, config, all, or layers and heads from 0 such as 2.2,3.0".into()
-            }),
+            listed => {
+                let heads = listed.split(',').map(cross_head).collect::<std::result::Result<Vec<Head>, _>>();
+                let why = "must be auto, config, all, or layers and heads from 0 such as 2.2,3.0";
+                heads.map(Self::Listed).map_err(|_| why.into())
+            }
         }
     }
 }

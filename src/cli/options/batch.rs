@@ -7,6 +7,7 @@ use clap::builder::TypedValueParser;
 
 use super::parsers::named;
 use crate::corpus::{ColumnNames, CorpusFiles, CorpusFormat};
+use crate::error::{Error, Result};
 
 /// Files of many sentences.
 #[derive(Args)]
@@ -44,10 +45,28 @@ fn formats() -> impl TypedValueParser<Value = CorpusFormat> {
 }
 
 impl BatchArgs {
-    /// The files; `None` if none is given.
-    pub fn files(&self) -> Option<CorpusFiles> {
-        Some(CorpusFiles {
-            source: self.source_file.clone()?,
+    /// Returns the files; `None` if none is given.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an option that says how to read --source-file where there is none: clap requires
+    /// nothing of an option whose requirement conflicts with another one, such as --source.
+    pub fn files(&self) -> Result<Option<CorpusFiles>> {
+        let Some(source) = self.source_file.clone() else {
+            let lonely = [
+                ("--target-file", self.target_file.is_some()),
+                ("--source-column", self.source_column.is_some()),
+                ("--target-column", self.target_column.is_some()),
+                ("--audio-column", self.audio_column.is_some()),
+                ("--image-column", self.image_column.is_some()),
+                ("--source-format", self.source_format.is_some()),
+            ];
+            return match lonely.iter().find(|(_, given)| *given) {
+                Some((option, _)) => Err(needs_source_file(option)),
+                None => Ok(None),
+            };
+        };
+        Ok(Some(CorpusFiles {
+            source,
             target: self.target_file.clone(),
             columns: ColumnNames {
                 source: self.source_column.clone(),
@@ -56,6 +75,11 @@ impl BatchArgs {
                 target: self.target_column.clone(),
             },
             format: self.source_format,
-        })
+        }))
     }
+}
+
+/// The error for an option that has a meaning only with --source-file.
+pub fn needs_source_file(option: &str) -> Error {
+    Error::Usage(format!("{option} needs --source-file FILE"))
 }

@@ -11,7 +11,7 @@ use crate::capture::MapWeights;
 use crate::device::Device;
 use crate::engine::Masking;
 use crate::paint::{Colormap, Curve, Range};
-use crate::site::Kind;
+use crate::site::{Head, Kind};
 
 /// Creates a parser of named values, whose names the help lists.
 pub fn named<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
@@ -98,6 +98,14 @@ pub fn span(text: &str) -> std::result::Result<std::ops::Range<usize>, String> {
         Some((first, last)) if first <= last && last < usize::MAX => Ok(first..last + 1),
         _ => Err("must be the first and the last row, such as 2-5".into()),
     }
+}
+
+/// Parses the layer and the number of a cross-attention head.
+pub fn cross_head(text: &str) -> std::result::Result<Head, String> {
+    let parts = text.trim().split_once('.');
+    let head = parts.and_then(|(layer, head)| Some((layer.parse().ok()?, head.parse().ok()?)));
+    let head = head.map(|(layer, head)| Head::new(Kind::Cross, layer, head));
+    head.ok_or_else(|| "must be a layer and a head, such as 2.4".into())
 }
 
 /// Parses a finite number that is not negative.

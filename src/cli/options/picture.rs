@@ -23,7 +23,7 @@ pub struct ImageArgs {
     #[arg(long, default_value = "0", value_parser = rotations(), help_heading = "Picture")]
     rotate: Rotation,
     /// Text that the model's text begins with: the token of a task, such as `<s_cord-v2>` of a Donut model,
-    /// or the first words of a caption. A special token at its begin takes the place of the start token.
+    /// or the first words of a caption. A special token at its beginning takes the place of the start token.
     #[arg(long, value_name = "TEXT", help_heading = "Picture")]
     prompt: Option<String>,
     /// Paint a rectangle of the picture with its mean colour before the model sees it: its left and its upper

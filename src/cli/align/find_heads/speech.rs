@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde_json::Value;
 
-use super::{HeadJudge, KEPT, Reading, config_cell, reading_cells, readings};
+use super::{HeadJudge, KEPT, Reading, reading_table, readings};
 use crate::analysis::align::Convention;
 use crate::analysis::word_times::{TimeErrors, sharpness, smoothed, smoothed_starts};
 use crate::capture::Capture;
@@ -30,6 +30,8 @@ struct KeptRecording {
 pub struct SpeechJudge {
     /// Gold begins of the words of each recording, and their file.
     gold: Option<(PathBuf, Vec<Vec<f64>>)>,
+    /// Number of lines so far, blank ones included.
+    lines: usize,
     /// Number of recordings so far.
     count: usize,
     /// Differences of every word but the first of a recording, by which every path begins.
@@ -49,6 +51,7 @@ impl SpeechJudge {
         let gold = gold.map(|path| Ok::<_, Error>((path.to_path_buf(), read_gold(path)?))).transpose()?;
         Ok(Self {
             gold,
+            lines: 0,
             count: 0,
             differences: BTreeMap::new(),
             sharpness: BTreeMap::new(),
@@ -57,11 +60,10 @@ impl SpeechJudge {
         })
     }
 
-    /// The begins to compare with; `found` are those by the upper heads together.
-    fn reference(&self, capture: &Capture, found: Vec<f64>) -> Result<Vec<f64>> {
+    /// The begins to compare with in the recording of a line; `found` are those by the upper heads together.
+    fn reference(&self, number: usize, capture: &Capture, found: Vec<f64>) -> Result<Vec<f64>> {
         let Some((path, all)) = &self.gold else { return Ok(found) };
         let bad = |why: String| Error::BadFile { file: path.display().to_string(), why };
-        let number = self.count;
         match all.get(number) {
             Some(gold) if gold.len() == found.len() => Ok(gold.clone()),
             Some(gold) => Err(bad(format!(
@@ -96,6 +98,8 @@ fn differences(text: &SpokenText, convention: Convention, maps: &[&Matrix], refe
 
 impl HeadJudge for SpeechJudge {
     fn add(&mut self, _: &AlignArgs, capture: Option<Capture>) -> Result<()> {
+        let line = self.lines;
+        self.lines += 1;
         let Some(capture) = capture else { return Ok(()) };
         let text = SpokenText::new(&capture, false)?;
         let (frames, rows) = (text.frames(), text.rows(Convention::Predicts));
@@ -109,7 +113,8 @@ impl HeadJudge for SpeechJudge {
         let upper = upper_heads(&capture);
         let together: Vec<&Matrix> = upper.iter().filter_map(|head| Some(&measured.get(head)?.0)).collect();
         let found = text.times(&smoothed_starts(&together, rows.clone()));
-        let starts = self.reference(&capture, found.into_iter().map(|(start, _)| start).collect())?;
+        let found = found.into_iter().map(|(start, _)| start).collect();
+        let starts = self.reference(line, &capture, found)?;
         let readings = readings(&capture);
         let judged: Vec<(Reading, Vec<f64>)> = readings
             .par_iter()
@@ -135,26 +140,11 @@ impl HeadJudge for SpeechJudge {
     }
 
     fn table(&self, config: &[Head]) -> Table {
-        let mut table = Table::new([
-            "layer",
-            "head",
-            "reading",
-            "error",
-            "median",
-            "bias",
-            "near",
-            "config",
-            "sharpness",
-        ]);
-        for ((head, convention), errors) in self.ranked() {
-            let number = |value: f64| Cell::number(Some(value as f32));
-            let sharpness = self.sharpness.get(&head).copied().unwrap_or(0.0) / self.count.max(1) as f64;
-            let mut row = reading_cells((head, convention)).to_vec();
-            row.extend([errors.mean, errors.median, errors.bias, errors.near].map(number));
-            row.extend([config_cell(head, config), number(sharpness)]);
-            table.rows.push(row);
-        }
-        table
+        let number = |value: f64| Cell::number(Some(value as f32));
+        let cells = |errors: &TimeErrors| [errors.mean, errors.median, errors.bias, errors.near].map(number);
+        let rows = self.ranked().into_iter().map(|(reading, errors)| (reading, cells(&errors)));
+        let measures = ["error", "median", "bias", "near"];
+        reading_table(measures, rows, config, (&self.sharpness, self.count))
     }
 
     fn predicting(&self) -> Vec<Head> {

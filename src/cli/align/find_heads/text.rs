@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::{HeadJudge, KEPT, Reading, config_cell, reading_cells, readings};
+use super::{HeadJudge, KEPT, Reading, reading_table, readings};
 use crate::analysis::align::{Agreement, Convention, Gold, hard_alignment};
 use crate::analysis::merge::{Merge, merge};
 use crate::analysis::word_times::sharpness;
@@ -105,27 +105,14 @@ impl HeadJudge for TextJudge {
     }
 
     fn table(&self, config: &[Head]) -> Table {
-        let mut table = Table::new([
-            "layer",
-            "head",
-            "reading",
-            "aer",
-            "precision",
-            "recall",
-            "links",
-            "config",
-            "sharpness",
-        ]);
-        for reading in self.ranked() {
-            let agreement = self.agreement.get(&reading).copied().unwrap_or_default();
-            let sharpness = self.sharpness.get(&reading.0).copied().unwrap_or(0.0) / self.count.max(1) as f64;
-            let mut row = reading_cells(reading).to_vec();
-            row.extend([agreement.error_rate(), agreement.precision(), agreement.recall()].map(Cell::number));
-            row.push(Cell::Whole(agreement.found as i64));
-            row.extend([config_cell(reading.0, config), Cell::number(Some(sharpness as f32))]);
-            table.rows.push(row);
-        }
-        table
+        let rows = self.ranked().into_iter().map(|reading| {
+            let found = self.agreement.get(&reading).copied().unwrap_or_default();
+            let [error, precision, recall] =
+                [found.error_rate(), found.precision(), found.recall()].map(Cell::number);
+            (reading, [error, precision, recall, Cell::Whole(found.found as i64)])
+        });
+        let measures = ["aer", "precision", "recall", "links"];
+        reading_table(measures, rows, config, (&self.sharpness, self.count))
     }
 
     fn predicting(&self) -> Vec<Head> {
