@@ -14,7 +14,7 @@ const SIZE: (u16, u16) = (110, 30);
 /// Seconds that a frame stays.
 const SECONDS: f32 = 2.0;
 
-/// What is pressed, and what the viewer should see.
+/// Keys that lead to each frame, and its caption.
 const STEPS: [(&[KeyCode], &str); 13] = [
     (&[], "the built-in model has translated a sentence: one head's map beside the tokens"),
     (&[KeyCode::Down], "the arrow keys walk over the map; the weight under the cursor is always a number"),
@@ -61,7 +61,7 @@ pub fn draw() -> String {
         let _ =
             writeln!(frames, "<text x=\"0\" y=\"{base:.0}\" font-style=\"italic\">{caption}</text>\n</g>");
     }
-    // Who asks for less motion sees the first frame.
+    // Readers who ask for less motion see the first frame.
     style += "@media (prefers-reduced-motion:reduce){.f{animation:none}.f:first-of-type{visibility:visible}}</style>\n";
     let mut shared: Vec<_> = rows.iter().collect();
     shared.sort_by_key(|(_, number)| **number);

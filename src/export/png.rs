@@ -87,15 +87,21 @@ fn encode(
     Ok(file)
 }
 
-/// Encodes a picture as a PNG file.
+/// Encodes a picture as a PNG file; `None` is the encoder's own compression.
 ///
 /// # Errors
 /// Those of the encoder.
-pub fn encode_picture(picture: &RgbPicture) -> std::result::Result<Vec<u8>, png::EncodingError> {
+pub fn encode_picture(
+    picture: &RgbPicture,
+    compression: Option<png::Compression>,
+) -> std::result::Result<Vec<u8>, png::EncodingError> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, picture.width() as u32, picture.height() as u32);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
+    if let Some(compression) = compression {
+        encoder.set_compression(compression);
+    }
     let mut writer = encoder.write_header()?;
     writer.write_image_data(picture.values())?;
     writer.finish()?;

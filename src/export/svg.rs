@@ -70,7 +70,7 @@ fn rect(svg: &mut String, area: &Area, color: Color) {
 
 fn image(svg: &mut String, bitmap: &Bitmap) {
     // A picture in memory has no reason to fail; without it the figure still has its frames and texts.
-    let Ok(file) = encode_picture(&bitmap.picture) else { return };
+    let Ok(file) = encode_picture(&bitmap.picture, None) else { return };
     let Area { x, y, width, height } = bitmap.area;
     append(
         svg,

@@ -128,7 +128,9 @@ impl StepValues {
         let link = link.ok_or_else(|| format!("no {kind} link over {distance} tokens"))?;
         self.add_head_name(name, link.head);
         self.number(format!("{name}.weight"), f64::from(link.weight));
-        self.number(format!("{name}.distance"), f64::from(link.distance.unwrap_or(0.0)).round());
+        if let Some(distance) = link.distance {
+            self.number(format!("{name}.distance"), f64::from(distance).round());
+        }
         self.text(format!("{name}.query"), label_at(capture.queries(kind), link.query));
         self.text(format!("{name}.key"), label_at(capture.keys(kind), link.key));
         // A run that keeps no vectors has no such values.

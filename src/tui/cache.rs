@@ -56,7 +56,7 @@ pub struct Cache {
     result: Option<RenderResult>,
     /// Path of time warping through the selected head's map, in places on its axes.
     path: Option<(SheetKey, Rc<WarpingPath>)>,
-    /// RankAgreement of the selected map with what the target loses without each source token, in one of its rows.
+    /// Agreement of the selected map with leave-one-out, as a whole and in one of its rows.
     agreement: Option<(SheetKey, usize, Option<RankAgreement>)>,
     /// Maps that Compare showed last, with the captures and the head that they are of.
     compared: Option<(ComparedKey, Rc<ShownMaps>)>,

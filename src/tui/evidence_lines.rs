@@ -5,7 +5,8 @@ use super::widgets::cells::{fit, width};
 use crate::matrix::Matrix;
 use crate::site::Kind;
 
-/// RankAgreement of a ranking of source tokens with what the target loses without each: Kendall's tau-b.
+/// Agreement (Kendall's tau-b) of a ranking of source tokens with the ranking by leave-one-out, by the losses of
+/// the target without each of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RankAgreement {
     /// Of the means over the rows.

@@ -86,7 +86,7 @@ pub fn cover(app: &mut App) -> Vec<Effect> {
         image.unwrap_or_else(|| ImageOptions { path: (&info.example).into(), ..Default::default() });
     app.leave();
     if image.covered.is_empty() {
-        app.views.compare.pinned = app.capture.clone();
+        app.views.pin(app.capture.clone());
     }
     let known = image.covered.iter().position(|place| *place == patch);
     match known {
@@ -218,10 +218,13 @@ pub fn measure_contributions(app: &mut App) -> Vec<Effect> {
 /// Asks for evidence about the displayed run, unless it is known or being measured.
 pub fn measure(app: &mut App, kind: EvidenceKind) -> Vec<Effect> {
     let Some(base) = app.capture.clone().filter(|_| !app.evidence.has(kind)) else { return Vec::new() };
-    let (what, of_text) = match kind {
-        EvidenceKind::Relevance { .. } => ("measuring relevance", true),
-        EvidenceKind::LeaveOneOut => ("masking one token at a time", true),
-        EvidenceKind::Heads => ("measuring heads", false),
+    let (what, of_text) = match (kind, &app.views.flow.contrast) {
+        (EvidenceKind::Relevance { contrast: Some(_) }, Some(other)) => {
+            (format!("measuring relevance, not {}", other.label), true)
+        }
+        (EvidenceKind::Relevance { .. }, _) => ("measuring relevance".into(), true),
+        (EvidenceKind::LeaveOneOut, _) => ("masking one token at a time".into(), true),
+        (EvidenceKind::Heads, _) => ("measuring heads".into(), false),
     };
     if app.run.activity.as_ref().is_some_and(|activity| activity.what == what) {
         return Vec::new();
@@ -345,7 +348,7 @@ pub fn exported(app: &mut App, result: Result<ExportedFile>) -> Vec<Effect> {
                     format!("; boxes for {}, which no font has", missing.iter().take(8).collect::<String>())
                 }
             };
-            app.notice = Some(format!("wrote {}{boxes}", printable(&shown)));
+            app.notice = Some(printable(&format!("wrote {shown}{boxes}")));
             let opens = path.extension().is_some_and(|end| end == "safetensors" || end == "npz");
             return opens.then_some(Effect::RememberFile(shown)).into_iter().collect();
         }

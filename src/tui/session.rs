@@ -137,10 +137,15 @@ fn part<T: DeserializeOwned>(table: &Table, name: &str) -> Option<T> {
     table.get(name)?.clone().try_into().ok()
 }
 
-/// Completes the path of a run's recording, which then also opens from another folder.
+/// Completes the path of a run's recording or picture, which then also opens from another folder.
 fn with_whole_path(mut run: RunOptions) -> RunOptions {
-    let audio = run.audio.iter_mut().filter(|audio| audio.bytes.is_none());
-    audio.for_each(|audio| audio.path = audio.path.canonicalize().unwrap_or_else(|_| audio.path.clone()));
+    let audio = run.audio.as_mut().filter(|audio| audio.bytes.is_none()).map(|audio| &mut audio.path);
+    let image = run.image.as_mut().filter(|image| image.bytes.is_none()).map(|image| &mut image.path);
+    for path in audio.into_iter().chain(image) {
+        if let Ok(whole) = path.canonicalize() {
+            *path = whole;
+        }
+    }
     run
 }
 

@@ -229,7 +229,7 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
             }
         }
         Command::Pin => {
-            app.views.compare.pinned = app.capture.clone();
+            app.views.pin(app.capture.clone());
             app.notice = Some("pinned: run another text, then compare".into());
             let request = app.views.compare.request(app.serial, app.capture.as_ref());
             return request.map(Effect::Compare).into_iter().collect();

@@ -60,7 +60,7 @@ pub fn scene(drawing: &BoxesDrawing, style: &FigureStyle, fonts: &Fonts) -> Opti
 pub fn page(drawing: &BoxesDrawing, style: &FigureStyle) -> Option<String> {
     let plate = PicturePlate::of(drawing.capture)?;
     let bitmap = plate.bitmap(&[], style, [0.0, 0.0]);
-    let png = BASE64_STANDARD.encode(encode_picture(&bitmap.picture).ok()?);
+    let png = BASE64_STANDARD.encode(encode_picture(&bitmap.picture, None).ok()?);
     let title = escaped(&drawing.title);
     let percent = |length: f32, side: f32| 100.0 * length / side.max(1.0);
     let (mut rules, mut boxes, mut words) = (String::new(), String::new(), String::new());

@@ -52,12 +52,11 @@ impl PicturePlate {
     /// Draws the picture at `x`, `y` with levels in `0..=1` over its parts. Without any it keeps its colours.
     pub fn bitmap(&self, levels: &[(PixelBox, f32)], style: &FigureStyle, [x, y]: [f32; 2]) -> Bitmap {
         let [width, height] = self.size.map(|side| ((side * PIXELS).round() as usize).max(1));
-        let plain = || RgbPicture::new(width, height, vec![PAPER; width * height * 3]);
-        let scaled = match &self.picture {
-            Some(picture) => Some(resize(picture, width, height, Resampling::Bicubic)),
-            None => plain(),
+        let picture = match &self.picture {
+            Some(picture) => resize(picture, width, height, Resampling::Bicubic),
+            None => RgbPicture::new(width, height, vec![PAPER; width * height * 3])
+                .unwrap_or_else(|| RgbPicture::black(width, height)),
         };
-        let picture = scaled.unwrap_or_else(|| RgbPicture::black(width, height));
         let picture = if levels.is_empty() { picture } else { self.lit(&picture, levels, style) };
         let area = Area { x, y, width: self.size[0], height: self.size[1] };
         Bitmap { area, picture: Arc::new(picture) }

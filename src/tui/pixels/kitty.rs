@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 /// Maximum size of one chunk of a transmission, in base64 characters.
 const CHUNK: usize = 4096;
 
-/// Number of the first picture. Those of other programs are seldom as large.
+/// Kitty's number of the first picture. The others follow it. Other programs seldom use such numbers.
 const FIRST: usize = 31;
 
 /// Returns the escape sequence that deletes picture `number` and its data without a reply from the terminal.

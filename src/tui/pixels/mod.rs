@@ -13,6 +13,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use ratatui::layout::Rect;
 
 use crate::config::PixelProtocol as Choice;
+use crate::export::png::encode_picture;
 use crate::image::RgbPicture;
 
 /// Terminal graphics protocol.
@@ -166,18 +167,7 @@ impl PaintedPicture {
     pub fn png(&self) -> Result<Vec<u8>, png::EncodingError> {
         match self {
             Self::Indexed(picture) => picture.png(),
-            Self::Rgb(picture) => {
-                let mut file = Vec::new();
-                let (width, height) = (picture.width() as u32, picture.height() as u32);
-                let mut encoder = png::Encoder::new(&mut file, width, height);
-                encoder.set_color(png::ColorType::Rgb);
-                encoder.set_depth(png::BitDepth::Eight);
-                encoder.set_compression(png::Compression::Fast);
-                let mut writer = encoder.write_header()?;
-                writer.write_image_data(picture.values())?;
-                writer.finish()?;
-                Ok(file)
-            }
+            Self::Rgb(picture) => encode_picture(picture, Some(png::Compression::Fast)),
         }
     }
 

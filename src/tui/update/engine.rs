@@ -221,7 +221,7 @@ pub fn shown_again(app: &mut App, capture: Arc<Capture>) -> Vec<Effect> {
 fn compared(app: &mut App, awaited: AwaitedComparison, pinned: Arc<Capture>) -> Vec<Effect> {
     let options = std::mem::replace(&mut app.run.options, awaited.options);
     app.runs.add(&Arc::new(DisplayedRun { model: app.run.model.clone(), options }), &pinned);
-    app.views.compare.pinned = Some(pinned);
+    app.views.pin(Some(pinned));
     app.show(ViewId::Compare);
     shown_again(app, awaited.capture)
 }

@@ -50,7 +50,7 @@ pub fn compare(app: &mut App, at: usize) -> Vec<Effect> {
     };
     match listed.capture {
         Some(pinned) => {
-            app.views.compare.pinned = Some(pinned);
+            app.views.pin(Some(pinned));
             app.show(ViewId::Compare);
             let request = app.views.compare.request(app.serial, app.capture.as_ref());
             request.map(Effect::Compare).into_iter().collect()

@@ -168,7 +168,7 @@ fn show(app: &mut App) -> Vec<Effect> {
     app.run.options = run.options(guide.own.as_deref().filter(|_| step.own));
     app.view = view(step.view);
     if let Some(pinned) = step.pin.and_then(|pin| played.captures.get(pin)) {
-        app.views.compare.pinned = Some(Arc::clone(pinned));
+        app.views.pin(Some(Arc::clone(pinned)));
     }
     let mut open_request = None;
     if run.model != app.run.model {

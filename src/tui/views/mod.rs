@@ -15,9 +15,12 @@ pub mod text;
 pub mod tour;
 pub mod view;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::keymap::entry::{ViewEntry, ViewInfo};
+use crate::capture::Capture;
 
 /// Hands the list of views to a macro, one line a view in the order of the tabs: its name, its folder, the
 /// type of its state, and the type of its own commands.
@@ -110,6 +113,14 @@ macro_rules! declare {
 }
 
 each_view!(declare);
+
+impl Views {
+    /// Pins a capture: Compare shows it beside the present one, and Patching takes its source as the corrupt one.
+    pub fn pin(&mut self, capture: Option<Arc<Capture>>) {
+        self.compare.pinned = capture;
+        self.patching.pinned_later = true;
+    }
+}
 
 impl ViewId {
     /// Returns the views that have a tab: those with a key of their own.

@@ -17,7 +17,7 @@ use crate::tui::layout::{Hit, Layout, ViewHit};
 use crate::tui::reading::Axis;
 use crate::tui::views::view::head_columns;
 use crate::tui::widgets::axis;
-use crate::tui::widgets::bar::{bar, signed_bar};
+use crate::tui::widgets::bar::{bar, signed_legend};
 use crate::tui::widgets::cells::{fit, fit_left, fit_right, part, put, width, wrap};
 use crate::tui::widgets::heat::{Heat, fine, short};
 use crate::tui::widgets::list::{cue, first_line};
@@ -124,14 +124,7 @@ fn title(app: &App, pane: &Pane) -> String {
 
 /// Draws the legend of the difference at the right end of a line.
 fn legend(buf: &mut Buffer, line: Rect, app: &App, largest: f32) {
-    let (low, high) = (format!("-{}", fine(largest)), format!("+{}", fine(largest)));
-    let needed = (14 + width(&low) + width(&high)) as u16;
-    if needed + 15 < line.width {
-        let at = part(line, line.width - needed, 0, needed, 1);
-        put(buf, at, at.x, at.y, " ", app.theme.text());
-        let end = signed_bar(buf, at, at.x + 1, at.y, &app.theme, [&low, &high]);
-        put(buf, at, end, at.y, " ", app.theme.text());
-    } else if line.width > 26 {
+    if !signed_legend(buf, line, &app.theme, largest) && line.width > 26 {
         let text = format!(" up to {} ", fine(largest));
         put(buf, line, line.right() - width(&text) as u16, line.y, &text, app.theme.dim());
     }

@@ -116,8 +116,8 @@ fn draw_exemplars(buf: &mut Buffer, title: Rect, list: Rect, app: &App, count: u
     let theme = &app.theme;
     let view = &app.views.corpus;
     let head = app.selection.head;
-    let known = view.exemplars.as_ref().is_some_and(|(filter, _)| filter.head == Some(head));
-    let found = if known { view.found() } else { &[] };
+    let known = view.exemplars.is_some();
+    let found = view.found();
     let order = match &view.like {
         Some([query, key]) => format!(", those like {} ← {} first", printable(query), printable(key)),
         None => ", the strongest link first".into(),

@@ -34,6 +34,10 @@ pub fn request(app: &mut App) -> Option<Effect> {
     let metric = view.metric();
     let known = |known: Option<&ExemplarFilter>| known == Some(&filter);
     let exemplars = (!known(view.exemplars.as_ref().map(|(filter, _)| filter))).then_some(filter.clone());
+    if exemplars.is_some() {
+        // Those of another head, or like another link.
+        view.exemplars = None;
+    }
     let metric = (view.distributions.as_ref().map(|(metric, _)| *metric) != Some(metric)).then_some(metric);
     if exemplars.is_none() && metric.is_none() {
         return None;

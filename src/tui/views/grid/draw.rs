@@ -103,7 +103,8 @@ fn picture_tile(room: Rect, layers: usize, heads: usize, [width, height]: [f64; 
     let mut sizes = (1..=heads).map(|across| (across, room.width / across as u16));
     sizes.find_map(|(across, columns)| {
         let all = (layers * heads.div_ceil(across)) as f64 * (lines(columns) + 2.0);
-        (all <= f64::from(room.height)).then(|| (columns, lines(columns) as u16 + 2))
+        // Narrower tiles have no room for a picture.
+        (columns > 2 && all <= f64::from(room.height)).then(|| (columns, lines(columns) as u16 + 2))
     })
 }
 

@@ -26,7 +26,7 @@ const FIRST: [&str; 14] = [
 /// Importance of the head for the whole target.
 pub const IMPORTANCE: &str = "importance";
 
-/// What the head adds directly to the logit of the selected row's token.
+/// Direct contribution of the head to the logit of the selected row's token.
 pub const DIRECT: &str = "direct_logit";
 
 /// The columns of evidence.

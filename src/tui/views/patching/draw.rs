@@ -12,9 +12,9 @@ use crate::tui::command::Command;
 use crate::tui::layout::{Hit, Layout, ViewHit};
 use crate::tui::views::ViewCommand;
 use crate::tui::widgets::axis;
-use crate::tui::widgets::bar::signed_bar;
-use crate::tui::widgets::cells::{fit, fit_right, part, put, width, wrap};
-use crate::tui::widgets::heat::{Heat, fine, short};
+use crate::tui::widgets::bar::signed_legend;
+use crate::tui::widgets::cells::{fit, fit_right, part, put, wrap};
+use crate::tui::widgets::heat::{Heat, short};
 use crate::tui::widgets::rule::rule;
 
 /// Draws the view.
@@ -31,7 +31,7 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, layout: &mut Layout) {
     let corrupt = corrupt_source(app).unwrap_or_default();
     let title = format!("corrupt: {corrupt}");
     rule(buf, line, &[(1, &fit(&title, usize::from(line.width).saturating_sub(30)))], &app.theme);
-    legend(buf, line, app, shown.largest);
+    signed_legend(buf, line, &app.theme, shown.largest);
     let at = shown.cursor(app);
     axis::draw(buf, places.columns, &shown.columns, &places.window, &places.flags, at.1, &app.theme);
     layers(buf, &places, &shown, app, at.0);
@@ -90,18 +90,6 @@ fn message(app: &App) -> String {
     }
 }
 
-/// Draws the legend of the effects at the right end of a line.
-fn legend(buf: &mut Buffer, line: Rect, app: &App, largest: f32) {
-    let (low, high) = (format!("-{}", fine(largest)), format!("+{}", fine(largest)));
-    let needed = (14 + width(&low) + width(&high)) as u16;
-    if needed + 15 < line.width {
-        let at = part(line, line.width - needed, 0, needed, 1);
-        put(buf, at, at.x, at.y, " ", app.theme.text());
-        let end = signed_bar(buf, at, at.x + 1, at.y, &app.theme, [&low, &high]);
-        put(buf, at, end, at.y, " ", app.theme.text());
-    }
-}
-
 fn layers(buf: &mut Buffer, places: &PatchingLayout, shown: &ShownEffects, app: &App, selected: usize) {
     let (theme, window, gutter) = (&app.theme, &places.window, places.gutter);
     for y in 0..window.area.height {
@@ -148,7 +136,9 @@ pub fn value(app: &App) -> Option<Vec<String>> {
             )
         }
     };
-    let Some(effect) = effect else { return Some(vec![format!("{name}: has no like in the other run")]) };
+    let Some(effect) = effect else {
+        return Some(vec![format!("{name}: has no counterpart in the other run")]);
+    };
     let change = effect * (labelled.effects.clean - labelled.effects.corrupt);
     let corrupt = labelled.effects.corrupt;
     Some(vec![

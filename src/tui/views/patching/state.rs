@@ -18,9 +18,12 @@ pub struct PatchingView {
     pub kind: ActivationKind,
     /// True to score the selected decoder row alone, not the sum over all rows.
     pub one_row: bool,
-    /// Source of the corrupt run that the user typed; `None` for that of the pinned capture.
+    /// Source of the corrupt run that the user typed.
     #[serde(skip)]
     pub corrupt: Option<String>,
+    /// True if a capture was pinned after the source was typed.
+    #[serde(skip)]
+    pub pinned_later: bool,
     /// Measured runs, all with the same clean one.
     #[serde(skip)]
     found: Vec<PatchedRun>,
@@ -36,11 +39,14 @@ impl PatchingView {
     }
 }
 
-/// Returns the source of the corrupt run: what the user typed, or that of the pinned capture.
+/// Returns the source of the corrupt run: the typed one or that of the pinned capture, whichever came later. A source
+/// that is also that of the shown run does not count.
 pub fn corrupt_source(app: &App) -> Option<&str> {
-    let pinned = || Some(app.views.compare.pinned.as_ref()?.source.text.as_str());
     let shown = app.capture.as_ref()?.source.text.as_str();
-    app.views.patching.corrupt.as_deref().or_else(pinned).filter(|corrupt| *corrupt != shown)
+    let differs = |corrupt: &&str| *corrupt != shown;
+    let typed = app.views.patching.corrupt.as_deref().filter(differs);
+    let pinned = app.views.compare.pinned.as_ref().map(|pinned| pinned.source.text.as_str()).filter(differs);
+    if app.views.patching.pinned_later { pinned.or(typed) } else { typed.or(pinned) }
 }
 
 /// Returns the measured run of the shown capture with the corrupt source and the kind of activations of now.

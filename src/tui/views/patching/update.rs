@@ -98,11 +98,12 @@ pub fn corrupted(app: &mut App, text: String) -> Vec<Effect> {
         app.notice = Some("the corrupt source stays: there is nothing to run".into());
         return Vec::new();
     }
-    app.views.patching.corrupt = Some(text);
-    if corrupt_source(app).is_none() {
+    if app.capture.as_ref().is_some_and(|capture| capture.source.text == text) {
         app.notice = Some("this is the source of the clean run: change a word of it".into());
         return Vec::new();
     }
+    let view = &mut app.views.patching;
+    (view.corrupt, view.pinned_later) = (Some(text), false);
     measure(app)
 }
 
