@@ -6,7 +6,7 @@ from typing import Any, Iterable
 
 
 def table(columns: Iterable[tuple[str, str, list[Any]]]) -> Any:
-    """Makes a table of columns, each a name, a type (text, number, whole, missing) and its values."""
+    """Makes a table of columns, each a name, the name of a type of `types` and its values."""
     try:
         import pyarrow
     except ImportError:

@@ -86,6 +86,15 @@ impl PyCapture {
         interrupt::run(py, on_threads)
     }
 
+    /// Computes a table from the capture, and converts it.
+    fn tabulate<'py>(
+        &self,
+        py: Python<'py>,
+        work: impl FnOnce(&captures::Capture, &dyn Watch) -> Result<Table> + Send,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        tables::to_python(py, &self.compute(py, work)?)
+    }
+
     /// Traces attention through all layers: the table of shares, and the map.
     fn traced(
         &self,
@@ -318,10 +327,9 @@ impl PyCapture {
         head: Option<usize>,
         far: f32,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let table = self.compute(py, |capture, _| {
+        self.tabulate(py, |capture, _| {
             analyses::heads(capture, &selection(kind, layer, head)?, non_negative("far", far)?)
-        })?;
-        tables::to_python(py, &table)
+        })
     }
 
     /// Tabulates the strongest links.
@@ -347,7 +355,7 @@ impl PyCapture {
     ) -> PyResult<Bound<'py, PyAny>> {
         let places = PlaceSelection::parse(&format!("{queries}|{keys}"));
         let given = !places.queries.is_empty() && !places.keys.is_empty();
-        let table = self.compute(py, |capture, _| {
+        self.tabulate(py, |capture, _| {
             let min_distance = min_distance.unwrap_or(if given { 0.0 } else { FAR + 1.0 });
             let filter = LinkFilter {
                 min_distance: non_negative("min_distance", min_distance)?,
@@ -360,8 +368,7 @@ impl PyCapture {
                 keys: None,
             };
             analyses::links(capture, &selection(kind, layer, head)?, &places, &filter)
-        })?;
-        tables::to_python(py, &table)
+        })
     }
 
     /// Aligns words by cross-attention.
@@ -375,11 +382,10 @@ impl PyCapture {
         convention: &str,
         tokens: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let table = self.compute(py, |capture, _| {
+        self.tabulate(py, |capture, _| {
             let options = AlignOptions::new(merge, convention, tokens)?;
             analyses::align(capture, &AlignOptions { layer, head, ..options })
-        })?;
-        tables::to_python(py, &table)
+        })
     }
 
     /// Tabulates the shares of attention traced through all layers.
@@ -419,7 +425,7 @@ impl PyCapture {
         by: &str,
         top: Option<usize>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let mut table = self.compute(py, |capture, watch| {
+        self.tabulate(py, |capture, watch| {
             let whole_layers = match by {
                 "head" => false,
                 "layer" => true,
@@ -428,10 +434,11 @@ impl PyCapture {
             let no_model = "knock-outs need the model: this capture comes from a file or from arrays, not from \
                             model.capture";
             let origin = self.origin.as_ref().ok_or_else(|| Error::Usage(no_model.into()))?;
-            analyses::knockout(capture, origin, &selection(kind, layer, head)?, whole_layers, watch)
-        })?;
-        table.rows.truncate(top.unwrap_or(usize::MAX));
-        tables::to_python(py, &table)
+            let selection = selection(kind, layer, head)?;
+            let mut table = analyses::knockout(capture, origin, &selection, whole_layers, watch)?;
+            table.rows.truncate(top.unwrap_or(usize::MAX));
+            Ok(table)
+        })
     }
 
     /// Returns a page of its own with the selected maps, to be explored in a browser.

@@ -71,14 +71,15 @@ impl Session {
         let intact = source.embedded().ok_or_else(|| Error::Usage("only pictures can be covered".into()))?;
         let intact_scores = forced(std::slice::from_ref(intact))?.remove(0);
         let squares = squares(source.items(), side);
-        let mut covered = Vec::with_capacity(squares.len());
+        let places: Vec<PixelBox> = squares.iter().map(|square| square.place).collect();
+        let mut covered = Vec::with_capacity(places.len());
         // The states of a picture are large: a few squares at a time.
         const TOGETHER: usize = 16;
-        for part in squares.chunks(TOGETHER) {
-            watch.progress(Progress::Runs { done: covered.len(), total: Some(squares.len()) });
-            let places: Vec<PixelBox> = part.iter().map(|square| square.place).collect();
-            covered.extend(forced(&self.covered(source, &places, watch)?)?);
-        }
+        self.covered(source, (&places, TOGETHER), watch, &mut |states| {
+            watch.progress(Progress::Runs { done: covered.len(), total: Some(places.len()) });
+            covered.extend(forced(states)?);
+            Ok(())
+        })?;
         let of_squares = losses(&intact_scores, &covered);
         let mut square_of = vec![None; source.items().len()];
         for (number, square) in squares.iter().enumerate() {

@@ -79,7 +79,7 @@ impl Session {
         let sizes = sizes.collect::<Result<Vec<_>>>()?;
         let (mut chosen, mut size) = (Vec::new(), alone);
         for (&line, &tokens) in sentences.iter().zip(&sizes).cycle() {
-            // A line without tokens of its own would go on for ever.
+            // Each line counts at least once: lines without tokens would never fill the source.
             if size + tokens.max(1) > length {
                 break;
             }
@@ -105,7 +105,7 @@ impl Session {
     }
 }
 
-/// The items of a text that may be empty: those of the end of an empty one are not known.
+/// Returns the items of `before` and `text` together; the special tokens alone if both are empty.
 fn optional(
     before: &str,
     text: &str,
@@ -113,7 +113,7 @@ fn optional(
 ) -> Result<Vec<AxisItem>> {
     let text = format!("{before}{text}");
     match text.trim().is_empty() {
-        // What stands around a text stands around any: special tokens are the same.
+        // The special tokens are the same around every text.
         true => Ok(items("a".into())?.into_iter().filter(|item| item.special).collect()),
         false => items(text),
     }

@@ -83,7 +83,7 @@ pub struct ImageOptions {
     pub bytes: Option<Arc<[u8]>>,
     /// Turn before the model sees it.
     pub rotation: Rotation,
-    /// Text that the decoder's text begins with. A special token at its begin takes the place of the start
+    /// Text that the decoder's text begins with. A special token at its beginning takes the place of the start
     /// token, as those of Donut's tasks do.
     pub prompt: Option<String>,
     /// Rectangles that are painted with the picture's mean colour before the model sees it.
@@ -315,9 +315,9 @@ pub enum EvidenceKind {
         /// Token against which the target tokens are explained.
         contrast: Option<u32>,
     },
-    /// What the target loses when one source token at a time is masked.
+    /// Probability of the target with one source token at a time masked.
     LeaveOneOut,
-    /// What each head adds to the target's logits, and how much the target depends on it.
+    /// Contribution of each head to the target's logits, and its importance for the target.
     Heads,
 }
 
@@ -330,7 +330,7 @@ pub struct EvidenceRequest {
     pub base: Arc<Capture>,
     /// Options of the run.
     pub run: RunOptions,
-    /// What is to be measured.
+    /// The kind of evidence.
     pub kind: EvidenceKind,
 }
 
@@ -357,7 +357,7 @@ pub enum Evidence {
     Heads(HeadEvidence),
 }
 
-/// Evidence about heads. What does not apply to a model is the reason why.
+/// Evidence about heads. A part that does not apply to a model is replaced by the reason.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadEvidence {
     /// Importance of each head ([`Session::head_importance`](super::Session::head_importance)).
@@ -412,7 +412,7 @@ pub enum Event {
     Measured {
         /// Number of the request.
         serial: u64,
-        /// What was found.
+        /// The evidence.
         evidence: Box<Evidence>,
     },
     /// Activations were patched.

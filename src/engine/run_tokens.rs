@@ -1,6 +1,6 @@
 //! Tokens of a run.
 
-use crate::axis::token_ids;
+use crate::axis::{all_token_ids, token_ids};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 
@@ -19,10 +19,8 @@ impl RunTokens {
     /// # Errors
     /// [`Error::Usage`] if the source is no text.
     pub fn of(capture: &Capture) -> Result<Self> {
-        let inputs = [capture.source.ids(), token_ids(&capture.decoder_input)];
-        if inputs[0].len() != capture.source.len() {
-            return Err(Error::Usage("gradients are those of the tokens of a text".into()));
-        }
-        Ok(Self { inputs, target: capture.target.ids() })
+        let source = all_token_ids(&capture.source.items)
+            .ok_or_else(|| Error::Usage("gradients are those of the tokens of a text".into()))?;
+        Ok(Self { inputs: [source, token_ids(&capture.decoder_input)], target: capture.target.ids() })
     }
 }

@@ -102,24 +102,29 @@ impl Seeing {
         Ok(source.with_media(media, notes).with_picture(picture, options.clone()))
     }
 
-    /// Reads a picture once and returns the encoder's input with each of several rectangles covered.
+    /// Reads a picture, and calls `each` with the encoder's inputs with one of several rectangles covered,
+    /// `together` of them at a time.
     ///
     /// # Errors
-    /// As [`Seeing::source`].
+    /// As [`Seeing::source`]; those of `each`.
     pub fn covered(
         &self,
         model: &Model,
         options: &ImageOptions,
-        places: &[PixelBox],
+        (places, together): (&[PixelBox], usize),
         watch: &dyn Watch,
-    ) -> Result<Vec<Tensor>> {
+        each: &mut dyn FnMut(&[Tensor]) -> Result<()>,
+    ) -> Result<()> {
         let (_, read) = decoded(options)?;
         let states = |place: &PixelBox| {
             watch.check()?;
             let covered: Vec<PixelBox> = options.covered.iter().chain([place]).copied().collect();
             Ok(self.seen(model, read.picture.clone().covered(&covered))?.states)
         };
-        places.iter().map(states).collect()
+        for part in places.chunks(together.max(1)) {
+            each(&part.iter().map(states).collect::<Result<Vec<_>>>()?)?;
+        }
+        Ok(())
     }
 
     /// Prepares a picture and embeds it.

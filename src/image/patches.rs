@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::resize::scaled_values;
-use super::settings::{FILE, MAX_SIDE};
+use super::settings::{FILE, MAX_SIDE, flag};
 use super::{Resampling, RgbPicture};
 use crate::axis::PixelBox;
 use crate::error::{Error, Result};
@@ -51,10 +51,7 @@ impl PatchProcessor {
                 Ok(found as usize)
             }
         };
-        let flag = |key: &str, default: bool| match file.get(key) {
-            None | Some(Value::Null) => Ok(default),
-            Some(value) => value.as_bool().ok_or_else(|| bad(format!("{key} is {value}, not true or false"))),
-        };
+        let flag = |key: &str, default: bool| flag(file, key, default).map_err(bad);
         let size = file.get("patch_size").cloned().unwrap_or(Value::Null);
         Ok(Self {
             patch: [number(&size, "height", 16, MAX_SIDE)?, number(&size, "width", 16, MAX_SIDE)?],

@@ -97,10 +97,7 @@ impl ImageProcessor {
     }
 
     fn parse(file: &Value) -> std::result::Result<Self, String> {
-        let flag = |key: &str, default: bool| match file.get(key) {
-            None | Some(Value::Null) => Ok(default),
-            Some(value) => value.as_bool().ok_or_else(|| format!("{key} is {value}, not true or false")),
-        };
+        let flag = |key: &str, default: bool| flag(file, key, default);
         let defaults = defaults(file)?;
         let size = file.get("size").filter(|size| !size.is_null());
         // Donut's older files have width before height.
@@ -163,6 +160,14 @@ impl ImageProcessor {
             rescale: if flag("do_rescale", true)? { factor } else { 1.0 },
             normalize: flag("do_normalize", true)?.then_some([mean, std]),
         })
+    }
+}
+
+/// Reads a truth value.
+pub(super) fn flag(file: &Value, key: &str, default: bool) -> std::result::Result<bool, String> {
+    match file.get(key) {
+        None | Some(Value::Null) => Ok(default),
+        Some(value) => value.as_bool().ok_or_else(|| format!("{key} is {value}, not true or false")),
     }
 }
 

@@ -54,11 +54,17 @@ impl AttentionNames {
     }
 
     /// Returns the same names, with or without a bias in every projection.
-    pub const fn with_bias(mut self, bias: bool) -> Self {
+    pub const fn with_bias(self, bias: bool) -> Self {
+        let mut names = self.with_input_bias(bias);
+        names.output.bias = bias;
+        names
+    }
+
+    /// Returns the same names, with or without a bias in the projections to queries, keys and values.
+    pub const fn with_input_bias(mut self, bias: bool) -> Self {
         self.query.bias = bias;
         self.key.bias = bias;
         self.value.bias = bias;
-        self.output.bias = bias;
         self
     }
 }

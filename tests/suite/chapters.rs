@@ -11,7 +11,7 @@ enum Piece {
     Prose(String),
     /// A command line.
     Command(String),
-    /// What the command prints, notes first.
+    /// The text that the command prints, notes first.
     Output(String),
 }
 

@@ -105,12 +105,17 @@ impl Terminal {
         self.screen.lock().expect("the screen").screen().contents()
     }
 
-    fn wait_for(&self, wanted: &str) {
+    /// Waits until `done`; `problem` says what is wrong if that takes too long.
+    fn wait_until(&self, done: impl Fn() -> bool, problem: &str) {
         let start = Instant::now();
-        while !self.text().contains(wanted) {
-            assert!(start.elapsed() < PATIENCE, "no {wanted:?} on the screen:\n{}", self.text());
+        while !done() {
+            assert!(start.elapsed() < PATIENCE, "{problem}:\n{}", self.text());
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    fn wait_for(&self, wanted: &str) {
+        self.wait_until(|| self.text().contains(wanted), &format!("no {wanted:?} on the screen"));
     }
 
     /// Returns the number of times that the program has sent a sequence.
@@ -119,19 +124,11 @@ impl Terminal {
     }
 
     fn wait_for_sent(&self, sequence: &str, times: usize) {
-        let start = Instant::now();
-        while self.count(sequence) < times {
-            assert!(start.elapsed() < PATIENCE, "not {times} times {sequence:?}");
-            thread::sleep(Duration::from_millis(20));
-        }
+        self.wait_until(|| self.count(sequence) >= times, &format!("not {times} times {sequence:?}"));
     }
 
     fn wait_until_gone(&self, unwanted: &str) {
-        let start = Instant::now();
-        while self.text().contains(unwanted) {
-            assert!(start.elapsed() < PATIENCE, "still {unwanted:?} on the screen:\n{}", self.text());
-            thread::sleep(Duration::from_millis(20));
-        }
+        self.wait_until(|| !self.text().contains(unwanted), &format!("still {unwanted:?} on the screen"));
     }
 
     fn press(&mut self, keys: &str) {
@@ -164,12 +161,9 @@ impl Terminal {
 
     /// Asserts that the terminal is restored.
     fn is_restored(&self) {
-        let start = Instant::now();
         // the program's last output may not have arrived yet
-        while self.screen.lock().expect("the screen").screen().alternate_screen() {
-            assert!(start.elapsed() < PATIENCE, "still on the alternate screen");
-            thread::sleep(Duration::from_millis(20));
-        }
+        let left = || !self.screen.lock().expect("the screen").screen().alternate_screen();
+        self.wait_until(left, "still on the alternate screen");
         let screen = self.screen.lock().expect("the screen");
         let screen = screen.screen();
         assert!(!screen.hide_cursor(), "the cursor is hidden");

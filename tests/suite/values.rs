@@ -169,7 +169,7 @@ fn values_are_recorded_only_on_request() {
     assert!(capture.contributions(Kind::Cross).is_err());
 }
 
-/// What every head reads, as the network computes it.
+/// The vectors that the heads of each site read, as the network computes them.
 #[derive(Default)]
 struct ReadVectors(HashMap<Site, Tensor>);
 

@@ -158,25 +158,30 @@ const ROBERTA_DECODER: StackNames = StackNames {
     ..BERT_DECODER
 };
 
-/// Reads a stack of BERT's kind, or of RoBERTa's, whose position 0 is row `offset` after the padding token's.
-fn bert(config: &ModelConfig, offset: usize, names: StackNames) -> Result<StackSpec> {
+/// Reads the sizes of a stack with BERT's config fields.
+pub(super) fn bert_size(config: &ModelConfig, vocabulary: usize) -> Result<StackSize> {
     let d_model = config.count_or("hidden_size", 768)?;
     let heads = config.count_or("num_attention_heads", 12)?;
-    let size = StackSize {
+    Ok(StackSize {
         d_model,
         layers: config.count_or("num_hidden_layers", 12)?,
         heads,
         head_dim: head_dim(d_model, heads)?,
         ffn_dim: config.count_or("intermediate_size", 3072)?,
-        vocabulary: config.count("vocab_size")?,
-    };
+        vocabulary,
+    })
+}
+
+/// Reads a stack of BERT's kind, or of RoBERTa's, whose position 0 is row `offset` after the padding token's.
+fn bert(config: &ModelConfig, offset: usize, names: StackNames) -> Result<StackSpec> {
+    let size = bert_size(config, config.count("vocab_size")?)?;
     let rows = config.count_or("max_position_embeddings", 512)?;
     let padding = match offset {
         0 => PadPositions::Counted,
         _ => PadPositions::Skipped { moved: false },
     };
     Ok(StackSpec {
-        embedding_width: config.count_or("embedding_size", d_model)?,
+        embedding_width: config.count_or("embedding_size", size.d_model)?,
         segments: config.count_or("type_vocab_size", 2)?,
         positions: Positions::Learned { offset, count: rows.saturating_sub(offset), padding },
         norm: NormKind::Layer { eps: config.number_or("layer_norm_eps", 1e-12)? },

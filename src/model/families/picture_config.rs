@@ -10,6 +10,9 @@ pub(super) type VisionEncoder = (StackSpec, PatchesSpec);
 /// Largest side of a picture or a patch in pixels.
 const MAX_SIDE: u64 = 8192;
 
+/// Most patches of a picture; Donut has 307 200.
+const MAX_PATCHES: usize = 1 << 20;
+
 /// Reads height and width: two numbers, or one for both.
 pub(super) fn sides(config: &ModelConfig, key: &str, default: u64) -> Result<[usize; 2]> {
     let side =
@@ -33,12 +36,16 @@ pub(super) fn check_channels(config: &ModelConfig) -> Result<()> {
     }
 }
 
-/// Checks that a picture has at least one patch.
+/// Checks that a picture has at least one patch, and no more than memory is planned for.
 pub(super) fn check_grid(patches: &PatchesSpec) -> Result<()> {
-    if !patches.grid().contains(&0) {
-        return Ok(());
-    }
     let [[height, width], [high, wide]] = [patches.picture, patches.patch];
-    let why = format!("a picture of {width} x {height} pixels has no patch of {wide} x {high}");
+    let [rows, columns] = patches.grid();
+    let why = match rows * columns {
+        0 => format!("a picture of {width} x {height} pixels has no patch of {wide} x {high}"),
+        count if count > MAX_PATCHES => {
+            format!("a picture of {width} x {height} pixels has {count} patches, more than {MAX_PATCHES}")
+        }
+        _ => return Ok(()),
+    };
     Err(Error::Config(why))
 }

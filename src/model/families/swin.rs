@@ -9,51 +9,21 @@ use crate::model::spec::{
 };
 use crate::nn::Activation;
 
-/// Names of a stage's layers, and of the merging after it.
-const STAGES: [(&str, MergingNames); 6] = [
-    (
-        "encoder.encoder.layers.0.blocks.{}",
-        MergingNames {
-            norm: "encoder.encoder.layers.0.downsample.norm",
-            map: "encoder.encoder.layers.0.downsample.reduction",
-        },
-    ),
-    (
-        "encoder.encoder.layers.1.blocks.{}",
-        MergingNames {
-            norm: "encoder.encoder.layers.1.downsample.norm",
-            map: "encoder.encoder.layers.1.downsample.reduction",
-        },
-    ),
-    (
-        "encoder.encoder.layers.2.blocks.{}",
-        MergingNames {
-            norm: "encoder.encoder.layers.2.downsample.norm",
-            map: "encoder.encoder.layers.2.downsample.reduction",
-        },
-    ),
-    (
-        "encoder.encoder.layers.3.blocks.{}",
-        MergingNames {
-            norm: "encoder.encoder.layers.3.downsample.norm",
-            map: "encoder.encoder.layers.3.downsample.reduction",
-        },
-    ),
-    (
-        "encoder.encoder.layers.4.blocks.{}",
-        MergingNames {
-            norm: "encoder.encoder.layers.4.downsample.norm",
-            map: "encoder.encoder.layers.4.downsample.reduction",
-        },
-    ),
-    (
-        "encoder.encoder.layers.5.blocks.{}",
-        MergingNames {
-            norm: "encoder.encoder.layers.5.downsample.norm",
-            map: "encoder.encoder.layers.5.downsample.reduction",
-        },
-    ),
-];
+/// Names of the layers of a stage, and of the merging after it.
+macro_rules! stage {
+    ($number:literal) => {
+        (
+            concat!("encoder.encoder.layers.", $number, ".blocks.{}"),
+            MergingNames {
+                norm: concat!("encoder.encoder.layers.", $number, ".downsample.norm"),
+                map: concat!("encoder.encoder.layers.", $number, ".downsample.reduction"),
+            },
+        )
+    };
+}
+
+/// Names of the stages that a model may have.
+const STAGES: [(&str, MergingNames); 6] = [stage!(0), stage!(1), stage!(2), stage!(3), stage!(4), stage!(5)];
 
 /// Layers and heads of each stage if config.json does not say.
 const DEPTHS: [usize; 4] = [2, 2, 6, 2];
@@ -118,11 +88,7 @@ pub(super) fn swin(config: &ModelConfig) -> Result<VisionEncoder> {
     let stages = (0..=last).map(stage).collect::<Result<Vec<_>>>()?;
     let StageSpec { d_model, heads, head_dim, ffn_dim, .. } = stages[last];
     let size = StackSize { d_model, layers: depths.iter().sum(), heads, head_dim, ffn_dim, vocabulary: 0 };
-    let mut names = StackNames::new(STAGES[0].0, SELF_ATTN, FFN, &[]);
-    let bias = config.flag_or("qkv_bias", true)?;
-    for projection in [&mut names.self_attn.query, &mut names.self_attn.key, &mut names.self_attn.value] {
-        projection.bias = bias;
-    }
+    let self_attn = SELF_ATTN.with_input_bias(config.flag_or("qkv_bias", true)?);
     let encoder = StackSpec {
         embedding_width: width,
         stages: Some(StagesSpec {
@@ -134,7 +100,7 @@ pub(super) fn swin(config: &ModelConfig) -> Result<VisionEncoder> {
         norm: NormKind::Layer { eps: config.number_or("layer_norm_eps", 1e-5)? },
         placement: Placement::Pre,
         activation: Activation::parse(config.text_or("hidden_act", "gelu")?)?,
-        ..StackSpec::new(size, names)
+        ..StackSpec::new(size, StackNames::new(STAGES[0].0, self_attn, FFN, &[]))
     };
     Ok((encoder, patches))
 }

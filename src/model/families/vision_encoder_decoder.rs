@@ -3,7 +3,7 @@
 //! 2022) and Nougat (Blecher et al. 2023) with Swin.
 
 use super::bart::{self, BartOptions, CROSS_ATTN, FFN, SELF_ATTN, learned};
-use super::encoder_decoder::{self, PartReader, composed, part};
+use super::encoder_decoder::{self, PartReader, bert_size, composed, part};
 use super::picture_config::{self, VisionEncoder, sides};
 use super::swin::swin;
 use crate::checkpoint::ModelConfig;
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::model::family::{ConfigReader, Family, TokenizerClass};
 use crate::model::spec::{
     AttentionNames, ClassToken, FfnNames, FrontEndSpec, LmHeadSpec, NormKind, PatchEdge, PatchesSpec,
-    Placement, Positions, StackNames, StackSize, StackSpec, TransformerSpec, head_dim,
+    Placement, Positions, StackNames, StackSpec, TransformerSpec,
 };
 use crate::nn::{Activation, PadPositions, Sinusoid};
 
@@ -84,21 +84,7 @@ const VIT: StackNames = StackNames {
 /// Reads ViT, or DeiT with its second class token.
 fn vit(config: &ModelConfig, class_tokens: &'static [ClassToken]) -> Result<VisionEncoder> {
     picture_config::check_channels(config)?;
-    let d_model = config.count_or("hidden_size", 768)?;
-    let heads = config.count_or("num_attention_heads", 12)?;
-    let size = StackSize {
-        d_model,
-        layers: config.count_or("num_hidden_layers", 12)?,
-        heads,
-        head_dim: head_dim(d_model, heads)?,
-        ffn_dim: config.count_or("intermediate_size", 3072)?,
-        vocabulary: 0,
-    };
-    let mut names = VIT;
-    let bias = config.flag_or("qkv_bias", true)?;
-    for projection in [&mut names.self_attn.query, &mut names.self_attn.key, &mut names.self_attn.value] {
-        projection.bias = bias;
-    }
+    let self_attn = VIT_ATTN.with_input_bias(config.flag_or("qkv_bias", true)?);
     let patches = PatchesSpec {
         picture: sides(config, "image_size", 224)?,
         patch: sides(config, "patch_size", 16)?,
@@ -114,7 +100,7 @@ fn vit(config: &ModelConfig, class_tokens: &'static [ClassToken]) -> Result<Visi
         norm: NormKind::Layer { eps: config.number_or("layer_norm_eps", 1e-12)? },
         placement: Placement::Pre,
         activation: Activation::parse(config.text_or("hidden_act", "gelu")?)?,
-        ..StackSpec::new(size, names)
+        ..StackSpec::new(bert_size(config, 0)?, StackNames { self_attn, ..VIT })
     };
     Ok((encoder, patches))
 }
