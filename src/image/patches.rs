@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 /// Most patches of a picture that are read, whatever the settings say.
 const MAX_PATCHES: u64 = 1 << 14;
 
+/// Most pixels of all patches together.
+const MAX_PIXELS: u64 = MAX_SIDE * MAX_SIDE;
+
 /// The steps from a picture to the patches that a model reads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PatchProcessor {
@@ -53,12 +56,15 @@ impl PatchProcessor {
         };
         let flag = |key: &str, default: bool| flag(file, key, default).map_err(bad);
         let size = file.get("patch_size").cloned().unwrap_or(Value::Null);
-        Ok(Self {
-            patch: [number(&size, "height", 16, MAX_SIDE)?, number(&size, "width", 16, MAX_SIDE)?],
-            most: number(file, "max_patches", 2048, MAX_PATCHES)?,
-            normalize: flag("do_normalize", true)?,
-            asks: flag("is_vqa", false)?,
-        })
+        let patch @ [height, width] =
+            [number(&size, "height", 16, MAX_SIDE)?, number(&size, "width", 16, MAX_SIDE)?];
+        let most = number(file, "max_patches", 2048, MAX_PATCHES)?;
+        if [height, width, most].iter().map(|&count| count as u64).product::<u64>() > MAX_PIXELS {
+            return Err(bad(format!(
+                "max_patches is {most}: so many patches of {height} x {width} pixels have more than {MAX_PIXELS}"
+            )));
+        }
+        Ok(Self { patch, most, normalize: flag("do_normalize", true)?, asks: flag("is_vqa", false)? })
     }
 
     /// Number of values of a patch.

@@ -200,23 +200,20 @@ pub(super) fn scaled_values(
 ) -> Vec<f32> {
     let [whole_width, whole_height] = [picture.width(), picture.height()].map(|side| side as f64);
     let across: Vec<(usize, Vec<f64>)> = weights(picture.width(), whole_width, width, filter).collect();
-    let mut narrow = Vec::with_capacity(width * picture.height() * 3);
-    for y in 0..picture.height() {
-        let row = picture.row(y);
+    let mut scaled = Vec::with_capacity(width * height * 3);
+    // A row of the result before it is scaled across: one row of the picture's width is all that is held.
+    let mut wide = vec![0f64; picture.width() * 3];
+    for (first, down) in weights(picture.height(), whole_height, height, filter) {
+        wide.fill(0.0);
+        for (y, weight) in (first..).zip(&down) {
+            wide.iter_mut().zip(picture.row(y)).for_each(|(sum, &value)| *sum += f64::from(value) * weight);
+        }
         for (first, weights) in &across {
             let mut sums = [0f64; 3];
-            for (pixel, weight) in row[first * 3..].chunks_exact(3).zip(weights) {
-                sums.iter_mut().zip(pixel).for_each(|(sum, &value)| *sum += f64::from(value) * weight);
+            for (pixel, weight) in wide[first * 3..].chunks_exact(3).zip(weights) {
+                sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value * weight);
             }
-            narrow.extend(sums.map(|sum| sum as f32));
-        }
-    }
-    let stride = width * 3;
-    let mut scaled = vec![0f32; stride * height];
-    let down = weights(picture.height(), whole_height, height, filter);
-    for (to, (first, weights)) in scaled.chunks_exact_mut(stride.max(1)).zip(down) {
-        for (from, weight) in narrow[first * stride..].chunks_exact(stride.max(1)).zip(weights) {
-            to.iter_mut().zip(from).for_each(|(sum, value)| *sum += value * weight as f32);
+            scaled.extend(sums.map(|sum| sum as f32));
         }
     }
     scaled

@@ -34,10 +34,15 @@ impl ActiveAblation {
             (None, Some(edit)) => format!("with row {} of {} edited", edit.query, edit.head),
             (None, None) => "unchanged".into(),
         };
-        match self.ablations.len().max(self.edits.len()) {
+        match self.ablations.len().max(self.edited_rows()) {
             0 | 1 => first,
             more => format!("{first} and {} more", more - 1),
         }
+    }
+
+    /// Number of rows that are replaced; a row that is replaced several times counts once.
+    pub fn edited_rows(&self) -> usize {
+        self.edits.iter().map(|edit| (edit.head, edit.query)).collect::<BTreeSet<_>>().len()
     }
 
     /// Returns true if a run was made with these changes.

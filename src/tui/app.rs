@@ -311,10 +311,10 @@ impl App {
 
     /// Says how many rows are replaced, if any are.
     pub fn edit_badge(&self) -> Option<String> {
-        match self.ablation.as_ref().map_or(0, |ablation| ablation.edits.len()) {
+        match self.ablation.as_ref().map_or(0, ActiveAblation::edited_rows) {
             0 => None,
             1 => Some("edited row".into()),
-            edits => Some(format!("{edits} edited rows")),
+            rows => Some(format!("{rows} edited rows")),
         }
     }
 

@@ -235,7 +235,7 @@ fn a_row_is_edited_as_typed_and_shows_what_it_changes() {
     assert_eq!(asked(&driver).edits.len(), 2);
     near(new_weights(&driver)[4], 0.4);
     near(new_weights(&driver)[0], 0.6 / 11.0);
-    assert!(screen(&mut driver).contains("2 edited rows"));
+    assert!(screen(&mut driver).contains("· edited row ·"));
     type_in(&mut driver, "key 2");
     assert_weights(&new_weights(&driver)[..4], &[0.0, 0.0, 1.0, 0.0]);
     type_in(&mut driver, "children");

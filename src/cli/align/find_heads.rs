@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::AlignArgs;
 use super::word_times::{self, is_one_recording};
 use crate::analysis::align::Convention;
-use crate::axis::Medium;
+use crate::axis::{ItemKind, Medium};
 use crate::capture::Capture;
 use crate::cli::batch::{self, Runner};
 use crate::cli::context::Context;
@@ -77,17 +77,30 @@ pub fn run(args: &AlignArgs, context: &Context) -> Result<()> {
     };
     let Some(pairs) = batch::pairs(&args.batch)? else {
         let (session, capture) = one(args, context)?;
+        if capture.source.items.iter().any(|item| matches!(item.kind, ItemKind::Patch { .. })) {
+            return Err(no_pictures());
+        }
         let mut judge = judge(is_heard(&capture))?;
         let config = capture.alignment_heads.clone();
         threads::run(count, || judge.add(args, Some(capture)))?;
         return report(args, &*judge, &config, session.as_deref(), context);
     };
     let runner = Runner::open(&args.input, args.weights, context)?;
+    if runner.info().medium == Medium::Picture {
+        return Err(no_pictures());
+    }
     let mut judge = judge(runner.info().medium == Medium::Sound)?;
     let mut pairs = pairs;
     runner.run_each(pairs.by_ref(), |capture| threads::run(count, || judge.add(args, capture)))?;
     pairs.note_blank_lines();
     report(args, &*judge, &runner.info().alignment_heads, Some(runner.session()), context)
+}
+
+/// The error for pictures, whose patches follow no order that a text could be aligned to.
+fn no_pictures() -> Error {
+    Error::Usage(
+        "--find-heads ranks heads for texts and recordings; for a picture, --per-head scores each head's boxes".into(),
+    )
 }
 
 /// Runs one recording or text, or reads a capture file.
