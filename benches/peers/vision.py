@@ -4,8 +4,8 @@
 
 The model has the size of trocr-small (or is tiny, for a trial) and random weights. Both run the encoder on the picture
 and the decoder on a given text, with all attentions; transformers in eager mode, the only one that returns them. Times
-of attn-tui are those of `--timings`: the pass, and reading the picture, which is decoded, scaled and cut into patches.
-Reading is timed in transformers with Pillow, too. Rounds are interleaved; medians are printed, and ratios of them.
+of attn-tui are those of `--timings`: the pass, with the embedding of the patches, which is part of transformers' pass,
+too; and reading the picture, which is decoded and scaled. Reading is timed in transformers with Pillow, too. Rounds are interleaved; medians are printed, and ratios of them.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def ours(binary, folder, threads, out):
         sys.exit(f"attn-tui: {done.stderr}")
     line = next(line for line in done.stderr.splitlines() if line.startswith("{"))
     times = json.loads(line)
-    return times["capture_ms"], times["tokenize_ms"]
+    return times["capture_ms"] + times["embed_ms"], times["tokenize_ms"]
 
 
 def peer(model, processor, folder, ids):

@@ -133,15 +133,17 @@ impl PatchPlaces {
     }
 
     fn squared(&self, query: usize, key: usize) -> f32 {
+        let [x, y] = [0, 1].map(|axis| self.along(axis, query, key));
+        x * x + y * y
+    }
+
+    /// Distance along x (`axis` 0) or y (1), in widths or heights of a patch.
+    fn along(&self, axis: usize, query: usize, key: usize) -> f32 {
         // Places are rounded to hundredths of a pixel, so that steps of whole patches are nearly whole numbers.
         const ROUNDED: f32 = 0.05;
-        let along = |axis: usize| {
-            let apart = (self.centres[axis][query] - self.centres[axis][key]).abs() / self.patch[axis];
-            let whole = (apart + 0.5) as usize as f32;
-            if (apart - whole).abs() < ROUNDED { whole } else { apart }
-        };
-        let [x, y] = [along(0), along(1)];
-        x * x + y * y
+        let apart = (self.centres[axis][query] - self.centres[axis][key]).abs() / self.patch[axis];
+        let whole = (apart + 0.5) as usize as f32;
+        if (apart - whole).abs() < ROUNDED { whole } else { apart }
     }
 
     /// Adds the weights of a row of self-attention, whose first key is key `first`, by distance rounded up to
@@ -163,9 +165,38 @@ impl PatchPlaces {
     pub fn pairs_beyond(&self, distance: f32) -> [usize; 2] {
         let limit = distance * distance;
         let patches: Vec<usize> = (0..self.placed.len()).filter(|&at| self.placed[at] == 1.0).collect();
-        let near = |&query: &usize| patches.iter().filter(|&&key| self.squared(query, key) <= limit).count();
-        let near: usize = patches.iter().map(near).sum();
-        [patches.len() * patches.len() - near, near]
+        let pairs = patches.len() * patches.len();
+        let [columns, rows] = [0, 1].map(|axis| self.lines(axis, &patches));
+        let near = match columns.len() * rows.len() == patches.len() {
+            true => self.near_on_grid(limit, &columns, &rows),
+            false => {
+                let near =
+                    |&query: &usize| patches.iter().filter(|&&key| self.squared(query, key) <= limit).count();
+                patches.iter().map(near).sum()
+            }
+        };
+        [pairs - near, near]
+    }
+
+    /// Returns a patch of each column (`axis` 0) or row (1) of patches.
+    fn lines(&self, axis: usize, patches: &[usize]) -> Vec<usize> {
+        let centre = |at: &usize| self.centres[axis][*at];
+        let mut lines = patches.to_vec();
+        lines.sort_by(|a, b| centre(a).total_cmp(&centre(b)));
+        lines.dedup_by_key(|at| centre(at));
+        lines
+    }
+
+    /// Number of pairs of patches with a squared distance of at most `limit`, where every column has a patch in
+    /// every row: the distance along x is that of the columns, and the one along y that of the rows.
+    fn near_on_grid(&self, limit: f32, columns: &[usize], rows: &[usize]) -> usize {
+        let squares = |axis: usize, lines: &[usize]| {
+            let pairs = lines.iter().flat_map(|&a| lines.iter().map(move |&b| (a, b)));
+            pairs.map(|(a, b)| self.along(axis, a, b).powi(2)).collect::<Vec<f32>>()
+        };
+        let mut down = squares(1, rows);
+        down.sort_by(f32::total_cmp);
+        squares(0, columns).iter().map(|across| down.partition_point(|y| across + y <= limit)).sum()
     }
 }
 
@@ -211,6 +242,24 @@ mod tests {
         let patches = PatchPlaces::new(&places);
         assert!((0..24).all(|key| patches.distance(0, key) == Some(key as f32)));
         assert_eq!(patches.pairs_beyond(2.0), [462, 114]);
+    }
+
+    #[test]
+    fn pairs_are_counted_on_any_arrangement() {
+        let counted = |places: &[Option<PixelBox>], far: f32| {
+            let patches = PatchPlaces::new(places);
+            let pairs = || (0..places.len()).flat_map(|a| (0..places.len()).map(move |b| (a, b)));
+            let distances = pairs().filter_map(|(a, b)| patches.distance(a, b));
+            let beyond = distances.clone().filter(|&distance| distance > far).count();
+            assert_eq!(patches.pairs_beyond(far), [beyond, distances.count() - beyond], "{far}");
+        };
+        let grid: Vec<_> = AxisItem::picture(5, 7).iter().map(AxisItem::place).collect();
+        for far in [0.0, 1.0, 1.4, 2.0, 2.5, 3.0, 9.0] {
+            counted(&grid, far);
+            // With gaps, and without any patch.
+            counted(&grid[..20], far);
+            counted(&grid[..1], far);
+        }
     }
 
     #[test]

@@ -140,6 +140,17 @@ impl Capture {
         self.maps.heads(site)
     }
 
+    /// Keys that a query of a site attends among, ascending, if the encoder attends within windows of patches;
+    /// see [`SiteMaps::window`].
+    pub fn window(&self, site: Site, query: usize) -> Option<&[u32]> {
+        self.maps.site(site)?.window(query)
+    }
+
+    /// Returns true if maps of a kind are within windows of patches.
+    pub fn has_windows(&self, kind: Kind) -> bool {
+        self.maps.sites().any(|(site, maps)| site.kind == kind && maps.window(0).is_some())
+    }
+
     /// Every head of a kind, layer by layer.
     pub fn heads_of(&self, kind: Kind) -> Vec<Head> {
         (0..self.layers(kind))

@@ -333,10 +333,7 @@ impl Hook for Recorder {
     }
 
     fn sparse(&mut self, site: Site, maps: SparseMaps) -> Result<()> {
-        let sparse = self.maps.prefers_compact(maps.shape(), maps.bytes());
-        let ([heads, queries, keys], maps) = (maps.shape(), SiteMaps::sparse(maps));
-        let kept = if sparse { maps } else { SiteMaps::new(heads, queries, keys, maps.data()) };
-        self.keep(site, kept);
+        self.keep(site, SiteMaps::sparse(maps));
         Ok(())
     }
 

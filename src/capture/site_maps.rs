@@ -159,6 +159,15 @@ impl SiteMaps {
         }
     }
 
+    /// Keys that a query attends among, ascending; `None` if the maps are not of an encoder that attends within
+    /// windows of patches, or are kept with their zeros.
+    pub fn window(&self, query: usize) -> Option<&[u32]> {
+        match &self.kept {
+            Kept::Sparse(maps) if query < maps.queries() => Some(&maps.columns[maps.entries(query)]),
+            _ => None,
+        }
+    }
+
     /// All values of the site, head by head; computed if they are not stored.
     pub fn data(&self) -> Arc<[f32]> {
         match &self.kept {

@@ -41,9 +41,10 @@ impl Precision {
 pub enum SiteLayout {
     /// Maps, as at other sites.
     Plain,
-    /// Compact form for maps of more than 16 MiB, if it is smaller.
+    /// Compact form for maps of more than 16 MiB, if it is smaller; sparse form for maps of any size, if it is
+    /// smaller.
     Large,
-    /// Compact form for maps of any size.
+    /// Compact or sparse form for maps of any size.
     Compact,
 }
 
@@ -83,7 +84,13 @@ fn write_tensors(
             SiteLayout::Large => SiteMaps::better_compact(maps.shape(), bytes),
             SiteLayout::Compact => true,
         };
-        if let Some(sparse) = maps.without_zeros().filter(|sparse| takes(sparse.bytes())) {
+        // Nothing is lost with the zeros, and where the windows are is known from what is left.
+        let shorter = |bytes: usize| match layout {
+            SiteLayout::Plain => false,
+            SiteLayout::Large => bytes < 4 * maps.shape().iter().product::<usize>(),
+            SiteLayout::Compact => true,
+        };
+        if let Some(sparse) = maps.without_zeros().filter(|sparse| shorter(sparse.bytes())) {
             fields.insert(site.to_string(), sparse_layout::settings(sparse));
             for (name, values) in sparse_layout::indices(sparse) {
                 parts.push(OutputTensor {

@@ -1,6 +1,6 @@
 //! `attn-tui capture`: writes every map of one run to a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -55,6 +55,12 @@ enum DtypeChoice {
 /// # Errors
 /// Those of the engine; [`Error::Usage`], [`Error::Exists`], [`Error::Io`] for the file.
 pub fn run(args: &CaptureArgs, context: &Context) -> Result<()> {
+    if args.kind.is_some() && !Path::new(&args.input.model).is_file() {
+        return Err(Error::Usage(format!(
+            "--kind names the kind of a capture file's maps, and {} is no such file: a model records every kind",
+            args.input.model
+        )));
+    }
     check_free(&args.output, args.force)?;
     if args.output.extension().is_none_or(|ext| ext != "safetensors") {
         return Err(Error::Usage(format!(

@@ -147,7 +147,7 @@ fn print_map(
         }
         RolloutMethod::Alti => format!("ALTI · {}", model_title(capture)),
     };
-    let title = format!("{kind} {how}\n{} · {}", queries_title(kind), keys_title(kind));
+    let title = format!("{kind} {how}\n{} · {}", queries_title(capture, kind), keys_title(capture, kind));
     output::print_styled(&text::render_map(&title, map, &labels, &picture))
 }
 
@@ -159,7 +159,7 @@ fn drawing(args: &RolloutArgs, capture: &Capture, kind: Kind, map: &Matrix) -> M
     };
     let Labels { queries, keys } = Labels::of(capture, kind);
     let title = format!("{} through all layers: {how}", kind_title(kind));
-    let titles = format!("{} · {}", queries_title(kind), keys_title(kind));
+    let titles = format!("{} · {}", queries_title(capture, kind), keys_title(capture, kind));
     MapDrawing {
         description: format!("{title}, {}", capture.model),
         title,

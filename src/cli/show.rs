@@ -77,8 +77,8 @@ pub fn run(args: &ShowArgs, context: &Context) -> Result<()> {
     let title = format!(
         "{what} · {} · {size}\n{} · {}",
         model_title(&capture),
-        queries_title(kind),
-        keys_title(kind)
+        queries_title(&capture, kind),
+        keys_title(&capture, kind)
     );
     output::print_styled(&text::render_map(&title, &map, &labels, &args.picture(&context.terminal)))
 }

@@ -45,6 +45,7 @@ impl Stopwatch {
         let line = serde_json::json!({
             "load_ms": round(run.load_ms),
             "tokenize_ms": round(run.steps.tokenize_ms),
+            "embed_ms": round(run.steps.embed_ms),
             "generate_ms": round(run.steps.generate_ms),
             "capture_ms": round(run.steps.capture_ms),
             "analyse_ms": round((since(*ready) - write_ms).max(0.0)),

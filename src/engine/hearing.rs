@@ -1,11 +1,14 @@
 //! Front end of speech models: recording to encoder states, and the prompt of the text.
 
+use std::time::Instant;
+
 use candle_core::Tensor;
 use serde_json::{Value, json};
 
 use super::media::MediaFile;
 use super::protocol::{AudioOptions, RunOptions};
 use super::source::Source;
+use super::timings::ms;
 use crate::audio::{
     self, FeatureExtractor, FeatureFile, Features, FilterBanks, LogMel, Recording, SampleFeatures,
     SoundWindow,
@@ -187,7 +190,9 @@ impl Hearing {
         features: &Features,
         first: usize,
     ) -> Result<Source> {
+        let start = Instant::now();
         let states = model.embed_features(&features.values, [features.frames, features.bins])?;
+        let embed_ms = ms(start);
         let positions = states.dim(1)?;
         let shown = features.covered.div_ceil(self.stride).clamp(1, positions);
         let covered = self.seconds_of(features.covered);
@@ -203,7 +208,7 @@ impl Hearing {
             bins => SoundStrip::new(&features.values, bins, samples, frames, sizes),
         };
         let source = Source::states(Sequence { text, items }, states)?.with_sound(sound);
-        Ok(source.with_media(heard.media.clone(), heard.notes.clone()))
+        Ok(source.with_media(heard.media.clone(), heard.notes.clone()).with_embed_ms(embed_ms))
     }
 
     /// Strip of a model that reads samples: `frames` frames of `step` samples.

@@ -7,9 +7,9 @@ use candle_core::Tensor;
 
 use super::hearing::TargetPrompt;
 use super::protocol::RunOptions;
-use super::session::{Session, ablator, decoder_input, items, languages, ms};
+use super::session::{Session, ablator, decoder_input, items, languages};
 use super::source::Source;
-use super::timings::{Timings, median};
+use super::timings::{Timings, median, ms};
 use crate::analysis::MapAxes;
 use crate::axis::{AxisItem, Sequence, queries};
 use crate::capture::{self, Ablator, BeamTarget, Capture, MapWeights, Prediction, Recorder, Rest};

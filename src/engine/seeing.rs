@@ -1,18 +1,20 @@
 //! Front end of vision models: picture to encoder states.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use candle_core::Tensor;
 
 use super::media::MediaFile;
 use super::protocol::ImageOptions;
 use super::source::Source;
+use super::timings::ms;
 use crate::axis::{AxisItem, Media, PixelBox, Sequence};
 use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 use crate::image::{
-    DecodedPicture, ImageProcessor, PatchProcessor, PreparedPicture, Resampling, RgbPicture, Rotation,
-    read as read_picture, resize,
+    DecodedPicture, ImageProcessor, PatchProcessor, PixelValues, PreparedPicture, Resampling, RgbPicture,
+    Rotation, read as read_picture, resize,
 };
 use crate::model::{FrontEndSpec, Model, ModelSpec, PatchesSpec, VariablePatchesSpec};
 use crate::progress::Watch;
@@ -35,6 +37,8 @@ struct SeenPicture {
     items: Vec<AxisItem>,
     /// Input of the encoder's first layer, `[1, positions, d_model]`.
     states: Tensor,
+    /// Milliseconds that embedding took.
+    embed_ms: f64,
     notes: Vec<String>,
 }
 
@@ -99,7 +103,8 @@ impl Seeing {
             true => Source::merging_states(sequence, seen.states),
             false => Source::states(sequence, seen.states)?,
         };
-        Ok(source.with_media(media, notes).with_picture(picture, options.clone()))
+        let source = source.with_media(media, notes).with_picture(picture, options.clone());
+        Ok(source.with_embed_ms(seen.embed_ms))
     }
 
     /// Reads a picture, and calls `each` with the encoder's inputs with one of several rectangles covered,
@@ -132,18 +137,23 @@ impl Seeing {
         Ok(match self {
             Self::Pixels(processor, patches) => {
                 let prepared = processor.prepare(picture);
-                let pixels = &prepared.pixels;
+                let items = items(patches, &prepared);
+                let PixelValues { values, height, width } = prepared.pixels;
+                let start = Instant::now();
                 SeenPicture {
-                    states: model.embed_pixels(&pixels.values, [pixels.height, pixels.width])?,
-                    items: items(patches, &prepared),
+                    states: model.embed_pixels(values, [height, width])?,
+                    embed_ms: ms(start),
+                    items,
                     picture: prepared.picture,
                     notes: prepared.notes,
                 }
             }
             Self::Patches(processor) => {
                 let patches = processor.prepare(&picture);
+                let start = Instant::now();
                 SeenPicture {
-                    states: model.embed_patches(&patches.values, patches.grid)?,
+                    states: model.embed_patches(patches.values, patches.grid)?,
+                    embed_ms: ms(start),
                     items: patches.places.into_iter().map(AxisItem::patch).collect(),
                     picture,
                     notes: processor.note().map(String::from).into_iter().collect(),

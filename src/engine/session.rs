@@ -11,7 +11,7 @@ use super::hearing::{Hearing, TargetPrompt};
 use super::protocol::{ImageOptions, ModelInfo, RunOptions};
 use super::seeing::Seeing;
 use super::source::Source;
-use super::timings::Timings;
+use super::timings::{Timings, ms};
 use crate::axis::{AxisItem, Medium, PixelBox, Sequence, Token};
 use crate::capture::{Ablator, Capture, Rest};
 use crate::error::{AudioError, Error, PictureError, Result};
@@ -213,8 +213,9 @@ impl Session {
         threads::run(self.threads, || {
             let start = Instant::now();
             let source = self.source(run)?;
+            let embed_ms = source.embed_ms();
             let run = self.prepared(Cow::Owned(source), Cow::Borrowed(run))?;
-            let mut timings = Timings { tokenize_ms: ms(start), ..Timings::default() };
+            let mut timings = Timings { tokenize_ms: ms(start) - embed_ms, embed_ms, ..Timings::default() };
             let capture = self.pass_one(run, repeat, watch, &mut timings)?.capture;
             Ok((capture, timings))
         })
@@ -359,9 +360,4 @@ pub(super) fn items(tokens: impl IntoIterator<Item = Token>) -> Vec<AxisItem> {
 /// Returns the languages that the user names.
 pub(super) fn languages(run: &RunOptions) -> Languages {
     Languages { src: run.src_lang.clone(), tgt: run.tgt_lang.clone() }
-}
-
-/// Returns the milliseconds since `start`.
-pub(super) fn ms(start: Instant) -> f64 {
-    start.elapsed().as_secs_f64() * 1e3
 }

@@ -27,6 +27,8 @@ pub struct Source {
     image: Option<ImageOptions>,
     /// Notes for the user on how the source was read.
     notes: Vec<String>,
+    /// Milliseconds that the model's front end took.
+    embed_ms: f64,
 }
 
 impl Source {
@@ -42,6 +44,7 @@ impl Source {
             picture: None,
             image: None,
             notes: Vec::new(),
+            embed_ms: 0.0,
         }
     }
 
@@ -94,6 +97,17 @@ impl Source {
     /// Options that the picture was read with, if the source is one.
     pub fn image(&self) -> Option<&ImageOptions> {
         self.image.as_ref()
+    }
+
+    /// The same source, with the milliseconds that the model's front end took.
+    #[must_use]
+    pub(super) fn with_embed_ms(self, embed_ms: f64) -> Self {
+        Self { embed_ms, ..self }
+    }
+
+    /// Milliseconds that the model's front end took to turn features into states.
+    pub(super) fn embed_ms(&self) -> f64 {
+        self.embed_ms
     }
 
     /// States ready for the encoder's first layer; `None` for a text.

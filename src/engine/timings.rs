@@ -1,15 +1,25 @@
 //! Times of the steps of a run.
 
+use std::time::Instant;
+
 /// Times of the steps of a run, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Timings {
-    /// Tokenization of the texts.
+    /// Reading of the texts, or of the recording or the picture up to the features that the model takes.
     pub tokenize_ms: f64,
+    /// The model's front end, from features to the encoder's first layer; 0 for a text, whose embedding is part
+    /// of each pass.
+    pub embed_ms: f64,
     /// Generation of the target; 0 if it was given.
     pub generate_ms: f64,
     /// The recorded pass through encoder and decoder, including predictions and logits if they are kept; the
     /// median of repeated passes.
     pub capture_ms: f64,
+}
+
+/// Returns the milliseconds since `start`.
+pub(super) fn ms(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e3
 }
 
 /// Sorts the values and returns their median; 0 if there are none.

@@ -60,7 +60,8 @@ pub fn render(
         }
         data.push(json!({
             "kind": kind.name(), "title": kind_title(kind), "queries": queries, "keys": labels.keys,
-            "rows": queries_title(kind), "columns": keys_title(kind), "causal": kind == Kind::Decoder, "maps": maps,
+            "rows": queries_title(capture, kind), "columns": keys_title(capture, kind),
+            "causal": kind == Kind::Decoder, "maps": maps,
         }));
     }
     let colors: serde_json::Map<_, _> = Colormap::ALL

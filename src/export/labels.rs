@@ -127,19 +127,32 @@ pub fn kind_title(kind: Kind) -> &'static str {
 }
 
 /// Returns a caption for the columns of a map.
-pub fn keys_title(kind: Kind) -> &'static str {
+pub fn keys_title(capture: &Capture, kind: Kind) -> String {
     match kind {
-        Kind::Encoder | Kind::Cross => "keys: source tokens",
-        Kind::Decoder => "keys: tokens fed to the decoder",
+        Kind::Encoder if capture.has_windows(kind) => {
+            format!("keys: {}, within windows", source_units(capture))
+        }
+        Kind::Encoder | Kind::Cross => format!("keys: {}", source_units(capture)),
+        Kind::Decoder => "keys: tokens fed to the decoder".into(),
     }
 }
 
 /// Returns a caption for the rows of a map.
-pub fn queries_title(kind: Kind) -> &'static str {
+pub fn queries_title(capture: &Capture, kind: Kind) -> String {
     match kind {
-        Kind::Encoder => "queries: source tokens",
-        Kind::Decoder | Kind::Cross => "queries: fed → predicted",
+        Kind::Encoder => format!("queries: {}", source_units(capture)),
+        Kind::Decoder | Kind::Cross => "queries: fed → predicted".into(),
     }
+}
+
+/// Names what the source consists of.
+fn source_units(capture: &Capture) -> &'static str {
+    let of = |item: &AxisItem| match item.kind {
+        ItemKind::Frame { .. } => Some("frames of the recording"),
+        ItemKind::Patch(_) => Some("patches of the picture"),
+        ItemKind::Token { .. } | ItemKind::Class | ItemKind::Rest { .. } => None,
+    };
+    capture.source.items.iter().find_map(of).unwrap_or("source tokens")
 }
 
 #[cfg(test)]

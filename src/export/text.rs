@@ -75,8 +75,8 @@ pub fn render(capture: &Capture, head: Head, style: &TextStyle) -> Result<String
         model_title(capture),
         map.rows(),
         map.cols(),
-        queries_title(kind),
-        keys_title(kind)
+        queries_title(capture, kind),
+        keys_title(capture, kind)
     );
     Ok(render_map(&title, &map, &Labels::of(capture, kind), style))
 }

@@ -61,9 +61,7 @@ fn decode(bytes: &Bytes, file: &str) -> Result<DecodedPicture> {
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut notes = Vec::new();
     if let Some(turn) = turn(orientation) {
-        notes.push(format!(
-            "{file} asks to be {turn} before it is shown; models see it as it is stored; --rotate turns it"
-        ));
+        notes.push(format!("{file} asks to be {turn}"));
     }
     let cmyk = matches!(decoder.original_color_type(), ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16);
     if cmyk || jpeg_colours(bytes) == Some(4) {
@@ -131,16 +129,24 @@ fn jpeg_colours(bytes: &[u8]) -> Option<u8> {
 }
 
 /// Returns the turn that a file asks for, in words.
-fn turn(orientation: Orientation) -> Option<&'static str> {
+fn turn(orientation: Orientation) -> Option<String> {
+    let by = |degrees: usize| {
+        format!(
+            "turned by {degrees} degrees before it is shown; models see it as it is stored, unless --rotate {degrees} \
+             turns it"
+        )
+    };
     match orientation {
         Orientation::NoTransforms => None,
-        Orientation::Rotate90 => Some("turned by 90 degrees"),
-        Orientation::Rotate180 => Some("turned by 180 degrees"),
-        Orientation::Rotate270 => Some("turned by 270 degrees"),
+        Orientation::Rotate90 => Some(by(90)),
+        Orientation::Rotate180 => Some(by(180)),
+        Orientation::Rotate270 => Some(by(270)),
         Orientation::FlipHorizontal
         | Orientation::FlipVertical
         | Orientation::Rotate90FlipH
-        | Orientation::Rotate270FlipH => Some("mirrored"),
+        | Orientation::Rotate270FlipH => {
+            Some("mirrored before it is shown; models see it as it is stored".into())
+        }
     }
 }
 

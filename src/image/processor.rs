@@ -133,8 +133,8 @@ impl ImageProcessor {
                     None => scaled,
                 };
             }
-            let plane = picture.values().iter().skip(colour).step_by(3);
-            values.extend(plane.map(|&value| table[usize::from(value)]));
+            let pixels = picture.values().as_chunks::<3>().0;
+            values.extend(pixels.iter().map(|pixel| table[usize::from(pixel[colour])]));
         }
         PixelValues { values, height: picture.height(), width: picture.width() }
     }

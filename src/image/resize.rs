@@ -231,16 +231,16 @@ fn along_rows(picture: &RgbPicture, side: f64, width: usize, filter: Resampling)
     let taps = taps(picture.width(), side, width, filter);
     let mut rgb = Vec::with_capacity(width * picture.height() * 3);
     for y in 0..picture.height() {
-        let row = picture.row(y);
-        for Taps { first, weights } in &taps {
+        let row = picture.row(y).as_chunks::<3>().0;
+        rgb.extend(taps.iter().flat_map(|Taps { first, weights }| {
             let mut sums = [HALF; 3];
-            for (pixel, &weight) in row[first * 3..].chunks_exact(3).zip(weights) {
-                sums[0] += i32::from(pixel[0]) * weight;
-                sums[1] += i32::from(pixel[1]) * weight;
-                sums[2] += i32::from(pixel[2]) * weight;
+            for (&[red, green, blue], &weight) in row[*first..].iter().zip(weights) {
+                sums[0] += i32::from(red) * weight;
+                sums[1] += i32::from(green) * weight;
+                sums[2] += i32::from(blue) * weight;
             }
-            rgb.extend(sums.map(clip));
-        }
+            sums.map(clip)
+        }));
     }
     RgbPicture::new(width, picture.height(), rgb)
         .unwrap_or_else(|| RgbPicture::black(width, picture.height()))

@@ -74,6 +74,9 @@ impl RgbPicture {
     /// Paints rectangles with the mean colour of the picture.
     #[must_use]
     pub fn covered(mut self, places: &[PixelBox]) -> Self {
+        if places.is_empty() {
+            return self;
+        }
         let mut sums = [0u64; 3];
         for pixel in self.rgb.as_chunks::<3>().0 {
             sums.iter_mut().zip(pixel).for_each(|(sum, &part)| *sum += u64::from(part));

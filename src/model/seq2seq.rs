@@ -143,9 +143,9 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Text`] if the model sees nothing, or pictures of another size.
-    pub fn embed_pixels(&self, pixels: &[f32], size: [usize; 2]) -> Result<Tensor> {
+    pub fn embed_pixels(&self, pixels: Vec<f32>, size: [usize; 2]) -> Result<Tensor> {
         let [height, width] = size;
-        self.network.embed_features(&Tensor::from_slice(pixels, (3, height, width), &self.device)?)
+        self.network.embed_features(&Tensor::from_vec(pixels, (3, height, width), &self.device)?)
     }
 
     /// Turns patches of a picture, `[rows, columns, values]`, into `[1, positions, d_model]`, ready for the
@@ -153,9 +153,9 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Text`] if the model sees nothing, or fewer rows or columns.
-    pub fn embed_patches(&self, patches: &[f32], [rows, columns]: [usize; 2]) -> Result<Tensor> {
+    pub fn embed_patches(&self, patches: Vec<f32>, [rows, columns]: [usize; 2]) -> Result<Tensor> {
         let values = patches.len() / (rows * columns).max(1);
-        self.network.embed_features(&Tensor::from_slice(patches, (rows, columns, values), &self.device)?)
+        self.network.embed_features(&Tensor::from_vec(patches, (rows, columns, values), &self.device)?)
     }
 
     /// Runs the encoder; returns its last states, `[1, positions, width]`.

@@ -1,6 +1,6 @@
 //! Self-attention of the patches of a picture within windows (Liu et al. 2021, Swin Transformer).
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use attn_tui_kernels::attention::MaskedPair;
 use candle_core::{DType, Device, Tensor};
@@ -99,12 +99,19 @@ impl Windows {
         Ok(made)
     }
 
-    /// Fills in the entries of the maps: pairs of rows and columns that share a window.
+    /// Fills in the entries of the maps: pairs of rows and columns that share a window, and in a shifted grid a
+    /// part of it that is in one piece.
     fn connect(&mut self) {
         let mut keys: Vec<Vec<u32>> = vec![Vec::new(); self.counts.len()];
-        for window in self.items.chunks_exact(self.area) {
-            let items = distinct(window);
-            items.iter().for_each(|&item| keys[item as usize].extend(&items));
+        for (at, window) in self.items.chunks_exact(self.area).enumerate() {
+            let regions = self.regions.get(at * self.area..(at + 1) * self.area).unwrap_or_default();
+            let mut parts: BTreeMap<u8, Vec<Option<u32>>> = BTreeMap::new();
+            for (place, item) in window.iter().enumerate() {
+                parts.entry(regions.get(place).copied().unwrap_or_default()).or_default().push(*item);
+            }
+            for items in parts.values().map(|part| distinct(part)) {
+                items.iter().for_each(|&item| keys[item as usize].extend(&items));
+            }
         }
         self.offsets.push(0);
         for mut keys in keys {

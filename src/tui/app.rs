@@ -24,7 +24,7 @@ use super::theme::Theme;
 use super::views::{ViewId, Views};
 use super::widgets::timeline::Timeline;
 use crate::analysis::word_times::TimedWord;
-use crate::axis::Medium;
+use crate::axis::{Medium, PixelBox};
 use crate::capture::{Capture, MapWeights, Score};
 use crate::engine::{ModelInfo, OpenOptions, Openable, RunOptions};
 use crate::export::table::Table;
@@ -274,6 +274,20 @@ impl App {
     /// Returns the position of the selected key on its axis.
     pub fn key(&self) -> usize {
         self.keys().unit_of(self.selection.key())
+    }
+
+    /// Keys that the selected query attends among, if the encoder attends within windows of patches.
+    pub fn window(&self) -> Option<&[u32]> {
+        let site = self.selection.head.site;
+        let capture = self.capture.as_ref().filter(|_| site.kind == Kind::Encoder)?;
+        capture.window(site, self.selection.source_query)
+    }
+
+    /// The rectangle around [`App::window`].
+    pub fn window_place(&self) -> Option<PixelBox> {
+        let items = &self.capture.as_ref()?.source.items;
+        let places = self.window()?.iter().filter_map(|&key| items.get(key as usize)?.place());
+        places.reduce(PixelBox::union)
     }
 
     /// Returns a head's map, value-weighted if [`App::is_weighed`]; `None` if the capture lacks it.

@@ -93,6 +93,8 @@ pub struct LitPicture {
     pub key: Option<PixelBox>,
     /// The selected query's patch.
     pub query: Option<PixelBox>,
+    /// The rectangle around the patches that the selected query attends among.
+    pub window: Option<PixelBox>,
 }
 
 /// The spectrum of a recording above the columns of a map.

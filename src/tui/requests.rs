@@ -106,13 +106,20 @@ pub fn cover(app: &mut App) -> Vec<Effect> {
     effects
 }
 
-/// Returns to the window of the displayed run after a run on another window of its recording failed.
-pub fn stay_in_window(app: &mut App) {
-    let Some(displayed) = app.run.displayed.as_ref().and_then(|run| run.options.audio.as_ref()) else {
-        return;
-    };
-    if let Some(audio) = app.run.options.audio.as_mut().filter(|audio| audio.path == displayed.path) {
+/// Returns to the window and the covered patches of the displayed run after a run on another window of its
+/// recording, or with other patches of its picture covered, failed or was stopped.
+pub fn stay_on_displayed_part(app: &mut App) {
+    let Some(displayed) = &app.run.displayed else { return };
+    let (options, displayed) = (&mut app.run.options, &displayed.options);
+    if let (Some(audio), Some(displayed)) = (&mut options.audio, &displayed.audio)
+        && audio.path == displayed.path
+    {
         audio.from = displayed.from;
+    }
+    if let (Some(image), Some(displayed)) = (&mut options.image, &displayed.image)
+        && image.path == displayed.path
+    {
+        image.covered.clone_from(&displayed.covered);
     }
 }
 

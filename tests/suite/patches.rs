@@ -1,5 +1,7 @@
 //! Vision models whose patches merge (Donut) or vary in number (Pix2Struct): items, maps of windows, commands.
 
+use std::path::Path;
+
 use attn_tui::axis::{AxisItem, PixelBox};
 use attn_tui::capture::{Capture, Precision, SiteLayout, read as read_capture, write};
 use attn_tui::checkpoint::ModelConfig;
@@ -82,6 +84,43 @@ fn maps_within_windows_are_kept_without_their_zeros() {
             }
         }
     }
+}
+
+#[test]
+fn windows_are_known_and_told() {
+    let capture = fixture("donut").run(&donut_run(), &Unwatched).unwrap();
+    // 14 x 11 patches, 4 x 4 of them an item, in windows of 3 x 3 that every other layer shifts by one patch.
+    let window = |layer: usize, query: usize| capture.window(Site::new(Kind::Encoder, layer), query);
+    assert_eq!(window(0, 0), Some(&[0, 1, 3, 4][..]));
+    assert_eq!(window(0, 11), Some(&[10, 11][..]));
+    // Patches at the far edges are in the window, but apart.
+    assert_eq!(window(1, 0), Some(&[0][..]));
+    assert_eq!(window(5, 0), Some(&[0, 1, 2, 3, 4, 5, 6, 7, 8][..]));
+    assert_eq!(window(5, 11), Some(&[9, 10, 11][..]));
+    assert_eq!((window(5, 12), capture.window(Site::new(Kind::Cross, 0), 0)), (None, None));
+    assert!(capture.has_windows(Kind::Encoder) && !capture.has_windows(Kind::Decoder));
+    let map = capture.map(Head::new(Kind::Encoder, 5, 2)).unwrap();
+    assert!(map.row(0)[9..].iter().chain(&map.row(11)[..9]).all(|&weight| weight == 0.0));
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let mut bytes = Vec::new();
+    write(&capture, Precision::F32, SiteLayout::Large, &mut bytes).unwrap();
+    std::fs::write(path("page.safetensors"), &bytes).unwrap();
+    let back = read_capture(Path::new(&path("page.safetensors"))).unwrap();
+    assert_eq!(back.window(Site::new(Kind::Encoder, 5), 11), Some(&[9, 10, 11][..]));
+    let page = path("page.safetensors");
+    let head = ["--kind", "encoder", "--layer", "5", "--head", "2"];
+    for (view, said) in
+        [(&["--view", "text", "--query", "4"][..], "within its windows: 9 of 12"), (&[], "within windows")]
+    {
+        let file = path(&format!("{}.svg", view.len()));
+        let (good, _, err) = program(&[&["export", &page, "-o", &file], &head[..], view].concat());
+        assert!(good && std::fs::read_to_string(&file).unwrap().contains(said), "{said}: {err}");
+    }
+    let (good, out, err) = program(&[&["show", &page], &head[..]].concat());
+    assert!(good && out.contains("keys: patches of the picture, within windows"), "{out} {err}");
+    let (good, _, err) = program(&["capture", "demo-ocr", "--kind", "cross", "-o", &path("a.safetensors")]);
+    assert!(!good && err.contains("a model records every kind"), "{err}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use attn_tui::config::PixelProtocol;
 use attn_tui::engine::{Event, ImageOptions, OpenOptions, Opened, Request, RunOptions, open};
+use attn_tui::error::Error;
 use attn_tui::image::{Resampling, resize};
 use attn_tui::paint::overlay;
 use attn_tui::progress::Unwatched;
@@ -120,6 +121,25 @@ fn a_key_covers_a_patch_and_runs_again() {
     driver.app.selection.source_key = 0;
     driver.press("_");
     assert!(driver.app.notice.as_ref().unwrap().contains("only a patch"), "{:?}", driver.app.notice);
+}
+
+#[test]
+fn a_patch_is_covered_only_while_a_run_shows_it() {
+    let mut driver = seeing((120, 40));
+    let covered = |driver: &Driver| driver.app.run.options.image.as_ref().unwrap().covered.len();
+    driver.app.selection.source_key = 14;
+    for end in [Event::Failed(Error::Text("no".into())), Event::Cancelled] {
+        driver.press("_");
+        assert_eq!(covered(&driver), 1);
+        driver.act(Action::Engine(end));
+        assert_eq!(covered(&driver), 0, "the run did not come about");
+        driver.app.overlays.clear();
+    }
+    driver.press("_");
+    driver.press("_");
+    driver.press("_");
+    driver.act(Action::Engine(Event::Cancelled));
+    assert_eq!(covered(&driver), 1, "a newer run goes on");
 }
 
 #[test]

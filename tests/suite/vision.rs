@@ -237,9 +237,9 @@ fn outputs(name: &str, pixels: &(Vec<usize>, Vec<f32>), ids: &[u32]) -> Result<B
     let states = match shape[..] {
         [_, width] => {
             let (grid, patches) = flattened(values, width);
-            model.embed_patches(&patches, grid)?
+            model.embed_patches(patches, grid)?
         }
-        _ => model.embed_pixels(values, [shape[1], shape[2]])?,
+        _ => model.embed_pixels(values.clone(), [shape[1], shape[2]])?,
     };
     let mut recorder = Recorder::default();
     let encoded = model.encode(EncoderInput::States(&states), &mut recorder, &mut |_| Ok(()))?;

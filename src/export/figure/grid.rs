@@ -22,7 +22,8 @@ pub fn scene(capture: &Capture, kind: Kind, style: &FigureStyle, fonts: &Fonts) 
         return Err(Error::NoSuchHead(capture.why_absent(kind)));
     }
     let title = format!("{}, all heads", kind_title(kind));
-    let remark = format!("rows: layers · columns: heads · {} · {}", queries_title(kind), keys_title(kind));
+    let titles = format!("{} · {}", queries_title(capture, kind), keys_title(capture, kind));
+    let remark = format!("rows: layers · columns: heads · {titles}");
     let (mut shapes, top) = heading(&title, &format!("{} · {remark}", model_title(capture)), style);
     let (queries, keys) = capture.shape(kind);
     let unit = SIDE / queries.max(keys).max(1) as f32;

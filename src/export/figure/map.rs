@@ -8,7 +8,6 @@ use crate::error::Result;
 use crate::export::font::Fonts;
 use crate::export::labels::{Labels, keys_title, model_title, queries_title, site_title};
 use crate::export::scene::{Anchor, Area, CellGrid, Color, Scene, Shape, TextLine};
-use crate::export::spoken::is_heard;
 use crate::matrix::{Matrix, span_of};
 use crate::paint::{Colormap, Pool, Region, ink, pool};
 use crate::site::{Head, Kind};
@@ -84,15 +83,11 @@ impl MapDrawing {
     pub fn of(capture: &Capture, head: Head) -> Result<Self> {
         let labels = Labels::of(capture, head.kind());
         let title = format!("{}, head {}", site_title(head.kind(), head.layer()), head.head);
-        let keys = match head.kind() {
-            Kind::Encoder | Kind::Cross if is_heard(capture) => "keys: frames of the recording",
-            kind => keys_title(kind),
-        };
-        let titles = format!("{} · {keys}", queries_title(head.kind()));
+        let (rows, columns) = (queries_title(capture, head.kind()), keys_title(capture, head.kind()));
         Ok(Self {
             description: format!("{title} of {}: {}", capture.model, capture.source.text),
             title,
-            remark: format!("{} · {titles}", model_title(capture)),
+            remark: format!("{} · {rows} · {columns}", model_title(capture)),
             map: capture.map(head)?,
             queries: labels.queries,
             keys: labels.keys,

@@ -2,7 +2,7 @@
 
 use super::picture::PicturePlate;
 use super::{FigureStyle, MARGIN, SMALL, TITLE, TOKEN, bar, heading, heading_width, text};
-use crate::axis::AxisItem;
+use crate::axis::{AxisItem, PixelBox};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::export::font::Fonts;
@@ -31,6 +31,14 @@ pub fn scene(
         Some((at, label)) => format!("attention of query {at} ({label})"),
         None => "mean weight that each token receives".to_string(),
     };
+    let window = query.and_then(|at| capture.window(head.site, at));
+    let remark = match window {
+        Some(window) => {
+            format!("{remark} · within its windows: {} of {} patches", window.len(), capture.keys(kind).len())
+        }
+        None if capture.has_windows(kind) => format!("{remark} · within windows"),
+        None => remark,
+    };
     let title = format!("{}, head {}", site_title(kind, head.layer()), head.head);
     let (mut shapes, top) = heading(&title, &format!("{} · {remark}", model_title(capture)), style);
     let largest = weights.iter().copied().fold(0.0, f32::max);
@@ -44,7 +52,7 @@ pub fn scene(
     let keys = capture.keys(kind);
     let marked = query.filter(|_| self_attention);
     match PicturePlate::of(capture).filter(|_| kind != Kind::Decoder) {
-        Some(plate) => page.picture(&plate, keys, &levels, marked),
+        Some(plate) => page.picture(&plate, (keys, window), &levels, marked),
         None => page.shaded(keys, &levels, marked),
     }
     if !self_attention {
@@ -104,12 +112,26 @@ impl Page<'_> {
         self.y += LINE - 4.0;
     }
 
-    /// Draws a picture with levels over its patches, and class tokens below.
-    fn picture(&mut self, plate: &PicturePlate, items: &[AxisItem], levels: &[f32], marked: Option<usize>) {
+    /// Draws a picture with levels over its patches, and class tokens below. The patches of `window`, if there is
+    /// one, have an outline together.
+    fn picture(
+        &mut self,
+        plate: &PicturePlate,
+        (items, window): (&[AxisItem], Option<&[u32]>),
+        levels: &[f32],
+        marked: Option<usize>,
+    ) {
         let corner = [MARGIN, self.y - TITLE];
         let placed = items.iter().zip(levels).filter_map(|(item, &level)| Some((item.place()?, level)));
         let placed: Vec<_> = placed.collect();
         self.shapes.push(Shape::Bitmap(plate.bitmap(&placed, self.style, corner)));
+        let bounds = window.and_then(|keys| {
+            let places = keys.iter().filter_map(|&key| items.get(key as usize)?.place());
+            places.reduce(PixelBox::union)
+        });
+        if let Some(bounds) = bounds {
+            self.shapes.push(Shape::Outline(plate.area(bounds, corner), self.style.theme.dim()));
+        }
         if let Some(place) = marked.and_then(|at| items.get(at)?.place()) {
             self.shapes.push(Shape::Outline(plate.area(place, corner), self.style.theme.accent()));
         }

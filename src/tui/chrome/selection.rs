@@ -79,6 +79,16 @@ fn facts(app: &App) -> Vec<String> {
     let entropy = format!("entropy {:.2}", metrics.entropy);
     if let (Some(spread), Some(locality)) = (metrics.spread, metrics.locality) {
         let local = format!("{entropy} · locality {locality:.2}");
+        let site = app.selection.head.site;
+        if app.capture.as_ref().is_some_and(|capture| capture.window(site, 0).is_some()) {
+            return vec![
+                format!("within windows of patches · {local}"),
+                format!("within windows · {local}"),
+                format!("windows · {local}"),
+                format!("windows · {entropy}"),
+                "windows".into(),
+            ];
+        }
         return vec![
             format!("{entropy} nats · spread {spread:.0} pixels · locality {locality:.2}"),
             local,

@@ -136,6 +136,10 @@ fn notes(app: &App) -> [String; 2] {
     let reading = &app.reading;
     let mut notes: Vec<(String, String)> = Vec::new();
     let mut note = |long: &str, short: &str| notes.push((long.into(), short.into()));
+    if let Some(window) = app.window() {
+        let of = format!("{} of {}", window.len(), app.axes.source.len());
+        note(&format!("within its windows: {of} merged patches"), &format!("window {of}"));
+    }
     match app.scored() {
         Some(Score::Whole) => note("scores before the softmax, in Map alone", "scores"),
         Some(Score::Content) => note("content part of the scores, in Map alone", "content"),

@@ -35,9 +35,12 @@ pub fn lit(app: &App, cache: &mut Cache, picture: &LitPicture) -> Option<RgbPict
             }
         }
     }
-    for (patch, color) in
-        [(picture.key, theme.palette.selected_ground), (picture.query, theme.palette.accent)]
-    {
+    let palette = &theme.palette;
+    for (patch, color) in [
+        (picture.window, palette.dim),
+        (picture.key, palette.selected_ground),
+        (picture.query, palette.accent),
+    ] {
         if let Some(patch) = patch {
             frame(&mut rgb, size, pixels(patch, picture.size, size), color);
         }

@@ -110,27 +110,34 @@ pub struct IndexedImage {
     pub palette: Vec<[u8; 3]>,
 }
 
-/// Steps of red, green and blue in the palette of [`IndexedImage::of_rgb`], which sixel limits to 255
-/// colours.
-const STEPS: [u16; 3] = [6, 7, 6];
+/// Steps of red, of green and of blue in the palette of [`IndexedImage::of_rgb`].
+const STEPS: u16 = 6;
+
+/// Greys of the palette beside them: pages are mostly grey. Sixel has 255 colours in all.
+const GREYS: u16 = 38;
+
+/// Largest difference between the parts of a colour that is shown as a grey.
+const TINT: u8 = 16;
 
 impl IndexedImage {
     /// Rounds the colours of a picture to those of a fixed palette.
     pub fn of_rgb(picture: &RgbPicture) -> Self {
-        let [reds, greens, blues] = STEPS;
+        let part = |at: u16, steps: u16| (at * 255 / (steps - 1)) as u8;
+        let nearest = |part: u8, steps: u16| (u16::from(part) * (steps - 1) + 127) / 255;
         let mut palette = vec![[0; 3]];
-        for red in 0..reds {
-            for green in 0..greens {
-                for blue in 0..blues {
-                    let part = |at: u16, steps: u16| (at * 255 / (steps - 1)) as u8;
-                    palette.push([part(red, reds), part(green, greens), part(blue, blues)]);
-                }
-            }
+        for color in 0..STEPS.pow(3) {
+            palette.push(
+                [color / (STEPS * STEPS), color / STEPS % STEPS, color % STEPS].map(|at| part(at, STEPS)),
+            );
         }
-        let index = |rgb: &[u8; 3]| {
-            let steps = rgb.iter().zip(STEPS);
-            let at = steps.map(|(&part, steps)| (u16::from(part) * (steps - 1) + 127) / 255);
-            1 + at.zip(STEPS).fold(0, |all, (at, steps)| all * steps + at) as u8
+        palette.extend((0..GREYS).map(|grey| [part(grey, GREYS); 3]));
+        let index = |&[red, green, blue]: &[u8; 3]| {
+            let (least, most) = (red.min(green).min(blue), red.max(green).max(blue));
+            let color = match most - least <= TINT {
+                true => STEPS.pow(3) + nearest(green, GREYS),
+                false => [red, green, blue].iter().fold(0, |all, &part| all * STEPS + nearest(part, STEPS)),
+            };
+            1 + color as u8
         };
         let (pixels, _) = picture.values().as_chunks::<3>();
         let pixels = pixels.iter().map(index).collect();
@@ -252,15 +259,15 @@ mod tests {
 
     #[test]
     fn colours_are_rounded_to_a_palette() {
-        let colours: [[u8; 3]; 3] = [[0; 3], [255, 0, 255], [100, 43, 140]];
-        let picture = RgbPicture::new(3, 1, colours.concat()).unwrap();
+        let colours: [[u8; 3]; 4] = [[0; 3], [255, 0, 255], [100, 43, 140], [110, 113, 108]];
+        let picture = RgbPicture::new(4, 1, colours.concat()).unwrap();
         let indexed = IndexedImage::of_rgb(&picture);
-        assert_eq!(indexed.palette.len(), 253);
+        assert_eq!(indexed.palette.len(), 255);
         let shown: Vec<_> = indexed.pixels.iter().map(|&at| indexed.palette[usize::from(at)]).collect();
-        assert_eq!(shown, [[0, 0, 0], [255, 0, 255], [102, 42, 153]]);
+        assert_eq!(shown, [[0, 0, 0], [255, 0, 255], [102, 51, 153], [110; 3]]);
         let file = PaintedPicture::Rgb(picture).png().unwrap();
         let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
-        let mut pixels = vec![0; 9];
+        let mut pixels = vec![0; 12];
         reader.next_frame(&mut pixels).unwrap();
         assert_eq!(pixels, colours.concat());
     }

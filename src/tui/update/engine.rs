@@ -138,7 +138,9 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
         Event::Failed(error) => {
             (app.run.arrival, app.run.opening) = (None, None);
             stop_comparing(app);
-            requests::stay_in_window(app);
+            if app.run.pending == 0 {
+                requests::stay_on_displayed_part(app);
+            }
             app.views.links.effects.stop();
             drop_ablation(app);
             drop_values(app, "");
@@ -151,6 +153,7 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             if app.run.pending == 0 {
                 (app.run.arrival, app.run.opening) = (None, None);
                 stop_comparing(app);
+                requests::stay_on_displayed_part(app);
             }
             app.views.links.effects.stop();
             drop_ablation(app);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::cells::{fit, part, put};
+use super::cells::{fit, part, put, width};
 use crate::axis::{AxisItem, PixelBox};
 use crate::capture::Capture;
 use crate::image::RgbPicture;
@@ -38,6 +38,8 @@ pub struct SourcePicture<'a> {
     graphics: Option<PixelGraphics>,
     /// True if the lines below it are drawn.
     captioned: bool,
+    /// Rectangle that has a frame, too.
+    window: Option<PixelBox>,
 }
 
 /// Returns true if the source of a capture consists of patches.
@@ -62,7 +64,7 @@ impl<'a> SourcePicture<'a> {
             true => None,
             false => cache.picture(app, [usize::from(cells[0]), 2 * usize::from(cells[1])]),
         };
-        Some(Self { items, size, scaled, cells, theme: &app.theme, graphics, captioned: true })
+        Some(Self { items, size, scaled, cells, theme: &app.theme, graphics, captioned: true, window: None })
     }
 
     /// Prepares the picture in cells alone, without lines below it, to be drawn several times.
@@ -75,7 +77,13 @@ impl<'a> SourcePicture<'a> {
             false => cache.picture(app, [usize::from(cells[0]), 2 * usize::from(cells[1])]),
         };
         let items = &capture.source.items;
-        Some(Self { items, size, scaled, cells, theme: &app.theme, graphics: None, captioned: false })
+        let theme = &app.theme;
+        Some(Self { items, size, scaled, cells, theme, graphics: None, captioned: false, window: None })
+    }
+
+    /// The same picture with a frame around a rectangle of it, where there are colours.
+    pub fn with_window(self, window: Option<PixelBox>) -> Self {
+        Self { window, ..self }
     }
 
     /// Number of lines that the picture and what is below it take.
@@ -113,6 +121,7 @@ impl<'a> SourcePicture<'a> {
                 patches: patches.collect(),
                 key: key.and_then(patch),
                 query: query.and_then(patch),
+                window: self.window,
             }));
         } else {
             self.half_blocks(buf, cells, &raster, level, (query, key));
@@ -179,9 +188,14 @@ impl<'a> SourcePicture<'a> {
             .flat_map(|y| (0..width).map(move |x| (x, y)))
             .map(|(x, y)| color(x, y))
             .collect();
+        if let Some(window) = self.window {
+            let [columns, rows] = self.span(window, [width, 2 * usize::from(cells.height)]);
+            let inside = |x: usize, y: usize| columns.contains(&x) && rows.contains(&y);
+            outline(&mut pixels, width, inside, theme.palette.dim);
+        }
         for (place, frame) in [(key, theme.palette.selected_ground), (query, theme.palette.accent)] {
             if let Some(place) = place {
-                outline(&mut pixels, raster, width, place, frame);
+                outline(&mut pixels, width, |x, y| raster[y * width + x] == Some(place), frame);
             }
         }
         for y in 0..cells.height {
@@ -230,8 +244,10 @@ impl<'a> SourcePicture<'a> {
         }
         let selected = query.or(key).and_then(|place| self.patch(axis, place));
         if let Some(patch) = selected.filter(|_| line.height > 1) {
-            let words = in_words(patch, self.size, self.items);
-            put(buf, line, line.x, line.y + 1, &fit(&words, usize::from(line.width)), theme.dim());
+            let wordings = in_words(patch, self.size, self.items);
+            let room = usize::from(line.width);
+            let words = wordings.iter().find(|words| width(words) <= room).unwrap_or(&wordings[2]);
+            put(buf, line, line.x, line.y + 1, &fit(words, room), theme.dim());
         }
         hits
     }
@@ -258,8 +274,9 @@ fn cells(size: [f64; 2], area: Rect) -> [u16; 2] {
     [columns as u16, lines as u16]
 }
 
-/// Describes the place of a patch: its row and column among the patches, the part of the picture, its pixels.
-pub fn in_words(patch: PixelBox, size: [f64; 2], items: &[AxisItem]) -> String {
+/// Describes the place of a patch: its row and column among the patches, the part of the picture, its pixels; the
+/// longest wording first.
+fn in_words(patch: PixelBox, size: [f64; 2], items: &[AxisItem]) -> [String; 3] {
     let places = || items.iter().filter_map(AxisItem::place);
     let number = |of: fn(PixelBox) -> f64| {
         let mut all: Vec<f64> = places().map(of).collect();
@@ -281,19 +298,16 @@ pub fn in_words(patch: PixelBox, size: [f64; 2], items: &[AxisItem]) -> String {
         (_, 1) => "bottom",
         (_, _) => "lower right",
     };
-    format!(
-        "row {row} of {rows}, column {column} of {columns}, {part}: pixels {:.0}–{:.0} × {:.0}–{:.0}",
-        patch.x,
-        patch.x + patch.w,
-        patch.y,
-        patch.y + patch.h
-    )
+    let [right, bottom] = [patch.x + patch.w, patch.y + patch.h];
+    let pixels = format!("pixels {:.0}–{right:.0} × {:.0}–{bottom:.0}", patch.x, patch.y);
+    let grid = format!("row {row} of {rows}, column {column} of {columns}");
+    [format!("{grid}, {part}: {pixels}"), format!("{grid}: {pixels}"), pixels]
 }
 
-/// Draws a frame around the pixels of a unit.
-fn outline(pixels: &mut [Rgb], raster: &[Option<usize>], width: usize, place: usize, color: Rgb) {
-    let height = raster.len() / width.max(1);
-    let inside = |x: usize, y: usize| x < width && y < height && raster[y * width + x] == Some(place);
+/// Draws a frame around the pixels that are `inside`.
+fn outline(pixels: &mut [Rgb], width: usize, inside: impl Fn(usize, usize) -> bool, color: Rgb) {
+    let height = pixels.len() / width.max(1);
+    let inside = |x: usize, y: usize| x < width && y < height && inside(x, y);
     let touches = |x: usize, y: usize| {
         let around = [(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)];
         around.into_iter().any(|(x, y)| inside(x, y))
@@ -388,7 +402,8 @@ mod tests {
     fn a_place_is_said_in_words() {
         let items = AxisItem::picture(2, 3);
         let words = in_words(items[6].place().unwrap(), [30.0, 40.0], &items);
-        assert_eq!(words, "row 2 of 2, column 3 of 3, lower right: pixels 20–30 × 20–40");
+        assert_eq!(words[0], "row 2 of 2, column 3 of 3, lower right: pixels 20–30 × 20–40");
+        assert_eq!(words[1..], ["row 2 of 2, column 3 of 3: pixels 20–30 × 20–40", "pixels 20–30 × 20–40"]);
     }
 
     #[test]

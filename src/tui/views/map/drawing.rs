@@ -10,6 +10,7 @@ use crate::tui::selected;
 
 /// Returns the selected map as it shows: with merged words, the filter, values or scores.
 pub fn drawing(app: &App) -> Option<Drawing> {
+    let capture = app.capture.as_deref()?;
     let head = app.selection.head;
     let title = format!("{}, head {}", site_title(head.kind(), head.layer()), head.head);
     let queries = (0..app.queries().len()).map(|query| {
@@ -20,7 +21,7 @@ pub fn drawing(app: &App) -> Option<Drawing> {
         }
     });
     let scores = if app.scored().is_some() { " · scores before the softmax" } else { "" };
-    let (rows, columns) = (queries_title(head.kind()), keys_title(head.kind()));
+    let (rows, columns) = (queries_title(capture, head.kind()), keys_title(capture, head.kind()));
     Some(Drawing::Map(MapDrawing {
         description: format!("{title}, {}", remark(app)),
         title,
@@ -28,7 +29,7 @@ pub fn drawing(app: &App) -> Option<Drawing> {
         map: selected::pictured(app).ok()?,
         queries: queries.collect(),
         // The strip belongs to all frames.
-        sound: app.capture.as_ref().and_then(|capture| capture.sound.clone()).filter(|_| {
+        sound: capture.sound.clone().filter(|_| {
             head.kind() != Kind::Decoder && app.views.map.filtered.is_none() && app.keys().is_timed()
         }),
         keys: app.keys().units.iter().map(|unit| unit.label.clone()).collect(),

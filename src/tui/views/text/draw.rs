@@ -65,7 +65,8 @@ fn panel<'a>(
 
 /// Returns the panel of a source, with its picture if it is one.
 fn with_picture<'a>(panel: Panel<'a>, app: &'a App, cache: &mut Cache, area: Rect) -> Panel<'a> {
-    Panel { picture: SourcePicture::new(app, cache, Panel::picture_area(area)), ..panel }
+    let picture = SourcePicture::new(app, cache, Panel::picture_area(area));
+    Panel { picture: picture.map(|picture| picture.with_window(app.window_place())), ..panel }
 }
 
 /// Weights of one query, with a title.
