@@ -14,7 +14,7 @@ use super::assemble::assemble;
 use super::file_maps::FileMaps;
 use super::foreign::{self, Form, arrays, arrays::ArrayFile};
 use super::tensors::{Parsed, check_weights, decode};
-use super::{Capture, MapStore, ReadOptions, SiteMaps, compact_layout, padding, sparse_layout};
+use super::{Capture, MapStore, ReadOptions, SiteMaps, WINDOWS_NOTE, compact_layout, padding, sparse_layout};
 use crate::error::{Error, Result};
 use crate::files::{Bytes, ModelFile, sentence_of};
 use crate::site::{Kind, Site};
@@ -105,7 +105,8 @@ fn contents<'a>(file: &'a Bytes, sentence: usize, options: &ReadOptions) -> Pars
             maps.insert(site, SiteMaps::sparse(sparse_layout::read(site, &tensors, fields)?));
         }
     }
-    let capture = assemble(maps, &|name| tensors.tensor(name).ok(), fields, Vec::new())?;
+    let windows = maps.sites().any(|(_, maps)| maps.window(0).is_some()).then(|| WINDOWS_NOTE.to_string());
+    let capture = assemble(maps, &|name| tensors.tensor(name).ok(), fields, Vec::from_iter(windows))?;
     Ok(Contents::Capture(Box::new(padding::settle(capture, options.trim_padding, false))))
 }
 

@@ -36,7 +36,7 @@ pub use predictions::{CANDIDATES, Prediction, predictions};
 pub use recorder::{Ablator, Recorder};
 pub use rest::Rest;
 pub use scores::{Score, ScoreParts};
-pub use site_maps::SiteMaps;
+pub use site_maps::{SiteMaps, WINDOWS_NOTE};
 pub use sound_strip::SoundStrip;
 pub use store::MapStore;
 pub use values::{MapWeights, SiteValues, ValuesBySite};

@@ -20,6 +20,11 @@ const KEPT_WHOLE: usize = 16 << 20;
 /// Number of rows that are computed between checks for cancellation.
 const PIECE: usize = 1024;
 
+/// Note for the user on maps within windows of patches.
+pub const WINDOWS_NOTE: &str = "its encoder attends within windows of patches that merge from layer to \
+                                layer; its maps show the patches of the last layer: weights are summed over \
+                                the keys and averaged over the queries that merge into one";
+
 /// The maps of one site.
 #[derive(Clone, Debug)]
 pub struct SiteMaps {
@@ -159,8 +164,8 @@ impl SiteMaps {
         }
     }
 
-    /// Keys that a query attends among, ascending; `None` if the maps are not of an encoder that attends within
-    /// windows of patches, or are kept with their zeros.
+    /// Keys that a query attends among, ascending; `None` if the maps are not within windows of patches, or are
+    /// kept with their zeros.
     pub fn window(&self, query: usize) -> Option<&[u32]> {
         match &self.kept {
             Kept::Sparse(maps) if query < maps.queries() => Some(&maps.columns[maps.entries(query)]),

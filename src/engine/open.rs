@@ -7,7 +7,7 @@ use super::protocol::{ModelInfo, OpenOptions};
 use super::seeing::Seeing;
 use super::session::Session;
 use crate::axis::Medium;
-use crate::capture::{self, Capture, ReadOptions};
+use crate::capture::{self, Capture, ReadOptions, WINDOWS_NOTE};
 use crate::checkpoint::ModelConfig;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -136,15 +136,10 @@ fn info(name: &str, model: &Model, tokenizer: &Tokenizer, config: &ModelConfig) 
             .notes()
             .iter()
             .cloned()
-            .chain(spec.merges_positions().then(|| MERGED.into()))
+            .chain(spec.merges_positions().then(|| WINDOWS_NOTE.into()))
             .collect(),
     }
 }
-
-/// Note on the encoder's maps of a model whose patches merge.
-const MERGED: &str = "its encoder attends within windows of patches that merge from layer to layer; its maps show the \
-                      patches of the last layer: weights are summed over the keys and averaged over the queries \
-                      that merge into one";
 
 /// Returns what a model reads as its source.
 fn medium(spec: &ModelSpec) -> Medium {

@@ -108,6 +108,7 @@ fn windows_are_known_and_told() {
     std::fs::write(path("page.safetensors"), &bytes).unwrap();
     let back = read_capture(Path::new(&path("page.safetensors"))).unwrap();
     assert_eq!(back.window(Site::new(Kind::Encoder, 5), 11), Some(&[9, 10, 11][..]));
+    assert!(back.notes.iter().any(|note| note.contains("within windows")), "{:?}", back.notes);
     let page = path("page.safetensors");
     let head = ["--kind", "encoder", "--layer", "5", "--head", "2"];
     for (view, said) in

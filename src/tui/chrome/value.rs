@@ -50,10 +50,16 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
         None => format!("{distance}"),
     });
     let ahead = kind == Kind::Decoder && app.selection.key() > app.selection.query();
-    let masked = ahead || !weight.is_finite();
+    let outside = app.window().is_some_and(|keys| keys.binary_search(&(app.selection.key() as u32)).is_err());
+    let masked = ahead || outside || !weight.is_finite();
     let numbers = if masked {
-        let why = if ahead { ": masked, it lies ahead" } else { ": masked, it lies too far" };
-        [why.to_string(), ": masked".into(), ": masked".into()]
+        let why = match () {
+            () if ahead => ": masked, it lies ahead",
+            () if outside => ": not seen, it lies outside the windows",
+            () => ": masked, it lies too far",
+        };
+        let short = if outside { ": not seen" } else { ": masked" };
+        [why.to_string(), short.into(), short.into()]
     } else {
         let patches = axes.is_some_and(|axes| axes.keys_are_patches());
         let from = match kind {

@@ -132,9 +132,16 @@ pub fn value(app: &App) -> Vec<String> {
     let prefix = format!("{from_prefix:.2} from the prefix");
     let (of_source, of_prefix) =
         (most(&shares.source, &app.axes.source), most(&shares.prefix, &app.axes.input));
+    let lost = 1.0 - from_source - from_prefix;
+    let windows = app.capture.as_ref().is_some_and(|capture| capture.has_windows(Kind::Encoder));
+    let rest = match windows && lost >= 0.005 {
+        true => format!("; {lost:.2} lost to what fills windows"),
+        false => String::new(),
+    };
     vec![
-        format!("{source}{of_source}; {prefix}{of_prefix}"),
-        format!("{source}{of_source}; {prefix}"),
+        format!("{source}{of_source}; {prefix}{of_prefix}{rest}"),
+        format!("{source}{of_source}; {prefix}{rest}"),
+        format!("{source}, {prefix}{rest}"),
         format!("{source}, {prefix}"),
         format!("source {from_source:.2}, prefix {from_prefix:.2}"),
     ]
