@@ -54,7 +54,7 @@ fn values<'py>(py: Python<'py>, values: &ColumnValues) -> PyResult<(&'static str
         ColumnValues::Flags(values) => ("flag", PyList::new(py, values)?),
         ColumnValues::Wholes(values) => ("whole", PyList::new(py, values)?),
         ColumnValues::Numbers(values) => ("number", PyList::new(py, values)?),
-        ColumnValues::Texts(values) => ("text", PyList::new(py, values)?),
+        ColumnValues::Texts(values) => ("text", PyList::new(py, values.iter().map(Option::as_deref))?),
         ColumnValues::Blobs(values) => {
             ("bytes", PyList::new(py, values.iter().map(|value| PyBytes::new(py, value)))?)
         }

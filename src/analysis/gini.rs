@@ -63,6 +63,14 @@ impl Gini {
     }
 }
 
+/// Gini coefficient of a row of `count` weights from the sum of the differences of all pairs of the first `len`.
+/// The others are 0. `sum` is that of the weights.
+pub fn gini_of_differences(differences: f32, sum: f64, len: usize, count: usize) -> f64 {
+    // Each weight differs from each of the zeros by itself.
+    let all = f64::from(differences) + count.saturating_sub(len) as f64 * sum;
+    if sum > 0.0 { all / (count as f64 * sum) } else { 0.0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +91,11 @@ mod tests {
             let weights: Vec<f32> = noise(len, 3).iter().map(|x| x.abs().powi(power)).collect();
             let (found, expected) = (gini.of(&weights, count), by_pairs(&weights, count));
             assert!((found - expected).abs() < 1e-9, "{len} of {count}: {found}, {expected}");
+            let difference = |a: &f32| weights.iter().map(|b| (a - b).abs()).sum::<f32>();
+            let differences = weights.iter().map(difference).sum::<f32>() / 2.0;
+            let sum = weights.iter().copied().map(f64::from).sum();
+            let found = gini_of_differences(differences, sum, len, count);
+            assert!((found - expected).abs() < 1e-5, "{len} of {count}: {found}, {expected}");
             let large: Vec<f32> = weights.iter().map(|weight| 1e6 * weight).collect();
             assert!((gini.of(&large, count) - expected).abs() < 1e-6);
         }

@@ -142,16 +142,43 @@ impl Eq for Ranked {}
 /// ([`LinkFilter::profile_axes`]), or a minimum weight of at least
 /// [`STRONG_WEIGHT`](super::profile::STRONG_WEIGHT).
 pub fn strong_links(head: Head, profile: &HeadProfile, context: &MapAxes, filter: &LinkFilter) -> Vec<Link> {
-    let mut strongest = BinaryHeap::new();
-    let distances = context.distances();
-    let keys = wanted_keys(profile.keys, context, filter, |key| is_profiles_sink(profile, context.kind, key));
-    for &StrongPair { query, key, weight } in &profile.strong {
-        let (query, key) = (query as usize, key as usize);
-        if keys.get(key) == Some(&true) && wanted_query(query, context, filter) {
-            offer(&mut strongest, (head, query, key, weight), &distances, filter);
+    StrongLinks::new(context, [profile.rows, profile.keys], filter).of(head, profile)
+}
+
+/// Finds the [`strong_links`] of several heads of a kind.
+pub struct StrongLinks<'a> {
+    kind: Kind,
+    filter: &'a LinkFilter,
+    distances: Distances,
+    queries: Vec<bool>,
+    /// The keys that are wanted unless they are sinks.
+    keys: Vec<bool>,
+}
+
+impl<'a> StrongLinks<'a> {
+    /// Prepares the axes of maps `[queries, keys]`.
+    pub fn new(axes: &MapAxes, [queries, keys]: [usize; 2], filter: &'a LinkFilter) -> Self {
+        Self {
+            kind: axes.kind,
+            filter,
+            distances: axes.distances(),
+            queries: (0..queries).map(|query| wanted_query(query, axes, filter)).collect(),
+            keys: wanted_keys(keys, axes, filter, |_| false),
         }
     }
-    sorted(strongest)
+
+    /// The links of a head, whose profile is that of a map of this shape.
+    pub fn of(&self, head: Head, profile: &HeadProfile) -> Vec<Link> {
+        let mut strongest = BinaryHeap::new();
+        for &StrongPair { query, key, weight } in &profile.strong {
+            let (query, key) = (query as usize, key as usize);
+            let wanted = self.keys.get(key) == Some(&true) && self.queries.get(query) == Some(&true);
+            if wanted && (self.filter.sinks || !is_profiles_sink(profile, self.kind, key)) {
+                offer(&mut strongest, (head, query, key, weight), &self.distances, self.filter);
+            }
+        }
+        sorted(strongest)
+    }
 }
 
 /// Adds the links of a map.

@@ -18,6 +18,8 @@ pub use text_rows::TextRows;
 #[cfg(feature = "parquet")]
 pub use write::encode;
 
+use std::borrow::Cow;
+
 /// A table whose columns have one value per row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ColumnTable {
@@ -45,8 +47,8 @@ pub enum ColumnValues {
     Wholes(Vec<Option<i64>>),
     /// Real numbers.
     Numbers(Vec<Option<f32>>),
-    /// Texts.
-    Texts(Vec<Option<String>>),
+    /// Texts. Names that many rows share are not copied for each.
+    Texts(Vec<Option<Cow<'static, str>>>),
     /// Bytes.
     Blobs(Vec<Vec<u8>>),
     /// Lists of integers.
@@ -65,7 +67,7 @@ pub enum ColumnValue {
     /// A real number.
     Number(Option<f32>),
     /// A text.
-    Text(Option<String>),
+    Text(Option<Cow<'static, str>>),
     /// Bytes.
     Blob(Vec<u8>),
     /// A list of integers.

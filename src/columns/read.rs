@@ -134,7 +134,7 @@ impl ParquetFile {
                 match (list, is_text(shape)) {
                     (true, _) => ColumnValues::TextLists(values.lists(shape, |bytes| text(&bytes))),
                     (false, true) => {
-                        ColumnValues::Texts(values.optional(shape, |bytes| text(&bytes)).collect())
+                        ColumnValues::Texts(values.optional(shape, |bytes| text(&bytes).into()).collect())
                     }
                     (false, false) => {
                         let bytes = values.optional(shape, |bytes| bytes.data().to_vec());

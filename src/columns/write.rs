@@ -83,7 +83,8 @@ fn write(values: &ColumnValues, writer: &mut SerializedColumnWriter) -> Encoded<
             writer.typed::<FloatType>().write_batch(&present, Some(&levels), None)
         }
         ColumnValues::Texts(values) => {
-            let (levels, present) = optional(values, |text| ByteArray::from(text.as_str()));
+            let levels: Vec<_> = values.iter().map(|value| i16::from(value.is_some())).collect();
+            let present = byte_arrays(values.iter().flatten().map(|text| text.as_ref()));
             writer.typed::<ByteArrayType>().write_batch(&present, Some(&levels), None)
         }
         ColumnValues::Blobs(values) => {
@@ -91,11 +92,13 @@ fn write(values: &ColumnValues, writer: &mut SerializedColumnWriter) -> Encoded<
             writer.typed::<ByteArrayType>().write_batch(&values, None, None)
         }
         ColumnValues::WholeLists(lists) => {
-            let (present, definitions, repetitions) = flat(lists, |value| *value);
+            let (definitions, repetitions) = levels_of(lists);
+            let present: Vec<_> = lists.iter().flatten().copied().collect();
             writer.typed::<Int64Type>().write_batch(&present, Some(&definitions), Some(&repetitions))
         }
         ColumnValues::TextLists(lists) => {
-            let (present, definitions, repetitions) = flat(lists, |text| ByteArray::from(text.as_str()));
+            let (definitions, repetitions) = levels_of(lists);
+            let present = byte_arrays(lists.iter().flatten().map(String::as_str));
             writer.typed::<ByteArrayType>().write_batch(&present, Some(&definitions), Some(&repetitions))
         }
     }
@@ -107,14 +110,25 @@ fn optional<T, U>(values: &[Option<T>], value: impl Fn(&T) -> U) -> (Vec<i16>, V
     (levels, values.iter().flatten().map(value).collect())
 }
 
-/// Returns the values of all lists, with their definition levels (0 for an empty list) and repetition levels
-/// (0 where a list begins).
-fn flat<T, U>(lists: &[Vec<T>], value: impl Fn(&T) -> U) -> (Vec<U>, Vec<i16>, Vec<i16>) {
+/// Returns the definition levels of lists (0 for an empty list) and the repetition levels (0 where a list begins).
+fn levels_of<T>(lists: &[Vec<T>]) -> (Vec<i16>, Vec<i16>) {
     let (mut definitions, mut repetitions) = (Vec::new(), Vec::new());
     for list in lists {
         definitions.extend(std::iter::repeat_n(i16::from(!list.is_empty()), list.len().max(1)));
         repetitions.push(0);
         repetitions.extend(std::iter::repeat_n(1, list.len().saturating_sub(1)));
     }
-    (lists.iter().flatten().map(value).collect(), definitions, repetitions)
+    (definitions, repetitions)
+}
+
+/// Returns texts as parts of one buffer, since most are too short for one of their own.
+fn byte_arrays<'a>(texts: impl Iterator<Item = &'a str> + Clone) -> Vec<ByteArray> {
+    let all = ByteArray::from(texts.clone().collect::<String>().into_bytes());
+    let mut start = 0;
+    let part = |text: &str| {
+        let part = all.slice(start, text.len());
+        start += text.len();
+        part
+    };
+    texts.map(part).collect()
 }

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ScopedJoinHandle;
 
 use attn_tui_kernels::threads;
 
@@ -73,7 +76,8 @@ impl Session {
     }
 
     /// Runs the model many times like [`Session::run_many`], and calls `measure` with every capture on the
-    /// thread that has made it. `each` receives the results, in order.
+    /// thread that has made it. `each` receives the results, in order, on the calling thread, while the next runs
+    /// are on their way.
     ///
     /// # Errors
     /// [`Error::Cancelled`] and the errors of `each`. Other errors of a run, and those of `measure`, go to
@@ -89,25 +93,55 @@ impl Session {
         let total = runs.size_hint().1.filter(|&most| most == runs.size_hint().0);
         let budget = MapStore::within(self.memory).budget();
         let mut done = 0;
-        let mut finish = |waiting: &mut Vec<WaitingRun>| {
-            for measured in self.run_together(std::mem::take(waiting), budget, watch, &measure)? {
+        let mut deliver = |measured: Vec<Result<T>>| {
+            for measured in measured {
                 each(done, measured)?;
                 done += 1;
                 watch.progress(Progress::Runs { done, total });
             }
             Ok::<_, Error>(())
         };
-        let (mut waiting, mut size) = (Vec::new(), RunSize::default());
-        for options in runs {
-            let run = self.waiting(options);
-            if !waiting.is_empty() && !size.plus(run.size).fits(self.threads, budget) {
-                finish(&mut waiting)?;
-                size = RunSize::default();
-            }
-            size = size.plus(run.size);
-            waiting.push(run);
-        }
-        finish(&mut waiting)
+        let stopped = AtomicBool::new(false);
+        let quiet = Quiet { watch, stopped: &stopped };
+        let together = |waiting| self.run_together(waiting, budget, &quiet, &measure);
+        let outcome = std::thread::scope(|scope| {
+            let mut ahead: Option<RunsAhead<T>> = None;
+            let mut finish = |waiting: &mut Vec<WaitingRun>, size: RunSize| {
+                let waiting = std::mem::take(waiting);
+                let (finished, maps) = match ahead.take() {
+                    Some(RunsAhead { results, maps }) => (joined(results)?, maps),
+                    None => (Vec::new(), 0),
+                };
+                // On a thread of the pool, a second one might wait for the first.
+                let is_alone = threads::in_pool() || maps.saturating_add(size.maps) > budget;
+                if is_alone {
+                    deliver(finished)?;
+                    return deliver(together(waiting)?);
+                }
+                let results = scope.spawn(|| together(waiting));
+                ahead = Some(RunsAhead { results, maps: size.maps });
+                deliver(finished)
+            };
+            let run_all = || {
+                let (mut waiting, mut size) = (Vec::new(), RunSize::default());
+                for options in runs {
+                    let run = self.waiting(options);
+                    if !waiting.is_empty() && !size.plus(run.size).fits(self.threads, budget) {
+                        finish(&mut waiting, size)?;
+                        size = RunSize::default();
+                    }
+                    size = size.plus(run.size);
+                    waiting.push(run);
+                }
+                finish(&mut waiting, size)?;
+                finish(&mut waiting, RunSize::default())
+            };
+            let outcome = run_all();
+            // Runs that nobody waits for end early.
+            stopped.store(outcome.is_err(), Ordering::Relaxed);
+            outcome
+        });
+        outcome
     }
 
     /// Reads the texts of a run and estimates its size.
@@ -161,7 +195,7 @@ impl Session {
             false => std::iter::once(0..ready.len()).collect(),
         };
         let part = |part: usize| {
-            let captures = self.captures(&ready[parts[part].clone()], &Quiet(watch))?;
+            let captures = self.captures(&ready[parts[part].clone()], watch)?;
             Ok(captures.into_iter().map(|capture| capture.and_then(measure)).collect::<Vec<_>>())
         };
         let measured = threads::run(self.threads, || threads::map(parts.len(), usize::MAX, part));
@@ -190,21 +224,41 @@ impl Session {
     }
 }
 
-/// Cancels when another watch does, and reports nothing.
-struct Quiet<'a>(&'a dyn Watch);
+/// Runs that go through the model while the results of those before are delivered.
+struct RunsAhead<'scope, T> {
+    results: ScopedJoinHandle<'scope, Result<Vec<Result<T>>>>,
+    /// Bytes of all their maps.
+    maps: usize,
+}
+
+/// Waits for a thread, and passes its panic on.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// Cancels when another watch does or the runs are stopped, and reports nothing.
+struct Quiet<'a> {
+    watch: &'a dyn Watch,
+    stopped: &'a AtomicBool,
+}
 
 impl Watch for Quiet<'_> {
     fn progress(&self, _: Progress) {}
 
     fn cancelled(&self) -> bool {
-        self.0.cancelled()
+        self.stopped.load(Ordering::Relaxed) || self.watch.cancelled()
     }
 }
 
-/// Splits runs of these `rows` into `parts` of about as many rows each, in order; into one if the largest would
-/// have more than a quarter above the mean.
-fn even_parts(rows: &[usize], parts: usize) -> Vec<Range<usize>> {
+/// Rows of source and target of a part: its products are as fast as those of more rows, and what goes through a
+/// layer stays in the second-level cache.
+const PART_ROWS: usize = 512;
+
+/// Splits runs of these `rows`, in order, into several parts for each of `threads` of about as many rows each;
+/// into one if the largest would have more than a quarter above the mean of the threads.
+fn even_parts(rows: &[usize], threads: usize) -> Vec<Range<usize>> {
     let total: usize = rows.iter().sum();
+    let parts = (total / PART_ROWS / threads).max(1) * threads;
     let (mut ranges, mut first, mut sum) = (Vec::new(), 0, 0);
     for (at, rows) in rows.iter().enumerate() {
         sum += rows;
@@ -214,7 +268,7 @@ fn even_parts(rows: &[usize], parts: usize) -> Vec<Range<usize>> {
         }
     }
     let largest = ranges.iter().map(|range| rows[range.clone()].iter().sum::<usize>()).max().unwrap_or(0);
-    if 4 * largest * parts > 5 * total { std::iter::once(0..rows.len()).collect() } else { ranges }
+    if 4 * largest * threads > 5 * total { std::iter::once(0..rows.len()).collect() } else { ranges }
 }
 
 #[cfg(test)]
@@ -228,6 +282,7 @@ mod tests {
         let whole = |len: usize| Vec::from_iter(std::iter::once(0..len));
         assert_eq!(even_parts(&[100, 10, 10], 2), whole(3));
         assert_eq!(even_parts(&[10], 2), whole(1));
+        assert_eq!(even_parts(&[PART_ROWS; 5], 2), [0..2, 2..3, 3..4, 4..5]);
         assert!(even_parts(&[], 2).is_empty());
     }
 }

@@ -24,6 +24,7 @@ mod patch_links;
 mod patching;
 mod protocol;
 mod run_tokens;
+mod scores;
 mod seeing;
 mod session;
 mod source;

@@ -7,23 +7,20 @@ use candle_core::Tensor;
 
 use super::hearing::TargetPrompt;
 use super::protocol::RunOptions;
+use super::scores::Scores;
 use super::session::{Session, ablator, decoder_input, items, languages};
 use super::source::Source;
 use super::timings::{Timings, median, ms};
 use crate::analysis::MapAxes;
 use crate::axis::{AxisItem, Sequence, queries};
-use crate::capture::{self, Ablator, BeamTarget, Capture, MapWeights, Prediction, Recorder, Rest};
+use crate::capture::{Ablator, BeamTarget, Capture, MapWeights, Recorder, Rest};
 use crate::error::{Error, Result};
 use crate::generate::{GeneratedText, GenerationConfig, GenerationRun, generate_many};
-use crate::matrix::{Matrix, Rows};
 use crate::model::{DecoderInput, DecoderSequence, EncoderSequence};
-use crate::nn::{LayerInput, read};
+use crate::nn::LayerInput;
 use crate::progress::{Progress, Watch};
 use crate::site::{Kind, Site};
 use crate::text::Languages;
-
-/// Bytes of logits that are in memory at once.
-const LOGITS_AT_ONCE: usize = 64 << 20;
 
 /// Rows of sources or targets from which on more of them together are no faster.
 pub(super) const ROWS_TOGETHER: usize = 1024;
@@ -91,9 +88,6 @@ pub(super) struct WantedTarget<'a> {
     pub prompt: &'a TargetPrompt,
     pub ablator: Ablator,
 }
-
-/// Predictions and logits `[target, vocabulary]`, as far as they are wanted.
-type Scores = (Vec<Prediction>, Option<Matrix>);
 
 /// A generated target.
 #[derive(Default)]
@@ -283,68 +277,10 @@ impl Session {
             watch.progress(Progress::Capture { done: layer, total: layers });
             watch.check()
         })?;
-        let scored = runs.iter().zip(targets).zip(states).map(|((run, target), states)| {
-            self.check_numbers(&states)?;
-            match run.options.predictions || run.options.logits {
-                true => self.score(&states, &target.ids, [run.options.predictions, run.options.logits]),
-                false => Ok((Vec::new(), None)),
-            }
-        });
-        scored.collect()
-    }
-
-    /// Computes predictions and logits `[target, vocabulary]` from the decoder's states, as far as they are
-    /// wanted. It takes a few rows at a time, since the logits of a long target with a large vocabulary would
-    /// fill gigabytes.
-    pub(super) fn score(
-        &self,
-        states: &Tensor,
-        target: &[u32],
-        [predict, keep]: [bool; 2],
-    ) -> Result<Scores> {
-        let mut predictions = Vec::new();
-        let vocabulary = self.model.spec().vocabulary();
-        let mut kept = keep.then(|| Rows::new(target.len(), vocabulary));
-        self.for_logits(
-            states,
-            target,
-            |rows| self.model.logits(rows),
-            |logits, tokens| {
-                let named = |id| self.tokenizer.target_token(id);
-                if predict {
-                    predictions.extend(capture::predictions(logits, vocabulary, tokens, named));
-                }
-                kept.iter_mut().for_each(|kept| kept.push(logits));
-                Ok(())
-            },
-        )?;
-        Ok((predictions, kept.map(Rows::finish)))
-    }
-
-    /// Number of decoder rows whose logits are in memory at once.
-    pub(super) fn rows_at_once(&self) -> usize {
-        (LOGITS_AT_ONCE / 4 / self.model.spec().vocabulary().max(1)).clamp(16, 256)
-    }
-
-    /// Maps the states `[1, target, width]` to logits by `map`, some rows at a time, and calls `each` with them,
-    /// `[rows, vocabulary]`, and the tokens of these rows.
-    ///
-    /// # Errors
-    /// [`Error::NotNumbers`] for NaN; those of `map` and `each`.
-    pub(super) fn for_logits(
-        &self,
-        states: &Tensor,
-        target: &[u32],
-        map: impl Fn(&Tensor) -> Result<Tensor>,
-        mut each: impl FnMut(&[f32], &[u32]) -> Result<()>,
-    ) -> Result<()> {
-        let step = self.rows_at_once();
-        for (block, tokens) in target.chunks(step).enumerate() {
-            let logits = map(&states.narrow(1, block * step, tokens.len())?)?;
-            self.check_numbers(&logits)?;
-            read(&logits, |logits| each(logits, tokens))??;
-        }
-        Ok(())
+        states.iter().try_for_each(|states| self.check_numbers(states))?;
+        let wanted = runs.iter().map(|run| [run.options.predictions, run.options.logits]);
+        let parts = states.iter().zip(targets).map(|(states, target)| (states, target.ids.as_slice()));
+        self.score_each(&parts.collect::<Vec<_>>(), &wanted.collect::<Vec<_>>())
     }
 
     /// Returns the target of each run, given or generated.

@@ -1,7 +1,7 @@
 //! The measures of one sentence.
 
 use crate::analysis::align::{Alignment, Convention, hard_alignment};
-use crate::analysis::links::{Link, strong_links};
+use crate::analysis::links::{Link, StrongLinks};
 use crate::analysis::merge::{Merge, merge};
 use crate::axis::AxisItem;
 use crate::capture::{Capture, HeadRow};
@@ -120,17 +120,24 @@ fn alignment(capture: &Capture) -> Result<Alignment> {
 
 fn links(capture: &Capture, heads: &[Head], options: &ScanOptions) -> Result<Vec<FarLink>> {
     let filter = options.filter();
-    let label = |items: &[AxisItem], at: usize| items.get(at).map(item_label).unwrap_or_default();
     let mut all = Vec::new();
-    for &head in heads {
-        let (kind, axes) = (head.kind(), capture.axes(head.kind()));
-        let found = strong_links(head, capture.profile(head)?, &axes, &filter);
-        all.extend(found.into_iter().map(|link| FarLink {
-            link,
-            query_token: label(axes.queries, link.query),
-            predicted: (kind != Kind::Encoder).then(|| label(&capture.target.items, link.query)),
-            key_token: label(axes.keys, link.key),
-        }));
+    for heads in heads.chunk_by(|a, b| a.kind() == b.kind()) {
+        let Some(kind) = heads.first().map(|head| head.kind()) else { continue };
+        let axes = capture.axes(kind);
+        let strong = StrongLinks::new(&axes, capture.shape(kind).into(), &filter);
+        let labels = |items: &[AxisItem]| items.iter().map(item_label).collect::<Vec<_>>();
+        let (queries, keys) = (labels(axes.queries), labels(axes.keys));
+        let predicted = if kind == Kind::Encoder { Vec::new() } else { labels(&capture.target.items) };
+        let label = |labels: &[String], at: usize| labels.get(at).cloned().unwrap_or_default();
+        for &head in heads {
+            let found = strong.of(head, capture.profile(head)?);
+            all.extend(found.into_iter().map(|link| FarLink {
+                link,
+                query_token: label(&queries, link.query),
+                predicted: (kind != Kind::Encoder).then(|| label(&predicted, link.query)),
+                key_token: label(&keys, link.key),
+            }));
+        }
     }
     Ok(all)
 }

@@ -1,5 +1,8 @@
 //! The tables of a scan.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use half::f16;
 
 use super::measures::{FarLink, SentenceMeasures};
@@ -20,6 +23,8 @@ pub struct ScanTables {
     links: ColumnTable,
     /// `None` if the maps are not kept.
     maps: Option<ColumnTable>,
+    /// Places of the metrics among the columns, by name.
+    metrics: HashMap<&'static str, usize>,
 }
 
 fn wholes() -> ColumnValues {
@@ -39,6 +44,10 @@ fn whole(value: usize) -> ColumnValue {
 }
 
 fn text(value: &str) -> ColumnValue {
+    ColumnValue::Text(Some(value.to_string().into()))
+}
+
+fn name(value: &'static str) -> ColumnValue {
     ColumnValue::Text(Some(value.into()))
 }
 
@@ -48,7 +57,7 @@ fn head_columns() -> [(&'static str, ColumnValues); 4] {
 }
 
 fn head_values(sentence: i64, head: Head) -> [ColumnValue; 4] {
-    [ColumnValue::Whole(Some(sentence)), text(head.kind().name()), whole(head.layer()), whole(head.head)]
+    [ColumnValue::Whole(Some(sentence)), name(head.kind().name()), whole(head.layer()), whole(head.head)]
 }
 
 impl ScanTables {
@@ -95,6 +104,7 @@ impl ScanTables {
             heads: ColumnTable::new("heads", head_columns().into_iter().chain(metrics).chain(roles)),
             links: ColumnTable::new("links", head_columns().into_iter().chain(links)),
             maps: with_maps.then(|| ColumnTable::new("maps", head_columns().into_iter().chain(maps))),
+            metrics: HeadMetrics::COLUMNS.iter().map(|column| column.name).zip(0..).collect(),
         }
     }
 
@@ -116,13 +126,13 @@ impl ScanTables {
 
     /// Returns the tables in the order of [`TABLES`].
     pub fn finish(self) -> Vec<ColumnTable> {
-        let Self { sentences, heads, links, maps } = self;
+        let Self { sentences, heads, links, maps, .. } = self;
         maps.into_iter().chain([links, heads, sentences]).collect()
     }
 
     fn add_sentence(&mut self, row: &ScannedRow) {
         let found = row.outcome.as_deref().ok();
-        let text = |of: fn(&SentenceMeasures) -> String| ColumnValue::Text(found.map(of));
+        let text = |of: fn(&SentenceMeasures) -> String| ColumnValue::Text(found.map(of).map(Cow::from));
         let wholes = |of: fn(&SentenceMeasures) -> &[u32]| {
             let found = found.map_or(&[][..], of);
             ColumnValue::WholeList(found.iter().map(|&whole| whole.into()).collect())
@@ -132,9 +142,9 @@ impl ScanTables {
         };
         self.sentences.push([
             ColumnValue::Whole(Some(row.row as i64)),
-            ColumnValue::Text(row.outcome.as_ref().err().cloned()),
+            ColumnValue::Text(row.outcome.as_ref().err().cloned().map(Cow::from)),
             text(|found| found.source.clone()),
-            ColumnValue::Text(row.media.as_ref().map(|path| path.to_string_lossy().into_owned())),
+            ColumnValue::Text(row.media.as_ref().map(|path| path.to_string_lossy().into_owned().into())),
             text(|found| found.target.clone()),
             ColumnValue::Flag(row.generated),
             wholes(|found| &found.source_ids),
@@ -160,10 +170,7 @@ impl ScanTables {
                     ColumnValue::Number(*value)
                 }
             });
-            let metric = |name: &str| {
-                let at = HeadMetrics::COLUMNS.iter().position(|column| column.name == name)?;
-                *values.get(at)?
-            };
+            let metric = |name: &str| *values.get(*self.metrics.get(name)?)?;
             let found = role(metric);
             let roles = [
                 ColumnValue::Text(found.map(|found| found.role.name.into())),
@@ -185,7 +192,7 @@ impl ScanTables {
                 ColumnValue::Number(link.distance),
                 whole(link.query),
                 text(query_token),
-                ColumnValue::Text(predicted.clone()),
+                ColumnValue::Text(predicted.clone().map(Cow::from)),
                 whole(link.key),
                 text(key_token),
             ]));

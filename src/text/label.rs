@@ -131,7 +131,8 @@ fn byte_level(c: char) -> Option<u8> {
     match u8::try_from(c) {
         Ok(byte) => printable(byte).then_some(byte),
         Err(_) => {
-            (0..=u8::MAX).filter(|byte| !printable(*byte)).nth(u32::from(c).checked_sub(0x100)? as usize)
+            let number = u8::try_from(u32::from(c).checked_sub(0x100)?).ok()?;
+            (0..=u8::MAX).filter(|byte| !printable(*byte)).nth(number.into())
         }
     }
 }

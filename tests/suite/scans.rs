@@ -396,7 +396,7 @@ fn columns_are_read_back() {
             ("flags", ColumnValues::Flags(vec![true, false, true])),
             ("wholes", ColumnValues::Wholes(vec![Some(-1), None, Some(i64::MAX)])),
             ("numbers", ColumnValues::Numbers(vec![None, Some(0.1), Some(f32::INFINITY)])),
-            ("texts", ColumnValues::Texts(vec![Some("été".into()), Some(String::new()), None])),
+            ("texts", ColumnValues::Texts(vec![Some("été".into()), Some("".into()), None])),
             ("blobs", ColumnValues::Blobs(vec![vec![0, 255], Vec::new(), vec![1]])),
             ("whole_lists", ColumnValues::WholeLists(vec![Vec::new(), long, vec![7]])),
             (

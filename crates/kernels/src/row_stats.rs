@@ -3,6 +3,8 @@
 use super::math::ln;
 use super::simd::{Simd, Task, dispatch};
 
+mod short;
+
 /// Number of largest weights that are kept per row.
 pub const TOP: usize = 5;
 
@@ -12,6 +14,9 @@ const TILE: usize = 1024;
 
 /// Number of weights whose maximum is compared at once.
 const BLOCK: usize = 64;
+
+/// Most columns of a block whose rows are measured side by side.
+pub const NARROW: usize = 64;
 
 /// Sums over a row of weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -26,6 +31,9 @@ pub struct RowStats {
     pub top: [f32; TOP],
     /// Columns of the largest weights; of equal weights the first come first.
     pub top_columns: [u32; TOP],
+    /// Sum of the differences of all pairs of weights, if it was asked for and the block is narrow
+    /// ([`WeightBlock::differences`]).
+    pub differences: Option<f32>,
 }
 
 /// The position of a row of weights in its map.
@@ -72,6 +80,8 @@ pub struct WeightBlock<'a> {
     pub least: f32,
     /// The list of cells, in no order. Weights of 0 are never listed.
     pub cells: &'a mut Vec<WeightCell>,
+    /// True to compute [`RowStats::differences`] of a block of at most [`NARROW`] columns.
+    pub differences: bool,
 }
 
 impl WeightBlock<'_> {
@@ -102,6 +112,10 @@ impl Task for WeightBlock<'_> {
     unsafe fn run<S: Simd>(self) {
         let columns = self.largest.len();
         self.stats.fill(RowStats::default());
+        if columns <= NARROW {
+            // SAFETY: the contract of the task.
+            return unsafe { short::measure::<S>(self) };
+        }
         for first in (0..columns).step_by(TILE) {
             for (row, (place, stats)) in self.places.iter().zip(self.stats.iter_mut()).enumerate() {
                 let end = place.len.min(first + TILE);
@@ -385,7 +399,9 @@ mod tests {
     fn a_block_adds_up_at_every_level() {
         const LEAST: f32 = 0.01;
         for level in Level::available() {
-            for (len, split) in [(1, 1), (7, 3), (16, 0), (90, 90), (333, 100), (2 * TILE + 77, TILE + 5)] {
+            for (len, split) in
+                [(1, 1), (7, 3), (16, 0), (NARROW, 9), (90, 90), (333, 100), (2 * TILE + 77, TILE + 5)]
+            {
                 // The second row sees fewer columns, and its diagonals lie one further back.
                 let short = len - len / 3;
                 let rows = [weights(len, 5), weights(short, 6)];
@@ -409,6 +425,7 @@ mod tests {
                     diagonals: &mut diagonals,
                     least: LEAST,
                     cells: &mut cells,
+                    differences: true,
                 };
                 // SAFETY: the level is available, and the rows lie within the slices.
                 unsafe { dispatch_at(level, block) };
@@ -431,6 +448,12 @@ mod tests {
                             columns.clone().map(|at| wide(at) * distance(at)).sum(),
                         );
                         columns.for_each(|at| expected[at + place.diagonals[side] as usize] += wide(at));
+                    }
+                    let pairs = (0..place.len).flat_map(|at| (0..at).map(move |before| (before, at)));
+                    let differences = pairs.map(|(a, b)| (wide(a) - wide(b)).abs()).sum::<f64>();
+                    match stats[row].differences {
+                        Some(found) => near(f64::from(found), differences),
+                        None => assert!(len > NARROW),
                     }
                     let mut order: Vec<usize> = (0..place.len).filter(|&at| weights[at] > 0.0).collect();
                     order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
@@ -478,11 +501,13 @@ mod tests {
                 diagonals: &mut diagonals,
                 least: 0.0,
                 cells: &mut cells,
+                differences: false,
             };
             // SAFETY: the level is available, and the row lies within the slices.
             unsafe { dispatch_at(level, block) };
             assert_eq!(stats[0].top_columns, [2, 4, 1, 3, 5], "{level:?}");
             assert_eq!(cells.len(), 7, "{level:?}");
+            assert_eq!(stats[0].differences, None);
         }
     }
 }

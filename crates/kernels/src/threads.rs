@@ -20,6 +20,11 @@ pub fn count() -> usize {
     if is_helper() { 1 } else { rayon::current_num_threads() }
 }
 
+/// Returns true on a thread of a pool, such as within [`run`].
+pub fn in_pool() -> bool {
+    rayon::current_thread_index().is_some()
+}
+
 /// Calls `task` with every number below `tasks`, on several threads if `work`, the approximate number of
 /// multiplications in total, is worth it.
 pub fn for_each(tasks: usize, work: usize, task: impl Fn(usize) + Sync + Send) {
@@ -104,7 +109,7 @@ pub fn default_count() -> usize {
 pub fn run<T: Send>(count: usize, work: impl FnOnce() -> T + Send) -> T {
     static POOLS: OnceLock<Mutex<BTreeMap<usize, Arc<ThreadPool>>>> = OnceLock::new();
     let count = count.max(1);
-    if count == rayon::current_num_threads() && rayon::current_thread_index().is_some() {
+    if count == rayon::current_num_threads() && in_pool() {
         return work();
     }
     let mut pools = POOLS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);

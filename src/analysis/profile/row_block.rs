@@ -6,7 +6,7 @@ use attn_tui_kernels::row_stats::{self, RowPlace, RowStats, WeightBlock, WeightC
 
 use super::{ProfileAxes, ProfileSums, StrongPair};
 use crate::analysis::distances::RowSpread;
-use crate::analysis::gini::Gini;
+use crate::analysis::gini::{Gini, gini_of_differences};
 use crate::matrix::{cell_of, span_of};
 use crate::site::Kind;
 
@@ -121,6 +121,7 @@ impl RowBlock {
             diagonals: &mut self.diagonals,
             least,
             cells: &mut self.cells,
+            differences: axes.gini,
         }
         .measure();
         self.strong.clear();
@@ -171,7 +172,11 @@ impl RowBlock {
         sums.top += stats.top.iter().copied().map(f64::from).sum::<f64>();
         sums.confidence += f64::from(confidence(axes, start, row, &stats));
         if axes.gini {
-            *sums.gini.get_or_insert(0.0) += self.gini.of(row, choices);
+            let gini = match stats.differences {
+                Some(differences) => gini_of_differences(differences, before + behind, row.len(), choices),
+                None => self.gini.of(row, choices),
+            };
+            *sums.gini.get_or_insert(0.0) += gini;
         }
         let [max, ..] = stats.top;
         let best = if max > 0.0 { start + stats.top_columns[0] as usize } else { 0 };
