@@ -1,5 +1,6 @@
 //! The folder of a scan while it is written.
 
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -9,7 +10,7 @@ use super::options::ScanOptions;
 use super::run::{ScannedRow, measure_each};
 use super::tables::{ScanTables, TABLES};
 use crate::columns::{ParquetFile, encode};
-use crate::corpus::{BadRow, CorpusRow};
+use crate::corpus::{BadRow, CorpusRow, SentencePair};
 use crate::engine::{RunOptions, Session};
 use crate::error::{Error, Result};
 use crate::files;
@@ -148,7 +149,21 @@ struct LastRow {
     row: u64,
     /// Its source, if it could be run.
     source: Option<String>,
+    /// Its recording or picture.
+    media: Option<PathBuf>,
     generated: bool,
+}
+
+impl LastRow {
+    /// Returns true if the row can be that of this pair. Recordings and pictures go by the names of their files,
+    /// since the folder depends on where the program runs.
+    fn is_of(&self, pair: &SentencePair) -> bool {
+        let name =
+            |path: &Option<PathBuf>| path.as_deref().and_then(Path::file_name).map(OsStr::to_os_string);
+        let media = name(&pair.audio).or_else(|| name(&pair.image));
+        let same_text = media.is_some() || self.source.as_ref() == Some(&pair.source);
+        media == name(&self.media) && same_text && pair.target.is_none() == self.generated
+    }
 }
 
 impl ScanFolder {
@@ -194,12 +209,13 @@ impl ScanFolder {
             return Err(file.bad("its notes on the scan are missing"));
         };
         (self.sentences, self.bad) = (sentences, bad);
-        let rows = file.read(&["sentence", "source", "generated"])?;
+        let rows = file.read(&["sentence", "source", "media", "generated"])?;
         let at = rows.rows().saturating_sub(1);
         let generated = rows.flag("generated", at);
         let source = rows.text("source", at).map(String::from);
+        let media = rows.text("media", at).map(PathBuf::from);
         let row = rows.whole("sentence", at).and_then(|row| u64::try_from(row).ok());
-        self.last = row.map(|row| LastRow { row, source, generated });
+        self.last = row.map(|row| LastRow { row, source, media, generated });
         Ok(())
     }
 
@@ -235,7 +251,7 @@ impl ScanFolder {
                 continue;
             }
             let same = match (&row.pair, &last.source) {
-                (Ok(pair), Some(source)) => pair.source == *source && pair.target.is_none() == last.generated,
+                (Ok(pair), Some(_)) => last.is_of(pair),
                 (Err(BadRow::Blank | BadRow::Invalid { .. }), Some(_)) => false,
                 (_, None) => true,
             };

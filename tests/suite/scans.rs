@@ -496,4 +496,21 @@ fn a_bad_picture_or_a_text_is_an_error_of_its_row_alone() {
     let [None, Some(picture), Some(text), None] = errors.as_slice() else { panic!("{errors:?}") };
     assert!(picture.contains("bad.png"), "{picture}");
     assert!(text.contains("needs a picture"), "{text}");
+
+    // The scan is continued where the last row has the same picture, and refused where it has another.
+    let append = |row: serde_json::Value| {
+        let rows = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{rows}\n{row}")).unwrap();
+    };
+    append(serde_json::json!({"image": bad}));
+    append(serde_json::json!({"image": good}));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(texts(&Scan::open(&out).unwrap(), "sentences", "error").len(), 6);
+    let rows = std::fs::read_to_string(&file).unwrap();
+    let (before, _) = rows.rsplit_once('\n').unwrap();
+    std::fs::write(&file, format!("{before}\n{}", serde_json::json!({"image": bad}))).unwrap();
+    let output = command.output().unwrap();
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && why.contains("another"), "{why}");
 }
