@@ -259,7 +259,7 @@ impl Session {
         ablator: Ablator,
         watch: &dyn Watch,
     ) -> Result<Option<Sequence>> {
-        let prompt = self.prompt(run, encoded)?;
+        let prompt = self.prompt(run, encoded, &mut ablator.clone())?;
         let wanted = WantedTarget { source: &intact.source, options: run, encoded, prompt: &prompt, ablator };
         Ok(self.generate_each(&[wanted], watch)?.pop().map(|generated| generated.target))
     }

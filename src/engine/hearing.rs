@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::files::ModelFiles;
 use crate::generate::{PromptRequest, SpeechSettings, Timestamps};
 use crate::model::{FrontEndSpec, Model, ModelSpec, SignalKind};
-use crate::nn::{NoHook, read};
+use crate::nn::{Hook, read};
 use crate::site::{Head, Kind};
 
 /// Longest sound that a model without a window of its own hears, in seconds.
@@ -263,10 +263,11 @@ impl Hearing {
         notes
     }
 
-    /// Forms the prompt of a text for encoded states. `start` is the decoder's first token.
+    /// Forms the prompt of a text for encoded states. `start` is the decoder's first token. A language is
+    /// detected under the changes of `hook`.
     pub fn prompt(
         &self,
-        model: &Model,
+        (model, hook): (&Model, &mut dyn Hook),
         run: &RunOptions,
         audio: &AudioOptions,
         (start, encoded): (u32, &Tensor),
@@ -279,7 +280,7 @@ impl Hearing {
             PromptRequest { language: run.src_lang.clone(), task: audio.task, timestamps: audio.timestamps };
         let mut notes = Vec::new();
         let tokens = self.speech.prompt(&request, |languages| {
-            let likely = likely(model, encoded, start, languages)?;
+            let likely = likely((model, hook), encoded, start, languages)?;
             let listed = likely.iter().take(LISTED);
             let listed: Vec<_> =
                 listed.map(|(at, share)| format!("{} {:.1} %", languages[*at].0, 100.0 * share)).collect();
@@ -295,12 +296,12 @@ impl Hearing {
 /// Returns the languages by their probability after the start token, the likeliest first, as positions in
 /// `languages`. As in transformers, the probabilities are those among the languages' tags alone.
 fn likely(
-    model: &Model,
+    (model, hook): (&Model, &mut dyn Hook),
     encoded: &Tensor,
     start: u32,
     languages: &[(String, u32)],
 ) -> Result<Vec<(usize, f32)>> {
-    let states = model.decode(&[start], 1, encoded, None, &mut NoHook, &mut |_| Ok(()))?;
+    let states = model.decode(&[start], 1, encoded, None, hook, &mut |_| Ok(()))?;
     let logits = read(&model.logits(&states)?, <[f32]>::to_vec)?;
     let score = |(at, (_, tag)): (usize, &(String, u32))| Some((at, *logits.get(*tag as usize)?));
     let mut likely: Vec<(usize, f32)> = languages.iter().enumerate().filter_map(score).collect();

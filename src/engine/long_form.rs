@@ -8,16 +8,16 @@ use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
 use super::hearing::{Hearing, TargetPrompt};
-use super::pass::FinishedRun;
+use super::pass::{FedTarget, FinishedRun};
 use super::protocol::RunOptions;
-use super::session::{Session, languages};
+use super::session::{Session, ablator, languages};
 use super::source::Source;
 use super::timings::Timings;
 use crate::audio::MAX_SECONDS;
 use crate::capture::Capture;
 use crate::error::{AudioError, Error, Result};
 use crate::generate::{Fallback, TextMeasures, Verdict, compression_ratio};
-use crate::nn::{NoHook, read};
+use crate::nn::{Hook, read};
 use crate::progress::Watch;
 
 /// Stretch of a long recording with its text: what stands between two timestamps.
@@ -93,8 +93,8 @@ impl Session {
             while seek < frames {
                 let features = windows.window(&long, seek);
                 let source = hearing.long_window(&self.model, audio, &heard, (&features, seek))?;
-                let Tried { finished, temperature, measures, verdict } =
-                    self.try_temperatures((&source, &run), prompt.take(), fallback, watch)?;
+                let (finished, Judged { temperature, measures, verdict }) =
+                    self.run_window((&source, &run), prompt.take(), fallback, watch)?;
                 let (before, left) =
                     (finished.prompt.tokens.len(), (frames - seek).min(hearing.window_frames()));
                 let ids = finished.capture.target.ids();
@@ -131,61 +131,83 @@ impl Session {
     }
 }
 
-/// A window that was run at one temperature after the other.
-struct Tried {
-    finished: FinishedRun,
+/// Judgement of a window's text.
+struct Judged {
     temperature: Option<f32>,
     measures: Option<TextMeasures>,
     verdict: Verdict,
 }
 
 impl Session {
-    /// Runs a window at the temperatures of `fallback`, until its text is kept or left out.
+    /// Runs a window. The encoder and the recorded pass run once, however many texts are tried.
+    fn run_window(
+        &self,
+        (source, run): (&Source, &RunOptions),
+        prompt: Option<TargetPrompt>,
+        fallback: &Fallback,
+        watch: &dyn Watch,
+    ) -> Result<(FinishedRun, Judged)> {
+        let window = [self.prepared(Cow::Borrowed(source), Cow::Borrowed(run))?];
+        let mut judged = None;
+        let mut choose = |encoded: &[Tensor]| {
+            let encoded = encoded.first().ok_or(Error::Cancelled)?;
+            let (target, found) =
+                self.try_temperatures((source, run), (prompt.as_ref(), encoded), fallback, watch)?;
+            judged = Some(found);
+            Ok(vec![target])
+        };
+        let finished = self.pass_over(&window, 1, watch, &mut Timings::default(), &mut choose)?.pop();
+        finished.zip(judged).ok_or(Error::Cancelled)
+    }
+
+    /// Generates the text of a window at the temperatures of `fallback`, until it is kept or left out. `encoded`
+    /// holds the encoder's last states.
     fn try_temperatures(
         &self,
         (source, run): (&Source, &RunOptions),
-        mut prompt: Option<TargetPrompt>,
+        (prompt, encoded): (Option<&TargetPrompt>, &Tensor),
         fallback: &Fallback,
         watch: &dyn Watch,
-    ) -> Result<Tried> {
+    ) -> Result<(FedTarget, Judged)> {
+        let mut hook = ablator(run, source.items());
+        let prompt =
+            prompt.map_or_else(|| self.prompt(run, encoded, &mut hook), |prompt| Ok(prompt.clone()))?;
+        let no_speech = match fallback.no_speech {
+            Some(_) => self.no_speech(run, encoded, &mut hook)?,
+            None => 0.0,
+        };
         let given = fallback.temperatures.iter().map(|&temperature| Some(temperature));
         let temperatures: Vec<Option<f32>> =
             if fallback.temperatures.is_empty() { vec![None] } else { given.collect() };
-        let mut no_speech = None;
-        let mut tried = None;
+        let mut chosen = None;
         for temperature in temperatures {
-            let run = RunOptions { temperature, ..run.clone() };
-            let prepared = self.prepared(Cow::Borrowed(source), Cow::Borrowed(&run))?.with_prompt(prompt);
-            let finished = self.pass_one(prepared, 1, watch, &mut Timings::default())?;
-            prompt = Some(finished.prompt.clone());
-            if no_speech.is_none() && fallback.no_speech.is_some() {
-                no_speech = Some(self.no_speech(&run, &finished.encoded)?);
-            }
-            let measures = fallback.has_thresholds().then(|| {
-                let ids = finished.capture.target.ids();
-                let text = &ids[finished.prompt.tokens.len().min(ids.len())..];
-                TextMeasures {
-                    compression_ratio: compression_ratio(text, self.model.spec().vocabulary()),
-                    log_probability: finished.log_probability.unwrap_or(0.0),
-                    no_speech: no_speech.unwrap_or(0.0),
-                }
+            let options = RunOptions { temperature, ..run.clone() };
+            let window = self.prepared(Cow::Borrowed(source), Cow::Owned(options))?;
+            let window = [window.with_prompt(Some(prompt.clone()))];
+            let target = self.targets(&window, std::slice::from_ref(encoded), watch)?.pop();
+            let target = target.ok_or(Error::Cancelled)?;
+            let measures = fallback.has_thresholds().then(|| TextMeasures {
+                compression_ratio: compression_ratio(target.text(), self.model.spec().vocabulary()),
+                log_probability: target.log_probability.unwrap_or(0.0),
+                no_speech,
             });
             let verdict = measures.map_or(Verdict::Kept, |measures| fallback.verdict(measures));
-            let last = tried.insert(Tried { finished, temperature, measures, verdict });
-            if last.verdict != Verdict::Again {
+            chosen = Some((target, Judged { temperature, measures, verdict }));
+            if verdict != Verdict::Again {
                 break;
             }
         }
-        tried.ok_or(Error::Cancelled)
+        chosen.ok_or(Error::Cancelled)
     }
 
-    /// Returns the probability of no speech: that of its token right after the start token.
-    fn no_speech(&self, run: &RunOptions, encoded: &Tensor) -> Result<f64> {
+    /// Returns the probability of no speech under the changes of `hook`: that of its token right after the start
+    /// token.
+    fn no_speech(&self, run: &RunOptions, encoded: &Tensor, hook: &mut dyn Hook) -> Result<f64> {
         let stamps = self.hearing.as_ref().and_then(Hearing::first_timestamp);
         // The tokens for no speech, for no timestamps and the timestamps follow one another.
         let Some(token) = stamps.and_then(|first| first.checked_sub(2)) else { return Ok(0.0) };
         let start = self.start(&languages(run))?;
-        let states = self.model.decode(&[start], 1, encoded, None, &mut NoHook, &mut |_| Ok(()))?;
+        let states = self.model.decode(&[start], 1, encoded, None, hook, &mut |_| Ok(()))?;
         let logits = read(&self.model.logits(&states)?, <[f32]>::to_vec)?;
         let score = logits.get(token as usize);
         Ok(score.map_or(0.0, |score| f64::from((score - log_sum_exp(&logits)).exp())))

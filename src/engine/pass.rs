@@ -75,8 +75,6 @@ pub(super) struct FinishedRun {
     pub encoded: Tensor,
     /// Kept inputs of layers, of encoder and decoder.
     pub inputs: [Vec<LayerInput>; 2],
-    /// Mean log-probability of the tokens of a generated target, if it was asked for.
-    pub log_probability: Option<f64>,
 }
 
 /// A target that is to be generated.
@@ -100,17 +98,30 @@ pub(super) struct GeneratedTarget {
 }
 
 /// A target and what the decoder is fed for it.
-struct FedTarget {
+pub(super) struct FedTarget {
     target: Sequence,
     /// All targets that a beam search finished.
     beams: Vec<BeamTarget>,
-    log_probability: Option<f64>,
+    /// Mean log-probability of the tokens of a generated target, if it was asked for.
+    pub log_probability: Option<f64>,
+    /// Seed, if it was sampled.
+    sampled: Option<u64>,
     ids: Vec<u32>,
     input: Vec<u32>,
     fed: Vec<AxisItem>,
     /// Prompt before the text.
     prompt: TargetPrompt,
 }
+
+impl FedTarget {
+    /// Ids of the target after its prompt.
+    pub fn text(&self) -> &[u32] {
+        &self.ids[self.prompt.tokens.len().min(self.ids.len())..]
+    }
+}
+
+/// Callback that gives or generates a target for each run, given the encoder's last states.
+type ChooseTargets<'a> = dyn FnMut(&[Tensor]) -> Result<Vec<FedTarget>> + Send + 'a;
 
 impl Session {
     /// Reads the target of a run, if it is given.
@@ -138,13 +149,25 @@ impl Session {
         watch: &dyn Watch,
         timings: &mut Timings,
     ) -> Result<Vec<FinishedRun>> {
+        self.pass_over(runs, repeat, watch, timings, &mut |encoded| self.targets(runs, encoded, watch))
+    }
+
+    /// [`Session::pass`] over the targets that `choose` returns.
+    pub(super) fn pass_over(
+        &self,
+        runs: &[PreparedRun],
+        repeat: usize,
+        watch: &dyn Watch,
+        timings: &mut Timings,
+        choose: &mut ChooseTargets,
+    ) -> Result<Vec<FinishedRun>> {
         let mut recorders: Vec<_> = runs.iter().map(|run| self.recorder(run)).collect();
         let start = Instant::now();
         let mut encoded = self.encode(runs, &mut recorders, watch)?;
         let encode_ms = ms(start);
 
         let start = Instant::now();
-        let targets = self.targets(runs, &encoded, watch)?;
+        let targets = choose(&encoded)?;
         if runs.iter().any(|run| run.options.target.is_none()) {
             timings.generate_ms = ms(start);
         }
@@ -193,7 +216,7 @@ impl Session {
     fn finished(
         &self,
         run: &PreparedRun,
-        FedTarget { target, beams, fed, prompt, log_probability, .. }: FedTarget,
+        FedTarget { target, beams, sampled, fed, prompt, .. }: FedTarget,
         mut recorder: Recorder,
         encoded: Tensor,
         (predictions, logits): Scores,
@@ -218,12 +241,12 @@ impl Session {
             values,
             weights: MapWeights::Attention,
             int8_target: generated && self.int8_model(&run.options).is_some(),
-            sampled: run.options.samples(self.settings.sampling.is_some()).filter(|_| generated),
+            sampled,
             beams,
             session: None,
             notes: [run.source.notes(), prompt.notes.as_slice()].concat(),
         };
-        FinishedRun { capture, prompt, encoded, inputs, log_probability }
+        FinishedRun { capture, prompt, encoded, inputs }
     }
 
     /// Creates the recorder of one pass, with the profiles of the encoder's maps.
@@ -284,10 +307,15 @@ impl Session {
     }
 
     /// Returns the target of each run, given or generated.
-    fn targets(&self, runs: &[PreparedRun], encoded: &[Tensor], watch: &dyn Watch) -> Result<Vec<FedTarget>> {
+    pub(super) fn targets(
+        &self,
+        runs: &[PreparedRun],
+        encoded: &[Tensor],
+        watch: &dyn Watch,
+    ) -> Result<Vec<FedTarget>> {
         let prompts = runs.iter().zip(encoded).map(|(run, encoded)| match &run.prompt {
             Some(prompt) => Ok(prompt.clone()),
-            None => self.prompt(&run.options, encoded),
+            None => self.prompt(&run.options, encoded, &mut ablator(&run.options, run.source.items())),
         });
         let prompts = prompts.collect::<Result<Vec<_>>>()?;
         let wanted = runs.iter().zip(encoded).zip(&prompts);
@@ -312,12 +340,14 @@ impl Session {
             if target.is_empty() {
                 return Err(Error::Text("the target has no tokens".into()));
             }
-            let wraps = self.model.spec().wraps() && run.options.target.is_some();
+            let generated = run.options.target.is_none();
+            let sampled = run.options.samples(self.settings.sampling.is_some()).filter(|_| generated);
+            let wraps = self.model.spec().wraps() && !generated;
             let ids = target.ids();
             let start = prompt.start.map_or_else(|| self.start(&languages), Ok)?;
             let input = decoder_input(&ids, start, wraps);
             let fed = items(input.iter().map(|&id| self.tokenizer.target_token(id)));
-            Ok(FedTarget { target, beams, log_probability, ids, input, fed, prompt })
+            Ok(FedTarget { target, beams, log_probability, sampled, ids, input, fed, prompt })
         });
         targets.collect()
     }

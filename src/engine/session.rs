@@ -18,7 +18,7 @@ use crate::error::{AudioError, Error, PictureError, Result};
 use crate::files::ModelFiles;
 use crate::generate::GenerationConfig;
 use crate::model::{Model, Weights};
-use crate::nn::read;
+use crate::nn::{Hook, read};
 use crate::progress::{Unwatched, Watch};
 use crate::site::Ablation;
 use crate::text::{Languages, Tokenizer};
@@ -254,11 +254,16 @@ impl Session {
     }
 
     /// Forms the tokens before the text; none for a model that reads text.
-    pub(super) fn prompt(&self, run: &RunOptions, encoded: &Tensor) -> Result<TargetPrompt> {
+    pub(super) fn prompt(
+        &self,
+        run: &RunOptions,
+        encoded: &Tensor,
+        hook: &mut dyn Hook,
+    ) -> Result<TargetPrompt> {
         match (&self.hearing, &run.audio) {
             (Some(hearing), Some(audio)) => {
                 let start = self.start(&languages(run))?;
-                hearing.prompt(&self.model, run, audio, (start, encoded))
+                hearing.prompt((&self.model, hook), run, audio, (start, encoded))
             }
             _ => match run.image.as_ref().and_then(|image| image.prompt.as_deref()) {
                 Some(prompt) => self.picture_prompt(prompt),

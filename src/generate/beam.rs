@@ -6,7 +6,7 @@ use attn_tui_kernels::softmax::log_sum_exp;
 
 use super::generated::FinishedBeam;
 use super::processors::process;
-use super::sample::{Random, restrict};
+use super::sample::{LogProbabilities, Random, restrict};
 use super::{EarlyStopping, GenerationConfig, check_scores};
 use crate::error::Result;
 
@@ -19,6 +19,8 @@ const NEVER: f32 = -1.0e9;
 struct Beam {
     ids: Vec<u32>,
     score: f32,
+    /// Sum of the log-probabilities among the allowed tokens, if it is asked for.
+    log_probability: f64,
     finished: bool,
 }
 
@@ -28,6 +30,8 @@ struct Candidate {
     beam: usize,
     token: u32,
     score: f32,
+    /// Log-probability of the token among the allowed ones, if it is asked for.
+    log_probability: f32,
     /// The score, plus noise if tokens are sampled: the largest ranks are samples without replacement.
     rank: f32,
     stops: bool,
@@ -47,7 +51,7 @@ pub(super) struct BeamSearch {
 impl BeamSearch {
     pub fn new(config: &GenerationConfig) -> Self {
         let beams = config.beams;
-        let start = Beam { ids: config.begin(), score: NEVER, finished: false };
+        let start = Beam { ids: config.begin(), score: NEVER, log_probability: 0.0, finished: false };
         let mut running = vec![start.clone(); beams];
         running[0].score = 0.0;
         Self {
@@ -78,6 +82,13 @@ impl BeamSearch {
     pub fn finished(&self) -> Vec<FinishedBeam> {
         let finished = self.finished.iter().filter(|beam| beam.finished);
         finished.map(|beam| FinishedBeam { ids: beam.ids[1..].to_vec(), score: beam.score }).collect()
+    }
+
+    /// Returns the mean log-probability of the tokens of the best text; `None` if it was not asked for.
+    pub fn log_probability(&self, config: &GenerationConfig) -> Option<f64> {
+        let best = self.finished.first().filter(|beam| beam.finished && config.scored)?;
+        let count = best.ids.len() - 1 - config.prompt.len();
+        Some(best.log_probability / count as f64)
     }
 
     /// Extends the beams, given the logits of their next tokens, `[beams][vocabulary]`. Returns the beam
@@ -122,14 +133,18 @@ impl BeamSearch {
             if config.renormalise {
                 log_softmax(&mut scores);
             }
-            for (token, score) in (0..).zip(&scores) {
-                let score = score + running.score;
+            let probabilities =
+                config.scored.then(|| LogProbabilities::new(&scores, config.sampling.as_ref()));
+            for (token, &of_token) in (0..).zip(&scores) {
+                let score = of_token + running.score;
                 let rank = if config.sampling.is_some() { score + self.random.gumbel() } else { score };
                 // Equal scores keep the order of beams and tokens.
                 let better = |other: &Candidate| rank.total_cmp(&other.rank) == Ordering::Greater;
                 if best.len() < kept || best.last().is_some_and(better) {
                     let place = best.partition_point(|other| !better(other));
-                    best.insert(place, Candidate { beam, token, score, rank, stops: stops(token) });
+                    let log_probability = probabilities.as_ref().map_or(0.0, |all| all.of(of_token));
+                    let stops = stops(token);
+                    best.insert(place, Candidate { beam, token, score, log_probability, rank, stops });
                     best.truncate(kept);
                 }
             }
@@ -152,9 +167,11 @@ fn continuations(candidates: &[Candidate], beams: usize) -> Vec<Candidate> {
 
 /// Appends a candidate's token to its beam.
 fn extend(running: &[Beam], candidate: &Candidate) -> Beam {
-    let mut ids = running[candidate.beam].ids.clone();
+    let beam = &running[candidate.beam];
+    let mut ids = beam.ids.clone();
     ids.push(candidate.token);
-    Beam { ids, score: candidate.score, finished: false }
+    let log_probability = beam.log_probability + f64::from(candidate.log_probability);
+    Beam { ids, score: candidate.score, log_probability, finished: false }
 }
 
 /// Returns the best `beams` of the texts that were finished before and those that the top candidates finish

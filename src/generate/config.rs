@@ -81,7 +81,7 @@ pub struct GenerationConfig {
     pub timestamps: Option<Timestamps>,
     /// Settings of sampling; `None` to take the likeliest token.
     pub sampling: Option<Sampling>,
-    /// True to compute the mean log-probability of a text, without beams.
+    /// True to compute the mean log-probability of a text.
     pub scored: bool,
     /// Names of the model's settings that change texts and that the program does not follow.
     pub ignored: Vec<&'static str>,

@@ -8,7 +8,8 @@ pub struct GeneratedText {
     /// All texts that a beam search finished, the best first; empty for other searches.
     pub beams: Vec<FinishedBeam>,
     /// Mean log-probability of the tokens after the prompt, in nats, if it was asked for
-    /// ([`GenerationConfig::scored`](super::GenerationConfig::scored)); of the best beam its score.
+    /// ([`GenerationConfig::scored`](super::GenerationConfig::scored)). It is that among the tokens which the
+    /// processors allow, without length penalty.
     pub log_probability: Option<f64>,
 }
 

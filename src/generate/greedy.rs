@@ -1,9 +1,7 @@
 //! Search with one text: the likeliest token at every step, or a sampled one.
 
-use attn_tui_kernels::softmax::log_sum_exp;
-
 use super::processors::process;
-use super::sample::{Random, restrict};
+use super::sample::{LogProbabilities, Random, restrict};
 use super::{GenerationConfig, check_scores};
 use crate::error::Result;
 
@@ -53,17 +51,14 @@ impl GreedySearch {
         if let Some(sampling) = &config.sampling {
             restrict(&mut scores, sampling, 1);
         }
-        let allowed = config.scored.then(|| scores.clone());
-        if let Some(random) = &mut self.random {
-            scores.iter_mut().for_each(|score| *score += random.gumbel());
-        }
-        let token = best(&scores);
-        if let Some(mut scores) = allowed {
-            // The probabilities are those at temperature 1.
-            let temperature = config.sampling.map_or(1.0, |sampling| sampling.temperature);
-            scores.iter_mut().for_each(|score| *score *= temperature);
+        let token = match &mut self.random {
+            Some(random) => best(&scores.iter().map(|score| score + random.gumbel()).collect::<Vec<_>>()),
+            None => best(&scores),
+        };
+        if config.scored {
+            let probabilities = LogProbabilities::new(&scores, config.sampling.as_ref());
             let (total, count) = &mut self.log_probabilities;
-            *total += f64::from(scores[token as usize] - log_sum_exp(&scores));
+            *total += f64::from(probabilities.of(scores[token as usize]));
             *count += 1;
         }
         self.row.push(token);

@@ -1,6 +1,6 @@
 //! Sampling: temperature, top-k and top-p, and random draws.
 
-use attn_tui_kernels::softmax::normaliser;
+use attn_tui_kernels::softmax::{log_sum_exp, normaliser};
 
 use super::config::Sampling;
 
@@ -29,6 +29,26 @@ pub(super) fn restrict(scores: &mut [f32], sampling: &Sampling, keep: usize) {
             }
             scores[token] = f32::NEG_INFINITY;
         }
+    }
+}
+
+/// Log-probabilities, at temperature 1, of the tokens that may follow a text.
+pub(super) struct LogProbabilities {
+    temperature: f32,
+    normaliser: f32,
+}
+
+impl LogProbabilities {
+    /// Normalises scores that [`restrict`] has divided by the temperature of `sampling`.
+    pub fn new(scores: &[f32], sampling: Option<&Sampling>) -> Self {
+        let temperature = sampling.map_or(1.0, |sampling| sampling.temperature);
+        let scores: Vec<f32> = scores.iter().map(|score| score * temperature).collect();
+        Self { temperature, normaliser: log_sum_exp(&scores) }
+    }
+
+    /// Returns the log-probability of the token with this score, in nats.
+    pub fn of(&self, score: f32) -> f32 {
+        score * self.temperature - self.normaliser
     }
 }
 

@@ -125,7 +125,7 @@ impl<'a> GrowingText<'a> {
     fn log_probability(&self) -> Option<f64> {
         match &self.search {
             Search::Greedy(search) => search.log_probability(self.run.config),
-            Search::Beam(search) => search.finished().first().map(|beam| f64::from(beam.score)),
+            Search::Beam(search) => search.log_probability(self.run.config),
         }
     }
 

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use attn_tui::axis::ItemKind;
 use attn_tui::engine::{AudioOptions, RunOptions, TranscribedWindow};
 use attn_tui::error::Error;
 use attn_tui::generate::{Fallback, Verdict, compression_ratio};
-use attn_tui::progress::Unwatched;
+use attn_tui::progress::{Progress, Unwatched, Watch};
+use attn_tui::site::{Ablation, Kind, Site};
 use serde_json::Value;
 
 use crate::speech::{json, root, run, samples, session, speech, wav};
@@ -50,7 +52,9 @@ fn windows_are_judged_as_transformers_judges_them() {
             found.extend(window.segments);
             Ok(())
         };
-        session("multilingual").transcribe(&run(long.clone()), &fallback, &Unwatched, each).unwrap();
+        let beams = case["beams"].as_u64().map(|beams| beams as usize);
+        let options = RunOptions { beams, ..run(long.clone()) };
+        session("multilingual").transcribe(&options, &fallback, &Unwatched, each).unwrap();
         let expected = case["windows"].as_array().unwrap();
         assert_eq!(windows.len(), expected.len());
         for ((ours, verdict), theirs) in windows.iter().zip(expected) {
@@ -72,6 +76,69 @@ fn windows_are_judged_as_transformers_judges_them() {
         let theirs: Vec<_> = theirs.collect();
         assert_eq!(texts[..theirs.len()], theirs);
     }
+}
+
+/// Counts the runs of the encoder.
+#[derive(Default)]
+struct EncoderRuns(AtomicUsize);
+
+impl Watch for EncoderRuns {
+    fn progress(&self, progress: Progress) {
+        self.0.fetch_add(usize::from(progress == Progress::Encode), Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_window_is_encoded_once_for_all_temperatures() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = run(long_recording(folder.path()));
+    let fallback =
+        Fallback { temperatures: vec![0.0, 0.4, 0.8], log_probability: Some(0.0), ..Fallback::default() };
+    let (watch, mut windows) = (EncoderRuns::default(), Vec::new());
+    let each = |window: TranscribedWindow| {
+        windows.push((window.temperature, window.verdict));
+        Ok(())
+    };
+    session("multilingual").transcribe(&options, &fallback, &watch, each).unwrap();
+    assert!(windows.len() > 3 && windows.iter().all(|window| *window == (Some(0.8), Verdict::Again)));
+    assert_eq!(watch.0.into_inner(), windows.len());
+}
+
+#[test]
+fn the_probability_of_no_speech_and_the_language_are_those_of_the_ablated_model() {
+    const FIRST_STAMP: usize = 109;
+    const LANGUAGES: [&str; 3] = ["en", "de", "fr"];
+    let folder = tempfile::tempdir().unwrap();
+    let long = long_recording(folder.path());
+    let fallback = Fallback { log_probability: Some(-1e9), no_speech: Some(1.0), ..Fallback::default() };
+    let measured = |ablations: Vec<Ablation>| {
+        let options = RunOptions { ablations, logits: true, ..run(long.clone()) };
+        let mut windows = Vec::new();
+        let each = |window: TranscribedWindow| {
+            let row = window.capture.logits.as_ref().unwrap().row(0).to_vec();
+            windows.push((window.measures.unwrap().no_speech, row, window.capture.notes.concat()));
+            Ok(())
+        };
+        session("multilingual").transcribe(&options, &fallback, &Unwatched, each).unwrap();
+        windows
+    };
+    let [intact, ablated] =
+        [vec![], vec![Ablation::Site(Site::new(Kind::Cross, 0)), Ablation::Site(Site::new(Kind::Cross, 2))]]
+            .map(measured);
+    for windows in [&intact, &ablated] {
+        for (at, (no_speech, row, notes)) in windows.iter().enumerate() {
+            let share = |id: usize, of: &mut dyn Iterator<Item = f32>| {
+                f64::from(row[id].exp()) / of.map(|score| f64::from(score.exp())).sum::<f64>()
+            };
+            let expected = share(FIRST_STAMP - 2, &mut row.iter().copied());
+            assert!((no_speech - expected).abs() < 1e-6, "{no_speech}, {expected}");
+            let shares = [102, 103, 104].map(|id| share(id, &mut row[102..105].iter().copied()));
+            let best = (0..3).max_by(|&a, &b| shares[a].total_cmp(&shares[b])).unwrap();
+            let note = format!("language detected: {} {:.1} %", LANGUAGES[best], 100.0 * shares[best]);
+            assert_eq!(notes.contains(&note), at == 0, "{note}, {notes}");
+        }
+    }
+    assert!((intact[0].0 - ablated[0].0).abs() > 1e-5, "{}, {}", intact[0].0, ablated[0].0);
 }
 
 #[test]
