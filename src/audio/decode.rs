@@ -13,6 +13,7 @@ use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::units::{TimeBase, Timestamp};
 
+use super::edit_list;
 use crate::error::{AudioError, Result};
 use crate::files::Bytes;
 use crate::panics;
@@ -103,7 +104,8 @@ fn decode(bytes: Bytes, file: &str, window: &SoundWindow) -> Result<Recording> {
         format = probe(&bytes, file)?;
     }
     let mut found = Recording::default();
-    let mut reader = Reader { file, window, passed: 0, buffer: Vec::new() };
+    let priming = edit_list::priming(bytes.as_ref());
+    let mut reader = Reader { file, window, priming, passed: 0, buffer: Vec::new() };
     let mut skipped = 0;
     let end = loop {
         let packet = match next_packet(&mut *format) {
@@ -142,7 +144,7 @@ fn decode(bytes: Bytes, file: &str, window: &SoundWindow) -> Result<Recording> {
         (found.rate, found.channels) = (rate, channels);
         decoded.copy_to_vec_interleaved(&mut reader.buffer);
         if reader.take(&mut found)? {
-            found.length = frames.map(|frames| frames as f64 / f64::from(rate));
+            found.length = frames.map(|frames| reader.seconds(frames, rate));
             return Ok(found);
         }
     };
@@ -221,7 +223,7 @@ fn next_packet(format: &mut dyn FormatReader) -> Packets {
 /// Completes a recording whose file was read to its end, or to where it is broken.
 fn finish(reader: Reader, mut found: Recording, skipped: usize, broken: Option<String>) -> Result<Recording> {
     let file = reader.file.to_string();
-    let seconds = reader.passed as f64 / f64::from(found.rate.max(1));
+    let seconds = reader.seconds(reader.passed, found.rate);
     if reader.passed == 0 {
         return Err(match broken {
             Some(why) => AudioError::Damaged { file, why },
@@ -247,7 +249,9 @@ fn finish(reader: Reader, mut found: Recording, skipped: usize, broken: Option<S
 struct Reader<'a> {
     file: &'a str,
     window: &'a SoundWindow,
-    /// Samples of each channel decoded so far.
+    /// Seconds of the track before the begin of the sound.
+    priming: f64,
+    /// Samples of each channel decoded so far, those before the begin of the sound included.
     passed: u64,
     /// Samples of the last packet, all channels in turn.
     buffer: Vec<f32>,
@@ -271,9 +275,19 @@ impl Reader<'_> {
         }
     }
 
+    /// Number of the sound's first sample, at `rate` samples a second.
+    fn begin(&self, rate: u32) -> u64 {
+        (self.priming * f64::from(rate)).round() as u64
+    }
+
     /// Number of the window's first sample, at `rate` samples a second.
     fn first(&self, rate: u32) -> u64 {
-        (self.window.from.max(0.0) * f64::from(rate)).round() as u64
+        (self.window.from.max(0.0) * f64::from(rate)).round() as u64 + self.begin(rate)
+    }
+
+    /// Seconds of sound in the first `samples` samples of the track.
+    fn seconds(&self, samples: u64, rate: u32) -> f64 {
+        samples.saturating_sub(self.begin(rate)) as f64 / f64::from(rate.max(1))
     }
 
     /// Appends the window's part of the buffer; returns true once the window is full.
@@ -293,7 +307,7 @@ impl Reader<'_> {
                 None => frame.iter().sum::<f32>() / frame.len() as f32,
             };
             if !sample.is_finite() {
-                let seconds = (first + found.samples.len() as u64) as f64 / rate;
+                let seconds = self.seconds(first + found.samples.len() as u64, found.rate);
                 return Err(AudioError::NotNumbers { file: self.file.into(), seconds }.into());
             }
             found.samples.push(sample);

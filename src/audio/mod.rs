@@ -4,6 +4,7 @@
 //! changes its rate, and a [`FeatureExtractor`] turns it into features.
 
 mod decode;
+mod edit_list;
 mod extractor;
 mod fbank;
 mod features;
