@@ -7,6 +7,7 @@ mod compact_layout;
 pub mod comparison;
 mod file;
 mod file_maps;
+mod folded_rows;
 mod foreign;
 mod head_means;
 mod head_metrics;

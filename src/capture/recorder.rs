@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use attn_tui_kernels::threads;
 use candle_core::Tensor;
 
+use super::folded_rows::FoldedRows;
 use super::head_means::HeadMeans;
 use super::rest::Rest;
 use super::values::{SiteValues, ValuesBySite};
@@ -12,7 +14,8 @@ use super::{MapStore, SiteMaps};
 use crate::analysis::profile::{HeadProfile, ProfileAxes, SiteProfiles};
 use crate::error::Result;
 use crate::nn::{
-    AttentionTrace, CompactMaps, Hook, LayerInput, MaskedPair, RowObserver, SiteAblation, SparseMaps, host,
+    AttentionTrace, CompactMaps, Hook, LayerInput, MapForm, MaskedPair, RowObserver, SiteAblation,
+    SparseMaps, host,
 };
 use crate::site::{Ablation, Kind, RowEdit, Site};
 
@@ -97,9 +100,9 @@ impl Hook for Ablator {
         Some(SiteAblation { head_factors, head_means, links: links.collect(), rows: self.rows(site) })
     }
 
-    /// Compact maps need not be computed, and this hook does not look at maps.
-    fn prefers_compact(&self, _: Site, _: [usize; 3], _: usize) -> bool {
-        true
+    /// This hook does not look at maps.
+    fn map_form(&self, _: Site, _: [usize; 3], _: Option<usize>) -> MapForm {
+        MapForm::Rows
     }
 
     fn scores(&mut self, site: Site, past: usize, scores: Tensor) -> Result<Tensor> {
@@ -165,6 +168,8 @@ pub struct Recorder {
     rest: Option<Rest>,
     profile_axes: BTreeMap<Kind, Arc<ProfileAxes>>,
     watching: BTreeMap<Site, Arc<SiteProfiles>>,
+    /// Rows of maps that are folded while the pass computes them.
+    folding: BTreeMap<Site, Arc<FoldedRows>>,
     /// Distance of the layers whose inputs are kept.
     inputs_every: Option<usize>,
     inputs: [Vec<LayerInput>; 2],
@@ -244,7 +249,7 @@ impl Recorder {
 /// Computes the profiles of all heads of a site.
 fn profiles(maps: &SiteMaps, axes: &ProfileAxes) -> Vec<HeadProfile> {
     const ROWS: usize = 1024;
-    let [heads, queries, _] = maps.shape();
+    let [heads, queries, keys] = maps.shape();
     let profile = |head: usize| {
         let mut profile = HeadProfile::new(axes);
         for first in (0..queries).step_by(ROWS) {
@@ -254,7 +259,7 @@ fn profiles(maps: &SiteMaps, axes: &ProfileAxes) -> Vec<HeadProfile> {
         }
         profile
     };
-    (0..heads).map(profile).collect()
+    threads::map(heads, heads * queries * keys, profile)
 }
 
 impl Hook for Recorder {
@@ -300,9 +305,13 @@ impl Hook for Recorder {
         Ok(())
     }
 
-    fn row_observer(&mut self, site: Site, shape: [usize; 3]) -> Option<Arc<dyn RowObserver>> {
-        if self.rest_at(site).is_some() {
-            return None;
+    fn row_observer(&mut self, site: Site, shape: [usize; 3], form: MapForm) -> Option<Arc<dyn RowObserver>> {
+        if let Some(rest) = self.rest_at(site) {
+            let [heads, queries, _] = shape;
+            let rows = || Arc::new(FoldedRows::new(rest, heads, rest.queries(site.kind, queries)));
+            let rows = (form == MapForm::Rows).then(rows)?;
+            self.folding.insert(site, Arc::clone(&rows));
+            return Some(rows);
         }
         let profiles = SiteProfiles::new(Arc::clone(self.profile_axes.get(&site.kind)?), shape[0]);
         let profiles = profiles.fit(shape).then(|| Arc::new(profiles))?;
@@ -310,10 +319,19 @@ impl Hook for Recorder {
         Some(profiles)
     }
 
-    fn prefers_compact(&self, site: Site, shape: [usize; 3], bytes: usize) -> bool {
-        // Most of a folded encoder map may be left out, so it is computed from its compact form.
-        let folded = site.kind == Kind::Encoder && self.rest.is_some();
-        folded || self.scores || self.maps.prefers_compact(shape, bytes)
+    fn map_form(&self, site: Site, shape: [usize; 3], bytes: Option<usize>) -> MapForm {
+        let compact =
+            |shape| bytes.is_some_and(|bytes| self.scores || self.maps.prefers_compact(shape, bytes));
+        match self.rest {
+            // Most of an encoder's maps is left out, so they are folded row by row.
+            Some(rest) if site.kind == Kind::Encoder => {
+                let [heads, queries, _] = shape;
+                let folded = [heads, rest.queries(site.kind, queries), rest.keys()];
+                if compact(folded) { MapForm::Compact } else { MapForm::Rows }
+            }
+            _ if compact(shape) => MapForm::Compact,
+            _ => MapForm::Whole,
+        }
     }
 
     fn compact(&mut self, site: Site, maps: CompactMaps) -> Result<()> {
@@ -329,6 +347,14 @@ impl Hook for Recorder {
             false => SiteMaps::new(heads, queries, keys, folded.data()),
         };
         self.keep_folded(site, kept);
+        Ok(())
+    }
+
+    fn observed(&mut self, site: Site) -> Result<()> {
+        if let Some(rows) = self.folding.remove(&site).and_then(Arc::into_inner) {
+            let [heads, queries, keys] = rows.shape();
+            self.keep_folded(site, SiteMaps::new(heads, queries, keys, rows.finish()));
+        }
         Ok(())
     }
 

@@ -35,12 +35,19 @@ impl Rest {
     /// Sums the rest of each row of `keys` weights.
     pub fn fold(self, rows: &[f32], keys: usize) -> Vec<f32> {
         let mut folded = Vec::with_capacity(rows.len() / keys.max(1) * self.keys());
-        for row in rows.chunks_exact(keys.max(1)) {
-            let (shown, rest) = row.split_at(self.shown.min(keys));
-            folded.extend_from_slice(shown);
-            folded.push(rest.iter().map(|&weight| f64::from(weight)).sum::<f64>() as f32);
-        }
+        rows.chunks_exact(keys.max(1)).for_each(|row| self.fold_row(row, 0, &mut folded));
         folded
+    }
+
+    /// Appends a row to `folded`, with its rest summed. `row` has the weights of the keys from `first` on; all others
+    /// are 0.
+    pub fn fold_row(self, row: &[f32], first: usize, folded: &mut Vec<f32>) {
+        let (shown, rest) = row.split_at(self.shown.saturating_sub(first).min(row.len()));
+        let end = folded.len() + self.shown;
+        folded.resize(folded.len() + first.min(self.shown), 0.0);
+        folded.extend_from_slice(shown);
+        folded.resize(end, 0.0);
+        folded.push(sum(rest));
     }
 
     /// Folds maps `[heads, queries, keys]` of a kind. Returns their shape and their weights.
@@ -80,6 +87,17 @@ impl Rest {
         };
         edits.iter().map(spread).collect()
     }
+}
+
+/// Sums weights in double precision, in several sums side by side, which vectors compute together.
+fn sum(weights: &[f32]) -> f32 {
+    let (parts, last) = weights.as_chunks::<8>();
+    let mut sums = [0f64; 8];
+    for part in parts {
+        sums.iter_mut().zip(part).for_each(|(sum, &weight)| *sum += f64::from(weight));
+    }
+    sums.iter_mut().zip(last).for_each(|(sum, &weight)| *sum += f64::from(weight));
+    sums.iter().sum::<f64>() as f32
 }
 
 #[cfg(test)]

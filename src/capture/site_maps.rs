@@ -178,8 +178,9 @@ impl SiteMaps {
         match &self.kept {
             Kept::Maps(data) => Arc::clone(data),
             _ => {
-                let maps = (0..self.heads).filter_map(|head| self.map(head));
-                maps.flat_map(|map| map.as_slice().to_vec()).collect()
+                let mut data = ArcBuilder::new(self.heads * self.queries * self.keys);
+                (0..self.heads).filter_map(|head| self.map(head)).for_each(|map| data.push(map.as_slice()));
+                data.finish()
             }
         }
     }

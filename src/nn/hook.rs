@@ -35,6 +35,17 @@ pub struct LayerInput {
     pub extra: Option<Tensor>,
 }
 
+/// Form in which a hook takes the maps of a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapForm {
+    /// All weights, by [`Hook::maps`].
+    Whole,
+    /// What the weights can be computed from again, by [`Hook::compact`].
+    Compact,
+    /// Nothing but the rows that the observer of the site sees, by [`Hook::row_observer`].
+    Rows,
+}
+
 /// Observes, and may change, attention at each site. Every method but [`Hook::wants`] does nothing by
 /// default. Tensors belong to a single sequence. Of several sequences that go through a stack together, each
 /// has a hook of its own, and those of short sequences are called on several threads.
@@ -93,21 +104,32 @@ pub trait Hook: Send {
         self.weights(site, &Tensor::from_slice(&maps, (heads, queries, keys), &Device::Cpu)?)
     }
 
-    /// Returns an observer of the rows of the weights `[heads, queries, keys]`, which sees a block of rows
-    /// at a time while these are computed. Called only if the hook does not intervene at the site, or does
-    /// so by [`Hook::ablation`] alone.
-    fn row_observer(&mut self, _site: Site, _shape: [usize; 3]) -> Option<Arc<dyn RowObserver>> {
-        None
+    /// Returns the form in which the hook takes the maps `[heads, queries, keys]` of a site. Their compact form
+    /// takes `bytes` bytes; `None` if there is none, and the maps are then taken whole instead. Called only if the
+    /// hook does not intervene at the site, or does so by [`Hook::ablation`] alone.
+    fn map_form(&self, _site: Site, _shape: [usize; 3], _bytes: Option<usize>) -> MapForm {
+        MapForm::Whole
     }
 
-    /// Returns true if [`Hook::compact`] is to be called instead of [`Hook::maps`], for maps `[heads,
-    /// queries, keys]` whose compact form takes `bytes` bytes. Called where [`Hook::row_observer`] is.
-    fn prefers_compact(&self, _site: Site, _shape: [usize; 3], _bytes: usize) -> bool {
-        false
+    /// Returns an observer of the rows of maps `[heads, queries, keys]` that are taken in this form. It sees a
+    /// block of rows at a time while these are computed. Called after [`Hook::map_form`].
+    fn row_observer(
+        &mut self,
+        _site: Site,
+        _shape: [usize; 3],
+        _form: MapForm,
+    ) -> Option<Arc<dyn RowObserver>> {
+        None
     }
 
     /// Takes the compact form of the maps of the site.
     fn compact(&mut self, _site: Site, _maps: CompactMaps) -> Result<()> {
+        Ok(())
+    }
+
+    /// Called in place of [`Hook::maps`] once the site's observer has seen all rows, if it is all that the hook
+    /// asked for.
+    fn observed(&mut self, _site: Site) -> Result<()> {
         Ok(())
     }
 
@@ -199,8 +221,8 @@ impl Hook for InterventionsOnly<'_> {
         })
     }
 
-    fn prefers_compact(&self, _: Site, _: [usize; 3], _: usize) -> bool {
-        true
+    fn map_form(&self, _: Site, _: [usize; 3], _: Option<usize>) -> MapForm {
+        MapForm::Rows
     }
 
     fn scores(&mut self, site: Site, past: usize, scores: Tensor) -> Result<Tensor> {

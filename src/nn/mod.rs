@@ -54,7 +54,7 @@ pub use experts::{Experts, MoeRouting, Top2Routing};
 pub use extra_keys::{ExtraBias, ExtraKeys};
 pub use ffn::FeedForward;
 pub use gru::Gru;
-pub use hook::{Hook, InterventionsOnly, LayerInput, NoHook, SiteAblation};
+pub use hook::{Hook, InterventionsOnly, LayerInput, MapForm, NoHook, SiteAblation};
 pub use lazy_tensor::LazyTensor;
 pub use linear::Linear;
 pub use norm::Norm;

@@ -13,8 +13,7 @@ use attn_tui::checkpoint::ModelConfig;
 use attn_tui::files::{ModelFile, ModelFiles};
 use attn_tui::generate::{GenerationConfig, generate};
 use attn_tui::model::{EncoderInput, Model};
-use attn_tui::nn::read;
-use attn_tui::nn::{CompactMaps, Hook, NoHook};
+use attn_tui::nn::{CompactMaps, Hook, MapForm, NoHook, read};
 use attn_tui::progress::Unwatched;
 use attn_tui::site::{Ablation, Head, Kind, Site};
 use attn_tui_kernels::simd::Level;
@@ -249,8 +248,8 @@ impl Hook for CompactOnly {
         false
     }
 
-    fn prefers_compact(&self, _: Site, _: [usize; 3], _: usize) -> bool {
-        true
+    fn map_form(&self, _: Site, _: [usize; 3], _: Option<usize>) -> MapForm {
+        MapForm::Compact
     }
 
     fn compact(&mut self, site: Site, maps: CompactMaps) -> Result<()> {

@@ -8,7 +8,7 @@ use candle_core::Tensor;
 
 use super::AttentionArgs;
 use crate::error::Result;
-use crate::nn::{CompactMaps, Hook, KeyPart};
+use crate::nn::{CompactMaps, Hook, KeyPart, MapForm};
 use crate::site::Site;
 
 /// Outputs for the keys of the sequence and for the extra keys.
@@ -17,7 +17,9 @@ pub(super) struct Outputs([Option<SiteOutput>; 2]);
 /// Outputs of the weights of one site.
 struct SiteOutput {
     site: Site,
-    /// The maps; `None` if the hook takes them in compact form.
+    /// Form in which the hook takes the maps.
+    form: MapForm,
+    /// The maps, if the hook takes them whole.
     maps: Option<ArcBuilder>,
     observer: Option<Arc<dyn RowObserver>>,
 }
@@ -57,13 +59,14 @@ impl Outputs {
         hook: &mut dyn Hook,
     ) -> Result<()> {
         for (out, part) in self.0.into_iter().zip([KeyPart::Tokens, KeyPart::Extra]) {
-            let Some(SiteOutput { site, maps, observer }) = out else { continue };
+            let Some(SiteOutput { site, form, maps, observer }) = out else { continue };
             // The hook holds the last reference, so that it can take the observer back.
             drop(observer);
             let shape = [kernel.heads, kernel.queries, kernel.columns()[part as usize]];
-            match maps {
-                None => hook.compact(site, compact_maps(kernel, args, part, [queries, keys])?)?,
-                Some(maps) => hook.maps(site, shape, maps.finish())?,
+            match (form, maps) {
+                (_, Some(maps)) => hook.maps(site, shape, maps.finish())?,
+                (MapForm::Rows, None) => hook.observed(site)?,
+                (_, None) => hook.compact(site, compact_maps(kernel, args, part, [queries, keys])?)?,
             }
         }
         Ok(())
@@ -74,9 +77,12 @@ impl SiteOutput {
     /// Asks the hook for the outputs it needs of maps of `shape`. `bytes` is the size of their compact
     /// form, `None` if there is none.
     fn new(site: Site, shape: [usize; 3], bytes: Option<usize>, hook: &mut dyn Hook) -> Self {
-        let compact = bytes.is_some_and(|bytes| hook.prefers_compact(site, shape, bytes));
-        let maps = (!compact).then(|| ArcBuilder::new(shape.iter().product()));
-        Self { site, maps, observer: hook.row_observer(site, shape) }
+        let form = match hook.map_form(site, shape, bytes) {
+            MapForm::Compact if bytes.is_none() => MapForm::Whole,
+            form => form,
+        };
+        let maps = (form == MapForm::Whole).then(|| ArcBuilder::new(shape.iter().product()));
+        Self { site, form, maps, observer: hook.row_observer(site, shape, form) }
     }
 
     fn sink(&mut self) -> WeightSink<'_> {
