@@ -91,6 +91,32 @@ def scan(arguments, sources, targets, batch=1000):
     return seconds - opening, memory
 
 
+def generated_texts(arguments, sources):
+    """Targets that attn-tui generates."""
+    import pyarrow.dataset
+
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "source.txt").write_text("\n".join(sources) + "\n")
+        command = [arguments.binary, "scan", arguments.model, "--source-file", folder / "source.txt"]
+        command += ["-o", folder / "scan", "--beams", 1, "--max-new-tokens", NEW_TOKENS]
+        subprocess.run([*map(str, command)], check=True, capture_output=True)
+        rows = pyarrow.dataset.dataset(folder / "scan" / "sentences").to_table(columns=["sentence", "target"])
+        return rows.sort_by("sentence")["target"].to_pylist()
+
+
+def ctranslate2_seconds(arguments, translator, tokenizer, sources):
+    """Seconds of CTranslate2's greedy generation in batches, tokenizer included."""
+    start = time.perf_counter()
+    pieces = [tokenizer.convert_ids_to_tokens(ids) for ids in tokenizer(sources)["input_ids"]]
+    found = translator.translate_batch(
+        pieces, beam_size=1, max_decoding_length=NEW_TOKENS, max_batch_size=BATCH, batch_type="examples"
+    )
+    for result in found:
+        tokenizer.decode(tokenizer.convert_tokens_to_ids(result.hypotheses[0]))
+    return time.perf_counter() - start
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", required=True, help="folder of a model with a tokenizer that transformers opens")
@@ -98,6 +124,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--ctranslate2", help="folder of the model in CTranslate2's layout")
     parser.add_argument("--growth", type=int, nargs=2, default=(1000, 50000))
     arguments = parser.parse_args()
 
@@ -109,10 +136,22 @@ def main():
     model = transformers.AutoModelForSeq2SeqLM.from_pretrained(arguments.model, attn_implementation="eager").eval()
     sources, targets = sentences(arguments.count), sentences(arguments.count, seed=1)
     times = {}
+    if arguments.ctranslate2:
+        import ctranslate2
+
+        translator = ctranslate2.Translator(
+            arguments.ctranslate2, compute_type="float32", intra_threads=arguments.threads
+        )
+        own = generated_texts(arguments, sources)
     for _ in range(arguments.rounds):
         for name, wanted in (("given", targets), ("generated", None)):
             theirs = peer(model, tokenizer, sources, wanted)
             times.setdefault(name, []).append((theirs, *scan(arguments, sources, wanted)))
+        if arguments.ctranslate2:
+            theirs = ctranslate2_seconds(arguments, translator, tokenizer, sources)
+            whole, memory = scan(arguments, sources, None)
+            measured, _ = scan(arguments, sources, own)
+            times.setdefault("generation", []).append((theirs, whole - measured, memory))
         small, large = arguments.growth
         for name, count, batch in (("small", small, 1000), ("large", large, 1000), ("files", small, 10)):
             seconds, memory = scan(arguments, sentences(count), sentences(count, seed=1), batch)
@@ -120,7 +159,7 @@ def main():
     found = {}
     for name, rounds in times.items():
         theirs, ours, memory = (statistics.median(column) for column in zip(*rounds))
-        found[name] = {"transformers_s": theirs, "attn_tui_s": ours, "memory_mb": memory}
+        found[name] = {"ctranslate2_s" if name == "generation" else "transformers_s": theirs, "attn_tui_s": ours, "memory_mb": memory}
         if theirs:
             found[name]["ratio"] = statistics.median(theirs / ours for theirs, ours, _ in rounds)
     print(json.dumps(found, indent=1))

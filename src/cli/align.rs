@@ -68,7 +68,7 @@ pub struct AlignArgs {
     #[command(flatten)]
     pub input: InputArgs,
     #[command(flatten)]
-    batch: BatchArgs,
+    pub batch: BatchArgs,
 }
 
 fn conventions() -> impl TypedValueParser<Value = Convention> {

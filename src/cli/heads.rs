@@ -62,7 +62,7 @@ pub struct HeadsArgs {
     #[command(flatten)]
     pub input: InputArgs,
     #[command(flatten)]
-    batch: BatchArgs,
+    pub batch: BatchArgs,
 }
 
 /// The column of `--importance`.
