@@ -74,6 +74,9 @@ pub fn run(args: &RolloutArgs, context: &Context) -> Result<()> {
         RunExtras { values: args.method == RolloutMethod::Alti, ..RunExtras::default() },
         context,
     )?;
+    if capture.has_windows(Kind::Encoder) {
+        output::note("sums of less than 1 lack what goes to the patches that fill windows of the encoder");
+    }
     let all = capture.layers(Kind::Cross) > 0;
     let kind = args.kind.or_else(|| if all { Some(Kind::Cross) } else { capture.kinds().first().copied() });
     match kind.unwrap_or(Kind::Cross) {

@@ -143,6 +143,17 @@ fn a_patch_is_covered_only_while_a_run_shows_it() {
 }
 
 #[test]
+fn patching_says_that_it_is_for_texts() {
+    let mut driver = seeing((120, 40));
+    driver.press("9");
+    let text = screen_text(&driver.draw());
+    assert!(text.contains("this model sees") && text.contains("_ covers the selected patch"), "{text}");
+    driver.press("@");
+    assert!(driver.app.overlays.is_empty());
+    assert_eq!(driver.app.notice.as_deref(), Some("only runs on texts are patched"));
+}
+
+#[test]
 fn the_picture_is_drawn_in_pixels_with_its_weights() {
     let mut driver = seeing((120, 40));
     driver.app.pixels =

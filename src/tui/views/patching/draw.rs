@@ -6,11 +6,12 @@ use ratatui::layout::Rect;
 use super::effects::{ShownEffects, labelled};
 use super::geometry::PatchingLayout;
 use super::state::{PatchingCommand, corrupt_source};
+use crate::axis::Medium;
 use crate::paint::{Pool, Region, pool};
 use crate::tui::app::App;
 use crate::tui::command::Command;
 use crate::tui::layout::{Hit, Layout, ViewHit};
-use crate::tui::views::ViewCommand;
+use crate::tui::views::{ViewCommand, ViewId};
 use crate::tui::widgets::axis;
 use crate::tui::widgets::bar::signed_legend;
 use crate::tui::widgets::cells::{fit, fit_right, part, put, wrap};
@@ -72,6 +73,18 @@ fn message(app: &App) -> String {
     let kind = app.views.patching.kind;
     if app.run.info.is_none() {
         return "A capture file has no model that could run with activations of another run.".into();
+    }
+    match app.run.medium() {
+        Medium::Text => {}
+        Medium::Sound => return "Only runs on texts are patched, and this model hears.".into(),
+        Medium::Picture => {
+            return format!(
+                "Only runs on texts are patched, and this model sees. In Map and Text, {} covers the selected patch of \
+                 the picture and runs the model again; {} then shows what changes.",
+                app.first_key(Command::Cover),
+                ViewId::Compare.name(),
+            );
+        }
     }
     match (labelled(app), corrupt_source(app)) {
         (Some(_), _) => "Both runs score the target the same: there is nothing to restore.".into(),

@@ -9,6 +9,7 @@ use super::effects::ShownEffects;
 use super::state::{PatchingCommand, PatchingView, corrupt_source, measured};
 use super::{draw, drawing};
 use crate::analysis::patching::ActivationKind;
+use crate::axis::Medium;
 use crate::engine::{PatchRequest, Request, RunOptions};
 use crate::export::drawing::Drawing;
 use crate::tui::action::Effect;
@@ -26,6 +27,9 @@ impl View for PatchingView {
 
     fn command(app: &mut App, command: PatchingCommand) -> Vec<Effect> {
         match command {
+            PatchingCommand::Measure | PatchingCommand::Corrupt if app.run.medium() != Medium::Text => {
+                app.notice = Some("only runs on texts are patched".into());
+            }
             PatchingCommand::Measure => return measure(app),
             PatchingCommand::Kind => {
                 let kind = &mut app.views.patching.kind;
