@@ -18,7 +18,7 @@ use crate::error::{AudioError, Error, PictureError, Result};
 use crate::files::ModelFiles;
 use crate::generate::GenerationConfig;
 use crate::model::{Model, Weights};
-use crate::nn::{Hook, read};
+use crate::nn::{Hook, has_nan, read};
 use crate::progress::{Unwatched, Watch};
 use crate::site::Ablation;
 use crate::text::{Languages, Tokenizer};
@@ -313,9 +313,7 @@ impl Session {
     /// Checks that the last states of a stack are numbers: those that one weight without a value can reach
     /// are not.
     pub(super) fn check_numbers(&self, states: &Tensor) -> Result<()> {
-        // Without a branch for each, several are compared at once.
-        let any = |states: &[f32]| states.iter().fold(false, |any, state| any | state.is_nan());
-        match read(states, |states| states.chunks(1024).any(any))? {
+        match read(states, has_nan)? {
             true => Err(self.name_damage(Error::NotNumbers { tensor: None })),
             false => Ok(()),
         }

@@ -74,11 +74,14 @@ impl GreedySearch {
 
 /// Returns the token with the largest score, the first one if there are several.
 fn best(scores: &[f32]) -> u32 {
-    let mut best = 0;
-    for (i, score) in scores.iter().enumerate() {
-        if *score > scores[best] || scores[best].is_nan() {
-            best = i;
-        }
+    // Several maxima side by side, without branches: there may be a quarter of a million scores.
+    const LANES: usize = 32;
+    let larger = |most: f32, score: f32| if score > most { score } else { most };
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (chunks, rest) = scores.as_chunks::<LANES>();
+    for chunk in chunks {
+        lanes.iter_mut().zip(chunk).for_each(|(most, &score)| *most = larger(*most, score));
     }
-    best as u32
+    let most = lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, larger);
+    scores.iter().position(|&score| score == most).unwrap_or(0) as u32
 }

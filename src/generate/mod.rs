@@ -20,7 +20,7 @@ use candle_core::Tensor;
 
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::nn::Hook;
+use crate::nn::{Hook, has_nan};
 
 /// Callback after every step, given the tokens of the best text so far; an error stops the search.
 pub type OnStep<'a> = &'a mut dyn FnMut(&[u32]) -> Result<()>;
@@ -49,7 +49,7 @@ pub fn generate(
 
 /// Checks that the scores are numbers.
 fn check_scores(scores: &[f32]) -> Result<()> {
-    if scores.iter().any(|score| score.is_nan()) {
+    if has_nan(scores) {
         return Err(Error::NotNumbers { tensor: None });
     }
     Ok(())

@@ -49,6 +49,12 @@ pub fn read<T>(x: &Tensor, see: impl FnOnce(&[f32]) -> T) -> Result<T> {
     Ok(see(&x.flatten_all()?.to_vec1::<f32>()?))
 }
 
+/// Returns true if any of the values is NaN.
+pub fn has_nan(values: &[f32]) -> bool {
+    // Without a branch for each, several are compared at once.
+    values.chunks(1024).any(|values| values.iter().fold(false, |any, value| any | value.is_nan()))
+}
+
 /// Copies the values of a tensor on any device, row-major.
 pub fn host(x: &Tensor) -> Result<Vec<f32>> {
     read(x, <[f32]>::to_vec)

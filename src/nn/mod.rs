@@ -48,7 +48,7 @@ pub use combine::{product, sum};
 pub use compact_maps::CompactMaps;
 pub use content_bias::ContentBias;
 pub use conv::{Conv1d, ConvOutput, JointNorm};
-pub use cpu::{host, read};
+pub use cpu::{has_nan, host, read};
 pub use embedding::Embedding;
 pub use experts::{Experts, MoeRouting, Top2Routing};
 pub use extra_keys::{ExtraBias, ExtraKeys};
