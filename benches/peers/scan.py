@@ -159,7 +159,8 @@ def main():
     found = {}
     for name, rounds in times.items():
         theirs, ours, memory = (statistics.median(column) for column in zip(*rounds))
-        found[name] = {"ctranslate2_s" if name == "generation" else "transformers_s": theirs, "attn_tui_s": ours, "memory_mb": memory}
+        peer_name = "ctranslate2_s" if name == "generation" else "transformers_s"
+        found[name] = {peer_name: theirs, "attn_tui_s": ours, "memory_mb": memory}
         if theirs:
             found[name]["ratio"] = statistics.median(theirs / ours for theirs, ours, _ in rounds)
     print(json.dumps(found, indent=1))
