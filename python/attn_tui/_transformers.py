@@ -7,6 +7,8 @@ from typing import Any, Iterable
 
 import numpy
 
+from ._errors import UsageError
+
 # Names in the file by the names of the outputs. Decoder-only and encoder-only models have `attentions`, whose kind the
 # reader tells from the maps.
 KINDS = ("encoder_attentions", "decoder_attentions", "cross_attentions", "attentions")
@@ -101,8 +103,14 @@ def ids_of(ids: Any, sequence: int) -> list[int] | None:
     if hasattr(ids, "detach"):
         ids = ids.detach().to("cpu")
     ids = numpy.asarray(ids)
-    if ids.ndim == 2:
-        ids = ids[sequence if len(ids) > 1 else 0]
+    if ids.ndim == 2 and len(ids) == 1:
+        ids = ids[0]
+    elif ids.ndim == 2:
+        if not 0 <= sequence < len(ids):
+            raise UsageError(f"the ids have sequences 0 to {len(ids) - 1}, not {sequence}")
+        ids = ids[sequence]
+    if ids.ndim != 1:
+        raise UsageError(f"ids of a sequence are a list, and those of a batch a list of lists: the shape is {ids.shape}")
     return [int(id) for id in ids]
 
 

@@ -66,6 +66,10 @@ def test_a_sequence_of_a_batch():
     assert numpy.array_equal(made["cross.1"], weights[2, ::-1])
     with pytest.raises(attn_tui.Error, match="sequences 0 to 2, not 3"):
         attn_tui.Capture.from_transformers({"cross_attentions": (weights,)}, sequence=3)
+    with pytest.raises(attn_tui.UsageError, match="sequences 0 to 2, not 3"):
+        attn_tui.Capture.from_transformers(outputs, source_ids=sources, sequence=3)
+    with pytest.raises(attn_tui.UsageError, match="the shape is"):
+        attn_tui.Capture.from_transformers(outputs, source_ids=sources[None], sequence=0)
 
 
 def test_the_steps_of_generate_with_beams():

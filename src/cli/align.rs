@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::TypedValueParser;
 
-use self::word_times::{WordTimesArgs, WordsOfRecordings};
+use self::word_times::{HeadChoice, WordTimesArgs, WordsOfRecordings};
 use super::batch::{self, Runner};
 use super::context::Context;
 use super::options::{BatchArgs, InputArgs, MergeChoice, OutputArgs, WeightsArgs, named, whole};
@@ -44,7 +44,7 @@ pub struct AlignArgs {
     /// Method of merging heads.
     #[arg(long, value_enum, default_value = "mean", help_heading = "Heads")]
     merge: MergeChoice,
-    /// Align with each head by itself. With --gold, the best head comes first.
+    /// Align with each head by itself: all, or those of --heads. With --gold, the best head comes first.
     #[arg(long, conflicts_with_all = ["layer", "head"], help_heading = "Heads")]
     per_head: bool,
     /// Decoder row that stands for a target token: the row that predicts it, or the row that is fed it.
@@ -242,13 +242,17 @@ fn units(tokens: &[AxisItem], args: &AlignArgs) -> Vec<Option<usize>> {
 
 /// Returns the maps to align with: one, or with --per-head that of every cross-attention head.
 fn maps(args: &AlignArgs, capture: &Capture) -> Result<Vec<(Aligner, Matrix)>> {
-    let mut selection = HeadSelection { kind: Some(Kind::Cross), layer: args.layer, head: args.head };
+    let last = || capture.layers(Kind::Cross).checked_sub(1);
+    let layer = if args.per_head { None } else { args.layer.or_else(last) };
+    let heads = match &args.times.heads {
+        HeadChoice::Auto => {
+            HeadSelection { kind: Some(Kind::Cross), layer, head: args.head }.heads(capture)?
+        }
+        choice => choice.heads(capture)?,
+    };
     if args.per_head {
-        let heads = selection.heads(capture)?.into_iter();
-        return heads.map(|head| Ok((Some(head), capture.map(head)?))).collect();
+        return heads.into_iter().map(|head| Ok((Some(head), capture.map(head)?))).collect();
     }
-    selection.layer = args.layer.or_else(|| capture.layers(Kind::Cross).checked_sub(1));
-    let heads = selection.heads(capture)?;
     if let [head] = heads[..] {
         return Ok(vec![(Some(head), capture.map(head)?)]);
     }

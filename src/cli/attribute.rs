@@ -8,7 +8,7 @@ use super::context::Context;
 use super::options::{InputArgs, MaskingArgs, OutputArgs, RunExtras, count, named, span, steps, whole};
 use super::{input, output};
 use crate::analysis::attribution::{Attribution, AttributionMethod};
-use crate::axis::{AxisItem, Token};
+use crate::axis::AxisItem;
 use crate::capture::Capture;
 use crate::engine::{AttributionOptions, EmbeddingBaseline};
 use crate::error::{Error, Result};
@@ -95,8 +95,9 @@ impl AttributeArgs {
         if run.target.is_none() {
             input::note_generation(&session, &capture);
         }
-        if let Some(Token { piece, .. }) = &contrast {
-            output::note(&format!("scores explain log p(predicted) - log p({piece})"));
+        if let Some(token) = &contrast {
+            let label = item_label(&token.clone().into());
+            output::note(&format!("scores explain log p(predicted) - log p({label})"));
         }
         let options = AttributionOptions {
             masking: self.masking.masking,

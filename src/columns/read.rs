@@ -12,6 +12,7 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::{ColumnTable, ColumnValues, TypedColumn};
 use crate::error::{Error, Result};
+use crate::panics;
 
 /// An opened Parquet file.
 pub struct ParquetFile {
@@ -26,7 +27,7 @@ impl ParquetFile {
     /// [`Error::Io`]; [`Error::BadFile`] if it is no Parquet file.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|error| Error::io(path, error))?;
-        let reader = SerializedFileReader::new(file).map_err(|error| bad(path, &error))?;
+        let reader = guarded(path, || SerializedFileReader::new(file).map_err(|error| bad(path, &error)))?;
         Ok(Self { path: path.into(), reader })
     }
 
@@ -64,7 +65,8 @@ impl ParquetFile {
     /// [`Error::BadFile`] if the file is damaged, or a column is of a type or compression that is not read.
     pub fn read(&self, names: &[&str]) -> Result<ColumnTable> {
         let found = names.iter().filter_map(|name| Some((*name, self.column(name)?)));
-        let columns = found.map(|(name, at)| Ok(TypedColumn { name: name.into(), values: self.values(at)? }));
+        let values = |at| guarded(&self.path, || self.values(at));
+        let columns = found.map(|(name, at)| Ok(TypedColumn { name: name.into(), values: values(at)? }));
         Ok(ColumnTable { name: String::new(), columns: columns.collect::<Result<_>>()? })
     }
 
@@ -151,6 +153,15 @@ impl ParquetFile {
     pub fn bad(&self, why: &str) -> Error {
         Error::BadFile { file: self.path.display().to_string(), why: why.into() }
     }
+}
+
+/// Calls Parquet's reader, which may panic on a damaged file.
+pub(super) fn guarded<T>(path: &Path, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    let damaged = |why: String| Error::BadFile {
+        file: path.display().to_string(),
+        why: format!("it is damaged: {why}"),
+    };
+    panics::catch(call).unwrap_or_else(|why| Err(damaged(why)))
 }
 
 /// Creates the error for a file that Parquet's reader refuses.

@@ -4,7 +4,7 @@ use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::ByteArrayType;
 use parquet::file::reader::FileReader;
 
-use super::read::{Levels, ParquetFile, bad, is_text};
+use super::read::{Levels, ParquetFile, bad, guarded, is_text};
 use crate::error::Result;
 
 /// Rows that are in memory at once.
@@ -43,6 +43,12 @@ impl TextRows {
         Ok(Self { file, columns, group: 0, readers: Vec::new(), left: 0, ready: Vec::new() })
     }
 
+    /// Ends at an error, after which the readers are of no use.
+    fn end(&mut self) {
+        self.readers.clear();
+        (self.left, self.group) = (0, usize::MAX);
+    }
+
     fn fill(&mut self) -> Result<()> {
         while self.left == 0 && self.group < self.file.reader.num_row_groups() {
             self.readers.clear();
@@ -75,10 +81,12 @@ impl Iterator for TextRows {
     type Item = Result<Vec<Option<String>>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ready.is_empty()
-            && let Err(error) = self.fill()
-        {
-            return Some(Err(error));
+        if self.ready.is_empty() {
+            let path = self.file.path().to_path_buf();
+            if let Err(error) = guarded(&path, || self.fill()) {
+                self.end();
+                return Some(Err(error));
+            }
         }
         self.ready.pop().map(Ok)
     }

@@ -1,7 +1,6 @@
 //! Terminal colours as ANSI escape sequences.
 
-use super::scene::Color;
-use crate::paint::{ink, xterm};
+use crate::paint::{Colormap, ink};
 
 /// Number of colours that the output supports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,14 +15,15 @@ pub enum Colors {
 }
 
 impl Colors {
-    /// Puts text on a coloured background, in black or white for contrast. Returns plain text without
-    /// colours.
-    pub fn on(self, ground: Color, text: &str) -> String {
+    /// Puts text on the colour of `level`, a weight that is scaled to `0..=1`, in black or white for contrast.
+    /// Returns plain text without colours.
+    pub fn on(self, map: Colormap, level: f32, text: &str) -> String {
+        let ground = map.color(level);
         match self {
             Colors::None => text.to_string(),
             Colors::Ansi256 => {
                 let ink = if ink(ground) == [0, 0, 0] { 16 } else { 231 };
-                format!("\x1b[48;5;{};38;5;{ink}m{text}\x1b[0m", xterm::nearest(ground))
+                format!("\x1b[48;5;{};38;5;{ink}m{text}\x1b[0m", map.indexed(level))
             }
             Colors::True => {
                 let ([r, g, b], [x, y, z]) = (ground, ink(ground));
@@ -44,8 +44,17 @@ mod tests {
 
     #[test]
     fn without_colours_there_is_no_escape() {
-        assert_eq!(Colors::None.on([1, 2, 3], "x"), "x");
+        assert_eq!(Colors::None.on(Colormap::Viridis, 0.5, "x"), "x");
         assert_eq!(Colors::None.bold("x"), "x");
-        assert!(Colors::True.on([253, 231, 37], "x").contains("38;2;0;0;0"));
+        assert_eq!(Colors::True.on(Colormap::Viridis, 1.0, "x"), "\x1b[48;2;253;231;37;38;2;0;0;0mx\x1b[0m");
+    }
+
+    #[test]
+    fn the_256_colours_are_those_of_the_screen() {
+        for step in 0..=31 {
+            let level = step as f32 / 31.0;
+            let text = Colors::Ansi256.on(Colormap::Magma, level, "x");
+            assert!(text.starts_with(&format!("\x1b[48;5;{};", Colormap::Magma.indexed(level))), "{text:?}");
+        }
     }
 }

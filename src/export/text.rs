@@ -155,7 +155,7 @@ impl TextGrid<'_> {
             CellStyle::Colors(colors) => {
                 let text =
                     if words { format!("{:^column$} ", format!("{weight:.2}")) } else { " ".repeat(column) };
-                colors.on(self.style.colormap.color(shade), &text)
+                colors.on(self.style.colormap, shade, &text)
             }
         }
     }

@@ -23,15 +23,20 @@ pub struct GenerationRun<'a> {
     pub encoded: &'a Tensor,
     /// Settings.
     pub config: &'a GenerationConfig,
-    /// Hook of the decoder.
+    /// Hook of the decoder, which may ablate parts of it.
     pub hook: &'a mut dyn Hook,
 }
 
-/// Generates a target for each run, as [`generate`](super::generate) does for one. Calls `on_step` with the
-/// number of a run and its best text so far after each step of that run.
+/// Generates target ids for the source of each run. The ids lack the start token, begin with
+/// [`GenerationConfig::prompt`], and include an end token if generation reached one. Calls `on_step` with the
+/// number of a run and its best text so far after each step of that run; an error stops all runs.
+///
+/// The ids equal those of transformers' `generate` with the same settings; sampled ids follow the same
+/// distribution, and depend on the seed only.
 ///
 /// # Errors
-/// As [`generate`](super::generate).
+/// [`Error::NotNumbers`](crate::error::Error::NotNumbers) if the scores are NaN, and the errors of the hooks and
+/// of `on_step`.
 pub fn generate_many(
     model: &Model,
     runs: Vec<GenerationRun>,

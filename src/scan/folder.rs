@@ -58,6 +58,13 @@ pub struct ScanTarget<'a> {
     pub fraction: &'a dyn Fn() -> Option<f64>,
 }
 
+/// Returns a MODEL argument that opens the same from everywhere: a folder with its whole path.
+fn reopened_as(opened: &str) -> String {
+    let path = Path::new(opened);
+    let absolute = || path.canonicalize().ok()?.into_os_string().into_string().ok();
+    if path.is_dir() { absolute() } else { None }.unwrap_or_else(|| opened.into())
+}
+
 /// Result of a scan.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ScanSummary {
@@ -91,7 +98,8 @@ pub fn scan(
     watch: &dyn Watch,
 ) -> Result<ScanSummary> {
     let (model, medium) = (session.identity()?, session.info().medium);
-    let manifest = Manifest::new(target.opened, model, medium, run, options, target.shard.count);
+    let opened = reopened_as(target.opened);
+    let manifest = Manifest::new(opened, model, medium, run, options, target.shard.count);
     let mut folder = ScanFolder::open(target, &manifest)?;
     let mut rows = rows.filter(|row| row.as_ref().map_or(true, |row| target.shard.contains(row.row)));
     folder.skip(&mut rows)?;

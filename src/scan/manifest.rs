@@ -54,16 +54,13 @@ pub struct ManifestOptions {
 impl Manifest {
     /// Creates the manifest of a scan of a model that was opened as `opened` and reads `medium`.
     pub fn new(
-        opened: &str,
+        opened: String,
         model: ModelIdentity,
         medium: Medium,
         run: &RunOptions,
         measures: &ScanOptions,
         shards: usize,
     ) -> Self {
-        let path = Path::new(opened);
-        let absolute = || path.canonicalize().ok()?.into_os_string().into_string().ok();
-        let folder = if path.is_dir() { absolute() } else { None };
         let names = |table: crate::columns::ColumnTable| {
             let columns = table.columns.into_iter().map(|column| Value::from(column.name));
             (table.name, Value::Array(columns.collect()))
@@ -71,7 +68,7 @@ impl Manifest {
         Self {
             schema: SCHEMA.into(),
             program: format!("attn-tui {}", env!("CARGO_PKG_VERSION")),
-            opened: folder.unwrap_or_else(|| opened.into()),
+            opened,
             model,
             options: ManifestOptions {
                 run: RunOptions {

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::Command;
 
 use attn_tui::files::{ModelFile, ModelFiles};
-use attn_tui::generate::generate;
 use attn_tui::model::{EncoderInput, Model, Weights};
 use attn_tui::nn::NoHook;
 use attn_tui::progress::Unwatched;
@@ -89,7 +88,7 @@ fn greedy(name: &str, model: &Model, source: &[u32]) -> Vec<u32> {
     settings.beams = 1;
     settings.max_length = 12;
     let encoded = model.encode(EncoderInput::Ids(source), &mut NoHook, &mut |_| Ok(())).unwrap();
-    generate(model, source, &encoded, &settings, &mut NoHook, &mut |_| Ok(())).unwrap()
+    parity::generate(model, source, &encoded, &settings, &mut NoHook).0
 }
 
 /// The first pass reads the file, the second packs the weights, decoding reads single rows: all give the

@@ -224,6 +224,15 @@ fn the_demo_aligns_words() {
     assert!(aer(&heads[0]) < 0.15, "{}", heads[0]);
     let merged = json(&[&base[..], &["--layer", "2"]].concat());
     assert!(aer(&merged[0]) < 0.1, "{}", merged[0]);
+    let listed = |heads: &str, more: &[&str]| json(&[&base[..], &["--heads", heads], more].concat());
+    assert_eq!(listed("2.0,2.1,2.2,2.3,2.4,2.5", &[]), merged);
+    assert_eq!(listed("2.4", &[])[0], heads[0]);
+    let two = listed("1.0,2.4", &["--per-head"]);
+    assert_eq!(two.len(), 2);
+    assert!(two.iter().all(|row| heads.contains(row)), "{two:?}");
+    let refused = fails(&[&base[..], &["--heads", "2.9"]].concat(), 1);
+    assert!(refused.contains("2.9") || refused.contains("head 9"), "{refused}");
+    fails(&[&base[..], &["--heads", "2.4", "--layer", "2"]].concat(), 2);
     let fed = json(&[&base[..], &["--layer", "2", "--convention", "fed"]].concat());
     assert!(aer(&fed[0]) > 0.4, "{}", fed[0]);
 }

@@ -8,14 +8,14 @@ use attn_tui::capture::{Ablator, Capture, Recorder};
 use attn_tui::engine::{OpenOptions, Opened, RunOptions, Session, open};
 use attn_tui::error::Error;
 use attn_tui::files::ModelFiles;
-use attn_tui::generate::{GenerationConfig, GenerationRun, generate, generate_many};
+use attn_tui::generate::{GenerationConfig, GenerationRun, generate_many};
 use attn_tui::model::{DecoderInput, DecoderSequence, EncoderInput, EncoderSequence, Model};
 use attn_tui::nn::NoHook;
 use attn_tui::progress::{Progress, Unwatched, Watch};
 use attn_tui::site::{Ablation, Head, Kind, Site};
 use candle_core::Tensor;
 
-use crate::parity::{files, fixtures, load};
+use crate::parity::{files, fixtures, generate, load};
 
 const TOLERANCE: f32 = 1e-5;
 
@@ -173,12 +173,7 @@ fn texts_generated_together_are_those_generated_alone() {
             .unwrap();
             for (run, (source, _)) in sources.iter().enumerate() {
                 let mut hook = Ablator::new(ablations(run));
-                let mut count = 0;
-                let expected = generate(model, source, &encoded[run], &configs[run], &mut hook, &mut |_| {
-                    count += 1;
-                    Ok(())
-                })
-                .unwrap();
+                let (expected, count) = generate(model, source, &encoded[run], &configs[run], &mut hook);
                 assert_eq!(texts[run].ids, expected, "{name}, run {run}");
                 assert_eq!(steps[run], count, "{name}, run {run}: steps");
             }

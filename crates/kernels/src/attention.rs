@@ -9,14 +9,14 @@ use unpacked::UnpackedQueries;
 pub use visible::Visible;
 
 use super::buffer::ArcBuilder;
-use super::packed::Transpose;
 use super::simd::dispatch;
-use super::softmax::ScoreTransform;
 use super::threads::{self, SharedPtr};
-use super::tile::{self, PANEL};
+use super::tile;
 
 mod key_ranges;
+mod packing;
 mod query_block;
+mod transform;
 mod unpacked;
 mod visible;
 
@@ -405,54 +405,6 @@ impl AttentionKernel<'_> {
         (BLOCK_SCORES / self.all()).clamp(12, 96).next_multiple_of(12)
     }
 
-    /// Returns the number of values of the packed keys of a head.
-    fn packed_keys(&self) -> usize {
-        self.all().div_ceil(PANEL) * PANEL * self.width
-    }
-
-    /// Returns the number of values of the packed values of a head.
-    fn packed_values(&self) -> usize {
-        self.width.div_ceil(PANEL) * PANEL * self.all()
-    }
-
-    /// Packs the keys of a head into panels of keys.
-    ///
-    /// # Safety
-    /// `to` has room for [`AttentionKernel::packed_keys`] values.
-    unsafe fn pack_keys(&self, head: usize, key: HeadVectors, to: SharedPtr) {
-        for first in (0..self.all()).step_by(PANEL) {
-            let rows = PANEL.min(self.all() - first);
-            // SAFETY: the caller ensures that the keys are there and that there is room.
-            unsafe {
-                dispatch(Transpose {
-                    from: key.at(head, first),
-                    stride: key.position,
-                    rows,
-                    len: self.width,
-                    to: to.at(first * self.width),
-                });
-            }
-        }
-    }
-
-    /// Packs the values of a head into panels of columns.
-    ///
-    /// # Safety
-    /// `to` has room for [`AttentionKernel::packed_values`] values.
-    unsafe fn pack_values(&self, head: usize, value: HeadVectors, to: SharedPtr) {
-        let (all, width) = (self.all(), self.width);
-        for position in 0..all {
-            let from = value.at(head, position);
-            for first in (0..width).step_by(PANEL) {
-                // SAFETY: the caller ensures that the values are there and that there is room.
-                unsafe {
-                    let to = to.at(first * all + position * PANEL);
-                    std::ptr::copy_nonoverlapping(from.add(first), to, PANEL.min(width - first));
-                }
-            }
-        }
-    }
-
     /// Returns the keys that are visible to row `query`.
     #[inline(always)]
     fn key_ranges(&self, query: usize) -> KeyRanges {
@@ -463,72 +415,6 @@ impl AttentionKernel<'_> {
     #[inline(always)]
     fn key_range(&self, query: usize) -> Range<usize> {
         self.visible.key_range(self.past + query, self.keys)
-    }
-
-    /// Applies [`AttentionKernel::masked`] to the transformed scores of a row, which are those of the keys
-    /// `seen` and whose maximum is `largest`. Returns the new maximum, or `f32::MIN` if there is none above
-    /// it.
-    ///
-    /// # Safety
-    /// `scores` is valid for the keys `seen`.
-    unsafe fn mask_pairs(
-        &self,
-        head: usize,
-        query: usize,
-        scores: *mut f32,
-        seen: Range<usize>,
-        largest: f32,
-    ) -> f32 {
-        let mut any = false;
-        for pair in self.masked {
-            if (pair.head, pair.query) == (head, query) && seen.contains(&pair.key) {
-                // SAFETY: the key is among `seen`.
-                unsafe { *scores.add(pair.key - seen.start) = f32::NEG_INFINITY };
-                any = true;
-            }
-        }
-        if !any {
-            return largest;
-        }
-        // SAFETY: the caller ensures that the scores are there.
-        let scores = unsafe { std::slice::from_raw_parts(scores, seen.len()) };
-        scores.iter().copied().fold(f32::MIN, f32::max)
-    }
-
-    /// Returns the transformation of the scores of a row from key `first_key` on.
-    #[inline(always)]
-    fn transform(&self, head: usize, query: usize, first_key: usize) -> ScoreTransform {
-        let mut row = self.plain_transform();
-        if let Some(bias) = self.bias {
-            let line = head * (self.queries + self.keys - 1);
-            row.bias = bias.lines[line + self.queries - 1 - query + first_key..].as_ptr();
-        }
-        row
-    }
-
-    /// Returns the transformation of the scores of the extra keys.
-    #[inline(always)]
-    fn extra_transform(&self, head: usize, query: usize) -> ScoreTransform {
-        let mut row = self.plain_transform();
-        let Some(ExtraColumns { count, bias }) = self.extra else { return row };
-        match bias {
-            ExtraColumnsBias::None => {}
-            ExtraColumnsBias::Blocks { block, lines } => {
-                let own = (query / block).min(count - 1);
-                row.bias = lines[head * (2 * count - 1) + count - 1 - own..][..count].as_ptr();
-            }
-            ExtraColumnsBias::Inner { block, bias } => {
-                let (own, last) = (query / block, self.queries.saturating_sub(1) / block);
-                row.plus = if own == 0 || own == last { f32::NEG_INFINITY } else { bias };
-            }
-        }
-        row
-    }
-
-    /// Returns the transformation without bias.
-    #[inline(always)]
-    fn plain_transform(&self) -> ScoreTransform {
-        ScoreTransform { scale: self.scale, softcap: self.softcap, plus: 0.0, bias: std::ptr::null() }
     }
 }
 

@@ -24,11 +24,10 @@ use crate::site::{Head, Kind};
 /// Options for the times of words.
 #[derive(Args)]
 pub struct WordTimesArgs {
-    /// Heads that give the times of words in a recording, or their places in a picture: `config` (those of
-    /// generation_config.json), `all`, layers and heads such as `2.2,3.0`, or `auto`: for a recording
-    /// `config`, or without it the heads of the upper half of the layers; for a picture the heads that are
-    /// most local.
-    #[arg(long, value_name = "HEADS", default_value = "auto", help_heading = "Heads")]
+    /// Heads that align: `config` (those of generation_config.json), `all`, layers and heads such as
+    /// `2.2,3.0`, or `auto`: for a text those of --layer; for a recording `config`, or without it the heads
+    /// of the upper half of the layers; for a picture the heads that are most local.
+    #[arg(long, value_name = "HEADS", default_value = "auto", conflicts_with_all = ["layer", "head"], help_heading = "Heads")]
     pub(super) heads: HeadChoice,
     /// Rank every cross-attention head by how well it aligns, at the row that predicts a token and at the row
     /// that is fed it, and choose a set of predicting heads. --gold FILE is the reference; without it the
@@ -106,8 +105,8 @@ impl FromStr for HeadChoice {
 }
 
 impl HeadChoice {
-    /// The heads of a capture.
-    fn heads(&self, capture: &Capture) -> Result<Vec<Head>> {
+    /// Returns the heads of a capture of a recording, or those chosen by name.
+    pub(super) fn heads(&self, capture: &Capture) -> Result<Vec<Head>> {
         let config = &capture.alignment_heads;
         let heads = match self {
             Self::Listed(heads) => heads.clone(),
