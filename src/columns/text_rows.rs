@@ -10,7 +10,7 @@ use crate::error::Result;
 /// Rows that are in memory at once.
 const ROWS: usize = 1024;
 
-/// Reader of the rows of some text columns.
+/// Reader of the rows of some text columns. It is of no use after an error.
 pub struct TextRows {
     file: ParquetFile,
     columns: Vec<usize>,
@@ -41,12 +41,6 @@ impl TextRows {
             columns.push(at);
         }
         Ok(Self { file, columns, group: 0, readers: Vec::new(), left: 0, ready: Vec::new() })
-    }
-
-    /// Ends at an error, after which the readers are of no use.
-    fn end(&mut self) {
-        self.readers.clear();
-        (self.left, self.group) = (0, usize::MAX);
     }
 
     fn fill(&mut self) -> Result<()> {
@@ -84,7 +78,6 @@ impl Iterator for TextRows {
         if self.ready.is_empty() {
             let path = self.file.path().to_path_buf();
             if let Err(error) = guarded(&path, || self.fill()) {
-                self.end();
                 return Some(Err(error));
             }
         }

@@ -81,9 +81,11 @@ pub struct CorpusFiles {
     pub format: Option<CorpusFormat>,
 }
 
-/// Reader of a corpus, row by row.
+/// Reader of a corpus, row by row. It ends at the first error.
 pub struct Corpus {
     rows: RowReader,
+    /// True after an error.
+    failed: bool,
     /// Number of the next row.
     next: u64,
     path: PathBuf,
@@ -138,7 +140,7 @@ impl CorpusFiles {
             CorpusFormat::Csv => RowReader::Delimited(DelimitedRows::new(lines()?, true, &self.columns)?),
             CorpusFormat::Parquet => self.columns_of(ParquetFile::open(&self.source)?)?,
         };
-        Ok(Corpus { rows, next: 0, path: self.source.clone() })
+        Ok(Corpus { rows, failed: false, next: 0, path: self.source.clone() })
     }
 
     fn columns_of(&self, file: ParquetFile) -> Result<RowReader> {
@@ -245,10 +247,16 @@ impl Iterator for Corpus {
     type Item = Result<CorpusRow>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
         let pair = match self.pair().transpose()? {
             Ok(Ok(pair)) if pair.is_blank() => Err(BadRow::Blank),
             Ok(pair) => pair,
-            Err(error) => return Some(Err(error)),
+            Err(error) => {
+                self.failed = true;
+                return Some(Err(error));
+            }
         };
         let row = self.next;
         self.next += 1;

@@ -257,8 +257,8 @@ fn is_unreachable(error: &std::io::Error) -> bool {
 
 /// Reads the certificates of a PEM file.
 fn authorities(file: &Path) -> Result<Vec<ureq::tls::Certificate<'static>>> {
-    let text = std::fs::read(file).map_err(|e| Error::io(file, e))?;
-    let bad = |why: String| Error::BadFile { file: file.display().to_string(), why };
+    let bad = |why: String| Error::BadFile { file: format!("{} (SSL_CERT_FILE)", file.display()), why };
+    let text = std::fs::read(file).map_err(|error| bad(error.to_string()))?;
     let mut certificates = Vec::new();
     for item in parse_pem(&text) {
         if let PemItem::Certificate(certificate) = item.map_err(|e| bad(e.to_string()))? {
