@@ -342,7 +342,7 @@ impl Error {
                 "MODEL is demo, a folder, a capture file, or a hub id such as google/flan-t5-small".into(),
             ),
             Self::NotForModel { .. } => {
-                Some("`attn-tui knockout`, and `attn-tui attribute` by occlusion, work with every model".into())
+                Some("`attn-tui knockout` works with every model".into())
             }
             Self::NoCommonPositions => Some(
                 "give the positions that belong together, those of the clean source first: `attn-tui patch --map \

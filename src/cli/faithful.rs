@@ -57,7 +57,8 @@ pub fn run(args: &FaithfulArgs, context: &Context) -> Result<()> {
     args.output.check()?;
     let mut methods = args.methods()?;
     let watch = context.status_line();
-    let session = input::session(&args.input, "erasing tokens needs", &watch, context)?;
+    let session =
+        input::text_session(&args.input, ("erasing tokens needs", "the erasing of tokens"), &watch, context)?;
     methods.retain(|&method| session.supports(method) || args.names(method));
     let mut spreads = vec![MeasureSpreads::default(); methods.len() + 1];
     let measure = |pair: SentencePair| {

@@ -101,6 +101,26 @@ pub fn session(input: &InputArgs, needs: &str, watch: &dyn Watch, context: &Cont
     }
 }
 
+/// [`session`] for an analysis of texts alone, named with an article if it needs one.
+///
+/// # Errors
+/// [`Error::NotForModel`] for a model that hears; those of [`session`].
+pub fn text_session(
+    input: &InputArgs,
+    (needs, analysis): (&str, &'static str),
+    watch: &dyn Watch,
+    context: &Context,
+) -> Result<Box<Session>> {
+    let session = session(input, needs, watch, context)?;
+    match session.info().medium {
+        Medium::Sound => Err(Error::NotForModel {
+            analysis,
+            why: "it hears recordings, and texts are compared or made up",
+        }),
+        Medium::Text | Medium::Picture => Ok(session),
+    }
+}
+
 /// The source text: `--source`, or a built-in model's own example; empty for a recording or a picture.
 ///
 /// # Errors

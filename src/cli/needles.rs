@@ -134,7 +134,7 @@ pub fn run(args: &NeedlesArgs, context: &Context) -> Result<()> {
         Some(path) => templates(path)?,
     };
     let watch = context.status_line();
-    let session = input::session(&args.input, "a needle needs", &watch, context)?;
+    let session = input::text_session(&args.input, ("a needle needs", "a needle"), &watch, context)?;
     let run = args.input.text.options(String::new(), RunExtras::default(), &context.settings)?;
     let mut haystacks = Vec::new();
     for (length, tokens) in args.lengths.iter().enumerate() {

@@ -108,7 +108,8 @@ struct PatchedSources<'a> {
 pub fn run(args: &PatchArgs, context: &Context) -> Result<()> {
     args.output.check()?;
     let watch = context.status_line();
-    let session = input::session(&args.input, "patching needs", &watch, context)?;
+    let session =
+        input::text_session(&args.input, ("patching needs", "activation patching"), &watch, context)?;
     let contrast = args.contrast.as_deref().map(|text| session.single_target_token(text)).transpose()?;
     let mut text = args.input.text.clone();
     text.source = args.clean.clone().or(text.source);

@@ -294,11 +294,15 @@ impl<E: Element> Tile<E> {
             // SAFETY: the caller ensures that the pointers are valid; columns beyond the last are left out.
             unsafe {
                 let sums = self.sums::<S, R, U>(column);
-                for r in 0..R {
-                    for v in 0..2 {
-                        let at = column + v * S::LANES;
-                        if at < self.columns {
-                            self.put::<S>(sums[r][v], r, at, S::LANES.min(self.columns - at));
+                if column + 2 * S::LANES <= self.columns {
+                    self.put_whole::<S, R>(sums, column);
+                } else {
+                    for r in 0..R {
+                        for v in 0..2 {
+                            let at = column + v * S::LANES;
+                            if at < self.columns {
+                                self.put::<S>(sums[r][v], r, at, S::LANES.min(self.columns - at));
+                            }
                         }
                     }
                 }
@@ -366,6 +370,45 @@ impl<E: Element> Tile<E> {
                 w = w.add(PANEL);
             }
             sums[0]
+        }
+    }
+
+    /// Adds the initial values to the sums of two whole vectors of columns, and stores them. The sums stay in
+    /// registers, as no loop has a branch.
+    ///
+    /// # Safety
+    /// The rows have two vectors of columns from `column` on; the processor has the instructions of `S`.
+    #[allow(clippy::needless_range_loop, reason = "plain counted loops over arrays are kept in registers")]
+    #[inline(always)]
+    unsafe fn put_whole<S: Simd, const R: usize>(&self, sums: [[S::V; 2]; R], column: usize) {
+        // SAFETY: the caller ensures that the columns are in the output and the bias.
+        unsafe {
+            let out = self.out.add(column);
+            match self.start {
+                TileInit::Zero => {
+                    for r in 0..R {
+                        let row = out.add(r * self.out_stride);
+                        S::store(row, sums[r][0]);
+                        S::store(row.add(S::LANES), sums[r][1]);
+                    }
+                }
+                TileInit::Bias(bias) => {
+                    let bias = bias.add(column);
+                    let (first, second) = (S::load(bias), S::load(bias.add(S::LANES)));
+                    for r in 0..R {
+                        let row = out.add(r * self.out_stride);
+                        S::store(row, S::add(sums[r][0], first));
+                        S::store(row.add(S::LANES), S::add(sums[r][1], second));
+                    }
+                }
+                TileInit::Out => {
+                    for r in 0..R {
+                        let row = out.add(r * self.out_stride);
+                        S::store(row, S::add(sums[r][0], S::load(row)));
+                        S::store(row.add(S::LANES), S::add(sums[r][1], S::load(row.add(S::LANES))));
+                    }
+                }
+            }
         }
     }
 
