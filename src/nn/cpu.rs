@@ -3,6 +3,7 @@
 use std::ops::{Deref, Range};
 use std::sync::OnceLock;
 
+use attn_tui_kernels::elementwise::copied;
 use candle_core::{DType, Device, Storage, Tensor};
 
 use crate::error::{Error, Result};
@@ -57,7 +58,7 @@ pub fn has_nan(values: &[f32]) -> bool {
 
 /// Copies the values of a tensor on any device, row-major.
 pub fn host(x: &Tensor) -> Result<Vec<f32>> {
-    read(x, <[f32]>::to_vec)
+    read(x, copied)
 }
 
 /// The rows of a batch: each is contiguous, at any distance from the next.

@@ -8,7 +8,7 @@ use candle_core::Tensor;
 
 use super::AttentionArgs;
 use crate::error::Result;
-use crate::nn::{CompactMaps, Hook, KeyPart, MapForm};
+use crate::nn::{CompactMaps, Hook, KeyPart, MapForm, host};
 use crate::site::Site;
 
 /// Outputs for the keys of the sequence and for the extra keys.
@@ -99,7 +99,7 @@ fn compact_maps(
 ) -> Result<CompactMaps> {
     let AttentionKernel { heads, kv_heads: key_heads, queries, keys, width, scale, softcap, visible, .. } =
         *kernel;
-    let [query, key] = vectors.map(|tensor| tensor.narrow(0, 0, 1)?.flatten_all()?.to_vec1());
+    let [query, key] = vectors.map(|tensor| host(&tensor.narrow(0, 0, 1)?));
     let extra = args.extra.map(|extra| extra.keys).filter(|keys| keys.count > 0);
     Ok(CompactMaps {
         heads,
