@@ -22,7 +22,7 @@ pub struct Palette {
     pub line: Rgb,
     /// Errors, and losses of probability.
     pub error: Rgb,
-    /// Bars, and gains of probability.
+    /// Bars, gains of probability, and the windows of an encoder.
     pub bar: Rgb,
     /// Text of a selected item.
     pub selected: Rgb,

@@ -130,7 +130,7 @@ impl Page<'_> {
             places.reduce(PixelBox::union)
         });
         if let Some(bounds) = bounds {
-            self.shapes.push(Shape::Outline(plate.area(bounds, corner), self.style.theme.dim()));
+            self.shapes.push(Shape::Outline(plate.area(bounds, corner), self.style.theme.background()));
         }
         if let Some(place) = marked.and_then(|at| items.get(at)?.place()) {
             self.shapes.push(Shape::Outline(plate.area(place, corner), self.style.theme.accent()));

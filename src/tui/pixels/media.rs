@@ -37,7 +37,7 @@ pub fn lit(app: &App, cache: &mut Cache, picture: &LitPicture) -> Option<RgbPict
     }
     let palette = &theme.palette;
     for (patch, color) in [
-        (picture.window, palette.dim),
+        (picture.window, palette.bar),
         (picture.key, palette.selected_ground),
         (picture.query, palette.accent),
     ] {

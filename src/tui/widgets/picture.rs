@@ -191,7 +191,7 @@ impl<'a> SourcePicture<'a> {
         if let Some(window) = self.window {
             let [columns, rows] = self.span(window, [width, 2 * usize::from(cells.height)]);
             let inside = |x: usize, y: usize| columns.contains(&x) && rows.contains(&y);
-            outline(&mut pixels, width, inside, theme.palette.dim);
+            outline(&mut pixels, width, inside, theme.palette.bar);
         }
         for (place, frame) in [(key, theme.palette.selected_ground), (query, theme.palette.accent)] {
             if let Some(place) = place {
