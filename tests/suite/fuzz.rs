@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 use attn_tui::capture;
 use attn_tui::checkpoint::ModelConfig;
+use attn_tui::columns::ParquetFile;
+use attn_tui::corpus::CorpusFiles;
 use attn_tui::files::{ModelFile, ModelFiles};
 use attn_tui::generate::GenerationConfig;
 use attn_tui::model::{Model, Weights, spec_of, tokenizer_class};
@@ -44,7 +46,7 @@ struct Reader {
     read: fn(random: &mut Random, folder: &Path),
 }
 
-const READERS: [Reader; 12] = [
+const READERS: [Reader; 13] = [
     Reader { name: "safetensors", read: safetensors },
     Reader { name: "npz", read: npz },
     Reader { name: "alignments", read: alignments },
@@ -57,6 +59,7 @@ const READERS: [Reader; 12] = [
     Reader { name: "generation", read: generation },
     Reader { name: "weights", read: weights },
     Reader { name: "tour", read: tour },
+    Reader { name: "corpora", read: corpora },
 ];
 
 #[test]
@@ -92,6 +95,11 @@ fn generation_settings() {
 #[test]
 fn tours() {
     survives("tour");
+}
+
+#[test]
+fn corpora_of_every_format() {
+    survives("corpora");
 }
 
 #[test]
@@ -372,6 +380,33 @@ fn tour(random: &mut Random, _: &Path) {
     let mut bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     mutate(random, &mut bytes);
     let _ = attn_tui::tour::parse("x.md", &String::from_utf8_lossy(&bytes));
+}
+
+fn corpora(random: &mut Random, folder: &Path) {
+    let name = random.pick(&[
+        "pairs.parquet",
+        "nested.parquet",
+        "gzip.parquet",
+        "pairs.parquet",
+        "pairs.csv",
+        "pairs.tsv",
+        "nested.jsonl",
+        "pairs.jsonl.gz",
+        "pairs.jsonl.zst",
+    ]);
+    let mut bytes = bytes_of(&format!("corpora/{name}"));
+    mutate(random, &mut bytes);
+    let path = folder.join(name);
+    std::fs::write(&path, &bytes).unwrap();
+    if let Ok(corpus) = (CorpusFiles { source: path.clone(), ..CorpusFiles::default() }).open() {
+        assert!(corpus.take(10_000).filter(Result::is_err).count() < 2, "{name}: goes on after an error");
+    }
+    if name.ends_with("parquet")
+        && let Ok(file) = ParquetFile::open(&path)
+    {
+        let names = file.names();
+        let _ = file.read(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    }
 }
 
 fn config(random: &mut Random, folder: &Path) {
