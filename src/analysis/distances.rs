@@ -58,8 +58,8 @@ pub struct PatchPlaces {
     centres: [Vec<f32>; 2],
     /// 1 for keys with a place, 0 for others.
     placed: Vec<f32>,
-    /// Width and height of a patch in pixels.
-    patch: [f32; 2],
+    /// The centres in widths and heights of a patch, counted from a whole patch; 0 for keys without a place.
+    steps: [Vec<f32>; 2],
     /// Spread of even weights ([`RowSpread::spread`]).
     even: f32,
 }
@@ -84,14 +84,10 @@ impl PatchPlaces {
     pub fn new(places: &[Option<PixelBox>]) -> Self {
         let centre =
             |axis: usize| places.iter().map(move |place| place.map_or(0.0, |p| p.centre()[axis] as f32));
-        // Patches at the edges of a padded picture are cut.
-        let side = |of: fn(PixelBox) -> f64| {
-            places.iter().flatten().map(|place| of(*place) as f32).fold(f32::MIN_POSITIVE, f32::max)
-        };
         let mut made = Self {
             centres: [centre(0).collect(), centre(1).collect()],
             placed: places.iter().map(|place| f32::from(u8::from(place.is_some()))).collect(),
-            patch: [side(|place| place.w), side(|place| place.h)],
+            steps: [steps(places, 0, |place| place.w), steps(places, 1, |place| place.h)],
             even: f32::INFINITY,
         };
         made.even = made.spread_of(0, &vec![1.0; places.len()]).0.max(f32::MIN_POSITIVE);
@@ -139,11 +135,7 @@ impl PatchPlaces {
 
     /// Distance along x (`axis` 0) or y (1), in widths or heights of a patch.
     fn along(&self, axis: usize, query: usize, key: usize) -> f32 {
-        // Places are rounded to hundredths of a pixel, so that steps of whole patches are nearly whole numbers.
-        const ROUNDED: f32 = 0.05;
-        let apart = (self.centres[axis][query] - self.centres[axis][key]).abs() / self.patch[axis];
-        let whole = (apart + 0.5) as usize as f32;
-        if (apart - whole).abs() < ROUNDED { whole } else { apart }
+        (self.steps[axis][query] - self.steps[axis][key]).abs()
     }
 
     /// Adds the weights of a row of self-attention, whose first key is key `first`, by distance rounded up to
@@ -198,6 +190,23 @@ impl PatchPlaces {
         down.sort_by(f32::total_cmp);
         squares(0, columns).iter().map(|across| down.partition_point(|y| across + y <= limit)).sum()
     }
+}
+
+/// Centres along x (`axis` 0) or y (1) in widths or heights of a patch, whose `side` that is, counted from a whole
+/// patch. Patches at the edges of a padded picture are cut.
+fn steps(places: &[Option<PixelBox>], axis: usize, side: fn(&PixelBox) -> f64) -> Vec<f32> {
+    // Places are rounded to hundredths of a pixel, so that steps of whole patches are nearly whole numbers.
+    const ROUNDED: f64 = 0.05;
+    let placed = places.iter().flatten();
+    let Some(whole) = placed.max_by(|a, b| side(a).total_cmp(&side(b))) else {
+        return vec![0.0; places.len()];
+    };
+    let (origin, side) = (whole.centre()[axis], side(whole).max(f64::MIN_POSITIVE));
+    let step = |place: &PixelBox| {
+        let step = (place.centre()[axis] - origin) / side;
+        if (step - step.round()).abs() < ROUNDED { step.round() } else { step }
+    };
+    places.iter().map(|place| place.as_ref().map_or(0.0, step) as f32).collect()
 }
 
 /// Weight of a map on keys that are farther than `far` from their queries, summed over rows of which the

@@ -28,11 +28,11 @@ fn begin(track: &[u8]) -> Option<f64> {
     let (size, offset) = if is_long { (20, 8) } else { (12, 4) };
     let entries = list.get(8..)?.chunks_exact(size).take(count);
     // A part without a time in the track is a pause before it.
-    let times = entries.filter_map(|entry| match is_long {
+    let mut times = entries.filter_map(|entry| match is_long {
         true => number::<8>(entry, offset).map(|time| time as i64),
         false => number::<4>(entry, offset).map(|time| i64::from(time as i32)),
     });
-    let time = times.filter(|time| *time >= 0).next()?;
+    let time = times.find(|time| *time >= 0)?;
     (scale > 0).then(|| time as f64 / scale as f64)
 }
 

@@ -104,7 +104,7 @@ impl Session {
         let stopped = AtomicBool::new(false);
         let quiet = Quiet { watch, stopped: &stopped };
         let together = |waiting| self.run_together(waiting, budget, &quiet, &measure);
-        let outcome = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let mut ahead: Option<RunsAhead<T>> = None;
             let mut finish = |waiting: &mut Vec<WaitingRun>, size: RunSize| {
                 let waiting = std::mem::take(waiting);
@@ -140,8 +140,7 @@ impl Session {
             // Runs that nobody waits for end early.
             stopped.store(outcome.is_err(), Ordering::Relaxed);
             outcome
-        });
-        outcome
+        })
     }
 
     /// Reads the texts of a run and estimates its size.
