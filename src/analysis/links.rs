@@ -73,14 +73,14 @@ impl LinkFilter {
     /// Prepares the axes of maps `[queries, keys]` for profiles from which [`strong_links`] finds the links
     /// of this filter, however weak.
     pub fn profile_axes(&self, axes: &MapAxes, shape: [usize; 2]) -> ProfileAxes {
-        let [queries, keys] = shape;
+        let [queries, keys] = wanted(axes, shape, self);
         axes.profile_axes(shape).with_pairs(PairFilter {
             distances: axes.distances(),
             min_distance: self.min_distance,
             min_weight: self.min_weight,
             top: self.top,
-            queries: (0..queries).map(|query| wanted_query(query, axes, self)).collect(),
-            keys: wanted_keys(keys, axes, self, |_| false),
+            queries,
+            keys,
         })
     }
 }
@@ -157,14 +157,9 @@ pub struct StrongLinks<'a> {
 
 impl<'a> StrongLinks<'a> {
     /// Prepares the axes of maps `[queries, keys]`.
-    pub fn new(axes: &MapAxes, [queries, keys]: [usize; 2], filter: &'a LinkFilter) -> Self {
-        Self {
-            kind: axes.kind,
-            filter,
-            distances: axes.distances(),
-            queries: (0..queries).map(|query| wanted_query(query, axes, filter)).collect(),
-            keys: wanted_keys(keys, axes, filter, |_| false),
-        }
+    pub fn new(axes: &MapAxes, shape: [usize; 2], filter: &'a LinkFilter) -> Self {
+        let [queries, keys] = wanted(axes, shape, filter);
+        Self { kind: axes.kind, filter, distances: axes.distances(), queries, keys }
     }
 
     /// The links of a head, whose profile is that of a map of this shape.
@@ -222,6 +217,13 @@ fn offer(
             strongest.pop();
         }
     }
+}
+
+/// Returns, for each of `[queries, keys]`, true if its links are wanted. Sinks, which differ from head to head, are
+/// among the keys.
+fn wanted(axes: &MapAxes, [queries, keys]: [usize; 2], filter: &LinkFilter) -> [Vec<bool>; 2] {
+    let queries = (0..queries).map(|query| wanted_query(query, axes, filter)).collect();
+    [queries, wanted_keys(keys, axes, filter, |_| false)]
 }
 
 fn wanted_query(query: usize, context: &MapAxes, filter: &LinkFilter) -> bool {

@@ -115,7 +115,7 @@ pub fn text_session(
     match session.info().medium {
         Medium::Sound => Err(Error::NotForModel {
             analysis,
-            why: "it hears recordings, and texts are compared or made up",
+            why: "it hears recordings, and this analysis is one of texts",
         }),
         Medium::Text | Medium::Picture => Ok(session),
     }

@@ -112,6 +112,9 @@ impl Session {
                     Some(RunsAhead { results, maps }) => (joined(results)?, maps),
                     None => (Vec::new(), 0),
                 };
+                if waiting.is_empty() {
+                    return deliver(finished);
+                }
                 // On a thread of the pool, a second one might wait for the first.
                 let is_alone = threads::in_pool() || maps.saturating_add(size.maps) > budget;
                 if is_alone {

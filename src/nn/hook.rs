@@ -40,7 +40,7 @@ pub struct LayerInput {
 pub enum MapForm {
     /// All weights, by [`Hook::maps`].
     Whole,
-    /// What the weights can be computed from again, by [`Hook::compact`].
+    /// Queries and keys, from which the weights can be computed again, by [`Hook::compact`].
     Compact,
     /// Nothing but the rows that the observer of the site sees, by [`Hook::row_observer`].
     Rows,

@@ -47,7 +47,7 @@ fn numbers(scan: &Scan, table: &str, name: &str) -> Vec<Option<f32>> {
     parts.flat_map(|part| (0..part.rows()).map(|row| part.number(name, row)).collect::<Vec<_>>()).collect()
 }
 
-fn texts(scan: &Scan, table: &str, name: &str) -> Vec<Option<String>> {
+pub fn texts(scan: &Scan, table: &str, name: &str) -> Vec<Option<String>> {
     let parts = (0..scan.parts()).map(|part| scan.read(table, part, &[name]).unwrap());
     let text = |part: &ColumnTable, row| part.text(name, row).map(String::from);
     parts.flat_map(|part| (0..part.rows()).map(|row| text(&part, row)).collect::<Vec<_>>()).collect()
@@ -467,50 +467,4 @@ fn every_format_gives_the_same_pairs() {
     assert!(why(&missing).contains("no column 'english'; there are source, target"), "{}", why(&missing));
     let missing = CorpusFiles { columns: named("english", "fr"), ..file("pairs.csv") };
     assert!(why(&missing).contains("no column 'english'"), "{}", why(&missing));
-}
-
-#[test]
-fn a_bad_picture_or_a_text_is_an_error_of_its_row_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let bad = folder.path().join("bad.png");
-    std::fs::write(&bad, "no picture").unwrap();
-    let good = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/vision/line.png");
-    let rows = [
-        serde_json::json!({"image": good}),
-        serde_json::json!({"image": bad}),
-        serde_json::json!({"source": "a text"}),
-        serde_json::json!({"image": good}),
-    ];
-    let file = folder.path().join("rows.jsonl");
-    std::fs::write(&file, rows.map(|row| row.to_string()).join("\n")).unwrap();
-    let out = folder.path().join("scan");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_attn-tui"));
-    command
-        .args(["scan", "demo-ocr", "--max-new-tokens", "4", "--source-file"])
-        .arg(&file)
-        .arg("-o")
-        .arg(&out);
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let errors = texts(&Scan::open(&out).unwrap(), "sentences", "error");
-    let [None, Some(picture), Some(text), None] = errors.as_slice() else { panic!("{errors:?}") };
-    assert!(picture.contains("bad.png"), "{picture}");
-    assert!(text.contains("needs a picture"), "{text}");
-
-    // The scan is continued where the last row has the same picture, and refused where it has another.
-    let append = |row: serde_json::Value| {
-        let rows = std::fs::read_to_string(&file).unwrap();
-        std::fs::write(&file, format!("{rows}\n{row}")).unwrap();
-    };
-    append(serde_json::json!({"image": bad}));
-    append(serde_json::json!({"image": good}));
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(texts(&Scan::open(&out).unwrap(), "sentences", "error").len(), 6);
-    let rows = std::fs::read_to_string(&file).unwrap();
-    let (before, _) = rows.rsplit_once('\n').unwrap();
-    std::fs::write(&file, format!("{before}\n{}", serde_json::json!({"image": bad}))).unwrap();
-    let output = command.output().unwrap();
-    let why = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && why.contains("another"), "{why}");
 }

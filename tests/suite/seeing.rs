@@ -9,6 +9,7 @@ use attn_tui::error::Error;
 use attn_tui::image::{Resampling, resize};
 use attn_tui::paint::overlay;
 use attn_tui::progress::Unwatched;
+use attn_tui::scan::Scan;
 use attn_tui::site::{Head, Kind};
 use attn_tui::tui::action::{Action, Effect};
 use attn_tui::tui::cache::Cache;
@@ -16,6 +17,7 @@ use attn_tui::tui::pixels::{PaintedPicture, PixelGraphics, paint};
 use ratatui::buffer::Buffer;
 use serde_json::{Value, json};
 
+use crate::scans::texts;
 use crate::screens::{Driver, screen_text};
 use crate::vision::{decoded, program, root};
 
@@ -298,4 +300,50 @@ fn boxes_and_rows_are_drawn_over_the_picture() {
     assert!(good, "{err}");
     let svg = std::fs::read_to_string(path("row.svg")).unwrap();
     assert!(svg.contains("data:image/png;base64,") && svg.contains("[CLS]"));
+}
+
+#[test]
+fn a_bad_picture_or_a_text_is_an_error_of_its_row_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = folder.path().join("bad.png");
+    std::fs::write(&bad, "no picture").unwrap();
+    let good = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/vision/line.png");
+    let rows = [
+        serde_json::json!({"image": good}),
+        serde_json::json!({"image": bad}),
+        serde_json::json!({"source": "a text"}),
+        serde_json::json!({"image": good}),
+    ];
+    let file = folder.path().join("rows.jsonl");
+    std::fs::write(&file, rows.map(|row| row.to_string()).join("\n")).unwrap();
+    let out = folder.path().join("scan");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_attn-tui"));
+    command
+        .args(["scan", "demo-ocr", "--max-new-tokens", "4", "--source-file"])
+        .arg(&file)
+        .arg("-o")
+        .arg(&out);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let errors = texts(&Scan::open(&out).unwrap(), "sentences", "error");
+    let [None, Some(picture), Some(text), None] = errors.as_slice() else { panic!("{errors:?}") };
+    assert!(picture.contains("bad.png"), "{picture}");
+    assert!(text.contains("needs a picture"), "{text}");
+
+    // The scan is continued where the last row has the same picture, and refused where it has another.
+    let append = |row: serde_json::Value| {
+        let rows = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, format!("{rows}\n{row}")).unwrap();
+    };
+    append(serde_json::json!({"image": bad}));
+    append(serde_json::json!({"image": good}));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(texts(&Scan::open(&out).unwrap(), "sentences", "error").len(), 6);
+    let rows = std::fs::read_to_string(&file).unwrap();
+    let (before, _) = rows.rsplit_once('\n').unwrap();
+    std::fs::write(&file, format!("{before}\n{}", serde_json::json!({"image": bad}))).unwrap();
+    let output = command.output().unwrap();
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && why.contains("another"), "{why}");
 }

@@ -27,7 +27,8 @@ pub struct WordTimesArgs {
     /// Heads that align: `config` (those of generation_config.json), `all`, layers and heads such as
     /// `2.2,3.0`, or `auto`: for a text those of --layer; for a recording `config`, or without it the heads
     /// of the upper half of the layers; for a picture the heads that are most local.
-    #[arg(long, value_name = "HEADS", default_value = "auto", conflicts_with_all = ["layer", "head"], help_heading = "Heads")]
+    #[arg(long, value_name = "HEADS", default_value = "auto", conflicts_with_all = ["layer", "head"],
+          help_heading = "Heads")]
     pub(super) heads: HeadChoice,
     /// Rank every cross-attention head by how well it aligns, at the row that predicts a token and at the row
     /// that is fed it, and choose a set of predicting heads. --gold FILE is the reference; without it the
