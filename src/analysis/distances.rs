@@ -192,20 +192,27 @@ impl PatchPlaces {
     }
 }
 
-/// Centres along x (`axis` 0) or y (1) in widths or heights of a patch, whose `side` that is, counted from a whole
-/// patch. Patches at the edges of a padded picture are cut.
+/// Returns the centres along x (`axis` 0) or y (1) in units of a whole patch's side (`side`), counted from the first
+/// one; 0 for an item without a place. Patches at the edges of a padded picture are cut.
 fn steps(places: &[Option<PixelBox>], axis: usize, side: fn(&PixelBox) -> f64) -> Vec<f32> {
-    // Places are rounded to hundredths of a pixel, so that steps of whole patches are nearly whole numbers.
+    // Places are rounded to hundredths of a pixel, so that steps of whole patches are nearly whole numbers. Gaps
+    // between neighbours are rounded: over many patches, the error of the side would add up.
     const ROUNDED: f64 = 0.05;
     let placed = places.iter().flatten();
-    let Some(whole) = placed.max_by(|a, b| side(a).total_cmp(&side(b))) else {
-        return vec![0.0; places.len()];
-    };
-    let (origin, side) = (whole.centre()[axis], side(whole).max(f64::MIN_POSITIVE));
-    let step = |place: &PixelBox| {
-        let step = (place.centre()[axis] - origin) / side;
-        if (step - step.round()).abs() < ROUNDED { step.round() } else { step }
-    };
+    let side = placed.clone().map(side).fold(f64::MIN_POSITIVE, f64::max);
+    let mut lines: Vec<f64> = placed.map(|place| place.centre()[axis]).collect();
+    lines.sort_by(f64::total_cmp);
+    lines.dedup_by(|a, b| a.total_cmp(b).is_eq());
+    let gaps = lines.windows(2).map(|pair| {
+        let gap = (pair[1] - pair[0]) / side;
+        if (gap - gap.round()).abs() < ROUNDED { gap.round() } else { gap }
+    });
+    let sums = gaps.scan(0.0, |sum, gap| {
+        *sum += gap;
+        Some(*sum)
+    });
+    let steps: Vec<f64> = std::iter::once(0.0).chain(sums).collect();
+    let step = |place: &PixelBox| steps[lines.partition_point(|line| *line < place.centre()[axis])];
     places.iter().map(|place| place.as_ref().map_or(0.0, step) as f32).collect()
 }
 
@@ -251,6 +258,32 @@ mod tests {
         let patches = PatchPlaces::new(&places);
         assert!((0..24).all(|key| patches.distance(0, key) == Some(key as f32)));
         assert_eq!(patches.pairs_beyond(2.0), [462, 114]);
+    }
+
+    #[test]
+    fn many_rounded_places_are_whole_patches_apart() {
+        // 1,200 pixels, divided into 286 patches of 4.1958 pixels, which are written as 4.2.
+        let side = 1200.0 / 286.0;
+        let place = |at: usize| PixelBox { x: at as f64 * side, y: 0.0, w: side, h: 8.0 };
+        let places: Vec<_> = (0..286).map(|at| Some(place(at).rounded())).collect();
+        let patches = PatchPlaces::new(&places);
+        for query in 0..286 {
+            for key in 0..286 {
+                assert_eq!(patches.distance(query, key), Some(query.abs_diff(key) as f32), "{query} {key}");
+            }
+        }
+    }
+
+    #[test]
+    fn cut_patches_are_nearer() {
+        // The last of three patches is cut to half its width.
+        let place = |x: f64, w: f64| Some(PixelBox { x, y: 0.0, w, h: 8.0 });
+        let patches = PatchPlaces::new(&[None, place(16.0, 4.0), place(0.0, 8.0), place(8.0, 8.0)]);
+        assert_eq!(
+            [(2, 3), (3, 1), (2, 1)].map(|(a, b)| patches.distance(a, b)),
+            [1.0, 0.75, 1.75].map(Some)
+        );
+        assert_eq!(patches.distance(0, 1), None);
     }
 
     #[test]
