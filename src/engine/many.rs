@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread::ScopedJoinHandle;
 
 use attn_tui_kernels::threads;
@@ -103,33 +104,40 @@ impl Session {
         };
         let stopped = AtomicBool::new(false);
         let quiet = Quiet { watch, stopped: &stopped };
-        let together = |waiting| self.run_together(waiting, budget, &quiet, &measure);
+        let together = &|waiting, budget| self.run_together(waiting, budget, &quiet, &measure);
+        // Two batches are kept at a time: one is measured while the last one is delivered.
+        let half = budget / 2;
         std::thread::scope(|scope| {
-            let mut ahead: Option<RunsAhead<T>> = None;
+            let mut ahead: Option<ScopedJoinHandle<Result<Vec<Result<T>>>>> = None;
             let mut finish = |waiting: &mut Vec<WaitingRun>, size: RunSize| {
                 let waiting = std::mem::take(waiting);
-                let (finished, maps) = match ahead.take() {
-                    Some(RunsAhead { results, maps }) => (joined(results)?, maps),
-                    None => (Vec::new(), 0),
-                };
+                let finished = ahead.take().map_or_else(|| Ok(Vec::new()), joined)?;
                 if waiting.is_empty() {
                     return deliver(finished);
                 }
-                // On a thread of the pool, a second one might wait for the first.
-                let is_alone = threads::in_pool() || maps.saturating_add(size.maps) > budget;
-                if is_alone {
+                // A thread of the pool must not wait for a batch, which needs the same pool: with one thread, both
+                // would wait for ever.
+                if threads::in_pool() || !size.fits(self.threads, half) {
                     deliver(finished)?;
-                    return deliver(together(waiting)?);
+                    return deliver(together(waiting, budget)?);
                 }
-                let results = scope.spawn(|| together(waiting));
-                ahead = Some(RunsAhead { results, maps: size.maps });
+                let (sender, receiver) = mpsc::channel();
+                let batch = move || together(receiver.recv().unwrap_or_default(), half);
+                let Ok(started) = std::thread::Builder::new().spawn_scoped(scope, batch) else {
+                    // The system has no more threads.
+                    deliver(finished)?;
+                    return deliver(together(waiting, half)?);
+                };
+                // The thread takes the runs as its first step.
+                let _ = sender.send(waiting);
+                ahead = Some(started);
                 deliver(finished)
             };
             let run_all = || {
                 let (mut waiting, mut size) = (Vec::new(), RunSize::default());
                 for options in runs {
                     let run = self.waiting(options);
-                    if !waiting.is_empty() && !size.plus(run.size).fits(self.threads, budget) {
+                    if !waiting.is_empty() && !size.plus(run.size).fits(self.threads, half) {
                         finish(&mut waiting, size)?;
                         size = RunSize::default();
                     }
@@ -226,13 +234,6 @@ impl Session {
     }
 }
 
-/// Runs that go through the model while the results of those before are delivered.
-struct RunsAhead<'scope, T> {
-    results: ScopedJoinHandle<'scope, Result<Vec<Result<T>>>>,
-    /// Bytes of all their maps.
-    maps: usize,
-}
-
 /// Waits for a thread, and passes its panic on.
 fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
@@ -256,8 +257,9 @@ impl Watch for Quiet<'_> {
 /// layer stays in the second-level cache.
 const PART_ROWS: usize = 512;
 
-/// Splits runs of these `rows`, in order, into several parts for each of `threads` of about as many rows each;
-/// into one if the largest would have more than a quarter above the mean of the threads.
+/// Splits runs of these `rows`, in order, into parts of about equal size: one for each of `threads`, or several if
+/// there are enough rows. Returns a single part if the largest would exceed the mean of the threads by more than a
+/// quarter.
 fn even_parts(rows: &[usize], threads: usize) -> Vec<Range<usize>> {
     let total: usize = rows.iter().sum();
     let parts = (total / PART_ROWS / threads).max(1) * threads;
