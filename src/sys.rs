@@ -70,7 +70,7 @@ pub fn as_bytes(values: &[f32]) -> Option<&[u8]> {
 
 /// Makes the allocator keep freed memory for reuse instead of returning it to the system. Every layer
 /// allocates buffers of the sizes that the layer before it freed, and fresh memory costs a page fault every 4
-/// KiB. Threads share one heap, so that they can reuse what others freed. Call it once, when the program starts.
+/// KiB. Call it once, when the program starts.
 pub fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
@@ -78,23 +78,8 @@ pub fn keep_freed_memory() {
         // SAFETY: `mallopt` takes integers and may be called at any time; it ignores options that it does not
         // know.
         unsafe {
-            libc::mallopt(libc::M_ARENA_MAX, 1);
             libc::mallopt(libc::M_MMAP_MAX, 0);
             libc::mallopt(libc::M_TRIM_THRESHOLD, TRIM_THRESHOLD);
-        }
-    }
-}
-
-/// Gives the threads that are started from now on heaps of their own: those that measure sentences side by side
-/// would wait for one another at every allocation. Call it before the first of them, after
-/// [`keep_freed_memory`].
-pub fn heap_per_thread() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        const MOST_HEAPS: libc::c_int = 64;
-        // SAFETY: as in `keep_freed_memory`.
-        unsafe {
-            libc::mallopt(libc::M_ARENA_MAX, MOST_HEAPS);
         }
     }
 }

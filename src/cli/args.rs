@@ -108,16 +108,6 @@ pub enum ModelCommand {
 }
 
 impl ModelCommand {
-    /// Returns true if the command runs many sentences side by side.
-    pub fn runs_corpus(&self) -> bool {
-        match self {
-            Self::Scan(_) => true,
-            Self::Heads(args) => args.batch.source_file.is_some(),
-            Self::Align(args) => args.batch.source_file.is_some(),
-            _ => false,
-        }
-    }
-
     /// The settings that the command's options override.
     pub fn overrides(&self) -> Overrides {
         match self {

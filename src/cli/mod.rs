@@ -105,9 +105,6 @@ fn dispatch(cli: Cli) -> Result<()> {
             explore::run(&cli.explore, &Context::load(cli.explore.overrides(), hub)?)
         }
         Some(CliCommand::Model(command)) => {
-            if command.runs_corpus() {
-                crate::sys::heap_per_thread();
-            }
             let context = Context::load(command.overrides(), hub)?;
             command.run(&context)?;
             context.timings.print();
