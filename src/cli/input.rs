@@ -101,10 +101,11 @@ pub fn session(input: &InputArgs, needs: &str, watch: &dyn Watch, context: &Cont
     }
 }
 
-/// [`session`] for an analysis of texts alone, named with an article if it needs one.
+/// Opens a model for an analysis of texts. `needs` is as for [`session`]; `analysis` names the analysis in the error,
+/// with an article if it needs one.
 ///
 /// # Errors
-/// [`Error::NotForModel`] for a model that hears; those of [`session`].
+/// [`Error::NotForModel`] for a model that hears or sees; those of [`session`].
 pub fn text_session(
     input: &InputArgs,
     (needs, analysis): (&str, &'static str),
@@ -112,13 +113,12 @@ pub fn text_session(
     context: &Context,
 ) -> Result<Box<Session>> {
     let session = session(input, needs, watch, context)?;
-    match session.info().medium {
-        Medium::Sound => Err(Error::NotForModel {
-            analysis,
-            why: "it hears recordings, and this analysis is one of texts",
-        }),
-        Medium::Text | Medium::Picture => Ok(session),
-    }
+    let why = match session.info().medium {
+        Medium::Text => return Ok(session),
+        Medium::Sound => "it hears recordings, and this analysis is one of texts",
+        Medium::Picture => "it sees pictures, and this analysis is one of texts",
+    };
+    Err(Error::NotForModel { analysis, why })
 }
 
 /// The source text: `--source`, or a built-in model's own example; empty for a recording or a picture.

@@ -172,6 +172,10 @@ impl Session {
         watch: &dyn Watch,
     ) -> Result<Attribution> {
         let (rows, keys) = (base.target.len(), base.source.len());
+        if base.source.ids().len() != keys {
+            let why = "only the tokens of a text can be masked: `--method mean` and a head such as cross.2.4 mask none";
+            return Err(Error::Usage(why.into()));
+        }
         let masks_prefix = masking != Masking::Removed;
         let source = (0..keys).map(|at| MaskedTokens { source: vec![at], prefix: Vec::new() });
         let prefix = (0..rows).filter(|_| masks_prefix);

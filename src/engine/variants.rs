@@ -103,9 +103,7 @@ impl Session {
     ) -> Result<Vec<Vec<f32>>> {
         let source = base.source.ids();
         if source.len() != base.source.len() {
-            let why = "only the tokens of a text can be masked: the methods mean and alti, and heads such as \
-                       cross.2.4, do without";
-            return Err(Error::Usage(why.into()));
+            return Err(Error::Usage("only the tokens of a text can be masked".into()));
         }
         let input = token_ids(&base.decoder_input);
         let target = base.target.ids();

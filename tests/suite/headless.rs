@@ -335,6 +335,15 @@ fn export_overwrites_only_with_force() {
     assert!(fails(&["export", DEMO, "--output", "x.pdf"], 2).contains("png"));
 }
 
+#[test]
+fn analyses_of_texts_refuse_models_of_pictures() {
+    let commands: [&[&str]; 3] = [&["needles"], &["patch", "--corrupt", "x"], &["faithful"]];
+    for words in commands {
+        let error = fails(&[&words[..1], &["demo-ocr"], &words[1..]].concat(), 1);
+        assert!(error.contains("it sees pictures, and this analysis is one of texts"), "{error}");
+    }
+}
+
 /// Runs `heads` over texts. Returns the lines of its table, and its output.
 fn survey(folder: &Path, name: &str, texts: &str, more: &[&str]) -> (String, String) {
     let (sources, table) = (folder.join("sources.txt"), folder.join(name));
