@@ -13,7 +13,7 @@ use symphonia::core::io::MediaSourceStream;
 use symphonia::core::meta::MetadataOptions;
 use symphonia::core::units::{TimeBase, Timestamp};
 
-use super::edit_list;
+use super::edit_list::{self, Presented};
 use crate::error::{AudioError, Result};
 use crate::files::Bytes;
 use crate::panics;
@@ -94,9 +94,11 @@ fn decode(bytes: Bytes, file: &str, window: &SoundWindow) -> Result<Recording> {
         .make_audio_decoder(&parameters, &options)
         .map_err(|_| AudioError::Codec { file: name(), codec: codec_name(parameters.codec) })?;
 
-    let clock = clock.filter(|clock| window.from > PRE_ROLL && clock.has(window.from, frames));
+    let presented = edit_list::presented(bytes.as_ref(), id);
+    let from = window.from + presented.begin;
+    let clock = clock.filter(|clock| from > PRE_ROLL && clock.has(from, frames));
     let mut seeking = clock.filter(|clock| {
-        let to = SeekTo::Timestamp { ts: clock.timestamp(window.from - PRE_ROLL), track_id: id };
+        let to = SeekTo::Timestamp { ts: clock.timestamp(from - PRE_ROLL), track_id: id };
         format.seek(SeekMode::Accurate, to).is_ok()
     });
     if clock.is_some() && seeking.is_none() {
@@ -104,8 +106,7 @@ fn decode(bytes: Bytes, file: &str, window: &SoundWindow) -> Result<Recording> {
         format = probe(&bytes, file)?;
     }
     let mut found = Recording::default();
-    let priming = edit_list::priming(bytes.as_ref());
-    let mut reader = Reader { file, window, priming, passed: 0, buffer: Vec::new() };
+    let mut reader = Reader { file, window, presented, passed: 0, buffer: Vec::new() };
     let mut skipped = 0;
     let end = loop {
         let packet = match next_packet(&mut *format) {
@@ -144,6 +145,9 @@ fn decode(bytes: Bytes, file: &str, window: &SoundWindow) -> Result<Recording> {
         (found.rate, found.channels) = (rate, channels);
         decoded.copy_to_vec_interleaved(&mut reader.buffer);
         if reader.take(&mut found)? {
+            if found.samples.is_empty() {
+                break None;
+            }
             found.length = frames.map(|frames| reader.seconds(frames, rate));
             return Ok(found);
         }
@@ -232,6 +236,9 @@ fn finish(reader: Reader, mut found: Recording, skipped: usize, broken: Option<S
         }
         .into());
     }
+    if reader.passed <= reader.begin(found.rate) {
+        return Err(AudioError::Damaged { file, why: "its edit list begins after its end".into() }.into());
+    }
     if found.samples.is_empty() {
         return Err(AudioError::BeyondEnd { file, seconds, from: reader.window.from }.into());
     }
@@ -249,9 +256,9 @@ fn finish(reader: Reader, mut found: Recording, skipped: usize, broken: Option<S
 struct Reader<'a> {
     file: &'a str,
     window: &'a SoundWindow,
-    /// Seconds of the track before the begin of the sound.
-    priming: f64,
-    /// Samples of each channel decoded so far, those before the begin of the sound included.
+    /// What is heard of the track.
+    presented: Presented,
+    /// Samples of each channel decoded so far, those that are not presented included.
     passed: u64,
     /// Samples of the last packet, all channels in turn.
     buffer: Vec<f32>,
@@ -277,20 +284,26 @@ impl Reader<'_> {
 
     /// Number of the sound's first sample, at `rate` samples a second.
     fn begin(&self, rate: u32) -> u64 {
-        (self.priming * f64::from(rate)).round() as u64
+        (self.presented.begin * f64::from(rate)).round() as u64
+    }
+
+    /// Number of the first sample after the sound, at `rate` samples a second.
+    fn end(&self, rate: u32) -> u64 {
+        (self.presented.end * f64::from(rate)).round() as u64
     }
 
     /// Number of the window's first sample, at `rate` samples a second.
     fn first(&self, rate: u32) -> u64 {
-        (self.window.from.max(0.0) * f64::from(rate)).round() as u64 + self.begin(rate)
+        let from = (self.window.from.max(0.0) * f64::from(rate)).round() as u64;
+        from.saturating_add(self.begin(rate))
     }
 
     /// Seconds of sound in the first `samples` samples of the track.
     fn seconds(&self, samples: u64, rate: u32) -> f64 {
-        samples.saturating_sub(self.begin(rate)) as f64 / f64::from(rate.max(1))
+        samples.min(self.end(rate)).saturating_sub(self.begin(rate)) as f64 / f64::from(rate.max(1))
     }
 
-    /// Appends the window's part of the buffer; returns true once the window is full.
+    /// Appends the window's part of the buffer; returns true once the window is full or the sound ends.
     fn take(&mut self, found: &mut Recording) -> Result<bool> {
         let rate = f64::from(found.rate);
         let first = self.first(found.rate);
@@ -298,8 +311,9 @@ impl Reader<'_> {
         let begin = self.passed;
         self.passed += (self.buffer.len() / found.channels) as u64;
         let skip = first.saturating_sub(begin).min(self.passed - begin) as usize;
-        for frame in self.buffer.chunks_exact(found.channels).skip(skip) {
-            if found.samples.len() == wanted {
+        let left = self.end(found.rate).saturating_sub(begin);
+        for (number, frame) in (0..).zip(self.buffer.chunks_exact(found.channels)).skip(skip) {
+            if found.samples.len() == wanted || number >= left {
                 return Ok(true);
             }
             let sample = match self.window.channel {
@@ -307,7 +321,7 @@ impl Reader<'_> {
                 None => frame.iter().sum::<f32>() / frame.len() as f32,
             };
             if !sample.is_finite() {
-                let seconds = self.seconds(first + found.samples.len() as u64, found.rate);
+                let seconds = self.seconds(first.saturating_add(found.samples.len() as u64), found.rate);
                 return Err(AudioError::NotNumbers { file: self.file.into(), seconds }.into());
             }
             found.samples.push(sample);

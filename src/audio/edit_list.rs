@@ -1,39 +1,61 @@
-//! The begin of the sound in an MP4 file: its edit list names the time of the track at which it is presented
-//! (ISO/IEC 14496-12, section 8.6). What comes before primes the decoder.
+//! The part of the sound in an MP4 file that is presented: an edit list names its begin and its length (ISO/IEC
+//! 14496-12, section 8.6). What comes before primes the decoder, and what comes after fills the last packet.
 
-/// Returns the seconds of the first sound track that come before its presentation; 0 for a file without edit list
-/// or of another format.
-pub(super) fn priming(file: &[u8]) -> f64 {
+/// The part of a track that is presented, in seconds of the track.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Presented {
+    pub begin: f64,
+    /// Infinity for the end of the track.
+    pub end: f64,
+}
+
+impl Presented {
+    /// A track without edit list.
+    const WHOLE: Self = Self { begin: 0.0, end: f64::INFINITY };
+}
+
+/// Returns what is presented of the track with number `id`; all of it for a file without edit list or of another
+/// format. Pauses before the sound are left out.
+pub(super) fn presented(file: &[u8], id: u32) -> Presented {
     if boxes(file).next().is_none_or(|(name, _)| &name != b"ftyp") {
-        return 0.0;
+        return Presented::WHOLE;
     }
-    let Some(movie) = find(file, b"moov") else { return 0.0 };
+    let Some(movie) = find(file, b"moov") else { return Presented::WHOLE };
+    let units = find(movie, b"mvhd").and_then(time_scale);
     let mut tracks = boxes(movie).filter(|(name, _)| name == b"trak").map(|(_, track)| track);
-    tracks.find(|track| is_sound(track)).and_then(begin).unwrap_or(0.0)
+    let track = tracks.find(|track| track_id(track) == Some(id.into()));
+    track.and_then(|track| of_track(track, units)).unwrap_or(Presented::WHOLE)
 }
 
-/// Returns true if a track's handler is that of sound.
-fn is_sound(track: &[u8]) -> bool {
-    let handler = find(track, b"mdia").and_then(|media| find(media, b"hdlr"));
-    handler.is_some_and(|handler| handler.get(8..12) == Some(b"soun"))
+/// Returns the number of a track.
+fn track_id(track: &[u8]) -> Option<u64> {
+    let header = find(track, b"tkhd")?;
+    number::<4>(header, if *header.first()? == 1 { 20 } else { 12 })
 }
 
-/// Returns the begin of the first part of a track that is presented, in seconds.
-fn begin(track: &[u8]) -> Option<f64> {
-    let header = find(find(track, b"mdia")?, b"mdhd")?;
+/// Returns the units in a second that the header of a movie or of its media states.
+fn time_scale(header: &[u8]) -> Option<f64> {
     let scale = number::<4>(header, if *header.first()? == 1 { 20 } else { 12 })?;
+    (scale > 0).then_some(scale as f64)
+}
+
+/// Reads the edit list of a track. The lengths in it have `units` in a second.
+fn of_track(track: &[u8], units: Option<f64>) -> Option<Presented> {
+    let scale = time_scale(find(find(track, b"mdia")?, b"mdhd")?)?;
     let list = find(find(track, b"edts")?, b"elst")?;
     let count = usize::try_from(number::<4>(list, 4)?).ok()?;
-    let is_long = *list.first()? == 1;
-    let (size, offset) = if is_long { (20, 8) } else { (12, 4) };
-    let entries = list.get(8..)?.chunks_exact(size).take(count);
-    // A part without a time in the track is a pause before it.
-    let mut times = entries.filter_map(|entry| match is_long {
-        true => number::<8>(entry, offset).map(|time| time as i64),
-        false => number::<4>(entry, offset).map(|time| i64::from(time as i32)),
+    let size = if *list.first()? == 1 { 20 } else { 12 };
+    let entries = list.get(8..)?.chunks_exact(size).take(count).filter_map(|entry| match size {
+        20 => Some((number::<8>(entry, 0)?, number::<8>(entry, 8)? as i64)),
+        _ => Some((number::<4>(entry, 0)?, i64::from(number::<4>(entry, 4)? as i32))),
     });
-    let time = times.find(|time| *time >= 0)?;
-    (scale > 0).then(|| time as f64 / scale as f64)
+    // A part without a time in the track is a pause.
+    let mut parts = entries.filter(|(_, time)| *time >= 0);
+    let (length, time) = parts.next()?;
+    let begin = time as f64 / scale;
+    // Of several parts, all from the begin of the first one is heard. A length of 0 is not known.
+    let length = units.filter(|_| length > 0 && parts.next().is_none()).map(|units| length as f64 / units);
+    Some(Presented { begin, end: length.map_or(f64::INFINITY, |length| begin + length) })
 }
 
 /// Reads the number of `N` bytes, at most 8, at an offset.
@@ -70,31 +92,50 @@ mod tests {
         [&(contents.len() as u32 + 8).to_be_bytes(), name.as_bytes(), contents].concat()
     }
 
-    fn track(handler: &str, scale: u32, edits: &[i32]) -> Vec<u8> {
-        let handler = boxed("hdlr", &[&[0; 8], handler.as_bytes(), &[0; 12]].concat());
+    /// A track with a number, units in a second, and edits: lengths and times.
+    fn track(id: u32, scale: u32, edits: &[(u32, i32)]) -> Vec<u8> {
+        let numbered = boxed("tkhd", &[&[0; 12][..], &id.to_be_bytes(), &[0; 8]].concat());
         let header = boxed("mdhd", &[&[0; 12][..], &scale.to_be_bytes(), &[0; 8]].concat());
-        let edit = |time: &i32| [&[0, 0, 0, 9], &time.to_be_bytes()[..], &[0, 1, 0, 0]].concat();
+        let edit = |(length, time): &(u32, i32)| {
+            [&length.to_be_bytes(), &time.to_be_bytes()[..], &[0, 1, 0, 0]].concat()
+        };
         let edits: Vec<u8> = edits.iter().flat_map(edit).collect();
         let list = boxed("elst", &[&[0; 4], &(edits.len() as u32 / 12).to_be_bytes()[..], &edits].concat());
-        let media = boxed("mdia", &[header, handler].concat());
-        boxed("trak", &[boxed("edts", &list), media].concat())
+        boxed("trak", &[numbered, boxed("edts", &list), boxed("mdia", &header)].concat())
     }
 
+    /// A movie with 1,000 units in a second.
     fn movie(tracks: &[Vec<u8>]) -> Vec<u8> {
-        [boxed("ftyp", b"M4A "), boxed("moov", &tracks.concat())].concat()
+        let header = boxed("mvhd", &[&[0; 12][..], &1000u32.to_be_bytes(), &[0; 8]].concat());
+        [boxed("ftyp", b"M4A "), boxed("moov", &[header, tracks.concat()].concat())].concat()
     }
 
     #[test]
-    fn sound_begins_where_its_edit_list_says() {
-        let film = track("vide", 600, &[30]);
-        assert_eq!(priming(&movie(&[film.clone(), track("soun", 16_000, &[1024])])), 0.064);
-        assert_eq!(priming(&movie(&[track("soun", 8000, &[-1, 2000])])), 0.25);
-        assert_eq!(priming(&movie(&[track("soun", 8000, &[])])), 0.0);
-        assert_eq!(priming(&movie(&[track("soun", 0, &[1024])])), 0.0);
-        assert_eq!(priming(&movie(&[film])), 0.0);
-        let whole = movie(&[track("soun", 16_000, &[1024])]);
+    fn an_edit_list_says_what_is_presented() {
+        let part = |begin: f64, end: f64| Presented { begin, end };
+        let of = |edits: &[(u32, i32)]| presented(&movie(&[track(1, 16_000, edits)]), 1);
+        assert_eq!(of(&[(2500, 1024)]), part(0.064, 2.564));
+        assert_eq!(of(&[(0, 1024)]), part(0.064, f64::INFINITY));
+        assert_eq!(of(&[(700, -1), (2500, 1600)]), part(0.1, 2.6));
+        assert_eq!(of(&[(700, 1600), (700, 16_000)]), part(0.1, f64::INFINITY));
+        assert_eq!(of(&[]), Presented::WHOLE);
+        let film = [track(1, 600, &[(9, 30)]), track(7, 16_000, &[(0, 1024)]), track(8, 0, &[(0, 1024)])];
+        let of_track = |id: u32| presented(&movie(&film), id).begin;
+        assert_eq!([1, 7, 8, 9].map(of_track), [0.05, 0.064, 0.0, 0.0]);
+        let whole = movie(&film);
         for end in 0..whole.len() {
-            assert_eq!(priming(&whole[..end]), 0.0, "cut after {end} bytes");
+            assert_eq!(presented(&whole[..end], 7), Presented::WHOLE, "cut after {end} bytes");
         }
+    }
+
+    #[test]
+    fn the_latest_begin_is_no_overflow() {
+        let header = boxed("mdhd", &[&[0; 12][..], &1u32.to_be_bytes(), &[0; 8]].concat());
+        let edit =
+            [&[1, 0, 0, 0, 0, 0, 0, 1], &[0xff; 8][..], &i64::MAX.to_be_bytes(), &[0, 1, 0, 0]].concat();
+        let number = boxed("tkhd", &[&[0; 12][..], &1u32.to_be_bytes()].concat());
+        let track = [number, boxed("edts", &boxed("elst", &edit)), boxed("mdia", &header)].concat();
+        let found = presented(&movie(&[boxed("trak", &track)]), 1);
+        assert_eq!(found.begin, i64::MAX as f64);
     }
 }
