@@ -70,7 +70,7 @@ fn is_chosen(places: Option<&Vec<Range<usize>>>, at: usize) -> bool {
 }
 
 impl LinkFilter {
-    /// Prepares the axes of maps `[queries, keys]` for profiles from which [`strong_links`] finds the links
+    /// Prepares the axes of maps `[queries, keys]` for profiles in which [`StrongLinks`] finds the links
     /// of this filter, however weak.
     pub fn profile_axes(&self, axes: &MapAxes, shape: [usize; 2]) -> ProfileAxes {
         let [queries, keys] = wanted(axes, shape, self);
@@ -138,14 +138,9 @@ impl PartialEq for Ranked {
 
 impl Eq for Ranked {}
 
-/// [`links`] of one head from its profile. Requires that the profile was made for this filter
+/// Finds the [`links`] of heads of a kind in their profiles. Requires that the profiles were made for this filter
 /// ([`LinkFilter::profile_axes`]), or a minimum weight of at least
 /// [`STRONG_WEIGHT`](super::profile::STRONG_WEIGHT).
-pub fn strong_links(head: Head, profile: &HeadProfile, context: &MapAxes, filter: &LinkFilter) -> Vec<Link> {
-    StrongLinks::new(context, [profile.rows, profile.keys], filter).of(head, profile)
-}
-
-/// Finds the [`strong_links`] of several heads of a kind.
 pub struct StrongLinks<'a> {
     kind: Kind,
     filter: &'a LinkFilter,
@@ -373,7 +368,8 @@ mod tests {
                 LinkFilter { top: usize::MAX, ..all(0.0) },
             ] {
                 let profile = HeadProfile::of(&map, &filter.profile_axes(&context, [queries, keys]));
-                let found = strong_links(head, &profile, &context, &filter);
+                let found =
+                    StrongLinks::new(&context, [profile.rows, profile.keys], &filter).of(head, &profile);
                 assert_eq!(
                     found,
                     links([(head, map.clone(), context)], &filter),

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use attn_tui_kernels::threads;
 
 use super::Capture;
-use crate::analysis::links::{Link, LinkFilter, best, strong_links};
+use crate::analysis::links::{Link, LinkFilter, StrongLinks, best};
 use crate::analysis::pairs::{Pair, PairLink};
-use crate::analysis::profile::HeadProfile;
 use crate::error::Result;
 use crate::site::{Head, Kind};
 
@@ -34,17 +33,17 @@ fn find(capture: &Capture, heads: &[Head], filters: &BTreeMap<Kind, LinkFilter>)
     let prepared: BTreeMap<Kind, _> = filters
         .iter()
         .map(|(&kind, filter)| {
-            let (queries, keys) = capture.shape(kind);
-            (kind, (filter, Arc::new(filter.profile_axes(&capture.axes(kind), [queries, keys]))))
+            let (axes, shape) = (capture.axes(kind), capture.shape(kind).into());
+            let strong = StrongLinks::new(&axes, shape, filter);
+            (kind, (strong, Arc::new(filter.profile_axes(&axes, shape))))
         })
         .collect();
     let found = threads::map(heads.len(), usize::MAX, |at| -> Result<Vec<Link>> {
-        let (head, kind) = (heads[at], heads[at].kind());
-        let Some((filter, axes)) = prepared.get(&kind) else { return Ok(Vec::new()) };
-        let links = |profile: &HeadProfile| strong_links(head, profile, &capture.axes(kind), filter);
+        let head = heads[at];
+        let Some((strong, axes)) = prepared.get(&head.kind()) else { return Ok(Vec::new()) };
         match capture.maps.site(head.site).and_then(|maps| maps.profile(head.head)) {
-            Some(profile) => Ok(links(profile)),
-            None => Ok(links(&capture.compute_profile(head, axes)?)),
+            Some(profile) => Ok(strong.of(head, profile)),
+            None => Ok(strong.of(head, &capture.compute_profile(head, axes)?)),
         }
     });
     let top = filters.values().next().map_or(0, |filter| filter.top);

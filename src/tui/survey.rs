@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::analysis::MapAxes;
 use crate::analysis::alti::{alti, alti_plus};
-use crate::analysis::links::{Link, LinkFilter, strong_links};
+use crate::analysis::links::{Link, LinkFilter, StrongLinks};
 use crate::analysis::merge::{CrossRollout, Merge, cross_rollout, merge, rollout};
 use crate::analysis::metrics::{HeadMetrics, metrics};
 use crate::analysis::profile::{HeadProfile, STRONG_WEIGHT};
@@ -217,5 +217,5 @@ fn links_of(head: Head, profile: &HeadProfile, context: &MapAxes, distance: usiz
         special: false,
         ..LinkFilter::default()
     };
-    strong_links(head, profile, context, &filter)
+    StrongLinks::new(context, [profile.rows, profile.keys], &filter).of(head, profile)
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use attn_tui::analysis::MapAxes;
-use attn_tui::analysis::links::{LinkFilter, links, strong_links};
+use attn_tui::analysis::links::{LinkFilter, StrongLinks, links};
 use attn_tui::analysis::metrics::{HeadMetrics, head_metrics, metrics};
 use attn_tui::analysis::profile::{HeadProfile, ProfileAxes, STRONG_WEIGHT, THUMBNAIL};
 use attn_tui::axis::{AxisItem, Sequence};
@@ -128,7 +128,8 @@ fn profiles_of_the_pass_are_those_of_the_maps() {
                 for min_distance in [1.0, 5.0] {
                     let filter =
                         LinkFilter { min_distance, min_weight: STRONG_WEIGHT, ..LinkFilter::default() };
-                    let ours = strong_links(head, profile, &context, &filter);
+                    let ours =
+                        StrongLinks::new(&context, [profile.rows, profile.keys], &filter).of(head, profile);
                     let theirs = links([(head, map.clone(), context)], &filter);
                     let places = |links: &[attn_tui::analysis::links::Link]| -> Vec<_> {
                         links.iter().map(|link| (link.query, link.key)).collect()
