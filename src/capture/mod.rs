@@ -48,7 +48,7 @@ use std::sync::Arc;
 
 use crate::analysis::MapAxes;
 use crate::analysis::profile::{HeadProfile, ProfileAxes};
-use crate::axis::{self, AxisItem, Media, Sequence};
+use crate::axis::{self, AxisItem, Media, PixelBox, Sequence};
 use crate::checkpoint::Architecture;
 use crate::error::{Error, Result};
 use crate::image::RgbPicture;
@@ -145,6 +145,12 @@ impl Capture {
     /// see [`SiteMaps::window`].
     pub fn window(&self, site: Site, query: usize) -> Option<&[u32]> {
         self.maps.site(site)?.window(query)
+    }
+
+    /// The rectangle around the patches of [`Capture::window`].
+    pub fn window_place(&self, site: Site, query: usize) -> Option<PixelBox> {
+        let places = self.window(site, query)?.iter();
+        places.filter_map(|&key| self.source.items.get(key as usize)?.place()).reduce(PixelBox::union)
     }
 
     /// Returns true if maps of a kind are within windows of patches.

@@ -21,8 +21,8 @@ const KEPT_WHOLE: usize = 16 << 20;
 const PIECE: usize = 1024;
 
 /// Note for the user on maps within windows of patches.
-pub const WINDOWS_NOTE: &str = "its encoder attends within windows of patches that merge from layer to \
-                                layer; its maps show the patches of the last layer: weights are summed over \
+pub const WINDOWS_NOTE: &str = "the encoder attends within windows of patches that merge from layer to \
+                                layer; the maps show the patches of the last layer: weights are summed over \
                                 the keys and averaged over the queries that merge into one";
 
 /// The maps of one site.

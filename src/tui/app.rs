@@ -283,11 +283,11 @@ impl App {
         capture.window(site, self.selection.source_query)
     }
 
-    /// The rectangle around [`App::window`].
-    pub fn window_place(&self) -> Option<PixelBox> {
-        let items = &self.capture.as_ref()?.source.items;
-        let places = self.window()?.iter().filter_map(|&key| items.get(key as usize)?.place());
-        places.reduce(PixelBox::union)
+    /// The rectangle around the keys that a patch attends among in the selected layer; see [`App::window`].
+    pub fn window_place(&self, patch: usize) -> Option<PixelBox> {
+        let site = self.selection.head.site;
+        let capture = self.capture.as_ref().filter(|_| site.kind == Kind::Encoder)?;
+        capture.window_place(site, patch)
     }
 
     /// Returns a head's map, value-weighted if [`App::is_weighed`]; `None` if the capture lacks it.

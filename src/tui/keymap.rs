@@ -225,12 +225,18 @@ pub fn find(command: Command) -> Option<&'static CommandEntry> {
     TABLE.iter().find(|entry| entry.command == command)
 }
 
-/// Renders the key table of the documentation in Markdown.
+/// Renders the key table of the documentation in Markdown. A command that applies in all views names none.
 pub fn markdown() -> String {
-    let mut out = String::from("| keys | what they do |\n|---|---|\n");
+    let cell = |text: &str| text.replace('|', "\\|");
+    let mut out = String::from("| keys | view | what they do |\n|---|---|---|\n");
     for entry in TABLE.iter() {
         let keys: Vec<String> = entry.keys.iter().map(|key| format!("`{}`", spell(key))).collect();
-        out.push_str(&format!("| {} | {} |\n", keys.join(" "), entry.sentence));
+        let views: Vec<&str> = match &entry.when {
+            When::Always => Vec::new(),
+            When::In(views) => views.iter().map(|view| view.name()).collect(),
+        };
+        let cells = [cell(&keys.join(" ")), views.join(", "), cell(entry.sentence)];
+        out.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
     out
 }

@@ -111,10 +111,12 @@ pub fn cover(app: &mut App) -> Vec<Effect> {
 pub fn stay_on_displayed_part(app: &mut App) {
     let Some(displayed) = &app.run.displayed else { return };
     let (options, displayed) = (&mut app.run.options, &displayed.options);
-    if let (Some(audio), Some(displayed)) = (&mut options.audio, &displayed.audio)
-        && audio.path == displayed.path
+    if let (Some(audio), Some(heard)) = (&mut options.audio, &displayed.audio)
+        && audio.path == heard.path
+        && audio.from != heard.from
     {
-        audio.from = displayed.from;
+        audio.from = heard.from;
+        (options.target, options.prefix) = (displayed.target.clone(), displayed.prefix.clone());
     }
     if let (Some(image), Some(displayed)) = (&mut options.image, &displayed.image)
         && image.path == displayed.path

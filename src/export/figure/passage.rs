@@ -52,7 +52,10 @@ pub fn scene(
     let keys = capture.keys(kind);
     let marked = query.filter(|_| self_attention);
     match PicturePlate::of(capture).filter(|_| kind != Kind::Decoder) {
-        Some(plate) => page.picture(&plate, (keys, window), &levels, marked),
+        Some(plate) => {
+            let window = query.and_then(|at| capture.window_place(head.site, at));
+            page.picture(&plate, (keys, window), &levels, marked);
+        }
         None => page.shaded(keys, &levels, marked),
     }
     if !self_attention {
@@ -112,12 +115,11 @@ impl Page<'_> {
         self.y += LINE - 4.0;
     }
 
-    /// Draws a picture with levels over its patches, and class tokens below. The patches of `window`, if there is
-    /// one, have an outline together.
+    /// Draws a picture with levels over its patches, and class tokens below. `window` has an outline.
     fn picture(
         &mut self,
         plate: &PicturePlate,
-        (items, window): (&[AxisItem], Option<&[u32]>),
+        (items, window): (&[AxisItem], Option<PixelBox>),
         levels: &[f32],
         marked: Option<usize>,
     ) {
@@ -125,11 +127,7 @@ impl Page<'_> {
         let placed = items.iter().zip(levels).filter_map(|(item, &level)| Some((item.place()?, level)));
         let placed: Vec<_> = placed.collect();
         self.shapes.push(Shape::Bitmap(plate.bitmap(&placed, self.style, corner)));
-        let bounds = window.and_then(|keys| {
-            let places = keys.iter().filter_map(|&key| items.get(key as usize)?.place());
-            places.reduce(PixelBox::union)
-        });
-        if let Some(bounds) = bounds {
+        if let Some(bounds) = window {
             self.shapes.push(Shape::Outline(plate.area(bounds, corner), self.style.theme.background()));
         }
         if let Some(place) = marked.and_then(|at| items.get(at)?.place()) {

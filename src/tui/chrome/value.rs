@@ -142,9 +142,9 @@ fn notes(app: &App) -> [String; 2] {
     let reading = &app.reading;
     let mut notes: Vec<(String, String)> = Vec::new();
     let mut note = |long: &str, short: &str| notes.push((long.into(), short.into()));
-    if let Some(window) = app.window() {
-        let of = format!("{} of {}", window.len(), app.axes.source.len());
-        note(&format!("within its windows: {of} merged patches"), &format!("window {of}"));
+    if let (Some(window), Some(capture)) = (app.window(), &app.capture) {
+        let of = format!("{} of {}", window.len(), capture.keys(Kind::Encoder).len());
+        note(&format!("within its windows: {of} merged patches"), &format!("windows: {of} patches"));
     }
     match app.scored() {
         Some(Score::Whole) => note("scores before the softmax, in Map alone", "scores"),

@@ -38,7 +38,7 @@ pub struct SourcePicture<'a> {
     graphics: Option<PixelGraphics>,
     /// True if the lines below it are drawn.
     captioned: bool,
-    /// Rectangle that has a frame, too.
+    /// Rectangle around the windows of the selected patch, drawn as a frame.
     window: Option<PixelBox>,
 }
 

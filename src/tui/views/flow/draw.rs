@@ -13,7 +13,7 @@ use crate::tui::cache::Cache;
 use crate::tui::command::Command;
 use crate::tui::evidence_lines::RankAgreement;
 use crate::tui::layout::{Layout, ViewHit};
-use crate::tui::reading::{Axis, max_of};
+use crate::tui::reading::{Axis, Special, max_of};
 use crate::tui::widgets::cells::{fit, part, put, wrap};
 use crate::tui::widgets::heat::fine;
 use crate::tui::widgets::panel::{Panel, PanelShape, halves};
@@ -134,7 +134,9 @@ pub fn value(app: &App) -> Vec<String> {
         (most(&shares.source, &app.axes.source), most(&shares.prefix, &app.axes.input));
     let lost = 1.0 - from_source - from_prefix;
     let windows = app.capture.as_ref().is_some_and(|capture| capture.has_windows(Kind::Encoder));
-    let rest = match windows && lost >= 0.005 {
+    // What hidden units have is not lost.
+    let whole = app.reading.special == Special::Show && !app.views.flow.shows_one_layer();
+    let rest = match windows && whole && lost >= 0.005 {
         true => format!("; {lost:.2} lost to what fills windows"),
         false => String::new(),
     };

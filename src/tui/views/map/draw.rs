@@ -82,7 +82,7 @@ fn map(
         let keys = match kind {
             Kind::Decoder => "keys: what the decoder has read",
             _ if app.keys().is_timed() => "keys: frames of the recording",
-            Kind::Encoder if app.window().is_some() => "keys: source, within windows",
+            Kind::Encoder if app.window().is_some() => "keys: patches, within windows",
             _ => "keys: source",
         };
         let shows = match pictured {
@@ -244,7 +244,7 @@ fn texts(buf: &mut Buffer, area: Rect, app: &App, sheet: &Sheet, (cache, layout)
             let selected = |chosen: usize, shown: bool| shown.then(|| axis.unit_of(chosen));
             let selected =
                 (selected(app.selection.source_query, queries), selected(app.selection.source_key, keys));
-            let picture = picture.with_window(app.window_place());
+            let picture = picture.with_window(app.window_place(app.selection.source_query));
             let places = picture.draw(buf, area, axis, selected, &level, layout);
             places.into_iter().for_each(|(rect, place)| layout.hit(rect, Hit::View(ViewHit::Source(place))));
             continue;

@@ -23,16 +23,19 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache, layout: 
     }
     if kind == Kind::Encoder {
         let row = row(app, Kind::Encoder, app.selection.source_query);
-        with_picture(shaded(app, &row, true, Some(app.query()), Some(app.key())), app, cache, left)
-            .draw(buf, left, layout);
+        // Windows of other layers may lie elsewhere.
+        let one_layer = heads(app, kind).0.iter().all(|head| head.site == app.selection.head.site);
+        let framed = Some(app.selection.source_query).filter(|_| one_layer);
+        let shaded = shaded(app, &row, true, Some(app.query()), Some(app.key()));
+        with_picture(shaded, app, cache, left, framed).draw(buf, left, layout);
         panel(app, "target".into(), &[], false, None, None).draw(buf, right, layout);
         return;
     }
     let query = app.query();
     let key = app.key();
     let cross = row(app, Kind::Cross, app.selection.target_query);
-    with_picture(shaded(app, &cross, true, None, (kind == Kind::Cross).then_some(key)), app, cache, left)
-        .draw(buf, left, layout);
+    let shaded_source = shaded(app, &cross, true, None, (kind == Kind::Cross).then_some(key));
+    with_picture(shaded_source, app, cache, left, None).draw(buf, left, layout);
     let decoder_row = row(app, Kind::Decoder, app.selection.target_query);
     let key = (kind == Kind::Decoder).then_some(key);
     shaded(app, &decoder_row, false, Some(query), key).draw(buf, right, layout);
@@ -63,10 +66,18 @@ fn panel<'a>(
     }
 }
 
-/// Returns the panel of a source, with its picture if it is one.
-fn with_picture<'a>(panel: Panel<'a>, app: &'a App, cache: &mut Cache, area: Rect) -> Panel<'a> {
+/// Returns the panel of a source, with its picture if it is one. Around the window of the patch `framed` is a frame,
+/// if the encoder attends within windows.
+fn with_picture<'a>(
+    panel: Panel<'a>,
+    app: &'a App,
+    cache: &mut Cache,
+    area: Rect,
+    framed: Option<usize>,
+) -> Panel<'a> {
     let picture = SourcePicture::new(app, cache, Panel::picture_area(area));
-    Panel { picture: picture.map(|picture| picture.with_window(app.window_place())), ..panel }
+    let window = framed.and_then(|patch| app.window_place(patch));
+    Panel { picture: picture.map(|picture| picture.with_window(window)), ..panel }
 }
 
 /// Weights of one query, with a title.
@@ -149,17 +160,19 @@ fn received(
     let selected = Some(key);
     match kind {
         Kind::Encoder => {
-            with_picture(panel(app, title, &column, true, selected, Some(app.query())), app, cache, left)
-                .draw(buf, left, layout);
+            // The patches that a key receives from are those that share a window with it.
+            let framed = Some(app.selection.source_key);
+            let receives = panel(app, title, &column, true, selected, Some(app.query()));
+            with_picture(receives, app, cache, left, framed).draw(buf, left, layout);
             panel(app, "target".into(), &[], false, None, None).draw(buf, right, layout);
         }
         Kind::Decoder => {
-            with_picture(panel(app, "source".into(), &[], true, None, None), app, cache, left)
+            with_picture(panel(app, "source".into(), &[], true, None, None), app, cache, left, None)
                 .draw(buf, left, layout);
             panel(app, title, &column, false, selected, Some(app.query())).draw(buf, right, layout);
         }
         Kind::Cross => {
-            with_picture(panel(app, "source".into(), &[], true, selected, None), app, cache, left)
+            with_picture(panel(app, "source".into(), &[], true, selected, None), app, cache, left, None)
                 .draw(buf, left, layout);
             panel(app, title, &column, false, None, Some(app.query())).draw(buf, right, layout);
         }
