@@ -14,5 +14,10 @@ binary=$(realpath "$1")
 shift
 python=${PYTHON:-python3}
 "$python" -c 'import tokenizers, torch, transformers' || { echo "error: $python lacks torch or transformers" >&2; exit 1; }
-# What is unfinished after 465 seconds is left out of the results; eight minutes end everything.
-exec timeout --kill-after=5 475 "$python" "$(dirname "$0")/peers/gpu.py" --binary "$binary" --seconds 465 "$@"
+# What is unfinished after 465 seconds is left out of the results; where there is `timeout` (macOS has none), eight minutes
+# end everything.
+limit=()
+if command -v timeout >/dev/null; then
+    limit=(timeout --kill-after=5 475)
+fi
+exec ${limit[@]+"${limit[@]}"} "$python" "$(dirname "$0")/peers/gpu.py" --binary "$binary" --seconds 465 "$@"
