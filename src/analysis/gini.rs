@@ -63,8 +63,8 @@ impl Gini {
     }
 }
 
-/// Gini coefficient of a row of `count` weights from the sum of the differences of all pairs of the first `len`.
-/// The others are 0. `sum` is that of the weights.
+/// Gini coefficient of a row of `count` weights from the sum of `|a - b|` over all pairs of the first
+/// `len`, each pair once. The others are 0. `sum` is that of the weights.
 pub fn gini_of_differences(differences: f32, sum: f64, len: usize, count: usize) -> f64 {
     // Each weight differs from each of the zeros by itself.
     let all = f64::from(differences) + count.saturating_sub(len) as f64 * sum;

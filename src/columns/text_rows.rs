@@ -10,7 +10,7 @@ use crate::error::Result;
 /// Rows that are in memory at once.
 const ROWS: usize = 1024;
 
-/// Reader of the rows of some text columns. It is of no use after an error.
+/// Reader of the rows of some text columns. Do not read on after an error.
 pub struct TextRows {
     file: ParquetFile,
     columns: Vec<usize>,

@@ -127,8 +127,7 @@ pub trait Hook: Send {
         Ok(())
     }
 
-    /// Called in place of [`Hook::maps`] once the site's observer has seen all rows, if it is all that the hook
-    /// asked for.
+    /// Called in place of [`Hook::maps`] for [`MapForm::Rows`], once the site's observer has seen all rows.
     fn observed(&mut self, _site: Site) -> Result<()> {
         Ok(())
     }

@@ -99,8 +99,8 @@ impl Windows {
         Ok(made)
     }
 
-    /// Fills in the entries of the maps: pairs of rows and columns that share a window, and in a shifted grid a
-    /// part of it that is in one piece.
+    /// Fills in the entries of the maps: pairs of rows and columns in the same window. In a shifted grid,
+    /// only pairs in the same region of it, since others are masked.
     fn connect(&mut self) {
         let mut keys: Vec<Vec<u32>> = vec![Vec::new(); self.counts.len()];
         for (at, window) in self.items.chunks_exact(self.area).enumerate() {

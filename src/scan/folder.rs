@@ -52,7 +52,8 @@ pub struct ScanTarget<'a> {
     pub opened: &'a str,
     /// The part of the corpus that is scanned.
     pub shard: Shard,
-    /// Rows of the corpus in each file. An interrupted scan loses no more than that many.
+    /// Rows of the corpus in each file. A scan that is killed loses at most that
+    /// many rows and those that are in the model.
     pub batch: usize,
     /// The share of the corpus that was read, for the time that is left.
     pub fraction: &'a dyn Fn() -> Option<f64>,

@@ -15,7 +15,7 @@ use super::options::ScanOptions;
 /// The measures of one sentence.
 #[derive(Clone, Debug)]
 pub struct SentenceMeasures {
-    /// The source; empty for a recording or a picture.
+    /// The source; for a recording or a picture the name of its file.
     pub source: String,
     /// The target, given or generated.
     pub target: String,

@@ -11,7 +11,7 @@ use super::step::{Lookup, StepView, TourStep};
 use crate::analysis::metrics::HeadMetrics;
 use crate::site::Kind;
 
-/// Front matter as it is written; `assets/tour/README.md` documents the fields.
+/// Front matter as it is written; `docs/reference/tour.md` documents the fields.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FrontMatter {

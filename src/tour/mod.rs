@@ -4,7 +4,7 @@
 //! A tour is parsed from Markdown ([`parse()`], [`built_in`]). [`play()`] runs a step's models through a
 //! function that the caller provides, measures what the step asks for, and fills the numbers into its text.
 //!
-//! `assets/tour/README.md` documents the file format.
+//! `docs/reference/tour.md` documents the file format.
 
 mod front_matter;
 mod influence;

@@ -99,7 +99,10 @@ fn settings() -> String {
 fn commands() -> String {
     let help = output(&["-h"]);
     let names = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let names = names.take_while(|line| !line.is_empty()).filter_map(|line| line.split_whitespace().next());
+    // Names stand behind two spaces; further lines of a sentence stand farther right.
+    let is_name = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+    let names = names.take_while(|line| !line.is_empty()).filter(is_name);
+    let names = names.filter_map(|line| line.split_whitespace().next());
     let section = |title: &str, help: &str| format!("## {title}\n\n```text\n{}\n```\n\n", help.trim_end());
     let mut page = section("attn-tui", &help);
     for name in names.filter(|name| *name != "help") {

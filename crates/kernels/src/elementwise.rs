@@ -24,7 +24,7 @@ pub fn zip_map(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32 + Sync + Send) 
     unsafe { threads::filled_vec(a.len(), fill) }
 }
 
-/// Returns a copy of `values`, made on the current threads, as the system clears fresh memory page by page.
+/// Returns a copy of `values`. Several threads write it, because the first write to each fresh page is slow.
 pub fn copied(values: &[f32]) -> Vec<f32> {
     let fill = |out: SharedPtr| {
         threads::for_each(values.len().div_ceil(BLOCK), values.len(), |task| {

@@ -31,7 +31,7 @@ pub struct RowStats {
     pub top: [f32; TOP],
     /// Columns of the largest weights; of equal weights the first come first.
     pub top_columns: [u32; TOP],
-    /// Sum of the differences of all pairs of weights, if it was asked for and the block is narrow
+    /// Sum of `|a - b|` over all pairs of weights, each pair once, if it was asked for and the block is narrow
     /// ([`WeightBlock::differences`]).
     pub differences: Option<f32>,
 }

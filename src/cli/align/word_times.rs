@@ -106,7 +106,8 @@ impl FromStr for HeadChoice {
 }
 
 impl HeadChoice {
-    /// Returns the heads of a capture of a recording, or those chosen by name.
+    /// Returns the chosen heads. `auto` stands for the choice for recordings; for texts and pictures it is
+    /// resolved before.
     pub(super) fn heads(&self, capture: &Capture) -> Result<Vec<Head>> {
         let config = &capture.alignment_heads;
         let heads = match self {

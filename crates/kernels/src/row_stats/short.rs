@@ -111,7 +111,8 @@ unsafe fn measure_rows<S: Simd>(block: &mut WeightBlock, first: usize, columns: 
     }
 }
 
-/// Returns the sum of the differences of all pairs of weights of each row. `ends` has the lengths of the rows.
+/// Returns the sum of `|a - b|` over all pairs of weights of each row, each pair once. `ends` has the
+/// lengths of the rows.
 ///
 /// # Safety
 /// `columns` has whole vectors; the processor has the instructions of `S`.
