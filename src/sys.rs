@@ -9,6 +9,7 @@ mod screen_output;
 use std::fs::File;
 use std::ops::{Deref, Range};
 use std::path::Path;
+#[cfg(unix)]
 use std::time::Duration;
 
 pub use gpus::nvidia_gpus;

@@ -6,6 +6,7 @@ use super::clipboard::Carried;
 use super::export_job::ExportedFile;
 use super::guide::ReadyStep;
 use super::pair_search::PairResults;
+#[cfg(unix)]
 use super::pixels::Protocol;
 use super::render::RenderResult;
 use super::scan_reader::ScanPart;
@@ -22,11 +23,13 @@ pub enum Message {
     #[cfg(unix)]
     Resized,
     /// The terminal's reply about its background.
+    #[cfg(unix)]
     Background {
         /// True if it is light.
         light: bool,
     },
     /// The terminal's reply about graphics.
+    #[cfg(unix)]
     Pictures {
         /// Best protocol that it supports.
         takes: Option<Protocol>,

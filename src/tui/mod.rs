@@ -303,7 +303,9 @@ fn handle(
         },
         #[cfg(unix)]
         Message::Resized => Action::Resize,
+        #[cfg(unix)]
         Message::Background { light } => Action::Background { light },
+        #[cfg(unix)]
         Message::Pictures { takes, cell } => Action::Pictures { takes, cell },
         Message::Engine(event) => {
             if let Event::Progress(_) = event {

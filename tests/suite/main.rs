@@ -51,8 +51,8 @@ mod screens;
 mod seeing;
 mod sources;
 mod speech;
-#[cfg(unix)]
 mod tasks;
+#[cfg(unix)]
 mod terminal;
 mod together;
 mod tour;
