@@ -249,6 +249,15 @@ pub fn move_into_place(file: &Path, path: &Path, force: bool) -> Result<()> {
         .map_err(|e| Error::io(path, e))
 }
 
+/// Returns the path of a file or folder from the root on, without links; `None` if there is none.
+pub fn whole_path(path: &Path) -> Option<PathBuf> {
+    let whole = path.canonicalize().ok()?;
+    // Windows marks such paths (`\\?\C:\file`), which few programs read.
+    let unmarked = whole.to_str().and_then(|text| text.strip_prefix(r"\\?\"));
+    let usual = unmarked.filter(|rest| rest.as_bytes().get(1) == Some(&b':')).map(PathBuf::from);
+    Some(usual.unwrap_or(whole))
+}
+
 /// Returns the file that a link leads to, or the path itself if it is no link.
 pub fn linked(path: &Path) -> PathBuf {
     if path.is_symlink() {

@@ -62,7 +62,7 @@ pub struct ScanTarget<'a> {
 /// Returns a MODEL argument that opens the same from everywhere: a folder with its whole path.
 fn reopened_as(opened: &str) -> String {
     let path = Path::new(opened);
-    let absolute = || path.canonicalize().ok()?.into_os_string().into_string().ok();
+    let absolute = || files::whole_path(path)?.into_os_string().into_string().ok();
     if path.is_dir() { absolute() } else { None }.unwrap_or_else(|| opened.into())
 }
 

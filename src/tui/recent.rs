@@ -29,9 +29,8 @@ impl RecentFiles {
     /// # Errors
     /// [`Error::Io`].
     pub fn remember(path: &Path, opened: &str) -> Result<()> {
-        let Some(opened) =
-            Path::new(opened).canonicalize().ok().and_then(|full| full.to_str().map(String::from))
-        else {
+        let whole = files::whole_path(Path::new(opened));
+        let Some(opened) = whole.and_then(|whole| whole.to_str().map(String::from)) else {
             return Ok(());
         };
         let mut recent = Self::read(path);
@@ -68,7 +67,8 @@ mod tests {
         }
         RecentFiles::remember(&path, "org/name").unwrap();
         std::fs::remove_file(file("b.npz")).unwrap();
-        let ends = |found: Openable| found.model.rsplit('/').next().unwrap().to_string();
+        let ends =
+            |found: Openable| Path::new(&found.model).file_name().unwrap().to_str().unwrap().to_string();
         let listed: Vec<String> = RecentFiles::read(&path).openable().into_iter().map(ends).collect();
         assert_eq!(listed, ["a.npz", "c.npz"]);
     }

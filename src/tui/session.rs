@@ -14,6 +14,7 @@ use super::selection::Selection;
 use super::views::ViewId;
 use crate::engine::{OpenOptions, RunOptions};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::paint::Colormap;
 use crate::site::Head;
 
@@ -142,7 +143,7 @@ fn with_whole_path(mut run: RunOptions) -> RunOptions {
     let audio = run.audio.as_mut().filter(|audio| audio.bytes.is_none()).map(|audio| &mut audio.path);
     let image = run.image.as_mut().filter(|image| image.bytes.is_none()).map(|image| &mut image.path);
     for path in audio.into_iter().chain(image) {
-        if let Ok(whole) = path.canonicalize() {
+        if let Some(whole) = files::whole_path(path) {
             *path = whole;
         }
     }
@@ -155,11 +156,8 @@ impl Saved {
     pub fn new(app: &App, open: &OpenOptions) -> Option<Self> {
         app.capture.as_ref()?;
         // An absolute path also works from another folder.
-        let path = Path::new(&open.model);
-        let model = match path.exists().then(|| path.canonicalize()) {
-            Some(Ok(path)) => path.display().to_string(),
-            _ => open.model.clone(),
-        };
+        let whole = files::whole_path(Path::new(&open.model));
+        let model = whole.map_or_else(|| open.model.clone(), |path| path.display().to_string());
         Some(Self {
             open: OpenOptions { model, ..open.clone() },
             run: app.run.info.as_ref().map(|_| with_whole_path(app.run.options.clone())),
