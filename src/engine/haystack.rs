@@ -75,7 +75,9 @@ impl Session {
                 false => format!("a source of {length} tokens has no room: the needle alone takes {alone}"),
             }));
         }
-        let sizes = sentences.iter().map(|line| Ok(items(framed(&[line, &needle.text]))?.len() - alone));
+        let sizes = sentences
+            .iter()
+            .map(|line| Ok(items(framed(&[line, &needle.text]))?.len().saturating_sub(alone)));
         let sizes = sizes.collect::<Result<Vec<_>>>()?;
         let (mut chosen, mut size) = (Vec::new(), alone);
         for (&line, &tokens) in sentences.iter().zip(&sizes).cycle() {

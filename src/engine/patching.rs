@@ -395,7 +395,7 @@ impl Session {
     /// those that have one, and weights of encoder and cross-attention heads not at all.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the source is no text, or if no activation of the kind can be patched;
+    /// [`Error::Usage`] if the source is no text; [`Error::NoCommonPositions`] if no activation of the kind can be patched;
     /// [`Error::NotForModel`] for models with other states than those of the tokens; [`Error::Cancelled`].
     pub fn patch(
         &self,

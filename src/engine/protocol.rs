@@ -187,8 +187,14 @@ impl RunOptions {
         self.temperature.map_or(by_default, |temperature| temperature > 0.0).then_some(self.seed)
     }
 
-    /// Returns true if another run has the same source, target and languages.
+    /// Returns true if another run has the same source, target and languages, and generates in the same way a
+    /// target that is not given.
     pub fn has_texts_of(&self, other: &Self) -> bool {
+        let generation =
+            |run: &Self| (run.beams, run.max_new_tokens, run.seed, run.temperature, run.fast_generate);
+        if self.target.is_none() && generation(self) != generation(other) {
+            return false;
+        }
         let texts = |run: &Self| {
             let Self { source, audio, image, target, prefix, src_lang, tgt_lang, .. } = run;
             let texts = (source.clone(), audio.clone(), image.clone(), target.clone(), prefix.clone());

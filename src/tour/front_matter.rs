@@ -103,6 +103,10 @@ impl FrontMatter {
                 .ok_or_else(|| format!("no run is called '{name}'; there are: {}", names.join(", ")))
         };
         let mut lookups = BTreeMap::new();
+        let unique = |lookups: &BTreeMap<String, Lookup>, name: &str| match lookups.contains_key(name) {
+            true => Err(format!("two lookups are called '{name}'")),
+            false => Ok(()),
+        };
         for (name, head) in self.head {
             let (metric, largest) = match (head.max, head.min) {
                 (Some(metric), None) => (metric, true),
@@ -119,11 +123,13 @@ impl FrontMatter {
             lookups.insert(name, lookup);
         }
         for (name, link) in self.link {
+            unique(&lookups, &name)?;
             let lookup =
                 Lookup::Link { run: run(&link.run)?, kind: kind(&link.kind)?, distance: link.distance };
             lookups.insert(name, lookup);
         }
         for (name, row) in self.row {
+            unique(&lookups, &name)?;
             let (word, predicts) = match (row.predicts, row.reads) {
                 (Some(word), None) => (word, true),
                 (None, Some(word)) => (word, false),
@@ -138,6 +144,7 @@ impl FrontMatter {
             );
         }
         for (name, count) in self.count {
+            unique(&lookups, &name)?;
             let lookup = Lookup::Count {
                 run: run(&count.run)?,
                 kind: count.kind.as_deref().map(kind).transpose()?,
@@ -146,7 +153,9 @@ impl FrontMatter {
             };
             lookups.insert(name, lookup);
         }
-        if let Some(at) = self.at.as_ref().filter(|at| !lookups.contains_key(*at)) {
+        if let Some(at) =
+            self.at.as_ref().filter(|at| matches!(lookups.get(*at), None | Some(Lookup::Count { .. })))
+        {
             return Err(format!("at = '{at}' names no head, link or row"));
         }
         Ok(TourStep {

@@ -6,6 +6,9 @@
 
 use std::collections::BTreeMap;
 
+/// Most digits after the point that a number is printed with: those of a double.
+const MOST_DIGITS: usize = 17;
+
 /// A value that a template can insert.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TemplateValue {
@@ -72,8 +75,8 @@ fn formatted(placeholder: &str, values: &TemplateValues) -> Result<String, Strin
         "" if number.fract() == 0.0 => format!("{number:.0}"),
         "" => format!("{number:.2}"),
         digits => {
-            let digits: usize =
-                digits.parse().map_err(|_| format!("'{placeholder}': unknown number format"))?;
+            let digits = digits.parse().ok().filter(|digits: &usize| *digits <= MOST_DIGITS);
+            let digits = digits.ok_or_else(|| format!("'{placeholder}': unknown number format"))?;
             format!("{number:.digits$}")
         }
     })

@@ -125,8 +125,8 @@ fn links_table(app: &App) -> Option<Table> {
 fn link_cells(app: &App, row: &LinkRow) -> Vec<Cell> {
     let kind = row.head.kind();
     let (queries, keys) = (app.axes.queries(kind), app.axes.keys(kind));
-    let query = queries.unit_of(row.pair.queries.start);
-    let predicted = app.axes.predicts.get(query).filter(|_| kind != Kind::Encoder);
+    let predicted = app.prediction_label(kind, row.pair.queries.start);
+    let hidden = |is_key: bool, token: usize| app.hidden_label(kind, is_key, token);
     let rank = |rank: Option<usize>| rank.map_or(Cell::Missing, |rank| Cell::Whole(rank as i64));
     vec![
         Cell::Text(model(app)),
@@ -134,10 +134,10 @@ fn link_cells(app: &App, row: &LinkRow) -> Vec<Cell> {
         Cell::Whole(row.head.layer() as i64),
         Cell::Whole(row.head.head as i64),
         Cell::Whole(row.pair.queries.start as i64),
-        Cell::Text(queries.text(&row.pair.queries)),
-        predicted.map_or(Cell::Missing, |(label, _)| Cell::Text(label.clone())),
+        Cell::Text(hidden(false, row.pair.queries.start).unwrap_or_else(|| queries.text(&row.pair.queries))),
+        predicted.map_or(Cell::Missing, Cell::Text),
         Cell::Whole(row.pair.keys.start as i64),
-        Cell::Text(keys.text(&row.pair.keys)),
+        Cell::Text(hidden(true, row.pair.keys.start).unwrap_or_else(|| keys.text(&row.pair.keys))),
         Cell::Number(row.weight),
         Cell::number(row.distance),
         rank(row.rank.map(|(rank, _)| rank)),

@@ -64,8 +64,7 @@ pub fn lines(app: &App, agreement: Option<RankAgreement>, columns: usize) -> Vec
     let head = app.selection.head;
     let agreement = agreement.map(|agreement| agreement.line(&format!("{head}{weighed}"), columns));
     let direct = direct_logit(app).map(|(part, logit)| {
-        let row = app.axes.input.unit_of(app.selection.target_query);
-        let token = app.axes.predicts.get(row).map_or("", |(label, _)| label.as_str());
+        let token = app.predicted_token();
         let long = format!("{head} adds {part:+.2} directly to the logit of {token}, {logit:.2} in all");
         let short = format!("direct logit {part:+.2} of {logit:.2}");
         fit(if width(&long) <= columns { &long } else { &short }, columns)

@@ -7,7 +7,7 @@ use super::reading::{Axis, Special, max_of};
 use crate::analysis::places::{AxisNames, Places};
 use crate::export::select::PlaceSelection;
 use crate::matrix::Matrix;
-use crate::site::Head;
+use crate::site::{Head, RowEdit};
 
 /// A filter as the user types it: conditions on rows, a bar, conditions on columns, as in `jou ent | child
 /// 3-9 >0.2`.
@@ -98,6 +98,8 @@ pub struct FilterKey {
     pub special: Special,
     /// True if the map is value-weighted.
     pub weighed: bool,
+    /// Replaced rows of the head's weights.
+    pub edits: Vec<RowEdit>,
     /// The filter.
     pub filter: Filter,
 }

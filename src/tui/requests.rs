@@ -157,7 +157,11 @@ pub fn ablate(app: &mut App, ablations: Vec<Ablation>, own_means: bool) -> Vec<E
         app.notice = Some("a capture file has no model to run without a part".into());
         return Vec::new();
     }
-    if ablations.is_empty() || app.capture.is_none() {
+    if app.capture.is_none() {
+        app.notice = Some("nothing has run yet".into());
+        return Vec::new();
+    }
+    if ablations.is_empty() {
         app.notice = Some("this link lies ahead of its query: it is off in any case".into());
         return Vec::new();
     }
@@ -185,7 +189,7 @@ fn run_changed(app: &mut App, changed: ActiveAblation) -> Vec<Effect> {
     app.run.pending += 1;
     let ActiveAblation { ablations, own_means, edits, .. } = changed.clone();
     app.ablation = Some(changed);
-    let run = RunOptions { ablations, own_means, edits, ..app.run.options.clone() };
+    let run = RunOptions { ablations, own_means, edits, ..app.run.displayed_options().clone() };
     vec![Effect::Ask(Request::Ablate(run))]
 }
 
@@ -246,7 +250,7 @@ pub fn measure(app: &mut App, kind: EvidenceKind) -> Vec<Effect> {
         app.notice = Some("this is about the tokens of a text, which the source is not".into());
         return Vec::new();
     }
-    let run = app.run.displayed.as_ref().map_or(&app.run.options, |run| &run.options).clone();
+    let run = app.run.displayed_options().clone();
     app.run.begin(what);
     app.run.pending += 1;
     vec![Effect::Ask(Request::Measure(EvidenceRequest { serial: app.serial, base, run, kind }))]
@@ -335,7 +339,8 @@ pub fn branch(app: &mut App, at: usize) -> Vec<Effect> {
     let Some(capture) = &app.capture else { return Vec::new() };
     let mut prefix: Vec<u32> = capture.target.ids().into_iter().take(app.selection.target_query).collect();
     prefix.push(alternative.id);
-    (app.run.options.target, app.run.options.prefix) = (None, prefix);
+    let displayed = app.run.displayed_options().clone();
+    app.run.options.take_texts_of(RunOptions { target: None, prefix, ..displayed });
     run(app)
 }
 

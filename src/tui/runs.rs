@@ -127,7 +127,9 @@ impl RunList {
     /// Adds a run, or what is new about it if the same target of the same source is listed.
     fn insert(&mut self, new: ListedRun) {
         let source = |run: &ListedRun| {
-            let options = RunOptions { target: None, prefix: Vec::new(), ..run.run.options.clone() };
+            // Targets, and how they are generated, may differ.
+            let target = Some(String::new());
+            let options = RunOptions { target, prefix: Vec::new(), ..run.run.options.clone() };
             DisplayedRun { model: run.run.model.clone(), options }
         };
         let same = |known: &&mut ListedRun| {

@@ -22,6 +22,7 @@ pub fn filtered(app: &App) -> Option<FilteredAxes> {
         words: app.reading.words,
         special: app.reading.special,
         weighed: app.is_weighed(),
+        edits: app.edits(app.selection.head).cloned().collect(),
         filter: app.filter.clone(),
     };
     if let Some(known) = app.views.map.filtered.as_ref().filter(|known| known.holds_for(&key)) {

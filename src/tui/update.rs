@@ -22,7 +22,7 @@ use super::overlays::overlay::{Decision, HelpPage, Overlay, Picker, Purpose};
 use super::overlays::text_prompt::TextPrompt;
 use super::picking;
 use super::prompts::EditedText;
-use super::reading::{Axis, Reading};
+use super::reading::{Axis, Reading, Special};
 use super::requests;
 use super::selected;
 use super::selection::HistoryStep;
@@ -163,6 +163,9 @@ fn apply(app: &mut App, action: Action) -> Vec<Effect> {
 
 /// Applies the filter to the selected map, and moves the cursor to a visible position. Other views show all.
 fn refilter(app: &mut App) {
+    if app.reading.special != Special::Show && app.capture.is_some() {
+        show_selection(app);
+    }
     if app.view != ViewId::Map || app.filter.is_empty() {
         app.views.map.filtered = None;
         return;
@@ -172,6 +175,11 @@ fn refilter(app: &mut App) {
         app.notice = Some("nothing fits the filter: all shows".into());
         return;
     }
+    show_selection(app);
+}
+
+/// Moves the cursor from positions that are hidden to shown ones.
+fn show_selection(app: &mut App) {
     let shown = |axis: &Axis, token: usize| {
         let place = axis.unit_of(token);
         let unit = axis.units.get(place).filter(|unit| unit.tokens.contains(&token));
@@ -228,6 +236,7 @@ fn run(app: &mut App, command: Command) -> Vec<Effect> {
                 app.marks.insert(head);
             }
         }
+        Command::Pin if app.capture.is_none() => app.notice = Some("nothing has run yet".into()),
         Command::Pin => {
             app.views.pin(app.capture.clone());
             app.notice = Some("pinned: run another text, then compare".into());

@@ -52,7 +52,7 @@ fn keys_move_the_selection() {
         ("w$", "Map cross.0.0 q0 k11"),
         ("wll", "Map cross.0.0 q0 k3"),
         ("wllw", "Map cross.0.0 q0 k3"),
-        ("x$", "Map cross.0.0 q0 k10"),
+        ("x$", "Map cross.0.0 q1 k10"),
         ("?jj<esc>j", "Map cross.0.0 q1 k0"),
         ("zj-+", "Map cross.0.0 q1 k0"),
     ] {
@@ -363,7 +363,7 @@ fn maps_are_weighed_by_their_values() {
         assert!((got - wanted / sum).abs() < 1e-6);
     }
     let screen = crate::screens::screen_text(&driver.draw());
-    assert!(screen.contains("value-weighted in Map and Text"), "{screen}");
+    assert!(screen.contains("value-weighted in Map, Text and Lines"), "{screen}");
     driver.press("6oo");
     let screen = crate::screens::screen_text(&driver.draw());
     // three cross-attention blocks keep a thirteenth each

@@ -8,7 +8,7 @@ use crate::capture::Score;
 use crate::site::Kind;
 use crate::tui::app::App;
 use crate::tui::cache::Cache;
-use crate::tui::reading::Special;
+use crate::tui::reading::{Axis, Special};
 use crate::tui::views::view;
 use crate::tui::widgets::cells::{fit, part, put, width};
 
@@ -49,7 +49,9 @@ pub fn draw(buf: &mut Buffer, area: Rect, app: &App, cache: &mut Cache) {
         None if distance.fract() > 0.0 => format!("{distance:.1}"),
         None => format!("{distance}"),
     });
-    let ahead = kind == Kind::Decoder && app.selection.key() > app.selection.query();
+    let tokens = |axis: &Axis, place: usize| axis.units.get(place).map_or(0..1, |unit| unit.tokens.clone());
+    let (queries, keys) = (tokens(app.queries(), query), tokens(app.keys(), key));
+    let ahead = kind == Kind::Decoder && keys.start >= queries.end;
     let outside = app.window().is_some_and(|keys| keys.binary_search(&(app.selection.key() as u32)).is_err());
     let masked = ahead || outside || !weight.is_finite();
     let numbers = if masked {
@@ -153,7 +155,7 @@ fn notes(app: &App) -> [String; 2] {
         None => {}
     }
     if app.is_weighed() && app.scored().is_none() {
-        note("value-weighted in Map and Text, weights elsewhere", "value-weighted");
+        note("value-weighted in Map, Text and Lines", "value-weighted");
     }
     if reading.words && app.scored().is_some() {
         note("words: means", "words");

@@ -136,35 +136,32 @@ pub fn event(app: &mut App, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::Failed(error) => {
-            (app.run.arrival, app.run.opening) = (None, None);
-            stop_comparing(app);
-            if app.run.pending == 0 {
-                requests::stay_on_displayed_part(app);
-            }
-            app.views.links.effects.stop();
-            drop_ablation(app);
-            drop_values(app, "");
-            requests::drop_scores(app);
+            ended(app);
             let hint = error.hint();
             app.show_error(error.to_string(), hint);
             Vec::new()
         }
         Event::Cancelled => {
-            if app.run.pending == 0 {
-                (app.run.arrival, app.run.opening) = (None, None);
-                stop_comparing(app);
-                requests::stay_on_displayed_part(app);
-            }
-            app.views.links.effects.stop();
-            drop_ablation(app);
-            drop_values(app, "");
-            requests::drop_scores(app);
+            ended(app);
             if app.run.pending == 0 {
                 app.notice = Some("stopped".into());
             }
             Vec::new()
         }
     }
+}
+
+/// Gives up what waits for a request that failed or was stopped, unless a newer one is on its way.
+fn ended(app: &mut App) {
+    if app.run.pending == 0 {
+        (app.run.arrival, app.run.opening) = (None, None);
+        stop_comparing(app);
+        requests::stay_on_displayed_part(app);
+    }
+    app.views.links.effects.stop();
+    drop_ablation(app);
+    drop_values(app, "");
+    requests::drop_scores(app);
 }
 
 /// Displays a capture.

@@ -165,6 +165,9 @@ fn show(app: &mut App) -> Vec<Effect> {
     let (Some(run), Some(capture)) = (step.runs.get(step.show), played.captures.get(step.show)) else {
         return Vec::new();
     };
+    if app.run.pending == 0 {
+        app.run.activity = None;
+    }
     app.run.options = run.options(guide.own.as_deref().filter(|_| step.own));
     app.view = view(step.view);
     if let Some(pinned) = step.pin.and_then(|pin| played.captures.get(pin)) {

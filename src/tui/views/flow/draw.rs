@@ -116,6 +116,7 @@ pub fn header(app: &App) -> String {
         true => format!("layer {} alone", app.selection.head.layer()),
         false => "through all layers".into(),
     };
+    let row = app.axes.input.token_of(row);
     format!("flow into {input} → {predicted} (row {row}) · {layers} · {method}")
 }
 

@@ -8,7 +8,7 @@ use crate::capture::Capture;
 use crate::matrix::Matrix;
 use crate::site::{Kind, Site};
 use crate::tui::app::App;
-use crate::tui::reading::{Axis, read_row, read_rows};
+use crate::tui::reading::{Axis, Reading, Special, read_row, read_rows};
 
 /// Shares of one decoder row.
 pub struct FlowShares<'a> {
@@ -88,10 +88,21 @@ fn through_all_layers(app: &App, method: FlowMethod) -> Result<FlowShares<'_>, N
 
 /// Reads the selected row of two maps, `[target, source]` and `[target, target]`.
 fn of_maps<'a>(app: &App, source: &'a Matrix, prefix: &'a Matrix, pictured: bool) -> FlowShares<'a> {
-    let read = |map: &Matrix, keys: &Axis| read_row(map, &app.axes.input, keys, &app.reading, row(app));
+    // Both parts together are one row.
+    let special = match app.reading.special {
+        Special::Renormalise => Special::Hide,
+        special => special,
+    };
+    let reading = Reading { special, ..app.reading };
+    let read = |map: &Matrix, keys: &Axis| read_row(map, &app.axes.input, keys, &reading, row(app));
+    let (mut of_source, mut of_prefix) = (read(source, &app.axes.source), read(prefix, &app.axes.input));
+    let sum: f32 = of_source.iter().chain(&of_prefix).sum();
+    if app.reading.special == Special::Renormalise && sum > 0.0 {
+        of_source.iter_mut().chain(&mut of_prefix).for_each(|share| *share /= sum);
+    }
     FlowShares {
-        source: read(source, &app.axes.source),
-        prefix: read(prefix, &app.axes.input),
+        source: of_source,
+        prefix: of_prefix,
         maps: pictured.then_some((Cow::Borrowed(source), Cow::Borrowed(prefix))),
     }
 }

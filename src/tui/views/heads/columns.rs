@@ -73,11 +73,7 @@ pub fn is_whole(name: &str) -> bool {
 pub fn about(app: &App, name: &str) -> String {
     match name {
         IMPORTANCE => "how much the target depends on a factor on the head (gradient)".into(),
-        DIRECT => {
-            let row = app.axes.input.unit_of(app.selection.target_query);
-            let token = app.axes.predicts.get(row).map_or("", |(label, _)| label.as_str());
-            format!("what the head adds directly to the logit of {token}")
-        }
+        DIRECT => format!("what the head adds directly to the logit of {}", app.predicted_token()),
         name => {
             let column = HeadMetrics::COLUMNS.iter().find(|column| column.name == name);
             column.map_or("", |column| column.about).into()

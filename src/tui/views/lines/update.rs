@@ -92,6 +92,10 @@ impl View for LinesView {
 /// strongest.
 fn nearest(app: &App, at: Position) -> Option<(usize, usize)> {
     let geometry = LinesLayout::new(app, app.layout.view);
+    // The canvas may have moved since the position was drawn.
+    if !geometry.canvas.contains(at) {
+        return None;
+    }
     let shown = geometry.shown_queries.clone();
     let links = links(app, &rows(app, &heads(app), shown.clone()), shown);
     let share = (f32::from(at.x - geometry.canvas.x) + 0.5) / f32::from(geometry.canvas.width.max(1));

@@ -196,7 +196,11 @@ fn effect(app: &App, link: &LinkRow) -> String {
 fn names(app: &App, link: &LinkRow) -> String {
     let kind = link.head.kind();
     let (queries, keys) = (app.axes.queries(kind), app.axes.keys(kind));
-    let of = |axis: &crate::tui::reading::Axis, place: &std::ops::Range<usize>| {
+    let of = |is_key: bool, place: &std::ops::Range<usize>| {
+        if let Some(label) = app.hidden_label(kind, is_key, place.start) {
+            return label;
+        }
+        let axis = if is_key { keys } else { queries };
         let (first, last) = (axis.unit_of(place.start), axis.unit_of(place.end.saturating_sub(1)));
         if axis.is_timed() && place.len() > 1 {
             return axis.text(place);
@@ -205,12 +209,9 @@ fn names(app: &App, link: &LinkRow) -> String {
         let rest: String = (first + 1..=last).map(|unit| axis.label(unit)).collect();
         first_name + &rest
     };
-    let last = queries.unit_of(link.pair.queries.end.saturating_sub(1));
-    let predicted = match app.axes.predicts.get(last) {
-        Some((label, _)) if kind != Kind::Encoder => format!(" → {label}"),
-        _ => String::new(),
-    };
-    format!("{}{predicted} ← {}", of(queries, &link.pair.queries), of(keys, &link.pair.keys))
+    let predicted = app.prediction_label(kind, link.pair.queries.end.saturating_sub(1));
+    let predicted = predicted.map_or_else(String::new, |label| format!(" → {label}"));
+    format!("{}{predicted} ← {}", of(false, &link.pair.queries), of(true, &link.pair.keys))
 }
 
 /// Draws the text around tokens that occur several times, in the rest of a line.

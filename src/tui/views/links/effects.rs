@@ -33,7 +33,7 @@ fn next(app: &mut App) -> Vec<Effect> {
     let LinkEffects { queue, total, .. } = &app.views.links.effects;
     let Some(off) = queue.front() else { return Vec::new() };
     let what = format!("measuring link {} of {total}", total + 1 - queue.len());
-    let run = RunOptions { ablations: off.clone(), forced_only: true, ..app.run.options.clone() };
+    let run = RunOptions { ablations: off.clone(), forced_only: true, ..app.run.displayed_options().clone() };
     app.run.begin(what);
     app.run.pending += 1;
     vec![Effect::Ask(Request::Ablate(run))]

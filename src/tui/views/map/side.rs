@@ -131,7 +131,9 @@ pub fn draw(
             let kind = app.selection.head.kind();
             let (queries, keys) = (app.axes.queries(kind), app.axes.keys(kind));
             let (query, key) = (queries.unit_of(link.query), keys.unit_of(link.key));
-            let names = format!("{} ← {}", queries.name(query), keys.name(key));
+            let hidden = |is_key: bool, token: usize| app.hidden_label(kind, is_key, token);
+            let query = hidden(false, link.query).unwrap_or_else(|| queries.name(query));
+            let names = format!("{query} ← {}", hidden(true, link.key).unwrap_or_else(|| keys.name(key)));
             let style = if is_selected { theme.accent() } else { theme.text() };
             let numbers = match link.distance {
                 Some(distance) => format!(" {distance:>3.0} {:.2}", link.weight),

@@ -122,7 +122,7 @@ fn measure(app: &mut App) -> Vec<Effect> {
         return Vec::new();
     }
     let (Some(clean), Some(_)) = (&app.capture, &app.run.info) else { return Vec::new() };
-    let options = app.run.displayed.as_ref().map_or(&app.run.options, |run| &run.options);
+    let options = app.run.displayed_options();
     let kind = app.views.patching.kind;
     let request = PatchRequest {
         clean: Arc::clone(clean),
