@@ -24,8 +24,12 @@ const RATES: std::ops::RangeInclusive<u32> = 1000..=768_000;
 /// Most channels of a recording.
 const MAX_CHANNELS: usize = 64;
 
-/// Longest part that is decoded, in seconds: its samples fill about a gigabyte at 16 kHz.
+/// Longest part that is decoded, in seconds.
 pub const MAX_SECONDS: f64 = 4.0 * 3600.0;
+
+/// Most samples that are decoded: those of [`MAX_SECONDS`] at 48 kHz, which fill 2.8 gigabytes. At the highest rate
+/// they would fill 44.
+const MAX_SAMPLES: usize = 4 * 3600 * 48_000;
 
 /// Seconds that are decoded before a window and left out: lossy codecs need what comes before to give the same
 /// samples as from the begin.
@@ -88,7 +92,8 @@ fn decode(bytes: Bytes, file: &str, window: &SoundWindow) -> Result<Recording> {
     let track = default_track(&*format).ok_or_else(|| AudioError::NoTrack { file: name() })?;
     let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio());
     let parameters = parameters.ok_or_else(|| AudioError::NoTrack { file: name() })?.clone();
-    let (id, frames, clock) = (track.id, track.num_frames, TrackClock::of(track, parameters.sample_rate));
+    let (id, frames, clock) =
+        (track.id, stated(track.num_frames), TrackClock::of(track, parameters.sample_rate));
     let options = AudioDecoderOptions::default();
     let mut decoder = symphonia::default::get_codecs()
         .make_audio_decoder(&parameters, &options)
@@ -148,7 +153,9 @@ fn decode(bytes: Bytes, file: &str, window: &SoundWindow) -> Result<Recording> {
             if found.samples.is_empty() {
                 break None;
             }
-            found.length = frames.map(|frames| reader.seconds(frames, rate));
+            found.length = reader.length(frames, rate);
+            let note = reader.cut(&found);
+            found.notes.extend(note);
             return Ok(found);
         }
     };
@@ -164,6 +171,12 @@ fn probe(bytes: &Bytes, file: &str) -> Result<Box<dyn FormatReader>> {
         DecoderError::Unsupported(_) | DecoderError::IoError(_) => AudioError::NotAudio { file: file.into() },
         error => AudioError::Damaged { file: file.into(), why: error.to_string() },
     })?)
+}
+
+/// Number of samples of a track; `None` if it is not known, for which a fragmented MP4 file has the least or the
+/// largest number.
+fn stated(frames: Option<u64>) -> Option<u64> {
+    frames.filter(|frames| (1..u64::MAX).contains(frames))
 }
 
 /// The track to hear.
@@ -237,7 +250,9 @@ fn finish(reader: Reader, mut found: Recording, skipped: usize, broken: Option<S
         .into());
     }
     if reader.passed <= reader.begin(found.rate) {
-        return Err(AudioError::Damaged { file, why: "its edit list begins after its end".into() }.into());
+        // A file that breaks off may have had the part that its edit list names.
+        let why = broken.unwrap_or_else(|| "its edit list begins after its end".into());
+        return Err(AudioError::Damaged { file, why }.into());
     }
     if found.samples.is_empty() {
         return Err(AudioError::BeyondEnd { file, seconds, from: reader.window.from }.into());
@@ -303,11 +318,30 @@ impl Reader<'_> {
         samples.min(self.end(rate)).saturating_sub(self.begin(rate)) as f64 / f64::from(rate.max(1))
     }
 
+    /// Length of the sound in seconds, if the track states its number of samples or an edit list names its end.
+    fn length(&self, frames: Option<u64>, rate: u32) -> Option<f64> {
+        let named = || self.presented.end.is_finite().then(|| self.end(rate));
+        frames.or_else(named).map(|frames| self.seconds(frames, rate))
+    }
+
+    /// Number of samples in the window, at `rate` samples a second.
+    fn wanted(&self, rate: u32) -> usize {
+        (self.window.seconds.clamp(0.0, MAX_SECONDS) * f64::from(rate)).ceil() as usize
+    }
+
+    /// Note for the user if the window holds more samples than are decoded, and these are found.
+    fn cut(&self, found: &Recording) -> Option<String> {
+        let cut = found.samples.len() == MAX_SAMPLES && self.wanted(found.rate) > MAX_SAMPLES;
+        let (file, seconds) = (self.file, found.seconds());
+        cut.then(|| {
+            format!("{file}: only {seconds:.2} s are heard, since they have {MAX_SAMPLES} samples, the most")
+        })
+    }
+
     /// Appends the window's part of the buffer; returns true once the window is full or the sound ends.
     fn take(&mut self, found: &mut Recording) -> Result<bool> {
-        let rate = f64::from(found.rate);
         let first = self.first(found.rate);
-        let wanted = (self.window.seconds.clamp(0.0, MAX_SECONDS) * rate).ceil() as usize;
+        let wanted = self.wanted(found.rate).min(MAX_SAMPLES);
         let begin = self.passed;
         self.passed += (self.buffer.len() / found.channels) as u64;
         let skip = first.saturating_sub(begin).min(self.passed - begin) as usize;
@@ -340,5 +374,44 @@ fn codec_name(codec: AudioCodecId) -> String {
         CODEC_ID_SPEEX => "Speex".into(),
         CODEC_ID_WMA => "Windows Media Audio".into(),
         codec => format!("an unknown codec (number {codec})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: SoundWindow = SoundWindow { from: 0.0, seconds: f64::INFINITY, channel: None };
+
+    fn reader(begin: f64, end: f64) -> Reader<'static> {
+        let presented = Presented { begin, end };
+        Reader { file: "talk.m4a", window: &WINDOW, presented, passed: 0, buffer: Vec::new() }
+    }
+
+    #[test]
+    fn a_length_that_is_not_known_is_not_told() {
+        assert_eq!([Some(0), Some(u64::MAX), None, Some(7)].map(stated), [None, None, None, Some(7)]);
+        assert_eq!(reader(0.5, f64::INFINITY).length(None, 1000), None);
+        assert_eq!(reader(0.5, 2.0).length(None, 1000), Some(1.5));
+        assert_eq!(reader(0.5, 2.0).length(Some(1000), 1000), Some(0.5));
+    }
+
+    #[test]
+    fn samples_are_bounded_at_every_rate() {
+        let reader = reader(0.0, f64::INFINITY);
+        assert!(reader.wanted(48_000) <= MAX_SAMPLES && reader.wanted(96_000) > MAX_SAMPLES);
+        let found = Recording { samples: vec![0.0; 3], rate: 48_000, ..Recording::default() };
+        assert_eq!(reader.cut(&found), None);
+    }
+
+    #[test]
+    fn a_file_that_breaks_off_is_told_before_its_edit_list() {
+        let why = |broken: Option<String>| {
+            let reader = Reader { passed: 10, ..reader(2.0, 3.0) };
+            let found = Recording { rate: 1000, channels: 1, ..Recording::default() };
+            finish(reader, found, 0, broken).unwrap_err().to_string()
+        };
+        assert!(why(Some("the file breaks off".into())).contains("breaks off"));
+        assert!(why(None).contains("edit list"));
     }
 }

@@ -10,6 +10,9 @@ use crate::site::{Kind, Site};
 /// Maximum number of items along an axis: the longest context of any model.
 pub const MAX_ITEMS: usize = 1 << 17;
 
+/// Longest piece in bytes that is read, as in a tokenizer.
+const MAX_PIECE: usize = 4096;
+
 /// Sequence lengths according to the maps.
 pub struct Lengths {
     /// Length of the source.
@@ -135,6 +138,12 @@ impl Tokens<'_> {
         if let Some(pieces) = pieces.as_ref().filter(|pieces| pieces.len() != count) {
             return Err(wrong(format!("{side}_tokens"), pieces.len()));
         }
+        if let Some(piece) = pieces.iter().flatten().find(|piece| piece.len() > MAX_PIECE) {
+            return Err(format!(
+                "{side}_tokens has a piece of {} bytes, more than the {MAX_PIECE} that are read",
+                piece.len()
+            ));
+        }
         Ok((0..count)
             .map(|i| {
                 let id = ids.as_ref().map_or(i as u32, |ids| ids[i]);
@@ -176,5 +185,24 @@ pub fn list<T: serde::de::DeserializeOwned>(
             Err(format!("metadata {key} has {count} entries, more than the {MAX_ITEMS} that are read"))
         }
         _ => Ok(Some(list)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_pieces_are_refused() {
+        let read = |length: usize| {
+            let pieces = format!("[\"a\", \"{}\"]", "b".repeat(length));
+            let fields = HashMap::from([("target_tokens".to_string(), pieces)]);
+            Tokens { fields: &fields, special: HashSet::new() }.read("target", Some(2))
+        };
+        assert_eq!(read(MAX_PIECE).unwrap().len(), 2);
+        assert_eq!(
+            read(5000).unwrap_err(),
+            "target_tokens has a piece of 5000 bytes, more than the 4096 that are read"
+        );
     }
 }

@@ -84,7 +84,7 @@ fn write_tensors(
             SiteLayout::Large => SiteMaps::better_compact(maps.shape(), bytes),
             SiteLayout::Compact => true,
         };
-        // The compact form is lossless, and its columns record the windows.
+        // The sparse form is lossless, and its columns record the windows.
         let shorter = |bytes: usize| match layout {
             SiteLayout::Plain => false,
             SiteLayout::Large => bytes < 4 * maps.shape().iter().product::<usize>(),

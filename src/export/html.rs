@@ -12,17 +12,20 @@ use super::select::HeadSelection;
 use super::shaping::in_order;
 use super::svg::escaped;
 use crate::capture::Capture;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::paint::Colormap;
 use crate::site::{Head, Kind};
 
 /// Extension of its files.
 pub const EXTENSION: &str = "html";
 
+/// Most weights of a page. They are held in memory one by one, and a browser opens no larger page well.
+const MAX_WEIGHTS: usize = 30_000_000;
+
 /// Prepares the export of a capture.
 ///
 /// # Errors
-/// [`crate::error::Error::NoSuchHead`] if the selection is empty.
+/// [`Error::NoSuchHead`] if the selection is empty; [`Error::Usage`] if it has too many weights for a page.
 pub fn prepare<'a>(capture: &'a Capture, options: &Options) -> Result<PreparedExport<'a>> {
     let (style, dark) = (options.style, options.style.theme == FigureTheme::Dark);
     Ok(PreparedExport::whole(render(capture, &options.selection, dark, &style)?))
@@ -37,7 +40,7 @@ const PAGE: &str = include_str!("page.html");
 /// as integers in units of 1/10,000.
 ///
 /// # Errors
-/// [`crate::error::Error::NoSuchHead`] if the selection is empty.
+/// [`Error::NoSuchHead`] if the selection is empty; [`Error::Usage`] if it has too many weights for a page.
 pub fn render(
     capture: &Capture,
     selection: &HeadSelection,
@@ -45,7 +48,13 @@ pub fn render(
     style: &FigureStyle,
 ) -> Result<Vec<u8>> {
     let mut kinds: BTreeMap<Kind, Vec<Head>> = BTreeMap::new();
-    for head in selection.heads(capture)? {
+    let heads = selection.heads(capture)?;
+    let weights = |head: &Head| {
+        let (queries, keys) = capture.shape(head.kind());
+        queries.saturating_mul(keys)
+    };
+    check_count(heads.iter().map(weights).fold(0, usize::saturating_add))?;
+    for head in heads {
         kinds.entry(head.kind()).or_default().push(head);
     }
     let mut data = Vec::new();
@@ -84,6 +93,17 @@ pub fn render(
     Ok(page.into_bytes())
 }
 
+/// Checks the number of weights of a page.
+fn check_count(weights: usize) -> Result<()> {
+    match weights {
+        0..=MAX_WEIGHTS => Ok(()),
+        _ => Err(Error::Usage(format!(
+            "the page would hold {weights} weights, more than {MAX_WEIGHTS}: choose some of the heads with --kind, --layer \
+             or --head"
+        ))),
+    }
+}
+
 /// Returns the colours of a colour map from 0 to 1, as CSS colours.
 fn palette(map: Colormap) -> Value {
     const STEPS: usize = 64;
@@ -108,4 +128,17 @@ fn filled(template: &str, value: impl Fn(&str) -> String) -> String {
         rest = after;
     }
     out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_bounded() {
+        assert!(check_count(MAX_WEIGHTS).is_ok());
+        let error = check_count(324_000_000).unwrap_err();
+        assert!(matches!(&error, Error::Usage(why) if why.contains("324000000 weights")), "{error}");
+        assert!(error.to_string().contains("--layer"), "{error}");
+    }
 }

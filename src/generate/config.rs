@@ -45,6 +45,8 @@ pub struct GenerationConfig {
     pub limits_new: bool,
     /// Minimum length before an end token.
     pub min_length: usize,
+    /// Minimum number of tokens after the start token and the prompt before an end token.
+    pub min_new_tokens: usize,
     /// First decoder id.
     pub start: u32,
     /// Tokens between the start token and the text, such as those of a language and a task.
@@ -102,7 +104,7 @@ impl GenerationConfig {
 /// Reward for ending the text that grows with its length (`exponential_decay_length_penalty`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EndDecay {
-    /// Number of tokens without a reward.
+    /// Number of tokens after the start token and the prompt without a reward.
     pub start: usize,
     /// Factor on an end token's score for each token after those.
     pub factor: f64,
@@ -141,9 +143,10 @@ impl GenerationConfig {
         // The last token is not fed to the decoder.
         let max_length =
             spec.target_positions().map_or(max_length, |positions| max_length.min(positions + 1));
-        let min_length = match fields.count_maybe("min_new_tokens")? {
-            Some(new) => new + 1,
-            None => fields.count_or("min_length", 0)?,
+        // One replaces the other; only the whole length includes the prompt.
+        let (min_length, min_new_tokens) = match fields.count_maybe("min_new_tokens")? {
+            Some(new) => (0, new),
+            None => (fields.count_or("min_length", 0)?, 0),
         };
         let mut end = tokens(fields, "eos_token_id")?;
         if end.is_empty() {
@@ -176,6 +179,7 @@ impl GenerationConfig {
             prompt: Vec::new(),
             timestamps: None,
             min_length,
+            min_new_tokens,
             start: start.ok_or_else(|| {
                 Error::Config(
                     "there is neither decoder_start_token_id nor bos_token_id, nor in generation_config.json"
@@ -387,6 +391,17 @@ mod tests {
         // Those of transformers in the windows of a recording.
         assert_eq!([length(0, None), length(5, None), length(90, None)], [26, 36, 64]);
         assert_eq!([length(0, Some(8)), length(5, Some(8))], [10, 10]);
+    }
+
+    #[test]
+    fn minimum_lengths_count_all_or_the_new_tokens() {
+        let lengths = |more: Value| {
+            let mut value = json!({"decoder_start_token_id": 2, "min_length": 5});
+            value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let config = read(Some(value), json!({})).unwrap();
+            (config.min_length, config.min_new_tokens)
+        };
+        assert_eq!([lengths(json!({})), lengths(json!({"min_new_tokens": 3}))], [(5, 0), (0, 3)]);
     }
 
     #[test]

@@ -11,7 +11,8 @@ pub(super) fn process(scores: &mut [f32], row: &[u32], source: &[u32], config: &
     ban(scores, &repeated(row, row, config.no_repeat_ngram));
     ban(scores, &repeated(source, row, config.encoder_no_repeat_ngram));
     ban(scores, &bad_words(row, config));
-    if row.len() < config.min_length {
+    let prompt = 1 + config.prompt.len();
+    if row.len() < config.min_length || row.len() < prompt.saturating_add(config.min_new_tokens) {
         ban(scores, &config.end);
     }
     if let (1, Some(token)) = (row.len(), config.forced_bos) {
@@ -21,10 +22,9 @@ pub(super) fn process(scores: &mut [f32], row: &[u32], source: &[u32], config: &
         force(scores, &config.forced_eos);
     }
     if let Some(decay) = config.end_decay {
-        favour_end(scores, row.len(), decay, &config.end);
+        favour_end(scores, row.len().saturating_sub(prompt), decay, &config.end);
     }
     ban(scores, &config.suppress);
-    let prompt = 1 + config.prompt.len();
     // A forced first token is no part of the text.
     let first = prompt + usize::from(prompt == 1 && config.forced_bos.is_some());
     if row.len() == first {
@@ -49,10 +49,10 @@ fn add_biases(scores: &mut [f32], row: &[u32], biases: &[(Vec<u32>, f32)]) {
     }
 }
 
-/// Raises the scores of the end tokens of a row of `length` ids by a share of their size that grows with the
+/// Raises the scores of the end tokens after `length` tokens of text by a share of their size that grows with the
 /// length.
 fn favour_end(scores: &mut [f32], length: usize, decay: EndDecay, end: &[u32]) {
-    let Some(late) = length.checked_sub(decay.start + 1).filter(|late| *late > 0) else { return };
+    let Some(late) = length.checked_sub(decay.start).filter(|late| *late > 0) else { return };
     let factor = (decay.factor.powi(late.min(1 << 20) as i32) - 1.0) as f32;
     for &token in end {
         if let Some(score) = scores.get_mut(token as usize).filter(|score| score.is_finite()) {
@@ -134,6 +134,7 @@ mod tests {
             prompt: vec![],
             timestamps: None,
             min_length: 0,
+            min_new_tokens: 0,
             start: 0,
             end: vec![1],
             forced_bos: None,
@@ -190,6 +191,9 @@ mod tests {
         let config = GenerationConfig { min_length: 3, ..self::config() };
         assert_eq!(banned(&config, &[0, 6], &[]), [1]);
         assert!(banned(&config, &[0, 6, 6], &[]).is_empty());
+        let config = GenerationConfig { min_new_tokens: 1, prompt: vec![5, 6], ..self::config() };
+        assert_eq!(banned(&config, &[0, 5, 6], &[]), [1]);
+        assert!(banned(&config, &[0, 5, 6, 7], &[]).is_empty());
     }
 
     #[test]
@@ -220,6 +224,11 @@ mod tests {
         assert_eq!([end(3, 2.0), end(4, 2.0), end(5, 2.0)], [2.0, 3.0, 4.5]);
         assert_eq!(end(5, -2.0), 0.5);
         assert_eq!(end(5, f32::NEG_INFINITY), f32::NEG_INFINITY);
+        // The prompt does not count.
+        let config = GenerationConfig { prompt: vec![0; 4], ..config.clone() };
+        let mut scores = vec![0.0, 2.0];
+        process(&mut scores, &[0; 8], &[], &config);
+        assert_eq!(scores[1], 3.0);
     }
 
     #[test]

@@ -29,8 +29,9 @@ pub struct DecodedPicture {
 /// Decodes the picture file `bytes`: PNG, JPEG, WebP, TIFF, BMP or GIF, of which the first frame. Its format
 /// is told by its contents; `file` names it in errors. The size is checked before any pixel is decoded.
 ///
-/// As transformers does, alpha is dropped, 16 bits become their upper 8, CMYK becomes RGB, and an orientation
-/// that the file asks for is not applied.
+/// As in Pillow's `convert("RGB")`, alpha is dropped, 16 bits a colour become their upper 8 and CMYK becomes RGB;
+/// 16 bits of grey become their upper 8, too, where Pillow cuts off at 255. An orientation that the file asks for is
+/// not applied (transformers' pipelines apply it).
 ///
 /// # Errors
 /// Those of [`PictureError`] that are about files.

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 const MAX_PATCHES: u64 = 1 << 14;
 
 /// Most pixels of all patches together.
-const MAX_PIXELS: u64 = MAX_SIDE * MAX_SIDE;
+const MAX_PATCH_PIXELS: u64 = MAX_SIDE * MAX_SIDE;
 
 /// The steps from a picture to the patches that a model reads.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,9 +59,9 @@ impl PatchProcessor {
         let patch @ [height, width] =
             [number(&size, "height", 16, MAX_SIDE)?, number(&size, "width", 16, MAX_SIDE)?];
         let most = number(file, "max_patches", 2048, MAX_PATCHES)?;
-        if [height, width, most].iter().map(|&count| count as u64).product::<u64>() > MAX_PIXELS {
+        if [height, width, most].iter().map(|&count| count as u64).product::<u64>() > MAX_PATCH_PIXELS {
             return Err(bad(format!(
-                "max_patches is {most}: so many patches of {height} x {width} pixels have more than {MAX_PIXELS}"
+                "max_patches is {most}: so many patches of {height} x {width} pixels have more than {MAX_PATCH_PIXELS}"
             )));
         }
         Ok(Self { patch, most, normalize: flag("do_normalize", true)?, asks: flag("is_vqa", false)? })

@@ -2,7 +2,7 @@
 
 use super::resize::resize_in_steps;
 use super::settings::{PixelSize, TargetSize, Thumbnail};
-use super::{ImageProcessor, Resampling, RgbPicture, Rotation, resize};
+use super::{ImageProcessor, MAX_PIXELS, Resampling, RgbPicture, Rotation, resize};
 use crate::axis::PixelBox;
 
 /// Grey from which on a pixel is paper, on a scale where the darkest one is 0 and the lightest one 255.
@@ -72,7 +72,7 @@ impl ImageProcessor {
             ));
         }
         let part = cropped.then(|| picture.part([left as isize, top as isize], [width, height]));
-        let mut seen = self.scaled(part.as_ref().unwrap_or(&picture));
+        let mut seen = self.scaled(part.as_ref().unwrap_or(&picture), &mut notes);
         let scale = [width as f64 / seen.width() as f64, height as f64 / seen.height() as f64];
         let mut shift = [0isize; 2];
         if self.pad {
@@ -100,18 +100,33 @@ impl ImageProcessor {
         }
     }
 
-    /// Scales a picture as the settings ask.
-    fn scaled(&self, picture: &RgbPicture) -> RgbPicture {
-        let mut scaled = None;
-        if let Some(size) = self.resize {
-            let size = match size {
-                TargetSize::Exact(size) => size,
-                TargetSize::ShortestEdge(edge) => by_shortest_edge(picture, edge),
-            };
-            scaled = Some(resize(picture, size.width, size.height, self.filter));
-        }
+    /// Scales a picture as the settings ask. Adds a note if its proportions change that should stay.
+    fn scaled(&self, picture: &RgbPicture, notes: &mut Vec<String>) -> RgbPicture {
+        let own = PixelSize { height: picture.height(), width: picture.width() };
+        let wanted = self.resize.map(|size| match size {
+            TargetSize::Exact(size) => size,
+            TargetSize::ShortestEdge(edge) => by_shortest_edge(own, edge),
+        });
+        let thumbnail = self.thumbnail.zip(thumbnail_size(wanted.unwrap_or(own), self.frame));
+        let first = wanted.and_then(|size| {
+            let bounded = bounded(size);
+            if bounded != size && thumbnail.is_some() {
+                // The picture itself is scaled to the thumbnail, of the size that the larger one would have had.
+                return None;
+            }
+            if bounded != size {
+                let PixelSize { height, width } = bounded;
+                notes.push(format!(
+                    "the picture's proportions change: scaled to {width} x {height} pixels, since the {} x {} that the \
+                     model's settings ask for are too many",
+                    size.width, size.height
+                ));
+            }
+            Some(bounded)
+        });
+        let scaled = first.map(|size| resize(picture, size.width, size.height, self.filter));
         let current = scaled.as_ref().unwrap_or(picture);
-        match self.thumbnail.zip(thumbnail_size(current, self.frame)) {
+        match thumbnail {
             Some((Thumbnail::Plain, size)) => resize(current, size.width, size.height, self.filter),
             Some((Thumbnail::InSteps, size)) => {
                 resize_in_steps(current, size.width, size.height, Resampling::Bicubic)
@@ -154,27 +169,32 @@ fn crop_start(side: usize, wanted: usize) -> isize {
 }
 
 /// Returns the size whose shorter side is `edge`, proportions kept.
-fn by_shortest_edge(picture: &RgbPicture, edge: usize) -> PixelSize {
-    // A line of one pixel would become as long as memory.
-    const MOST: usize = 1 << 15;
-    let (height, width) = (picture.height(), picture.width());
-    let long = |long: usize, short: usize| (edge * long / short).min(MOST);
+fn by_shortest_edge(PixelSize { height, width }: PixelSize, edge: usize) -> PixelSize {
+    let long = |long: usize, short: usize| edge.saturating_mul(long) / short;
     match width <= height {
         true => PixelSize { height: long(height, width), width: edge },
         false => PixelSize { height: edge, width: long(width, height) },
     }
 }
 
-/// Returns the size of a picture within `frame`, as transformers' `thumbnail` does it; `None` if it fits.
-fn thumbnail_size(picture: &RgbPicture, frame: PixelSize) -> Option<PixelSize> {
-    let (in_height, in_width) = (picture.height(), picture.width());
+/// Returns a size with the shorter side of `size`, at most 8192 pixels, and no more pixels than a picture may have:
+/// a line of one pixel would become as long as memory.
+fn bounded(size: PixelSize) -> PixelSize {
+    let most = MAX_PIXELS as usize / size.height.min(size.width).max(1);
+    PixelSize { height: size.height.min(most), width: size.width.min(most) }
+}
+
+/// Returns the size of a thumbnail of a picture of `size` within `frame`, as transformers' `thumbnail` does it;
+/// `None` if the picture fits.
+fn thumbnail_size(size: PixelSize, frame: PixelSize) -> Option<PixelSize> {
+    let PixelSize { height: in_height, width: in_width } = size;
     let (mut height, mut width) = (in_height.min(frame.height), in_width.min(frame.width));
     if (height, width) == (in_height, in_width) {
         return None;
     }
     match in_height.cmp(&in_width) {
-        std::cmp::Ordering::Greater => width = in_width * height / in_height,
-        std::cmp::Ordering::Less => height = in_height * width / in_width,
+        std::cmp::Ordering::Greater => width = in_width.saturating_mul(height) / in_height,
+        std::cmp::Ordering::Less => height = in_height.saturating_mul(width) / in_width,
         std::cmp::Ordering::Equal => {}
     }
     Some(PixelSize { height: height.max(1), width: width.max(1) })
@@ -241,6 +261,23 @@ mod tests {
         assert_eq!(page.place([0, 0], [40, 20]), Some(PixelBox { x: 0.0, y: 0.0, w: 80.0, h: 20.0 }));
         // Black before the values are normalised.
         assert_eq!((page.pixels.values[0], page.pixels.values[80 * 10]), (-1.0, 1.0));
+    }
+
+    #[test]
+    fn long_lines_keep_their_proportions() {
+        let size = |width: usize, height: usize| PixelSize { height, width };
+        let thumbnail = |line: PixelSize| thumbnail_size(by_shortest_edge(line, 1920), size(1920, 2560));
+        assert_eq!(thumbnail(size(800, 40)), Some(size(1920, 96)));
+        assert_eq!(thumbnail(size(40, 800)), Some(size(128, 2560)));
+        // 80 x 160,000,000 pixels before the thumbnail would be too many.
+        let donut = processor("Donut", json!({"size": {"height": 100, "width": 80}}));
+        let line = donut.prepare(white(2_000_000, 1));
+        assert_eq!((line.pixels.height, line.pixels.width), (100, 80));
+        assert!(line.notes.is_empty(), "{:?}", line.notes);
+        let bright = line.pixels.values[..8000].iter().filter(|&&value| value > 0.0).count();
+        assert_eq!(bright, 80);
+        assert_eq!(bounded(size(38_400, 1920)), size(38_400, 1920));
+        assert_eq!(bounded(size(1 << 30, 2000)), size(50_000, 2000));
     }
 
     #[test]
