@@ -7,8 +7,8 @@
 (6, 11, 9)
 
 A `Model` runs texts. A `Capture` holds what one run recorded, every map of every head, or what a file holds. Errors
-are `Error` or one of its subclasses, with a hint. Everything that computes leaves the interpreter to other threads,
-and stops at Ctrl-C.
+are `Error` or one of its subclasses, with a hint. Everything that computes leaves the interpreter to other threads.
+Runs and scans stop at Ctrl-C.
 """
 
 from ._command import main

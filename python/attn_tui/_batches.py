@@ -7,7 +7,9 @@ from typing import Any
 
 import pyarrow
 
+from ._errors import UsageError
 from ._native import Model
+from ._rows import no_column
 
 TABLES = ("sentences", "heads", "links", "maps")
 
@@ -15,7 +17,7 @@ TABLES = ("sentences", "heads", "links", "maps")
 def check_table(table: str) -> None:
     """Checks the name of a table."""
     if table not in TABLES:
-        raise ValueError(f"table: {table!r} is not one of {', '.join(TABLES)}")
+        raise UsageError(f"table: {table!r} is not one of {', '.join(TABLES)}")
 
 
 @functools.lru_cache(maxsize=1)
@@ -32,10 +34,12 @@ def scan_batch(
     `columns` names the columns of the source, the target and the id. The ids take the place of the numbers of the
     sentences, which count within the batch alone; without ids the texts of the sources do.
     """
-    source, target = columns["source"], columns.get("target", "target")
+    source, target = columns.get("source", "source"), columns.get("target", "target")
+    # A target that is named and missing would be generated, and a missing id be found after the measuring.
+    for name in (source, *columns.values()):
+        if name not in batch.column_names:
+            raise no_column(name, batch.column_names)
     wanted = [name for name in (source, target) if name in batch.column_names]
-    if source not in wanted:
-        raise KeyError(f"there is no column {source!r}; there are {', '.join(map(repr, batch.column_names))}")
     tables = model.scan(batch.select(wanted), source=source, target=target, maps=table == "maps", **options)
     found = tables[table]
     at, numbers = found.column_names.index("sentence"), found.column("sentence")

@@ -81,8 +81,8 @@ class Model:
         """Measures many sentences, several at a time: the tables "sentences", "heads", "links" and "maps" of
         `attn-tui scan`, all in memory.
 
-        rows: texts, pairs of texts, or mappings with the columns source and target; also an Arrow table, a pandas data
-        frame, a Ray or Hugging Face dataset. Targets that are not given are generated. Rows that cannot be run have a
+        rows: texts, pairs of texts, or mappings with the columns source and target; also an Arrow table, a data frame of
+        pandas or Polars, a Ray or Hugging Face dataset. Targets that are not given are generated. Rows that cannot be run have a
         reason in the column "error" of "sentences". links, min_distance, min_weight: the far links that are kept of each
         head and sentence. source_share: measure the share of the source by ALTI. maps: keep the maps.
         """

@@ -42,7 +42,9 @@ def safetensors(
     sequences = ids_of(get(outputs, "sequences"), sequence)
     beams = ids_of(get(outputs, "beam_indices"), sequence)
     if generated and sequences is not None and target is None:
-        rows = len(steps) if beams is None else min(len(steps), sum(beam >= 0 for beam in beams))
+        taken = len(steps) if beams is None else min(len(steps), sum(beam >= 0 for beam in beams))
+        # The first step has a row for each token of the decoder's prompt.
+        rows = taken - 1 + queries_of(steps[0])
         # The first token is the one that generation started from.
         target, fed = sequences[1 : rows + 1], sequences[:rows]
     fields: dict[str, Any] = {"model": model}
@@ -75,6 +77,12 @@ def get(outputs: Any, name: str) -> Any:
 def is_nested(value: Any) -> bool:
     """Returns True for steps of layers, as `generate` returns them."""
     return isinstance(value, (tuple, list)) and len(value) > 0 and isinstance(value[0], (tuple, list))
+
+
+def queries_of(step: Any) -> int:
+    """Returns the number of queries of a step's maps; some of its layers may have none."""
+    layer = next((layer for layer in step if layer is not None), None)
+    return 1 if layer is None else numpy.shape(layer)[-2]
 
 
 def arrays(name: str, value: Any) -> Iterable[tuple[str, numpy.ndarray]]:

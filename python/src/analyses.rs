@@ -169,9 +169,7 @@ pub fn knockout(
         heads => heads.map(Ablation::Head).collect(),
     };
     parts.dedup();
-    // Runs with ablations are teacher-forced with this target, so the intact one is, too.
-    let target = Some(run.target.clone().unwrap_or_else(|| capture.target.text.clone()));
-    let run = attn_tui::engine::RunOptions { target, logits: true, ..run.clone() };
+    let run = attn_tui::engine::RunOptions { logits: true, ..run.clone() };
     let source = session.source(&run)?;
     let (base, intact) = session.run_intact(&source, &run, watch)?;
     let logits = base.logits.as_ref().ok_or_else(|| Error::Engine("the run kept no logits".into()))?;

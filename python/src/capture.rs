@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use attn_tui::analysis::links::LinkFilter;
 use attn_tui::analysis::metrics::FAR;
+use attn_tui::analysis::places::Places;
 use attn_tui::axis::AxisItem;
 use attn_tui::capture::{self as captures, Precision, ReadOptions, SiteLayout};
 use attn_tui::engine::{self, RunOptions, Session};
@@ -353,7 +354,7 @@ impl PyCapture {
         punctuation: bool,
         sinks: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let places = PlaceSelection::parse(&format!("{queries}|{keys}"));
+        let places = PlaceSelection { queries: Places::new(queries), keys: Places::new(keys) };
         let given = !places.queries.is_empty() && !places.keys.is_empty();
         self.tabulate(py, |capture, _| {
             let min_distance = min_distance.unwrap_or(if given { 0.0 } else { FAR + 1.0 });

@@ -216,10 +216,12 @@ impl PyModel {
     }
 }
 
-/// Checks the numbers of beams and of tokens.
+/// Checks the numbers of beams and of tokens, which are bounded as on the command line.
 fn positive(run: RunOptions) -> Result<RunOptions> {
-    match (run.beams, run.max_new_tokens) {
-        (Some(0), _) | (_, Some(0)) => Err(Error::Usage("beams and max_new_tokens: at least 1".into())),
-        _ => Ok(run),
+    const MOST: usize = 65_536;
+    let fits = |number: Option<usize>| number.is_none_or(|number| (1..=MOST).contains(&number));
+    match fits(run.beams) && fits(run.max_new_tokens) {
+        true => Ok(run),
+        false => Err(Error::Usage(format!("beams and max_new_tokens: from 1 to {MOST}"))),
     }
 }

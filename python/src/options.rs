@@ -27,10 +27,12 @@ pub fn model_text(model: &Path) -> Result<String> {
     text.ok_or_else(|| Error::Usage(format!("{}: the path is not UTF-8", model.display())))
 }
 
-/// Checks a number of threads.
+/// Checks a number of threads, which is bounded as on the command line.
 pub fn threads(count: Option<usize>) -> Result<Option<usize>> {
+    const MOST: usize = 65_536;
     match count {
         Some(0) => Err(Error::Usage("threads: at least 1".into())),
+        Some(count) if count > MOST => Err(Error::Usage(format!("threads: at most {MOST}"))),
         count => Ok(count),
     }
 }

@@ -84,6 +84,8 @@ def test_knockout(model, capture):
     found = columns(capture.knockout(kind="cross", top=4))
     words = ["knockout", "demo", "-s", capture.source, "-t", capture.target, "--kind", "cross", "--top", "4"]
     assert_equal(found, command(*words))
+    # The target of this capture was generated, as that of the command is without -t.
+    assert_equal(found, command(*words[:4], *words[6:]))
     assert columns(capture.knockout(by="layer"))["head"] == [None] * 9
 
 

@@ -12,6 +12,7 @@ import read_scan
 from conftest import assert_same_rows, columns
 
 import attn_tui
+from attn_tui import _batches, _rows
 
 PAIRS = [
     ("It is late.", "Il est tard."),
@@ -85,10 +86,34 @@ def test_no_rows_make_tables_without_rows(model):
     assert all(tables[name].schema == full[name].schema for name in full)
 
 
+class PolarsFrame:
+    """The part of a Polars frame that tells it from other rows."""
+
+    def to_dicts(self):
+        return [{"number": 1, "target": "Il est tard.", "source": "It is late."}]
+
+    def iter_rows(self):
+        return iter([(1, "Il est tard.", "It is late.")])
+
+
+def test_frames_of_polars_go_by_the_names_of_columns():
+    assert _rows.pairs(PolarsFrame(), "source", "target") == [("It is late.", "Il est tard.")]
+
+
+@pytest.mark.parametrize("column", ["source", "target", "id"])
+def test_a_missing_column_is_told_before_anything_is_measured(column):
+    batch = pyarrow.table({"source": ["It is late."], "target": ["Il est tard."], "id": [7]})
+    columns = {"source": "source", "target": "target", "id": "id", column: "none"}
+    with pytest.raises(attn_tui.UsageError, match="no column 'none'; there are 'source', 'target', 'id'"):
+        # No model: an attempt to measure would be another error.
+        _batches.scan_batch(None, batch, columns, "heads", {})
+
+
 def test_rows_that_are_none(model):
-    with pytest.raises(KeyError, match="there is no column 'source'"):
+    with pytest.raises(attn_tui.UsageError, match="there is no column 'source'; there are 'text'"):
         model.scan([{"text": "It is late."}])
-    with pytest.raises(TypeError, match="not one text"):
-        model.scan("It is late.")
+    for rows in "It is late.", {"source": ["It is late."]}:
+        with pytest.raises(TypeError, match="not one text or mapping"):
+            model.scan(rows)
     with pytest.raises(attn_tui.UsageError, match="far"):
         model.scan(PAIRS, far=-1)

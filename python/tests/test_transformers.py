@@ -92,6 +92,18 @@ def test_the_steps_of_generate_with_beams():
     assert made["decoder.0"].shape == (3, 3, 3)
 
 
+def test_the_steps_of_generate_after_a_prompt():
+    queries = [3, 1, 1]
+    outputs = SimpleNamespace(
+        cross_attentions=tuple((numpy.full((1, 2, count, 4), 0.25, "f4"),) for count in queries),
+        sequences=numpy.array([[0, 11, 12, 21, 22, 1]]),
+    )
+    made = attn_tui.Capture.from_transformers(outputs, StandInTokenizer(), source_ids=[5, 6, 7, 1])
+    assert made.target_ids == [11, 12, 21, 22, 1]
+    assert made.decoder_input_tokens == ["<pad>", "▁w11", "▁w12", "▁w21", "▁w22"]
+    assert made["cross.0"].shape == (2, 5, 4)
+
+
 def test_weights_that_are_none_are_refused():
     scores = numpy.full((1, 1, 2, 2), 3.0)
     with pytest.raises(attn_tui.Error, match="cross_attentions") as error:

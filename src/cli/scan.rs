@@ -23,7 +23,7 @@ pub struct ScanArgs {
     /// Part of the corpus to scan, such as 2/8: every eighth line, from the second on. Shards may share a folder.
     #[arg(long, value_name = "I/N", default_value = "1/1", value_parser = shard)]
     shard: Shard,
-    /// Sentences in each file. An interrupted scan loses no more than that many.
+    /// Sentences in each file. A scan that is killed loses at most that many and those that are in the model.
     #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Output",
           value_parser = |text: &str| within::<u32>(text, 1..=1_000_000))]
     batch: u32,
@@ -106,7 +106,7 @@ impl ScanArgs {
     }
 }
 
-/// Tells the user what was measured, and which lines were not.
+/// Tells the user what was measured, and which rows were not.
 fn report(summary: &ScanSummary, corpus: &Corpus, args: &ScanArgs) {
     let new = summary.sentences + summary.bad - summary.resumed;
     let rate = new as f64 / summary.seconds.max(1e-3);
@@ -124,11 +124,12 @@ fn report(summary: &ScanSummary, corpus: &Corpus, args: &ScanArgs) {
         return;
     }
     output::note(&format!(
-        "lines of {1} without measures: {0}, see the column `error` of the table of sentences",
+        "rows of {1} without measures: {0}, see the column `error` of the table of sentences",
         summary.bad,
         corpus.path().display()
     ));
     for (row, why) in &summary.first_bad {
-        output::note(&format!("line {}: {why}", row + 1));
+        // The number in the column `sentence`: a row of CSV may be several lines.
+        output::note(&format!("row {row}: {why}"));
     }
 }

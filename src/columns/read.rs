@@ -216,7 +216,7 @@ impl<T> Levels<T> {
         Ok(levels)
     }
 
-    /// Reads the next `rows` rows, or all that are left.
+    /// Reads the next `rows` rows. It is an error if there are fewer.
     pub fn add<D: DataType<T = T>>(
         &mut self,
         reader: &mut ColumnReaderImpl<D>,
@@ -227,7 +227,7 @@ impl<T> Levels<T> {
             let Self { values, definitions, repetitions } = self;
             let (read, _, _) = reader.read_records(left, Some(definitions), Some(repetitions), values)?;
             if read == 0 {
-                break;
+                return Err(ParquetError::General("a column ends before its rows".into()));
             }
             left -= read.min(left);
         }
@@ -264,5 +264,30 @@ impl<T> Levels<T> {
             }
         }
         lists
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::columns::encode;
+
+    #[test]
+    fn a_column_that_ends_before_its_rows_is_an_error() {
+        let texts = ColumnValues::Texts(vec![Some("one".into()), None]);
+        let table = ColumnTable {
+            name: "test".into(),
+            columns: vec![TypedColumn { name: "texts".into(), values: texts }],
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.parquet");
+        std::fs::write(&path, encode(&table, &[]).unwrap()).unwrap();
+        let file = ParquetFile::open(&path).unwrap();
+        let read = |rows: usize| match file.column_reader(0, 0).unwrap().0 {
+            ColumnReader::ByteArrayColumnReader(reader) => Levels::read(reader, rows).map(|_| ()),
+            _ => panic!("a column of texts"),
+        };
+        assert_eq!(read(2), Ok(()));
+        assert!(read(3).unwrap_err().to_string().contains("ends before its rows"));
     }
 }

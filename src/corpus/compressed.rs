@@ -59,7 +59,8 @@ pub fn open(path: &Path) -> Result<(TextInput, ReadShare)> {
     let begin = raw.fill_buf().map_err(io)?;
     let input: TextInput = match begin {
         [0x1f, 0x8b, ..] => Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(raw))),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+        // A frame, or one to be skipped, with which files that were compressed in parallel may begin.
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
             let frames = ZstdFrames { compressed: raw, decoder: FrameDecoder::new() };
             Box::new(BufReader::with_capacity(1 << 16, frames))
         }
@@ -151,6 +152,7 @@ mod tests {
             input.read_to_string(&mut text).map(|_| (text, bytes.fraction()))
         };
         assert_eq!(read(&FRAMES.concat()).unwrap(), ("one\ntwo\n".into(), Some(1.0)));
+        assert_eq!(read(&FRAMES[1..].concat()).unwrap().0, "two\n");
         assert!(read(&FRAMES[0][..12]).is_err());
         let member = |text: &str| {
             let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

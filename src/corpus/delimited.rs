@@ -89,31 +89,43 @@ impl DelimitedRows {
     }
 
     fn record(&mut self) -> Result<Option<Record>> {
-        let text = match self.lines.read()? {
-            None => return Ok(None),
-            Some(Err(why)) => return Ok(Some(Err(self.invalid(&why)))),
-            Some(Ok(text)) => text,
-        };
+        let Some(line) = self.lines.read()? else { return Ok(None) };
         if !self.quoted {
-            return Ok(Some(Ok(text.split('\t').map(String::from).collect())));
+            let fields = line.map(|text| text.split('\t').map(String::from).collect());
+            return Ok(Some(fields.map_err(|why| self.invalid(&why))));
         }
         let mut record = QuotedRecord::default();
-        let mut length = text.len();
-        record.add(&text);
+        let mut bad = None;
+        let mut length = self.add(line, &mut record, &mut bad);
         if record.quoted {
             let unclosed = self.invalid("a quote is not closed");
             while record.quoted {
                 match self.lines.read()? {
-                    Some(Ok(more)) if length + more.len() < MAX_RECORD => {
-                        length += more.len() + 1;
-                        record.add(&more);
-                    }
-                    Some(Err(why)) => return Ok(Some(Err(self.invalid(&why)))),
-                    Some(Ok(_)) | None => return Ok(Some(Err(unclosed))),
+                    Some(more) if length < MAX_RECORD => length += self.add(more, &mut record, &mut bad),
+                    _ => return Ok(Some(Err(bad.unwrap_or(unclosed)))),
                 }
             }
         }
-        Ok(Some(Ok(record.finish())))
+        Ok(Some(bad.map_or_else(|| Ok(record.finish()), Err)))
+    }
+
+    /// Adds a line to a record and returns its length. A bad line opens and closes quotes, too: the rest of its
+    /// record must not pass for rows. The reason of the first one is kept in `bad`.
+    fn add(
+        &mut self,
+        line: std::result::Result<String, String>,
+        record: &mut QuotedRecord,
+        bad: &mut Option<BadRow>,
+    ) -> usize {
+        let text = match line {
+            Ok(text) => text,
+            Err(why) => {
+                bad.get_or_insert_with(|| self.invalid(&why));
+                self.lines.take_lossy()
+            }
+        };
+        record.add(&text);
+        text.len() + 1
     }
 }
 
@@ -164,6 +176,24 @@ mod tests {
         let mut record = QuotedRecord::default();
         text.split('\n').for_each(|line| record.add(line));
         (!record.quoted).then(|| record.finish())
+    }
+
+    #[test]
+    fn a_bad_line_within_quotes_spoils_one_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pairs.csv");
+        for (spoilt, at) in [(&b"\"a\n\xff\nb\",c"[..], 3), (&b"\"a\xff\nb\",c"[..], 2), (&b"\"a\nb\xff\",c"[..], 3)] {
+            std::fs::write(&path, [b"source,target\n", spoilt, b"\nd,e\n"].concat()).unwrap();
+            let lines = NumberedLines::open(&path).unwrap();
+            let mut rows = DelimitedRows::new(lines, true, &ColumnNames::default()).unwrap();
+            let Some(Err(BadRow::Invalid { place, why })) = rows.read().unwrap() else {
+                panic!("the first record is bad")
+            };
+            assert!(place.ends_with(&format!("line {at}")) && why.contains("UTF-8"), "{place}: {why}");
+            let pair = rows.read().unwrap().unwrap().unwrap();
+            assert_eq!((pair.source.as_str(), pair.target.as_deref()), ("d", Some("e")));
+            assert!(rows.read().unwrap().is_none());
+        }
     }
 
     #[test]

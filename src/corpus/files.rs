@@ -129,6 +129,9 @@ impl CorpusFiles {
             let name = format.name();
             return Err(Error::Usage(format!("a .{name} file has its own targets: leave out --target-file")));
         }
+        if format == CorpusFormat::Text && self.columns != ColumnNames::default() {
+            return Err(Error::Usage("lines of text have no columns: give --source-format".into()));
+        }
         let lines = || NumberedLines::open(&self.source);
         let rows = match format {
             CorpusFormat::Text => RowReader::Lines {

@@ -17,6 +17,8 @@ pub struct NumberedLines {
     input: TextInput,
     share: ReadShare,
     notes: Vec<String>,
+    /// The last line that is not UTF-8.
+    lossy: String,
 }
 
 impl NumberedLines {
@@ -26,7 +28,7 @@ impl NumberedLines {
     /// [`Error::Io`].
     pub fn open(path: &Path) -> Result<Self> {
         let (input, share) = compressed::open(path)?;
-        Ok(Self { path: path.into(), at: 0, input, share, notes: Vec::new() })
+        Ok(Self { path: path.into(), at: 0, input, share, notes: Vec::new(), lossy: String::new() })
     }
 
     /// Names the file and the line that was read last.
@@ -45,6 +47,12 @@ impl NumberedLines {
     /// Returns the notes for the user since the last call.
     pub fn take_notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notes)
+    }
+
+    /// Returns the bad line that was read last, with U+FFFD in place of bytes that are not UTF-8; nothing of a
+    /// line that was too long.
+    pub fn take_lossy(&mut self) -> String {
+        std::mem::take(&mut self.lossy)
     }
 
     /// The share of the file that was read, as it grows.
@@ -71,6 +79,7 @@ impl NumberedLines {
             }
         } else if count as u64 == MAX_LINE {
             self.skip_line().map_err(|error| Error::io(&self.path, error))?;
+            self.lossy.clear();
             return Ok(Some(Err(format!("longer than {} MB", MAX_LINE >> 20))));
         }
         self.text(line).map(Some)
@@ -100,6 +109,7 @@ impl NumberedLines {
             Ok(line) => line,
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
+                self.lossy = String::from_utf8_lossy(error.as_bytes()).into_owned();
                 return Ok(Err(format!("byte {} is not valid UTF-8", at + 1)));
             }
         };

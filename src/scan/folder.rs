@@ -161,6 +161,8 @@ struct LastRow {
     /// Its recording or picture.
     media: Option<PathBuf>,
     generated: bool,
+    /// Its target, given or generated, if it could be run.
+    target: Option<String>,
 }
 
 impl LastRow {
@@ -171,7 +173,9 @@ impl LastRow {
             |path: &Option<PathBuf>| path.as_deref().and_then(Path::file_name).map(OsStr::to_os_string);
         let media = name(&pair.audio).or_else(|| name(&pair.image));
         let same_text = media.is_some() || self.source.as_ref() == Some(&pair.source);
-        media == name(&self.media) && same_text && pair.target.is_none() == self.generated
+        // The corpus does not know a target that was generated.
+        let same_target = self.generated || self.target == pair.target;
+        media == name(&self.media) && same_text && same_target && pair.target.is_none() == self.generated
     }
 }
 
@@ -179,6 +183,9 @@ impl ScanFolder {
     /// Creates the folder, or reads how far an earlier scan came.
     fn open(target: &ScanTarget, manifest: &Manifest) -> Result<Self> {
         let path = target.folder;
+        let check = || Manifest::read(path)?.map_or(Ok(()), |found| manifest.check(&found, path));
+        // A scan that is refused leaves nothing.
+        check()?;
         let with_maps = manifest.options.measures.maps;
         for table in TABLES.into_iter().filter(|&table| with_maps || table != "maps") {
             let folder = path.join(table);
@@ -186,15 +193,12 @@ impl ScanFolder {
         }
         let prefix = target.shard.prefix();
         let lock = locked(&path.join(format!(".{prefix}lock")), path)?;
+        let mut folder = Self { path: path.into(), prefix, part: 0, last: None, sentences: 0, bad: 0, lock };
         match manifest.write(path) {
             // Another shard may have been faster.
-            Err(Error::Exists { .. }) => {
-                let found = Manifest::read(path)?;
-                found.map_or(Ok(()), |found| manifest.check(&found, path))?;
-            }
+            Err(Error::Exists { .. }) => check()?,
             written => written?,
         }
-        let mut folder = Self { path: path.into(), prefix, part: 0, last: None, sentences: 0, bad: 0, lock };
         folder.resume()?;
         Ok(folder)
     }
@@ -218,13 +222,14 @@ impl ScanFolder {
             return Err(file.bad("its notes on the scan are missing"));
         };
         (self.sentences, self.bad) = (sentences, bad);
-        let rows = file.read(&["sentence", "source", "media", "generated"])?;
+        let rows = file.read(&["sentence", "source", "media", "generated", "target"])?;
         let at = rows.rows().saturating_sub(1);
         let generated = rows.flag("generated", at);
         let source = rows.text("source", at).map(String::from);
+        let target = rows.text("target", at).map(String::from);
         let media = rows.text("media", at).map(PathBuf::from);
         let row = rows.whole("sentence", at).and_then(|row| u64::try_from(row).ok());
-        self.last = row.map(|row| LastRow { row, source, media, generated });
+        self.last = row.map(|row| LastRow { row, source, media, generated, target });
         Ok(())
     }
 

@@ -57,7 +57,7 @@ impl Scan {
         self.parts.len()
     }
 
-    /// Returns the options of the run on the first sentence that is a text; `None` if there is none.
+    /// Returns the options of the run on the first sentence that is a text; `None` if the first file has none.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::BadFile`] if a file is damaged.

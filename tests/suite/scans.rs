@@ -160,10 +160,36 @@ fn a_scan_goes_on_where_it_stopped_and_refuses_others() {
         "options.beams"
     );
     assert_eq!(what(go(&SENTENCES, &out, &run, &ScanOptions { far: 2.0, ..options.clone() })), "options.far");
+    // A scan that is refused leaves nothing.
+    assert_eq!(
+        what(go(&SENTENCES, &out, &run, &ScanOptions { maps: true, ..options.clone() })),
+        "options.maps"
+    );
+    assert!(!out.join("maps").exists() && !out.join(".part-lock").exists());
     let mut other = SENTENCES;
     other[6] = "A dog sleeps.";
     assert_eq!(what(go(&other, &out, &run, &options)), "corpus");
     assert_eq!(what(go(&SENTENCES[..3], &out, &run, &options)), "corpus");
+}
+
+#[test]
+fn a_scan_of_other_given_targets_is_refused() {
+    let (folder, session) = (tempfile::tempdir().unwrap(), session());
+    let [source, targets, out] = ["en.txt", "fr.txt", "scan"].map(|name| folder.path().join(name));
+    std::fs::write(&source, "The house is old.\nA cat sleeps.\n").unwrap();
+    let go = |second: &str| {
+        std::fs::write(&targets, format!("La maison est vieille .\n{second}\n")).unwrap();
+        let files = CorpusFiles {
+            source: source.clone(),
+            target: Some(targets.clone()),
+            ..CorpusFiles::default()
+        };
+        let (rows, run, options) = (files.open().unwrap(), RunOptions::default(), ScanOptions::default());
+        scan(&session, rows, &run, &options, &target(&out, 2), &Unwatched)
+    };
+    assert_eq!(go("Un chat dort .").unwrap().sentences, 2);
+    assert_eq!(go("Un chat dort .").unwrap().resumed, 2);
+    assert!(matches!(go("Le chat dort ."), Err(Error::OtherScan { what, .. }) if what == "corpus"));
 }
 
 fn command(args: &[&str]) -> Command {
@@ -262,10 +288,10 @@ fn shards_are_the_whole_and_bad_lines_are_named() {
         let (output, errors) = scan_of(shard);
         assert!(output.status.success(), "{errors}");
         if shard == "1/2" {
-            assert!(errors.contains("line 5: the object has no string field `fr`"), "{errors}");
+            assert!(errors.contains("row 4: the object has no string field `fr`"), "{errors}");
         } else {
             assert!(
-                errors.contains("line 2: not a JSON object") && errors.contains("line 4: the source"),
+                errors.contains("row 1: not a JSON object") && errors.contains("row 3: the source"),
                 "{errors}"
             );
         }
@@ -465,6 +491,8 @@ fn every_format_gives_the_same_pairs() {
     assert!(why(&file("zstd.parquet")).contains("Zstandard"));
     let missing = CorpusFiles { columns: named("english", "fr"), ..file("pairs.parquet") };
     assert!(why(&missing).contains("no column 'english'; there are source, target"), "{}", why(&missing));
+    let lines = CorpusFiles { columns: named("english", "fr"), ..file("lines.txt") };
+    assert!(why(&lines).contains("lines of text have no columns"), "{}", why(&lines));
     let missing = CorpusFiles { columns: named("english", "fr"), ..file("pairs.csv") };
     assert!(why(&missing).contains("no column 'english'"), "{}", why(&missing));
 }
