@@ -34,9 +34,9 @@ def scan_batch(
     `columns` names the columns of the source, the target and the id. The ids take the place of the numbers of the
     sentences, which count within the batch alone; without ids the texts of the sources do.
     """
-    source, target = columns.get("source", "source"), columns.get("target", "target")
+    source, target = columns["source"], columns.get("target", "target")
     # A target that is named and missing would be generated, and a missing id be found after the measuring.
-    for name in (source, *columns.values()):
+    for name in columns.values():
         if name not in batch.column_names:
             raise no_column(name, batch.column_names)
     wanted = [name for name in (source, target) if name in batch.column_names]

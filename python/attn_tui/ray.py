@@ -68,7 +68,7 @@ def scan(
         fn_constructor_kwargs={
             "model": model,
             "settings": settings,
-            "columns": dict(columns or {"source": "source"}),
+            "columns": {"source": "source", **(columns or {})},
             "table": table,
             "options": options,
         },

@@ -36,7 +36,7 @@ def scan(
     a task as one CPU unless spark.task.cpus says otherwise. Spark repeats the tasks of a lost executor.
     """
     _batches.check_table(table)
-    names = dict(columns or {"source": "source"})
+    names = {"source": "source", **(columns or {})}
     settings = tuple(sorted({"threads": threads, **(model_options or {})}.items()))
 
     def measured(batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:

@@ -13,7 +13,14 @@ use crate::site::Kind;
 
 /// A terminal explorer for attention in encoder-decoder Transformers.
 #[derive(Parser)]
-#[command(name = "attn-tui", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+// The same name on every system, where clap would take that of the file (`attn-tui.exe`).
+#[command(
+    name = "attn-tui",
+    bin_name = "attn-tui",
+    version,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100
+)]
 #[command(after_help = examples::EXPLORE)]
 pub struct Cli {
     /// The command; the explorer opens if there is none.

@@ -182,8 +182,9 @@ mod tests {
     fn a_bad_line_within_quotes_spoils_one_record() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pairs.csv");
-        for (spoilt, at) in [(&b"\"a\n\xff\nb\",c"[..], 3), (&b"\"a\xff\nb\",c"[..], 2), (&b"\"a\nb\xff\",c"[..], 3)] {
-            std::fs::write(&path, [b"source,target\n", spoilt, b"\nd,e\n"].concat()).unwrap();
+        let bad: [(&[u8], _); 3] = [(b"\"a\n\xff\nb\",c", 3), (b"\"a\xff\nb\",c", 2), (b"\"a\nb\xff\",c", 3)];
+        for (record, at) in bad {
+            std::fs::write(&path, [&b"source,target\n"[..], record, b"\nd,e\n"].concat()).unwrap();
             let lines = NumberedLines::open(&path).unwrap();
             let mut rows = DelimitedRows::new(lines, true, &ColumnNames::default()).unwrap();
             let Some(Err(BadRow::Invalid { place, why })) = rows.read().unwrap() else {

@@ -179,11 +179,8 @@ fn a_scan_of_other_given_targets_is_refused() {
     std::fs::write(&source, "The house is old.\nA cat sleeps.\n").unwrap();
     let go = |second: &str| {
         std::fs::write(&targets, format!("La maison est vieille .\n{second}\n")).unwrap();
-        let files = CorpusFiles {
-            source: source.clone(),
-            target: Some(targets.clone()),
-            ..CorpusFiles::default()
-        };
+        let files =
+            CorpusFiles { source: source.clone(), target: Some(targets.clone()), ..CorpusFiles::default() };
         let (rows, run, options) = (files.open().unwrap(), RunOptions::default(), ScanOptions::default());
         scan(&session, rows, &run, &options, &target(&out, 2), &Unwatched)
     };

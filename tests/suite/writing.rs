@@ -37,7 +37,7 @@ fn two_runs_do_not_write_one_table() {
     locked.lock().unwrap();
     let told = failure(&survey(&sources, &table));
     assert!(told.contains("another run is writing") && told.contains("hint: "), "{told}");
-    locked.unlock().unwrap();
+    drop(locked);
 
     let start =
         || command(&survey(&sources, &table)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
