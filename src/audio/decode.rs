@@ -271,7 +271,7 @@ fn finish(reader: Reader, mut found: Recording, skipped: usize, broken: Option<S
 struct Reader<'a> {
     file: &'a str,
     window: &'a SoundWindow,
-    /// What is heard of the track.
+    /// The part of the track that is heard.
     presented: Presented,
     /// Samples of each channel decoded so far, those that are not presented included.
     passed: u64,

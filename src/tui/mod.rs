@@ -25,6 +25,7 @@ pub mod filter;
 pub mod guide;
 pub mod input;
 pub mod keymap;
+mod labels;
 pub mod layout;
 mod message;
 pub mod overlays;
